@@ -1,0 +1,31 @@
+/** Every error a user can meet. Each message is one paragraph: where, what was wanted, what came, what to do. */
+export class RhmError extends Error {
+  /** Exit status of the command line: 2 wrong usage or input, 1 failure. */
+  readonly exitCode: number = 1;
+  override get name() {
+    return this.constructor.name;
+  }
+}
+
+/** Wrong input: the message names the field, the bound and the remedy. */
+export class InputError extends RhmError {
+  override readonly exitCode: number = 2;
+}
+
+/** Shapes that do not fit: names the operation and both shapes. Raised at plan time, before any GPU work. */
+export class ShapeError extends InputError {}
+
+/** No WebGPU adapter, a missing feature, a limit too small; says what to install. */
+export class AdapterError extends RhmError {}
+
+/** A shader or a GPU call was refused, or an earlier GPU error was latched. */
+export class GpuError extends RhmError {}
+
+/** The device is gone. The run can be continued from its last checkpoint. */
+export class DeviceLostError extends GpuError {}
+
+/** A file could not be read or written. */
+export class FileError extends RhmError {}
+
+/** A worker thread threw, crashed or was terminated. */
+export class WorkerError extends RhmError {}
