@@ -1,0 +1,14 @@
+/** `npm run check`: strict types, format and lint. */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { buildWasm, root } from './build.mjs';
+
+await buildWasm();
+const bin = (name) => join(root, 'node_modules/.bin', name);
+const steps = [
+  [bin('tsc'), ['-p', 'tsconfig.json']],
+  [bin('biome'), ['check', process.argv.includes('--fix') ? '--write' : '--error-on-warnings']],
+];
+let status = 0;
+for (const [command, args] of steps) status ||= spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status ?? 1;
+process.exit(status);
