@@ -1,0 +1,247 @@
+/**
+ * A WebGPU device with its adapter's facts, a latch for errors nobody awaited, and a clean end.
+ * Knows no platform: src/platform hands it a `GPU` object.
+ */
+import { AdapterError, DeviceLostError, GpuError } from '../core/errors.js';
+
+/** What was measured on what: printed with every measured number. */
+export interface AdapterSummary {
+  /** Marketing or driver name, for example `SwiftShader` or `nvidia-h200`. */
+  name: string;
+  vendor: string; // as the runtime reports it, '' where it hides it
+  architecture: string;
+  driver: string; // driver's own description, '' where the runtime hides it
+  software: boolean; // runs on the processor
+  runtime: string; // for example `node 20.20.2 (Dawn)`
+  backend: string; // for example `vulkan`, 'unknown' where the runtime hides it
+}
+
+/** The limits a kernel's shape depends on, as obtained from the device. Sizes in bytes. */
+export interface GpuLimits {
+  maxBufferSize: number;
+  maxStorageBufferBindingSize: number;
+  maxUniformBufferBindingSize: number;
+  maxStorageBuffersPerShaderStage: number;
+  maxUniformBuffersPerShaderStage: number;
+  maxBindGroups: number;
+  maxComputeWorkgroupStorageSize: number;
+  maxComputeInvocationsPerWorkgroup: number;
+  maxComputeWorkgroupSizeX: number;
+  maxComputeWorkgroupSizeY: number;
+  maxComputeWorkgroupSizeZ: number;
+  maxComputeWorkgroupsPerDimension: number;
+  minStorageBufferOffsetAlignment: number;
+  minUniformBufferOffsetAlignment: number;
+}
+
+/** Optional features taken when the adapter has them; `session.features` says which. */
+export const wantedFeatures = [
+  'timestamp-query',
+  'subgroups',
+  'shader-f16',
+  'chromium-experimental-subgroup-matrix',
+] as const;
+
+export interface OpenGpuOptions {
+  powerPreference?: GPUPowerPreference;
+  /** Features without which opening fails. */
+  requiredFeatures?: readonly string[];
+  /** Lower bounds beyond the portable subset (8 storage buffers, 256 invocations, 16 KiB workgroup memory). */
+  requiredLimits?: Partial<GpuLimits>;
+  /** Named in `info`; platforms fill them in. */
+  runtime?: string;
+  backend?: string;
+  /** What to install or do where there is no adapter; the end of the error message. */
+  remedy?: string;
+  /** Runs once at the end of `release()`: the platform drops what it kept alive. */
+  onRelease?: () => void;
+}
+
+export interface GpuSession {
+  readonly device: GPUDevice;
+  readonly queue: GPUQueue;
+  readonly info: AdapterSummary;
+  readonly limits: GpuLimits;
+  readonly features: ReadonlySet<string>;
+  /** Resolves when the device is gone, with the reason; `released` true after `release()`. */
+  readonly lost: Promise<{ message: string; released: boolean }>;
+  /** @throws GpuError for an error reported since the last call that nobody awaited; DeviceLostError once the device is gone. */
+  check(): void;
+  /** Waits until all submitted work is done, then `check()`s. Rejects when the device is lost meanwhile. */
+  drain(): Promise<void>;
+  /** `work`, or a DeviceLostError as soon as the device is lost: for maps and other waits a lost device may never answer. */
+  guard<T>(work: Promise<T>): Promise<T>;
+  /** Waits for submitted work, destroys the device, lets the process exit. May be called twice. */
+  release(): Promise<void>;
+}
+
+const portableMinima: Partial<GpuLimits> = {
+  maxStorageBuffersPerShaderStage: 8,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupStorageSize: 16384,
+};
+
+/** Limits raised to the adapter's own; the others stay at WebGPU's defaults. */
+const raisedLimits = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+  'maxComputeWorkgroupSizeZ',
+] as const;
+
+/**
+ * Requests an adapter and a device with the adapter's own maxima of the limits that kernels can use.
+ * @throws AdapterError when there is no adapter, or a required feature or limit is missing.
+ */
+export async function openGpu(gpu: GPU, options: OpenGpuOptions = {}): Promise<GpuSession> {
+  const remedy = options.remedy ?? 'use a runtime with WebGPU, or update the graphics driver';
+  const adapter = await requestAdapter(gpu, options.powerPreference ?? 'high-performance', remedy);
+  const info = summarize(adapter, options);
+  const requiredFeatures = [...wantedFeatures].filter((f) => adapter.features.has(f)) as string[];
+  for (const feature of options.requiredFeatures ?? []) {
+    if (!adapter.features.has(feature))
+      throw new AdapterError(`${info.name}: the feature "${feature}" is required and this adapter lacks it; ${remedy}`);
+    if (!requiredFeatures.includes(feature)) requiredFeatures.push(feature);
+  }
+  const minima = { ...portableMinima, ...options.requiredLimits };
+  for (const [key, wanted] of Object.entries(minima)) {
+    const got = adapter.limits[key as keyof GpuLimits];
+    if (!(got >= wanted))
+      throw new AdapterError(`${info.name}: ${key} is ${got}, at least ${wanted} is required; ${remedy}`);
+  }
+  const requiredLimits: Record<string, number> = { ...options.requiredLimits };
+  for (const key of raisedLimits) requiredLimits[key] = adapter.limits[key];
+  let device: GPUDevice;
+  try {
+    device = await adapter.requestDevice({
+      requiredFeatures: requiredFeatures as GPUFeatureName[],
+      requiredLimits,
+      label: 'rhm-lab',
+    });
+  } catch (error) {
+    throw new AdapterError(`${info.name}: no device could be opened (${oneLine(error)}); ${remedy}`, { cause: error });
+  }
+  return makeSession(device, info, options.onRelease);
+}
+
+async function requestAdapter(gpu: GPU, powerPreference: GPUPowerPreference, remedy: string): Promise<GPUAdapter> {
+  let reason = '';
+  for (const request of [{ powerPreference }, {}]) {
+    try {
+      const adapter = await gpu.requestAdapter(request);
+      if (adapter) return adapter;
+    } catch (error) {
+      reason = ` (${oneLine(error)})`;
+    }
+  }
+  throw new AdapterError(`No WebGPU adapter was found${reason}; ${remedy}`);
+}
+
+function makeSession(device: GPUDevice, info: AdapterSummary, onRelease?: () => void): GpuSession {
+  let latched: GpuError | undefined;
+  let lostBy: string | undefined;
+  let releasing: Promise<void> | undefined;
+  const onError = (event: GPUUncapturedErrorEvent) => {
+    event.preventDefault?.();
+    latched ??= new GpuError(`The GPU reported an error that no call waited for: ${oneLine(event.error)}`, {
+      cause: event.error,
+    });
+  };
+  device.addEventListener('uncapturederror', onError);
+  const lost = device.lost.then((lostInfo) => {
+    lostBy = oneLine(lostInfo.message || lostInfo.reason || 'no reason given');
+    return { message: lostBy, released: releasing !== undefined };
+  });
+  const lostError = () =>
+    new DeviceLostError(
+      releasing
+        ? 'The GPU device was released; open a new one before further GPU work'
+        : `The GPU device was lost (${lostBy}); start again, a run continues from its last checkpoint with --resume`,
+    );
+  const session: GpuSession = {
+    device,
+    queue: device.queue,
+    info,
+    limits: device.limits as GpuLimits,
+    features: new Set(device.features),
+    lost,
+    check() {
+      if (lostBy !== undefined || releasing) throw lostError();
+      if (latched) {
+        const error = latched;
+        latched = undefined;
+        throw error;
+      }
+    },
+    async drain() {
+      if (lostBy !== undefined || releasing) throw lostError();
+      await session.guard(device.queue.onSubmittedWorkDone());
+      session.check();
+    },
+    async guard(work) {
+      const gone = lost.then(() => Promise.reject(lostError()));
+      try {
+        return await Promise.race([work, gone]);
+      } catch (error) {
+        // A map that fails because the device went says so before `lost` does on some runtimes.
+        if (!(error instanceof DeviceLostError)) await Promise.race([gone, Promise.resolve()]);
+        throw error;
+      }
+    },
+    release() {
+      releasing ??= (async () => {
+        // Destroying with maps or waits pending aborts some runtimes: let the queue run dry first.
+        if (lostBy === undefined) await Promise.race([device.queue.onSubmittedWorkDone(), lost]).catch(() => {});
+        device.removeEventListener('uncapturederror', onError);
+        device.destroy();
+        await lost;
+        onRelease?.();
+      })();
+      return releasing;
+    },
+  };
+  return session;
+}
+
+const softwareNames = /swiftshader|llvmpipe|lavapipe|softpipe|software|microsoft basic render|\bwarp\b/i;
+
+function summarize(adapter: GPUAdapter, options: OpenGpuOptions): AdapterSummary {
+  const { vendor = '', architecture = '', device = '', description = '' } = adapter.info ?? {};
+  const all = `${vendor} ${architecture} ${device} ${description}`;
+  const fallback =
+    adapter.info?.isFallbackAdapter ?? (adapter as { isFallbackAdapter?: boolean }).isFallbackAdapter ?? false;
+  let name = device.replace(/-+$/, '') || description || `${vendor} ${architecture}`.trim() || 'unnamed adapter';
+  if (/swiftshader/i.test(all)) name = 'SwiftShader';
+  else if (/llvmpipe|lavapipe/i.test(all)) name = 'lavapipe';
+  return {
+    name,
+    vendor,
+    architecture,
+    driver: description,
+    software: fallback || softwareNames.test(all),
+    runtime: options.runtime ?? 'unknown runtime',
+    backend: options.backend ?? 'unknown',
+  };
+}
+
+/** An adapter in one line, for logs and tables. */
+export function describeAdapter(info: AdapterSummary): string {
+  const driver = info.driver && info.driver !== info.name ? `, ${info.driver}` : '';
+  return `${info.name}${driver}${info.software ? ' (software)' : ''} on ${info.runtime}`;
+}
+
+/** The first paragraph of an error's message as one line. */
+export function oneLine(error: unknown): string {
+  const text =
+    error instanceof Error || (error && typeof error === 'object' && 'message' in error)
+      ? String((error as { message: unknown }).message)
+      : String(error);
+  return text
+    .split(/\n\s*\n|\n\s+at /)[0]
+    .replace(/\s+/g, ' ')
+    .trim();
+}

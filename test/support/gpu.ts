@@ -1,0 +1,16 @@
+/** The software drivers that this machine can run tests on: SwiftShader always, lavapipe where it is installed. */
+import { lavapipeManifest } from '../../src/platform/driver.js';
+
+export const softwareDrivers: readonly string[] = lavapipeManifest(process.env)
+  ? ['swiftshader', 'lavapipe']
+  : ['swiftshader'];
+
+/** The error `work` ends with. @throws when it does not fail. */
+export async function failure(work: () => unknown): Promise<Error> {
+  try {
+    await work();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('it was expected to fail and did not');
+}
