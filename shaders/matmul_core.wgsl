@@ -1,0 +1,87 @@
+// Shared by the matmul kernels: what a product is, how 4 x 4 blocks of its factors are read, and the epilogue.
+//   C[r, g] = epilogue(scale * opA(A[r, g]) x opB(B[r, g])),  opA: M x K, opB: K x N,  r < R replicas, g < G groups
+//   epilogue(x) = mask(relu(x + bias)) + residual (+ old C);  mask(x) = x where the mask tensor is > 0, else 0
+// A_T: A is stored K x M instead of M x K. B_T: B is stored N x K instead of K x N.
+// K runs upwards in one chain of fused multiply-adds a result, so tile sizes never change the bits; only splits do.
+override A_T = false;
+override B_T = false;
+override BIAS = false;
+override RELU = false;
+override MASK = false;
+override RESIDUAL = false;
+override ACCUMULATE = false;
+
+struct Params {
+  m: u32, n: u32, k: u32, groups: u32,
+  aOffset: u32, aReplica: u32, aGroup: u32, aRow: u32,
+  bOffset: u32, bReplica: u32, bGroup: u32, bRow: u32,
+  cOffset: u32, cReplica: u32, cGroup: u32, cRow: u32,
+  biasReplica: u32, biasGroup: u32, maskReplica: u32, residualReplica: u32,
+  splits: u32, kChunk: u32, scale: f32, replicas: u32,
+}
+@group(0) @binding(0) var<uniform> p: Params;
+
+// Column kk of the result holds A[i0 .. i0 + 3, k0 + kk].
+fn blockA(base: u32, i0: u32, k0: u32, kEnd: u32) -> mat4x4f {
+  var x: mat4x4f;
+  if (A_T) {
+    let valid = select(0u, p.m - i0, i0 < p.m);
+    for (var kk = 0u; kk < 4u; kk++) {
+      let k = k0 + kk;
+      x[kk] = loadA(base + k * p.aRow + i0, select(0u, valid, k < kEnd));
+    }
+    return x;
+  }
+  let valid = select(0u, kEnd - k0, k0 < kEnd);
+  for (var ii = 0u; ii < 4u; ii++) {
+    let i = i0 + ii;
+    x[ii] = loadA(base + i * p.aRow + k0, select(0u, valid, i < p.m));
+  }
+  return transpose(x);
+}
+
+// Column kk of the result holds B[k0 + kk, j0 .. j0 + 3].
+fn blockB(base: u32, k0: u32, j0: u32, kEnd: u32) -> mat4x4f {
+  var x: mat4x4f;
+  if (!B_T) {
+    let valid = select(0u, p.n - j0, j0 < p.n);
+    for (var kk = 0u; kk < 4u; kk++) {
+      let k = k0 + kk;
+      x[kk] = loadB(base + k * p.bRow + j0, select(0u, valid, k < kEnd));
+    }
+    return x;
+  }
+  let valid = select(0u, kEnd - k0, k0 < kEnd);
+  for (var jj = 0u; jj < 4u; jj++) {
+    let j = j0 + jj;
+    x[jj] = loadB(base + j * p.bRow + k0, select(0u, valid, j < p.n));
+  }
+  return transpose(x);
+}
+
+// Writes C[r, g, i, j .. j + 3]; sum is the plain product.
+fn finish(r: u32, g: u32, i: u32, j: u32, sum: vec4f) {
+  if (i >= p.m || j >= p.n) { return; }
+  let valid = p.n - j;
+  let inner = g * p.cGroup + i * p.cRow + j;
+  let at = p.cOffset + r * p.cReplica + inner;
+  var x = sum * p.scale;
+  if (BIAS) { x += loadBias(r * p.biasReplica + g * p.biasGroup + j, valid); }
+  if (RELU) { x = max(x, vec4f(0.0)); }
+  if (MASK) { x = select(vec4f(0.0), x, loadMask(r * p.maskReplica + inner, valid) > vec4f(0.0)); }
+  if (RESIDUAL) { x += loadResidual(r * p.residualReplica + inner, valid); }
+  if (ACCUMULATE) { x += loadC(at, valid); }
+  storeC(at, valid, x);
+}
+
+// With several splits the plain sums go to scratch [splits, R * G, M, N] (row length padded to 4) for matmul_reduce.wgsl.
+fn finishOrSplit(batch: u32, split: u32, i: u32, j: u32, sum: vec4f) {
+  if (p.splits == 1u) {
+    finish(batch / p.groups, batch % p.groups, i, j, sum);
+    return;
+  }
+  if (i >= p.m || j >= p.n) { return; }
+  let row = (p.n + 3u) & ~3u;
+  let at = ((split * p.replicas * p.groups + batch) * p.m + i) * row + j;
+  storeC(at, 4u, sum);
+}

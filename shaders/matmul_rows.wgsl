@@ -1,0 +1,41 @@
+// Batched matmul for drivers that run on the CPU: no workgroup memory (it only costs there), one thread owns 8 rows x 4
+// columns of one C[r, g] and walks K in blocks of 4.
+@compute @workgroup_size(8, 4)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let batch = id.z / p.splits;
+  let split = id.z % p.splits;
+  let i0 = id.y * 8u;
+  let j0 = id.x * 4u;
+  if (i0 >= p.m || j0 >= p.n) { return; }
+  let r = batch / p.groups;
+  let g = batch % p.groups;
+  let baseA = p.aOffset + r * p.aReplica + g * p.aGroup;
+  let baseB = p.bOffset + r * p.bReplica + g * p.bGroup;
+  let kStart = split * p.kChunk;
+  let kEnd = min(p.k, kStart + p.kChunk);
+  var c0 = vec4f(); var c1 = vec4f(); var c2 = vec4f(); var c3 = vec4f();
+  var c4 = vec4f(); var c5 = vec4f(); var c6 = vec4f(); var c7 = vec4f();
+  for (var k0 = kStart; k0 < kEnd; k0 += 4u) {
+    let x = blockA(baseA, i0, k0, kEnd);
+    let y = blockA(baseA, i0 + 4u, k0, kEnd);
+    let w = blockB(baseB, k0, j0, kEnd);
+    for (var kk = 0u; kk < 4u; kk++) {
+      c0 = fma(vec4f(x[kk].x), w[kk], c0);
+      c1 = fma(vec4f(x[kk].y), w[kk], c1);
+      c2 = fma(vec4f(x[kk].z), w[kk], c2);
+      c3 = fma(vec4f(x[kk].w), w[kk], c3);
+      c4 = fma(vec4f(y[kk].x), w[kk], c4);
+      c5 = fma(vec4f(y[kk].y), w[kk], c5);
+      c6 = fma(vec4f(y[kk].z), w[kk], c6);
+      c7 = fma(vec4f(y[kk].w), w[kk], c7);
+    }
+  }
+  finishOrSplit(batch, split, i0, j0, c0);
+  finishOrSplit(batch, split, i0 + 1u, j0, c1);
+  finishOrSplit(batch, split, i0 + 2u, j0, c2);
+  finishOrSplit(batch, split, i0 + 3u, j0, c3);
+  finishOrSplit(batch, split, i0 + 4u, j0, c4);
+  finishOrSplit(batch, split, i0 + 5u, j0, c5);
+  finishOrSplit(batch, split, i0 + 6u, j0, c6);
+  finishOrSplit(batch, split, i0 + 7u, j0, c7);
+}

@@ -1,0 +1,56 @@
+import type { Tensor } from '../plan/types.js';
+
+/** One word of a uniform block; whole numbers go in as u32 (negative ones as i32), `f32(x)` as a float. */
+export type Word = number | { readonly f32: number };
+
+export function f32(value: number): Word {
+  return { f32: value };
+}
+
+export interface Binding {
+  readonly tensor: Tensor | 'none'; // 'none': a small dummy buffer, for an input that this variant does not use
+  readonly access: 'read' | 'write'; // WGSL storage `read` or `read_write`
+}
+
+/** What one dispatch needs. Binding 0 is the uniform block, `bindings` follow from 1 on, all in group 0. */
+export interface Dispatch {
+  readonly shader: string; // the .wgsl file's name, for errors and measurements
+  readonly source: string;
+  readonly constants?: Readonly<Record<string, number>>; // WGSL `override` values
+  readonly uniforms: readonly Word[];
+  readonly bindings: readonly Binding[];
+  readonly workgroups: readonly [number, number, number];
+}
+
+/** What a kernel may ask about the adapter when it chooses a variant. */
+export interface AdapterTraits {
+  /** A driver that runs shaders on the CPU: no workgroup memory, few rows a thread (measured: shared memory only costs there). */
+  readonly software: boolean;
+  readonly vendor: string;
+  readonly maxWorkgroupStorageBytes: number;
+  readonly maxInvocations: number;
+  /** Winners of `rhm tune` on this adapter: `${op}:${shape key}` -> variant name. */
+  readonly tuned?: ReadonlyMap<string, string>;
+}
+
+/** Scratch memory that lives only within one call; `index` tells buffers of one call apart. */
+export type Scratch = (index: number, shape: readonly number[]) => Tensor;
+
+/** Turns a kernel call into dispatches; src/kernels implements it for every operation. */
+export type Lowering<C> = (call: C, traits: AdapterTraits, scratch: Scratch) => Dispatch[];
+
+export function read(tensor: Tensor | undefined): Binding {
+  return { tensor: tensor ?? 'none', access: 'read' };
+}
+
+export function write(tensor: Tensor): Binding {
+  return { tensor, access: 'write' };
+}
+
+/** A 1-D count of workgroups as a grid within WebGPU's 65535 a dimension; the shader uses id.x + id.y * count.x. */
+export function linearGrid(workgroups: number): [number, number, number] {
+  const limit = 65535;
+  if (workgroups <= limit) return [Math.max(1, workgroups), 1, 1];
+  const y = Math.ceil(workgroups / limit);
+  return [Math.ceil(workgroups / y), y, 1];
+}

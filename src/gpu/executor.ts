@@ -1,0 +1,237 @@
+import { GpuError, ShapeError } from '../core/errors.js';
+import type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
+import { type Call, elementsPerReplica, type Program, spanElements, type Tensor } from '../plan/types.js';
+import type { AdapterTraits, Dispatch, Lowering } from './dispatch.js';
+import { PipelineCache } from './pipelines.js';
+
+/** What the executor needs of an open device; src/gpu/device.ts opens one. */
+export interface GpuHandle {
+  readonly device: GPUDevice;
+  readonly info: { readonly name: string; readonly vendor: string; readonly software: boolean };
+  /** Throws the first uncaptured error or device loss, if there was one. */
+  check(): void;
+}
+
+/** Runs programs on a WebGPU device: buffers, pipelines and bind groups are built once, then only dispatches are queued. */
+export class GpuExecutor implements Executor {
+  readonly kind = 'webgpu';
+  readonly description: string;
+  readonly traits: AdapterTraits;
+  readonly #pipelines: PipelineCache;
+
+  constructor(
+    readonly gpu: GpuHandle,
+    readonly lower: Lowering<Call>,
+    tuned?: ReadonlyMap<string, string>,
+  ) {
+    this.description = gpu.info.name;
+    this.traits = {
+      software: gpu.info.software,
+      vendor: gpu.info.vendor,
+      maxWorkgroupStorageBytes: gpu.device.limits.maxComputeWorkgroupStorageSize,
+      maxInvocations: gpu.device.limits.maxComputeInvocationsPerWorkgroup,
+      tuned,
+    };
+    this.#pipelines = new PipelineCache(gpu.device);
+  }
+
+  async load(program: Program): Promise<GpuProgram> {
+    this.gpu.check();
+    const scratchSizes = new Map<string, number>();
+    const lowered = new Map<string, { call: Call; dispatch: Dispatch }[]>();
+    for (const plan of program.plans.values()) {
+      const dispatches = plan.calls.flatMap((call) => {
+        const scratch = (index: number, shape: readonly number[]): Tensor => {
+          const name = `scratch${index}`;
+          const elements = shape.reduce((a, b) => a * b, 1);
+          scratchSizes.set(name, Math.max(scratchSizes.get(name) ?? 0, elements));
+          const stride = elements / shape[0];
+          return { name, shape, dtype: 'f32', role: 'persistent', buffer: name, offset: 0, replicaStride: stride };
+        };
+        return this.lower(call, this.traits, scratch).map((dispatch) => ({ call, dispatch }));
+      });
+      lowered.set(plan.name, dispatches);
+    }
+    const loaded = new GpuProgram(this, program, scratchSizes);
+    try {
+      for (const [name, dispatches] of lowered) await loaded.addPlan(name, dispatches, this.#pipelines);
+    } catch (error) {
+      loaded.destroy();
+      throw error;
+    }
+    return loaded;
+  }
+}
+
+interface Prepared {
+  pipeline: GPUComputePipeline;
+  group: GPUBindGroup;
+  workgroups: readonly [number, number, number];
+}
+
+export class GpuProgram implements LoadedProgram {
+  readonly memoryBytes: number;
+  readonly #device: GPUDevice;
+  readonly #buffers = new Map<string, GPUBuffer>();
+  readonly #plans = new Map<string, Prepared[]>();
+  readonly #uniforms: GPUBuffer[] = [];
+  readonly #pending: Promise<unknown>[] = [];
+
+  constructor(
+    readonly executor: GpuExecutor,
+    readonly program: Program,
+    scratch: ReadonlyMap<string, number>,
+  ) {
+    this.#device = executor.gpu.device;
+    const all = [...program.buffers.map((b) => [b.name, b.elements] as const), ...scratch];
+    this.memoryBytes = all.reduce((sum, [, elements]) => sum + elements * 4, 0);
+    const limit = this.#device.limits.maxBufferSize;
+    for (const [name, elements] of all) {
+      const bytes = Math.max(256, Math.ceil(elements / 4) * 16);
+      if (bytes > limit)
+        throw new ShapeError(
+          `buffer ${name}: ${bytes} bytes, the adapter's limit is ${limit}; use fewer replicas or a smaller batch`,
+        );
+      const usage = GPUBufferUsage_STORAGE | GPUBufferUsage_COPY_SRC | GPUBufferUsage_COPY_DST;
+      this.#buffers.set(name, this.#device.createBuffer({ label: name, size: bytes, usage }));
+    }
+    this.#buffers.set(
+      'none',
+      this.#device.createBuffer({ label: 'none', size: 256, usage: GPUBufferUsage_STORAGE }),
+    );
+  }
+
+  async addPlan(name: string, list: { call: Call; dispatch: Dispatch }[], cache: PipelineCache): Promise<void> {
+    const slots = list.map(({ dispatch }) => Math.ceil((dispatch.uniforms.length * 4) / 256) * 256 || 256);
+    const words = new DataView(new ArrayBuffer(slots.reduce((a, b) => a + b, 0) || 256));
+    const uniforms = this.#device.createBuffer({
+      label: `${name} uniforms`,
+      size: words.byteLength,
+      usage: GPUBufferUsage_UNIFORM | GPUBufferUsage_COPY_DST,
+    });
+    this.#uniforms.push(uniforms);
+    let at = 0;
+    const prepared: Prepared[] = [];
+    for (const [index, { call, dispatch }] of list.entries()) {
+      dispatch.uniforms.forEach((word, i) => {
+        if (typeof word === 'number') words.setUint32(at + 4 * i, word, true);
+        else words.setFloat32(at + 4 * i, word.f32, true);
+      });
+      const { pipeline, layout } = await cache.get(dispatch);
+      const entries = dispatch.bindings.map((b, i) => ({ binding: i + 1, resource: this.#resource(call, b.tensor) }));
+      const size = Math.max(16, Math.ceil((dispatch.uniforms.length * 4) / 16) * 16);
+      const group = this.#device.createBindGroup({
+        label: `${call.op} ${call.label}`,
+        layout,
+        entries: [{ binding: 0, resource: { buffer: uniforms, offset: at, size } }, ...entries],
+      });
+      prepared.push({ pipeline, group, workgroups: dispatch.workgroups });
+      at += slots[index];
+    }
+    this.#device.queue.writeBuffer(uniforms, 0, words.buffer);
+    this.#plans.set(name, prepared);
+  }
+
+  #bufferOf(tensor: Tensor): GPUBuffer {
+    const buffer = this.#buffers.get(this.program.slots.get(tensor.buffer) ?? tensor.buffer);
+    if (!buffer) throw new GpuError(`tensor ${tensor.name}: no buffer ${tensor.buffer} in this program`);
+    return buffer;
+  }
+
+  #resource(call: Call, tensor: Tensor | 'none'): GPUBufferBinding {
+    if (tensor === 'none') return { buffer: this.#buffers.get('none')! };
+    const bytes = Math.ceil(spanElements(tensor) / 4) * 16;
+    const limit = this.#device.limits.maxStorageBufferBindingSize;
+    if (bytes > limit)
+      throw new ShapeError(
+        `${call.op} (${call.label}): tensor ${tensor.name} [${tensor.shape}] needs a binding of ${bytes} bytes, ` +
+          `the adapter's limit is ${limit}; use fewer replicas or a smaller batch`,
+      );
+    return { buffer: this.#bufferOf(tensor), offset: tensor.offset * 4, size: bytes };
+  }
+
+  async run(name: string, times = 1): Promise<void> {
+    const plan = this.#plans.get(name);
+    if (!plan) throw new GpuError(`no plan ${name}; this program has ${[...this.#plans.keys()].join(', ')}`);
+    const gpu = this.executor.gpu;
+    // Software drivers run a submit to its end before anything else gets the core: keep submits short there.
+    const dispatchesPerSubmit = gpu.info.software ? 256 : 4096;
+    const stepsPerSubmit = Math.max(1, Math.floor(dispatchesPerSubmit / Math.max(1, plan.length)));
+    for (let done = 0; done < times; done += stepsPerSubmit) {
+      gpu.check();
+      const encoder = this.#device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      let bound: GPUComputePipeline | undefined;
+      for (let step = done; step < Math.min(times, done + stepsPerSubmit); step++)
+        for (const { pipeline, group, workgroups } of plan) {
+          if (pipeline !== bound) pass.setPipeline(pipeline);
+          bound = pipeline;
+          pass.setBindGroup(0, group);
+          pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
+        }
+      pass.end();
+      this.#device.queue.submit([encoder.finish()]);
+      this.#pending.push(this.#device.queue.onSubmittedWorkDone());
+      if (this.#pending.length > 2) await this.#pending.shift();
+    }
+    gpu.check();
+  }
+
+  write(tensor: Tensor, data: HostArray | readonly number[]): void {
+    const per = elementsPerReplica(tensor);
+    const replicas = tensor.shape[0];
+    if (data.length !== per * replicas)
+      throw new ShapeError(`write ${tensor.name}: ${data.length} values for shape [${tensor.shape}]`);
+    const packed = tensor.dtype === 'u32' ? Uint32Array.from(data) : Float32Array.from(data);
+    const buffer = this.#bufferOf(tensor);
+    for (let r = 0; r < replicas; r++) {
+      const offset = 4 * (tensor.offset + r * tensor.replicaStride);
+      this.#device.queue.writeBuffer(buffer, offset, packed.buffer, 4 * r * per, 4 * per);
+    }
+  }
+
+  async read(tensor: Tensor): Promise<Float32Array | Uint32Array> {
+    const per = elementsPerReplica(tensor);
+    const replicas = tensor.shape[0];
+    const staging = this.#device.createBuffer({
+      size: Math.max(16, 4 * per * replicas),
+      usage: GPUBufferUsage_MAP_READ | GPUBufferUsage_COPY_DST,
+    });
+    const encoder = this.#device.createCommandEncoder();
+    const buffer = this.#bufferOf(tensor);
+    for (let r = 0; r < replicas; r++)
+      encoder.copyBufferToBuffer(buffer, 4 * (tensor.offset + r * tensor.replicaStride), staging, 4 * r * per, 4 * per);
+    this.#device.queue.submit([encoder.finish()]);
+    try {
+      await staging.mapAsync(GPUMapMode_READ);
+    } catch (error) {
+      this.executor.gpu.check();
+      throw new GpuError(`read ${tensor.name}: ${error instanceof Error ? error.message : error}`);
+    }
+    const copy = staging.getMappedRange().slice(0, 4 * per * replicas);
+    staging.unmap();
+    staging.destroy();
+    this.executor.gpu.check();
+    return tensor.dtype === 'u32' ? new Uint32Array(copy) : new Float32Array(copy);
+  }
+
+  async finish(): Promise<void> {
+    while (this.#pending.length) await this.#pending.shift();
+    await this.#device.queue.onSubmittedWorkDone();
+    this.executor.gpu.check();
+  }
+
+  destroy(): void {
+    for (const buffer of [...this.#buffers.values(), ...this.#uniforms]) buffer.destroy();
+    this.#buffers.clear();
+    this.#plans.clear();
+  }
+}
+
+// WebGPU's constants; the global namespaces exist only where the runtime defines them before this module loads.
+const GPUBufferUsage_MAP_READ = 0x0001;
+const GPUBufferUsage_COPY_SRC = 0x0004;
+const GPUBufferUsage_COPY_DST = 0x0008;
+const GPUBufferUsage_UNIFORM = 0x0040;
+const GPUBufferUsage_STORAGE = 0x0080;
+const GPUMapMode_READ = 0x0001;

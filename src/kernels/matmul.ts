@@ -1,0 +1,325 @@
+import coreSource from '../../shaders/matmul_core.wgsl';
+import reduceSource from '../../shaders/matmul_reduce.wgsl';
+import rowsSource from '../../shaders/matmul_rows.wgsl';
+import scalarSource from '../../shaders/matmul_scalar.wgsl';
+import tiledSource from '../../shaders/matmul_tiled.wgsl';
+import vec4Source from '../../shaders/matmul_vec4.wgsl';
+import { ShapeError } from '../core/errors.js';
+import { type AdapterTraits, type Dispatch, f32, linearGrid, read, type Scratch, write } from '../gpu/dispatch.js';
+import type { PlanBuilder } from '../plan/builder.js';
+import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
+import * as reference from '../reference/matmul.js';
+import type { Cost, HostViews, KernelCase, KernelSpec } from './types.js';
+
+export type Form = 'NN' | 'NT' | 'TN';
+
+/** A factor or the result: matrices inside a tensor. Strides in elements, inside one replica. */
+export interface MatrixView {
+  tensor: Tensor;
+  offset?: number; // first element; default 0
+  row?: number; // between stored rows; default: the tensor's last dimension
+  group?: number; // between groups; default: rows * row
+}
+
+export interface MatmulOptions {
+  label: string;
+  form?: Form; // NN: A [M,K] B [K,N]; NT: B stored [N,K]; TN: A stored [K,M]
+  m: number;
+  n: number;
+  k: number;
+  groups?: number; // G, products per replica
+  a: MatrixView;
+  b: MatrixView;
+  c: MatrixView;
+  scale?: number;
+  bias?: Tensor; // [R, N] or [R, G, N]
+  relu?: boolean;
+  mask?: Tensor; // laid out as c without its offset
+  residual?: Tensor; // laid out as c without its offset
+  accumulate?: boolean;
+}
+
+interface Params {
+  form: Form;
+  m: number;
+  n: number;
+  k: number;
+  groups: number;
+  aOffset: number;
+  aRow: number;
+  aGroup: number;
+  bOffset: number;
+  bRow: number;
+  bGroup: number;
+  cOffset: number;
+  cRow: number;
+  cGroup: number;
+  biasGroup: number;
+  scale: number;
+  relu: boolean;
+  accumulate: boolean;
+}
+
+/**
+ * Adds C = mask(relu(scale * op(A) op(B) + bias)) + residual (+ C) for every replica and group. f32, K summed upwards.
+ * Overwrites C unless `accumulate`. @throws ShapeError when a view reaches past its tensor.
+ */
+export function matmul(plan: PlanBuilder, o: MatmulOptions): void {
+  const { m, n, k, groups = 1, form = 'NN' } = o;
+  for (const [name, value] of Object.entries({ m, n, k, groups }))
+    if (!(Number.isInteger(value) && value >= 1))
+      throw new ShapeError(`matmul (${o.label}): ${name} = ${value}; every dimension must be a whole number >= 1`);
+  const [rowsA, colsA] = form === 'TN' ? [k, m] : [m, k];
+  const [rowsB, colsB] = form === 'NT' ? [n, k] : [k, n];
+  const a = resolve(o.label, 'a', o.a, rowsA, colsA, groups);
+  const b = resolve(o.label, 'b', o.b, rowsB, colsB, groups);
+  const c = resolve(o.label, 'c', o.c, m, n, groups);
+  const biasGroup = o.bias && elementsPerReplica(o.bias) === n * groups && groups > 1 ? n : 0;
+  if (o.bias && elementsPerReplica(o.bias) < n)
+    throw new ShapeError(`matmul (${o.label}): bias [${o.bias.shape}] for n = ${n}; pass [R, ${n}]`);
+  for (const [name, t] of Object.entries({ mask: o.mask, residual: o.residual }))
+    if (t && elementsPerReplica(t) < (groups - 1) * c.group + (m - 1) * c.row + n)
+      throw new ShapeError(`matmul (${o.label}): ${name} [${t.shape}] is smaller than c [${o.c.tensor.shape}]`);
+  const replicas = plan.replicas;
+  for (const [name, t] of Object.entries({ a: o.a.tensor, b: o.b.tensor, c: o.c.tensor }))
+    if (t.shape[0] !== replicas)
+      throw new ShapeError(`matmul (${o.label}): ${name} [${t.shape}] has ${t.shape[0]} replicas, the plan ${replicas}`);
+  const params: Params = {
+    form,
+    m,
+    n,
+    k,
+    groups,
+    aOffset: a.offset,
+    aRow: a.row,
+    aGroup: a.group,
+    bOffset: b.offset,
+    bRow: b.row,
+    bGroup: b.group,
+    cOffset: c.offset,
+    cRow: c.row,
+    cGroup: c.group,
+    biasGroup,
+    scale: o.scale ?? 1,
+    relu: o.relu ?? false,
+    accumulate: o.accumulate ?? false,
+  };
+  const inputs: Record<string, Tensor> = { a: o.a.tensor, b: o.b.tensor };
+  if (o.bias) inputs.bias = o.bias;
+  if (o.mask) inputs.mask = o.mask;
+  if (o.residual) inputs.residual = o.residual;
+  plan.call({ op: 'matmul', label: o.label, inputs, outputs: { c: o.c.tensor }, params: { ...params } });
+}
+
+export const matmulKernel: KernelSpec = { op: 'matmul', reference: runReference, webgpu: lower, cost, cases: cases() };
+
+function resolve(label: string, name: string, view: MatrixView, rows: number, cols: number, groups: number) {
+  const row = view.row ?? view.tensor.shape[view.tensor.shape.length - 1];
+  const group = view.group ?? (groups > 1 ? rows * row : 0);
+  const offset = view.offset ?? 0;
+  const last = offset + (groups - 1) * group + (rows - 1) * row + cols;
+  const have = elementsPerReplica(view.tensor);
+  if (!(last <= have) || !(row >= cols || rows === 1))
+    throw new ShapeError(
+      `matmul (${label}): ${name} needs ${groups} x ${rows} x ${cols} (row stride ${row}, group stride ${group}, offset ` +
+        `${offset}), tensor ${view.tensor.name} is [${view.tensor.shape}]`,
+    );
+  return { row, group, offset };
+}
+
+function runReference(call: Call, views: HostViews): void {
+  const p = call.params as unknown as Params;
+  const slice = (name: string, at: number) => {
+    const view = views[name];
+    return view ? (view.data as Float64Array).subarray(at) : undefined;
+  };
+  const replicas = call.outputs.c.shape[0];
+  for (let r = 0; r < replicas; r++)
+    for (let g = 0; g < p.groups; g++)
+      reference.matmul(
+        { ...p, transposeA: p.form === 'TN', transposeB: p.form === 'NT' },
+        slice('a', r * views.a.stride + p.aOffset + g * p.aGroup)!,
+        slice('b', r * views.b.stride + p.bOffset + g * p.bGroup)!,
+        slice('c', r * views.c.stride + p.cOffset + g * p.cGroup)!,
+        {
+          scale: p.scale,
+          relu: p.relu,
+          accumulate: p.accumulate,
+          bias: slice('bias', r * (views.bias?.stride ?? 0) + g * p.biasGroup),
+          mask: slice('mask', r * (views.mask?.stride ?? 0) + g * p.cGroup),
+          residual: slice('residual', r * (views.residual?.stride ?? 0) + g * p.cGroup),
+        },
+      );
+}
+
+function cost(call: Call): Cost {
+  const p = call.params as unknown as Params;
+  const batch = call.outputs.c.shape[0] * p.groups;
+  return { flops: 2 * batch * p.m * p.n * p.k, bytes: 4 * batch * (p.m * p.k + p.k * p.n + p.m * p.n) };
+}
+
+/** A tile of the GPU kernel: rows x columns x depth a workgroup, rows x columns a thread. */
+interface Tile {
+  bm: number;
+  bn: number;
+  bk: number;
+  tm: number;
+  tn: number;
+}
+
+export const tiles: Readonly<Record<string, Tile>> = {
+  '128x128': { bm: 128, bn: 128, bk: 16, tm: 8, tn: 8 },
+  '128x64': { bm: 128, bn: 64, bk: 16, tm: 8, tn: 8 },
+  '64x64': { bm: 64, bn: 64, bk: 16, tm: 8, tn: 4 },
+  '64x32': { bm: 64, bn: 32, bk: 32, tm: 4, tn: 4 },
+  '32x32': { bm: 32, bn: 32, bk: 32, tm: 4, tn: 4 },
+};
+
+/** Splits of K. Depends on the shape of one replica alone, so that a replica's bits do not depend on its neighbours. */
+function splitsOf(p: Params, traits: AdapterTraits): number {
+  if (traits.software) return 1;
+  const blocks = Math.ceil(p.m / 64) * Math.ceil(p.n / 64) * p.groups;
+  const wanted = Math.floor(132 / blocks); // one workgroup a multiprocessor of a large GPU
+  const chunks = Math.floor(p.k / 128); // at least 128 terms a chunk
+  return Math.max(1, Math.min(wanted, chunks, 16));
+}
+
+function tileOf(p: Params, replicas: number, splits: number, traits: AdapterTraits): Tile {
+  const tuned = traits.tuned?.get(`matmul:${p.form}:${replicas * p.groups}x${p.m}x${p.n}x${p.k}`);
+  if (tuned && tiles[tuned]) return tiles[tuned];
+  const enough = (t: Tile) =>
+    Math.ceil(p.m / t.bm) * Math.ceil(p.n / t.bn) * replicas * p.groups * splits >= 128 && p.m >= t.bm / 2 && p.n >= t.bn / 2;
+  for (const tile of Object.values(tiles)) if (enough(tile)) return tile;
+  return tiles['32x32'];
+}
+
+function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
+  const p = call.params as unknown as Params;
+  const { a, b, bias, mask, residual } = call.inputs;
+  const { c } = call.outputs;
+  const replicas = c.shape[0];
+  const splits = splitsOf(p, traits);
+  const kChunk = Math.ceil(p.k / splits / 4) * 4;
+  const batch = replicas * p.groups * splits;
+  if (batch > 65535)
+    throw new ShapeError(`matmul (${call.label}): ${replicas} replicas x ${p.groups} groups x ${splits} splits > 65535`);
+  const contiguous = [p.n, p.form === 'TN' ? p.m : p.k, ...(p.form === 'NT' ? [p.k] : [])];
+  const strides = [p.aOffset, p.aRow, p.aGroup, p.bOffset, p.bRow, p.bGroup, p.cOffset, p.cRow, p.cGroup, p.biasGroup];
+  const replicaStrides = [a, b, c, bias, mask, residual].map((t) => t?.replicaStride ?? 0);
+  const vec4 = [...contiguous, ...strides, ...replicaStrides].every((x) => x % 4 === 0);
+  const access = vec4 ? vec4Source : scalarSource;
+  const uniforms = [
+    ...[p.m, p.n, p.k, p.groups],
+    ...[p.aOffset, a.replicaStride, p.aGroup, p.aRow],
+    ...[p.bOffset, b.replicaStride, p.bGroup, p.bRow],
+    ...[p.cOffset, c.replicaStride, p.cGroup, p.cRow],
+    ...[bias?.replicaStride ?? 0, p.biasGroup, mask?.replicaStride ?? 0, residual?.replicaStride ?? 0],
+    ...[splits, kChunk, f32(p.scale), replicas],
+  ];
+  const transposes = { A_T: Number(p.form === 'TN'), B_T: Number(p.form === 'NT') };
+  const epilogue = {
+    BIAS: Number(!!bias),
+    RELU: Number(p.relu),
+    MASK: Number(!!mask),
+    RESIDUAL: Number(!!residual),
+    ACCUMULATE: Number(p.accumulate),
+  };
+  const target =
+    splits === 1 ? c : scratch(0, [splits * replicas * p.groups, p.m, Math.ceil(p.n / 4) * 4]);
+  const bindings = [read(a), read(b), read(bias), read(mask), read(residual), write(target)];
+  const constants = { ...transposes, ...epilogue };
+  const main: Dispatch = traits.software
+    ? {
+        shader: 'matmul_rows',
+        source: access + coreSource + rowsSource,
+        constants,
+        uniforms,
+        bindings,
+        workgroups: [Math.ceil(p.n / 32), Math.ceil(p.m / 32), batch],
+      }
+    : tiledDispatch();
+  if (splits === 1) return [main];
+  const words = Math.ceil(p.n / 4) * p.m * replicas * p.groups;
+  return [
+    main,
+    {
+      shader: 'matmul_reduce',
+      source: access + coreSource + reduceSource,
+      constants,
+      uniforms,
+      bindings: [read(target), read(undefined), read(bias), read(mask), read(residual), write(c)],
+      workgroups: linearGrid(Math.ceil(words / 64)),
+    },
+  ];
+
+  function tiledDispatch(): Dispatch {
+    const { bm, bn, bk, tm, tn } = tileOf(p, replicas, splits, traits);
+    return {
+      shader: 'matmul_tiled',
+      source: `const TM = ${tm}u;\nconst TN = ${tn}u;\n${access}${coreSource}${tiledSource}`,
+      constants: { ...constants, BM: bm, BN: bn, BK: bk, WX: bn / tn, WY: bm / tm },
+      uniforms,
+      bindings,
+      workgroups: [Math.ceil(p.n / bn), Math.ceil(p.m / bm), batch],
+    };
+  }
+}
+
+function cases(): KernelCase[] {
+  const list: KernelCase[] = [];
+  // |error| <= K * 2^-24 * sum |a b| in the worst case; random signs make it about sqrt(K). Values are standard normal.
+  const bound = (k: number) => ({ rtol: 2 ** -20, atol: 8 * Math.sqrt(k) * Math.sqrt(k) * 2 ** -24 });
+  for (const form of ['NN', 'NT', 'TN'] as const)
+    for (const [m, n, k, groups] of [
+      [37, 29, 43, 3],
+      [36, 28, 300, 2],
+      [1, 13, 7, 1],
+      [9, 1, 5, 2],
+      [6, 10, 1, 1],
+    ])
+      list.push({
+        name: `${form} ${m}x${n}x${k} x${groups}`,
+        replicas: 2,
+        ...bound(k),
+        build(plan) {
+          const p = plan.program;
+          const c = p.persistent('c', [groups, m, n]);
+          matmul(plan, {
+            label: 'case',
+            form,
+            m,
+            n,
+            k,
+            groups,
+            a: { tensor: p.persistent('a', form === 'TN' ? [groups, k, m] : [groups, m, k]) },
+            b: { tensor: p.persistent('b', form === 'NT' ? [groups, n, k] : [groups, k, n]) },
+            c: { tensor: c },
+            scale: 0.75,
+          });
+        },
+      });
+  list.push({
+    name: 'every epilogue',
+    replicas: 3,
+    ...bound(19),
+    build(plan) {
+      const [m, n, k] = [21, 33, 19];
+      const p = plan.program;
+      matmul(plan, {
+        label: 'case',
+        m,
+        n,
+        k,
+        a: { tensor: p.persistent('a', [m, k]) },
+        b: { tensor: p.persistent('b', [k, n]) },
+        c: { tensor: p.persistent('c', [m, n]) },
+        bias: p.persistent('bias', [n]),
+        mask: p.persistent('mask', [m, n]),
+        residual: p.persistent('residual', [m, n]),
+        relu: true,
+        accumulate: true,
+      });
+    },
+  });
+  return list;
+}

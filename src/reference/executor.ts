@@ -1,0 +1,81 @@
+import { ShapeError } from '../core/errors.js';
+import type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
+import { type Call, elementsPerReplica, type Program, type Tensor } from '../plan/types.js';
+
+/** A tensor's elements from its first on; replica r starts at r * stride. */
+export interface ReferenceView {
+  readonly data: Float64Array | Uint32Array;
+  readonly stride: number;
+}
+
+/** Runs programs in float64 on the host: slow, simple, and what every other executor is compared with. */
+export class ReferenceExecutor implements Executor {
+  readonly kind = 'reference';
+  readonly description = 'float64 reference';
+
+  constructor(readonly apply: (call: Call, views: Record<string, ReferenceView>) => void) {}
+
+  async load(program: Program): Promise<LoadedProgram> {
+    return new ReferenceProgram(this, program);
+  }
+}
+
+class ReferenceProgram implements LoadedProgram {
+  readonly memoryBytes: number;
+  readonly #buffers = new Map<string, Float64Array | Uint32Array>();
+
+  constructor(
+    readonly executor: ReferenceExecutor,
+    readonly program: Program,
+  ) {
+    for (const { name, elements, dtype } of program.buffers)
+      this.#buffers.set(name, dtype === 'u32' ? new Uint32Array(elements) : new Float64Array(elements));
+    this.memoryBytes = program.buffers.reduce((sum, b) => sum + 8 * b.elements, 0);
+  }
+
+  #view(tensor: Tensor): ReferenceView {
+    // Activations keep a buffer each: their slots mix integers and floats, and nothing is scarce here.
+    let buffer = this.#buffers.get(tensor.buffer);
+    if (!buffer) {
+      const elements = tensor.replicaStride * tensor.shape[0];
+      buffer = tensor.dtype === 'u32' ? new Uint32Array(elements) : new Float64Array(elements);
+      this.#buffers.set(tensor.buffer, buffer);
+    }
+    return { data: buffer.subarray(tensor.offset), stride: tensor.replicaStride };
+  }
+
+  async run(name: string, times = 1): Promise<void> {
+    const plan = this.program.plans.get(name);
+    if (!plan) throw new ShapeError(`no plan ${name}`);
+    for (let i = 0; i < times; i++)
+      for (const call of plan.calls) {
+        const views: Record<string, ReferenceView> = {};
+        for (const [slot, tensor] of [...Object.entries(call.inputs), ...Object.entries(call.outputs)])
+          views[slot] = this.#view(tensor);
+        this.executor.apply(call, views);
+      }
+  }
+
+  write(tensor: Tensor, values: HostArray | readonly number[]): void {
+    const per = elementsPerReplica(tensor);
+    if (values.length !== per * tensor.shape[0])
+      throw new ShapeError(`write ${tensor.name}: ${values.length} values for shape [${tensor.shape}]`);
+    const { data, stride } = this.#view(tensor);
+    for (let r = 0; r < tensor.shape[0]; r++)
+      for (let i = 0; i < per; i++) data[r * stride + i] = values[r * per + i];
+  }
+
+  async read(tensor: Tensor): Promise<HostArray> {
+    const per = elementsPerReplica(tensor);
+    const { data, stride } = this.#view(tensor);
+    const out = tensor.dtype === 'u32' ? new Uint32Array(per * tensor.shape[0]) : new Float64Array(per * tensor.shape[0]);
+    for (let r = 0; r < tensor.shape[0]; r++) out.set(data.subarray(r * stride, r * stride + per), r * per);
+    return out;
+  }
+
+  async finish(): Promise<void> {}
+
+  destroy(): void {
+    this.#buffers.clear();
+  }
+}
