@@ -1,16 +1,9 @@
 import { GpuError, ShapeError } from '../core/errors.js';
 import type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
 import { type Call, elementsPerReplica, type Program, spanElements, type Tensor } from '../plan/types.js';
+import type { GpuSession } from './device.js';
 import type { AdapterTraits, Dispatch, Lowering } from './dispatch.js';
 import { PipelineCache } from './pipelines.js';
-
-/** What the executor needs of an open device; src/gpu/device.ts opens one. */
-export interface GpuHandle {
-  readonly device: GPUDevice;
-  readonly info: { readonly name: string; readonly vendor: string; readonly software: boolean };
-  /** Throws the first uncaptured error or device loss, if there was one. */
-  check(): void;
-}
 
 /** Runs programs on a WebGPU device: buffers, pipelines and bind groups are built once, then only dispatches are queued. */
 export class GpuExecutor implements Executor {
@@ -20,7 +13,7 @@ export class GpuExecutor implements Executor {
   readonly #pipelines: PipelineCache;
 
   constructor(
-    readonly gpu: GpuHandle,
+    readonly gpu: GpuSession,
     readonly lower: Lowering<Call>,
     tuned?: ReadonlyMap<string, string>,
   ) {
@@ -32,7 +25,7 @@ export class GpuExecutor implements Executor {
       maxInvocations: gpu.device.limits.maxComputeInvocationsPerWorkgroup,
       tuned,
     };
-    this.#pipelines = new PipelineCache(gpu.device);
+    this.#pipelines = new PipelineCache(gpu);
   }
 
   async load(program: Program): Promise<GpuProgram> {
@@ -95,10 +88,7 @@ export class GpuProgram implements LoadedProgram {
       const usage = GPUBufferUsage_STORAGE | GPUBufferUsage_COPY_SRC | GPUBufferUsage_COPY_DST;
       this.#buffers.set(name, this.#device.createBuffer({ label: name, size: bytes, usage }));
     }
-    this.#buffers.set(
-      'none',
-      this.#device.createBuffer({ label: 'none', size: 256, usage: GPUBufferUsage_STORAGE }),
-    );
+    this.#buffers.set('none', this.#device.createBuffer({ label: 'none', size: 256, usage: GPUBufferUsage_STORAGE }));
   }
 
   async addPlan(name: string, list: { call: Call; dispatch: Dispatch }[], cache: PipelineCache): Promise<void> {
@@ -171,7 +161,7 @@ export class GpuProgram implements LoadedProgram {
         }
       pass.end();
       this.#device.queue.submit([encoder.finish()]);
-      this.#pending.push(this.#device.queue.onSubmittedWorkDone());
+      this.#pending.push(gpu.guard(this.#device.queue.onSubmittedWorkDone()));
       if (this.#pending.length > 2) await this.#pending.shift();
     }
     gpu.check();
@@ -202,12 +192,7 @@ export class GpuProgram implements LoadedProgram {
     for (let r = 0; r < replicas; r++)
       encoder.copyBufferToBuffer(buffer, 4 * (tensor.offset + r * tensor.replicaStride), staging, 4 * r * per, 4 * per);
     this.#device.queue.submit([encoder.finish()]);
-    try {
-      await staging.mapAsync(GPUMapMode_READ);
-    } catch (error) {
-      this.executor.gpu.check();
-      throw new GpuError(`read ${tensor.name}: ${error instanceof Error ? error.message : error}`);
-    }
+    await this.executor.gpu.guard(staging.mapAsync(GPUMapMode_READ));
     const copy = staging.getMappedRange().slice(0, 4 * per * replicas);
     staging.unmap();
     staging.destroy();
@@ -217,8 +202,7 @@ export class GpuProgram implements LoadedProgram {
 
   async finish(): Promise<void> {
     while (this.#pending.length) await this.#pending.shift();
-    await this.#device.queue.onSubmittedWorkDone();
-    this.executor.gpu.check();
+    await this.executor.gpu.drain();
   }
 
   destroy(): void {

@@ -83,7 +83,9 @@ export function matmul(plan: PlanBuilder, o: MatmulOptions): void {
   const replicas = plan.replicas;
   for (const [name, t] of Object.entries({ a: o.a.tensor, b: o.b.tensor, c: o.c.tensor }))
     if (t.shape[0] !== replicas)
-      throw new ShapeError(`matmul (${o.label}): ${name} [${t.shape}] has ${t.shape[0]} replicas, the plan ${replicas}`);
+      throw new ShapeError(
+        `matmul (${o.label}): ${name} [${t.shape}] has ${t.shape[0]} replicas, the plan ${replicas}`,
+      );
   const params: Params = {
     form,
     m,
@@ -188,7 +190,9 @@ function tileOf(p: Params, replicas: number, splits: number, traits: AdapterTrai
   const tuned = traits.tuned?.get(`matmul:${p.form}:${replicas * p.groups}x${p.m}x${p.n}x${p.k}`);
   if (tuned && tiles[tuned]) return tiles[tuned];
   const enough = (t: Tile) =>
-    Math.ceil(p.m / t.bm) * Math.ceil(p.n / t.bn) * replicas * p.groups * splits >= 128 && p.m >= t.bm / 2 && p.n >= t.bn / 2;
+    Math.ceil(p.m / t.bm) * Math.ceil(p.n / t.bn) * replicas * p.groups * splits >= 128 &&
+    p.m >= t.bm / 2 &&
+    p.n >= t.bn / 2;
   for (const tile of Object.values(tiles)) if (enough(tile)) return tile;
   return tiles['32x32'];
 }
@@ -202,7 +206,9 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   const kChunk = Math.ceil(p.k / splits / 4) * 4;
   const batch = replicas * p.groups * splits;
   if (batch > 65535)
-    throw new ShapeError(`matmul (${call.label}): ${replicas} replicas x ${p.groups} groups x ${splits} splits > 65535`);
+    throw new ShapeError(
+      `matmul (${call.label}): ${replicas} replicas x ${p.groups} groups x ${splits} splits > 65535`,
+    );
   const contiguous = [p.n, p.form === 'TN' ? p.m : p.k, ...(p.form === 'NT' ? [p.k] : [])];
   const strides = [p.aOffset, p.aRow, p.aGroup, p.bOffset, p.bRow, p.bGroup, p.cOffset, p.cRow, p.cGroup, p.biasGroup];
   const replicaStrides = [a, b, c, bias, mask, residual].map((t) => t?.replicaStride ?? 0);
@@ -224,8 +230,7 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
     RESIDUAL: Number(!!residual),
     ACCUMULATE: Number(p.accumulate),
   };
-  const target =
-    splits === 1 ? c : scratch(0, [splits * replicas * p.groups, p.m, Math.ceil(p.n / 4) * 4]);
+  const target = splits === 1 ? c : scratch(0, [splits * replicas * p.groups, p.m, Math.ceil(p.n / 4) * 4]);
   const bindings = [read(a), read(b), read(bias), read(mask), read(residual), write(target)];
   const constants = { ...transposes, ...epilogue };
   const main: Dispatch = traits.software

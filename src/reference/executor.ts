@@ -61,14 +61,14 @@ class ReferenceProgram implements LoadedProgram {
     if (values.length !== per * tensor.shape[0])
       throw new ShapeError(`write ${tensor.name}: ${values.length} values for shape [${tensor.shape}]`);
     const { data, stride } = this.#view(tensor);
-    for (let r = 0; r < tensor.shape[0]; r++)
-      for (let i = 0; i < per; i++) data[r * stride + i] = values[r * per + i];
+    for (let r = 0; r < tensor.shape[0]; r++) for (let i = 0; i < per; i++) data[r * stride + i] = values[r * per + i];
   }
 
   async read(tensor: Tensor): Promise<HostArray> {
     const per = elementsPerReplica(tensor);
     const { data, stride } = this.#view(tensor);
-    const out = tensor.dtype === 'u32' ? new Uint32Array(per * tensor.shape[0]) : new Float64Array(per * tensor.shape[0]);
+    const out =
+      tensor.dtype === 'u32' ? new Uint32Array(per * tensor.shape[0]) : new Float64Array(per * tensor.shape[0]);
     for (let r = 0; r < tensor.shape[0]; r++) out.set(data.subarray(r * stride, r * stride + per), r * per);
     return out;
   }

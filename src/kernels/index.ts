@@ -1,0 +1,31 @@
+import { ShapeError } from '../core/errors.js';
+import type { GpuSession } from '../gpu/device.js';
+import type { AdapterTraits, Dispatch, Scratch } from '../gpu/dispatch.js';
+import { GpuExecutor } from '../gpu/executor.js';
+import type { Call } from '../plan/types.js';
+import { ReferenceExecutor } from '../reference/executor.js';
+import { matmulKernel } from './matmul.js';
+import type { KernelSpec } from './types.js';
+
+/** Every operation a plan may call. One line an operation. */
+export const kernels = {
+  matmul: matmulKernel,
+} satisfies Record<string, KernelSpec>;
+
+export function kernelOf(call: Call): KernelSpec {
+  const spec = (kernels as Record<string, KernelSpec>)[call.op];
+  if (!spec) throw new ShapeError(`${call.op} (${call.label}): no such operation; there are ${Object.keys(kernels)}`);
+  return spec;
+}
+
+/** Runs programs on a WebGPU device. tuned: winners of `rhm tune` for this adapter. */
+export function gpuExecutor(gpu: GpuSession, tuned?: ReadonlyMap<string, string>): GpuExecutor {
+  const lower = (call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] =>
+    kernelOf(call).webgpu(call, traits, scratch);
+  return new GpuExecutor(gpu, lower, tuned);
+}
+
+/** Runs programs in float64 on the host. */
+export function referenceExecutor(): ReferenceExecutor {
+  return new ReferenceExecutor((call, views) => kernelOf(call).reference(call, views));
+}

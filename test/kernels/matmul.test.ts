@@ -1,0 +1,6 @@
+import { matmulKernel } from '../../src/kernels/matmul.js';
+import { kernelSuite } from './harness.js';
+
+const test = kernelSuite(matmulKernel);
+
+test.run();
