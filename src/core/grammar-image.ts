@@ -1,0 +1,169 @@
+import { InputError } from './errors.js';
+import { type GrammarShape, parents, type Rules, sentenceLength } from './rules.js';
+
+/**
+ * A grammar as one block of u32 words, read alike by the WebAssembly sampler, the WGSL sampler and the TypeScript
+ * reference. All offsets are in words from the start of the block. It also fixes which random word gives which draw.
+ *
+ * Draws. Sample i has 64-bit Threefry blocks b = 0, 1, ... with counter (i mod 2^32, (i >> 32) << 16 | b); block b holds
+ * words 2b and 2b+1. A uniform draw from m takes digit = mulhi(word * multiplier mod 2^32, m): successive draws of
+ * one word are its mixed-radix digits, most significant first. Powers of two share a word while their product is at
+ * most 2^32 and are exact; other radices share it up to a product of 2^16, so no outcome of one word has a
+ * probability off by more than a factor 1 +- 2^-16. A weighted draw uses a word of its own:
+ * digit = number of thresholds <= word >> 1, thresholds being cumulative probabilities times 2^31.
+ * A level's draws lie in order of position, K to a word, K a power of s, so siblings never straddle words.
+ */
+export const HEADER = {
+  magic: 0,
+  v: 1,
+  n: 2,
+  m: 3,
+  s: 4,
+  L: 5,
+  tokens: 6, // s^L
+  words: 7, // random words per sample
+  blocks: 8, // Threefry calls per sample
+  nodes: 9, // rules chosen per sample, (s^L - 1) / (s - 1)
+  rootThresholds: 10, // offset of n-1 thresholds, 0 = uniform
+  symbols: 11, // symbols of a whole tree, nodes + s^L
+  length: 12, // words of the image
+  levels: 16, // first level record
+} as const;
+
+/** One record of LEVEL_WORDS words per level, from HEADER.levels. */
+export const LEVEL = {
+  parents: 0, // n or v
+  word: 1, // first random word
+  perWord: 2, // K, draws per word
+  multipliers: 3, // offset of K multipliers
+  thresholds: 4, // offset of m-1 thresholds, 0 = uniform
+  rules: 5, // offset of [parents][m][s] symbols
+  positions: 6, // s^level
+  firstNode: 7, // nodes above this level
+} as const;
+export const LEVEL_WORDS = 8;
+export const IMAGE_MAGIC = 0x52484d31;
+
+/** The Threefry block that an intervention draws its new symbol (word 0) and new rule (word 1) from. */
+export const INTERVENTION_BLOCK = 0xffff;
+/** Sample indices are below this. */
+export const INDEX_LIMIT = 2 ** 48;
+/** Resolution of a non-uniform probability. */
+export const WEIGHT_SCALE = 2 ** 31;
+
+/** The image of a grammar. @throws InputError when a sample needs more than 131070 random words. */
+export function grammarImage(rules: Rules): Uint32Array<ArrayBuffer> {
+  const { v, n, m, s, L } = rules;
+  const draws = layoutDraws(rules);
+  const nodes = (s ** L - 1) / (s - 1);
+  let offset = HEADER.levels + L * LEVEL_WORDS;
+  const reserve = (words: number) => {
+    const at = offset;
+    offset += words;
+    return at;
+  };
+  const rootThresholds = rules.rootPrior ? reserve(n - 1) : 0;
+  const levels = draws.levels.map((draw, level) => ({
+    ...draw,
+    multipliersAt: reserve(draw.multipliers.length),
+    thresholdsAt: rules.ruleProbabilities?.[level] ? reserve(Math.max(1, m - 1)) : 0,
+    rulesAt: reserve(parents(rules, level) * m * s),
+  }));
+  const image = new Uint32Array(offset);
+  const head: [keyof typeof HEADER, number][] = [
+    ['magic', IMAGE_MAGIC],
+    ['v', v],
+    ['n', n],
+    ['m', m],
+    ['s', s],
+    ['L', L],
+    ['tokens', sentenceLength(rules)],
+    ['words', draws.words],
+    ['blocks', Math.ceil(draws.words / 2)],
+    ['nodes', nodes],
+    ['rootThresholds', rootThresholds],
+    ['symbols', nodes + s ** L],
+    ['length', offset],
+  ];
+  for (const [field, value] of head) image[HEADER[field]] = value;
+  if (rules.rootPrior) image.set(thresholds(rules.rootPrior), rootThresholds);
+  levels.forEach((level, l) => {
+    const at = HEADER.levels + l * LEVEL_WORDS;
+    image[at + LEVEL.parents] = parents(rules, l);
+    image[at + LEVEL.word] = level.word;
+    image[at + LEVEL.perWord] = level.perWord;
+    image[at + LEVEL.multipliers] = level.multipliersAt;
+    image[at + LEVEL.thresholds] = level.thresholdsAt;
+    image[at + LEVEL.rules] = level.rulesAt;
+    image[at + LEVEL.positions] = s ** l;
+    image[at + LEVEL.firstNode] = (s ** l - 1) / (s - 1);
+    image.set(level.multipliers, level.multipliersAt);
+    const weights = rules.ruleProbabilities?.[l];
+    if (weights) image.set(thresholds(weights), level.thresholdsAt);
+    image.set(rules.rules[l].flat(2), level.rulesAt);
+  });
+  return image;
+}
+
+/** Where each level's draws lie among the random words of a sample. */
+export interface DrawLayout {
+  words: number;
+  levels: { word: number; perWord: number; multipliers: number[] }[];
+}
+
+export function layoutDraws(rules: GrammarShape & Pick<Rules, 'rootPrior' | 'ruleProbabilities'>): DrawLayout {
+  const { n, m, s, L } = rules;
+  let words = 1;
+  // The word that still has room: product of the radices drawn from it, 0 = none.
+  let product = rules.rootPrior ? 0 : n;
+  const levels: DrawLayout['levels'] = [];
+  for (let l = 0; l < L; l++) {
+    const count = s ** l;
+    if (rules.ruleProbabilities?.[l]) {
+      levels.push({ word: words, perWord: 1, multipliers: [1] });
+      words += count;
+      product = 0;
+    } else if (product > 0 && fits(product, m, count)) {
+      levels.push({ word: words - 1, perWord: count, multipliers: powers(product, m, count) });
+      product *= m ** count;
+    } else {
+      let perWord = 1;
+      while (perWord * s <= count && fits(1, m, perWord * s)) perWord *= s;
+      levels.push({ word: words, perWord, multipliers: powers(1, m, perWord) });
+      words += count / perWord;
+      product = perWord === count ? m ** count : 0;
+    }
+  }
+  if (words > 2 * (INTERVENTION_BLOCK - 1))
+    throw new InputError(
+      `L: one sentence needs ${words} random words, the limit is ${2 * (INTERVENTION_BLOCK - 1)}; take a smaller L or s`,
+    );
+  return { words, levels };
+}
+
+const powerOfTwo = (x: number) => 2 ** Math.round(Math.log2(x)) === x;
+
+/** Whether `count` more draws from m fit into a word whose radices so far multiply to `product`. */
+function fits(product: number, m: number, count: number): boolean {
+  const total = product * m ** count;
+  return total <= (powerOfTwo(product) && powerOfTwo(m) ? 2 ** 32 : 2 ** 16);
+}
+
+/** product * m^j mod 2^32 for j = 0 .. count-1. */
+function powers(product: number, m: number, count: number): number[] {
+  let x = product % 2 ** 32;
+  return Array.from({ length: count }, () => {
+    const now = x >>> 0;
+    x = Math.imul(x, m);
+    return now;
+  });
+}
+
+/** Cumulative probabilities times 2^31, without the last, which is 2^31. */
+function thresholds(weights: number[]): number[] {
+  let sum = 0;
+  return weights.slice(0, -1).map((p) => {
+    sum += p;
+    return Math.min(WEIGHT_SCALE, Math.round(sum * WEIGHT_SCALE));
+  });
+}

@@ -1,0 +1,160 @@
+import { checkInteger, checkSeed, show } from './check.js';
+import { InputError } from './errors.js';
+import { streamKey } from './threefry.js';
+import { UniformStream } from './uniform.js';
+
+/** Sizes of a Random Hierarchy Model. Source: arXiv:2307.02129. */
+export interface GrammarShape {
+  v: number; // vocabulary size, the same at every level
+  n: number; // root symbols
+  m: number; // multiplicity: production rules per symbol
+  s: number; // branching factor: symbols on the right of a rule
+  L: number; // depth; a sentence has s^L tokens
+}
+
+/** A grammar. Level 0 expands the root, level L-1 produces tokens. */
+export interface Rules extends GrammarShape {
+  rules: number[][][][]; // [level][symbol][rule] = tuple of s symbols; within a level all tuples differ
+  rootPrior?: number[]; // [n], sums to 1; absent = uniform
+  ruleProbabilities?: (number[] | null)[]; // [L][m], each sums to 1; null = uniform
+}
+
+/** How the rules of a level (or the roots) are weighted: p_k ~ k^-(1+zipf), k = 1.., or explicit probabilities. */
+export type Weights = 'uniform' | null | { zipf: number } | number[];
+
+export interface GrammarOptions {
+  rootPrior?: Weights;
+  /** One value for every level, or an array of L of them. */
+  ruleProbabilities?: Weights | Weights[];
+}
+
+const SYMBOL_LIMIT = 65536; // digits are drawn with 16 x 16 bit products, also on the GPU
+const TOKEN_LIMIT = 2 ** 20;
+const TABLE_LIMIT = 2 ** 27; // symbols in all rules together
+
+/** Number of tokens of a sentence, s^L. */
+export const sentenceLength = (shape: Pick<GrammarShape, 's' | 'L'>) => shape.s ** shape.L;
+
+/** Symbols that are expanded at a level: n at the root, v below. */
+export const parents = (shape: GrammarShape, level: number) => (level === 0 ? shape.n : shape.v);
+
+/** Checks sizes. @throws InputError naming the field and the bound. */
+export function checkShape(shape: GrammarShape): GrammarShape {
+  const v = checkInteger('v', shape.v, 2, SYMBOL_LIMIT, 'vocabulary size');
+  const n = checkInteger('n', shape.n, 1, SYMBOL_LIMIT, 'root symbols');
+  const m = checkInteger('m', shape.m, 1, SYMBOL_LIMIT, 'production rules per symbol');
+  const s = checkInteger('s', shape.s, 2, TOKEN_LIMIT, 'branching factor');
+  const L = checkInteger('L', shape.L, 1, 20, 'depth');
+  if (s ** L > TOKEN_LIMIT)
+    throw new InputError(
+      `s^L: a sentence of ${s}^${L} tokens is over the limit of ${TOKEN_LIMIT}; take a smaller L or s`,
+    );
+  const tuples = v ** s;
+  for (const [name, count] of [
+    ['n*m', n * m],
+    ['v*m', v * m],
+  ] as const)
+    if ((name === 'n*m' || L > 1) && count > tuples)
+      throw new InputError(
+        `${name} = ${count}: there are only v^s = ${tuples} distinct tuples; take m <= ${Math.floor(tuples / Math.max(n, L > 1 ? v : 1))}`,
+      );
+  if ((n + (L - 1) * v) * m * s > TABLE_LIMIT)
+    throw new InputError(`m: the rules hold more than ${TABLE_LIMIT} symbols in all; take a smaller v, m or s`);
+  return { v, n, m, s, L };
+}
+
+/**
+ * A random grammar: at each level the right-hand sides are distinct s-tuples drawn uniformly without replacement
+ * and dealt m to each symbol. Nothing of size v^s is held, unless the rules themselves use most tuples.
+ */
+export function makeRules(shape: GrammarShape, seed: number, options: GrammarOptions = {}): Rules {
+  const { v, n, m, s, L } = checkShape(shape);
+  checkSeed(seed);
+  const rules = Array.from({ length: L }, (_, level) => {
+    const symbols = parents(shape, level);
+    const tuples = distinctTuples(v, s, symbols * m, new UniformStream(streamKey(seed, 'rules', level)));
+    return Array.from({ length: symbols }, (_, a) => tuples.slice(a * m, (a + 1) * m));
+  });
+  return { v, n, m, s, L, rules, ...resolveWeights({ v, n, m, s, L }, options) };
+}
+
+/** Explicit probabilities for the root and the levels; uniform ones are left out. @throws InputError */
+export function resolveWeights(
+  { n, m, L }: GrammarShape,
+  { rootPrior, ruleProbabilities }: GrammarOptions,
+): Pick<Rules, 'rootPrior' | 'ruleProbabilities'> {
+  const result: Pick<Rules, 'rootPrior' | 'ruleProbabilities'> = {};
+  const prior = probabilities('rootPrior', rootPrior, n);
+  if (prior) result.rootPrior = prior;
+  if (ruleProbabilities === undefined || ruleProbabilities === null || ruleProbabilities === 'uniform') return result;
+  const perLevel = Array.isArray(ruleProbabilities) && ruleProbabilities.some((w) => typeof w !== 'number');
+  if (perLevel && ruleProbabilities.length !== L)
+    throw new InputError(`ruleProbabilities: wanted L = ${L} levels, got ${ruleProbabilities.length}`);
+  const levels = Array.from({ length: L }, (_, level) =>
+    probabilities(
+      `ruleProbabilities[${level}]`,
+      perLevel ? (ruleProbabilities as Weights[])[level] : (ruleProbabilities as Weights),
+      m,
+    ),
+  );
+  if (levels.some((p) => p)) result.ruleProbabilities = levels;
+  return result;
+}
+
+/** [count] probabilities, or null for uniform. zipf = Infinity: the first rule only. @throws InputError */
+function probabilities(field: string, weights: Weights | undefined, count: number): number[] | null {
+  if (weights === undefined || weights === null || weights === 'uniform') return null;
+  if (Array.isArray(weights)) {
+    if (weights.length !== count)
+      throw new InputError(`${field}: wanted ${count} probabilities, got ${weights.length}`);
+    weights.forEach((p, k) => {
+      if (typeof p !== 'number' || !(p >= 0 && p <= 1))
+        throw new InputError(`${field}[${k}]: wanted a probability from 0 to 1, got ${show(p)}`);
+    });
+    const sum = weights.reduce((a, b) => a + b, 0);
+    if (!(Math.abs(sum - 1) <= 1e-6))
+      throw new InputError(`${field}: the probabilities must sum to 1 (within 1e-6), they sum to ${sum}`);
+    return weights.map((p) => p / sum);
+  }
+  const a = typeof weights === 'object' ? weights.zipf : undefined;
+  if (typeof a !== 'number' || !(a > -1))
+    throw new InputError(
+      `${field}: wanted "uniform", {"zipf": a} with a > -1, or ${count} probabilities, got ${show(weights)}`,
+    );
+  const raw = Array.from({ length: count }, (_, k) => (k === 0 ? 1 : (k + 1) ** -(1 + a)));
+  const sum = raw.reduce((x, y) => x + y, 0);
+  return raw.map((p) => p / sum);
+}
+
+/** `count` distinct tuples in random order, uniform over all ordered choices without replacement. */
+function distinctTuples(v: number, s: number, count: number, random: UniformStream): number[][] {
+  const total = v ** s;
+  if (count * 2 > total) return denseTuples(v, s, count, total, random);
+  // At most half of all tuples are taken, so a draw is a repeat with probability below 1/2.
+  const seen = new Set<number | string>();
+  const tuples: number[][] = [];
+  while (tuples.length < count) {
+    const tuple = Array.from({ length: s }, () => random.below(v));
+    const name = total < 2 ** 53 ? tuple.reduce((x, symbol) => x * v + symbol, 0) : tuple.join();
+    if (seen.has(name)) continue;
+    seen.add(name);
+    tuples.push(tuple);
+  }
+  return tuples;
+}
+
+/** The first `count` entries of a Fisher-Yates shuffle; total < 2 count, so it is no larger than the answer. */
+function denseTuples(v: number, s: number, count: number, total: number, random: UniformStream): number[][] {
+  const order = Float64Array.from({ length: total }, (_, i) => i);
+  return Array.from({ length: count }, (_, i) => {
+    const j = i + random.below(total - i);
+    let code = order[j];
+    order[j] = order[i];
+    const tuple = new Array<number>(s);
+    for (let k = s - 1; k >= 0; k--) {
+      tuple[k] = code % v;
+      code = Math.floor(code / v);
+    }
+    return tuple;
+  });
+}

@@ -1,0 +1,137 @@
+/**
+ * The sampler in plain TypeScript, read off the grammar image word by word: the reference that assembly/sampler.ts and
+ * shaders/sample.wgsl equal bit for bit. Slow and simple.
+ */
+import { HEADER, INTERVENTION_BLOCK, LEVEL, LEVEL_WORDS } from '../core/grammar-image.js';
+import { derivationAt, type Source, sourceKey, unmixIndex } from '../core/sample-source.js';
+import { type Key, threefry } from '../core/threefry.js';
+
+/** A change to a derivation tree. depth: levels below the root (depth L = a token). */
+export interface TreeChange {
+  kind: 'rule' | 'symbol';
+  depth: number;
+  position: number;
+  different: boolean; // never draw the old value again
+  key: Key;
+}
+
+export interface Tree {
+  symbols: Uint32Array[]; // [L+1]: root, then s, s^2, ... symbols; the last are the tokens
+  rules: Uint32Array[]; // [L]: rule chosen at each node of the level
+}
+
+const level = (image: Uint32Array, l: number, field: keyof typeof LEVEL) =>
+  image[HEADER.levels + l * LEVEL_WORDS + LEVEL[field]];
+
+/** The tree of sample `index` of a source, after `change` if one is given. index: integer below 2^48. */
+export function sampleTree(image: Uint32Array, source: Source, index: number, change?: TreeChange): Tree {
+  const s = image[HEADER.s];
+  const L = image[HEADER.L];
+  const m = image[HEADER.m];
+  const draw = digits(image, source, index);
+  const redraw = change && wordDigits(image, change.key, index);
+  const fresh = change ? threefry(change.key, ...counter(index, INTERVENTION_BLOCK)) : [0, 0];
+  const symbols: Uint32Array[] = [];
+  const rules: Uint32Array[] = [];
+  let current = Uint32Array.of(draw.root);
+  for (let l = 0; l <= L; l++) {
+    if (change?.kind === 'symbol' && change.depth === l)
+      current[change.position] = freshSymbol(image, l, current[change.position], fresh[0], change.different);
+    symbols.push(current);
+    if (l === L) break;
+    const chosen = new Uint32Array(current.length);
+    const next = new Uint32Array(current.length * s);
+    for (let p = 0; p < current.length; p++) {
+      chosen[p] = draw.rules[l][p];
+      if (change && redraw && l >= change.depth && Math.floor(p / s ** (l - change.depth)) === change.position) {
+        chosen[p] = redraw.rules[l][p];
+        if (l === change.depth) {
+          const old = change.kind === 'rule' && change.different ? draw.rules[l][p] : -1;
+          chosen[p] = freshDigit(image, level(image, l, 'thresholds'), m, fresh[1], old);
+        }
+      }
+      for (let i = 0; i < s; i++)
+        next[p * s + i] = image[level(image, l, 'rules') + (current[p] * m + chosen[p]) * s + i];
+    }
+    rules.push(chosen);
+    current = next;
+  }
+  return { symbols, rules };
+}
+
+/** Tokens [s^L] of sample `index`. */
+export function sampleTokens(image: Uint32Array, source: Source, index: number, change?: TreeChange): Uint32Array {
+  return sampleTree(image, source, index, change).symbols[image[HEADER.L]];
+}
+
+interface Digits {
+  root: number;
+  rules: Uint32Array[]; // [L][s^level]
+}
+
+function digits(image: Uint32Array, source: Source, index: number): Digits {
+  const key = sourceKey(source);
+  const at = unmixIndex(source, index);
+  if (source.mode === 'stream') return wordDigits(image, key, at);
+  let number = derivationAt(source, BigInt(at));
+  const L = image[HEADER.L];
+  const m = BigInt(image[HEADER.m]);
+  const rules = Array.from({ length: L }, (_, l) => new Uint32Array(level(image, l, 'positions')));
+  for (let l = L - 1; l >= 0; l--)
+    for (let p = rules[l].length - 1; p >= 0; p--) {
+      rules[l][p] = Number(number % m);
+      number /= m;
+    }
+  return { root: Number(number), rules };
+}
+
+const counter = (index: number, block: number): [number, number] => [
+  index >>> 0,
+  ((Math.floor(index / 2 ** 32) << 16) | block) >>> 0,
+];
+
+function wordDigits(image: Uint32Array, key: Key, index: number): Digits {
+  const words = new Uint32Array(2 * image[HEADER.blocks]);
+  for (let b = 0; b < image[HEADER.blocks]; b++) words.set(threefry(key, ...counter(index, b)), 2 * b);
+  const m = image[HEADER.m];
+  return {
+    root: digit(image, image[HEADER.rootThresholds], image[HEADER.n], words[0], 1),
+    rules: Array.from({ length: image[HEADER.L] }, (_, l) =>
+      Uint32Array.from({ length: level(image, l, 'positions') }, (_, p) => {
+        const perWord = level(image, l, 'perWord');
+        const word = words[level(image, l, 'word') + Math.floor(p / perWord)];
+        const multiplier = image[level(image, l, 'multipliers') + (p % perWord)];
+        return digit(image, level(image, l, 'thresholds'), m, word, multiplier);
+      }),
+    ),
+  };
+}
+
+const mulhi = (x: number, y: number) => Number((BigInt(x) * BigInt(y)) >> 32n);
+
+function digit(image: Uint32Array, thresholds: number, radix: number, word: number, multiplier: number): number {
+  if (thresholds) return countThresholds(image, thresholds, radix, word >>> 1);
+  return mulhi(Math.imul(word, multiplier) >>> 0, radix);
+}
+
+function countThresholds(image: Uint32Array, thresholds: number, radix: number, x: number): number {
+  let count = 0;
+  for (let k = 0; k < radix - 1; k++) if (x >= image[thresholds + k]) count++;
+  return count;
+}
+
+/** A draw from a word of its own; with old >= 0 from the other values, in proportion to their weights. */
+function freshDigit(image: Uint32Array, thresholds: number, radix: number, word: number, old: number): number {
+  if (old < 0 || radix === 1) return digit(image, thresholds, radix, word, 1);
+  if (!thresholds) return (old + 1 + mulhi(word, radix - 1)) % radix;
+  const start = old === 0 ? 0 : image[thresholds + old - 1];
+  const end = old === radix - 1 ? 2 ** 31 : image[thresholds + old];
+  if (end - start === 2 ** 31) return old;
+  const x = mulhi(word, 2 ** 31 - (end - start));
+  return countThresholds(image, thresholds, radix, x >= start ? x + (end - start) : x);
+}
+
+function freshSymbol(image: Uint32Array, depth: number, old: number, word: number, different: boolean): number {
+  const radix = depth === 0 ? image[HEADER.n] : image[HEADER.v];
+  return freshDigit(image, depth === 0 ? image[HEADER.rootThresholds] : 0, radix, word, different ? old : -1);
+}
