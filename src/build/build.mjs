@@ -1,11 +1,11 @@
 /** `npm run build`: assembly/ to WebAssembly, src/ to the bundles in dist/, declarations beside them. */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, statSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ensureInstalled, root, say } from './setup.mjs';
 
-export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+export { root };
 
 /** Options every bundle shares. Shaders and WASM are inlined so that one import works without copying files. */
 export const bundleOptions = {
@@ -17,11 +17,33 @@ export const bundleOptions = {
   logLevel: 'warning',
 };
 
+/** Packages with native parts: left out of the bundles, found at run time where they are installed. */
+export const nativePackages = ['webgpu', '@sparticuz/chromium', 'playwright-core', '@resvg/resvg-js'];
+
+/** The bundles of dist/: name to entry, by where they run. Every entry is one public export or one worker script. */
+const bundles = [
+  {
+    platform: 'browser',
+    chunks: 'shared',
+    entries: { index: 'src/entry/index.ts', web: 'src/entry/web.ts', 'worker.web': 'src/worker/web.ts' },
+  },
+  {
+    platform: 'node',
+    chunks: 'node',
+    entries: {
+      node: 'src/entry/node.ts',
+      deno: 'src/entry/deno.ts',
+      cli: 'src/cli/main.ts',
+      'worker.node': 'src/worker/node.ts',
+      'worker.deno': 'src/worker/deno.ts',
+    },
+  },
+];
+
 /** Compiles assembly/ when a source is newer than the modules. */
 export async function buildWasm() {
   const outputs = ['plain', 'shared'].map((name) => join(root, 'build/wasm', `${name}.wasm`));
-  const sources = (await readdir(join(root, 'assembly'), { recursive: true })).map((f) => join(root, 'assembly', f));
-  const newest = Math.max(...[...sources, join(root, 'asconfig.json')].map((f) => statSync(f).mtimeMs));
+  const newest = newestIn(['assembly', 'asconfig.json']);
   const oldest = Math.min(...outputs.map((f) => statSync(f, { throwIfNoEntry: false })?.mtimeMs ?? 0));
   if (oldest > newest) return;
   mkdirSync(join(root, 'build/wasm'), { recursive: true });
@@ -33,4 +55,80 @@ export async function buildWasm() {
     });
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await buildWasm();
+/** Bundles src/ into dist/ when a source is newer. The folder is replaced at the end, so readers see the old or the new one. */
+export async function buildBundles() {
+  await buildWasm();
+  const stamp = join(root, 'dist/cli.js');
+  if (
+    (statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0) >
+    newestIn(['src', 'shaders', 'assembly', 'package.json', 'asconfig.json'])
+  )
+    return false;
+  say('building dist/');
+  const esbuild = await import('esbuild');
+  const outdir = join(root, `build/dist-${process.pid}`);
+  for (const { platform, chunks, entries } of bundles)
+    await esbuild.build({
+      ...bundleOptions,
+      absWorkingDir: root,
+      platform,
+      external: platform === 'node' ? nativePackages : [],
+      entryPoints: Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(join(root, file)))),
+      outdir,
+      splitting: true,
+      chunkNames: `chunks/${chunks}-[hash]`,
+      // Bundled CommonJS packages call require() for Node's own modules.
+      banner: platform === 'node' ? { js: requireBanner } : {},
+    });
+  const cli = join(outdir, 'cli.js');
+  writeFileSync(cli, `#!/usr/bin/env node\n${readFileSync(cli, 'utf8')}`, { mode: 0o755 });
+  const types = join(root, 'dist/types');
+  if (existsSync(types)) renameSync(types, join(outdir, 'types'));
+  for (let attempt = 0; ; attempt++) {
+    rmSync(join(root, 'dist'), { recursive: true, force: true });
+    try {
+      renameSync(outdir, join(root, 'dist'));
+      return true;
+    } catch (error) {
+      if (attempt === 5) throw error; // another build put its folder there in between
+    }
+  }
+}
+
+const requireBanner =
+  "import { createRequire as rhmCreateRequire } from 'node:module';\nconst require = rhmCreateRequire(import.meta.url);";
+
+/** Declarations of src/ into dist/types/, for npm pack. Needed by users of the library, not to run. */
+export function buildTypes() {
+  say('writing declarations');
+  const tsc = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'src/build/tsconfig.types.json'], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  if (tsc.status !== 0) process.exit(tsc.status ?? 1);
+  const entries = join(root, 'dist/types/entry');
+  for (const name of readdirSync(entries).filter((f) => f.endsWith('.d.ts'))) {
+    const file = join(entries, name);
+    writeFileSync(file, `/// <reference types="@webgpu/types" />\n${readFileSync(file, 'utf8')}`);
+  }
+}
+
+function newestIn(paths) {
+  let newest = 0;
+  for (const path of paths) {
+    const full = join(root, path);
+    const stat = statSync(full, { throwIfNoEntry: false });
+    if (!stat) continue;
+    newest = Math.max(newest, stat.mtimeMs);
+    if (stat.isDirectory())
+      for (const entry of readdirSync(full, { recursive: true }))
+        newest = Math.max(newest, statSync(join(full, entry), { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  }
+  return newest;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  ensureInstalled();
+  if (!(await buildBundles())) say('dist/ is up to date');
+  buildTypes();
+}

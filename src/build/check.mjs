@@ -1,8 +1,10 @@
 /** `npm run check`: strict types, format and lint. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { buildWasm, root } from './build.mjs';
+import { ensureInstalled, root } from './setup.mjs';
 
+ensureInstalled();
+const { buildWasm } = await import('./build.mjs');
 await buildWasm();
 const bin = (name) => join(root, 'node_modules/.bin', name);
 const steps = [

@@ -2,20 +2,18 @@
 import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { AdapterError, InputError } from '../core/errors.js';
-import { type GpuSession, type OpenGpuOptions, oneLine, openGpu } from '../gpu/device.js';
+import { type GpuSession, oneLine, openGpu } from '../gpu/device.js';
 import { installedDrivers, lavapipeManifest, type SoftwareDriver, softwareDriver } from './driver.js';
+import type { OpenPlatformGpuOptions, Platform } from './platform.js';
 
-export interface OpenNodeGpuOptions extends OpenGpuOptions {
-  /**
-   * `gpu` real hardware only, `lavapipe`, `swiftshader`, or the name of one of Dawn's adapters.
-   * Default: the environment variable RHM_ADAPTER, else the best there is.
-   */
-  adapter?: string;
-  /** Dawn switches for `create()`, for example `enable-dawn-features=allow_unsafe_apis`. */
+export interface OpenNodeGpuOptions extends OpenPlatformGpuOptions {
+  /** Dawn switches for `create()`, for example `backend=opengles`. */
   dawnFlags?: readonly string[];
-  /** Told what is being set up; default: nobody. */
-  report?: (line: string) => void;
 }
+
+const runtime = `node ${process.versions.node} (Dawn)`;
+
+export const nodePlatform: Platform = { name: 'node', runtime, openGpu: openNodeGpu };
 
 /**
  * A device for Node. Order: the machine's own GPU, an installed software driver (Mesa lavapipe 24 or newer), the
@@ -64,7 +62,7 @@ async function open(options: OpenNodeGpuOptions, flags: string[], key?: string):
   try {
     const session = await openGpu(holder.gpu, {
       remedy: remedy(),
-      runtime: `node ${process.versions.node} (Dawn)`,
+      runtime,
       backend: dawnBackend(options.dawnFlags),
       ...options,
       onRelease: () => {

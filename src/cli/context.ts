@@ -1,0 +1,79 @@
+/** What a command is given: where to write, how to report, and the platform it runs on. */
+import { type Command, InvalidArgumentError } from 'commander';
+import type { Platform } from '../platform/platform.js';
+
+export interface CommandContext {
+  readonly platform: Platform;
+  /** Writes to standard output and waits while the reader is slow. */
+  write(chunk: string | Uint8Array): Promise<void>;
+  /** One line on standard error. */
+  log(line: string): void;
+  /** A passing state on standard error: redrawn in place on a terminal, at most one line in two seconds otherwise. */
+  progress(line: string): void;
+  /** The command's result: `value` as JSON with --json, else `text()`. */
+  result(command: Command, value: unknown, text: () => string): Promise<void>;
+}
+
+/** Each file in commands/ exports one of these; commands/index.ts is the table. */
+export type AddCommand = (program: Command, io: CommandContext) => void;
+
+/** An option parser for whole numbers in [min, max]. The refusal names the bound. */
+export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^[+-]?\d+$/.test(text.trim()) || !Number.isSafeInteger(value) || value < min || value > max)
+      throw new InvalidArgumentError(
+        max === Number.MAX_SAFE_INTEGER
+          ? `A whole number of at least ${min} is wanted.`
+          : `A whole number from ${min} to ${max} is wanted.`,
+      );
+    return value;
+  };
+}
+
+/** An option parser for finite numbers in [min, max]. */
+export function number(min = -Infinity, max = Infinity): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!text.trim() || !Number.isFinite(value) || value < min || value > max)
+      throw new InvalidArgumentError(`A number from ${min} to ${max} is wanted.`);
+    return value;
+  };
+}
+
+export function createContext(platform: Platform): CommandContext {
+  let lastProgress = 0;
+  let drawn = false;
+  const clear = () => {
+    if (drawn) process.stderr.write('\r\x1b[K');
+    drawn = false;
+  };
+  const io: CommandContext = {
+    platform,
+    write(chunk) {
+      clear();
+      return new Promise((resolve) => {
+        if (process.stdout.write(chunk)) resolve();
+        else process.stdout.once('drain', resolve);
+      });
+    },
+    log(line) {
+      clear();
+      process.stderr.write(`${line}\n`);
+    },
+    progress(line) {
+      if (process.stderr.isTTY) {
+        process.stderr.write(`\r\x1b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
+        drawn = true;
+      } else if (Date.now() - lastProgress >= 2000) {
+        lastProgress = Date.now();
+        process.stderr.write(`${line}\n`);
+      }
+    },
+    async result(command, value, text) {
+      const out = command.optsWithGlobals().json ? JSON.stringify(value, null, 2) : text();
+      await io.write(out.endsWith('\n') ? out : `${out}\n`);
+    },
+  };
+  return io;
+}

@@ -1,0 +1,71 @@
+/** The command line, `rhm`. Exit status: 0 done, 1 failed, 2 wrong usage or input. */
+import { Command, CommanderError } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { RhmError } from '../core/errors.js';
+import type { Platform } from '../platform/platform.js';
+import { commands } from './commands/index.js';
+import { createContext } from './context.js';
+
+const argv = process.argv.slice(2);
+const debug = argv.includes('--debug') || /^(1|true|yes)$/i.test(process.env.RHM_DEBUG ?? '');
+
+// A reader that went away (`rhm sample ... | head`) is no failure.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const program = buildProgram(await currentPlatform());
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    return report(error);
+  }
+}
+
+async function currentPlatform(): Promise<Platform> {
+  if ('Deno' in globalThis) return (await import('../platform/deno.js')).denoPlatform;
+  return (await import('../platform/node.js')).nodePlatform;
+}
+
+function buildProgram(platform: Platform): Command {
+  const program = new Command('rhm')
+    .description(packageJson.description)
+    .version(packageJson.version, '-V, --version')
+    .option('--debug', 'show stack traces (also RHM_DEBUG=1)')
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(`${text.trim().replace(/\s*\n\s*/g, ' ')}; see rhm --help\n`),
+    })
+    .addHelpText('after', '\nEvery command takes --json. Exit status: 0 done, 1 failed, 2 wrong usage or input.');
+  const io = createContext(platform);
+  for (const add of commands) add(program, io);
+  for (const command of program.commands) {
+    command.copyInheritedSettings(program);
+    if (!command.options.some((option) => option.long === '--json'))
+      command.option('--json', 'machine-readable output on standard output');
+    command.option('--debug', 'show stack traces');
+  }
+  return program;
+}
+
+/** Prints what went wrong in one paragraph; returns the exit status. */
+function report(error: unknown): number {
+  // Commander has printed its message already; help and version end this way with status 0.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  const known = error instanceof RhmError;
+  const name = error instanceof Error ? error.name : 'Error';
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`${name}: ${message.replace(/\s*\n\s*/g, ' ')}\n`);
+  if (debug && error instanceof Error) {
+    process.stderr.write(`${error.stack}\n`);
+    for (let cause = error.cause; cause instanceof Error; cause = cause.cause)
+      process.stderr.write(`caused by: ${cause.stack}\n`);
+  } else if (!known) process.stderr.write('This was not expected; run again with --debug and report what it prints.\n');
+  return known ? error.exitCode : 1;
+}

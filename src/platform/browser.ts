@@ -1,0 +1,31 @@
+/** WebGPU in a page or a web worker. */
+import { AdapterError } from '../core/errors.js';
+import { type GpuSession, openGpu } from '../gpu/device.js';
+import type { OpenPlatformGpuOptions, Platform } from './platform.js';
+
+const runtime = browserName(globalThis.navigator?.userAgent ?? '');
+
+export const browserPlatform: Platform = { name: 'browser', runtime, openGpu: openBrowserGpu };
+
+/** A device for a page. @throws AdapterError that says how to get WebGPU in this browser. */
+export async function openBrowserGpu(options: OpenPlatformGpuOptions = {}): Promise<GpuSession> {
+  const { gpu } = navigator as Navigator & { gpu?: GPU };
+  if (!gpu) {
+    const why =
+      globalThis.isSecureContext === false
+        ? 'this page is not a secure context: serve it from https or from localhost'
+        : remedy;
+    throw new AdapterError(`This browser offers no WebGPU; ${why}`);
+  }
+  return openGpu(gpu, { remedy, runtime, ...options });
+}
+
+const remedy =
+  'use Chrome or Edge 113, Firefox 141, Safari 26 or newer; on Linux start Chrome with --enable-unsafe-webgpu, and see chrome://gpu';
+
+function browserName(agent: string): string {
+  const [, name, version] = /(Edg|Firefox|HeadlessChrome|Chrome)\/(\d+)/.exec(agent) ?? [];
+  if (name) return `${name === 'Edg' ? 'Edge' : name === 'HeadlessChrome' ? 'Chrome (headless)' : name} ${version}`;
+  const safari = /Version\/([\d.]+).*Safari/.exec(agent);
+  return safari ? `Safari ${safari[1]}` : 'a browser';
+}

@@ -1,0 +1,15 @@
+/** What the entry points need to know of where they run; node, deno and browser each provide one. */
+import type { GpuSession, OpenGpuOptions } from '../gpu/device.js';
+
+export interface OpenPlatformGpuOptions extends OpenGpuOptions {
+  /** `gpu` real hardware only, `lavapipe`, `swiftshader`, or a name. Default: RHM_ADAPTER, else the best there is. */
+  adapter?: string;
+  /** Told what is being set up; default: nobody. */
+  report?: (line: string) => void;
+}
+
+export interface Platform {
+  readonly name: 'node' | 'deno' | 'browser';
+  readonly runtime: string; // for example `node 20.20.2 (Dawn)`
+  openGpu(options?: OpenPlatformGpuOptions): Promise<GpuSession>;
+}
