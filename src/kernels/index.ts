@@ -4,12 +4,24 @@ import type { AdapterTraits, Dispatch, Scratch } from '../gpu/dispatch.js';
 import { GpuExecutor } from '../gpu/executor.js';
 import type { Call } from '../plan/types.js';
 import { ReferenceExecutor } from '../reference/executor.js';
+import { adamwKernel } from './adamw.js';
+import { crossEntropyKernel } from './crossEntropy.js';
+import { embedKernel } from './embed.js';
+import { embedBackwardKernel } from './embedBackward.js';
 import { matmulKernel } from './matmul.js';
+import { sgdKernel } from './sgd.js';
+import { tickKernel } from './tick.js';
 import type { KernelSpec } from './types.js';
 
 /** Every operation a plan may call. One line an operation. */
 export const kernels = {
+  embed: embedKernel,
+  embedBackward: embedBackwardKernel,
   matmul: matmulKernel,
+  tick: tickKernel,
+  adamw: adamwKernel,
+  sgd: sgdKernel,
+  crossEntropy: crossEntropyKernel,
 } satisfies Record<string, KernelSpec>;
 
 export function kernelOf(call: Call): KernelSpec {

@@ -1,0 +1,115 @@
+// Softmax cross-entropy of rows of logits, forward and backward in one pass, with accuracy:
+//   loss = max - z[t] + log sum exp(z - max);   dLogits = (softmax - onehot(t)) / rows
+// LANES neighbouring threads share a row; a workgroup goes over ROWS rows a lane group. Its sums of loss and of correct
+// rows go to `record` if it is the only one, else to partial sums that crossEntropyRecord.wgsl adds in order.
+override LANES = 1u; // a power of two
+override GRADIENT = true;
+
+struct Params {
+  rows: u32, classes: u32, rowsPerSentence: u32, targetRow: u32,
+  targetOffset: u32, ring: u32, clockWord: u32, rowsPerGroup: u32,
+  logitsReplica: u32, targetReplica: u32, clockReplica: u32, dLogitsReplica: u32,
+  recordReplica: u32, blocks: u32,
+}
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> logits: array<f32>;
+@group(0) @binding(2) var<storage, read> targets: array<u32>;
+@group(0) @binding(3) var<storage, read> clock: array<u32>;
+@group(0) @binding(4) var<storage, read_write> dLogits: array<f32>;
+@group(0) @binding(5) var<storage, read_write> record: array<f32>; // [R, ring, 2], or partial sums [R, blocks, 2]
+
+const THREADS = 256u;
+var<workgroup> value: array<f32, THREADS>;
+var<workgroup> index: array<u32, THREADS>;
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid: u32) {
+  let r = wid.y;
+  let lane = tid % LANES;
+  let team = tid / LANES;
+  let first = tid - lane;
+  var lossSum = 0.0;
+  var correctSum = 0.0;
+  for (var step = 0u; step < p.rowsPerGroup; step++) {
+    let row = (wid.x * p.rowsPerGroup + step) * (THREADS / LANES) + team;
+    let inside = row < p.rows;
+    let base = r * p.logitsReplica + min(row, p.rows - 1u) * p.classes;
+    var best = -3.4e38;
+    var at = 0u;
+    for (var i = lane; i < p.classes; i += LANES) {
+      let z = logits[base + i];
+      if (z > best) { best = z; at = i; }
+    }
+    // The largest logit of the row, the first one on a tie.
+    if (LANES > 1u) {
+      value[tid] = best;
+      index[tid] = at;
+      for (var s = LANES / 2u; s > 0u; s /= 2u) {
+        workgroupBarrier();
+        if (lane < s) {
+          let other = value[tid + s];
+          if (other > value[tid] || (other == value[tid] && index[tid + s] < index[tid])) {
+            value[tid] = other;
+            index[tid] = index[tid + s];
+          }
+        }
+      }
+      workgroupBarrier();
+      best = value[first];
+      at = index[first];
+      workgroupBarrier();
+    }
+    var sum = 0.0;
+    for (var i = lane; i < p.classes; i += LANES) { sum += exp(logits[base + i] - best); }
+    if (LANES > 1u) {
+      value[tid] = sum;
+      for (var s = LANES / 2u; s > 0u; s /= 2u) {
+        workgroupBarrier();
+        if (lane < s) { value[tid] += value[tid + s]; }
+      }
+      workgroupBarrier();
+      sum = value[first];
+      workgroupBarrier();
+    }
+    if (inside) {
+      let sentence = row / p.rowsPerSentence;
+      let t = targets[r * p.targetReplica + sentence * p.targetRow + p.targetOffset + row % p.rowsPerSentence];
+      if (lane == 0u) {
+        lossSum += (best - logits[base + t]) + log(sum);
+        correctSum += select(0.0, 1.0, at == t);
+      }
+      if (GRADIENT) {
+        let scale = 1.0 / f32(p.rows);
+        let out = r * p.dLogitsReplica + row * p.classes;
+        for (var i = lane; i < p.classes; i += LANES) {
+          dLogits[out + i] = (exp(logits[base + i] - best) / sum - select(0.0, 1.0, i == t)) * scale;
+        }
+      }
+    }
+  }
+  // Tree sums over the workgroup, loss first, then correct rows.
+  value[tid] = lossSum;
+  for (var s = THREADS / 2u; s > 0u; s /= 2u) {
+    workgroupBarrier();
+    if (tid < s) { value[tid] += value[tid + s]; }
+  }
+  workgroupBarrier();
+  let loss = value[0];
+  workgroupBarrier();
+  value[tid] = correctSum;
+  for (var s = THREADS / 2u; s > 0u; s /= 2u) {
+    workgroupBarrier();
+    if (tid < s) { value[tid] += value[tid + s]; }
+  }
+  workgroupBarrier();
+  if (tid == 0u) {
+    if (p.blocks == 1u) {
+      let slot = r * p.recordReplica + (clock[r * p.clockReplica + p.clockWord] % p.ring) * 2u;
+      record[slot] = loss / f32(p.rows);
+      record[slot + 1u] = value[0] / f32(p.rows);
+    } else {
+      record[(r * p.blocks + wid.x) * 2u] = loss;
+      record[(r * p.blocks + wid.x) * 2u + 1u] = value[0];
+    }
+  }
+}

@@ -1,0 +1,27 @@
+// Second half of a cross-entropy over many rows: one workgroup a replica adds the partial sums [R, blocks, 2] and writes the
+// means to record[r, clock % ring].
+struct Params { blocks: u32, rows: u32, ring: u32, clockWord: u32, clockReplica: u32, recordReplica: u32 }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> partial: array<vec2f>;
+@group(0) @binding(2) var<storage, read> clock: array<u32>;
+@group(0) @binding(3) var<storage, read_write> record: array<f32>;
+
+const THREADS = 256u;
+var<workgroup> sums: array<vec2f, THREADS>;
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid: u32) {
+  let r = wid.x;
+  var sum = vec2f(0.0);
+  for (var i = tid; i < p.blocks; i += THREADS) { sum += partial[r * p.blocks + i]; }
+  sums[tid] = sum;
+  for (var s = THREADS / 2u; s > 0u; s /= 2u) {
+    workgroupBarrier();
+    if (tid < s) { sums[tid] += sums[tid + s]; }
+  }
+  if (tid == 0u) {
+    let slot = r * p.recordReplica + (clock[r * p.clockReplica + p.clockWord] % p.ring) * 2u;
+    record[slot] = sums[0].x / f32(p.rows);
+    record[slot + 1u] = sums[0].y / f32(p.rows);
+  }
+}

@@ -1,0 +1,14 @@
+// Second half of split sums: output[r, i] = sum over splits of partial[split, r, i], in order. One thread an element.
+struct Params { elements: u32, replicas: u32, splits: u32, outputReplica: u32 }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> partial: array<f32>;
+@group(0) @binding(2) var<storage, read_write> output: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {
+  let index = (wid.x + wid.y * count.x) * 64u + tid;
+  if (index >= p.elements * p.replicas) { return; }
+  var sum = 0.0;
+  for (var split = 0u; split < p.splits; split++) { sum += partial[split * p.elements * p.replicas + index]; }
+  output[(index / p.elements) * p.outputReplica + index % p.elements] = sum;
+}

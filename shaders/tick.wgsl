@@ -1,0 +1,32 @@
+// End of a step: step += 1, sample counter += batch (64 bit), and the next step's learning rate and Adam corrections.
+//   rate = base * schedule(step);  1 - beta^(t+1) = beta (1 - beta^t) + (1 - beta), which keeps its relative accuracy
+// One thread a replica. Words: src/core/clock.ts.
+struct Params { replicas: u32, batch: u32 }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> hyper: array<f32>;
+@group(0) @binding(2) var<storage, read_write> clock: array<u32>;
+@group(0) @binding(3) var<storage, read_write> pace: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let r = id.x;
+  if (r >= p.replicas) { return; }
+  let step = clock[r * 8u] + 1u;
+  clock[r * 8u] = step;
+  let low = clock[r * 8u + 1u];
+  clock[r * 8u + 1u] = low + p.batch;
+  if (low + p.batch < low) { clock[r * 8u + 2u] += 1u; }
+  let h = r * 16u;
+  pace[r * 4u + 1u] = fma(hyper[h + 2u], pace[r * 4u + 1u], hyper[h + 10u]);
+  pace[r * 4u + 2u] = fma(hyper[h + 3u], pace[r * 4u + 2u], hyper[h + 11u]);
+  let warmup = hyper[h + 7u];
+  var factor = 1.0;
+  if (f32(step) < warmup) {
+    factor = f32(step + 1u) / warmup;
+  } else if (hyper[h + 6u] == 1.0) {
+    let progress = min(1.0, (f32(step) - warmup) / max(1.0, hyper[h + 8u] - 1.0 - warmup));
+    let floor = hyper[h + 9u];
+    factor = floor + (1.0 - floor) * 0.5 * (1.0 + cos(3.14159265358979 * progress));
+  }
+  pace[r * 4u] = hyper[h] * factor;
+}

@@ -1,0 +1,24 @@
+/** Words of the per-replica state tensors that a plan advances itself. Part of the checkpoint format: never renumber. */
+export const clockWords = { step: 0, sampleLow: 1, sampleHigh: 2, chunk: 3 } as const;
+export const CLOCK_WORDS = 8; // clock: u32 [R, 8]
+
+/** hyper: f32 [R, 16], what the host sets. rate: base learning rate. */
+export const hyperWords = {
+  rate: 0,
+  momentum: 1,
+  beta1: 2,
+  beta2: 3,
+  epsilon: 4,
+  weightDecay: 5,
+  schedule: 6,
+  warmup: 7,
+  steps: 8,
+  floor: 9,
+  oneMinusBeta1: 10, // 1 - beta1 and 1 - beta2, rounded to f32 from float64: their difference to 1 is what counts
+  oneMinusBeta2: 11,
+} as const;
+export const HYPER_WORDS = 16;
+
+/** pace: f32 [R, 4], what the plan keeps for the current step. correction1 = 1 - beta1^t, correction2 = 1 - beta2^t. */
+export const paceWords = { rate: 0, correction1: 1, correction2: 2 } as const;
+export const PACE_WORDS = 4;

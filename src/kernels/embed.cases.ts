@@ -1,0 +1,80 @@
+import type { EmbedOptions } from './embed.js';
+
+/** A shape that both directions are checked on. */
+export type CaseShape = { v: number; width: number; batch: number; d: number; windows: number } & Omit<
+  EmbedOptions,
+  'label' | 'tokens' | 'weight' | 'output' | 'v' | 'position'
+> & { position?: boolean };
+
+/** Odd shapes that both directions are checked on. */
+export const embedShapes: readonly (readonly [string, CaseShape])[] = [
+  [
+    'hcnn',
+    { v: 5, width: 37, batch: 7, d: 8, windows: 4, filter: 2, whitened: true, masked: 7, scale: 0.3, relu: true },
+  ],
+  [
+    'hlcn',
+    {
+      v: 5,
+      width: 67,
+      batch: 19,
+      d: 8,
+      windows: 4,
+      filter: 2,
+      whitened: true,
+      masked: 7,
+      scale: 0.3,
+      local: true,
+      relu: true,
+    },
+  ],
+  [
+    'mla',
+    { v: 6, width: 130, batch: 3, d: 9, windows: 9, filter: 1, whitened: true, masked: 8, scale: 0.4, position: true },
+  ],
+  [
+    'clm',
+    { v: 7, width: 20, batch: 5, d: 9, windows: 8, filter: 1, length: 8, whitened: false, scale: 1, position: true },
+  ],
+  [
+    'fcn',
+    { v: 3, width: 9, batch: 70, d: 9, windows: 1, filter: 8, length: 8, whitened: true, scale: 0.2, relu: true },
+  ],
+  [
+    'overlapping windows with padding',
+    {
+      v: 4,
+      width: 11,
+      batch: 3,
+      d: 9,
+      windows: 9,
+      filter: 3,
+      stride: 1,
+      padding: 1,
+      whitened: true,
+      masked: 8,
+      scale: 1,
+    },
+  ],
+  [
+    'context',
+    {
+      v: 4,
+      width: 11,
+      batch: 3,
+      d: 9,
+      windows: 2,
+      filter: 2,
+      firstToken: 5,
+      length: 4,
+      whitened: true,
+      masked: 3,
+      scale: 1,
+    },
+  ],
+  [
+    'large vocabulary',
+    { v: 150, width: 5, batch: 40, d: 4, windows: 2, filter: 2, whitened: true, masked: 3, scale: 1 },
+  ],
+  ['one of everything', { v: 2, width: 1, batch: 1, d: 1, windows: 1, filter: 1, whitened: true, scale: 1 }],
+];

@@ -1,0 +1,157 @@
+import forwardSource from '../../shaders/embed.wgsl';
+import { ShapeError } from '../core/errors.js';
+import { type Dispatch, f32, read, write } from '../gpu/dispatch.js';
+import type { PlanBuilder } from '../plan/builder.js';
+import { type Call, elementsPerReplica, type ParamValue, type Tensor } from '../plan/types.js';
+import * as reference from '../reference/embed.js';
+import { type CaseShape, embedShapes } from './embed.cases.js';
+import type { HostViews, KernelCase, KernelSpec } from './types.js';
+
+export interface EmbedOptions {
+  label: string;
+  tokens: Tensor; // [R, B, d] u32 < v
+  weight: Tensor; // [R, filter * v, w], or [R, T', filter * v, w] when local
+  position?: Tensor; // [R, T', w], added after scaling
+  output: Tensor; // [R, B, T', w]
+  v: number;
+  filter: number; // tokens a window
+  stride?: number; // default: filter
+  padding?: number;
+  firstToken?: number; // first token used
+  length?: number; // tokens used; default: all from firstToken on
+  whitened: boolean;
+  masked?: number; // index among the used tokens that is replaced by the constant vector; default none
+  local?: boolean; // an own filter for every window
+  scale: number;
+  relu?: boolean;
+}
+
+/**
+ * Adds the first layer: output = relu(scale * x W + position), x the one-hot (whitened or not) windows of the tokens.
+ * Overwrites output. @throws ShapeError naming the tensors that do not fit.
+ */
+export function embed(plan: PlanBuilder, o: EmbedOptions): void {
+  const params = shapeOf('embed', o, o.output);
+  const inputs: Record<string, Tensor> = { tokens: o.tokens, weight: o.weight };
+  if (o.position) {
+    if (elementsPerReplica(o.position) !== params.windows * params.width)
+      throw new ShapeError(
+        `embed (${o.label}): position [${o.position.shape}]; pass [R, ${params.windows}, ${params.width}]`,
+      );
+    inputs.position = o.position;
+  }
+  plan.call({ op: 'embed', label: o.label, inputs, outputs: { output: o.output }, params: { ...params } });
+}
+
+export const embedKernel: KernelSpec = {
+  op: 'embed',
+  reference(call: Call, views: HostViews) {
+    const s = call.params as unknown as EmbedParams;
+    for (let r = 0; r < call.outputs.output.shape[0]; r++)
+      reference.embed(
+        s,
+        s.batch,
+        views.tokens.data.subarray(r * views.tokens.stride) as Uint32Array,
+        views.weight.data.subarray(r * views.weight.stride) as Float64Array,
+        views.position?.data.subarray(r * views.position.stride) as Float64Array | undefined,
+        views.output.data.subarray(r * views.output.stride) as Float64Array,
+      );
+  },
+  webgpu: lower,
+  cost(call: Call) {
+    const s = call.params as unknown as EmbedParams;
+    const outputs = call.outputs.output.shape[0] * s.batch * s.windows * s.width;
+    const weights = call.inputs.weight.shape[0] * elementsPerReplica(call.inputs.weight);
+    return { flops: 2 * outputs * s.filter, bytes: 4 * (outputs + weights) };
+  },
+  cases: embedShapes.map(([name, options]) => embedCase(name, options)),
+};
+
+/** What the forward and the backward call share. */
+export interface EmbedParams extends reference.EmbedShape, Record<string, ParamValue> {
+  batch: number;
+}
+
+/** Checks tokens, weight and [R, B, T', w] against each other. */
+export function shapeOf(op: string, o: Omit<EmbedOptions, 'output'>, output: Tensor): EmbedParams {
+  const [, batch, tokenRow] = o.tokens.shape;
+  const [, outBatch, windows, width] = output.shape;
+  const { v, filter, stride = filter, padding = 0, firstToken = 0, masked = -1, local = false } = o;
+  const length = o.length ?? tokenRow - firstToken;
+  const fail = (what: string) => {
+    throw new ShapeError(`${op} (${o.label}): ${what}`);
+  };
+  if (o.tokens.dtype !== 'u32') fail(`tokens are ${o.tokens.dtype}; pass u32`);
+  if (outBatch !== batch) fail(`tokens [${o.tokens.shape}] and output [${output.shape}] differ in batch`);
+  if (firstToken < 0 || firstToken + length > tokenRow)
+    fail(`tokens ${firstToken} to ${firstToken + length} of rows of ${tokenRow}`);
+  if ((windows - 1) * stride + filter > length + 2 * padding || windows < 1)
+    fail(`${windows} windows of ${filter}, stride ${stride}, padding ${padding} do not fit ${length} tokens`);
+  const wanted = (local ? windows : 1) * filter * v * width;
+  if (elementsPerReplica(o.weight) !== wanted)
+    fail(`weight [${o.weight.shape}]; pass [R, ${local ? `${windows}, ` : ''}${filter} * ${v}, ${width}]`);
+  if (!(v >= 2)) fail(`v = ${v}; the vocabulary needs at least 2 symbols`);
+  return {
+    batch,
+    windows,
+    length,
+    width,
+    v,
+    filter,
+    stride,
+    padding,
+    firstToken,
+    tokenRow,
+    masked,
+    local,
+    whitened: o.whitened,
+    scale: o.scale,
+    relu: o.relu ?? false,
+  };
+}
+
+function lower(call: Call): Dispatch[] {
+  const s = call.params as unknown as EmbedParams;
+  const { tokens, weight, position } = call.inputs;
+  const { output } = call.outputs;
+  const rows = s.local ? s.batch : s.batch * s.windows;
+  return [
+    {
+      shader: 'embed',
+      source: forwardSource,
+      uniforms: [
+        ...[s.batch, s.windows, s.length, s.width],
+        ...[s.v, s.filter, s.stride, s.padding],
+        ...[s.firstToken, s.tokenRow, s.masked, Number(s.local)],
+        ...[tokens.replicaStride, weight.replicaStride, position?.replicaStride ?? 0, output.replicaStride],
+        ...[Number(s.whitened), Number(!!position), Number(s.relu), f32(s.scale)],
+      ],
+      bindings: [read(tokens), read(weight), read(position), write(output)],
+      workgroups: [Math.ceil(s.width / 64), Math.ceil(rows / 16), output.shape[0] * (s.local ? s.windows : 1)],
+    },
+  ];
+}
+
+function embedCase(name: string, shape: CaseShape): KernelCase {
+  const { v, width, batch, d, windows, position, ...options } = shape;
+  return {
+    name,
+    replicas: 2,
+    fill: { tokens: (_i, random) => Math.floor(random() * v) },
+    // A sum of filter * (v + 1) terms of order 1, in f32.
+    rtol: 2 ** -20,
+    atol: 8 * options.filter * (v + 1) * 2 ** -24,
+    build(plan) {
+      const p = plan.program;
+      embed(plan, {
+        ...options,
+        label: 'case',
+        v,
+        tokens: p.persistent('tokens', [batch, d], 'u32'),
+        weight: p.persistent('weight', [(options.local ? windows : 1) * options.filter * v, width]),
+        position: position ? p.persistent('position', [windows, width]) : undefined,
+        output: p.persistent('output', [batch, windows, width]),
+      });
+    },
+  };
+}

@@ -1,0 +1,106 @@
+import backwardSource from '../../shaders/embedBackward.wgsl';
+import { ShapeError } from '../core/errors.js';
+import { type AdapterTraits, type Dispatch, f32, read, type Scratch, write } from '../gpu/dispatch.js';
+import type { PlanBuilder } from '../plan/builder.js';
+import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
+import * as reference from '../reference/embed.js';
+import { type CaseShape, embedShapes } from './embed.cases.js';
+import { type EmbedOptions, type EmbedParams, shapeOf } from './embed.js';
+import { sumSplits } from './splits.js';
+import type { HostViews, KernelCase, KernelSpec } from './types.js';
+
+export interface EmbedBackwardOptions extends Omit<EmbedOptions, 'output' | 'weight' | 'position'> {
+  output?: Tensor; // [R, B, T', w] after the ReLU; needed with relu
+  dOutput: Tensor; // [R, B, T', w]
+  dWeight: Tensor; // as weight
+}
+
+/** Adds the gradient of embed's weight; overwrites dWeight. The position table's gradient is a columnSum of dOutput. */
+export function embedBackward(plan: PlanBuilder, o: EmbedBackwardOptions): void {
+  const params = shapeOf('embedBackward', { ...o, weight: o.dWeight }, o.dOutput);
+  const inputs: Record<string, Tensor> = { tokens: o.tokens, dOutput: o.dOutput };
+  if (o.relu) {
+    if (!o.output || elementsPerReplica(o.output) !== elementsPerReplica(o.dOutput))
+      throw new ShapeError(`embedBackward (${o.label}): with relu pass output, shaped as dOutput [${o.dOutput.shape}]`);
+    inputs.output = o.output;
+  }
+  plan.call({ op: 'embedBackward', label: o.label, inputs, outputs: { dWeight: o.dWeight }, params: { ...params } });
+}
+
+export const embedBackwardKernel: KernelSpec = {
+  op: 'embedBackward',
+  reference(call: Call, views: HostViews) {
+    const s = call.params as unknown as EmbedParams;
+    for (let r = 0; r < call.outputs.dWeight.shape[0]; r++)
+      reference.embedBackward(
+        s,
+        s.batch,
+        views.tokens.data.subarray(r * views.tokens.stride) as Uint32Array,
+        views.output?.data.subarray(r * views.output.stride) as Float64Array | undefined,
+        views.dOutput.data.subarray(r * views.dOutput.stride) as Float64Array,
+        views.dWeight.data.subarray(r * views.dWeight.stride) as Float64Array,
+      );
+  },
+  webgpu: lower,
+  cost(call: Call) {
+    const s = call.params as unknown as EmbedParams;
+    const rows = call.outputs.dWeight.shape[0] * s.batch * s.windows * s.width;
+    return { flops: 2 * rows * s.filter, bytes: 4 * rows * (s.relu ? 2 : 1) };
+  },
+  cases: embedShapes.map(([name, shape]) => backwardCase(name, shape)),
+};
+
+function lower(call: Call, _traits: AdapterTraits, scratch: Scratch): Dispatch[] {
+  const s = call.params as unknown as EmbedParams;
+  const { tokens, output, dOutput } = call.inputs;
+  const { dWeight } = call.outputs;
+  const replicas = dWeight.shape[0];
+  const groups = s.local ? s.windows : 1;
+  const rows = s.local ? s.batch : s.batch * s.windows;
+  // Short ranges hide the latency of the serial sum; at most 64 of them. Depends on one replica's shape only.
+  const rowsPerSplit = Math.max(64, Math.ceil(rows / 64));
+  const splits = Math.ceil(rows / rowsPerSplit);
+  const entries = s.filter * s.v;
+  const elements = groups * entries * s.width;
+  const target = splits === 1 ? dWeight : scratch(0, [splits, replicas * elements]);
+  const main: Dispatch = {
+    shader: 'embedBackward',
+    source: backwardSource,
+    uniforms: [
+      ...[s.batch, s.windows, s.length, s.width],
+      ...[s.v, s.filter, s.stride, s.padding],
+      ...[s.firstToken, s.tokenRow, s.masked, Number(s.local)],
+      ...[tokens.replicaStride, output?.replicaStride ?? 0, dOutput.replicaStride, dWeight.replicaStride],
+      ...[Number(s.whitened), Number(s.relu), f32(s.scale), rowsPerSplit],
+      ...[splits, replicas],
+    ],
+    bindings: [read(tokens), read(output), read(dOutput), write(target)],
+    workgroups: [Math.ceil(s.width / 64), Math.ceil(entries / 64), replicas * groups * splits],
+  };
+  return splits === 1 ? [main] : [main, sumSplits(target, dWeight, elements, splits)];
+}
+
+function backwardCase(name: string, shape: CaseShape): KernelCase {
+  const { v, width, batch, d, windows, position: _, ...options } = shape;
+  const rows = batch * windows;
+  return {
+    name,
+    replicas: 2,
+    fill: { tokens: (_i, random) => Math.floor(random() * v) },
+    // Sums over all windows in f32; the whitening subtracts a mean of the same order.
+    rtol: 2 ** -20,
+    atol: 8 * rows * options.filter * 2 ** -24,
+    build(plan) {
+      const p = plan.program;
+      embedBackward(plan, {
+        ...options,
+        label: 'case',
+        v,
+        tokens: p.persistent('tokens', [batch, d], 'u32'),
+        output: options.relu ? p.persistent('output', [batch, windows, width]) : undefined,
+        dOutput: p.persistent('dOutput', [batch, windows, width]),
+        dWeight: p.persistent('dWeight', [(options.local ? windows : 1) * options.filter * v, width]),
+      });
+    },
+  };
+}

@@ -1,0 +1,89 @@
+/**
+ * float64 reference of the first layer: a dense product with the explicit input vectors, one [filter * v] vector a window.
+ * whitened: token u becomes (onehot(u) - 1/v) / sqrt(1 - 1/v), the masked position the constant vector v^-1/2.
+ */
+export interface EmbedShape {
+  v: number;
+  width: number; // w, output channels
+  filter: number; // tokens a window
+  stride: number;
+  padding: number; // zero vectors before the first token (and after the last)
+  windows: number; // T', output positions
+  length: number; // tokens used
+  firstToken: number; // index of the first used token in a row of `tokens`
+  tokenRow: number; // tokens a sentence in memory, d
+  whitened: boolean;
+  masked: number; // index among the used tokens that is masked, -1 for none
+  local: boolean; // an own filter for every window
+  scale: number;
+  relu: boolean;
+}
+
+/** The input vector of one token position, [v]. */
+function inputVector(s: EmbedShape, token: number, position: number): Float64Array {
+  const x = new Float64Array(s.v);
+  if (position < 0 || position >= s.length) return x;
+  if (!s.whitened) x[token] = 1;
+  else if (position === s.masked) x.fill(s.v ** -0.5);
+  else for (let u = 0; u < s.v; u++) x[u] = (Number(u === token) - 1 / s.v) / Math.sqrt(1 - 1 / s.v);
+  return x;
+}
+
+function eachWindow(
+  s: EmbedShape,
+  batch: number,
+  tokens: Uint32Array,
+  f: (row: number, weightRow: number, x: number, window: number) => void,
+): void {
+  for (let b = 0; b < batch; b++)
+    for (let t = 0; t < s.windows; t++)
+      for (let j = 0; j < s.filter; j++) {
+        const position = t * s.stride - s.padding + j;
+        const token = tokens[b * s.tokenRow + s.firstToken + position];
+        const x = inputVector(s, token, position);
+        for (let u = 0; u < s.v; u++)
+          if (x[u] !== 0) f(b * s.windows + t, ((s.local ? t * s.filter : 0) + j) * s.v + u, x[u], t);
+      }
+}
+
+/** output [B, T', w] = relu(scale * x W + position). weight [filter * v, w], or [T', filter * v, w] when local. */
+export function embed(
+  s: EmbedShape,
+  batch: number,
+  tokens: Uint32Array,
+  weight: Float64Array,
+  position: Float64Array | undefined, // [T', w]
+  output: Float64Array,
+): void {
+  const { width } = s;
+  output.fill(0, 0, batch * s.windows * width);
+  eachWindow(s, batch, tokens, (row, weightRow, x) => {
+    for (let c = 0; c < width; c++) output[row * width + c] += x * weight[weightRow * width + c];
+  });
+  for (let row = 0; row < batch * s.windows; row++)
+    for (let c = 0; c < width; c++) {
+      const at = row * width + c;
+      const y = output[at] * s.scale + (position ? position[(row % s.windows) * width + c] : 0);
+      output[at] = s.relu ? Math.max(y, 0) : y;
+    }
+}
+
+/** dWeight (overwritten) from dOutput [B, T', w]; `output` (after the ReLU) masks it where relu is set. */
+export function embedBackward(
+  s: EmbedShape,
+  batch: number,
+  tokens: Uint32Array,
+  output: Float64Array | undefined,
+  dOutput: Float64Array,
+  dWeight: Float64Array,
+): void {
+  const { width } = s;
+  dWeight.fill(0, 0, (s.local ? s.windows : 1) * s.filter * s.v * width);
+  eachWindow(s, batch, tokens, (row, weightRow, x) => {
+    for (let c = 0; c < width; c++) {
+      const at = row * width + c;
+      if (s.relu && !(output![at] > 0)) continue;
+      dWeight[weightRow * width + c] += x * s.scale * dOutput[at];
+    }
+  });
+}

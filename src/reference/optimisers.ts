@@ -1,0 +1,36 @@
+/** float64 references of the optimiser steps on one replica's flat block. Formulas: PyTorch's torch.optim.SGD and AdamW. */
+export interface Pace {
+  rate: number;
+  momentum: number;
+  oneMinusBeta1: number; // 1 - beta1
+  oneMinusBeta2: number;
+  epsilon: number;
+  weightDecay: number;
+  correction1: number; // 1 - beta1^t
+  correction2: number; // 1 - beta2^t
+}
+
+/** velocity = momentum * velocity + grad (+ weightDecay * param); param -= rate * velocity. */
+export function sgd(p: Pace, params: Float64Array, grads: Float64Array, velocity: Float64Array, n: number): void {
+  for (let i = 0; i < n; i++) {
+    velocity[i] = p.momentum * velocity[i] + grads[i] + p.weightDecay * params[i];
+    params[i] -= p.rate * velocity[i];
+  }
+}
+
+/** Decoupled weight decay, then Adam with bias correction; epsilon outside the root. */
+export function adamw(
+  p: Pace,
+  params: Float64Array,
+  grads: Float64Array,
+  moment1: Float64Array,
+  moment2: Float64Array,
+  n: number,
+): void {
+  for (let i = 0; i < n; i++) {
+    moment1[i] += p.oneMinusBeta1 * (grads[i] - moment1[i]);
+    moment2[i] += p.oneMinusBeta2 * (grads[i] * grads[i] - moment2[i]);
+    const denominator = Math.sqrt(moment2[i] / p.correction2) + p.epsilon;
+    params[i] = params[i] * (1 - p.rate * p.weightDecay) - (p.rate / p.correction1) * (moment1[i] / denominator);
+  }
+}

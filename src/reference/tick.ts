@@ -1,0 +1,15 @@
+import { clockWords, hyperWords, paceWords } from '../core/clock.js';
+import { scheduleFactor } from '../core/schedule.js';
+
+/** float64 reference of the end of a step for one replica: counters, learning rate, Adam corrections. */
+export function tick(batch: number, clock: Uint32Array, hyper: Float64Array, pace: Float64Array): void {
+  const step = clock[clockWords.step] + 1;
+  clock[clockWords.step] = step;
+  const low = clock[clockWords.sampleLow] + batch;
+  clock[clockWords.sampleLow] = low; // wraps modulo 2^32
+  if (low >= 2 ** 32) clock[clockWords.sampleHigh] += 1;
+  const h = (word: keyof typeof hyperWords) => hyper[hyperWords[word]];
+  pace[paceWords.correction1] = h('beta1') * pace[paceWords.correction1] + h('oneMinusBeta1');
+  pace[paceWords.correction2] = h('beta2') * pace[paceWords.correction2] + h('oneMinusBeta2');
+  pace[paceWords.rate] = h('rate') * scheduleFactor(step, h('schedule'), h('warmup'), h('steps'), h('floor'));
+}
