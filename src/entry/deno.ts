@@ -1,3 +1,19 @@
 /** `rhm-lab/deno`: everything, with Deno's own WebGPU. */
+import { denoPlatform } from '../platform/deno.js';
+import { startWebWorker } from '../platform/webWorker.js';
+import { connectWorker, type WorkerHandle } from '../platform/worker.js';
+import { createLab, type Lab } from '../worker/lab.js';
+
 export { denoPlatform as platform, openDenoGpu as openGpu } from '../platform/deno.js';
 export * from './gpu.js';
+
+/** The laboratory on this thread. */
+export const lab: Lab = createLab(denoPlatform).lab;
+
+/**
+ * The laboratory in a worker thread. `script`: where dist/worker.deno.js is served from, if not beside this file.
+ * @throws WorkerError when the script cannot be run.
+ */
+export function startWorker(script: URL = new URL('./worker.deno.js', import.meta.url)): Promise<WorkerHandle<Lab>> {
+  return connectWorker<Lab>(startWebWorker(script));
+}

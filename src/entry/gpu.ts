@@ -10,4 +10,6 @@ export { compileShader, createBuffer, readBuffer, scoped } from '../gpu/scope.js
 export { type GpuTime, timePass } from '../gpu/timing.js';
 export { type DoctorReport, examine } from '../platform/doctor.js';
 export type { OpenPlatformGpuOptions, Platform } from '../platform/platform.js';
+export { progress, type WorkerHandle } from '../platform/worker.js';
+export { createLab, type Lab, type LabOptions, type Report } from '../worker/lab.js';
 export * from './index.js';

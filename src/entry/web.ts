@@ -1,3 +1,19 @@
 /** `rhm-lab/web`: everything, with the browser's WebGPU. Needs no bundler. */
+import { browserPlatform } from '../platform/browser.js';
+import { startWebWorker } from '../platform/webWorker.js';
+import { connectWorker, type WorkerHandle } from '../platform/worker.js';
+import { createLab, type Lab } from '../worker/lab.js';
+
 export { browserPlatform as platform, openBrowserGpu as openGpu } from '../platform/browser.js';
 export * from './gpu.js';
+
+/** The laboratory on this thread. */
+export const lab: Lab = createLab(browserPlatform).lab;
+
+/**
+ * The laboratory in a worker thread. `script`: where dist/worker.web.js is served from, if not beside this file.
+ * @throws WorkerError when the script cannot be run.
+ */
+export function startWorker(script: URL = new URL('./worker.web.js', import.meta.url)): Promise<WorkerHandle<Lab>> {
+  return connectWorker<Lab>(startWebWorker(script));
+}

@@ -145,6 +145,7 @@ function makeSession(device: GPUDevice, info: AdapterSummary, onRelease?: () => 
   let latched: GpuError | undefined;
   let lostBy: string | undefined;
   let releasing: Promise<void> | undefined;
+  const waiting = new Set<(reason: Error) => void>(); // guarded waits that are still open
   const onError = (event: GPUUncapturedErrorEvent) => {
     event.preventDefault?.();
     latched ??= new GpuError(`The GPU reported an error that no call waited for: ${oneLine(event.error)}`, {
@@ -154,6 +155,8 @@ function makeSession(device: GPUDevice, info: AdapterSummary, onRelease?: () => 
   device.addEventListener('uncapturederror', onError);
   const lost = device.lost.then((lostInfo) => {
     lostBy = oneLine(lostInfo.message || lostInfo.reason || 'no reason given');
+    for (const reject of waiting) reject(lostError());
+    waiting.clear();
     return { message: lostBy, released: releasing !== undefined };
   });
   const lostError = () =>
@@ -182,15 +185,24 @@ function makeSession(device: GPUDevice, info: AdapterSummary, onRelease?: () => 
       await session.guard(device.queue.onSubmittedWorkDone());
       session.check();
     },
-    async guard(work) {
-      const gone = lost.then(() => Promise.reject(lostError()));
-      try {
-        return await Promise.race([work, gone]);
-      } catch (error) {
-        // A map that fails because the device went says so before `lost` does on some runtimes.
-        if (!(error instanceof DeviceLostError)) await Promise.race([gone, Promise.resolve()]);
-        throw error;
-      }
+    guard(work) {
+      // Not Promise.race with `lost`: each race would leave a reaction on that long-lived promise.
+      return new Promise((resolve, reject) => {
+        if (lostBy !== undefined || releasing) return reject(lostError());
+        waiting.add(reject);
+        work.then(
+          (value) => {
+            waiting.delete(reject);
+            resolve(value);
+          },
+          // A map that fails because the device went says so before `lost` does on some runtimes: let `lost` go first.
+          (error) =>
+            setTimeout(() => {
+              waiting.delete(reject);
+              reject(error);
+            }, 0),
+        );
+      });
     },
     release() {
       releasing ??= (async () => {

@@ -3,14 +3,37 @@ import { GpuError } from '../core/errors.js';
 import type { AdapterSummary, GpuLimits, GpuSession } from '../gpu/device.js';
 import { compileShader, createBuffer, readBuffer, scoped } from '../gpu/scope.js';
 import { timePass } from '../gpu/timing.js';
+import { checkCase } from '../kernels/check.js';
+import { gpuExecutor, kernels, referenceExecutor } from '../kernels/index.js';
+import { matmul } from '../kernels/matmul.js';
+import type { KernelSpec } from '../kernels/types.js';
+import { ProgramBuilder } from '../plan/builder.js';
 
 export interface DoctorReport {
-  runtime: string;
   adapter: AdapterSummary;
   features: string[];
   limits: GpuLimits;
+  kernels: KernelReport[];
+  matmuls: MatmulSpeed[];
   dispatch: DispatchCost;
-  ok: boolean; // every check passed
+  ok: boolean; // every kernel within its bound
+}
+
+/** A kernel against its float64 reference: the worst of its cases. */
+export interface KernelReport {
+  op: string;
+  cases: number;
+  ok: boolean;
+  worst: number; // |difference| over its bound, at most 1 when ok; null in JSON for a kernel that could not run
+  worstCase: string;
+  bound: string; // of that case
+  where: string; // the worst element, and for a kernel that could not run the reason
+}
+
+export interface MatmulSpeed {
+  shape: [m: number, k: number, n: number];
+  gflops: number; // 10^9 floating-point operations a second, f32
+  elapsedMs: number; // of one product
 }
 
 export interface DispatchCost {
@@ -20,22 +43,44 @@ export interface DispatchCost {
 }
 
 /**
- * Looks an adapter over and measures it.
- * @throws GpuError when the GPU computes a wrong result or refuses to.
+ * Looks an adapter over: every kernel on odd shapes, the speed of three matmuls, the cost of a dispatch.
+ * A wrong kernel is reported with ok = false. @throws GpuError when not even the simplest shader computes right.
  */
 export async function examine(session: GpuSession, report: (line: string) => void = () => {}): Promise<DoctorReport> {
   report('measuring the cost of a dispatch');
   const dispatch = await dispatchCost(session);
-  const limits = Object.fromEntries(limitNames.map((name) => [name, session.limits[name]])) as unknown as GpuLimits;
+  const checked: KernelReport[] = [];
+  for (const spec of Object.values(kernels) as KernelSpec[]) {
+    report(`checking ${spec.op} against its float64 reference`);
+    checked.push(await checkKernel(session, spec));
+  }
+  const matmuls: MatmulSpeed[] = [];
+  for (const shape of session.info.software ? softwareShapes : hardwareShapes) {
+    report(`timing a matmul of ${shape.join(' x ')}`);
+    matmuls.push(await matmulSpeed(session, shape));
+  }
   return {
-    runtime: session.info.runtime,
     adapter: session.info,
     features: [...session.features].sort(),
-    limits,
+    limits: Object.fromEntries(limitNames.map((name) => [name, session.limits[name]])) as unknown as GpuLimits,
+    kernels: checked,
+    matmuls,
     dispatch,
-    ok: true,
+    ok: checked.every((k) => k.ok),
   };
 }
+
+/** m x k times k x n: square, a layer of the paper's convolutional network at two batches. */
+const hardwareShapes: [number, number, number][] = [
+  [2048, 2048, 2048],
+  [512, 1024, 512],
+  [8192, 1024, 512],
+];
+const softwareShapes: [number, number, number][] = [
+  [256, 256, 256],
+  [128, 1024, 512],
+  [512, 128, 64],
+];
 
 const limitNames = [
   'maxBufferSize',
@@ -53,6 +98,52 @@ const limitNames = [
   'minStorageBufferOffsetAlignment',
   'minUniformBufferOffsetAlignment',
 ] as const satisfies readonly (keyof GpuLimits)[];
+
+async function checkKernel(session: GpuSession, spec: KernelSpec): Promise<KernelReport> {
+  const found: KernelReport = { op: spec.op, cases: 0, ok: true, worst: 0, worstCase: '', bound: '', where: '' };
+  const executor = gpuExecutor(session);
+  for (const item of spec.cases) {
+    found.cases++;
+    try {
+      const result = await checkCase(item, executor, referenceExecutor());
+      if (!(result.worst <= found.worst) || !found.worstCase)
+        Object.assign(found, { worst: result.worst, worstCase: item.name, bound: result.bound, where: result.where });
+      found.ok &&= result.ok;
+    } catch (error) {
+      session.check(); // a lost device is no kernel's fault: it ends the examination
+      const where = error instanceof Error ? error.message : String(error);
+      Object.assign(found, { ok: false, worst: Number.POSITIVE_INFINITY, worstCase: item.name, where });
+    }
+  }
+  return found;
+}
+
+async function matmulSpeed(session: GpuSession, shape: [number, number, number]): Promise<MatmulSpeed> {
+  const [m, k, n] = shape;
+  const builder = new ProgramBuilder(1);
+  const a = builder.persistent('a', [m, k]);
+  const b = builder.persistent('b', [k, n]);
+  const c = builder.persistent('c', [m, n]);
+  matmul(builder.plan('multiply'), { label: 'doctor', m, k, n, a: { tensor: a }, b: { tensor: b }, c: { tensor: c } });
+  const loaded = await gpuExecutor(session).load(builder.build());
+  try {
+    await loaded.run('multiply', 2);
+    await loaded.finish();
+    const flops = 2 * m * k * n;
+    // Long enough for the host's clock: a tenth of a second at the speed that two runs suggest.
+    const time = async (times: number) => {
+      const started = performance.now();
+      await loaded.run('multiply', times);
+      await loaded.finish();
+      return (performance.now() - started) / times;
+    };
+    const first = await time(2);
+    const elapsedMs = await time(Math.min(1000, Math.max(3, Math.ceil(100 / first))));
+    return { shape, gflops: flops / elapsedMs / 1e6, elapsedMs };
+  } finally {
+    loaded.destroy();
+  }
+}
 
 /** A chain of dispatches that each square-and-add modulo 2^32; the last value is checked against the host's. */
 async function dispatchCost(session: GpuSession): Promise<DispatchCost> {
@@ -97,4 +188,37 @@ async function dispatchCost(session: GpuSession): Promise<DispatchCost> {
     submitMicroseconds: one.wallMs * 1000,
     source: many.source,
   };
+}
+
+/** A report as lines for people. */
+export function doctorText(found: DoctorReport): string {
+  const { adapter, limits } = found;
+  const bytes = (n: number) => (n >= 2 ** 20 ? `${Math.round(n / 2 ** 20)} MiB` : `${Math.round(n / 1024)} KiB`);
+  const kernelLine = (k: KernelReport): string =>
+    k.ok
+      ? `right in ${k.cases} cases; worst ${k.worst.toFixed(3)} of its bound ${k.bound} (${k.worstCase})`
+      : `WRONG in ${k.worstCase}: ${k.where}`;
+  const rows: [string, string][] = [
+    ['runtime', adapter.runtime],
+    ['adapter', `${adapter.name}${adapter.software ? ' (software)' : ''}, ${adapter.backend} backend`],
+    ['driver', adapter.driver || 'not told by this runtime'],
+    ['features', found.features.join(', ') || 'none'],
+    ['buffers', `up to ${bytes(limits.maxBufferSize)}, ${bytes(limits.maxStorageBufferBindingSize)} in one binding`],
+    [
+      'workgroups',
+      `up to ${limits.maxComputeInvocationsPerWorkgroup} invocations, ${bytes(limits.maxComputeWorkgroupStorageSize)} memory, ${limits.maxStorageBuffersPerShaderStage} storage buffers`,
+    ],
+    [
+      'dispatch',
+      `${found.dispatch.microseconds.toFixed(1)} us each in one pass (${found.dispatch.source}); ${found.dispatch.submitMicroseconds.toFixed(0)} us submitted and awaited alone`,
+    ],
+    ...found.matmuls.map(({ shape, gflops, elapsedMs }): [string, string] => [
+      'matmul f32',
+      `${shape.join(' x ')}: ${gflops.toPrecision(3)} GFLOP/s, ${elapsedMs.toPrecision(3)} ms`,
+    ]),
+    ...found.kernels.map((k): [string, string] => [`kernel ${k.op}`, kernelLine(k)]),
+    ['verdict', found.ok ? 'every kernel computes right' : 'WRONG results: do not use this adapter, see above'],
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length)) + 2;
+  return rows.map(([name, value]) => `${name.padEnd(width)}${value}`).join('\n');
 }

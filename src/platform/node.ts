@@ -4,6 +4,7 @@ import { isMainThread } from 'node:worker_threads';
 import { AdapterError, InputError } from '../core/errors.js';
 import { type GpuSession, oneLine, openGpu } from '../gpu/device.js';
 import { installedDrivers, lavapipeManifest, type SoftwareDriver, softwareDriver } from './driver.js';
+import { withEnvironment } from './nodeLock.js';
 import type { OpenPlatformGpuOptions, Platform } from './platform.js';
 
 export interface OpenNodeGpuOptions extends OpenPlatformGpuOptions {
@@ -20,7 +21,11 @@ export const nodePlatform: Platform = { name: 'node', runtime, openGpu: openNode
  * SwiftShader driver of the optional package @sparticuz/chromium. `session.info` says which; release the session at the end.
  * @throws AdapterError naming what to install; InputError for an unknown `adapter`.
  */
-export async function openNodeGpu(options: OpenNodeGpuOptions = {}): Promise<GpuSession> {
+export function openNodeGpu(options: OpenNodeGpuOptions = {}): Promise<GpuSession> {
+  return withEnvironment(() => choose(options));
+}
+
+async function choose(options: OpenNodeGpuOptions): Promise<GpuSession> {
   const wanted = options.adapter ?? (process.env.RHM_ADAPTER || undefined);
   const key = wanted?.toLowerCase();
   if (wanted !== undefined && !wanted.trim())

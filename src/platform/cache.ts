@@ -1,0 +1,82 @@
+/** The cache folder, and files unpacked into it once, safely from several processes. For Node and Deno. */
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
+import { homedir, tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { FileError } from '../core/errors.js';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** RHM_CACHE, else the user's cache folder, else a private folder beside the temporary files. Made if missing. */
+export function cacheFolder(env: Environment): string {
+  const choices = env.RHM_CACHE
+    ? [env.RHM_CACHE]
+    : [
+        join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'rhm-lab'),
+        join(tmpdir(), `rhm-lab-${userInfo().uid}`),
+      ];
+  let reason: unknown;
+  for (const folder of choices) {
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      rmSync(mkdtempSync(join(folder, '.probe-')), { recursive: true }); // throws where the folder cannot be written
+      // Libraries are loaded from here: a folder of another user's is not to be trusted.
+      const owner = statSync(folder).uid;
+      if (owner !== userInfo().uid && owner !== 0) throw new Error(`${folder} belongs to another user`);
+      return folder;
+    } catch (error) {
+      reason = error;
+    }
+  }
+  throw new FileError(
+    `No cache folder could be written (${(reason as Error)?.message}); set RHM_CACHE to a folder that can be`,
+  );
+}
+
+/**
+ * The folder `name` of the cache, filled by `fill` unless all of `files` are there. Readers see it complete or not at all.
+ * @throws FileError naming the folder when it cannot be filled.
+ */
+export function unpackOnce(
+  env: Environment,
+  name: string,
+  files: readonly string[],
+  fill: (folder: string) => void,
+): string {
+  const folder = join(cacheFolder(env), name);
+  const complete = () => files.every((f) => (statSync(join(folder, f), { throwIfNoEntry: false })?.size ?? 0) > 0);
+  if (complete()) return folder;
+  let temporary: string | undefined;
+  try {
+    temporary = mkdtempSync(`${folder}-`);
+    fill(temporary);
+    // A folder that is there but lacks a file was damaged; a complete one is another process's work.
+    if (existsSync(folder) && !complete()) rmSync(folder, { recursive: true, force: true });
+    try {
+      renameSync(temporary, folder);
+    } catch (error) {
+      if (!complete()) throw error;
+    }
+    if (!complete()) throw new Error('a file is missing from the package');
+  } catch (error) {
+    throw new FileError(
+      `${folder} could not be filled (${(error as Error).message}); free the disk, or set RHM_CACHE to a folder that can be written`,
+      { cause: error },
+    );
+  } finally {
+    if (temporary) rmSync(temporary, { recursive: true, force: true });
+  }
+  return folder;
+}
+
+/** The regular files of a ustar archive. */
+export function* untar(archive: Uint8Array): Generator<{ name: string; data: Uint8Array }> {
+  const text = (from: number, to: number) => new TextDecoder().decode(archive.subarray(from, to)).replace(/\0.*$/s, '');
+  for (let at = 0; at + 512 <= archive.length; ) {
+    const name = text(at, at + 100).replace(/^\.\//, '');
+    if (!name) return; // two empty blocks end an archive
+    const size = Number.parseInt(text(at + 124, at + 136).trim(), 8);
+    const type = text(at + 156, at + 157);
+    if (type === '' || type === '0') yield { name, data: archive.subarray(at + 512, at + 512 + size) };
+    at += 512 + Math.ceil(size / 512) * 512;
+  }
+}

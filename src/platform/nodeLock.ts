@@ -1,0 +1,21 @@
+/** One opening at a time among all threads: the Vulkan loader reads the process's environment while a device opens. */
+import { workerData } from 'node:worker_threads';
+
+/** Handed to each thread as workerData.rhmLock. */
+export const environmentLock: SharedArrayBuffer =
+  (workerData as { rhmLock?: SharedArrayBuffer } | null)?.rhmLock ?? new SharedArrayBuffer(4);
+
+const patienceMs = 60_000; // a thread that was killed while it held the lock must not stop the others for ever
+
+/** Runs `work` while no other thread runs theirs. */
+export async function withEnvironment<T>(work: () => Promise<T>): Promise<T> {
+  const lock = new Int32Array(environmentLock);
+  const deadline = Date.now() + patienceMs;
+  while (Atomics.compareExchange(lock, 0, 0, 1) !== 0 && Date.now() < deadline)
+    await new Promise((resolve) => setTimeout(resolve, 3));
+  try {
+    return await work();
+  } finally {
+    Atomics.store(lock, 0, 0);
+  }
+}

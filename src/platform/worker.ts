@@ -1,0 +1,182 @@
+/**
+ * Calls across a worker's border by comlink, made safe: errors keep their class, a worker that throws, crashes or is
+ * terminated rejects its pending calls with the reason, and a worker ends only after its GPU work has drained
+ * (ending a thread with a pending GPU wait aborted the whole process in 12 of 12 runs).
+ */
+import * as Comlink from 'comlink';
+import * as errors from '../core/errors.js';
+import { RhmError, WorkerError } from '../core/errors.js';
+
+/** One end of a worker's message channel; the adapters for Node and for web workers are in nodeWorker.ts and webWorker.ts. */
+export interface WorkerPort {
+  postMessage(message: unknown, transfer?: Transferable[]): void;
+  onMessage(listener: (data: unknown) => void): void;
+  /** Called once with the reason when the other side crashed or ended. Only the starting side has it. */
+  onFailure?(listener: (reason: string) => void): void;
+  /** Ends the worker at once. Only the starting side has it. */
+  kill?(): Promise<void>;
+}
+
+export interface WorkerHandle<Api> {
+  /** The worker's functions; each returns a promise. Pass callbacks as `progress(callback)`. */
+  readonly api: Comlink.Remote<Api>;
+  /** Resolves with the reason once the worker has failed or was terminated. */
+  readonly ended: Promise<string>;
+  /**
+   * Rejects pending calls with a WorkerError, waits until the worker's GPU work is drained, ends it. While a shader that
+   * never ends runs it does not resolve: work of that kind belongs in a child process.
+   */
+  terminate(reason?: string): Promise<void>;
+}
+
+/** Marks a callback for a call into a worker; it runs on the caller's side. */
+export const progress = <F extends (...args: never[]) => unknown>(callback: F): F => Comlink.proxy(callback);
+
+/** Lets go of a callback that came from the other side, so that its channel keeps no process alive. */
+export function releaseCallback(callback: unknown): void {
+  if (typeof callback !== 'function') return;
+  const release = (callback as { [Comlink.releaseProxy]?: unknown })[Comlink.releaseProxy];
+  if (typeof release === 'function') release();
+}
+
+interface Control {
+  rhm: 'ready' | 'crashed' | 'close' | 'closed';
+  reason?: string;
+}
+const isControl = (data: unknown): data is Control => typeof data === 'object' && data !== null && 'rhm' in data;
+
+/** The starting side. Resolves when the worker is ready. @throws WorkerError when its script cannot be run. */
+export async function connectWorker<Api>(port: WorkerPort): Promise<WorkerHandle<Api>> {
+  keepErrorClasses();
+  const listeners = new Set<(event: MessageEvent) => void>();
+  const pending = new Set<string>();
+  let failure: WorkerError | undefined;
+  let closed: () => void = () => {};
+  let gone = false; // no answer to expect
+  let terminating: Promise<void> | undefined;
+  let end: (reason: string) => void = () => {};
+  const ended = new Promise<string>((resolve) => {
+    end = resolve;
+  });
+  const deliver = (data: unknown) => {
+    for (const listener of [...listeners]) listener({ data } as MessageEvent);
+  };
+  // Comlink waits for an answer for ever: calls that will not get one are given a `throw` answer here.
+  const refuse = (id: string) => {
+    pending.delete(id);
+    const { name, message, stack } = failure!;
+    deliver({ id, type: 'HANDLER', name: 'throw', value: { isError: true, value: { name, message, stack } } });
+  };
+  const fail = (reason: string) => {
+    if (failure) return;
+    failure = new WorkerError(reason);
+    end(reason);
+    for (const id of [...pending]) refuse(id);
+  };
+  const endpoint: Comlink.Endpoint = {
+    postMessage(message: { id: string }, transfer?: Transferable[]) {
+      pending.add(message.id);
+      if (failure) queueMicrotask(() => refuse(message.id));
+      else port.postMessage(message, transfer);
+    },
+    addEventListener: (_type, listener) => listeners.add(listener as (event: MessageEvent) => void),
+    removeEventListener: (_type, listener) => listeners.delete(listener as (event: MessageEvent) => void),
+  };
+  const terminate = (reason = 'The worker was terminated') => {
+    terminating ??= (async () => {
+      fail(reason);
+      const drained = new Promise<void>((resolve) => {
+        closed = resolve;
+      });
+      if (!gone) {
+        port.postMessage({ rhm: 'close' } satisfies Control);
+        await drained;
+      }
+      await port.kill?.();
+    })();
+    return terminating;
+  };
+  const ready = new Promise<void>((resolve, reject) => {
+    port.onMessage((data) => {
+      if (isControl(data)) {
+        if (data.rhm === 'ready') resolve();
+        else if (data.rhm === 'closed') closed();
+        else if (data.rhm === 'crashed') {
+          fail(`The worker crashed: ${data.reason}`);
+          void terminate(); // it drains meanwhile
+        }
+      } else if (!failure) {
+        pending.delete((data as { id: string }).id);
+        deliver(data);
+      }
+    });
+    port.onFailure?.((reason) => {
+      gone = true;
+      fail(reason);
+      reject(failure);
+      closed();
+    });
+    ended.then(() => reject(failure));
+  });
+  ready.catch(() => {});
+  await ready;
+  return { api: Comlink.wrap<Api>(endpoint), ended, terminate };
+}
+
+/**
+ * The worker's side: answers calls to `api`. `close` releases what it holds; it runs before the worker ends, also after an
+ * error that nobody caught. Call `crashed` from the runtime's handler of such errors.
+ */
+export function serveWorker<Api extends object>(
+  port: WorkerPort,
+  api: Api,
+  close: () => Promise<void>,
+): { crashed(error: unknown): Promise<void> } {
+  keepErrorClasses();
+  const listeners = new Set<(event: MessageEvent) => void>();
+  const endpoint: Comlink.Endpoint = {
+    postMessage: (message, transfer) => port.postMessage(message, transfer),
+    addEventListener: (_type, listener) => listeners.add(listener as (event: MessageEvent) => void),
+    removeEventListener: (_type, listener) => listeners.delete(listener as (event: MessageEvent) => void),
+  };
+  const say = (control: Control) => port.postMessage(control);
+  port.onMessage((data) => {
+    if (!isControl(data)) for (const listener of [...listeners]) listener({ data } as MessageEvent);
+    else if (data.rhm === 'close')
+      close()
+        .catch(() => {})
+        .then(() => say({ rhm: 'closed' }));
+  });
+  Comlink.expose(api, endpoint);
+  say({ rhm: 'ready' });
+  return {
+    async crashed(error) {
+      const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      say({ rhm: 'crashed', reason });
+      await close().catch(() => {});
+    },
+  };
+}
+
+interface ThrownOnTheWire {
+  isError: boolean;
+  value: { name: string; message: string; stack?: string };
+}
+
+/** Comlink sends errors as plain ones with the class lost: a name that is one of ours becomes our class again. */
+function keepErrorClasses(): void {
+  const standard = Comlink.transferHandlers.get('throw');
+  if (!standard || 'rhm' in standard) return;
+  const classes = errors as unknown as Record<string, new (message: string) => Error>;
+  Comlink.transferHandlers.set('throw', {
+    ...standard,
+    rhm: true,
+    deserialize(thrown: ThrownOnTheWire) {
+      const Class = thrown.isError ? classes[thrown.value.name] : undefined;
+      if (!Class || !(Class === RhmError || Class.prototype instanceof RhmError)) return standard.deserialize(thrown);
+      const error = new Class(thrown.value.message);
+      if (thrown.value.stack) error.stack = thrown.value.stack;
+      throw error;
+    },
+  } as Comlink.TransferHandler<unknown, unknown>);
+}

@@ -1,0 +1,11 @@
+/** `rhm-lab/worker` in Node: the script of a worker thread. Start it with startWorker(). */
+import { nodePlatform } from '../platform/node.js';
+import { nodeWorkerSide } from '../platform/nodeWorker.js';
+import { serveWorker } from '../platform/worker.js';
+import { createLab } from './lab.js';
+
+const { lab, close } = createLab(nodePlatform);
+const { crashed } = serveWorker(nodeWorkerSide(), lab, close);
+// Node would end the thread at once, with GPU work pending: drain first.
+for (const event of ['uncaughtException', 'unhandledRejection'] as const)
+  process.on(event, (error) => void crashed(error).then(() => process.exit(1)));

@@ -1,0 +1,11 @@
+/** Errors nobody caught in a web worker: told to the other side, which ends the worker after it has drained. */
+export function reportCrashes(crashed: (error: unknown) => Promise<void>): void {
+  globalThis.addEventListener('error', (event) => {
+    event.preventDefault();
+    void crashed(event.error ?? event.message);
+  });
+  globalThis.addEventListener('unhandledrejection', (event) => {
+    event.preventDefault();
+    void crashed(event.reason);
+  });
+}

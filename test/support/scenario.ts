@@ -1,0 +1,63 @@
+/** Bundles the platform scenario beside the built package, and says what its outcome must be. */
+import { mkdirSync, mkdtempSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import * as assert from 'uvu/assert';
+import type { Outcome } from '../platform/fixtures/scenario.js';
+
+export type { Outcome };
+
+/** A folder in build/ with the given fixtures bundled as name.js; the caller removes it. */
+export async function bundleFixtures(platform: 'node' | 'browser', names: readonly string[]): Promise<string> {
+  const esbuild = await import('esbuild');
+  mkdirSync('build', { recursive: true });
+  const outdir = mkdtempSync(resolve('build/fixtures-'));
+  await esbuild.build({
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    platform,
+    packages: platform === 'node' ? 'external' : undefined,
+    loader: { '.wgsl': 'text', '.wasm': 'binary' },
+    entryPoints: Object.fromEntries(names.map((name) => [name, resolve('test/platform/fixtures', `${name}.ts`)])),
+    outdir,
+    logLevel: 'warning',
+  });
+  return outdir;
+}
+
+/** Where a worker's script of the built package is. */
+export const built = (name: string): string => join(resolve('dist'), name);
+
+/** @throws AssertionError naming what the platform did not do. */
+export function assertOutcome(outcome: Outcome, runtime: RegExp): void {
+  assert.match(outcome.adapter.runtime, runtime);
+  assert.equal(
+    outcome.squares,
+    Array.from({ length: 101 }, (_, i) => i * i),
+    'the GPU squares numbers',
+  );
+  const { doctorInWorker, reports } = outcome;
+  assert.match(doctorInWorker.adapter.runtime, runtime);
+  assert.ok(doctorInWorker.kernels.length >= 1 && doctorInWorker.ok, JSON.stringify(doctorInWorker.kernels));
+  assert.ok(
+    doctorInWorker.matmuls.length === 3 && doctorInWorker.matmuls.every((m) => m.gflops > 0),
+    'three matmuls are timed',
+  );
+  assert.ok(reports.length >= 3, 'progress came from the worker');
+  assert.is(outcome.sum, 5);
+  assert.equal(outcome.refused, { name: 'InputError', message: 'width: got -1; pass a whole number >= 1', ours: true });
+  assert.equal(outcome.blundered, { name: 'TypeError', message: 'x is not a function', ours: false });
+  for (const [key, reason] of [
+    ['crashed', /crashed: .*out of everything/],
+    ['afterCrash', /crashed: .*out of everything/],
+    ['rejected', /crashed: .*forgotten promise/],
+    ['terminated', /^The worker was terminated$/],
+    ['missingScript', /no-such-worker/],
+  ] as const) {
+    assert.is(outcome[key].name, 'WorkerError', key);
+    assert.ok(outcome[key].ours, `${key}: the package's own class`);
+    assert.match(outcome[key].message, reason);
+  }
+  assert.ok(outcome.roundsBeforeTermination >= 3, 'callbacks arrived while the worker was busy');
+  assert.is(outcome.endedReason, 'The worker was terminated');
+}
