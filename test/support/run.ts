@@ -1,0 +1,49 @@
+/** Programs that tests start: bounded in time, ended with what they started. */
+import { spawn } from 'node:child_process';
+import { resolve } from 'node:path';
+
+export interface Ran {
+  code: number | null; // null: ended by a signal or by the time limit
+  signal: string | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface RunOptions {
+  env?: NodeJS.ProcessEnv;
+  cwd?: string;
+  timeoutSeconds?: number;
+}
+
+export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  const child = spawn(command, args, {
+    cwd: options.cwd,
+    env: { ...process.env, RHM_TEST_RESULT: undefined, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: (options.timeoutSeconds ?? 120) * 1000,
+    killSignal: 'SIGKILL',
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    stderr += text;
+  });
+  return new Promise((done, fail) => {
+    child.on('error', fail);
+    child.on('close', (code, signal) => done({ code, signal, stdout, stderr }));
+  });
+}
+
+/** The built command line. */
+export const rhm = (args: readonly string[], options?: RunOptions): Promise<Ran> =>
+  run(process.execPath, [resolve('dist/cli.js'), ...args], options);
+
+/** Deno from its npm package. */
+export const deno = (args: readonly string[], options?: RunOptions): Promise<Ran> =>
+  run(process.execPath, [resolve('node_modules/deno/bin.cjs'), ...args], {
+    ...options,
+    env: { DENO_NO_UPDATE_CHECK: '1', ...options?.env },
+  });
