@@ -1,0 +1,231 @@
+import { z } from 'zod';
+import { InputError } from './errors.js';
+import { nearest } from './nearest.js';
+
+z.config({ jitless: true }); // pages forbid eval
+
+const count = (max = 2 ** 31) => z.number().int().min(1).max(max);
+const seed = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const positive = z.number().positive().max(1e6);
+const weights = z.union([
+  z.literal('uniform'),
+  z.strictObject({ zipf: z.number().min(0) }),
+  z.array(z.number().min(0)),
+]);
+
+const grammar = z.strictObject({
+  v: count(65536).default(16).describe('v, vocabulary size'),
+  n: count(65536).optional().describe('n, root symbols; default: v'),
+  m: count(65536).default(4).describe('m, production rules per symbol'),
+  s: z.number().int().min(2).max(64).default(2).describe('s, branching factor'),
+  L: count(20).default(4).describe('L, depth; a sentence has s^L tokens'),
+  seed: seed.optional().describe('seed of the rules; default: the seed of the experiment'),
+  rootPrior: weights.optional().describe('probabilities of the root symbols; default uniform'),
+  ruleProbabilities: z
+    .union([weights, z.array(z.union([weights, z.null()]))])
+    .optional()
+    .describe('probabilities of the m rules, one value for all levels or one a level; default uniform'),
+  rules: z
+    .array(z.array(z.array(z.array(z.number().int().min(0)))))
+    .optional()
+    .describe('the rules themselves: [level][symbol][rule] = tuple; default: drawn from the seed'),
+});
+
+const task = z.strictObject({
+  kind: z
+    .enum(['last', 'class', 'auto'])
+    .default('last')
+    .describe('predict the last token, the root symbol, or every next token'),
+  context: count(2 ** 20)
+    .optional()
+    .describe('use only the last tokens, this many with the predicted one; default: all s^L'),
+});
+
+const scaling = z
+  .enum(['mean-field', 'standard'])
+  .default('mean-field')
+  .describe('readout over w (learning rate times w), or over sqrt(w)');
+const width = count(65536).default(512).describe('w, channels of a hidden layer');
+const bias = z.boolean().default(false);
+const depth = z.number().int().min(0).max(64);
+
+const model = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('hcnn'),
+    width,
+    scaling,
+    bias,
+    depth: depth.min(1).optional().describe('layers; default L'),
+    filter: count(1024).optional().describe('filter size and stride; default s'),
+  }),
+  z.strictObject({
+    kind: z.literal('hlcn'),
+    width,
+    scaling,
+    bias,
+    depth: depth.min(1).optional(),
+    filter: count(1024).optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('fcn'),
+    width,
+    scaling,
+    bias,
+    depth: depth.default(3).describe('hidden layers; 0 is a perceptron'),
+  }),
+  z.strictObject({
+    kind: z.literal('mla'),
+    channels: count(8192).default(256).describe('C'),
+    heads: count(256).default(16).describe('H'),
+    depth: depth.min(1).optional().describe('attention layers; default L'),
+  }),
+  z.strictObject({
+    kind: z.literal('clm'),
+    channels: count(8192).default(256).describe('C'),
+    heads: count(256).default(8).describe('H'),
+    depth: depth.min(1).optional().describe('blocks; default L'),
+    ratio: count(64).default(4).describe('width of the MLP over C'),
+    tied: z.boolean().default(false).describe('the head uses the token embedding'),
+    dropout: z.number().min(0).max(0.9).default(0),
+  }),
+]);
+
+const optimiser = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('sgd'),
+    rate: positive.default(1).describe('base learning rate; times w in mean-field scaling'),
+    momentum: z.number().min(0).max(0.9999).default(0),
+    weightDecay: z.number().min(0).max(1).default(0),
+    clip: positive.optional().describe('bound on the global gradient norm'),
+  }),
+  z.strictObject({
+    kind: z.literal('adamw'),
+    rate: positive.default(1e-3),
+    beta1: z.number().min(0).max(0.9999).default(0.9),
+    beta2: z.number().min(0).max(0.99999).default(0.999),
+    epsilon: z.number().positive().max(1).default(1e-8),
+    weightDecay: z.number().min(0).max(1).default(0),
+    clip: positive.optional(),
+  }),
+]);
+
+const schedule = z.strictObject({
+  kind: z.enum(['constant', 'cosine']).default('constant'),
+  warmup: z
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 31)
+    .default(0)
+    .describe('steps of linear warm-up'),
+  floor: z.number().min(0).max(1).default(0.1).describe('rate at the end of the cosine over the base rate'),
+});
+
+const budget = z.strictObject({
+  batch: count(2 ** 20)
+    .default(128)
+    .describe('sentences a step'),
+  accumulate: count(4096).default(1).describe('batches a step'),
+  steps: count(2 ** 31)
+    .optional()
+    .describe('optimiser steps; default 65536 online, or what the epochs need'),
+  sentences: count(2 ** 31)
+    .optional()
+    .describe('P, distinct training sentences; default: online, every batch fresh'),
+  epochs: count(2 ** 20)
+    .optional()
+    .describe('passes over the P sentences'),
+  stopLoss: z.number().min(0).optional().describe('stop when the test loss is at most this, in nats'),
+});
+
+const evaluation = z.strictObject({
+  size: count(2 ** 24)
+    .default(4096)
+    .describe('test sentences'),
+  perDoubling: count(64).default(4).describe('k: evaluations at 1, 2, 3, ... then every factor 2^(1/k) in steps'),
+});
+
+const fields = {
+  grammar: grammar.prefault({}),
+  task: task.prefault({}),
+  model: model.prefault({ kind: 'hcnn' }),
+  optimiser: optimiser.optional(),
+  schedule: schedule.prefault({}),
+  budget: budget.prefault({}),
+  evaluation: evaluation.prefault({}),
+  measures: z.array(z.string()).default([]).describe('measures of representation, by name'),
+  replicas: count(4096).default(1).describe('R, copies with seeds of their own, trained side by side'),
+  seed: seed.default(0),
+};
+
+export const experimentSchema = z.strictObject(fields);
+
+type Parsed = z.infer<typeof experimentSchema>;
+/** One immutable description of a run. Everything that decides its bits is in here. */
+export type Experiment = Readonly<Omit<Parsed, 'optimiser'> & { optimiser: NonNullable<Parsed['optimiser']> }>;
+/** What a user may write: every field optional, `model: 'hcnn'` short for `model: { kind: 'hcnn' }`. */
+export type ExperimentInput = Record<string, unknown>;
+
+/** Fields that may be given as a bare name. */
+const shorthands = ['model', 'optimiser', 'task', 'schedule'];
+
+/** Fills defaults and checks. @throws InputError naming field, value and bound; unknown fields with the nearest known one. */
+export function parseExperiment(input: unknown): Experiment {
+  if (typeof input !== 'object' || input === null || Array.isArray(input))
+    throw new InputError(`experiment: got ${JSON.stringify(input)}; pass an object such as {"model": "hcnn"}`);
+  const raw: Record<string, unknown> = { ...(input as Record<string, unknown>) };
+  for (const key of shorthands) {
+    if (typeof raw[key] === 'string') raw[key] = { kind: raw[key] };
+    const value = raw[key];
+    if (value && typeof value === 'object' && !('kind' in value) && (key === 'model' || key === 'optimiser'))
+      raw[key] = { kind: key === 'model' ? 'hcnn' : optimiserOf(raw), ...value };
+  }
+  if (raw.optimiser === undefined) raw.optimiser = { kind: optimiserOf(raw) };
+  const result = experimentSchema.safeParse(raw);
+  if (!result.success) throw new InputError(result.error.issues.map((issue) => explain(issue, raw)).join('; '));
+  return Object.freeze(result.data as Experiment);
+}
+
+/** Attention models are trained with AdamW, the others with SGD, as in the paper. */
+function optimiserOf(raw: Record<string, unknown>): string {
+  const kind = (raw.model as { kind?: unknown } | undefined)?.kind;
+  return kind === 'mla' || kind === 'clm' ? 'adamw' : 'sgd';
+}
+
+/** JSON Schema of an experiment file, for editors. */
+export function experimentJsonSchema(): unknown {
+  return z.toJSONSchema(experimentSchema, { io: 'input' });
+}
+
+function explain(issue: z.core.$ZodIssue, raw: unknown): string {
+  const path = issue.path.join('.') || 'experiment';
+  const value = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], raw);
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeys(issue.path.map(String), raw);
+    return issue.keys
+      .map((key) => {
+        const where = [...issue.path, key].join('.');
+        const guess = nearest(key, known);
+        return `${where}: no such field${guess ? `; did you mean ${guess}?` : `; there are ${known.join(', ')}`}`;
+      })
+      .join('; ');
+  }
+  if (issue.code === 'invalid_union' && 'discriminator' in issue)
+    return `${path}: got ${JSON.stringify((value as { kind?: unknown })?.kind ?? value)}; pass one of ${kindsOf(issue.path.map(String)).join(', ')}`;
+  return `${path}: got ${JSON.stringify(value)}; ${issue.message}`;
+}
+
+function kindsOf(path: string[]): string[] {
+  const union = path[0] === 'optimiser' ? optimiser : model;
+  return union.options.map((o) => String(o.shape.kind.value));
+}
+
+function knownKeys(path: string[], raw: unknown): string[] {
+  if (!path.length) return Object.keys(fields);
+  const kind = (raw as Record<string, { kind?: string }>)[path[0]]?.kind;
+  const object = { grammar, task, schedule, budget, evaluation }[path[0]];
+  if (object) return Object.keys(object.shape);
+  const union = path[0] === 'optimiser' ? optimiser : model;
+  const option = union.options.find((o) => o.shape.kind.value === kind);
+  return option ? Object.keys(option.shape) : [];
+}
