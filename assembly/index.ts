@@ -1,2 +1,10 @@
 /** Everything the WebAssembly module exports. One line a file; see the files for what they do. */
+export { permute } from './draws';
+export { fastScratchBytes, sampleFast } from './fast';
+export { generalScratchBytes, sampleGeneral } from './sampler';
 export { threefry } from './threefry';
+
+/** First byte of memory that the module itself does not use. */
+export function heapBase(): usize {
+  return __heap_base;
+}

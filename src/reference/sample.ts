@@ -5,15 +5,7 @@
 import { HEADER, INTERVENTION_BLOCK, LEVEL, LEVEL_WORDS } from '../core/grammar-image.js';
 import { derivationAt, type Source, sourceKey, unmixIndex } from '../core/sample-source.js';
 import { type Key, threefry } from '../core/threefry.js';
-
-/** A change to a derivation tree. depth: levels below the root (depth L = a token). */
-export interface TreeChange {
-  kind: 'rule' | 'symbol';
-  depth: number;
-  position: number;
-  different: boolean; // never draw the old value again
-  key: Key;
-}
+import type { TreeChange } from '../core/tree-change.js';
 
 export interface Tree {
   symbols: Uint32Array[]; // [L+1]: root, then s, s^2, ... symbols; the last are the tokens

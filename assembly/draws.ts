@@ -1,0 +1,123 @@
+/** Single draws, and which sentence a counter stands for. Twins: src/reference/sample.ts, src/core/sample-source.ts. */
+import {
+  BLOCKS,
+  DEPTHS,
+  FIRST,
+  field,
+  LENGTH,
+  LENGTH_BITS,
+  LEVEL_BYTES,
+  LEVELS,
+  M,
+  MULTIPLIERS,
+  N,
+  NODES,
+  ORDER_KEY,
+  ORDERED,
+  PER_WORD,
+  POSITIONS,
+  ROOT_THRESHOLDS,
+  SIZE,
+  THRESHOLDS,
+  WORD,
+} from './layout';
+import { threefry } from './threefry';
+
+const FEISTEL_ROUNDS: u32 = 8;
+
+export function mulhi(x: u32, y: u32): u32 {
+  return <u32>((<u64>x * <u64>y) >> 32);
+}
+
+/** thresholds: offset in words from the image, 0 = uniform. */
+export function digit(image: usize, thresholds: u32, radix: u32, word: u32, multiplier: u32): u32 {
+  if (thresholds) return countThresholds(image, thresholds, radix, word >> 1);
+  return mulhi(word * multiplier, radix);
+}
+
+function countThresholds(image: usize, thresholds: u32, radix: u32, x: u32): u32 {
+  let count: u32 = 0;
+  const at = image + 4 * thresholds;
+  for (let k: u32 = 0; k + 1 < radix; k++) count += u32(x >= load<u32>(at + 4 * k));
+  return count;
+}
+
+/** A draw from a word of its own; with old >= 0 from the other values, in proportion to their weights. */
+export function freshDigit(image: usize, thresholds: u32, radix: u32, word: u32, old: i32): u32 {
+  if (old < 0 || radix == 1) return digit(image, thresholds, radix, word, 1);
+  if (!thresholds) return (<u32>old + 1 + mulhi(word, radix - 1)) % radix;
+  const at = image + 4 * thresholds;
+  const start: u32 = old == 0 ? 0 : load<u32>(at + 4 * (old - 1));
+  const end: u32 = <u32>old == radix - 1 ? 0x80000000 : load<u32>(at + 4 * old);
+  if (end - start == 0x80000000) return old;
+  const x = mulhi(word, 0x80000000 - (end - start));
+  return countThresholds(image, thresholds, radix, x >= start ? x + (end - start) : x);
+}
+
+/** Digits of stream place `place`: root, then rules level by level. words: scratch of 2 u32 per block. */
+export function wordDigits(image: usize, k0: u32, k1: u32, place: u64, words: usize, digits: usize): void {
+  const high = (<u32>(place >> 32)) << 16;
+  const blocks = field(image, BLOCKS);
+  for (let b: u32 = 0; b < blocks; b++) store<u64>(words + 8 * b, threefry(k0, k1, <u32>place, high | b));
+  const m = field(image, M);
+  store<u32>(digits, digit(image, field(image, ROOT_THRESHOLDS), field(image, N), load<u32>(words), 1));
+  digits += 4;
+  const depth = field(image, DEPTHS);
+  for (let l: u32 = 0; l < depth; l++) {
+    const record = image + LEVELS + LEVEL_BYTES * l;
+    const positions = field(record, POSITIONS);
+    const perWord = field(record, PER_WORD);
+    const thresholds = field(record, THRESHOLDS);
+    const multipliers = image + 4 * field(record, MULTIPLIERS);
+    let word = words + 4 * field(record, WORD);
+    for (let p: u32 = 0; p < positions; p += perWord, word += 4) {
+      const x = load<u32>(word);
+      for (let j: u32 = 0; j < perWord; j++, digits += 4)
+        store<u32>(digits, digit(image, thresholds, m, x, load<u32>(multipliers + 4 * j)));
+    }
+  }
+}
+
+/** Digits of derivation `number`, a mixed-radix number with the root as its most significant digit. */
+export function numberDigits(image: usize, digits: usize, number: u64): void {
+  const m = <u64>field(image, M);
+  for (let node = field(image, NODES); node > 0; node--) {
+    store<u32>(digits + 4 * node, <u32>(number % m));
+    number /= m;
+  }
+  store<u32>(digits, <u32>number);
+}
+
+export function sourceSize(source: usize): u64 {
+  return load<u64>(source + SIZE, 0, 4);
+}
+
+/** Counter g to a place in the stream or in the permutation: epochs and their order undone. */
+export function unmixIndex(source: usize, g: u64): u64 {
+  const length = <u64>field(source, LENGTH);
+  const first = load<u64>(source + FIRST, 0, 4);
+  if (!length) return first + g;
+  const epoch = g / length;
+  const r = g % length;
+  if (!field(source, ORDERED)) return first + r;
+  const key = threefry(field(source, ORDER_KEY), field(source, ORDER_KEY + 4), <u32>epoch, <u32>(epoch >> 32));
+  return first + permute(<u32>key, <u32>(key >> 32), length, field(source, LENGTH_BITS), r);
+}
+
+/** The keyed bijection on 0 .. size-1. bits: least b with 2^b >= size. */
+export function permute(k0: u32, k1: u32, size: u64, bits: u32, x: u64): u64 {
+  const lower = bits >> 1;
+  const upper = bits - lower;
+  const lowerMask: u32 = <u32>(((<u64>1) << lower) - 1);
+  const upperMask: u32 = <u32>(((<u64>1) << upper) - 1);
+  do {
+    let left = <u32>(x >> lower);
+    let right = <u32>x & lowerMask;
+    for (let round: u32 = 0; round < FEISTEL_ROUNDS; round += 2) {
+      left ^= <u32>threefry(k0, k1, right, round) & upperMask;
+      right ^= <u32>threefry(k0, k1, left, round + 1) & lowerMask;
+    }
+    x = ((<u64>left) << lower) | right;
+  } while (x >= size);
+  return x;
+}

@@ -1,0 +1,148 @@
+/**
+ * The general sampler: any grammar, whole trees or tokens, streams or permutations, interventions. It reads the grammar
+ * image of src/core/grammar-image.ts and the source of src/core/sample-source.ts, and equals src/reference/sample.ts and
+ * shaders/sample.wgsl bit for bit. Nothing is allocated: every pointer is the caller's.
+ */
+import { freshDigit, numberDigits, permute, sourceSize, unmixIndex, wordDigits } from './draws';
+import {
+  BLOCKS,
+  CHANGE_DEPTH,
+  CHANGE_KEY,
+  CHANGE_POSITION,
+  DEPTHS,
+  DIFFERENT,
+  FIRST_NODE,
+  field,
+  KEY,
+  KIND,
+  LEVEL_BYTES,
+  LEVELS,
+  M,
+  MODE,
+  N,
+  NODES,
+  POSITIONS,
+  ROOT_THRESHOLDS,
+  RULES,
+  S,
+  SIZE_BITS,
+  SYMBOLS,
+  THRESHOLDS,
+  TOKENS,
+  V,
+} from './layout';
+import { threefry } from './threefry';
+
+const INTERVENTION_BLOCK: u32 = 0xffff;
+
+/** Bytes of scratch that sampleGeneral needs for a grammar image. */
+export function generalScratchBytes(image: usize): u32 {
+  return 4 * (2 * (1 + field(image, NODES)) + field(image, SYMBOLS) + 2 * field(image, BLOCKS)) + 8;
+}
+
+/**
+ * Samples `count` sentences from counter (startHigh, startLow) on. Any of the outputs may be 0 = not wanted.
+ * tokens: [count, s^L], u8 if tokenBytes is 1 (needs v <= 256), else u32. symbols: u32 [count, nodes + s^L], root first,
+ * level by level. rules: u32 [count, nodes]. source, change: records of 16 and 6 words; change may be 0.
+ */
+export function sampleGeneral(
+  image: usize,
+  source: usize,
+  change: usize,
+  startLow: u32,
+  startHigh: u32,
+  count: u32,
+  tokens: usize,
+  tokenBytes: u32,
+  symbols: usize,
+  rules: usize,
+  scratch: usize,
+): void {
+  const nodes = field(image, NODES);
+  const d = field(image, TOKENS);
+  const treeSize = field(image, SYMBOLS);
+  const key0 = field(source, KEY);
+  const key1 = field(source, KEY + 4);
+  const words = scratch;
+  const digits = words + 8 * field(image, BLOCKS);
+  const redraw = digits + 4 * (1 + nodes);
+  const tree = redraw + 4 * (1 + nodes);
+  let g = ((<u64>startHigh) << 32) | startLow;
+  for (let i: u32 = 0; i < count; i++, g++) {
+    const place = unmixIndex(source, g);
+    if (field(source, MODE))
+      numberDigits(image, digits, permute(key0, key1, sourceSize(source), field(source, SIZE_BITS), place));
+    else wordDigits(image, key0, key1, place, words, digits);
+    if (change && field(change, KIND)) {
+      wordDigits(image, field(change, CHANGE_KEY), field(change, CHANGE_KEY + 4), g, words, redraw);
+      applyChange(image, change, g, digits, redraw);
+    }
+    expand(image, change, digits, redraw, tree);
+    if (tokens) {
+      const from = tree + 4 * nodes;
+      if (tokenBytes == 1) {
+        for (let t: u32 = 0; t < d; t++) store<u8>(tokens + t, <u8>load<u32>(from + 4 * t));
+        tokens += d;
+      } else {
+        memory.copy(tokens, from, 4 * d);
+        tokens += 4 * d;
+      }
+    }
+    if (symbols) {
+      memory.copy(symbols, tree, 4 * treeSize);
+      symbols += 4 * treeSize;
+    }
+    if (rules) {
+      memory.copy(rules, digits + 4, 4 * nodes);
+      rules += 4 * nodes;
+    }
+  }
+}
+
+/** Puts the rules of the changed tree into digits, and the word for a new symbol into the first word of redraw. */
+function applyChange(image: usize, change: usize, g: u64, digits: usize, redraw: usize): void {
+  const counterHigh = ((<u32>(g >> 32)) << 16) | INTERVENTION_BLOCK;
+  const fresh = threefry(field(change, CHANGE_KEY), field(change, CHANGE_KEY + 4), <u32>g, counterHigh);
+  store<u32>(redraw, <u32>fresh);
+  const changeDepth = field(change, CHANGE_DEPTH);
+  const depth = field(image, DEPTHS);
+  let span: u32 = 1; // nodes of the level below the changed one
+  for (let l = changeDepth; l < depth; l++) {
+    const record = image + LEVELS + LEVEL_BYTES * l;
+    const from = 4 * (1 + field(record, FIRST_NODE) + field(change, CHANGE_POSITION) * span);
+    if (l == changeDepth) {
+      const old: i32 = field(change, KIND) == 1 && field(change, DIFFERENT) ? <i32>load<u32>(digits + from) : -1;
+      store<u32>(digits + from, freshDigit(image, field(record, THRESHOLDS), field(image, M), <u32>(fresh >> 32), old));
+    } else memory.copy(digits + from, redraw + from, 4 * span);
+    span *= field(image, S);
+  }
+}
+
+/** Top-down expansion of digits into the symbols of the whole tree. */
+function expand(image: usize, change: usize, digits: usize, redraw: usize, tree: usize): void {
+  const s = field(image, S);
+  const m = field(image, M);
+  const depth = field(image, DEPTHS);
+  const symbolDepth: u32 = change && field(change, KIND) == 2 ? field(change, CHANGE_DEPTH) : 0xffffffff;
+  store<u32>(tree, load<u32>(digits));
+  let current = tree;
+  digits += 4;
+  for (let l: u32 = 0; l <= depth; l++) {
+    if (l == symbolDepth) {
+      const at = current + 4 * field(change, CHANGE_POSITION);
+      const old: i32 = field(change, DIFFERENT) ? <i32>load<u32>(at) : -1;
+      const radix = l == 0 ? field(image, N) : field(image, V);
+      const thresholds = l == 0 ? field(image, ROOT_THRESHOLDS) : 0;
+      store<u32>(at, freshDigit(image, thresholds, radix, load<u32>(redraw), old));
+    }
+    if (l == depth) break;
+    const record = image + LEVELS + LEVEL_BYTES * l;
+    const positions = field(record, POSITIONS);
+    const table = image + 4 * field(record, RULES);
+    let next = current + 4 * positions;
+    for (let p: u32 = 0; p < positions; p++, current += 4, digits += 4) {
+      let from = table + 4 * s * (load<u32>(current) * m + load<u32>(digits));
+      for (let i: u32 = 0; i < s; i++, from += 4, next += 4) store<u32>(next, load<u32>(from));
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import { checkInteger } from './check.js';
+import { InputError } from './errors.js';
+import type { GrammarShape } from './rules.js';
+import type { Key } from './threefry.js';
+
+/**
+ * A change to a derivation tree, by depth below the root (depth L = a token). The new draws come from `key` and the same
+ * sentence number, so a changed tree is as reproducible as the tree itself. Below the changed node everything is drawn
+ * anew; everything outside its subtree stays.
+ */
+export interface TreeChange {
+  kind: 'rule' | 'symbol'; // rule: the symbol stays; symbol: drawn anew (the root from its prior, others uniformly)
+  depth: number; // 0..L-1 for a rule, 0..L for a symbol
+  position: number; // 0 .. s^depth - 1
+  different: boolean; // never the old value again
+  key: Key;
+}
+
+/** The 6 words that WebAssembly and WGSL read: kind (1 rule, 2 symbol; 0 none), depth, position, different, key. */
+export const CHANGE_WORDS = 6;
+
+/** @throws InputError naming the field and the bound. */
+export function changeWords(shape: GrammarShape, change: TreeChange): Uint32Array<ArrayBuffer> {
+  checkInteger('depth', change.depth, 0, change.kind === 'rule' ? shape.L - 1 : shape.L, 'levels below the root');
+  checkInteger('position', change.position, 0, shape.s ** change.depth - 1, 'position within its level');
+  const choices = change.kind === 'rule' ? shape.m : change.depth === 0 ? shape.n : shape.v;
+  if (change.different && choices < 2)
+    throw new InputError(`different: there is only one ${change.kind} to choose from here; drop the option`);
+  const kind = change.kind === 'rule' ? 1 : 2;
+  return Uint32Array.of(kind, change.depth, change.position, change.different ? 1 : 0, ...change.key);
+}
