@@ -25,7 +25,7 @@ const STRIDE: usize = 24; // bytes from entry to entry
 const ENTRY: usize = 28; // bytes of an entry in use
 
 export function fastScratchBytes(plan: usize): u32 {
-  return 64 * load<u32>(plan, BLOCKS) + 3 * load<u32>(plan, BUFFER);
+  return 64 * load<u32>(plan, BLOCKS) + 17 * load<u32>(plan, BUFFER);
 }
 
 /** Writes sentences start .. start + count - 1 of the stream of `key` to output, row after row. */
@@ -43,44 +43,49 @@ export function sampleFast(
   const row = load<u32>(plan, ROW);
   const buffer = load<u32>(plan, BUFFER);
   const exact = load<u32>(plan, EXACT);
+  const last = plan + FIRST_STAGE + STAGE_BYTES * (load<u32>(plan, STAGES) - 1);
   const rows = scratch + 64 * blocks;
+  const spare = rows + 16 * buffer;
   let g = ((<u64>startHigh) << 32) | startLow;
   for (let done: u32 = 0; done < count; done += 8, g += 8) {
     for (let b: u32 = 0; b < blocks; b++) threefry8(key0, key1, g, b, scratch + 64 * b);
-    const lanes: u32 = min(8, count - done);
-    for (let lane: u32 = 0; lane < lanes; lane++) {
-      const words = scratch + 4 * lane;
-      if (exact || done + lane + 1 < count) expandRow(plan, words, rows, buffer, output);
-      else {
-        expandRow(plan, words, rows, buffer, rows + 2 * buffer);
-        memory.copy(output, rows + 2 * buffer, row);
-      }
-      output += row;
+    let lanes: u32 = min(8, count - done);
+    let from = rows;
+    for (let lane: u32 = 0; lane < lanes; lane++) store<u8>(from + lane * buffer, 0);
+    for (let stage = plan + FIRST_STAGE; stage < last; stage += STAGE_BYTES) {
+      const to = from == rows ? rows + 8 * buffer : rows;
+      expandStage(plan, stage, scratch, from, buffer, to, buffer, lanes);
+      from = to;
     }
+    const aside: u32 = u32(!exact && done + 8 >= count);
+    lanes -= aside;
+    expandStage(plan, last, scratch, from, buffer, output, row, lanes);
+    if (aside) {
+      // The very last row is finished aside, so that nothing is written beyond the output.
+      expandStage(plan, last, scratch + 4 * lanes, from + lanes * buffer, buffer, spare, 0, 1);
+      memory.copy(output + lanes * row, spare, row);
+    }
+    output += 8 * row;
   }
 }
 
-function expandRow(plan: usize, words: usize, rows: usize, buffer: u32, output: usize): void {
-  let from = rows;
-  store<u8>(from, 0);
-  let stage = plan + FIRST_STAGE;
-  const last = stage + STAGE_BYTES * (load<u32>(plan, STAGES) - 1);
-  while (stage < last) {
-    const to = from == rows ? rows + buffer : rows;
-    expandStage(plan, stage, words, from, to);
-    from = to;
-    stage += STAGE_BYTES;
-  }
-  expandStage(plan, stage, words, from, output);
-}
-
-function expandStage(plan: usize, stage: usize, words: usize, from: usize, to: usize): void {
+/** One stage for some lanes: their symbols from `from`, one row every fromStride bytes, into rows from `to` on. */
+function expandStage(
+  plan: usize,
+  stage: usize,
+  words: usize,
+  from: usize,
+  fromStride: u32,
+  to: usize,
+  toStride: u32,
+  lanes: u32,
+): void {
   const entry = load<u32>(stage, ENTRY);
-  if (entry == 4) copyStage<u32>(plan, stage, words, from, to);
-  else if (entry == 16) copyStage<v128>(plan, stage, words, from, to);
-  else if (entry == 2) copyStage<u16>(plan, stage, words, from, to);
-  else if (entry == 8) copyStage<u64>(plan, stage, words, from, to);
-  else copyWide(plan, stage, words, from, to, entry);
+  if (entry == 4) copyStage<u32>(plan, stage, words, from, fromStride, to, toStride, lanes);
+  else if (entry == 16) copyStage<v128>(plan, stage, words, from, fromStride, to, toStride, lanes);
+  else if (entry == 2) copyStage<u16>(plan, stage, words, from, fromStride, to, toStride, lanes);
+  else if (entry == 8) copyStage<u64>(plan, stage, words, from, fromStride, to, toStride, lanes);
+  else copyWide(plan, stage, words, from, fromStride, to, toStride, lanes, entry);
 }
 
 /** mulhi(word * multiplier mod 2^32, radix). Parameters are u32, so that the product wraps before it is widened. */
@@ -88,36 +93,65 @@ function digitOf(word: u32, multiplier: u32, radix: u32): u32 {
   return mulhi(word * multiplier, radix);
 }
 
-/** One stage whose table entries are one T each. */
-function copyStage<T>(plan: usize, stage: usize, words: usize, from: usize, to: usize): void {
+/** Table entries are one T each. */
+function copyStage<T>(
+  plan: usize,
+  stage: usize,
+  words: usize,
+  from: usize,
+  fromStride: u32,
+  to: usize,
+  toStride: u32,
+  lanes: u32,
+): void {
   const radix = load<u32>(stage, RADIX);
   const radixBelow = load<u32>(stage, RADIX_BELOW);
   const scale = load<u32>(stage, SCALE);
   const table = plan + load<u32>(stage, TABLE);
-  let slot = plan + load<u32>(stage, SLOTS);
-  const end = from + load<u32>(stage, POSITIONS);
-  for (; from < end; from++, slot += 16, to += sizeof<T>()) {
-    const above = digitOf(load<u32>(words + load<u32>(slot, 8)), load<u32>(slot), radix);
-    const below = digitOf(load<u32>(words + load<u32>(slot, 12)), load<u32>(slot, 4), radixBelow);
-    const index = <u32>load<u8>(from) * scale + above * radixBelow + below;
-    store<T>(to, load<T>(table + index * sizeof<T>()));
+  const slots = plan + load<u32>(stage, SLOTS);
+  const positions = load<u32>(stage, POSITIONS);
+  const end = slots + 16 * positions;
+  for (const stop = words + 4 * lanes; words < stop; words += 4, from += fromStride, to += toStride) {
+    let symbol = from;
+    let out = to;
+    for (let slot = slots; slot < end; slot += 16, symbol++, out += sizeof<T>()) {
+      const above = digitOf(load<u32>(words + load<u32>(slot, 8)), load<u32>(slot), radix);
+      const below = digitOf(load<u32>(words + load<u32>(slot, 12)), load<u32>(slot, 4), radixBelow);
+      const index = <u32>load<u8>(symbol) * scale + above * radixBelow + below;
+      store<T>(out, load<T>(table + index * sizeof<T>()));
+    }
   }
 }
 
-/** One stage with entries of any length, copied 16 bytes at a time: each row's excess is overwritten by the next. */
-function copyWide(plan: usize, stage: usize, words: usize, from: usize, to: usize, entry: u32): void {
+/** Entries of any length, copied 16 bytes at a time: the excess is overwritten by what follows. */
+function copyWide(
+  plan: usize,
+  stage: usize,
+  words: usize,
+  from: usize,
+  fromStride: u32,
+  to: usize,
+  toStride: u32,
+  lanes: u32,
+  entry: u32,
+): void {
   const radix = load<u32>(stage, RADIX);
   const radixBelow = load<u32>(stage, RADIX_BELOW);
   const scale = load<u32>(stage, SCALE);
   const stride = load<u32>(stage, STRIDE);
   const table = plan + load<u32>(stage, TABLE);
-  let slot = plan + load<u32>(stage, SLOTS);
-  const end = from + load<u32>(stage, POSITIONS);
-  for (; from < end; from++, slot += 16, to += entry) {
-    const above = digitOf(load<u32>(words + load<u32>(slot, 8)), load<u32>(slot), radix);
-    const below = digitOf(load<u32>(words + load<u32>(slot, 12)), load<u32>(slot, 4), radixBelow);
-    const found = table + (<u32>load<u8>(from) * scale + above * radixBelow + below) * stride;
-    for (let k: u32 = 0; k < entry; k += 16) v128.store(to + k, v128.load(found + k));
+  const slots = plan + load<u32>(stage, SLOTS);
+  const positions = load<u32>(stage, POSITIONS);
+  const end = slots + 16 * positions;
+  for (const stop = words + 4 * lanes; words < stop; words += 4, from += fromStride, to += toStride) {
+    let symbol = from;
+    let out = to;
+    for (let slot = slots; slot < end; slot += 16, symbol++, out += entry) {
+      const above = digitOf(load<u32>(words + load<u32>(slot, 8)), load<u32>(slot), radix);
+      const below = digitOf(load<u32>(words + load<u32>(slot, 12)), load<u32>(slot, 4), radixBelow);
+      const found = table + (<u32>load<u8>(symbol) * scale + above * radixBelow + below) * stride;
+      for (let k: u32 = 0; k < entry; k += 16) v128.store(out + k, v128.load(found + k));
+    }
   }
 }
 
