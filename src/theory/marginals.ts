@@ -36,7 +36,7 @@ export function marginals(rules: Rules): Float64Array[][] {
 }
 
 /** prior [A] times table [A, v]. */
-export function push(prior: Float64Array, table: Float64Array, v: number): Float64Array {
+export function push(prior: Float64Array, table: Float64Array, v: number): Float64Array<ArrayBuffer> {
   const out = new Float64Array(v);
   for (let a = 0; a < prior.length; a++)
     if (prior[a] !== 0) for (let c = 0; c < v; c++) out[c] += prior[a] * table[a * v + c];

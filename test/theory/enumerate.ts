@@ -60,3 +60,21 @@ function conditionalEntropy(cases: { tokens: number[]; probability: number }[]):
   for (const [name, p] of joint) if (p > 0) sum -= p * Math.log(p / context.get(name.split('|')[0])!);
   return sum;
 }
+
+/** Every derivation tree with its probability: levels[depth] = symbols at that depth. For the smallest grammars only. */
+export function expandTree(rules: Rules): { levels: number[][]; probability: number }[] {
+  let trees = rootWeights(rules).map((probability, root) => ({ levels: [[root]], probability }));
+  for (let depth = 0; depth < rules.L; depth++)
+    trees = trees.flatMap((tree) => {
+      let rows = [{ row: [] as number[], probability: tree.probability }];
+      for (const symbol of tree.levels[depth])
+        rows = rows.flatMap(({ row, probability }) =>
+          rules.rules[depth][symbol].map((tuple, k) => ({
+            row: [...row, ...tuple],
+            probability: probability * ruleWeights(rules, depth)[k],
+          })),
+        );
+      return rows.map(({ row, probability }) => ({ levels: [...tree.levels, row], probability }));
+    });
+  return trees;
+}

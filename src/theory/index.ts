@@ -1,0 +1,18 @@
+export {
+  classificationComplexity,
+  type Family,
+  sampleComplexities,
+  sampleComplexity,
+  scalingExponent,
+} from './complexity.js';
+export {
+  commonLevel,
+  covarianceWithLast,
+  noiseFloor,
+  refinedMeanSquare,
+  rmsCovariances,
+  simpleMeanSquare,
+} from './covariance.js';
+export { annealedPlateaus, contraction, ensemblePlateaus, hypergeometric } from './ensemble.js';
+export { type LossOptions, type LossPlateaus, lossPlateaus } from './losses.js';
+export { marginals, rootWeights, ruleWeights, transitions } from './marginals.js';
