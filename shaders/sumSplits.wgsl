@@ -1,5 +1,5 @@
-// Second half of split sums: output[r, i] = sum over splits of partial[split, r, i], in order. One thread an element.
-struct Params { elements: u32, replicas: u32, splits: u32, outputReplica: u32 }
+// Second half of split sums: output[r, i] = (accumulate: output +) sum over splits of partial[split, r, i], in order. One thread an element.
+struct Params { elements: u32, replicas: u32, splits: u32, outputReplica: u32, accumulate: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> partial: array<f32>;
 @group(0) @binding(2) var<storage, read_write> output: array<f32>;
@@ -10,5 +10,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   if (index >= p.elements * p.replicas) { return; }
   var sum = 0.0;
   for (var split = 0u; split < p.splits; split++) { sum += partial[split * p.elements * p.replicas + index]; }
-  output[(index / p.elements) * p.outputReplica + index % p.elements] = sum;
+  let at = (index / p.elements) * p.outputReplica + index % p.elements;
+  if (p.accumulate != 0u) { sum += output[at]; }
+  output[at] = sum;
 }

@@ -1,24 +1,71 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { ShapeError } from '../../src/core/errors.js';
+import { threefry } from '../../src/core/threefry.js';
 import type { GpuSession } from '../../src/gpu/device.js';
-import { checkCase } from '../../src/kernels/check.js';
+import type { GpuExecutor } from '../../src/gpu/executor.js';
+import { checkCase, runCase } from '../../src/kernels/check.js';
 import { gpuExecutor, referenceExecutor } from '../../src/kernels/index.js';
-import type { KernelSpec } from '../../src/kernels/types.js';
+import type { KernelCase, KernelSpec } from '../../src/kernels/types.js';
+import { type PlanBuilder, ProgramBuilder } from '../../src/plan/builder.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 
-/** A suite with every case of an operation, WebGPU against float64; add more tests to it, then call run(). */
-export function kernelSuite(spec: KernelSpec) {
+/** Whole numbers for random shapes: low <= draw(low, high) <= high. */
+export type Draw = (low: number, high: number) => number;
+
+export interface SuiteOptions {
+  /** A random case; called 200 times with numbers from a fixed seed. */
+  property?: (draw: Draw) => Omit<KernelCase, 'name'>;
+}
+
+/**
+ * A suite with every case of an operation, WebGPU against float64, the same bits on a second run and with more replicas;
+ * with `property` also 200 random shapes. Add more tests to it, then call run().
+ */
+export function kernelSuite(spec: KernelSpec, options: SuiteOptions = {}) {
   const test = suite(`kernel ${spec.op}`);
   let gpu: GpuSession;
+  let executor: GpuExecutor;
   test.before(async () => {
     gpu = await openNodeGpu();
+    executor = gpuExecutor(gpu);
   });
   test.after(async () => gpu.release());
   assert.ok(spec.cases.length > 0, 'an operation without cases');
-  for (const item of spec.cases)
-    test(item.name, async () => {
-      const result = await checkCase(item, gpuExecutor(gpu), referenceExecutor());
-      assert.ok(result.ok, `${item.name}: ${result.where} (${result.worst.toFixed(2)} x the bound ${result.bound})`);
+  const check = async (item: KernelCase) => {
+    const result = await checkCase(item, executor, referenceExecutor());
+    assert.ok(result.ok, `${item.name}: ${result.where} (${result.worst.toFixed(2)} x the bound ${result.bound})`);
+  };
+  for (const item of spec.cases) test(item.name, () => check(item));
+  test('same bits again, and whatever the number of replicas', async () => {
+    for (const item of spec.cases) {
+      const first = await runCase(item, executor);
+      const second = await runCase(item, executor);
+      const alone = await runCase({ ...item, replicas: 1 }, executor);
+      for (const slot of Object.keys(first)) {
+        assert.equal(second[slot], first[slot], `${item.name}: ${slot} differs on a second run`);
+        const replica = first[slot].subarray(0, alone[slot].length);
+        assert.equal(alone[slot], replica, `${item.name}: ${slot} of replica 0 depends on the number of replicas`);
+      }
+    }
+  });
+  const { property } = options;
+  if (property)
+    test('200 random shapes', async () => {
+      let counter = 0;
+      const draw: Draw = (low, high) => low + (threefry([20250507, 7], counter++, 0)[0] % (high - low + 1));
+      for (let i = 0; i < 200; i++) await check({ name: `random shape ${i}`, ...property(draw) });
     });
   return test;
+}
+
+/** The message of the ShapeError that adding a call to a plan of 2 replicas ends with. */
+export function refusal(build: (plan: PlanBuilder) => void): string {
+  try {
+    build(new ProgramBuilder(2).plan('refused'));
+  } catch (error) {
+    assert.instance(error, ShapeError);
+    return (error as Error).message;
+  }
+  throw new Error('it was expected to be refused and was not');
 }
