@@ -1,0 +1,151 @@
+import { InputError } from './errors.js';
+
+/**
+ * The lines of records.jsonl, one JSON object each, only ever appended. A run that was resumed has one `start` line for
+ * each time it was started, and may hold a line twice (same replica and step): the later one counts.
+ */
+export interface StartRecord {
+  type: 'start';
+  hash: string; // content hash of the experiment
+  adapter?: string; // GPU, or what stands in for it
+  executor?: string; // webgpu or wasm
+  runtime?: string; // for example `node 20.20.2 (Dawn)`
+  version?: string; // of this program
+  step?: number; // where a resumed run continued; absent or 0 at the beginning
+  time?: string; // ISO 8601
+}
+
+export interface EvalRecord {
+  type: 'eval';
+  replica: number;
+  step: number; // optimiser steps done
+  samples: number; // training sentences seen, P when every batch is fresh
+  loss: number; // mean test cross-entropy in nats; NaN after divergence
+  accuracy: number; // fraction of test sentences
+  elapsed_ms: number;
+}
+
+export interface MeasureRecord {
+  type: 'measure';
+  replica: number;
+  step: number;
+  samples: number;
+  name: string;
+  layer?: number;
+  level?: number; // counted from the leaves
+  value: number;
+}
+
+export interface EndRecord {
+  type: 'end';
+  replica?: number; // absent: the whole run
+  reason: EndReason;
+  message?: string;
+}
+
+export type EndReason = 'done' | 'diverged' | 'interrupted' | 'failed';
+export type RunRecord = StartRecord | EvalRecord | MeasureRecord | EndRecord;
+
+export interface ParsedRecords {
+  records: RunRecord[];
+  /** Lines that were left out, with the reason; numbered from 1. */
+  problems: { line: number; message: string }[];
+  /** The last line was cut off while it was written. Normal after a kill; its step is computed again on resume. */
+  halfWritten: boolean;
+  /** Bytes of UTF-8 up to the end of the last whole line: truncate the file to this before appending. */
+  wholeBytes: number;
+}
+
+/** One line, with its newline. NaN and infinities become null, which the parser reads as NaN. */
+export function formatRecord(record: RunRecord): string {
+  return `${JSON.stringify(record)}\n`;
+}
+
+/**
+ * Reads records.jsonl. A last line without newline is taken if it is a whole record, and reported as half written
+ * otherwise; any other bad line is left out and listed. Records of unknown type are passed over: a newer version may write more.
+ */
+export function parseRecords(text: string): ParsedRecords {
+  const records: RunRecord[] = [];
+  const problems: ParsedRecords['problems'] = [];
+  const lines = text.split('\n');
+  const tail = lines.pop()!;
+  let halfWritten = false;
+  let whole = text.length - tail.length;
+  lines.forEach((line, i) => {
+    take(line, i + 1);
+  });
+  if (tail.trim() && !take(tail, lines.length + 1)) {
+    problems.pop();
+    halfWritten = true;
+  } else if (tail.trim()) whole = text.length;
+  return { records, problems, halfWritten, wholeBytes: new TextEncoder().encode(text.slice(0, whole)).length };
+
+  function take(line: string, number: number): boolean {
+    if (!line.trim()) return true;
+    try {
+      const record = toRecord(JSON.parse(line));
+      if (record) records.push(record);
+      return true;
+    } catch (error) {
+      const message = error instanceof InputError ? error.message : 'not JSON';
+      problems.push({ line: number, message });
+      return false;
+    }
+  }
+}
+
+function toRecord(json: unknown): RunRecord | undefined {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new InputError('not an object');
+  const o = json as Record<string, unknown>;
+  const count = (name: string, fallback?: number) => {
+    const value = o[name] ?? fallback;
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 0)
+      throw new InputError(`${name}: wanted a whole number of at least 0, got ${JSON.stringify(o[name])}`);
+    return value;
+  };
+  const real = (name: string) => {
+    const value = o[name];
+    if (value === null || value === undefined) return Number.NaN;
+    if (typeof value !== 'number') throw new InputError(`${name}: wanted a number, got ${JSON.stringify(value)}`);
+    return value;
+  };
+  switch (o.type) {
+    case 'start':
+      return { ...o, type: 'start', hash: String(o.hash ?? '') };
+    case 'eval':
+      return {
+        type: 'eval',
+        replica: count('replica', 0),
+        step: count('step'),
+        samples: count('samples'),
+        loss: real('loss'),
+        accuracy: real('accuracy'),
+        elapsed_ms: real('elapsed_ms'),
+      };
+    case 'measure': {
+      if (typeof o.name !== 'string') throw new InputError(`name: wanted text, got ${JSON.stringify(o.name)}`);
+      const record: MeasureRecord = {
+        type: 'measure',
+        replica: count('replica', 0),
+        step: count('step'),
+        samples: count('samples'),
+        name: o.name,
+        value: real('value'),
+      };
+      if (o.layer !== undefined) record.layer = count('layer');
+      if (o.level !== undefined) record.level = count('level');
+      return record;
+    }
+    case 'end': {
+      const record: EndRecord = { type: 'end', reason: o.reason as EndReason };
+      if (typeof o.reason !== 'string') throw new InputError(`reason: wanted text, got ${JSON.stringify(o.reason)}`);
+      if (o.replica !== undefined) record.replica = count('replica');
+      if (typeof o.message === 'string') record.message = o.message;
+      return record;
+    }
+    default:
+      if (typeof o.type !== 'string') throw new InputError(`type: wanted text, got ${JSON.stringify(o.type)}`);
+      return undefined;
+  }
+}
