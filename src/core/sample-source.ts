@@ -53,7 +53,18 @@ export function sourceWords(source: Source): Uint32Array<ArrayBuffer> {
   return words;
 }
 
-export const sourceKey = (source: Source): Key => source.key;
+/** The source that sourceWords wrote. */
+export function sourceFromWords(words: Uint32Array): Source {
+  const pair = (at: number): Key => [words[at], words[at + 1]];
+  return {
+    mode: words[SOURCE.mode] ? 'permutation' : 'stream',
+    key: pair(SOURCE.key),
+    size: (BigInt(words[SOURCE.size + 1]) << 32n) | BigInt(words[SOURCE.size]),
+    first: words[SOURCE.first + 1] * 2 ** 32 + words[SOURCE.first],
+    length: words[SOURCE.length],
+    orderKey: words[SOURCE.ordered] ? pair(SOURCE.orderKey) : undefined,
+  };
+}
 
 /** Counter g to the sentence's place in the stream or in the permutation: epochs and their order undone. */
 export function unmixIndex(source: Source, g: number): number {

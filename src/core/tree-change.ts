@@ -29,3 +29,10 @@ export function changeWords(shape: GrammarShape, change: TreeChange): Uint32Arra
   const kind = change.kind === 'rule' ? 1 : 2;
   return Uint32Array.of(kind, change.depth, change.position, change.different ? 1 : 0, ...change.key);
 }
+
+/** The change that changeWords wrote; undefined for none. */
+export function changeFromWords(words: Uint32Array): TreeChange | undefined {
+  if (!words[0]) return undefined;
+  const [kind, depth, position, different, key0, key1] = words;
+  return { kind: kind === 1 ? 'rule' : 'symbol', depth, position, different: different === 1, key: [key0, key1] };
+}

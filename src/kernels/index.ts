@@ -9,12 +9,14 @@ import { crossEntropyKernel } from './crossEntropy.js';
 import { embedKernel } from './embed.js';
 import { embedBackwardKernel } from './embedBackward.js';
 import { matmulKernel } from './matmul.js';
+import { sampleKernel } from './sample.js';
 import { sgdKernel } from './sgd.js';
 import { tickKernel } from './tick.js';
 import type { KernelSpec } from './types.js';
 
 /** Every operation a plan may call. One line an operation. */
 export const kernels = {
+  sample: sampleKernel,
   embed: embedKernel,
   embedBackward: embedBackwardKernel,
   matmul: matmulKernel,

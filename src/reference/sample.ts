@@ -2,10 +2,12 @@
  * The sampler in plain TypeScript, read off the grammar image word by word: the reference that assembly/sampler.ts and
  * shaders/sample.wgsl equal bit for bit. Slow and simple.
  */
+
+import { clockWords } from '../core/clock.js';
 import { HEADER, INTERVENTION_BLOCK, LEVEL, LEVEL_WORDS } from '../core/grammar-image.js';
-import { derivationAt, type Source, sourceKey, unmixIndex } from '../core/sample-source.js';
+import { derivationAt, type Source, sourceFromWords, unmixIndex } from '../core/sample-source.js';
 import { type Key, threefry } from '../core/threefry.js';
-import type { TreeChange } from '../core/tree-change.js';
+import { changeFromWords, type TreeChange } from '../core/tree-change.js';
 
 export interface Tree {
   symbols: Uint32Array[]; // [L+1]: root, then s, s^2, ... symbols; the last are the tokens
@@ -56,13 +58,38 @@ export function sampleTokens(image: Uint32Array, source: Source, index: number, 
   return sampleTree(image, source, index, change).symbols[image[HEADER.L]];
 }
 
+/** The kernel: tokens [B, s^L], roots [B] and hidden [B, nodes] of sentences clock + skip + row of one replica. */
+export function sample(
+  { batch, skip }: { batch: number; skip: number },
+  image: Uint32Array,
+  source: Uint32Array,
+  clock: Uint32Array,
+  change: Uint32Array | undefined,
+  tokens: Uint32Array,
+  roots: Uint32Array | undefined,
+  hidden: Uint32Array | undefined,
+): void {
+  const start = clock[clockWords.sampleHigh] * 2 ** 32 + clock[clockWords.sampleLow] + skip;
+  for (let b = 0; b < batch; b++) {
+    const { symbols } = sampleTree(image, sourceFromWords(source), start + b, change && changeFromWords(change));
+    const leaves = symbols[image[HEADER.L]];
+    tokens.set(leaves, b * leaves.length);
+    roots?.set(symbols[0], b);
+    let at = b * image[HEADER.nodes];
+    for (const level of symbols.slice(0, -1)) {
+      hidden?.set(level, at);
+      at += level.length;
+    }
+  }
+}
+
 interface Digits {
   root: number;
   rules: Uint32Array[]; // [L][s^level]
 }
 
 function digits(image: Uint32Array, source: Source, index: number): Digits {
-  const key = sourceKey(source);
+  const { key } = source;
   const at = unmixIndex(source, index);
   if (source.mode === 'stream') return wordDigits(image, key, at);
   let number = derivationAt(source, BigInt(at));
