@@ -114,7 +114,8 @@ function probabilities(field: string, weights: Weights | undefined, count: numbe
     const sum = weights.reduce((a, b) => a + b, 0);
     if (!(Math.abs(sum - 1) <= 1e-6))
       throw new InputError(`${field}: the probabilities must sum to 1 (within 1e-6), they sum to ${sum}`);
-    return weights.map((p) => p / sum);
+    // A sum that is off by rounding only stays, so that a grammar read back from its file is the same.
+    return Math.abs(sum - 1) <= 1e-12 ? [...weights] : weights.map((p) => p / sum);
   }
   const a = typeof weights === 'object' ? weights.zipf : undefined;
   if (typeof a !== 'number' || !(a > -1))

@@ -13,6 +13,13 @@ export {
   rmsCovariances,
   simpleMeanSquare,
 } from './covariance.js';
+export {
+  type CovarianceOptions,
+  CovarianceStream,
+  type Estimate,
+  type LevelCovariance,
+  NgramStream,
+} from './empirical.js';
 export { annealedPlateaus, contraction, ensemblePlateaus, hypergeometric } from './ensemble.js';
 export { type LossOptions, type LossPlateaus, lossPlateaus } from './losses.js';
 export { marginals, rootWeights, ruleWeights, transitions } from './marginals.js';

@@ -1,0 +1,115 @@
+import { ShapeError } from '../core/errors.js';
+import { parents, type Rules, sentenceLength } from '../core/rules.js';
+
+/** The first fault of a sentence: the s symbols below (level, position), level from the leaves, are no rule's tuple. */
+export interface Fault {
+  level: number; // 1..L; 0: a token out of range
+  position: number;
+}
+
+export interface Parse {
+  symbols: Int32Array[]; // [L+1] by depth, root first; -1 where nothing derives what is below
+  rules: Int32Array[]; // [L] by depth; -1 likewise
+  fault?: Fault;
+}
+
+const DIRECT_LIMIT = 2 ** 22; // tuples for which a plain table is kept
+
+/** Bottom-up parsing by table: within a level every tuple has one parent, so there is never a choice. */
+export class Parser {
+  private readonly find: ((symbols: ArrayLike<number>, at: number) => number)[]; // [level]: parent * m + rule, or -1
+  private readonly d: number;
+
+  constructor(readonly rules: Rules) {
+    this.d = sentenceLength(rules);
+    this.find = rules.rules.map((_, level) => inverse(rules, level));
+  }
+
+  /** tokens [s^L] to its tree. @throws ShapeError */
+  parse(tokens: ArrayLike<number>): Parse {
+    const { v, m, s, L } = this.rules;
+    if (tokens.length !== this.d)
+      throw new ShapeError(`parse: ${tokens.length} tokens, a sentence has s^L = ${this.d}; pass one sentence`);
+    const symbols: Int32Array[] = [];
+    const rules: Int32Array[] = [];
+    let fault: Fault | undefined;
+    let below = Int32Array.from({ length: this.d }, (_, i) => (tokens[i] >= 0 && tokens[i] < v ? tokens[i] : -1));
+    const bad = below.indexOf(-1);
+    if (bad >= 0) fault = { level: 0, position: bad };
+    symbols[L] = below;
+    for (let l = L - 1; l >= 0; l--) {
+      const row = new Int32Array(s ** l);
+      const chosen = new Int32Array(s ** l);
+      for (let p = 0; p < row.length; p++) {
+        const found = this.find[l](below, p * s);
+        row[p] = found < 0 ? -1 : Math.floor(found / m);
+        chosen[p] = found < 0 ? -1 : found % m;
+        if (found < 0) fault ??= { level: L - l, position: p };
+      }
+      symbols[l] = row;
+      rules[l] = chosen;
+      below = row;
+    }
+    return { symbols, rules, fault };
+  }
+
+  /**
+   * Fraction of sentences that are consistent with the rules up to each level: result[ell], ell = 0..L, counts those whose
+   * every level-ell symbol derives what stands below it. tokens [count, s^L].
+   */
+  consistency(tokens: ArrayLike<number>, count: number): number[] {
+    const { L } = this.rules;
+    const passed = new Array<number>(L + 1).fill(0);
+    for (let i = 0; i < count; i++) {
+      const { fault } = this.parse(slice(tokens, i * this.d, this.d));
+      const top = fault ? fault.level - 1 : L;
+      for (let ell = 0; ell <= top; ell++) passed[ell]++;
+    }
+    return passed.map((x) => x / count);
+  }
+
+  /**
+   * The same for the last token alone, as a predictor generates it: result[ell] counts sentences whose last s^ell tokens
+   * can be derived from one symbol.
+   */
+  lastTokenConsistency(tokens: ArrayLike<number>, count: number): number[] {
+    const { L } = this.rules;
+    const passed = new Array<number>(L + 1).fill(0);
+    for (let i = 0; i < count; i++) {
+      const { symbols } = this.parse(slice(tokens, i * this.d, this.d));
+      for (let ell = 0; ell <= L; ell++) if (symbols[L - ell][symbols[L - ell].length - 1] >= 0) passed[ell]++;
+    }
+    return passed.map((x) => x / count);
+  }
+}
+
+function slice(tokens: ArrayLike<number>, from: number, length: number): ArrayLike<number> {
+  return ArrayBuffer.isView(tokens)
+    ? (tokens as unknown as Uint32Array).subarray(from, from + length)
+    : Array.prototype.slice.call(tokens, from, from + length);
+}
+
+/** Looks up the s symbols from `at` on; -1 when one of them is -1 or the tuple is no rule's. */
+function inverse(rules: Rules, level: number): (symbols: ArrayLike<number>, at: number) => number {
+  const { v, m, s } = rules;
+  const total = v ** s;
+  const exact = total < 2 ** 53;
+  const code = (symbols: ArrayLike<number>, at: number): number | string => {
+    if (!exact) return Array.prototype.slice.call(symbols, at, at + s).join();
+    let x = 0;
+    for (let i = 0; i < s; i++) x = x * v + symbols[at + i];
+    return x;
+  };
+  const table = total <= DIRECT_LIMIT ? new Int32Array(total).fill(-1) : new Map<number | string, number>();
+  for (let a = 0; a < parents(rules, level); a++)
+    for (let k = 0; k < m; k++) {
+      const name = code(rules.rules[level][a][k], 0);
+      if (table instanceof Map) table.set(name, a * m + k);
+      else table[name as number] = a * m + k;
+    }
+  return (symbols, at) => {
+    for (let i = 0; i < s; i++) if (symbols[at + i] < 0) return -1;
+    const name = code(symbols, at);
+    return table instanceof Map ? (table.get(name) ?? -1) : table[name as number];
+  };
+}
