@@ -56,6 +56,8 @@ async function choose(options: OpenNodeGpuOptions): Promise<GpuSession> {
   }
 }
 
+const keptAlive = new WeakMap<GPUDevice, { gpu?: GPU }>(); // by the device, should its session be dropped
+
 async function open(options: OpenNodeGpuOptions, flags: string[], key?: string): Promise<GpuSession> {
   const { create, globals } = await loadDawn();
   Object.assign(globalThis, globals); // GPUBufferUsage and its like, as in a browser
@@ -75,6 +77,7 @@ async function open(options: OpenNodeGpuOptions, flags: string[], key?: string):
         holder.gpu = undefined;
       },
     });
+    keptAlive.set(session.device, holder);
     if (key === 'gpu' && session.info.software) {
       await session.release();
       throw new AdapterError(`adapter gpu: only the software driver ${session.info.name} was found; ${remedy()}`);

@@ -1,0 +1,121 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { DoctorReport } from '../../src/platform/doctor.js';
+import { softwareDrivers } from '../support/gpu.js';
+import { type Ran, rhm } from '../support/run.js';
+
+const test = suite('command line');
+let folder = '';
+test.before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'rhm-cli-'));
+});
+test.after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** One paragraph of its own class, no stack, nothing on standard output. */
+function assertError({ code, stdout, stderr }: Ran, status: number, says: RegExp): void {
+  const own = stderr.split('\n').filter((line) => line && !/^(Warning|MESA|error: XDG_RUNTIME_DIR)/.test(line));
+  assert.is(code, status, stderr);
+  assert.is(stdout, '');
+  assert.match(own.at(-1) ?? '', says);
+  assert.not.match(stderr, /^\s+at /m);
+}
+
+test('an unknown command or option exits with 2 and names the nearest', async () => {
+  assertError(await rhm(['doctr']), 2, /^error: unknown command 'doctr' \(Did you mean doctor\?\)/);
+  assertError(await rhm(['doctor', '--jsn']), 2, /^error: unknown option '--jsn' \(Did you mean --json\?\)/);
+  assertError(await rhm(['doctor', 'extra']), 2, /^error: too many arguments/);
+  assertError(await rhm(['doctor', '--adapter']), 2, /argument missing/);
+  assertError(await rhm(['doctor', '--adapter', ' ']), 2, /^InputError: adapter: an empty name/);
+});
+
+test('no command shows the help and exits with 2; help and version exit with 0', async () => {
+  const none = await rhm([]);
+  assert.is(none.code, 2);
+  assert.match(none.stderr, /Usage: rhm/);
+  const help = await rhm(['--help']);
+  assert.is(help.code, 0);
+  assert.match(help.stdout, /doctor/);
+  assert.match((await rhm(['doctor', '--help'])).stdout, /--json/);
+  assert.match((await rhm(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+for (const adapter of softwareDrivers)
+  test(`doctor --json on ${adapter} finds every kernel right`, async () => {
+    const { code, stdout, stderr } = await rhm(['doctor', '--json', '--adapter', adapter]);
+    assert.is(code, 0, stderr);
+    const report = JSON.parse(stdout) as DoctorReport;
+    assert.is(report.adapter.name.toLowerCase(), adapter);
+    assert.is(report.adapter.software, true);
+    assert.is(report.ok, true);
+    assert.ok(report.kernels.length > 0 && report.kernels.every((k) => k.ok && k.cases > 0 && k.worst <= 1));
+    assert.is(report.matmuls.length, 3);
+    assert.ok(report.matmuls.every((m) => m.gflops > 0));
+    assert.ok(report.dispatch.microseconds > 0);
+    assert.ok(report.limits.maxStorageBuffersPerShaderStage >= 8);
+  });
+
+test('no adapter, wrong adapter: exit 1 and what to install', async () => {
+  const noDriver = { VK_DRIVER_FILES: join(folder, 'none.json'), RHM_CACHE: '/proc/none' };
+  assertError(
+    await rhm(['doctor'], { env: noDriver }),
+    1,
+    /^AdapterError: No WebGPU adapter was found.*RHM_CACHE.*install/,
+  );
+  assertError(await rhm(['doctor', '--adapter', 'voodoo2']), 1, /^AdapterError: No WebGPU adapter.*install/);
+  const noGpu = { VK_DRIVER_FILES: join(folder, 'none.json') };
+  assertError(await rhm(['doctor', '--adapter', 'gpu'], { env: noGpu }), 1, /^AdapterError: adapter gpu: .*install/);
+});
+
+test('an installed driver that cannot be used is passed over, and said so', async () => {
+  const manifest = join(folder, 'broken_icd.json');
+  const library_path = join(folder, 'no-such-library.so');
+  writeFileSync(
+    manifest,
+    JSON.stringify({ file_format_version: '1.0.0', ICD: { library_path, api_version: '1.0.0' } }),
+  );
+  const ran = await rhm(['doctor', '--json'], { env: { VK_DRIVER_FILES: manifest } });
+  assert.is(ran.code, 0, ran.stderr);
+  assert.is((JSON.parse(ran.stdout) as DoctorReport).adapter.name, 'SwiftShader');
+  assert.match(ran.stderr, /falling back to the SwiftShader software driver/);
+});
+
+test('--debug and RHM_DEBUG=1 show the stack', async () => {
+  const env = { VK_DRIVER_FILES: join(folder, 'none.json'), RHM_CACHE: '/proc/none' };
+  assert.match((await rhm(['doctor', '--debug'], { env })).stderr, /^\s+at .*\n[\s\S]*caused by:/m);
+  assert.match((await rhm(['doctor'], { env: { ...env, RHM_DEBUG: '1' } })).stderr, /^\s+at /m);
+});
+
+test('a reader that goes away is no failure', async () => {
+  const child = spawn(process.execPath, [resolve('dist/cli.js'), '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.destroy();
+  let stderr = '';
+  child.stderr.on('data', (text) => {
+    stderr += text;
+  });
+  const code = await new Promise((done) => child.on('close', done));
+  assert.is(code, 0);
+  assert.is(stderr, '');
+});
+
+test('eight processes unpack the driver into an empty cache at once; a damaged one is mended', async () => {
+  const cache = join(folder, 'cache');
+  const env = { RHM_CACHE: cache, RHM_ADAPTER: 'swiftshader' };
+  const script = resolve('test/platform/fixtures/start.mjs');
+  const entry = `file://${resolve('dist/node.js')}`;
+  const { run } = await import('../support/run.js');
+  const start = () => run(process.execPath, [script, entry, 'release'], { env });
+  for (const { code, stderr } of await Promise.all(Array.from({ length: 8 }, start))) assert.is(code, 0, stderr);
+  const [unpacked, ...others] = readdirSync(cache);
+  assert.match(unpacked, /^swiftshader-\d/);
+  assert.equal(others, [], 'no temporary folder is left');
+  rmSync(join(cache, unpacked, 'libvk_swiftshader.so'));
+  const mended = await start();
+  assert.is(mended.code, 0, mended.stderr);
+  mkdirSync(cache, { recursive: true });
+});
+
+test.run();
