@@ -67,7 +67,7 @@ function tickCase(name: string, schedule: number, warmup: number, steps: number)
       pace: (i) => Math.fround([0.25, 0.19, 0.002, 0][i]),
       clock: (i) => [31, 2 ** 32 - 3, 7, 1, 0, 0, 0, 0][i], // the sample counter wraps into its high word
     },
-    rtol: 2 ** -20, // the driver's cosine
+    rtol: 2 ** -20, // the cosine near its root and the f32 progress
     atol: 2 ** -22,
     build(plan) {
       const p = plan.program;
