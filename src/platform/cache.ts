@@ -1,7 +1,7 @@
 /** The cache folder, and files unpacked into it once, safely from several processes. For Node and Deno. */
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
 import { homedir, tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { FileError } from '../core/errors.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -17,7 +17,7 @@ export function cacheFolder(env: Environment): string {
   let reason: unknown;
   for (const folder of choices) {
     try {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      makeFolder(folder);
       rmSync(mkdtempSync(join(folder, '.probe-')), { recursive: true }); // throws where the folder cannot be written
       // Libraries are loaded from here: a folder of another user's is not to be trusted.
       const owner = statSync(folder).uid;
@@ -30,6 +30,18 @@ export function cacheFolder(env: Environment): string {
   throw new FileError(
     `No cache folder could be written (${(reason as Error)?.message}); set RHM_CACHE to a folder that can be`,
   );
+}
+
+/** mkdirSync's own recursion never returns for a folder in /proc (Node 20.20). */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  const parent = dirname(folder);
+  if (parent !== folder) makeFolder(parent);
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // another process made it
+  }
 }
 
 /**
