@@ -1,0 +1,158 @@
+import { canonicalJson } from '../core/canonical.js';
+import { InputError } from '../core/errors.js';
+import { sampleComplexity } from '../theory/index.js';
+import { collapseTable } from './collapse.js';
+import { correlationTable, type SampleSentences, sampleSentences } from './correlations.js';
+import { type Curve, curvesOf, families, hasLaw, shapeName, shapeOf } from './curves.js';
+import { positionExponents, ratioExponents, ratioTable, scalingTable } from './exponents.js';
+import { findingsOf, summaryOf } from './findings.js';
+import { invarianceCurves, invarianceExponents, invarianceTable } from './invariance.js';
+import { meanCurves } from './means.js';
+import type { Analysis, Results, RunRow } from './results.js';
+import { type Run, type RunFiles, type RunStatus, readRun } from './runs.js';
+import { groupBy, isVisible, positionTable } from './staircase.js';
+
+export interface AnalyzeOptions {
+  /** Where sentences for the empirical correlations come from; null leaves them out. Default: the WebAssembly sampler. */
+  sample?: SampleSentences | null;
+}
+
+/**
+ * Everything that run folders say about the paper's claims. Folders that cannot be read are left out and named in `notes`.
+ * @throws InputError when none can be read.
+ */
+export async function analyze(folders: readonly RunFiles[], options: AnalyzeOptions = {}): Promise<Analysis> {
+  const notes: string[] = [];
+  const runs = distinctRuns(readAll(folders, notes), notes);
+  const curves = curvesOf(runs);
+  const kinds = new Map(curves.map((c) => [c.series, c.kind]));
+  for (const run of runs) notes.push(...runNotes(run));
+  notes.push(...curveNotes(curves));
+  const positions = positionTable(curves).map((row) => {
+    const family = families[kinds.get(row.series)!];
+    return {
+      ...row,
+      predicted: family && hasLaw(row.shape) ? sampleComplexity(row.shape, family, row.ell) : undefined,
+    };
+  });
+  const invariances = invarianceCurves(curves);
+  const invariance = invarianceTable(invariances, positions);
+  const ratios = ratioTable(positions, kinds);
+  const sample = options.sample === undefined ? sampleSentences : (options.sample ?? undefined);
+  const results: Results = {
+    runs: runs.map((run) => runRow(run, curves)),
+    kinds,
+    curves,
+    means: meanCurves(curves),
+    positions,
+    exponents: positionExponents(positions, kinds),
+    ratios,
+    ratioExponents: ratioExponents(ratios, kinds),
+    scaling: scalingTable(curves),
+    collapse: collapseTable(curves),
+    invarianceCurves: invariances,
+    invariance,
+    invarianceExponents: invarianceExponents(invariance, (series) => kinds.get(series)!),
+    correlations: await correlationTable(
+      curves.filter((c) => c.task === 'last').map((c) => c.rules),
+      sample,
+    ),
+    notes,
+  };
+  const findings = findingsOf(results);
+  return { ...results, findings, summary: summaryOf(results, findings) };
+}
+
+function readAll(folders: readonly RunFiles[], notes: string[]): Run[] {
+  if (!folders.length)
+    throw new InputError(
+      'no run folder was given; a run folder holds experiment.json and records.jsonl, as rhm train writes them',
+    );
+  const runs: Run[] = [];
+  for (const files of folders) {
+    try {
+      runs.push(readRun(files));
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      notes.push(`left out: ${error.message}`);
+    }
+  }
+  if (!runs.length) throw new InputError(`no run folder could be read: ${notes.join('; ')}`);
+  return runs;
+}
+
+/** One run per experiment: of copies, the one that got furthest. */
+function distinctRuns(runs: readonly Run[], notes: string[]): Run[] {
+  return groupBy(runs, (run) => canonicalJson(run.experiment)).map((copies) => {
+    const reach = (run: Run) => Math.max(0, ...run.replicas.map((r) => r.evals.at(-1)?.step ?? 0));
+    const best = copies.reduce((a, b) => (reach(b) > reach(a) ? b : a));
+    if (copies.length > 1)
+      notes.push(`${copies.length} folders hold the same experiment; ${best.path} got furthest and was used`);
+    return best;
+  });
+}
+
+function runNotes(run: Run): string[] {
+  const notes = run.problems.map((p) => `${run.path}: ${p}`);
+  const of = (status: RunStatus) => run.replicas.filter((r) => r.status === status).length;
+  if (run.status === 'empty') notes.push(`${run.path}: no evaluation yet, left out`);
+  if (of('diverged'))
+    notes.push(
+      `${run.path}: ${of('diverged')} of ${run.replicas.length} replicas diverged; steps they had not reached are left out`,
+    );
+  if (of('failed')) notes.push(`${run.path}: ended by a failure; used up to there`);
+  if (of('unfinished') || of('interrupted'))
+    notes.push(`${run.path}: no end record (still running, or stopped); used up to where it is`);
+  return notes;
+}
+
+function curveNotes(curves: readonly Curve[]): string[] {
+  const notes: string[] = [];
+  const tasks = new Set(curves.map((c) => c.task));
+  if ([...tasks].some((t) => t !== 'last'))
+    notes.push('the staircase H(ell) is that of the last token: runs of other tasks appear as learning curves only');
+  for (const group of groupBy(curves, (c) => `${c.series}|${shapeName(c.shape)}`)) {
+    const name = `${group[0].series}, ${shapeName(group[0].shape)}`;
+    const grammars = new Set(group.map((c) => c.grammar)).size;
+    if (group.length === 1) notes.push(`${name}: a single curve, so no interval`);
+    else if (grammars === 1) notes.push(`${name}: one grammar; intervals cover replicas, not grammars`);
+    const hidden = new Set<number>();
+    for (const c of group)
+      for (let ell = 1; ell < (c.plateaus?.length ?? 1); ell++) if (!isVisible(c, ell)) hidden.add(ell);
+    if (hidden.size)
+      notes.push(
+        `${name}: step ${[...hidden].join(', ')} is too small for the test set in some grammars and was not measured there; raise evaluation.size`,
+      );
+    if (!hasLaw(group[0].shape))
+      notes.push(`${name}: f = 1 or m = 1, where theory predicts no correlations to learn from`);
+  }
+  for (const [first, ...rest] of groupBy(
+    groupBy(curves, (c) => c.series),
+    ([c]) => c.kind,
+  )) {
+    const names = [first, ...rest].map(([c]) => c.series);
+    if (rest.length)
+      notes.push(`mixed settings: ${names.length} ${first[0].kind} series are kept apart (${names.join('; ')})`);
+  }
+  return notes;
+}
+
+function runRow(run: Run, curves: readonly Curve[]): RunRow {
+  const own = curves.find((c) => c.replica.startsWith(`${run.path} #`));
+  const last = run.replicas.flatMap((r) => r.evals.at(-1) ?? []);
+  return {
+    path: run.path,
+    hash: run.start?.hash ?? '',
+    series: own?.series ?? run.experiment.model.kind,
+    shape: shapeOf(run.rules),
+    status: run.status,
+    replicas: run.experiment.replicas,
+    samples: Math.max(0, ...last.map((e) => e.samples)),
+    loss: last.reduce((sum, e) => sum + e.loss, 0) / last.length,
+    floor: own?.plateaus?.at(-1),
+    adapter: run.start?.adapter ?? '',
+    executor: run.start?.executor ?? '',
+    elapsedMs: run.elapsedMs,
+    experiment: run.experiment,
+  };
+}

@@ -1,0 +1,166 @@
+import { canonicalJson } from '../core/canonical.js';
+import type { Experiment } from '../core/experiment.js';
+import type { MeasureRecord } from '../core/records.js';
+import type { GrammarShape, Rules } from '../core/rules.js';
+import { type Family, lossPlateaus } from '../theory/index.js';
+import type { Run, RunStatus } from './runs.js';
+
+export type ModelKind = Experiment['model']['kind'];
+
+/** Which law of sample complexity a model is expected to follow. hlcn: argued, not proven. fcn: none is known. */
+export const families: Record<ModelKind, Family | undefined> = {
+  hcnn: 'cnn',
+  hlcn: 'transformer',
+  fcn: undefined,
+  mla: 'transformer',
+  clm: 'transformer',
+};
+
+/** Test loss of one trained network against P, the training sentences it has seen (online) or owns (finite sets). */
+export interface Curve {
+  series: string; // runs with one label differ in grammar, seed and length only
+  kind: ModelKind;
+  task: Experiment['task']['kind'];
+  shape: GrammarShape;
+  grammar: string; // equal for equal rules
+  rules: Rules;
+  replica: string; // folder and replica
+  online: boolean;
+  points: CurvePoint[]; // by P
+  /** H(0) .. H(reach) in nats; undefined where the staircase of the last token does not apply. */
+  plateaus: number[] | undefined;
+  noise: number; // nats, about one standard error of the test loss
+  measures: MeasureRecord[];
+  status: RunStatus;
+}
+
+export interface CurvePoint {
+  samples: number; // P
+  loss: number; // nats
+  accuracy: number;
+}
+
+/** Every replica's curve. Runs on finite training sets of several sizes make one curve: the best test loss of each size. */
+export function curvesOf(runs: readonly Run[]): Curve[] {
+  const labels = seriesLabels(runs);
+  const curves: Curve[] = [];
+  const finite = new Map<string, Curve>();
+  for (const run of runs) {
+    const { experiment } = run;
+    for (const replica of run.replicas) {
+      const points = replica.evals
+        .filter((e) => e.samples > 0)
+        .map(({ samples, loss, accuracy }) => ({ samples, loss, accuracy }));
+      if (!points.length) continue;
+      const online = experiment.budget.sentences === undefined;
+      const curve: Curve = {
+        series: labels.get(run)!,
+        kind: experiment.model.kind,
+        task: experiment.task.kind,
+        shape: shapeOf(run.rules),
+        grammar: grammarKey(run.rules),
+        rules: run.rules,
+        replica: `${run.path} #${replica.replica}`,
+        online,
+        points,
+        plateaus: plateausOf(run),
+        noise: 0.5 / Math.sqrt(experiment.evaluation.size),
+        measures: replica.measures,
+        status: replica.status,
+      };
+      if (online) curves.push(curve);
+      else {
+        const best = points.reduce((a, b) => (b.loss < a.loss ? b : a));
+        const point = { ...best, samples: experiment.budget.sentences! };
+        const key = [curve.series, curve.grammar, replica.replica].join();
+        const known = finite.get(key);
+        if (known) known.points.push(point);
+        else finite.set(key, { ...curve, points: [point] });
+      }
+    }
+  }
+  for (const curve of finite.values()) curve.points.sort((a, b) => a.samples - b.samples);
+  return [...curves, ...finite.values()];
+}
+
+export const shapeOf = ({ v, n, m, s, L }: GrammarShape): GrammarShape => ({ v, n, m, s, L });
+
+/** f, the fraction of s-tuples in use. */
+export const density = ({ v, m, s }: GrammarShape) => m / v ** (s - 1);
+
+/** The laws hold for f < 1 and m > 1. */
+export const hasLaw = (shape: GrammarShape) => density(shape) < 1 && shape.m > 1;
+
+export const shapeName = ({ v, n, m, s, L }: GrammarShape) => `v=${v}${n === v ? '' : ` n=${n}`} m=${m} s=${s} L=${L}`;
+
+/** What one run, or a group of runs, is called in tables: `hcnn`, with settings only where they differ. */
+function seriesLabels(runs: readonly Run[]): Map<Run, string> {
+  const labels = new Map<Run, string>();
+  const byKind = new Map<string, Run[]>();
+  for (const run of runs) {
+    const { task, budget, model } = run.experiment;
+    const name = [
+      model.kind,
+      task.kind === 'last' ? '' : task.kind,
+      budget.sentences === undefined ? '' : 'finite set',
+    ];
+    const key = name.filter(Boolean).join(', ');
+    byKind.set(key, [...(byKind.get(key) ?? []), run]);
+  }
+  for (const [name, group] of byKind) {
+    const setups = new Map<string, Run[]>();
+    for (const run of group) {
+      const key = canonicalJson(setupOf(run.experiment));
+      setups.set(key, [...(setups.get(key) ?? []), run]);
+    }
+    // Settings chosen per grammar size (a wider net for a larger vocabulary) are one series; two settings on one size are not.
+    const sizes = [...setups.values()].map((s) => new Set(s.map((r) => shapeName(r.rules))));
+    const apart = new Set(sizes.flatMap((s) => [...s])).size < sizes.reduce((sum, s) => sum + s.size, 0);
+    const varying = apart ? varyingFields([...setups.values()].map(([run]) => setupOf(run.experiment))) : [];
+    for (const setup of setups.values()) {
+      const fields = setupOf(setup[0].experiment);
+      const detail = varying.map((key) => `${key.split('.').at(-1)}=${JSON.stringify(fields[key] ?? 'default')}`);
+      for (const run of setup) labels.set(run, [name, ...detail].join(' '));
+    }
+  }
+  return labels;
+}
+
+/** Everything but grammar, seeds, length and measures, flat. */
+function setupOf(experiment: Experiment): Record<string, unknown> {
+  const { task, model, optimiser, schedule, budget } = experiment;
+  const flat: Record<string, unknown> = {};
+  for (const [name, part] of Object.entries({ task, model, optimiser, schedule }))
+    for (const [key, value] of Object.entries(part)) flat[`${name}.${key}`] = value;
+  flat['budget.batch'] = budget.batch * budget.accumulate;
+  return flat;
+}
+
+function varyingFields(setups: Record<string, unknown>[]): string[] {
+  const keys = [...new Set(setups.flatMap((s) => Object.keys(s)))];
+  return keys.filter((key) => new Set(setups.map((s) => JSON.stringify(s[key]))).size > 1);
+}
+
+function plateausOf(run: Run): number[] | undefined {
+  const { task } = run.experiment;
+  if (task.kind !== 'last') return undefined;
+  const all = exactPlateaus(run.rules);
+  if (task.context === undefined) return all;
+  let reach = 0;
+  while (reach < run.rules.L && run.rules.s ** (reach + 1) <= task.context) reach++;
+  return all.slice(0, reach + 1);
+}
+
+const known = new Map<string, number[]>();
+
+/** H(0) .. H(L) of a grammar, computed once. */
+export function exactPlateaus(rules: Rules): number[] {
+  const key = grammarKey(rules);
+  if (!known.has(key)) known.set(key, lossPlateaus(rules, { stateLimit: 300_000 }).H);
+  return known.get(key)!;
+}
+
+/** Equal for equal grammars. */
+export function grammarKey(rules: Rules): string {
+  return canonicalJson([shapeOf(rules), rules.rules, rules.rootPrior ?? 0, rules.ruleProbabilities ?? 0]);
+}

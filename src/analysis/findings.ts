@@ -1,0 +1,200 @@
+import { refinedMeanSquare } from '../theory/index.js';
+import { lawNames } from './collapse.js';
+import { families, type ModelKind, shapeName } from './curves.js';
+import { predictedPower } from './exponents.js';
+import { round, showEstimate, showNumber } from './format.js';
+import type { Finding, Results, Verdict } from './results.js';
+import type { Estimate } from './statistics.js';
+
+export function compare(predicted: number | undefined, { low, high, value, bound }: Estimate): Verdict {
+  if (predicted === undefined || Number.isNaN(value)) return '-';
+  if (bound === 'unknown') return 'open';
+  if (bound === 'lower') return predicted < (Number.isNaN(low) ? value : low) ? 'disagrees' : 'open';
+  if (bound === 'upper') return predicted > (Number.isNaN(high) ? value : high) ? 'disagrees' : 'open';
+  if (Number.isNaN(low)) return 'no interval';
+  return predicted >= low && predicted <= high ? 'agrees' : 'disagrees';
+}
+
+/** Every comparison with theory, in one table. */
+export function findingsOf(r: Results): Finding[] {
+  const kind = (series: string) => r.kinds.get(series)!;
+  const findings: Finding[] = [];
+  const add = (
+    section: Finding['section'],
+    quantity: string,
+    where: string,
+    predicted: number | undefined,
+    measured: Estimate,
+    comment = '',
+    verdict = compare(predicted, measured),
+  ) =>
+    findings.push({
+      section,
+      quantity,
+      where,
+      predicted,
+      measured,
+      verdict,
+      comment: comment || direction(predicted, measured),
+    });
+
+  for (const row of r.exponents) {
+    const quantity = `power of m in P_${row.ell}`;
+    add(
+      'exponent',
+      quantity,
+      row.series,
+      row.predicted,
+      row.estimate,
+      otherLaw(kind(row.series), row.ell, row.estimate),
+    );
+  }
+  for (const row of r.ratios)
+    add(
+      'ratio',
+      `P_${row.ell}(${row.numerator}) / P_${row.ell}(${row.denominator})`,
+      shapeName(row.shape),
+      row.predicted,
+      row.estimate,
+      'predicted up to a factor that does not depend on m',
+      '-',
+    );
+  for (const row of r.ratioExponents)
+    add('ratio', `power of m in the ratio of P_${row.ell}`, row.series, row.predicted, row.estimate);
+  for (const row of r.scaling) {
+    const where = `${row.series}, ${shapeName(row.shape)}`;
+    if (row.curve)
+      add(
+        'scaling',
+        'alpha, slope of the curve',
+        where,
+        row.predicted,
+        row.curve,
+        'predicted for many levels; few levels are shallower',
+      );
+    if (row.steps)
+      add(
+        'scaling',
+        'alpha, slope through the steps',
+        where,
+        row.predictedFinite,
+        row.steps,
+        "predicted from this depth's own steps at P_ell",
+      );
+  }
+  for (const row of r.collapse) {
+    const other = row.law === 'cnn' ? 'transformer' : 'cnn';
+    const same = Math.abs(row.byLaw[other] - row.byLaw[row.law]) < 1e-9;
+    const best = same || row.byLaw[row.law] < row.byLaw[other];
+    const comment =
+      `spread of P between sizes: factor ${factor(row.raw)} raw, ${factor(row.byLaw[row.law])} over the ${lawNames[row.law]} law` +
+      (same ? ' (both laws agree here)' : `, ${factor(row.byLaw[other])} over the ${lawNames[other]} law`);
+    const measured: Estimate = {
+      value: row.score,
+      low: row.low,
+      high: row.high,
+      bound: 'none',
+      units: row.shapes.length,
+    };
+    const verdict: Verdict = row.score < 0.5 && best ? 'agrees' : 'disagrees';
+    add(
+      'collapse',
+      `collapse of step ${row.ell} (0 perfect, 1 nothing gained)`,
+      row.series,
+      0,
+      measured,
+      comment,
+      verdict,
+    );
+  }
+  for (const row of r.positions) {
+    const law = row.predicted;
+    const prefactor = law ? `prefactor ${round(row.estimate.value / law)}` : '';
+    const missing = row.reached < row.curves ? `; reached by ${row.reached} of ${row.curves} runs` : '';
+    const comment = `${prefactor}${missing}`.replace(/^; /, '');
+    add('position', `P_${row.ell}`, `${row.series}, ${shapeName(row.shape)}`, law, row.estimate, comment || ' ', '-');
+  }
+  for (const row of r.invarianceExponents)
+    add(
+      'invariance',
+      `power of m, layer ${row.layer} invariant at level ${row.level}`,
+      row.series,
+      row.predicted,
+      row.estimate,
+    );
+  for (const row of r.invariance)
+    if (row.overStep)
+      add(
+        'invariance',
+        `P of invariance (layer ${row.layer}, level ${row.level}) / P_${row.level + 1}`,
+        `${row.series}, ${shapeName(row.shape)}`,
+        1,
+        row.overStep,
+        'predicted up to a factor of order 1',
+        '-',
+      );
+  for (const row of r.correlations)
+    add(
+      'correlation',
+      `rms covariance, common ancestor at level ${row.ell}`,
+      shapeName(row.shape),
+      Math.sqrt(refinedMeanSquare(row.shape, row.ell)),
+      row.exact,
+      `simple law ${showNumber(row.simple)}`,
+    );
+  return findings;
+}
+
+/** Whether the law of the other family is excluded too: an interval that holds both says little. */
+function otherLaw(kind: ModelKind, ell: number, estimate: Estimate): string {
+  const family = families[kind];
+  if (!family) return 'no law is known';
+  const other = family === 'cnn' ? 'transformer' : 'cnn';
+  const power = predictedPower(family === 'cnn' ? 'mla' : 'hcnn', ell)!;
+  if (power === predictedPower(kind, ell)) return 'both laws agree here';
+  const verdict = compare(power, estimate);
+  const word = verdict === 'disagrees' ? 'excluded' : verdict === 'no interval' ? 'not tested' : 'not excluded';
+  return `the ${lawNames[other]} law (${power}) is ${word}`;
+}
+
+function direction(predicted: number | undefined, estimate: Estimate): string {
+  if (compare(predicted, estimate) !== 'disagrees') return '';
+  return estimate.value > predicted! ? 'larger than predicted' : 'smaller than predicted';
+}
+
+const factor = (logSpread: number) => Math.exp(logSpread).toFixed(2);
+
+/** Five lines for the terminal and the head of the report. */
+export function summaryOf(r: Results, findings: readonly Finding[]): string[] {
+  const lines: string[] = [];
+  const adapters = [...new Set(r.runs.map((run) => run.adapter).filter(Boolean))];
+  const grammars = new Set(r.curves.map((c) => c.grammar)).size;
+  lines.push(
+    `${r.runs.length} runs (${[...r.kinds.keys()].join('; ') || 'none with evaluations'}), ${r.curves.length} curves on ${grammars} grammars` +
+      (adapters.length ? `, trained on ${adapters.join(' and ')}` : ''),
+  );
+  const top = Math.max(0, ...r.ratios.map((x) => x.ell));
+  const ratios = r.ratios.filter((x) => x.ell === top);
+  for (const name of [...new Set(ratios.map((x) => x.numerator))].slice(0, 2)) {
+    const own = ratios.filter((x) => x.numerator === name);
+    const power = r.ratioExponents.find((x) => x.ell === top && x.series.startsWith(`${name} / `));
+    lines.push(
+      `P_${top}(${name}) / P_${top}(${own[0].denominator}): ${own.map((x) => `${sizeLabel(r, x.shape)} ${showEstimate(x.estimate)}`).join(', ')}` +
+        (power ? `; grows like m^${showEstimate(power.estimate)}, predicted m^${power.predicted ?? '?'}` : ''),
+    );
+  }
+  const deepest = Math.max(0, ...r.exponents.map((x) => x.ell));
+  for (const row of r.exponents.filter((x) => x.ell === deepest).slice(0, 2))
+    lines.push(
+      `${row.series}: P_${row.ell} grows like m^${showEstimate(row.estimate)}, predicted m^${row.predicted ?? '?'} (${compare(row.predicted, row.estimate)})`,
+    );
+  const count = (v: Verdict) => findings.filter((f) => f.verdict === v).length;
+  const problems = r.notes.length ? `; ${r.notes.length} notes in the report` : '';
+  lines.push(
+    `comparisons with theory: ${count('agrees')} agree, ${count('disagrees')} disagree, ${count('open')} open (bounds), ${count('no interval')} without interval${problems}`,
+  );
+  return lines.slice(0, 5);
+}
+
+const sizeLabel = (r: Results, shape: Results['curves'][0]['shape']) =>
+  new Set(r.curves.map((c) => c.shape.v)).size > 1 ? `v=${shape.v} m=${shape.m}` : `m=${shape.m}`;

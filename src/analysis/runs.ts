@@ -1,0 +1,131 @@
+import { InputError } from '../core/errors.js';
+import { type Experiment, parseExperiment } from '../core/experiment.js';
+import { parseRules } from '../core/parse-rules.js';
+import {
+  type EndReason,
+  type EvalRecord,
+  type MeasureRecord,
+  parseRecords,
+  type StartRecord,
+} from '../core/records.js';
+import { type GrammarShape, makeRules, type Rules } from '../core/rules.js';
+
+/** The text of the files of a run folder. */
+export interface RunFiles {
+  path: string; // names the run in tables and messages
+  experiment: string; // experiment.json
+  rules?: string; // rules.json; absent: drawn again from the experiment's seed
+  records?: string; // records.jsonl
+}
+
+/** `unfinished`: no end record, the run was killed or is still going. `empty`: not one evaluation. */
+export type RunStatus = EndReason | 'unfinished' | 'empty';
+
+export interface Run {
+  path: string;
+  experiment: Experiment;
+  rules: Rules;
+  start: StartRecord | undefined; // the last one
+  status: RunStatus;
+  replicas: ReplicaHistory[];
+  elapsedMs: number; // training time, the longest of the replicas
+  problems: string[];
+}
+
+export interface ReplicaHistory {
+  replica: number;
+  status: RunStatus;
+  evals: EvalRecord[]; // by samples, one per step
+  measures: MeasureRecord[]; // by samples
+}
+
+/** Reads one run. What is odd about its records is listed in `problems`. @throws InputError for a bad experiment or grammar. */
+export function readRun(files: RunFiles): Run {
+  const experiment = inFile(files.path, 'experiment.json', () => parseExperiment(json(files.experiment)));
+  const rules = inFile(files.path, 'rules.json', () =>
+    files.rules === undefined ? rulesOf(experiment) : parseRules(json(files.rules)),
+  );
+  const problems: string[] = [];
+  const parsed = parseRecords(files.records ?? '');
+  for (const { line, message } of parsed.problems.slice(0, 3)) problems.push(`records.jsonl line ${line}: ${message}`);
+  if (parsed.problems.length > 3) problems.push(`records.jsonl: ${parsed.problems.length - 3} more bad lines`);
+  if (parsed.halfWritten) problems.push('records.jsonl: the last line is half written and was left out');
+
+  const histories = new Map<number, { evals: Map<number, EvalRecord>; measures: Map<string, MeasureRecord> }>();
+  const history = (replica: number) => {
+    if (!histories.has(replica)) histories.set(replica, { evals: new Map(), measures: new Map() });
+    return histories.get(replica)!;
+  };
+  let start: StartRecord | undefined;
+  let end: EndReason | undefined;
+  const ends = new Map<number, EndReason>();
+  for (const record of parsed.records) {
+    if (record.type === 'start') {
+      if (start?.hash && record.hash && start.hash !== record.hash)
+        problems.push(`records.jsonl: continues another experiment (${record.hash} after ${start.hash})`);
+      start = record;
+      end = undefined; // it was resumed
+    } else if (record.type === 'end') {
+      if (record.replica === undefined) end = record.reason;
+      else ends.set(record.replica, record.reason);
+    } else if (record.type === 'eval') history(record.replica).evals.set(record.step, record);
+    else if (record.type === 'measure')
+      history(record.replica).measures.set([record.name, record.layer, record.level, record.step].join(), record);
+  }
+  const replicas = [...histories.entries()]
+    .sort(([a], [b]) => a - b)
+    .map(([replica, { evals, measures }]): ReplicaHistory => {
+      const sorted = [...evals.values()].sort((a, b) => a.samples - b.samples);
+      const broken = sorted.some((e) => !Number.isFinite(e.loss));
+      return {
+        replica,
+        status: !sorted.length ? 'empty' : broken ? 'diverged' : (ends.get(replica) ?? end ?? 'unfinished'),
+        evals: sorted,
+        measures: [...measures.values()].sort((a, b) => a.samples - b.samples),
+      };
+    });
+  const missing = experiment.replicas - replicas.filter((r) => r.evals.length).length;
+  if (replicas.length && missing > 0) problems.push(`${missing} of ${experiment.replicas} replicas have no evaluation`);
+  return {
+    path: files.path,
+    experiment,
+    rules,
+    start,
+    status: replicas.some((r) => r.evals.length) ? worst(replicas) : 'empty',
+    replicas,
+    elapsedMs: Math.max(0, ...replicas.map((r) => r.evals.at(-1)?.elapsed_ms || 0)),
+    problems,
+  };
+}
+
+/** The grammar of an experiment: given by its rules, or drawn from its seed. */
+export function rulesOf(experiment: Experiment): Rules {
+  const { grammar } = experiment;
+  const shape: GrammarShape = { v: grammar.v, n: grammar.n ?? grammar.v, m: grammar.m, s: grammar.s, L: grammar.L };
+  const { rootPrior, ruleProbabilities } = grammar;
+  if (grammar.rules) return parseRules({ ...shape, rules: grammar.rules, rootPrior, ruleProbabilities });
+  return makeRules(shape, grammar.seed ?? experiment.seed, { rootPrior, ruleProbabilities });
+}
+
+const severity: RunStatus[] = ['done', 'interrupted', 'unfinished', 'empty', 'failed', 'diverged'];
+
+function worst(replicas: ReplicaHistory[]): RunStatus {
+  return severity[Math.max(...replicas.map((r) => severity.indexOf(r.status)))] ?? 'unfinished';
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new InputError(`not JSON (${(error as Error).message})`);
+  }
+}
+
+function inFile<T>(path: string, file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof InputError) throw new InputError(`${path}/${file}: ${error.message}`);
+    throw error;
+  }
+}

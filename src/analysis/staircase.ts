@@ -1,0 +1,125 @@
+import { type Curve, type CurvePoint, shapeName } from './curves.js';
+import { type Bound, type Estimate, exponential, joinBounds, linearStatistic, mean, type Unit } from './statistics.js';
+
+/** P_ell of one curve: the samples at which its loss crosses the middle of the step H(ell-1) -> H(ell). */
+export interface Position {
+  ell: number;
+  logSamples: number; // ln P_ell, or the ln P up to which (bound lower) or from which on (upper) it is known
+  bound: Bound;
+}
+
+/** P_ell over the curves of one series and grammar size. */
+export interface PositionRow {
+  series: string;
+  shape: Curve['shape'];
+  ell: number;
+  estimate: Estimate; // of P_ell in samples; geometric mean over grammars
+  reached: number; // curves that crossed
+  curves: number;
+  units: UnitOfGrammar[]; // ln P_ell
+}
+
+export interface UnitOfGrammar extends Unit {
+  grammar: string;
+}
+
+/**
+ * The loss in the middle of step ell: the geometric mean of the excess at H(ell-1) and H(ell) over the floor; at the last
+ * step, where the latter is 0, half the gap. plateaus: H(0) .. H(reach), ell from 1 to reach.
+ */
+export function stepThreshold(plateaus: readonly number[], ell: number): number {
+  const floor = plateaus[plateaus.length - 1];
+  const above = plateaus[ell - 1] - floor;
+  return floor + (ell === plateaus.length - 1 ? above / 2 : Math.sqrt(above * (plateaus[ell] - floor)));
+}
+
+/**
+ * ln P where the loss first falls to a threshold, linear in ln P between evaluations. A curve that never gets there gives a
+ * lower bound, one that starts below an upper bound; undefined: it diverged before, which says nothing about P.
+ */
+export function crossing(points: readonly CurvePoint[], threshold: number): Omit<Position, 'ell'> | undefined {
+  for (let i = 0; i < points.length; i++) {
+    const { samples, loss } = points[i];
+    if (!Number.isFinite(loss)) return undefined;
+    if (loss > threshold) continue;
+    if (i === 0) return { logSamples: Math.log(samples), bound: 'upper' };
+    const before = points[i - 1];
+    const part = (before.loss - threshold) / (before.loss - loss);
+    const from = Math.log(before.samples);
+    return { logSamples: from + part * (Math.log(samples) - from), bound: 'none' };
+  }
+  return points.length ? { logSamples: Math.log(points[points.length - 1].samples), bound: 'lower' } : undefined;
+}
+
+/** Steps whose middle is at least this many standard errors of the test loss from both plateaus are measured. */
+export const VISIBLE = 2;
+
+export function isVisible({ plateaus, noise }: Curve, ell: number): boolean {
+  if (!plateaus) return false;
+  const middle = stepThreshold(plateaus, ell);
+  return Math.min(plateaus[ell - 1] - middle, middle - plateaus[ell]) >= VISIBLE * noise;
+}
+
+/** P_1 .. of one curve; steps hidden in the noise of the test loss are left out. */
+export function positionsOf(curve: Curve): Position[] {
+  const { plateaus } = curve;
+  if (!plateaus) return [];
+  const positions: Position[] = [];
+  for (let ell = 1; ell < plateaus.length; ell++) {
+    if (!isVisible(curve, ell)) continue;
+    const found = crossing(curve.points, stepThreshold(plateaus, ell));
+    if (found) positions.push({ ell, ...found });
+  }
+  return positions;
+}
+
+/** P_ell per series, grammar size and ell, with intervals over grammars (over replicas where there is one grammar). */
+export function positionTable(curves: readonly Curve[]): PositionRow[] {
+  const rows: PositionRow[] = [];
+  for (const group of groupBy(curves, (c) => `${c.series}|${shapeName(c.shape)}`)) {
+    const found = group.map((curve) => ({ curve, positions: positionsOf(curve) }));
+    const steps = Math.max(0, ...group.map((c) => (c.plateaus?.length ?? 1) - 1));
+    for (let ell = 1; ell <= steps; ell++) {
+      const here = found.flatMap(({ curve, positions }) =>
+        positions
+          .filter((p) => p.ell === ell)
+          .map((p) => ({ grammar: curve.grammar, value: p.logSamples, bound: p.bound })),
+      );
+      if (!here.length) continue;
+      const units = unitsOf(here);
+      rows.push({
+        series: group[0].series,
+        shape: group[0].shape,
+        ell,
+        estimate: exponential(linearStatistic([units], [1])),
+        reached: here.filter((p) => p.bound !== 'lower').length,
+        curves: here.length,
+        units,
+      });
+    }
+  }
+  return rows;
+}
+
+/** One unit per grammar (the mean of its replicas), or one per replica where there is a single grammar. */
+export function unitsOf(values: readonly UnitOfGrammar[]): UnitOfGrammar[] {
+  const groups = groupBy(values, (u) => u.grammar);
+  if (groups.length === 1) return [...values];
+  return groups.map((group) => ({
+    grammar: group[0].grammar,
+    value: mean(group.map((u) => u.value)),
+    bound: group.reduce<Bound>((b, u) => joinBounds(b, u.bound), 'none'),
+  }));
+}
+
+/** Groups in order of first appearance. */
+export function groupBy<T>(items: readonly T[], key: (item: T) => string): T[][] {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const k = key(item);
+    const group = groups.get(k);
+    if (group) group.push(item);
+    else groups.set(k, [item]);
+  }
+  return [...groups.values()];
+}

@@ -1,0 +1,198 @@
+import type { Key } from '../core/threefry.js';
+import { streamKey } from '../core/threefry.js';
+import { UniformStream } from '../core/uniform.js';
+
+/** What is known of a number: where it lies, its 95% interval, and whether it is only a bound. */
+export interface Estimate {
+  value: number;
+  low: number; // NaN: no interval (a single run)
+  high: number;
+  /** `lower`: the number is at least `value`, since runs ended before they got there; high is Infinity then. */
+  bound: Bound;
+  units: number; // independent grammars or replicas behind it
+}
+
+export type Bound = 'none' | 'lower' | 'upper' | 'unknown';
+
+/** One measured number of one unit (a grammar, or a replica where there is one grammar). */
+export interface Unit {
+  value: number;
+  bound: Bound;
+}
+
+export const CONFIDENCE = 0.95;
+
+/**
+ * A linear statistic sum_i c_i mean(cell_i) with a bootstrap interval. Units are resampled within their cell; residuals
+ * are inflated by sqrt(n / (n-1)), which makes the bootstrap variance unbiased, and the standard error is multiplied by
+ * Student's t with Welch-Satterthwaite degrees of freedom, since percentiles of few units are far too narrow (three
+ * units: 75% instead of 95%). Cells of one unit add no variance; if all are, there is no interval.
+ * Censored units make the statistic a bound in the direction of their coefficient.
+ */
+export function linearStatistic(cells: readonly Unit[][], coefficients: readonly number[], draws = 1000): Estimate {
+  const means = cells.map((cell) => mean(cell.map((u) => u.value)));
+  const value = dot(coefficients, means);
+  const units = Math.min(...cells.map((cell) => cell.length));
+  const bound = cells.reduce<Bound>(
+    (sofar, cell, i) =>
+      cell.reduce(
+        (b, u) => joinBounds(b, coefficients[i] < 0 ? flip(u.bound) : coefficients[i] ? u.bound : 'none'),
+        sofar,
+      ),
+    'none',
+  );
+  const random = new UniformStream(bootstrapKey);
+  let sum = 0;
+  for (let draw = 0; draw < draws; draw++) {
+    let deviation = 0;
+    cells.forEach((cell, i) => {
+      if (cell.length < 2 || !coefficients[i]) return;
+      let total = 0;
+      for (let k = 0; k < cell.length; k++) total += cell[random.below(cell.length)].value - means[i];
+      deviation += (coefficients[i] * total) / cell.length / Math.sqrt(1 - 1 / cell.length);
+    });
+    sum += deviation * deviation;
+  }
+  const df = welch(cells, coefficients);
+  const half = studentQuantile((1 + CONFIDENCE) / 2, df) * Math.sqrt(sum / draws);
+  return bounded({ value, low: value - half, high: value + half, bound, units });
+}
+
+/** Degrees of freedom of sum_i c_i mean(cell_i). NaN when no cell has two units. */
+function welch(cells: readonly Unit[][], coefficients: readonly number[]): number {
+  let total = 0;
+  let squares = 0;
+  cells.forEach((cell, i) => {
+    if (cell.length < 2 || !coefficients[i]) return;
+    const part = (coefficients[i] ** 2 * variance(cell.map((u) => u.value))) / cell.length;
+    total += part;
+    squares += part ** 2 / (cell.length - 1);
+  });
+  if (total === 0) return cells.some((cell) => cell.length > 1) ? 1 : Number.NaN;
+  return total ** 2 / squares;
+}
+
+/** The open side of a bound is infinite. */
+export function bounded(estimate: Estimate): Estimate {
+  const { bound } = estimate;
+  return {
+    ...estimate,
+    low: bound === 'upper' || bound === 'unknown' ? -Infinity : estimate.low,
+    high: bound === 'lower' || bound === 'unknown' ? Infinity : estimate.high,
+  };
+}
+
+/** An estimate of ln x as one of x. */
+export function exponential(e: Estimate): Estimate {
+  return { ...e, value: Math.exp(e.value), low: Math.exp(e.low), high: Math.exp(e.high) };
+}
+
+/** Coefficients c with slope = sum c_i y_i of the least-squares line through (x_i, y_i), equal weights. */
+export function slopeCoefficients(x: readonly number[]): number[] {
+  const centre = mean(x);
+  const scale = x.reduce((sum, a) => sum + (a - centre) ** 2, 0);
+  return x.map((a) => (a - centre) / scale);
+}
+
+/** Least-squares line. */
+export function fitLine(x: readonly number[], y: readonly number[]): { slope: number; intercept: number } {
+  const slope = dot(slopeCoefficients(x), y);
+  return { slope, intercept: mean(y) - slope * mean(x) };
+}
+
+/** The standard 95% interval of a slope from the scatter about the line, for cells of one unit each. Needs 3 points. */
+export function slopeFromScatter(x: readonly number[], y: readonly number[]): Pick<Estimate, 'value' | 'low' | 'high'> {
+  const { slope, intercept } = fitLine(x, y);
+  const residual = y.reduce((sum, b, i) => sum + (b - intercept - slope * x[i]) ** 2, 0);
+  const centre = mean(x);
+  const df = x.length - 2;
+  const error = Math.sqrt(residual / df / x.reduce((sum, a) => sum + (a - centre) ** 2, 0));
+  const half = df > 0 ? studentQuantile((1 + CONFIDENCE) / 2, df) * error : Number.NaN;
+  return { value: slope, low: slope - half, high: slope + half };
+}
+
+export function mean(x: readonly number[]): number {
+  return x.reduce((a, b) => a + b, 0) / x.length;
+}
+
+/** Unbiased. */
+export function variance(x: readonly number[]): number {
+  const centre = mean(x);
+  return x.reduce((sum, a) => sum + (a - centre) ** 2, 0) / (x.length - 1);
+}
+
+export function flip(bound: Bound): Bound {
+  return bound === 'lower' ? 'upper' : bound === 'upper' ? 'lower' : bound;
+}
+
+export function joinBounds(a: Bound, b: Bound): Bound {
+  return a === 'none' ? b : b === 'none' || a === b ? a : 'unknown';
+}
+
+function dot(a: readonly number[], b: readonly number[]): number {
+  return a.reduce((sum, x, i) => sum + x * b[i], 0);
+}
+
+/** Quantile of Student's t, by bisection on the distribution function. df > 0, may be fractional. */
+export function studentQuantile(p: number, df: number): number {
+  if (Number.isNaN(df)) return Number.NaN;
+  if (p < 0.5) return -studentQuantile(1 - p, df);
+  let low = 0;
+  let high = 1;
+  while (studentBelow(high, df) < p) high *= 2;
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2;
+    if (studentBelow(middle, df) < p) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}
+
+/** P(T < t), t >= 0. */
+function studentBelow(t: number, df: number): number {
+  return 1 - 0.5 * incompleteBeta(df / (df + t * t), df / 2, 0.5);
+}
+
+/** Regularised incomplete beta function I_x(a, b), continued fraction by Lentz. Source: Numerical Recipes, 6.4. */
+function incompleteBeta(x: number, a: number, b: number): number {
+  if (x <= 0) return 0;
+  if (x >= 1) return 1;
+  if (x > (a + 1) / (a + b + 2)) return 1 - incompleteBeta(1 - x, b, a);
+  const front = Math.exp(logGamma(a + b) - logGamma(a) - logGamma(b) + a * Math.log(x) + b * Math.log1p(-x)) / a;
+  const tiny = 1e-300;
+  let c = 1;
+  let d = 1 - ((a + b) * x) / (a + 1);
+  d = 1 / (Math.abs(d) < tiny ? tiny : d);
+  let value = d;
+  for (let i = 1; i < 500; i++) {
+    for (const factor of [
+      (i * (b - i) * x) / ((a + 2 * i - 1) * (a + 2 * i)),
+      (-(a + i) * (a + b + i) * x) / ((a + 2 * i) * (a + 2 * i + 1)),
+    ]) {
+      d = 1 + factor * d;
+      d = 1 / (Math.abs(d) < tiny ? tiny : d);
+      c = 1 + factor / c;
+      if (Math.abs(c) < tiny) c = tiny;
+      value *= c * d;
+    }
+    if (Math.abs(c * d - 1) < 1e-15) break;
+  }
+  return front * value;
+}
+
+/** ln Gamma(x), x > 0, Lanczos with g = 7: relative error about 1e-15. */
+function logGamma(x: number): number {
+  if (x < 0.5) return Math.log(Math.PI / Math.sin(Math.PI * x)) - logGamma(1 - x);
+  const z = x - 1;
+  let sum = LANCZOS[0];
+  for (let i = 1; i < LANCZOS.length; i++) sum += LANCZOS[i] / (z + i);
+  const t = z + 7.5;
+  return 0.5 * Math.log(2 * Math.PI) + (z + 0.5) * Math.log(t) - t + Math.log(sum);
+}
+
+const LANCZOS = [
+  0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059,
+  12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7,
+];
+
+const bootstrapKey: Key = streamKey(0, 'measure', 0xb007);

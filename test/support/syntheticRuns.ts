@@ -1,0 +1,227 @@
+/** Run folders and curves with a known staircase: what the analysis should find is put in. */
+import { type Curve, exactPlateaus, grammarKey } from '../../src/analysis/curves.js';
+import type { RunFiles } from '../../src/analysis/runs.js';
+import { parseExperiment } from '../../src/core/experiment.js';
+import { formatRecord } from '../../src/core/records.js';
+import { type GrammarShape, makeRules, type Rules } from '../../src/core/rules.js';
+import { streamKey } from '../../src/core/threefry.js';
+import { UniformStream } from '../../src/core/uniform.js';
+import { sampleComplexity } from '../../src/theory/index.js';
+
+export class Normal {
+  private readonly words: UniformStream;
+  constructor(seed: number) {
+    this.words = new UniformStream(streamKey(seed, 'measure', 99));
+  }
+  /** One standard normal draw (Box-Muller). */
+  next(): number {
+    const u = (this.words.word() + 1) / (2 ** 32 + 1);
+    return Math.sqrt(-2 * Math.log(u)) * Math.cos((2 * Math.PI * this.words.word()) / 2 ** 32);
+  }
+}
+
+export interface Staircase {
+  positions: number[]; // ln P_1 .. ln P_L
+  width: number; // of each step in ln P; keep it below the distance of the steps
+}
+
+/**
+ * Loss at ln P: ln excess falls linearly in ln P across each step, so that it is at the geometric mean at P_ell; at the
+ * last step the excess itself does, so that it is at half the gap there.
+ */
+export function staircaseLoss(
+  plateaus: readonly number[],
+  { positions, width }: Staircase,
+  logSamples: number,
+): number {
+  const floor = plateaus[plateaus.length - 1];
+  const done = positions.map((p) => Math.min(1, Math.max(0, (logSamples - p) / width + 0.5)));
+  let excess = plateaus[0] - floor;
+  for (let ell = 1; ell < plateaus.length - 1; ell++)
+    excess *= ((plateaus[ell] - floor) / (plateaus[ell - 1] - floor)) ** done[ell - 1];
+  return floor + excess * (1 - done[plateaus.length - 2]);
+}
+
+/** Evaluations at 1, 2, 3, ... and then every factor 2^(1/k) in steps, as runs are evaluated. */
+export function evaluationSteps(steps: number, perDoubling = 4): number[] {
+  const list: number[] = [];
+  for (let s = 1; s < steps; s = Math.max(s + 1, Math.round(s * 2 ** (1 / perDoubling)))) list.push(s);
+  return [...list, steps];
+}
+
+export interface SyntheticOptions {
+  kind?: 'hcnn' | 'mla' | 'hlcn' | 'fcn';
+  shape: GrammarShape;
+  grammarSeed?: number;
+  staircase: Staircase;
+  noise?: number; // nats, standard deviation of each evaluation
+  steps?: number;
+  batch?: number;
+  seed?: number;
+}
+
+export function syntheticCurve(options: SyntheticOptions): Curve {
+  const {
+    kind = 'hcnn',
+    shape,
+    grammarSeed = 1,
+    staircase,
+    noise = 0,
+    steps = 2 ** 15,
+    batch = 32,
+    seed = 0,
+  } = options;
+  const rules = rulesFor(shape, grammarSeed);
+  const plateaus = exactPlateaus(rules);
+  const random = new Normal(seed);
+  return {
+    series: kind,
+    kind,
+    task: 'last',
+    shape,
+    grammar: grammarKey(rules),
+    rules,
+    replica: `${kind} ${grammarSeed} ${seed}`,
+    online: true,
+    points: evaluationSteps(steps).map((step) => ({
+      samples: step * batch,
+      loss: staircaseLoss(plateaus, staircase, Math.log(step * batch)) + noise * random.next(),
+      accuracy: 0.5,
+    })),
+    plateaus,
+    noise: 0.002,
+    measures: [],
+    status: 'done',
+  };
+}
+
+export interface SyntheticRunOptions extends Omit<SyntheticOptions, 'staircase'> {
+  path?: string;
+  staircases: Staircase[]; // one a replica
+  end?: 'done' | 'none' | 'diverged' | 'interrupted';
+  measures?: boolean; // invariance ratios that fall at P_(level+1)
+  overrides?: Record<string, unknown>; // of the experiment
+}
+
+/** The files of a run folder, one replica per staircase. */
+export function syntheticRun(options: SyntheticRunOptions): RunFiles {
+  const { kind = 'hcnn', shape, grammarSeed = 1, staircases, steps = 2 ** 15, batch = 32, end = 'done' } = options;
+  const experiment = {
+    model: kind === 'mla' ? { kind, channels: 32, heads: 4 } : { kind, width: 64 },
+    grammar: { ...shape, seed: grammarSeed },
+    budget: { batch, steps },
+    evaluation: { size: 16384 },
+    replicas: staircases.length,
+    seed: options.seed ?? 0,
+    ...options.overrides,
+  };
+  parseExperiment(experiment);
+  const lines = [
+    formatRecord({ type: 'start', hash: `hash-${options.path}`, adapter: 'synthetic adapter', executor: 'none' }),
+  ];
+  staircases.forEach((staircase, replica) => {
+    const curve = syntheticCurve({ ...options, staircase, seed: (options.seed ?? 0) * 100 + replica });
+    curve.points.forEach(({ samples, loss, accuracy }, i) => {
+      const step = samples / batch;
+      const broken = end === 'diverged' && i > curve.points.length / 2;
+      lines.push(
+        formatRecord({
+          type: 'eval',
+          replica,
+          step,
+          samples,
+          loss: broken ? Number.NaN : loss,
+          accuracy,
+          elapsed_ms: step,
+        }),
+      );
+      for (let level = 1; options.measures && level < shape.L; level++) {
+        const value = Math.min(
+          1,
+          Math.max(0, 0.5 - (Math.log(samples) - staircase.positions[level]) / staircase.width),
+        );
+        for (let layer = 1; layer <= shape.L; layer++)
+          lines.push(
+            formatRecord({
+              type: 'measure',
+              replica,
+              step,
+              samples,
+              name: 'invariance',
+              layer,
+              level,
+              value: layer < level ? 1 : value,
+            }),
+          );
+      }
+    });
+  });
+  if (end !== 'none') lines.push(formatRecord({ type: 'end', reason: end }));
+  return {
+    path: options.path ?? 'run',
+    experiment: JSON.stringify(experiment),
+    rules: JSON.stringify(rulesFor(shape, grammarSeed)),
+    records: lines.join(''),
+  };
+}
+
+/** ln P_1 .. ln P_L by the law of the model, times a prefactor, plus `scatter` normal deviations of ln P each. */
+export function lawPositions(
+  shape: GrammarShape,
+  kind: 'hcnn' | 'mla' | 'hlcn',
+  prefactor: number,
+  scatter = 0,
+  random = new Normal(0),
+): number[] {
+  return Array.from(
+    { length: shape.L },
+    (_, i) =>
+      Math.log(prefactor * sampleComplexity(shape, kind === 'hcnn' ? 'cnn' : 'transformer', i + 1)) +
+      scatter * random.next(),
+  );
+}
+
+/** Runs of hcnn and mla for several m and grammars, as a reproduction leaves them. */
+export function syntheticStudy(
+  options: {
+    ms?: number[];
+    grammars?: number;
+    scatter?: number;
+    steps?: number;
+    measures?: boolean;
+    hlcn?: boolean;
+  } = {},
+): RunFiles[] {
+  const { ms = [2, 3, 4], grammars = 4, scatter = 0.15, steps = 2 ** 17, measures, hlcn } = options;
+  const random = new Normal(5);
+  const kinds = hlcn ? (['hcnn', 'hlcn', 'mla'] as const) : (['hcnn', 'mla'] as const);
+  return kinds.flatMap((kind) =>
+    ms.flatMap((m) =>
+      Array.from({ length: grammars }, (_, g) => {
+        const shape = { v: 8, n: 8, m, s: 2, L: 3 };
+        const staircases = [0, 1].map(() => ({
+          positions: lawPositions(shape, kind, kind === 'mla' ? 60 : 100, scatter, random),
+          width: 0.6,
+        }));
+        return syntheticRun({
+          path: `runs/${kind}-m${m}-g${g}`,
+          kind,
+          shape,
+          grammarSeed: 10 + g,
+          staircases,
+          noise: 0.003,
+          steps,
+          measures,
+          seed: g,
+        });
+      }),
+    ),
+  );
+}
+
+const rulesCache = new Map<string, Rules>();
+function rulesFor(shape: GrammarShape, seed: number): Rules {
+  const key = JSON.stringify([shape, seed]);
+  if (!rulesCache.has(key)) rulesCache.set(key, makeRules(shape, seed));
+  return rulesCache.get(key)!;
+}
