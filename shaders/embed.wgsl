@@ -10,7 +10,7 @@ struct Params {
   v: u32, filterSize: u32, stride: u32, padding: u32,
   firstToken: u32, tokenRow: u32, masked: i32, local: u32,
   tokenReplica: u32, weightReplica: u32, positionReplica: u32, outputReplica: u32,
-  whitened: u32, hasPosition: u32, relu: u32, scale: f32,
+  whitened: u32, positionRows: u32, relu: u32, scale: f32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> tokens: array<u32>;
@@ -66,7 +66,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     let b = select(row / p.windows, row, p.local == 1u);
     let t = select(row % p.windows, g, p.local == 1u);
     var y = sums[i] * p.scale;
-    if (p.hasPosition == 1u) { y += position[r * p.positionReplica + t * p.width + c]; }
+    if (p.positionRows > 0u) { y += position[r * p.positionReplica + (t % p.positionRows) * p.width + c]; }
     if (p.relu == 1u) { y = max(y, 0.0); }
     output[r * p.outputReplica + (b * p.windows + t) * p.width + c] = y;
   }

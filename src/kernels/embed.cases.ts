@@ -4,7 +4,7 @@ import type { EmbedOptions } from './embed.js';
 export type CaseShape = { v: number; width: number; batch: number; d: number; windows: number } & Omit<
   EmbedOptions,
   'label' | 'tokens' | 'weight' | 'output' | 'v' | 'position'
-> & { position?: boolean };
+> & { position?: number };
 
 /** Odd shapes that both directions are checked on. */
 export const embedShapes: readonly (readonly [string, CaseShape])[] = [
@@ -30,11 +30,11 @@ export const embedShapes: readonly (readonly [string, CaseShape])[] = [
   ],
   [
     'mla',
-    { v: 6, width: 130, batch: 3, d: 9, windows: 9, filter: 1, whitened: true, masked: 8, scale: 0.4, position: true },
+    { v: 6, width: 130, batch: 3, d: 9, windows: 9, filter: 1, whitened: true, masked: 8, scale: 0.4, position: 9 },
   ],
   [
     'clm',
-    { v: 7, width: 20, batch: 5, d: 9, windows: 8, filter: 1, length: 8, whitened: false, scale: 1, position: true },
+    { v: 7, width: 20, batch: 5, d: 9, windows: 8, filter: 1, length: 8, whitened: false, scale: 1, position: 1 },
   ],
   [
     'fcn',

@@ -11,7 +11,7 @@ export interface EmbedOptions {
   label: string;
   tokens: Tensor; // [R, B, d] u32 < v
   weight: Tensor; // [R, filter * v, w], or [R, T', filter * v, w] when local
-  position?: Tensor; // [R, T', w], added after scaling
+  position?: Tensor; // [R, T', w] (or [R, w] for all windows), added after scaling
   output: Tensor; // [R, B, T', w]
   v: number;
   filter: number; // tokens a window
@@ -34,9 +34,10 @@ export function embed(plan: PlanBuilder, o: EmbedOptions): void {
   const params = shapeOf('embed', o, o.output);
   const inputs: Record<string, Tensor> = { tokens: o.tokens, weight: o.weight };
   if (o.position) {
-    if (elementsPerReplica(o.position) !== params.windows * params.width)
+    const rows = elementsPerReplica(o.position) / params.width;
+    if (rows !== params.windows && rows !== 1)
       throw new ShapeError(
-        `embed (${o.label}): position [${o.position.shape}]; pass [R, ${params.windows}, ${params.width}]`,
+        `embed (${o.label}): position [${o.position.shape}]; pass [R, ${params.windows}, ${params.width}] or [R, ${params.width}]`,
       );
     inputs.position = o.position;
   }
@@ -54,6 +55,7 @@ export const embedKernel: KernelSpec = {
         views.tokens.data.subarray(r * views.tokens.stride) as Uint32Array,
         views.weight.data.subarray(r * views.weight.stride) as Float64Array,
         views.position?.data.subarray(r * views.position.stride) as Float64Array | undefined,
+        call.inputs.position ? elementsPerReplica(call.inputs.position) / s.width : 0,
         views.output.data.subarray(r * views.output.stride) as Float64Array,
       );
   },
@@ -124,7 +126,7 @@ function lower(call: Call): Dispatch[] {
         ...[s.v, s.filter, s.stride, s.padding],
         ...[s.firstToken, s.tokenRow, s.masked, Number(s.local)],
         ...[tokens.replicaStride, weight.replicaStride, position?.replicaStride ?? 0, output.replicaStride],
-        ...[Number(s.whitened), Number(!!position), Number(s.relu), f32(s.scale)],
+        ...[Number(s.whitened), position ? elementsPerReplica(position) / s.width : 0, Number(s.relu), f32(s.scale)],
       ],
       bindings: [read(tokens), read(weight), read(position), write(output)],
       workgroups: [Math.ceil(s.width / 64), Math.ceil(rows / 16), output.shape[0] * (s.local ? s.windows : 1)],
@@ -149,7 +151,7 @@ function embedCase(name: string, shape: CaseShape): KernelCase {
         v,
         tokens: p.persistent('tokens', [batch, d], 'u32'),
         weight: p.persistent('weight', [(options.local ? windows : 1) * options.filter * v, width]),
-        position: position ? p.persistent('position', [windows, width]) : undefined,
+        position: position ? p.persistent('position', [position, width]) : undefined,
         output: p.persistent('output', [batch, windows, width]),
       });
     },

@@ -24,9 +24,14 @@ function inputVector(s: EmbedShape, token: number, position: number): Float64Arr
   const x = new Float64Array(s.v);
   if (position < 0 || position >= s.length) return x;
   if (!s.whitened) x[token] = 1;
-  else if (position === s.masked) x.fill(s.v ** -0.5);
-  else for (let u = 0; u < s.v; u++) x[u] = (Number(u === token) - 1 / s.v) / Math.sqrt(1 - 1 / s.v);
+  else if (position === s.masked) x.fill(Math.fround(s.v ** -0.5));
+  else for (let u = 0; u < s.v; u++) x[u] = whiten(Number(u === token), s.v);
   return x;
+}
+
+/** (x - 1/v) / sqrt(1 - 1/v) in f32, as PyTorch computes it: inputs are f32 data, also to a network in float64. */
+function whiten(x: number, v: number): number {
+  return Math.fround(Math.fround(x - Math.fround(1 / v)) * Math.fround(1 / Math.sqrt(1 - 1 / v)));
 }
 
 function eachWindow(
@@ -52,7 +57,8 @@ export function embed(
   batch: number,
   tokens: Uint32Array,
   weight: Float64Array,
-  position: Float64Array | undefined, // [T', w]
+  position: Float64Array | undefined, // [positionRows, w], T' rows or one for all windows
+  positionRows: number,
   output: Float64Array,
 ): void {
   const { width } = s;
@@ -63,7 +69,7 @@ export function embed(
   for (let row = 0; row < batch * s.windows; row++)
     for (let c = 0; c < width; c++) {
       const at = row * width + c;
-      const y = output[at] * s.scale + (position ? position[(row % s.windows) * width + c] : 0);
+      const y = output[at] * s.scale + (position ? position[((row % s.windows) % positionRows) * width + c] : 0);
       output[at] = s.relu ? Math.max(y, 0) : y;
     }
 }

@@ -1,0 +1,25 @@
+import { InputError } from '../core/errors.js';
+import type { Experiment } from '../core/experiment.js';
+import { mla } from './attention.js';
+import { fcn, hcnn, hlcn } from './convolutional.js';
+import { type Model, type ModelSpec, modelShape } from './types.js';
+
+/** Every model. One line a model. */
+export const models = { hcnn, hlcn, fcn, mla } satisfies Partial<Record<Experiment['model']['kind'], ModelSpec>>;
+
+export function modelSpec(kind: Experiment['model']['kind']): ModelSpec {
+  return (models as Record<string, ModelSpec>)[kind];
+}
+
+/** The model of an experiment. @throws InputError naming the field that does not fit the task or the grammar. */
+export function createModel(experiment: Pick<Experiment, 'grammar' | 'task' | 'model'>): Model {
+  const shape = modelShape(experiment);
+  const spec = modelSpec(experiment.model.kind);
+  if (!(shape.length >= 1 && shape.length <= shape.d))
+    throw new InputError(`task.context: ${shape.length} tokens, a sentence has s^L = ${shape.d}; pass 1 to ${shape.d}`);
+  if (!spec.tasks.includes(shape.task))
+    throw new InputError(
+      `task.kind: ${experiment.model.kind} does not learn '${shape.task}'; pass ${spec.tasks.map((t) => `'${t}'`).join(' or ')}`,
+    );
+  return spec.create(experiment.model, shape);
+}

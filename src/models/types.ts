@@ -1,0 +1,86 @@
+import type { Experiment } from '../core/experiment.js';
+import { sentenceLength } from '../core/rules.js';
+import type { PlanBuilder, ProgramBuilder } from '../plan/builder.js';
+import type { Tensor } from '../plan/types.js';
+
+/** The sizes a model needs to know, derived from an experiment. */
+export interface ModelShape {
+  v: number; // vocabulary
+  s: number; // branching factor
+  L: number; // depth of the grammar
+  d: number; // tokens a sentence in memory, s^L
+  firstToken: number; // first token that is used
+  length: number; // T, tokens used, the predicted one included
+  classes: number; // outputs: v, or n for root classification
+  task: 'last' | 'class' | 'auto';
+}
+
+/** A part of a parameter as the PyTorch reference names and shapes it on disk. */
+export interface DiskPart {
+  name: string;
+  shape: readonly number[];
+  /** Position of the disk element (row-major multi-index) in the parameter, in elements. */
+  at(index: readonly number[]): number;
+}
+
+export interface ParameterSpec {
+  name: string;
+  shape: readonly number[]; // without the replica dimension
+  init: 'normal' | 'zeros' | 'ones';
+  disk: readonly DiskPart[];
+}
+
+/** What the forward pass leaves for the backward pass and the measures. */
+export interface Forward {
+  logits: Tensor; // [R, B, classes], or [R, B, T - 1, v] for `auto`
+  /** Hidden layers in order, after their non-linearity: [R, B, positions, units]; a measure picks by name. */
+  hidden: { name: string; activation: Tensor; positions: number; units: number }[];
+  /** Adds the backward calls: every parameter's gradient from dLogits. */
+  backward(dLogits: Tensor): void;
+}
+
+export interface ForwardOptions {
+  tokens: Tensor; // u32 [R, B, d]
+  batch: number;
+  training: boolean; // dropout on
+  dropoutKeys?: Tensor; // u32 [R, 2]
+  clock?: Tensor; // u32 [R, 8]
+}
+
+/** A model: from a config to parameters and the calls of its forward and backward pass. */
+export interface Model {
+  readonly parameters: readonly ParameterSpec[];
+  forward(plan: PlanBuilder, options: ForwardOptions): Forward;
+}
+
+export interface ModelSpec {
+  kind: Experiment['model']['kind'];
+  tasks: readonly ModelShape['task'][];
+  /** @throws InputError naming the field and the bound when the config does not fit the shape. */
+  create(config: Experiment['model'], shape: ModelShape): Model;
+  /** The factor on the base learning rate: w in mean-field scaling, else 1. */
+  rateFactor(config: Experiment['model']): number;
+}
+
+export function modelShape(experiment: Pick<Experiment, 'grammar' | 'task'>): ModelShape {
+  const { v, s, L, n = v } = experiment.grammar;
+  const d = sentenceLength({ s, L });
+  const length = experiment.task.context ?? d;
+  const task = experiment.task.kind;
+  return { v, s, L, d, firstToken: d - length, length, classes: task === 'class' ? n : v, task };
+}
+
+export function declare(builder: ProgramBuilder, parameters: readonly ParameterSpec[]): void {
+  for (const { name, shape } of parameters) builder.declareParameter(name, shape);
+}
+
+/** A parameter stored on disk as it is in memory. */
+export function asIs(
+  name: string,
+  shape: readonly number[],
+  init: ParameterSpec['init'],
+  diskName = name,
+): ParameterSpec {
+  const at = (index: readonly number[]) => index.reduce((sum, x, axis) => sum * shape[axis] + x, 0);
+  return { name, shape, init, disk: [{ name: diskName, shape, at }] };
+}

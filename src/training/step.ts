@@ -1,0 +1,115 @@
+/** The pieces of a training step as plan calls: state tensors, loss, backward pass, optimiser. */
+import { CLOCK_WORDS, clockWords, HYPER_WORDS, hyperWords, PACE_WORDS, paceWords } from '../core/clock.js';
+import type { Experiment } from '../core/experiment.js';
+import { scheduleFactor, schedules } from '../core/schedule.js';
+import { adamw } from '../kernels/adamw.js';
+import { crossEntropy } from '../kernels/crossEntropy.js';
+import { sgd } from '../kernels/sgd.js';
+import { tick } from '../kernels/tick.js';
+import type { Forward, ModelShape } from '../models/types.js';
+import type { PlanBuilder, ProgramBuilder } from '../plan/builder.js';
+import type { Tensor } from '../plan/types.js';
+
+/** State that the plan advances by itself. */
+export interface StepState {
+  clock: Tensor; // u32 [R, 8]
+  hyper: Tensor; // f32 [R, 16]
+  pace: Tensor; // f32 [R, 4]
+  record: Tensor; // f32 [R, ring, 2]: training loss (nats) and accuracy of the last `ring` steps
+}
+
+export function declareState(builder: ProgramBuilder, ring: number): StepState {
+  return {
+    clock: builder.persistent('clock', [CLOCK_WORDS], 'u32'),
+    hyper: builder.persistent('hyper', [HYPER_WORDS]),
+    pace: builder.persistent('pace', [PACE_WORDS]),
+    record: builder.persistent('record', [ring, 2]),
+  };
+}
+
+/** Which tensor holds what is predicted, and where in it. */
+export function targetsOf(shape: ModelShape, tokens: Tensor, roots: Tensor): { targets: Tensor; targetOffset: number } {
+  if (shape.task === 'class') return { targets: roots, targetOffset: 0 };
+  return { targets: tokens, targetOffset: shape.task === 'last' ? shape.d - 1 : shape.firstToken + 1 };
+}
+
+export interface LossOptions {
+  forward: Forward;
+  targets: Tensor;
+  targetOffset: number;
+  state: StepState;
+}
+
+/** Loss of one batch into the record ring, and the backward pass: all gradients overwritten. */
+export function addLossAndGradient(plan: PlanBuilder, { forward, targets, targetOffset, state }: LossOptions): void {
+  const { logits } = forward;
+  const dLogits = plan.activation('dLogits', logits.shape.slice(1));
+  crossEntropy(plan, {
+    label: 'loss',
+    logits,
+    targets,
+    targetOffset,
+    clock: state.clock,
+    clockWord: clockWords.step,
+    dLogits,
+    record: state.record,
+  });
+  forward.backward(dLogits);
+}
+
+/** The optimiser's moments; they exist once in a program and are saved with the parameters. */
+export function declareMoments(builder: ProgramBuilder, kind: Experiment['optimiser']['kind']): Tensor[] {
+  return (kind === 'sgd' ? ['velocity'] : ['moment1', 'moment2']).map((name) => builder.block(name));
+}
+
+export function addUpdate(
+  plan: PlanBuilder,
+  kind: Experiment['optimiser']['kind'],
+  moments: Tensor[],
+  state: StepState,
+  batch: number,
+): void {
+  const { program } = plan;
+  const blocks = {
+    params: program.block('params'),
+    grads: program.block('grads'),
+    hyper: state.hyper,
+    pace: state.pace,
+  };
+  if (kind === 'sgd') sgd(plan, { label: 'update', ...blocks, velocity: moments[0] });
+  else adamw(plan, { label: 'update', ...blocks, moment1: moments[0], moment2: moments[1] });
+  tick(plan, { label: 'next step', batch, hyper: state.hyper, clock: state.clock, pace: state.pace });
+}
+
+/** One replica's hyper row [16]. rateFactor: of the model's scaling. steps: planned optimiser steps. */
+export function hyperRow(
+  { optimiser, schedule }: Pick<Experiment, 'optimiser' | 'schedule'>,
+  rateFactor: number,
+  steps: number,
+): Float64Array {
+  const row = new Float64Array(HYPER_WORDS);
+  const adam = optimiser.kind === 'adamw' ? optimiser : { beta1: 0, beta2: 0, epsilon: 0 };
+  row[hyperWords.rate] = optimiser.rate * rateFactor;
+  row[hyperWords.momentum] = optimiser.kind === 'sgd' ? optimiser.momentum : 0;
+  row[hyperWords.beta1] = adam.beta1;
+  row[hyperWords.beta2] = adam.beta2;
+  row[hyperWords.epsilon] = adam.epsilon;
+  row[hyperWords.weightDecay] = optimiser.weightDecay;
+  row[hyperWords.schedule] = schedules[schedule.kind];
+  row[hyperWords.warmup] = schedule.warmup;
+  row[hyperWords.steps] = steps;
+  row[hyperWords.floor] = schedule.floor;
+  row[hyperWords.oneMinusBeta1] = 1 - adam.beta1;
+  row[hyperWords.oneMinusBeta2] = 1 - adam.beta2;
+  return row;
+}
+
+/** The pace row [4] of step 0, from a hyper row. */
+export function firstPace(hyper: Float64Array): Float64Array {
+  const row = new Float64Array(PACE_WORDS);
+  const h = (word: keyof typeof hyperWords) => hyper[hyperWords[word]];
+  row[paceWords.rate] = h('rate') * scheduleFactor(0, h('schedule'), h('warmup'), h('steps'), h('floor'));
+  row[paceWords.correction1] = h('oneMinusBeta1');
+  row[paceWords.correction2] = h('oneMinusBeta2');
+  return row;
+}

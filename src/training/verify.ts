@@ -1,0 +1,194 @@
+/** Replays golden cases made with the authors' PyTorch code through any executor. */
+import { parseExperiment } from '../core/experiment.js';
+import { decodeSafetensors, type SafeFile } from '../core/safetensors.js';
+import { fromDisk, toDisk } from '../models/disk.js';
+import { createModel } from '../models/index.js';
+import { declare, type Model, modelShape } from '../models/types.js';
+import { ProgramBuilder } from '../plan/builder.js';
+import type { Executor, LoadedProgram } from '../plan/executor.js';
+import type { Tensor } from '../plan/types.js';
+import { addLossAndGradient, addUpdate, declareMoments, declareState, firstPace, hyperRow, targetsOf } from './step.js';
+
+export interface GroupResult {
+  worst: number; // largest |got - want| / (largest |want| of its tensor), over the group's tensors
+  bound: number;
+  where: string;
+}
+export interface VerifiedCase {
+  file: string;
+  kind: string;
+  executor: string;
+  ok: boolean;
+  groups: Record<'logits' | 'loss' | 'grad' | 'sgd' | 'adamw', GroupResult>;
+}
+
+interface GoldenCase {
+  kind: string;
+  v: number;
+  n: number;
+  m: number;
+  s: number;
+  L: number;
+  batch: number;
+  mode: 'last' | 'class' | 'auto';
+  width?: number;
+  channels?: number;
+  heads?: number;
+  depth?: number;
+  ratio?: number;
+  bias?: boolean;
+  sgd_lr: number;
+  sgd_momentum: number;
+  adamw: { lr: number; weight_decay: number; betas: [number, number]; eps: number };
+}
+
+const STEPS = 5;
+
+/**
+ * Runs one golden file. replicas > 1 trains copies side by side; all must agree with the file.
+ * bounds: float64 1e-10; f32: rounding (2^-24) of sums of up to a few hundred terms, amplified by five optimiser steps.
+ */
+export async function verifyGolden(
+  bytes: Uint8Array,
+  file: string,
+  executor: Executor,
+  replicas = 1,
+): Promise<VerifiedCase> {
+  const golden = decodeSafetensors(bytes, file);
+  const c: GoldenCase = JSON.parse(golden.metadata.case);
+  const bound = (f32: number) => (executor.kind === 'reference' ? 1e-10 : f32);
+  const groups: VerifiedCase['groups'] = {
+    logits: { worst: 0, bound: bound(2e-5), where: '' },
+    loss: { worst: 0, bound: bound(1e-5), where: '' },
+    grad: { worst: 0, bound: bound(5e-5), where: '' },
+    sgd: { worst: 0, bound: bound(2e-3), where: '' },
+    adamw: { worst: 0, bound: bound(2e-3), where: '' },
+  };
+  for (const kind of ['sgd', 'adamw'] as const) {
+    const run = await GoldenRun.start(golden, c, kind, executor, replicas);
+    try {
+      await run.replay(kind, golden, groups);
+    } finally {
+      run.loaded.destroy();
+    }
+  }
+  const ok = Object.values(groups).every((g) => g.worst <= g.bound);
+  return { file, kind: c.kind, executor: executor.description, ok, groups };
+}
+
+function experimentOf(c: GoldenCase, kind: 'sgd' | 'adamw') {
+  const names: Record<string, string> = { transformer_mla: 'mla', transformer_clm: 'clm' };
+  const model: Record<string, unknown> = { kind: names[c.kind] ?? c.kind };
+  for (const key of ['width', 'channels', 'heads', 'ratio'] as const) if (c[key] !== undefined) model[key] = c[key];
+  if (c.depth !== undefined) model.depth = c.depth;
+  if (c.bias) model.bias = true;
+  return parseExperiment({
+    grammar: { v: c.v, n: c.n, m: c.m, s: c.s, L: c.L },
+    task: { kind: c.mode },
+    model,
+    optimiser:
+      kind === 'sgd'
+        ? { kind, rate: c.sgd_lr, momentum: c.sgd_momentum }
+        : {
+            kind,
+            rate: c.adamw.lr,
+            weightDecay: c.adamw.weight_decay,
+            beta1: c.adamw.betas[0],
+            beta2: c.adamw.betas[1],
+            epsilon: c.adamw.eps,
+          },
+    budget: { batch: c.batch },
+  });
+}
+
+class GoldenRun {
+  private constructor(
+    readonly model: Model,
+    readonly loaded: LoadedProgram,
+    readonly logits: Tensor, // of the plan `probe`
+  ) {}
+
+  static async start(golden: SafeFile, c: GoldenCase, kind: 'sgd' | 'adamw', executor: Executor, replicas: number) {
+    const experiment = experimentOf(c, kind);
+    const model = createModel(experiment);
+    const shape = modelShape(experiment);
+    const builder = new ProgramBuilder(replicas);
+    declare(builder, model.parameters);
+    const state = declareState(builder, STEPS);
+    const tokens = builder.persistent('tokens', [c.batch, shape.d], 'u32');
+    const roots = builder.persistent('roots', [c.batch, 1], 'u32');
+    const moments = declareMoments(builder, kind);
+    const plan = builder.plan('step');
+    const forward = model.forward(plan, { tokens, batch: c.batch, training: false });
+    addLossAndGradient(plan, { forward, ...targetsOf(shape, tokens, roots), state });
+    // In the step's plan the logits' memory is used again; here they are the last thing written.
+    const probe = builder.plan('probe');
+    const probed = model.forward(probe, { tokens, batch: c.batch, training: false });
+    const update = builder.plan('update');
+    addUpdate(update, kind, moments, state, c.batch);
+    const program = builder.build();
+    const loaded = await executor.load(program);
+    const row = new Float64Array(program.parameterCount);
+    fromDisk(model.parameters, program, golden, row, 'param/');
+    const hyper = hyperRow(experiment, 1, STEPS);
+    const repeat = (values: ArrayLike<number>) =>
+      Float64Array.from({ length: values.length * replicas }, (_, i) => values[i % values.length]);
+    loaded.write(builder.block('params'), repeat(row));
+    loaded.write(state.hyper, repeat(hyper));
+    loaded.write(state.pace, repeat(firstPace(hyper)));
+    loaded.write(tokens, repeat(golden.tensors.get('tokens')!.data as Int32Array));
+    if (c.mode === 'class') loaded.write(roots, repeat(golden.tensors.get('targets')!.data as Int32Array));
+    return new GoldenRun(model, loaded, probed.logits);
+  }
+
+  async replay(kind: 'sgd' | 'adamw', golden: SafeFile, groups: VerifiedCase['groups']): Promise<void> {
+    const { loaded } = this;
+    const program = loaded.program;
+    const want = (name: string) => golden.tensors.get(name)!.data as Float64Array;
+    if (kind === 'sgd') {
+      await loaded.run('probe');
+      note(groups.logits, 'logits', await loaded.read(this.logits), want('logits'));
+    }
+    const losses: number[][] = [];
+    for (let step = 0; step < STEPS; step++) {
+      await loaded.run('step');
+      if (step === 0 && kind === 'sgd')
+        for (const [name, { data }] of await this.#tensors('grads'))
+          note(groups.grad, name, data, want(`grad/${name}`));
+      await loaded.run('update');
+    }
+    const record = await loaded.read(program.tensors.get('record')!);
+    for (let r = 0; r < program.replicas; r++)
+      losses.push(Array.from({ length: STEPS }, (_, step) => record[(r * STEPS + step) * 2]));
+    for (const values of losses) {
+      if (kind === 'sgd') note(groups.loss, 'loss', [values[0]], want('loss'));
+      note(groups[kind], 'losses', values, want(`${kind}/losses`));
+    }
+    for (const [name, { data }] of await this.#tensors('params'))
+      note(groups[kind], name, data, want(`${kind}/param/${name}`));
+  }
+
+  /** All replicas' tensors of a block under their disk names, one after the other. */
+  async #tensors(block: 'params' | 'grads') {
+    const program = this.loaded.program;
+    const all = (await this.loaded.read(program.tensors.get(block)!)) as Float32Array | Float64Array;
+    const P = program.parameterCount;
+    const list: [string, { data: Float32Array | Float64Array }][] = [];
+    for (let r = 0; r < program.replicas; r++)
+      list.push(...toDisk(this.model.parameters, program, all.subarray(r * P, (r + 1) * P)));
+    return list;
+  }
+}
+
+/** Compares element by element (repeating `want` for replicas); NaN is infinitely wrong. */
+function note(group: GroupResult, name: string, got: ArrayLike<number>, want: Float64Array): void {
+  let scale = 0;
+  for (const x of want) scale = Math.max(scale, Math.abs(x));
+  for (let i = 0; i < got.length; i++) {
+    const error = Math.abs(got[i] - want[i % want.length]) / (scale || 1);
+    if (!(error <= group.worst)) {
+      group.worst = Number.isFinite(error) ? error : Number.POSITIVE_INFINITY;
+      group.where = `${name}[${i}]`;
+    }
+  }
+}
