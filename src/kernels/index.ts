@@ -5,6 +5,7 @@ import { GpuExecutor } from '../gpu/executor.js';
 import type { Call } from '../plan/types.js';
 import { ReferenceExecutor } from '../reference/executor.js';
 import { adamwKernel } from './adamw.js';
+import { blendKernel } from './blend.js';
 import { crossEntropyKernel } from './crossEntropy.js';
 import { embedKernel } from './embed.js';
 import { embedBackwardKernel } from './embedBackward.js';
@@ -19,6 +20,7 @@ export const kernels = {
   sample: sampleKernel,
   embed: embedKernel,
   embedBackward: embedBackwardKernel,
+  blend: blendKernel,
   matmul: matmulKernel,
   tick: tickKernel,
   adamw: adamwKernel,

@@ -164,7 +164,6 @@ function stack(s: Stack): Model {
   return { parameters, forward: (plan, options) => forward(s, plan, options) };
 }
 
-
 function forward(s: Stack, plan: PlanBuilder, { tokens, batch }: ForwardOptions): Forward {
   const { layers, width, classes, shape } = s;
   const program = plan.program;

@@ -65,17 +65,12 @@ export function declareMoments(builder: ProgramBuilder, kind: Experiment['optimi
 export function addUpdate(
   plan: PlanBuilder,
   kind: Experiment['optimiser']['kind'],
+  grads: Tensor,
   moments: Tensor[],
   state: StepState,
   batch: number,
 ): void {
-  const { program } = plan;
-  const blocks = {
-    params: program.block('params'),
-    grads: program.block('grads'),
-    hyper: state.hyper,
-    pace: state.pace,
-  };
+  const blocks = { params: plan.program.block('params'), grads, hyper: state.hyper, pace: state.pace };
   if (kind === 'sgd') sgd(plan, { label: 'update', ...blocks, velocity: moments[0] });
   else adamw(plan, { label: 'update', ...blocks, moment1: moments[0], moment2: moments[1] });
   tick(plan, { label: 'next step', batch, hyper: state.hyper, clock: state.clock, pace: state.pace });

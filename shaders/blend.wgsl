@@ -1,0 +1,19 @@
+// out[r, i] = a[r] out[r, i] + b[r] x[r, i] over flat blocks; a term with weight 0 is not touched, so that a NaN in it stays
+// out. One thread owns 4 neighbouring elements.
+struct Params { quads: u32, replicas: u32, useWeights: u32, a: f32, b: f32 }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> weights: array<vec2f>; // [R]: a, b
+@group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
+
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {
+  let i = (wid.x + wid.y * count.x) * 256u + tid;
+  if (i >= p.quads * p.replicas) { return; }
+  var w = vec2f(p.a, p.b);
+  if (p.useWeights == 1u) { w = weights[i / p.quads]; }
+  var y = vec4f(0.0);
+  if (w.x != 0.0) { y = w.x * out[i]; }
+  if (w.y != 0.0) { y = fma(vec4f(w.y), x[i], y); }
+  out[i] = y;
+}

@@ -1,0 +1,45 @@
+/** Where a run keeps its files. Platforms provide folders on disk or in the browser; this one lives in memory. */
+export interface RunFolder {
+  /** For messages: the path, or what stands for it. */
+  readonly name: string;
+  read(file: string): Promise<Uint8Array | undefined>;
+  /** Writes beside and renames, so that the file is either the old or the new one. @throws FileError */
+  write(file: string, bytes: Uint8Array | string): Promise<void>;
+  /** Appends and makes durable. @throws FileError */
+  append(file: string, text: string): Promise<void>;
+  /** Gives the folder up for others. */
+  release(): Promise<void>;
+}
+
+export const files = {
+  experiment: 'experiment.json',
+  rules: 'rules.json',
+  records: 'records.jsonl',
+  checkpoint: 'checkpoint.safetensors',
+} as const;
+
+/** A folder that lasts as long as the object. */
+export class MemoryFolder implements RunFolder {
+  readonly contents = new Map<string, Uint8Array>();
+
+  constructor(readonly name = 'memory') {}
+
+  async read(file: string): Promise<Uint8Array | undefined> {
+    return this.contents.get(file);
+  }
+
+  async write(file: string, bytes: Uint8Array | string): Promise<void> {
+    this.contents.set(file, typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes.slice());
+  }
+
+  async append(file: string, text: string): Promise<void> {
+    const old = this.contents.get(file) ?? new Uint8Array();
+    const more = new TextEncoder().encode(text);
+    const all = new Uint8Array(old.length + more.length);
+    all.set(old);
+    all.set(more, old.length);
+    this.contents.set(file, all);
+  }
+
+  async release(): Promise<void> {}
+}

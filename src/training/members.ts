@@ -1,0 +1,92 @@
+import { InputError } from '../core/errors.js';
+import type { Experiment } from '../core/experiment.js';
+import { parseRules } from '../core/parse-rules.js';
+import { makeRules, type Rules, sentenceLength } from '../core/rules.js';
+import type { Source } from '../core/sample-source.js';
+import { streamKey } from '../core/threefry.js';
+
+/** One replica: its own seed and sources of sentences. */
+export interface Member {
+  experiment: Experiment;
+  replica: number; // index within its experiment
+  seed: number;
+  rules: Rules;
+  train: Source;
+  test: Source;
+}
+
+const PERMUTATION_LIMIT = 1n << 63n;
+
+/** The grammar of an experiment: its own rules, or drawn from grammar.seed (default: the experiment's seed). */
+export function rulesOf({ grammar, seed }: Experiment): Rules {
+  const { v, n = v, m, s, L, rules, rootPrior, ruleProbabilities } = grammar;
+  const options = { rootPrior, ruleProbabilities };
+  if (!rules) return makeRules({ v, n, m, s, L }, grammar.seed ?? seed, options);
+  return parseRules({ v, n, m, s, L, rules, rootPrior, ruleProbabilities });
+}
+
+/** n m^((s^L - 1) / (s - 1)), the number of distinct derivations. */
+export function derivations({ n, m, s, L }: Rules): bigint {
+  return BigInt(n) * BigInt(m) ** BigInt((sentenceLength({ s, L }) - 1) / (s - 1));
+}
+
+/** The replicas of an experiment; replica r has seed + r. @throws InputError when P or the test set does not fit. */
+export function membersOf(experiment: Experiment, rules: Rules = rulesOf(experiment)): Member[] {
+  const { sentences, batch, accumulate } = experiment.budget;
+  if (sentences !== undefined && batch * accumulate > sentences)
+    throw new InputError(
+      `budget.batch: ${batch * accumulate} sentences a step, budget.sentences P = ${sentences}; take a batch of at most P`,
+    );
+  if (experiment.seed + experiment.replicas > Number.MAX_SAFE_INTEGER)
+    throw new InputError(
+      `seed: ${experiment.seed} + ${experiment.replicas} replicas pass 2^53 - 1; take a smaller seed`,
+    );
+  return Array.from({ length: experiment.replicas }, (_, replica) => {
+    const seed = experiment.seed + replica;
+    return { experiment, replica, seed, rules, ...sourcesOf(experiment, rules, seed) };
+  });
+}
+
+/**
+ * Online: two streams. P sentences: two disjoint ranges of one keyed permutation of all derivations, the training range in
+ * a new order each epoch. Weighted rules, or more derivations than 2^63: P draws of a stream instead, which may repeat.
+ */
+function sourcesOf(experiment: Experiment, rules: Rules, seed: number): { train: Source; test: Source } {
+  const P = experiment.budget.sentences;
+  const size = derivations(rules);
+  const weighted = rules.rootPrior !== undefined || rules.ruleProbabilities !== undefined;
+  const stream = { mode: 'stream' as const, size: 0n, first: 0 };
+  const orderKey = streamKey(seed, 'order');
+  const test: Source = { ...stream, key: streamKey(seed, 'test'), length: 0 };
+  if (P === undefined) return { train: { ...stream, key: streamKey(seed, 'data'), length: 0 }, test };
+  if (weighted || size > PERMUTATION_LIMIT)
+    return { train: { ...stream, key: streamKey(seed, 'data'), length: P, orderKey }, test };
+  const testSize = experiment.evaluation.size;
+  if (BigInt(P) + BigInt(testSize) > size)
+    throw new InputError(
+      `budget.sentences: P = ${P} and evaluation.size = ${testSize} together pass the ${size} derivations of this grammar; ` +
+        'take fewer of either, or a larger grammar',
+    );
+  const permuted = { mode: 'permutation' as const, key: streamKey(seed, 'data'), size };
+  return {
+    train: { ...permuted, first: 0, length: P, orderKey },
+    test: { ...permuted, first: P, length: testSize },
+  };
+}
+
+/** Optimiser steps an experiment is planned for. */
+export function plannedSteps({ budget }: Experiment): number {
+  const perStep = budget.batch * budget.accumulate;
+  if (budget.steps !== undefined) return budget.steps;
+  if (budget.sentences === undefined) return 65536;
+  return Math.ceil((budget.sentences * (budget.epochs ?? 1)) / perStep);
+}
+
+/** Steps to evaluate at: 1, 2, 3, ... then every factor 2^(1/k), and the last. */
+export function evaluationSteps(total: number, perDoubling: number): number[] {
+  const steps: number[] = [];
+  for (let step = 1; step < total; step = Math.max(step + 1, Math.round(step * 2 ** (1 / perDoubling))))
+    steps.push(step);
+  steps.push(total);
+  return steps;
+}

@@ -1,0 +1,179 @@
+import { clockWords } from '../core/clock.js';
+import type { Experiment } from '../core/experiment.js';
+import { grammarImage } from '../core/grammar-image.js';
+import { SOURCE_WORDS, sourceWords } from '../core/sample-source.js';
+import { blend } from '../kernels/blend.js';
+import { crossEntropy } from '../kernels/crossEntropy.js';
+import { sample } from '../kernels/sample.js';
+import { tick } from '../kernels/tick.js';
+import { createModel } from '../models/index.js';
+import { declare, type Model, type ModelShape, modelShape } from '../models/types.js';
+import { type PlanBuilder, ProgramBuilder } from '../plan/builder.js';
+import type { Program, Tensor } from '../plan/types.js';
+import type { Member } from './members.js';
+import { addLossAndGradient, addUpdate, declareMoments, declareState, type StepState, targetsOf } from './step.js';
+
+/** The program of a group of replicas that share all shapes, and the tensors that the host touches. */
+export interface TrainingProgram {
+  program: Program;
+  model: Model;
+  shape: ModelShape;
+  state: StepState;
+  evalClock: Tensor; // u32 [R, 8]; the sample counter and the chunk number of an evaluation
+  evalRecord: Tensor; // f32 [R, chunks, 2]
+  evalBatch: number;
+  chunks: number; // runs of the plan `evaluate` that cover the test set
+  params: Tensor; // [R, P]
+  moments: Tensor[]; // [R, P] each
+  best: Tensor; // [R, P], weights of the lowest test loss
+  improved: Tensor; // f32 [R, 2], weights of the plan `keep`: (0, 1) copies, (1, 0) leaves
+  /** Initial values that do not change: grammars and sources. */
+  constants: { tensor: Tensor; data: Uint32Array }[];
+}
+
+const RING = 64; // training losses kept on the device
+const EVAL_BATCH = 1024;
+
+/**
+ * Plans: `train` (one optimiser step), `evaluate` (one chunk of the test set), `keep` (copy improved weights to `best`).
+ * All members have the same shapes; seeds, grammars, rates and P may differ.
+ */
+export function trainingProgram(members: readonly Member[]): TrainingProgram {
+  const { experiment } = members[0];
+  const model = createModel(experiment);
+  const shape = modelShape(experiment);
+  const builder = new ProgramBuilder(members.length);
+  declare(builder, model.parameters);
+  const state = declareState(builder, RING);
+  const data = declareData(builder, members);
+  const moments = declareMoments(builder, experiment.optimiser.kind);
+  const params = builder.block('params');
+
+  addTrainingPlan(builder, experiment, model, shape, state, data, moments);
+
+  const evalBatch = largestDivisor(experiment.evaluation.size, EVAL_BATCH);
+  const chunks = experiment.evaluation.size / evalBatch;
+  const evalClock = builder.persistent('evaluate/clock', [8], 'u32');
+  const evalRecord = builder.persistent('evaluate/record', [chunks, 2]);
+  const plan = builder.plan('evaluate');
+  const { tokens, roots } = addSample(plan, shape, evalBatch, data.grammar, data.test, evalClock, 0);
+  const forward = model.forward(plan, { tokens, batch: evalBatch, training: false });
+  crossEntropy(plan, {
+    label: 'loss',
+    logits: forward.logits,
+    ...targetsOf(shape, tokens, roots),
+    clock: evalClock,
+    clockWord: clockWords.step,
+    record: evalRecord,
+  });
+  tick(plan, {
+    label: 'next chunk',
+    batch: evalBatch,
+    clock: evalClock,
+    hyper: builder.persistent('evaluate/hyper', [16]),
+    pace: builder.persistent('evaluate/pace', [4]),
+  });
+
+  const best = builder.block('best');
+  const improved = builder.persistent('improved', [2]);
+  blend(builder.plan('keep'), { label: 'best weights', x: params, out: best, weights: improved });
+
+  return {
+    program: builder.build(),
+    model,
+    shape,
+    state,
+    evalClock,
+    evalRecord,
+    evalBatch,
+    chunks,
+    params,
+    moments,
+    best,
+    improved,
+    constants: data.constants,
+  };
+}
+
+interface Data {
+  grammar: Tensor;
+  train: Tensor;
+  test: Tensor;
+  constants: TrainingProgram['constants'];
+}
+
+function declareData(builder: ProgramBuilder, members: readonly Member[]): Data {
+  const images = members.map((m) => grammarImage(m.rules));
+  const words = Math.max(...images.map((image) => image.length));
+  const grammar = builder.persistent('grammar', [words], 'u32');
+  const train = builder.persistent('source/train', [SOURCE_WORDS], 'u32');
+  const test = builder.persistent('source/test', [SOURCE_WORDS], 'u32');
+  const packed = new Uint32Array(words * members.length);
+  images.forEach((image, r) => {
+    packed.set(image, r * words);
+  });
+  const constants = [
+    { tensor: grammar, data: packed },
+    { tensor: train, data: concat(members.map((m) => sourceWords(m.train))) },
+    { tensor: test, data: concat(members.map((m) => sourceWords(m.test))) },
+  ];
+  return { grammar, train, test, constants };
+}
+
+function addTrainingPlan(
+  builder: ProgramBuilder,
+  { budget, optimiser }: Experiment,
+  model: Model,
+  shape: ModelShape,
+  state: StepState,
+  data: Data,
+  moments: Tensor[],
+): void {
+  const { batch, accumulate } = budget;
+  const plan = builder.plan('train');
+  const sum = accumulate > 1 ? builder.block('gradient sum') : builder.block('grads');
+  for (let k = 0; k < accumulate; k++) {
+    const { tokens, roots } = addSample(plan, shape, batch, data.grammar, data.train, state.clock, k * batch);
+    const forward = model.forward(plan, { tokens, batch, training: true, clock: state.clock });
+    addLossAndGradient(plan, { forward, ...targetsOf(shape, tokens, roots), state });
+    if (accumulate > 1)
+      blend(plan, {
+        label: 'gradient sum',
+        x: builder.block('grads'),
+        out: sum,
+        weights: { a: k === 0 ? 0 : 1, b: 1 / accumulate },
+      });
+  }
+  addUpdate(plan, optimiser.kind, sum, moments, state, batch * accumulate);
+}
+
+function addSample(
+  plan: PlanBuilder,
+  shape: ModelShape,
+  batch: number,
+  grammar: Tensor,
+  source: Tensor,
+  clock: Tensor,
+  skip: number,
+): { tokens: Tensor; roots: Tensor } {
+  const tokens = plan.activation('tokens', [batch, shape.d], 'u32');
+  const roots = plan.activation('roots', [batch, 1], 'u32');
+  const options = { label: 'sentences', s: shape.s, L: shape.L, grammar, source, clock, tokens, skip };
+  sample(plan, shape.task === 'class' ? { ...options, roots } : options);
+  return { tokens, roots };
+}
+
+function largestDivisor(n: number, limit: number): number {
+  for (let d = Math.min(n, limit); d > 1; d--) if (n % d === 0) return d;
+  return 1;
+}
+
+function concat(parts: Uint32Array[]): Uint32Array {
+  const all = new Uint32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

@@ -1,0 +1,168 @@
+import { clockWords } from '../core/clock.js';
+import { fillNormal } from '../core/normal.js';
+import type { SafeFile } from '../core/safetensors.js';
+import { streamKey } from '../core/threefry.js';
+import { fromDisk } from '../models/disk.js';
+import { modelSpec } from '../models/index.js';
+import type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
+import { elementsPerReplica, type Tensor } from '../plan/types.js';
+import { type Member, plannedSteps } from './members.js';
+import { type TrainingProgram, trainingProgram } from './program.js';
+import { firstPace, hyperRow } from './step.js';
+
+export interface Evaluation {
+  loss: number; // nats, mean over the test set
+  accuracy: number;
+}
+
+/** Everything of one replica that continues a run to the same bits. Rows of the [R, ...] tensors. */
+export interface ReplicaState {
+  params: Float32Array | Float64Array; // [P]
+  moments: (Float32Array | Float64Array)[]; // [P] each
+  best: Float32Array | Float64Array; // [P]
+  clock: Uint32Array; // [8]
+  pace: Float32Array | Float64Array; // [4]
+}
+
+/** A group of replicas on an executor: steps, evaluation, and taking the state out and in. */
+export class Trainer {
+  private constructor(
+    readonly training: TrainingProgram,
+    readonly members: readonly Member[],
+    readonly loaded: LoadedProgram,
+  ) {}
+
+  /** Loads the group and sets step 0: weights from each member's seed, or from `init`. @throws ShapeError, GpuError */
+  static async create(members: readonly Member[], executor: Executor, init?: SafeFile): Promise<Trainer> {
+    const training = trainingProgram(members);
+    const loaded = await executor.load(training.program);
+    const trainer = new Trainer(training, members, loaded);
+    try {
+      trainer.#start(init);
+    } catch (error) {
+      loaded.destroy();
+      throw error;
+    }
+    return trainer;
+  }
+
+  get memoryBytes(): number {
+    return this.loaded.memoryBytes;
+  }
+
+  #start(init?: SafeFile): void {
+    const { training, loaded, members } = this;
+    for (const { tensor, data } of training.constants) loaded.write(tensor, data);
+    const hypers = members.map(({ experiment }) =>
+      hyperRow(experiment, modelSpec(experiment.model.kind).rateFactor(experiment.model), plannedSteps(experiment)),
+    );
+    loaded.write(training.state.hyper, packRows(hypers));
+    loaded.write(training.state.pace, packRows(hypers.map(firstPace)));
+    const weights = packRows(members.map((member) => this.#initialWeights(member, init)));
+    loaded.write(training.params, weights);
+    loaded.write(training.best, weights);
+  }
+
+  #initialWeights(member: Member, init?: SafeFile): Float64Array {
+    const { model, program } = this.training;
+    const row = new Float64Array(program.parameterCount);
+    if (init) fromDisk(model.parameters, program, init, row);
+    else
+      model.parameters.forEach(({ name, shape, init: kind }, index) => {
+        const { offset } = program.tensors.get(name)!;
+        const part = row.subarray(offset, offset + shape.reduce((a, b) => a * b, 1));
+        if (kind === 'normal') fillNormal(streamKey(member.seed, 'init', index), part);
+        else part.fill(kind === 'ones' ? 1 : 0);
+      });
+    return row;
+  }
+
+  /** Queues optimiser steps. */
+  async advance(steps: number): Promise<void> {
+    await this.loaded.run('train', steps);
+  }
+
+  /** Test loss and accuracy of every replica, at the current weights. */
+  async evaluate(): Promise<Evaluation[]> {
+    const { training, loaded } = this;
+    loaded.write(training.evalClock, new Uint32Array(8 * this.members.length));
+    await loaded.run('evaluate', training.chunks);
+    const record = await loaded.read(training.evalRecord);
+    return this.members.map((_, r) => {
+      let loss = 0;
+      let accuracy = 0;
+      for (let chunk = 0; chunk < training.chunks; chunk++) {
+        loss += record[(r * training.chunks + chunk) * 2];
+        accuracy += record[(r * training.chunks + chunk) * 2 + 1];
+      }
+      return { loss: loss / training.chunks, accuracy: accuracy / training.chunks };
+    });
+  }
+
+  /** Copies the weights of the flagged replicas to `best`. */
+  async keepBest(improved: readonly boolean[]): Promise<void> {
+    if (!improved.includes(true)) return;
+    this.loaded.write(
+      this.training.improved,
+      improved.flatMap((yes) => (yes ? [0, 1] : [1, 0])),
+    );
+    await this.loaded.run('keep');
+  }
+
+  /** The state of all replicas after all queued steps. */
+  async state(): Promise<ReplicaState[]> {
+    const { training, loaded } = this;
+    const read = async (tensor: Tensor) => this.#rows(tensor, await loaded.read(tensor));
+    const params = await read(training.params);
+    const moments = await Promise.all(training.moments.map(read));
+    const best = await read(training.best);
+    const clock = await read(training.state.clock);
+    const pace = await read(training.state.pace);
+    return this.members.map((_, r) => ({
+      params: params[r] as Float32Array,
+      moments: moments.map((rows) => rows[r] as Float32Array),
+      best: best[r] as Float32Array,
+      clock: clock[r] as Uint32Array,
+      pace: pace[r] as Float32Array,
+    }));
+  }
+
+  /** Continues from saved states, one a replica. */
+  restore(states: readonly ReplicaState[]): void {
+    const { training, loaded } = this;
+    loaded.write(training.params, packRows(states.map((s) => s.params)));
+    training.moments.forEach((tensor, i) => {
+      loaded.write(tensor, packRows(states.map((s) => s.moments[i])));
+    });
+    loaded.write(training.best, packRows(states.map((s) => s.best)));
+    loaded.write(training.state.clock, packRows(states.map((s) => s.clock)));
+    loaded.write(training.state.pace, packRows(states.map((s) => s.pace)));
+  }
+
+  async finish(): Promise<void> {
+    await this.loaded.finish();
+  }
+
+  destroy(): void {
+    this.loaded.destroy();
+  }
+
+  #rows(tensor: Tensor, packed: HostArray): HostArray[] {
+    const per = elementsPerReplica(tensor);
+    return this.members.map((_, r) => packed.slice(r * per, (r + 1) * per));
+  }
+}
+
+/** Steps that a state has done. */
+export function stepOf(state: ReplicaState): number {
+  return state.clock[clockWords.step];
+}
+
+function packRows(rows: readonly ArrayLike<number>[]): Float64Array {
+  const per = rows[0].length;
+  const packed = new Float64Array(per * rows.length);
+  rows.forEach((row, r) => {
+    packed.set(row, r * per);
+  });
+  return packed;
+}
