@@ -6,10 +6,13 @@ import type { Call } from '../plan/types.js';
 import { ReferenceExecutor } from '../reference/executor.js';
 import { adamwKernel } from './adamw.js';
 import { blendKernel } from './blend.js';
+import { columnSumKernel } from './columnSum.js';
 import { crossEntropyKernel } from './crossEntropy.js';
 import { embedKernel } from './embed.js';
 import { embedBackwardKernel } from './embedBackward.js';
 import { matmulKernel } from './matmul.js';
+import { meanPositionsKernel } from './meanPositions.js';
+import { meanPositionsBackwardKernel } from './meanPositionsBackward.js';
 import { sampleKernel } from './sample.js';
 import { sgdKernel } from './sgd.js';
 import { tickKernel } from './tick.js';
@@ -21,6 +24,9 @@ export const kernels = {
   embed: embedKernel,
   embedBackward: embedBackwardKernel,
   blend: blendKernel,
+  columnSum: columnSumKernel,
+  meanPositions: meanPositionsKernel,
+  meanPositionsBackward: meanPositionsBackwardKernel,
   matmul: matmulKernel,
   tick: tickKernel,
   adamw: adamwKernel,

@@ -5,7 +5,8 @@ import { columnSum } from '../kernels/columnSum.js';
 import { embed } from '../kernels/embed.js';
 import { embedBackward } from '../kernels/embedBackward.js';
 import { matmul } from '../kernels/matmul.js';
-import { meanPositions, meanPositionsBackward } from '../kernels/meanPositions.js';
+import { meanPositions } from '../kernels/meanPositions.js';
+import { meanPositionsBackward } from '../kernels/meanPositionsBackward.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
 import {

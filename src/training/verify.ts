@@ -18,6 +18,7 @@ export interface VerifiedCase {
   file: string;
   kind: string;
   executor: string;
+  replicas: number; // copies trained side by side
   ok: boolean;
   groups: Record<'logits' | 'loss' | 'grad' | 'sgd' | 'adamw', GroupResult>;
 }
@@ -73,7 +74,7 @@ export async function verifyGolden(
     }
   }
   const ok = Object.values(groups).every((g) => g.worst <= g.bound);
-  return { file, kind: c.kind, executor: executor.description, ok, groups };
+  return { file, kind: c.kind, executor: executor.description, replicas, ok, groups };
 }
 
 function experimentOf(c: GoldenCase, kind: 'sgd' | 'adamw') {

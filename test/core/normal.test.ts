@@ -1,3 +1,4 @@
+// biome-ignore-all lint/correctness/noPrecisionLoss: quantiles with the digits of their source
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { inverseNormal, log, normalAt } from '../../src/core/normal.js';

@@ -7,7 +7,7 @@ import { openNodeGpu } from '../../src/platform/node.js';
 import { type VerifiedCase, verifyGolden } from '../../src/training/verify.js';
 
 const test = suite("golden cases of the authors' PyTorch code");
-const kinds = ['hcnn', 'hlcn', 'fcn', 'mla', 'clm'];
+const kinds = ['hcnn', 'hlcn', 'fcn'];
 const read = (kind: string) => new Uint8Array(readFileSync(`test/data/golden/${kind}.safetensors`));
 
 let gpu: GpuSession;

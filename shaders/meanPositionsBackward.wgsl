@@ -1,0 +1,21 @@
+// dInput[r, b, t, c] = dOutput[r, b, c] / positions, zero where the mask (the activation behind a ReLU) is not > 0.
+// One thread owns one (b, t, c).
+struct Params {
+  batch: u32, positions: u32, channels: u32, dOutputReplica: u32,
+  maskReplica: u32, dInputReplica: u32, masked: u32,
+}
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> dOutput: array<f32>;
+@group(0) @binding(2) var<storage, read> mask: array<f32>;
+@group(0) @binding(3) var<storage, read_write> dInput: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {
+  let i = (wid.x + wid.y * count.x) * 64u + tid;
+  if (i >= p.batch * p.positions * p.channels) { return; }
+  let b = i / (p.positions * p.channels);
+  let c = i % p.channels;
+  var x = dOutput[wid.z * p.dOutputReplica + b * p.channels + c] / f32(p.positions);
+  if (p.masked == 1u && !(mask[wid.z * p.maskReplica + i] > 0.0)) { x = 0.0; }
+  dInput[wid.z * p.dInputReplica + i] = x;
+}

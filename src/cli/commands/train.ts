@@ -1,0 +1,183 @@
+/** `rhm train`: one experiment, from its file or from --set, to records, weights and checkpoints in a folder. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { contentHash } from '../../core/canonical.js';
+import { FileError, InputError } from '../../core/errors.js';
+import { type Experiment, experimentJsonSchema, parseExperiment } from '../../core/experiment.js';
+import { decodeSafetensors, type SafeFile } from '../../core/safetensors.js';
+import { applySettings } from '../../core/settings.js';
+import { createModel } from '../../models/index.js';
+import { openRunFolder } from '../../platform/nodeFolder.js';
+import { lossPlateaus } from '../../theory/losses.js';
+import { type Progress, train } from '../../training/loop.js';
+import { membersOf, plannedSteps, rulesOf } from '../../training/members.js';
+import { openExecutor } from '../../worker/executor.js';
+import { type CommandContext, number } from '../context.js';
+
+interface Options {
+  set?: string[];
+  out?: string;
+  resume?: boolean;
+  init?: string;
+  adapter?: string;
+  executor?: string;
+  checkpointSeconds: number;
+  schema?: boolean;
+  json?: boolean;
+}
+
+export function addTrain(program: Command, io: CommandContext): void {
+  program
+    .command('train')
+    .description('train one experiment: records, weights and checkpoints in a folder')
+    .argument('[experiment]', 'JSON file; every field has a default')
+    .option('--set <field=value...>', 'fields on top of the file, for example model=hcnn grammar.m=4 model.width=64')
+    .option('--out <dir>', 'run folder (default: out/<hash of the experiment>)')
+    .option('--resume', 'continue from the checkpoint in the folder, to the same bits')
+    .option('--init <file>', 'start from the weights of a safetensors file')
+    .option('--executor <name>', 'what computes: webgpu (default: the best there is)')
+    .option('--adapter <name>', 'gpu, lavapipe, swiftshader or an adapter name')
+    .option('--checkpoint-seconds <n>', 'time between checkpoints', number(0), 30)
+    .option('--schema', 'print the JSON Schema of an experiment file and stop')
+    .action(async (file: string | undefined, options: Options, command: Command) => {
+      if (options.schema) {
+        await io.write(`${JSON.stringify(experimentJsonSchema(), null, 2)}\n`);
+        return;
+      }
+      const experiment = readExperiment(file, options.set ?? []);
+      const hash = await contentHash(experiment);
+      const rules = rulesOf(experiment);
+      createModel(experiment);
+      membersOf(experiment, rules);
+      const init = options.init ? readWeights(options.init) : undefined;
+      const out = options.out ?? join('out', hash);
+      io.log(`experiment ${hash}\n${JSON.stringify(experiment, null, 2)}`);
+      const folder = openRunFolder(out);
+      const abort = abortOnSignals(io);
+      try {
+        const { executor, release } = await openExecutor(io.platform, options, io.log);
+        try {
+          io.log(`running on ${executor.description}, into ${out}`);
+          const plateaus = experiment.task.kind === 'last' ? lossPlateaus(rules).H : [];
+          let told = false;
+          const result = await train(experiment, {
+            executor,
+            folder,
+            resume: options.resume,
+            init,
+            signal: abort.signal,
+            checkpointMs: options.checkpointSeconds * 1000,
+            onProgress(progress) {
+              if (!told) io.log(`device memory: ${(progress.memoryBytes / 2 ** 20).toFixed(1)} MiB`);
+              told = true;
+              if (!options.json) io.progress(progressLine(progress, plateaus));
+            },
+          });
+          const summary = {
+            hash,
+            out,
+            reason: result.reason,
+            step: result.step,
+            steps: plannedSteps(experiment),
+            loss: result.loss,
+            H: plateaus,
+          };
+          await io.result(command, summary, () => resultText(summary));
+          if (result.reason === 'diverged') process.exitCode = 1;
+        } finally {
+          await release();
+        }
+      } finally {
+        abort.stop();
+        await folder.release();
+      }
+    });
+}
+
+/** @throws InputError naming the file or the field. */
+export function readExperiment(file: string | undefined, pairs: readonly string[]): Experiment {
+  let raw: Record<string, unknown> = {};
+  if (file !== undefined) {
+    const text = readText(file);
+    try {
+      raw = JSON.parse(text);
+    } catch (error) {
+      throw new InputError(`${file}: ${(error as Error).message}; pass a JSON file`);
+    }
+  } else if (!pairs.length)
+    throw new InputError(
+      'experiment: pass a JSON file, or fields with --set, for example --set model=hcnn grammar.m=4',
+    );
+  return parseExperiment(applySettings(raw, pairs));
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new InputError(`${file}: ${(error as NodeJS.ErrnoException).code ?? error}; pass a readable file`);
+  }
+}
+
+function readWeights(file: string): SafeFile {
+  let bytes: Uint8Array;
+  try {
+    bytes = new Uint8Array(readFileSync(file));
+  } catch (error) {
+    throw new InputError(`--init ${file}: ${(error as NodeJS.ErrnoException).code ?? error}; pass a readable file`);
+  }
+  try {
+    return decodeSafetensors(bytes, file);
+  } catch (error) {
+    throw error instanceof FileError ? new InputError(`--init ${error.message}`) : error;
+  }
+}
+
+/** The first signal asks the run to save and stop; the second one ends the process. */
+function abortOnSignals(io: CommandContext): { signal: AbortSignal; stop: () => void } {
+  const controller = new AbortController();
+  const onSignal = (name: NodeJS.Signals) => {
+    if (controller.signal.aborted) process.exit(1);
+    io.log(`${name}: saving a checkpoint; once more to stop at once`);
+    controller.abort();
+  };
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  for (const name of signals) process.on(name, onSignal);
+  return {
+    signal: controller.signal,
+    stop() {
+      for (const name of signals) process.off(name, onSignal);
+    },
+  };
+}
+
+function progressLine({ step, steps, loss, samplesPerSecond, secondsLeft }: Progress, H: readonly number[]): string {
+  const next = H.findIndex((h) => h < loss);
+  const plateau = next > 0 ? `, next plateau H(${next}) = ${H[next].toFixed(3)}` : '';
+  const rate = samplesPerSecond >= 1e4 ? `${(samplesPerSecond / 1e3).toFixed(0)}k` : samplesPerSecond.toFixed(0);
+  return `step ${step}/${steps}  loss ${loss.toFixed(4)}${plateau}  ${rate} samples/s  ${timeText(secondsLeft)} left`;
+}
+
+function timeText(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '?';
+  const s = Math.round(seconds);
+  return s < 60
+    ? `${s} s`
+    : s < 3600
+      ? `${Math.floor(s / 60)} min ${s % 60} s`
+      : `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+}
+
+function resultText(r: {
+  out: string;
+  reason: string;
+  step: number;
+  steps: number;
+  loss: number[];
+  H: number[];
+}): string {
+  const H = r.H.length ? `; exact plateaus H(0..L): ${r.H.map((h) => h.toFixed(4)).join(', ')}` : '';
+  const more = r.reason === 'interrupted' ? `; continue with --resume --out ${r.out}` : '';
+  return `${r.reason} at step ${r.step} of ${r.steps}: test loss ${r.loss.map((x) => x.toFixed(4)).join(', ')} nats${H}; records and weights in ${r.out}${more}`;
+}

@@ -1,0 +1,188 @@
+/** A run's folder on disk, for Node and Deno: atomic files, durable appends, one process at a time. */
+import {
+  closeSync,
+  fdatasyncSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { FileError } from '../core/errors.js';
+import type { RunFolder } from '../training/folder.js';
+
+const LOCK = 'run.lock';
+
+/** Opens (and makes) the folder and locks it. @throws FileError when another process holds it or it cannot be written. */
+export function openRunFolder(path: string): RunFolder {
+  const directory = resolve(path);
+  guard(path, 'make the folder', () => mkdirSync(directory, { recursive: true }));
+  const unlock = lock(directory, path);
+  const at = (file: string) => join(directory, file);
+  return {
+    name: path,
+    async read(file) {
+      try {
+        return new Uint8Array(readFileSync(at(file)));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+        throw failure(path, `read ${file}`, error);
+      }
+    },
+    async write(file, data) {
+      const beside = at(`${file}.${process.pid}.tmp`);
+      guard(path, `write ${file}`, () => {
+        try {
+          const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data;
+          writeDurably(beside, 'w', bytes);
+          renameSync(beside, at(file));
+          syncDirectory(directory);
+        } catch (error) {
+          rmSync(beside, { force: true });
+          throw error;
+        }
+      });
+    },
+    async append(file, text) {
+      guard(path, `append to ${file}`, () => writeDurably(at(file), 'a', new TextEncoder().encode(text)));
+    },
+    async release() {
+      unlock();
+    },
+  };
+}
+
+function writeDurably(file: string, flags: 'w' | 'a', bytes: Uint8Array): void {
+  const handle = openSync(file, flags);
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(handle, bytes, done);
+    fdatasyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** Makes a rename durable; some systems cannot sync a directory, and need not. */
+function syncDirectory(directory: string): void {
+  try {
+    const handle = openSync(directory, 'r');
+    try {
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+  } catch {}
+}
+
+interface Holder {
+  pid: number;
+  host: string;
+  started: string; // start time of the process, where the system tells it: process numbers are used again
+}
+
+/** A lock file with the holder's process. One left by a dead process of this host is taken over. */
+function lock(directory: string, name: string): () => void {
+  const file = join(directory, LOCK);
+  const mine: Holder = { pid: process.pid, host: hostname(), started: startOf(process.pid) };
+  for (let attempt = 0; attempt < 50; attempt++) {
+    try {
+      const handle = openSync(file, 'wx');
+      writeSync(handle, JSON.stringify(mine));
+      closeSync(handle);
+      return () => rmSync(file, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw failure(name, `write ${LOCK}`, error);
+    }
+    const holder = readHolder(file);
+    if (holder && alive(holder))
+      throw new FileError(
+        `${name}: process ${holder.pid} on ${holder.host} is working in this folder; wait for it, stop it, or choose another --out`,
+      );
+    takeAway(file, holder);
+  }
+  throw new FileError(`${name}: ${LOCK} cannot be had; remove it if no process works in this folder`);
+}
+
+/** Removes a dead holder's lock; the guard file lets only one process do so at a time. */
+function takeAway(file: string, dead: Holder | undefined): void {
+  const guardFile = `${file}.taking`;
+  try {
+    closeSync(openSync(guardFile, 'wx'));
+  } catch {
+    // Someone else is at it; a guard that a killed process left is removed after a while.
+    const age = Date.now() - (statSync(guardFile, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    if (age > 5000) rmSync(guardFile, { force: true });
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    return;
+  }
+  try {
+    const now = readHolder(file);
+    if (JSON.stringify(now) === JSON.stringify(dead)) rmSync(file, { force: true });
+  } finally {
+    rmSync(guardFile, { force: true });
+  }
+}
+
+/** undefined: the file is gone, or its writer died before it wrote its name (an empty file a second old or more). */
+function readHolder(file: string): Holder | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Holder;
+  } catch {
+    const stat = statSync(file, { throwIfNoEntry: false });
+    if (stat && Date.now() - stat.mtimeMs < 1000)
+      return { pid: process.pid, host: `${hostname()} (starting)`, started: '' };
+    return undefined;
+  }
+}
+
+function alive({ pid, host, started }: Holder): boolean {
+  if (host !== hostname()) return true; // cannot be told from here
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+  return started === startOf(pid);
+}
+
+/** Start time of a process in clock ticks since boot (Linux), '' elsewhere. */
+function startOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return '';
+  }
+}
+
+function guard<T>(name: string, what: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw failure(name, what, error);
+  }
+}
+
+const remedies: Record<string, string> = {
+  EACCES: 'you may not write there; choose another --out',
+  EROFS: 'the file system is read-only; choose another --out',
+  ENOSPC: 'the disk is full; free some space and continue with --resume',
+  EDQUOT: 'your quota is used up; free some space and continue with --resume',
+  ENOTDIR: 'a part of the path is a file; choose another --out',
+  EEXIST: 'there is a file of that name; choose another --out',
+};
+
+function failure(name: string, what: string, error: unknown): FileError {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  return new FileError(
+    `${name}: could not ${what}: ${code || message}; ${remedies[code] ?? 'look at the folder and try again'}`,
+    {
+      cause: error,
+    },
+  );
+}
