@@ -8,11 +8,11 @@ import { type Experiment, experimentJsonSchema, parseExperiment } from '../../co
 import { decodeSafetensors, type SafeFile } from '../../core/safetensors.js';
 import { applySettings } from '../../core/settings.js';
 import { createModel } from '../../models/index.js';
+import { openExecutor } from '../../platform/executor.js';
 import { openRunFolder } from '../../platform/nodeFolder.js';
 import { lossPlateaus } from '../../theory/losses.js';
 import { type Progress, train } from '../../training/loop.js';
 import { membersOf, plannedSteps, rulesOf } from '../../training/members.js';
-import { openExecutor } from '../../worker/executor.js';
 import { type CommandContext, number } from '../context.js';
 
 interface Options {

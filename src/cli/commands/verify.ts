@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../../core/errors.js';
 import { referenceExecutor } from '../../kernels/index.js';
+import { openExecutor } from '../../platform/executor.js';
 import { type VerifiedCase, verifyGolden } from '../../training/verify.js';
-import { openExecutor } from '../../worker/executor.js';
 import type { CommandContext } from '../context.js';
 
 interface Options {

@@ -2,7 +2,7 @@
 import { InputError } from '../core/errors.js';
 import { gpuExecutor } from '../kernels/index.js';
 import type { Executor } from '../plan/executor.js';
-import type { Platform } from '../platform/platform.js';
+import type { Platform } from './platform.js';
 
 export interface ExecutorChoice {
   executor?: string; // 'webgpu'; default: the best there is
