@@ -98,7 +98,10 @@ export async function buildBundles() {
 const requireBanner =
   "import { createRequire as rhmCreateRequire } from 'node:module';\nconst require = rhmCreateRequire(import.meta.url);";
 
-/** Declarations of src/ into dist/types/, for npm pack. Needed by users of the library, not to run. */
+/**
+ * Declarations of src/ into dist/types/, for npm pack. They use the WebGPU types of TypeScript's own DOM library (6 and
+ * newer); a reference to @webgpu/types would clash with those.
+ */
 export function buildTypes() {
   say('writing declarations');
   const tsc = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'src/build/tsconfig.types.json'], {
@@ -106,11 +109,6 @@ export function buildTypes() {
     stdio: 'inherit',
   });
   if (tsc.status !== 0) process.exit(tsc.status ?? 1);
-  const entries = join(root, 'dist/types/entry');
-  for (const name of readdirSync(entries).filter((f) => f.endsWith('.d.ts'))) {
-    const file = join(entries, name);
-    writeFileSync(file, `/// <reference types="@webgpu/types" />\n${readFileSync(file, 'utf8')}`);
-  }
 }
 
 function newestIn(paths) {

@@ -1,0 +1,130 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { AdapterSummary } from '../../src/gpu/device.js';
+import { launchBrowser, openPage } from '../support/browser.js';
+import { deno, run } from '../support/run.js';
+import { serve } from '../support/server.js';
+
+/** Prints the adapter's name as the main thread and a worker see it. Runs in Node and Deno. */
+const program = (entry: string) => `
+import { lab, startWorker, InputError } from 'rhm-lab/${entry}';
+import * as core from 'rhm-lab';
+if (new core.InputError('x').exitCode !== 2 || new InputError('x').name !== 'InputError') throw new Error('errors');
+const main = await lab.adapter();
+const worker = await startWorker();
+const inWorker = await worker.api.adapter();
+await worker.terminate();
+console.log(JSON.stringify([main, inWorker]));
+`;
+
+const test = suite('the packed package in an empty folder');
+let folder = '';
+test.before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'rhm-consumer-'));
+  const packed = await npm(['pack', '--silent', '--pack-destination', folder], process.cwd());
+  assert.is(packed.code, 0, packed.stderr);
+  const [tarball] = readdirSync(folder).filter((f) => f.endsWith('.tgz'));
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
+  const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'];
+  const installed = await npm(['install', ...quiet, `./${tarball}`], folder);
+  assert.is(installed.code, 0, installed.stderr);
+});
+test.after(() => rmSync(folder, { recursive: true, force: true }));
+
+test('holds the bundles, declarations and readme, and no source', () => {
+  const files = readdirSync(join(folder, 'node_modules/rhm-lab'), { recursive: true, encoding: 'utf8' });
+  for (const name of ['dist/cli.js', 'dist/web.js', 'dist/types/entry/node.d.ts', 'README.md', 'LICENSE'])
+    assert.ok(files.includes(name), name);
+  assert.not.ok(files.some((f) => /^(src|test|shaders|assembly)\//.test(f)));
+});
+
+test('Node: import, a worker, and the command', async () => {
+  writeFileSync(join(folder, 'node.mjs'), program('node'));
+  const ran = await run(process.execPath, ['node.mjs'], { cwd: folder, env: { RHM_ADAPTER: 'swiftshader' } });
+  assertAdapters(ran, 'node');
+  const command = await npm(['exec', '--offline', '--', 'rhm', '--version'], folder);
+  assert.match(command.stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+test('Deno: import and a worker', async () => {
+  writeFileSync(join(folder, 'deno.mjs'), program('deno'));
+  const env = { RHM_ADAPTER: 'swiftshader' };
+  assertAdapters(await deno(['run', '-A', '--node-modules-dir=manual', 'deno.mjs'], { cwd: folder, env }), 'deno');
+});
+
+test('a page without bundler: import map, a worker, no other file', async () => {
+  writeFileSync(
+    join(folder, 'page.html'),
+    `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
+<script type="importmap">{ "imports": { "rhm-lab/web": "/node_modules/rhm-lab/dist/web.js", "rhm-lab": "/node_modules/rhm-lab/dist/index.js" } }</script>
+<script type="module">window.ran = (async () => {
+  const lines = [];
+  const console = { log: (line) => lines.push(line) };
+  ${program('web').replace(/^import (.*) from (.*);$/gm, (_, what, from) => `const ${what.replace('* as ', '')} = await import(${from});`)}
+  return lines[0];
+})();</script>`,
+  );
+  const server = await serve({ '/': folder }, false);
+  const browser = await launchBrowser();
+  try {
+    const { page, problems } = await openPage(browser, `${server.origin}/page.html`);
+    const stdout = (await page.evaluate('window.ran')) as string;
+    assertAdapters({ code: 0, stdout, stderr: '' }, 'Chrome');
+    assert.equal(problems, []);
+    assert.equal(server.missing, []);
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+});
+
+test('TypeScript: the declarations stand by themselves', async () => {
+  mkdirSync(join(folder, 'typed'), { recursive: true });
+  writeFileSync(
+    join(folder, 'typed/main.ts'),
+    `import { type DoctorReport, lab, openGpu, progress, startWorker } from 'rhm-lab/node';
+import { openGpu as openInPage } from 'rhm-lab/web';
+import { openGpu as openInDeno } from 'rhm-lab/deno';
+import { RhmError } from 'rhm-lab';
+const report: DoctorReport = await lab.doctor({}, (line) => console.log(line.length));
+const worker = await startWorker();
+const again: DoctorReport = await worker.api.doctor({}, progress((line: string) => console.log(line)));
+const session = await openGpu({ adapter: 'gpu' });
+const device: GPUDevice = session.device;
+// @ts-expect-error a misspelt option
+await openInPage({ adaptr: 'gpu' });
+console.log(report, again, device, openInDeno, RhmError);
+`,
+  );
+  const compilerOptions = {
+    strict: true,
+    noEmit: true,
+    target: 'es2022',
+    module: 'nodenext',
+    lib: ['es2023', 'dom'],
+    types: [],
+    skipLibCheck: false,
+  };
+  writeFileSync(join(folder, 'typed/tsconfig.json'), JSON.stringify({ compilerOptions, include: ['main.ts'] }));
+  const checked = await run(resolve('node_modules/.bin/tsc'), ['-p', join(folder, 'typed')]);
+  assert.is(checked.code, 0, checked.stdout);
+});
+
+test.run();
+
+function npm(args: readonly string[], cwd: string) {
+  return run('npm', args, { cwd, timeoutSeconds: 300 });
+}
+
+function assertAdapters(ran: { code: number | null; stdout: string; stderr: string }, runtime: string): void {
+  assert.is(ran.code, 0, ran.stderr);
+  const adapters = JSON.parse(ran.stdout) as AdapterSummary[];
+  assert.is(adapters.length, 2);
+  for (const adapter of adapters) {
+    assert.is(adapter.name, 'SwiftShader');
+    assert.ok(adapter.runtime.startsWith(runtime), adapter.runtime);
+  }
+}
