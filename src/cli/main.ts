@@ -1,7 +1,8 @@
 /** The command line, `rhm`. Exit status: 0 done, 1 failed, 2 wrong usage or input. */
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
-import { RhmError } from '../core/errors.js';
+import { FileError, RhmError } from '../core/errors.js';
+import { reason } from '../platform/atomicFile.js';
 import type { Platform } from '../platform/platform.js';
 import { commands } from './commands/index.js';
 import { createContext } from './context.js';
@@ -13,7 +14,7 @@ const debug = argv.includes('--debug') || /^(1|true|yes)$/i.test(process.env.RHM
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    process.exit(report(new FileError(`cannot write standard output: ${reason(error)}`, { cause: error })));
   });
 
 process.exitCode = await main();

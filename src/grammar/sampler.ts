@@ -160,9 +160,10 @@ export class Sampler {
     if (change) new Uint32Array(this.memory.buffer, this.changeAt, 6).set(changeWords(this.rules, change));
   }
 
-  private checkRange(source: Source, start: number, count: number) {
+  /** @throws InputError when sentences start .. start+count-1 do not exist. */
+  checkRange(source: Source, start: number, count: number): void {
     checkInteger('start', start, 0, INDEX_LIMIT - 1, 'first sentence');
-    checkInteger('count', count, 0, 2 ** 31 - 1, 'sentences per call');
+    checkInteger('count', count, 0, INDEX_LIMIT, 'sentences');
     if (start + count + source.first > INDEX_LIMIT)
       throw new InputError(`start + count: sentence numbers stay below 2^48, got ${start} + ${count}`);
     if (source.mode === 'permutation' && !source.length && BigInt(source.first + start + count) > source.size)

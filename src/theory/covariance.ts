@@ -7,12 +7,16 @@ import { marginals, push, transitions } from './marginals.js';
  * Float64Array [v * v] at [a * v + b], a the symbol, b the last token. level counts from the leaves (0 = a token, a
  * level-h symbol spans s^h tokens); position from 0 to s^(L-h) - 2 (the last one is the token's own ancestor).
  */
-export function covarianceWithLast(rules: Rules, level: number, position: number): Float64Array {
+export function covarianceWithLast(
+  rules: Rules,
+  level: number,
+  position: number,
+  prepared = { step: transitions(rules), prior: marginals(rules) },
+): Float64Array {
   const { s, L, v } = rules;
   checkInteger('level', level, 0, L - 1, 'from the leaves');
   checkInteger('position', position, 0, s ** (L - level) - 2, 'left of the last symbol of its level');
-  const step = transitions(rules);
-  const prior = marginals(rules);
+  const { step, prior } = prepared;
   const depth = L - level;
   const ell = commonLevel(rules, level, position);
   const top = L - ell; // depth of the lowest common ancestor
@@ -55,9 +59,10 @@ export function rmsCovariances(rules: Rules, level = 0): number[] {
   const { s, L, v } = rules;
   const squares = new Float64Array(L + 1);
   const counts = new Float64Array(L + 1);
+  const prepared = { step: transitions(rules), prior: marginals(rules) };
   for (let position = 0; position < s ** (L - level) - 1; position++) {
     const ell = commonLevel(rules, level, position);
-    for (const c of covarianceWithLast(rules, level, position)) squares[ell] += c * c;
+    for (const c of covarianceWithLast(rules, level, position, prepared)) squares[ell] += c * c;
     counts[ell] += v * v;
   }
   return Array.from(squares, (x, ell) => (counts[ell] ? Math.sqrt(x / counts[ell]) : 0));

@@ -1,7 +1,19 @@
 /** The table of commands, in the order of `rhm --help`. */
 import type { AddCommand } from '../context.js';
+import { addCorrelations } from './correlations.js';
 import { addDoctor } from './doctor.js';
+import { addRules } from './rules.js';
+import { addSample } from './sample.js';
+import { addTheory } from './theory.js';
 import { addTrain } from './train.js';
 import { addVerify } from './verify.js';
 
-export const commands: readonly AddCommand[] = [addDoctor, addTrain, addVerify];
+export const commands: readonly AddCommand[] = [
+  addDoctor,
+  addRules,
+  addSample,
+  addTheory,
+  addCorrelations,
+  addTrain,
+  addVerify,
+];

@@ -1,0 +1,29 @@
+/** `rhm rules`: a random grammar as JSON. */
+import type { Command } from 'commander';
+import type { Rules } from '../../core/rules.js';
+import type { CommandContext } from '../context.js';
+import { type GrammarFlags, grammarOptions, loadGrammar, looseNumber } from '../grammarOptions.js';
+import { writeOutput } from '../output.js';
+
+export function addRules(program: Command, io: CommandContext): void {
+  grammarOptions(program.command('rules'))
+    .description(
+      'draw a grammar: JSON {v, n, m, s, L, rules[level][symbol][rule] = tuple}; or check one given by --rules',
+    )
+    .option('--seed <seed>', 'seed of the rules', looseNumber, 0)
+    .option('-o, --out <file>', 'write there instead of standard output')
+    .action(async (flags: GrammarFlags & { seed: number; out?: string }, command: Command) => {
+      const rules = await loadGrammar(flags, flags.seed);
+      const compact = command.optsWithGlobals().json;
+      await writeOutput(io, flags.out, (write) => write(compact ? `${JSON.stringify(rules)}\n` : readable(rules)));
+    });
+}
+
+/** JSON with one line per symbol. */
+function readable({ rules, ...rest }: Rules): string {
+  const levels = rules.map(
+    (level) => `[\n      ${level.map((symbol) => JSON.stringify(symbol)).join(',\n      ')}\n    ]`,
+  );
+  const head = JSON.stringify(rest, null, 2).slice(0, -2);
+  return `${head},\n  "rules": [\n    ${levels.join(',\n    ')}\n  ]\n}\n`;
+}

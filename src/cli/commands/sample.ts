@@ -1,0 +1,112 @@
+/** `rhm sample`: sentences of a grammar, as many as wanted, in constant memory. */
+import { type Command, Option } from 'commander';
+import { checkInteger, checkSeed } from '../../core/check.js';
+import { INDEX_LIMIT } from '../../core/grammar-image.js';
+import { npyHeader } from '../../core/npy.js';
+import type { Source } from '../../core/sample-source.js';
+import { streamKey } from '../../core/threefry.js';
+import { derivationSource } from '../../grammar/dataset.js';
+import { createSampler, type Sampler } from '../../grammar/sampler.js';
+import type { CommandContext } from '../context.js';
+import { type GrammarFlags, grammarOptions, loadGrammar, looseNumber } from '../grammarOptions.js';
+import { type Write, writeOutput } from '../output.js';
+
+interface SampleFlags extends GrammarFlags {
+  count: number;
+  start: number;
+  seed: number;
+  rulesSeed?: number;
+  tree?: boolean;
+  distinct?: boolean;
+  format: 'jsonl' | 'npy' | 'text';
+  out?: string;
+}
+
+const CHUNK_TOKENS = 2 ** 16;
+
+export function addSample(program: Command, io: CommandContext): void {
+  grammarOptions(program.command('sample'))
+    .description('draw sentences; sentence i of a seed is always the same')
+    .requiredOption('--count <n>', 'sentences', looseNumber)
+    .option('--start <i>', 'number of the first sentence', looseNumber, 0)
+    .option('--seed <seed>', 'seed of the sentences, and of the rules unless they are given', looseNumber, 0)
+    .option('--rules-seed <seed>', 'seed of the rules', looseNumber)
+    .option('--distinct', 'without replacement: no sentence twice over all starts')
+    .option('--tree', 'whole derivations: jsonl gives symbols and rules by level, the others symbols, root first')
+    .addOption(new Option('--format <format>', 'output format').choices(['jsonl', 'npy', 'text']).default('jsonl'))
+    .option('-o, --out <file>', 'write there instead of standard output')
+    .action(async (flags: SampleFlags) => {
+      checkSeed(flags.seed);
+      const count = checkInteger('count', flags.count, 0, INDEX_LIMIT, 'sentences');
+      const start = checkInteger('start', flags.start, 0, INDEX_LIMIT, 'number of the first sentence');
+      const rules = await loadGrammar(flags, flags.rulesSeed ?? flags.seed);
+      const key = streamKey(flags.seed, 'data');
+      const source: Source = flags.distinct
+        ? derivationSource(rules, flags.seed)
+        : { mode: 'stream', key, size: 0n, first: 0, length: 0 };
+      const sampler = await createSampler(rules);
+      sampler.checkRange(source, start, count);
+      await writeOutput(io, flags.out, (write) => produce(sampler, source, { ...flags, start, count }, write, io));
+    });
+}
+
+async function produce(sampler: Sampler, source: Source, flags: SampleFlags, write: Write, io: CommandContext) {
+  const { start, count, tree, format } = flags;
+  const row = tree ? sampler.symbolsPerTree : sampler.tokensPerSentence;
+  const narrow = Math.max(sampler.rules.v, tree ? sampler.rules.n : 0) <= 256;
+  if (format === 'npy') await write(npyHeader(narrow ? '|u1' : '<u4', [count, row]));
+  const perChunk = Math.max(1, Math.floor(CHUNK_TOKENS / row));
+  for (let done = 0; done < count; done += perChunk) {
+    const rows = Math.min(perChunk, count - done);
+    if (done > 0) io.progress(`${done} of ${count} sentences (${Math.floor((100 * done) / count)}%)`);
+    const first = start + done;
+    if (tree) {
+      const { symbols, rules } = sampler.trees(source, first, rows);
+      if (format === 'jsonl') await write(treeLines(sampler, symbols, rules, first, rows));
+      else
+        await write(format === 'npy' ? littleEndian(narrow ? Uint8Array.from(symbols) : symbols) : text(symbols, row));
+    } else {
+      const tokens = narrow ? new Uint8Array(rows * row) : new Uint32Array(rows * row);
+      sampler.tokens(source, first, rows, tokens);
+      if (format === 'npy') await write(littleEndian(tokens));
+      else await write(format === 'text' ? text(tokens, row) : tokenLines(tokens, row, first));
+    }
+  }
+}
+
+function text(values: Uint8Array | Uint32Array, row: number): string {
+  let out = '';
+  for (let i = 0; i < values.length; i += row) out += `${values.subarray(i, i + row).join(' ')}\n`;
+  return out;
+}
+
+function tokenLines(tokens: Uint8Array | Uint32Array, row: number, first: number): string {
+  let out = '';
+  for (let i = 0; i * row < tokens.length; i++)
+    out += `{"index":${first + i},"tokens":[${tokens.subarray(i * row, (i + 1) * row).join()}]}\n`;
+  return out;
+}
+
+/** symbols[depth] and rules[depth] of each sentence; depth 0 is the root, the last symbols are the tokens. */
+function treeLines(sampler: Sampler, symbols: Uint32Array, rules: Uint32Array, first: number, rows: number): string {
+  const { s, L } = sampler.rules;
+  const levels = (values: Uint32Array, from: number, count: number) => {
+    const parts: string[] = [];
+    for (let depth = 0, at = from; depth < count; at += s ** depth++)
+      parts.push(`[${values.subarray(at, at + s ** depth).join()}]`);
+    return `[${parts.join()}]`;
+  };
+  let out = '';
+  for (let i = 0; i < rows; i++) {
+    const end = (i + 1) * sampler.symbolsPerTree;
+    const tokens = symbols.subarray(end - sampler.tokensPerSentence, end).join();
+    const tree = levels(symbols, i * sampler.symbolsPerTree, L + 1);
+    out += `{"index":${first + i},"tokens":[${tokens}],"symbols":${tree},"rules":${levels(rules, i * sampler.rulesPerTree, L)}}\n`;
+  }
+  return out;
+}
+
+/** The elements' bytes. Every platform that runs WebGPU or this WebAssembly is little-endian, as .npy says. */
+function littleEndian(values: Uint8Array | Uint32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}

@@ -1,0 +1,167 @@
+/** `rhm theory`: exact losses, correlations, sample complexities and exponents of a grammar or an ensemble. */
+import type { Command } from 'commander';
+import { checkInteger, checkSeed } from '../../core/check.js';
+import { type GrammarShape, makeRules, type Rules } from '../../core/rules.js';
+import { logDerivations } from '../../grammar/derivations.js';
+import {
+  classificationComplexity,
+  contraction,
+  ensemblePlateaus,
+  type Family,
+  lossPlateaus,
+  refinedMeanSquare,
+  rmsCovariances,
+  sampleComplexities,
+  scalingExponent,
+  simpleMeanSquare,
+} from '../../theory/index.js';
+import type { CommandContext } from '../context.js';
+import { type GrammarFlags, grammarOptions, loadGrammar, looseNumber, shapeOf, weightsOf } from '../grammarOptions.js';
+
+interface TheoryFlags extends GrammarFlags {
+  seed: number;
+  instances?: number;
+}
+
+export function addTheory(program: Command, io: CommandContext): void {
+  grammarOptions(program.command('theory'))
+    .description('exact losses H(ell), correlations, sample complexities P_ell and exponents; losses in nats')
+    .option('--seed <seed>', 'seed of the rules', looseNumber, 0)
+    .option('--instances <k>', 'average over k random grammars, seeds seed .. seed+k-1', looseNumber)
+    .action(async (flags: TheoryFlags, command: Command) => {
+      checkSeed(flags.seed);
+      const instances = checkInteger('instances', flags.instances ?? 1, 1, 1e6, 'random grammars');
+      const grammars = await source(flags, instances);
+      const found = examine(grammars, instances, io);
+      await io.result(command, found, () => theoryText(found));
+    });
+}
+
+type Theory = ReturnType<typeof examine>;
+
+async function source(flags: TheoryFlags, instances: number): Promise<(i: number) => Rules> {
+  if (flags.rules !== undefined && instances > 1) shapeOf({ ...flags, rules: undefined }); // says what is missing
+  const first = await loadGrammar(flags, flags.seed);
+  return (i) => (i === 0 ? first : makeRules(shapeOf(flags), flags.seed + i, weightsOf(flags)));
+}
+
+function examine(grammars: (i: number) => Rules, instances: number, io: CommandContext) {
+  const shape: GrammarShape = grammars(0);
+  const { v, n, m, s, L } = shape;
+  const H = new Moments(L + 1);
+  const H_unif = new Moments(L + 1);
+  const squares = Array.from({ length: L }, () => new Moments(L + 1));
+  let sampled = 0;
+  for (let i = 0; i < instances; i++) {
+    if (i > 0) io.progress(`${i} of ${instances} grammars`);
+    const rules = grammars(i);
+    const plateaus = lossPlateaus(rules);
+    H.add(plateaus.H);
+    H_unif.add(plateaus.H_unif);
+    sampled = Math.max(sampled, ...plateaus.H_error);
+    squares.forEach((moments, h) => {
+      moments.add(rmsCovariances(rules, h).map((x) => x * x));
+    });
+  }
+  const covariance = squares.flatMap((moments, h) =>
+    Array.from({ length: L - h }, (_, i) => h + 1 + i).map((ell) => ({
+      level: h, // of the symbol, from the leaves; 0 = a token
+      ell, // level of the common ancestor with the last token
+      meanSquare: moments.mean[ell],
+      error: moments.error()[ell],
+      simple: simpleMeanSquare(shape, ell, h),
+      refined: refinedMeanSquare(shape, ell, h),
+    })),
+  );
+  return {
+    grammar: { v, n, m, s, L },
+    instances,
+    f: m / v ** (s - 1),
+    lambda: contraction(shape),
+    log10Derivations: logDerivations(shape) / Math.LN10,
+    H: H.mean,
+    H_error: H.error(sampled),
+    H_unif: H_unif.mean,
+    H_unif_error: H_unif.error(sampled),
+    H_unif_mean: ensemblePlateaus(shape),
+    covariance,
+    P: {
+      transformer: sampleComplexities(shape, 'transformer').map(finite),
+      cnn: sampleComplexities(shape, 'cnn').map(finite),
+      classification: classificationComplexity(shape),
+    },
+    alpha: { transformer: exponent(shape, 'transformer'), cnn: exponent(shape, 'cnn') },
+  };
+}
+
+const finite = (x: number) => (Number.isFinite(x) ? x : null);
+
+/** null where the law does not hold (m = 1 or f = 1). */
+function exponent(shape: GrammarShape, family: Family): number | null {
+  return shape.m > 1 && shape.m < shape.v ** (shape.s - 1) ? scalingExponent(shape, family) : null;
+}
+
+/** Mean and standard error of vectors, one by one. */
+class Moments {
+  readonly mean: number[];
+  private readonly squares: number[];
+  private count = 0;
+
+  constructor(length: number) {
+    this.mean = new Array(length).fill(0);
+    this.squares = new Array(length).fill(0);
+  }
+
+  add(values: readonly number[]): void {
+    this.count++;
+    values.forEach((x, i) => {
+      const delta = x - this.mean[i];
+      this.mean[i] += delta / this.count;
+      this.squares[i] += delta * (x - this.mean[i]);
+    });
+  }
+
+  /** floor: error of a single value, used where there is only one. */
+  error(floor = 0): number[] {
+    if (this.count < 2) return this.mean.map(() => floor);
+    return this.squares.map((x) => Math.sqrt(x / (this.count - 1) / this.count));
+  }
+}
+
+function theoryText(t: Theory): string {
+  const { v, n, m, s, L } = t.grammar;
+  const number = (x: number | null) => (x === null ? 'none' : x >= 1e5 ? x.toExponential(3) : x.toPrecision(6));
+  const table = (rows: string[][]) => {
+    const widths = rows[0].map((_, c) => Math.max(...rows.map((r) => r[c].length)));
+    return rows.map((r) => r.map((cell, c) => cell.padStart(widths[c])).join('  ')).join('\n');
+  };
+  const losses = [['ell', 'H', '+-', 'H_unif', 'H_unif_mean', 'P transformer', 'P cnn']];
+  for (let ell = 0; ell <= L; ell++)
+    losses.push([
+      String(ell),
+      t.H[ell].toFixed(6),
+      t.H_error[ell] ? t.H_error[ell].toFixed(6) : '',
+      t.H_unif[ell].toFixed(6),
+      t.H_unif_mean[ell].toFixed(6),
+      ell ? number(t.P.transformer[ell - 1]) : '',
+      ell ? number(t.P.cnn[ell - 1]) : '',
+    ]);
+  const covariances = [['level', 'ell', 'mean square', 'refined', 'simple']];
+  for (const c of t.covariance)
+    covariances.push([
+      String(c.level),
+      String(c.ell),
+      ...[c.meanSquare, c.refined, c.simple].map((x) => x.toExponential(4)),
+    ]);
+  return [
+    `v=${v} n=${n} m=${m} s=${s} L=${L}  f=${number(t.f)}  10^${t.log10Derivations.toFixed(2)} derivations, ${t.instances} grammar(s)`,
+    '',
+    'Entropy of the last token in nats, seeing the s^ell - 1 tokens before it; samples P_ell up to a prefactor',
+    table(losses),
+    '',
+    'Covariance of the last token with symbols of a level (0 = tokens), by level ell of the common ancestor',
+    table(covariances),
+    '',
+    `alpha: transformer ${number(t.alpha.transformer)}, cnn ${number(t.alpha.cnn)}; classification P* = ${number(t.P.classification)}`,
+  ].join('\n');
+}
