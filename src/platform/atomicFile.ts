@@ -70,6 +70,7 @@ const remedies: Record<string, string> = {
   EROFS: 'the file system is read-only; choose another place',
   ENOSPC: 'no space left on the disk; free some or choose another place',
   EDQUOT: 'the disk quota is used up; free some or choose another place',
+  EFBIG: 'the file would be larger than allowed (ulimit -f)',
   EISDIR: 'it is a folder; name a file',
   ENOTDIR: 'a part of the path is a file, not a folder',
 };

@@ -7,7 +7,11 @@ import type { Outcome } from '../platform/fixtures/scenario.js';
 export type { Outcome };
 
 /** A folder in build/ with the given fixtures bundled as name.js; the caller removes it. */
-export async function bundleFixtures(platform: 'node' | 'browser', names: readonly string[]): Promise<string> {
+export async function bundleFixtures(
+  platform: 'node' | 'browser',
+  names: readonly string[],
+  from = 'test/platform/fixtures',
+): Promise<string> {
   const esbuild = await import('esbuild');
   mkdirSync('build', { recursive: true });
   const outdir = mkdtempSync(resolve('build/fixtures-'));
@@ -18,7 +22,7 @@ export async function bundleFixtures(platform: 'node' | 'browser', names: readon
     platform,
     packages: platform === 'node' ? 'external' : undefined,
     loader: { '.wgsl': 'text', '.wasm': 'binary' },
-    entryPoints: Object.fromEntries(names.map((name) => [name, resolve('test/platform/fixtures', `${name}.ts`)])),
+    entryPoints: Object.fromEntries(names.map((name) => [name, resolve(from, `${name}.ts`)])),
     outdir,
     logLevel: 'warning',
   });
