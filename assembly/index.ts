@@ -1,6 +1,9 @@
 /** Everything the WebAssembly module exports. One line a file; see the files for what they do. */
 export { permute } from './draws';
 export { fastScratchBytes, sampleFast } from './fast';
+export * from './kernels/index';
+export { exp1 } from './math';
+export { advance, attach, start, work } from './run';
 export { generalScratchBytes, sampleGeneral } from './sampler';
 export { threefry } from './threefry';
 

@@ -2,7 +2,7 @@ import source from '../../shaders/adamw.wgsl';
 import type { PlanBuilder } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/optimisers.js';
-import { addUpdate, caseFill, lowerUpdate, type OptimiserOptions, paceOf, row } from './optimisers.js';
+import { addUpdate, caseFill, lowerUpdate, type OptimiserOptions, paceOf, row, wasmUpdate } from './optimisers.js';
 import type { KernelSpec } from './types.js';
 
 /** Adds AdamW over the flat block. moment1, moment2 [R, P]: start at zero, updated in place. */
@@ -25,6 +25,7 @@ export const adamwKernel: KernelSpec = {
       );
   },
   webgpu: (call) => lowerUpdate(call, 'adamw', source),
+  wasm: (call) => wasmUpdate(call, 'adamw'),
   cost(call) {
     const elements = call.outputs.params.shape[0] * elementsPerReplica(call.outputs.params);
     return { flops: 14 * elements, bytes: 28 * elements };

@@ -5,6 +5,7 @@ import { type Dispatch, read, type Scratch, write } from '../gpu/dispatch.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/crossEntropy.js';
+import { at, partsFor, type ShareScratch, stride, type WasmCommand } from '../wasm/command.js';
 import type { HostViews, KernelCase, KernelSpec } from './types.js';
 
 export interface CrossEntropyOptions {
@@ -83,6 +84,7 @@ export const crossEntropyKernel: KernelSpec = {
     }
   },
   webgpu: lower,
+  wasm,
   cost(call: Call) {
     const p = call.params as unknown as Params;
     const elements = call.inputs.logits.shape[0] * p.rows * p.classes;
@@ -127,6 +129,22 @@ function lower(call: Call, _traits: unknown, scratch: Scratch): Dispatch[] {
       bindings: [read(target), read(clock), write(record)],
       workgroups: [replicas, 1, 1],
     },
+  ];
+}
+
+function wasm(call: Call, scratch: ShareScratch): WasmCommand[] {
+  const p = call.params as unknown as Params;
+  const { logits, targets, clock } = call.inputs;
+  const { dLogits, record } = call.outputs;
+  const replicas = logits.shape[0];
+  const words = [
+    ...[at(logits), at(targets), at(clock), at(dLogits), at(record), scratch(8 * replicas * p.rows)],
+    ...[logits, targets, clock, dLogits, record].map(stride),
+    ...[replicas, p.rows, p.classes, p.rowsPerSentence, p.targetRow, p.targetOffset, p.ring, p.clockWord],
+  ];
+  return [
+    { kernel: 'crossEntropy', words, parts: partsFor(replicas * p.rows * (6 * p.classes + 40)) },
+    { kernel: 'crossEntropyRecord', words, parts: partsFor(4 * replicas * p.rows) },
   ];
 }
 

@@ -4,6 +4,7 @@ import { type Dispatch, f32, read, write } from '../gpu/dispatch.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type ParamValue, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/embed.js';
+import { at, partsFor, stride, type WasmWord } from '../wasm/command.js';
 import { type CaseShape, embedShapes } from './embed.cases.js';
 import type { HostViews, KernelCase, KernelSpec } from './types.js';
 
@@ -60,6 +61,20 @@ export const embedKernel: KernelSpec = {
       );
   },
   webgpu: lower,
+  wasm(call: Call) {
+    const s = call.params as unknown as EmbedParams;
+    const { tokens, weight, position } = call.inputs;
+    const { output } = call.outputs;
+    const work = (output.shape[0] * s.batch * s.windows * s.width * (s.filter + 2)) / 4;
+    return [
+      {
+        kernel: 'embed',
+        words: wasmWords(s, { tokens, weight, position, output }),
+        parts: partsFor(work),
+        threadBytes: 4 * (32 * (s.filter + 1) + s.filter),
+      },
+    ];
+  },
   cost(call: Call) {
     const s = call.params as unknown as EmbedParams;
     const outputs = call.outputs.output.shape[0] * s.batch * s.windows * s.width;
@@ -110,6 +125,18 @@ export function shapeOf(op: string, o: Omit<EmbedOptions, 'output'>, output: Ten
     scale: o.scale,
     relu: o.relu ?? false,
   };
+}
+
+/** The parameter words of assembly/kernels/embed.ts; weight: dWeight when going backward. */
+export function wasmWords(s: EmbedParams, tensors: Record<string, Tensor | undefined>): WasmWord[] {
+  const { tokens, weight, position, output, dOutput } = tensors;
+  return [
+    ...[tokens, weight, position, output, dOutput].map(at),
+    ...[tokens, weight, position, output, dOutput].map(stride),
+    ...[weight!.shape[0], s.batch, s.windows, s.length, s.width, s.v, s.filter, s.stride, s.padding],
+    ...[s.firstToken, s.tokenRow, s.masked, Number(s.local), Number(s.whitened), Number(s.relu), { f32: s.scale }],
+    ...[s.whitened ? (1 - 1 / s.v) ** -0.5 : 1, s.whitened ? 1 / s.v : 0, s.v ** -0.5].map((f) => ({ f32: f })),
+  ];
 }
 
 function lower(call: Call): Dispatch[] {

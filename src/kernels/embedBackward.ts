@@ -4,8 +4,9 @@ import { type AdapterTraits, type Dispatch, f32, read, type Scratch, write } fro
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/embed.js';
+import { partsFor } from '../wasm/command.js';
 import { type CaseShape, embedShapes } from './embed.cases.js';
-import { type EmbedOptions, type EmbedParams, shapeOf } from './embed.js';
+import { type EmbedOptions, type EmbedParams, shapeOf, wasmWords } from './embed.js';
 import { sumSplits } from './splits.js';
 import type { HostViews, KernelCase, KernelSpec } from './types.js';
 
@@ -42,6 +43,20 @@ export const embedBackwardKernel: KernelSpec = {
       );
   },
   webgpu: lower,
+  wasm(call: Call) {
+    const s = call.params as unknown as EmbedParams;
+    const { tokens, output, dOutput } = call.inputs;
+    const weight = call.outputs.dWeight;
+    const work = (weight.shape[0] * s.batch * s.windows * s.width * (s.filter + 1)) / 2;
+    return [
+      {
+        kernel: 'embedBackward',
+        words: wasmWords(s, { tokens, weight, output, dOutput }),
+        parts: partsFor(work),
+        threadBytes: 4 * 32 * (s.filter + 2),
+      },
+    ];
+  },
   cost(call: Call) {
     const s = call.params as unknown as EmbedParams;
     const rows = call.outputs.dWeight.shape[0] * s.batch * s.windows * s.width;

@@ -4,6 +4,7 @@ import type { AdapterTraits, Dispatch, Scratch } from '../gpu/dispatch.js';
 import { GpuExecutor } from '../gpu/executor.js';
 import type { Call } from '../plan/types.js';
 import { ReferenceExecutor } from '../reference/executor.js';
+import { WasmExecutor, type WasmOptions } from '../wasm/executor.js';
 import { adamwKernel } from './adamw.js';
 import { blendKernel } from './blend.js';
 import { columnSumKernel } from './columnSum.js';
@@ -45,6 +46,16 @@ export function gpuExecutor(gpu: GpuSession, tuned?: ReadonlyMap<string, string>
   const lower = (call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] =>
     kernelOf(call).webgpu(call, traits, scratch);
   return new GpuExecutor(gpu, lower, tuned);
+}
+
+/** Runs programs on the CPU. options: threads and how to start them; platforms know both. @throws InputError */
+export function wasmExecutor(options: WasmOptions = {}): WasmExecutor {
+  return new WasmExecutor((call, scratch) => {
+    const { wasm } = kernelOf(call);
+    if (!wasm)
+      throw new ShapeError(`${call.op} (${call.label}): not available in WebAssembly; use the webgpu executor`);
+    return wasm(call, scratch);
+  }, options);
 }
 
 /** Runs programs in float64 on the host. */

@@ -9,6 +9,7 @@ import { type AdapterTraits, type Dispatch, f32, linearGrid, read, type Scratch,
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/matmul.js';
+import { at, partsFor, stride, type WasmCommand } from '../wasm/command.js';
 import type { Cost, HostViews, KernelCase, KernelSpec } from './types.js';
 
 export type Form = 'NN' | 'NT' | 'TN';
@@ -113,7 +114,14 @@ export function matmul(plan: PlanBuilder, o: MatmulOptions): void {
   plan.call({ op: 'matmul', label: o.label, inputs, outputs: { c: o.c.tensor }, params: { ...params } });
 }
 
-export const matmulKernel: KernelSpec = { op: 'matmul', reference: runReference, webgpu: lower, cost, cases: cases() };
+export const matmulKernel: KernelSpec = {
+  op: 'matmul',
+  reference: runReference,
+  webgpu: lower,
+  wasm,
+  cost,
+  cases: cases(),
+};
 
 function resolve(label: string, name: string, view: MatrixView, rows: number, cols: number, groups: number) {
   const row = view.row ?? view.tensor.shape[view.tensor.shape.length - 1];
@@ -268,6 +276,31 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
       workgroups: [Math.ceil(p.n / bn), Math.ceil(p.m / bm), batch],
     };
   }
+}
+
+/** Scratch of a thread in assembly/kernels/matmul.ts: packed B, packed A, partial sums. */
+const WASM_BLOCKS = { rows: 512, cols: 256, depth: 384 };
+
+function wasm(call: Call): WasmCommand[] {
+  const p = call.params as unknown as Params;
+  const { a, b, bias, mask, residual } = call.inputs;
+  const { c } = call.outputs;
+  const { rows, cols, depth } = WASM_BLOCKS;
+  const shifted = (tensor: Tensor, offset: number) => at({ ...tensor, offset: tensor.offset + offset });
+  return [
+    {
+      kernel: 'matmul',
+      words: [
+        ...[shifted(a, p.aOffset), shifted(b, p.bOffset), shifted(c, p.cOffset), at(bias), at(mask), at(residual)],
+        ...[['NN', 'NT', 'TN'].indexOf(p.form), p.m, p.n, p.k, p.groups, c.shape[0]],
+        ...[p.aRow, p.aGroup, stride(a), p.bRow, p.bGroup, stride(b), p.cRow, p.cGroup, stride(c)],
+        ...[p.biasGroup, stride(bias), stride(mask), stride(residual)],
+        ...[{ f32: p.scale }, Number(p.relu), Number(p.accumulate)],
+      ],
+      parts: partsFor((c.shape[0] * p.groups * p.m * p.n * p.k) / 4),
+      threadBytes: 4 * (depth * cols + depth * rows + rows * cols),
+    },
+  ];
 }
 
 function cases(): KernelCase[] {

@@ -6,6 +6,7 @@ import { type Dispatch, linearGrid, read, write } from '../gpu/dispatch.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import type { Pace } from '../reference/optimisers.js';
+import { at, partsFor, stride, type WasmCommand } from '../wasm/command.js';
 import type { HostViews } from './types.js';
 
 export interface OptimiserOptions {
@@ -44,6 +45,24 @@ export function lowerUpdate(call: Call, shader: string, source: string): Dispatc
       uniforms: [quads, replicas],
       bindings: [read(grads), read(hyper), read(pace), write(params), ...Object.values(state).map(write)],
       workgroups: linearGrid(Math.ceil((quads * replicas) / 256)),
+    },
+  ];
+}
+
+/** One command over the whole block. */
+export function wasmUpdate(call: Call, kernel: string): WasmCommand[] {
+  const { params, ...state } = call.outputs;
+  const { grads, hyper, pace } = call.inputs;
+  const [state1, state2] = Object.values(state);
+  const elements = elementsPerReplica(params);
+  return [
+    {
+      kernel,
+      words: [
+        ...[params, grads, state1, state2, hyper, pace].map(at),
+        ...[stride(hyper), stride(pace), params.shape[0], elements],
+      ],
+      parts: partsFor(2 * params.shape[0] * elements),
     },
   ];
 }

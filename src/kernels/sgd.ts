@@ -2,7 +2,7 @@ import source from '../../shaders/sgd.wgsl';
 import type { PlanBuilder } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/optimisers.js';
-import { addUpdate, caseFill, lowerUpdate, type OptimiserOptions, paceOf, row } from './optimisers.js';
+import { addUpdate, caseFill, lowerUpdate, type OptimiserOptions, paceOf, row, wasmUpdate } from './optimisers.js';
 import type { KernelSpec } from './types.js';
 
 /** Adds SGD with momentum over the flat block. velocity [R, P]: starts at zero, updated in place. */
@@ -24,6 +24,7 @@ export const sgdKernel: KernelSpec = {
       );
   },
   webgpu: (call) => lowerUpdate(call, 'sgd', source),
+  wasm: (call) => wasmUpdate(call, 'sgd'),
   cost(call) {
     const elements = call.outputs.params.shape[0] * elementsPerReplica(call.outputs.params);
     return { flops: 6 * elements, bytes: 20 * elements };

@@ -5,6 +5,7 @@ import { read, write } from '../gpu/dispatch.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/tick.js';
+import { at } from '../wasm/command.js';
 import type { KernelCase, KernelSpec } from './types.js';
 
 export interface TickOptions {
@@ -47,6 +48,11 @@ export const tickKernel: KernelSpec = {
         workgroups: [Math.ceil(replicas / 64), 1, 1],
       },
     ];
+  },
+  wasm(call) {
+    const { clock, pace } = call.outputs;
+    const words = [at(call.inputs.hyper), at(clock), at(pace), clock.shape[0], Number(call.params.batch)];
+    return [{ kernel: 'tick', words, parts: 1 }];
   },
   cost: (call) => ({ flops: 20 * call.outputs.clock.shape[0], bytes: 160 * call.outputs.clock.shape[0] }),
   cases: [

@@ -1,6 +1,7 @@
 import type { AdapterTraits, Dispatch, Scratch } from '../gpu/dispatch.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import type { Call } from '../plan/types.js';
+import type { ShareScratch, WasmCommand } from '../wasm/command.js';
 
 /** The elements of a tensor on the host, first element first; replica r starts at r * stride. */
 export interface HostView {
@@ -24,6 +25,8 @@ export interface KernelSpec {
   reference(call: Call, views: HostViews): void;
   /** The dispatches that run the call on a WebGPU adapter. */
   webgpu(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[];
+  /** The commands that run the call in WebAssembly. */
+  wasm?(call: Call, scratch: ShareScratch): WasmCommand[];
   cost(call: Call): Cost;
   /** Small odd-shaped calls with random inputs, for `rhm doctor` and the tests. */
   readonly cases: readonly KernelCase[];

@@ -5,10 +5,12 @@ import { threefry } from '../../src/core/threefry.js';
 import type { GpuSession } from '../../src/gpu/device.js';
 import type { GpuExecutor } from '../../src/gpu/executor.js';
 import { checkCase, runCase } from '../../src/kernels/check.js';
-import { gpuExecutor, referenceExecutor } from '../../src/kernels/index.js';
+import { gpuExecutor, referenceExecutor, wasmExecutor } from '../../src/kernels/index.js';
 import type { KernelCase, KernelSpec } from '../../src/kernels/types.js';
 import { type PlanBuilder, ProgramBuilder } from '../../src/plan/builder.js';
 import { openNodeGpu } from '../../src/platform/node.js';
+import { spawnNodeThread } from '../../src/platform/nodeThread.js';
+import type { WasmExecutor } from '../../src/wasm/executor.js';
 
 /** Whole numbers for random shapes: low <= draw(low, high) <= high. */
 export type Draw = (low: number, high: number) => number;
@@ -19,8 +21,8 @@ export interface SuiteOptions {
 }
 
 /**
- * A suite with every case of an operation, WebGPU against float64, the same bits on a second run and with more replicas;
- * with `property` also 200 random shapes. Add more tests to it, then call run().
+ * A suite with every case of an operation, WebGPU and WebAssembly against float64, the same bits on a second run, with more
+ * replicas and with more threads; with `property` also 200 random shapes. Add more tests to it, then call run().
  */
 export function kernelSuite(spec: KernelSpec, options: SuiteOptions = {}) {
   const test = suite(`kernel ${spec.op}`);
@@ -50,13 +52,52 @@ export function kernelSuite(spec: KernelSpec, options: SuiteOptions = {}) {
     }
   });
   const { property } = options;
+  const randomCases = function* (): Generator<KernelCase> {
+    let counter = 0;
+    const draw: Draw = (low, high) => low + (threefry([20250507, 7], counter++, 0)[0] % (high - low + 1));
+    for (let i = 0; i < 200; i++) yield { name: `random shape ${i}`, ...property!(draw) };
+  };
   if (property)
     test('200 random shapes', async () => {
-      let counter = 0;
-      const draw: Draw = (low, high) => low + (threefry([20250507, 7], counter++, 0)[0] % (high - low + 1));
-      for (let i = 0; i < 200; i++) await check({ name: `random shape ${i}`, ...property(draw) });
+      for (const item of randomCases()) await check(item);
     });
+  if (spec.wasm) addWasmTests(test, spec, property ? randomCases : undefined);
   return test;
+}
+
+/** WebAssembly: every case with one thread against float64; the same bits with 1, 2 and 3 threads and one replica. */
+function addWasmTests(
+  test: ReturnType<typeof suite>,
+  spec: KernelSpec,
+  randomCases?: () => Generator<KernelCase>,
+): void {
+  let executors: WasmExecutor[];
+  test.before(() => {
+    executors = [1, 2, 3].map((threads) => wasmExecutor({ threads, spawn: spawnNodeThread, cutAll: true }));
+  });
+  test.after(async () => {
+    for (const executor of executors) await executor.destroy();
+  });
+  const check = async (item: KernelCase, executor: WasmExecutor) => {
+    const result = await checkCase(item, executor, referenceExecutor());
+    assert.ok(result.ok, `${item.name}: ${result.where} (${result.worst.toFixed(2)} x the bound ${result.bound})`);
+  };
+  for (const item of spec.cases)
+    test(`${item.name}, WebAssembly`, async () => {
+      await check(item, executors[0]);
+      const [one, ...others] = await Promise.all(executors.map((executor) => runCase(item, executor)));
+      const alone = await runCase({ ...item, replicas: 1 }, executors[0]);
+      for (const slot of Object.keys(one)) {
+        for (const [i, other] of others.entries())
+          assert.equal(other[slot], one[slot], `${slot} differs with ${executors[i + 1].threads} threads`);
+        const replica = one[slot].subarray(0, alone[slot].length);
+        assert.equal(alone[slot], replica, `${slot} of replica 0 depends on the number of replicas`);
+      }
+    });
+  if (randomCases)
+    test('200 random shapes, WebAssembly', async () => {
+      for (const item of randomCases()) await check(item, executors[2]);
+    });
 }
 
 /** The message of the ShapeError that adding a call to a plan of 2 replicas ends with. */

@@ -1,0 +1,184 @@
+/**
+ * output [B, T', w] = relu(scale * x W + position), x the windows of one-hot tokens; the twin of shaders/embed.wgsl.
+ * Whitening and mask are folded in exactly: with S_j the sum of the v rows of W for place j of a window,
+ *   x W = sum over ordinary places of (W[j, token] - S_j / v) / sqrt(1 - 1/v)  +  S_j / sqrt(v) at the masked place,
+ * so a row is a sum of `filter` rows of W times a constant, plus a vector that depends on the window alone.
+ * A thread owns a block of 32 columns of a replica.
+ */
+import { shareOf } from '../share';
+
+// Parameter words shared with embedBackward (src/kernels/embed.ts).
+export const TOKENS: usize = 0;
+export const WEIGHT: usize = 4; // dWeight in embedBackward
+export const POSITION: usize = 8; // forward only; 0: none
+export const OUTPUT: usize = 12; // backward: 0 without ReLU
+export const D_OUTPUT: usize = 16; // backward only
+export const TOKENS_REPLICA: usize = 20;
+export const WEIGHT_REPLICA: usize = 24;
+export const POSITION_REPLICA: usize = 28;
+export const OUTPUT_REPLICA: usize = 32;
+export const D_OUTPUT_REPLICA: usize = 36;
+export const REPLICAS: usize = 40;
+export const BATCH: usize = 44;
+export const WINDOWS: usize = 48;
+export const LENGTH: usize = 52;
+export const WIDTH: usize = 56;
+export const VOCABULARY: usize = 60;
+export const FILTER: usize = 64;
+export const STRIDE: usize = 68;
+export const PADDING: usize = 72;
+export const FIRST_TOKEN: usize = 76;
+export const TOKEN_ROW: usize = 80;
+export const MASKED: usize = 84; // i32, -1: none
+export const LOCAL: usize = 88;
+export const WHITENED: usize = 92;
+export const RELU: usize = 96;
+export const SCALE: usize = 100; // f32
+export const UNIT: usize = 104; // f32 1 / sqrt(1 - 1/v), or 1 without whitening
+export const SHARE: usize = 108; // f32 1/v, or 0 without whitening
+export const CONSTANT: usize = 112; // f32 v^-1/2
+
+export const BLOCK: u32 = 32; // columns of one unit of work
+
+/** Scratch: sums of weight rows [filter, 32], a window's constant vector [32], row addresses [filter]. */
+export function embed(p: usize, thread: u32, threads: u32, scratch: usize): void {
+  const width = load<u32>(p, WIDTH);
+  const blocks = (width + BLOCK - 1) / BLOCK;
+  const units = blocks * load<u32>(p, REPLICAS);
+  const end = shareOf(units, thread + 1, threads);
+  for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
+    const from = (unit % blocks) * BLOCK;
+    forward(p, unit / blocks, from, min(BLOCK, width - from), scratch);
+  }
+}
+
+function forward(p: usize, r: u32, from: u32, cols: u32, scratch: usize): void {
+  const width = load<u32>(p, WIDTH);
+  const filter = load<u32>(p, FILTER);
+  const windows = load<u32>(p, WINDOWS);
+  const batch = load<u32>(p, BATCH);
+  const v = load<u32>(p, VOCABULARY);
+  const tokenRow = 4 * load<u32>(p, TOKEN_ROW);
+  const local = load<u32>(p, LOCAL) != 0;
+  const relu = load<u32>(p, RELU) != 0;
+  const factor = load<f32>(p, SCALE) * load<f32>(p, UNIT);
+  const factors = f32x4.splat(factor);
+  const zero = f32x4.splat(0);
+  const tokens = load<u32>(p, TOKENS) + 4 * (r * load<u32>(p, TOKENS_REPLICA) + load<u32>(p, FIRST_TOKEN));
+  const weights = load<u32>(p, WEIGHT) + 4 * (r * load<u32>(p, WEIGHT_REPLICA) + from);
+  const output = load<u32>(p, OUTPUT) + 4 * (r * load<u32>(p, OUTPUT_REPLICA) + from);
+  const sums = scratch;
+  const base = sums + 4 * BLOCK * filter;
+  const rows = base + 4 * BLOCK;
+  for (let t: u32 = 0; t < windows; t++) {
+    const weight = weights + (local ? 4 * t * filter * v * width : 0);
+    if (load<u32>(p, WHITENED) && (t == 0 || local)) sumRows(weight, 4 * width, filter, v, cols, sums);
+    windowBase(p, r, t, from, cols, sums, base);
+    for (let b: u32 = 0; b < batch; b++) {
+      const count = rowAddresses(p, t, tokens + b * tokenRow, weight, 4 * width, rows);
+      const to = output + 4 * (b * windows + t) * width;
+      if (cols == BLOCK) {
+        sum16(rows, count, 0, factors, base, relu, to);
+        sum16(rows, count, 64, factors, base, relu, to);
+      } else {
+        let c: u32 = 0;
+        for (; c + 4 <= cols; c += 4) {
+          let x = zero;
+          for (let q: u32 = 0; q < count; q++) x = f32x4.add(x, v128.load(load<u32>(rows + 4 * q) + 4 * c));
+          x = f32x4.add(f32x4.mul(x, factors), v128.load(base + 4 * c));
+          v128.store(to + 4 * c, relu ? f32x4.max(x, zero) : x);
+        }
+        for (; c < cols; c++) {
+          let x: f32 = 0;
+          for (let q: u32 = 0; q < count; q++) x += load<f32>(load<u32>(rows + 4 * q) + 4 * c);
+          x = x * factor + load<f32>(base + 4 * c);
+          store<f32>(to + 4 * c, relu ? max<f32>(x, 0) : x);
+        }
+      }
+    }
+  }
+}
+
+/** Sixteen columns of one row, from byte `at` of the block on. */
+function sum16(rows: usize, count: u32, at: usize, factors: v128, base: usize, relu: bool, to: usize): void {
+  const zero = f32x4.splat(0);
+  let x0 = zero;
+  let x1 = zero;
+  let x2 = zero;
+  let x3 = zero;
+  for (let q: u32 = 0; q < count; q++) {
+    const row = load<u32>(rows + 4 * q) + at;
+    x0 = f32x4.add(x0, v128.load(row, 0));
+    x1 = f32x4.add(x1, v128.load(row, 16));
+    x2 = f32x4.add(x2, v128.load(row, 32));
+    x3 = f32x4.add(x3, v128.load(row, 48));
+  }
+  x0 = f32x4.add(f32x4.mul(x0, factors), v128.load(base + at, 0));
+  x1 = f32x4.add(f32x4.mul(x1, factors), v128.load(base + at, 16));
+  x2 = f32x4.add(f32x4.mul(x2, factors), v128.load(base + at, 32));
+  x3 = f32x4.add(f32x4.mul(x3, factors), v128.load(base + at, 48));
+  if (relu) {
+    x0 = f32x4.max(x0, zero);
+    x1 = f32x4.max(x1, zero);
+    x2 = f32x4.max(x2, zero);
+    x3 = f32x4.max(x3, zero);
+  }
+  v128.store(to + at, x0, 0);
+  v128.store(to + at, x1, 16);
+  v128.store(to + at, x2, 32);
+  v128.store(to + at, x3, 48);
+}
+
+/** Addresses of the weight rows that a window sums: its tokens that are neither masked nor outside. Returns their number. */
+function rowAddresses(p: usize, t: u32, tokens: usize, weight: usize, stride: usize, rows: usize): u32 {
+  const v = load<u32>(p, VOCABULARY);
+  const filter = <i32>load<u32>(p, FILTER);
+  const length = load<i32>(p, LENGTH);
+  const masked = load<u32>(p, WHITENED) ? load<i32>(p, MASKED) : -1;
+  const first = <i32>(t * load<u32>(p, STRIDE)) - load<i32>(p, PADDING);
+  let count: u32 = 0;
+  for (let j: i32 = 0; j < filter; j++) {
+    const position = first + j;
+    if (position < 0 || position >= length || position == masked) continue;
+    store<u32>(rows + 4 * count++, weight + stride * (j * v + load<u32>(tokens + 4 * position)));
+  }
+  return count;
+}
+
+/** sums [filter, 32]: the sum over the vocabulary of the weight rows of each place. */
+function sumRows(weight: usize, stride: usize, filter: u32, v: u32, cols: u32, sums: usize): void {
+  memory.fill(sums, 0, 4 * BLOCK * filter);
+  for (let j: u32 = 0; j < filter; j++, sums += 4 * BLOCK)
+    for (let u: u32 = 0; u < v; u++, weight += stride) addRow(weight, cols, sums);
+}
+
+/** to [cols] += from [cols]. */
+export function addRow(from: usize, cols: u32, to: usize): void {
+  let c: u32 = 0;
+  for (; c + 4 <= cols; c += 4) v128.store(to + 4 * c, f32x4.add(v128.load(to + 4 * c), v128.load(from + 4 * c)));
+  for (; c < cols; c++) store<f32>(to + 4 * c, load<f32>(to + 4 * c) + load<f32>(from + 4 * c));
+}
+
+/** base [32]: what a window adds whatever its tokens are: the position's vector, the whitening's mean, the masked place. */
+function windowBase(p: usize, r: u32, t: u32, from: u32, cols: u32, sums: usize, base: usize): void {
+  const width = load<u32>(p, WIDTH);
+  let position = load<u32>(p, POSITION);
+  if (position) position += 4 * (r * load<u32>(p, POSITION_REPLICA) + t * width + from);
+  const filter = <i32>load<u32>(p, FILTER);
+  const length = load<i32>(p, LENGTH);
+  const whitened = load<u32>(p, WHITENED) != 0;
+  const masked = load<i32>(p, MASKED);
+  const scale = load<f32>(p, SCALE);
+  const mean = -(load<f32>(p, UNIT) * load<f32>(p, SHARE));
+  const first = <i32>(t * load<u32>(p, STRIDE)) - load<i32>(p, PADDING);
+  for (let c: u32 = 0; c < cols; c++) {
+    let x: f32 = 0;
+    if (whitened)
+      for (let j: i32 = 0; j < filter; j++) {
+        const at = first + j;
+        if (at < 0 || at >= length) continue;
+        x += (at == masked ? load<f32>(p, CONSTANT) : mean) * load<f32>(sums + 4 * (j * BLOCK + c));
+      }
+    store<f32>(base + 4 * c, x * scale + (position ? load<f32>(position + 4 * c) : 0));
+  }
+}

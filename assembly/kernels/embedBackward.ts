@@ -1,0 +1,119 @@
+/**
+ * dWeight of embed, overwritten; the twin of shaders/embedBackward.wgsl. With D[j, u] the sum of dOutput over the windows
+ * whose place j holds token u, and E[j] over those where it is masked:
+ *   dWeight[j, u] = scale * ((D[j, u] - sum_u D[j, u] / v) / sqrt(1 - 1/v) + E[j] / sqrt(v))
+ * D is gathered in dWeight itself, windows upwards. A thread owns 32 columns of a replica (and window, when local).
+ */
+import { shareOf } from '../share';
+import {
+  addRow,
+  BATCH,
+  BLOCK,
+  CONSTANT,
+  D_OUTPUT,
+  D_OUTPUT_REPLICA,
+  FILTER,
+  FIRST_TOKEN,
+  LENGTH,
+  LOCAL,
+  MASKED,
+  OUTPUT,
+  OUTPUT_REPLICA,
+  PADDING,
+  REPLICAS,
+  SCALE,
+  SHARE,
+  STRIDE,
+  TOKEN_ROW,
+  TOKENS,
+  TOKENS_REPLICA,
+  UNIT,
+  VOCABULARY,
+  WEIGHT,
+  WEIGHT_REPLICA,
+  WHITENED,
+  WIDTH,
+  WINDOWS,
+} from './embed';
+
+/** Scratch: gradient of one window [32], E [filter, 32], sum over the vocabulary [32]. */
+export function embedBackward(p: usize, thread: u32, threads: u32, scratch: usize): void {
+  const width = load<u32>(p, WIDTH);
+  const blocks = (width + BLOCK - 1) / BLOCK;
+  const groups = load<u32>(p, LOCAL) ? load<u32>(p, WINDOWS) : 1;
+  const units = blocks * groups * load<u32>(p, REPLICAS);
+  const end = shareOf(units, thread + 1, threads);
+  for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
+    const from = (unit % blocks) * BLOCK;
+    const group = (unit / blocks) % groups;
+    backward(p, unit / blocks / groups, group, from, min(BLOCK, width - from), scratch);
+  }
+}
+
+function backward(p: usize, r: u32, group: u32, from: u32, cols: u32, scratch: usize): void {
+  const width = load<u32>(p, WIDTH);
+  const stride = 4 * width;
+  const filter = load<u32>(p, FILTER);
+  const windows = load<u32>(p, WINDOWS);
+  const batch = load<u32>(p, BATCH);
+  const v = load<u32>(p, VOCABULARY);
+  const local = load<u32>(p, LOCAL) != 0;
+  const length = load<i32>(p, LENGTH);
+  const masked = load<u32>(p, WHITENED) ? load<i32>(p, MASKED) : -1;
+  const tokens = load<u32>(p, TOKENS) + 4 * (r * load<u32>(p, TOKENS_REPLICA) + load<u32>(p, FIRST_TOKEN));
+  const dOutput = load<u32>(p, D_OUTPUT) + 4 * (r * load<u32>(p, D_OUTPUT_REPLICA) + from);
+  let output = load<u32>(p, OUTPUT);
+  if (output) output += 4 * (r * load<u32>(p, OUTPUT_REPLICA) + from);
+  const weight = load<u32>(p, WEIGHT) + 4 * (r * load<u32>(p, WEIGHT_REPLICA) + group * filter * v * width + from);
+  const firstWindow: u32 = local ? group : 0;
+  const endWindow: u32 = local ? group + 1 : windows;
+  const gradient = scratch;
+  const maskedSums = gradient + 4 * BLOCK;
+  const totals = maskedSums + 4 * BLOCK * filter;
+  memory.fill(maskedSums, 0, 4 * BLOCK * filter);
+  for (let row: u32 = 0; row < filter * v; row++) memory.fill(weight + row * stride, 0, 4 * cols);
+
+  for (let b: u32 = 0; b < batch; b++) {
+    const sentence = tokens + 4 * b * load<u32>(p, TOKEN_ROW);
+    for (let t = firstWindow; t < endWindow; t++) {
+      const at = 4 * (b * windows + t) * width;
+      let g = dOutput + at;
+      if (output) {
+        maskRow(g, output + at, cols, gradient);
+        g = gradient;
+      }
+      const first = <i32>(t * load<u32>(p, STRIDE)) - load<i32>(p, PADDING);
+      for (let j: u32 = 0; j < filter; j++) {
+        const position = first + <i32>j;
+        if (position < 0 || position >= length) continue;
+        if (position == masked) addRow(g, cols, maskedSums + 4 * BLOCK * j);
+        else addRow(g, cols, weight + stride * (j * v + load<u32>(sentence + 4 * position)));
+      }
+    }
+  }
+
+  const scale = load<f32>(p, SCALE);
+  const unit = scale * load<f32>(p, UNIT);
+  const share = load<f32>(p, SHARE);
+  const constant = scale * load<f32>(p, CONSTANT);
+  for (let j: u32 = 0; j < filter; j++) {
+    const rows = weight + j * v * stride;
+    memory.fill(totals, 0, 4 * BLOCK);
+    for (let u: u32 = 0; u < v; u++) addRow(rows + u * stride, cols, totals);
+    for (let u: u32 = 0; u < v; u++)
+      for (let c: u32 = 0; c < cols; c++) {
+        const to = rows + u * stride + 4 * c;
+        const centred = load<f32>(to) - share * load<f32>(totals + 4 * c);
+        store<f32>(to, unit * centred + constant * load<f32>(maskedSums + 4 * (j * BLOCK + c)));
+      }
+  }
+}
+
+/** to = from where y > 0, else 0. */
+function maskRow(from: usize, y: usize, cols: u32, to: usize): void {
+  const zero = f32x4.splat(0);
+  let c: u32 = 0;
+  for (; c + 4 <= cols; c += 4)
+    v128.store(to + 4 * c, v128.and(v128.load(from + 4 * c), f32x4.gt(v128.load(y + 4 * c), zero)));
+  for (; c < cols; c++) store<f32>(to + 4 * c, load<f32>(y + 4 * c) > 0 ? load<f32>(from + 4 * c) : 0);
+}

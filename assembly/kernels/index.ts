@@ -1,0 +1,47 @@
+/** The kernels by op code. One constant and one case an operation; src/wasm/memory.ts reads the constants by name. */
+import { adamw } from './adamw';
+import { crossEntropy, crossEntropyRecord } from './crossEntropy';
+import { embed } from './embed';
+import { embedBackward } from './embedBackward';
+import { matmul } from './matmul';
+import { sgd } from './sgd';
+import { tick } from './tick';
+
+export const OP_matmul: u32 = 1;
+export const OP_embed: u32 = 2;
+export const OP_embedBackward: u32 = 3;
+export const OP_crossEntropy: u32 = 4;
+export const OP_crossEntropyRecord: u32 = 5;
+export const OP_sgd: u32 = 6;
+export const OP_adamw: u32 = 7;
+export const OP_tick: u32 = 8;
+
+/** One thread's share of a command. p: its parameter words; scratch: memory of this thread's own. */
+export function execute(op: u32, p: usize, thread: u32, threads: u32, scratch: usize): void {
+  switch (op) {
+    case OP_matmul:
+      matmul(p, thread, threads, scratch);
+      break;
+    case OP_embed:
+      embed(p, thread, threads, scratch);
+      break;
+    case OP_embedBackward:
+      embedBackward(p, thread, threads, scratch);
+      break;
+    case OP_crossEntropy:
+      crossEntropy(p, thread, threads);
+      break;
+    case OP_crossEntropyRecord:
+      crossEntropyRecord(p, thread, threads);
+      break;
+    case OP_sgd:
+      sgd(p, thread, threads);
+      break;
+    case OP_adamw:
+      adamw(p, thread, threads);
+      break;
+    case OP_tick:
+      tick(p, thread, threads);
+      break;
+  }
+}

@@ -1,0 +1,358 @@
+/**
+ * C = mask(relu(scale * op(A) op(B) + bias)) + residual (+ C) for every replica and group; the twin of shaders/matmul_*.
+ * Every element is one sum over K, upwards, each term rounded twice (multiply, add): its bits depend neither on the tile
+ * that computes it nor on the number of threads.
+ * A thread owns a share of the products, or of the rows or columns where there are few of them. B is packed into panels of
+ * 8 columns, A (TN only) into panels of 4 rows; 4 x 8 results are kept in registers.
+ */
+import { alignUp, shareOf } from '../share';
+
+// Parameter words (src/kernels/matmul.ts). Addresses in bytes, strides in elements.
+const A: usize = 0;
+const B: usize = 4;
+const C: usize = 8;
+const BIAS: usize = 12; // 0: none; likewise mask and residual
+const MASK: usize = 16;
+const RESIDUAL: usize = 20;
+const FORM: usize = 24; // 0 NN, 1 NT, 2 TN
+const M: usize = 28;
+const N: usize = 32;
+const K: usize = 36;
+const GROUPS: usize = 40;
+const REPLICAS: usize = 44;
+const A_ROW: usize = 48;
+const A_GROUP: usize = 52;
+const A_REPLICA: usize = 56;
+const B_ROW: usize = 60;
+const B_GROUP: usize = 64;
+const B_REPLICA: usize = 68;
+const C_ROW: usize = 72;
+const C_GROUP: usize = 76;
+const C_REPLICA: usize = 80;
+const BIAS_GROUP: usize = 84;
+const BIAS_REPLICA: usize = 88;
+const MASK_REPLICA: usize = 92;
+const RESIDUAL_REPLICA: usize = 96;
+const SCALE: usize = 100; // f32
+const RELU: usize = 104;
+const ACCUMULATE: usize = 108;
+
+const NT: u32 = 1;
+const TN: u32 = 2;
+
+// Blocks (WASM_BLOCKS of src/kernels/matmul.ts): a panel of B (8 x KC) and one of A (4 x KC) stay in the first cache, a block of B (NC x KC) in the second.
+const MC: u32 = 512; // rows between two packings of B
+const NC: u32 = 256;
+const KC: u32 = 384;
+
+/** Scratch: packed B [NC, KC], packed A [MC, KC], partial sums [MC, NC]. */
+export function matmul(p: usize, thread: u32, threads: u32, scratch: usize): void {
+  const m = load<u32>(p, M);
+  const n = load<u32>(p, N);
+  const groups = load<u32>(p, GROUPS);
+  const products = groups * load<u32>(p, REPLICAS);
+  // Few products: each is cut into as many parts as there are threads, across its longer side.
+  const parts: u32 = products % threads == 0 ? 1 : threads;
+  const byRows = m >= n;
+  const grain: u32 = byRows ? 4 : 8;
+  const steps = ((byRows ? m : n) + grain - 1) / grain;
+  const first = shareOf(products * parts, thread, threads);
+  const end = shareOf(products * parts, thread + 1, threads);
+  for (let unit = first; unit < end; ) {
+    const product = unit / parts;
+    const fromPart = unit % parts;
+    const toPart = min(parts, fromPart + end - unit);
+    const from = grain * shareOf(steps, fromPart, parts);
+    const to = min(byRows ? m : n, grain * shareOf(steps, toPart, parts));
+    unit += toPart - fromPart;
+    if (from >= to) continue;
+    if (byRows) multiply(p, product, from, to, 0, n, scratch);
+    else multiply(p, product, 0, m, from, to, scratch);
+  }
+}
+
+/** Rows [rowFrom, rowTo) and columns [colFrom, colTo) of one product. */
+function multiply(p: usize, product: u32, rowFrom: u32, rowTo: u32, colFrom: u32, colTo: u32, scratch: usize): void {
+  const groups = load<u32>(p, GROUPS);
+  const r = product / groups;
+  const g = product % groups;
+  const form = load<u32>(p, FORM);
+  const k = load<u32>(p, K);
+  const aRow = load<u32>(p, A_ROW);
+  const bRow = load<u32>(p, B_ROW);
+  const a = load<u32>(p, A) + 4 * (r * load<u32>(p, A_REPLICA) + g * load<u32>(p, A_GROUP));
+  const b = load<u32>(p, B) + 4 * (r * load<u32>(p, B_REPLICA) + g * load<u32>(p, B_GROUP));
+  const packedA = scratch + 4 * NC * KC;
+  const partial = packedA + 4 * MC * KC;
+  const depths = (k + KC - 1) / KC;
+  for (let i0 = rowFrom; i0 < rowTo; i0 += MC) {
+    const rows = min(MC, rowTo - i0);
+    for (let j0 = colFrom; j0 < colTo; j0 += NC) {
+      const cols = min(NC, colTo - j0);
+      for (let block: u32 = 0; block < depths; block++) {
+        const k0 = shareOf(k, block, depths);
+        const depth = shareOf(k, block + 1, depths) - k0;
+        if (form == NT) packTransposed(b + 4 * (j0 * bRow + k0), 4 * bRow, depth, cols, scratch);
+        else packColumns8(b + 4 * (k0 * bRow + j0), 4 * bRow, depth, cols, scratch);
+        if (form == TN) packColumns4(a + 4 * (k0 * aRow + i0), 4 * aRow, depth, rows, packedA);
+        for (let j: u32 = 0; j < cols; j += 8) {
+          const panel = scratch + 4 * j * depth;
+          for (let i: u32 = 0; i < rows; i += 4) {
+            // With one block of K the sums go straight to C, else they wait in `partial`.
+            const tile = depths == 1 ? partial : partial + 4 * (j * alignUp(rows, 4) + 8 * i);
+            if (block == 0) clear(tile);
+            if (form == TN) tilePacked(packedA + 4 * i * depth, panel, depth, tile);
+            else {
+              const a0 = a + 4 * ((i0 + i) * aRow + k0);
+              const last = rows - 1 - i; // rows past the end repeat the last one; their results are dropped
+              tileRows(
+                a0,
+                a0 + 4 * aRow * min(1, last),
+                a0 + 4 * aRow * min(2, last),
+                a0 + 4 * aRow * min(3, last),
+                panel,
+                depth,
+                tile,
+              );
+            }
+            if (block == depths - 1) finish(p, r, g, i0 + i, j0 + j, min(4, rows - i), min(8, cols - j), tile);
+          }
+        }
+      }
+    }
+  }
+}
+
+function clear(tile: usize): void {
+  memory.fill(tile, 0, 128);
+}
+
+/** tile [4, 8] += four rows of A times a panel of B [depth, 8]. */
+function tileRows(a0: usize, a1: usize, a2: usize, a3: usize, b: usize, depth: u32, tile: usize): void {
+  let c00 = v128.load(tile, 0);
+  let c01 = v128.load(tile, 16);
+  let c10 = v128.load(tile, 32);
+  let c11 = v128.load(tile, 48);
+  let c20 = v128.load(tile, 64);
+  let c21 = v128.load(tile, 80);
+  let c30 = v128.load(tile, 96);
+  let c31 = v128.load(tile, 112);
+  const end = b + 32 * depth;
+  while (b < end) {
+    const b0 = v128.load(b, 0);
+    const b1 = v128.load(b, 16);
+    let x = v128.load32_splat(a0);
+    c00 = f32x4.add(c00, f32x4.mul(x, b0));
+    c01 = f32x4.add(c01, f32x4.mul(x, b1));
+    x = v128.load32_splat(a1);
+    c10 = f32x4.add(c10, f32x4.mul(x, b0));
+    c11 = f32x4.add(c11, f32x4.mul(x, b1));
+    x = v128.load32_splat(a2);
+    c20 = f32x4.add(c20, f32x4.mul(x, b0));
+    c21 = f32x4.add(c21, f32x4.mul(x, b1));
+    x = v128.load32_splat(a3);
+    c30 = f32x4.add(c30, f32x4.mul(x, b0));
+    c31 = f32x4.add(c31, f32x4.mul(x, b1));
+    a0 += 4;
+    a1 += 4;
+    a2 += 4;
+    a3 += 4;
+    b += 32;
+  }
+  v128.store(tile, c00, 0);
+  v128.store(tile, c01, 16);
+  v128.store(tile, c10, 32);
+  v128.store(tile, c11, 48);
+  v128.store(tile, c20, 64);
+  v128.store(tile, c21, 80);
+  v128.store(tile, c30, 96);
+  v128.store(tile, c31, 112);
+}
+
+/** tile [4, 8] += a panel of A [depth, 4] times a panel of B [depth, 8]. */
+function tilePacked(a: usize, b: usize, depth: u32, tile: usize): void {
+  let c00 = v128.load(tile, 0);
+  let c01 = v128.load(tile, 16);
+  let c10 = v128.load(tile, 32);
+  let c11 = v128.load(tile, 48);
+  let c20 = v128.load(tile, 64);
+  let c21 = v128.load(tile, 80);
+  let c30 = v128.load(tile, 96);
+  let c31 = v128.load(tile, 112);
+  const end = b + 32 * depth;
+  while (b < end) {
+    const b0 = v128.load(b, 0);
+    const b1 = v128.load(b, 16);
+    let x = v128.load32_splat(a, 0);
+    c00 = f32x4.add(c00, f32x4.mul(x, b0));
+    c01 = f32x4.add(c01, f32x4.mul(x, b1));
+    x = v128.load32_splat(a, 4);
+    c10 = f32x4.add(c10, f32x4.mul(x, b0));
+    c11 = f32x4.add(c11, f32x4.mul(x, b1));
+    x = v128.load32_splat(a, 8);
+    c20 = f32x4.add(c20, f32x4.mul(x, b0));
+    c21 = f32x4.add(c21, f32x4.mul(x, b1));
+    x = v128.load32_splat(a, 12);
+    c30 = f32x4.add(c30, f32x4.mul(x, b0));
+    c31 = f32x4.add(c31, f32x4.mul(x, b1));
+    a += 16;
+    b += 32;
+  }
+  v128.store(tile, c00, 0);
+  v128.store(tile, c01, 16);
+  v128.store(tile, c10, 32);
+  v128.store(tile, c11, 48);
+  v128.store(tile, c20, 64);
+  v128.store(tile, c21, 80);
+  v128.store(tile, c30, 96);
+  v128.store(tile, c31, 112);
+}
+
+/** The epilogue of rows x cols results of a tile, written to C from (row, col) on. */
+function finish(p: usize, r: u32, g: u32, row: u32, col: u32, rows: u32, cols: u32, tile: usize): void {
+  const cRow = 4 * load<u32>(p, C_ROW);
+  const inside = 4 * (g * load<u32>(p, C_GROUP) + col) + row * cRow;
+  let c = load<u32>(p, C) + 4 * r * load<u32>(p, C_REPLICA) + inside;
+  let mask = load<u32>(p, MASK);
+  if (mask) mask += 4 * r * load<u32>(p, MASK_REPLICA) + inside;
+  let residual = load<u32>(p, RESIDUAL);
+  if (residual) residual += 4 * r * load<u32>(p, RESIDUAL_REPLICA) + inside;
+  let bias = load<u32>(p, BIAS);
+  if (bias) bias += 4 * (r * load<u32>(p, BIAS_REPLICA) + g * load<u32>(p, BIAS_GROUP) + col);
+  const scale = load<f32>(p, SCALE);
+  const relu = load<u32>(p, RELU) != 0;
+  const accumulate = load<u32>(p, ACCUMULATE) != 0;
+  const zero = f32x4.splat(0);
+  const factor = f32x4.splat(scale);
+  for (let i: u32 = 0; i < rows; i++) {
+    let j: u32 = 0;
+    for (; j + 4 <= cols; j += 4) {
+      const at = 4 * j;
+      let x = f32x4.mul(v128.load(tile + at), factor);
+      if (bias) x = f32x4.add(x, v128.load(bias + at));
+      if (relu) x = f32x4.max(x, zero);
+      if (mask) x = v128.and(x, f32x4.gt(v128.load(mask + at), zero));
+      if (residual) x = f32x4.add(x, v128.load(residual + at));
+      if (accumulate) x = f32x4.add(v128.load(c + at), x);
+      v128.store(c + at, x);
+    }
+    for (; j < cols; j++) {
+      const at = 4 * j;
+      let x = load<f32>(tile + at) * scale;
+      if (bias) x += load<f32>(bias + at);
+      if (relu) x = max<f32>(x, 0);
+      if (mask && !(load<f32>(mask + at) > 0)) x = 0;
+      if (residual) x += load<f32>(residual + at);
+      if (accumulate) x = load<f32>(c + at) + x;
+      store<f32>(c + at, x);
+    }
+    tile += 32;
+    c += cRow;
+    if (mask) mask += cRow;
+    if (residual) residual += cRow;
+  }
+}
+
+/** Panels [ceil(cols/8)][depth][8] of a matrix stored [depth, cols]; columns past the end are 0. stride in bytes. */
+function packColumns8(from: usize, stride: usize, depth: u32, cols: u32, to: usize): void {
+  let j: u32 = 0;
+  for (; j + 16 <= cols; j += 16) {
+    let source = from + 4 * j;
+    let panel = to + 4 * j * depth;
+    let next = panel + 32 * depth;
+    for (let l: u32 = 0; l < depth; l++) {
+      v128.store(panel, v128.load(source, 0), 0);
+      v128.store(panel, v128.load(source, 16), 16);
+      v128.store(next, v128.load(source, 32), 0);
+      v128.store(next, v128.load(source, 48), 16);
+      source += stride;
+      panel += 32;
+      next += 32;
+    }
+  }
+  for (; j < cols; j += 8) packEdge(from + 4 * j, stride, depth, min(8, cols - j), 8, to + 4 * j * depth);
+}
+
+/** The same in panels of 4 columns: of A stored [depth, rows]. */
+function packColumns4(from: usize, stride: usize, depth: u32, cols: u32, to: usize): void {
+  let j: u32 = 0;
+  for (; j + 16 <= cols; j += 16) {
+    let source = from + 4 * j;
+    let p0 = to + 4 * j * depth;
+    let p1 = p0 + 16 * depth;
+    let p2 = p1 + 16 * depth;
+    let p3 = p2 + 16 * depth;
+    for (let l: u32 = 0; l < depth; l++) {
+      v128.store(p0, v128.load(source, 0));
+      v128.store(p1, v128.load(source, 16));
+      v128.store(p2, v128.load(source, 32));
+      v128.store(p3, v128.load(source, 48));
+      source += stride;
+      p0 += 16;
+      p1 += 16;
+      p2 += 16;
+      p3 += 16;
+    }
+  }
+  for (; j < cols; j += 4) packEdge(from + 4 * j, stride, depth, min(4, cols - j), 4, to + 4 * j * depth);
+}
+
+function packEdge(source: usize, stride: usize, depth: u32, cols: u32, width: u32, to: usize): void {
+  for (let l: u32 = 0; l < depth; l++) {
+    if (cols == width) {
+      v128.store(to, v128.load(source));
+      if (width == 8) v128.store(to, v128.load(source, 16), 16);
+    } else {
+      for (let j: u32 = 0; j < width; j++) store<f32>(to + 4 * j, j < cols ? load<f32>(source + 4 * j) : 0);
+    }
+    source += stride;
+    to += 4 * width;
+  }
+}
+
+/** Panels [ceil(cols/8)][depth][8] of a matrix stored transposed, [cols, depth]. */
+function packTransposed(from: usize, stride: usize, depth: u32, cols: u32, to: usize): void {
+  for (let j: u32 = 0; j < cols; j += 8) {
+    const last = min(8, cols - j) - 1; // columns past the end repeat the last one; their results are dropped
+    const panel = to + 4 * j * depth;
+    const s = from + j * stride;
+    for (let half: u32 = 0; half < 8; half += 4) {
+      let s0 = s + stride * min(half, last);
+      let s1 = s + stride * min(half + 1, last);
+      let s2 = s + stride * min(half + 2, last);
+      let s3 = s + stride * min(half + 3, last);
+      let target = panel + 4 * half;
+      let l: u32 = 0;
+      for (; l + 4 <= depth; l += 4) {
+        const x0 = v128.load(s0);
+        const x1 = v128.load(s1);
+        const x2 = v128.load(s2);
+        const x3 = v128.load(s3);
+        const y0 = v128.shuffle<f32>(x0, x1, 0, 4, 1, 5);
+        const y1 = v128.shuffle<f32>(x0, x1, 2, 6, 3, 7);
+        const y2 = v128.shuffle<f32>(x2, x3, 0, 4, 1, 5);
+        const y3 = v128.shuffle<f32>(x2, x3, 2, 6, 3, 7);
+        v128.store(target, v128.shuffle<f32>(y0, y2, 0, 1, 4, 5), 0);
+        v128.store(target, v128.shuffle<f32>(y0, y2, 2, 3, 6, 7), 32);
+        v128.store(target, v128.shuffle<f32>(y1, y3, 0, 1, 4, 5), 64);
+        v128.store(target, v128.shuffle<f32>(y1, y3, 2, 3, 6, 7), 96);
+        s0 += 16;
+        s1 += 16;
+        s2 += 16;
+        s3 += 16;
+        target += 128;
+      }
+      for (; l < depth; l++) {
+        store<f32>(target, load<f32>(s0), 0);
+        store<f32>(target, load<f32>(s1), 4);
+        store<f32>(target, load<f32>(s2), 8);
+        store<f32>(target, load<f32>(s3), 12);
+        s0 += 4;
+        s1 += 4;
+        s2 += 4;
+        s3 += 4;
+        target += 32;
+      }
+    }
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * Runs command lists: the compiled form of plans. A command is a header (op code, bytes to the next command, most threads
+ * worth using, 1 if a barrier follows) and the parameter words of its kernel; op code 0 ends a list.
+ * Thread 0 (`start`, `advance`) and the others (`work`) walk the same list and meet at the barriers. The barrier counts
+ * arrivals; the last one moves the generation on and wakes who sleeps.
+ */
+import { execute } from './kernels/index';
+
+// Control block, each line written by several threads in a cache line of its own. Words: src/wasm/memory.ts.
+const ARRIVED: usize = 0;
+const GENERATION: usize = 64;
+const SLEEPERS: usize = 128;
+const LIST: usize = 192; // address of the list to run, 0: end
+const TIMES: usize = 196;
+const THREADS: usize = 200;
+const SCRATCH: usize = 204; // of thread 0; thread t's lies t * SCRATCH_BYTES further
+const SCRATCH_BYTES: usize = 208;
+const MAY_SLEEP: usize = 212; // 0 on a browser's main thread, which must not wait
+
+const HEADER: usize = 16;
+const SPINS: u32 = 4000; // about 10 us: a barrier between two commands rarely takes longer
+const NAPS: u32 = 10; // of 50 ms, before thread 0 returns to its caller to hear of dead threads
+const PATIENT_SPINS: u32 = 1 << 20; // instead of naps where sleeping is not allowed
+
+// Every instance has its own globals.
+let control: usize = 0;
+let me: u32 = 0;
+let position: usize = 0; // thread 0: next command
+let remaining: u32 = 0; // thread 0: runs of the list left
+let awaited: u32 = 0; // generation before the barrier that this thread is at
+let waiting: bool = false;
+
+export function attach(controlBlock: usize, thread: u32): void {
+  control = controlBlock;
+  me = thread;
+}
+
+/** Thread 0: begins `times` runs of a list; then call `advance` until it returns 1. */
+export function start(list: usize, times: u32): void {
+  store<u32>(control, list, LIST);
+  store<u32>(control, times, TIMES);
+  position = list;
+  remaining = times;
+  arrive();
+}
+
+/** Thread 0: works on. 1: all done; 0: other threads are late, call again. */
+export function advance(): u32 {
+  const list = load<u32>(control, LIST);
+  while (true) {
+    if (waiting) {
+      if (!passed(false)) return 0;
+      waiting = false;
+    }
+    if (!remaining || !list) return 1;
+    if (!load<u32>(position)) {
+      position = list;
+      remaining--;
+      continue;
+    }
+    const at = position;
+    position = at + load<u32>(at, 4);
+    perform(at);
+  }
+}
+
+/** The other threads: runs what thread 0 starts, until it starts list 0. */
+export function work(): void {
+  arrive();
+  while (true) {
+    passed(true);
+    waiting = false;
+    const list = load<u32>(control, LIST);
+    if (!list) return;
+    for (let times = load<u32>(control, TIMES); times; times--) {
+      for (let at: usize = list; load<u32>(at); at += load<u32>(at, 4)) {
+        perform(at);
+        if (waiting) {
+          passed(true);
+          waiting = false;
+        }
+      }
+    }
+    arrive();
+  }
+}
+
+/** This thread's share of one command; arrives at the barrier behind it. */
+function perform(at: usize): void {
+  const threads = min(load<u32>(control, THREADS), load<u32>(at, 8));
+  if (me < threads) {
+    const scratch = load<u32>(control, SCRATCH) + me * load<u32>(control, SCRATCH_BYTES);
+    execute(load<u32>(at), at + HEADER, me, threads, scratch);
+  }
+  if (load<u32>(at, 12)) arrive();
+}
+
+function arrive(): void {
+  if (ASC_FEATURE_THREADS) {
+    const threads = load<u32>(control, THREADS);
+    if (threads == 1) return;
+    awaited = atomic.load<u32>(control, GENERATION);
+    waiting = true;
+    if (atomic.add<u32>(control, 1, ARRIVED) == threads - 1) {
+      atomic.store<u32>(control, 0, ARRIVED);
+      atomic.add<u32>(control, 1, GENERATION);
+      if (atomic.load<u32>(control, SLEEPERS)) atomic.notify(control + GENERATION, -1);
+    }
+  }
+}
+
+/** Whether all have arrived. patient: waits as long as it takes. */
+function passed(patient: bool): bool {
+  if (ASC_FEATURE_THREADS) {
+    for (let spin: u32 = 0; spin < SPINS; spin++) if (atomic.load<u32>(control, GENERATION) != awaited) return true;
+    if (!patient && !load<u32>(control, MAY_SLEEP)) {
+      for (let spin: u32 = 0; spin < PATIENT_SPINS; spin++)
+        if (atomic.load<u32>(control, GENERATION) != awaited) return true;
+      return false;
+    }
+    for (let nap: u32 = 0; patient || nap < NAPS; nap++) {
+      atomic.add<u32>(control, 1, SLEEPERS);
+      atomic.wait<i32>(control + GENERATION, awaited, patient ? -1 : 50_000_000);
+      atomic.sub<u32>(control, 1, SLEEPERS);
+      if (atomic.load<u32>(control, GENERATION) != awaited) return true;
+    }
+    return false;
+  }
+  return true;
+}

@@ -1,0 +1,25 @@
+/** Threads of the WebAssembly executor in Node: worker_threads started from source text, so that no file is needed. */
+import { Worker } from 'node:worker_threads';
+import type { Thread } from '../wasm/threads.js';
+
+export function spawnNodeThread(source: string): Thread {
+  const script = `${source}
+const { parentPort } = require('node:worker_threads');
+parentPort.once('message', (message) => threadMain(message, (answer) => parentPort.postMessage(answer)));`;
+  const worker = new Worker(script, { eval: true, name: 'rhm-kernel' });
+  return {
+    postMessage: (message) => worker.postMessage(message),
+    onMessage: (receive) =>
+      void worker.once('message', (message) => {
+        worker.unref(); // started: from now on it ends with the process
+        receive(message);
+      }),
+    onFailure: (fail) => {
+      worker.on('error', (error: unknown) => fail(`crashed: ${error instanceof Error ? error.message : error}`));
+      worker.on('exit', (code) => fail(`ended with exit code ${code}`));
+    },
+    kill: async () => {
+      await worker.terminate();
+    },
+  };
+}

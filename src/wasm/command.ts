@@ -1,0 +1,40 @@
+import type { Tensor } from '../plan/types.js';
+
+/** Memory that lives only within one call: `bytes` from `shared` on, seen by all threads. */
+export interface SharedScratch {
+  readonly shared: number;
+}
+
+/** One parameter word: a whole number (negative ones as i32), a float, an address. */
+export type WasmWord = number | { readonly f32: number } | { readonly address: Tensor } | SharedScratch;
+
+/** One command of the compiled plan: what a kernel of assembly/kernels/ needs. */
+export interface WasmCommand {
+  readonly kernel: string; // `matmul` for the constant OP_matmul of assembly/kernels/index.ts
+  readonly words: readonly WasmWord[];
+  /** The most threads it is worth using; 1 leaves the command to the first thread. */
+  readonly parts: number;
+  /** Scratch of each thread, during this command. */
+  readonly threadBytes?: number;
+}
+
+/** Reserves memory that all commands of one call share. */
+export type ShareScratch = (bytes: number) => SharedScratch;
+
+/** Turns a kernel call into commands; src/kernels implements it for every operation. */
+export type WasmLowering<C> = (call: C, scratch: ShareScratch) => WasmCommand[];
+
+/** The address of a tensor's first element; 0 without one. */
+export function at(tensor: Tensor | undefined): WasmWord {
+  return tensor ? { address: tensor } : 0;
+}
+
+/** Elements between replicas; 0 without a tensor. */
+export function stride(tensor: Tensor | undefined): number {
+  return tensor?.replicaStride ?? 0;
+}
+
+/** Threads worth using for `work` elementary operations: a barrier costs about as much as 5000 of them. */
+export function partsFor(work: number): number {
+  return Math.max(1, Math.min(1024, Math.floor(work / 20_000)));
+}

@@ -1,0 +1,234 @@
+import { InputError, ShapeError } from '../core/errors.js';
+import type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
+import { type Call, elementsPerReplica, type Program, type Tensor } from '../plan/types.js';
+import type { WasmLowering } from './command.js';
+import { CONTROL_BYTES, control, type Layout, layOut } from './memory.js';
+import { Arena, macrotask, type SpawnThread } from './threads.js';
+
+export interface WasmOptions {
+  /** Threads, the caller's included; default: 1. More than one needs `spawn` and SharedArrayBuffer. */
+  threads?: number;
+  /** How the platform starts a thread. */
+  spawn?: SpawnThread;
+  /** Cut even the smallest command into shares of all threads, for tests; default: only where it saves time. */
+  cutAll?: boolean;
+}
+
+const SLICE_MS = 25; // the longest that the caller's event loop is held up
+const KEPT_BYTES = 2 ** 28; // a larger memory is given back when its program ends
+
+/**
+ * Runs programs on the CPU in WebAssembly SIMD. A plan is compiled once into a list of commands in WebAssembly memory, and
+ * many runs of it are one call. The bits do not depend on the number of threads.
+ */
+export class WasmExecutor implements Executor {
+  readonly kind = 'wasm';
+  readonly description: string;
+  readonly threads: number;
+  readonly #lower: WasmLowering<Call>;
+  readonly #free: Arena[] = [];
+  readonly #all = new Set<Arena>();
+
+  /** @throws InputError for a number of threads that cannot be had. */
+  constructor(
+    lower: WasmLowering<Call>,
+    readonly options: WasmOptions = {},
+  ) {
+    this.#lower = options.cutAll
+      ? (call, scratch) => lower(call, scratch).map((command) => ({ ...command, parts: this.threads }))
+      : lower;
+    this.threads = options.threads ?? 1;
+    if (!(Number.isInteger(this.threads) && this.threads >= 1 && this.threads <= 256))
+      throw new InputError(`threads: got ${this.threads}; pass a whole number from 1 to 256`);
+    if (this.threads > 1 && !(options.spawn && canShare()))
+      throw new InputError(
+        `threads: ${this.threads} need shared memory, which this page or runtime does not offer; pass 1, or serve the page ` +
+          'with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp',
+      );
+    this.description = `WebAssembly SIMD, ${this.threads} thread${this.threads === 1 ? '' : 's'}`;
+  }
+
+  /** @throws ShapeError when the program needs more than 4 GiB; WorkerError when a thread does not start. */
+  async load(program: Program): Promise<WasmProgram> {
+    const arena = await this.#take();
+    try {
+      const layout = layOut(program, this.#lower, arena.exports, arena.controlAt + CONTROL_BYTES, this.threads);
+      arena.grow(layout.totalBytes);
+      return new WasmProgram(program, arena, layout, () => void this.#giveBack(arena));
+    } catch (error) {
+      await this.#giveBack(arena);
+      throw error;
+    }
+  }
+
+  /** Ends all threads. Programs still loaded cannot be run any more. */
+  async destroy(): Promise<void> {
+    const all = [...this.#all];
+    this.#all.clear();
+    this.#free.length = 0;
+    for (const arena of all) {
+      await arena.destroy();
+      arena.fail('The executor was destroyed');
+    }
+  }
+
+  async #take(): Promise<Arena> {
+    const free = this.#free.pop();
+    if (free && !free.failed) return free;
+    const arena = await Arena.create(this.threads, this.options.spawn, mayWait());
+    this.#all.add(arena);
+    return arena;
+  }
+
+  async #giveBack(arena: Arena): Promise<void> {
+    if (!this.#all.has(arena)) return;
+    if (!arena.failed && arena.memory.buffer.byteLength <= KEPT_BYTES) {
+      this.#free.push(arena);
+      return;
+    }
+    this.#all.delete(arena);
+    await arena.destroy();
+  }
+}
+
+export class WasmProgram implements LoadedProgram {
+  readonly memoryBytes: number;
+  readonly #buffer: ArrayBufferLike;
+  readonly #msPerRun = new Map<string, number>(); // of each plan, measured
+  #tail: Promise<void> = Promise.resolve(); // all queued work
+  #queued = 0;
+  #yieldedAt = performance.now();
+  #release: (() => void) | undefined;
+
+  constructor(
+    readonly program: Program,
+    readonly arena: Arena,
+    readonly layout: Layout,
+    release: () => void,
+  ) {
+    this.memoryBytes = layout.totalBytes;
+    this.#release = release;
+    this.#buffer = arena.memory.buffer;
+    new Uint8Array(
+      this.#buffer,
+      arena.controlAt + CONTROL_BYTES,
+      layout.totalBytes - arena.controlAt - CONTROL_BYTES,
+    ).fill(0);
+    const words = new Uint32Array(this.#buffer);
+    words[(arena.controlAt + control.scratch) / 4] = layout.scratch;
+    words[(arena.controlAt + control.scratchBytes) / 4] = layout.scratchBytes;
+    for (const { at, words: list } of layout.lists.values()) words.set(list, at / 4);
+  }
+
+  run(plan: string, times = 1): Promise<void> {
+    const list = this.layout.lists.get(plan);
+    if (!list) throw new ShapeError(`no plan ${plan}; there are ${[...this.layout.lists.keys()].join(', ')}`);
+    return this.#queue(() => this.#runNow(plan, list.at, times));
+  }
+
+  write(tensor: Tensor, data: HostArray | readonly number[]): void {
+    this.#checkAlive();
+    const per = elementsPerReplica(tensor);
+    const replicas = tensor.shape[0];
+    if (data.length !== per * replicas)
+      throw new ShapeError(`write ${tensor.name}: ${data.length} values for shape [${tensor.shape}]`);
+    const packed = tensor.dtype === 'u32' ? Uint32Array.from(data) : Float32Array.from(data);
+    const copy = () => {
+      const view = this.#view(tensor);
+      for (let r = 0; r < replicas; r++) view.set(packed.subarray(r * per, (r + 1) * per), r * tensor.replicaStride);
+    };
+    if (!this.#queued) copy();
+    else this.#queue(async () => copy()).catch(() => {}); // the failure that keeps it from running is thrown by `run`
+  }
+
+  async read(tensor: Tensor): Promise<Float32Array | Uint32Array> {
+    await this.finish();
+    const per = elementsPerReplica(tensor);
+    const replicas = tensor.shape[0];
+    const view = this.#view(tensor);
+    const out = tensor.dtype === 'u32' ? new Uint32Array(per * replicas) : new Float32Array(per * replicas);
+    for (let r = 0; r < replicas; r++)
+      out.set(view.subarray(r * tensor.replicaStride, r * tensor.replicaStride + per), r * per);
+    return out;
+  }
+
+  async finish(): Promise<void> {
+    await this.#tail;
+    this.#checkAlive();
+  }
+
+  destroy(): void {
+    const release = this.#release;
+    this.#release = undefined;
+    if (release) this.#tail.then(release, release);
+  }
+
+  async #runNow(name: string, list: number, times: number): Promise<void> {
+    const { arena } = this;
+    for (let left = times; left > 0; ) {
+      this.#checkAlive();
+      const count = Math.min(left, Math.max(1, Math.floor(SLICE_MS / (this.#msPerRun.get(name) ?? SLICE_MS))));
+      const started = performance.now();
+      try {
+        arena.exports.start(list, count);
+        while (!arena.exports.advance()) {
+          await this.#yield();
+          arena.check();
+        }
+      } catch (error) {
+        arena.fail(`plan ${name} stopped: ${error instanceof Error ? error.message : error}`);
+        throw error;
+      }
+      const now = performance.now();
+      this.#msPerRun.set(name, (now - started) / count);
+      left -= count;
+      if (now - this.#yieldedAt > SLICE_MS) await this.#yield();
+    }
+  }
+
+  async #yield(): Promise<void> {
+    await macrotask();
+    this.#yieldedAt = performance.now();
+  }
+
+  #queue(work: () => Promise<void>): Promise<void> {
+    this.#queued++;
+    const done = this.#tail.then(work).finally(() => {
+      this.#queued--;
+    });
+    this.#tail = done.catch(() => {});
+    return done;
+  }
+
+  #checkAlive(): void {
+    if (!this.#release) throw new ShapeError('this program was destroyed; load it again');
+    this.arena.check();
+  }
+
+  /** The tensor's elements from its first on, unpacked. */
+  #view(tensor: Tensor): Float32Array | Uint32Array {
+    const buffer = this.layout.buffers.get(this.program.slots.get(tensor.buffer) ?? tensor.buffer);
+    if (buffer === undefined) throw new ShapeError(`tensor ${tensor.name}: no buffer ${tensor.buffer} in this program`);
+    const length = (tensor.shape[0] - 1) * tensor.replicaStride + elementsPerReplica(tensor);
+    const from = buffer + 4 * tensor.offset;
+    return tensor.dtype === 'u32'
+      ? new Uint32Array(this.#buffer, from, length)
+      : new Float32Array(this.#buffer, from, length);
+  }
+}
+
+/** Whether memory can be shared with threads here: not in a page without the isolation headers. */
+export function canShare(): boolean {
+  if (typeof SharedArrayBuffer === 'undefined') return false;
+  return (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated !== false;
+}
+
+/** Whether this thread may sleep: not a page's main thread. */
+function mayWait(): boolean {
+  try {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,123 @@
+/** Threads on one shared WebAssembly memory. How a thread is started is the platform's business: it is handed in. */
+import { WorkerError } from '../core/errors.js';
+import { control } from './memory.js';
+import { instantiate, type WasmExports, wasmModule } from './module.js';
+
+/** A started thread. */
+export interface Thread {
+  postMessage(message: unknown): void;
+  onMessage(receive: (message: unknown) => void): void;
+  /** Called once when the thread crashed, was ended, or could not be started. */
+  onFailure(fail: (reason: string) => void): void;
+  kill(): Promise<void>;
+}
+
+/**
+ * Starts a thread that evaluates `source`, which defines `threadMain(message, post)`, and calls it with the first message
+ * it is sent. A rejection must end the thread with an error; when it resolves the thread ends. An idle thread must not
+ * keep the process alive.
+ */
+export type SpawnThread = (source: string) => Thread;
+
+/** What every thread runs: plain script text, so that nothing has to be loaded from a file. */
+const threadSource = `async function threadMain({ module, memory, control, thread }, post) {
+  const { exports } = await WebAssembly.instantiate(module, { env: { memory, abort() {} } });
+  exports.attach(control, thread);
+  post('ready');
+  exports.work();
+}
+`;
+
+/** A memory, the first thread's instance on it, and the threads that wait there. Serves one program at a time. */
+export class Arena {
+  #failure: string | undefined;
+  #ending = false;
+
+  private constructor(
+    readonly memory: WebAssembly.Memory,
+    readonly exports: WasmExports,
+    readonly controlAt: number,
+    readonly threads: readonly Thread[],
+  ) {}
+
+  /** threads: all of them, the caller's included. @throws WorkerError when one does not start. */
+  static async create(threads: number, spawn: SpawnThread | undefined, maySleep: boolean): Promise<Arena> {
+    const shared = threads > 1;
+    const module = await wasmModule(shared ? 'shared' : 'plain');
+    const memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared });
+    const exports = await instantiate(module, memory);
+    const controlAt = Math.ceil(exports.heapBase() / 64) * 64;
+    const words = new Uint32Array(memory.buffer, controlAt);
+    words[control.threads / 4] = threads;
+    words[control.maySleep / 4] = Number(maySleep);
+    exports.attach(controlAt, 0);
+    const others = Array.from({ length: threads - 1 }, () => spawn!(threadSource));
+    const arena = new Arena(memory, exports, controlAt, others);
+    await Promise.all(
+      others.map(
+        (thread, i) =>
+          new Promise<void>((ready, fail) => {
+            thread.onMessage(() => ready());
+            thread.onFailure((reason) => {
+              if (!arena.#ending) arena.#failure ??= `thread ${i + 1} of ${threads}: ${reason}`;
+              fail(new WorkerError(arena.#failure ?? reason));
+            });
+            thread.postMessage({ module, memory, control: controlAt, thread: i + 1 });
+          }),
+      ),
+    ).catch(async (error) => {
+      await arena.destroy();
+      throw error;
+    });
+    return arena;
+  }
+
+  /** @throws WorkerError once a thread has died. */
+  check(): void {
+    if (this.#failure) throw new WorkerError(`${this.#failure}; continue the run from its last checkpoint`);
+  }
+
+  get failed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Marks the arena as unusable: the first thread stopped in the middle of a list. */
+  fail(reason: string): void {
+    this.#failure ??= reason;
+  }
+
+  /** Makes the memory at least `bytes` large. @throws WorkerError when the engine has no more. */
+  grow(bytes: number): void {
+    const pages = Math.ceil(bytes / 65536);
+    const have = this.memory.buffer.byteLength / 65536;
+    try {
+      if (pages > have) this.memory.grow(pages - have);
+    } catch (cause) {
+      throw new WorkerError(
+        `${bytes} bytes of WebAssembly memory were refused by this engine; use a smaller batch or fewer replicas`,
+        { cause },
+      );
+    }
+  }
+
+  /** Ends the threads. */
+  async destroy(): Promise<void> {
+    this.#ending = true;
+    if (!this.failed) this.exports.start(0, 0);
+    await Promise.all(this.threads.map((thread) => thread.kill()));
+  }
+}
+
+/** Lets the event loop run its other work. */
+export function macrotask(): Promise<void> {
+  const { setImmediate } = globalThis as { setImmediate?: (f: () => void) => unknown };
+  if (setImmediate) return new Promise((resolve) => void setImmediate(resolve));
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port2.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port1.postMessage(0);
+  });
+}
