@@ -4,6 +4,7 @@ import { type Call, elementsPerReplica, type Program, spanElements, type Tensor 
 import type { GpuSession } from './device.js';
 import type { AdapterTraits, Dispatch, Lowering } from './dispatch.js';
 import { PipelineCache } from './pipelines.js';
+import { readBuffer } from './scope.js';
 
 /** Runs programs on a WebGPU device: buffers, pipelines and bind groups are built once, then only dispatches are queued. */
 export class GpuExecutor implements Executor {
@@ -57,6 +58,7 @@ export class GpuExecutor implements Executor {
 }
 
 interface Prepared {
+  label: string; // operation, shader and the call's label
   pipeline: GPUComputePipeline;
   group: GPUBindGroup;
   workgroups: readonly [number, number, number];
@@ -115,7 +117,7 @@ export class GpuProgram implements LoadedProgram {
         layout,
         entries: [{ binding: 0, resource: { buffer: uniforms, offset: at, size } }, ...entries],
       });
-      prepared.push({ pipeline, group, workgroups: dispatch.workgroups });
+      prepared.push({ label: `${dispatch.shader} ${call.label}`, pipeline, group, workgroups: dispatch.workgroups });
       at += slots[index];
     }
     this.#device.queue.writeBuffer(uniforms, 0, words.buffer);
@@ -165,6 +167,41 @@ export class GpuProgram implements LoadedProgram {
       if (this.#pending.length > 2) await this.#pending.shift();
     }
     gpu.check();
+  }
+
+  /** Dispatches in a plan. */
+  dispatches(name: string): number {
+    return this.#plans.get(name)?.length ?? 0;
+  }
+
+  /**
+   * GPU time of every dispatch of a plan, in microseconds: median over `repeats` runs, each dispatch in a pass of its own
+   * between two timestamps. @throws GpuError where the adapter has no timestamp queries.
+   */
+  async profile(name: string, repeats = 15): Promise<{ label: string; us: number }[]> {
+    const { device, features } = this.executor.gpu;
+    if (!features.has('timestamp-query')) throw new GpuError(`${this.executor.description} has no timestamp-query`);
+    const plan = this.#plans.get(name) ?? [];
+    const samples: number[][] = plan.map(() => []);
+    const queries = device.createQuerySet({ type: 'timestamp', count: 2 });
+    const resolved = device.createBuffer({ size: 16, usage: 0x200 | GPUBufferUsage_COPY_SRC });
+    for (let repeat = 0; repeat < repeats; repeat++)
+      for (const [i, { pipeline, group, workgroups }] of plan.entries()) {
+        const encoder = device.createCommandEncoder();
+        const timestampWrites = { querySet: queries, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
+        const pass = encoder.beginComputePass({ timestampWrites });
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, group);
+        pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
+        pass.end();
+        encoder.resolveQuerySet(queries, 0, 2, resolved, 0);
+        device.queue.submit([encoder.finish()]);
+        const [start, end] = new BigUint64Array(await readBuffer(this.executor.gpu, resolved));
+        samples[i].push(Number(end - start) / 1000);
+      }
+    queries.destroy();
+    resolved.destroy();
+    return plan.map(({ label }, i) => ({ label, us: samples[i].sort((a, b) => a - b)[repeats >> 1] }));
   }
 
   write(tensor: Tensor, data: HostArray | readonly number[]): void {

@@ -1,5 +1,6 @@
 /** The table of commands, in the order of `rhm --help`. */
 import type { AddCommand } from '../context.js';
+import { addBench } from './bench.js';
 import { addCorrelations } from './correlations.js';
 import { addDoctor } from './doctor.js';
 import { addRules } from './rules.js';
@@ -16,4 +17,5 @@ export const commands: readonly AddCommand[] = [
   addCorrelations,
   addTrain,
   addVerify,
+  addBench,
 ];

@@ -1,0 +1,6 @@
+/** The table of benchmarks, in the order of `rhm bench --help`. */
+import type { AddCommand } from '../context.js';
+import { addBenchKernels } from './kernels.js';
+import { addBenchTrain } from './train.js';
+
+export const benches: readonly AddCommand[] = [addBenchKernels, addBenchTrain];

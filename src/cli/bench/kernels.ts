@@ -1,0 +1,122 @@
+/** `rhm bench kernels`: every operation at the shapes that training meets, with its share of the adapter's own peak. */
+import type { Command } from 'commander';
+import { GpuProgram } from '../../gpu/executor.js';
+import { type BenchCase, benchCases } from '../../kernels/bench.js';
+import { kernelOf } from '../../kernels/index.js';
+import { ProgramBuilder } from '../../plan/builder.js';
+import type { Executor } from '../../plan/executor.js';
+import { openExecutor } from '../../platform/executor.js';
+import type { CommandContext } from '../context.js';
+
+export interface KernelTime {
+  op: string;
+  shape: string;
+  us: number; // median of the rounds, one call
+  gflops: number;
+  gbytes_per_s: number;
+  share: number; // of the best arithmetic or memory rate seen in this run, whichever bounds the call
+  encode_us?: number; // host time to encode and submit one call
+}
+
+interface Options {
+  filter?: string;
+  adapter?: string;
+  executor?: string;
+  large?: boolean;
+}
+
+export function addBenchKernels(program: Command, io: CommandContext): void {
+  program
+    .command('kernels')
+    .description('microseconds, GFLOP/s and GB/s of every operation at training shapes')
+    .option('--filter <text>', 'only operations or shapes that contain this')
+    .option('--large', 'also the shapes that fill a large GPU')
+    .option('--executor <name>', 'what computes: webgpu (default: the best there is)')
+    .option('--adapter <name>', 'gpu, lavapipe, swiftshader or an adapter name')
+    .action(async (options: Options, command: Command) => {
+      const { executor, release } = await openExecutor(io.platform, options, io.log);
+      try {
+        const chosen = benchCases.filter(
+          (c) => (options.large || !c.large) && (!options.filter || `${c.op} ${c.shape}`.includes(options.filter)),
+        );
+        const times: KernelTime[] = [];
+        for (const item of chosen) {
+          io.progress(`${item.op} ${item.shape}`);
+          times.push(await timeKernel(item, executor));
+        }
+        const peakFlops = Math.max(...times.map((t) => t.gflops));
+        const peakBytes = Math.max(...times.map((t) => t.gbytes_per_s));
+        for (const t of times) t.share = Math.max(t.gflops / peakFlops, t.gbytes_per_s / peakBytes);
+        await io.result(
+          command,
+          { executor: executor.description, peak: { gflops: peakFlops, gbytes_per_s: peakBytes }, times },
+          () => [executor.description, ...times.map(line)].join('\n'),
+        );
+      } finally {
+        await release();
+      }
+    });
+}
+
+function line(t: KernelTime): string {
+  return (
+    `${t.op.padEnd(22)} ${t.shape.padEnd(34)} ${t.us.toFixed(1).padStart(10)} us ${t.gflops.toFixed(1).padStart(9)} GFLOP/s ` +
+    `${t.gbytes_per_s.toFixed(1).padStart(8)} GB/s ${(100 * t.share).toFixed(0).padStart(4)}% ${(t.encode_us ?? 0).toFixed(1).padStart(6)} us encode`
+  );
+}
+
+/** Repeats a plan of one call until a round takes some milliseconds; five rounds. */
+export async function timeKernel(item: BenchCase, executor: Executor): Promise<KernelTime> {
+  const builder = new ProgramBuilder(item.replicas ?? 1);
+  const plan = builder.plan('bench');
+  item.build(plan);
+  const loaded = await executor.load(builder.build());
+  try {
+    for (const call of plan.calls)
+      for (const [slot, tensor] of Object.entries(call.inputs)) {
+        const per = tensor.shape.reduce((a, b) => a * b, 1);
+        const values = tensor.dtype === 'u32' ? new Uint32Array(per) : new Float32Array(per);
+        const make = item.fill?.[slot];
+        for (let i = 0; i < per; i++) values[i] = make ? make(i) : ((i * 2654435761) % 2001) / 1000 - 1;
+        if (tensor.role === 'persistent') loaded.write(tensor, values);
+      }
+    await loaded.run('bench');
+    await loaded.finish();
+    let repeats = 1;
+    let us = 0;
+    for (;;) {
+      const start = performance.now();
+      await loaded.run('bench', repeats);
+      await loaded.finish();
+      const took = performance.now() - start;
+      us = (took * 1000) / repeats;
+      if (took > 20 || repeats > 4000) break;
+      repeats *= 4;
+    }
+    const rounds: number[] = [];
+    const encodes: number[] = [];
+    for (let round = 0; round < 5; round++) {
+      const start = performance.now();
+      const queued = loaded.run('bench', repeats);
+      encodes.push(((performance.now() - start) * 1000) / repeats);
+      await queued;
+      await loaded.finish();
+      rounds.push(((performance.now() - start) * 1000) / repeats);
+    }
+    us = rounds.sort((a, b) => a - b)[2];
+    const costs = plan.calls.map((call) => kernelOf(call).cost(call));
+    const flops = costs.reduce((sum, c) => sum + c.flops, 0);
+    const bytes = costs.reduce((sum, c) => sum + c.bytes, 0);
+    return {
+      op: item.op,
+      shape: item.shape,
+      us,
+      gflops: flops / us / 1e3,
+      gbytes_per_s: bytes / us / 1e3,
+      share: 0,
+      encode_us: loaded instanceof GpuProgram ? encodes.sort((a, b) => a - b)[2] : undefined,
+    };
+  } finally {
+    loaded.destroy();
+  }
+}

@@ -1,0 +1,146 @@
+/** Shapes that `rhm bench kernels` times. Add a line for a new operation. */
+import type { PlanBuilder } from '../plan/builder.js';
+import { adamw } from './adamw.js';
+import { crossEntropy } from './crossEntropy.js';
+import { embed } from './embed.js';
+import { embedBackward } from './embedBackward.js';
+import { type Form, matmul } from './matmul.js';
+import { sgd } from './sgd.js';
+
+export interface BenchCase {
+  op: string;
+  shape: string;
+  replicas?: number;
+  /** Fills a large GPU; minutes on a driver that runs on the CPU. */
+  large?: boolean;
+  fill?: Readonly<Record<string, (i: number) => number>>;
+  build(plan: PlanBuilder): void;
+}
+
+const matmulShapes: readonly [m: number, n: number, k: number, large: boolean][] = [
+  [512, 512, 512, false],
+  [512, 512, 1024, false],
+  [1024, 512, 1024, false],
+  [1024, 1024, 1024, false],
+  [4096, 4096, 4096, true],
+];
+
+export const benchCases: readonly BenchCase[] = [
+  ...(['NN', 'NT', 'TN'] as const).flatMap((form) =>
+    matmulShapes.map(([m, n, k, large]): BenchCase => matmulCase(form, m, n, k, 1, large)),
+  ),
+  matmulCase('NN', 128, 512, 1024, 16, false),
+  matmulCase('TN', 1024, 512, 128, 16, false),
+  matmulCase('TN', 1024, 512, 128, 1, false),
+  matmulCase('NT', 128, 1024, 512, 1, false),
+  {
+    op: 'embed',
+    shape: 'B 1024, 8 windows of 2, v 16, w 512',
+    fill: tokens(16),
+    build: (plan) => embedding(plan, false),
+  },
+  {
+    op: 'embedBackward',
+    shape: 'B 1024, 8 windows of 2, v 16, w 512',
+    fill: tokens(16),
+    build: (plan) => embedding(plan, true),
+  },
+  lossCase(1024, 16, false),
+  lossCase(2 ** 21, 32, true),
+  updateCase('sgd', 2 ** 20, false),
+  updateCase('adamw', 2 ** 20, false),
+  updateCase('adamw', 2 ** 26, true),
+];
+
+function matmulCase(form: Form, m: number, n: number, k: number, replicas: number, large: boolean): BenchCase {
+  return {
+    op: 'matmul',
+    shape: `${form} ${m} x ${n} x ${k}${replicas > 1 ? ` x ${replicas}` : ''}`,
+    replicas,
+    large,
+    build(plan) {
+      const p = plan.program;
+      matmul(plan, {
+        label: 'bench',
+        form,
+        m,
+        n,
+        k,
+        a: { tensor: p.persistent('a', form === 'TN' ? [k, m] : [m, k]) },
+        b: { tensor: p.persistent('b', form === 'NT' ? [n, k] : [k, n]) },
+        c: { tensor: p.persistent('c', [m, n]) },
+      });
+    },
+  };
+}
+
+function tokens(v: number): BenchCase['fill'] {
+  return { tokens: (i) => ((i * 2654435761) >>> 8) % v };
+}
+
+function embedding(plan: PlanBuilder, backward: boolean): void {
+  const p = plan.program;
+  const shared = {
+    label: 'bench',
+    tokens: p.persistent('tokens', [1024, 16], 'u32'),
+    v: 16,
+    filter: 2,
+    whitened: true,
+    masked: 15,
+    scale: 32 ** -0.5,
+  };
+  const weight = p.persistent('weight', [32, 512]);
+  const output = p.persistent('output', [1024, 8, 512]);
+  if (backward) embedBackward(plan, { ...shared, dOutput: output, dWeight: weight });
+  else embed(plan, { ...shared, weight, output, relu: true });
+}
+
+function lossCase(rows: number, classes: number, large: boolean): BenchCase {
+  return {
+    op: 'crossEntropy',
+    shape: `${rows} rows of ${classes}`,
+    large,
+    fill: { targets: (i) => i % classes, clock: () => 0 },
+    build(plan) {
+      const p = plan.program;
+      crossEntropy(plan, {
+        label: 'bench',
+        logits: p.persistent('logits', [rows, classes]),
+        targets: p.persistent('targets', [rows, 1], 'u32'),
+        clock: p.persistent('clock', [8], 'u32'),
+        clockWord: 0,
+        dLogits: p.persistent('dLogits', [rows, classes]),
+        record: p.persistent('record', [4, 2]),
+      });
+    },
+  };
+}
+
+function updateCase(op: 'sgd' | 'adamw', elements: number, large: boolean): BenchCase {
+  return {
+    op,
+    shape: `${elements} parameters`,
+    large,
+    fill: {
+      hyper: (i) => [1e-3, 0.9, 0.9, 0.999, 1e-8, 0, 0, 0, 0, 0, 0.1, 0.001, 0, 0, 0, 0][i],
+      pace: (i) => [1e-3, 0.1, 0.001, 0][i],
+    },
+    build(plan) {
+      const p = plan.program;
+      const blocks = {
+        label: 'bench',
+        params: p.persistent('params', [elements]),
+        grads: p.persistent('grads', [elements]),
+        hyper: p.persistent('hyper', [16]),
+        pace: p.persistent('pace', [4]),
+      };
+      if (op === 'sgd') sgd(plan, { ...blocks, velocity: p.persistent('velocity', [elements]) });
+      else
+        adamw(plan, {
+          ...blocks,
+          moment1: p.persistent('moment1', [elements]),
+          moment2: p.persistent('moment2', [elements]),
+        });
+    },
+  };
+}
