@@ -3,6 +3,7 @@ export { permute } from './draws';
 export { fastScratchBytes, sampleFast } from './fast';
 export * from './kernels/index';
 export { exp1 } from './math';
+export { samplePart } from './part';
 export { advance, attach, start, work } from './run';
 export { generalScratchBytes, sampleGeneral } from './sampler';
 export { threefry } from './threefry';

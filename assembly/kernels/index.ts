@@ -4,6 +4,7 @@ import { crossEntropy, crossEntropyRecord } from './crossEntropy';
 import { embed } from './embed';
 import { embedBackward } from './embedBackward';
 import { matmul } from './matmul';
+import { sample } from './sample';
 import { sgd } from './sgd';
 import { tick } from './tick';
 
@@ -15,6 +16,7 @@ export const OP_crossEntropyRecord: u32 = 5;
 export const OP_sgd: u32 = 6;
 export const OP_adamw: u32 = 7;
 export const OP_tick: u32 = 8;
+export const OP_sample: u32 = 9;
 
 /** One thread's share of a command. p: its parameter words; scratch: memory of this thread's own. */
 export function execute(op: u32, p: usize, thread: u32, threads: u32, scratch: usize): void {
@@ -39,6 +41,9 @@ export function execute(op: u32, p: usize, thread: u32, threads: u32, scratch: u
       break;
     case OP_adamw:
       adamw(p, thread, threads);
+      break;
+    case OP_sample:
+      sample(p, thread, threads, scratch);
       break;
     case OP_tick:
       tick(p, thread, threads);

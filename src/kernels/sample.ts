@@ -11,6 +11,7 @@ import { linearGrid, read, write } from '../gpu/dispatch.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/sample.js';
+import { at, partsFor, stride } from '../wasm/command.js';
 import type { KernelCase, KernelSpec } from './types.js';
 
 export interface SampleOptions {
@@ -92,6 +93,26 @@ export const sampleKernel: KernelSpec = {
           ...[write(tokens), write(roots ?? scratch(0, [1, 64])), write(hidden ?? scratch(1, [1, 64]))],
         ],
         workgroups: [x, y, tokens.shape[0]],
+      },
+    ];
+  },
+  wasm(call) {
+    const { grammar, source, clock, change } = call.inputs;
+    const { tokens, roots, hidden } = call.outputs;
+    const { batch, s, L, skip } = call.params as { batch: number; s: number; L: number; skip: number };
+    const tree = (s ** (L + 1) - 1) / (s - 1);
+    const rows = tokens.shape[0] * batch;
+    return [
+      {
+        kernel: 'sample',
+        words: [
+          ...[grammar, source, clock, change, tokens, roots, hidden].map(at),
+          ...[tokens.shape[0], batch, skip],
+          ...[grammar, source, clock, change, tokens, roots, hidden].map(stride),
+        ],
+        parts: Math.min(rows, partsFor(20 * rows * s ** L)),
+        // Digits, their redraw, two trees, and at most one random word per draw, each in words of 4 bytes.
+        threadBytes: 4 * 6 * (tree + 2) + 256,
       },
     ];
   },
