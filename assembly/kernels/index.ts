@@ -1,9 +1,13 @@
 /** The kernels by op code. One constant and one case an operation; src/wasm/memory.ts reads the constants by name. */
 import { adamw } from './adamw';
+import { blend } from './blend';
+import { columnSum } from './columnSum';
 import { crossEntropy, crossEntropyRecord } from './crossEntropy';
 import { embed } from './embed';
 import { embedBackward } from './embedBackward';
 import { matmul } from './matmul';
+import { meanPositions } from './meanPositions';
+import { meanPositionsBackward } from './meanPositionsBackward';
 import { sample } from './sample';
 import { sgd } from './sgd';
 import { tick } from './tick';
@@ -17,6 +21,10 @@ export const OP_sgd: u32 = 6;
 export const OP_adamw: u32 = 7;
 export const OP_tick: u32 = 8;
 export const OP_sample: u32 = 9;
+export const OP_blend: u32 = 10;
+export const OP_columnSum: u32 = 11;
+export const OP_meanPositions: u32 = 12;
+export const OP_meanPositionsBackward: u32 = 13;
 
 /** One thread's share of a command. p: its parameter words; scratch: memory of this thread's own. */
 export function execute(op: u32, p: usize, thread: u32, threads: u32, scratch: usize): void {
@@ -47,6 +55,18 @@ export function execute(op: u32, p: usize, thread: u32, threads: u32, scratch: u
       break;
     case OP_tick:
       tick(p, thread, threads);
+      break;
+    case OP_blend:
+      blend(p, thread, threads);
+      break;
+    case OP_columnSum:
+      columnSum(p, thread, threads);
+      break;
+    case OP_meanPositions:
+      meanPositions(p, thread, threads);
+      break;
+    case OP_meanPositionsBackward:
+      meanPositionsBackward(p, thread, threads);
       break;
   }
 }

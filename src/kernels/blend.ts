@@ -4,6 +4,7 @@ import { f32, linearGrid, read, write } from '../gpu/dispatch.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/blend.js';
+import { at, partsFor, stride } from '../wasm/command.js';
 import type { KernelCase, KernelSpec } from './types.js';
 
 export interface BlendOptions {
@@ -55,6 +56,20 @@ export const blendKernel: KernelSpec = {
         uniforms: [quads, replicas, Number(!!weights), f32(Number(call.params.a)), f32(Number(call.params.b))],
         bindings: [read(x), read(weights), write(out)],
         workgroups: linearGrid(Math.ceil((quads * replicas) / 256)),
+      },
+    ];
+  },
+  wasm(call) {
+    const { out } = call.outputs;
+    const { x, weights } = call.inputs;
+    const elements = elementsPerReplica(out);
+    const factors = [call.params.a, call.params.b].map((f) => ({ f32: Number(f) }));
+    const tensors = [x, out, weights];
+    return [
+      {
+        kernel: 'blend',
+        words: [...tensors.map(at), ...tensors.map(stride), out.shape[0], elements / 4, ...factors],
+        parts: partsFor(out.shape[0] * elements),
       },
     ];
   },

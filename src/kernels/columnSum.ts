@@ -4,6 +4,7 @@ import { type Dispatch, f32, read, type Scratch, write } from '../gpu/dispatch.j
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/columnSum.js';
+import { at, partsFor, stride } from '../wasm/command.js';
 import type { HostViews, KernelCase, KernelSpec } from './types.js';
 
 export interface ColumnSumOptions {
@@ -52,6 +53,22 @@ export const columnSumKernel: KernelSpec = {
       );
   },
   webgpu: lower,
+  wasm(call) {
+    const p = call.params as unknown as Params;
+    const { input } = call.inputs;
+    const { output } = call.outputs;
+    const replicas = input.shape[0];
+    return [
+      {
+        kernel: 'columnSum',
+        words: [
+          ...[at(input), at(output), stride(input), stride(output)],
+          ...[replicas, p.rows, p.columns, { f32: p.scale }, Number(p.accumulate)],
+        ],
+        parts: partsFor((replicas * p.rows * p.columns) / 2),
+      },
+    ];
+  },
   cost(call) {
     const elements = call.inputs.input.shape[0] * elementsPerReplica(call.inputs.input);
     return { flops: elements, bytes: 4 * elements };

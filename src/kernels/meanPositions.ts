@@ -4,6 +4,7 @@ import { linearGrid, read, write } from '../gpu/dispatch.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/meanPositions.js';
+import { at, partsFor, stride } from '../wasm/command.js';
 import type { KernelSpec } from './types.js';
 
 /** Adds output [R, B, C] = mean over T of input [R, B, T, C]; overwrites. @throws ShapeError. */
@@ -47,6 +48,20 @@ export const meanPositionsKernel: KernelSpec = {
         uniforms: [batch, positions, channels, input.replicaStride, output.replicaStride],
         bindings: [read(input), write(output)],
         workgroups: [x, y, input.shape[0]],
+      },
+    ];
+  },
+  wasm(call) {
+    const { batch, positions, channels } = call.params as Record<string, number>;
+    const { input } = call.inputs;
+    const { output } = call.outputs;
+    const tensors = [input, output];
+    const replicas = output.shape[0];
+    return [
+      {
+        kernel: 'meanPositions',
+        words: [...tensors.map(at), ...tensors.map(stride), replicas, batch, positions, channels],
+        parts: partsFor((replicas * batch * positions * channels) / 2),
       },
     ];
   },

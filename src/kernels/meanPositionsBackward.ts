@@ -4,6 +4,7 @@ import { linearGrid, read, write } from '../gpu/dispatch.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/meanPositions.js';
+import { at, partsFor, stride } from '../wasm/command.js';
 import type { KernelSpec } from './types.js';
 
 export interface MeanPositionsBackwardOptions {
@@ -60,6 +61,20 @@ export const meanPositionsBackwardKernel: KernelSpec = {
         ],
         bindings: [read(dOutput), read(mask), write(dInput)],
         workgroups: [x, y, dInput.shape[0]],
+      },
+    ];
+  },
+  wasm(call) {
+    const { batch, positions, channels } = call.params as Record<string, number>;
+    const { dOutput, mask } = call.inputs;
+    const { dInput } = call.outputs;
+    const tensors = [dOutput, mask, dInput];
+    const replicas = dInput.shape[0];
+    return [
+      {
+        kernel: 'meanPositionsBackward',
+        words: [...tensors.map(at), ...tensors.map(stride), replicas, batch, positions, channels],
+        parts: partsFor((replicas * batch * positions * channels) / 2),
       },
     ];
   },
