@@ -37,6 +37,7 @@ export const SCALE: usize = 100; // f32
 export const UNIT: usize = 104; // f32 1 / sqrt(1 - 1/v), or 1 without whitening
 export const SHARE: usize = 108; // f32 1/v, or 0 without whitening
 export const CONSTANT: usize = 112; // f32 v^-1/2
+const POSITION_ROWS: usize = 116; // T', or 1 for a bias
 
 export const BLOCK: u32 = 32; // columns of one unit of work
 
@@ -163,7 +164,7 @@ export function addRow(from: usize, cols: u32, to: usize): void {
 function windowBase(p: usize, r: u32, t: u32, from: u32, cols: u32, sums: usize, base: usize): void {
   const width = load<u32>(p, WIDTH);
   let position = load<u32>(p, POSITION);
-  if (position) position += 4 * (r * load<u32>(p, POSITION_REPLICA) + t * width + from);
+  if (position) position += 4 * (r * load<u32>(p, POSITION_REPLICA) + (t % load<u32>(p, POSITION_ROWS)) * width + from);
   const filter = <i32>load<u32>(p, FILTER);
   const length = load<i32>(p, LENGTH);
   const whitened = load<u32>(p, WHITENED) != 0;

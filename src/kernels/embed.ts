@@ -136,6 +136,7 @@ export function wasmWords(s: EmbedParams, tensors: Record<string, Tensor | undef
     ...[weight!.shape[0], s.batch, s.windows, s.length, s.width, s.v, s.filter, s.stride, s.padding],
     ...[s.firstToken, s.tokenRow, s.masked, Number(s.local), Number(s.whitened), Number(s.relu), { f32: s.scale }],
     ...[s.whitened ? (1 - 1 / s.v) ** -0.5 : 1, s.whitened ? 1 / s.v : 0, s.v ** -0.5].map((f) => ({ f32: f })),
+    position ? elementsPerReplica(position) / s.width : 0,
   ];
 }
 
