@@ -38,6 +38,7 @@ export class Sampler {
   readonly rulesPerTree: number;
   readonly image: Uint32Array<ArrayBuffer>;
   private top: number;
+  private readonly buffers = new WeakSet<ArrayBufferLike>();
   private readonly imageAt: number;
   private readonly sourceAt: number;
   private readonly changeAt: number;
@@ -48,7 +49,7 @@ export class Sampler {
   constructor(
     readonly rules: Rules,
     readonly memory: WebAssembly.Memory,
-    private readonly wasm: SamplerExports,
+    protected readonly wasm: SamplerExports,
     options: SamplerOptions = {},
   ) {
     this.image = grammarImage(rules);
@@ -74,15 +75,11 @@ export class Sampler {
    * sampler's own memory it is written in place, else through a chunk. `change` is applied to every tree.
    */
   tokens(source: Source, start: number, count: number, out: Uint8Array | Uint32Array, change?: TreeChange): void {
-    this.checkRange(source, start, count);
+    this.checkOutput(source, start, count, out);
     const bytes = out.BYTES_PER_ELEMENT as 1 | 4;
     const d = this.tokensPerSentence;
-    if (out.length < count * d)
-      throw new InputError(`out: ${count} sentences of ${d} tokens need ${count * d} elements, got ${out.length}`);
-    if (bytes === 1 && this.rules.v > 256)
-      throw new InputError(`out: v = ${this.rules.v} symbols do not fit u8; pass a Uint32Array`);
     this.writeRecords(source, change);
-    if (out.buffer === this.memory.buffer) {
+    if (this.owns(out.buffer)) {
       this.write(source, start, count, out.byteOffset, bytes, change);
       return;
     }
@@ -117,6 +114,34 @@ export class Sampler {
       rules.set(new Uint32Array(this.memory.buffer, rulesAt, rows * this.rulesPerTree), done * this.rulesPerTree);
     }
     return { symbols, rules };
+  }
+
+  /** Room for `count` sentences in the sampler's own memory, which `tokens` then fills without a copy. */
+  allocate(count: number, bytes: 1 | 4): Uint8Array | Uint32Array {
+    const elements = count * this.tokensPerSentence;
+    const at = this.reserve(elements * bytes);
+    return bytes === 1
+      ? new Uint8Array(this.memory.buffer, at, elements)
+      : new Uint32Array(this.memory.buffer, at, elements);
+  }
+
+  /** Where the parts of a job lie, for threads that share this memory. Records of source and change are written. */
+  protected prepare(source: Source, bytes: 1 | 4, change?: TreeChange) {
+    this.writeRecords(source, change);
+    const plan = change || source.mode !== 'stream' || source.length ? undefined : this.plans[bytes];
+    const places = { image: this.imageAt, source: this.sourceAt, change: change ? this.changeAt : 0 };
+    return { ...places, plan: plan?.at ?? 0 };
+  }
+
+  /** Scratch for one more thread, enough for every path. */
+  protected threadScratch(): number {
+    const fast = [this.plans[1], this.plans[4]].map((plan) => (plan ? this.wasm.fastScratchBytes(plan.at) : 0));
+    return this.reserve(Math.max(...fast, this.wasm.generalScratchBytes(this.imageAt)));
+  }
+
+  /** Whether a buffer is this memory; growing a shared memory leaves its older buffers valid. */
+  protected owns(buffer: ArrayBufferLike): boolean {
+    return buffer === this.memory.buffer || this.buffers.has(buffer);
   }
 
   private write(source: Source, start: number, count: number, at: number, bytes: 1 | 4, change?: TreeChange): void {
@@ -160,6 +185,16 @@ export class Sampler {
     if (change) new Uint32Array(this.memory.buffer, this.changeAt, 6).set(changeWords(this.rules, change));
   }
 
+  protected checkOutput(source: Source, start: number, count: number, out: Uint8Array | Uint32Array): void {
+    this.checkRange(source, start, count);
+    const bytes = out.BYTES_PER_ELEMENT;
+    const d = this.tokensPerSentence;
+    if (out.length < count * d)
+      throw new InputError(`out: ${count} sentences of ${d} tokens need ${count * d} elements, got ${out.length}`);
+    if (bytes === 1 && this.rules.v > 256)
+      throw new InputError(`out: v = ${this.rules.v} symbols do not fit u8; pass a Uint32Array`);
+  }
+
   /** @throws InputError when sentences start .. start+count-1 do not exist. */
   checkRange(source: Source, start: number, count: number): void {
     checkInteger('start', start, 0, INDEX_LIMIT - 1, 'first sentence');
@@ -185,11 +220,14 @@ export class Sampler {
     return at;
   }
 
-  private reserve(bytes: number): number {
+  protected reserve(bytes: number): number {
     const at = Math.ceil(this.top / 64) * 64;
     this.top = at + bytes;
     const missing = this.top - this.memory.buffer.byteLength;
-    if (missing > 0) this.memory.grow(Math.ceil(missing / 65536));
+    if (missing > 0) {
+      if (!(this.memory.buffer instanceof ArrayBuffer)) this.buffers.add(this.memory.buffer);
+      this.memory.grow(Math.ceil(missing / 65536));
+    }
     return at;
   }
 }

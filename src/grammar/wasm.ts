@@ -6,6 +6,7 @@ export interface SamplerExports {
   heapBase(): number;
   threefry(k0: number, k1: number, c0: number, c1: number): bigint;
   permute(k0: number, k1: number, size: bigint, bits: number, x: bigint): bigint;
+  samplePart(job: number, scratch: number): void;
   generalScratchBytes(image: number): number;
   fastScratchBytes(plan: number): number;
   sampleGeneral(
@@ -40,12 +41,16 @@ export function newMemory(initialBytes: number, shared = false): WebAssembly.Mem
   return new WebAssembly.Memory({ initial: Math.max(1, Math.ceil(initialBytes / 65536)), maximum: 65536, shared });
 }
 
+/** The module for one thread (`plain`) or for several on one memory (`shared`). */
+export function samplerModule(kind: 'plain' | 'shared'): Promise<WebAssembly.Module> {
+  compiled[kind] ??= WebAssembly.compile(kind === 'shared' ? sharedBytes : plainBytes);
+  return compiled[kind];
+}
+
 /** Instantiates the module that fits the memory; compiled once per process. */
 export async function instantiate(memory: WebAssembly.Memory): Promise<SamplerExports> {
   const shared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
-  const kind = shared ? 'shared' : 'plain';
-  compiled[kind] ??= WebAssembly.compile(shared ? sharedBytes : plainBytes);
-  const module = await compiled[kind];
+  const module = await samplerModule(shared ? 'shared' : 'plain');
   const env = { memory, abort: () => undefined };
   const instance = await WebAssembly.instantiate(module, { env });
   return instance.exports as unknown as SamplerExports;
