@@ -1,6 +1,7 @@
 /** The table of benchmarks, in the order of `rhm bench --help`. */
 import type { AddCommand } from '../context.js';
 import { addBenchKernels } from './kernels.js';
+import { addBenchSampler } from './sampler.js';
 import { addBenchTrain } from './train.js';
 
-export const benches: readonly AddCommand[] = [addBenchKernels, addBenchTrain];
+export const benches: readonly AddCommand[] = [addBenchKernels, addBenchTrain, addBenchSampler];
