@@ -21,42 +21,49 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> p: Params;
 
+// Both read their four vectors one by one: SwiftShader runs a loop over x[kk] four times slower than this.
 // Column kk of the result holds A[i0 .. i0 + 3, k0 + kk].
 fn blockA(base: u32, i0: u32, k0: u32, kEnd: u32) -> mat4x4f {
-  var x: mat4x4f;
   if (A_T) {
     let valid = select(0u, p.m - i0, i0 < p.m);
-    for (var kk = 0u; kk < 4u; kk++) {
-      let k = k0 + kk;
-      x[kk] = loadA(base + k * p.aRow + i0, select(0u, valid, k < kEnd));
-    }
-    return x;
+    let at = base + k0 * p.aRow + i0;
+    return mat4x4f(
+      loadA(at, select(0u, valid, k0 < kEnd)),
+      loadA(at + p.aRow, select(0u, valid, k0 + 1u < kEnd)),
+      loadA(at + 2u * p.aRow, select(0u, valid, k0 + 2u < kEnd)),
+      loadA(at + 3u * p.aRow, select(0u, valid, k0 + 3u < kEnd)),
+    );
   }
   let valid = select(0u, kEnd - k0, k0 < kEnd);
-  for (var ii = 0u; ii < 4u; ii++) {
-    let i = i0 + ii;
-    x[ii] = loadA(base + i * p.aRow + k0, select(0u, valid, i < p.m));
-  }
-  return transpose(x);
+  let at = base + i0 * p.aRow + k0;
+  return transpose(mat4x4f(
+    loadA(at, select(0u, valid, i0 < p.m)),
+    loadA(at + p.aRow, select(0u, valid, i0 + 1u < p.m)),
+    loadA(at + 2u * p.aRow, select(0u, valid, i0 + 2u < p.m)),
+    loadA(at + 3u * p.aRow, select(0u, valid, i0 + 3u < p.m)),
+  ));
 }
 
 // Column kk of the result holds B[k0 + kk, j0 .. j0 + 3].
 fn blockB(base: u32, k0: u32, j0: u32, kEnd: u32) -> mat4x4f {
-  var x: mat4x4f;
   if (!B_T) {
     let valid = select(0u, p.n - j0, j0 < p.n);
-    for (var kk = 0u; kk < 4u; kk++) {
-      let k = k0 + kk;
-      x[kk] = loadB(base + k * p.bRow + j0, select(0u, valid, k < kEnd));
-    }
-    return x;
+    let at = base + k0 * p.bRow + j0;
+    return mat4x4f(
+      loadB(at, select(0u, valid, k0 < kEnd)),
+      loadB(at + p.bRow, select(0u, valid, k0 + 1u < kEnd)),
+      loadB(at + 2u * p.bRow, select(0u, valid, k0 + 2u < kEnd)),
+      loadB(at + 3u * p.bRow, select(0u, valid, k0 + 3u < kEnd)),
+    );
   }
   let valid = select(0u, kEnd - k0, k0 < kEnd);
-  for (var jj = 0u; jj < 4u; jj++) {
-    let j = j0 + jj;
-    x[jj] = loadB(base + j * p.bRow + k0, select(0u, valid, j < p.n));
-  }
-  return transpose(x);
+  let at = base + j0 * p.bRow + k0;
+  return transpose(mat4x4f(
+    loadB(at, select(0u, valid, j0 < p.n)),
+    loadB(at + p.bRow, select(0u, valid, j0 + 1u < p.n)),
+    loadB(at + 2u * p.bRow, select(0u, valid, j0 + 2u < p.n)),
+    loadB(at + 3u * p.bRow, select(0u, valid, j0 + 3u < p.n)),
+  ));
 }
 
 // Writes C[r, g, i, j .. j + 3]; sum is the plain product.

@@ -1,5 +1,5 @@
 // Batched matmul for drivers that run on the CPU: no workgroup memory (it only costs there), one thread owns 8 rows x 4
-// columns of one C[r, g] and walks K in blocks of 4.
+// columns of one C[r, g] and walks K in blocks of 4, written out: SwiftShader runs a loop over x[kk] 3 times slower.
 @compute @workgroup_size(8, 4)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let batch = id.z / p.splits;
@@ -19,16 +19,38 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let x = blockA(baseA, i0, k0, kEnd);
     let y = blockA(baseA, i0 + 4u, k0, kEnd);
     let w = blockB(baseB, k0, j0, kEnd);
-    for (var kk = 0u; kk < 4u; kk++) {
-      c0 = fma(vec4f(x[kk].x), w[kk], c0);
-      c1 = fma(vec4f(x[kk].y), w[kk], c1);
-      c2 = fma(vec4f(x[kk].z), w[kk], c2);
-      c3 = fma(vec4f(x[kk].w), w[kk], c3);
-      c4 = fma(vec4f(y[kk].x), w[kk], c4);
-      c5 = fma(vec4f(y[kk].y), w[kk], c5);
-      c6 = fma(vec4f(y[kk].z), w[kk], c6);
-      c7 = fma(vec4f(y[kk].w), w[kk], c7);
-    }
+    c0 = fma(vec4f(x[0].x), w[0], c0);
+    c1 = fma(vec4f(x[0].y), w[0], c1);
+    c2 = fma(vec4f(x[0].z), w[0], c2);
+    c3 = fma(vec4f(x[0].w), w[0], c3);
+    c4 = fma(vec4f(y[0].x), w[0], c4);
+    c5 = fma(vec4f(y[0].y), w[0], c5);
+    c6 = fma(vec4f(y[0].z), w[0], c6);
+    c7 = fma(vec4f(y[0].w), w[0], c7);
+    c0 = fma(vec4f(x[1].x), w[1], c0);
+    c1 = fma(vec4f(x[1].y), w[1], c1);
+    c2 = fma(vec4f(x[1].z), w[1], c2);
+    c3 = fma(vec4f(x[1].w), w[1], c3);
+    c4 = fma(vec4f(y[1].x), w[1], c4);
+    c5 = fma(vec4f(y[1].y), w[1], c5);
+    c6 = fma(vec4f(y[1].z), w[1], c6);
+    c7 = fma(vec4f(y[1].w), w[1], c7);
+    c0 = fma(vec4f(x[2].x), w[2], c0);
+    c1 = fma(vec4f(x[2].y), w[2], c1);
+    c2 = fma(vec4f(x[2].z), w[2], c2);
+    c3 = fma(vec4f(x[2].w), w[2], c3);
+    c4 = fma(vec4f(y[2].x), w[2], c4);
+    c5 = fma(vec4f(y[2].y), w[2], c5);
+    c6 = fma(vec4f(y[2].z), w[2], c6);
+    c7 = fma(vec4f(y[2].w), w[2], c7);
+    c0 = fma(vec4f(x[3].x), w[3], c0);
+    c1 = fma(vec4f(x[3].y), w[3], c1);
+    c2 = fma(vec4f(x[3].z), w[3], c2);
+    c3 = fma(vec4f(x[3].w), w[3], c3);
+    c4 = fma(vec4f(y[3].x), w[3], c4);
+    c5 = fma(vec4f(y[3].y), w[3], c5);
+    c6 = fma(vec4f(y[3].z), w[3], c6);
+    c7 = fma(vec4f(y[3].w), w[3], c7);
   }
   finishOrSplit(batch, split, i0, j0, c0);
   finishOrSplit(batch, split, i0 + 1u, j0, c1);
