@@ -2,10 +2,18 @@
 import { AdapterError } from '../core/errors.js';
 import { type GpuSession, openGpu } from '../gpu/device.js';
 import type { OpenPlatformGpuOptions, Platform } from './platform.js';
+import { spawnWebThread } from './webThread.js';
 
 const runtime = browserName(globalThis.navigator?.userAgent ?? '');
 
-export const browserPlatform: Platform = { name: 'browser', runtime, openGpu: openBrowserGpu };
+export const browserPlatform: Platform = {
+  name: 'browser',
+  runtime,
+  openGpu: openBrowserGpu,
+  wantedAdapter: () => undefined,
+  cores: globalThis.navigator?.hardwareConcurrency ?? 1,
+  spawnThread: spawnWebThread,
+};
 
 /** A device for a page. @throws AdapterError that says how to get WebGPU in this browser. */
 export async function openBrowserGpu(options: OpenPlatformGpuOptions = {}): Promise<GpuSession> {

@@ -3,6 +3,7 @@ import { AdapterError } from '../core/errors.js';
 import { type GpuSession, oneLine, openGpu } from '../gpu/device.js';
 import { installedDrivers, lavapipeManifest, softwareDriver } from './driver.js';
 import type { OpenPlatformGpuOptions, Platform } from './platform.js';
+import { spawnWebThread } from './webThread.js';
 
 /** The parts of Deno's API used here; its full types are not among the project's. */
 interface DenoApi {
@@ -19,7 +20,14 @@ interface DenoApi {
 const deno = (globalThis as unknown as { Deno: DenoApi }).Deno;
 const runtime = deno ? `deno ${deno.version.deno} (wgpu)` : 'not deno';
 
-export const denoPlatform: Platform = { name: 'deno', runtime, openGpu: openDenoGpu };
+export const denoPlatform: Platform = {
+  name: 'deno',
+  runtime,
+  openGpu: openDenoGpu,
+  wantedAdapter: () => deno.env.get('RHM_ADAPTER') || undefined,
+  cores: globalThis.navigator?.hardwareConcurrency ?? 1,
+  spawnThread: spawnWebThread,
+};
 
 /**
  * A device for Deno, in the same order as in Node. Needs --allow-env, --allow-read; for the software driver of npm also

@@ -1,12 +1,15 @@
-/** Which executor runs a program here. */
-import { InputError } from '../core/errors.js';
-import { gpuExecutor } from '../kernels/index.js';
+/** Which executor runs a program here: WebGPU on a real GPU if there is one, otherwise WebAssembly on the CPU. */
+import { AdapterError, InputError } from '../core/errors.js';
+import type { GpuSession } from '../gpu/device.js';
+import { gpuExecutor, wasmExecutor } from '../kernels/index.js';
 import type { Executor } from '../plan/executor.js';
+import { canShare } from '../wasm/executor.js';
 import type { Platform } from './platform.js';
 
 export interface ExecutorChoice {
-  executor?: string; // 'webgpu'; default: the best there is
-  adapter?: string;
+  executor?: string; // 'webgpu' or 'wasm'; default: webgpu where an adapter is named or there is a real GPU, else wasm
+  adapter?: string; // for webgpu
+  threads?: number; // for wasm; default: one a core, at most 8
 }
 
 export interface OpenExecutor {
@@ -14,17 +17,41 @@ export interface OpenExecutor {
   release(): Promise<void>;
 }
 
-export const executorNames = ['webgpu'] as const;
+export const executorNames = ['webgpu', 'wasm'] as const;
 
-/** @throws InputError for an unknown name; AdapterError when there is no adapter. */
+/** @throws InputError for an unknown name or number of threads; AdapterError when webgpu is asked for and there is no adapter. */
 export async function openExecutor(
   platform: Platform,
   choice: ExecutorChoice,
   report?: (line: string) => void,
 ): Promise<OpenExecutor> {
-  const { executor = 'webgpu', adapter } = choice;
-  if (!(executorNames as readonly string[]).includes(executor))
+  const { executor, adapter, threads } = choice;
+  if (executor !== undefined && !(executorNames as readonly string[]).includes(executor))
     throw new InputError(`executor: got ${executor}; pass ${executorNames.join(' or ')}`);
-  const session = await platform.openGpu({ adapter, report });
-  return { executor: gpuExecutor(session), release: () => session.release() };
+  if (executor === 'wasm' && adapter !== undefined)
+    throw new InputError(`adapter: got ${adapter} for the wasm executor, which uses none; leave one of the two out`);
+  if (executor === 'webgpu' || (executor === undefined && threads === undefined)) {
+    const session =
+      executor === 'webgpu' || adapter !== undefined || platform.wantedAdapter()
+        ? await platform.openGpu({ adapter, report })
+        : await realGpu(platform, report);
+    if (session) return { executor: gpuExecutor(session), release: () => session.release() };
+    report?.('no GPU was found: computing on the CPU in WebAssembly');
+  }
+  const { spawnThread } = platform;
+  const most = spawnThread && canShare() ? Math.min(8, platform.cores) : 1;
+  const cpu = wasmExecutor({ threads: threads ?? most, spawn: spawnThread });
+  return { executor: cpu, release: () => cpu.destroy() };
+}
+
+/** A session on a GPU that is one; undefined where there are only software drivers or none. */
+async function realGpu(platform: Platform, report?: (line: string) => void): Promise<GpuSession | undefined> {
+  try {
+    const session = await platform.openGpu({ adapter: 'gpu', report });
+    if (!session.info.software) return session;
+    await session.release();
+  } catch (error) {
+    if (!(error instanceof AdapterError)) throw error;
+  }
+  return undefined;
 }

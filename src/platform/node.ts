@@ -1,10 +1,11 @@
 /** WebGPU in Node, by Dawn (npm `webgpu`): the machine's own GPU, an installed software driver, or the one npm carries. */
-import { constants } from 'node:os';
+import { availableParallelism, constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { AdapterError, InputError } from '../core/errors.js';
 import { type GpuSession, oneLine, openGpu } from '../gpu/device.js';
 import { installedDrivers, lavapipeManifest, type SoftwareDriver, softwareDriver } from './driver.js';
 import { withEnvironment } from './nodeLock.js';
+import { spawnNodeThread } from './nodeThread.js';
 import type { OpenPlatformGpuOptions, Platform } from './platform.js';
 
 export interface OpenNodeGpuOptions extends OpenPlatformGpuOptions {
@@ -14,7 +15,14 @@ export interface OpenNodeGpuOptions extends OpenPlatformGpuOptions {
 
 const runtime = `node ${process.versions.node} (Dawn)`;
 
-export const nodePlatform: Platform = { name: 'node', runtime, openGpu: openNodeGpu };
+export const nodePlatform: Platform = {
+  name: 'node',
+  runtime,
+  openGpu: openNodeGpu,
+  wantedAdapter: () => process.env.RHM_ADAPTER || undefined,
+  cores: availableParallelism(),
+  spawnThread: spawnNodeThread,
+};
 
 /**
  * A device for Node. Order: the machine's own GPU, an installed software driver (Mesa lavapipe 24 or newer), the

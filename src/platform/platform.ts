@@ -1,5 +1,6 @@
 /** What the entry points need to know of where they run; node, deno and browser each provide one. */
 import type { GpuSession, OpenGpuOptions } from '../gpu/device.js';
+import type { SpawnThread } from '../wasm/threads.js';
 
 export interface OpenPlatformGpuOptions extends OpenGpuOptions {
   /** `gpu` real hardware only, `lavapipe`, `swiftshader`, or a name. Default: RHM_ADAPTER, else the best there is. */
@@ -12,4 +13,9 @@ export interface Platform {
   readonly name: 'node' | 'deno' | 'browser';
   readonly runtime: string; // for example `node 20.20.2 (Dawn)`
   openGpu(options?: OpenPlatformGpuOptions): Promise<GpuSession>;
+  /** The adapter that the environment asks for (RHM_ADAPTER). */
+  wantedAdapter(): string | undefined;
+  readonly cores: number; // processors this program may use
+  /** Starts a thread of the WebAssembly executor. */
+  readonly spawnThread?: SpawnThread;
 }

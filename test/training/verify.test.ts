@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { GpuSession } from '../../src/gpu/device.js';
-import { gpuExecutor, referenceExecutor } from '../../src/kernels/index.js';
+import { gpuExecutor, referenceExecutor, wasmExecutor } from '../../src/kernels/index.js';
 import { openNodeGpu } from '../../src/platform/node.js';
+import { spawnNodeThread } from '../../src/platform/nodeThread.js';
 import { type VerifiedCase, verifyGolden } from '../../src/training/verify.js';
 
 const test = suite("golden cases of the authors' PyTorch code");
@@ -26,6 +27,11 @@ for (const kind of kinds) {
   test(`${kind}, WebGPU`, async () => expectOk(await verifyGolden(read(kind), kind, gpuExecutor(gpu))));
   test(`${kind}, WebGPU, three replicas`, async () =>
     expectOk(await verifyGolden(read(kind), kind, gpuExecutor(gpu), 3)));
+  test(`${kind}, WebAssembly, two threads, three replicas`, async () => {
+    const executor = wasmExecutor({ threads: 2, spawn: spawnNodeThread });
+    expectOk(await verifyGolden(read(kind), kind, executor, 3));
+    await executor.destroy();
+  });
 }
 
 test.run();

@@ -6,7 +6,7 @@ import { kernelOf } from '../../kernels/index.js';
 import { ProgramBuilder } from '../../plan/builder.js';
 import type { Executor } from '../../plan/executor.js';
 import { openExecutor } from '../../platform/executor.js';
-import type { CommandContext } from '../context.js';
+import { type CommandContext, integer } from '../context.js';
 
 export interface KernelTime {
   op: string;
@@ -22,6 +22,7 @@ interface Options {
   filter?: string;
   adapter?: string;
   executor?: string;
+  threads?: number;
   large?: boolean;
 }
 
@@ -31,8 +32,9 @@ export function addBenchKernels(program: Command, io: CommandContext): void {
     .description('microseconds, GFLOP/s and GB/s of every operation at training shapes')
     .option('--filter <text>', 'only operations or shapes that contain this')
     .option('--large', 'also the shapes that fill a large GPU')
-    .option('--executor <name>', 'what computes: webgpu (default: the best there is)')
-    .option('--adapter <name>', 'gpu, lavapipe, swiftshader or an adapter name')
+    .option('--executor <name>', 'what computes: webgpu or wasm (default: webgpu on a real GPU, else wasm)')
+    .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
+    .option('--threads <n>', 'wasm on this many threads (default: one a core, at most 8)', integer(1, 256))
     .action(async (options: Options, command: Command) => {
       const { executor, release } = await openExecutor(io.platform, options, io.log);
       try {

@@ -5,7 +5,7 @@ import { GpuProgram } from '../../gpu/executor.js';
 import { openExecutor } from '../../platform/executor.js';
 import { membersOf } from '../../training/members.js';
 import { Trainer } from '../../training/trainer.js';
-import type { CommandContext } from '../context.js';
+import { type CommandContext, integer } from '../context.js';
 
 /** The cases that the usual PyTorch programs for these networks are measured on. */
 const cases: Record<string, { grammar: object; model: object }> = {
@@ -34,6 +34,7 @@ interface Options {
   steps: number;
   adapter?: string;
   executor?: string;
+  threads?: number;
   profile?: boolean;
 }
 
@@ -51,8 +52,9 @@ export function addBenchTrain(program: Command, io: CommandContext): void {
     .option('--replicas <n,n>', 'copies side by side', numbers, [1, 16])
     .option('--steps <n>', 'steps a round, five rounds', Number, 100)
     .option('--profile', 'also the GPU time of every dispatch')
-    .option('--executor <name>', 'what computes: webgpu (default: the best there is)')
-    .option('--adapter <name>', 'gpu, lavapipe, swiftshader or an adapter name')
+    .option('--executor <name>', 'what computes: webgpu or wasm (default: webgpu on a real GPU, else wasm)')
+    .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
+    .option('--threads <n>', 'wasm on this many threads (default: one a core, at most 8)', integer(1, 256))
     .action(async (options: Options, command: Command) => {
       const { executor, release } = await openExecutor(io.platform, options, io.log);
       try {

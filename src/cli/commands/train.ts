@@ -13,7 +13,7 @@ import { openRunFolder } from '../../platform/nodeFolder.js';
 import { lossPlateaus } from '../../theory/losses.js';
 import { type Progress, train } from '../../training/loop.js';
 import { membersOf, plannedSteps, rulesOf } from '../../training/members.js';
-import { type CommandContext, number } from '../context.js';
+import { type CommandContext, integer, number } from '../context.js';
 
 interface Options {
   set?: string[];
@@ -22,6 +22,7 @@ interface Options {
   init?: string;
   adapter?: string;
   executor?: string;
+  threads?: number;
   checkpointSeconds: number;
   schema?: boolean;
   json?: boolean;
@@ -36,8 +37,9 @@ export function addTrain(program: Command, io: CommandContext): void {
     .option('--out <dir>', 'run folder (default: out/<hash of the experiment>)')
     .option('--resume', 'continue from the checkpoint in the folder, to the same bits')
     .option('--init <file>', 'start from the weights of a safetensors file')
-    .option('--executor <name>', 'what computes: webgpu (default: the best there is)')
-    .option('--adapter <name>', 'gpu, lavapipe, swiftshader or an adapter name')
+    .option('--executor <name>', 'what computes: webgpu or wasm (default: webgpu on a real GPU, else wasm)')
+    .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
+    .option('--threads <n>', 'wasm on this many threads (default: one a core, at most 8)', integer(1, 256))
     .option('--checkpoint-seconds <n>', 'time between checkpoints', number(0), 30)
     .option('--schema', 'print the JSON Schema of an experiment file and stop')
     .action(async (file: string | undefined, options: Options, command: Command) => {

@@ -5,11 +5,12 @@ import { InputError } from '../../core/errors.js';
 import { referenceExecutor } from '../../kernels/index.js';
 import { openExecutor } from '../../platform/executor.js';
 import { type VerifiedCase, verifyGolden } from '../../training/verify.js';
-import type { CommandContext } from '../context.js';
+import { type CommandContext, integer } from '../context.js';
 
 interface Options {
   adapter?: string;
   executor?: string;
+  threads?: number;
 }
 
 export function addVerify(program: Command, io: CommandContext): void {
@@ -17,8 +18,9 @@ export function addVerify(program: Command, io: CommandContext): void {
     .command('verify')
     .description("replay golden cases made with the authors' PyTorch code; exit 1 if one is out of bound")
     .argument('<files...>', 'safetensors files with a `case` in their metadata')
-    .option('--executor <name>', 'what computes: webgpu (default: the best there is)')
-    .option('--adapter <name>', 'gpu, lavapipe, swiftshader or an adapter name')
+    .option('--executor <name>', 'what computes: webgpu or wasm (default: webgpu on a real GPU, else wasm)')
+    .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
+    .option('--threads <n>', 'wasm on this many threads (default: one a core, at most 8)', integer(1, 256))
     .action(async (names: string[], options: Options, command: Command) => {
       const inputs = names.map((file) => ({ file, bytes: readCase(file) }));
       const { executor, release } = await openExecutor(io.platform, options, io.log);
