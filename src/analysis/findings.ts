@@ -175,7 +175,7 @@ export function summaryOf(r: Results, findings: readonly Finding[]): string[] {
   );
   const top = Math.max(0, ...r.ratios.map((x) => x.ell));
   const ratios = r.ratios.filter((x) => x.ell === top);
-  for (const name of [...new Set(ratios.map((x) => x.numerator))].slice(0, 2)) {
+  for (const name of [...new Set(ratios.map((x) => x.numerator))].slice(-2)) {
     const own = ratios.filter((x) => x.numerator === name);
     const power = r.ratioExponents.find((x) => x.ell === top && x.series.startsWith(`${name} / `));
     lines.push(
@@ -184,16 +184,17 @@ export function summaryOf(r: Results, findings: readonly Finding[]): string[] {
     );
   }
   const deepest = Math.max(0, ...r.exponents.map((x) => x.ell));
-  for (const row of r.exponents.filter((x) => x.ell === deepest).slice(0, 2))
+  const powers = r.exponents.filter((x) => x.ell === deepest);
+  if (powers.length)
     lines.push(
-      `${row.series}: P_${row.ell} grows like m^${showEstimate(row.estimate)}, predicted m^${row.predicted ?? '?'} (${compare(row.predicted, row.estimate)})`,
+      `P_${deepest} grows like ${powers.map((x) => `m^${showEstimate(x.estimate)} for ${x.series} (predicted m^${x.predicted ?? '?'}: ${compare(x.predicted, x.estimate)})`).join(', ')}`,
     );
   const count = (v: Verdict) => findings.filter((f) => f.verdict === v).length;
   const problems = r.notes.length ? `; ${r.notes.length} notes in the report` : '';
   lines.push(
     `comparisons with theory: ${count('agrees')} agree, ${count('disagrees')} disagree, ${count('open')} open (bounds), ${count('no interval')} without interval${problems}`,
   );
-  return lines.slice(0, 5);
+  return lines;
 }
 
 const sizeLabel = (r: Results, shape: Results['curves'][0]['shape']) =>

@@ -15,7 +15,7 @@ export function showNumber(x: number | undefined): string {
   ] as const)
     if (size >= limit) return `${Number((x / (unit === 'k' ? 1e3 : limit)).toPrecision(3))}${unit}`;
   if (size >= 100) return String(Math.round(x));
-  return size !== 0 && size < 1e-3 ? x.toExponential(1) : String(Number(x.toPrecision(3)));
+  return size !== 0 && size < 1e-3 ? Number(x.toPrecision(2)).toExponential() : String(Number(x.toPrecision(3)));
 }
 
 /** `2.1 [1.8, 2.5]`, `≥ 33k`, `2.1` without an interval. */

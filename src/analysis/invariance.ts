@@ -46,6 +46,8 @@ export function invarianceCurves(curves: readonly Curve[]): InvarianceCurve[] {
       (m) => m.layer !== undefined && m.level !== undefined && Object.values<string>(recordNames).includes(m.name),
     );
     for (const group of groupBy(relevant, (m) => `${m.layer},${m.level}`)) {
+      // A unit of a convolution in layer l sees s^l tokens: less than a block of a higher level.
+      if (curve.kind !== 'mla' && curve.kind !== 'clm' && group[0].layer! < group[0].level!) continue;
       const byStep = groupBy(group, (m) => String(m.samples));
       const points = byStep.flatMap((records) => {
         const value = (name: string) => records.find((r) => r.name === name)?.value ?? Number.NaN;

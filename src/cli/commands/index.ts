@@ -1,5 +1,6 @@
 /** The table of commands, in the order of `rhm --help`. */
 import type { AddCommand } from '../context.js';
+import { addAnalyze } from './analyze.js';
 import { addBench } from './bench.js';
 import { addCorrelations } from './correlations.js';
 import { addDoctor } from './doctor.js';
@@ -16,6 +17,7 @@ export const commands: readonly AddCommand[] = [
   addTheory,
   addCorrelations,
   addTrain,
+  addAnalyze,
   addVerify,
   addBench,
 ];

@@ -1,0 +1,215 @@
+import * as Plot from '@observablehq/plot';
+import { showNumber } from '../format.js';
+import type { Look, Theme } from './theme.js';
+
+/** Where figures are drawn: the page's document, or a server-side one. */
+export interface Canvas {
+  document: Document;
+  theme: Theme;
+  width: number; // pixels; below 560 panels are stacked
+}
+
+export interface Panel {
+  title: string;
+  subtitle?: string;
+  options: Plot.PlotOptions;
+}
+
+export const isNarrow = (canvas: Canvas) => canvas.width < 560;
+
+const NS = 'http://www.w3.org/2000/svg';
+const FONT = 'system-ui, "DejaVu Sans", sans-serif';
+
+/** Panels in a grid under a legend, as one SVG. columns: wanted on wide paper; narrow paper has one. marked: legend with symbols. */
+export function compose(
+  canvas: Canvas,
+  panels: readonly Panel[],
+  columns: number,
+  panelHeight: number,
+  legend: readonly Look[],
+  marked = false,
+): SVGSVGElement {
+  const { document, theme, width } = canvas;
+  const across = isNarrow(canvas) ? 1 : Math.max(1, Math.min(columns, panels.length));
+  const gap = 14;
+  const panelWidth = Math.min((width - gap * (across - 1)) / across, 460);
+  const inset = (width - across * panelWidth - gap * (across - 1)) / 2;
+  const titleHeight = panels.some((p) => p.subtitle) ? 32 : 18;
+  const svg = element(document, 'svg', {
+    xmlns: NS,
+    'font-family': FONT,
+    'font-size': 11,
+    fill: 'currentColor',
+    style: `color:${theme.ink}`,
+    role: 'img',
+  }) as unknown as SVGSVGElement;
+  const legendHeight = drawLegend(canvas, svg, legend, marked);
+  panels.forEach((panel, i) => {
+    const x = inset + (i % across) * (panelWidth + gap);
+    const y = legendHeight + Math.floor(i / across) * (panelHeight + titleHeight + 10);
+    svg.append(text(document, panel.title, x + 6, y + 12, { 'font-weight': 600 }));
+    if (panel.subtitle)
+      svg.append(text(document, panel.subtitle, x + 6, y + 26, { fill: theme.muted, 'font-size': 10 }));
+    const plot = Plot.plot({
+      document,
+      width: panelWidth,
+      height: panelHeight,
+      marginLeft: 48,
+      marginRight: 14,
+      marginTop: 22,
+      marginBottom: 34,
+      style: { fontSize: '10.5px', fontFamily: FONT, background: 'transparent' },
+      ...panel.options,
+    }) as SVGSVGElement;
+    plot.setAttribute('x', String(x));
+    plot.setAttribute('y', String(y + titleHeight));
+    plot.setAttribute('style', 'overflow:visible');
+    svg.append(plot);
+  });
+  const rows = Math.ceil(panels.length / across);
+  const height = legendHeight + rows * (panelHeight + titleHeight + 10);
+  for (const [name, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}` }))
+    svg.setAttribute(name, String(value));
+  return svg;
+}
+
+/** Entries from left to right, wrapped; returns the height used. */
+function drawLegend(
+  { document, theme, width }: Canvas,
+  svg: SVGSVGElement,
+  legend: readonly Look[],
+  marked: boolean,
+): number {
+  if (!legend.length) return 0;
+  let x = 6;
+  let y = 12;
+  for (const look of legend) {
+    const space = 34 + textWidth(look.label) + 18;
+    if (x > 6 && x + space > width) {
+      x = 6;
+      y += 18;
+    }
+    const stroke = { stroke: look.color, 'stroke-width': 2, 'stroke-dasharray': look.dash };
+    svg.append(element(document, 'line', { x1: x, x2: x + 26, y1: y - 4, y2: y - 4, ...stroke }));
+    if (marked) {
+      const transform = `translate(${x + 13},${y - 4})`;
+      svg.append(element(document, 'path', { d: symbolPaths[look.symbol], transform, fill: look.color }));
+    }
+    svg.append(text(document, look.label, x + 32, y, { fill: theme.ink }));
+    x += space;
+  }
+  return y + 12;
+}
+
+/** The plotting library's symbols, at the size of a legend. */
+const symbolPaths: Record<Look['symbol'], string> = {
+  circle: 'M4,0A4,4 0 1 1 -4,0A4,4 0 1 1 4,0Z',
+  square: 'M-3.6,-3.6H3.6V3.6H-3.6Z',
+  triangle: 'M0,-5L4.6,3.2H-4.6Z',
+  diamond: 'M0,-5L3.4,0L0,5L-3.4,0Z',
+  star: 'M0,-5L1.2,-1.6L4.8,-1.6L1.9,0.6L3,4L0,1.9L-3,4L-1.9,0.6L-4.8,-1.6L-1.2,-1.6Z',
+  times: 'M-4,-3L-3,-4L0,-1L3,-4L4,-3L1,0L4,3L3,4L0,1L-3,4L-4,3L-1,0Z',
+};
+
+/** Width of 11-pixel text, generously: no font is measured. */
+const textWidth = (label: string) => label.length * 6.6;
+
+function text(document: Document, content: string, x: number, y: number, attributes: Attributes = {}): SVGElement {
+  const node = element(document, 'text', { x, y, ...attributes });
+  node.textContent = content;
+  return node;
+}
+
+type Attributes = Record<string, string | number | undefined>;
+
+function element(document: Document, name: string, attributes: Attributes): SVGElement {
+  const node = document.createElementNS(NS, name) as SVGElement;
+  for (const [key, value] of Object.entries(attributes)) if (value !== undefined) node.setAttribute(key, String(value));
+  return node;
+}
+
+/** A logarithmic axis: decades, with 2 and 5 between them when they are few. */
+export function logAxis(
+  values: readonly number[],
+  label: string,
+  pad = 0,
+): Plot.ScaleOptions & { domain: [number, number] } {
+  const known = values.filter((x) => Number.isFinite(x) && x > 0);
+  let low = Math.min(...known);
+  let high = Math.max(...known);
+  if (!known.length) [low, high] = [1, 10];
+  if (high / low < 1.5) [low, high] = [low / 1.5, high * 1.5];
+  const margin = (high / low) ** pad;
+  const domain: [number, number] = [low / margin, high * margin];
+  return {
+    type: 'log',
+    domain,
+    label,
+    labelArrow: 'none',
+    grid: true,
+    ticks: logTicks(domain),
+    tickFormat: showNumber,
+  };
+}
+
+export function logTicks([low, high]: readonly [number, number]): number[] {
+  const decades = Math.log10(high / low);
+  const steps = decades > 2.2 ? [1] : decades > 1.2 ? [1, 3] : decades > 0.5 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 8];
+  const every = decades > 8 ? 2 : 1;
+  const ticks: number[] = [];
+  for (let e = Math.floor(Math.log10(low)); e <= Math.log10(high); e++)
+    if (e % every === 0) for (const k of steps) ticks.push(Number(`${k}e${e}`));
+  return ticks.filter((t) => t >= low * (1 - 1e-9) && t <= high * (1 + 1e-9));
+}
+
+/** An axis with ticks at given whole numbers, such as the values of m. */
+export function tickedAxis(values: readonly number[], label: string, type: 'log' | 'linear'): Plot.ScaleOptions {
+  const ticks = [...new Set(values)].sort((a, b) => a - b);
+  const [low, high] = [ticks[0], ticks[ticks.length - 1]];
+  const domain = type === 'log' ? [low / 1.15, high * 1.15] : [low - 0.4, high + 0.4];
+  return { type, domain, ticks, tickFormat: (x: number) => String(x), label, labelArrow: 'none', grid: true };
+}
+
+/** Points with error bars; bounds are drawn as arrows in the open direction. */
+export interface ErrorPoint {
+  x: number;
+  y: number;
+  low: number;
+  high: number;
+  bound: 'none' | 'lower' | 'upper' | 'unknown';
+}
+
+export function errorPoints(points: readonly ErrorPoint[], look: Look, paper: string, open = false): Plot.Markish[] {
+  const exact = points.filter((p) => p.bound === 'none');
+  const { color } = look;
+  return [
+    Plot.ruleX(
+      exact.filter((p) => Number.isFinite(p.low) && Number.isFinite(p.high)),
+      { x: 'x', y1: 'low', y2: 'high', stroke: color, strokeWidth: 1.5, clip: true },
+    ),
+    Plot.dot(exact, {
+      x: 'x',
+      y: 'y',
+      symbol: look.symbol,
+      r: 4,
+      fill: open ? paper : color,
+      stroke: color,
+      strokeWidth: 1.5,
+    }),
+    ...(['lower', 'upper'] as const).flatMap((bound) => {
+      const open = points.filter((p) => p.bound === bound);
+      return [
+        Plot.vector(open, {
+          x: 'x',
+          y: 'y',
+          length: 22,
+          anchor: 'start',
+          rotate: bound === 'lower' ? 0 : 180,
+          stroke: color,
+          strokeWidth: 1.5,
+        }),
+        Plot.dot(open, { x: 'x', y: 'y', symbol: look.symbol, r: 4, fill: paper, stroke: color, strokeWidth: 1.5 }),
+      ];
+    }),
+  ];
+}

@@ -1,0 +1,137 @@
+import { shapeName } from './curves.js';
+import { pageTheme, themeCss } from './figures/theme.js';
+import { showEstimate, showInterval, showNumber } from './format.js';
+import type { Analysis, Finding } from './results.js';
+import type { Table } from './tables.js';
+
+/** A figure as it goes into the report: drawn for wide and for narrow screens. */
+export interface DrawnFigure {
+  name: string;
+  title: string;
+  caption: { predicts: string; measured: string };
+  wide: string; // SVG text, colours as the page's custom properties
+  narrow: string;
+}
+
+export interface ReportOptions {
+  title: string;
+  tables: readonly Table[]; // links to data/NAME.csv and .parquet
+  made: string; // date and program, for the foot
+}
+
+/** The report as one HTML page that asks nothing of a network. */
+export function reportHtml(analysis: Analysis, drawn: readonly DrawnFigure[], options: ReportOptions): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>${escapeHtml(options.title)}</title>
+<style>${themeCss()}${CSS}</style>
+</head>
+<body>
+<main>
+<h1>${escapeHtml(options.title)}</h1>
+<ul class="summary">${analysis.summary.map((line) => `<li>${typeset(line)}</li>`).join('')}</ul>
+${drawn.map(figureHtml).join('\n')}
+<h2 id="findings">Theory and measurement</h2>
+<p>Intervals hold 95%: bootstrap over grammars (over replicas where there is one grammar), with Student's t. A verdict <b>agrees</b>
+means that the interval holds the prediction, <b>open</b> that runs ended before the step and the bound allows the prediction,
+a dash that theory fixes no value.</p>
+${sections.map((section) => findingsHtml(analysis.findings, section)).join('\n')}
+${notesHtml(analysis.notes)}
+<h2 id="runs">Runs</h2>
+${runsHtml(analysis)}
+<h2 id="data">Data</h2>
+<ul>${options.tables.map((t) => `<li><a href="data/${t.name}.csv">${t.name}.csv</a>, <a href="data/${t.name}.parquet">Parquet</a>: ${escapeHtml(t.about)} (${t.rows.length} rows)</li>`).join('')}</ul>
+<footer>${escapeHtml(options.made)}</footer>
+</main>
+</body>
+</html>
+`;
+}
+
+const sections: [Finding['section'], string][] = [
+  ['exponent', 'How the steps grow with m'],
+  ['ratio', 'Models against each other'],
+  ['scaling', 'Exponents of the excess loss'],
+  ['collapse', 'Collapses'],
+  ['invariance', 'Invariance'],
+  ['position', 'Positions of the steps'],
+  ['correlation', 'Correlations'],
+];
+
+function figureHtml(f: DrawnFigure): string {
+  return `<figure id="${f.name}"><h2>${escapeHtml(f.title)}</h2>
+<div class="wide">${f.wide}</div><div class="narrow">${f.narrow}</div>
+<figcaption><p><b>Predicted:</b> ${typeset(f.caption.predicts)}</p><p><b>Measured:</b> ${typeset(f.caption.measured)}</p></figcaption></figure>`;
+}
+
+function findingsHtml(findings: readonly Finding[], [section, title]: (typeof sections)[0]): string {
+  const own = findings.filter((f) => f.section === section);
+  if (!own.length) return '';
+  const rows = own.map(
+    (f) =>
+      `<tr><td>${typeset(f.quantity)}</td><td>${escapeHtml(f.where)}</td><td class="n">${showNumber(f.predicted)}</td><td class="n">${escapeHtml(showValue(f))}</td><td class="n">${escapeHtml(showInterval(f.measured))}</td><td class="${f.verdict.replace(' ', '')}">${verdictMark[f.verdict]}${f.verdict}</td><td>${typeset(f.comment)}</td></tr>`,
+  );
+  // Long tables start closed.
+  const open = own.length <= 12 ? ' open' : '';
+  return `<details${open}><summary><h3>${title} (${own.length})</h3></summary><div class="scroll"><table><thead><tr><th>quantity</th><th>where</th><th class="n">predicted</th><th class="n">measured</th><th class="n">95% interval</th><th>verdict</th><th>comment</th></tr></thead><tbody>${rows.join('')}</tbody></table></div></details>`;
+}
+
+const verdictMark: Record<Finding['verdict'], string> = {
+  agrees: '✓ ',
+  disagrees: '✗ ',
+  open: '○ ',
+  'no interval': '',
+  '-': '',
+};
+
+const showValue = ({ measured }: Finding) => showEstimate({ ...measured, low: Number.NaN, high: Number.NaN });
+
+function notesHtml(notes: readonly string[]): string {
+  if (!notes.length) return '';
+  return `<h2 id="notes">Notes</h2><ul class="notes">${notes.map((n) => `<li>${escapeHtml(n)}</li>`).join('')}</ul>`;
+}
+
+function runsHtml({ runs }: Analysis): string {
+  const rows = runs.map(
+    (r) =>
+      `<tr><td><code>${escapeHtml(r.path)}</code></td><td>${escapeHtml(r.series)}</td><td>${escapeHtml(shapeName(r.shape))}</td><td class="n">${r.replicas}</td><td>${r.status}</td><td class="n">${showNumber(r.samples)}</td><td class="n">${showNumber(r.loss)}</td><td class="n">${showNumber(r.floor)}</td><td class="n">${(r.elapsedMs / 1000).toFixed(1)}</td><td>${escapeHtml([r.adapter, r.executor].filter(Boolean).join(', '))}</td><td><details><summary>${escapeHtml(r.hash.slice(0, 12) || 'show')}</summary><pre>${escapeHtml(JSON.stringify(r.experiment, null, 1))}</pre></details></td></tr>`,
+  );
+  const open = runs.length <= 12 ? ' open' : '';
+  return `<details${open}><summary>${runs.length} runs</summary><div class="scroll"><table><thead><tr><th>folder</th><th>series</th><th>grammar</th><th class="n">replicas</th><th>status</th><th class="n">P</th><th class="n">test loss</th><th class="n">H(L)</th><th class="n">seconds</th><th>adapter</th><th>experiment</th></tr></thead><tbody>${rows.join('')}</tbody></table></div></details>`;
+}
+
+/** Plain formulas as HTML: P_3, m^(ell+1), s^ell. */
+export function typeset(text: string): string {
+  const argument = '(\\([^()]*\\)|-?[\\w.]*\\w)';
+  return escapeHtml(text)
+    .replace(new RegExp(`\\b([A-Z])_${argument}`, 'g'), (_, base, index) => `${base}<sub>${bare(index)}</sub>`)
+    .replace(new RegExp(`\\^${argument}`, 'g'), (_, power) => `<sup>${bare(power)}</sup>`)
+    .replace(/\bell\b/g, 'ℓ')
+    .replace(/\balpha\b/g, 'α');
+}
+
+const bare = (text: string) => text.replace(/^\((.*)\)$/, '$1');
+
+function escapeHtml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+}
+
+const CSS = `
+body{margin:0;background:${pageTheme.paper};color:${pageTheme.ink};font:15px/1.5 system-ui,"DejaVu Sans",sans-serif}
+main{max-width:920px;margin:0 auto;padding:20px 20px 60px}
+h1{font-size:1.6em;line-height:1.25;margin:.4em 0}h2{font-size:1.2em;margin:2em 0 .5em}h3{font-size:1em;margin:1.5em 0 .4em}
+figure{margin:0;padding:0}figcaption{font-size:13px;color:${pageTheme.muted}}figcaption p{margin:.5em 0;overflow-wrap:anywhere}figcaption b{color:${pageTheme.ink}}
+svg{max-width:100%;height:auto;display:block}
+.narrow{display:none}@media(max-width:700px){.wide{display:none}.narrow{display:block}main{padding:12px 12px 40px}}
+.summary{border-left:4px solid ${pageTheme.palette[0]};padding:.4em 1em .4em 1.8em;margin:1em 0}.summary li,.notes li{overflow-wrap:anywhere}
+sub,sup{font-size:.78em;line-height:0}.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:13px;width:100%}
+th{text-align:left;font-weight:600;border-bottom:1px solid ${pageTheme.muted};white-space:nowrap}td,th{padding:4px 10px 4px 0;vertical-align:top}
+td{border-bottom:1px solid color-mix(in srgb,${pageTheme.muted} 25%,transparent)}.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+td:nth-child(6){white-space:nowrap}.agrees{color:${pageTheme.palette[2]};font-weight:600}.disagrees{color:${pageTheme.palette[1]};font-weight:600}
+a{color:${pageTheme.palette[0]}}code,pre{font-size:12px}pre{margin:.3em 0;max-width:340px;white-space:pre-wrap}summary{cursor:pointer}summary h3{display:inline-block}
+.notes,footer{font-size:13px;color:${pageTheme.muted}}footer{margin-top:3em}
+`;

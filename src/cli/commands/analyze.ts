@@ -1,0 +1,47 @@
+/** `rhm analyze DIR...`: what finished or running runs say about the paper's claims, as tables, figures and a page. */
+import type { Command } from 'commander';
+import { analyze } from '../../analysis/analyze.js';
+import { showEstimate, showNumber } from '../../analysis/format.js';
+import type { Analysis } from '../../analysis/results.js';
+import { readRunFolders } from '../../platform/runFolders.js';
+import type { CommandContext } from '../context.js';
+
+export function addAnalyze(program: Command, io: CommandContext): void {
+  program
+    .command('analyze')
+    .description('compare run folders with theory: steps, exponents, ratios, collapses; writes a report with figures')
+    .argument('<dir...>', 'run folders, or folders that hold them')
+    .option('--out <dir>', 'where the report goes', 'report')
+    .option('--title <text>', 'its title', 'How hierarchical language is learnt')
+    .option('--no-report', 'only print the table')
+    .action(async (roots: string[], options: { out: string; title: string; report: boolean }, command: Command) => {
+      const analysis = await analyze(readRunFolders(roots));
+      const { writeReport } = await import('../../platform/report.js');
+      const written = options.report ? await writeReport(analysis, options.out, options.title) : undefined;
+      if (written && !written.png) io.log('no PNG files: the package @resvg/resvg-js has no binary for this machine');
+      for (const note of analysis.notes) io.log(`note: ${note}`);
+      const { findings, summary, notes } = analysis;
+      await io.result(command, { summary, findings, notes, positions: positionsJson(analysis), ...written }, () =>
+        [findingsText(analysis), '', ...summary, ...(written ? ['', `report: ${written.report}`] : [])].join('\n'),
+      );
+    });
+}
+
+/** The positions without the units behind them. */
+function positionsJson({ positions }: Analysis) {
+  return positions.map(({ units: _, ...row }) => row);
+}
+
+function findingsText({ findings }: Analysis): string {
+  const head = ['quantity', 'where', 'predicted', 'measured', 'verdict'];
+  const rows = findings.map((f) => [f.quantity, f.where, showNumber(f.predicted), showEstimate(f.measured), f.verdict]);
+  const widths = head.map((h, i) => Math.max(h.length, ...rows.map((r) => r[i].length)));
+  return [head, ...rows]
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i]))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}

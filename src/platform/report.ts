@@ -1,0 +1,93 @@
+/** The report folder: index.html, figures/*.svg and *.png, data/*.csv and *.parquet. Node and Deno; loaded when it is needed. */
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { parseHTML } from 'linkedom';
+import packageJson from '../../package.json' with { type: 'json' };
+import { figures, pageTheme, type Theme, themes } from '../analysis/figures/index.js';
+import { type DrawnFigure, reportHtml } from '../analysis/report.js';
+import type { Analysis } from '../analysis/results.js';
+import { tablesOf, toCsv, toParquet } from '../analysis/tables.js';
+import { FileError } from '../core/errors.js';
+
+export interface WrittenReport {
+  report: string; // path of index.html
+  figures: string[]; // names of those that could be drawn
+  tables: string[];
+  png: boolean; // false: this machine has no resvg binary
+}
+
+const WIDE = 880;
+const NARROW = 360;
+
+/** Writes everything below `out`, the page last. */
+export async function writeReport(analysis: Analysis, out: string, title: string): Promise<WrittenReport> {
+  const tables = tablesOf(analysis);
+  const render = await pngRenderer();
+  for (const table of tables) {
+    write(join(out, 'data', `${table.name}.csv`), toCsv(table));
+    write(join(out, 'data', `${table.name}.parquet`), await toParquet(table));
+  }
+  const drawn: DrawnFigure[] = [];
+  for (const { name, title: heading, caption } of figures) {
+    const wide = draw(name, analysis, pageTheme, WIDE);
+    if (wide === undefined) continue;
+    drawn.push({
+      name,
+      title: heading,
+      caption: caption(analysis),
+      wide,
+      narrow: draw(name, analysis, pageTheme, NARROW)!,
+    });
+    for (const [mode, theme] of Object.entries(themes)) {
+      const svg = draw(name, analysis, theme, WIDE)!;
+      const file = join(out, 'figures', mode === 'light' ? name : `${name}-${mode}`);
+      write(`${file}.svg`, svg);
+      if (render) write(`${file}.png`, render(svg, theme.paper));
+    }
+  }
+  const report = join(out, 'index.html');
+  const made = `${packageJson.name} ${packageJson.version}, ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+  write(report, reportHtml(analysis, drawn, { title, tables, made }));
+  return { report, figures: drawn.map((f) => f.name), tables: tables.map((t) => t.name), png: render !== undefined };
+}
+
+/** A figure as SVG text; undefined where the runs hold nothing to draw. */
+export function draw(name: string, analysis: Analysis, theme: Theme, width: number): string | undefined {
+  const { document } = parseHTML('<!doctype html><html><body></body></html>');
+  const figure = figures.find((f) => f.name === name)!;
+  return figure.draw(analysis, { document: document as unknown as Document, theme, width })?.outerHTML;
+}
+
+type RenderPng = (svg: string, paper: string) => Uint8Array;
+
+/** The font comes from npm too, so that a machine without fonts draws the same picture. */
+async function pngRenderer(): Promise<RenderPng | undefined> {
+  const require = createRequire(import.meta.url);
+  try {
+    const { Resvg } = await import('@resvg/resvg-js');
+    const fonts = join(dirname(require.resolve('dejavu-fonts-ttf/package.json')), 'ttf');
+    const fontFiles = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((f) => join(fonts, f)).filter((f) => existsSync(f));
+    return (svg, background) =>
+      new Resvg(svg, {
+        background,
+        fitTo: { mode: 'zoom', value: 2 },
+        font: { loadSystemFonts: false, fontFiles, defaultFontFamily: 'DejaVu Sans' },
+      })
+        .render()
+        .asPng();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Written beside and renamed: a reader never sees half a file. */
+function write(file: string, content: string | Uint8Array): void {
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(`${file}.part`, content);
+    renameSync(`${file}.part`, file);
+  } catch (error) {
+    throw new FileError(`${file}: ${(error as Error).message}; choose another folder with --out`);
+  }
+}
