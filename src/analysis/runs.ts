@@ -8,7 +8,8 @@ import {
   parseRecords,
   type StartRecord,
 } from '../core/records.js';
-import { type GrammarShape, makeRules, type Rules } from '../core/rules.js';
+import type { Rules } from '../core/rules.js';
+import { rulesOf } from '../training/members.js';
 
 /** The text of the files of a run folder. */
 export interface RunFiles {
@@ -96,15 +97,6 @@ export function readRun(files: RunFiles): Run {
     elapsedMs: Math.max(0, ...replicas.map((r) => r.evals.at(-1)?.elapsed_ms || 0)),
     problems,
   };
-}
-
-/** The grammar of an experiment: given by its rules, or drawn from its seed. */
-export function rulesOf(experiment: Experiment): Rules {
-  const { grammar } = experiment;
-  const shape: GrammarShape = { v: grammar.v, n: grammar.n ?? grammar.v, m: grammar.m, s: grammar.s, L: grammar.L };
-  const { rootPrior, ruleProbabilities } = grammar;
-  if (grammar.rules) return parseRules({ ...shape, rules: grammar.rules, rootPrior, ruleProbabilities });
-  return makeRules(shape, grammar.seed ?? experiment.seed, { rootPrior, ruleProbabilities });
 }
 
 const severity: RunStatus[] = ['done', 'interrupted', 'unfinished', 'empty', 'failed', 'diverged'];

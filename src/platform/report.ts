@@ -1,5 +1,5 @@
 /** The report folder: index.html, figures/*.svg and *.png, data/*.csv and *.parquet. Node and Deno; loaded when it is needed. */
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { parseHTML } from 'linkedom';
@@ -9,6 +9,7 @@ import { type DrawnFigure, reportHtml } from '../analysis/report.js';
 import type { Analysis } from '../analysis/results.js';
 import { tablesOf, toCsv, toParquet } from '../analysis/tables.js';
 import { FileError } from '../core/errors.js';
+import { reason, writeAtomically } from './atomicFile.js';
 
 export interface WrittenReport {
   report: string; // path of index.html
@@ -25,8 +26,8 @@ export async function writeReport(analysis: Analysis, out: string, title: string
   const tables = tablesOf(analysis);
   const render = await pngRenderer();
   for (const table of tables) {
-    write(join(out, 'data', `${table.name}.csv`), toCsv(table));
-    write(join(out, 'data', `${table.name}.parquet`), await toParquet(table));
+    await write(join(out, 'data', `${table.name}.csv`), toCsv(table));
+    await write(join(out, 'data', `${table.name}.parquet`), await toParquet(table));
   }
   const drawn: DrawnFigure[] = [];
   for (const { name, title: heading, caption } of figures) {
@@ -42,13 +43,13 @@ export async function writeReport(analysis: Analysis, out: string, title: string
     for (const [mode, theme] of Object.entries(themes)) {
       const svg = draw(name, analysis, theme, WIDE)!;
       const file = join(out, 'figures', mode === 'light' ? name : `${name}-${mode}`);
-      write(`${file}.svg`, svg);
-      if (render) write(`${file}.png`, render(svg, theme.paper));
+      await write(`${file}.svg`, svg);
+      if (render) await write(`${file}.png`, render(svg, theme.paper));
     }
   }
   const report = join(out, 'index.html');
   const made = `${packageJson.name} ${packageJson.version}, ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-  write(report, reportHtml(analysis, drawn, { title, tables, made }));
+  await write(report, reportHtml(analysis, drawn, { title, tables, made }));
   return { report, figures: drawn.map((f) => f.name), tables: tables.map((t) => t.name), png: render !== undefined };
 }
 
@@ -81,13 +82,11 @@ async function pngRenderer(): Promise<RenderPng | undefined> {
   }
 }
 
-/** Written beside and renamed: a reader never sees half a file. */
-function write(file: string, content: string | Uint8Array): void {
+async function write(file: string, content: string | Uint8Array): Promise<void> {
   try {
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(`${file}.part`, content);
-    renameSync(`${file}.part`, file);
   } catch (error) {
-    throw new FileError(`${file}: ${(error as Error).message}; choose another folder with --out`);
+    throw new FileError(`${dirname(file)}: ${reason(error)}; choose another folder with --out`, { cause: error });
   }
+  await writeAtomically(file, content);
 }

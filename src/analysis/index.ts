@@ -1,0 +1,21 @@
+/** From run folders to tables, fits and figures. No GPU, nothing of Node. */
+export { type AnalyzeOptions, analyze } from './analyze.js';
+export {
+  CORRELATION_SAMPLES,
+  type CorrelationRow,
+  correlationTable,
+  empiricalRms,
+  sampleSentences,
+} from './correlations.js';
+export { type Curve, type CurvePoint, type ModelKind, shapeName } from './curves.js';
+export { compare } from './findings.js';
+export { showEstimate, showNumber } from './format.js';
+export { type DrawnFigure, reportHtml } from './report.js';
+export type { Analysis, Finding, Results, RunRow, Verdict } from './results.js';
+export { type ReplicaHistory, type Run, type RunFiles, type RunStatus, readRun } from './runs.js';
+export { crossing, type Position, positionsOf, stepThreshold } from './staircase.js';
+export { type Bound, type Estimate, fitLine, linearStatistic, studentQuantile, type Unit } from './statistics.js';
+export { type Table, tablesOf, toCsv, toParquet } from './tables.js';
+
+/** The figures, with the plotting library behind them (loaded on demand: it is larger than the rest). */
+export const loadFigures = () => import('./figures/index.js');
