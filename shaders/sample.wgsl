@@ -1,11 +1,13 @@
 // Sentences of a grammar, bit for bit those of assembly/sampler.ts and src/reference/sample.ts:
 //   tokens[r, b, :] = sentence (clock + skip + b) of source[r] under grammar[r], after change[r] if there is one.
-// One thread owns one node of the last level: it walks from the root to it and writes its s tokens, each hidden symbol whose
-// leftmost descendant it is, and the root when it is the first. Words of grammar, source, change: src/core/grammar-image.ts,
-// sample-source.ts, tree-change.ts. A Threefry block is kept until a level needs another one.
+// One thread owns one node of the level next to the last: it walks from the root to it and writes its s^2 tokens, each hidden
+// symbol above whose leftmost descendant it is, and the root when it is the first (L = 1: the whole sentence). Words of
+// grammar, source, change: src/core/grammar-image.ts, sample-source.ts, tree-change.ts. A Threefry block is kept until a
+// level needs another one.
 struct Params {
   batch: u32, skip: u32, s: u32, depth: u32,
-  lastNodes: u32, nodes: u32, gridX: u32, hasChange: u32,
+  units: u32, nodes: u32, gridX: u32, hasChange: u32, // units: nodes owned by threads, a sentence
+
   grammarReplica: u32, sourceReplica: u32, clockReplica: u32, changeReplica: u32,
   tokensReplica: u32, rootsReplica: u32, hiddenReplica: u32, outputs: u32, // outputs: 1 roots, 2 hidden
 }
@@ -155,58 +157,115 @@ fn wordOf(key: vec2u, index: vec2u, word: u32, tag: u32) -> u32 {
   return select(cached.x, cached.y, (word & 1u) == 1u);
 }
 
-fn levelDigit(g0: u32, record: u32, position: u32, m: u32, key: vec2u, index: vec2u, tag: u32) -> u32 {
+fn levelDigit(record: u32, position: u32, key: vec2u, index: vec2u, tag: u32) -> u32 {
   let perWord = grammar[record + 2u];
-  let word = wordOf(key, index, grammar[record + 1u] + position / perWord, tag);
-  let multiplier = grammar[g0 + grammar[record + 3u] + position % perWord];
-  return digit(g0, grammar[record + 4u], m, word, multiplier);
+  var word = 0u;
+  var slot = position;
+  if (position >= perWord) {
+    word = position / perWord;
+    slot = position - word * perWord;
+  }
+  let drawn = wordOf(key, index, grammar[record + 1u] + word, tag);
+  let multiplier = grammar[g0 + grammar[record + 3u] + slot];
+  return digit(g0, grammar[record + 4u], m, drawn, multiplier);
+}
+
+// What the thread works on.
+var<private> g0: u32; // first word of this replica's grammar
+var<private> m: u32;
+var<private> key: vec2u;
+var<private> place: vec2u; // in the stream or the permutation
+var<private> counter: vec2u; // the sentence's number
+var<private> numbered: bool; // permutation: rules come from the derivation's number
+var<private> number: vec2u; // what is left of it
+var<private> kind: u32; // of the change: 0 none, 1 rule, 2 symbol
+var<private> changeDepth: u32;
+var<private> changePosition: u32;
+var<private> different: bool;
+var<private> changeKey: vec2u;
+var<private> fresh: vec2u; // words of the change's own draws
+
+struct Node {
+  symbol: u32,
+  rule: u32,
+  redrawn: bool, // it or what is below it lies in the changed subtree
+}
+
+// The node at level l < L after the change. old: its rule by the derivation's number (permutation).
+fn visit(l: u32, position: u32, symbolBefore: u32, redrawn: bool, old: u32) -> Node {
+  let record = g0 + HEADER_LEVELS + l * LEVEL_WORDS;
+  let here = kind > 0u && l == changeDepth && position == changePosition;
+  var symbol = symbolBefore;
+  if (here && kind == 2u) {
+    let radix = select(grammar[g0 + HEADER_V], grammar[g0 + HEADER_N], l == 0u);
+    let thresholds = select(0u, grammar[g0 + HEADER_ROOT_THRESHOLDS], l == 0u);
+    symbol = freshDigit(g0, thresholds, radix, fresh.x, select(NO_OLD, symbol, different));
+  }
+  var rule = old;
+  if (redrawn) {
+    rule = levelDigit(record, position, changeKey, counter, 0x80000000u);
+  } else if (!numbered) {
+    rule = levelDigit(record, position, key, place, 0u);
+  }
+  if (here) {
+    rule = freshDigit(g0, grammar[record + 4u], m, fresh.y, select(NO_OLD, rule, kind == 1u && different));
+  }
+  return Node(symbol, rule, redrawn || here);
+}
+
+fn tupleOf(l: u32, node: Node) -> u32 {
+  return g0 + grammar[g0 + HEADER_LEVELS + l * LEVEL_WORDS + 5u] + (node.symbol * m + node.rule) * p.s;
 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid: u32) {
   let thread = (wid.x + wid.y * p.gridX) * 64u + tid;
-  if (thread >= p.batch * p.lastNodes) { return; }
+  if (thread >= p.batch * p.units) { return; }
   let r = wid.z;
-  let b = thread / p.lastNodes;
-  let leaf = thread % p.lastNodes;
-  let g0 = r * p.grammarReplica;
+  let b = thread / p.units;
+  let unit = thread - b * p.units;
   let s0 = r * p.sourceReplica;
-  let c0 = r * p.changeReplica;
   let clock0 = r * p.clockReplica;
-  let m = grammar[g0 + HEADER_M];
-  let n = grammar[g0 + HEADER_N];
-  let counter = add64(add64(vec2u(clock[clock0 + 1u], clock[clock0 + 2u]), p.skip), b);
-  let place = unmixIndex(s0, counter);
-  let key = vec2u(source[s0 + 1u], source[s0 + 2u]);
-  let numbered = source[s0] == 1u;
+  g0 = r * p.grammarReplica;
+  m = grammar[g0 + HEADER_M];
+  counter = add64(add64(vec2u(clock[clock0 + 1u], clock[clock0 + 2u]), p.skip), b);
+  place = unmixIndex(s0, counter);
+  key = vec2u(source[s0 + 1u], source[s0 + 2u]);
+  numbered = source[s0] == 1u;
+  let last = p.depth - 1u; // level of the nodes whose children are tokens
+  let children = select(p.s, 1u, last == 0u); // nodes of that level below this unit
 
-  var digits: array<u32, MAX_DEPTH>; // permutation: the rules along the path, taken from the derivation number
-  var number = vec2u(0u);
+  // Permutation: peel the digits off the derivation's number from the last node on. Those along the path go into `digits`,
+  // and `number` stays where the children of the unit come next, the last of them first.
+  var digits: array<u32, MAX_DEPTH>;
+  var root = 0u;
+  number = vec2u(0u);
   if (numbered) {
-    number = permute(key, vec2u(source[s0 + 3u], source[s0 + 4u]), source[s0 + 5u], place);
-    var level = p.depth - 1u;
-    var position = leaf;
+    var rest = permute(key, vec2u(source[s0 + 3u], source[s0 + 4u]), source[s0 + 5u], place);
     for (var l = 0u; l < p.depth; l++) { digits[l] = 0u; }
     if (m > 1u) {
+      var level = select(last - 1u, 0u, last == 0u);
+      var position = unit;
+      let lastFirst = grammar[g0 + HEADER_LEVELS + last * LEVEL_WORDS + 7u];
       for (var node = p.nodes; node > 0u; node--) {
-        let divided = divideSmall(number, m);
-        number = divided.xy;
-        if (node - 1u == grammar[g0 + HEADER_LEVELS + level * LEVEL_WORDS + 7u] + position) {
+        if (node == lastFirst + (unit + 1u) * children) { number = rest; }
+        let divided = divideSmall(rest, m);
+        rest = divided.xy;
+        if (last > 0u && node - 1u == grammar[g0 + HEADER_LEVELS + level * LEVEL_WORDS + 7u] + position) {
           digits[level] = divided.z;
           level = select(0u, level - 1u, level > 0u);
           position /= p.s;
         }
       }
     }
+    root = rest.x;
+  } else {
+    root = digit(g0, grammar[g0 + HEADER_ROOT_THRESHOLDS], grammar[g0 + HEADER_N], wordOf(key, place, 0u, 0u), 1u);
   }
 
-  var kind = 0u;
-  var changeDepth = 0u;
-  var changePosition = 0u;
-  var different = false;
-  var changeKey = vec2u(0u);
-  var fresh = vec2u(0u);
+  kind = 0u;
   if (p.hasChange == 1u) {
+    let c0 = r * p.changeReplica;
     kind = change[c0];
     changeDepth = change[c0 + 1u];
     changePosition = change[c0 + 2u];
@@ -215,50 +274,55 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     if (kind > 0u) { fresh = threefry(changeKey, vec2u(counter.x, (counter.y << 16u) | INTERVENTION_BLOCK)); }
   }
 
-  var symbol = number.x;
-  if (!numbered) {
-    symbol = digit(g0, grammar[g0 + HEADER_ROOT_THRESHOLDS], n, wordOf(key, place, 0u, 0u), 1u);
-  }
-  var span = p.lastNodes; // nodes of the last level below one node of this level
-  var redrawn = false;
   let row = r * p.hiddenReplica + b * p.nodes;
-  for (var l = 0u; l < p.depth; l++) {
-    let record = g0 + HEADER_LEVELS + l * LEVEL_WORDS;
-    let position = leaf / span;
-    let here = kind > 0u && l == changeDepth && position == changePosition;
-    if (here && kind == 2u) {
-      let radix = select(grammar[g0 + HEADER_V], n, l == 0u);
-      let thresholds = select(0u, grammar[g0 + HEADER_ROOT_THRESHOLDS], l == 0u);
-      symbol = freshDigit(g0, thresholds, radix, fresh.x, select(NO_OLD, symbol, different));
-    }
-    if (leaf % span == 0u) {
-      if (l == 0u && (p.outputs & 1u) == 1u) { roots[r * p.rootsReplica + b] = symbol; }
-      if ((p.outputs & 2u) == 2u) { hidden[row + grammar[record + 7u] + position] = symbol; }
-    }
-    var rule = 0u;
-    if (redrawn) {
-      rule = levelDigit(g0, record, position, m, changeKey, counter, 0x80000000u);
-    } else if (!here || (kind == 1u && different)) {
-      if (numbered) { rule = digits[l]; } else { rule = levelDigit(g0, record, position, m, key, place, 0u); }
-    }
-    if (here) {
-      rule = freshDigit(g0, grammar[record + 4u], m, fresh.y, select(NO_OLD, rule, kind == 1u && different));
-      redrawn = true;
-    }
-    let tuple = g0 + grammar[record + 5u] + (symbol * m + rule) * p.s;
-    if (l + 1u == p.depth) {
-      let out = r * p.tokensReplica + (b * p.lastNodes + leaf) * p.s;
-      for (var i = 0u; i < p.s; i++) {
-        var token = grammar[tuple + i];
-        if (kind == 2u && changeDepth == p.depth && leaf * p.s + i == changePosition) {
-          let radix = grammar[g0 + HEADER_V];
-          token = freshDigit(g0, 0u, radix, fresh.x, select(NO_OLD, token, different));
-        }
-        tokens[out + i] = token;
+  var symbol = root;
+  var position = 0u;
+  var rest = unit; // of the unit's position, below the current node
+  var span = p.units; // units below the current node
+  var redrawn = false;
+  for (var l = 0u; l < last; l++) {
+    let node = visit(l, position, symbol, redrawn, digits[l]);
+    if (rest == 0u) {
+      if (l == 0u && (p.outputs & 1u) == 1u) { roots[r * p.rootsReplica + b] = node.symbol; }
+      if ((p.outputs & 2u) == 2u) {
+        hidden[row + grammar[g0 + HEADER_LEVELS + l * LEVEL_WORDS + 7u] + position] = node.symbol;
       }
-    } else {
+    }
+    redrawn = node.redrawn;
+    symbol = tupleOf(l, node); // of the whole tuple at the unit itself: its children are visited below
+    if (l + 1u < last) {
       span /= p.s;
-      symbol = grammar[tuple + (leaf / span) % p.s];
+      let child = rest / span;
+      rest -= child * span;
+      symbol = grammar[symbol + child];
+      position = position * p.s + child;
+    }
+  }
+
+  let tuple = symbol;
+  for (var c = children; c > 0u; c--) {
+    let at = unit * children + c - 1u; // position among the nodes of the last level
+    var mine = root;
+    if (last > 0u) { mine = grammar[tuple + c - 1u]; }
+    var old = 0u;
+    if (numbered && m > 1u) {
+      let divided = divideSmall(number, m);
+      number = divided.xy;
+      old = divided.z;
+    }
+    let node = visit(last, at, mine, redrawn, old);
+    if (last == 0u && (p.outputs & 1u) == 1u) { roots[r * p.rootsReplica + b] = node.symbol; }
+    if ((p.outputs & 2u) == 2u) {
+      hidden[row + grammar[g0 + HEADER_LEVELS + last * LEVEL_WORDS + 7u] + at] = node.symbol;
+    }
+    let leaves = tupleOf(last, node);
+    let out = r * p.tokensReplica + (b * p.units * children + at) * p.s;
+    for (var i = 0u; i < p.s; i++) {
+      var token = grammar[leaves + i];
+      if (kind == 2u && changeDepth == p.depth && at * p.s + i == changePosition) {
+        token = freshDigit(g0, 0u, grammar[g0 + HEADER_V], fresh.x, select(NO_OLD, token, different));
+      }
+      tokens[out + i] = token;
     }
   }
 }

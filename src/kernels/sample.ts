@@ -74,15 +74,15 @@ export const sampleKernel: KernelSpec = {
     const { grammar, source, clock, change } = call.inputs;
     const { tokens, roots, hidden } = call.outputs;
     const { batch, s, L, skip } = call.params as { batch: number; s: number; L: number; skip: number };
-    const lastNodes = s ** (L - 1);
-    const [x, y] = linearGrid(Math.ceil((batch * lastNodes) / 64));
+    const units = s ** Math.max(0, L - 2); // a thread each
+    const [x, y] = linearGrid(Math.ceil((batch * units) / 64));
     return [
       {
         shader: 'sample',
         source: `${threefrySource}\n${sampleSource}`,
         uniforms: [
           ...[batch, skip, s, L],
-          ...[lastNodes, (s ** L - 1) / (s - 1), x, Number(!!change)],
+          ...[units, (s ** L - 1) / (s - 1), x, Number(!!change)],
           ...[grammar.replicaStride, source.replicaStride, clock.replicaStride, change?.replicaStride ?? 0],
           ...[tokens.replicaStride, roots?.replicaStride ?? 0, hidden?.replicaStride ?? 0],
           Number(!!roots) + 2 * Number(!!hidden),
@@ -122,6 +122,14 @@ export const sampleKernel: KernelSpec = {
   },
   cases: [
     sampleCase('uniform', makeRules({ v: 7, n: 5, m: 3, s: 2, L: 4 }, 1), {}, undefined, 0),
+    sampleCase('one level', makeRules({ v: 9, n: 9, m: 7, s: 2, L: 1 }, 6), {}, undefined, 2),
+    sampleCase(
+      'one level of a permutation, the symbol changed',
+      makeRules({ v: 9, n: 20, m: 4, s: 3, L: 1 }, 7),
+      { mode: 'permutation', size: 80n, length: 50, orderKey: [7, 8] },
+      { kind: 'symbol', depth: 0, position: 0, different: true },
+      0,
+    ),
     sampleCase('large m', makeRules({ v: 300, n: 4, m: 70, s: 2, L: 3 }, 2), { first: 2 ** 40 }, undefined, 3),
     sampleCase(
       'Zipf, weighted roots, a rule changed',
