@@ -6,7 +6,7 @@
 // level needs another one.
 struct Params {
   batch: u32, skip: u32, s: u32, depth: u32,
-  units: u32, nodes: u32, gridX: u32, hasChange: u32, // units: nodes owned by threads, a sentence
+  units: u32, nodes: u32, gridX: u32, unused: u32, // units: nodes owned by threads, a sentence
 
   grammarReplica: u32, sourceReplica: u32, clockReplica: u32, changeReplica: u32,
   tokensReplica: u32, rootsReplica: u32, hiddenReplica: u32, outputs: u32, // outputs: 1 roots, 2 hidden
@@ -19,6 +19,11 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> tokens: array<u32>;
 @group(0) @binding(6) var<storage, read_write> roots: array<u32>;
 @group(0) @binding(7) var<storage, read_write> hidden: array<u32>;
+
+// 1: every source is a stream without epochs. Drivers on the processor execute both sides of a branch, so what a plan cannot
+// need is left out when the pipeline is built.
+override PLAIN: u32 = 0u;
+override CHANGES: u32 = 1u;
 
 const HEADER_N = 2u;
 const HEADER_M = 3u;
@@ -194,20 +199,20 @@ struct Node {
 // The node at level l < L after the change. old: its rule by the derivation's number (permutation).
 fn visit(l: u32, position: u32, symbolBefore: u32, redrawn: bool, old: u32) -> Node {
   let record = g0 + HEADER_LEVELS + l * LEVEL_WORDS;
-  let here = kind > 0u && l == changeDepth && position == changePosition;
+  let here = CHANGES == 1u && kind > 0u && l == changeDepth && position == changePosition;
   var symbol = symbolBefore;
-  if (here && kind == 2u) {
+  if (CHANGES == 1u && here && kind == 2u) {
     let radix = select(grammar[g0 + HEADER_V], grammar[g0 + HEADER_N], l == 0u);
     let thresholds = select(0u, grammar[g0 + HEADER_ROOT_THRESHOLDS], l == 0u);
     symbol = freshDigit(g0, thresholds, radix, fresh.x, select(NO_OLD, symbol, different));
   }
   var rule = old;
-  if (redrawn) {
+  if (CHANGES == 1u && redrawn) {
     rule = levelDigit(record, position, changeKey, counter, 0x80000000u);
   } else if (!numbered) {
     rule = levelDigit(record, position, key, place, 0u);
   }
-  if (here) {
+  if (CHANGES == 1u && here) {
     rule = freshDigit(g0, grammar[record + 4u], m, fresh.y, select(NO_OLD, rule, kind == 1u && different));
   }
   return Node(symbol, rule, redrawn || here);
@@ -229,9 +234,14 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   g0 = r * p.grammarReplica;
   m = grammar[g0 + HEADER_M];
   counter = add64(add64(vec2u(clock[clock0 + 1u], clock[clock0 + 2u]), p.skip), b);
-  place = unmixIndex(s0, counter);
+  if (PLAIN == 1u) {
+    let first = add64(counter, source[s0 + 6u]);
+    place = vec2u(first.x, first.y + source[s0 + 7u]);
+  } else {
+    place = unmixIndex(s0, counter);
+  }
   key = vec2u(source[s0 + 1u], source[s0 + 2u]);
-  numbered = source[s0] == 1u;
+  numbered = PLAIN == 0u && source[s0] == 1u;
   let last = p.depth - 1u; // level of the nodes whose children are tokens
   let children = select(p.s, 1u, last == 0u); // nodes of that level below this unit
 
@@ -240,7 +250,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   var digits: array<u32, MAX_DEPTH>;
   var root = 0u;
   number = vec2u(0u);
-  if (numbered) {
+  if (PLAIN == 0u && numbered) {
     var rest = permute(key, vec2u(source[s0 + 3u], source[s0 + 4u]), source[s0 + 5u], place);
     for (var l = 0u; l < p.depth; l++) { digits[l] = 0u; }
     if (m > 1u) {
@@ -264,7 +274,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   }
 
   kind = 0u;
-  if (p.hasChange == 1u) {
+  if (CHANGES == 1u) {
     let c0 = r * p.changeReplica;
     kind = change[c0];
     changeDepth = change[c0 + 1u];
@@ -305,7 +315,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     var mine = root;
     if (last > 0u) { mine = grammar[tuple + c - 1u]; }
     var old = 0u;
-    if (numbered && m > 1u) {
+    if (PLAIN == 0u && numbered && m > 1u) {
       let divided = divideSmall(number, m);
       number = divided.xy;
       old = divided.z;
@@ -319,7 +329,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     let out = r * p.tokensReplica + (b * p.units * children + at) * p.s;
     for (var i = 0u; i < p.s; i++) {
       var token = grammar[leaves + i];
-      if (kind == 2u && changeDepth == p.depth && at * p.s + i == changePosition) {
+      if (CHANGES == 1u && kind == 2u && changeDepth == p.depth && at * p.s + i == changePosition) {
         token = freshDigit(g0, 0u, grammar[g0 + HEADER_V], fresh.x, select(NO_OLD, token, different));
       }
       tokens[out + i] = token;

@@ -1,7 +1,7 @@
 import { clockWords } from '../core/clock.js';
 import type { Experiment } from '../core/experiment.js';
 import { grammarImage } from '../core/grammar-image.js';
-import { SOURCE_WORDS, sourceWords } from '../core/sample-source.js';
+import { SOURCE_WORDS, type Source, sourceWords } from '../core/sample-source.js';
 import { blend } from '../kernels/blend.js';
 import { crossEntropy } from '../kernels/crossEntropy.js';
 import { sample } from '../kernels/sample.js';
@@ -56,7 +56,7 @@ export function trainingProgram(members: readonly Member[]): TrainingProgram {
   const evalClock = builder.persistent('evaluate/clock', [8], 'u32');
   const evalRecord = builder.persistent('evaluate/record', [chunks, 2]);
   const plan = builder.plan('evaluate');
-  const { tokens, roots } = addSample(plan, shape, evalBatch, data.grammar, data.test, evalClock, 0);
+  const { tokens, roots } = addSample(plan, shape, evalBatch, data, 'test', evalClock, 0);
   const forward = model.forward(plan, { tokens, batch: evalBatch, training: false });
   crossEntropy(plan, {
     label: 'loss',
@@ -99,6 +99,7 @@ interface Data {
   grammar: Tensor;
   train: Tensor;
   test: Tensor;
+  plain: { train: boolean; test: boolean }; // streams without epochs, in every replica
   constants: TrainingProgram['constants'];
 }
 
@@ -117,7 +118,9 @@ function declareData(builder: ProgramBuilder, members: readonly Member[]): Data 
     { tensor: train, data: concat(members.map((m) => sourceWords(m.train))) },
     { tensor: test, data: concat(members.map((m) => sourceWords(m.test))) },
   ];
-  return { grammar, train, test, constants };
+  const isPlain = ({ mode, length }: Source) => mode === 'stream' && length === 0;
+  const plain = { train: members.every((m) => isPlain(m.train)), test: members.every((m) => isPlain(m.test)) };
+  return { grammar, train, test, plain, constants };
 }
 
 function addTrainingPlan(
@@ -133,7 +136,7 @@ function addTrainingPlan(
   const plan = builder.plan('train');
   const sum = accumulate > 1 ? builder.block('gradient sum') : builder.block('grads');
   for (let k = 0; k < accumulate; k++) {
-    const { tokens, roots } = addSample(plan, shape, batch, data.grammar, data.train, state.clock, k * batch);
+    const { tokens, roots } = addSample(plan, shape, batch, data, 'train', state.clock, k * batch);
     const forward = model.forward(plan, { tokens, batch, training: true, clock: state.clock });
     addLossAndGradient(plan, { forward, ...targetsOf(shape, tokens, roots), state });
     if (accumulate > 1)
@@ -151,14 +154,16 @@ function addSample(
   plan: PlanBuilder,
   shape: ModelShape,
   batch: number,
-  grammar: Tensor,
-  source: Tensor,
+  data: Data,
+  set: 'train' | 'test',
   clock: Tensor,
   skip: number,
 ): { tokens: Tensor; roots: Tensor } {
   const tokens = plan.activation('tokens', [batch, shape.d], 'u32');
   const roots = plan.activation('roots', [batch, 1], 'u32');
-  const options = { label: 'sentences', s: shape.s, L: shape.L, grammar, source, clock, tokens, skip };
+  const { grammar, [set]: source, plain } = data;
+  const { s, L } = shape;
+  const options = { label: 'sentences', s, L, grammar, source, clock, tokens, skip, plain: plain[set] };
   sample(plan, shape.task === 'class' ? { ...options, roots } : options);
   return { tokens, roots };
 }
