@@ -2,3 +2,9 @@
 
 export * from '../analysis/index.js';
 export * from '../core/errors.js';
+export { parseRules } from '../core/parse-rules.js';
+export { type GrammarOptions, type GrammarShape, makeRules, type Rules, type Weights } from '../core/rules.js';
+export type { Source } from '../core/sample-source.js';
+export { type Key, streamKey } from '../core/threefry.js';
+export * from '../grammar/index.js';
+export * from '../theory/index.js';

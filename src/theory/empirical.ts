@@ -2,7 +2,7 @@
 import { checkInteger } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 
-export interface Estimate {
+export interface Measured {
   value: number;
   error: number; // standard error
 }
@@ -19,9 +19,9 @@ export interface CovarianceOptions {
 export interface LevelCovariance {
   ell: number; // level of the common ancestor
   /** Mean square over symbol pairs and positions of the measured covariance: signal plus noise floor. */
-  meanSquare: Estimate;
+  meanSquare: Measured;
   /** Unbiased estimate of the true mean square: products of covariances from different blocks. */
-  signal: Estimate;
+  signal: Measured;
 }
 
 const COUNT_LIMIT = 2 ** 27;
@@ -98,7 +98,7 @@ export class CovarianceStream {
     return [...full.keys()]
       .sort((a, b) => a - b)
       .map((ell) => {
-        const pick = (field: 'meanSquare' | 'signal'): Estimate => ({
+        const pick = (field: 'meanSquare' | 'signal'): Measured => ({
           value: full.get(ell)![field],
           error: jackknife(parts.map((part) => part.get(ell)![field])),
         });
@@ -175,7 +175,7 @@ export class NgramStream {
   }
 
   /** Cross-entropy in nats on other sentences [count, d], one estimate per context; nothing is counted. */
-  evaluate(tokens: ArrayLike<number>, d: number, count: number): Estimate[] {
+  evaluate(tokens: ArrayLike<number>, d: number, count: number): Measured[] {
     return this.contexts.map((k, c) => {
       let mean = 0;
       let squares = 0;

@@ -16,8 +16,8 @@ export {
 export {
   type CovarianceOptions,
   CovarianceStream,
-  type Estimate,
   type LevelCovariance,
+  type Measured,
   NgramStream,
 } from './empirical.js';
 export { annealedPlateaus, contraction, ensemblePlateaus, hypergeometric } from './ensemble.js';
