@@ -48,12 +48,11 @@ async function choose(options: OpenNodeGpuOptions): Promise<GpuSession> {
       );
     return withDriver(manifest, () => open(options, [], key));
   }
-  if (wanted && key !== 'gpu') return open(options, [`adapter=${wanted}`], key);
-  const drivers = installedDrivers(process.env);
-  if (!drivers.length) {
-    if (key === 'gpu') throw new AdapterError(`adapter gpu: no Vulkan driver is installed; ${remedy()}`);
+  if (!installedDrivers(process.env).length) {
+    if (wanted) throw new AdapterError(`adapter ${wanted}: no Vulkan driver is installed; ${remedy()}`);
     return openSwiftShader(options);
   }
+  if (wanted && key !== 'gpu') return open(options, [`adapter=${wanted}`], key);
   try {
     return await open(options, [], key);
   } catch (error) {
