@@ -1,36 +1,23 @@
 import { checkInteger } from '../core/check.js';
 import type { GrammarShape, Rules } from '../core/rules.js';
-import { marginals, push, transitions } from './marginals.js';
+import { marginals, push, ruleWeights, transitions } from './marginals.js';
 
 /**
  * Exact covariance of the last token with the symbol at (level, position): Cov[a, b] = P(a, b) - P(a) P(b), as
  * Float64Array [v * v] at [a * v + b], a the symbol, b the last token. level counts from the leaves (0 = a token, a
  * level-h symbol spans s^h tokens); position from 0 to s^(L-h) - 2 (the last one is the token's own ancestor).
  */
-export function covarianceWithLast(
-  rules: Rules,
-  level: number,
-  position: number,
-  prepared = { step: transitions(rules), prior: marginals(rules) },
-): Float64Array {
+export function covarianceWithLast(rules: Rules, level: number, position: number): Float64Array {
   const { s, L, v } = rules;
   checkInteger('level', level, 0, L - 1, 'from the leaves');
   checkInteger('position', position, 0, s ** (L - level) - 2, 'left of the last symbol of its level');
-  const { step, prior } = prepared;
+  const step = transitions(rules);
+  const prior = marginals(rules);
   const depth = L - level;
   const ell = commonLevel(rules, level, position);
   const top = L - ell; // depth of the lowest common ancestor
   const path = Array.from({ length: depth - top }, (_, i) => Math.floor(position / s ** (depth - top - 1 - i)) % s);
-  const weights = prior[top][prior[top].length - 1];
-  // Pair of the ancestor's child on the symbol's side and its last child, then each propagated to its end.
-  const pair = new Float64Array(v * v);
-  rules.rules[top].forEach((tuples, a) => {
-    tuples.forEach((tuple, k) => {
-      const p = weights[a] * (rules.ruleProbabilities?.[top]?.[k] ?? 1 / rules.m);
-      pair[tuple[path[0]] * v + tuple[s - 1]] += p;
-    });
-  });
-  let joint = pair;
+  let joint = pairOfChildren(rules, prior[top][prior[top].length - 1], top, path[0]);
   for (let l = top + 1; l < depth; l++) joint = pushRows(joint, step[l][path[l - top]], v);
   for (let l = top + 1; l < L; l++) joint = pushColumns(joint, step[l][s - 1], v);
   const left = prior[depth][position];
@@ -52,20 +39,54 @@ export function commonLevel({ s, L }: GrammarShape, level: number, position: num
 }
 
 /**
- * Root mean square over symbol pairs of the covariance of the last token with level-h symbols, for each level ell of
- * the common ancestor: result[ell], ell = h+1..L, averaged over all positions with that ancestor; others are 0.
+ * Mean square over symbol pairs of the covariance of the last token with level-h symbols, averaged over all positions whose
+ * common ancestor with it is at level ell: result[h][ell], ell = h+1..L, others 0. One walk over the tree serves all levels.
  */
-export function rmsCovariances(rules: Rules, level = 0): number[] {
+export function meanSquareCovariances(rules: Rules): number[][] {
   const { s, L, v } = rules;
-  const squares = new Float64Array(L + 1);
-  const counts = new Float64Array(L + 1);
-  const prepared = { step: transitions(rules), prior: marginals(rules) };
-  for (let position = 0; position < s ** (L - level) - 1; position++) {
-    const ell = commonLevel(rules, level, position);
-    for (const c of covarianceWithLast(rules, level, position, prepared)) squares[ell] += c * c;
-    counts[ell] += v * v;
+  const step = transitions(rules);
+  const prior = marginals(rules);
+  const right = prior[L][prior[L].length - 1];
+  const sums = Array.from({ length: L }, () => new Array<number>(L + 1).fill(0));
+  const counts = Array.from({ length: L }, () => new Array<number>(L + 1).fill(0));
+  for (let ell = 1; ell <= L; ell++) {
+    const top = L - ell;
+    const ancestor = prior[top].length - 1;
+    /** joint [v, v]: symbol at (depth, position) and last token. */
+    const visit = (depth: number, position: number, joint: Float64Array) => {
+      const left = prior[depth][position];
+      for (let a = 0; a < v; a++)
+        for (let b = 0; b < v; b++) sums[L - depth][ell] += (joint[a * v + b] - left[a] * right[b]) ** 2;
+      counts[L - depth][ell] += v * v;
+      if (depth === L) return;
+      for (const [i, table] of step[depth].entries()) visit(depth + 1, position * s + i, pushRows(joint, table, v));
+    };
+    for (let slot = 0; slot < s - 1; slot++) {
+      let joint = pairOfChildren(rules, prior[top][ancestor], top, slot);
+      for (let l = top + 1; l < L; l++) joint = pushColumns(joint, step[l][s - 1], v);
+      visit(top + 1, ancestor * s + slot, joint);
+    }
   }
-  return Array.from(squares, (x, ell) => (counts[ell] ? Math.sqrt(x / counts[ell]) : 0));
+  return sums.map((row, h) => row.map((sum, ell) => (counts[h][ell] ? sum / counts[h][ell] : 0)));
+}
+
+/** Square roots of meanSquareCovariances for one level h. */
+export function rmsCovariances(rules: Rules, level = 0): number[] {
+  checkInteger('level', level, 0, rules.L - 1, 'from the leaves');
+  return meanSquareCovariances(rules)[level].map(Math.sqrt);
+}
+
+/** Joint law [v, v] of the child in `slot` and the last child of the last node at depth `top`, whose law is `weights`. */
+function pairOfChildren(rules: Rules, weights: Float64Array, top: number, slot: number): Float64Array {
+  const { v, s } = rules;
+  const pair = new Float64Array(v * v);
+  const probabilities = ruleWeights(rules, top);
+  rules.rules[top].forEach((tuples, a) => {
+    tuples.forEach((tuple, k) => {
+      pair[tuple[slot] * v + tuple[s - 1]] += weights[a] * probabilities[k];
+    });
+  });
+  return pair;
 }
 
 /**

@@ -8,6 +8,7 @@ export {
 export {
   commonLevel,
   covarianceWithLast,
+  meanSquareCovariances,
   noiseFloor,
   refinedMeanSquare,
   rmsCovariances,

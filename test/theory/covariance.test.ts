@@ -6,6 +6,7 @@ import { makeRules, type Rules } from '../../src/core/rules.js';
 import {
   commonLevel,
   covarianceWithLast,
+  meanSquareCovariances,
   refinedMeanSquare,
   rmsCovariances,
   simpleMeanSquare,
@@ -69,6 +70,20 @@ test('hidden symbols and weighted rules: propagation equals enumeration of all t
           close(got[a * 4 + b], both - left * right, 1e-14, `level ${level} position ${position} [${a}][${b}]`);
         }
     }
+});
+
+test('mean squares by one walk equal those of the single covariances', () => {
+  const rules = makeRules({ v: 4, n: 3, m: 2, s: 3, L: 3 }, 22, { ruleProbabilities: [{ zipf: 0 }, null, [0.9, 0.1]] });
+  const got = meanSquareCovariances(rules);
+  for (let h = 0; h < 3; h++) {
+    const squares: number[][] = [[], [], [], []];
+    for (let position = 0; position < 3 ** (3 - h) - 1; position++)
+      squares[commonLevel(rules, h, position)].push(...covarianceWithLast(rules, h, position).map((x) => x * x));
+    for (let ell = h + 1; ell <= 3; ell++) {
+      const mean = squares[ell].reduce((a, b) => a + b) / squares[ell].length;
+      close(got[h][ell], mean, 1e-13 * mean + 1e-30, `h=${h} ell=${ell}`);
+    }
+  }
 });
 
 test('closed forms: mean over grammars at v=16, m=4, L=4, tokens and hidden symbols', () => {

@@ -9,8 +9,8 @@ import {
   ensemblePlateaus,
   type Family,
   lossPlateaus,
+  meanSquareCovariances,
   refinedMeanSquare,
-  rmsCovariances,
   sampleComplexities,
   scalingExponent,
   simpleMeanSquare,
@@ -59,8 +59,9 @@ function examine(grammars: (i: number) => Rules, instances: number, io: CommandC
     H.add(plateaus.H);
     H_unif.add(plateaus.H_unif);
     sampled = Math.max(sampled, ...plateaus.H_error);
+    const meanSquares = meanSquareCovariances(rules);
     squares.forEach((moments, h) => {
-      moments.add(rmsCovariances(rules, h).map((x) => x * x));
+      moments.add(meanSquares[h]);
     });
   }
   const covariance = squares.flatMap((moments, h) =>
