@@ -22,5 +22,6 @@ export {
   NgramStream,
 } from './empirical.js';
 export { annealedPlateaus, contraction, ensemblePlateaus, hypergeometric } from './ensemble.js';
+export { examineGrammar, examineInstance, type InstanceTheory } from './instances.js';
 export { type LossOptions, type LossPlateaus, lossPlateaus } from './losses.js';
 export { marginals, rootWeights, ruleWeights, transitions } from './marginals.js';

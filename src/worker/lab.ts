@@ -1,8 +1,10 @@
 /** The laboratory's functions in one object: the same on the main thread and, through comlink, in a worker. */
+import type { GrammarOptions, GrammarShape } from '../core/rules.js';
 import type { AdapterSummary, GpuSession } from '../gpu/device.js';
 import { type DoctorReport, examine } from '../platform/doctor.js';
 import type { Platform } from '../platform/platform.js';
 import { releaseCallback } from '../platform/worker.js';
+import { examineInstance, type InstanceTheory } from '../theory/instances.js';
 
 /** Told what is being done, in one line. */
 export type Report = (line: string) => void;
@@ -18,6 +20,8 @@ export interface Lab {
   adapter(options?: LabOptions): Promise<AdapterSummary>;
   /** Checks every kernel and measures speeds. @throws AdapterError, GpuError, DeviceLostError */
   doctor(options?: LabOptions, report?: Report): Promise<DoctorReport>;
+  /** Exact losses and covariances of the random grammar of a seed. @throws InputError */
+  theory(shape: GrammarShape, seed: number, options?: GrammarOptions): Promise<InstanceTheory>;
 }
 
 /** @returns the functions, and `close`, which ends what they hold: calls still running fail with DeviceLostError. */
@@ -45,6 +49,7 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
     lab: {
       adapter: (options = {}) => withGpu(options, undefined, async (session) => session.info),
       doctor: (options = {}, report) => withGpu(options, report, (session) => examine(session, report)),
+      theory: async (shape, seed, options) => examineInstance(shape, seed, options),
     },
     async close() {
       closed = true;

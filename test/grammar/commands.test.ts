@@ -7,8 +7,9 @@ import * as assert from 'uvu/assert';
 import { parseRules } from '../../src/core/parse-rules.js';
 import { makeRules } from '../../src/core/rules.js';
 import { Parser } from '../../src/grammar/parser.js';
-import { ensemblePlateaus, lossPlateaus, meanSquareCovariances } from '../../src/theory/index.js';
+import { ensemblePlateaus, examineInstance, lossPlateaus, meanSquareCovariances } from '../../src/theory/index.js';
 import { rhm, run } from '../support/run.js';
+import { close } from '../theory/enumerate.js';
 
 const test = suite('rhm rules, sample, theory, correlations');
 let folder = '';
@@ -156,6 +157,19 @@ test('theory: the numbers of the library', async () => {
   const big = JSON.parse(await good('theory', '-v', '32', '-m', '8', '-L', '8', '--json'));
   assert.equal(big.H_error, new Array(9).fill(0)); // exact
   assert.ok(Math.abs(big.H_unif_mean[1] - 2.1266) < 0.03);
+});
+
+test('theory: many grammars on worker threads give what one thread gives', async () => {
+  const large = { v: 32, n: 32, m: 8, s: 2, L: 7 };
+  const many = JSON.parse(await good('theory', '-v', '32', '-m', '8', '-L', '7', '--instances', '16', '--json'));
+  const each = Array.from({ length: 16 }, (_, seed) => examineInstance(large, seed));
+  const mean = (values: number[]) => values.reduce((a, b) => a + b) / values.length;
+  for (let ell = 0; ell <= 7; ell++) close(many.H[ell], mean(each.map((x) => x.H[ell])), 1e-12, `H(${ell})`);
+  for (const c of many.covariance)
+    close(c.meanSquare / mean(each.map((x) => x.meanSquares[c.level][c.ell])), 1, 1e-9, `${c.level} ${c.ell}`);
+  const refused = await rhm(['theory', '--rules', rulesFile, '--instances', '2']);
+  assert.is(refused.code, 2);
+  assert.match(refused.stderr, /v: missing/);
 });
 
 test('correlations: measured beside exact values', async () => {

@@ -1,15 +1,16 @@
 /** `rhm theory`: exact losses, correlations, sample complexities and exponents of a grammar or an ensemble. */
 import type { Command } from 'commander';
 import { checkInteger, checkSeed } from '../../core/check.js';
-import { type GrammarShape, makeRules, type Rules } from '../../core/rules.js';
+import type { GrammarShape, Rules } from '../../core/rules.js';
 import { logDerivations } from '../../grammar/derivations.js';
 import {
   classificationComplexity,
   contraction,
   ensemblePlateaus,
+  examineGrammar,
+  examineInstance,
   type Family,
-  lossPlateaus,
-  meanSquareCovariances,
+  type InstanceTheory,
   refinedMeanSquare,
   sampleComplexities,
   scalingExponent,
@@ -17,6 +18,7 @@ import {
 } from '../../theory/index.js';
 import type { CommandContext } from '../context.js';
 import { type GrammarFlags, grammarOptions, loadGrammar, looseNumber, shapeOf, weightsOf } from '../grammarOptions.js';
+import { inWorkers } from '../workers.js';
 
 interface TheoryFlags extends GrammarFlags {
   seed: number;
@@ -31,37 +33,57 @@ export function addTheory(program: Command, io: CommandContext): void {
     .action(async (flags: TheoryFlags, command: Command) => {
       checkSeed(flags.seed);
       const instances = checkInteger('instances', flags.instances ?? 1, 1, 1e6, 'random grammars');
-      const grammars = await source(flags, instances);
-      const found = examine(grammars, instances, io);
+      const rules = await loadGrammar(flags, flags.seed);
+      const found = summarise(rules, await examineAll(flags, rules, instances, io));
       await io.result(command, found, () => theoryText(found));
     });
 }
 
-type Theory = ReturnType<typeof examine>;
+type Theory = ReturnType<typeof summarise>;
 
-async function source(flags: TheoryFlags, instances: number): Promise<(i: number) => Rules> {
-  if (flags.rules !== undefined && instances > 1) shapeOf({ ...flags, rules: undefined }); // says what is missing
-  const first = await loadGrammar(flags, flags.seed);
-  return (i) => (i === 0 ? first : makeRules(shapeOf(flags), flags.seed + i, weightsOf(flags)));
+/** The function of src/worker/lab.ts that is called here. */
+interface TheoryLab {
+  theory(...of: Parameters<typeof examineInstance>): Promise<InstanceTheory>;
 }
 
-function examine(grammars: (i: number) => Rules, instances: number, io: CommandContext) {
-  const shape: GrammarShape = grammars(0);
+const PATIENCE_MS = 1500; // what starting workers is worth
+
+/** The first grammar, then those of the next seeds: on worker threads where that is worth it. */
+async function examineAll(flags: TheoryFlags, first: Rules, instances: number, io: CommandContext) {
+  if (instances === 1) return [examineGrammar(first)];
+  const shape = shapeOf({ ...flags, rules: undefined }); // says so when a rules file was given instead of sizes
+  const options = weightsOf(flags);
+  const start = performance.now();
+  const found = [examineGrammar(first)];
+  const rest = instances - 1;
+  const report = (done: number) => io.progress(`${done + 1} of ${instances} grammars`);
+  if ((performance.now() - start) * rest > PATIENCE_MS) {
+    const more = await inWorkers<TheoryLab, InstanceTheory>(
+      io.platform,
+      rest,
+      (lab, i) => lab.theory(shape, flags.seed + 1 + i, options),
+      report,
+    );
+    if (more) return [...found, ...more];
+  }
+  for (let i = 1; i < instances; i++) {
+    found.push(examineInstance(shape, flags.seed + i, options));
+    report(i);
+  }
+  return found;
+}
+
+function summarise(shape: GrammarShape, found: readonly InstanceTheory[]) {
   const { v, n, m, s, L } = shape;
   const H = new Moments(L + 1);
   const H_unif = new Moments(L + 1);
   const squares = Array.from({ length: L }, () => new Moments(L + 1));
-  let sampled = 0;
-  for (let i = 0; i < instances; i++) {
-    if (i > 0) io.progress(`${i} of ${instances} grammars`);
-    const rules = grammars(i);
-    const plateaus = lossPlateaus(rules);
-    H.add(plateaus.H);
-    H_unif.add(plateaus.H_unif);
-    sampled = Math.max(sampled, ...plateaus.H_error);
-    const meanSquares = meanSquareCovariances(rules);
+  const sampled = Math.max(...found.flatMap((x) => x.H_error));
+  for (const instance of found) {
+    H.add(instance.H);
+    H_unif.add(instance.H_unif);
     squares.forEach((moments, h) => {
-      moments.add(meanSquares[h]);
+      moments.add(instance.meanSquares[h]);
     });
   }
   const covariance = squares.flatMap((moments, h) =>
@@ -76,7 +98,7 @@ function examine(grammars: (i: number) => Rules, instances: number, io: CommandC
   );
   return {
     grammar: { v, n, m, s, L },
-    instances,
+    instances: found.length,
     f: m / v ** (s - 1),
     lambda: contraction(shape),
     log10Derivations: logDerivations(shape) / Math.LN10,

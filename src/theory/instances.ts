@@ -1,0 +1,17 @@
+import { type GrammarOptions, type GrammarShape, makeRules, type Rules } from '../core/rules.js';
+import { meanSquareCovariances } from './covariance.js';
+import { type LossPlateaus, lossPlateaus } from './losses.js';
+
+/** What differs from grammar to grammar; plain data, so that it crosses a worker's border. */
+export interface InstanceTheory extends LossPlateaus {
+  meanSquares: number[][]; // [h][ell], of meanSquareCovariances
+}
+
+export function examineGrammar(rules: Rules): InstanceTheory {
+  return { ...lossPlateaus(rules), meanSquares: meanSquareCovariances(rules) };
+}
+
+/** The same for the random grammar of a seed. @throws InputError */
+export function examineInstance(shape: GrammarShape, seed: number, options: GrammarOptions = {}): InstanceTheory {
+  return examineGrammar(makeRules(shape, seed, options));
+}
