@@ -18,7 +18,7 @@ const SCRATCH_BYTES: usize = 208;
 const MAY_SLEEP: usize = 212; // 0 on a browser's main thread, which must not wait
 
 const HEADER: usize = 16;
-const SPINS: u32 = 4000; // about 10 us: a barrier between two commands rarely takes longer
+const SPINS: u32 = 100000; // some 50 us: waking a sleeper takes as long
 const NAPS: u32 = 10; // of 50 ms, before thread 0 returns to its caller to hear of dead threads
 const PATIENT_SPINS: u32 = 1 << 20; // instead of naps where sleeping is not allowed
 

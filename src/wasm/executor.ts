@@ -2,7 +2,7 @@ import { InputError, ShapeError } from '../core/errors.js';
 import type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
 import { type Call, elementsPerReplica, type Program, type Tensor } from '../plan/types.js';
 import type { WasmLowering } from './command.js';
-import { CONTROL_BYTES, control, type Layout, layOut } from './memory.js';
+import { CONTROL_BYTES, type CommandList, control, type Layout, layOut } from './memory.js';
 import { Arena, macrotask, type SpawnThread } from './threads.js';
 
 export interface WasmOptions {
@@ -15,6 +15,7 @@ export interface WasmOptions {
 }
 
 const SLICE_MS = 25; // the longest that the caller's event loop is held up
+const PROFILE_RUNS = 20; // of one command between two looks at the clock
 const KEPT_BYTES = 2 ** 28; // a larger memory is given back when its program ends
 
 /**
@@ -121,8 +122,7 @@ export class WasmProgram implements LoadedProgram {
   }
 
   run(plan: string, times = 1): Promise<void> {
-    const list = this.layout.lists.get(plan);
-    if (!list) throw new ShapeError(`no plan ${plan}; there are ${[...this.layout.lists.keys()].join(', ')}`);
+    const list = this.#list(plan);
     return this.#queue(() => this.#runNow(plan, list.at, times));
   }
 
@@ -157,6 +157,32 @@ export class WasmProgram implements LoadedProgram {
     this.#checkAlive();
   }
 
+  async profile(plan: string, repeats = 15): Promise<{ label: string; us: number }[]> {
+    await this.finish();
+    const { at, labels, starts } = this.#list(plan);
+    const words = new Uint32Array(this.#buffer, at);
+    const { exports } = this.arena;
+    const times: { label: string; us: number }[] = [];
+    for (const [i, start] of starts.entries()) {
+      // The command alone: a barrier behind it, and the end of the list where the next one begins.
+      const end = start + words[start + 1] / 4;
+      const kept = [words[start + 3], words[end]];
+      words[start + 3] = 1;
+      words[end] = 0;
+      const samples: number[] = [];
+      for (let repeat = 0; repeat < repeats; repeat++) {
+        const before = performance.now();
+        exports.start(at + 4 * start, PROFILE_RUNS);
+        while (!exports.advance()) await this.#pause();
+        samples.push(((performance.now() - before) * 1000) / PROFILE_RUNS);
+      }
+      words[start + 3] = kept[0];
+      words[end] = kept[1];
+      times.push({ label: labels[i], us: samples.sort((a, b) => a - b)[repeats >> 1] });
+    }
+    return times;
+  }
+
   destroy(): void {
     const release = this.#release;
     this.#release = undefined;
@@ -171,10 +197,7 @@ export class WasmProgram implements LoadedProgram {
       const started = performance.now();
       try {
         arena.exports.start(list, count);
-        while (!arena.exports.advance()) {
-          await this.#yield();
-          arena.check();
-        }
+        while (!arena.exports.advance()) await this.#pause();
       } catch (error) {
         arena.fail(`plan ${name} stopped: ${error instanceof Error ? error.message : error}`);
         throw error;
@@ -189,6 +212,18 @@ export class WasmProgram implements LoadedProgram {
   async #yield(): Promise<void> {
     await macrotask();
     this.#yieldedAt = performance.now();
+  }
+
+  /** Other threads are late: lets the news of a dead one arrive. */
+  async #pause(): Promise<void> {
+    await this.#yield();
+    this.arena.check();
+  }
+
+  #list(plan: string): CommandList {
+    const list = this.layout.lists.get(plan);
+    if (!list) throw new ShapeError(`no plan ${plan}; there are ${[...this.layout.lists.keys()].join(', ')}`);
+    return list;
   }
 
   #queue(work: () => Promise<void>): Promise<void> {

@@ -11,10 +11,18 @@ export const CONTROL_BYTES = 256;
 const HEADER_WORDS = 4; // op code, bytes to the next command, parts, barrier
 const LIMIT_BYTES = 65535 * 65536; // the last page would end at 2^32, which no address can name
 
+/** A plan's commands, at byte `at`; labels and word offsets of its commands, in order. */
+export interface CommandList {
+  readonly at: number;
+  readonly words: Uint32Array<ArrayBuffer>;
+  readonly labels: readonly string[];
+  readonly starts: readonly number[];
+}
+
 /** Addresses in bytes. */
 export interface Layout {
   readonly buffers: ReadonlyMap<string, number>;
-  readonly lists: ReadonlyMap<string, { at: number; words: Uint32Array<ArrayBuffer> }>;
+  readonly lists: ReadonlyMap<string, CommandList>;
   readonly scratch: number; // of the first thread
   readonly scratchBytes: number; // of each thread
   readonly totalBytes: number;
@@ -33,7 +41,7 @@ export function layOut(
 ): Layout {
   let sharedBytes = 0;
   let threadBytes = 64;
-  const commands = new Map<string, WasmCommand[]>();
+  const commands = new Map<string, (WasmCommand & { label: string })[]>();
   for (const plan of program.plans.values())
     commands.set(
       plan.name,
@@ -46,7 +54,7 @@ export function layOut(
         });
         sharedBytes = Math.max(sharedBytes, used);
         for (const command of list) threadBytes = Math.max(threadBytes, lineUp(command.threadBytes ?? 0));
-        return list;
+        return list.map((command) => ({ ...command, label: `${command.kernel} ${call.label}` }));
       }),
     );
 
@@ -56,10 +64,15 @@ export function layOut(
     top = lineUp(top + bytes);
     return at;
   };
-  const lists = new Map<string, { at: number; words: Uint32Array<ArrayBuffer> }>();
+  const lists = new Map<string, CommandList>();
   for (const [name, list] of commands) {
-    const words = list.reduce((sum, c) => sum + HEADER_WORDS + c.words.length, 1);
-    lists.set(name, { at: reserve(4 * words), words: new Uint32Array(words) });
+    const starts: number[] = [];
+    const words = list.reduce((sum, c) => {
+      starts.push(sum);
+      return sum + HEADER_WORDS + c.words.length;
+    }, 0);
+    const labels = list.map((c) => c.label);
+    lists.set(name, { at: reserve(4 * (words + 1)), words: new Uint32Array(words + 1), labels, starts });
   }
   const buffers = new Map(program.buffers.map(({ name, elements }) => [name, reserve(4 * elements)] as const));
   const tensorBytes = top;

@@ -51,7 +51,7 @@ export function addBenchTrain(program: Command, io: CommandContext): void {
     .option('--batches <n,n>', 'sentences a step', numbers, [128, 1024])
     .option('--replicas <n,n>', 'copies side by side', numbers, [1, 16])
     .option('--steps <n>', 'steps a round, five rounds', Number, 100)
-    .option('--profile', 'also the GPU time of every dispatch')
+    .option('--profile', 'also the time of every dispatch or command')
     .option('--executor <name>', 'what computes: webgpu or wasm (default: webgpu on a real GPU, else wasm)')
     .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
     .option('--threads <n>', 'wasm on this many threads (default: one a core, at most 8)', integer(1, 256))
@@ -78,8 +78,8 @@ export function addBenchTrain(program: Command, io: CommandContext): void {
                 };
                 results.push(result);
                 io.log(JSON.stringify(result));
-                if (options.profile && loaded instanceof GpuProgram)
-                  for (const { label, us } of await loaded.profile('train'))
+                if (options.profile)
+                  for (const { label, us } of (await loaded.profile?.('train')) ?? [])
                     io.log(`  ${us.toFixed(1).padStart(9)} us  ${label}`);
               } finally {
                 trainer.destroy();
