@@ -8,6 +8,7 @@ import { WasmExecutor, type WasmOptions } from '../wasm/executor.js';
 import { adamwKernel } from './adamw.js';
 import { blendKernel } from './blend.js';
 import { columnSumKernel } from './columnSum.js';
+import { attentionKernel } from './attention.js';
 import { crossEntropyKernel } from './crossEntropy.js';
 import { embedKernel } from './embed.js';
 import { embedBackwardKernel } from './embedBackward.js';
@@ -33,6 +34,7 @@ export const kernels = {
   adamw: adamwKernel,
   sgd: sgdKernel,
   crossEntropy: crossEntropyKernel,
+  attention: attentionKernel,
 } satisfies Record<string, KernelSpec>;
 
 export function kernelOf(call: Call): KernelSpec {

@@ -1,0 +1,150 @@
+// Fused attention, forward: out and logsumexp of TR queries for NH heads a workgroup, in one pass over tiles of TK keys
+// with a running maximum; a single tile when T <= TK. Thread (sy, sx) owns 4 x 4 scores; then each thread owns BLOCKS
+// blocks of 4 rows x 4 columns of the output in every one of CHUNKS column ranges (constants in front of this text).
+//   m' = max(m, max_k S);  P = exp(S - m');  out = out exp(m - m') + P v;  l likewise;  at the end out / l, m + log l
+override KP = 256u; // vec4s: the larger of a K tile and a P tile, NH heads
+@group(0) @binding(4) var<storage, read_write> logsumexp: array<f32>;
+
+var<workgroup> sQ: array<vec4f, NH * TR * DC>;
+var<workgroup> sKP: array<vec4f, KP>; // K, then P
+var<workgroup> sV: array<vec4f, NH * TK * DC>;
+var<workgroup> sMax: array<vec4f, NH * (TR / 4u) * (TK / 4u)>;
+var<workgroup> sFactor: array<vec4f, NH * (TR / 4u)>; // exp(m - m') of 4 rows
+var<workgroup> sTop: array<vec4f, NH * (TR / 4u)>; // m' of 4 rows
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {
+  let index = wid.x + wid.y * count.x;
+  if (index >= p.replicas * p.batch * p.headGroups * p.tiles) { return; }
+  let w = placeOf(index);
+  let row0 = w.tile * TR;
+  let quads = TK / 4u;
+  let sHead = tid / (TR / 4u * quads);
+  let sy = (tid / quads) % (TR / 4u);
+  let sx = tid % quads;
+  let scoring = sHead < NH;
+  let keyEnd = select(p.tokens, min(p.tokens, p.queryFirst + row0 + TR), p.causal != 0u);
+
+  var acc: array<vec4f, 4u * BLOCKS * CHUNKS>;
+  var sum: array<vec4f, BLOCKS>; // l of the block's 4 rows
+  var top = vec4f(NEVER); // m of the 4 scored rows
+  for (var key0 = 0u; key0 < keyEnd; key0 += TK) {
+    var s0 = vec4f(); var s1 = vec4f(); var s2 = vec4f(); var s3 = vec4f();
+    for (var c = 0u; c < CHUNKS; c++) {
+      if (CHUNKS > 1u || key0 == 0u) {
+        for (var i = tid; i < NH * TR * DC; i += WG) {
+          let head = (i / DC) % NH;
+          let row = i / (DC * NH);
+          let token = select(p.tokens, p.queryFirst + row0 + row, row0 + row < p.queries);
+          sQ[head * TR * DC + inD(row, i % DC)] = qkvQuad(w, token, 0u, w.head + head, c * DC + i % DC);
+        }
+      }
+      for (var i = tid; i < NH * TK * DC; i += WG) {
+        let head = (i / DC) % NH;
+        let row = i / (DC * NH);
+        let at = head * TK * DC + inD(row, i % DC);
+        sKP[at] = qkvQuad(w, key0 + row, 1u, w.head + head, c * DC + i % DC);
+        if (CHUNKS == 1u) { sV[at] = qkvQuad(w, key0 + row, 2u, w.head + head, i % DC); }
+      }
+      workgroupBarrier();
+      if (scoring) {
+        for (var d = 0u; d < DC; d++) {
+          let k = sHead * TK * DC + inD(4u * sx, d); // the 4 rows of a block share their shift
+          let q = sHead * TR * DC + inD(4u * sy, d);
+          let kt = transpose(mat4x4f(sKP[k], sKP[k + DC], sKP[k + 2u * DC], sKP[k + 3u * DC]));
+          let q0 = sQ[q]; let q1 = sQ[q + DC]; let q2 = sQ[q + 2u * DC]; let q3 = sQ[q + 3u * DC];
+          for (var e = 0u; e < 4u; e++) {
+            s0 = fma(vec4f(q0[e]), kt[e], s0);
+            s1 = fma(vec4f(q1[e]), kt[e], s1);
+            s2 = fma(vec4f(q2[e]), kt[e], s2);
+            s3 = fma(vec4f(q3[e]), kt[e], s3);
+          }
+        }
+      }
+      if (CHUNKS > 1u) { workgroupBarrier(); }
+    }
+    let row = row0 + 4u * sy;
+    let key = key0 + 4u * sx;
+    let v0 = visible(row, key); let v1 = visible(row + 1u, key);
+    let v2 = visible(row + 2u, key); let v3 = visible(row + 3u, key);
+    s0 = select(vec4f(NEVER), s0 * p.scale, v0); s1 = select(vec4f(NEVER), s1 * p.scale, v1);
+    s2 = select(vec4f(NEVER), s2 * p.scale, v2); s3 = select(vec4f(NEVER), s3 * p.scale, v3);
+    if (scoring) { sMax[tid] = vec4f(largest(s0), largest(s1), largest(s2), largest(s3)); }
+    workgroupBarrier();
+    if (scoring) {
+      var next = top;
+      for (var x = 0u; x < quads; x++) { next = max(next, sMax[tid - sx + x]); }
+      let at = sHead * TR * quads + inK(4u * sy, sx);
+      sKP[at] = select(vec4f(0.0), exp(s0 - next.x), v0);
+      sKP[at + quads] = select(vec4f(0.0), exp(s1 - next.y), v1);
+      sKP[at + 2u * quads] = select(vec4f(0.0), exp(s2 - next.z), v2);
+      sKP[at + 3u * quads] = select(vec4f(0.0), exp(s3 - next.w), v3);
+      if (sx == 0u) {
+        sFactor[sHead * (TR / 4u) + sy] = exp(top - next);
+        sTop[sHead * (TR / 4u) + sy] = next;
+      }
+      top = next;
+    }
+    workgroupBarrier();
+    for (var c = 0u; c < CHUNKS; c++) {
+      if (CHUNKS > 1u) {
+        for (var i = tid; i < NH * TK * DC; i += WG) {
+          let head = (i / DC) % NH;
+          let row = i / (DC * NH);
+          sV[head * TK * DC + inD(row, i % DC)] = qkvQuad(w, key0 + row, 2u, w.head + head, c * DC + i % DC);
+        }
+        workgroupBarrier();
+      }
+      for (var n = 0u; n < BLOCKS; n++) {
+        let block = tid + n * WG;
+        let quad = block % DC;
+        let y = (block / DC) % (TR / 4u);
+        let head = block / (DC * (TR / 4u));
+        if (head < NH) {
+          let at = 4u * (c * BLOCKS + n);
+          let factor = sFactor[head * (TR / 4u) + y];
+          var a0 = acc[at] * factor.x; var a1 = acc[at + 1u] * factor.y;
+          var a2 = acc[at + 2u] * factor.z; var a3 = acc[at + 3u] * factor.w;
+          var l = vec4f();
+          for (var x = 0u; x < quads; x++) {
+            let pAt = head * TR * quads + inK(4u * y, x);
+            let p0 = sKP[pAt]; let p1 = sKP[pAt + quads]; let p2 = sKP[pAt + 2u * quads]; let p3 = sKP[pAt + 3u * quads];
+            let vAt = head * TK * DC + inD(4u * x, quad);
+            for (var e = 0u; e < 4u; e++) {
+              let v = sV[vAt + e * DC];
+              a0 = fma(vec4f(p0[e]), v, a0);
+              a1 = fma(vec4f(p1[e]), v, a1);
+              a2 = fma(vec4f(p2[e]), v, a2);
+              a3 = fma(vec4f(p3[e]), v, a3);
+              l += vec4f(p0[e], p1[e], p2[e], p3[e]);
+            }
+          }
+          acc[at] = a0; acc[at + 1u] = a1; acc[at + 2u] = a2; acc[at + 3u] = a3;
+          if (c == 0u) { sum[n] = sum[n] * factor + l; }
+        }
+      }
+      workgroupBarrier();
+    }
+  }
+  for (var n = 0u; n < BLOCKS; n++) {
+    let block = tid + n * WG;
+    let quad = block % DC;
+    let y = (block / DC) % (TR / 4u);
+    let slot = block / (DC * (TR / 4u));
+    let head = w.head + slot;
+    if (slot >= NH || head >= p.heads) { continue; }
+    for (var i = 0u; i < 4u; i++) {
+      let row = row0 + 4u * y + i;
+      if (row >= p.queries) { break; }
+      for (var c = 0u; c < CHUNKS; c++) {
+        let valid = columnsLeft(true, head, c * DC + quad);
+        if (valid > 0u) { storeResult(outIndex(w, row, head, c * DC + quad), valid, acc[4u * (c * BLOCKS + n) + i] / sum[n][i]); }
+      }
+      if (quad == 0u) {
+        logsumexp[w.r * p.lseReplica + rowIndex(w, row, head)] = sTop[slot * (TR / 4u) + y][i] + log(sum[n][i]);
+      }
+    }
+  }
+}
+
+fn largest(x: vec4f) -> f32 { return max(max(x.x, x.y), max(x.z, x.w)); }

@@ -1,0 +1,56 @@
+// Shared by the attention kernels: sizes, where a head's rows are, and how tiles lie in workgroup memory.
+//   out[q] = sum_k P[q, k] v[k],  P = softmax over k of S = scale * q . k,  for each replica, sentence and head.
+// A thread works on blocks of 4 rows x 4 columns. Tiles are rows of vec4s; quad c of row i is kept at c ^ (i / 4), so that
+// 8 neighbouring threads reading 8 rows, 4 apart, meet 8 different groups of banks, at no cost in memory.
+override TR = 32u; // query rows of a tile, a multiple of 4
+override TK = 32u; // keys of a tile, a multiple of 4
+override DC = 8u; // vec4s of a head's columns held at once
+override NH = 1u; // heads of a workgroup
+override WG = 64u; // threads; NH * TR / 4 * TK / 4 <= WG
+override DMASK = 7u; // largest power of 2 that divides DC, at most 8, minus 1
+override KMASK = 7u; // the same for TK / 4
+const NEVER = -1e30; // score of a pair that is masked out
+
+struct Params {
+  replicas: u32, batch: u32, tokens: u32, heads: u32,
+  dim: u32, queries: u32, queryFirst: u32, causal: u32,
+  qkvReplica: u32, outReplica: u32, lseReplica: u32, deltaReplica: u32,
+  dQkvReplica: u32, scale: f32, headGroups: u32, tiles: u32,
+}
+@group(0) @binding(0) var<uniform> p: Params;
+
+struct Place { r: u32, b: u32, head: u32, tile: u32 } // head: the workgroup's first
+
+fn placeOf(index: u32) -> Place {
+  let tile = index % p.tiles;
+  let group = (index / p.tiles) % p.headGroups;
+  let b = (index / (p.tiles * p.headGroups)) % p.batch;
+  return Place(index / (p.tiles * p.headGroups * p.batch), b, group * NH, tile);
+}
+
+// Columns left in a head from vec4 `quad` on; 0 for heads and rows that do not exist.
+fn columnsLeft(exists: bool, head: u32, quad: u32) -> u32 {
+  return select(0u, p.dim - 4u * quad, exists && head < p.heads && 4u * quad < p.dim);
+}
+// third: 0 q, 1 k, 2 v
+fn qkvIndex(replica: u32, b: u32, token: u32, third: u32, head: u32, quad: u32) -> u32 {
+  let channels = p.heads * p.dim;
+  return replica + (b * p.tokens + token) * 3u * channels + third * channels + head * p.dim + 4u * quad;
+}
+fn qkvQuad(w: Place, token: u32, third: u32, head: u32, quad: u32) -> vec4f {
+  return loadQkv(qkvIndex(w.r * p.qkvReplica, w.b, token, third, head, quad), columnsLeft(token < p.tokens, head, quad));
+}
+fn outIndex(w: Place, row: u32, head: u32, quad: u32) -> u32 {
+  return w.r * p.outReplica + ((w.b * p.queries + row) * p.heads + head) * p.dim + 4u * quad;
+}
+fn rowIndex(w: Place, row: u32, head: u32) -> u32 { return (w.b * p.heads + head) * p.queries + row; }
+
+fn inD(row: u32, quad: u32) -> u32 { return row * DC + (quad ^ ((row >> 2u) & DMASK)); }
+fn inK(row: u32, quad: u32) -> u32 { return row * (TK / 4u) + (quad ^ ((row >> 2u) & KMASK)); }
+
+// Which of 4 neighbouring keys query row `row` may see.
+fn visible(row: u32, key: u32) -> vec4<bool> {
+  let keys = vec4u(key, key + 1u, key + 2u, key + 3u);
+  let last = select(p.tokens, min(p.tokens, p.queryFirst + row + 1u), p.causal != 0u);
+  return keys < vec4u(select(0u, last, row < p.queries));
+}

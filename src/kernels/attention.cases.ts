@@ -1,0 +1,68 @@
+import type { PlanBuilder } from '../plan/builder.js';
+import type { Tensor } from '../plan/types.js';
+import type { KernelCase } from './types.js';
+
+/** Sizes of a checked attention call. */
+export interface AttentionCase {
+  replicas?: number;
+  batch: number;
+  tokens: number;
+  heads: number;
+  dim: number;
+  causal?: boolean;
+  lastQueryOnly?: boolean;
+  scale?: number;
+}
+
+export interface AttentionTensors {
+  qkv: Tensor;
+  out: Tensor;
+  logsumexp: Tensor;
+  options: { label: string; heads: number; scale: number; causal?: boolean; lastQueryOnly?: boolean };
+}
+
+type Build = (plan: PlanBuilder, shape: (plan: PlanBuilder) => AttentionTensors) => void;
+
+const shapes: readonly [string, AttentionCase][] = [
+  ['16 tokens, head size 16', { batch: 3, tokens: 16, heads: 5, dim: 16 }],
+  ['32 tokens, head size 32', { batch: 2, tokens: 32, heads: 3, dim: 32 }],
+  ['13 tokens, head size 32, causal', { batch: 2, tokens: 13, heads: 4, dim: 32, causal: true }],
+  ['29 tokens, head size 16, last query', { batch: 3, tokens: 29, heads: 2, dim: 16, lastQueryOnly: true }],
+  ['7 tokens, head size 6, causal', { batch: 3, tokens: 7, heads: 3, dim: 6, causal: true }],
+  ['one token', { batch: 2, tokens: 1, heads: 2, dim: 8 }],
+  ['head size 1', { batch: 2, tokens: 5, heads: 3, dim: 1 }],
+  ['one head', { batch: 1, tokens: 9, heads: 1, dim: 20 }],
+  ['77 tokens, head size 40', { batch: 2, tokens: 77, heads: 2, dim: 40 }],
+  ['70 tokens, head size 128, causal', { batch: 1, tokens: 70, heads: 1, dim: 128, causal: true }],
+  ['101 tokens, head size 33, last query', { batch: 2, tokens: 101, heads: 2, dim: 33, lastQueryOnly: true }],
+  ['1030 tokens, causal', { replicas: 1, batch: 1, tokens: 1030, heads: 1, dim: 4, causal: true }],
+  ['scores of 1e4', { batch: 2, tokens: 11, heads: 2, dim: 8, scale: 3000 }],
+];
+
+/** The same shapes for forward and backward. */
+export function attentionCases(build: Build): KernelCase[] {
+  return shapes.map(([name, shape]) => ({ name, ...attentionCase(build, shape) }));
+}
+
+export function attentionCase(build: Build, shape: AttentionCase): Omit<KernelCase, 'name'> {
+  const { replicas = 2, batch, tokens, heads, dim, causal, lastQueryOnly, scale = dim ** -0.5 } = shape;
+  const queries = lastQueryOnly ? 1 : tokens;
+  // A score is a sum of D products of order 1: off by at most D scale 2^-24 times a few, and so is the exponent of every
+  // probability; the sums over at most T keys of values of order 1 to 4 carry that on.
+  const score = 16 * dim * Math.abs(scale) * 2 ** -24;
+  return {
+    replicas,
+    rtol: 2 ** -18 + score,
+    atol: 2 ** -18 + 4 * score,
+    build(plan) {
+      const p = plan.program;
+      const channels = heads * dim;
+      build(plan, () => ({
+        qkv: p.persistent('qkv', [batch, tokens, 3 * channels]),
+        out: p.persistent('out', [batch, queries, channels]),
+        logsumexp: p.persistent('logsumexp', [batch, heads, queries]),
+        options: { label: 'case', heads, scale, causal, lastQueryOnly },
+      }));
+    },
+  };
+}

@@ -1,0 +1,187 @@
+import forwardSource from '../../shaders/attention.wgsl';
+import coreSource from '../../shaders/attention_core.wgsl';
+import scalarSource from '../../shaders/attention_scalar.wgsl';
+import vec4Source from '../../shaders/attention_vec4.wgsl';
+import { type Dispatch, f32, linearGrid, read, type Word, write } from '../gpu/dispatch.js';
+import type { PlanBuilder } from '../plan/builder.js';
+import type { Call, ParamValue, Tensor } from '../plan/types.js';
+import * as reference from '../reference/attention.js';
+import { attentionCases } from './attention.cases.js';
+import { expectRank, expectShape, expectWhole } from './shapes.js';
+import type { HostViews, KernelSpec } from './types.js';
+
+export interface AttentionOptions {
+  label: string;
+  qkv: Tensor; // [R, B, T, 3C]: q | k | v, head h owns columns hD..(h+1)D of each
+  out: Tensor; // [R, B, Tq, C]; Tq = 1 with lastQueryOnly, else T
+  logsumexp: Tensor; // [R, B, H, Tq], for the backward call
+  heads: number; // H; D = C / H at most 128
+  scale: number; // of q . k
+  causal?: boolean;
+  lastQueryOnly?: boolean; // only the query at the last position
+}
+
+/**
+ * Adds fused multi-head self-attention: out = softmax(scale q k^T) v, never holding the scores of a whole sentence.
+ * Overwrites out and logsumexp. @throws ShapeError naming the tensor that does not fit.
+ */
+export function attention(plan: PlanBuilder, o: AttentionOptions): void {
+  const params = attentionParams('attention', o);
+  plan.call({
+    op: 'attention',
+    label: o.label,
+    inputs: { qkv: o.qkv },
+    outputs: { out: o.out, logsumexp: o.logsumexp },
+    params,
+  });
+}
+
+export const attentionKernel: KernelSpec = {
+  op: 'attention',
+  reference(call: Call, views: HostViews) {
+    const s = call.params as AttentionParams;
+    for (const at of sentences(call.outputs.out.shape[0], s))
+      reference.attention(
+        s,
+        rows(views, 'qkv', at, s.tokens * 3 * s.heads * s.dim),
+        rows(views, 'out', at, s.queries * s.heads * s.dim),
+        rows(views, 'logsumexp', at, s.heads * s.queries),
+        s.queries,
+      );
+  },
+  webgpu: lower,
+  cost(call: Call) {
+    const s = call.params as AttentionParams;
+    const rowsAll = call.outputs.out.shape[0] * s.batch * s.heads;
+    const pairs = rowsAll * s.queries * s.tokens * (s.causal && !s.lastQueryOnly ? 0.5 : 1);
+    return {
+      flops: 4 * pairs * s.dim,
+      bytes: 4 * rowsAll * (s.dim * (2 * s.tokens + 2 * s.queries) + s.queries),
+    };
+  },
+  cases: attentionCases((plan, shape) => {
+    const { qkv, out, logsumexp, options } = shape(plan);
+    attention(plan, { ...options, qkv, out, logsumexp });
+  }),
+};
+
+/** The numbers of an attention call, forward or backward. */
+export interface AttentionParams extends reference.AttentionShape, Record<string, ParamValue> {
+  batch: number;
+  queries: number; // Tq
+}
+
+/** Checks the tensors of a forward or backward call against each other. */
+export function attentionParams(op: string, o: AttentionOptions): AttentionParams {
+  expectWhole(op, o.label, { heads: o.heads });
+  expectRank(op, o.label, 'qkv', o.qkv, 'R, B, T, 3C');
+  const [replicas, batch, tokens, width] = o.qkv.shape;
+  const { heads, causal = false, lastQueryOnly = false } = o;
+  const dim = width / 3 / heads;
+  expectWhole(op, o.label, { [`head size (qkv [${o.qkv.shape}], ${heads} heads)`]: dim });
+  if (dim > 128) expectWhole(op, o.label, { [`128 - head size ${dim}`]: 128 - dim }, 0);
+  const queries = lastQueryOnly ? 1 : tokens;
+  expectShape(op, o.label, 'qkv', o.qkv, [replicas, batch, tokens, 3 * heads * dim]);
+  expectShape(op, o.label, 'out', o.out, [replicas, batch, queries, heads * dim]);
+  expectShape(op, o.label, 'logsumexp', o.logsumexp, [replicas, batch, heads, queries]);
+  return { batch, tokens, queries, heads, dim, causal, lastQueryOnly, scale: o.scale };
+}
+
+/** Every (replica, sentence) of a call. */
+export function* sentences(replicas: number, s: AttentionParams): Generator<{ r: number; b: number }> {
+  for (let r = 0; r < replicas; r++) for (let b = 0; b < s.batch; b++) yield { r, b };
+}
+
+/** The elements of one sentence, `per` of them. */
+export function rows(views: HostViews, slot: string, at: { r: number; b: number }, per: number): Float64Array {
+  const { data, stride } = views[slot];
+  return data.subarray(at.r * stride + at.b * per, at.r * stride + (at.b + 1) * per) as Float64Array;
+}
+
+/** Tile sizes: query rows, keys, vec4s of a head's columns held at once, ranges of columns, heads a workgroup. */
+export interface AttentionTile {
+  tr: number;
+  tk: number;
+  dc: number;
+  chunks: number;
+  nh: number;
+}
+
+export const ATTENTION_THREADS = 64;
+const STORAGE_VEC4 = 1024; // 16 KiB of workgroup memory
+
+/** Smallest tile that holds all tokens (at most 32) and as many heads as fit. memory: vec4s a head takes with this tile. */
+export function attentionTile(
+  s: AttentionParams,
+  memory: (tile: AttentionTile) => number,
+  chunkQuads: number,
+): AttentionTile {
+  const tk = s.tokens <= 8 ? 8 : s.tokens <= 16 ? 16 : 32;
+  const tr = s.lastQueryOnly ? 4 : tk;
+  const quads = Math.ceil(s.dim / 4);
+  const whole: AttentionTile = { tr, tk, dc: quads, chunks: 1, nh: 1 };
+  if (memory(whole) > STORAGE_VEC4) {
+    const dc = Math.min(quads, chunkQuads);
+    return { ...whole, dc, chunks: Math.ceil(quads / dc) };
+  }
+  const blocks = (tr * tk) / 16;
+  let nh = 1;
+  while (2 * nh <= s.heads && 2 * nh * memory(whole) <= STORAGE_VEC4 && 2 * nh * blocks <= ATTENTION_THREADS) nh *= 2;
+  return { ...whole, nh };
+}
+
+/** Override constants of attention_core.wgsl. */
+export function tileConstants(t: AttentionTile): Record<string, number> {
+  const mask = (n: number) => Math.min(8, n & -n) - 1;
+  return {
+    ...{ TR: t.tr, TK: t.tk, DC: t.dc, NH: t.nh, WG: ATTENTION_THREADS },
+    ...{ DMASK: mask(t.dc), KMASK: mask(t.tk / 4) },
+  };
+}
+
+/** Memory access and helpers in front of a kernel's text. constants: plain ones, for the sizes of register arrays. */
+export function attentionSource(s: AttentionParams, strides: number[], constants: Record<string, number>): string {
+  const vec4 = [s.dim, ...strides].every((n) => n % 4 === 0);
+  const lines = Object.entries(constants).map(([name, value]) => `const ${name} = ${value}u;\n`);
+  return lines.join('') + (vec4 ? vec4Source : scalarSource) + coreSource;
+}
+
+/** The uniform block of attention_core.wgsl. tiles: workgroups along the queries or keys of a sentence's head. */
+export function attentionUniforms(
+  replicas: number,
+  s: AttentionParams,
+  strides: { qkv: number; out: number; lse: number; delta?: number; dQkv?: number },
+  headGroups: number,
+  tiles: number,
+): Word[] {
+  return [
+    ...[replicas, s.batch, s.tokens, s.heads],
+    ...[s.dim, s.queries, s.tokens - s.queries, Number(s.causal)],
+    ...[strides.qkv, strides.out, strides.lse, strides.delta ?? 0],
+    ...[strides.dQkv ?? 0, f32(s.scale), headGroups, tiles],
+  ];
+}
+
+function lower(call: Call): Dispatch[] {
+  const s = call.params as AttentionParams;
+  const { qkv } = call.inputs;
+  const { out, logsumexp } = call.outputs;
+  const rowsOf = (t: AttentionTile) => Math.max(t.tk * t.dc, (t.tr * t.tk) / 4);
+  const tile = attentionTile(s, (t) => t.tr * t.dc + rowsOf(t) + t.tk * t.dc + (t.tr * t.tk) / 16 + (2 * t.tr) / 4, 8);
+  const { tr, dc, chunks, nh } = tile;
+  const replicas = out.shape[0];
+  const headGroups = Math.ceil(s.heads / nh);
+  const tiles = Math.ceil(s.queries / tr);
+  const blocks = Math.ceil((nh * tr * dc) / 4 / ATTENTION_THREADS);
+  const strides = { qkv: qkv.replicaStride, out: out.replicaStride, lse: logsumexp.replicaStride };
+  return [
+    {
+      shader: 'attention',
+      source: attentionSource(s, [strides.qkv, strides.out], { BLOCKS: blocks, CHUNKS: chunks }) + forwardSource,
+      constants: { ...tileConstants(tile), KP: nh * rowsOf(tile) },
+      uniforms: attentionUniforms(replicas, s, strides, headGroups, tiles),
+      bindings: [read(qkv), read(undefined), write(out), write(logsumexp)],
+      workgroups: linearGrid(replicas * s.batch * headGroups * tiles),
+    },
+  ];
+}
