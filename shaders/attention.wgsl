@@ -30,7 +30,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   var top = vec4f(NEVER); // m of the 4 scored rows
   for (var key0 = 0u; key0 < keyEnd; key0 += TK) {
     var s0 = vec4f(); var s1 = vec4f(); var s2 = vec4f(); var s3 = vec4f();
-    for (var c = 0u; c < CHUNKS; c++) {
+    for (var c = 0u; c < opaque(CHUNKS); c++) {
       if (CHUNKS > 1u || key0 == 0u) {
         for (var i = tid; i < NH * TR * DC; i += WG) {
           let head = (i / DC) % NH;
@@ -48,7 +48,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
       }
       workgroupBarrier();
       if (scoring) {
-        for (var d = 0u; d < DC; d++) {
+        for (var d = 0u; d < opaque(DC); d++) {
           let k = sHead * TK * DC + inD(4u * sx, d); // the 4 rows of a block share their shift
           let q = sHead * TR * DC + inD(4u * sy, d);
           let kt = transpose(mat4x4f(sKP[k], sKP[k + DC], sKP[k + 2u * DC], sKP[k + 3u * DC]));
@@ -73,7 +73,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
     workgroupBarrier();
     if (scoring) {
       var next = top;
-      for (var x = 0u; x < quads; x++) { next = max(next, sMax[tid - sx + x]); }
+      for (var x = 0u; x < opaque(quads); x++) { next = max(next, sMax[tid - sx + x]); }
       let at = sHead * TR * quads + inK(4u * sy, sx);
       sKP[at] = select(vec4f(0.0), exp(s0 - next.x), v0);
       sKP[at + quads] = select(vec4f(0.0), exp(s1 - next.y), v1);
@@ -86,7 +86,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
       top = next;
     }
     workgroupBarrier();
-    for (var c = 0u; c < CHUNKS; c++) {
+    for (var c = 0u; c < opaque(CHUNKS); c++) {
       if (CHUNKS > 1u) {
         for (var i = tid; i < NH * TK * DC; i += WG) {
           let head = (i / DC) % NH;
@@ -95,7 +95,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
         }
         workgroupBarrier();
       }
-      for (var n = 0u; n < BLOCKS; n++) {
+      for (var n = 0u; n < opaque(BLOCKS); n++) {
         let block = tid + n * WG;
         let quad = block % DC;
         let y = (block / DC) % (TR / 4u);
@@ -106,7 +106,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
           var a0 = acc[at] * factor.x; var a1 = acc[at + 1u] * factor.y;
           var a2 = acc[at + 2u] * factor.z; var a3 = acc[at + 3u] * factor.w;
           var l = vec4f();
-          for (var x = 0u; x < quads; x++) {
+          for (var x = 0u; x < opaque(quads); x++) {
             let pAt = head * TR * quads + inK(4u * y, x);
             let p0 = sKP[pAt]; let p1 = sKP[pAt + quads]; let p2 = sKP[pAt + 2u * quads]; let p3 = sKP[pAt + 3u * quads];
             let vAt = head * TK * DC + inD(4u * x, quad);
@@ -126,7 +126,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
       workgroupBarrier();
     }
   }
-  for (var n = 0u; n < BLOCKS; n++) {
+  for (var n = 0u; n < opaque(BLOCKS); n++) {
     let block = tid + n * WG;
     let quad = block % DC;
     let y = (block / DC) % (TR / 4u);
@@ -136,7 +136,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
     for (var i = 0u; i < 4u; i++) {
       let row = row0 + 4u * y + i;
       if (row >= p.queries) { break; }
-      for (var c = 0u; c < CHUNKS; c++) {
+      for (var c = 0u; c < opaque(CHUNKS); c++) {
         let valid = columnsLeft(true, head, c * DC + quad);
         if (valid > 0u) { storeResult(outIndex(w, row, head, c * DC + quad), valid, acc[4u * (c * BLOCKS + n) + i] / sum[n][i]); }
       }

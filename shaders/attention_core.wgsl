@@ -16,6 +16,7 @@ struct Params {
   dim: u32, queries: u32, queryFirst: u32, causal: u32,
   qkvReplica: u32, outReplica: u32, lseReplica: u32, deltaReplica: u32,
   dQkvReplica: u32, scale: f32, headGroups: u32, tiles: u32,
+  zero: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 

@@ -1,8 +1,9 @@
 import forwardSource from '../../shaders/attention.wgsl';
 import coreSource from '../../shaders/attention_core.wgsl';
+import rowsSource from '../../shaders/attention_rows.wgsl';
 import scalarSource from '../../shaders/attention_scalar.wgsl';
 import vec4Source from '../../shaders/attention_vec4.wgsl';
-import { type Dispatch, f32, linearGrid, read, type Word, write } from '../gpu/dispatch.js';
+import { type AdapterTraits, type Dispatch, f32, linearGrid, read, type Word, write } from '../gpu/dispatch.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import type { Call, ParamValue, Tensor } from '../plan/types.js';
 import * as reference from '../reference/attention.js';
@@ -139,11 +140,27 @@ export function tileConstants(t: AttentionTile): Record<string, number> {
   };
 }
 
-/** Memory access and helpers in front of a kernel's text. constants: plain ones, for the sizes of register arrays. */
-export function attentionSource(s: AttentionParams, strides: number[], constants: Record<string, number>): string {
+/**
+ * Memory access and helpers in front of a kernel's text. constants: plain ones, for the sizes of register arrays. On
+ * software drivers loop bounds are hidden from the compiler, which unrolls them otherwise: 11 s for one kernel, then 3.
+ */
+export function attentionSource(
+  s: AttentionParams,
+  strides: readonly number[],
+  constants: Readonly<Record<string, number>>,
+  hideBounds: boolean,
+): string {
   const vec4 = [s.dim, ...strides].every((n) => n % 4 === 0);
   const lines = Object.entries(constants).map(([name, value]) => `const ${name} = ${value}u;\n`);
+  lines.push(`fn opaque(n: u32) -> u32 { return ${hideBounds ? 'n + p.zero' : 'n'}; }\n`);
   return lines.join('') + (vec4 ? vec4Source : scalarSource) + coreSource;
+}
+
+/** Which kernels run: `rhm tune`'s choice, else rows on the CPU and tiles on a GPU. */
+export function attentionVariant(op: string, traits: AdapterTraits): 'rows' | 'tiled' {
+  const tuned = traits.tuned?.get(op);
+  if (tuned === 'rows' || tuned === 'tiled') return tuned;
+  return traits.software ? 'rows' : 'tiled';
 }
 
 /** The uniform block of attention_core.wgsl. tiles: workgroups along the queries or keys of a sentence's head. */
@@ -159,28 +176,42 @@ export function attentionUniforms(
     ...[s.dim, s.queries, s.tokens - s.queries, Number(s.causal)],
     ...[strides.qkv, strides.out, strides.lse, strides.delta ?? 0],
     ...[strides.dQkv ?? 0, f32(s.scale), headGroups, tiles],
+    0,
   ];
 }
 
-function lower(call: Call): Dispatch[] {
+function lower(call: Call, traits: AdapterTraits): Dispatch[] {
   const s = call.params as AttentionParams;
   const { qkv } = call.inputs;
   const { out, logsumexp } = call.outputs;
-  const rowsOf = (t: AttentionTile) => Math.max(t.tk * t.dc, (t.tr * t.tk) / 4);
-  const tile = attentionTile(s, (t) => t.tr * t.dc + rowsOf(t) + t.tk * t.dc + (t.tr * t.tk) / 16 + (2 * t.tr) / 4, 8);
-  const { tr, dc, chunks, nh } = tile;
   const replicas = out.shape[0];
+  const strides = { qkv: qkv.replicaStride, out: out.replicaStride, lse: logsumexp.replicaStride };
+  const aligned = [strides.qkv, strides.out];
+  const bindings = [read(qkv), read(undefined), write(out), write(logsumexp)];
+  if (attentionVariant('attention', traits) === 'rows')
+    return [
+      {
+        shader: 'attention_rows',
+        source: attentionSource(s, aligned, {}, false) + rowsSource,
+        uniforms: attentionUniforms(replicas, s, strides, s.heads, 1),
+        bindings,
+        workgroups: linearGrid(Math.ceil((replicas * s.batch * s.heads * s.queries) / 64)),
+      },
+    ];
+  const rowsOf = (t: AttentionTile) => Math.max(t.tk * t.dc, (t.tr * t.tk) / 4);
+  const memory = (t: AttentionTile) => (t.tr + t.tk) * t.dc + rowsOf(t) + (t.tr * t.tk) / 16 + (2 * t.tr) / 4;
+  const tile = attentionTile(s, memory, 8);
+  const { tr, dc, chunks, nh } = tile;
   const headGroups = Math.ceil(s.heads / nh);
   const tiles = Math.ceil(s.queries / tr);
   const blocks = Math.ceil((nh * tr * dc) / 4 / ATTENTION_THREADS);
-  const strides = { qkv: qkv.replicaStride, out: out.replicaStride, lse: logsumexp.replicaStride };
   return [
     {
       shader: 'attention',
-      source: attentionSource(s, [strides.qkv, strides.out], { BLOCKS: blocks, CHUNKS: chunks }) + forwardSource,
+      source: attentionSource(s, aligned, { BLOCKS: blocks, CHUNKS: chunks }, traits.software) + forwardSource,
       constants: { ...tileConstants(tile), KP: nh * rowsOf(tile) },
       uniforms: attentionUniforms(replicas, s, strides, headGroups, tiles),
-      bindings: [read(qkv), read(undefined), write(out), write(logsumexp)],
+      bindings,
       workgroups: linearGrid(replicas * s.batch * headGroups * tiles),
     },
   ];

@@ -6,9 +6,10 @@ import type { Call } from '../plan/types.js';
 import { ReferenceExecutor } from '../reference/executor.js';
 import { WasmExecutor, type WasmOptions } from '../wasm/executor.js';
 import { adamwKernel } from './adamw.js';
+import { attentionKernel } from './attention.js';
+import { attentionBackwardKernel } from './attentionBackward.js';
 import { blendKernel } from './blend.js';
 import { columnSumKernel } from './columnSum.js';
-import { attentionKernel } from './attention.js';
 import { crossEntropyKernel } from './crossEntropy.js';
 import { embedKernel } from './embed.js';
 import { embedBackwardKernel } from './embedBackward.js';
@@ -35,6 +36,7 @@ export const kernels = {
   sgd: sgdKernel,
   crossEntropy: crossEntropyKernel,
   attention: attentionKernel,
+  attentionBackward: attentionBackwardKernel,
 } satisfies Record<string, KernelSpec>;
 
 export function kernelOf(call: Call): KernelSpec {

@@ -36,7 +36,7 @@ export interface KernelSpec {
 export interface KernelCase {
   readonly name: string;
   readonly replicas: number;
-  /** Adds exactly one call; persistent tensors are its inputs and outputs. */
+  /** Adds the call that is checked as the last one; persistent tensors are its inputs and outputs. */
   build(plan: PlanBuilder): void;
   /** Values of an input when standard normal (f32) is not right: element i of replica r. */
   fill?: Readonly<Record<string, (i: number, random: () => number) => number>>;

@@ -3,9 +3,9 @@ import * as assert from 'uvu/assert';
 import { ShapeError } from '../../src/core/errors.js';
 import { threefry } from '../../src/core/threefry.js';
 import type { GpuSession } from '../../src/gpu/device.js';
-import type { GpuExecutor } from '../../src/gpu/executor.js';
+import { GpuExecutor } from '../../src/gpu/executor.js';
 import { checkCase, runCase } from '../../src/kernels/check.js';
-import { gpuExecutor, referenceExecutor, wasmExecutor } from '../../src/kernels/index.js';
+import { gpuExecutor, kernelOf, referenceExecutor, wasmExecutor } from '../../src/kernels/index.js';
 import type { KernelCase, KernelSpec } from '../../src/kernels/types.js';
 import { type PlanBuilder, ProgramBuilder } from '../../src/plan/builder.js';
 import { openNodeGpu } from '../../src/platform/node.js';
@@ -18,6 +18,8 @@ export type Draw = (low: number, high: number) => number;
 export interface SuiteOptions {
   /** A random case; called 200 times with numbers from a fixed seed. */
   property?: (draw: Draw) => Omit<KernelCase, 'name'>;
+  /** Names of cases that also run the kernels meant for GPUs, where the test's adapter is a software driver. */
+  gpuCases?: readonly string[];
 }
 
 /**
@@ -51,6 +53,18 @@ export function kernelSuite(spec: KernelSpec, options: SuiteOptions = {}) {
       }
     }
   });
+  for (const name of options.gpuCases ?? [])
+    test(`${name}, the GPU's kernels`, async () => {
+      const item = spec.cases.find((c) => c.name === name);
+      assert.ok(item, `no case ${name}`);
+      const asGpu = new GpuExecutor(gpu, (call, traits, scratch) =>
+        kernelOf(call).webgpu(call, { ...traits, tuned: new Map([[spec.op, 'tiled']]) }, scratch),
+      );
+      const result = await checkCase(item, asGpu, referenceExecutor());
+      assert.ok(result.ok, `${name}: ${result.where} (${result.worst.toFixed(2)} x the bound ${result.bound})`);
+      const first = await runCase(item, asGpu);
+      assert.equal(await runCase(item, asGpu), first, `${name} differs on a second run`);
+    });
   const { property } = options;
   const randomCases = function* (): Generator<KernelCase> {
     let counter = 0;

@@ -1,0 +1,152 @@
+// Fused attention, backward, where all queries and keys fit one tile: everything of NH heads is held at once and dQkv is
+// written in one dispatch. Thread (sy, sx) owns 4 x 4 scores; then each thread owns 4 x 4 blocks of dV, dK and dQ.
+//   P = exp(S - logsumexp);  dV = P^T dOut;  dP = dOut V^T;  dS = scale P (dP - sum_k P dP);  dQ = dS K;  dK = dS^T Q
+// Overwrites all of dQkv; with the last query only, dQ of the other positions is zero.
+override VP = 256u; // vec4s: the larger of a V tile and a P tile, NH heads
+override OS = 256u; // vec4s: the larger of a dOut tile and a dS tile, NH heads
+@group(0) @binding(4) var<storage, read> logsumexp: array<f32>;
+
+var<workgroup> sQ: array<vec4f, NH * TR * DC>;
+var<workgroup> sK: array<vec4f, NH * TK * DC>;
+var<workgroup> sVP: array<vec4f, VP>; // V, then sums of P dP, then P
+var<workgroup> sOS: array<vec4f, OS>; // dOut, then dS
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {
+  let index = wid.x + wid.y * count.x;
+  if (index >= p.replicas * p.batch * p.headGroups) { return; }
+  let w = placeOf(index);
+  let quads = TK / 4u;
+  let sHead = tid / (TR / 4u * quads);
+  let sy = (tid / quads) % (TR / 4u);
+  let sx = tid % quads;
+  let scoring = sHead < NH;
+
+  for (var i = tid; i < NH * TK * DC; i += WG) {
+    let head = (i / DC) % NH;
+    let row = i / (DC * NH);
+    let at = head * TK * DC + inD(row, i % DC);
+    sK[at] = qkvQuad(w, row, 1u, w.head + head, i % DC);
+    sVP[at] = qkvQuad(w, row, 2u, w.head + head, i % DC);
+  }
+  for (var i = tid; i < NH * TR * DC; i += WG) {
+    let head = (i / DC) % NH;
+    let row = i / (DC * NH);
+    let at = head * TR * DC + inD(row, i % DC);
+    let exists = row < p.queries;
+    sQ[at] = qkvQuad(w, select(p.tokens, p.queryFirst + row, exists), 0u, w.head + head, i % DC);
+    sOS[at] = loadDOut(outIndex(w, row, w.head + head, i % DC), columnsLeft(exists, w.head + head, i % DC));
+  }
+  workgroupBarrier();
+
+  var s0 = vec4f(); var s1 = vec4f(); var s2 = vec4f(); var s3 = vec4f(); // S, then P, of 4 queries x 4 keys
+  var g0 = vec4f(); var g1 = vec4f(); var g2 = vec4f(); var g3 = vec4f(); // dP, then dS
+  let row = 4u * sy;
+  if (scoring) {
+    for (var d = 0u; d < opaque(DC); d++) {
+      let k = sHead * TK * DC + inD(4u * sx, d);
+      let q = sHead * TR * DC + inD(row, d);
+      let kt = transpose(mat4x4f(sK[k], sK[k + DC], sK[k + 2u * DC], sK[k + 3u * DC]));
+      let vt = transpose(mat4x4f(sVP[k], sVP[k + DC], sVP[k + 2u * DC], sVP[k + 3u * DC]));
+      let q0 = sQ[q]; let q1 = sQ[q + DC]; let q2 = sQ[q + 2u * DC]; let q3 = sQ[q + 3u * DC];
+      let o0 = sOS[q]; let o1 = sOS[q + DC]; let o2 = sOS[q + 2u * DC]; let o3 = sOS[q + 3u * DC];
+      for (var e = 0u; e < 4u; e++) {
+        s0 = fma(vec4f(q0[e]), kt[e], s0);
+        s1 = fma(vec4f(q1[e]), kt[e], s1);
+        s2 = fma(vec4f(q2[e]), kt[e], s2);
+        s3 = fma(vec4f(q3[e]), kt[e], s3);
+        g0 = fma(vec4f(o0[e]), vt[e], g0);
+        g1 = fma(vec4f(o1[e]), vt[e], g1);
+        g2 = fma(vec4f(o2[e]), vt[e], g2);
+        g3 = fma(vec4f(o3[e]), vt[e], g3);
+      }
+    }
+    s0 = probability(w, row, sHead, 4u * sx, s0);
+    s1 = probability(w, row + 1u, sHead, 4u * sx, s1);
+    s2 = probability(w, row + 2u, sHead, 4u * sx, s2);
+    s3 = probability(w, row + 3u, sHead, 4u * sx, s3);
+  }
+  workgroupBarrier();
+  if (scoring) { sVP[tid] = vec4f(dot(s0, g0), dot(s1, g1), dot(s2, g2), dot(s3, g3)); }
+  workgroupBarrier();
+  if (scoring) {
+    var delta = vec4f();
+    for (var x = 0u; x < opaque(quads); x++) { delta += sVP[tid - sx + x]; }
+    g0 = s0 * (g0 - delta.x) * p.scale;
+    g1 = s1 * (g1 - delta.y) * p.scale;
+    g2 = s2 * (g2 - delta.z) * p.scale;
+    g3 = s3 * (g3 - delta.w) * p.scale;
+  }
+  workgroupBarrier();
+  let tile = sHead * TR * quads + inK(row, sx);
+  if (scoring) {
+    sVP[tile] = s0; sVP[tile + quads] = s1; sVP[tile + 2u * quads] = s2; sVP[tile + 3u * quads] = s3;
+  }
+  workgroupBarrier();
+  for (var block = tid; block < NH * quads * DC; block += WG) {
+    let quad = block % DC;
+    let y = (block / DC) % quads;
+    let head = block / (DC * quads);
+    var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
+    for (var q = 0u; q < opaque(TR); q++) {
+      let weight = sVP[head * TR * quads + inK(q, y)];
+      let o = sOS[head * TR * DC + inD(q, quad)];
+      a0 = fma(vec4f(weight.x), o, a0);
+      a1 = fma(vec4f(weight.y), o, a1);
+      a2 = fma(vec4f(weight.z), o, a2);
+      a3 = fma(vec4f(weight.w), o, a3);
+    }
+    put(w, 4u * y, 2u, w.head + head, quad, a0);
+    put(w, 4u * y + 1u, 2u, w.head + head, quad, a1);
+    put(w, 4u * y + 2u, 2u, w.head + head, quad, a2);
+    put(w, 4u * y + 3u, 2u, w.head + head, quad, a3);
+  }
+  workgroupBarrier();
+  if (scoring) {
+    sOS[tile] = g0; sOS[tile + quads] = g1; sOS[tile + 2u * quads] = g2; sOS[tile + 3u * quads] = g3;
+  }
+  workgroupBarrier();
+  for (var block = tid; block < NH * quads * DC; block += WG) {
+    let quad = block % DC;
+    let y = (block / DC) % quads;
+    let head = block / (DC * quads);
+    var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
+    for (var q = 0u; q < opaque(TR); q++) {
+      let weight = sOS[head * TR * quads + inK(q, y)];
+      let x = sQ[head * TR * DC + inD(q, quad)];
+      a0 = fma(vec4f(weight.x), x, a0);
+      a1 = fma(vec4f(weight.y), x, a1);
+      a2 = fma(vec4f(weight.z), x, a2);
+      a3 = fma(vec4f(weight.w), x, a3);
+    }
+    put(w, 4u * y, 1u, w.head + head, quad, a0);
+    put(w, 4u * y + 1u, 1u, w.head + head, quad, a1);
+    put(w, 4u * y + 2u, 1u, w.head + head, quad, a2);
+    put(w, 4u * y + 3u, 1u, w.head + head, quad, a3);
+  }
+  for (var block = tid; block < NH * (TR / 4u) * DC; block += WG) {
+    let quad = block % DC;
+    let y = (block / DC) % (TR / 4u);
+    let head = block / (DC * (TR / 4u));
+    var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
+    for (var x = 0u; x < opaque(quads); x++) {
+      let at = head * TR * quads + inK(4u * y, x);
+      let d0 = sOS[at]; let d1 = sOS[at + quads]; let d2 = sOS[at + 2u * quads]; let d3 = sOS[at + 3u * quads];
+      let kAt = head * TK * DC + inD(4u * x, quad);
+      for (var e = 0u; e < 4u; e++) {
+        let k = sK[kAt + e * DC];
+        a0 = fma(vec4f(d0[e]), k, a0);
+        a1 = fma(vec4f(d1[e]), k, a1);
+        a2 = fma(vec4f(d2[e]), k, a2);
+        a3 = fma(vec4f(d3[e]), k, a3);
+      }
+    }
+    putQuery(w, 4u * y, w.head + head, quad, a0);
+    putQuery(w, 4u * y + 1u, w.head + head, quad, a1);
+    putQuery(w, 4u * y + 2u, w.head + head, quad, a2);
+    putQuery(w, 4u * y + 3u, w.head + head, quad, a3);
+  }
+  for (var i = tid; i < NH * p.queryFirst * DC; i += WG) {
+    put(w, i / (DC * NH), 0u, w.head + (i / DC) % NH, i % DC, vec4f(0.0));
+  }
+}

@@ -1,0 +1,80 @@
+// Shared by the long attention gradients: P and dS of one tile of TR queries x TK keys of one head (NH = 1), left in
+// workgroup memory. Scores are summed over CHUNKS ranges of DC vec4s; delta [B, H, Tq] = sum of dOut * out.
+@group(0) @binding(4) var<storage, read> logsumexp: array<f32>;
+@group(0) @binding(5) var<storage, read> delta: array<f32>;
+
+var<workgroup> sQ: array<vec4f, TR * DC>;
+var<workgroup> sO: array<vec4f, TR * DC>;
+var<workgroup> sK: array<vec4f, TK * DC>;
+var<workgroup> sV: array<vec4f, TK * DC>;
+var<workgroup> sP: array<vec4f, TR * TK / 4u>;
+var<workgroup> sS: array<vec4f, TR * TK / 4u>;
+
+fn loadQueries(w: Place, row0: u32, c: u32, tid: u32) {
+  for (var i = tid; i < TR * DC; i += WG) {
+    let row = row0 + i / DC;
+    let quad = c * DC + i % DC;
+    let exists = row < p.queries;
+    sQ[inD(i / DC, i % DC)] = qkvQuad(w, select(p.tokens, p.queryFirst + row, exists), 0u, w.head, quad);
+    sO[inD(i / DC, i % DC)] = loadDOut(outIndex(w, row, w.head, quad), columnsLeft(exists, w.head, quad));
+  }
+}
+
+fn deltaOf(w: Place, row: u32) -> f32 {
+  if (row >= p.queries) { return 0.0; }
+  return delta[w.r * p.deltaReplica + rowIndex(w, row, w.head)];
+}
+
+// Ends with a barrier: sP and sS are ready, sQ, sO, sK and sV free.
+fn scoreTile(w: Place, row0: u32, key0: u32, tid: u32) {
+  let quads = TK / 4u;
+  let sy = tid / quads;
+  let sx = tid % quads;
+  let scoring = sy < TR / 4u;
+  var s0 = vec4f(); var s1 = vec4f(); var s2 = vec4f(); var s3 = vec4f();
+  var g0 = vec4f(); var g1 = vec4f(); var g2 = vec4f(); var g3 = vec4f();
+  for (var c = 0u; c < opaque(CHUNKS); c++) {
+    loadQueries(w, row0, c, tid);
+    for (var i = tid; i < TK * DC; i += WG) {
+      sK[inD(i / DC, i % DC)] = qkvQuad(w, key0 + i / DC, 1u, w.head, c * DC + i % DC);
+      sV[inD(i / DC, i % DC)] = qkvQuad(w, key0 + i / DC, 2u, w.head, c * DC + i % DC);
+    }
+    workgroupBarrier();
+    if (scoring) {
+      for (var d = 0u; d < opaque(DC); d++) {
+        let k = inD(4u * sx, d);
+        let q = inD(4u * sy, d);
+        let kt = transpose(mat4x4f(sK[k], sK[k + DC], sK[k + 2u * DC], sK[k + 3u * DC]));
+        let vt = transpose(mat4x4f(sV[k], sV[k + DC], sV[k + 2u * DC], sV[k + 3u * DC]));
+        let q0 = sQ[q]; let q1 = sQ[q + DC]; let q2 = sQ[q + 2u * DC]; let q3 = sQ[q + 3u * DC];
+        let o0 = sO[q]; let o1 = sO[q + DC]; let o2 = sO[q + 2u * DC]; let o3 = sO[q + 3u * DC];
+        for (var e = 0u; e < 4u; e++) {
+          s0 = fma(vec4f(q0[e]), kt[e], s0);
+          s1 = fma(vec4f(q1[e]), kt[e], s1);
+          s2 = fma(vec4f(q2[e]), kt[e], s2);
+          s3 = fma(vec4f(q3[e]), kt[e], s3);
+          g0 = fma(vec4f(o0[e]), vt[e], g0);
+          g1 = fma(vec4f(o1[e]), vt[e], g1);
+          g2 = fma(vec4f(o2[e]), vt[e], g2);
+          g3 = fma(vec4f(o3[e]), vt[e], g3);
+        }
+      }
+    }
+    workgroupBarrier();
+  }
+  if (scoring) {
+    let row = row0 + 4u * sy;
+    let key = key0 + 4u * sx;
+    let at = inK(4u * sy, sx);
+    s0 = probability(w, row, 0u, key, s0);
+    s1 = probability(w, row + 1u, 0u, key, s1);
+    s2 = probability(w, row + 2u, 0u, key, s2);
+    s3 = probability(w, row + 3u, 0u, key, s3);
+    sP[at] = s0; sP[at + quads] = s1; sP[at + 2u * quads] = s2; sP[at + 3u * quads] = s3;
+    sS[at] = s0 * (g0 - deltaOf(w, row)) * p.scale;
+    sS[at + quads] = s1 * (g1 - deltaOf(w, row + 1u)) * p.scale;
+    sS[at + 2u * quads] = s2 * (g2 - deltaOf(w, row + 2u)) * p.scale;
+    sS[at + 3u * quads] = s3 * (g3 - deltaOf(w, row + 3u)) * p.scale;
+  }
+  workgroupBarrier();
+}

@@ -1,0 +1,34 @@
+// Attention forward for drivers that run on the CPU (no workgroup memory, loops that stay loops: there the tiled kernel
+// takes seconds to compile). One thread owns one query of one head: the largest score first, then the weighted sum.
+@group(0) @binding(4) var<storage, read_write> logsumexp: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {
+  let index = (wid.x + wid.y * count.x) * 64u + tid;
+  if (index >= p.replicas * p.batch * p.heads * p.queries) { return; }
+  let row = index % p.queries;
+  let w = Place(index / (p.queries * p.heads * p.batch), (index / (p.queries * p.heads)) % p.batch, (index / p.queries) % p.heads, 0u);
+  let quads = (p.dim + 3u) / 4u;
+  var q: array<vec4f, 32>;
+  var acc: array<vec4f, 32>;
+  for (var d = 0u; d < quads; d++) { q[d] = qkvQuad(w, p.queryFirst + row, 0u, w.head, d) * p.scale; }
+  let keyEnd = select(p.tokens, p.queryFirst + row + 1u, p.causal != 0u);
+  var top = NEVER;
+  for (var key = 0u; key < keyEnd; key++) {
+    var s = vec4f();
+    for (var d = 0u; d < quads; d++) { s = fma(q[d], qkvQuad(w, key, 1u, w.head, d), s); }
+    top = max(top, s.x + s.y + s.z + s.w);
+  }
+  var sum = 0.0;
+  for (var key = 0u; key < keyEnd; key++) {
+    var s = vec4f();
+    for (var d = 0u; d < quads; d++) { s = fma(q[d], qkvQuad(w, key, 1u, w.head, d), s); }
+    let weight = exp(s.x + s.y + s.z + s.w - top);
+    sum += weight;
+    for (var d = 0u; d < quads; d++) { acc[d] = fma(vec4f(weight), qkvQuad(w, key, 2u, w.head, d), acc[d]); }
+  }
+  for (var d = 0u; d < quads; d++) {
+    storeResult(outIndex(w, row, w.head, d), columnsLeft(true, w.head, d), acc[d] / sum);
+  }
+  logsumexp[w.r * p.lseReplica + rowIndex(w, row, w.head)] = top + log(sum);
+}

@@ -1,0 +1,24 @@
+import type { AttentionCase } from '../../src/kernels/attention.cases.js';
+import type { Draw } from './harness.js';
+
+/** Cases that also run the tiled kernels: one, several and no whole tiles, each compiled once. */
+export const tiledCases = [
+  '16 tokens, head size 16',
+  '13 tokens, head size 16, causal',
+  '32 tokens, head size 32',
+  '29 tokens, head size 16, last query',
+  '77 tokens, head size 6, causal',
+];
+
+/** Random shapes. */
+export function randomAttention(draw: Draw): AttentionCase {
+  return {
+    replicas: draw(1, 3),
+    batch: draw(1, 3),
+    tokens: draw(0, 9) === 0 ? draw(33, 70) : draw(1, 32),
+    heads: draw(1, 5),
+    dim: draw(1, 20),
+    causal: draw(0, 1) === 1,
+    lastQueryOnly: draw(0, 3) === 0,
+  };
+}
