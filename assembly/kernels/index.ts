@@ -1,5 +1,7 @@
 /** The kernels by op code. One constant and one case an operation; src/wasm/memory.ts reads the constants by name. */
 import { adamw } from './adamw';
+import { attention } from './attention';
+import { attentionBackward } from './attentionBackward';
 import { blend } from './blend';
 import { columnSum } from './columnSum';
 import { crossEntropy, crossEntropyRecord } from './crossEntropy';
@@ -25,6 +27,8 @@ export const OP_blend: u32 = 10;
 export const OP_columnSum: u32 = 11;
 export const OP_meanPositions: u32 = 12;
 export const OP_meanPositionsBackward: u32 = 13;
+export const OP_attention: u32 = 14;
+export const OP_attentionBackward: u32 = 15;
 
 /** One thread's share of a command. p: its parameter words; scratch: memory of this thread's own. */
 export function execute(op: u32, p: usize, thread: u32, threads: u32, scratch: usize): void {
@@ -67,6 +71,12 @@ export function execute(op: u32, p: usize, thread: u32, threads: u32, scratch: u
       break;
     case OP_meanPositionsBackward:
       meanPositionsBackward(p, thread, threads);
+      break;
+    case OP_attention:
+      attention(p, thread, threads, scratch);
+      break;
+    case OP_attentionBackward:
+      attentionBackward(p, thread, threads, scratch);
       break;
   }
 }

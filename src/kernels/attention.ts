@@ -7,6 +7,7 @@ import { type AdapterTraits, type Dispatch, f32, linearGrid, read, type Word, wr
 import type { PlanBuilder } from '../plan/builder.js';
 import type { Call, ParamValue, Tensor } from '../plan/types.js';
 import * as reference from '../reference/attention.js';
+import { at, partsFor, stride, type WasmCommand } from '../wasm/command.js';
 import { attentionCases } from './attention.cases.js';
 import { expectRank, expectShape, expectWhole } from './shapes.js';
 import type { HostViews, KernelSpec } from './types.js';
@@ -51,6 +52,12 @@ export const attentionKernel: KernelSpec = {
       );
   },
   webgpu: lower,
+  wasm(call) {
+    const s = call.params as AttentionParams;
+    const { out, logsumexp } = call.outputs;
+    const padded = Math.ceil(s.tokens / 16) * 16;
+    return [wasmAttention('attention', s, [call.inputs.qkv, out, logsumexp], 4 * padded * (s.dim + 1))];
+  },
   cost(call: Call) {
     const s = call.params as AttentionParams;
     const rowsAll = call.outputs.out.shape[0] * s.batch * s.heads;
@@ -86,6 +93,27 @@ export function attentionParams(op: string, o: AttentionOptions): AttentionParam
   expectShape(op, o.label, 'out', o.out, [replicas, batch, queries, heads * dim]);
   expectShape(op, o.label, 'logsumexp', o.logsumexp, [replicas, batch, heads, queries]);
   return { batch, tokens, queries, heads, dim, causal, lastQueryOnly, scale: o.scale };
+}
+
+/** The command of a forward or backward call. tensors: qkv, out (backward: dOut), logsumexp, dQkv. */
+export function wasmAttention(
+  kernel: string,
+  s: AttentionParams,
+  tensors: readonly Tensor[],
+  threadBytes: number,
+): WasmCommand {
+  const [qkv, out, logsumexp, dQkv] = tensors;
+  const replicas = qkv.shape[0];
+  return {
+    kernel,
+    words: [
+      ...[qkv, out, logsumexp, dQkv].map(at),
+      ...[qkv, out, logsumexp, dQkv].map(stride),
+      ...[replicas, s.batch, s.tokens, s.queries, s.heads, s.dim, Number(s.causal), { f32: s.scale }],
+    ],
+    parts: partsFor((replicas * s.batch * s.heads * s.queries * s.tokens * s.dim * (dQkv ? 5 : 2)) / 4),
+    threadBytes,
+  };
 }
 
 /** Every (replica, sentence) of a call. */

@@ -24,6 +24,7 @@ import {
   rows,
   sentences,
   tileConstants,
+  wasmAttention,
 } from './attention.js';
 import { expectShape } from './shapes.js';
 import type { HostViews, KernelSpec } from './types.js';
@@ -67,6 +68,13 @@ export const attentionBackwardKernel: KernelSpec = {
       );
   },
   webgpu: lower,
+  wasm(call) {
+    const s = call.params as AttentionParams;
+    const { qkv, logsumexp, dOut } = call.inputs;
+    const padded = Math.ceil(s.tokens / 16) * 16;
+    const bytes = 4 * (2 * padded * (s.dim + 1) + 2 * s.tokens * Math.ceil(s.dim / 4) * 4);
+    return [wasmAttention('attentionBackward', s, [qkv, dOut, logsumexp, call.outputs.dQkv], bytes)];
+  },
   cost(call: Call) {
     const s = call.params as AttentionParams;
     const rowsAll = call.outputs.dQkv.shape[0] * s.batch * s.heads;

@@ -1,0 +1,158 @@
+/**
+ * Multi-head self-attention of whole sentences: out = softmax(scale q k^T) v and the logarithm of each softmax's sum; the
+ * twin of shaders/attention*.wgsl. A thread owns heads of sentences; scores of one query at a time, keys four to a vector.
+ */
+import { exp4, log1, sum4 } from '../math';
+import { alignUp, shareOf } from '../share';
+
+// Parameter words shared with attentionBackward (src/kernels/attention.ts). Addresses in bytes, strides in elements.
+export const QKV: usize = 0; // [R, B, T, 3C]
+export const OUT: usize = 4; // [R, B, Tq, C]; dOut in the backward call
+export const LOG_SUM: usize = 8; // [R, B, H, Tq]
+export const D_QKV: usize = 12; // backward only
+export const QKV_REPLICA: usize = 16;
+export const OUT_REPLICA: usize = 20;
+export const LOG_SUM_REPLICA: usize = 24;
+export const D_QKV_REPLICA: usize = 28;
+export const REPLICAS: usize = 32;
+export const BATCH: usize = 36;
+export const LENGTH: usize = 40; // T
+export const QUERIES: usize = 44; // Tq: T, or 1 for the last position alone
+export const HEADS: usize = 48;
+export const DIM: usize = 52; // D
+export const CAUSAL: usize = 56;
+export const SCALE: usize = 60; // f32
+
+/** Scratch: keys transposed [D, T], scores [T]; T rounded up to 16. */
+export function attention(p: usize, thread: u32, threads: u32, scratch: usize): void {
+  const heads = load<u32>(p, HEADS);
+  const units = load<u32>(p, REPLICAS) * load<u32>(p, BATCH) * heads;
+  const end = shareOf(units, thread + 1, threads);
+  for (let unit = shareOf(units, thread, threads); unit < end; unit++) forward(p, unit / heads, unit % heads, scratch);
+}
+
+function forward(p: usize, sentence: u32, head: u32, scratch: usize): void {
+  const r = sentence / load<u32>(p, BATCH);
+  const b = sentence % load<u32>(p, BATCH);
+  const length = load<u32>(p, LENGTH);
+  const queries = load<u32>(p, QUERIES);
+  const dim = load<u32>(p, DIM);
+  const channels = dim * load<u32>(p, HEADS);
+  const row = 12 * channels; // bytes
+  const scale = f32x4.splat(load<f32>(p, SCALE));
+  const q = load<u32>(p, QKV) + 4 * (r * load<u32>(p, QKV_REPLICA) + b * length * 3 * channels + head * dim);
+  const values = q + 8 * channels;
+  const out = load<u32>(p, OUT) + 4 * (r * load<u32>(p, OUT_REPLICA) + b * queries * channels + head * dim);
+  const logSums =
+    load<u32>(p, LOG_SUM) + 4 * (r * load<u32>(p, LOG_SUM_REPLICA) + (b * load<u32>(p, HEADS) + head) * queries);
+  const padded = alignUp(length, 16);
+  const keys = scratch;
+  const scores = keys + 4 * padded * dim;
+  transpose(q + 4 * channels, row, length, dim, padded, keys);
+  for (let i: u32 = 0; i < queries; i++) {
+    const query = length - queries + i;
+    const seen = load<u32>(p, CAUSAL) ? query + 1 : length;
+    products(q + row * query, dim, keys, padded, seen, scores);
+    const largest = scaleScores(scores, seen, scale);
+    const shift = f32x4.splat(largest);
+    let sums = f32x4.splat(0);
+    for (let k: u32 = 0; k < seen; k += 4) {
+      const e = exp4(f32x4.sub(v128.load(scores + 4 * k), shift));
+      sums = f32x4.add(sums, e);
+      v128.store(scores + 4 * k, e);
+    }
+    const sum = sum4(sums);
+    store<f32>(logSums + 4 * i, largest + log1(sum));
+    weightedRows(scores, seen, values, row, dim, 1 / sum, out + 4 * channels * i);
+  }
+}
+
+/** to [dim, padded] = the rows' transpose; columns from `length` on are 0. */
+export function transpose(rows: usize, stride: usize, length: u32, dim: u32, padded: u32, to: usize): void {
+  memory.fill(to, 0, 4 * padded * dim);
+  for (let t: u32 = 0; t < length; t++) {
+    const from = rows + stride * t;
+    const column = to + 4 * t;
+    for (let d: u32 = 0; d < dim; d++) store<f32>(column + 4 * padded * d, load<f32>(from + 4 * d));
+  }
+}
+
+/** to [k] = x . column k, for k below `count` rounded up to 16. */
+export function products(x: usize, dim: u32, columns: usize, padded: u32, count: u32, to: usize): void {
+  const stride = 4 * padded;
+  const end = x + 4 * dim;
+  for (let k: u32 = 0; k < count; k += 16) {
+    let y0 = f32x4.splat(0);
+    let y1 = f32x4.splat(0);
+    let y2 = f32x4.splat(0);
+    let y3 = f32x4.splat(0);
+    let from = columns + 4 * k;
+    for (let at = x; at < end; at += 4, from += stride) {
+      const factor = v128.load32_splat(at);
+      y0 = f32x4.add(y0, f32x4.mul(factor, v128.load(from, 0)));
+      y1 = f32x4.add(y1, f32x4.mul(factor, v128.load(from, 16)));
+      y2 = f32x4.add(y2, f32x4.mul(factor, v128.load(from, 32)));
+      y3 = f32x4.add(y3, f32x4.mul(factor, v128.load(from, 48)));
+    }
+    v128.store(to + 4 * k, y0, 0);
+    v128.store(to + 4 * k, y1, 16);
+    v128.store(to + 4 * k, y2, 32);
+    v128.store(to + 4 * k, y3, 48);
+  }
+}
+
+/** Scales the first `seen` scores, makes the rest of their last vector -infinity, and returns the largest. */
+export function scaleScores(scores: usize, seen: u32, scale: v128): f32 {
+  for (let k = seen; k < alignUp(seen, 4); k++) store<f32>(scores + 4 * k, 0);
+  let largest = f32x4.splat(-Infinity);
+  for (let k: u32 = 0; k < seen; k += 4) {
+    let x = f32x4.mul(v128.load(scores + 4 * k), scale);
+    if (k + 4 > seen) {
+      v128.store(scores + 4 * k, x);
+      for (let i = seen; i < k + 4; i++) store<f32>(scores + 4 * i, -Infinity);
+      x = v128.load(scores + 4 * k);
+    }
+    v128.store(scores + 4 * k, x);
+    largest = f32x4.max(largest, x);
+  }
+  return max<f32>(
+    max<f32>(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
+    max<f32>(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
+  );
+}
+
+/** to [dim] = factor * sum over k of weights[k] * row k. Reads up to 7 elements past a row, and drops them. */
+export function weightedRows(
+  weights: usize,
+  count: u32,
+  rows: usize,
+  stride: usize,
+  dim: u32,
+  factor: f32,
+  to: usize,
+): void {
+  const factors = f32x4.splat(factor);
+  for (let d: u32 = 0; d < dim; d += 8) {
+    let y0 = f32x4.splat(0);
+    let y1 = f32x4.splat(0);
+    let from = rows + 4 * d;
+    for (let k: u32 = 0; k < count; k++, from += stride) {
+      const w = v128.load32_splat(weights + 4 * k);
+      y0 = f32x4.add(y0, f32x4.mul(w, v128.load(from, 0)));
+      y1 = f32x4.add(y1, f32x4.mul(w, v128.load(from, 16)));
+    }
+    storeFirst(f32x4.mul(y0, factors), dim - d, to + 4 * d);
+    if (dim - d > 4) storeFirst(f32x4.mul(y1, factors), dim - d - 4, to + 4 * d + 16);
+  }
+}
+
+/** Stores the first min(count, 4) lanes. */
+export function storeFirst(x: v128, count: u32, to: usize): void {
+  if (count >= 4) {
+    v128.store(to, x);
+    return;
+  }
+  store<f32>(to, f32x4.extract_lane(x, 0), 0);
+  if (count > 1) store<f32>(to, f32x4.extract_lane(x, 1), 4);
+  if (count > 2) store<f32>(to, f32x4.extract_lane(x, 2), 8);
+}

@@ -1,0 +1,107 @@
+/**
+ * dQkv of attention, overwritten; the twin of shaders/attentionBackward*.wgsl. For every query, with P from the logarithm of
+ * the softmax's sum and dP = dOut v^T:  dS = scale P (dP - sum P dP),  dq = dS k,  dk += dS^T q,  dv += P^T dOut.
+ * A thread owns heads of sentences; queries upwards.
+ */
+import { exp4, sum4 } from '../math';
+import { alignUp, shareOf } from '../share';
+import {
+  BATCH,
+  CAUSAL,
+  D_QKV,
+  D_QKV_REPLICA,
+  DIM,
+  HEADS,
+  LENGTH,
+  LOG_SUM,
+  LOG_SUM_REPLICA,
+  OUT,
+  OUT_REPLICA,
+  products,
+  QKV,
+  QKV_REPLICA,
+  QUERIES,
+  REPLICAS,
+  SCALE,
+  scaleScores,
+  transpose,
+  weightedRows,
+} from './attention';
+
+/** Scratch: keys and values transposed [D, T] each, P and dP [T] each, dk and dv [T, D] each; T rounded up to 16, D to 4. */
+export function attentionBackward(p: usize, thread: u32, threads: u32, scratch: usize): void {
+  const heads = load<u32>(p, HEADS);
+  const units = load<u32>(p, REPLICAS) * load<u32>(p, BATCH) * heads;
+  const end = shareOf(units, thread + 1, threads);
+  for (let unit = shareOf(units, thread, threads); unit < end; unit++) backward(p, unit / heads, unit % heads, scratch);
+}
+
+function backward(p: usize, sentence: u32, head: u32, scratch: usize): void {
+  const r = sentence / load<u32>(p, BATCH);
+  const b = sentence % load<u32>(p, BATCH);
+  const length = load<u32>(p, LENGTH);
+  const queries = load<u32>(p, QUERIES);
+  const dim = load<u32>(p, DIM);
+  const channels = dim * load<u32>(p, HEADS);
+  const row = 12 * channels; // bytes
+  const scale = load<f32>(p, SCALE);
+  const first = b * length * 3 * channels + head * dim;
+  const q = load<u32>(p, QKV) + 4 * (r * load<u32>(p, QKV_REPLICA) + first);
+  const dq = load<u32>(p, D_QKV) + 4 * (r * load<u32>(p, D_QKV_REPLICA) + first);
+  const k = q + 4 * channels;
+  const v = q + 8 * channels;
+  const dOut = load<u32>(p, OUT) + 4 * (r * load<u32>(p, OUT_REPLICA) + b * queries * channels + head * dim);
+  const logSums =
+    load<u32>(p, LOG_SUM) + 4 * (r * load<u32>(p, LOG_SUM_REPLICA) + (b * load<u32>(p, HEADS) + head) * queries);
+  const padded = alignUp(length, 16);
+  const wide = alignUp(dim, 4);
+  const keys = scratch;
+  const values = keys + 4 * padded * dim;
+  const weights = values + 4 * padded * dim;
+  const dWeights = weights + 4 * padded;
+  const dKeys = dWeights + 4 * padded;
+  const dValues = dKeys + 4 * length * wide;
+  transpose(k, row, length, dim, padded, keys);
+  transpose(v, row, length, dim, padded, values);
+  memory.fill(dKeys, 0, 8 * length * wide);
+  for (let t: u32 = 0; t < length - queries; t++) memory.fill(dq + row * t, 0, 4 * dim);
+
+  for (let i: u32 = 0; i < queries; i++) {
+    const query = length - queries + i;
+    const seen = load<u32>(p, CAUSAL) ? query + 1 : length;
+    const dRow = dOut + 4 * channels * i;
+    products(q + row * query, dim, keys, padded, seen, weights);
+    products(dRow, dim, values, padded, seen, dWeights);
+    scaleScores(weights, seen, f32x4.splat(scale));
+    const logSum = v128.load32_splat(logSums + 4 * i);
+    let sums = f32x4.splat(0);
+    for (let t: u32 = 0; t < seen; t += 4) {
+      const w = exp4(f32x4.sub(v128.load(weights + 4 * t), logSum));
+      v128.store(weights + 4 * t, w);
+      sums = f32x4.add(sums, f32x4.mul(w, v128.load(dWeights + 4 * t)));
+    }
+    const mean = f32x4.splat(sum4(sums));
+    const scales = f32x4.splat(scale);
+    for (let t: u32 = 0; t < seen; t += 4) {
+      const d = f32x4.sub(v128.load(dWeights + 4 * t), mean);
+      v128.store(dWeights + 4 * t, f32x4.mul(f32x4.mul(v128.load(weights + 4 * t), d), scales));
+    }
+    weightedRows(dWeights, seen, k, row, dim, 1, dq + row * query);
+    addOuter(dWeights, seen, q + row * query, dim, wide, dKeys);
+    addOuter(weights, seen, dRow, dim, wide, dValues);
+  }
+  for (let t: u32 = 0; t < length; t++) {
+    memory.copy(dq + row * t + 4 * channels, dKeys + 4 * wide * t, 4 * dim);
+    memory.copy(dq + row * t + 8 * channels, dValues + 4 * wide * t, 4 * dim);
+  }
+}
+
+/** to [count, wide] += weights [count] times x [dim]. Reads up to 3 elements past x, and leaves them out of use. */
+function addOuter(weights: usize, count: u32, x: usize, dim: u32, wide: u32, to: usize): void {
+  for (let d: u32 = 0; d < dim; d += 4) {
+    const columns = v128.load(x + 4 * d);
+    let at = to + 4 * d;
+    for (let t: u32 = 0; t < count; t++, at += 4 * wide)
+      v128.store(at, f32x4.add(v128.load(at), f32x4.mul(v128.load32_splat(weights + 4 * t), columns)));
+  }
+}
