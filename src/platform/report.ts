@@ -21,8 +21,13 @@ export interface WrittenReport {
 const WIDE = 880;
 const NARROW = 360;
 
-/** Writes everything below `out`, the page last. */
-export async function writeReport(analysis: Analysis, out: string, title: string): Promise<WrittenReport> {
+/** Writes everything below `out`, the page last. only: names of figures; default all that can be drawn. */
+export async function writeReport(
+  analysis: Analysis,
+  out: string,
+  title: string,
+  only?: readonly string[],
+): Promise<WrittenReport> {
   const tables = tablesOf(analysis);
   const render = await pngRenderer();
   for (const table of tables) {
@@ -31,6 +36,7 @@ export async function writeReport(analysis: Analysis, out: string, title: string
   }
   const drawn: DrawnFigure[] = [];
   for (const { name, title: heading, caption } of figures) {
+    if (only && !only.includes(name)) continue;
     const wide = draw(name, analysis, pageTheme, WIDE);
     if (wide === undefined) continue;
     drawn.push({

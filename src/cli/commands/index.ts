@@ -4,6 +4,7 @@ import { addAnalyze } from './analyze.js';
 import { addBench } from './bench.js';
 import { addCorrelations } from './correlations.js';
 import { addDoctor } from './doctor.js';
+import { addReproduce } from './reproduce.js';
 import { addRules } from './rules.js';
 import { addSample } from './sample.js';
 import { addTheory } from './theory.js';
@@ -18,6 +19,7 @@ export const commands: readonly AddCommand[] = [
   addCorrelations,
   addTrain,
   addAnalyze,
+  addReproduce,
   addVerify,
   addBench,
 ];

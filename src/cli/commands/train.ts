@@ -14,6 +14,7 @@ import { lossPlateaus } from '../../theory/losses.js';
 import { type Progress, train } from '../../training/loop.js';
 import { membersOf, plannedSteps, rulesOf } from '../../training/members.js';
 import { type CommandContext, integer, number } from '../context.js';
+import { abortOnSignals, timeText } from '../running.js';
 
 interface Options {
   set?: string[];
@@ -136,39 +137,11 @@ function readWeights(file: string): SafeFile {
   }
 }
 
-/** The first signal asks the run to save and stop; the second one ends the process. */
-function abortOnSignals(io: CommandContext): { signal: AbortSignal; stop: () => void } {
-  const controller = new AbortController();
-  const onSignal = (name: NodeJS.Signals) => {
-    if (controller.signal.aborted) process.exit(1);
-    io.log(`${name}: saving a checkpoint; once more to stop at once`);
-    controller.abort();
-  };
-  const signals = ['SIGINT', 'SIGTERM'] as const;
-  for (const name of signals) process.on(name, onSignal);
-  return {
-    signal: controller.signal,
-    stop() {
-      for (const name of signals) process.off(name, onSignal);
-    },
-  };
-}
-
 function progressLine({ step, steps, loss, samplesPerSecond, secondsLeft }: Progress, H: readonly number[]): string {
   const next = H.findIndex((h) => h < loss);
   const plateau = next > 0 ? `, next plateau H(${next}) = ${H[next].toFixed(3)}` : '';
   const rate = samplesPerSecond >= 1e4 ? `${(samplesPerSecond / 1e3).toFixed(0)}k` : samplesPerSecond.toFixed(0);
   return `step ${step}/${steps}  loss ${loss.toFixed(4)}${plateau}  ${rate} samples/s  ${timeText(secondsLeft)} left`;
-}
-
-function timeText(seconds: number): string {
-  if (!Number.isFinite(seconds)) return '?';
-  const s = Math.round(seconds);
-  return s < 60
-    ? `${s} s`
-    : s < 3600
-      ? `${Math.floor(s / 60)} min ${s % 60} s`
-      : `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
 }
 
 function resultText(r: {

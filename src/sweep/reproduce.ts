@@ -1,0 +1,177 @@
+import { InputError } from '../core/errors.js';
+import { type Experiment, parseExperiment } from '../core/experiment.js';
+import { type GrammarShape, makeRules } from '../core/rules.js';
+import { lossPlateaus } from '../theory/losses.js';
+
+/** `quick`: minutes on two cores. `paper`: about an hour on one large GPU. */
+export const scales = ['quick', 'paper'] as const;
+export type Scale = (typeof scales)[number];
+
+/** What the runs of a scale are for: names of figures of the report. */
+export const figureNames = [
+  'curves',
+  'positions',
+  'ratios',
+  'excess',
+  'scaling',
+  'collapse',
+  'invariance',
+  'correlations',
+  'sharing',
+] as const;
+export type FigureName = (typeof figureNames)[number];
+
+export interface PlannedRun {
+  name: string; // for people: `hcnn v=8 m=2 s=2 L=3, grammar 1`
+  experiment: Experiment;
+}
+
+/** One block of runs: a model on grammars of one size. */
+interface Block {
+  model: 'hcnn' | 'mla' | 'hlcn';
+  shape: GrammarShape;
+  grammars: number;
+  settings: Record<string, unknown>; // model, optimiser
+  batch: number;
+  samples: number; // P at which a run ends, unless it has learnt everything before
+  testSize: number;
+  figures: readonly FigureName[];
+}
+
+const size = (v: number, m: number, L: number): GrammarShape => ({ v, n: v, m, s: 2, L });
+const both: FigureName[] = ['curves', 'positions', 'ratios', 'excess', 'scaling', 'collapse'];
+
+/**
+ * Settings found to show the effect within minutes on two cores. P ends the runs of the transformer at m = 4 before the
+ * last step in some grammars: that gives a lower bound, and the report says so.
+ */
+const quick: Block[] = [
+  ...([2, 3, 4] as const).map(
+    (m): Block => ({
+      model: 'hcnn',
+      shape: size(8, m, 3),
+      grammars: 6,
+      settings: { model: { kind: 'hcnn', width: 64 }, optimiser: { kind: 'sgd', rate: 1 } },
+      batch: 32,
+      samples: 2 ** 19,
+      testSize: 4096,
+      figures: [...both, 'correlations', 'sharing', 'invariance'],
+    }),
+  ),
+  ...([2, 3, 4] as const).map(
+    (m): Block => ({
+      model: 'mla',
+      shape: size(8, m, 3),
+      grammars: 6,
+      settings: { model: { kind: 'mla', channels: 32, heads: 4 }, optimiser: { kind: 'adamw', rate: 5e-3 } },
+      batch: 32,
+      samples: 2 ** 19,
+      testSize: 4096,
+      figures: both,
+    }),
+  ),
+  ...([2, 3, 4] as const).map(
+    (m): Block => ({
+      model: 'hlcn',
+      shape: size(8, m, 3),
+      grammars: 4,
+      settings: { model: { kind: 'hlcn', width: 64 }, optimiser: { kind: 'sgd', rate: 1 } },
+      batch: 32,
+      samples: 2 ** 20,
+      testSize: 4096,
+      figures: ['sharing'],
+    }),
+  ),
+];
+
+/** The sizes of the paper: three (v, m), L = 4, 2^24 samples. */
+const paper: Block[] = (
+  [
+    [16, 4],
+    [32, 8],
+    [24, 6],
+  ] as const
+).flatMap(([v, m]): Block[] => {
+  const common = { shape: size(v, m, 4), batch: 128, samples: 2 ** 24, testSize: 32768 };
+  return [
+    {
+      ...common,
+      model: 'hcnn',
+      grammars: 8,
+      settings: { model: { kind: 'hcnn', width: 512 }, optimiser: { kind: 'sgd', rate: 1 } },
+      figures: [...both, 'correlations', 'sharing', 'invariance'],
+    },
+    {
+      ...common,
+      model: 'mla',
+      grammars: 4,
+      settings: { model: { kind: 'mla', channels: 256, heads: 16 }, optimiser: { kind: 'adamw', rate: 1e-3 } },
+      figures: both,
+    },
+    {
+      ...common,
+      model: 'hlcn',
+      grammars: 4,
+      settings: { model: { kind: 'hlcn', width: 512 }, optimiser: { kind: 'sgd', rate: 1 } },
+      figures: ['sharing'],
+    },
+  ];
+});
+
+const blocks: Record<Scale, Block[]> = { quick, paper };
+
+/** Figures made when none is named. */
+export const defaultFigures: Record<Scale, readonly FigureName[]> = {
+  quick: [...both, 'correlations'],
+  paper: [...both, 'correlations', 'sharing'],
+};
+
+/**
+ * The runs that figures need, each once: grammar by grammar, so that after an interruption all models have been seen.
+ * @throws InputError for an unknown figure, naming those there are.
+ */
+export function planReproduction(scale: Scale, figures: readonly string[] = []): PlannedRun[] {
+  for (const name of figures)
+    if (!(figureNames as readonly string[]).includes(name))
+      throw new InputError(`figure: got ${name}; pass some of ${figureNames.join(', ')}, or none for the usual ones`);
+  const wanted = figures.length ? figures : defaultFigures[scale];
+  const needed = blocks[scale].filter((block) => block.figures.some((f) => wanted.includes(f)));
+  const most = Math.max(...needed.map((b) => b.grammars));
+  const runs: PlannedRun[] = [];
+  for (let i = 0; i < most; i++) for (const block of needed) if (i < block.grammars) runs.push(plannedRun(block, i));
+  return runs;
+}
+
+function plannedRun(block: Block, index: number): PlannedRun {
+  const { model, shape, settings, batch, samples, testSize } = block;
+  const { seed, stopLoss } = grammarOf(shape, index);
+  const experiment = parseExperiment({
+    ...settings,
+    grammar: { ...shape, seed },
+    budget: { batch, steps: samples / batch, stopLoss },
+    evaluation: { size: testSize, perDoubling: 4 },
+    seed,
+  });
+  return { name: `${model} v=${shape.v} m=${shape.m} s=${shape.s} L=${shape.L}, grammar ${index + 1}`, experiment };
+}
+
+/** Smallest last step, in nats, of a grammar that takes part: some small grammars have none (H(L-1) = H(L)). */
+export const SMALLEST_STEP = 0.05;
+
+const found = new Map<string, { seed: number; stopLoss: number }[]>();
+
+/**
+ * Grammar number `index` of a size: seeds 1, 2, 3, ... without those whose last step is too small to be seen. A run stops
+ * when it has nine tenths of the last step behind it.
+ */
+function grammarOf(shape: GrammarShape, index: number): { seed: number; stopLoss: number } {
+  const key = JSON.stringify(shape);
+  const list = found.get(key) ?? [];
+  found.set(key, list);
+  for (let seed = (list.at(-1)?.seed ?? 0) + 1; list.length <= index; seed++) {
+    const { H } = lossPlateaus(makeRules(shape, seed));
+    const last = H[shape.L - 1] - H[shape.L];
+    if (last >= SMALLEST_STEP) list.push({ seed, stopLoss: H[shape.L] + 0.1 * last });
+  }
+  return list[index];
+}
