@@ -3,7 +3,7 @@ import { InputError } from '../core/errors.js';
 import { sampleComplexity } from '../theory/index.js';
 import { collapseTable } from './collapse.js';
 import { correlationTable, type SampleSentences, sampleSentences } from './correlations.js';
-import { type Curve, curvesOf, families, hasLaw, shapeName, shapeOf } from './curves.js';
+import { type Curve, curvesOf, families, hasLaw, type ModelKind, shapeName, shapeOf } from './curves.js';
 import { positionExponents, ratioExponents, ratioTable, scalingTable } from './exponents.js';
 import { findingsOf, summaryOf } from './findings.js';
 import { invarianceCurves, invarianceExponents, invarianceTable } from './invariance.js';
@@ -24,7 +24,7 @@ export interface AnalyzeOptions {
 export async function analyze(folders: readonly RunFiles[], options: AnalyzeOptions = {}): Promise<Analysis> {
   const notes: string[] = [];
   const runs = distinctRuns(readAll(folders, notes), notes);
-  const curves = curvesOf(runs);
+  const curves = curvesOf(runs).sort(inOrder);
   const kinds = new Map(curves.map((c) => [c.series, c.kind]));
   for (const run of runs) notes.push(...runNotes(run));
   notes.push(...curveNotes(curves));
@@ -61,6 +61,19 @@ export async function analyze(folders: readonly RunFiles[], options: AnalyzeOpti
   };
   const findings = findingsOf(results);
   return { ...results, findings, summary: summaryOf(results, findings) };
+}
+
+const modelOrder: readonly ModelKind[] = ['hcnn', 'hlcn', 'mla', 'fcn', 'clm'];
+
+/** By model, then by grammar size: the order of every table. Runs of one kind keep theirs. */
+function inOrder(a: Curve, b: Curve): number {
+  return (
+    modelOrder.indexOf(a.kind) - modelOrder.indexOf(b.kind) ||
+    a.series.localeCompare(b.series) ||
+    a.shape.v - b.shape.v ||
+    a.shape.m - b.shape.m ||
+    a.shape.L - b.shape.L
+  );
 }
 
 function readAll(folders: readonly RunFiles[], notes: string[]): Run[] {

@@ -162,7 +162,7 @@ const found = new Map<string, { seed: number; stopLoss: number }[]>();
 
 /**
  * Grammar number `index` of a size: seeds 1, 2, 3, ... without those whose last step is too small to be seen. A run stops
- * when it has nine tenths of the last step behind it.
+ * when six sevenths of the last step are behind it.
  */
 function grammarOf(shape: GrammarShape, index: number): { seed: number; stopLoss: number } {
   const key = JSON.stringify(shape);
@@ -171,7 +171,7 @@ function grammarOf(shape: GrammarShape, index: number): { seed: number; stopLoss
   for (let seed = (list.at(-1)?.seed ?? 0) + 1; list.length <= index; seed++) {
     const { H } = lossPlateaus(makeRules(shape, seed));
     const last = H[shape.L - 1] - H[shape.L];
-    if (last >= SMALLEST_STEP) list.push({ seed, stopLoss: H[shape.L] + 0.1 * last });
+    if (last >= SMALLEST_STEP) list.push({ seed, stopLoss: H[shape.L] + 0.15 * last });
   }
   return list[index];
 }

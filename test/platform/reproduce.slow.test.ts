@@ -1,0 +1,65 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { rhm } from '../support/run.js';
+
+const test = suite('rhm reproduce');
+const folder = mkdtempSync(join(tmpdir(), 'rhm-reproduce-'));
+test.after(() => rmSync(folder, { recursive: true, force: true }));
+
+const slice = async () => {
+  const ran = await rhm([
+    'reproduce',
+    'correlations',
+    '--minutes',
+    '0.15',
+    '--out',
+    folder,
+    '--json',
+    '--executor',
+    'wasm',
+  ]);
+  assert.is(ran.code, 0, ran.stderr);
+  return JSON.parse(ran.stdout);
+};
+
+test('a slice of the quick scale trains real runs, stops in time, and the next slice goes on', async () => {
+  const first = await slice();
+  assert.ok(first.trained >= 1 && first.interrupted, JSON.stringify(first.summary));
+  assert.ok(first.summary.length >= 2 && first.summary.length <= 5);
+  const records = () =>
+    readdirSync(join(folder, 'runs')).map((hash) => readFileSync(join(folder, 'runs', hash, 'records.jsonl'), 'utf8'));
+  const before = records().join('').length;
+  const second = await slice();
+  assert.is(second.skipped, first.trained);
+  assert.ok(records().join('').length > before);
+  for (const text of records()) {
+    const steps = text
+      .split('\n')
+      .filter((line) => line.includes('"eval"'))
+      .map((line) => JSON.parse(line).step);
+    assert.equal(
+      steps,
+      [...new Set(steps)].sort((a, b) => a - b),
+      'a step is recorded once, in order',
+    );
+  }
+  assert.match(readFileSync(second.report, 'utf8'), /WebAssembly/);
+  // Correlations are exact and do not wait for training.
+  const correlations = second.findings.filter((f: { section: string }) => f.section === 'correlation');
+  assert.ok(correlations.length >= 3);
+  for (const { predicted, measured } of correlations)
+    assert.ok(measured.value > predicted / 2 && measured.value < predicted * 2, `${measured.value}, law ${predicted}`);
+});
+
+test('--dry-run lists the runs; an unknown figure and scale exit with 2', async () => {
+  const { code, stdout } = await rhm(['reproduce', '--dry-run', '--json', '--scale', 'paper']);
+  assert.is(code, 0);
+  assert.ok(JSON.parse(stdout).length >= 3 * (8 + 4));
+  assert.is((await rhm(['reproduce', 'curvs'])).code, 2);
+  assert.is((await rhm(['reproduce', '--scale', 'huge'])).code, 2);
+});
+
+test.run();
