@@ -1,0 +1,72 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { spawnNodeThread } from '../../src/platform/nodeThread.js';
+import { launchBrowser, openPage } from '../support/browser.js';
+import { deno } from '../support/run.js';
+import { bundleFixtures } from '../support/scenario.js';
+import { serve } from '../support/server.js';
+import { type Bits, trainingBits } from './fixtures/bits.js';
+
+const test = suite('WebAssembly executor: the same bits in Node, Deno and Chromium');
+const fixtures = 'test/wasm/fixtures';
+
+let want: Bits;
+test.before(async () => {
+  want = await trainingBits(undefined, 1);
+  assert.ok(
+    want.loss.every((loss) => loss > 0 && loss < 3),
+    `loss ${want.loss}`,
+  );
+});
+
+const same = (got: Bits, threads: number) => assert.equal(got, { ...want, threads });
+
+test('Node, 3 threads', async () => same(await trainingBits(spawnNodeThread, 3), 3));
+
+test('Deno, 1 and 3 threads, and it exits', async () => {
+  const folder = await bundleFixtures('node', ['bits.deno'], fixtures);
+  try {
+    const ran = await deno(['run', '-A', join(folder, 'bits.deno.js')]);
+    assert.is(ran.code, 0, `${ran.signal} ${ran.stderr}`);
+    const [one, three] = JSON.parse(ran.stdout) as Bits[];
+    same(one, 1);
+    same(three, 3);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('Chromium: an isolated page and its worker with 3 threads, a plain page with one', async () => {
+  const folder = await bundleFixtures('browser', ['bits.web'], fixtures);
+  writeFileSync(join(folder, 'bits.html'), '<!doctype html><script type="module" src="/f/bits.web.js"></script>');
+  const isolated = await serve({ '/f/': folder }, true);
+  const plain = await serve({ '/f/': folder }, false);
+  const browser = await launchBrowser([]);
+  try {
+    const { page } = await openPage(browser, `${isolated.origin}/f/bits.html`);
+    await page.waitForFunction('globalThis.runBits');
+    same(JSON.parse((await page.evaluate('runBits(1)')) as string), 1);
+    same(JSON.parse((await page.evaluate('runBits(3)')) as string), 3);
+    const inWorker = `new Promise((done, fail) => {
+      const worker = new Worker('/f/bits.web.js', { type: 'module' });
+      worker.onmessage = ({ data }) => done(data);
+      worker.onerror = (event) => fail(new Error(event.message));
+      worker.postMessage(2);
+    })`;
+    same(JSON.parse((await page.evaluate(inWorker)) as string), 2);
+    const { page: bare } = await openPage(browser, `${plain.origin}/f/bits.html`);
+    await bare.waitForFunction('globalThis.runBits');
+    same(JSON.parse((await bare.evaluate('runBits(1)')) as string), 1);
+    const refusal = (await bare.evaluate('runBits(3).catch((error) => error.message)')) as string;
+    assert.match(refusal, /threads: 3 need shared memory.*Cross-Origin-Opener-Policy/);
+  } finally {
+    await browser.close();
+    await isolated.close();
+    await plain.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test.run();
