@@ -168,41 +168,80 @@ function cost(call: Call): Cost {
   return { flops: 2 * batch * p.m * p.n * p.k, bytes: 4 * batch * (p.m * p.k + p.k * p.n + p.m * p.n) };
 }
 
-/** A tile of the GPU kernel: rows x columns x depth a workgroup, rows x columns a thread. */
-interface Tile {
+/** A tile of the GPU kernel: rows x columns x depth a workgroup, rows x columns a thread, thread groups along K. */
+export interface Tile {
   bm: number;
   bn: number;
   bk: number;
   tm: number;
   tn: number;
+  kg: number;
+  stages: number;
 }
 
-export const tiles: Readonly<Record<string, Tile>> = {
-  '128x128': { bm: 128, bn: 128, bk: 16, tm: 8, tn: 8 },
-  '128x64': { bm: 128, bn: 64, bk: 16, tm: 8, tn: 8 },
-  '64x64': { bm: 64, bn: 64, bk: 16, tm: 8, tn: 4 },
-  '64x32': { bm: 64, bn: 32, bk: 32, tm: 4, tn: 4 },
-  '32x32': { bm: 32, bn: 32, bk: 32, tm: 4, tn: 4 },
-};
+/** Written 128x64x16/8x8/k2/s2: tile, rows x columns a thread, groups along K, stages. */
+export function tileName(t: Tile): string {
+  return `${t.bm}x${t.bn}x${t.bk}/${t.tm}x${t.tn}/k${t.kg}/s${t.stages}`;
+}
 
-/** Splits of K. Depends on the shape of one replica alone, so that a replica's bits do not depend on its neighbours. */
-function splitsOf(p: Params, traits: AdapterTraits): number {
-  if (traits.software) return 1;
+export function parseTile(name: string): Tile | undefined {
+  const found = /^(\d+)x(\d+)x(\d+)\/(\d+)x(\d+)\/k(\d+)\/s(\d+)$/.exec(name);
+  if (!found) return undefined;
+  const [bm, bn, bk, tm, tn, kg, stages] = found.slice(1).map(Number);
+  return { bm, bn, bk, tm, tn, kg, stages };
+}
+
+/** Bytes of workgroup memory. */
+export function tileBytes({ bm, bn, bk, kg, stages }: Tile): number {
+  return 4 * stages * kg * bk * (bm + 4 + bn);
+}
+
+/** Whether a tile can be built: within the adapter's limits, and the groups' sums fit where A's tile was. */
+export function tileFits(t: Tile, traits: AdapterTraits): boolean {
+  const threads = (t.bm / t.tm) * (t.bn / t.tn) * t.kg;
+  return (
+    threads >= 32 &&
+    threads <= traits.maxInvocations &&
+    tileBytes(t) <= traits.maxWorkgroupStorageBytes &&
+    (t.kg === 1 || t.kg * t.bk * t.stages * (t.bm / 4 + 1) >= (t.bm * t.bn) / 4)
+  );
+}
+
+/**
+ * Ranges that K is cut into: thread groups of a workgroup, then splits over workgroups. Depends on the shape of one
+ * replica alone, so that a replica's bits do not depend on its neighbours.
+ */
+function rangesOf(p: Params, traits: AdapterTraits): { kg: number; splits: number } {
+  if (traits.software) return { kg: 1, splits: 1 };
   const blocks = Math.ceil(p.m / 64) * Math.ceil(p.n / 64) * p.groups;
-  const wanted = Math.floor(132 / blocks); // one workgroup a multiprocessor of a large GPU
-  const chunks = Math.floor(p.k / 128); // at least 128 terms a chunk
-  return Math.max(1, Math.min(wanted, chunks, 16));
+  const wanted = Math.ceil(264 / blocks); // two workgroups a multiprocessor of a large GPU
+  const chunks = Math.max(1, Math.floor(p.k / 64)); // at least 64 terms a range
+  const ranges = 2 ** Math.floor(Math.log2(Math.max(1, Math.min(wanted, chunks))));
+  const kg = Math.min(4, ranges);
+  return { kg, splits: Math.max(1, Math.min(16, ranges / kg)) };
 }
 
-function tileOf(p: Params, replicas: number, splits: number, traits: AdapterTraits): Tile {
-  const tuned = traits.tuned?.get(`matmul:${p.form}:${replicas * p.groups}x${p.m}x${p.n}x${p.k}`);
-  if (tuned && tiles[tuned]) return tiles[tuned];
-  const enough = (t: Tile) =>
-    Math.ceil(p.m / t.bm) * Math.ceil(p.n / t.bn) * replicas * p.groups * splits >= 128 &&
-    p.m >= t.bm / 2 &&
-    p.n >= t.bn / 2;
-  for (const tile of Object.values(tiles)) if (enough(tile)) return tile;
-  return tiles['32x32'];
+/** The choice by table; `rhm tune` measures and overrides it. */
+function tileOf(p: Params, kg: number, replicas: number, traits: AdapterTraits): Tile {
+  const tuned = parseTile(traits.tuned?.get(matmulKey(p)) ?? '');
+  if (tuned && tuned.kg === kg && tileFits(tuned, traits)) return tuned;
+  const workgroups = (t: Tile) => Math.ceil(p.m / t.bm) * Math.ceil(p.n / t.bn) * replicas * p.groups;
+  const candidates = defaultTiles.map((t) => ({ ...t, kg })).filter((t) => tileFits(t, traits));
+  for (const tile of candidates) if (workgroups(tile) >= 128 && p.m > tile.bm / 2 && p.n > tile.bn / 2) return tile;
+  return candidates[candidates.length - 1];
+}
+
+const defaultTiles: readonly Omit<Tile, 'kg'>[] = [
+  { bm: 128, bn: 128, bk: 16, tm: 8, tn: 8, stages: 1 },
+  { bm: 128, bn: 64, bk: 16, tm: 8, tn: 8, stages: 1 },
+  { bm: 64, bn: 64, bk: 16, tm: 8, tn: 8, stages: 1 },
+  { bm: 64, bn: 32, bk: 16, tm: 8, tn: 4, stages: 1 },
+  { bm: 32, bn: 32, bk: 16, tm: 4, tn: 4, stages: 1 },
+];
+
+/** Names a product for the tuning cache. Replicas are left out: they may not change the bits. */
+export function matmulKey(p: { form: Form; groups: number; m: number; n: number; k: number }): string {
+  return `matmul:${p.form}:${p.groups}x${p.m}x${p.n}x${p.k}`;
 }
 
 function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
@@ -210,8 +249,11 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   const { a, b, bias, mask, residual } = call.inputs;
   const { c } = call.outputs;
   const replicas = c.shape[0];
-  const splits = splitsOf(p, traits);
-  const kChunk = Math.ceil(p.k / splits / 4) * 4;
+  const forced = parseTile(traits.tuned?.get('matmul') ?? ''); // `rhm tune` measures one tile on everything
+  const { kg, splits } = forced
+    ? { kg: forced.kg, splits: Number(traits.tuned?.get('matmul:splits') ?? 1) }
+    : rangesOf(p, traits);
+  const kChunk = Math.ceil(p.k / (splits * kg) / 4) * 4;
   const batch = replicas * p.groups * splits;
   if (batch > 65535)
     throw new ShapeError(
@@ -266,11 +308,22 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   ];
 
   function tiledDispatch(): Dispatch {
-    const { bm, bn, bk, tm, tn } = tileOf(p, replicas, splits, traits);
+    const { bm, bn, bk, tm, tn, stages } = forced ?? tileOf(p, kg, replicas, traits);
+    const fetch = Math.ceil((((bm + bn) / 4) * (bk / 4)) / ((bm / tm) * (bn / tn)));
+    const exact = p.m % bm === 0 && p.n % bn === 0 && kChunk % bk === 0 && p.k === kChunk * splits * kg;
     return {
       shader: 'matmul_tiled',
-      source: `const TM = ${tm}u;\nconst TN = ${tn}u;\n${access}${coreSource}${tiledSource}`,
-      constants: { ...constants, BM: bm, BN: bn, BK: bk, WX: bn / tn, WY: bm / tm },
+      source: `const TM = ${tm}u;\nconst TN = ${tn}u;\nconst FETCH = ${fetch}u;\nconst STAGES = ${stages}u;\n${access}${coreSource}${tiledSource}`,
+      constants: {
+        ...constants,
+        EXACT: Number(vec4 && exact),
+        BM: bm,
+        BN: bn,
+        BK: bk,
+        WX: bn / tn,
+        WY: bm / tm,
+        KG: kg,
+      },
       uniforms,
       bindings,
       workgroups: [Math.ceil(p.n / bn), Math.ceil(p.m / bm), batch],

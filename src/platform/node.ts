@@ -68,7 +68,11 @@ const keptAlive = new WeakMap<GPUDevice, { gpu?: GPU }>(); // by the device, sho
 async function open(options: OpenNodeGpuOptions, flags: string[], key?: string): Promise<GpuSession> {
   const { create, globals } = await loadDawn();
   Object.assign(globalThis, globals); // GPUBufferUsage and its like, as in a browser
-  const all = ['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia', ...flags];
+  const all = [
+    'disable-dawn-features=timestamp_quantization',
+    'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia',
+    ...flags,
+  ];
   // The object that create() returns must stay referenced as long as the device lives: dropping it crashed 12 of 12
   // runs of webgpu 0.6.2. It is dropped on release, because Node does not exit while it is referenced.
   const holder: { gpu?: GPU } = {};
