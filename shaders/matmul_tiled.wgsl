@@ -3,7 +3,7 @@
 // memory at the end, in order. One thread holds TM x TN sums: quads of rows and of columns WY and WX quads apart, so that
 // neighbouring threads read neighbouring vec4s. The next tile is fetched into registers while the current one is used.
 // TM, TN, FETCH and STAGES are plain constants put in front of this text, since register arrays cannot be sized by an
-// override: FETCH = 4 x 4 blocks a thread loads for a tile; STAGES = tile buffers (2: one barrier a tile instead of two).
+// override: FETCH = 4 x 4 blocks a thread loads for a tile, at most 4; STAGES = tile buffers (2: one barrier a tile instead of two).
 override BM = 64u;
 override BN = 64u;
 override BK = 16u;
@@ -14,8 +14,51 @@ const QM = TM / 4u;
 const QN = TN / 4u;
 
 // k-major; one spare vec4 a row of A keeps transposing stores off one another's banks.
-var<workgroup> tileA: array<vec4f, STAGES * KG * BK * (BM / 4u + 1u)>;
-var<workgroup> tileB: array<vec4f, STAGES * KG * BK * (BN / 4u)>;
+override rowA = BM / 4u + 1u;
+override rowB = BN / 4u;
+var<workgroup> tileA: array<vec4f, STAGES * KG * BK * rowA>;
+var<workgroup> tileB: array<vec4f, STAGES * KG * BK * rowB>;
+override blocksA = (BM / 4u) * (BK / 4u);
+override blocks = blocksA + (BN / 4u) * (BK / 4u);
+
+// The t-th 4 x 4 block of a tile whose K starts at k0: A's blocks first, then B's.
+fn fetch(t: u32, baseA: u32, baseB: u32, row0: u32, col0: u32, k0: u32, kEnd: u32) -> mat4x4f {
+  if (t < blocksA) {
+    let q = placeA(t);
+    return blockA(baseA, row0 + q.x * 4u, k0 + q.y * 4u, kEnd);
+  }
+  let q = placeB(t - blocksA);
+  return blockB(baseB, k0 + q.y * 4u, col0 + q.x * 4u, kEnd);
+}
+
+// Puts a fetched block into the tiles of thread group and stage `slot`.
+fn put(t: u32, slot: u32, x: mat4x4f) {
+  if (t < blocksA) {
+    let q = placeA(t);
+    let at = slot * BK * rowA + q.y * 4u * rowA + q.x;
+    tileA[at] = x[0];
+    tileA[at + rowA] = x[1];
+    tileA[at + 2u * rowA] = x[2];
+    tileA[at + 3u * rowA] = x[3];
+  } else if (t < blocks) {
+    let q = placeB(t - blocksA);
+    let at = slot * BK * rowB + q.y * 4u * rowB + q.x;
+    tileB[at] = x[0];
+    tileB[at + rowB] = x[1];
+    tileB[at + 2u * rowB] = x[2];
+    tileB[at + 3u * rowB] = x[3];
+  }
+}
+
+// (block along M or N, block along K). Neighbouring threads take neighbouring memory: along K where a row holds K.
+fn placeA(t: u32) -> vec2u {
+  if (A_T) { return vec2u(t % (BM / 4u), t / (BM / 4u)); }
+  return vec2u(t / (BK / 4u), t % (BK / 4u));
+}
+fn placeB(t: u32) -> vec2u {
+  if (B_T) { return vec2u(t / (BK / 4u), t % (BK / 4u)); }
+  return vec2u(t % (BN / 4u), t / (BN / 4u));
+}
 
 @compute @workgroup_size(WX * WY * KG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid: u32) {
@@ -31,66 +74,41 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
   let tid = lid % (WX * WY);
   let tx = tid % WX;
   let ty = tid / WX;
+  let step = WX * WY;
   // Ranges of K: kChunk long each, split-major.
   let kStart = (split * KG + kg) * p.kChunk;
   let kEnd = min(p.k, kStart + p.kChunk);
-  let rowA = BM / 4u + 1u;
-  let rowB = BN / 4u;
-  let sizeA = BK * rowA;
-  let sizeB = BK * rowB;
-  let blocksA = (BM / 4u) * (BK / 4u);
-  let blocks = blocksA + (BN / 4u) * (BK / 4u);
   let tiles = (p.kChunk + BK - 1u) / BK;
 
   var acc: array<vec4f, TM * QN>;
-  var next: array<mat4x4f, FETCH>;
-  for (var f = 0u; f < FETCH; f++) {
-    let t = tid + f * WX * WY;
-    if (t < blocksA) {
-      // Neighbouring threads take neighbouring memory: along M where A is stored K x M, else along K.
-      let q = select(vec2u(t / (BK / 4u), t % (BK / 4u)), vec2u(t % (BM / 4u), t / (BM / 4u)), A_T);
-      next[f] = blockA(baseA, row0 + q.x * 4u, kStart + q.y * 4u, kEnd);
-    } else if (t < blocks) {
-      let u = t - blocksA;
-      let q = select(vec2u(u % (BN / 4u), u / (BN / 4u)), vec2u(u / (BK / 4u), u % (BK / 4u)), B_T);
-      next[f] = blockB(baseB, kStart + q.y * 4u, col0 + q.x * 4u, kEnd);
-    }
-  }
+  var next0 = fetch(tid, baseA, baseB, row0, col0, kStart, kEnd);
+  var next1: mat4x4f;
+  var next2: mat4x4f;
+  var next3: mat4x4f;
+  if (FETCH > 1u) { next1 = fetch(tid + step, baseA, baseB, row0, col0, kStart, kEnd); }
+  if (FETCH > 2u) { next2 = fetch(tid + 2u * step, baseA, baseB, row0, col0, kStart, kEnd); }
+  if (FETCH > 3u) { next3 = fetch(tid + 3u * step, baseA, baseB, row0, col0, kStart, kEnd); }
   for (var tile = 0u; tile < tiles; tile++) {
-    let stage = select(0u, tile % 2u, STAGES == 2u);
-    let atA = (stage * KG + kg) * sizeA;
-    let atB = (stage * KG + kg) * sizeB;
-    for (var f = 0u; f < FETCH; f++) {
-      let t = tid + f * WX * WY;
-      if (t < blocksA) {
-        let q = select(vec2u(t / (BK / 4u), t % (BK / 4u)), vec2u(t % (BM / 4u), t / (BM / 4u)), A_T);
-        for (var kk = 0u; kk < 4u; kk++) { tileA[atA + (q.y * 4u + kk) * rowA + q.x] = next[f][kk]; }
-      } else if (t < blocks) {
-        let u = t - blocksA;
-        let q = select(vec2u(u % (BN / 4u), u / (BN / 4u)), vec2u(u / (BK / 4u), u % (BK / 4u)), B_T);
-        for (var kk = 0u; kk < 4u; kk++) { tileB[atB + (q.y * 4u + kk) * rowB + q.x] = next[f][kk]; }
-      }
-    }
+    let slot = select(0u, (tile % 2u) * KG, STAGES == 2u) + kg;
+    put(tid, slot, next0);
+    if (FETCH > 1u) { put(tid + step, slot, next1); }
+    if (FETCH > 2u) { put(tid + 2u * step, slot, next2); }
+    if (FETCH > 3u) { put(tid + 3u * step, slot, next3); }
     workgroupBarrier();
     if (tile + 1u < tiles) {
       let k0 = kStart + (tile + 1u) * BK;
-      for (var f = 0u; f < FETCH; f++) {
-        let t = tid + f * WX * WY;
-        if (t < blocksA) {
-          let q = select(vec2u(t / (BK / 4u), t % (BK / 4u)), vec2u(t % (BM / 4u), t / (BM / 4u)), A_T);
-          next[f] = blockA(baseA, row0 + q.x * 4u, k0 + q.y * 4u, kEnd);
-        } else if (t < blocks) {
-          let u = t - blocksA;
-          let q = select(vec2u(u % (BN / 4u), u / (BN / 4u)), vec2u(u / (BK / 4u), u % (BK / 4u)), B_T);
-          next[f] = blockB(baseB, k0 + q.y * 4u, col0 + q.x * 4u, kEnd);
-        }
-      }
+      next0 = fetch(tid, baseA, baseB, row0, col0, k0, kEnd);
+      if (FETCH > 1u) { next1 = fetch(tid + step, baseA, baseB, row0, col0, k0, kEnd); }
+      if (FETCH > 2u) { next2 = fetch(tid + 2u * step, baseA, baseB, row0, col0, k0, kEnd); }
+      if (FETCH > 3u) { next3 = fetch(tid + 3u * step, baseA, baseB, row0, col0, k0, kEnd); }
     }
+    let atA = slot * BK * rowA + ty;
+    let atB = slot * BK * rowB + tx;
     for (var k = 0u; k < BK; k++) {
       var bs: array<vec4f, QN>;
-      for (var h = 0u; h < QN; h++) { bs[h] = tileB[atB + k * rowB + h * WX + tx]; }
+      for (var h = 0u; h < QN; h++) { bs[h] = tileB[atB + k * rowB + h * WX]; }
       for (var h = 0u; h < QM; h++) {
-        let x = tileA[atA + k * rowA + h * WY + ty];
+        let x = tileA[atA + k * rowA + h * WY];
         for (var w = 0u; w < QN; w++) {
           acc[(h * 4u + 0u) * QN + w] = fma(vec4f(x.x), bs[w], acc[(h * 4u + 0u) * QN + w]);
           acc[(h * 4u + 1u) * QN + w] = fma(vec4f(x.y), bs[w], acc[(h * 4u + 1u) * QN + w]);
@@ -102,9 +120,9 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
     if (STAGES == 1u) { workgroupBarrier(); }
   }
   // The groups' sums, in order: group 1's, 2's, ... onto group 0's, through tileA (large enough: KG * BK * STAGES >= BN).
-  for (var from = 1u; from < KG; from++) {
+  for (var other = 1u; other < KG; other++) {
     workgroupBarrier();
-    if (kg == from) {
+    if (kg == other) {
       for (var i = 0u; i < TM * QN; i++) { tileA[i * WX * WY + tid] = acc[i]; }
     }
     workgroupBarrier();

@@ -17,6 +17,8 @@ export class GpuExecutor implements Executor {
     readonly gpu: GpuSession,
     readonly lower: Lowering<Call>,
     tuned?: ReadonlyMap<string, string>,
+    /** Overrides what the adapter says of itself: tests run the GPU variants on software drivers. */
+    traits: Partial<AdapterTraits> = {},
   ) {
     this.description = gpu.info.name;
     this.traits = {
@@ -25,6 +27,7 @@ export class GpuExecutor implements Executor {
       maxWorkgroupStorageBytes: gpu.device.limits.maxComputeWorkgroupStorageSize,
       maxInvocations: gpu.device.limits.maxComputeInvocationsPerWorkgroup,
       tuned,
+      ...traits,
     };
     this.#pipelines = new PipelineCache(gpu);
   }

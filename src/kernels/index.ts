@@ -46,10 +46,14 @@ export function kernelOf(call: Call): KernelSpec {
 }
 
 /** Runs programs on a WebGPU device. tuned: winners of `rhm tune` for this adapter. */
-export function gpuExecutor(gpu: GpuSession, tuned?: ReadonlyMap<string, string>): GpuExecutor {
+export function gpuExecutor(
+  gpu: GpuSession,
+  tuned?: ReadonlyMap<string, string>,
+  overrides?: Partial<AdapterTraits>,
+): GpuExecutor {
   const lower = (call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] =>
     kernelOf(call).webgpu(call, traits, scratch);
-  return new GpuExecutor(gpu, lower, tuned);
+  return new GpuExecutor(gpu, lower, tuned, overrides);
 }
 
 /** Runs programs on the CPU. options: threads and how to start them; platforms know both. @throws InputError */

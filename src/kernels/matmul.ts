@@ -213,6 +213,8 @@ export function tileFits(t: Tile, traits: AdapterTraits): boolean {
  */
 function rangesOf(p: Params, traits: AdapterTraits): { kg: number; splits: number } {
   if (traits.software) return { kg: 1, splits: 1 };
+  const tuned = /^k(\d+)x(\d+)$/.exec(traits.tuned?.get(matmulKey(p)) ?? '');
+  if (tuned) return { kg: Number(tuned[1]), splits: Number(tuned[2]) };
   const blocks = Math.ceil(p.m / 64) * Math.ceil(p.n / 64) * p.groups;
   const wanted = Math.ceil(264 / blocks); // two workgroups a multiprocessor of a large GPU
   const chunks = Math.max(1, Math.floor(p.k / 64)); // at least 64 terms a range
@@ -223,7 +225,7 @@ function rangesOf(p: Params, traits: AdapterTraits): { kg: number; splits: numbe
 
 /** The choice by table; `rhm tune` measures and overrides it. */
 function tileOf(p: Params, kg: number, replicas: number, traits: AdapterTraits): Tile {
-  const tuned = parseTile(traits.tuned?.get(matmulKey(p)) ?? '');
+  const tuned = parseTile(traits.tuned?.get(matmulKey(p, replicas)) ?? '');
   if (tuned && tuned.kg === kg && tileFits(tuned, traits)) return tuned;
   const workgroups = (t: Tile) => Math.ceil(p.m / t.bm) * Math.ceil(p.n / t.bn) * replicas * p.groups;
   const candidates = defaultTiles.map((t) => ({ ...t, kg })).filter((t) => tileFits(t, traits));
@@ -239,9 +241,15 @@ const defaultTiles: readonly Omit<Tile, 'kg'>[] = [
   { bm: 32, bn: 32, bk: 16, tm: 4, tn: 4, stages: 1 },
 ];
 
-/** Names a product for the tuning cache. Replicas are left out: they may not change the bits. */
-export function matmulKey(p: { form: Form; groups: number; m: number; n: number; k: number }): string {
-  return `matmul:${p.form}:${p.groups}x${p.m}x${p.n}x${p.k}`;
+/**
+ * Names a product in the tuning cache: without replicas for the ranges of K (`k4x1`: groups x splits), which decide the
+ * bits, with them for the tile.
+ */
+export function matmulKey(
+  p: { form: Form; groups: number; m: number; n: number; k: number },
+  replicas?: number,
+): string {
+  return `matmul:${p.form}:${replicas === undefined ? '' : `${replicas}*`}${p.groups}x${p.m}x${p.n}x${p.k}`;
 }
 
 function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
@@ -308,7 +316,7 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   ];
 
   function tiledDispatch(): Dispatch {
-    const { bm, bn, bk, tm, tn, stages } = forced ?? tileOf(p, kg, replicas, traits);
+    const { bm, bn, bk, tm, tn, stages } = tileOf(p, kg, replicas, traits);
     const fetch = Math.ceil((((bm + bn) / 4) * (bk / 4)) / ((bm / tm) * (bn / tn)));
     const exact = p.m % bm === 0 && p.n % bn === 0 && kChunk % bk === 0 && p.k === kChunk * splits * kg;
     return {

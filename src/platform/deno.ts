@@ -3,6 +3,7 @@ import { AdapterError } from '../core/errors.js';
 import { type GpuSession, oneLine, openGpu } from '../gpu/device.js';
 import { installedDrivers, lavapipeManifest, softwareDriver } from './driver.js';
 import type { OpenPlatformGpuOptions, Platform } from './platform.js';
+import { loadTuned } from './tuned.js';
 import { spawnWebThread } from './webThread.js';
 
 /** The parts of Deno's API used here; its full types are not among the project's. */
@@ -24,6 +25,7 @@ export const denoPlatform: Platform = {
   name: 'deno',
   runtime,
   openGpu: openDenoGpu,
+  tuned: loadTuned,
   wantedAdapter: () => deno.env.get('RHM_ADAPTER') || undefined,
   cores: globalThis.navigator?.hardwareConcurrency ?? 1,
   spawnThread: spawnWebThread,

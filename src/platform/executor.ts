@@ -35,7 +35,11 @@ export async function openExecutor(
       executor === 'webgpu' || adapter !== undefined || platform.wantedAdapter()
         ? await platform.openGpu({ adapter, report })
         : await realGpu(platform, report);
-    if (session) return { executor: gpuExecutor(session), release: () => session.release() };
+    if (session)
+      return {
+        executor: gpuExecutor(session, platform.tuned?.(session.info, report)),
+        release: () => session.release(),
+      };
     report?.('no GPU was found: computing on the CPU in WebAssembly');
   }
   const { spawnThread } = platform;

@@ -7,6 +7,7 @@ import { installedDrivers, lavapipeManifest, type SoftwareDriver, softwareDriver
 import { withEnvironment } from './nodeLock.js';
 import { spawnNodeThread } from './nodeThread.js';
 import type { OpenPlatformGpuOptions, Platform } from './platform.js';
+import { loadTuned } from './tuned.js';
 
 export interface OpenNodeGpuOptions extends OpenPlatformGpuOptions {
   /** Dawn switches for `create()`, for example `backend=opengles`. */
@@ -19,6 +20,7 @@ export const nodePlatform: Platform = {
   name: 'node',
   runtime,
   openGpu: openNodeGpu,
+  tuned: loadTuned,
   wantedAdapter: () => process.env.RHM_ADAPTER || undefined,
   cores: availableParallelism(),
   spawnThread: spawnNodeThread,

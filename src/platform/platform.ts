@@ -1,5 +1,5 @@
 /** What the entry points need to know of where they run; node, deno and browser each provide one. */
-import type { GpuSession, OpenGpuOptions } from '../gpu/device.js';
+import type { AdapterSummary, GpuSession, OpenGpuOptions } from '../gpu/device.js';
 import type { SpawnThread } from '../wasm/threads.js';
 
 export interface OpenPlatformGpuOptions extends OpenGpuOptions {
@@ -15,6 +15,8 @@ export interface Platform {
   openGpu(options?: OpenPlatformGpuOptions): Promise<GpuSession>;
   /** The adapter that the environment asks for (RHM_ADAPTER). */
   wantedAdapter(): string | undefined;
+  /** Winners of earlier `rhm tune` runs on an adapter, where the platform keeps a cache. */
+  tuned?(info: AdapterSummary, report?: (line: string) => void): ReadonlyMap<string, string>;
   readonly cores: number; // processors this program may use
   /** Starts a thread of the WebAssembly executor. */
   readonly spawnThread?: SpawnThread;

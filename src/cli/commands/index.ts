@@ -9,6 +9,7 @@ import { addRules } from './rules.js';
 import { addSample } from './sample.js';
 import { addTheory } from './theory.js';
 import { addTrain } from './train.js';
+import { addTune } from './tune.js';
 import { addVerify } from './verify.js';
 
 export const commands: readonly AddCommand[] = [
@@ -22,4 +23,5 @@ export const commands: readonly AddCommand[] = [
   addReproduce,
   addVerify,
   addBench,
+  addTune,
 ];

@@ -1,0 +1,81 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { GpuSession } from '../../src/gpu/device.js';
+import { checkCase } from '../../src/kernels/check.js';
+import { gpuExecutor, referenceExecutor } from '../../src/kernels/index.js';
+import { type Form, matmul, matmulKernel, matmulKey, tileFits, tileName } from '../../src/kernels/matmul.js';
+import { tileCandidates } from '../../src/kernels/tune.js';
+import type { KernelCase } from '../../src/kernels/types.js';
+import { openNodeGpu } from '../../src/platform/node.js';
+
+// The variants for GPUs, which a software driver would not choose by itself.
+const test = suite('matmul, tiled variants');
+const gpuTraits = { software: false, vendor: 'test' };
+let gpu: GpuSession;
+test.before(async () => {
+  gpu = await openNodeGpu();
+});
+test.after(async () => gpu.release());
+
+for (const item of matmulKernel.cases)
+  test(`${item.name}, chosen by table`, async () => {
+    const traits = { ...gpuTraits, maxWorkgroupStorageBytes: gpu.limits.maxComputeWorkgroupStorageSize };
+    const result = await checkCase(item, gpuExecutor(gpu, undefined, traits), referenceExecutor());
+    assert.ok(result.ok, `${result.where} (${result.worst.toFixed(2)} x the bound ${result.bound})`);
+  });
+
+const sizes = { m: 140, n: 72, k: 204 }; // full tiles and ragged ones, vec4 access
+const product = (form: Form): KernelCase => ({
+  name: form,
+  replicas: 2,
+  rtol: 2 ** -20,
+  atol: 8 * sizes.k * 2 ** -24, // f32 sums of k products of normal numbers
+  build(plan) {
+    const { m, n, k } = sizes;
+    const p = plan.program;
+    const a = p.persistent('a', form === 'TN' ? [k, m] : [m, k]);
+    const b = p.persistent('b', form === 'NT' ? [n, k] : [k, n]);
+    matmul(plan, {
+      label: 'case',
+      form,
+      ...sizes,
+      a: { tensor: a },
+      b: { tensor: b },
+      c: { tensor: p.persistent('c', [m, n]) },
+    });
+  },
+});
+
+// Few and small ones: a software driver takes seconds to compile a tile; `rhm tune` checks all of them on its adapter.
+test('tiles that rhm tune tries, with groups and splits of K', async () => {
+  let tried = 0;
+  for (const [index, candidate] of [15, 13].map((i) => tileCandidates[i]).entries()) {
+    const form = (['NN', 'NT', 'TN'] as const)[index % 3];
+    for (const [kg, splits] of [
+      [1, 1],
+      [4, 2],
+    ]) {
+      const tile = { ...candidate, kg };
+      const limits = {
+        ...gpuTraits,
+        maxInvocations: 256,
+        maxWorkgroupStorageBytes: gpu.limits.maxComputeWorkgroupStorageSize,
+      };
+      if (!tileFits(tile, limits)) continue;
+      const key = { ...sizes, form, groups: 1 };
+      const tuned = new Map([
+        [matmulKey(key), `k${kg}x${splits}`],
+        [matmulKey(key, 2), tileName(tile)],
+      ]);
+      const result = await checkCase(product(form), gpuExecutor(gpu, tuned, limits), referenceExecutor());
+      assert.ok(
+        result.ok,
+        `${tileName(tile)} x${splits}: ${result.where} (${result.worst.toFixed(2)} x ${result.bound})`,
+      );
+      tried++;
+    }
+  }
+  assert.ok(tried >= 3, `only ${tried} variants fit`);
+});
+
+test.run();
