@@ -3,9 +3,9 @@
  * Whitening and mask are folded in exactly: with S_j the sum of the v rows of W for place j of a window,
  *   x W = sum over ordinary places of (W[j, token] - S_j / v) / sqrt(1 - 1/v)  +  S_j / sqrt(v) at the masked place,
  * so a row is a sum of `filter` rows of W times a constant, plus a vector that depends on the window alone.
- * A thread owns a block of 32 columns of a replica.
+ * A thread owns a block of columns of a replica, as wide as leaves none idle: the bits do not depend on it.
  */
-import { shareOf } from '../share';
+import { alignUp, shareOf } from '../share';
 
 // Parameter words shared with embedBackward (src/kernels/embed.ts).
 export const TOKENS: usize = 0;
@@ -39,17 +39,22 @@ export const SHARE: usize = 108; // f32 1/v, or 0 without whitening
 export const CONSTANT: usize = 112; // f32 v^-1/2
 const POSITION_ROWS: usize = 116; // T', or 1 for a bias
 
-export const BLOCK: u32 = 32; // columns of one unit of work
+/** Columns of one unit of work, a multiple of 32 (whole cache lines): `owners` replicas or filters share `threads`. */
+export function blockOf(width: u32, owners: u32, threads: u32): u32 {
+  const blocks = (threads + owners - 1) / owners;
+  return alignUp((width + blocks - 1) / blocks, 32);
+}
 
-/** Scratch: sums of weight rows [filter, 32], a window's constant vector [32], row addresses [filter]. */
+/** Scratch: sums of weight rows [filter, block], a window's constant vector [block], row addresses [filter]. */
 export function embed(p: usize, thread: u32, threads: u32, scratch: usize): void {
   const width = load<u32>(p, WIDTH);
-  const blocks = (width + BLOCK - 1) / BLOCK;
+  const block = blockOf(width, load<u32>(p, REPLICAS), threads);
+  const blocks = (width + block - 1) / block;
   const units = blocks * load<u32>(p, REPLICAS);
   const end = shareOf(units, thread + 1, threads);
   for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
-    const from = (unit % blocks) * BLOCK;
-    forward(p, unit / blocks, from, min(BLOCK, width - from), scratch);
+    const from = (unit % blocks) * block;
+    forward(p, unit / blocks, from, min(block, width - from), scratch);
   }
 }
 
@@ -69,8 +74,8 @@ function forward(p: usize, r: u32, from: u32, cols: u32, scratch: usize): void {
   const weights = load<u32>(p, WEIGHT) + 4 * (r * load<u32>(p, WEIGHT_REPLICA) + from);
   const output = load<u32>(p, OUTPUT) + 4 * (r * load<u32>(p, OUTPUT_REPLICA) + from);
   const sums = scratch;
-  const base = sums + 4 * BLOCK * filter;
-  const rows = base + 4 * BLOCK;
+  const base = sums + 4 * cols * filter;
+  const rows = base + 4 * cols;
   for (let t: u32 = 0; t < windows; t++) {
     const weight = weights + (local ? 4 * t * filter * v * width : 0);
     if (load<u32>(p, WHITENED) && (t == 0 || local)) sumRows(weight, 4 * width, filter, v, cols, sums);
@@ -78,23 +83,19 @@ function forward(p: usize, r: u32, from: u32, cols: u32, scratch: usize): void {
     for (let b: u32 = 0; b < batch; b++) {
       const count = rowAddresses(p, t, tokens + b * tokenRow, weight, 4 * width, rows);
       const to = output + 4 * (b * windows + t) * width;
-      if (cols == BLOCK) {
-        sum16(rows, count, 0, factors, base, relu, to);
-        sum16(rows, count, 64, factors, base, relu, to);
-      } else {
-        let c: u32 = 0;
-        for (; c + 4 <= cols; c += 4) {
-          let x = zero;
-          for (let q: u32 = 0; q < count; q++) x = f32x4.add(x, v128.load(load<u32>(rows + 4 * q) + 4 * c));
-          x = f32x4.add(f32x4.mul(x, factors), v128.load(base + 4 * c));
-          v128.store(to + 4 * c, relu ? f32x4.max(x, zero) : x);
-        }
-        for (; c < cols; c++) {
-          let x: f32 = 0;
-          for (let q: u32 = 0; q < count; q++) x += load<f32>(load<u32>(rows + 4 * q) + 4 * c);
-          x = x * factor + load<f32>(base + 4 * c);
-          store<f32>(to + 4 * c, relu ? max<f32>(x, 0) : x);
-        }
+      let c: u32 = 0;
+      for (; c + 16 <= cols; c += 16) sum16(rows, count, 4 * c, factors, base, relu, to);
+      for (; c + 4 <= cols; c += 4) {
+        let x = zero;
+        for (let q: u32 = 0; q < count; q++) x = f32x4.add(x, v128.load(load<u32>(rows + 4 * q) + 4 * c));
+        x = f32x4.add(f32x4.mul(x, factors), v128.load(base + 4 * c));
+        v128.store(to + 4 * c, relu ? f32x4.max(x, zero) : x);
+      }
+      for (; c < cols; c++) {
+        let x: f32 = 0;
+        for (let q: u32 = 0; q < count; q++) x += load<f32>(load<u32>(rows + 4 * q) + 4 * c);
+        x = x * factor + load<f32>(base + 4 * c);
+        store<f32>(to + 4 * c, relu ? max<f32>(x, 0) : x);
       }
     }
   }
@@ -146,10 +147,10 @@ function rowAddresses(p: usize, t: u32, tokens: usize, weight: usize, stride: us
   return count;
 }
 
-/** sums [filter, 32]: the sum over the vocabulary of the weight rows of each place. */
+/** sums [filter, cols]: the sum over the vocabulary of the weight rows of each place. */
 function sumRows(weight: usize, stride: usize, filter: u32, v: u32, cols: u32, sums: usize): void {
-  memory.fill(sums, 0, 4 * BLOCK * filter);
-  for (let j: u32 = 0; j < filter; j++, sums += 4 * BLOCK)
+  memory.fill(sums, 0, 4 * cols * filter);
+  for (let j: u32 = 0; j < filter; j++, sums += 4 * cols)
     for (let u: u32 = 0; u < v; u++, weight += stride) addRow(weight, cols, sums);
 }
 
@@ -160,7 +161,7 @@ export function addRow(from: usize, cols: u32, to: usize): void {
   for (; c < cols; c++) store<f32>(to + 4 * c, load<f32>(to + 4 * c) + load<f32>(from + 4 * c));
 }
 
-/** base [32]: what a window adds whatever its tokens are: the position's vector, the whitening's mean, the masked place. */
+/** base [cols]: what a window adds whatever its tokens are: the position's vector, the whitening's mean, the masked place. */
 function windowBase(p: usize, r: u32, t: u32, from: u32, cols: u32, sums: usize, base: usize): void {
   const width = load<u32>(p, WIDTH);
   let position = load<u32>(p, POSITION);
@@ -178,7 +179,7 @@ function windowBase(p: usize, r: u32, t: u32, from: u32, cols: u32, sums: usize,
       for (let j: i32 = 0; j < filter; j++) {
         const at = first + j;
         if (at < 0 || at >= length) continue;
-        x += (at == masked ? load<f32>(p, CONSTANT) : mean) * load<f32>(sums + 4 * (j * BLOCK + c));
+        x += (at == masked ? load<f32>(p, CONSTANT) : mean) * load<f32>(sums + 4 * (j * cols + c));
       }
     store<f32>(base + 4 * c, x * scale + (position ? load<f32>(position + 4 * c) : 0));
   }

@@ -2,13 +2,13 @@
  * dWeight of embed, overwritten; the twin of shaders/embedBackward.wgsl. With D[j, u] the sum of dOutput over the windows
  * whose place j holds token u, and E[j] over those where it is masked:
  *   dWeight[j, u] = scale * ((D[j, u] - sum_u D[j, u] / v) / sqrt(1 - 1/v) + E[j] / sqrt(v))
- * D is gathered in dWeight itself, windows upwards. A thread owns 32 columns of a replica (and window, when local).
+ * D is gathered in dWeight itself, windows upwards. A thread owns a block of columns of a replica (and window, when local).
  */
 import { shareOf } from '../share';
 import {
   addRow,
   BATCH,
-  BLOCK,
+  blockOf,
   CONSTANT,
   D_OUTPUT,
   D_OUTPUT_REPLICA,
@@ -36,17 +36,18 @@ import {
   WINDOWS,
 } from './embed';
 
-/** Scratch: gradient of one window [32], E [filter, 32], sum over the vocabulary [32]. */
+/** Scratch: gradient of one window [block], E [filter, block], sum over the vocabulary [block]. */
 export function embedBackward(p: usize, thread: u32, threads: u32, scratch: usize): void {
   const width = load<u32>(p, WIDTH);
-  const blocks = (width + BLOCK - 1) / BLOCK;
   const groups = load<u32>(p, LOCAL) ? load<u32>(p, WINDOWS) : 1;
+  const block = blockOf(width, groups * load<u32>(p, REPLICAS), threads);
+  const blocks = (width + block - 1) / block;
   const units = blocks * groups * load<u32>(p, REPLICAS);
   const end = shareOf(units, thread + 1, threads);
   for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
-    const from = (unit % blocks) * BLOCK;
+    const from = (unit % blocks) * block;
     const group = (unit / blocks) % groups;
-    backward(p, unit / blocks / groups, group, from, min(BLOCK, width - from), scratch);
+    backward(p, unit / blocks / groups, group, from, min(block, width - from), scratch);
   }
 }
 
@@ -68,9 +69,9 @@ function backward(p: usize, r: u32, group: u32, from: u32, cols: u32, scratch: u
   const firstWindow: u32 = local ? group : 0;
   const endWindow: u32 = local ? group + 1 : windows;
   const gradient = scratch;
-  const maskedSums = gradient + 4 * BLOCK;
-  const totals = maskedSums + 4 * BLOCK * filter;
-  memory.fill(maskedSums, 0, 4 * BLOCK * filter);
+  const maskedSums = gradient + 4 * cols;
+  const totals = maskedSums + 4 * cols * filter;
+  memory.fill(maskedSums, 0, 4 * cols * filter);
   for (let row: u32 = 0; row < filter * v; row++) memory.fill(weight + row * stride, 0, 4 * cols);
 
   for (let b: u32 = 0; b < batch; b++) {
@@ -86,7 +87,7 @@ function backward(p: usize, r: u32, group: u32, from: u32, cols: u32, scratch: u
       for (let j: u32 = 0; j < filter; j++) {
         const position = first + <i32>j;
         if (position < 0 || position >= length) continue;
-        if (position == masked) addRow(g, cols, maskedSums + 4 * BLOCK * j);
+        if (position == masked) addRow(g, cols, maskedSums + 4 * cols * j);
         else addRow(g, cols, weight + stride * (j * v + load<u32>(sentence + 4 * position)));
       }
     }
@@ -98,13 +99,13 @@ function backward(p: usize, r: u32, group: u32, from: u32, cols: u32, scratch: u
   const constant = scale * load<f32>(p, CONSTANT);
   for (let j: u32 = 0; j < filter; j++) {
     const rows = weight + j * v * stride;
-    memory.fill(totals, 0, 4 * BLOCK);
+    memory.fill(totals, 0, 4 * cols);
     for (let u: u32 = 0; u < v; u++) addRow(rows + u * stride, cols, totals);
     for (let u: u32 = 0; u < v; u++)
       for (let c: u32 = 0; c < cols; c++) {
         const to = rows + u * stride + 4 * c;
         const centred = load<f32>(to) - share * load<f32>(totals + 4 * c);
-        store<f32>(to, unit * centred + constant * load<f32>(maskedSums + 4 * (j * BLOCK + c)));
+        store<f32>(to, unit * centred + constant * load<f32>(maskedSums + 4 * (j * cols + c)));
       }
   }
 }

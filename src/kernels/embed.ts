@@ -71,7 +71,7 @@ export const embedKernel: KernelSpec = {
         kernel: 'embed',
         words: wasmWords(s, { tokens, weight, position, output }),
         parts: partsFor(work),
-        threadBytes: 4 * (32 * (s.filter + 1) + s.filter),
+        threadBytes: 4 * (s.width * (s.filter + 1) + s.filter),
       },
     ];
   },

@@ -53,7 +53,7 @@ export const embedBackwardKernel: KernelSpec = {
         kernel: 'embedBackward',
         words: wasmWords(s, { tokens, weight, output, dOutput }),
         parts: partsFor(work),
-        threadBytes: 4 * 32 * (s.filter + 2),
+        threadBytes: 4 * s.width * (s.filter + 2),
       },
     ];
   },
