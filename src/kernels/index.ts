@@ -13,6 +13,8 @@ import { columnSumKernel } from './columnSum.js';
 import { crossEntropyKernel } from './crossEntropy.js';
 import { embedKernel } from './embed.js';
 import { embedBackwardKernel } from './embedBackward.js';
+import { layerNormKernel } from './layerNorm.js';
+import { layerNormBackwardKernel } from './layerNormBackward.js';
 import { matmulKernel } from './matmul.js';
 import { meanPositionsKernel } from './meanPositions.js';
 import { meanPositionsBackwardKernel } from './meanPositionsBackward.js';
@@ -37,6 +39,8 @@ export const kernels = {
   crossEntropy: crossEntropyKernel,
   attention: attentionKernel,
   attentionBackward: attentionBackwardKernel,
+  layerNorm: layerNormKernel,
+  layerNormBackward: layerNormBackwardKernel,
 } satisfies Record<string, KernelSpec>;
 
 export function kernelOf(call: Call): KernelSpec {
