@@ -1,0 +1,40 @@
+/** Small experiments that together touch every option of every model. */
+import type { ExperimentInput } from '../../src/core/experiment.js';
+
+const grammar = { v: 5, n: 3, m: 2, s: 2, L: 2, seed: 4 };
+const budget = { batch: 6, steps: 10 };
+const evaluation = { size: 12 };
+const common = { grammar, budget, evaluation, replicas: 3, seed: 11 };
+const adamw = { kind: 'adamw', rate: 1e-2, weightDecay: 0.1 };
+
+export const smallCases: Readonly<Record<string, ExperimentInput>> = {
+  hcnn: { ...common, model: { kind: 'hcnn', width: 7 }, optimiser: { kind: 'sgd', rate: 0.2, momentum: 0.9 } },
+  'hcnn with biases, root symbol': { ...common, task: 'class', model: { kind: 'hcnn', width: 6, bias: true } },
+  'hcnn, one layer, mean over positions': { ...common, model: { kind: 'hcnn', width: 7, depth: 1, bias: true } },
+  'hcnn, filter 4, standard scaling': {
+    ...common,
+    model: { kind: 'hcnn', width: 5, depth: 1, filter: 4, scaling: 'standard' },
+  },
+  'hcnn, half the context': {
+    ...common,
+    task: { kind: 'last', context: 2 },
+    model: { kind: 'hcnn', width: 7, depth: 1 },
+  },
+  'hcnn, three batches a step, weight decay': {
+    ...common,
+    model: { kind: 'hcnn', width: 5 },
+    optimiser: { kind: 'sgd', rate: 0.2, weightDecay: 0.01 },
+    budget: { ...budget, batch: 2, accumulate: 3 },
+  },
+  'hcnn, P sentences': { ...common, model: { kind: 'hcnn', width: 5 }, budget: { ...budget, sentences: 10 } },
+  hlcn: { ...common, model: { kind: 'hlcn', width: 4 }, optimiser: { kind: 'sgd', rate: 0.2, momentum: 0.9 } },
+  'hlcn with biases, AdamW, warm-up and cosine': {
+    ...common,
+    model: { kind: 'hlcn', width: 4, bias: true, depth: 1 },
+    optimiser: adamw,
+    schedule: { kind: 'cosine', warmup: 3 },
+  },
+  fcn: { ...common, model: { kind: 'fcn', width: 6, depth: 2 } },
+  'fcn with biases, root symbol': { ...common, task: 'class', model: { kind: 'fcn', width: 5, depth: 3, bias: true } },
+  perceptron: { ...common, model: { kind: 'fcn', depth: 0 } },
+};
