@@ -188,7 +188,10 @@ function makeSession(device: GPUDevice, info: AdapterSummary, onRelease?: () => 
     guard(work) {
       // Not Promise.race with `lost`: each race would leave a reaction on that long-lived promise.
       return new Promise((resolve, reject) => {
-        if (lostBy !== undefined || releasing) return reject(lostError());
+        if (lostBy !== undefined || releasing) {
+          work.catch(() => {});
+          return reject(lostError());
+        }
         waiting.add(reject);
         work.then(
           (value) => {

@@ -49,8 +49,21 @@ export class GpuExecutor implements Executor {
       });
       lowered.set(plan.name, dispatches);
     }
-    const loaded = new GpuProgram(this, program, scratchSizes);
+    this.gpu.device.pushErrorScope('out-of-memory');
+    let loaded: GpuProgram;
+    let memoryError: Promise<GPUError | null> = Promise.resolve(null);
     try {
+      loaded = new GpuProgram(this, program, scratchSizes);
+    } finally {
+      memoryError = this.gpu.device.popErrorScope();
+      memoryError.catch(() => {}); // a refusal above goes first
+    }
+    try {
+      if (await this.gpu.guard(memoryError))
+        throw new GpuError(
+          `${this.description}: the program needs ${Math.ceil(loaded.memoryBytes / 2 ** 20)} MiB on the device, more than is free there; ` +
+            'use fewer replicas, a smaller batch, width or evaluation.size',
+        );
       for (const [name, dispatches] of lowered) await loaded.addPlan(name, dispatches, this.#pipelines);
     } catch (error) {
       loaded.destroy();
@@ -166,7 +179,9 @@ export class GpuProgram implements LoadedProgram {
         }
       pass.end();
       this.#device.queue.submit([encoder.finish()]);
-      this.#pending.push(gpu.guard(this.#device.queue.onSubmittedWorkDone()));
+      const finished = gpu.guard(this.#device.queue.onSubmittedWorkDone());
+      finished.catch(() => {}); // who waits for it is told; nobody may come to wait when the device is lost
+      this.#pending.push(finished);
       if (this.#pending.length > 2) await this.#pending.shift();
     }
     gpu.check();

@@ -26,7 +26,7 @@ export interface DiskPart {
 export interface ParameterSpec {
   name: string;
   shape: readonly number[]; // without the replica dimension
-  init: 'normal' | 'zeros' | 'ones';
+  init: 'normal' | 'zeros' | 'ones' | { uniform: number }; // uniform on (-bound, bound)
   disk: readonly DiskPart[];
 }
 

@@ -3,8 +3,10 @@ import {
   closeSync,
   fdatasyncSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -23,6 +25,9 @@ export function openRunFolder(path: string): RunFolder {
   const directory = resolve(path);
   guard(path, 'make the folder', () => mkdirSync(directory, { recursive: true }));
   const unlock = lock(directory, path);
+  // What a killed process had begun to write.
+  for (const file of readdirSync(directory))
+    if (/\.\d+\.tmp$/.test(file)) rmSync(join(directory, file), { force: true });
   const at = (file: string) => join(directory, file);
   return {
     name: path,
@@ -89,11 +94,9 @@ interface Holder {
 function lock(directory: string, name: string): () => void {
   const file = join(directory, LOCK);
   const mine: Holder = { pid: process.pid, host: hostname(), started: startOf(process.pid) };
-  for (let attempt = 0; attempt < 50; attempt++) {
+  for (let attempt = 0; attempt < 400; attempt++) {
     try {
-      const handle = openSync(file, 'wx');
-      writeSync(handle, JSON.stringify(mine));
-      closeSync(handle);
+      create(file, JSON.stringify(mine));
       return () => rmSync(file, { force: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw failure(name, `write ${LOCK}`, error);
@@ -106,6 +109,24 @@ function lock(directory: string, name: string): () => void {
     takeAway(file, holder);
   }
   throw new FileError(`${name}: ${LOCK} cannot be had; remove it if no process works in this folder`);
+}
+
+/** The file appears with its content or not at all, where the file system knows links. @throws EEXIST */
+function create(file: string, text: string): void {
+  const beside = `${file}.${process.pid}.tmp`;
+  try {
+    writeDurably(beside, 'w', new TextEncoder().encode(text));
+    try {
+      linkSync(beside, file);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
+      const handle = openSync(file, 'wx');
+      writeSync(handle, text);
+      closeSync(handle);
+    }
+  } finally {
+    rmSync(beside, { force: true });
+  }
 }
 
 /** Removes a dead holder's lock; the guard file lets only one process do so at a time. */

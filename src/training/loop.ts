@@ -8,7 +8,8 @@ import type { Executor } from '../plan/executor.js';
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type ReplicaProgress } from './checkpoint.js';
 import { files, type RunFolder } from './folder.js';
 import { evaluationSteps, type Member, membersOf, plannedSteps, rulesOf } from './members.js';
-import { stepOf, Trainer } from './trainer.js';
+import { type TrainingProgram, trainingProgram } from './program.js';
+import { initialWeights, stepOf, Trainer } from './trainer.js';
 
 export interface Progress {
   step: number;
@@ -16,11 +17,11 @@ export interface Progress {
   loss: number; // test loss of replica 0 at the last evaluation, nats
   samplesPerSecond: number; // training sentences, over all replicas
   secondsLeft: number;
-  memoryBytes: number; // on the device
 }
 
 export interface TrainOptions {
-  executor: Executor;
+  /** What computes. A function is called only when everything has been checked. */
+  executor: Executor | (() => Promise<Executor>);
   folder: RunFolder;
   /** Continue from the folder's checkpoint, if there is one. Without it a folder that holds a run is refused. */
   resume?: boolean;
@@ -29,6 +30,10 @@ export interface TrainOptions {
   signal?: AbortSignal;
   onRecord?: (record: RunRecord) => void;
   onProgress?: (progress: Progress) => void;
+  /** Told before the first step. memoryBytes: on the device. */
+  onStart?: (start: { executor: string; memoryBytes: number; step: number; steps: number }) => void;
+  /** Goes into the records: what this program runs in. */
+  runtime?: string;
   /** Milliseconds between checkpoints; default 30 000. */
   checkpointMs?: number;
   /** Longest time between two looks at the signal, in milliseconds; default 250. */
@@ -85,18 +90,30 @@ class Run {
   }
 
   async go(): Promise<TrainResult> {
-    const { executor, init, resume } = this.options;
+    const { init, resume } = this.options;
     const old = await this.#examineFolder();
-    const trainer = await Trainer.create(this.members, executor, init);
+    const training = trainingProgram(this.members);
+    const checkpoint = old.checkpoint && resume ? this.#decode(training, old.checkpoint) : undefined;
+    if (init) initialWeights(training, this.members[0], init);
+    const given = this.options.executor;
+    const executor = typeof given === 'function' ? await given() : given;
+    const trainer = await Trainer.create(this.members, executor, init, training);
     try {
-      if (old.checkpoint && resume) this.#restore(trainer, old.checkpoint);
+      if (checkpoint) this.#restore(trainer, checkpoint);
       await this.#openFolder(old.records);
+      this.options.onStart?.({
+        executor: executor.description,
+        memoryBytes: trainer.memoryBytes,
+        step: this.#step,
+        steps: plannedSteps(this.experiment),
+      });
       this.#startedAt = this.#checkpointAt = this.#now();
       await this.#emit({
         type: 'start',
         hash: this.hash,
         adapter: executor.description,
         executor: executor.kind,
+        runtime: this.options.runtime,
         step: this.#step,
         time: new Date().toISOString(),
       });
@@ -130,16 +147,20 @@ class Run {
     return { checkpoint: await folder.read(files.checkpoint), records: parsed };
   }
 
-  #restore(trainer: Trainer, bytes: Uint8Array): void {
+  #decode(training: TrainingProgram, bytes: Uint8Array): Checkpoint {
     const file = `${this.options.folder.name}/${files.checkpoint}`;
-    const checkpoint = decodeCheckpoint(bytes, file, this.hash, this.members.length, trainer.training);
+    const checkpoint = decodeCheckpoint(bytes, file, this.hash, this.members.length, training);
+    for (const { state } of checkpoint.replicas)
+      if (stepOf(state) !== checkpoint.step)
+        throw new FileError(`${file}: replicas at different steps; the file is damaged`);
+    return checkpoint;
+  }
+
+  #restore(trainer: Trainer, checkpoint: Checkpoint): void {
     trainer.restore(checkpoint.replicas.map((r) => r.state));
     this.#progress = checkpoint.replicas.map((r) => r.progress);
     this.#step = checkpoint.step;
     this.#elapsedBefore = checkpoint.elapsedMs;
-    for (const { state } of checkpoint.replicas)
-      if (stepOf(state) !== this.#step)
-        throw new FileError(`${file}: replicas at different steps; the file is damaged`);
   }
 
   /** Writes what identifies the run, and drops records from after the checkpoint: they will be made again. */
@@ -181,7 +202,7 @@ class Run {
         slice = Math.max(1, Math.min(4 * slice, Math.round((slice * sliceMs) / Math.max(1, took))));
       }
       this.#step = target;
-      this.#report(trainer, steps);
+      this.#report(steps);
       if (this.#now() - this.#checkpointAt >= checkpointMs) await this.#save(trainer);
     }
     await this.#save(trainer);
@@ -254,7 +275,7 @@ class Run {
   }
 
   #firstStep = -1;
-  #report(trainer: Trainer, steps: number): void {
+  #report(steps: number): void {
     if (this.#firstStep < 0) this.#firstStep = this.#step;
     const seconds = (this.#now() - this.#startedAt) / 1000;
     const done = this.#step - this.#firstStep;
@@ -265,7 +286,6 @@ class Run {
       loss: this.#loss[0],
       samplesPerSecond: (done * batch * accumulate * this.members.length) / seconds,
       secondsLeft: done > 0 ? ((steps - this.#step) * seconds) / done : Number.NaN,
-      memoryBytes: trainer.memoryBytes,
     });
   }
 }

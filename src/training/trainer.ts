@@ -1,7 +1,7 @@
 import { clockWords } from '../core/clock.js';
 import { fillNormal } from '../core/normal.js';
 import type { SafeFile } from '../core/safetensors.js';
-import { streamKey } from '../core/threefry.js';
+import { type Key, streamKey, threefry } from '../core/threefry.js';
 import { fromDisk } from '../models/disk.js';
 import { modelSpec } from '../models/index.js';
 import type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
@@ -33,8 +33,12 @@ export class Trainer {
   ) {}
 
   /** Loads the group and sets step 0: weights from each member's seed, or from `init`. @throws ShapeError, GpuError */
-  static async create(members: readonly Member[], executor: Executor, init?: SafeFile): Promise<Trainer> {
-    const training = trainingProgram(members);
+  static async create(
+    members: readonly Member[],
+    executor: Executor,
+    init?: SafeFile,
+    training: TrainingProgram = trainingProgram(members),
+  ): Promise<Trainer> {
     const loaded = await executor.load(training.program);
     const trainer = new Trainer(training, members, loaded);
     try {
@@ -58,23 +62,9 @@ export class Trainer {
     );
     loaded.write(training.state.hyper, packRows(hypers));
     loaded.write(training.state.pace, packRows(hypers.map(firstPace)));
-    const weights = packRows(members.map((member) => this.#initialWeights(member, init)));
+    const weights = packRows(members.map((member) => initialWeights(training, member, init)));
     loaded.write(training.params, weights);
     loaded.write(training.best, weights);
-  }
-
-  #initialWeights(member: Member, init?: SafeFile): Float64Array {
-    const { model, program } = this.training;
-    const row = new Float64Array(program.parameterCount);
-    if (init) fromDisk(model.parameters, program, init, row);
-    else
-      model.parameters.forEach(({ name, shape, init: kind }, index) => {
-        const { offset } = program.tensors.get(name)!;
-        const part = row.subarray(offset, offset + shape.reduce((a, b) => a * b, 1));
-        if (kind === 'normal') fillNormal(streamKey(member.seed, 'init', index), part);
-        else part.fill(kind === 'ones' ? 1 : 0);
-      });
-    return row;
   }
 
   /** Queues optimiser steps. */
@@ -151,6 +141,28 @@ export class Trainer {
     const per = elementsPerReplica(tensor);
     return this.members.map((_, r) => packed.slice(r * per, (r + 1) * per));
   }
+}
+
+/** One replica's row [P] at step 0: from its seed, or from a file. @throws InputError when the file does not fit. */
+export function initialWeights({ model, program }: TrainingProgram, member: Member, init?: SafeFile): Float64Array {
+  const row = new Float64Array(program.parameterCount);
+  if (init) fromDisk(model.parameters, program, init, row);
+  else
+    model.parameters.forEach(({ name, shape, init: kind }, index) => {
+      const { offset } = program.tensors.get(name)!;
+      const part = row.subarray(offset, offset + shape.reduce((a, b) => a * b, 1));
+      const key = streamKey(member.seed, 'init', index);
+      if (kind === 'normal') fillNormal(key, part);
+      else if (typeof kind === 'object') fillUniform(key, kind.uniform, part);
+      else part.fill(kind === 'ones' ? 1 : 0);
+    });
+  return row;
+}
+
+/** Uniform numbers in (-bound, bound), rounded to f32. 24 random bits each. */
+function fillUniform(key: Key, bound: number, out: Float64Array): void {
+  for (let i = 0; i < out.length; i++)
+    out[i] = Math.fround(bound * (((threefry(key, i, 0)[0] >>> 8) + 0.5) / 2 ** 23 - 1));
 }
 
 /** Steps that a state has done. */

@@ -8,7 +8,7 @@ import { type Experiment, experimentJsonSchema, parseExperiment } from '../../co
 import { decodeSafetensors, type SafeFile } from '../../core/safetensors.js';
 import { applySettings } from '../../core/settings.js';
 import { createModel } from '../../models/index.js';
-import { openExecutor } from '../../platform/executor.js';
+import { type OpenExecutor, openExecutor } from '../../platform/executor.js';
 import { openRunFolder } from '../../platform/nodeFolder.js';
 import { lossPlateaus } from '../../theory/losses.js';
 import { type Progress, train } from '../../training/loop.js';
@@ -59,21 +59,25 @@ export function addTrain(program: Command, io: CommandContext): void {
       const folder = openRunFolder(out);
       const abort = abortOnSignals(io);
       try {
-        const { executor, release } = await openExecutor(io.platform, options, io.log);
+        const plateaus = experiment.task.kind === 'last' ? lossPlateaus(rules).H : [];
+        let opened: OpenExecutor | undefined;
         try {
-          io.log(`running on ${executor.description}, into ${out}`);
-          const plateaus = experiment.task.kind === 'last' ? lossPlateaus(rules).H : [];
-          let told = false;
           const result = await train(experiment, {
-            executor,
+            async executor() {
+              opened = await openExecutor(io.platform, options, io.log);
+              return opened.executor;
+            },
             folder,
             resume: options.resume,
             init,
+            runtime: io.platform.runtime,
             signal: abort.signal,
             checkpointMs: options.checkpointSeconds * 1000,
+            onStart: ({ executor, memoryBytes, step }) =>
+              io.log(
+                `${step ? `continuing from step ${step}` : 'running'} on ${executor}, ${(memoryBytes / 2 ** 20).toFixed(1)} MiB there; records and weights into ${out}`,
+              ),
             onProgress(progress) {
-              if (!told) io.log(`device memory: ${(progress.memoryBytes / 2 ** 20).toFixed(1)} MiB`);
-              told = true;
               if (!options.json) io.progress(progressLine(progress, plateaus));
             },
           });
@@ -89,7 +93,7 @@ export function addTrain(program: Command, io: CommandContext): void {
           await io.result(command, summary, () => resultText(summary));
           if (result.reason === 'diverged') process.exitCode = 1;
         } finally {
-          await release();
+          await opened?.release();
         }
       } finally {
         abort.stop();
