@@ -26,7 +26,7 @@ function bench() {
     const steps = experiment.budget.steps!;
     for (const part of [0.5, 1]) {
       if (signal?.aborted) return { reason: 'interrupted' };
-      onProgress({ step: part * steps, steps, loss: 1, samplesPerSecond: 1, secondsLeft: 1, memoryBytes: 1 });
+      onProgress({ step: part * steps, steps, loss: 1, samplesPerSecond: 1, secondsLeft: 1 });
     }
     await folder.append(files.records, formatRecord({ type: 'end', replica: 0, reason: 'done' }));
     return { reason: 'done' };

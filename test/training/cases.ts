@@ -36,5 +36,12 @@ export const smallCases: Readonly<Record<string, ExperimentInput>> = {
   },
   fcn: { ...common, model: { kind: 'fcn', width: 6, depth: 2 } },
   'fcn with biases, root symbol': { ...common, task: 'class', model: { kind: 'fcn', width: 5, depth: 3, bias: true } },
+  mla: { ...common, model: { kind: 'mla', channels: 6, heads: 2 }, optimiser: { kind: 'adamw', rate: 1e-2 } },
+  'mla, root symbol, SGD': {
+    ...common,
+    task: 'class',
+    model: { kind: 'mla', channels: 8, heads: 4, depth: 1 },
+    optimiser: { kind: 'sgd', rate: 0.1 },
+  },
   perceptron: { ...common, model: { kind: 'fcn', depth: 0 } },
 };

@@ -1,0 +1,257 @@
+/** mla: token and position embeddings, multi-head self-attention, a linear readout. */
+import { InputError } from '../core/errors.js';
+import type { Experiment } from '../core/experiment.js';
+import { attention } from '../kernels/attention.js';
+import { attentionBackward } from '../kernels/attentionBackward.js';
+import { columnSum } from '../kernels/columnSum.js';
+import { embed } from '../kernels/embed.js';
+import { embedBackward } from '../kernels/embedBackward.js';
+import { matmul } from '../kernels/matmul.js';
+import type { PlanBuilder } from '../plan/builder.js';
+import type { Tensor } from '../plan/types.js';
+import {
+  asIs,
+  type Forward,
+  type ForwardOptions,
+  type Model,
+  type ModelShape,
+  type ModelSpec,
+  type ParameterSpec,
+} from './types.js';
+
+type Config = Extract<Experiment['model'], { kind: 'mla' }>;
+
+/** Multi-layer attention for `last`: no residual, no MLP, no layer norm, no mask. arXiv:2505.07070. */
+export const mla: ModelSpec = {
+  kind: 'mla',
+  tasks: ['last', 'class'],
+  create: (config, shape) => create(config as Config, shape),
+  rateFactor: () => 1,
+};
+
+/** @throws InputError unless heads divide channels. */
+export function checkHeads(channels: number, heads: number): void {
+  if (channels % heads !== 0)
+    throw new InputError(
+      `model.heads: ${heads} heads do not divide ${channels} channels; take a divisor of ${channels}, or more channels`,
+    );
+}
+
+/**
+ * The three projections of one layer as one parameter [C, 3C]: column part * C + o holds row o of the matrix on disk
+ * ([out, in], applied as x W^T), part = query, key, value.
+ */
+export function qkvParameter(name: string, channels: number, disk: string): ParameterSpec {
+  return {
+    name,
+    shape: [channels, 3 * channels],
+    init: 'normal',
+    disk: ['query', 'key', 'value'].map((part, p) => ({
+      name: `${disk}.${part}`,
+      shape: [channels, channels],
+      at: ([o, i]) => i * 3 * channels + p * channels + o,
+    })),
+  };
+}
+
+function create(config: Config, shape: ModelShape): Model {
+  const { channels: C, heads, depth = shape.L } = config;
+  checkHeads(C, heads);
+  const { v, length: T, classes } = shape;
+  const parameters: ParameterSpec[] = [
+    {
+      name: 'token',
+      shape: [v, C],
+      init: 'normal',
+      disk: [{ name: 'token_embedding', shape: [C, v], at: ([c, u]) => u * C + c }],
+    },
+    asIs('position', [T, C], 'normal', 'position_embedding.weight'),
+  ];
+  for (let k = 0; k < depth; k++)
+    parameters.push(
+      qkvParameter(`blocks.${k}.qkv`, C, `blocks.${k}.sa`),
+      asIs(`blocks.${k}.projection`, [C, C], 'normal', `blocks.${k}.sa.projection`),
+    );
+  parameters.push(asIs('readout', [classes, C], 'normal'));
+  return { parameters, forward: (plan, options) => forward(plan, options) };
+
+  function forward(plan: PlanBuilder, { tokens, batch }: ForwardOptions): Forward {
+    const program = plan.program;
+    const scale = C ** -0.5;
+    const headScale = (C / heads) ** -0.5;
+    const embedOptions = {
+      tokens,
+      label: 'embedding',
+      v,
+      filter: 1,
+      firstToken: shape.firstToken,
+      length: T,
+      whitened: true,
+      masked: shape.task === 'last' ? T - 1 : -1,
+      scale: v ** -0.5,
+    };
+    let x = plan.activation('embedding', [batch, T, C]);
+    embed(plan, {
+      ...embedOptions,
+      weight: program.parameter('token'),
+      position: program.parameter('position'),
+      output: x,
+    });
+    const blocks: { x: Tensor; qkv: Tensor; mixed: Tensor; logsumexp: Tensor; last: boolean }[] = [];
+    const hidden: Forward['hidden'] = [];
+    for (let k = 0; k < depth; k++) {
+      const last = k === depth - 1; // only the last position is read out: one query is enough there
+      const queries = last ? 1 : T;
+      const qkv = plan.activation(`blocks.${k}.qkv`, [batch, T, 3 * C]);
+      matmul(plan, {
+        label: `blocks.${k}.qkv`,
+        m: batch * T,
+        n: 3 * C,
+        k: C,
+        a: { tensor: x },
+        b: { tensor: program.parameter(`blocks.${k}.qkv`) },
+        c: { tensor: qkv },
+        scale,
+      });
+      const mixed = plan.activation(`blocks.${k}.mixed`, [batch, queries, C]);
+      const logsumexp = plan.activation(`blocks.${k}.logsumexp`, [batch, heads, queries]);
+      attention(plan, {
+        label: `blocks.${k}.attention`,
+        qkv,
+        out: mixed,
+        logsumexp,
+        heads,
+        scale: headScale,
+        causal: false,
+        lastQueryOnly: last,
+      });
+      const out = plan.activation(`blocks.${k}.output`, [batch, queries, C]);
+      matmul(plan, {
+        label: `blocks.${k}.projection`,
+        form: 'NT',
+        m: batch * queries,
+        n: C,
+        k: C,
+        a: { tensor: mixed },
+        b: { tensor: program.parameter(`blocks.${k}.projection`) },
+        c: { tensor: out },
+        scale,
+      });
+      blocks.push({ x, qkv, mixed, logsumexp, last });
+      hidden.push({ name: `blocks.${k}`, activation: out, positions: queries, units: C });
+      x = out;
+    }
+    const features = x;
+    const logits = plan.activation('logits', [batch, classes]);
+    matmul(plan, {
+      label: 'readout',
+      form: 'NT',
+      m: batch,
+      n: classes,
+      k: C,
+      a: { tensor: features, row: C },
+      b: { tensor: program.parameter('readout') },
+      c: { tensor: logits },
+      scale,
+    });
+
+    const backward = (dLogits: Tensor) => {
+      matmul(plan, {
+        label: 'readout gradient',
+        form: 'TN',
+        m: classes,
+        n: C,
+        k: batch,
+        a: { tensor: dLogits },
+        b: { tensor: features, row: C },
+        c: { tensor: program.gradient('readout') },
+        scale,
+      });
+      let dOut = plan.activation('dFeatures', [batch, 1, C]);
+      matmul(plan, {
+        label: 'readout input gradient',
+        m: batch,
+        n: C,
+        k: classes,
+        a: { tensor: dLogits },
+        b: { tensor: program.parameter('readout') },
+        c: { tensor: dOut, row: C },
+        scale,
+      });
+      for (let k = depth - 1; k >= 0; k--) {
+        const block = blocks[k];
+        const rows = batch * (block.last ? 1 : T);
+        matmul(plan, {
+          label: `blocks.${k}.projection gradient`,
+          form: 'TN',
+          m: C,
+          n: C,
+          k: rows,
+          a: { tensor: dOut },
+          b: { tensor: block.mixed },
+          c: { tensor: program.gradient(`blocks.${k}.projection`) },
+          scale,
+        });
+        const dMixed = plan.activation(`blocks.${k}.dMixed`, [batch, block.last ? 1 : T, C]);
+        matmul(plan, {
+          label: `blocks.${k}.projection input gradient`,
+          m: rows,
+          n: C,
+          k: C,
+          a: { tensor: dOut },
+          b: { tensor: program.parameter(`blocks.${k}.projection`) },
+          c: { tensor: dMixed },
+          scale,
+        });
+        const dQkv = plan.activation(`blocks.${k}.dQkv`, [batch, T, 3 * C]);
+        attentionBackward(plan, {
+          label: `blocks.${k}.attention gradient`,
+          qkv: block.qkv,
+          out: block.mixed,
+          logsumexp: block.logsumexp,
+          dOut: dMixed,
+          dQkv,
+          heads,
+          scale: headScale,
+          causal: false,
+          lastQueryOnly: block.last,
+        });
+        matmul(plan, {
+          label: `blocks.${k}.qkv gradient`,
+          form: 'TN',
+          m: C,
+          n: 3 * C,
+          k: batch * T,
+          a: { tensor: block.x },
+          b: { tensor: dQkv },
+          c: { tensor: program.gradient(`blocks.${k}.qkv`) },
+          scale,
+        });
+        dOut = plan.activation(`blocks.${k}.dInput`, [batch, T, C]);
+        matmul(plan, {
+          label: `blocks.${k}.qkv input gradient`,
+          form: 'NT',
+          m: batch * T,
+          n: C,
+          k: 3 * C,
+          a: { tensor: dQkv },
+          b: { tensor: program.parameter(`blocks.${k}.qkv`) },
+          c: { tensor: dOut },
+          scale,
+        });
+      }
+      columnSum(plan, {
+        label: 'position gradient',
+        input: { ...dOut, shape: [plan.replicas, batch, T * C] },
+        output: program.gradient('position'),
+      });
+      embedBackward(plan, {
+        ...embedOptions,
+        label: 'embedding gradient',
+        dOutput: dOut,
+        dWeight: program.gradient('token'),
+      });
+    };
+    return { logits, hidden, backward };
+  }
+}
