@@ -9,7 +9,17 @@ export {
 export { compileShader, createBuffer, readBuffer, scoped } from '../gpu/scope.js';
 export { type GpuTime, timePass } from '../gpu/timing.js';
 export { type DoctorReport, examine } from '../platform/doctor.js';
+export { type ExecutorChoice, type OpenExecutor, openExecutor } from '../platform/executor.js';
 export type { OpenPlatformGpuOptions, Platform } from '../platform/platform.js';
 export { progress, type WorkerHandle } from '../platform/worker.js';
-export { createLab, type Lab, type LabOptions, type Report } from '../worker/lab.js';
+export { MemoryFolder, type RunFolder } from '../training/folder.js';
+export { type TrainOptions, type TrainResult, train } from '../training/loop.js';
+export {
+  createLab,
+  type Lab,
+  type LabOptions,
+  type Report,
+  type SampleRequest,
+  type TrainedRun,
+} from '../worker/lab.js';
 export * from './index.js';

@@ -1,10 +1,17 @@
 /** The laboratory's functions in one object: the same on the main thread and, through comlink, in a worker. */
-import type { GrammarOptions, GrammarShape } from '../core/rules.js';
+import { type ExperimentInput, parseExperiment } from '../core/experiment.js';
+import type { RunRecord } from '../core/records.js';
+import { type GrammarOptions, type GrammarShape, makeRules, type Rules } from '../core/rules.js';
+import { streamKey } from '../core/threefry.js';
 import type { AdapterSummary, GpuSession } from '../gpu/device.js';
+import { createSampler } from '../grammar/index.js';
 import { type DoctorReport, examine } from '../platform/doctor.js';
+import { type ExecutorChoice, openExecutor } from '../platform/executor.js';
 import type { Platform } from '../platform/platform.js';
 import { releaseCallback } from '../platform/worker.js';
-import { examineInstance, type InstanceTheory } from '../theory/instances.js';
+import { type LossPlateaus, lossPlateaus } from '../theory/index.js';
+import { files, MemoryFolder } from '../training/folder.js';
+import { type TrainResult, train } from '../training/loop.js';
 
 /** Told what is being done, in one line. */
 export type Report = (line: string) => void;
@@ -14,20 +21,42 @@ export interface LabOptions {
   adapter?: string;
 }
 
+export interface SampleRequest {
+  count: number; // sentences
+  seed: number; // of the sentences
+  start?: number; // number of the first sentence, default 0
+}
+
+export interface TrainedRun extends TrainResult {
+  /** Weights as safetensors, in the names and shapes of the reference code; absent when nothing was trained. */
+  checkpoint?: Uint8Array;
+}
+
 /** Each function may be called while others run; all take and return plain data. */
 export interface Lab {
   /** The adapter that would be used. @throws AdapterError */
   adapter(options?: LabOptions): Promise<AdapterSummary>;
   /** Checks every kernel and measures speeds. @throws AdapterError, GpuError, DeviceLostError */
   doctor(options?: LabOptions, report?: Report): Promise<DoctorReport>;
-  /** Exact losses and covariances of the random grammar of a seed. @throws InputError */
-  theory(shape: GrammarShape, seed: number, options?: GrammarOptions): Promise<InstanceTheory>;
+  /** A random grammar. @throws InputError */
+  rules(shape: GrammarShape, seed: number, options?: GrammarOptions): Promise<Rules>;
+  /** Sentences start .. start+count-1, tokens [count, s^L]. @throws InputError */
+  sample(rules: Rules, request: SampleRequest): Promise<Uint32Array>;
+  /** Exact losses H(ell) of the last token, nats. @throws InputError */
+  plateaus(rules: Rules): Promise<LossPlateaus>;
+  /** Trains an experiment (the JSON of `rhm train`) in memory; each record is reported as it is made. @throws InputError */
+  train(
+    experiment: ExperimentInput,
+    choice?: ExecutorChoice,
+    onRecord?: (record: RunRecord) => void,
+  ): Promise<TrainedRun>;
 }
 
-/** @returns the functions, and `close`, which ends what they hold: calls still running fail with DeviceLostError. */
+/** @returns the functions, and `close`, which ends what they hold: training stops, GPU calls fail with DeviceLostError. */
 export function createLab(platform: Platform): { lab: Lab; close: () => Promise<void> } {
   const open = new Set<GpuSession>();
-  let closed = false;
+  const runs = new Set<Promise<unknown>>();
+  const closing = new AbortController();
   async function withGpu<T>(
     options: LabOptions,
     report: Report | undefined,
@@ -37,7 +66,7 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
     try {
       session = await platform.openGpu({ adapter: options.adapter, report });
       open.add(session);
-      if (closed) session.release();
+      if (closing.signal.aborted) void session.release();
       return await work(session);
     } finally {
       await session?.release();
@@ -45,15 +74,46 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
       releaseCallback(report);
     }
   }
+  async function trainInMemory(
+    input: ExperimentInput,
+    choice: ExecutorChoice,
+    onRecord?: (record: RunRecord) => void,
+  ): Promise<TrainedRun> {
+    const experiment = parseExperiment(input);
+    const { executor, release } = await openExecutor(platform, choice);
+    try {
+      const folder = new MemoryFolder();
+      const result = await train(experiment, { executor, folder, onRecord, signal: closing.signal });
+      return { ...result, checkpoint: await folder.read(files.checkpoint) };
+    } finally {
+      await release();
+    }
+  }
   return {
     lab: {
       adapter: (options = {}) => withGpu(options, undefined, async (session) => session.info),
       doctor: (options = {}, report) => withGpu(options, report, (session) => examine(session, report)),
-      theory: async (shape, seed, options) => examineInstance(shape, seed, options),
+      rules: async (shape, seed, options) => makeRules(shape, seed, options),
+      async sample(rules, { count, seed, start = 0 }) {
+        const sampler = await createSampler(rules);
+        const source = { mode: 'stream', key: streamKey(seed, 'data'), size: 0n, first: 0, length: 0 } as const;
+        sampler.checkRange(source, start, count);
+        const tokens = new Uint32Array(count * sampler.tokensPerSentence);
+        sampler.tokens(source, start, count, tokens);
+        return tokens;
+      },
+      plateaus: async (rules) => lossPlateaus(rules),
+      train(experiment, choice = {}, onRecord) {
+        const run = trainInMemory(experiment, choice, onRecord).finally(() => releaseCallback(onRecord));
+        runs.add(run);
+        const forget = () => void runs.delete(run);
+        run.then(forget, forget);
+        return run;
+      },
     },
     async close() {
-      closed = true;
-      await Promise.all([...open].map((session) => session.release()));
+      closing.abort();
+      await Promise.allSettled([...runs, ...[...open].map((session) => session.release())]);
     },
   };
 }

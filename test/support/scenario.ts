@@ -48,6 +48,22 @@ export function assertOutcome(outcome: Outcome, runtime: RegExp): void {
     'three matmuls are timed',
   );
   assert.ok(reports.length >= 3, 'progress came from the worker');
+  const [here, inWorker] = outcome.sentences;
+  assert.is(here.length, 9 * 4);
+  assert.equal(inWorker, here, 'the worker samples the same sentences');
+  for (const [i, run] of outcome.trained.entries()) {
+    assert.is(run.executor, ['wasm', 'webgpu'][i]);
+    assert.is(run.reason, 'done');
+    assert.ok(run.losses.length >= 2 && run.losses.every(Number.isFinite), JSON.stringify(run));
+    assert.equal(run.lossesTold, run.losses, 'every record came through the callback');
+    assert.ok(run.checkpointBytes > 0, 'weights come back');
+  }
+  const [wasm, webgpu] = outcome.trained.map((run) => run.losses);
+  wasm.forEach((loss, i) => {
+    assert.ok(Math.abs(loss - webgpu[i]) < 1e-4, `the executors agree: ${wasm} and ${webgpu}`);
+  });
+  assert.is(outcome.invalid.name, 'InputError');
+  assert.ok(outcome.invalid.ours);
   assert.is(outcome.sum, 5);
   assert.equal(outcome.refused, { name: 'InputError', message: 'width: got -1; pass a whole number >= 1', ours: true });
   assert.equal(outcome.blundered, { name: 'TypeError', message: 'x is not a function', ours: false });
