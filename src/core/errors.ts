@@ -27,5 +27,8 @@ export class DeviceLostError extends GpuError {}
 /** A file could not be read or written. */
 export class FileError extends RhmError {}
 
+/** WebAssembly is missing here, or its module could not be compiled. */
+export class WasmError extends RhmError {}
+
 /** A worker thread threw, crashed or was terminated. */
 export class WorkerError extends RhmError {}

@@ -1,5 +1,6 @@
 import plainBytes from '../../build/wasm/plain.wasm';
 import sharedBytes from '../../build/wasm/shared.wasm';
+import { compileWasm, requireWasm } from '../core/compile-wasm.js';
 
 /** Functions of assembly/index.ts that this folder calls. Pointers are byte offsets into the module's memory. */
 export interface SamplerExports {
@@ -38,12 +39,13 @@ const compiled: { plain?: Promise<WebAssembly.Module>; shared?: Promise<WebAssem
 
 /** A memory that the modules accept. initialBytes is rounded up to pages of 64 KiB; shared needs SharedArrayBuffer. */
 export function newMemory(initialBytes: number, shared = false): WebAssembly.Memory {
+  requireWasm();
   return new WebAssembly.Memory({ initial: Math.max(1, Math.ceil(initialBytes / 65536)), maximum: 65536, shared });
 }
 
 /** The module for one thread (`plain`) or for several on one memory (`shared`). */
 export function samplerModule(kind: 'plain' | 'shared'): Promise<WebAssembly.Module> {
-  compiled[kind] ??= WebAssembly.compile(kind === 'shared' ? sharedBytes : plainBytes);
+  compiled[kind] ??= compileWasm(kind === 'shared' ? sharedBytes : plainBytes);
   return compiled[kind];
 }
 

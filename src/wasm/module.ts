@@ -1,6 +1,7 @@
 /** The compiled modules of assembly/ and what they export for running plans. */
 import plainBytes from '../../build/wasm/plain.wasm';
 import sharedBytes from '../../build/wasm/shared.wasm';
+import { compileWasm } from '../core/compile-wasm.js';
 
 export interface WasmExports {
   heapBase(): number;
@@ -15,7 +16,7 @@ const compiled: { plain?: Promise<WebAssembly.Module>; shared?: Promise<WebAssem
 
 /** The module for one thread (`plain`) or for several on one memory (`shared`); compiled once per process. */
 export function wasmModule(kind: 'plain' | 'shared'): Promise<WebAssembly.Module> {
-  compiled[kind] ??= WebAssembly.compile(kind === 'shared' ? sharedBytes : plainBytes);
+  compiled[kind] ??= compileWasm(kind === 'shared' ? sharedBytes : plainBytes);
   return compiled[kind];
 }
 

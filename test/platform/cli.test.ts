@@ -5,6 +5,9 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { compileWasm } from '../../src/core/compile-wasm.js';
+import { WasmError } from '../../src/core/errors.js';
+import { failure } from '../support/gpu.js';
 import { type Ran, rhm, run } from '../support/run.js';
 
 const test = suite('command line');
@@ -73,6 +76,15 @@ test('an installed driver that cannot be used is passed over, and said so', asyn
   assert.is(ran.code, 0, ran.stderr);
   assert.is(ran.stdout, 'SwiftShader\n');
   assert.match(ran.stderr, /falling back to the SwiftShader software driver/);
+});
+
+test('WebAssembly that cannot be loaded is an error of its own', async () => {
+  const grammar = ['sample', '-v', '4', '-m', '2', '-s', '2', '-L', '2', '--count', '1'];
+  const ran = await run(process.execPath, ['--no-expose-wasm', resolve('dist/cli.js'), ...grammar]);
+  assertError(ran, 1, /^WasmError: This runtime offers no WebAssembly; use /);
+  const error = await failure(() => compileWasm(new Uint8Array([0, 97, 115, 109, 9, 9, 9, 9])));
+  assert.instance(error, WasmError);
+  assert.match(error.message, /could not be compiled \(.*\); a runtime with SIMD is needed/);
 });
 
 test('--debug and RHM_DEBUG=1 show the stack', async () => {
