@@ -15,6 +15,8 @@ const cases: Record<string, { grammar: object; model: object }> = {
   'mla-v32': { grammar: { v: 32, m: 8, L: 5 }, model: { kind: 'mla', channels: 512, heads: 16 } },
   'hcnn-small': { grammar: { v: 8, m: 2, L: 3 }, model: { kind: 'hcnn', width: 64 } },
   'mla-small': { grammar: { v: 8, m: 2, L: 3 }, model: { kind: 'mla', channels: 32, heads: 4 } },
+  'hcnn-wide': { grammar: { v: 8, m: 2, L: 3 }, model: { kind: 'hcnn', width: 512 } },
+  'mla-wide': { grammar: { v: 8, m: 2, L: 3 }, model: { kind: 'mla', channels: 256, heads: 16 } },
 };
 
 export interface TrainTime {
