@@ -38,7 +38,8 @@ ${drawn.map(figureHtml).join('\n')}
 <h2 id="findings">Theory and measurement</h2>
 <p>Intervals hold 95%: bootstrap over grammars (over replicas where there is one grammar), with Student's t. A verdict <b>agrees</b>
 means that the interval holds the prediction, <b>open</b> that runs ended before the step and the bound allows the prediction,
-a dash that theory fixes no value.</p>
+a dash that theory fixes no value. P counts the sentences of one pass: besides the data that a correlation needs to stand out it
+holds the steps that gradient descent takes in any case, which may make exponents at small sizes smaller than the laws, which count data only.</p>
 ${sections.map((section) => findingsHtml(analysis.findings, section)).join('\n')}
 ${notesHtml(analysis.notes)}
 <h2 id="runs">Runs</h2>
