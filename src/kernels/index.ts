@@ -11,8 +11,10 @@ import { attentionBackwardKernel } from './attentionBackward.js';
 import { blendKernel } from './blend.js';
 import { columnSumKernel } from './columnSum.js';
 import { crossEntropyKernel } from './crossEntropy.js';
+import { dropoutKernel } from './dropout.js';
 import { embedKernel } from './embed.js';
 import { embedBackwardKernel } from './embedBackward.js';
+import { foldKernel } from './fold.js';
 import { layerNormKernel } from './layerNorm.js';
 import { layerNormBackwardKernel } from './layerNormBackward.js';
 import { matmulKernel } from './matmul.js';
@@ -22,6 +24,7 @@ import { sampleKernel } from './sample.js';
 import { sgdKernel } from './sgd.js';
 import { tickKernel } from './tick.js';
 import type { KernelSpec } from './types.js';
+import { unfoldKernel } from './unfold.js';
 
 /** Every operation a plan may call. One line an operation. */
 export const kernels = {
@@ -41,6 +44,9 @@ export const kernels = {
   attentionBackward: attentionBackwardKernel,
   layerNorm: layerNormKernel,
   layerNormBackward: layerNormBackwardKernel,
+  dropout: dropoutKernel,
+  unfold: unfoldKernel,
+  fold: foldKernel,
 } satisfies Record<string, KernelSpec>;
 
 export function kernelOf(call: Call): KernelSpec {

@@ -1,0 +1,1 @@
+export { fold, type WindowShape } from './unfold.js';
