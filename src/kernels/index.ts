@@ -9,6 +9,7 @@ import { adamwKernel } from './adamw.js';
 import { attentionKernel } from './attention.js';
 import { attentionBackwardKernel } from './attentionBackward.js';
 import { blendKernel } from './blend.js';
+import { clipKernel } from './clip.js';
 import { columnSumKernel } from './columnSum.js';
 import { crossEntropyKernel } from './crossEntropy.js';
 import { dropoutKernel } from './dropout.js';
@@ -20,11 +21,13 @@ import { layerNormBackwardKernel } from './layerNormBackward.js';
 import { matmulKernel } from './matmul.js';
 import { meanPositionsKernel } from './meanPositions.js';
 import { meanPositionsBackwardKernel } from './meanPositionsBackward.js';
+import { reduceKernel } from './reduce.js';
 import { sampleKernel } from './sample.js';
 import { sgdKernel } from './sgd.js';
 import { tickKernel } from './tick.js';
 import type { KernelSpec } from './types.js';
 import { unfoldKernel } from './unfold.js';
+import { uniformFillKernel } from './uniformFill.js';
 
 /** Every operation a plan may call. One line an operation. */
 export const kernels = {
@@ -45,6 +48,9 @@ export const kernels = {
   layerNorm: layerNormKernel,
   layerNormBackward: layerNormBackwardKernel,
   dropout: dropoutKernel,
+  reduce: reduceKernel,
+  clip: clipKernel,
+  uniformFill: uniformFillKernel,
   unfold: unfoldKernel,
   fold: foldKernel,
 } satisfies Record<string, KernelSpec>;
