@@ -1,10 +1,15 @@
 /** Shapes that `rhm bench kernels` times. Add a line for a new operation. */
 import type { PlanBuilder } from '../plan/builder.js';
 import { adamw } from './adamw.js';
+import { attention } from './attention.js';
+import { attentionBackward } from './attentionBackward.js';
 import { crossEntropy } from './crossEntropy.js';
 import { embed } from './embed.js';
 import { embedBackward } from './embedBackward.js';
+import { layerNorm } from './layerNorm.js';
+import { layerNormBackward } from './layerNormBackward.js';
 import { type Form, matmul } from './matmul.js';
+import { reduce } from './reduce.js';
 import { sgd } from './sgd.js';
 
 export interface BenchCase {
@@ -23,6 +28,16 @@ const matmulShapes: readonly [m: number, n: number, k: number, large: boolean][]
   [1024, 512, 1024, false],
   [1024, 1024, 1024, false],
   [4096, 4096, 4096, true],
+];
+
+const attentionShapes: readonly [batch: number, tokens: number, heads: number, dim: number, mode: string][] = [
+  [32, 16, 16, 16, ''],
+  [1024, 16, 16, 16, ''],
+  [1024, 16, 16, 32, ''],
+  [1024, 32, 16, 16, ''],
+  [1024, 32, 16, 32, ''],
+  [1024, 32, 16, 32, 'last query'],
+  [8, 1024, 8, 64, 'causal'],
 ];
 
 export const benchCases: readonly BenchCase[] = [
@@ -50,6 +65,21 @@ export const benchCases: readonly BenchCase[] = [
   updateCase('sgd', 2 ** 20, false),
   updateCase('adamw', 2 ** 20, false),
   updateCase('adamw', 2 ** 26, true),
+  ...[false, true].flatMap((backward) => [
+    ...attentionShapes.map((shape) => attentionBench(backward, ...shape)),
+    normCase(backward, 2 ** 14, 256, false),
+    normCase(backward, 2 ** 17, 512, true),
+  ]),
+  {
+    op: 'reduce',
+    shape: `${2 ** 26} gradients`,
+    large: true,
+    build(plan) {
+      const p = plan.program;
+      const nonFinite = p.persistent('nonFinite', [1], 'u32');
+      reduce(plan, { label: 'bench', input: p.persistent('g', [2 ** 26]), sums: p.persistent('s', [2]), nonFinite });
+    },
+  },
 ];
 
 function matmulCase(form: Form, m: number, n: number, k: number, replicas: number, large: boolean): BenchCase {
@@ -70,6 +100,57 @@ function matmulCase(form: Form, m: number, n: number, k: number, replicas: numbe
         b: { tensor: p.persistent('b', form === 'NT' ? [n, k] : [k, n]) },
         c: { tensor: p.persistent('c', [m, n]) },
       });
+    },
+  };
+}
+
+function attentionBench(
+  backward: boolean,
+  batch: number,
+  tokens: number,
+  heads: number,
+  dim: number,
+  mode: string,
+): BenchCase {
+  const lastQueryOnly = mode === 'last query';
+  return {
+    op: backward ? 'attentionBackward' : 'attention',
+    shape: `B ${batch}, T ${tokens}, ${heads} heads of ${dim}${mode && `, ${mode}`}`,
+    large: batch * tokens > 2 ** 10,
+    build(plan) {
+      const p = plan.program;
+      const queries = lastQueryOnly ? 1 : tokens;
+      const qkv = p.persistent('qkv', [batch, tokens, 3 * heads * dim]);
+      const out = p.persistent('out', [batch, queries, heads * dim]);
+      const logsumexp = p.persistent('logsumexp', [batch, heads, queries]);
+      const options = { label: 'bench', qkv, out, logsumexp, heads, scale: dim ** -0.5, lastQueryOnly };
+      const causal = mode === 'causal';
+      if (!backward) return attention(plan, { ...options, causal });
+      const dOut = p.persistent('dOut', [batch, queries, heads * dim]);
+      const dQkv = p.persistent('dQkv', [batch, tokens, 3 * heads * dim]);
+      attentionBackward(plan, { ...options, causal, dOut, dQkv });
+    },
+  };
+}
+
+function normCase(backward: boolean, rows: number, channels: number, large: boolean): BenchCase {
+  return {
+    op: backward ? 'layerNormBackward' : 'layerNorm',
+    shape: `${rows} rows of ${channels}`,
+    large,
+    build(plan) {
+      const p = plan.program;
+      const input = p.persistent('input', [rows, channels]);
+      const weight = p.persistent('weight', [channels]);
+      const mean = p.persistent('mean', [rows]);
+      const inverse = p.persistent('inverse', [rows]);
+      const output = p.persistent('output', [rows, channels]);
+      const bias = p.persistent('bias', [channels]);
+      if (!backward) return layerNorm(plan, { label: 'bench', input, weight, bias, output, mean, inverse });
+      const dInput = p.persistent('dInput', [rows, channels]);
+      const dWeight = p.persistent('dWeight', [channels]);
+      const shared = { label: 'bench', input, weight, mean, inverse };
+      layerNormBackward(plan, { ...shared, dOutput: output, dInput, dWeight, dBias: bias });
     },
   };
 }
