@@ -2,13 +2,14 @@ import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import { mla } from './attention.js';
 import { fcn, hcnn, hlcn } from './convolutional.js';
+import { clm } from './decoder.js';
 import { type Model, type ModelSpec, modelShape } from './types.js';
 
 /** Every model. One line a model. */
-export const models = { hcnn, hlcn, fcn, mla } satisfies Partial<Record<Experiment['model']['kind'], ModelSpec>>;
+export const models = { hcnn, hlcn, fcn, mla, clm } satisfies Record<Experiment['model']['kind'], ModelSpec>;
 
 export function modelSpec(kind: Experiment['model']['kind']): ModelSpec {
-  return (models as Record<string, ModelSpec>)[kind];
+  return models[kind];
 }
 
 /** The model of an experiment. @throws InputError naming the field that does not fit the task or the grammar. */

@@ -44,6 +44,7 @@ export interface ForwardOptions {
   batch: number;
   training: boolean; // dropout on
   dropoutKeys?: Tensor; // u32 [R, 2]
+  dropoutLayer?: number; // number of the first dropout of this pass within a step; default 0
   clock?: Tensor; // u32 [R, 8]
 }
 

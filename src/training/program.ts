@@ -2,6 +2,7 @@ import { clockWords } from '../core/clock.js';
 import type { Experiment } from '../core/experiment.js';
 import { grammarImage } from '../core/grammar-image.js';
 import { SOURCE_WORDS, type Source, sourceWords } from '../core/sample-source.js';
+import { streamKey } from '../core/threefry.js';
 import { blend } from '../kernels/blend.js';
 import { crossEntropy } from '../kernels/crossEntropy.js';
 import { sample } from '../kernels/sample.js';
@@ -33,6 +34,7 @@ export interface TrainingProgram {
 
 const RING = 64; // training losses kept on the device
 const EVAL_BATCH = 1024;
+const DROPOUTS_PER_PASS = 1024; // numbers set aside for the dropouts of one batch
 
 /**
  * Plans: `train` (one optimiser step), `evaluate` (one chunk of the test set), `keep` (copy improved weights to `best`).
@@ -109,6 +111,7 @@ function declareData(builder: ProgramBuilder, members: readonly Member[]): Data 
   const grammar = builder.persistent('grammar', [words], 'u32');
   const train = builder.persistent('source/train', [SOURCE_WORDS], 'u32');
   const test = builder.persistent('source/test', [SOURCE_WORDS], 'u32');
+  const dropout = builder.persistent('dropout/keys', [2], 'u32');
   const packed = new Uint32Array(words * members.length);
   images.forEach((image, r) => {
     packed.set(image, r * words);
@@ -117,6 +120,7 @@ function declareData(builder: ProgramBuilder, members: readonly Member[]): Data 
     { tensor: grammar, data: packed },
     { tensor: train, data: concat(members.map((m) => sourceWords(m.train))) },
     { tensor: test, data: concat(members.map((m) => sourceWords(m.test))) },
+    { tensor: dropout, data: concat(members.map((m) => Uint32Array.from(streamKey(m.seed, 'dropout')))) },
   ];
   const isPlain = ({ mode, length }: Source) => mode === 'stream' && length === 0;
   const plain = { train: members.every((m) => isPlain(m.train)), test: members.every((m) => isPlain(m.test)) };
@@ -137,7 +141,14 @@ function addTrainingPlan(
   const sum = accumulate > 1 ? builder.block('gradient sum') : builder.block('grads');
   for (let k = 0; k < accumulate; k++) {
     const { tokens, roots } = addSample(plan, shape, batch, data, 'train', state.clock, k * batch);
-    const forward = model.forward(plan, { tokens, batch, training: true, clock: state.clock });
+    const forward = model.forward(plan, {
+      tokens,
+      batch,
+      training: true,
+      clock: state.clock,
+      dropoutKeys: data.dropout,
+      dropoutLayer: k * DROPOUTS_PER_PASS,
+    });
     addLossAndGradient(plan, { forward, ...targetsOf(shape, tokens, roots), state });
     if (accumulate > 1)
       blend(plan, {

@@ -43,5 +43,19 @@ export const smallCases: Readonly<Record<string, ExperimentInput>> = {
     model: { kind: 'mla', channels: 8, heads: 4, depth: 1 },
     optimiser: { kind: 'sgd', rate: 0.1 },
   },
+  clm: { ...common, task: 'auto', model: { kind: 'clm', channels: 6, heads: 2, depth: 1 }, optimiser: adamw },
+  'clm, tied, two blocks, half the context': {
+    ...common,
+    task: { kind: 'auto', context: 3 },
+    model: { kind: 'clm', channels: 4, heads: 2, ratio: 2, tied: true },
+    optimiser: { kind: 'sgd', rate: 0.05 },
+  },
+  'clm, dropout, two batches a step': {
+    ...common,
+    task: 'auto',
+    model: { kind: 'clm', channels: 8, heads: 2, depth: 1, ratio: 1, dropout: 0.3 },
+    optimiser: adamw,
+    budget: { ...budget, batch: 3, accumulate: 2 },
+  },
   perceptron: { ...common, model: { kind: 'fcn', depth: 0 } },
 };

@@ -8,7 +8,7 @@ import { spawnNodeThread } from '../../src/platform/nodeThread.js';
 import { type VerifiedCase, verifyGolden } from '../../src/training/verify.js';
 
 const test = suite("golden cases of the authors' PyTorch code");
-const kinds = ['hcnn', 'hlcn', 'fcn', 'mla'];
+const kinds = ['hcnn', 'hlcn', 'fcn', 'mla', 'clm'];
 const read = (kind: string) => new Uint8Array(readFileSync(`test/data/golden/${kind}.safetensors`));
 
 let gpu: GpuSession;
