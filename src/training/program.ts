@@ -101,6 +101,7 @@ interface Data {
   grammar: Tensor;
   train: Tensor;
   test: Tensor;
+  dropout: Tensor; // u32 [R, 2]
   plain: { train: boolean; test: boolean }; // streams without epochs, in every replica
   constants: TrainingProgram['constants'];
 }

@@ -112,7 +112,8 @@ async function checkGradient(name: string, x: Float64Array, gradient: Float64Arr
     x[i] = kept;
     return (above - below) / (2 * step);
   };
-  for (let i = 0; i < x.length; i++) {
+  const stride = Math.ceil(x.length / 40); // at most 40 elements of each parameter
+  for (let i = 0; i < x.length; i += stride) {
     const numeric = (4 * (await slope(i, h)) - (await slope(i, 2 * h))) / 3;
     if (!(Math.abs(numeric - gradient[i]) <= 1e-7 * (1 + Math.abs(numeric))))
       assert.unreachable(`${name}[${i}]: gradient ${gradient[i]}, central difference ${numeric}`);
