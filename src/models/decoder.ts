@@ -167,8 +167,7 @@ class Pass {
         input: reshape(dLogits, [rows, shape.v]),
         output: program.gradient('head.bias'),
       });
-      const headGradient = () =>
-        this.#weightGradient(tied ? 'token' : 'head', dLogits, final.output, headScale, tied);
+      const headGradient = () => this.#weightGradient(tied ? 'token' : 'head', dLogits, final.output, headScale, tied);
       if (!tied) headGradient();
       const dx = this.#activation('dx', C); // gradient of the residual stream, updated in place
       this.#normBackward(final, dFinal, dx, false);

@@ -125,7 +125,7 @@ function declareData(builder: ProgramBuilder, members: readonly Member[]): Data 
   ];
   const isPlain = ({ mode, length }: Source) => mode === 'stream' && length === 0;
   const plain = { train: members.every((m) => isPlain(m.train)), test: members.every((m) => isPlain(m.test)) };
-  return { grammar, train, test, plain, constants };
+  return { grammar, train, test, dropout, plain, constants };
 }
 
 function addTrainingPlan(
@@ -159,7 +159,7 @@ function addTrainingPlan(
         weights: { a: k === 0 ? 0 : 1, b: 1 / accumulate },
       });
   }
-  addUpdate(plan, optimiser.kind, sum, moments, state, batch * accumulate);
+  addUpdate(plan, optimiser, sum, moments, state, batch * accumulate);
 }
 
 function addSample(

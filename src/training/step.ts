@@ -3,7 +3,9 @@ import { CLOCK_WORDS, clockWords, HYPER_WORDS, hyperWords, PACE_WORDS, paceWords
 import type { Experiment } from '../core/experiment.js';
 import { scheduleFactor, schedules } from '../core/schedule.js';
 import { adamw } from '../kernels/adamw.js';
+import { clip } from '../kernels/clip.js';
 import { crossEntropy } from '../kernels/crossEntropy.js';
+import { reduce } from '../kernels/reduce.js';
 import { sgd } from '../kernels/sgd.js';
 import { tick } from '../kernels/tick.js';
 import type { Forward, ModelShape } from '../models/types.js';
@@ -62,14 +64,20 @@ export function declareMoments(builder: ProgramBuilder, kind: Experiment['optimi
   return (kind === 'sgd' ? ['velocity'] : ['moment1', 'moment2']).map((name) => builder.block(name));
 }
 
+/** Clips the gradients where the optimiser asks for it, changes the weights, and moves the clock on. */
 export function addUpdate(
   plan: PlanBuilder,
-  kind: Experiment['optimiser']['kind'],
+  { kind, clip: maxNorm }: Pick<Experiment['optimiser'], 'kind' | 'clip'>,
   grads: Tensor,
   moments: Tensor[],
   state: StepState,
   batch: number,
 ): void {
+  if (maxNorm !== undefined) {
+    const sums = plan.activation('norm', [2]);
+    reduce(plan, { label: 'gradient norm', input: grads, sums, nonFinite: plan.activation('bad', [1], 'u32') });
+    clip(plan, { label: 'clip', block: grads, sums, maxNorm });
+  }
   const blocks = { params: plan.program.block('params'), grads, hyper: state.hyper, pace: state.pace };
   if (kind === 'sgd') sgd(plan, { label: 'update', ...blocks, velocity: moments[0] });
   else adamw(plan, { label: 'update', ...blocks, moment1: moments[0], moment2: moments[1] });

@@ -126,7 +126,7 @@ class GoldenRun {
     const probe = builder.plan('probe');
     const probed = model.forward(probe, { tokens, batch: c.batch, training: false });
     const update = builder.plan('update');
-    addUpdate(update, kind, builder.block('grads'), moments, state, c.batch);
+    addUpdate(update, experiment.optimiser, builder.block('grads'), moments, state, c.batch);
     const program = builder.build();
     const loaded = await executor.load(program);
     const row = new Float64Array(program.parameterCount);

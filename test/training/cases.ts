@@ -57,5 +57,10 @@ export const smallCases: Readonly<Record<string, ExperimentInput>> = {
     optimiser: adamw,
     budget: { ...budget, batch: 3, accumulate: 2 },
   },
+  'hcnn, clipped gradients': {
+    ...common,
+    model: { kind: 'hcnn', width: 5, scaling: 'standard' },
+    optimiser: { kind: 'sgd', rate: 0.3, clip: 0.05 },
+  },
   perceptron: { ...common, model: { kind: 'fcn', depth: 0 } },
 };

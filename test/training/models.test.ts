@@ -51,7 +51,12 @@ for (const [name, input] of Object.entries(smallCases)) {
   const experiment = parseExperiment(input);
 
   test(`${name}: gradient against finite differences`, async () => {
-    const alone = parseExperiment({ ...input, replicas: 1, budget: { ...experiment.budget, accumulate: 1 } });
+    const alone = parseExperiment({
+      ...input,
+      replicas: 1,
+      budget: { ...experiment.budget, accumulate: 1 },
+      optimiser: { ...experiment.optimiser, clip: undefined },
+    });
     const trainer = await trainerOf(alone, referenceExecutor());
     const { params, state } = trainer.training;
     const { loaded } = trainer;
@@ -97,6 +102,31 @@ for (const [name, input] of Object.entries(smallCases)) {
       });
     });
 }
+
+test('a clipped gradient has the norm that was asked for, and keeps its direction', async () => {
+  const input = smallCases['hcnn, clipped gradients'];
+  const gradientOf = async (clip: number | undefined) => {
+    const experiment = parseExperiment(input);
+    const trainer = await trainerOf(
+      { ...experiment, optimiser: { ...experiment.optimiser, clip } },
+      referenceExecutor(),
+    );
+    await trainer.advance(1);
+    const { loaded } = trainer;
+    const gradient = (await loaded.read(loaded.program.tensors.get('grads')!)) as Float64Array;
+    return [0, 1, 2].map((r) => gradient.subarray((r * gradient.length) / 3, ((r + 1) * gradient.length) / 3));
+  };
+  const norm = (x: Float64Array) => Math.hypot(...x);
+  const whole = await gradientOf(undefined);
+  const clipped = await gradientOf(0.05);
+  whole.forEach((gradient, r) => {
+    assert.ok(norm(gradient) > 0.1);
+    assert.ok(Math.abs(norm(clipped[r]) - 0.05) < 1e-12);
+    gradient.forEach((g, i) => {
+      assert.ok(Math.abs((g * 0.05) / norm(gradient) - clipped[r][i]) < 1e-12);
+    });
+  });
+});
 
 test.run();
 
