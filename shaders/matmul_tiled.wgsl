@@ -2,24 +2,22 @@
 // out that split's K in contiguous ranges, so that small products still fill the machine; their sums meet in workgroup
 // memory at the end, in order. One thread holds TM x TN sums: quads of rows and of columns WY and WX quads apart, so that
 // neighbouring threads read neighbouring vec4s. The next tile is fetched into registers while the current one is used.
-// TM, TN, FETCH and STAGES are plain constants put in front of this text, since register arrays cannot be sized by an
-// override: FETCH = 4 x 4 blocks a thread loads for a tile, at most 4; STAGES = tile buffers (2: one barrier a tile instead of two).
-override BM = 64u;
-override BN = 64u;
-override BK = 16u;
-override WX = 8u; // threads along a row of the tile: BN / TN
-override WY = 8u; // threads along a column: BM / TM
-override KG = 1u;
+// The tile's numbers are plain constants put in front of this text, a pipeline a tile, not a shape: register arrays cannot be
+// sized by an override, and the compiler unrolls and folds addresses only where it knows them. BM x BN x BK: the tile;
+// TM x TN: sums a thread; WX = BN / TN, WY = BM / TM threads; KG: groups of threads along K; RANGES: ranges of
+// K that one group adds up one after the other (1 where KG > 1: the sums must meet in the same order); FETCH: 4 x 4 blocks a thread
+// loads for a tile, at most 4; STAGES: tile buffers (2: one barrier a tile instead of two).
 const QM = TM / 4u;
 const QN = TN / 4u;
 
 // k-major; one spare vec4 a row of A keeps transposing stores off one another's banks.
-override rowA = BM / 4u + 1u;
-override rowB = BN / 4u;
+const TOTALS = select(1u, TM * QN, RANGES > 1u);
+const rowA = BM / 4u + 1u;
+const rowB = BN / 4u;
 var<workgroup> tileA: array<vec4f, STAGES * KG * BK * rowA>;
 var<workgroup> tileB: array<vec4f, STAGES * KG * BK * rowB>;
-override blocksA = (BM / 4u) * (BK / 4u);
-override blocks = blocksA + (BN / 4u) * (BK / 4u);
+const blocksA = (BM / 4u) * (BK / 4u);
+const blocks = blocksA + (BN / 4u) * (BK / 4u);
 
 // The t-th 4 x 4 block of a tile whose K starts at k0: A's blocks first, then B's.
 fn fetch(t: u32, baseA: u32, baseB: u32, row0: u32, col0: u32, k0: u32, kEnd: u32) -> mat4x4f {
@@ -76,11 +74,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
   let ty = tid / WX;
   let step = WX * WY;
   // Ranges of K: kChunk long each, split-major.
-  let kStart = (split * KG + kg) * p.kChunk;
-  let kEnd = min(p.k, kStart + p.kChunk);
-  let tiles = (p.kChunk + BK - 1u) / BK;
+  let kStart = (split * KG + kg) * RANGES * p.kChunk;
+  var kEnd = min(p.k, kStart + p.kChunk);
+  let tilesPerRange = (p.kChunk + BK - 1u) / BK;
+  let tiles = tilesPerRange * RANGES;
 
   var acc: array<vec4f, TM * QN>;
+  var total: array<vec4f, TOTALS>; // sums of the ranges done
   var next0 = fetch(tid, baseA, baseB, row0, col0, kStart, kEnd);
   var next1: mat4x4f;
   var next2: mat4x4f;
@@ -96,7 +96,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
     if (FETCH > 3u) { put(tid + 3u * step, slot, next3); }
     workgroupBarrier();
     if (tile + 1u < tiles) {
-      let k0 = kStart + (tile + 1u) * BK;
+      var k0 = kStart + (tile + 1u) * BK;
+      if (RANGES > 1u) {
+        let range = (tile + 1u) / tilesPerRange;
+        let start = kStart + range * p.kChunk;
+        k0 = start + (tile + 1u - range * tilesPerRange) * BK;
+        kEnd = min(p.k, start + p.kChunk);
+      }
       next0 = fetch(tid, baseA, baseB, row0, col0, k0, kEnd);
       if (FETCH > 1u) { next1 = fetch(tid + step, baseA, baseB, row0, col0, k0, kEnd); }
       if (FETCH > 2u) { next2 = fetch(tid + 2u * step, baseA, baseB, row0, col0, k0, kEnd); }
@@ -118,6 +124,15 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
       }
     }
     if (STAGES == 1u) { workgroupBarrier(); }
+    if (RANGES > 1u && (tile + 1u) % tilesPerRange == 0u) {
+      for (var i = 0u; i < TM * QN; i++) {
+        total[i % TOTALS] += acc[i];
+        acc[i] = vec4f(0.0);
+      }
+    }
+  }
+  if (RANGES > 1u) {
+    for (var i = 0u; i < TM * QN; i++) { acc[i] = total[i % TOTALS]; }
   }
   // The groups' sums, in order: group 1's, 2's, ... onto group 0's, through tileA (large enough: KG * BK * STAGES >= BN).
   for (var other = 1u; other < KG; other++) {

@@ -1,4 +1,5 @@
 import source from '../../shaders/crossEntropy.wgsl';
+import rowsSource from '../../shaders/crossEntropy_rows.wgsl';
 import recordSource from '../../shaders/crossEntropyRecord.wgsl';
 import { ShapeError } from '../core/errors.js';
 import { type Dispatch, read, type Scratch, write } from '../gpu/dispatch.js';
@@ -102,14 +103,16 @@ function lower(call: Call, _traits: unknown, scratch: Scratch): Dispatch[] {
   const replicas = logits.shape[0];
   const lanes = p.classes >= 512 ? 64 : p.classes >= 64 ? 8 : 1;
   const teams = THREADS / lanes;
-  // One workgroup does it all for a training batch; beyond 2048 rows the rows spread over workgroups.
-  const rowsPerGroup = Math.min(8, Math.ceil(p.rows / teams));
+  // One workgroup does it all for a small batch; larger ones spread over workgroups.
+  const rowsPerGroup = p.rows <= 2 * teams ? Math.ceil(p.rows / teams) : p.rows > 2 ** 18 ? 4 : 1;
   const blocks = Math.ceil(p.rows / (teams * rowsPerGroup));
   const target = blocks === 1 ? record : scratch(0, [replicas, blocks, 2]);
+  const strides = [p.classes, logits.replicaStride, dLogits?.replicaStride ?? 0];
+  const inRegisters = p.classes <= 32 && strides.every((x) => x % 4 === 0);
   const main: Dispatch = {
-    shader: 'crossEntropy',
-    source,
-    constants: { LANES: lanes, GRADIENT: Number(!!dLogits) },
+    shader: inRegisters ? 'crossEntropy_rows' : 'crossEntropy',
+    source: inRegisters ? `const QUADS = ${p.classes / 4}u;\n${rowsSource}` : source,
+    constants: { ...(!inRegisters && { LANES: lanes }), GRADIENT: Number(!!dLogits) },
     uniforms: [
       ...[p.rows, p.classes, p.rowsPerSentence, p.targetRow],
       ...[p.targetOffset, p.ring, p.clockWord, rowsPerGroup],

@@ -76,6 +76,10 @@ function lower(call: Call, _traits: AdapterTraits, scratch: Scratch): Dispatch[]
   const rowsPerSplit = Math.max(64, Math.ceil(rows / 64));
   const splits = Math.ceil(rows / rowsPerSplit);
   const entries = s.filter * s.v;
+  // 64 slots of sums: whole vocabularies of as many filter taps as fit, or a part of one, and two slots more for each tap.
+  const symbols = Math.min(s.v, 62);
+  const filters = Math.min(s.filter, Math.floor(64 / (symbols + 2)));
+  const shares = Math.ceil(s.filter / filters) * Math.ceil(s.v / symbols);
   const elements = groups * entries * s.width;
   const target = splits === 1 ? dWeight : scratch(0, [splits, replicas * elements]);
   const main: Dispatch = {
@@ -87,10 +91,10 @@ function lower(call: Call, _traits: AdapterTraits, scratch: Scratch): Dispatch[]
       ...[s.firstToken, s.tokenRow, s.masked, Number(s.local)],
       ...[tokens.replicaStride, output?.replicaStride ?? 0, dOutput.replicaStride, dWeight.replicaStride],
       ...[Number(s.whitened), Number(s.relu), f32(s.scale), rowsPerSplit],
-      ...[splits, replicas],
+      ...[splits, replicas, filters, symbols],
     ],
     bindings: [read(tokens), read(output), read(dOutput), write(target)],
-    workgroups: [Math.ceil(s.width / 64), Math.ceil(entries / 64), replicas * groups * splits],
+    workgroups: [Math.ceil(s.width / 64), shares, replicas * groups * splits],
   };
   return splits === 1 ? [main] : [main, sumSplits(target, dWeight, elements, splits)];
 }

@@ -215,27 +215,43 @@ function rangesOf(p: Params, traits: AdapterTraits): { kg: number; splits: numbe
   if (traits.software) return { kg: 1, splits: 1 };
   const tuned = /^k(\d+)x(\d+)$/.exec(traits.tuned?.get(matmulKey(p)) ?? '');
   if (tuned) return { kg: Number(tuned[1]), splits: Number(tuned[2]) };
-  const blocks = Math.ceil(p.m / 64) * Math.ceil(p.n / 64) * p.groups;
-  const wanted = Math.ceil(264 / blocks); // two workgroups a multiprocessor of a large GPU
-  const chunks = Math.max(1, Math.floor(p.k / 64)); // at least 64 terms a range
-  const ranges = 2 ** Math.floor(Math.log2(Math.max(1, Math.min(wanted, chunks))));
-  const kg = Math.min(4, ranges);
-  return { kg, splits: Math.max(1, Math.min(16, ranges / kg)) };
+  const tiles = (side: number) => Math.ceil(p.m / side) * Math.ceil(p.n / side) * p.groups;
+  // Groups inside a workgroup cost little: as many as K carries while there are under two workgroups a multiprocessor.
+  const wanted = Math.min(264 / tiles(64), p.k / 64);
+  const kg = wanted >= 4 ? 4 : wanted >= 2 ? 2 : 1;
+  // Splits over workgroups cost a second dispatch: only for long sums into few tiles.
+  const splits = Math.floor(Math.min(264 / tiles(32), p.k / (kg * 512)));
+  return { kg, splits: Math.max(1, Math.min(16, splits)) };
 }
 
-/** The choice by table; `rhm tune` measures and overrides it. */
-function tileOf(p: Params, kg: number, replicas: number, traits: AdapterTraits): Tile {
+/** A tile and the ranges of K that each of its thread groups adds up. */
+interface Choice {
+  tile: Tile;
+  ranges: number;
+}
+
+/**
+ * The choice by table; `rhm tune` measures and overrides it. `ranges` of K meet in one order, so that they may be shared
+ * out to thread groups (few workgroups) or taken one after the other (many) without changing a bit.
+ */
+function tileOf(p: Params, ranges: number, replicas: number, traits: AdapterTraits): Choice {
   const tuned = parseTile(traits.tuned?.get(matmulKey(p, replicas)) ?? '');
-  if (tuned && tuned.kg === kg && tileFits(tuned, traits)) return tuned;
+  if (tuned && (tuned.kg === ranges || tuned.kg === 1) && tileFits(tuned, traits))
+    return { tile: tuned, ranges: ranges / tuned.kg };
   const workgroups = (t: Tile) => Math.ceil(p.m / t.bm) * Math.ceil(p.n / t.bn) * replicas * p.groups;
-  const candidates = defaultTiles.map((t) => ({ ...t, kg })).filter((t) => tileFits(t, traits));
-  for (const tile of candidates) if (workgroups(tile) >= 128 && p.m > tile.bm / 2 && p.n > tile.bn / 2) return tile;
-  return candidates[candidates.length - 1];
+  const fits = (t: Tile) => p.m > t.bm / 2 && p.n > t.bn / 2 && tileFits(t, traits);
+  const alone = defaultTiles.map((t) => ({ ...t, kg: 1 })).filter(fits);
+  // Two sets of sums in registers: 8 x 8 a thread would be too many.
+  for (const tile of alone)
+    if (workgroups(tile) >= 264 && (ranges === 1 || tile.tm * tile.tn <= 32)) return { tile, ranges };
+  const shared = defaultTiles.map((t) => ({ ...t, kg: ranges })).filter((t) => tileFits(t, traits));
+  const tile = shared.find((t) => fits(t) && workgroups(t) >= 128) ?? shared[shared.length - 1];
+  return { tile, ranges: 1 };
 }
 
 const defaultTiles: readonly Omit<Tile, 'kg'>[] = [
-  { bm: 128, bn: 128, bk: 16, tm: 8, tn: 8, stages: 1 },
-  { bm: 128, bn: 64, bk: 16, tm: 8, tn: 8, stages: 1 },
+  { bm: 128, bn: 128, bk: 8, tm: 8, tn: 8, stages: 2 },
+  { bm: 64, bn: 64, bk: 16, tm: 8, tn: 4, stages: 1 },
   { bm: 64, bn: 64, bk: 16, tm: 8, tn: 8, stages: 1 },
   { bm: 64, bn: 32, bk: 16, tm: 8, tn: 4, stages: 1 },
   { bm: 32, bn: 32, bk: 16, tm: 4, tn: 4, stages: 1 },
@@ -316,22 +332,28 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   ];
 
   function tiledDispatch(): Dispatch {
-    const { bm, bn, bk, tm, tn, stages } = tileOf(p, kg, replicas, traits);
+    const { tile: chosen, ranges } = tileOf(p, kg, replicas, traits);
+    const { bm, bn, bk, tm, tn, stages } = chosen;
     const fetch = Math.ceil((((bm + bn) / 4) * (bk / 4)) / ((bm / tm) * (bn / tn)));
     const exact = p.m % bm === 0 && p.n % bn === 0 && kChunk % bk === 0 && p.k === kChunk * splits * kg;
+    const tile = {
+      BM: bm,
+      BN: bn,
+      BK: bk,
+      TM: tm,
+      TN: tn,
+      WX: bn / tn,
+      WY: bm / tm,
+      KG: chosen.kg,
+      RANGES: ranges,
+      FETCH: fetch,
+      STAGES: stages,
+    };
+    const prelude = Object.entries(tile).map(([name, value]) => `const ${name} = ${value}u;\n`);
     return {
       shader: 'matmul_tiled',
-      source: `const TM = ${tm}u;\nconst TN = ${tn}u;\nconst FETCH = ${fetch}u;\nconst STAGES = ${stages}u;\n${access}${coreSource}${tiledSource}`,
-      constants: {
-        ...constants,
-        EXACT: Number(vec4 && exact),
-        BM: bm,
-        BN: bn,
-        BK: bk,
-        WX: bn / tn,
-        WY: bm / tm,
-        KG: kg,
-      },
+      source: prelude.join('') + access + coreSource + tiledSource,
+      constants: { ...constants, EXACT: Number(vec4 && exact) },
       uniforms,
       bindings,
       workgroups: [Math.ceil(p.n / bn), Math.ceil(p.m / bm), batch],

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { GpuSession } from '../../src/gpu/device.js';
-import { checkCase } from '../../src/kernels/check.js';
+import { checkCase, runCase } from '../../src/kernels/check.js';
 import { gpuExecutor, referenceExecutor } from '../../src/kernels/index.js';
 import { type Form, matmul, matmulKernel, matmulKey, tileFits, tileName } from '../../src/kernels/matmul.js';
 import { tileCandidates } from '../../src/kernels/tune.js';
@@ -17,7 +17,9 @@ test.before(async () => {
 });
 test.after(async () => gpu.release());
 
-for (const item of matmulKernel.cases)
+// One case of each kind: a software driver takes seconds to compile a tile.
+const chosen = ['NN 36x28x300 x2', 'NT 37x29x43 x3', 'TN 9x1x5 x2', 'every epilogue'];
+for (const item of matmulKernel.cases.filter(({ name }) => chosen.includes(name)))
   test(`${item.name}, chosen by table`, async () => {
     const traits = { ...gpuTraits, maxWorkgroupStorageBytes: gpu.limits.maxComputeWorkgroupStorageSize };
     const result = await checkCase(item, gpuExecutor(gpu, undefined, traits), referenceExecutor());
@@ -46,7 +48,15 @@ const product = (form: Form): KernelCase => ({
   },
 });
 
-// Few and small ones: a software driver takes seconds to compile a tile; `rhm tune` checks all of them on its adapter.
+test('all four were found', () => {
+  const names = matmulKernel.cases.map(({ name }) => name);
+  assert.equal(
+    chosen.filter((name) => !names.includes(name)),
+    [],
+  );
+});
+
+// Few and small ones; `rhm tune` checks all of them on its adapter.
 test('tiles that rhm tune tries, with groups and splits of K', async () => {
   let tried = 0;
   for (const [index, candidate] of [15, 13].map((i) => tileCandidates[i]).entries()) {
@@ -76,6 +86,24 @@ test('tiles that rhm tune tries, with groups and splits of K', async () => {
     }
   }
   assert.ok(tried >= 3, `only ${tried} variants fit`);
+});
+
+test('ranges of K taken one after the other give the bits of ranges shared out to thread groups', async () => {
+  const limits = {
+    ...gpuTraits,
+    maxInvocations: 256,
+    maxWorkgroupStorageBytes: gpu.limits.maxComputeWorkgroupStorageSize,
+  };
+  const results: Float32Array[] = [];
+  for (const kg of [4, 1]) {
+    const tuned = new Map([
+      [matmulKey({ ...sizes, form: 'NN', groups: 1 }), 'k4x1'],
+      [matmulKey({ ...sizes, form: 'NN', groups: 1 }, 2), `32x32x16/4x4/k${kg}/s1`],
+    ]);
+    const outputs = await runCase(product('NN'), gpuExecutor(gpu, tuned, limits));
+    results.push(outputs.c as Float32Array);
+  }
+  assert.equal(results[1], results[0]);
 });
 
 test.run();
