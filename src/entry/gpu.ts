@@ -8,7 +8,7 @@ export {
 } from '../gpu/device.js';
 export { compileShader, createBuffer, readBuffer, scoped } from '../gpu/scope.js';
 export { type GpuTime, timePass } from '../gpu/timing.js';
-export { type DoctorReport, examine } from '../platform/doctor.js';
+export { type DoctorReport, doctorText, examine } from '../platform/doctor.js';
 export { type ExecutorChoice, type OpenExecutor, openExecutor } from '../platform/executor.js';
 export type { OpenPlatformGpuOptions, Platform } from '../platform/platform.js';
 export { progress, type WorkerHandle } from '../platform/worker.js';

@@ -118,8 +118,12 @@ export async function connectWorker<Api>(port: WorkerPort): Promise<WorkerHandle
     });
     ended.then(() => reject(failure));
   });
-  ready.catch(() => {});
-  await ready;
+  try {
+    await ready;
+  } catch (error) {
+    await port.kill?.(); // what is left of a worker whose script could not be run
+    throw error;
+  }
   return { api: Comlink.wrap<Api>(endpoint), ended, terminate };
 }
 
