@@ -53,7 +53,8 @@ test('the quick scale holds the claim: three m, several grammars, both models on
     of(kind)
       .map((r) => `${r.experiment.grammar.m} ${r.experiment.grammar.seed}`)
       .sort();
-  assert.equal(grammars('mla'), grammars('hcnn'));
+  assert.ok(grammars('mla').length >= 9);
+  for (const grammar of grammars('mla')) assert.ok(grammars('hcnn').includes(grammar), grammar);
 });
 
 test('every grammar of a plan has a last step that can be seen, and its run ends behind it', () => {
