@@ -5,14 +5,19 @@ import { attentionBackward } from './attentionBackward';
 import { blend } from './blend';
 import { columnSum } from './columnSum';
 import { crossEntropy, crossEntropyRecord } from './crossEntropy';
+import { dropout } from './dropout';
 import { embed } from './embed';
 import { embedBackward } from './embedBackward';
+import { fold } from './fold';
+import { layerNorm } from './layerNorm';
+import { layerNormBackward, layerNormBackwardParams } from './layerNormBackward';
 import { matmul } from './matmul';
 import { meanPositions } from './meanPositions';
 import { meanPositionsBackward } from './meanPositionsBackward';
 import { sample } from './sample';
 import { sgd } from './sgd';
 import { tick } from './tick';
+import { unfold } from './unfold';
 
 export const OP_matmul: u32 = 1;
 export const OP_embed: u32 = 2;
@@ -29,6 +34,12 @@ export const OP_meanPositions: u32 = 12;
 export const OP_meanPositionsBackward: u32 = 13;
 export const OP_attention: u32 = 14;
 export const OP_attentionBackward: u32 = 15;
+export const OP_layerNorm: u32 = 16;
+export const OP_layerNormBackward: u32 = 17;
+export const OP_layerNormBackwardParams: u32 = 18;
+export const OP_dropout: u32 = 19;
+export const OP_unfold: u32 = 20;
+export const OP_fold: u32 = 21;
 
 /** One thread's share of a command. p: its parameter words; scratch: memory of this thread's own. */
 export function execute(op: u32, p: usize, thread: u32, threads: u32, scratch: usize): void {
@@ -77,6 +88,24 @@ export function execute(op: u32, p: usize, thread: u32, threads: u32, scratch: u
       break;
     case OP_attentionBackward:
       attentionBackward(p, thread, threads, scratch);
+      break;
+    case OP_layerNorm:
+      layerNorm(p, thread, threads);
+      break;
+    case OP_layerNormBackward:
+      layerNormBackward(p, thread, threads);
+      break;
+    case OP_layerNormBackwardParams:
+      layerNormBackwardParams(p, thread, threads);
+      break;
+    case OP_dropout:
+      dropout(p, thread, threads);
+      break;
+    case OP_unfold:
+      unfold(p, thread, threads);
+      break;
+    case OP_fold:
+      fold(p, thread, threads);
       break;
   }
 }

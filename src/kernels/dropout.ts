@@ -6,6 +6,7 @@ import { f32, linearGrid, read, write } from '../gpu/dispatch.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/dropout.js';
+import { at, partsFor, stride } from '../wasm/command.js';
 import { expectShape, expectWhole } from './shapes.js';
 import type { KernelCase, KernelSpec } from './types.js';
 
@@ -76,6 +77,23 @@ export const dropoutKernel: KernelSpec = {
         ],
         bindings: [read(input), read(keys), read(clock), write(output)],
         workgroups: linearGrid(Math.ceil((Math.ceil(elements / 2) * replicas) / 64)),
+      },
+    ];
+  },
+  wasm(call) {
+    const { layer, probability, clockWord } = call.params as Record<string, number>;
+    const { input, keys, clock } = call.inputs;
+    const tensors = [input, call.outputs.output, keys, clock];
+    const elements = elementsPerReplica(input);
+    const replicas = input.shape[0];
+    return [
+      {
+        kernel: 'dropout',
+        words: [
+          ...[...tensors.map(at), ...tensors.map(stride), replicas, elements, clockWord, layer],
+          ...[reference.dropThreshold(probability), { f32: 1 / (1 - probability) }],
+        ],
+        parts: partsFor(16 * replicas * elements),
       },
     ];
   },

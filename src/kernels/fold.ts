@@ -4,7 +4,14 @@ import type { PlanBuilder } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/fold.js';
 import type { KernelSpec } from './types.js';
-import { type WindowOptions, type WindowParams, windowCases, windowParams, windowUniforms } from './windows.js';
+import {
+  type WindowOptions,
+  type WindowParams,
+  windowCases,
+  windowCommand,
+  windowParams,
+  windowUniforms,
+} from './windows.js';
 
 export interface FoldOptions extends WindowOptions {
   label: string;
@@ -54,6 +61,11 @@ export const foldKernel: KernelSpec = {
         workgroups: linearGrid(Math.ceil((replicas * elementsPerReplica(output)) / 64)),
       },
     ];
+  },
+  wasm(call) {
+    const { accumulate } = call.params;
+    const { output } = call.outputs;
+    return [windowCommand('fold', call.params as WindowParams, output, call.inputs.input, Boolean(accumulate))];
   },
   cost(call) {
     const { input } = call.inputs;

@@ -5,6 +5,7 @@ import { f32, linearGrid, read, write } from '../gpu/dispatch.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/layerNorm.js';
+import { at, partsFor, stride } from '../wasm/command.js';
 import type { HostViews, KernelCase, KernelSpec } from './types.js';
 
 export interface LayerNormOptions {
@@ -60,6 +61,20 @@ export const layerNormKernel: KernelSpec = {
         ],
         bindings: [read(input), read(weight), read(bias), write(output), write(mean), write(inverse)],
         workgroups: linearGrid(Math.ceil((rows * input.shape[0]) / (64 / lanes))),
+      },
+    ];
+  },
+  wasm(call) {
+    const { rows, channels, eps } = call.params as Record<string, number>;
+    const { input, weight, bias } = call.inputs;
+    const { output, mean, inverse } = call.outputs;
+    const tensors = [input, weight, bias, output, mean, inverse];
+    const replicas = input.shape[0];
+    return [
+      {
+        kernel: 'layerNorm',
+        words: [...tensors.map(at), ...tensors.map(stride), replicas, rows, channels, { f32: eps }],
+        parts: partsFor(2 * replicas * rows * channels),
       },
     ];
   },

@@ -5,6 +5,7 @@ import { type AdapterTraits, type Dispatch, linearGrid, read, type Scratch, writ
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/layerNorm.js';
+import { at, partsFor, stride } from '../wasm/command.js';
 import { lanesFor, layerNorm, normCases, normSizes, replicaOf } from './layerNorm.js';
 import { sumSplits } from './splits.js';
 import type { KernelSpec } from './types.js';
@@ -50,6 +51,20 @@ export const layerNormBackwardKernel: KernelSpec = {
     }
   },
   webgpu: lower,
+  wasm(call) {
+    const { rows, channels, accumulate } = call.params;
+    const { input, weight, mean, inverse, dOutput } = call.inputs;
+    const { dInput, dWeight, dBias } = call.outputs;
+    const tensors = [input, weight, mean, inverse, dOutput, dInput, dWeight, dBias];
+    const replicas = input.shape[0];
+    const sizes = [replicas, Number(rows), Number(channels), Number(accumulate)];
+    const words = [...tensors.map(at), ...tensors.map(stride), ...sizes];
+    const parts = partsFor(2 * replicas * Number(rows) * Number(channels));
+    return [
+      { kernel: 'layerNormBackward', words, parts },
+      { kernel: 'layerNormBackwardParams', words, parts },
+    ];
+  },
   cost(call) {
     const elements = call.inputs.input.shape[0] * elementsPerReplica(call.inputs.input);
     return { flops: 16 * elements, bytes: 12 * elements };

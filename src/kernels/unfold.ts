@@ -4,7 +4,14 @@ import type { PlanBuilder } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/unfold.js';
 import type { KernelSpec } from './types.js';
-import { type WindowOptions, type WindowParams, windowCases, windowParams, windowUniforms } from './windows.js';
+import {
+  type WindowOptions,
+  type WindowParams,
+  windowCases,
+  windowCommand,
+  windowParams,
+  windowUniforms,
+} from './windows.js';
 
 export interface UnfoldOptions extends WindowOptions {
   label: string;
@@ -47,6 +54,7 @@ export const unfoldKernel: KernelSpec = {
       },
     ];
   },
+  wasm: (call) => [windowCommand('unfold', call.params as WindowParams, call.inputs.input, call.outputs.output)],
   cost(call) {
     const { input } = call.inputs;
     const elements = input.shape[0] * (elementsPerReplica(input) + elementsPerReplica(call.outputs.output));

@@ -3,6 +3,7 @@ import { ShapeError } from '../core/errors.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import type { ParamValue, Tensor } from '../plan/types.js';
 import type { WindowShape } from '../reference/unfold.js';
+import { at, partsFor, stride, type WasmCommand } from '../wasm/command.js';
 import { expectRank, expectShape, expectWhole } from './shapes.js';
 import type { KernelCase } from './types.js';
 
@@ -50,6 +51,27 @@ export interface WindowCase extends WindowOptions {
 
 export function windowUniforms(s: WindowShape, replicas: number): number[] {
   return [s.batch, s.tokens, s.channels, s.windows, s.filter, s.stride, s.padding, replicas];
+}
+
+/** The command of assembly/kernels/unfold.ts or fold.ts. */
+export function windowCommand(
+  kernel: string,
+  s: WindowShape,
+  sentences: Tensor,
+  windows: Tensor,
+  accumulate = false,
+): WasmCommand {
+  const tensors = [sentences, windows];
+  const { batch, tokens, channels, filter, padding } = s;
+  const replicas = sentences.shape[0];
+  return {
+    kernel,
+    words: [
+      ...[...tensors.map(at), ...tensors.map(stride), replicas, batch, tokens, channels],
+      ...[s.windows, filter, s.stride, padding, Number(accumulate)],
+    ],
+    parts: partsFor((replicas * batch * s.windows * filter * channels) / 2),
+  };
 }
 
 type Build = (plan: PlanBuilder, sentences: Tensor, windows: Tensor, options: WindowOptions) => void;
