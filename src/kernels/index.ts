@@ -74,12 +74,7 @@ export function gpuExecutor(
 
 /** Runs programs on the CPU. options: threads and how to start them; platforms know both. @throws InputError */
 export function wasmExecutor(options: WasmOptions = {}): WasmExecutor {
-  return new WasmExecutor((call, scratch) => {
-    const { wasm } = kernelOf(call);
-    if (!wasm)
-      throw new ShapeError(`${call.op} (${call.label}): not available in WebAssembly; use the webgpu executor`);
-    return wasm(call, scratch);
-  }, options);
+  return new WasmExecutor((call, scratch) => kernelOf(call).wasm(call, scratch), options);
 }
 
 /** Runs programs in float64 on the host. */

@@ -26,7 +26,7 @@ export interface KernelSpec {
   /** The dispatches that run the call on a WebGPU adapter. */
   webgpu(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[];
   /** The commands that run the call in WebAssembly. */
-  wasm?(call: Call, scratch: ShareScratch): WasmCommand[];
+  wasm(call: Call, scratch: ShareScratch): WasmCommand[];
   cost(call: Call): Cost;
   /** Small odd-shaped calls with random inputs, for `rhm doctor` and the tests. */
   readonly cases: readonly KernelCase[];

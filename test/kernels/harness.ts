@@ -75,7 +75,7 @@ export function kernelSuite(spec: KernelSpec, options: SuiteOptions = {}) {
     test('200 random shapes', async () => {
       for (const item of randomCases()) await check(item);
     });
-  if (spec.wasm) addWasmTests(test, spec, property ? randomCases : undefined);
+  addWasmTests(test, spec, property ? randomCases : undefined);
   return test;
 }
 
