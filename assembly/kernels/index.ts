@@ -3,6 +3,7 @@ import { adamw } from './adamw';
 import { attention } from './attention';
 import { attentionBackward } from './attentionBackward';
 import { blend } from './blend';
+import { clip } from './clip';
 import { columnSum } from './columnSum';
 import { crossEntropy, crossEntropyRecord } from './crossEntropy';
 import { dropout } from './dropout';
@@ -14,10 +15,12 @@ import { layerNormBackward, layerNormBackwardParams } from './layerNormBackward'
 import { matmul } from './matmul';
 import { meanPositions } from './meanPositions';
 import { meanPositionsBackward } from './meanPositionsBackward';
+import { reduce, reduceFinish } from './reduce';
 import { sample } from './sample';
 import { sgd } from './sgd';
 import { tick } from './tick';
 import { unfold } from './unfold';
+import { uniformFill } from './uniformFill';
 
 export const OP_matmul: u32 = 1;
 export const OP_embed: u32 = 2;
@@ -40,6 +43,10 @@ export const OP_layerNormBackwardParams: u32 = 18;
 export const OP_dropout: u32 = 19;
 export const OP_unfold: u32 = 20;
 export const OP_fold: u32 = 21;
+export const OP_reduce: u32 = 22;
+export const OP_reduceFinish: u32 = 23;
+export const OP_clip: u32 = 24;
+export const OP_uniformFill: u32 = 25;
 
 /** One thread's share of a command. p: its parameter words; scratch: memory of this thread's own. */
 export function execute(op: u32, p: usize, thread: u32, threads: u32, scratch: usize): void {
@@ -106,6 +113,18 @@ export function execute(op: u32, p: usize, thread: u32, threads: u32, scratch: u
       break;
     case OP_fold:
       fold(p, thread, threads);
+      break;
+    case OP_reduce:
+      reduce(p, thread, threads);
+      break;
+    case OP_reduceFinish:
+      reduceFinish(p, thread, threads);
+      break;
+    case OP_clip:
+      clip(p, thread, threads);
+      break;
+    case OP_uniformFill:
+      uniformFill(p, thread, threads);
       break;
   }
 }

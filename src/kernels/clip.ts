@@ -4,6 +4,7 @@ import { f32, linearGrid, read, write } from '../gpu/dispatch.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/clip.js';
+import { at, partsFor, stride } from '../wasm/command.js';
 import { expectShape } from './shapes.js';
 import type { KernelCase, KernelSpec } from './types.js';
 
@@ -47,6 +48,20 @@ export const clipKernel: KernelSpec = {
         uniforms: [elements, replicas, block.replicaStride, sums.replicaStride, f32(Number(call.params.maxNorm))],
         bindings: [read(sums), write(block)],
         workgroups: linearGrid(Math.ceil((elements * replicas) / 64)),
+      },
+    ];
+  },
+  wasm(call) {
+    const { sums } = call.inputs;
+    const { block } = call.outputs;
+    const elements = elementsPerReplica(block);
+    const replicas = block.shape[0];
+    const limit = { f32: Number(call.params.maxNorm) };
+    return [
+      {
+        kernel: 'clip',
+        words: [at(block), at(sums), stride(block), stride(sums), replicas, elements, limit],
+        parts: partsFor(replicas * elements),
       },
     ];
   },

@@ -4,6 +4,7 @@ import { type AdapterTraits, type Dispatch, read, type Scratch, write } from '..
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/reduce.js';
+import { at, partsFor, stride } from '../wasm/command.js';
 import { expectShape } from './shapes.js';
 import type { KernelCase, KernelSpec } from './types.js';
 
@@ -36,6 +37,19 @@ export const reduceKernel: KernelSpec = {
     }
   },
   webgpu: lower,
+  wasm(call, scratch) {
+    const { input } = call.inputs;
+    const { sums, nonFinite } = call.outputs;
+    const elements = elementsPerReplica(input);
+    const replicas = input.shape[0];
+    const tensors = [input, sums, nonFinite];
+    const partial = scratch(24 * replicas * Math.ceil(elements / 4096));
+    const words = [...tensors.map(at), partial, ...tensors.map(stride), replicas, elements];
+    return [
+      { kernel: 'reduce', words, parts: partsFor(3 * replicas * elements) },
+      { kernel: 'reduceFinish', words, parts: 1 },
+    ];
+  },
   cost(call) {
     const elements = call.inputs.input.shape[0] * elementsPerReplica(call.inputs.input);
     return { flops: 3 * elements, bytes: 4 * elements };

@@ -4,6 +4,7 @@ import { linearGrid, read, write } from '../gpu/dispatch.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type DType, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/uniformFill.js';
+import { at, partsFor, stride } from '../wasm/command.js';
 import { expectShape, expectWhole } from './shapes.js';
 import type { KernelCase, KernelSpec } from './types.js';
 
@@ -48,6 +49,20 @@ export const uniformFillKernel: KernelSpec = {
         uniforms: [elements, replicas, keys.replicaStride, output.replicaStride, Number(call.params.stream)],
         bindings: [read(keys), write(output)],
         workgroups: linearGrid(Math.ceil((Math.ceil(elements / 2) * replicas) / 64)),
+      },
+    ];
+  },
+  wasm(call) {
+    const { keys } = call.inputs;
+    const { output } = call.outputs;
+    const elements = elementsPerReplica(output);
+    const replicas = output.shape[0];
+    const flags = [Number(call.params.stream), Number(output.dtype === 'f32')];
+    return [
+      {
+        kernel: 'uniformFill',
+        words: [at(keys), at(output), stride(keys), stride(output), replicas, elements, ...flags],
+        parts: partsFor(16 * replicas * elements),
       },
     ];
   },
