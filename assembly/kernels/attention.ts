@@ -4,6 +4,7 @@
  */
 import { exp4, log1, sum4 } from '../math';
 import { alignUp, shareOf } from '../share';
+import { clearWords } from '../words';
 
 // Parameter words shared with attentionBackward (src/kernels/attention.ts). Addresses in bytes, strides in elements.
 export const QKV: usize = 0; // [R, B, T, 3C]
@@ -69,7 +70,7 @@ function forward(p: usize, sentence: u32, head: u32, scratch: usize): void {
 
 /** to [dim, padded] = the rows' transpose; columns from `length` on are 0. */
 export function transpose(rows: usize, stride: usize, length: u32, dim: u32, padded: u32, to: usize): void {
-  memory.fill(to, 0, 4 * padded * dim);
+  if (length < padded) clearWords(to, padded * dim);
   for (let t: u32 = 0; t < length; t++) {
     const from = rows + stride * t;
     const column = to + 4 * t;
@@ -77,11 +78,12 @@ export function transpose(rows: usize, stride: usize, length: u32, dim: u32, pad
   }
 }
 
-/** to [k] = x . column k, for k below `count` rounded up to 16. */
+/** to [k] = x . column k, for k below `count` rounded up to 8. */
 export function products(x: usize, dim: u32, columns: usize, padded: u32, count: u32, to: usize): void {
   const stride = 4 * padded;
   const end = x + 4 * dim;
-  for (let k: u32 = 0; k < count; k += 16) {
+  let k: u32 = 0;
+  for (; k + 8 < count; k += 16) {
     let y0 = f32x4.splat(0);
     let y1 = f32x4.splat(0);
     let y2 = f32x4.splat(0);
@@ -98,6 +100,18 @@ export function products(x: usize, dim: u32, columns: usize, padded: u32, count:
     v128.store(to + 4 * k, y1, 16);
     v128.store(to + 4 * k, y2, 32);
     v128.store(to + 4 * k, y3, 48);
+  }
+  if (k < count) {
+    let y0 = f32x4.splat(0);
+    let y1 = f32x4.splat(0);
+    let from = columns + 4 * k;
+    for (let at = x; at < end; at += 4, from += stride) {
+      const factor = v128.load32_splat(at);
+      y0 = f32x4.add(y0, f32x4.mul(factor, v128.load(from, 0)));
+      y1 = f32x4.add(y1, f32x4.mul(factor, v128.load(from, 16)));
+    }
+    v128.store(to + 4 * k, y0, 0);
+    v128.store(to + 4 * k, y1, 16);
   }
 }
 

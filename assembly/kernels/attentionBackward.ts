@@ -5,6 +5,7 @@
  */
 import { exp4, sum4 } from '../math';
 import { alignUp, shareOf } from '../share';
+import { clearWords, copyWords } from '../words';
 import {
   BATCH,
   CAUSAL,
@@ -63,8 +64,8 @@ function backward(p: usize, sentence: u32, head: u32, scratch: usize): void {
   const dValues = dKeys + 4 * length * wide;
   transpose(k, row, length, dim, padded, keys);
   transpose(v, row, length, dim, padded, values);
-  memory.fill(dKeys, 0, 8 * length * wide);
-  for (let t: u32 = 0; t < length - queries; t++) memory.fill(dq + row * t, 0, 4 * dim);
+  clearWords(dKeys, 2 * length * wide);
+  for (let t: u32 = 0; t < length - queries; t++) clearWords(dq + row * t, dim);
 
   for (let i: u32 = 0; i < queries; i++) {
     const query = length - queries + i;
@@ -91,8 +92,8 @@ function backward(p: usize, sentence: u32, head: u32, scratch: usize): void {
     addOuter(weights, seen, dRow, dim, wide, dValues);
   }
   for (let t: u32 = 0; t < length; t++) {
-    memory.copy(dq + row * t + 4 * channels, dKeys + 4 * wide * t, 4 * dim);
-    memory.copy(dq + row * t + 8 * channels, dValues + 4 * wide * t, 4 * dim);
+    copyWords(dq + row * t + 4 * channels, dKeys + 4 * wide * t, dim);
+    copyWords(dq + row * t + 8 * channels, dValues + 4 * wide * t, dim);
   }
 }
 

@@ -6,6 +6,7 @@
  * A thread owns a block of columns of a replica, as wide as leaves none idle: the bits do not depend on it.
  */
 import { alignUp, shareOf } from '../share';
+import { clearWords } from '../words';
 
 // Parameter words shared with embedBackward (src/kernels/embed.ts).
 export const TOKENS: usize = 0;
@@ -149,7 +150,7 @@ function rowAddresses(p: usize, t: u32, tokens: usize, weight: usize, stride: us
 
 /** sums [filter, cols]: the sum over the vocabulary of the weight rows of each place. */
 function sumRows(weight: usize, stride: usize, filter: u32, v: u32, cols: u32, sums: usize): void {
-  memory.fill(sums, 0, 4 * cols * filter);
+  clearWords(sums, cols * filter);
   for (let j: u32 = 0; j < filter; j++, sums += 4 * cols)
     for (let u: u32 = 0; u < v; u++, weight += stride) addRow(weight, cols, sums);
 }

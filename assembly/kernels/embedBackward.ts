@@ -5,6 +5,7 @@
  * D is gathered in dWeight itself, windows upwards. A thread owns a block of columns of a replica (and window, when local).
  */
 import { shareOf } from '../share';
+import { clearWords } from '../words';
 import {
   addRow,
   BATCH,
@@ -71,8 +72,8 @@ function backward(p: usize, r: u32, group: u32, from: u32, cols: u32, scratch: u
   const gradient = scratch;
   const maskedSums = gradient + 4 * cols;
   const totals = maskedSums + 4 * cols * filter;
-  memory.fill(maskedSums, 0, 4 * cols * filter);
-  for (let row: u32 = 0; row < filter * v; row++) memory.fill(weight + row * stride, 0, 4 * cols);
+  clearWords(maskedSums, cols * filter);
+  for (let row: u32 = 0; row < filter * v; row++) clearWords(weight + row * stride, cols);
 
   for (let b: u32 = 0; b < batch; b++) {
     const sentence = tokens + 4 * b * load<u32>(p, TOKEN_ROW);
@@ -99,7 +100,7 @@ function backward(p: usize, r: u32, group: u32, from: u32, cols: u32, scratch: u
   const constant = scale * load<f32>(p, CONSTANT);
   for (let j: u32 = 0; j < filter; j++) {
     const rows = weight + j * v * stride;
-    memory.fill(totals, 0, 4 * cols);
+    clearWords(totals, cols);
     for (let u: u32 = 0; u < v; u++) addRow(rows + u * stride, cols, totals);
     for (let u: u32 = 0; u < v; u++)
       for (let c: u32 = 0; c < cols; c++) {

@@ -6,6 +6,7 @@
  * 8 columns, A (TN only) into panels of 4 rows; 4 x 8 results are kept in registers.
  */
 import { alignUp, shareOf } from '../share';
+import { clearWords } from '../words';
 
 // Parameter words (src/kernels/matmul.ts). Addresses in bytes, strides in elements.
 const A: usize = 0;
@@ -124,7 +125,7 @@ function multiply(p: usize, product: u32, rowFrom: u32, rowTo: u32, colFrom: u32
 }
 
 function clear(tile: usize): void {
-  memory.fill(tile, 0, 128);
+  clearWords(tile, 32);
 }
 
 /** tile [4, 8] += four rows of A times a panel of B [depth, 8]. */

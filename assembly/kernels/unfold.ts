@@ -3,6 +3,7 @@
  * shaders/unfold.wgsl. A thread owns sentences.
  */
 import { shareOf } from '../share';
+import { clearWords, copyWords } from '../words';
 
 // Parameter words shared with fold (src/kernels/windows.ts): sentences [R, B, T, C], windows [R, B, T', filter C].
 export const SENTENCES: usize = 0;
@@ -22,7 +23,8 @@ export const ACCUMULATE: usize = 48; // fold only
 export function unfold(p: usize, thread: u32, threads: u32): void {
   const batch = load<u32>(p, BATCH);
   const length = load<i32>(p, LENGTH);
-  const row = 4 * load<u32>(p, CHANNELS);
+  const channels = load<u32>(p, CHANNELS);
+  const row = 4 * channels;
   const count = load<u32>(p, COUNT);
   const filter = load<u32>(p, FILTER);
   const all = batch * load<u32>(p, REPLICAS);
@@ -35,8 +37,8 @@ export function unfold(p: usize, thread: u32, threads: u32): void {
     for (let t: u32 = 0; t < count; t++)
       for (let f: u32 = 0; f < filter; f++, to += row) {
         const token = <i32>(t * load<u32>(p, STRIDE) + f) - load<i32>(p, PADDING);
-        if (token >= 0 && token < length) memory.copy(to, from + token * row, row);
-        else memory.fill(to, 0, row);
+        if (token >= 0 && token < length) copyWords(to, from + token * row, channels);
+        else clearWords(to, channels);
       }
   }
 }
