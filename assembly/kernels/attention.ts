@@ -1,6 +1,6 @@
 /**
  * Multi-head self-attention of whole sentences: out = softmax(scale q k^T) v and the logarithm of each softmax's sum; the
- * twin of shaders/attention*.wgsl. A thread owns heads of sentences; scores of one query at a time, keys four to a vector.
+ * twin of shaders/attention*.wgsl. A thread owns heads of sentences; keys four to a vector.
  */
 import { exp4, log1, sum4 } from '../math';
 import { alignUp, shareOf } from '../share';
@@ -24,7 +24,7 @@ export const DIM: usize = 52; // D
 export const CAUSAL: usize = 56;
 export const SCALE: usize = 60; // f32
 
-/** Scratch: keys transposed [D, T], scores [T]; T rounded up to 16. */
+/** Scratch: keys transposed [D, T], scores of four queries [4, T]; T rounded up to 16. */
 export function attention(p: usize, thread: u32, threads: u32, scratch: usize): void {
   const heads = load<u32>(p, HEADS);
   const units = load<u32>(p, REPLICAS) * load<u32>(p, BATCH) * heads;
@@ -48,12 +48,17 @@ function forward(p: usize, sentence: u32, head: u32, scratch: usize): void {
     load<u32>(p, LOG_SUM) + 4 * (r * load<u32>(p, LOG_SUM_REPLICA) + (b * load<u32>(p, HEADS) + head) * queries);
   const padded = alignUp(length, 16);
   const keys = scratch;
-  const scores = keys + 4 * padded * dim;
+  const block = keys + 4 * padded * dim;
   transpose(q + 4 * channels, row, length, dim, padded, keys);
   for (let i: u32 = 0; i < queries; i++) {
     const query = length - queries + i;
     const seen = load<u32>(p, CAUSAL) ? query + 1 : length;
-    products(q + row * query, dim, keys, padded, seen, scores);
+    if (i % 4 == 0) {
+      const count = min(4, queries - i);
+      const most = load<u32>(p, CAUSAL) ? query + count : length;
+      products(q + row * query, row, count, dim, keys, padded, most, block);
+    }
+    const scores = block + 4 * padded * (i % 4);
     const largest = scaleScores(scores, seen, scale);
     const shift = f32x4.splat(largest);
     let sums = f32x4.splat(0);
@@ -78,40 +83,64 @@ export function transpose(rows: usize, stride: usize, length: u32, dim: u32, pad
   }
 }
 
-/** to [k] = x . column k, for k below `count` rounded up to 8. */
-export function products(x: usize, dim: u32, columns: usize, padded: u32, count: u32, to: usize): void {
-  const stride = 4 * padded;
+/**
+ * to [4, padded] = four rows of x times the columns, for keys below `count` rounded up to 8; rows from `rows` on repeat the
+ * last one.
+ */
+export function products(
+  x: usize,
+  stride: usize,
+  rows: u32,
+  dim: u32,
+  columns: usize,
+  padded: u32,
+  count: u32,
+  to: usize,
+): void {
+  const last = rows - 1;
+  const x1 = stride * min(1, last);
+  const x2 = stride * min(2, last);
+  const x3 = stride * min(3, last);
+  const step = 4 * padded;
   const end = x + 4 * dim;
-  let k: u32 = 0;
-  for (; k + 8 < count; k += 16) {
-    let y0 = f32x4.splat(0);
-    let y1 = f32x4.splat(0);
-    let y2 = f32x4.splat(0);
-    let y3 = f32x4.splat(0);
+  for (let k: u32 = 0; k < count; k += 8) {
+    let c00 = f32x4.splat(0);
+    let c01 = c00;
+    let c10 = c00;
+    let c11 = c00;
+    let c20 = c00;
+    let c21 = c00;
+    let c30 = c00;
+    let c31 = c00;
     let from = columns + 4 * k;
-    for (let at = x; at < end; at += 4, from += stride) {
-      const factor = v128.load32_splat(at);
-      y0 = f32x4.add(y0, f32x4.mul(factor, v128.load(from, 0)));
-      y1 = f32x4.add(y1, f32x4.mul(factor, v128.load(from, 16)));
-      y2 = f32x4.add(y2, f32x4.mul(factor, v128.load(from, 32)));
-      y3 = f32x4.add(y3, f32x4.mul(factor, v128.load(from, 48)));
+    for (let at = x; at < end; at += 4, from += step) {
+      const b0 = v128.load(from, 0);
+      const b1 = v128.load(from, 16);
+      let a = v128.load32_splat(at);
+      c00 = f32x4.add(c00, f32x4.mul(a, b0));
+      c01 = f32x4.add(c01, f32x4.mul(a, b1));
+      a = v128.load32_splat(at + x1);
+      c10 = f32x4.add(c10, f32x4.mul(a, b0));
+      c11 = f32x4.add(c11, f32x4.mul(a, b1));
+      a = v128.load32_splat(at + x2);
+      c20 = f32x4.add(c20, f32x4.mul(a, b0));
+      c21 = f32x4.add(c21, f32x4.mul(a, b1));
+      a = v128.load32_splat(at + x3);
+      c30 = f32x4.add(c30, f32x4.mul(a, b0));
+      c31 = f32x4.add(c31, f32x4.mul(a, b1));
     }
-    v128.store(to + 4 * k, y0, 0);
-    v128.store(to + 4 * k, y1, 16);
-    v128.store(to + 4 * k, y2, 32);
-    v128.store(to + 4 * k, y3, 48);
-  }
-  if (k < count) {
-    let y0 = f32x4.splat(0);
-    let y1 = f32x4.splat(0);
-    let from = columns + 4 * k;
-    for (let at = x; at < end; at += 4, from += stride) {
-      const factor = v128.load32_splat(at);
-      y0 = f32x4.add(y0, f32x4.mul(factor, v128.load(from, 0)));
-      y1 = f32x4.add(y1, f32x4.mul(factor, v128.load(from, 16)));
-    }
-    v128.store(to + 4 * k, y0, 0);
-    v128.store(to + 4 * k, y1, 16);
+    let target = to + 4 * k;
+    v128.store(target, c00, 0);
+    v128.store(target, c01, 16);
+    target += step;
+    v128.store(target, c10, 0);
+    v128.store(target, c11, 16);
+    target += step;
+    v128.store(target, c20, 0);
+    v128.store(target, c21, 16);
+    target += step;
+    v128.store(target, c30, 0);
+    v128.store(target, c31, 16);
   }
 }
 

@@ -29,7 +29,7 @@ import {
   weightedRows,
 } from './attention';
 
-/** Scratch: keys and values transposed [D, T] each, P and dP [T] each, dk and dv [T, D] each; T rounded up to 16, D to 4. */
+/** Scratch: keys and values transposed [D, T] each, P and dP of four queries [4, T] each, dk and dv [T, D] each; T rounded up to 16, D to 4. */
 export function attentionBackward(p: usize, thread: u32, threads: u32, scratch: usize): void {
   const heads = load<u32>(p, HEADS);
   const units = load<u32>(p, REPLICAS) * load<u32>(p, BATCH) * heads;
@@ -58,9 +58,9 @@ function backward(p: usize, sentence: u32, head: u32, scratch: usize): void {
   const wide = alignUp(dim, 4);
   const keys = scratch;
   const values = keys + 4 * padded * dim;
-  const weights = values + 4 * padded * dim;
-  const dWeights = weights + 4 * padded;
-  const dKeys = dWeights + 4 * padded;
+  const block = values + 4 * padded * dim;
+  const dBlock = block + 16 * padded;
+  const dKeys = dBlock + 16 * padded;
   const dValues = dKeys + 4 * length * wide;
   transpose(k, row, length, dim, padded, keys);
   transpose(v, row, length, dim, padded, values);
@@ -71,8 +71,14 @@ function backward(p: usize, sentence: u32, head: u32, scratch: usize): void {
     const query = length - queries + i;
     const seen = load<u32>(p, CAUSAL) ? query + 1 : length;
     const dRow = dOut + 4 * channels * i;
-    products(q + row * query, dim, keys, padded, seen, weights);
-    products(dRow, dim, values, padded, seen, dWeights);
+    if (i % 4 == 0) {
+      const count = min(4, queries - i);
+      const most = load<u32>(p, CAUSAL) ? query + count : length;
+      products(q + row * query, row, count, dim, keys, padded, most, block);
+      products(dRow, 4 * channels, count, dim, values, padded, most, dBlock);
+    }
+    const weights = block + 4 * padded * (i % 4);
+    const dWeights = dBlock + 4 * padded * (i % 4);
     scaleScores(weights, seen, f32x4.splat(scale));
     const logSum = v128.load32_splat(logSums + 4 * i);
     let sums = f32x4.splat(0);

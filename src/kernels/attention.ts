@@ -56,7 +56,7 @@ export const attentionKernel: KernelSpec = {
     const s = call.params as AttentionParams;
     const { out, logsumexp } = call.outputs;
     const padded = Math.ceil(s.tokens / 16) * 16;
-    return [wasmAttention('attention', s, [call.inputs.qkv, out, logsumexp], 4 * padded * (s.dim + 1))];
+    return [wasmAttention('attention', s, [call.inputs.qkv, out, logsumexp], 4 * padded * (s.dim + 4))];
   },
   cost(call: Call) {
     const s = call.params as AttentionParams;

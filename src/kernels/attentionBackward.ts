@@ -72,7 +72,7 @@ export const attentionBackwardKernel: KernelSpec = {
     const s = call.params as AttentionParams;
     const { qkv, logsumexp, dOut } = call.inputs;
     const padded = Math.ceil(s.tokens / 16) * 16;
-    const bytes = 4 * (2 * padded * (s.dim + 1) + 2 * s.tokens * Math.ceil(s.dim / 4) * 4);
+    const bytes = 4 * (2 * padded * (s.dim + 4) + 2 * s.tokens * Math.ceil(s.dim / 4) * 4);
     return [wasmAttention('attentionBackward', s, [qkv, dOut, logsumexp, call.outputs.dQkv], bytes)];
   },
   cost(call: Call) {
