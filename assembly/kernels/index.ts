@@ -18,6 +18,7 @@ import { meanPositionsBackward } from './meanPositionsBackward';
 import { reduce, reduceFinish } from './reduce';
 import { sample } from './sample';
 import { sgd } from './sgd';
+import { similarity, similarityMean, similarityRows } from './similarity';
 import { tick } from './tick';
 import { unfold } from './unfold';
 import { uniformFill } from './uniformFill';
@@ -47,6 +48,9 @@ export const OP_reduce: u32 = 22;
 export const OP_reduceFinish: u32 = 23;
 export const OP_clip: u32 = 24;
 export const OP_uniformFill: u32 = 25;
+export const OP_similarity: u32 = 40;
+export const OP_similarityRows: u32 = 41;
+export const OP_similarityMean: u32 = 42;
 
 /** One thread's share of a command. p: its parameter words; scratch: memory of this thread's own. */
 export function execute(op: u32, p: usize, thread: u32, threads: u32, scratch: usize): void {
@@ -125,6 +129,15 @@ export function execute(op: u32, p: usize, thread: u32, threads: u32, scratch: u
       break;
     case OP_uniformFill:
       uniformFill(p, thread, threads);
+      break;
+    case OP_similarity:
+      similarity(p, thread, threads);
+      break;
+    case OP_similarityRows:
+      similarityRows(p, thread, threads);
+      break;
+    case OP_similarityMean:
+      similarityMean(p, thread);
       break;
   }
 }

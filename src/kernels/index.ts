@@ -24,6 +24,7 @@ import { meanPositionsBackwardKernel } from './meanPositionsBackward.js';
 import { reduceKernel } from './reduce.js';
 import { sampleKernel } from './sample.js';
 import { sgdKernel } from './sgd.js';
+import { similarityKernel } from './similarity.js';
 import { tickKernel } from './tick.js';
 import type { KernelSpec } from './types.js';
 import { unfoldKernel } from './unfold.js';
@@ -39,6 +40,7 @@ export const kernels = {
   meanPositions: meanPositionsKernel,
   meanPositionsBackward: meanPositionsBackwardKernel,
   matmul: matmulKernel,
+  similarity: similarityKernel,
   tick: tickKernel,
   adamw: adamwKernel,
   sgd: sgdKernel,
