@@ -4,6 +4,7 @@ import type { Experiment } from '../core/experiment.js';
 import { formatRecord, parseRecords, type RunRecord } from '../core/records.js';
 import type { Rules } from '../core/rules.js';
 import type { SafeFile } from '../core/safetensors.js';
+import type { MeasureTable } from '../models/measure.js';
 import type { Executor } from '../plan/executor.js';
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type ReplicaProgress } from './checkpoint.js';
 import { files, type RunFolder } from './folder.js';
@@ -32,6 +33,8 @@ export interface TrainOptions {
   onProgress?: (progress: Progress) => void;
   /** Told before the first step. memoryBytes: on the device. */
   onStart?: (start: { executor: string; memoryBytes: number; step: number; steps: number }) => void;
+  /** What experiment.measures may name. */
+  measures?: MeasureTable;
   /** Goes into the records: what this program runs in. */
   runtime?: string;
   /** Milliseconds between checkpoints; default 30 000. */
@@ -92,7 +95,7 @@ class Run {
   async go(): Promise<TrainResult> {
     const { init, resume } = this.options;
     const old = await this.#examineFolder();
-    const training = trainingProgram(this.members);
+    const training = trainingProgram(this.members, this.options.measures);
     const checkpoint = old.checkpoint && resume ? this.#decode(training, old.checkpoint) : undefined;
     if (init) initialWeights(training, this.members[0], init);
     const given = this.options.executor;
@@ -223,6 +226,7 @@ class Run {
 
   async #evaluate(trainer: Trainer): Promise<void> {
     const results = await trainer.evaluate();
+    const values = await trainer.measure();
     const { budget } = this.experiment;
     const improved = results.map(({ loss }, r) => {
       const best = this.#progress[r].bestLoss;
@@ -241,11 +245,14 @@ class Run {
         type: 'eval',
         replica,
         step: this.#step,
-        samples: this.#step * budget.batch * budget.accumulate,
+        samples: this.#samples(),
         loss,
         accuracy,
         elapsed_ms: Math.round(this.#elapsed()),
       });
+      for (const { replica: r, ...value } of values)
+        if (r === replica)
+          await this.#emit({ type: 'measure', replica, step: this.#step, samples: this.#samples(), ...value });
       if (!Number.isFinite(loss)) p.ended = 'diverged';
       else if (budget.stopLoss !== undefined && loss <= budget.stopLoss) p.ended = 'done';
       if (p.ended) await this.#emit({ type: 'end', replica, reason: p.ended });
@@ -262,6 +269,11 @@ class Run {
     };
     await this.options.folder.write(files.checkpoint, encodeCheckpoint(checkpoint, trainer.training));
     this.#checkpointAt = this.#now();
+  }
+
+  #samples(): number {
+    const { batch, accumulate } = this.experiment.budget;
+    return this.#step * batch * accumulate;
   }
 
   #elapsed(): number {

@@ -1,6 +1,8 @@
 import { clockWords } from '../core/clock.js';
+import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import { grammarImage } from '../core/grammar-image.js';
+import { nearest } from '../core/nearest.js';
 import { SOURCE_WORDS, type Source, sourceWords } from '../core/sample-source.js';
 import { streamKey } from '../core/threefry.js';
 import { blend } from '../kernels/blend.js';
@@ -8,6 +10,7 @@ import { crossEntropy } from '../kernels/crossEntropy.js';
 import { sample } from '../kernels/sample.js';
 import { tick } from '../kernels/tick.js';
 import { createModel } from '../models/index.js';
+import type { Measure, MeasureContext, MeasureSpec, MeasureTable } from '../models/measure.js';
 import { declare, type Model, type ModelShape, modelShape } from '../models/types.js';
 import { type PlanBuilder, ProgramBuilder } from '../plan/builder.js';
 import type { Program, Tensor } from '../plan/types.js';
@@ -28,6 +31,7 @@ export interface TrainingProgram {
   moments: Tensor[]; // [R, P] each
   best: Tensor; // [R, P], weights of the lowest test loss
   improved: Tensor; // f32 [R, 2], weights of the plan `keep`: (0, 1) copies, (1, 0) leaves
+  measures: Measure[]; // in the order of the experiment's list
   /** Initial values that do not change: grammars and sources. */
   constants: { tensor: Tensor; data: Uint32Array }[];
 }
@@ -37,10 +41,11 @@ const EVAL_BATCH = 1024;
 const DROPOUTS_PER_PASS = 1024; // numbers set aside for the dropouts of one batch
 
 /**
- * Plans: `train` (one optimiser step), `evaluate` (one chunk of the test set), `keep` (copy improved weights to `best`).
+ * Plans: `train` (one optimiser step), `evaluate` (one chunk of the test set), `keep` (copy improved weights to `best`), and
+ * one for each measure the experiment names, looked up in `table`.
  * All members have the same shapes; seeds, grammars, rates and P may differ.
  */
-export function trainingProgram(members: readonly Member[]): TrainingProgram {
+export function trainingProgram(members: readonly Member[], table: MeasureTable = {}): TrainingProgram {
   const { experiment } = members[0];
   const model = createModel(experiment);
   const shape = modelShape(experiment);
@@ -80,8 +85,22 @@ export function trainingProgram(members: readonly Member[]): TrainingProgram {
   const improved = builder.persistent('improved', [2]);
   blend(builder.plan('keep'), { label: 'best weights', x: params, out: best, weights: improved });
 
+  const { accumulate } = experiment.budget;
+  const context: MeasureContext = {
+    builder,
+    model,
+    shape,
+    members,
+    grammar: data.grammar,
+    testSource: data.test,
+    plain: data.plain.test,
+    gradients: builder.block(accumulate > 1 ? 'gradient sum' : 'grads'),
+  };
+  const measures = experiment.measures.map((name) => measureOf(name, table).build(context));
+
   return {
     program: builder.build(),
+    measures,
     model,
     shape,
     state,
@@ -93,8 +112,17 @@ export function trainingProgram(members: readonly Member[]): TrainingProgram {
     moments,
     best,
     improved,
-    constants: data.constants,
+    constants: [...data.constants, ...measures.flatMap((m) => m.constants)],
   };
+}
+
+function measureOf(name: string, table: MeasureTable): MeasureSpec {
+  if (Object.hasOwn(table, name)) return table[name];
+  const known = Object.keys(table);
+  const guess = nearest(name, known);
+  throw new InputError(
+    `measures: got "${name}"; ${guess ? `did you mean ${guess}?` : known.length ? `there are ${known.join(', ')}` : 'none are available here'}`,
+  );
 }
 
 interface Data {

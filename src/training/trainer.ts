@@ -4,6 +4,7 @@ import type { SafeFile } from '../core/safetensors.js';
 import { type Key, streamKey, threefry } from '../core/threefry.js';
 import { fromDisk } from '../models/disk.js';
 import { modelSpec } from '../models/index.js';
+import type { MeasureValue } from '../models/measure.js';
 import type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import { type Member, plannedSteps } from './members.js';
@@ -87,6 +88,13 @@ export class Trainer {
       }
       return { loss: loss / training.chunks, accuracy: accuracy / training.chunks };
     });
+  }
+
+  /** The experiment's measures at the current weights. */
+  async measure(): Promise<MeasureValue[]> {
+    const values: MeasureValue[] = [];
+    for (const measure of this.training.measures) values.push(...(await measure.read(this.loaded)));
+    return values;
   }
 
   /** Copies the weights of the flagged replicas to `best`. */

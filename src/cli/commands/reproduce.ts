@@ -5,6 +5,7 @@ import { type Command, Option } from 'commander';
 import { analyze } from '../../analysis/analyze.js';
 import type { Analysis } from '../../analysis/results.js';
 import { contentHash } from '../../core/canonical.js';
+import { measures } from '../../measures/index.js';
 import { openExecutor } from '../../platform/executor.js';
 import { openRunFolder } from '../../platform/nodeFolder.js';
 import { readRunFolder } from '../../platform/runFolders.js';
@@ -105,7 +106,7 @@ async function trainMissing(
             `${plan.length} runs on ${opened.executor.description}, into ${runs}; stopped runs continue with the same command`,
           );
         }
-        return train(experiment, { executor: opened.executor, folder, resume: true, ...hooks });
+        return train(experiment, { executor: opened.executor, folder, resume: true, measures, ...hooks });
       },
       {
         signal,

@@ -7,6 +7,7 @@ import { FileError, InputError } from '../../core/errors.js';
 import { type Experiment, experimentJsonSchema, parseExperiment } from '../../core/experiment.js';
 import { decodeSafetensors, type SafeFile } from '../../core/safetensors.js';
 import { applySettings } from '../../core/settings.js';
+import { measures } from '../../measures/index.js';
 import { createModel } from '../../models/index.js';
 import { type OpenExecutor, openExecutor } from '../../platform/executor.js';
 import { openRunFolder } from '../../platform/nodeFolder.js';
@@ -70,6 +71,7 @@ export function addTrain(program: Command, io: CommandContext): void {
             folder,
             resume: options.resume,
             init,
+            measures,
             runtime: io.platform.runtime,
             signal: abort.signal,
             checkpointMs: options.checkpointSeconds * 1000,

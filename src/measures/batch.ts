@@ -1,0 +1,24 @@
+/** The sentences that measures look at: the first of the test set, the same every time. */
+import { CLOCK_WORDS } from '../core/clock.js';
+import { sample } from '../kernels/sample.js';
+import type { MeasureContext } from '../models/measure.js';
+import type { PlanBuilder } from '../plan/builder.js';
+import type { Tensor } from '../plan/types.js';
+
+/** A counter that stays at 0. One a measure. */
+export function declareClock({ builder }: MeasureContext, measure: string): Tensor {
+  return builder.persistent(`measure/${measure}/clock`, [CLOCK_WORDS], 'u32');
+}
+
+export interface TestBatch {
+  tokens: Tensor; // u32 [R, B, d]
+  clock: Tensor;
+  change?: Tensor; // u32 [R, 6]
+  hidden?: Tensor; // u32 [R, B, nodes]
+}
+
+/** Fills `tokens` with the first sentences of the test set, after `change` if there is one. */
+export function addTestBatch(context: MeasureContext, plan: PlanBuilder, batch: TestBatch): void {
+  const { grammar, testSource: source, plain, shape } = context;
+  sample(plan, { label: 'sentences', s: shape.s, L: shape.L, grammar, source, plain, ...batch });
+}

@@ -1,0 +1,80 @@
+import { InputError } from '../core/errors.js';
+import { streamKey, threefry } from '../core/threefry.js';
+import { Parser } from '../grammar/parser.js';
+import type { Measure, MeasureContext, MeasureSpec, MeasureValue } from '../models/measure.js';
+import { addTestBatch, declareClock } from './batch.js';
+
+const BATCH = 512;
+
+/**
+ * Fraction of test sentences whose last s^level tokens derive from one symbol after the last token was replaced by the
+ * network's: the most probable one (`grammatical`), or one drawn from its probabilities (`grammatical-sampled`).
+ */
+export const grammaticality: MeasureSpec = {
+  about: 'fraction of predicted and of sampled last tokens that obey the rules, per level',
+  build,
+};
+
+function build(context: MeasureContext): Measure {
+  const { builder, model, shape, members } = context;
+  if (shape.task === 'class')
+    throw new InputError("measures: grammaticality looks at predicted tokens; take task.kind 'last' or 'auto'");
+  const { d, L, classes: v } = shape;
+  const tokens = builder.persistent('measure/grammaticality/tokens', [BATCH, d], 'u32');
+  const plan = builder.plan('measure/grammaticality');
+  addTestBatch(context, plan, { tokens, clock: declareClock(context, 'grammaticality') });
+  const { logits } = model.forward(plan, { tokens, batch: BATCH, training: false });
+  const parsers = members.map(({ rules }) => new Parser(rules));
+  return {
+    constants: [],
+    async read(loaded) {
+      await loaded.run(plan.name);
+      const sentences = await loaded.read(tokens);
+      const scores = await loaded.read(logits);
+      const perReplica = scores.length / members.length;
+      const perSentence = perReplica / BATCH; // the last v of them are about the last token
+      return members.flatMap(({ seed }, replica) => {
+        const key = streamKey(seed, 'generate', 1);
+        const rows = sentences.slice(replica * BATCH * d, (replica + 1) * BATCH * d);
+        const score = (b: number) => {
+          const end = replica * perReplica + (b + 1) * perSentence;
+          return scores.subarray(end - v, end) as Float32Array;
+        };
+        const consistency = (choose: (row: Float32Array, b: number) => number) => {
+          for (let b = 0; b < BATCH; b++) rows[b * d + d - 1] = choose(score(b), b);
+          return parsers[replica].lastTokenConsistency(rows, BATCH).slice(1);
+        };
+        const values = (name: string, fractions: number[]): MeasureValue[] =>
+          fractions.map((value, i) => ({ replica, name, level: i + 1, value }));
+        if (!scores.slice(replica * perReplica, (replica + 1) * perReplica).every(Number.isFinite))
+          return ['grammatical', 'grammatical-sampled'].flatMap((n) => values(n, new Array(L).fill(Number.NaN)));
+        return [
+          ...values('grammatical', consistency(largest)),
+          ...values(
+            'grammatical-sampled',
+            consistency((row, b) => draw(row, threefry(key, b, 0)[0] / 2 ** 32)),
+          ),
+        ];
+      });
+    },
+  };
+}
+
+/** Index of the largest value, the first on a tie. */
+export function largest(row: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 1; i < row.length; i++) if (row[i] > row[best]) best = i;
+  return best;
+}
+
+/** The token that a uniform number in [0, 1) picks from softmax(logits / temperature). */
+export function draw(logits: ArrayLike<number>, uniform: number, temperature = 1): number {
+  const most = logits[largest(logits)];
+  const weights = Array.from(logits, (z) => Math.exp((z - most) / temperature));
+  let left = uniform * weights.reduce((a, b) => a + b, 0);
+  for (let i = 0; i < weights.length; i++) {
+    left -= weights[i];
+    if (left < 0) return i;
+  }
+  return largest(logits); // rounding at the upper end
+}

@@ -1,0 +1,8 @@
+import type { MeasureTable } from '../models/measure.js';
+import { grammaticality } from './grammaticality.js';
+import { invariance } from './invariance.js';
+import { norms } from './norms.js';
+import { readout } from './readout.js';
+
+/** Every measure that an experiment may name. One line a measure. */
+export const measures = { invariance, grammaticality, readout, norms } satisfies MeasureTable;

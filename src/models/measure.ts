@@ -1,0 +1,42 @@
+/** What a measure of representation is: it adds plans of its own to the training program and reads what they leave. */
+import type { Rules } from '../core/rules.js';
+import type { ProgramBuilder } from '../plan/builder.js';
+import type { LoadedProgram } from '../plan/executor.js';
+import type { Tensor } from '../plan/types.js';
+import type { Model, ModelShape } from './types.js';
+
+export interface MeasureContext {
+  builder: ProgramBuilder;
+  model: Model;
+  shape: ModelShape;
+  members: readonly { rules: Rules; seed: number }[]; // one a replica
+  grammar: Tensor; // u32 [R, G]
+  testSource: Tensor; // u32 [R, 16], sentences that are not trained on
+  plain: boolean; // the test source is a stream without epochs in every replica
+  gradients: Tensor; // [R, P], of the last step
+}
+
+/** One number of one replica, as it goes into the records. */
+export interface MeasureValue {
+  replica: number;
+  name: string;
+  layer?: number; // hidden layers counted from 1 at the input
+  level?: number; // counted from the leaves
+  value: number;
+}
+
+export interface Measure {
+  /** Initial values of tensors that do not change. */
+  constants: { tensor: Tensor; data: Uint32Array }[];
+  /** Runs its plans at the current weights. */
+  read(loaded: LoadedProgram): Promise<MeasureValue[]>;
+}
+
+export interface MeasureSpec {
+  /** One line for help texts. */
+  about: string;
+  /** @throws InputError when the experiment offers nothing to measure. */
+  build(context: MeasureContext): Measure;
+}
+
+export type MeasureTable = Readonly<Record<string, MeasureSpec>>;
