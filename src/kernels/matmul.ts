@@ -240,7 +240,9 @@ function tileOf(p: Params, ranges: number, replicas: number, traits: AdapterTrai
     return { tile: tuned, ranges: ranges / tuned.kg };
   const workgroups = (t: Tile) => Math.ceil(p.m / t.bm) * Math.ceil(p.n / t.bn) * replicas * p.groups;
   const fits = (t: Tile) => p.m > t.bm / 2 && p.n > t.bn / 2 && tileFits(t, traits);
-  const alone = defaultTiles.map((t) => ({ ...t, kg: 1 })).filter(fits);
+  const alone = defaultTiles
+    .map((t) => ({ ...t, kg: 1 }))
+    .filter((t) => fits(t) && (ranges === 1 || t.bm * t.bn >= 4096));
   // Two sets of sums in registers: 8 x 8 a thread would be too many.
   for (const tile of alone)
     if (workgroups(tile) >= 264 && (ranges === 1 || tile.tm * tile.tn <= 32)) return { tile, ranges };
