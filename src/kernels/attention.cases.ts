@@ -41,20 +41,24 @@ const shapes: readonly [string, AttentionCase][] = [
 ];
 
 /** The same shapes for forward and backward. */
-export function attentionCases(build: Build): KernelCase[] {
-  return shapes.map(([name, shape]) => ({ name, ...attentionCase(build, shape) }));
+export function attentionCases(build: Build, gradient = false): KernelCase[] {
+  return shapes.map(([name, shape]) => ({ name, ...attentionCase(build, shape, gradient) }));
 }
 
-export function attentionCase(build: Build, shape: AttentionCase): Omit<KernelCase, 'name'> {
+/** gradient: the call is the backward one. */
+export function attentionCase(build: Build, shape: AttentionCase, gradient = false): Omit<KernelCase, 'name'> {
   const { replicas = 2, batch, tokens, heads, dim, causal, lastQueryOnly, scale = dim ** -0.5 } = shape;
   const queries = lastQueryOnly ? 1 : tokens;
   // A score is a sum of D products of order 1: off by at most D scale 2^-24 times a few, and so is the exponent of every
   // probability; the sums over at most T keys of values of order 1 to 4 carry that on.
   const score = 16 * dim * Math.abs(scale) * 2 ** -24;
+  // dQ and dK are scale times a sum of dScores, each off by as much as a probability. An H200 computes the scores of the two
+  // passes with different fusing: at scale 3000 dQ was off by 22 where one key has all the weight.
+  const carried = gradient ? Math.max(1, Math.abs(scale)) : 1;
   return {
     replicas,
     rtol: 2 ** -18 + score,
-    atol: 2 ** -18 + 4 * score,
+    atol: (2 ** -18 + 4 * score) * carried,
     build(plan) {
       const p = plan.program;
       const channels = heads * dim;

@@ -87,7 +87,7 @@ export const attentionBackwardKernel: KernelSpec = {
     const dOut = plan.program.persistent('dOut', out.shape.slice(1));
     const dQkv = plan.program.persistent('dQkv', qkv.shape.slice(1));
     attentionBackward(plan, { ...options, qkv, out, logsumexp, dOut, dQkv });
-  }),
+  }, true),
 };
 
 interface Strides {
