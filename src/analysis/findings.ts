@@ -2,7 +2,7 @@ import { refinedMeanSquare } from '../theory/index.js';
 import { lawNames } from './collapse.js';
 import { families, type ModelKind, shapeName } from './curves.js';
 import { predictedPower } from './exponents.js';
-import { round, showEstimate, showNumber } from './format.js';
+import { round, showEstimate, showNumber, showPower } from './format.js';
 import type { Finding, Results, Verdict } from './results.js';
 import type { Estimate } from './statistics.js';
 
@@ -180,14 +180,14 @@ export function summaryOf(r: Results, findings: readonly Finding[]): string[] {
     const power = r.ratioExponents.find((x) => x.ell === top && x.series.startsWith(`${name} / `));
     lines.push(
       `P_${top}(${name}) / P_${top}(${own[0].denominator}): ${own.map((x) => `${sizeLabel(r, x.shape)} ${showEstimate(x.estimate)}`).join(', ')}` +
-        (power ? `; grows like m^${showEstimate(power.estimate)}, predicted m^${power.predicted ?? '?'}` : ''),
+        (power ? `; grows like ${showPower(power.estimate)}, predicted m^${power.predicted ?? '?'}` : ''),
     );
   }
   const deepest = Math.max(0, ...r.exponents.map((x) => x.ell));
   const powers = r.exponents.filter((x) => x.ell === deepest);
   if (powers.length)
     lines.push(
-      `P_${deepest} grows like ${powers.map((x) => `m^${showEstimate(x.estimate)} for ${x.series} (predicted m^${x.predicted ?? '?'}: ${compare(x.predicted, x.estimate)})`).join(', ')}`,
+      `P_${deepest} grows like ${powers.map((x) => `${showPower(x.estimate)} for ${x.series} (predicted m^${x.predicted ?? '?'}: ${compare(x.predicted, x.estimate)})`).join(', ')}`,
     );
   const count = (v: Verdict) => findings.filter((f) => f.verdict === v).length;
   const problems = r.notes.length ? `; ${r.notes.length} notes in the report` : '';

@@ -26,6 +26,11 @@ export function showEstimate(e: Estimate): string {
   return Number.isNaN(e.low) ? showNumber(e.value) : `${showNumber(e.value)} ${showInterval(e)}`;
 }
 
+/** A power of m: `m^2.1 [1.8, 2.5]`, `m^(≥ 1.4)`. */
+export function showPower(e: Estimate): string {
+  return e.bound === 'none' ? `m^${showEstimate(e)}` : `m^(${showEstimate(e)})`;
+}
+
 /** The interval as `[low, high]`; empty without one. */
 export function showInterval({ low, high, bound }: Estimate): string {
   if (bound === 'unknown' || (Number.isNaN(low) && Number.isNaN(high))) return '';

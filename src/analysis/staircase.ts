@@ -80,10 +80,17 @@ export function positionTable(curves: readonly Curve[]): PositionRow[] {
     const found = group.map((curve) => ({ curve, positions: positionsOf(curve) }));
     const steps = Math.max(0, ...group.map((c) => (c.plateaus?.length ?? 1) - 1));
     for (let ell = 1; ell <= steps; ell++) {
-      const here = found.flatMap(({ curve, positions }) =>
+      const all = found.flatMap(({ curve, positions }) =>
         positions
           .filter((p) => p.ell === ell)
-          .map((p) => ({ grammar: curve.grammar, value: p.logSamples, bound: p.bound })),
+          .map((p) => ({ grammar: curve.grammar, value: p.logSamples, bound: p.bound, status: curve.status })),
+      );
+      // A run that was stopped before any other got there says nothing yet: it would only turn the mean into a bound.
+      const first = Math.min(...all.filter((p) => p.bound === 'none').map((p) => p.value));
+      const here = all.filter(
+        (p) =>
+          !(p.bound === 'lower' && (p.status === 'unfinished' || p.status === 'interrupted') && p.value < first) ||
+          first === Infinity,
       );
       if (!here.length) continue;
       const units = unitsOf(here);

@@ -77,6 +77,15 @@ test('a run without an end record is used up to where it is; a half-written line
   assert.is(result.positions.find((p) => p.ell === 3)!.estimate.bound, 'lower');
 });
 
+test('a run stopped before the others took a step does not turn their mean into a bound', async () => {
+  const files = [run({ path: 'whole' }), run({ path: 'begun', end: 'none', seed: 1, steps: 1000 })];
+  const third = (await analyze(files, quiet)).positions.find((p) => p.ell === 3)!;
+  assert.equal([third.estimate.bound, third.curves], ['none', 1]);
+  const ended = [files[0], run({ path: 'short', seed: 1, steps: 1000 })]; // it ended there: that is a bound
+  const bounded = (await analyze(ended, quiet)).positions.find((p) => p.ell === 3)!;
+  assert.equal([bounded.estimate.bound, bounded.curves], ['lower', 2]);
+});
+
 test('a resumed run counts a repeated step once and forgets the first end', async () => {
   const files = run({ end: 'interrupted' });
   const twice = files.records! + files.records!.replaceAll('interrupted', 'done');

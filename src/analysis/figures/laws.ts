@@ -3,7 +3,7 @@ import { sampleComplexity } from '../../theory/index.js';
 import { lawNames } from '../collapse.js';
 import { density, families, shapeName } from '../curves.js';
 import { lossAt, predictedPower } from '../exponents.js';
-import { showEstimate } from '../format.js';
+import { showEstimate, showPower } from '../format.js';
 import type { Analysis } from '../results.js';
 import { groupBy } from '../staircase.js';
 import { type Canvas, compose, type ErrorPoint, errorPoints, logAxis, type Panel, tickedAxis } from './canvas.js';
@@ -19,8 +19,7 @@ export const positionsFigure: FigureSpec = {
     predicts:
       'P_ell (1-f) / v grows like m^(ell+1) for a CNN (m for ell = 1) and m^(2 ell - 1) for a transformer; a locally connected net is expected to follow the transformer. Lines have the predicted slopes, heights are free.',
     measured:
-      exponents.map((e) => `${e.series}, ell=${e.ell}: m^${showEstimate(e.estimate)}`).join('; ') ||
-      'one value of m only.',
+      exponents.map((e) => `${e.series}, ell=${e.ell}: ${showPower(e.estimate)}`).join('; ') || 'one value of m only.',
   }),
   draw: (analysis, canvas) => {
     const rows = analysis.positions.filter((p) => density(p.shape) < 1);
@@ -57,7 +56,7 @@ export const ratiosFigure: FigureSpec = {
     return {
       predicts: `without weight sharing every block learns anew: P_ell over that of the CNN grows like m^(ell-2), so like m for ell = 3, and not at all for ell = 2. Lines have the predicted slopes, heights are free.`,
       measured: `${last.map((r) => `${r.numerator}, ell=${top}, m=${r.shape.m}: ${showEstimate(r.estimate)}`).join('; ')}. Growth: ${
-        ratioExponents.map((e) => `ell=${e.ell}, ${e.series}: m^${showEstimate(e.estimate)}`).join('; ') ||
+        ratioExponents.map((e) => `ell=${e.ell}, ${e.series}: ${showPower(e.estimate)}`).join('; ') ||
         'one value of m only'
       }.`,
     };

@@ -55,8 +55,9 @@ function curvePanel(group: readonly Curve[], row: number, looks: ReadonlyMap<str
   );
   const steps = plateaus.map((H, ell) => ({ H, ell }));
   const top = Math.max(plateaus[0] ?? 0, ...all.map((p) => Math.min(p.loss, (plateaus[0] ?? p.loss) * 1.2)));
-  // A plateau closer than a line of text to the one above is drawn without its name.
-  const named = steps.filter((s, i) => i === 0 || plateaus[i - 1] - s.H > top / 12);
+  // A plateau closer than a line of text to the last one that was named stays without a name.
+  const named: typeof steps = [];
+  for (const step of steps) if (!named.length || named[named.length - 1].H - step.H > top / 7.5) named.push(step);
   return {
     title: `${shapeName(group[0].shape)}, grammar ${row + 1}`,
     options: {

@@ -3,7 +3,7 @@ import { sampleComplexity } from '../../theory/index.js';
 import { lawNames } from '../collapse.js';
 import { CORRELATION_SAMPLES } from '../correlations.js';
 import { density, families, shapeName } from '../curves.js';
-import { showEstimate, showNumber } from '../format.js';
+import { showEstimate, showNumber, showPower } from '../format.js';
 import { groupBy } from '../staircase.js';
 import { compose, errorPoints, logAxis, type Panel, tickedAxis } from './canvas.js';
 import { bySize, seriesLegend } from './learning.js';
@@ -154,7 +154,7 @@ export const invarianceFigure: FigureSpec = {
       [
         ...invarianceExponents.map(
           (e) =>
-            `${e.series}, layer ${e.layer}, level ${e.level}: transition grows like m^${showEstimate(e.estimate)} (predicted m^${e.predicted ?? '-'})`,
+            `${e.series}, layer ${e.layer}, level ${e.level}: transition grows like ${showPower(e.estimate)} (predicted m^${e.predicted ?? '-'})`,
         ),
         ...invariance
           .filter((r) => r.overStep)
@@ -166,7 +166,7 @@ export const invarianceFigure: FigureSpec = {
       ].join('; ') || 'no transition was reached.',
   }),
   draw: (analysis, canvas) => {
-    const curves = analysis.invarianceCurves.filter((c) => density(c.shape) < 1);
+    const curves = analysis.invarianceCurves.filter((c) => density(c.shape) < 1 && c.points.length > 2);
     if (!curves.length) return undefined;
     const sizes = groupBy(curves, (c) => shapeName(c.shape)).sort(bySize);
     const looks = looksFor(
