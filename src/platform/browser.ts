@@ -1,6 +1,7 @@
 /** WebGPU in a page or a web worker. */
 import { AdapterError } from '../core/errors.js';
 import { type GpuSession, openGpu } from '../gpu/device.js';
+import { openOriginFolder } from './opfsFolder.js';
 import type { OpenPlatformGpuOptions, Platform } from './platform.js';
 import { spawnWebThread } from './webThread.js';
 
@@ -12,6 +13,7 @@ export const browserPlatform: Platform = {
   openGpu: openBrowserGpu,
   wantedAdapter: () => undefined,
   cores: globalThis.navigator?.hardwareConcurrency ?? 1,
+  openFolder: openOriginFolder,
   spawnThread: spawnWebThread,
 };
 

@@ -1,5 +1,6 @@
 /** What the entry points need to know of where they run; node, deno and browser each provide one. */
 import type { AdapterSummary, GpuSession, OpenGpuOptions } from '../gpu/device.js';
+import type { RunFolder } from '../training/folder.js';
 import type { SpawnThread } from '../wasm/threads.js';
 
 export interface OpenPlatformGpuOptions extends OpenGpuOptions {
@@ -18,6 +19,8 @@ export interface Platform {
   /** Winners of earlier `rhm tune` runs on an adapter, where the platform keeps a cache. */
   tuned?(info: AdapterSummary, report?: (line: string) => void): ReadonlyMap<string, string>;
   readonly cores: number; // processors this program may use
+  /** Opens a run folder and locks it: a path, or a name in the page's private file system. @throws FileError */
+  openFolder(path: string): Promise<RunFolder>;
   /** Starts a thread of the WebAssembly executor. */
   readonly spawnThread?: SpawnThread;
 }

@@ -39,6 +39,56 @@ export function releaseCallback(callback: unknown): void {
   if (typeof release === 'function') release();
 }
 
+const ports = new WeakMap<AbortSignal, MessagePort>(); // of the signals that came from the other side
+
+/** Lets go of all callbacks and signals in an options object that came from the other side. */
+export function releaseOptions(options: object): void {
+  for (const value of Object.values(options)) {
+    releaseCallback(value);
+    if (value instanceof AbortSignal) ports.get(value)?.close();
+  }
+}
+
+type OnTheWire = [key: string, kind: 'value' | 'callback' | 'signal', value: unknown][];
+
+/** Options with callbacks and an AbortSignal among them: both go on working on the other side. */
+const optionsHandler: Comlink.TransferHandler<Record<string, unknown>, OnTheWire> = {
+  canHandle: (value): value is Record<string, unknown> =>
+    typeof value === 'object' &&
+    value !== null &&
+    Object.getPrototypeOf(value) === Object.prototype &&
+    Object.values(value).some((v) => typeof v === 'function' || v instanceof AbortSignal),
+  serialize(options) {
+    const transfer: Transferable[] = [];
+    const wire = Object.entries(options).map(([key, value]): OnTheWire[number] => {
+      if (typeof value !== 'function' && !(value instanceof AbortSignal)) return [key, 'value', value];
+      const { port1, port2 } = new MessageChannel();
+      transfer.push(port2);
+      if (typeof value === 'function') {
+        Comlink.expose(value, port1);
+        return [key, 'callback', port2];
+      }
+      const abort = () => port1.postMessage('abort');
+      if (value.aborted) abort();
+      else value.addEventListener('abort', abort, { once: true });
+      return [key, 'signal', port2];
+    });
+    return [wire, transfer];
+  },
+  deserialize: (wire) =>
+    Object.fromEntries(
+      wire.map(([key, kind, value]) => {
+        if (kind === 'value') return [key, value];
+        if (kind === 'callback') return [key, Comlink.wrap(value as MessagePort)];
+        const controller = new AbortController();
+        const port = value as MessagePort;
+        port.onmessage = () => controller.abort();
+        ports.set(controller.signal, port);
+        return [key, controller.signal];
+      }),
+    ),
+};
+
 interface Control {
   rhm: 'ready' | 'crashed' | 'close' | 'closed';
   reason?: string;
@@ -47,7 +97,7 @@ const isControl = (data: unknown): data is Control => typeof data === 'object' &
 
 /** The starting side. Resolves when the worker is ready. @throws WorkerError when its script cannot be run. */
 export async function connectWorker<Api>(port: WorkerPort): Promise<WorkerHandle<Api>> {
-  keepErrorClasses();
+  teachComlink();
   const listeners = new Set<(event: MessageEvent) => void>();
   const pending = new Set<string>();
   let failure: WorkerError | undefined;
@@ -136,7 +186,7 @@ export function serveWorker<Api extends object>(
   api: Api,
   close: () => Promise<void>,
 ): { crashed(error: unknown): Promise<void> } {
-  keepErrorClasses();
+  teachComlink();
   const listeners = new Set<(event: MessageEvent) => void>();
   const endpoint: Comlink.Endpoint = {
     postMessage: (message, transfer) => port.postMessage(message, transfer),
@@ -167,8 +217,9 @@ interface ThrownOnTheWire {
   value: { name: string; message: string; stack?: string };
 }
 
-/** Comlink sends errors as plain ones with the class lost: a name that is one of ours becomes our class again. */
-function keepErrorClasses(): void {
+/** What comlink needs to know on both sides. It sends errors as plain ones with the class lost: a name that is one of ours becomes our class again. */
+function teachComlink(): void {
+  Comlink.transferHandlers.set('rhm-options', optionsHandler);
   const standard = Comlink.transferHandlers.get('throw');
   if (!standard || 'rhm' in standard) return;
   const classes = errors as unknown as Record<string, new (message: string) => Error>;

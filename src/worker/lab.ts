@@ -2,16 +2,18 @@
 import { type ExperimentInput, parseExperiment } from '../core/experiment.js';
 import type { RunRecord } from '../core/records.js';
 import { type GrammarOptions, type GrammarShape, makeRules, type Rules } from '../core/rules.js';
+import { decodeSafetensors } from '../core/safetensors.js';
 import { streamKey } from '../core/threefry.js';
 import type { AdapterSummary, GpuSession } from '../gpu/device.js';
 import { createSampler } from '../grammar/index.js';
+import { measures } from '../measures/index.js';
 import { type DoctorReport, examine } from '../platform/doctor.js';
-import { type ExecutorChoice, openExecutor } from '../platform/executor.js';
+import { type ExecutorChoice, type OpenExecutor, openExecutor } from '../platform/executor.js';
 import type { Platform } from '../platform/platform.js';
-import { releaseCallback } from '../platform/worker.js';
+import { releaseCallback, releaseOptions } from '../platform/worker.js';
 import { type LossPlateaus, lossPlateaus } from '../theory/index.js';
 import { files, MemoryFolder } from '../training/folder.js';
-import { type TrainResult, train } from '../training/loop.js';
+import { type Progress, type TrainResult, train } from '../training/loop.js';
 
 /** Told what is being done, in one line. */
 export type Report = (line: string) => void;
@@ -27,8 +29,23 @@ export interface SampleRequest {
   start?: number; // number of the first sentence, default 0
 }
 
+export interface RunOptions extends ExecutorChoice {
+  /** Told each record as it is made. */
+  onRecord?: (record: RunRecord) => void;
+  /** Told several times a second. */
+  onProgress?: (progress: Progress) => void;
+  /** Saves a checkpoint and ends the run with reason `interrupted`. */
+  signal?: AbortSignal;
+  /** Run folder: a path, or in a page a name in the browser's private file system. Default: in memory. */
+  folder?: string;
+  /** Continue the run that the folder holds. */
+  resume?: boolean;
+  /** Weights to start from: a safetensors file in the reference's names and shapes. */
+  init?: Uint8Array;
+}
+
 export interface TrainedRun extends TrainResult {
-  /** Weights as safetensors, in the names and shapes of the reference code; absent when nothing was trained. */
+  /** Weights and optimiser state as safetensors, in the names and shapes of the reference code. */
   checkpoint?: Uint8Array;
 }
 
@@ -44,12 +61,8 @@ export interface Lab {
   sample(rules: Rules, request: SampleRequest): Promise<Uint32Array>;
   /** Exact losses H(ell) of the last token, nats. @throws InputError */
   plateaus(rules: Rules): Promise<LossPlateaus>;
-  /** Trains an experiment (the JSON of `rhm train`) in memory; each record is reported as it is made. @throws InputError */
-  train(
-    experiment: ExperimentInput,
-    choice?: ExecutorChoice,
-    onRecord?: (record: RunRecord) => void,
-  ): Promise<TrainedRun>;
+  /** Trains an experiment (the JSON of `rhm train`). @throws InputError before anything is opened; FileError; GpuError */
+  train(experiment: ExperimentInput, options?: RunOptions): Promise<TrainedRun>;
 }
 
 /** @returns the functions, and `close`, which ends what they hold: training stops, GPU calls fail with DeviceLostError. */
@@ -74,19 +87,31 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
       releaseCallback(report);
     }
   }
-  async function trainInMemory(
-    input: ExperimentInput,
-    choice: ExecutorChoice,
-    onRecord?: (record: RunRecord) => void,
-  ): Promise<TrainedRun> {
+  async function runExperiment(input: ExperimentInput, options: RunOptions): Promise<TrainedRun> {
+    const { folder: path, init, signal, onRecord, onProgress, resume } = options;
     const experiment = parseExperiment(input);
-    const { executor, release } = await openExecutor(platform, choice);
+    const weights = init && decodeSafetensors(init, 'init');
+    const folder = path === undefined ? new MemoryFolder() : await platform.openFolder(path);
+    let opened: OpenExecutor | undefined;
     try {
-      const folder = new MemoryFolder();
-      const result = await train(experiment, { executor, folder, onRecord, signal: closing.signal });
+      const result = await train(experiment, {
+        async executor() {
+          opened = await openExecutor(platform, options);
+          return opened.executor;
+        },
+        folder,
+        measures,
+        resume,
+        init: weights,
+        runtime: platform.runtime,
+        signal: signal ? AbortSignal.any([signal, closing.signal]) : closing.signal,
+        onRecord,
+        onProgress,
+      });
       return { ...result, checkpoint: await folder.read(files.checkpoint) };
     } finally {
-      await release();
+      await opened?.release();
+      await folder.release();
     }
   }
   return {
@@ -103,8 +128,8 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
         return tokens;
       },
       plateaus: async (rules) => lossPlateaus(rules),
-      train(experiment, choice = {}, onRecord) {
-        const run = trainInMemory(experiment, choice, onRecord).finally(() => releaseCallback(onRecord));
+      train(experiment, options = {}) {
+        const run = runExperiment(experiment, options).finally(() => releaseOptions(options));
         runs.add(run);
         const forget = () => void runs.delete(run);
         run.then(forget, forget);

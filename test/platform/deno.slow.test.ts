@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -15,7 +15,12 @@ test.after(() => rmSync(folder, { recursive: true, force: true }));
 
 for (const adapter of softwareDrivers)
   test(`the package computes, reports, fails and ends as it should on ${adapter}`, async () => {
-    const args = [join(folder, 'scenario.deno.js'), built('deno.js'), join(folder, 'faulty.deno.js')];
+    const args = [
+      join(folder, 'scenario.deno.js'),
+      built('deno.js'),
+      join(folder, 'faulty.deno.js'),
+      `${mkdtempSync(join(folder, 'runs-'))}/`,
+    ];
     const ran = await deno(['run', '-A', ...args], { env: { RHM_ADAPTER: adapter }, timeoutSeconds: 300 });
     assert.is(ran.code, 0, `${ran.signal} ${ran.stderr}`);
     const outcome = JSON.parse(ran.stdout) as Outcome;

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { suite } from 'uvu';
@@ -18,7 +18,11 @@ for (const adapter of softwareDrivers)
   test(`the package computes, reports, fails and ends as it should on ${adapter}`, async () => {
     process.env.RHM_ADAPTER = adapter;
     const rhm = (await import(pathToFileURL(built('node.js')).href)) as typeof Entry;
-    assertOutcome(await scenario(rhm, pathToFileURL(join(folder, 'faulty.node.js'))), /^node 2\d\./);
+    const scratch = `${mkdtempSync(join(folder, 'runs-'))}/`;
+    assertOutcome(
+      await scenario(rhm, pathToFileURL(join(folder, 'faulty.node.js')), undefined, scratch),
+      /^node 2\d\./,
+    );
   });
 
 test.run();

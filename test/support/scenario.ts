@@ -62,6 +62,12 @@ export function assertOutcome(outcome: Outcome, runtime: RegExp): void {
   wasm.forEach((loss, i) => {
     assert.ok(Math.abs(loss - webgpu[i]) < 1e-4, `the executors agree: ${wasm} and ${webgpu}`);
   });
+  const { reasons, stoppedAt, held, resumed, whole } = outcome.folders;
+  assert.equal(reasons, ['interrupted', 'done', 'done']);
+  assert.ok(stoppedAt >= 16 && stoppedAt < 30000, `the signal came through: stopped at ${stoppedAt}`);
+  assert.is(held.name, 'InputError');
+  assert.match(held.message, /holds experiment/);
+  assert.equal(resumed, whole, 'the folder keeps what continues to the same bits');
   assert.is(outcome.invalid.name, 'InputError');
   assert.ok(outcome.invalid.ours);
   assert.is(outcome.sum, 5);
