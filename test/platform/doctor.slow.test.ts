@@ -8,7 +8,7 @@ const test = suite('rhm doctor');
 
 for (const adapter of softwareDrivers)
   test(`doctor --json on ${adapter} finds every kernel right`, async () => {
-    const { code, stdout, stderr } = await rhm(['doctor', '--json', '--adapter', adapter]);
+    const { code, stdout, stderr } = await rhm(['doctor', '--json', '--adapter', adapter], { timeoutSeconds: 600 });
     assert.is(code, 0, stderr);
     const report = JSON.parse(stdout) as DoctorReport;
     assert.is(report.adapter.name.toLowerCase(), adapter);
