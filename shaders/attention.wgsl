@@ -52,13 +52,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
           let k = sHead * TK * DC + inD(4u * sx, d); // the 4 rows of a block share their shift
           let q = sHead * TR * DC + inD(4u * sy, d);
           let kt = transpose(mat4x4f(sKP[k], sKP[k + DC], sKP[k + 2u * DC], sKP[k + 3u * DC]));
-          let q0 = sQ[q]; let q1 = sQ[q + DC]; let q2 = sQ[q + 2u * DC]; let q3 = sQ[q + 3u * DC];
-          for (var e = 0u; e < 4u; e++) {
-            s0 = fma(vec4f(q0[e]), kt[e], s0);
-            s1 = fma(vec4f(q1[e]), kt[e], s1);
-            s2 = fma(vec4f(q2[e]), kt[e], s2);
-            s3 = fma(vec4f(q3[e]), kt[e], s3);
-          }
+          s0 = mulAdd(sQ[q], kt, s0);
+          s1 = mulAdd(sQ[q + DC], kt, s1);
+          s2 = mulAdd(sQ[q + 2u * DC], kt, s2);
+          s3 = mulAdd(sQ[q + 3u * DC], kt, s3);
         }
       }
       if (CHUNKS > 1u) { workgroupBarrier(); }
@@ -108,16 +105,15 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
           var l = vec4f();
           for (var x = 0u; x < opaque(quads); x++) {
             let pAt = head * TR * quads + inK(4u * y, x);
-            let p0 = sKP[pAt]; let p1 = sKP[pAt + quads]; let p2 = sKP[pAt + 2u * quads]; let p3 = sKP[pAt + 3u * quads];
+            let w4 = mat4x4f(sKP[pAt], sKP[pAt + quads], sKP[pAt + 2u * quads], sKP[pAt + 3u * quads]);
             let vAt = head * TK * DC + inD(4u * x, quad);
-            for (var e = 0u; e < 4u; e++) {
-              let v = sV[vAt + e * DC];
-              a0 = fma(vec4f(p0[e]), v, a0);
-              a1 = fma(vec4f(p1[e]), v, a1);
-              a2 = fma(vec4f(p2[e]), v, a2);
-              a3 = fma(vec4f(p3[e]), v, a3);
-              l += vec4f(p0[e], p1[e], p2[e], p3[e]);
-            }
+            let v4 = mat4x4f(sV[vAt], sV[vAt + DC], sV[vAt + 2u * DC], sV[vAt + 3u * DC]);
+            a0 = mulAdd(w4[0], v4, a0);
+            a1 = mulAdd(w4[1], v4, a1);
+            a2 = mulAdd(w4[2], v4, a2);
+            a3 = mulAdd(w4[3], v4, a3);
+            let wt = transpose(w4);
+            l += wt[0] + wt[1] + wt[2] + wt[3];
           }
           acc[at] = a0; acc[at + 1u] = a1; acc[at + 2u] = a2; acc[at + 3u] = a3;
           if (c == 0u) { sum[n] = sum[n] * factor + l; }

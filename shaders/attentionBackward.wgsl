@@ -48,18 +48,14 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
       let q = sHead * TR * DC + inD(row, d);
       let kt = transpose(mat4x4f(sK[k], sK[k + DC], sK[k + 2u * DC], sK[k + 3u * DC]));
       let vt = transpose(mat4x4f(sVP[k], sVP[k + DC], sVP[k + 2u * DC], sVP[k + 3u * DC]));
-      let q0 = sQ[q]; let q1 = sQ[q + DC]; let q2 = sQ[q + 2u * DC]; let q3 = sQ[q + 3u * DC];
-      let o0 = sOS[q]; let o1 = sOS[q + DC]; let o2 = sOS[q + 2u * DC]; let o3 = sOS[q + 3u * DC];
-      for (var e = 0u; e < 4u; e++) {
-        s0 = fma(vec4f(q0[e]), kt[e], s0);
-        s1 = fma(vec4f(q1[e]), kt[e], s1);
-        s2 = fma(vec4f(q2[e]), kt[e], s2);
-        s3 = fma(vec4f(q3[e]), kt[e], s3);
-        g0 = fma(vec4f(o0[e]), vt[e], g0);
-        g1 = fma(vec4f(o1[e]), vt[e], g1);
-        g2 = fma(vec4f(o2[e]), vt[e], g2);
-        g3 = fma(vec4f(o3[e]), vt[e], g3);
-      }
+      s0 = mulAdd(sQ[q], kt, s0);
+      s1 = mulAdd(sQ[q + DC], kt, s1);
+      s2 = mulAdd(sQ[q + 2u * DC], kt, s2);
+      s3 = mulAdd(sQ[q + 3u * DC], kt, s3);
+      g0 = mulAdd(sOS[q], vt, g0);
+      g1 = mulAdd(sOS[q + DC], vt, g1);
+      g2 = mulAdd(sOS[q + 2u * DC], vt, g2);
+      g3 = mulAdd(sOS[q + 3u * DC], vt, g3);
     }
     s0 = probability(w, row, sHead, 4u * sx, s0);
     s1 = probability(w, row + 1u, sHead, 4u * sx, s1);
@@ -131,15 +127,12 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
     var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
     for (var x = 0u; x < opaque(quads); x++) {
       let at = head * TR * quads + inK(4u * y, x);
-      let d0 = sOS[at]; let d1 = sOS[at + quads]; let d2 = sOS[at + 2u * quads]; let d3 = sOS[at + 3u * quads];
       let kAt = head * TK * DC + inD(4u * x, quad);
-      for (var e = 0u; e < 4u; e++) {
-        let k = sK[kAt + e * DC];
-        a0 = fma(vec4f(d0[e]), k, a0);
-        a1 = fma(vec4f(d1[e]), k, a1);
-        a2 = fma(vec4f(d2[e]), k, a2);
-        a3 = fma(vec4f(d3[e]), k, a3);
-      }
+      let k4 = mat4x4f(sK[kAt], sK[kAt + DC], sK[kAt + 2u * DC], sK[kAt + 3u * DC]);
+      a0 = mulAdd(sOS[at], k4, a0);
+      a1 = mulAdd(sOS[at + quads], k4, a1);
+      a2 = mulAdd(sOS[at + 2u * quads], k4, a2);
+      a3 = mulAdd(sOS[at + 3u * quads], k4, a3);
     }
     putQuery(w, 4u * y, w.head + head, quad, a0);
     putQuery(w, 4u * y + 1u, w.head + head, quad, a1);

@@ -22,14 +22,12 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
         var a0 = acc[4u * c]; var a1 = acc[4u * c + 1u]; var a2 = acc[4u * c + 2u]; var a3 = acc[4u * c + 3u];
         for (var x = 0u; x < opaque(quads); x++) {
           let at = inK(4u * y, x);
-          let d0 = sS[at]; let d1 = sS[at + quads]; let d2 = sS[at + 2u * quads]; let d3 = sS[at + 3u * quads];
-          for (var e = 0u; e < 4u; e++) {
-            let k = sK[inD(4u * x + e, quad)];
-            a0 = fma(vec4f(d0[e]), k, a0);
-            a1 = fma(vec4f(d1[e]), k, a1);
-            a2 = fma(vec4f(d2[e]), k, a2);
-            a3 = fma(vec4f(d3[e]), k, a3);
-          }
+          let kAt = inD(4u * x, quad);
+          let k4 = mat4x4f(sK[kAt], sK[kAt + DC], sK[kAt + 2u * DC], sK[kAt + 3u * DC]);
+          a0 = mulAdd(sS[at], k4, a0);
+          a1 = mulAdd(sS[at + quads], k4, a1);
+          a2 = mulAdd(sS[at + 2u * quads], k4, a2);
+          a3 = mulAdd(sS[at + 3u * quads], k4, a3);
         }
         acc[4u * c] = a0; acc[4u * c + 1u] = a1; acc[4u * c + 2u] = a2; acc[4u * c + 3u] = a3;
       }

@@ -10,56 +10,55 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   let token = index % p.tokens;
   let w = Place(index / (p.tokens * p.heads * p.batch), (index / (p.tokens * p.heads)) % p.batch, (index / p.tokens) % p.heads, 0u);
   let quads = (p.dim + 3u) / 4u;
+  let channels = p.heads * p.dim;
+  let qkvRow = 3u * channels;
+  let qkvFirst = qkvIndex(w.r * p.qkvReplica, w.b, 0u, 0u, w.head, 0u); // q of position 0; k and v follow
+  let own = qkvFirst + token * qkvRow;
+  let gradient = qkvIndex(w.r * p.dQkvReplica, w.b, token, 0u, w.head, 0u);
+  let outFirst = outIndex(w, 0u, w.head, 0u);
   var x: array<vec4f, 32>; // this position's q, then k
   var y: array<vec4f, 32>; // its dOut, then v
   var a: array<vec4f, 32>; // dQ, then dK
   var b: array<vec4f, 32>; // dV
-  if (token >= p.queryFirst) {
-    let row = token - p.queryFirst;
-    for (var d = 0u; d < quads; d++) {
-      x[d] = qkvQuad(w, token, 0u, w.head, d);
-      y[d] = dOutQuad(w, row, d);
+  // Round 0: this position as a query, against the keys it sees. Round 1: as a key, against the queries that see it.
+  for (var round = 0u; round < 2u; round++) {
+    let asKey = round == 1u;
+    let row = select(p.queries, token - p.queryFirst, token >= p.queryFirst);
+    var first = 0u;
+    var end = p.tokens;
+    if (asKey) {
+      first = select(0u, max(token, p.queryFirst) - p.queryFirst, p.causal != 0u);
+      end = p.queries;
+    } else if (row == p.queries) {
+      end = 0u;
+    } else if (p.causal != 0u) {
+      end = token + 1u;
     }
-    let keyEnd = select(p.tokens, token + 1u, p.causal != 0u);
-    for (var key = 0u; key < keyEnd; key++) {
+    for (var d = 0u; d < quads; d++) {
+      x[d] = qkvAt(own + round * channels, d);
+      y[d] = vec4f();
+      if (asKey) { y[d] = qkvAt(own + 2u * channels, d); } else if (end > 0u) { y[d] = dOutAt(outFirst + row * channels, d); }
+      a[d] = vec4f();
+    }
+    for (var other = first; other < end; other++) {
+      // The partner of x in the score, and of y in dP.
+      let partner = qkvFirst + select(other * qkvRow + channels, (p.queryFirst + other) * qkvRow, asKey);
+      let dRow = outFirst + other * channels;
       var s = vec4f();
       var g = vec4f();
       for (var d = 0u; d < quads; d++) {
-        s = fma(x[d], qkvQuad(w, key, 1u, w.head, d), s);
-        g = fma(y[d], qkvQuad(w, key, 2u, w.head, d), g);
+        s = fma(x[d], qkvAt(partner, d), s);
+        if (asKey) { g = fma(y[d], dOutAt(dRow, d), g); } else { g = fma(y[d], qkvAt(partner + channels, d), g); }
       }
-      let grad = dScore(w, row, s, g);
-      for (var d = 0u; d < quads; d++) { a[d] = fma(vec4f(grad.y), qkvQuad(w, key, 1u, w.head, d), a[d]); }
+      let grad = dScore(w, select(row, other, asKey), s, g);
+      for (var d = 0u; d < quads; d++) {
+        a[d] = fma(vec4f(grad.y), qkvAt(partner, d), a[d]);
+        if (asKey) { b[d] = fma(vec4f(grad.x), dOutAt(dRow, d), b[d]); }
+      }
     }
+    for (var d = 0u; d < quads; d++) { storeResult(gradient + round * channels + 4u * d, p.dim - 4u * d, a[d]); }
   }
-  for (var d = 0u; d < quads; d++) {
-    put(w, token, 0u, w.head, d, a[d]);
-    a[d] = vec4f();
-    x[d] = qkvQuad(w, token, 1u, w.head, d);
-    y[d] = qkvQuad(w, token, 2u, w.head, d);
-  }
-  let first = select(0u, max(token, p.queryFirst) - p.queryFirst, p.causal != 0u);
-  for (var row = first; row < p.queries; row++) {
-    var s = vec4f();
-    var g = vec4f();
-    for (var d = 0u; d < quads; d++) {
-      s = fma(x[d], qkvQuad(w, p.queryFirst + row, 0u, w.head, d), s);
-      g = fma(y[d], dOutQuad(w, row, d), g);
-    }
-    let grad = dScore(w, row, s, g);
-    for (var d = 0u; d < quads; d++) {
-      a[d] = fma(vec4f(grad.y), qkvQuad(w, p.queryFirst + row, 0u, w.head, d), a[d]);
-      b[d] = fma(vec4f(grad.x), dOutQuad(w, row, d), b[d]);
-    }
-  }
-  for (var d = 0u; d < quads; d++) {
-    put(w, token, 1u, w.head, d, a[d]);
-    put(w, token, 2u, w.head, d, b[d]);
-  }
-}
-
-fn dOutQuad(w: Place, row: u32, quad: u32) -> vec4f {
-  return loadDOut(outIndex(w, row, w.head, quad), columnsLeft(true, w.head, quad));
+  for (var d = 0u; d < quads; d++) { storeResult(gradient + 2u * channels + 4u * d, p.dim - 4u * d, b[d]); }
 }
 
 // P and dS of one pair, from the four partial sums of its score and of dP.

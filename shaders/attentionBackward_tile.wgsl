@@ -46,18 +46,14 @@ fn scoreTile(w: Place, row0: u32, key0: u32, tid: u32) {
         let q = inD(4u * sy, d);
         let kt = transpose(mat4x4f(sK[k], sK[k + DC], sK[k + 2u * DC], sK[k + 3u * DC]));
         let vt = transpose(mat4x4f(sV[k], sV[k + DC], sV[k + 2u * DC], sV[k + 3u * DC]));
-        let q0 = sQ[q]; let q1 = sQ[q + DC]; let q2 = sQ[q + 2u * DC]; let q3 = sQ[q + 3u * DC];
-        let o0 = sO[q]; let o1 = sO[q + DC]; let o2 = sO[q + 2u * DC]; let o3 = sO[q + 3u * DC];
-        for (var e = 0u; e < 4u; e++) {
-          s0 = fma(vec4f(q0[e]), kt[e], s0);
-          s1 = fma(vec4f(q1[e]), kt[e], s1);
-          s2 = fma(vec4f(q2[e]), kt[e], s2);
-          s3 = fma(vec4f(q3[e]), kt[e], s3);
-          g0 = fma(vec4f(o0[e]), vt[e], g0);
-          g1 = fma(vec4f(o1[e]), vt[e], g1);
-          g2 = fma(vec4f(o2[e]), vt[e], g2);
-          g3 = fma(vec4f(o3[e]), vt[e], g3);
-        }
+        s0 = mulAdd(sQ[q], kt, s0);
+        s1 = mulAdd(sQ[q + DC], kt, s1);
+        s2 = mulAdd(sQ[q + 2u * DC], kt, s2);
+        s3 = mulAdd(sQ[q + 3u * DC], kt, s3);
+        g0 = mulAdd(sO[q], vt, g0);
+        g1 = mulAdd(sO[q + DC], vt, g1);
+        g2 = mulAdd(sO[q + 2u * DC], vt, g2);
+        g3 = mulAdd(sO[q + 3u * DC], vt, g3);
       }
     }
     workgroupBarrier();

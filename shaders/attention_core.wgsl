@@ -49,6 +49,11 @@ fn rowIndex(w: Place, row: u32, head: u32) -> u32 { return (w.b * p.heads + head
 fn inD(row: u32, quad: u32) -> u32 { return row * DC + (quad ^ ((row >> 2u) & DMASK)); }
 fn inK(row: u32, quad: u32) -> u32 { return row * (TK / 4u) + (quad ^ ((row >> 2u) & KMASK)); }
 
+// acc + a[0] b[0] + ... + a[3] b[3], in this order.
+fn mulAdd(a: vec4f, b: mat4x4f, acc: vec4f) -> vec4f {
+  return fma(vec4f(a.w), b[3], fma(vec4f(a.z), b[2], fma(vec4f(a.y), b[1], fma(vec4f(a.x), b[0], acc))));
+}
+
 // Which of 4 neighbouring keys query row `row` may see.
 fn visible(row: u32, key: u32) -> vec4<bool> {
   let keys = vec4u(key, key + 1u, key + 2u, key + 3u);

@@ -17,3 +17,5 @@ fn loadDOut(index: u32, valid: u32) -> vec4f {
 fn storeResult(index: u32, valid: u32, value: vec4f) {
   for (var i = 0u; i < min(valid, 4u); i++) { result[index + i] = value[i]; }
 }
+fn qkvAt(base: u32, d: u32) -> vec4f { return loadQkv(base + 4u * d, p.dim - 4u * d); }
+fn dOutAt(base: u32, d: u32) -> vec4f { return loadDOut(base + 4u * d, p.dim - 4u * d); }

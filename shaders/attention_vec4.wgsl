@@ -13,3 +13,6 @@ fn loadDOut(index: u32, valid: u32) -> vec4f {
   return dOut[index >> 2u];
 }
 fn storeResult(index: u32, valid: u32, value: vec4f) { result[index >> 2u] = value; }
+// Vec4 d of a head's row that starts at `base`; only for rows and columns that exist.
+fn qkvAt(base: u32, d: u32) -> vec4f { return qkv[(base >> 2u) + d]; }
+fn dOutAt(base: u32, d: u32) -> vec4f { return dOut[(base >> 2u) + d]; }

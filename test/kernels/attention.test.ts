@@ -1,11 +1,10 @@
 import * as assert from 'uvu/assert';
 import { attentionCase } from '../../src/kernels/attention.cases.js';
 import { attention, attentionKernel } from '../../src/kernels/attention.js';
-import { randomAttention, tiledCases } from './attentionShapes.js';
+import { randomAttention } from './attentionShapes.js';
 import { kernelSuite, refusal } from './harness.js';
 
 const test = kernelSuite(attentionKernel, {
-  gpuCases: tiledCases,
   property: (draw) =>
     attentionCase((plan, shape) => {
       const { options, ...tensors } = shape(plan);

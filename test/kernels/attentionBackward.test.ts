@@ -3,12 +3,11 @@ import { attentionCase } from '../../src/kernels/attention.cases.js';
 import { attention } from '../../src/kernels/attention.js';
 import { attentionBackward, attentionBackwardKernel } from '../../src/kernels/attentionBackward.js';
 import * as reference from '../../src/reference/attention.js';
-import { randomAttention, tiledCases } from './attentionShapes.js';
+import { randomAttention } from './attentionShapes.js';
 import { checkGradient, dot, randoms } from './finiteDifferences.js';
 import { kernelSuite, refusal } from './harness.js';
 
 const test = kernelSuite(attentionBackwardKernel, {
-  gpuCases: tiledCases,
   property: (draw) =>
     attentionCase((plan, shape) => {
       const { options, ...tensors } = shape(plan);

@@ -5,7 +5,7 @@ import { threefry } from '../../src/core/threefry.js';
 import type { GpuSession } from '../../src/gpu/device.js';
 import { GpuExecutor } from '../../src/gpu/executor.js';
 import { checkCase, runCase } from '../../src/kernels/check.js';
-import { gpuExecutor, kernelOf, referenceExecutor, wasmExecutor } from '../../src/kernels/index.js';
+import { gpuExecutor, kernelOf, kernels, referenceExecutor, wasmExecutor } from '../../src/kernels/index.js';
 import type { KernelCase, KernelSpec } from '../../src/kernels/types.js';
 import { type PlanBuilder, ProgramBuilder } from '../../src/plan/builder.js';
 import { openNodeGpu } from '../../src/platform/node.js';
@@ -18,8 +18,6 @@ export type Draw = (low: number, high: number) => number;
 export interface SuiteOptions {
   /** A random case; called 200 times with numbers from a fixed seed. */
   property?: (draw: Draw) => Omit<KernelCase, 'name'>;
-  /** Names of cases that also run the kernels meant for GPUs, where the test's adapter is a software driver. */
-  gpuCases?: readonly string[];
 }
 
 /**
@@ -53,18 +51,6 @@ export function kernelSuite(spec: KernelSpec, options: SuiteOptions = {}) {
       }
     }
   });
-  for (const name of options.gpuCases ?? [])
-    test(`${name}, the GPU's kernels`, async () => {
-      const item = spec.cases.find((c) => c.name === name);
-      assert.ok(item, `no case ${name}`);
-      const asGpu = new GpuExecutor(gpu, (call, traits, scratch) =>
-        kernelOf(call).webgpu(call, { ...traits, tuned: new Map([[spec.op, 'tiled']]) }, scratch),
-      );
-      const result = await checkCase(item, asGpu, referenceExecutor());
-      assert.ok(result.ok, `${name}: ${result.where} (${result.worst.toFixed(2)} x the bound ${result.bound})`);
-      const first = await runCase(item, asGpu);
-      assert.equal(await runCase(item, asGpu), first, `${name} differs on a second run`);
-    });
   const { property } = options;
   const randomCases = function* (): Generator<KernelCase> {
     let counter = 0;
@@ -113,6 +99,37 @@ function addWasmTests(
     test('200 random shapes, WebAssembly', async () => {
       for (const item of randomCases()) await check(item, executors[2]);
     });
+}
+
+/**
+ * A suite that runs cases of an operation with the kernels meant for GPUs (variant `tiled`), where the adapter is a software
+ * driver and has kernels of its own: against float64, and the same bits on a second run.
+ */
+export function gpuVariantSuite(spec: KernelSpec, names: readonly string[]) {
+  const test = suite(`kernel ${spec.op}, tiled`);
+  let gpu: GpuSession;
+  let executor: GpuExecutor;
+  test.before(async () => {
+    gpu = await openNodeGpu();
+    // All operations: a gradient must meet scores that were rounded as its own.
+    const tuned = new Map(Object.keys(kernels).map((op) => [op, 'tiled']));
+    executor = new GpuExecutor(gpu, (call, traits, scratch) =>
+      kernelOf(call).webgpu(call, { ...traits, tuned }, scratch),
+    );
+  });
+  test.after(async () => gpu.release());
+  for (const name of names)
+    test(name, async () => {
+      const item = spec.cases.find((c) => c.name === name);
+      assert.ok(item, `no case ${name}`);
+      const result = await checkCase(item, executor, referenceExecutor());
+      assert.ok(result.ok, `${name}: ${result.where} (${result.worst.toFixed(2)} x the bound ${result.bound})`);
+      const first = await runCase(item, executor);
+      assert.equal(await runCase(item, executor), first, `${name} differs on a second run`);
+      const alone = await runCase({ ...item, replicas: 1 }, executor);
+      for (const slot of Object.keys(alone)) assert.equal(alone[slot], first[slot].subarray(0, alone[slot].length));
+    });
+  return test;
 }
 
 /** The message of the ShapeError that adding a call to a plan of 2 replicas ends with. */
