@@ -1,6 +1,6 @@
 // Fused attention, backward, where all queries and keys fit one tile: everything of NH heads is held at once and dQkv is
 // written in one dispatch. Thread (sy, sx) owns 4 x 4 scores; then each thread owns 4 x 4 blocks of dV, dK and dQ.
-//   P = exp(S - logsumexp);  dV = P^T dOut;  dP = dOut V^T;  dS = scale P (dP - sum_k P dP);  dQ = dS K;  dK = dS^T Q
+//   P = exp(S - logsumexp);  dV = P^T dOut;  dP = dOut V^T;  dS = scale P (dP - sum_k P dP / sum_k P);  dQ = dS K;  dK = dS^T Q
 // Overwrites all of dQkv; with the last query only, dQ of the other positions is zero.
 override VP = 256u; // vec4s: the larger of a V tile and a P tile, NH heads
 override OS = 256u; // vec4s: the larger of a dOut tile and a dS tile, NH heads
@@ -8,7 +8,7 @@ override OS = 256u; // vec4s: the larger of a dOut tile and a dS tile, NH heads
 
 var<workgroup> sQ: array<vec4f, NH * TR * DC>;
 var<workgroup> sK: array<vec4f, NH * TK * DC>;
-var<workgroup> sVP: array<vec4f, VP>; // V, then sums of P dP, then P
+var<workgroup> sVP: array<vec4f, VP>; // V, then sums of P dP and of P, then P
 var<workgroup> sOS: array<vec4f, OS>; // dOut, then dS
 
 @compute @workgroup_size(WG)
@@ -21,6 +21,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   let sy = (tid / quads) % (TR / 4u);
   let sx = tid % quads;
   let scoring = sHead < NH;
+  let scores = NH * TR / 4u * quads; // threads that score
 
   for (var i = tid; i < NH * TK * DC; i += WG) {
     let head = (i / DC) % NH;
@@ -63,11 +64,22 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
     s3 = probability(w, row + 3u, sHead, 4u * sx, s3);
   }
   workgroupBarrier();
-  if (scoring) { sVP[tid] = vec4f(dot(s0, g0), dot(s1, g1), dot(s2, g2), dot(s3, g3)); }
+  if (scoring) {
+    let one = vec4f(1.0);
+    sVP[tid] = vec4f(dot(s0, g0), dot(s1, g1), dot(s2, g2), dot(s3, g3));
+    sVP[scores + tid] = vec4f(dot(s0, one), dot(s1, one), dot(s2, one), dot(s3, one));
+  }
   workgroupBarrier();
   if (scoring) {
+    // P sums to 1 only as well as logsumexp is rounded, half an ulp of 1e4 for large scores: divided by its sum, the error
+    // of delta cancels in dP - delta.
     var delta = vec4f();
-    for (var x = 0u; x < opaque(quads); x++) { delta += sVP[tid - sx + x]; }
+    var total = vec4f();
+    for (var x = 0u; x < opaque(quads); x++) {
+      delta += sVP[tid - sx + x];
+      total += sVP[scores + tid - sx + x];
+    }
+    delta = delta / max(total, vec4f(1e-30)); // rows that do not exist have no sum
     g0 = s0 * (g0 - delta.x) * p.scale;
     g1 = s1 * (g1 - delta.y) * p.scale;
     g2 = s2 * (g2 - delta.z) * p.scale;

@@ -1,6 +1,6 @@
 /**
  * dQkv of attention, overwritten; the twin of shaders/attentionBackward*.wgsl. For every query, with P from the logarithm of
- * the softmax's sum and dP = dOut v^T:  dS = scale P (dP - sum P dP),  dq = dS k,  dk += dS^T q,  dv += P^T dOut.
+ * the softmax's sum and dP = dOut v^T:  dS = scale P (dP - sum P dP / sum P),  dq = dS k,  dk += dS^T q,  dv += P^T dOut.
  * A thread owns heads of sentences; queries upwards.
  */
 import { exp4, sum4 } from '../math';
@@ -82,12 +82,15 @@ function backward(p: usize, sentence: u32, head: u32, scratch: usize): void {
     scaleScores(weights, seen, f32x4.splat(scale));
     const logSum = v128.load32_splat(logSums + 4 * i);
     let sums = f32x4.splat(0);
+    let total = f32x4.splat(0);
     for (let t: u32 = 0; t < seen; t += 4) {
       const w = exp4(f32x4.sub(v128.load(weights + 4 * t), logSum));
       v128.store(weights + 4 * t, w);
       sums = f32x4.add(sums, f32x4.mul(w, v128.load(dWeights + 4 * t)));
+      total = f32x4.add(total, w);
     }
-    const mean = f32x4.splat(sum4(sums));
+    // P sums to 1 only as well as logSum is rounded, half an ulp of 1e4 for large scores.
+    const mean = f32x4.splat(sum4(sums) / sum4(total));
     const scales = f32x4.splat(scale);
     for (let t: u32 = 0; t < seen; t += 4) {
       const d = f32x4.sub(v128.load(dWeights + 4 * t), mean);
