@@ -1,7 +1,7 @@
-/** The known name closest to a mistyped one, if it is close: at most a third of the letters differ. */
+/** The known name closest to a mistyped one, if it is close: a third of the letters differ at most, none of fewer than three. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1;
+  let bestDistance = Math.floor(name.length / 3) + 1;
   for (const candidate of known) {
     const d = distance(name.toLowerCase(), candidate.toLowerCase());
     if (d < bestDistance) {

@@ -8,7 +8,8 @@ import { embed } from './embed.js';
 import { embedBackward } from './embedBackward.js';
 import { layerNorm } from './layerNorm.js';
 import { layerNormBackward } from './layerNormBackward.js';
-import { type Form, matmul } from './matmul.js';
+import { matmul } from './matmul.js';
+import type { Form } from './matmulTiles.js';
 import { reduce } from './reduce.js';
 import { sgd } from './sgd.js';
 

@@ -10,9 +10,8 @@ import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/matmul.js';
 import { at, partsFor, stride, type WasmCommand } from '../wasm/command.js';
+import { type Form, type Product, rangesOf, tileOf } from './matmulTiles.js';
 import type { Cost, HostViews, KernelCase, KernelSpec } from './types.js';
-
-export type Form = 'NN' | 'NT' | 'TN';
 
 /** A factor or the result: matrices inside a tensor. Strides in elements, inside one replica. */
 export interface MatrixView {
@@ -40,12 +39,7 @@ export interface MatmulOptions {
   accumulate?: boolean;
 }
 
-interface Params {
-  form: Form;
-  m: number;
-  n: number;
-  k: number;
-  groups: number;
+interface Params extends Product {
   aOffset: number;
   aRow: number;
   aGroup: number;
@@ -168,117 +162,12 @@ function cost(call: Call): Cost {
   return { flops: 2 * batch * p.m * p.n * p.k, bytes: 4 * batch * (p.m * p.k + p.k * p.n + p.m * p.n) };
 }
 
-/** A tile of the GPU kernel: rows x columns x depth a workgroup, rows x columns a thread, thread groups along K. */
-export interface Tile {
-  bm: number;
-  bn: number;
-  bk: number;
-  tm: number;
-  tn: number;
-  kg: number;
-  stages: number;
-}
-
-/** Written 128x64x16/8x8/k2/s2: tile, rows x columns a thread, groups along K, stages. */
-export function tileName(t: Tile): string {
-  return `${t.bm}x${t.bn}x${t.bk}/${t.tm}x${t.tn}/k${t.kg}/s${t.stages}`;
-}
-
-export function parseTile(name: string): Tile | undefined {
-  const found = /^(\d+)x(\d+)x(\d+)\/(\d+)x(\d+)\/k(\d+)\/s(\d+)$/.exec(name);
-  if (!found) return undefined;
-  const [bm, bn, bk, tm, tn, kg, stages] = found.slice(1).map(Number);
-  return { bm, bn, bk, tm, tn, kg, stages };
-}
-
-/** Bytes of workgroup memory. */
-export function tileBytes({ bm, bn, bk, kg, stages }: Tile): number {
-  return 4 * stages * kg * bk * (bm + 4 + bn);
-}
-
-/** Whether a tile can be built: within the adapter's limits, and the groups' sums fit where A's tile was. */
-export function tileFits(t: Tile, traits: AdapterTraits): boolean {
-  const threads = (t.bm / t.tm) * (t.bn / t.tn) * t.kg;
-  return (
-    threads >= 32 &&
-    threads <= traits.maxInvocations &&
-    tileBytes(t) <= traits.maxWorkgroupStorageBytes &&
-    (t.kg === 1 || t.kg * t.bk * t.stages * (t.bm / 4 + 1) >= (t.bm * t.bn) / 4)
-  );
-}
-
-/**
- * Ranges that K is cut into: thread groups of a workgroup, then splits over workgroups. Depends on the shape of one
- * replica alone, so that a replica's bits do not depend on its neighbours.
- */
-function rangesOf(p: Params, traits: AdapterTraits): { kg: number; splits: number } {
-  if (traits.software) return { kg: 1, splits: 1 };
-  const tuned = /^k(\d+)x(\d+)$/.exec(traits.tuned?.get(matmulKey(p)) ?? '');
-  if (tuned) return { kg: Number(tuned[1]), splits: Number(tuned[2]) };
-  const tiles = (side: number) => Math.ceil(p.m / side) * Math.ceil(p.n / side) * p.groups;
-  // Groups inside a workgroup cost little: as many as K carries while there are under two workgroups a multiprocessor.
-  const wanted = Math.min(264 / tiles(64), p.k / 64);
-  const kg = wanted >= 4 ? 4 : wanted >= 2 ? 2 : 1;
-  // Splits over workgroups cost a second dispatch: only for long sums into few tiles.
-  const splits = Math.floor(Math.min(264 / tiles(32), p.k / (kg * 512)));
-  return { kg, splits: Math.max(1, Math.min(16, splits)) };
-}
-
-/** A tile and the ranges of K that each of its thread groups adds up. */
-interface Choice {
-  tile: Tile;
-  ranges: number;
-}
-
-/**
- * The choice by table; `rhm tune` measures and overrides it. `ranges` of K meet in one order, so that they may be shared
- * out to thread groups (few workgroups) or taken one after the other (many) without changing a bit.
- */
-function tileOf(p: Params, ranges: number, replicas: number, traits: AdapterTraits): Choice {
-  const tuned = parseTile(traits.tuned?.get(matmulKey(p, replicas)) ?? '');
-  if (tuned && (tuned.kg === ranges || tuned.kg === 1) && tileFits(tuned, traits))
-    return { tile: tuned, ranges: ranges / tuned.kg };
-  const workgroups = (t: Tile) => Math.ceil(p.m / t.bm) * Math.ceil(p.n / t.bn) * replicas * p.groups;
-  const fits = (t: Tile) => p.m > t.bm / 2 && p.n > t.bn / 2 && tileFits(t, traits);
-  const alone = defaultTiles
-    .map((t) => ({ ...t, kg: 1 }))
-    .filter((t) => fits(t) && (ranges === 1 || t.bm * t.bn >= 4096));
-  // Two sets of sums in registers: 8 x 8 a thread would be too many.
-  for (const tile of alone)
-    if (workgroups(tile) >= 264 && (ranges === 1 || tile.tm * tile.tn <= 32)) return { tile, ranges };
-  const shared = defaultTiles.map((t) => ({ ...t, kg: ranges })).filter((t) => tileFits(t, traits));
-  const tile = shared.find((t) => fits(t) && workgroups(t) >= 128) ?? shared[shared.length - 1];
-  return { tile, ranges: 1 };
-}
-
-const defaultTiles: readonly Omit<Tile, 'kg'>[] = [
-  { bm: 128, bn: 128, bk: 8, tm: 8, tn: 8, stages: 2 },
-  { bm: 64, bn: 64, bk: 16, tm: 8, tn: 4, stages: 1 },
-  { bm: 64, bn: 64, bk: 16, tm: 8, tn: 8, stages: 1 },
-  { bm: 64, bn: 32, bk: 16, tm: 8, tn: 4, stages: 1 },
-  { bm: 32, bn: 32, bk: 16, tm: 4, tn: 4, stages: 1 },
-];
-
-/**
- * Names a product in the tuning cache: without replicas for the ranges of K (`k4x1`: groups x splits), which decide the
- * bits, with them for the tile.
- */
-export function matmulKey(
-  p: { form: Form; groups: number; m: number; n: number; k: number },
-  replicas?: number,
-): string {
-  return `matmul:${p.form}:${replicas === undefined ? '' : `${replicas}*`}${p.groups}x${p.m}x${p.n}x${p.k}`;
-}
-
 function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
   const p = call.params as unknown as Params;
   const { a, b, bias, mask, residual } = call.inputs;
   const { c } = call.outputs;
   const replicas = c.shape[0];
-  const forced = parseTile(traits.tuned?.get('matmul') ?? ''); // `rhm tune` measures one tile on everything
-  const { kg, splits } = forced
-    ? { kg: forced.kg, splits: Number(traits.tuned?.get('matmul:splits') ?? 1) }
-    : rangesOf(p, traits);
+  const { kg, splits } = rangesOf(p, traits);
   const kChunk = Math.ceil(p.k / (splits * kg) / 4) * 4;
   const batch = replicas * p.groups * splits;
   if (batch > 65535)

@@ -4,7 +4,8 @@ import type { GpuSession } from '../gpu/device.js';
 import { ProgramBuilder } from '../plan/builder.js';
 import type { LoadedProgram } from '../plan/executor.js';
 import { gpuExecutor } from './index.js';
-import { type Form, matmul, matmulKey, type Tile, tileFits, tileName } from './matmul.js';
+import { matmul } from './matmul.js';
+import { type Form, matmulKey, type Tile, tileFits, tileName } from './matmulTiles.js';
 
 export interface TuneShape {
   form: Form;
@@ -65,7 +66,7 @@ export async function tuneMatmul(
     const key = { form, m, n, k, groups: 1 };
     const fixed = winners.get(matmulKey(key));
     // All are compiled first and timed in turn: a GPU that idles between two measurements lowers its clock.
-    const products: Product[] = [];
+    const products: Prepared[] = [];
     try {
       for (const [kg, splits] of RANGES) {
         if (fixed && fixed !== `k${kg}x${splits}`) continue;
@@ -106,7 +107,7 @@ export async function tuneMatmul(
   return { results, winners };
 }
 
-interface Product {
+interface Prepared {
   tile: string;
   splits: number;
   loaded: LoadedProgram;
@@ -120,7 +121,7 @@ async function prepare(
   tuned: ReadonlyMap<string, string>,
   tile: string,
   splits: number,
-): Promise<Product> {
+): Promise<Prepared> {
   const builder = new ProgramBuilder(replicas);
   const a = builder.persistent('a', form === 'TN' ? [k, m] : [m, k]);
   const b = builder.persistent('b', form === 'NT' ? [n, k] : [k, n]);
@@ -143,7 +144,7 @@ async function prepare(
 }
 
 /** Five rounds over all, each about 3 ms of work; the first warms the clock up and is dropped. */
-async function timeAll(products: readonly Product[], { m, n, k, replicas }: TuneShape): Promise<void> {
+async function timeAll(products: readonly Prepared[], { m, n, k, replicas }: TuneShape): Promise<void> {
   const repeats = Math.max(2, Math.min(300, Math.round(6e10 / (2 * m * n * k * replicas))));
   for (let round = 0; round < 6; round++)
     for (const { loaded, rounds } of products) {

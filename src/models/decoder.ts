@@ -14,15 +14,7 @@ import { matmul } from '../kernels/matmul.js';
 import { type PlanBuilder, reshape } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
 import { checkHeads, qkvParameter } from './attention.js';
-import {
-  asIs,
-  type Forward,
-  type ForwardOptions,
-  type Model,
-  type ModelShape,
-  type ModelSpec,
-  type ParameterSpec,
-} from './types.js';
+import { asIs, type Forward, type ForwardOptions, type Model, type ModelShape, type ModelSpec } from './types.js';
 
 type Config = Extract<Experiment['model'], { kind: 'clm' }>;
 
@@ -47,7 +39,7 @@ function create(config: Config, shape: ModelShape): Model {
     asIs(`${name}.weight`, [C], 'ones' as const),
     asIs(`${name}.bias`, [C], 'zeros' as const),
   ];
-  const parameters: ParameterSpec[] = [
+  const parameters: Model['parameters'][number][] = [
     asIs('token', [shape.v, C], 'normal', 'token_embedding_table.weight'),
     asIs('position', [T, C], 'normal', 'position_embedding_table.weight'),
   ];

@@ -1,7 +1,7 @@
 /** `rhm tune`: measures matmul variants on this adapter and keeps the winners for later runs. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { InputError } from '../../core/errors.js';
-import type { Form } from '../../kernels/matmul.js';
+import type { Form } from '../../kernels/matmulTiles.js';
 import { type TuneShape, tuneMatmul } from '../../kernels/tune.js';
 import { saveTuned } from '../../platform/tuned.js';
 import type { CommandContext } from '../context.js';

@@ -1,0 +1,112 @@
+/** Tiles of the matmul kernel for GPUs: names, limits, and the choice for a product. */
+import type { AdapterTraits } from '../gpu/dispatch.js';
+
+export type Form = 'NN' | 'NT' | 'TN';
+
+/** One product, without what its epilogue does. */
+export interface Product {
+  form: Form;
+  groups: number;
+  m: number;
+  n: number;
+  k: number;
+}
+
+/** A tile of the GPU kernel: rows x columns x depth a workgroup, rows x columns a thread, thread groups along K. */
+export interface Tile {
+  bm: number;
+  bn: number;
+  bk: number;
+  tm: number;
+  tn: number;
+  kg: number;
+  stages: number;
+}
+
+/** Written 128x64x16/8x8/k2/s2: tile, rows x columns a thread, groups along K, stages. */
+export function tileName(t: Tile): string {
+  return `${t.bm}x${t.bn}x${t.bk}/${t.tm}x${t.tn}/k${t.kg}/s${t.stages}`;
+}
+
+export function parseTile(name: string): Tile | undefined {
+  const found = /^(\d+)x(\d+)x(\d+)\/(\d+)x(\d+)\/k(\d+)\/s(\d+)$/.exec(name);
+  if (!found) return undefined;
+  const [bm, bn, bk, tm, tn, kg, stages] = found.slice(1).map(Number);
+  return { bm, bn, bk, tm, tn, kg, stages };
+}
+
+/** Bytes of workgroup memory. */
+export function tileBytes({ bm, bn, bk, kg, stages }: Tile): number {
+  return 4 * stages * kg * bk * (bm + 4 + bn);
+}
+
+/** Whether a tile can be built: within the adapter's limits, and the groups' sums fit where A's tile was. */
+export function tileFits(t: Tile, traits: AdapterTraits): boolean {
+  const threads = (t.bm / t.tm) * (t.bn / t.tn) * t.kg;
+  return (
+    threads >= 32 &&
+    threads <= traits.maxInvocations &&
+    tileBytes(t) <= traits.maxWorkgroupStorageBytes &&
+    (t.kg === 1 || t.kg * t.bk * t.stages * (t.bm / 4 + 1) >= (t.bm * t.bn) / 4)
+  );
+}
+
+/**
+ * Ranges that K is cut into: thread groups of a workgroup, then splits over workgroups. Depends on the shape of one
+ * replica alone, so that a replica's bits do not depend on its neighbours.
+ */
+export function rangesOf(p: Product, traits: AdapterTraits): { kg: number; splits: number } {
+  if (traits.software) return { kg: 1, splits: 1 };
+  const tuned = /^k(\d+)x(\d+)$/.exec(traits.tuned?.get(matmulKey(p)) ?? '');
+  if (tuned) return { kg: Number(tuned[1]), splits: Number(tuned[2]) };
+  const tiles = (side: number) => Math.ceil(p.m / side) * Math.ceil(p.n / side) * p.groups;
+  // Groups inside a workgroup cost little: as many as K carries while there are under two workgroups a multiprocessor.
+  const wanted = Math.min(264 / tiles(64), p.k / 64);
+  const kg = wanted >= 4 ? 4 : wanted >= 2 ? 2 : 1;
+  // Splits over workgroups cost a second dispatch: only for long sums into few tiles.
+  const splits = Math.floor(Math.min(264 / tiles(32), p.k / (kg * 512)));
+  return { kg, splits: Math.max(1, Math.min(16, splits)) };
+}
+
+/** A tile and the ranges of K that each of its thread groups adds up. */
+export interface Choice {
+  tile: Tile;
+  ranges: number;
+}
+
+/**
+ * The choice by table; `rhm tune` measures and overrides it. `ranges` of K meet in one order, so that they may be shared
+ * out to thread groups (few workgroups) or taken one after the other (many) without changing a bit.
+ */
+export function tileOf(p: Product, ranges: number, replicas: number, traits: AdapterTraits): Choice {
+  const tuned = parseTile(traits.tuned?.get(matmulKey(p, replicas)) ?? '');
+  if (tuned && (tuned.kg === ranges || tuned.kg === 1) && tileFits(tuned, traits))
+    return { tile: tuned, ranges: ranges / tuned.kg };
+  const workgroups = (t: Tile) => Math.ceil(p.m / t.bm) * Math.ceil(p.n / t.bn) * replicas * p.groups;
+  const fits = (t: Tile) => p.m > t.bm / 2 && p.n > t.bn / 2 && tileFits(t, traits);
+  const alone = defaultTiles
+    .map((t) => ({ ...t, kg: 1 }))
+    .filter((t) => fits(t) && (ranges === 1 || t.bm * t.bn >= 4096));
+  // Two sets of sums in registers: 8 x 8 a thread would be too many.
+  for (const tile of alone)
+    if (workgroups(tile) >= 264 && (ranges === 1 || tile.tm * tile.tn <= 32)) return { tile, ranges };
+  const shared = defaultTiles.map((t) => ({ ...t, kg: ranges })).filter((t) => tileFits(t, traits));
+  const tile = shared.find((t) => fits(t) && workgroups(t) >= 128) ?? shared[shared.length - 1];
+  return { tile, ranges: 1 };
+}
+
+const defaultTiles: readonly Omit<Tile, 'kg'>[] = [
+  { bm: 128, bn: 128, bk: 8, tm: 8, tn: 8, stages: 2 },
+  { bm: 64, bn: 64, bk: 16, tm: 8, tn: 4, stages: 1 },
+  { bm: 64, bn: 64, bk: 16, tm: 8, tn: 8, stages: 1 },
+  { bm: 64, bn: 32, bk: 16, tm: 8, tn: 4, stages: 1 },
+  { bm: 32, bn: 32, bk: 16, tm: 4, tn: 4, stages: 1 },
+];
+
+/**
+ * Names a product in the tuning cache: without replicas for the ranges of K (`k4x1`: groups x splits), which decide the
+ * bits, with them for the tile.
+ */
+export function matmulKey(p: Product, replicas?: number): string {
+  return `matmul:${p.form}:${replicas === undefined ? '' : `${replicas}*`}${p.groups}x${p.m}x${p.n}x${p.k}`;
+}
