@@ -93,7 +93,7 @@ async function worker() {
 
 function runFile(file) {
   const result = join(work, `${file.replace(/[\\/]/g, '_')}.json`);
-  const limitSeconds = Number(flags.timeout) || (isSlow(file) ? 900 : 180);
+  const limitSeconds = Number(flags.timeout) || (isSlow(file) ? 1800 : 600);
   const started = Date.now();
   const child = spawn(process.execPath, ['--enable-source-maps', join(work, file.replace(/\.ts$/, '.js'))], {
     cwd: root,

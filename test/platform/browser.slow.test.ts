@@ -25,7 +25,7 @@ for (const isolated of [true, false])
     const server = await serve({ '/dist/': resolve('dist'), '/fixtures/': folder }, isolated);
     try {
       const { page, problems } = await openPage(browser, `${server.origin}/fixtures/page.html`);
-      await page.waitForFunction("document.title !== 'running'", undefined, { timeout: 240_000 });
+      await page.waitForFunction("document.title !== 'running'", undefined, { timeout: 700_000 });
       const found = (await page.evaluate('({ failure: window.failure, outcome: window.outcome, isolated })')) as {
         failure?: string;
         outcome: Outcome;

@@ -119,7 +119,7 @@ console.log(report, again, device, openInDeno, RhmError);
 test.run();
 
 function npm(args: readonly string[], cwd: string) {
-  return run('npm', args, { cwd, timeoutSeconds: 300 });
+  return run('npm', args, { cwd, timeoutSeconds: 800 });
 }
 
 function assertAdapters(ran: { code: number | null; stdout: string; stderr: string }, runtime: string): void {

@@ -21,7 +21,7 @@ for (const adapter of softwareDrivers)
       join(folder, 'faulty.deno.js'),
       `${mkdtempSync(join(folder, 'runs-'))}/`,
     ];
-    const ran = await deno(['run', '-A', ...args], { env: { RHM_ADAPTER: adapter }, timeoutSeconds: 300 });
+    const ran = await deno(['run', '-A', ...args], { env: { RHM_ADAPTER: adapter }, timeoutSeconds: 800 });
     assert.is(ran.code, 0, `${ran.signal} ${ran.stderr}`);
     const outcome = JSON.parse(ran.stdout) as Outcome;
     assertOutcome(outcome, /^deno \d/);

@@ -10,7 +10,7 @@ const test = suite('starts and exits in a row');
 const script = resolve('test/platform/fixtures/start.mjs');
 const entry = (name: string) => pathToFileURL(built(name)).href;
 const start = (adapter: string, ending: string) =>
-  run(process.execPath, [script, entry('node.js'), ending], { env: { RHM_ADAPTER: adapter }, timeoutSeconds: 30 });
+  run(process.execPath, [script, entry('node.js'), ending], { env: { RHM_ADAPTER: adapter }, timeoutSeconds: 90 });
 
 /** An ending with this status, by itself, after the work was done. */
 function assertEnded({ code, signal, stdout, stderr }: Ran, adapter: string, status: number, which: string): void {
@@ -38,7 +38,7 @@ for (const adapter of softwareDrivers) {
     for (let i = 1; i <= 20; i++) {
       const ran = await deno(['run', '-A', script, entry('deno.js'), 'release'], {
         env: { RHM_ADAPTER: adapter },
-        timeoutSeconds: 30,
+        timeoutSeconds: 90,
       });
       assertEnded(ran, adapter, 0, `start ${i}`);
     }

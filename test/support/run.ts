@@ -20,7 +20,7 @@ export function run(command: string, args: readonly string[], options: RunOption
     cwd: options.cwd,
     env: { ...process.env, RHM_TEST_RESULT: undefined, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: (options.timeoutSeconds ?? 120) * 1000,
+    timeout: (options.timeoutSeconds ?? 300) * 1000,
     killSignal: 'SIGKILL',
   });
   let stdout = '';
