@@ -101,7 +101,7 @@ export class GpuProgram implements LoadedProgram {
       const bytes = Math.max(256, Math.ceil(elements / 4) * 16);
       if (bytes > limit)
         throw new ShapeError(
-          `buffer ${name}: ${bytes} bytes, the adapter's limit is ${limit}; use fewer replicas or a smaller batch`,
+          `buffer ${name}: ${bytes} bytes, the adapter's limit is ${limit}; use fewer replicas, a smaller batch or width`,
         );
       const usage = GPUBufferUsage_STORAGE | GPUBufferUsage_COPY_SRC | GPUBufferUsage_COPY_DST;
       this.#buffers.set(name, this.#device.createBuffer({ label: name, size: bytes, usage }));
@@ -153,7 +153,7 @@ export class GpuProgram implements LoadedProgram {
     if (bytes > limit)
       throw new ShapeError(
         `${call.op} (${call.label}): tensor ${tensor.name} [${tensor.shape}] needs a binding of ${bytes} bytes, ` +
-          `the adapter's limit is ${limit}; use fewer replicas or a smaller batch`,
+          `the adapter's limit is ${limit}; use fewer replicas, a smaller batch or width`,
       );
     return { buffer: this.#bufferOf(tensor), offset: tensor.offset * 4, size: bytes };
   }

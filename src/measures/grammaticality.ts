@@ -1,4 +1,5 @@
 import { InputError } from '../core/errors.js';
+import { drawFrom, largest } from '../core/softmax.js';
 import { streamKey, threefry } from '../core/threefry.js';
 import { Parser } from '../grammar/parser.js';
 import type { Measure, MeasureContext, MeasureSpec, MeasureValue } from '../models/measure.js';
@@ -49,32 +50,16 @@ function build(context: MeasureContext): Measure {
         if (!scores.slice(replica * perReplica, (replica + 1) * perReplica).every(Number.isFinite))
           return ['grammatical', 'grammatical-sampled'].flatMap((n) => values(n, new Array(L).fill(Number.NaN)));
         return [
-          ...values('grammatical', consistency(largest)),
+          ...values(
+            'grammatical',
+            consistency((row) => largest(row)),
+          ),
           ...values(
             'grammatical-sampled',
-            consistency((row, b) => draw(row, threefry(key, b, 0)[0] / 2 ** 32)),
+            consistency((row, b) => drawFrom(row, threefry(key, b, 0)[0] / 2 ** 32)),
           ),
         ];
       });
     },
   };
-}
-
-/** Index of the largest value, the first on a tie. */
-export function largest(row: ArrayLike<number>): number {
-  let best = 0;
-  for (let i = 1; i < row.length; i++) if (row[i] > row[best]) best = i;
-  return best;
-}
-
-/** The token that a uniform number in [0, 1) picks from softmax(logits / temperature). */
-export function draw(logits: ArrayLike<number>, uniform: number, temperature = 1): number {
-  const most = logits[largest(logits)];
-  const weights = Array.from(logits, (z) => Math.exp((z - most) / temperature));
-  let left = uniform * weights.reduce((a, b) => a + b, 0);
-  for (let i = 0; i < weights.length; i++) {
-    left -= weights[i];
-    if (left < 0) return i;
-  }
-  return largest(logits); // rounding at the upper end
 }

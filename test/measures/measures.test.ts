@@ -2,9 +2,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseExperiment } from '../../src/core/experiment.js';
 import { grammarImage } from '../../src/core/grammar-image.js';
+import { drawFrom, largest } from '../../src/core/softmax.js';
 import { threefry } from '../../src/core/threefry.js';
 import { referenceExecutor, wasmExecutor } from '../../src/kernels/index.js';
-import { draw, largest } from '../../src/measures/grammaticality.js';
 import { measures } from '../../src/measures/index.js';
 import { ridgeAccuracy } from '../../src/measures/ridge.js';
 import type { MeasureValue } from '../../src/models/measure.js';
@@ -183,11 +183,12 @@ test('ridge read-out: what is linear is read, noise is not, broken numbers give 
 test('draws follow softmax at a temperature', () => {
   const logits = [0, Math.log(3), Number.NEGATIVE_INFINITY];
   const count = (temperature: number) =>
-    Array.from({ length: 1000 }, (_, i) => draw(logits, (i + 0.5) / 1000, temperature)).filter((x) => x === 1).length;
+    Array.from({ length: 1000 }, (_, i) => drawFrom(logits, (i + 0.5) / 1000, temperature)).filter((x) => x === 1)
+      .length;
   assert.is(count(1), 750);
   assert.is(count(0.5), 900);
   assert.is(largest([1, 3, 3]), 1);
-  assert.is(draw(logits, 1 - 2 ** -53), 1);
+  assert.is(drawFrom(logits, 1 - 2 ** -53), 1);
 });
 
 test('records carry them; unknown names and impossible ones are refused', async () => {

@@ -320,6 +320,7 @@ test('bad experiments are refused, naming field, value and bound', async () => {
   await refused({ optimiser: { kind: 'sgd', rate: Number.NaN } }, /optimiser.rate: got (null|NaN)/);
   await refused({ optimiser: { kind: 'sgd', rate: -1 } }, /optimiser.rate: got -1/);
   await refused({ task: { kind: 'last', context: 9 } }, /task.context: 9 tokens, a sentence has s\^L = 4; pass 1 to 4/);
+  await refused({ model: { kind: 'mla', channels: 8, heads: 3 } }, /model.heads: 3 heads do not divide 8 channels/);
   await refused({ task: 'auto' }, /task.kind: hcnn does not learn 'auto'/);
   await refused({ grammar: { v: 6, m: 7, s: 2, L: 2 } }, /m = 42: there are only v\^s = 36/);
   const rules = [[[[0, 1]]]];

@@ -4,6 +4,8 @@ import { addAnalyze } from './analyze.js';
 import { addBench } from './bench.js';
 import { addCorrelations } from './correlations.js';
 import { addDoctor } from './doctor.js';
+import { addExport } from './export.js';
+import { addGenerate } from './generate.js';
 import { addReproduce } from './reproduce.js';
 import { addRules } from './rules.js';
 import { addSample } from './sample.js';
@@ -19,6 +21,8 @@ export const commands: readonly AddCommand[] = [
   addTheory,
   addCorrelations,
   addTrain,
+  addExport,
+  addGenerate,
   addAnalyze,
   addReproduce,
   addVerify,

@@ -1,0 +1,19 @@
+/** Index of the largest value, the first on a tie. */
+export function largest(row: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 1; i < row.length; i++) if (row[i] > row[best]) best = i;
+  return best;
+}
+
+/** The index that a uniform number in [0, 1) picks from softmax(logits / temperature); temperature 0: the largest. */
+export function drawFrom(logits: ArrayLike<number>, uniform: number, temperature = 1): number {
+  const top = largest(logits);
+  if (temperature === 0) return top;
+  const shares = Array.from(logits, (z) => Math.exp((z - logits[top]) / temperature));
+  let left = uniform * shares.reduce((a, b) => a + b, 0);
+  for (let i = 0; i < shares.length; i++) {
+    left -= shares[i];
+    if (left < 0) return i;
+  }
+  return top; // rounding at the upper end
+}

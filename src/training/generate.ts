@@ -1,0 +1,86 @@
+import { InputError } from '../core/errors.js';
+import type { Experiment } from '../core/experiment.js';
+import type { Rules } from '../core/rules.js';
+import type { SafeFile } from '../core/safetensors.js';
+import { drawFrom } from '../core/softmax.js';
+import { streamKey, threefry } from '../core/threefry.js';
+import { Parser } from '../grammar/parser.js';
+import { createSampler } from '../grammar/sampler.js';
+import { fromDisk } from '../models/disk.js';
+import { createModel } from '../models/index.js';
+import { declare, modelShape } from '../models/types.js';
+import { ProgramBuilder } from '../plan/builder.js';
+import type { Executor } from '../plan/executor.js';
+
+export interface GenerateOptions {
+  count: number; // sentences
+  temperature: number; // >= 0; 0 takes the most probable token
+  seed: number;
+}
+
+export interface Generated {
+  sentences: Uint32Array; // [count, d]
+  /** Fraction of sentences that obey the rules up to each level: [L + 1], level 0 first. */
+  grammatical: number[];
+}
+
+const BATCH = 256;
+
+/**
+ * Sentences of a trained causal model, token by token. The first token (with a shorter context, all before it) is that of a
+ * sentence of the grammar. @throws InputError for another model than clm, or weights that do not fit.
+ */
+export async function generate(
+  experiment: Experiment,
+  rules: Rules,
+  weights: SafeFile,
+  executor: Executor,
+  { count, temperature, seed }: GenerateOptions,
+): Promise<Generated> {
+  if (experiment.task.kind !== 'auto')
+    throw new InputError(
+      `task.kind: the run learnt '${experiment.task.kind}', it generates no sentences; train model clm on task 'auto'`,
+    );
+  const model = createModel(experiment);
+  const shape = modelShape(experiment);
+  const { d, firstToken, length, v } = shape;
+  const batch = Math.min(count, BATCH);
+  const builder = new ProgramBuilder(1);
+  declare(builder, model.parameters);
+  const tokens = builder.persistent('tokens', [batch, d], 'u32');
+  const { logits } = model.forward(builder.plan('next'), { tokens, batch, training: false });
+  const program = builder.build();
+  const row = new Float64Array(program.parameterCount);
+  fromDisk(model.parameters, program, weights, row);
+
+  const sampler = await createSampler(rules);
+  const source = { mode: 'stream', key: streamKey(seed, 'generate', 2), size: 0n, first: 0, length: 0 } as const;
+  const key = streamKey(seed, 'generate');
+  const sentences = new Uint32Array(count * d);
+  const loaded = await executor.load(program);
+  try {
+    loaded.write(builder.block('params'), row);
+    for (let first = 0; first < count; first += batch) {
+      const rows = new Uint32Array(batch * d);
+      sampler.tokens(source, first, batch, rows);
+      for (let b = 0; b < batch; b++) rows.fill(0, b * d + firstToken + 1, (b + 1) * d);
+      for (let t = 1; t < length; t++) {
+        loaded.write(tokens, rows);
+        await loaded.run('next');
+        const scores = (await loaded.read(logits)) as Float32Array; // [B, T - 1, v]
+        for (let b = 0; b < batch; b++) {
+          const at = (b * (length - 1) + t - 1) * v;
+          const uniform = threefry(key, first + b, t)[0] / 2 ** 32;
+          const row = scores.subarray(at, at + v);
+          if (!row.every(Number.isFinite))
+            throw new InputError('weights: the network gives no finite numbers; take a run that has not diverged');
+          rows[b * d + firstToken + t] = drawFrom(row, uniform, temperature);
+        }
+      }
+      sentences.set(rows.subarray(0, Math.min(batch, count - first) * d), first * d);
+    }
+  } finally {
+    loaded.destroy();
+  }
+  return { sentences, grammatical: new Parser(rules).consistency(sentences, count) };
+}

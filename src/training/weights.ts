@@ -1,0 +1,43 @@
+import { FileError, InputError } from '../core/errors.js';
+import { decodeSafetensors, type SafeFile } from '../core/safetensors.js';
+
+export interface WeightsChoice {
+  which?: 'best' | 'last'; // of the lowest test loss, or of the last step; default best
+  replica?: number; // default 0
+}
+
+/**
+ * The weights in a checkpoint, alone: names and shapes of the PyTorch reference, with what they are in the metadata.
+ * @throws FileError when it is damaged; InputError when there is no such replica.
+ */
+export function weightsOf(
+  checkpoint: Uint8Array,
+  file: string,
+  { which = 'best', replica = 0 }: WeightsChoice,
+): SafeFile {
+  const { metadata, tensors } = decodeSafetensors(checkpoint, file);
+  if (metadata.progress === undefined) throw new FileError(`${file}: no checkpoint of a run; pass a run's folder`);
+  const progress: { bestStep: number; bestLoss: number | null }[] = JSON.parse(metadata.progress);
+  const replicas = progress.length;
+  if (!(Number.isInteger(replica) && replica >= 0 && replica < replicas))
+    throw new InputError(`replica: got ${replica}, ${file} holds ${replicas}; pass 0 to ${replicas - 1}`);
+  const prefix = `${replicas > 1 ? `replica.${replica}/` : ''}${which === 'best' ? 'best/' : ''}`;
+  const chosen: SafeFile['tensors'] = new Map();
+  for (const [name, tensor] of tensors) {
+    const rest = name.slice(prefix.length);
+    if (name.startsWith(prefix) && !rest.includes('/')) chosen.set(rest, tensor);
+  }
+  const { bestStep, bestLoss } = progress[replica];
+  const step = which === 'best' ? bestStep : Number(metadata.step);
+  return {
+    metadata: {
+      format: 'pt',
+      experiment: metadata.hash,
+      weights: which,
+      replica: String(replica),
+      step: String(step),
+      ...(which === 'best' && bestLoss !== null && { loss: String(bestLoss) }),
+    },
+    tensors: chosen,
+  };
+}

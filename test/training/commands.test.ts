@@ -1,0 +1,137 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { decodeSafetensors } from '../../src/core/safetensors.js';
+import { rhm } from '../support/run.js';
+
+const test = suite('commands train, export, generate');
+let scratch = '';
+test.before(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'rhm-train-'));
+});
+test.after(() => rmSync(scratch, { recursive: true, force: true }));
+
+const path = (name: string) => join(scratch, name);
+const train = (out: string, settings: string, ...more: string[]) =>
+  rhm(['train', '--set', ...settings.split(' '), '--executor', 'wasm', '--threads', '1', '--out', path(out), ...more]);
+const load = (file: string) => decodeSafetensors(new Uint8Array(readFileSync(file)));
+const small = 'grammar.v=6 grammar.m=2 grammar.L=2 budget.batch=8 budget.steps=40 evaluation.size=32';
+
+test('train tells what it will do on standard error, and gives JSON alone on standard output', async () => {
+  const { code, stdout, stderr } = await train('hcnn', `model=hcnn model.width=8 replicas=2 ${small}`, '--json');
+  assert.is(code, 0, stderr);
+  const result = JSON.parse(stdout);
+  assert.is(result.reason, 'done');
+  assert.is(result.loss.length, 2);
+  assert.match(stderr, new RegExp(`experiment ${result.hash}`));
+  assert.match(stderr, /"perDoubling": 4/);
+  assert.match(stderr, /running on WebAssembly SIMD, 1 thread, [\d.]+ MiB there/);
+  assert.not.match(stderr, /samples\/s/);
+  const start = JSON.parse(readFileSync(path('hcnn/records.jsonl'), 'utf8').split('\n')[0]);
+  assert.is(start.executor, 'wasm');
+  assert.match(start.runtime, /^node 2\d/);
+});
+
+test('export: names and shapes of the reference, best and last, by replica', async () => {
+  for (const [which, replica] of [
+    ['best', 0],
+    ['last', 1],
+  ] as const) {
+    const out = path(`${which}.safetensors`);
+    const ran = await rhm([
+      'export',
+      path('hcnn'),
+      '-o',
+      out,
+      '--weights',
+      which,
+      '--replica',
+      String(replica),
+      '--json',
+    ]);
+    assert.is(ran.code, 0, ran.stderr);
+    const { tensors, metadata } = load(out);
+    assert.equal(
+      [...tensors].map(([name, { shape, dtype }]) => [name, dtype, ...shape]),
+      [
+        ['hidden.0.0.filter', 'F32', 8, 6, 2],
+        ['hidden.1.0.filter', 'F32', 8, 8, 2],
+        ['readout', 'F32', 8, 6],
+      ],
+    );
+    assert.is(metadata.weights, which);
+    assert.is(metadata.format, 'pt');
+    assert.equal(JSON.parse(ran.stdout).tensors.readout, [8, 6]);
+    const prefix = `replica.${replica}/${which === 'best' ? 'best/' : ''}`;
+    const checkpoint = load(path('hcnn/checkpoint.safetensors')).tensors;
+    for (const [name, { data }] of tensors) assert.equal(data, checkpoint.get(prefix + name)!.data);
+  }
+  const no = await rhm(['export', path('hcnn'), '-o', path('x'), '--replica', '2']);
+  assert.is(no.code, 2);
+  assert.match(no.stderr, /replica: got 2, .* holds 2; pass 0 to 1/);
+  const none = await rhm(['export', path('nothing'), '-o', path('x')]);
+  assert.is(none.code, 2);
+  assert.match(none.stderr, /nothing.experiment.json: ENOENT; pass the folder of a run/);
+});
+
+test('train --init starts from exported weights; files that do not fit are refused', async () => {
+  const exported = path('last.safetensors');
+  const frozen = `model=hcnn model.width=8 ${small.replace('steps=40', 'steps=1')} optimiser.rate=1e-12`;
+  const ran = await train('init', frozen, '--init', exported);
+  assert.is(ran.code, 0, ran.stderr);
+  assert.equal(
+    load(path('init/checkpoint.safetensors')).tensors.get('readout')!.data,
+    load(exported).tensors.get('readout')!.data,
+  );
+  const wide = await train('wide', frozen.replace('width=8', 'width=9'), '--init', exported);
+  assert.is(wide.code, 2);
+  assert.match(wide.stderr, /InputError: weights: hidden.0.0.filter is \[8,6,2\], the model wants \[9,6,2\]/);
+  writeFileSync(path('cut.safetensors'), readFileSync(exported).subarray(0, 300));
+  const cut = await train('cut', frozen, '--init', path('cut.safetensors'));
+  assert.is(cut.code, 2);
+  assert.match(cut.stderr, /InputError: --init .*the file is damaged/);
+});
+
+test('generate: sentences of a clm as JSON and as text; other models are refused', async () => {
+  const ran = await train('clm', `model=clm task=auto model.channels=8 model.heads=2 model.depth=1 ${small}`);
+  assert.is(ran.code, 0, ran.stderr);
+  const args = ['generate', path('clm'), '--executor', 'wasm', '--count', '70', '--seed', '4'];
+  const { stdout } = await rhm([...args, '--json', '--show', '70']);
+  const { grammatical, sentences } = JSON.parse(stdout);
+  assert.is(sentences.length, 70);
+  assert.ok(sentences.every((s: number[]) => s.length === 4 && s.every((t) => t >= 0 && t < 6)));
+  assert.is(grammatical.length, 3);
+  assert.is(grammatical[0], 1);
+  // The fractions, counted again from the rules in the folder.
+  const { rules } = JSON.parse(readFileSync(path('clm/rules.json'), 'utf8')) as { rules: number[][][][] };
+  const pairs = new Set(rules[1].flat().map((tuple) => tuple.join()));
+  const fine = sentences.filter((s: number[]) => [0, 2].every((i) => pairs.has(`${s[i]},${s[i + 1]}`))).length;
+  assert.ok(Math.abs(grammatical[1] - fine / 70) < 1e-12, `${grammatical[1]}, counted ${fine} of 70`);
+  const text = await rhm([...args, '--show', '2', '--temperature', '0']);
+  assert.match(text.stdout, /^(\d \d \d \d\n){2}70 sentences at temperature 0, grammatical up to level 0: 100.0 %/);
+  const refused = await rhm(['generate', path('hcnn'), '--executor', 'wasm']);
+  assert.is(refused.code, 2);
+  assert.match(refused.stderr, /task.kind: the run learnt 'last'/);
+});
+
+test('a buffer larger than the adapter allows is refused with the numbers', async () => {
+  const { code, stderr } = await rhm([
+    ...[
+      'train',
+      '--set',
+      'model=hcnn',
+      'model.width=40000',
+      'grammar.L=2',
+      'budget.steps=1',
+      '--adapter',
+      'swiftshader',
+    ],
+    ...['--out', path('large')],
+  ]);
+  assert.not.equal(code, 0);
+  assert.match(stderr, /ShapeError: buffer velocity: 1280\d* bytes, the adapter's limit is \d+; use fewer replicas/);
+});
+
+test.run();
