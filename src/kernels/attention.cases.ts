@@ -36,7 +36,7 @@ const shapes: readonly [string, AttentionCase][] = [
   ['77 tokens, head size 40', { batch: 2, tokens: 77, heads: 2, dim: 40 }],
   ['70 tokens, head size 128, causal', { batch: 1, tokens: 70, heads: 1, dim: 128, causal: true }],
   ['101 tokens, head size 33, last query', { batch: 2, tokens: 101, heads: 2, dim: 33, lastQueryOnly: true }],
-  ['1030 tokens, causal', { replicas: 1, batch: 1, tokens: 1030, heads: 1, dim: 4, causal: true }],
+  ['1030 tokens, causal', { replicas: 1, batch: 1, tokens: 1030, heads: 1, dim: 2, causal: true }],
   ['scores of 1e4', { batch: 2, tokens: 11, heads: 4, dim: 16, scale: 2000 }],
 ];
 
