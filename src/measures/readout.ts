@@ -5,12 +5,12 @@ import { elementsPerReplica } from '../plan/types.js';
 import { addTestBatch, declareClock } from './batch.js';
 import { ridgeAccuracy } from './ridge.js';
 
-const FIT = 256; // sentences the read-out is fitted to
+const FIT = 192; // sentences the read-out is fitted to
 const CHECK = 128; // sentences its accuracy is counted on
 
 /**
  * Accuracy of a linear read-out of a hidden symbol (the second to last of its level, the root at the top) from each layer:
- * ridge regression on one-hot symbols, fitted on 256 test sentences and counted on 128 others. By the Gram matrix of the layer,
+ * ridge regression on one-hot symbols, fitted on 192 test sentences and counted on 128 others. By the Gram matrix of the layer,
  * which the device computes, so its cost does not grow with the width.
  */
 export const readout: MeasureSpec = {

@@ -1,3 +1,5 @@
+import { largest } from '../core/softmax.js';
+
 const PENALTY = 1e-3; // over the mean of the Gram matrix's diagonal
 
 /**
@@ -22,30 +24,32 @@ export function ridgeAccuracy(
   const penalty = (PENALTY * trace) / fit + 1e-300;
   const lower = cholesky(fit, (i, j) => centred(i, j) + (i === j ? penalty : 0));
   if (!lower) return targets.map(() => Number.NaN);
-  return targets.map(({ classes, labels }) => {
-    const share = new Float64Array(classes); // mean of the one-hot targets
-    for (let i = 0; i < fit; i++) share[labels[i]] += 1 / fit;
-    const columns = Array.from({ length: classes }, (_, c) =>
-      solve(lower, fit, (i) => Number(labels[i] === c) - share[c]),
-    );
-    let right = 0;
-    const row = new Float64Array(fit);
-    for (let i = fit; i < B; i++) {
-      for (let j = 0; j < fit; j++) row[j] = centred(i, j);
-      let best = 0;
-      let highest = Number.NEGATIVE_INFINITY;
-      for (let c = 0; c < classes; c++) {
-        let score = share[c];
-        for (let j = 0; j < fit; j++) score += row[j] * columns[c][j];
-        if (score > highest) {
-          highest = score;
-          best = c;
-        }
-      }
-      if (best === labels[i]) right++;
+  // The columns of all targets side by side, so that the inner loops run along rows.
+  const columns = targets.reduce((sum, { classes }) => sum + classes, 0);
+  const share = new Float64Array(columns); // mean of the one-hot targets
+  const weights = new Float64Array(fit * columns);
+  let first = 0;
+  const starts = targets.map(({ classes, labels }) => {
+    const start = first;
+    first += classes;
+    for (let i = 0; i < fit; i++) {
+      share[start + labels[i]] += 1 / fit;
+      weights[i * columns + start + labels[i]] = 1;
     }
-    return right / (B - fit);
+    return start;
   });
+  for (let i = 0; i < fit; i++) for (let c = 0; c < columns; c++) weights[i * columns + c] -= share[c];
+  solve(lower, fit, weights, columns);
+  const right = targets.map(() => 0);
+  const scores = new Float64Array(columns);
+  for (let i = fit; i < B; i++) {
+    scores.set(share);
+    for (let j = 0; j < fit; j++) addRow(scores, 0, weights, j * columns, columns, centred(i, j));
+    targets.forEach(({ classes, labels }, t) => {
+      if (largest(scores.subarray(starts[t], starts[t] + classes)) === labels[i]) right[t]++;
+    });
+  }
+  return right.map((count) => count / (B - fit));
 }
 
 /** Lower triangle [n, n] with A = L L^T; undefined when A is not positive definite. */
@@ -61,17 +65,22 @@ function cholesky(n: number, a: (i: number, j: number) => number): Float64Array 
   return lower;
 }
 
-/** x of L L^T x = b. */
-function solve(lower: Float64Array, n: number, b: (i: number) => number): Float64Array {
-  const x = new Float64Array(n);
+/** Replaces b [n, columns] by x with L L^T x = b. */
+function solve(lower: Float64Array, n: number, b: Float64Array, columns: number): void {
+  const scaleRow = (i: number) => {
+    for (let c = 0; c < columns; c++) b[i * columns + c] /= lower[i * n + i];
+  };
   for (let i = 0; i < n; i++) {
-    let sum = b(i);
-    for (let k = 0; k < i; k++) sum -= lower[i * n + k] * x[k];
-    x[i] = sum / lower[i * n + i];
+    for (let k = 0; k < i; k++) addRow(b, i * columns, b, k * columns, columns, -lower[i * n + k]);
+    scaleRow(i);
   }
   for (let i = n - 1; i >= 0; i--) {
-    x[i] /= lower[i * n + i];
-    for (let k = 0; k < i; k++) x[k] -= lower[i * n + k] * x[i];
+    scaleRow(i);
+    for (let k = 0; k < i; k++) addRow(b, k * columns, b, i * columns, columns, -lower[i * n + k]);
   }
-  return x;
+}
+
+/** to[t ..] += factor * from[f ..], `count` elements. */
+function addRow(to: Float64Array, t: number, from: Float64Array, f: number, count: number, factor: number): void {
+  for (let c = 0; c < count; c++) to[t + c] += factor * from[f + c];
 }
