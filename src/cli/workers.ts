@@ -36,7 +36,14 @@ export async function inWorkers<Api, T>(
         done(++finished);
       }
     };
-    await Promise.all(Array.from({ length: threads }, serve));
+    const serving = Array.from({ length: threads }, () =>
+      serve().catch((error) => {
+        next = count; // the others end with the part they are at
+        throw error;
+      }),
+    );
+    const ends = await Promise.allSettled(serving); // all of them: one that connects later must be ended too
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
   } finally {
     await Promise.all(workers.map((worker) => worker.terminate()));
   }

@@ -12,6 +12,7 @@ import { type ExecutorChoice, type OpenExecutor, openExecutor } from '../platfor
 import type { Platform } from '../platform/platform.js';
 import { releaseCallback, releaseOptions } from '../platform/worker.js';
 import { type LossPlateaus, lossPlateaus } from '../theory/index.js';
+import { examineInstance, type InstanceTheory } from '../theory/instances.js';
 import { files, MemoryFolder } from '../training/folder.js';
 import { type Progress, type TrainResult, train } from '../training/loop.js';
 
@@ -61,6 +62,8 @@ export interface Lab {
   sample(rules: Rules, request: SampleRequest): Promise<Uint32Array>;
   /** Exact losses H(ell) of the last token, nats. @throws InputError */
   plateaus(rules: Rules): Promise<LossPlateaus>;
+  /** Exact losses and covariances of the random grammar of a seed. @throws InputError */
+  theory(shape: GrammarShape, seed: number, options?: GrammarOptions): Promise<InstanceTheory>;
   /** Trains an experiment (the JSON of `rhm train`). @throws InputError before anything is opened; FileError; GpuError */
   train(experiment: ExperimentInput, options?: RunOptions): Promise<TrainedRun>;
 }
@@ -128,6 +131,7 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
         return tokens;
       },
       plateaus: async (rules) => lossPlateaus(rules),
+      theory: async (shape, seed, options) => examineInstance(shape, seed, options),
       train(experiment, options = {}) {
         const run = runExperiment(experiment, options).finally(() => releaseOptions(options));
         runs.add(run);
