@@ -1,9 +1,10 @@
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import { parseRules } from '../core/parse-rules.js';
-import { makeRules, type Rules, sentenceLength } from '../core/rules.js';
+import { makeRules, type Rules } from '../core/rules.js';
 import type { Source } from '../core/sample-source.js';
 import { streamKey } from '../core/threefry.js';
+import { countDerivations } from '../grammar/derivations.js';
 
 /** One replica: its own seed and sources of sentences. */
 export interface Member {
@@ -23,11 +24,6 @@ export function rulesOf({ grammar, seed }: Experiment): Rules {
   const options = { rootPrior, ruleProbabilities };
   if (!rules) return makeRules({ v, n, m, s, L }, grammar.seed ?? seed, options);
   return parseRules({ v, n, m, s, L, rules, rootPrior, ruleProbabilities });
-}
-
-/** n m^((s^L - 1) / (s - 1)), the number of distinct derivations. */
-export function derivations({ n, m, s, L }: Rules): bigint {
-  return BigInt(n) * BigInt(m) ** BigInt((sentenceLength({ s, L }) - 1) / (s - 1));
 }
 
 /** The replicas of an experiment; replica r has seed + r. @throws InputError when P or the test set does not fit. */
@@ -53,7 +49,7 @@ export function membersOf(experiment: Experiment, rules: Rules = rulesOf(experim
  */
 function sourcesOf(experiment: Experiment, rules: Rules, seed: number): { train: Source; test: Source } {
   const P = experiment.budget.sentences;
-  const size = derivations(rules);
+  const size = countDerivations(rules);
   const weighted = rules.rootPrior !== undefined || rules.ruleProbabilities !== undefined;
   const stream = { mode: 'stream' as const, size: 0n, first: 0 };
   const orderKey = streamKey(seed, 'order');
