@@ -11,7 +11,11 @@ export function canonicalJson(value: unknown): string {
 
 /** The name of a run: the first 16 hexadecimal digits of the SHA-256 of its canonical JSON. */
 export async function contentHash(value: unknown): Promise<string> {
-  const bytes = new TextEncoder().encode(canonicalJson(value));
+  return digestOf(new TextEncoder().encode(canonicalJson(value)));
+}
+
+/** The first 16 hexadecimal digits of the SHA-256 of some bytes. */
+export async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   return Array.from(digest.subarray(0, 8), (b) => b.toString(16).padStart(2, '0')).join('');
 }

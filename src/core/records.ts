@@ -12,6 +12,7 @@ export interface StartRecord {
   runtime?: string; // for example `node 20.20.2 (Dawn)`
   version?: string; // of this program
   step?: number; // where a resumed run continued; absent or 0 at the beginning
+  init?: string; // digest of the weights it began with, where they came from a file
   time?: string; // ISO 8601
 }
 

@@ -13,6 +13,7 @@ export interface ReplicaProgress {
 
 export interface Checkpoint {
   hash: string; // of the experiment
+  init?: string; // digest of the weights that the run began with, where they came from a file
   step: number;
   elapsedMs: number;
   replicas: { state: ReplicaState; progress: ReplicaProgress }[];
@@ -41,7 +42,7 @@ export function encodeCheckpoint(checkpoint: Checkpoint, training: TrainingProgr
     tensors.set(`${prefix}state/clock`, { dtype: 'U32', shape: [state.clock.length], data: state.clock });
     tensors.set(`${prefix}state/pace`, { dtype: dtypeOf(state.pace), shape: [state.pace.length], data: state.pace });
   });
-  const { hash, step, elapsedMs, replicas } = checkpoint;
+  const { hash, init, step, elapsedMs, replicas } = checkpoint;
   const progress = replicas.map((r) => r.progress);
   const metadata = {
     format: FORMAT,
@@ -49,6 +50,7 @@ export function encodeCheckpoint(checkpoint: Checkpoint, training: TrainingProgr
     step: String(step),
     elapsed_ms: String(elapsedMs),
     progress: JSON.stringify(progress),
+    ...(init !== undefined && { init }),
   };
   return encodeSafetensors({ metadata, tensors });
 }
@@ -72,6 +74,7 @@ export function decodeCheckpoint(
   const { model, program } = training;
   return {
     hash,
+    init: metadata.init,
     step: Number(metadata.step),
     elapsedMs: Number(metadata.elapsed_ms),
     replicas: Array.from({ length: replicas }, (_, r) => {

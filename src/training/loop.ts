@@ -11,6 +11,7 @@ import { files, type RunFolder } from './folder.js';
 import { evaluationSteps, type Member, membersOf, plannedSteps, rulesOf } from './members.js';
 import { type TrainingProgram, trainingProgram } from './program.js';
 import { initialWeights, stepOf, Trainer } from './trainer.js';
+import { weightsDigest } from './weights.js';
 
 export interface Progress {
   step: number;
@@ -26,7 +27,7 @@ export interface TrainOptions {
   folder: RunFolder;
   /** Continue from the folder's checkpoint, if there is one. Without it a folder that holds a run is refused. */
   resume?: boolean;
-  /** Weights to start from, in the reference's names and shapes. */
+  /** Weights to start from, in the reference's names and shapes. Part of what the run is: another file does not resume it. */
   init?: SafeFile;
   signal?: AbortSignal;
   onRecord?: (record: RunRecord) => void;
@@ -75,6 +76,7 @@ class Run {
   #progress: ReplicaProgress[];
   #loss: number[];
   #step = 0;
+  #init: string | undefined; // digest of the weights it began with, undefined: drawn from the seed
   #elapsedBefore = 0;
   #startedAt = 0;
   #checkpointAt = 0;
@@ -98,6 +100,7 @@ class Run {
     const training = trainingProgram(this.members, this.options.measures);
     const checkpoint = old.checkpoint && resume ? this.#decode(training, old.checkpoint) : undefined;
     if (init) initialWeights(training, this.members[0], init);
+    this.#init = this.#sameInit(old.records, checkpoint, init && (await weightsDigest(training.model, init)));
     const given = this.options.executor;
     const executor = typeof given === 'function' ? await given() : given;
     const trainer = await Trainer.create(this.members, executor, init, training);
@@ -118,6 +121,7 @@ class Run {
         executor: executor.kind,
         runtime: this.options.runtime,
         step: this.#step,
+        init: this.#init,
         time: new Date().toISOString(),
       });
       const reason = await this.#loop(trainer);
@@ -157,6 +161,19 @@ class Run {
       if (stepOf(state) !== checkpoint.step)
         throw new FileError(`${file}: replicas at different steps; the file is damaged`);
     return checkpoint;
+  }
+
+  /** The digest of the weights that the run began with. @throws InputError when that is not what is given now. */
+  #sameInit(records: RunRecord[], checkpoint: Checkpoint | undefined, given: string | undefined): string | undefined {
+    const last = checkpoint ?? records.findLast((r) => r.type === 'start');
+    if (!last || last.init === given) return given;
+    // A checkpoint holds all weights: the file that the run began with is not needed any more.
+    if (checkpoint && given === undefined) return checkpoint.init;
+    const name = (digest: string | undefined) => (digest ? `the weights ${digest}` : 'weights drawn from its seed');
+    throw new InputError(
+      `${this.options.folder.name}: this run began with ${name(last.init)}, now it is given ${name(given)}; ` +
+        'resume it with the --init that it began with, or choose another --out',
+    );
   }
 
   #restore(trainer: Trainer, checkpoint: Checkpoint): void {
@@ -263,6 +280,7 @@ class Run {
     const states = await trainer.state();
     const checkpoint: Checkpoint = {
       hash: this.hash,
+      init: this.#init,
       step: this.#step,
       elapsedMs: Math.round(this.#elapsed()),
       replicas: states.map((state, r) => ({ state, progress: this.#progress[r] })),

@@ -1,5 +1,7 @@
+import { digestOf } from '../core/canonical.js';
 import { FileError, InputError } from '../core/errors.js';
-import { decodeSafetensors, type SafeFile } from '../core/safetensors.js';
+import { decodeSafetensors, encodeSafetensors, type SafeFile } from '../core/safetensors.js';
+import type { Model } from '../models/types.js';
 
 export interface WeightsChoice {
   which?: 'best' | 'last'; // of the lowest test loss, or of the last step; default best
@@ -40,4 +42,15 @@ export function weightsOf(
     },
     tensors: chosen,
   };
+}
+
+/** A name for weights to start from: the tensors that the model takes from the file, as f32; nothing else in it counts. */
+export async function weightsDigest(model: Model, init: SafeFile): Promise<string> {
+  const tensors: SafeFile['tensors'] = new Map();
+  for (const { name } of model.parameters.flatMap(({ disk }) => disk)) {
+    const tensor = init.tensors.get(name);
+    if (tensor?.dtype === 'F32' || tensor?.dtype === 'F64')
+      tensors.set(name, { ...tensor, dtype: 'F32', data: Float32Array.from(tensor.data as Float64Array) });
+  }
+  return digestOf(encodeSafetensors({ metadata: {}, tensors }));
 }

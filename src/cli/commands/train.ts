@@ -14,6 +14,7 @@ import { openRunFolder } from '../../platform/nodeFolder.js';
 import { lossPlateaus } from '../../theory/losses.js';
 import { type Progress, train } from '../../training/loop.js';
 import { membersOf, plannedSteps, rulesOf } from '../../training/members.js';
+import { weightsDigest } from '../../training/weights.js';
 import { type CommandContext, integer, number } from '../context.js';
 import { abortOnSignals, timeText } from '../running.js';
 
@@ -36,7 +37,10 @@ export function addTrain(program: Command, io: CommandContext): void {
     .description('train one experiment: records, weights and checkpoints in a folder')
     .argument('[experiment]', 'JSON file; every field has a default')
     .option('--set <field=value...>', 'fields on top of the file, for example model=hcnn grammar.m=4 model.width=64')
-    .option('--out <dir>', 'run folder (default: out/<hash of the experiment>)')
+    .option(
+      '--out <dir>',
+      'run folder (default: out/<hash of the experiment>, with --init also the digest of its weights)',
+    )
     .option('--resume', 'continue from the checkpoint in the folder, to the same bits')
     .option('--init <file>', 'start from the weights of a safetensors file')
     .option('--executor <name>', 'what computes: webgpu or wasm (default: webgpu on a real GPU, else wasm)')
@@ -52,10 +56,11 @@ export function addTrain(program: Command, io: CommandContext): void {
       const experiment = readExperiment(file, options.set ?? []);
       const hash = await contentHash(experiment);
       const rules = rulesOf(experiment);
-      createModel(experiment);
+      const model = createModel(experiment);
       membersOf(experiment, rules);
       const init = options.init ? readWeights(options.init) : undefined;
-      const out = options.out ?? join('out', hash);
+      const start = init ? `-init-${await weightsDigest(model, init)}` : '';
+      const out = options.out ?? join('out', `${hash}${start}`);
       io.log(`experiment ${hash}\n${JSON.stringify(experiment, null, 2)}`);
       const folder = openRunFolder(out);
       const abort = abortOnSignals(io);
