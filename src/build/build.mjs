@@ -1,6 +1,16 @@
 /** `npm run build`: assembly/ to WebAssembly, src/ to the bundles in dist/, declarations beside them. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureInstalled, root, say } from './setup.mjs';
@@ -80,6 +90,7 @@ export async function buildBundles() {
       // Bundled CommonJS packages call require() for Node's own modules.
       banner: platform === 'node' ? { js: requireBanner } : {},
     });
+  await buildPage(outdir);
   const cli = join(outdir, 'cli.js');
   writeFileSync(cli, `#!/usr/bin/env node\n${readFileSync(cli, 'utf8')}`, { mode: 0o755 });
   const types = join(root, 'dist/types');
@@ -93,6 +104,22 @@ export async function buildBundles() {
       if (attempt === 5) throw error; // another build put its folder there in between
     }
   }
+}
+
+/** dist/page/, a folder for any web server, and dist/elements.js, the custom elements in one module script. */
+async function buildPage(outdir) {
+  const esbuild = await import('esbuild');
+  const source = join(root, 'src/web');
+  const options = { ...bundleOptions, absWorkingDir: root, platform: 'browser', minify: true, legalComments: 'none' };
+  await esbuild.build({
+    ...options,
+    entryPoints: { main: 'src/web/main.ts', worker: 'src/web/worker.ts' },
+    outdir: join(outdir, 'page'),
+    splitting: true,
+    chunkNames: 'chunks/[name]-[hash]',
+  });
+  await esbuild.build({ ...options, entryPoints: { elements: 'src/web/elements.ts' }, outdir });
+  for (const file of ['index.html', 'page.css']) copyFileSync(join(source, file), join(outdir, 'page', file));
 }
 
 const requireBanner =

@@ -44,8 +44,15 @@ export interface EndRecord {
   message?: string;
 }
 
+/** The learning rate was changed by hand, to `factor` times what the experiment says: the experiment alone no longer gives these bits. */
+export interface RateRecord {
+  type: 'rate';
+  step: number; // steps done before the change
+  factor: number;
+}
+
 export type EndReason = 'done' | 'diverged' | 'interrupted' | 'failed';
-export type RunRecord = StartRecord | EvalRecord | MeasureRecord | EndRecord;
+export type RunRecord = StartRecord | EvalRecord | MeasureRecord | RateRecord | EndRecord;
 
 export interface ParsedRecords {
   records: RunRecord[];
@@ -138,6 +145,8 @@ function toRecord(json: unknown): RunRecord | undefined {
       if (o.level !== undefined) record.level = count('level');
       return record;
     }
+    case 'rate':
+      return { type: 'rate', step: count('step'), factor: real('factor') };
     case 'end': {
       const record: EndRecord = { type: 'end', reason: o.reason as EndReason };
       if (typeof o.reason !== 'string') throw new InputError(`reason: wanted text, got ${JSON.stringify(o.reason)}`);

@@ -21,6 +21,16 @@ export interface Progress {
   secondsLeft: number;
 }
 
+/** A run between two slices of steps: nothing is queued, so its state may be read and changed. */
+export interface RunMoment {
+  readonly step: number; // steps done
+  readonly trainer: Trainer;
+  /** Writes a checkpoint now. */
+  save(): Promise<void>;
+  /** Sets the learning rate to `factor` times the experiment's, writes that into the records and a checkpoint. */
+  scaleRate(factor: number): Promise<void>;
+}
+
 export interface TrainOptions {
   /** What computes. A function is called only when everything has been checked. */
   executor: Executor | (() => Promise<Executor>);
@@ -30,6 +40,11 @@ export interface TrainOptions {
   /** Weights to start from, in the reference's names and shapes. Part of what the run is: another file does not resume it. */
   init?: SafeFile;
   signal?: AbortSignal;
+  /**
+   * Asked between slices for the last step that the run may go to now; it waits while the promise is pending, and asks again
+   * where that step is done. The bits do not depend on it. Must answer once `signal` is aborted.
+   */
+  control?: (moment: RunMoment) => number | Promise<number>;
   onRecord?: (record: RunRecord) => void;
   onProgress?: (progress: Progress) => void;
   /** Told before the first step. memoryBytes: on the device. */
@@ -105,7 +120,7 @@ class Run {
     const executor = typeof given === 'function' ? await given() : given;
     const trainer = await Trainer.create(this.members, executor, init, training);
     try {
-      if (checkpoint) this.#restore(trainer, checkpoint);
+      if (checkpoint) await this.#restore(trainer, checkpoint, old.records);
       await this.#openFolder(old.records);
       this.options.onStart?.({
         executor: executor.description,
@@ -176,18 +191,20 @@ class Run {
     );
   }
 
-  #restore(trainer: Trainer, checkpoint: Checkpoint): void {
+  async #restore(trainer: Trainer, checkpoint: Checkpoint, old: readonly RunRecord[]): Promise<void> {
     trainer.restore(checkpoint.replicas.map((r) => r.state));
     this.#progress = checkpoint.replicas.map((r) => r.progress);
     this.#step = checkpoint.step;
     this.#elapsedBefore = checkpoint.elapsedMs;
+    const rates = old.filter((r) => r.type === 'rate').filter((r) => r.step <= this.#step);
+    if (rates.length) await trainer.scaleRate(rates[rates.length - 1].factor, true);
   }
 
   /** Writes what identifies the run, and drops records from after the checkpoint: they will be made again. */
   async #openFolder(old: RunRecord[]): Promise<void> {
     const { folder } = this.options;
     const kept = old.filter((r) =>
-      r.type === 'eval' || r.type === 'measure' ? r.step <= this.#step : r.type === 'start',
+      r.type === 'eval' || r.type === 'measure' || r.type === 'rate' ? r.step <= this.#step : r.type === 'start',
     );
     for (const record of kept) if (record.type === 'eval') this.#loss[record.replica] = record.loss;
     for (const record of old)
@@ -206,8 +223,10 @@ class Run {
     let next = evaluations.findIndex((step) => step > this.#step);
     let slice = 1;
     while (this.#step < steps && this.#progress.some((p) => !p.ended)) {
+      const limit = await this.#ask(trainer);
       if (signal?.aborted) return this.#interrupt(trainer);
-      const target = Math.min(evaluations[next], this.#step + slice);
+      const target = Math.min(evaluations[next], this.#step + slice, limit);
+      if (target <= this.#step) continue;
       const before = this.#now();
       const count = target - this.#step;
       await trainer.advance(count);
@@ -215,11 +234,12 @@ class Run {
         this.#step = target;
         await this.#evaluate(trainer);
         next++;
-      } else if (count === slice) {
+      } else if (count === slice || this.options.control) {
         await trainer.finish();
         // Aim at slices of sliceMs: long enough to keep the device busy, short enough to answer a signal.
         const took = this.#now() - before;
-        slice = Math.max(1, Math.min(4 * slice, Math.round((slice * sliceMs) / Math.max(1, took))));
+        if (count === slice)
+          slice = Math.max(1, Math.min(4 * slice, Math.round((slice * sliceMs) / Math.max(1, took))));
       }
       this.#step = target;
       this.#report(steps);
@@ -233,6 +253,25 @@ class Run {
         await this.#emit({ type: 'end', replica, reason: 'done' });
       }
     return reason;
+  }
+
+  /** The step that `control` lets the run go to. Its time does not count. */
+  async #ask(trainer: Trainer): Promise<number> {
+    const { control, signal } = this.options;
+    if (!control || signal?.aborted) return Infinity;
+    const before = this.#now();
+    const limit = await control({
+      step: this.#step,
+      trainer,
+      save: () => this.#save(trainer),
+      scaleRate: async (factor) => {
+        await trainer.scaleRate(factor);
+        await this.#save(trainer);
+        await this.#emit({ type: 'rate', step: this.#step, factor });
+      },
+    });
+    this.#startedAt += this.#now() - before;
+    return limit;
   }
 
   async #interrupt(trainer: Trainer): Promise<'interrupted'> {

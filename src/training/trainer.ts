@@ -1,4 +1,4 @@
-import { clockWords } from '../core/clock.js';
+import { clockWords, hyperWords, PACE_WORDS, paceWords } from '../core/clock.js';
 import { fillNormal } from '../core/normal.js';
 import type { SafeFile } from '../core/safetensors.js';
 import { type Key, streamKey, threefry } from '../core/threefry.js';
@@ -58,9 +58,7 @@ export class Trainer {
   #start(init?: SafeFile): void {
     const { training, loaded, members } = this;
     for (const { tensor, data } of training.constants) loaded.write(tensor, data);
-    const hypers = members.map(({ experiment }) =>
-      hyperRow(experiment, modelSpec(experiment.model.kind).rateFactor(experiment.model), plannedSteps(experiment)),
-    );
+    const hypers = members.map((member) => this.#hyper(member));
     loaded.write(training.state.hyper, packRows(hypers));
     loaded.write(training.state.pace, packRows(hypers.map(firstPace)));
     const weights = packRows(members.map((member) => initialWeights(training, member, init)));
@@ -125,6 +123,23 @@ export class Trainer {
     }));
   }
 
+  /**
+   * Multiplies the learning rate of the experiment by `factor` from the next step on. alreadyPaced: the rate of that step is
+   * in place, as after `restore`.
+   */
+  async scaleRate(factor: number, alreadyPaced = false): Promise<void> {
+    const { state } = this.training;
+    const hypers = this.members.map((member) => this.#hyper(member));
+    for (const row of hypers) row[hyperWords.rate] *= factor;
+    this.loaded.write(state.hyper, packRows(hypers));
+    if (!alreadyPaced) {
+      const pace = Float64Array.from(await this.loaded.read(state.pace));
+      for (let r = 0; r < this.members.length; r++) pace[r * PACE_WORDS + paceWords.rate] *= factor / this.#rateFactor;
+      this.loaded.write(state.pace, pace);
+    }
+    this.#rateFactor = factor;
+  }
+
   /** Continues from saved states, one a replica. */
   restore(states: readonly ReplicaState[]): void {
     const { training, loaded } = this;
@@ -143,6 +158,13 @@ export class Trainer {
 
   destroy(): void {
     this.loaded.destroy();
+  }
+
+  #rateFactor = 1;
+
+  #hyper({ experiment }: Member): Float64Array {
+    const { rateFactor } = modelSpec(experiment.model.kind);
+    return hyperRow(experiment, rateFactor(experiment.model), plannedSteps(experiment));
   }
 
   #rows(tensor: Tensor, packed: HostArray): HostArray[] {

@@ -1,6 +1,9 @@
 import * as Plot from '@observablehq/plot';
 import { showNumber } from '../format.js';
 import type { Look, Theme } from './theme.js';
+import { logTicks } from './ticks.js';
+
+export { logTicks };
 
 /** Where figures are drawn: the page's document, or a server-side one. */
 export interface Canvas {
@@ -150,16 +153,6 @@ export function logAxis(
     ticks: logTicks(domain),
     tickFormat: showNumber,
   };
-}
-
-export function logTicks([low, high]: readonly [number, number]): number[] {
-  const decades = Math.log10(high / low);
-  const steps = decades > 2.2 ? [1] : decades > 1.2 ? [1, 3] : decades > 0.5 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 8];
-  const every = decades > 8 ? 2 : 1;
-  const ticks: number[] = [];
-  for (let e = Math.floor(Math.log10(low)); e <= Math.log10(high); e++)
-    if (e % every === 0) for (const k of steps) ticks.push(Number(`${k}e${e}`));
-  return ticks.filter((t) => t >= low * (1 - 1e-9) && t <= high * (1 + 1e-9));
 }
 
 /** An axis with ticks at given whole numbers, such as the values of m. */

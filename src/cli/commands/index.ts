@@ -9,6 +9,7 @@ import { addGenerate } from './generate.js';
 import { addReproduce } from './reproduce.js';
 import { addRules } from './rules.js';
 import { addSample } from './sample.js';
+import { addServe } from './serve.js';
 import { addTheory } from './theory.js';
 import { addTrain } from './train.js';
 import { addTune } from './tune.js';
@@ -25,6 +26,7 @@ export const commands: readonly AddCommand[] = [
   addGenerate,
   addAnalyze,
   addReproduce,
+  addServe,
   addVerify,
   addBench,
   addTune,

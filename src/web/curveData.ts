@@ -1,0 +1,61 @@
+/** From trainees and theory to what the figure of learning curves draws. */
+import { families } from '../analysis/curves.js';
+import { looksFor, type Theme } from '../analysis/figures/theme.js';
+import type { Experiment } from '../core/experiment.js';
+import type { RunRecord } from '../core/records.js';
+import { plannedSteps } from '../training/members.js';
+import type { GrammarTheory } from './desk.js';
+import type { CurvePoint, CurvesData } from './figures/curves.js';
+
+export interface CurveSource {
+  experiment: Experiment;
+  records: readonly RunRecord[];
+}
+
+/** What a network is called, for people. */
+export const modelNames: Readonly<Record<Experiment['model']['kind'], string>> = {
+  hcnn: 'Hierarchical CNN',
+  hlcn: 'Locally connected',
+  fcn: 'Fully connected',
+  mla: 'Transformer',
+  clm: 'Causal decoder',
+};
+
+export function curvesOf(sources: readonly CurveSource[], theory: GrammarTheory | undefined, theme: Theme): CurvesData {
+  const labels = labelsOf(sources.map((s) => s.experiment));
+  const looks = looksFor(labels, theme);
+  const ranges = sources.map(({ experiment }) => {
+    const { batch, accumulate } = experiment.budget;
+    return [batch * accumulate, batch * accumulate * plannedSteps(experiment)] as const;
+  });
+  const low = Math.min(...ranges.map((r) => r[0]));
+  return {
+    curves: sources.map(({ experiment, records }, i) => ({
+      look: looks.get(labels[i])!,
+      family: families[experiment.model.kind],
+      replicas: replicasOf(records, experiment.replicas),
+    })),
+    H: theory?.H ?? [],
+    P: theory?.P,
+    samples: [low, Math.max(low * 2, ...ranges.map((r) => r[1]))],
+  };
+}
+
+/** Names that differ: two networks of one kind are numbered. */
+export function labelsOf(experiments: readonly Experiment[]): string[] {
+  const names = experiments.map((e) => modelNames[e.model.kind]);
+  return names.map((name, i) =>
+    names.indexOf(name) === names.lastIndexOf(name)
+      ? name
+      : `${name} ${names.slice(0, i + 1).filter((n) => n === name).length}`,
+  );
+}
+
+/** Test losses of each replica by samples; of a step that was done twice the later one counts. */
+export function replicasOf(records: readonly RunRecord[], replicas: number): CurvePoint[][] {
+  const found = Array.from({ length: replicas }, () => new Map<number, CurvePoint>());
+  for (const record of records)
+    if (record.type === 'eval')
+      found[record.replica]?.set(record.samples, { samples: record.samples, loss: record.loss });
+  return found.map((points) => [...points.values()].sort((a, b) => a.samples - b.samples));
+}

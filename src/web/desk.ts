@@ -1,0 +1,261 @@
+/** What a worker of the page does: exact theory, and one training run that can be held, stepped and looked at. */
+import { DeviceLostError } from '../core/errors.js';
+import { type Experiment, type ExperimentInput, parseExperiment } from '../core/experiment.js';
+import { parseRecords, type RunRecord } from '../core/records.js';
+import { measures } from '../measures/index.js';
+import { browserPlatform } from '../platform/browser.js';
+import { type OpenExecutor, openExecutor } from '../platform/executor.js';
+import { releaseCallback } from '../platform/worker.js';
+import { type Family, lossPlateaus, sampleComplexities } from '../theory/index.js';
+import { files, type RunFolder } from '../training/folder.js';
+import { type Progress, type RunMoment, train } from '../training/loop.js';
+import { rulesOf } from '../training/members.js';
+import { allEnded, keepOrMemory } from './folders.js';
+import { shapeOf } from './setting.js';
+
+/** What happens to a run, in order. */
+export type RunEvent =
+  | { kind: 'history'; records: RunRecord[] } // of an earlier visit
+  | { kind: 'started'; executor: string; memoryBytes: number; step: number; steps: number }
+  | { kind: 'record'; record: RunRecord }
+  | { kind: 'progress'; progress: Progress }
+  | { kind: 'held'; step: number }
+  | { kind: 'notice'; text: string };
+
+export interface GrammarTheory {
+  H: number[]; // [L+1] nats, exact
+  P: Record<Family, number[]>; // [L] samples, up to a prefactor
+}
+
+export interface RunChoice {
+  name?: string; // of the folder in the browser's private file system; absent: nothing is kept
+  executor?: 'webgpu' | 'wasm'; // default: a real GPU, else WebAssembly
+  held?: boolean; // waits before its first step
+  rate?: number; // learning rate over that of the experiment, set before the first step
+}
+
+export type RunEnd = 'done' | 'diverged' | 'interrupted';
+
+/** The worker's functions. One run at a time. */
+export interface Desk {
+  theory(experiment: ExperimentInput): Promise<GrammarTheory>;
+  /** Starts or resumes. @throws InputError, AdapterError, GpuError, and FileError only for what cannot be helped. */
+  run(experiment: ExperimentInput, choice: RunChoice, tell: (event: RunEvent) => void): Promise<RunEnd>;
+  hold(): Promise<void>;
+  go(): Promise<void>;
+  /** Does this many optimiser steps, then holds. */
+  step(count: number): Promise<void>;
+  /** Learning rate over that of the experiment. */
+  rate(factor: number): Promise<void>;
+  /** Writes a checkpoint soon: the page may be closed. */
+  save(): Promise<void>;
+  /** Saves and ends the run. */
+  stop(): Promise<void>;
+  /** The run's files as bytes, by name. */
+  files(): Promise<Record<string, Uint8Array>>;
+}
+
+const CHECKPOINT_MS = 10_000;
+const SLICE_MS = 100; // between two looks at what the visitor wants
+const RETRIES = 5; // device losses in a row without a step in between
+
+export function createDesk(): { desk: Desk; close: () => Promise<void> } {
+  let run: Run | undefined;
+  let last: RunFolder | undefined;
+  const stop = async () => {
+    run?.abort.abort();
+    run?.wake();
+    await run?.finished.catch(() => {});
+  };
+  const desk: Desk = {
+    async theory(input) {
+      const experiment = parseExperiment(input);
+      const rules = rulesOf(experiment);
+      const shape = shapeOf(experiment);
+      const P = {
+        cnn: sampleComplexities(shape, 'cnn'),
+        transformer: sampleComplexities(shape, 'transformer'),
+      };
+      return { H: lossPlateaus(rules).H, P };
+    },
+    async run(input, choice, tell) {
+      await stop();
+      let listening = true;
+      const mine = new Run(parseExperiment(input), choice, (event) => {
+        if (listening) tell(event);
+      });
+      run = mine;
+      try {
+        return await mine.finished;
+      } finally {
+        listening = false;
+        last = mine.folder;
+        releaseCallback(tell);
+      }
+    },
+    async hold() {
+      run?.setLimit(-1);
+    },
+    async go() {
+      run?.setLimit(Infinity);
+    },
+    async step(count) {
+      run?.setLimit(run.at + count);
+    },
+    async rate(factor) {
+      run?.later((moment) => moment.scaleRate(factor));
+    },
+    async save() {
+      run?.later((moment) => moment.save());
+    },
+    stop,
+    async files() {
+      const folder = run?.folder ?? last;
+      const found: Record<string, Uint8Array> = {};
+      if (!folder) return found;
+      await run?.saved();
+      for (const name of Object.values(files)) {
+        const bytes = await folder.read(name);
+        if (bytes) found[name] = bytes;
+      }
+      return found;
+    },
+  };
+  return { desk, close: stop };
+}
+
+/** One run, from its start to its end, over lost devices. */
+class Run {
+  readonly abort = new AbortController();
+  readonly finished: Promise<RunEnd>;
+  folder: RunFolder | undefined;
+  at = 0; // steps done
+  #limit: number;
+  #jobs: ((moment: RunMoment) => Promise<unknown>)[] = [];
+  #wake: () => void = () => {};
+  #savedAt = -1;
+  #active = true;
+
+  constructor(
+    readonly experiment: Experiment,
+    readonly choice: RunChoice,
+    readonly tell: (event: RunEvent) => void,
+  ) {
+    this.#limit = choice.held ? -1 : Infinity;
+    const { rate } = choice;
+    if (rate !== undefined) this.#jobs.push((moment) => moment.scaleRate(rate));
+    this.finished = this.#whole().finally(() => {
+      this.#active = false;
+    });
+  }
+
+  setLimit(step: number): void {
+    this.#limit = step;
+    this.wake();
+  }
+
+  later(job: (moment: RunMoment) => Promise<unknown>): void {
+    this.#jobs.push(job);
+    this.wake();
+  }
+
+  wake(): void {
+    this.#wake();
+  }
+
+  /** Resolves when a checkpoint of now is written, or the run has ended. */
+  async saved(): Promise<void> {
+    if (!this.#active) return;
+    const written = new Promise<void>((resolve) => {
+      this.later(async (moment) => {
+        await moment.save();
+        resolve();
+      });
+    });
+    await Promise.race([written, this.finished.catch(() => {})]);
+  }
+
+  async #whole(): Promise<RunEnd> {
+    const { experiment, choice, tell } = this;
+    const notice = (text: string) => tell({ kind: 'notice', text });
+    this.folder = await keepOrMemory(choice.name, notice);
+    try {
+      const old = await this.folder.read(files.records);
+      const records = old ? parseRecords(new TextDecoder().decode(old)).records : [];
+      if (records.length) tell({ kind: 'history', records });
+      const end = records.findLast((r) => r.type === 'end' && r.replica !== undefined);
+      if (end?.type === 'end' && allEnded(records, experiment.replicas))
+        return end.reason === 'diverged' ? 'diverged' : 'done';
+      for (let losses = 0; ; ) {
+        const before = this.at;
+        try {
+          return await this.#once(this.folder, notice);
+        } catch (error) {
+          if (!(error instanceof DeviceLostError) || this.abort.signal.aborted) throw error;
+          losses = this.at > before ? 1 : losses + 1;
+          if (losses > RETRIES) throw error;
+          notice(`The graphics device was lost (${losses} in a row); training goes on from its last checkpoint.`);
+          await new Promise((resolve) => setTimeout(resolve, 200 * losses));
+        }
+      }
+    } finally {
+      await this.folder.release();
+    }
+  }
+
+  async #once(folder: RunFolder, notice: (text: string) => void): Promise<RunEnd> {
+    const { experiment, choice, tell } = this;
+    let opened: OpenExecutor | undefined;
+    try {
+      const result = await train(experiment, {
+        async executor() {
+          opened = await openExecutor(browserPlatform, { executor: choice.executor }, notice);
+          return opened.executor;
+        },
+        folder,
+        measures,
+        resume: true,
+        runtime: browserPlatform.runtime,
+        signal: this.abort.signal,
+        checkpointMs: CHECKPOINT_MS,
+        sliceMs: SLICE_MS,
+        control: (moment) => this.#next(moment),
+        onStart: (start) => tell({ kind: 'started', ...start }),
+        onRecord: (record) => tell({ kind: 'record', record }),
+        onProgress: throttled((progress) => tell({ kind: 'progress', progress }), 100),
+      });
+      return result.reason;
+    } finally {
+      await opened?.release();
+    }
+  }
+
+  async #next(moment: RunMoment): Promise<number> {
+    this.at = moment.step;
+    for (;;) {
+      for (let job = this.#jobs.shift(); job; job = this.#jobs.shift()) await job(moment);
+      if (this.abort.signal.aborted || moment.step < this.#limit) return this.#limit;
+      if (moment.step > 0 && this.#savedAt !== moment.step) await moment.save();
+      this.#savedAt = moment.step;
+      this.tell({ kind: 'held', step: moment.step });
+      if (this.#jobs.length || this.abort.signal.aborted) continue;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
+
+/** Passes on at most one call in `ms`, and always the latest. */
+function throttled<T>(pass: (value: T) => void, ms: number): (value: T) => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let latest: T;
+  return (value) => {
+    latest = value;
+    if (timer !== undefined) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      pass(latest);
+    }, ms);
+  };
+}

@@ -1,0 +1,55 @@
+/** Elements without a framework. Text is only ever set as text, never parsed as markup. */
+
+type Child = Node | string | number | null | undefined | false;
+type Attributes = Readonly<Record<string, string | number | boolean | undefined | ((event: never) => void)>>;
+
+/** An HTML element: `on...` functions become listeners, true and false become attributes that are there or not. */
+export function h<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Attributes = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[K] {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** An SVG element. */
+export function svg<K extends keyof SVGElementTagNameMap>(
+  tag: K,
+  attributes: Attributes = {},
+  ...children: Child[]
+): SVGElementTagNameMap[K] {
+  return fill(document.createElementNS(SVG, tag), attributes, children);
+}
+
+function fill<E extends Element>(element: E, attributes: Attributes, children: readonly Child[]): E {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === false) continue;
+    if (typeof value === 'function') element.addEventListener(name.replace(/^on/, ''), value as EventListener);
+    else element.setAttribute(name, value === true ? '' : String(value));
+  }
+  for (const child of children)
+    if (child !== null && child !== undefined && child !== false)
+      element.append(child instanceof Node ? child : String(child));
+  return element;
+}
+
+/** Calls `work` at most once a frame and at most `perSecond` times a second, with the latest state. */
+export function throttle(work: () => void, perSecond: number): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let last = 0;
+  return () => {
+    if (timer !== undefined) return;
+    const wait = Math.max(0, last + 1000 / perSecond - performance.now());
+    timer = setTimeout(() => {
+      timer = undefined;
+      last = performance.now();
+      work();
+    }, wait);
+  };
+}
+
+let ids = 0;
+/** A name for an element that others refer to. */
+export const uniqueId = (stem: string) => `${stem}-${++ids}`;

@@ -1,0 +1,260 @@
+/** Learning curves on logarithmic axes over the exact staircase H(ell), with the predicted sample complexities on top. */
+
+import type { Look, Theme } from '../../analysis/figures/theme.js';
+import { logTicks } from '../../analysis/figures/ticks.js';
+import { showNumber } from '../../analysis/format.js';
+import { stepThreshold } from '../../analysis/staircase.js';
+import type { Family } from '../../theory/index.js';
+import { svg } from '../dom.js';
+
+export interface CurvePoint {
+  samples: number; // training sentences seen
+  loss: number; // test loss, nats
+}
+
+export interface LiveCurve {
+  look: Look;
+  family?: Family; // whose law it follows
+  replicas: CurvePoint[][];
+}
+
+export interface CurvesData {
+  curves: LiveCurve[];
+  H: readonly number[]; // exact plateaus, nats; empty while unknown
+  P?: Readonly<Record<Family, readonly number[]>>; // up to a prefactor
+  samples: readonly [number, number]; // range of the axis
+}
+
+export interface Frame {
+  width: number; // pixels
+  height: number;
+  theme: Theme;
+}
+
+/** Where a drawn figure has its axes, for what is laid over it. */
+export interface Axes {
+  x(samples: number): number;
+  y(loss: number): number;
+  samplesAt(x: number): number;
+  left: number;
+  right: number;
+  top: number;
+  bottom: number;
+}
+
+const FONT = 'system-ui, "DejaVu Sans", sans-serif';
+const ROW = 19; // pixels of a row of marks
+/** Where no step has been seen yet, marks are drawn for this prefactor; trained networks have one of 10^2 to 10^3. */
+export const usualPrefactor = 100;
+
+/** Draws the whole figure; it holds its colours and fonts itself, so that it is also the file to download. */
+export function drawCurves(data: CurvesData, { width, height, theme }: Frame): { figure: SVGSVGElement; axes: Axes } {
+  const families = data.P ? familiesOf(data.curves) : [];
+  const margin = { left: 46, right: width < 480 ? 38 : 46, top: 12 + ROW * families.length, bottom: 40 };
+  const [low, high] = data.samples;
+  const losses = data.curves.flatMap((c) => c.replicas.flatMap((r) => r.map((p) => p.loss))).filter((y) => y > 0);
+  const lossLow = 0.86 * Math.min(...(data.H.length ? [data.H[data.H.length - 1]] : [0.1]), ...losses);
+  const lossHigh = 1.12 * Math.min(Math.max(data.H[0] ?? 1, ...losses), 3 * (data.H[0] ?? 100));
+  const axes = makeAxes(width, height, margin, [low, high], [lossLow, lossHigh]);
+  const figure = svg('svg', {
+    xmlns: 'http://www.w3.org/2000/svg',
+    viewBox: `0 0 ${width} ${height}`,
+    width,
+    height,
+    'font-family': FONT,
+    'font-size': 11,
+    fill: theme.ink,
+  });
+  figure.append(grid(axes, theme, [low, high], [lossLow, lossHigh], height));
+  figure.append(staircase(data.H, axes, theme));
+  families.forEach(({ family, curve }, row) => {
+    figure.append(marks(data, family, curve, axes, theme, 10 + ROW * row, width));
+  });
+  for (const curve of data.curves) figure.append(lines(curve, axes));
+  return { figure, axes };
+}
+
+/** Mean loss over the replicas where all have been evaluated: geometric, as the axis is. */
+export function meanCurve(replicas: readonly (readonly CurvePoint[])[]): CurvePoint[] {
+  if (replicas.length === 1) return [...replicas[0]];
+  const rest = replicas.slice(1).map((r) => new Map(r.map((p) => [p.samples, p.loss])));
+  return (replicas[0] ?? []).flatMap(({ samples, loss }) => {
+    const all = [loss, ...rest.map((r) => r.get(samples))];
+    if (all.some((x) => x === undefined)) return [];
+    return [{ samples, loss: Math.exp(all.reduce<number>((sum, x) => sum + Math.log(x!), 0) / all.length) }];
+  });
+}
+
+/** The measured P_1 over the predicted one: theory gives P up to a factor that is the same for all steps. */
+export function prefactor(curve: LiveCurve, H: readonly number[], P: readonly number[]): number | undefined {
+  if (H.length < 2 || !Number.isFinite(P[0])) return undefined;
+  const threshold = stepThreshold(H, 1);
+  const points = meanCurve(curve.replicas);
+  const at = points.findIndex((p) => p.loss <= threshold);
+  if (at < 1) return undefined;
+  const [a, b] = [points[at - 1], points[at]];
+  const part = (a.loss - threshold) / (a.loss - b.loss);
+  return (a.samples * (b.samples / a.samples) ** part) / P[0];
+}
+
+function familiesOf(curves: readonly LiveCurve[]): { family: Family; curve: LiveCurve }[] {
+  const found = new Map<Family, LiveCurve>();
+  for (const curve of curves) if (curve.family && !found.has(curve.family)) found.set(curve.family, curve);
+  return [...found].map(([family, curve]) => ({ family, curve }));
+}
+
+type Range = readonly [number, number];
+
+function makeAxes(
+  width: number,
+  height: number,
+  margin: { left: number; right: number; top: number; bottom: number },
+  [x0, x1]: Range,
+  [y0, y1]: Range,
+): Axes {
+  const [left, right, top, bottom] = [margin.left, width - margin.right, margin.top, height - margin.bottom];
+  const spanX = Math.log(x1 / x0);
+  const spanY = Math.log(y1 / y0);
+  return {
+    left,
+    right,
+    top,
+    bottom,
+    x: (samples) => left + ((right - left) * Math.log(samples / x0)) / spanX,
+    y: (loss) => bottom - ((bottom - top) * Math.log(Math.min(Math.max(loss, y0), y1) / y0)) / spanY,
+    samplesAt: (x) => x0 * Math.exp((spanX * (x - left)) / (right - left)),
+  };
+}
+
+function grid(axes: Axes, theme: Theme, xRange: Range, yRange: Range, height: number): SVGGElement {
+  const { left, right, top, bottom, x, y } = axes;
+  const group = svg('g');
+  const faint = { stroke: theme.ink, 'stroke-opacity': 0.09, 'shape-rendering': 'crispEdges' };
+  for (const tick of logTicks(xRange))
+    group.append(
+      svg('line', { x1: x(tick), x2: x(tick), y1: top, y2: bottom, ...faint }),
+      svg('text', { x: x(tick), y: bottom + 16, 'text-anchor': 'middle', fill: theme.muted }, showNumber(tick)),
+    );
+  for (const tick of logTicks(yRange))
+    group.append(
+      svg('line', { x1: left, x2: right, y1: y(tick), y2: y(tick), ...faint }),
+      svg('text', { x: left - 7, y: y(tick) + 3.5, 'text-anchor': 'end', fill: theme.muted }, showNumber(tick)),
+    );
+  const middle = (left + right) / 2;
+  group.append(
+    svg('line', { x1: left, x2: right, y1: bottom, y2: bottom, stroke: theme.ink, 'stroke-opacity': 0.5 }),
+    svg('text', { x: middle, y: height - 6, 'text-anchor': 'middle' }, 'training sentences P'),
+    svg(
+      'text',
+      { transform: `translate(11,${(top + bottom) / 2}) rotate(-90)`, 'text-anchor': 'middle' },
+      'test loss (nats)',
+    ),
+  );
+  return group;
+}
+
+function staircase(H: readonly number[], axes: Axes, theme: Theme): SVGGElement {
+  const group = svg('g');
+  const labels = spread(
+    H.map((value) => axes.y(value)),
+    13,
+    axes.bottom,
+  );
+  H.forEach((value, ell) => {
+    const at = axes.y(value);
+    group.append(
+      svg('line', { x1: axes.left, x2: axes.right, y1: at, y2: at, stroke: theme.muted, 'stroke-dasharray': '5 4' }),
+      svg('path', {
+        d: `M${axes.right},${at}l3,0L${axes.right + 7},${labels[ell]}`,
+        fill: 'none',
+        stroke: theme.muted,
+        'stroke-width': 0.8,
+      }),
+      svg('text', { x: axes.right + 9, y: labels[ell] + 3.5, fill: theme.ink }, `H(${ell})`),
+    );
+  });
+  return group;
+}
+
+/** Positions (downward, ascending) moved apart to at least `gap`, none below `bottom`. */
+export function spread(wanted: readonly number[], gap: number, bottom: number): number[] {
+  const placed = [...wanted];
+  for (let i = 1; i < placed.length; i++) placed[i] = Math.max(placed[i], placed[i - 1] + gap);
+  for (let i = placed.length - 1, limit = bottom; i >= 0; i--, limit -= gap) placed[i] = Math.min(placed[i], limit);
+  return placed;
+}
+
+function marks(
+  data: CurvesData,
+  family: Family,
+  curve: LiveCurve,
+  axes: Axes,
+  theme: Theme,
+  y: number,
+  width: number,
+): SVGGElement {
+  const group = svg('g', { fill: curve.look.color, stroke: curve.look.color });
+  const P = data.P![family];
+  const measured = prefactor(curve, data.H, P);
+  const factor = measured ?? usualPrefactor;
+  group.append(
+    svg('line', { x1: axes.left, x2: axes.right, y1: y + 5, y2: y + 5, 'stroke-opacity': 0.25 }),
+    svg(
+      'text',
+      { x: axes.left - 7, y: y + 5, 'text-anchor': 'end', stroke: 'none', 'font-size': 10 },
+      family === 'cnn' ? 'CNN' : 'transf.',
+    ),
+  );
+  P.forEach((complexity, i) => {
+    const at = axes.x(factor * complexity);
+    if (!(at >= axes.left && at <= axes.right)) return;
+    group.append(
+      svg('line', {
+        x1: at,
+        x2: at,
+        y1: y + 8,
+        y2: axes.bottom,
+        'stroke-opacity': 0.45,
+        'stroke-dasharray': curve.look.dash ?? '1 3',
+      }),
+      svg('path', {
+        d: `M${at - 4},${y + 1}h8l-4,8z`,
+        'stroke-width': 1.4,
+        fill: measured === undefined ? theme.paper : curve.look.color,
+      }),
+      at + 30 < width
+        ? svg(
+            'text',
+            { x: at + 7, y: y + 2, stroke: 'none', 'font-size': 10, 'font-weight': 600 },
+            `P${subscript(i + 1)}`,
+          )
+        : '',
+    );
+  });
+  return group;
+}
+
+const subscript = (n: number) => [...String(n)].map((digit) => '₀₁₂₃₄₅₆₇₈₉'[Number(digit)]).join('');
+
+function lines({ look, replicas }: LiveCurve, axes: Axes): SVGGElement {
+  const group = svg('g', { fill: 'none', stroke: look.color, 'stroke-linejoin': 'round', 'stroke-linecap': 'round' });
+  const line = (points: readonly CurvePoint[], attributes: Record<string, string | number | undefined>) =>
+    svg('path', { d: pathOf(points, axes), 'stroke-dasharray': look.dash, ...attributes });
+  if (replicas.length > 1)
+    for (const points of replicas) group.append(line(points, { 'stroke-width': 1.2, 'stroke-opacity': 0.4 }));
+  const mean = meanCurve(replicas);
+  group.append(line(mean, { 'stroke-width': 2.4 }));
+  const last = mean.findLast((p) => Number.isFinite(p.loss));
+  if (last)
+    group.append(
+      svg('circle', { cx: axes.x(last.samples), cy: axes.y(last.loss), r: 3.6, fill: look.color, stroke: 'none' }),
+    );
+  return group;
+}
+
+function pathOf(points: readonly CurvePoint[], axes: Axes): string {
+  return points
+    .filter((p) => Number.isFinite(p.loss))
+    .map((p, i) => `${i ? 'L' : 'M'}${axes.x(p.samples).toFixed(1)},${axes.y(p.loss).toFixed(1)}`)
+    .join('');
+}

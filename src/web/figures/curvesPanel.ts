@@ -1,0 +1,179 @@
+/** The live figure of learning curves with its legend and a cursor that reads values off: for the page and the element. */
+
+import { pageTheme, type Theme, themes } from '../../analysis/figures/theme.js';
+import { showNumber } from '../../analysis/format.js';
+import { h, svg, throttle } from '../dom.js';
+import { type Axes, type CurvesData, drawCurves, meanCurve } from './curves.js';
+
+const REDRAWS = 5; // a second
+
+export class CurvesPanel {
+  readonly element: HTMLElement;
+  readonly #plot = h('div', {
+    class: 'plot',
+    tabindex: '0',
+    role: 'group',
+    'aria-roledescription': 'chart',
+    'aria-label': 'Learning curves',
+  });
+  readonly #legend = h('ul', { class: 'legend' });
+  readonly #readout = h('p', { class: 'readout', 'aria-live': 'polite' });
+  readonly #observer: ResizeObserver;
+  #data: CurvesData | undefined;
+  #axes: Axes | undefined;
+  #cursor: number | undefined; // samples
+  readonly #draw = throttle(() => this.#render(), REDRAWS);
+
+  constructor() {
+    this.element = h('div', { class: 'curves' }, this.#legend, this.#plot, this.#readout);
+    this.#observer = new ResizeObserver(() => this.#draw());
+    this.#observer.observe(this.#plot);
+    this.#plot.addEventListener('pointermove', (event) => {
+      if (!this.#axes) return;
+      const x = event.clientX - this.#plot.getBoundingClientRect().left;
+      this.#setCursor(x >= this.#axes.left && x <= this.#axes.right ? this.#axes.samplesAt(x) : undefined);
+    });
+    this.#plot.addEventListener('pointerleave', () => this.#setCursor(undefined));
+    this.#plot.addEventListener('keydown', (event) => this.#onKey(event));
+  }
+
+  show(data: CurvesData): void {
+    this.#data = data;
+    this.#draw();
+  }
+
+  /** The figure as a file, on light paper. */
+  svgText(width = 760, height = 460): string {
+    if (!this.#data) return '';
+    const { figure } = drawCurves(this.#data, { width, height, theme: themes.light });
+    figure.insertBefore(svg('rect', { width, height, fill: themes.light.paper }), figure.firstChild);
+    const size = 150;
+    this.#data.curves.forEach(({ look }, i) => {
+      const x = width - 66 - size * (this.#data!.curves.length - i);
+      figure.append(
+        svg('line', {
+          x1: x,
+          x2: x + 22,
+          y1: height - 10,
+          y2: height - 10,
+          stroke: look.color,
+          'stroke-width': 2.4,
+          'stroke-dasharray': look.dash,
+        }),
+        svg('text', { x: x + 27, y: height - 6 }, look.label),
+      );
+    });
+    return new XMLSerializer().serializeToString(figure);
+  }
+
+  disconnect(): void {
+    this.#observer.disconnect();
+  }
+
+  #render(): void {
+    const width = this.#plot.clientWidth;
+    if (!this.#data || width < 50) return;
+    const theme: Theme = pageTheme;
+    const height = Math.round(Math.min(460, Math.max(270, width * 0.58)));
+    const { figure, axes } = drawCurves(this.#data, { width, height, theme });
+    figure.setAttribute('aria-hidden', 'true');
+    this.#axes = axes;
+    this.#plot.replaceChildren(figure);
+    this.#legend.replaceChildren(
+      ...this.#data.curves.map(({ look, replicas }) => {
+        const last = meanCurve(replicas).at(-1);
+        const sample = svg('svg', { width: 26, height: 8, 'aria-hidden': 'true' });
+        sample.append(
+          svg('line', {
+            x1: 1,
+            x2: 25,
+            y1: 4,
+            y2: 4,
+            stroke: look.color,
+            'stroke-width': 2.6,
+            'stroke-dasharray': look.dash,
+          }),
+        );
+        return h(
+          'li',
+          {},
+          sample,
+          look.label,
+          h('span', { class: 'value' }, last ? `${last.loss.toFixed(3)} nats` : ''),
+        );
+      }),
+    );
+    this.#plot.setAttribute('aria-label', this.#describe());
+    this.#drawCursor();
+  }
+
+  #describe(): string {
+    const { curves, H } = this.#data!;
+    const parts = curves.map(({ look, replicas }) => {
+      const last = meanCurve(replicas).at(-1);
+      return last
+        ? `${look.label}: test loss ${last.loss.toFixed(3)} nats after ${showNumber(last.samples)} sentences`
+        : `${look.label}: not started`;
+    });
+    const plateaus = H.length ? `; exact plateaus ${H.map((x) => x.toFixed(3)).join(', ')}` : '';
+    return `Learning curves. ${parts.join('; ')}${plateaus}. Left and right arrow keys read values.`;
+  }
+
+  #onKey(event: KeyboardEvent): void {
+    const grid = [
+      ...new Set(this.#data?.curves.flatMap((c) => c.replicas.flatMap((r) => r.map((p) => p.samples)))),
+    ].sort((a, b) => a - b);
+    if (!grid.length) return;
+    const at = this.#cursor === undefined ? grid.length : grid.findIndex((x) => x >= this.#cursor! * 0.999);
+    const next = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: grid.length - 1 }[event.key];
+    if (event.key === 'Escape') this.#setCursor(undefined);
+    else if (next === undefined) return;
+    else this.#setCursor(grid[Math.min(grid.length - 1, Math.max(0, next))]);
+    event.preventDefault();
+  }
+
+  #setCursor(samples: number | undefined): void {
+    this.#cursor = samples;
+    this.#drawCursor();
+  }
+
+  #drawCursor(): void {
+    const figure = this.#plot.firstElementChild;
+    figure?.querySelector('.cursor')?.remove();
+    const axes = this.#axes;
+    if (this.#cursor === undefined || !axes || !this.#data || !figure) {
+      this.#readout.textContent = '';
+      return;
+    }
+    const x = axes.x(this.#cursor);
+    const group = svg(
+      'g',
+      { class: 'cursor' },
+      svg('line', { x1: x, x2: x, y1: axes.top, y2: axes.bottom, stroke: pageTheme.ink, 'stroke-opacity': 0.5 }),
+    );
+    const values = this.#data.curves.flatMap(({ look, replicas }) => {
+      const mean = meanCurve(replicas);
+      const near = mean.reduce<(typeof mean)[number] | undefined>(
+        (best, p) =>
+          !best || Math.abs(Math.log(p.samples / this.#cursor!)) < Math.abs(Math.log(best.samples / this.#cursor!))
+            ? p
+            : best,
+        undefined,
+      );
+      if (!near) return [];
+      group.append(
+        svg('circle', {
+          cx: axes.x(near.samples),
+          cy: axes.y(near.loss),
+          r: 4,
+          fill: pageTheme.paper,
+          stroke: look.color,
+          'stroke-width': 2,
+        }),
+      );
+      return [`${look.label} ${near.loss.toFixed(4)} nats at ${showNumber(near.samples)}`];
+    });
+    figure.append(group);
+    this.#readout.textContent = values.join(' · ');
+  }
+}

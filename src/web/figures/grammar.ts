@@ -1,0 +1,176 @@
+/** A grammar to look at and to touch: its rules, a derivation over its sentence, and what a resampled node changes. */
+import { type GrammarShape, type Rules, sentenceLength } from '../../core/rules.js';
+import type { Source } from '../../core/sample-source.js';
+import { streamKey } from '../../core/threefry.js';
+import { createSampler, type Sampler, treeChange } from '../../grammar/index.js';
+import { h, uniqueId } from '../dom.js';
+import { drawRules } from './rules.js';
+import { drawTree, type NodeAt, nodeAt, nodesOf, type TreeOfSentence } from './tree.js';
+
+export interface ChangeDetail {
+  kind: 'rule' | 'symbol';
+  level: number; // from the leaves
+  position: number;
+  tokens: number[]; // positions of the tokens that changed
+}
+
+export interface GrammarFigureEvents {
+  /** A node was resampled. */
+  change?: (detail: ChangeDetail) => void;
+  /** Another sentence is shown. */
+  sentence?: (index: number, tokens: readonly number[]) => void;
+}
+
+/** Lives in `element`; `show` may be called again and again. */
+export class GrammarFigure {
+  readonly element: HTMLElement;
+  #rules: Rules | undefined;
+  #sampler: Sampler | undefined;
+  #source: Source | undefined;
+  #sentence = 0;
+  #kind: 'rule' | 'symbol' = 'rule';
+  #draws = 0; // resamplings so far: each draws anew
+  #original: TreeOfSentence | undefined;
+  #changed: TreeOfSentence | undefined;
+  #focused: NodeAt = { depth: 0, position: 0 };
+  #version = 0;
+  readonly #tree = h('div', { class: 'tree-scroll' });
+  readonly #rulesBox = h('div', { class: 'rules', tabindex: '0', role: 'group', 'aria-label': 'Production rules' });
+  readonly #status = h('p', { class: 'status', role: 'status' });
+  readonly #back: HTMLButtonElement;
+
+  constructor(readonly events: GrammarFigureEvents = {}) {
+    const name = uniqueId('kind');
+    const choice = (kind: 'rule' | 'symbol', text: string) =>
+      h(
+        'label',
+        { class: 'choice' },
+        h('input', {
+          type: 'radio',
+          name,
+          value: kind,
+          checked: kind === this.#kind,
+          onchange: () => {
+            this.#kind = kind;
+          },
+        }),
+        text,
+      );
+    this.#back = h('button', { type: 'button', onclick: () => this.#reset(), disabled: true }, 'Undo change');
+    this.element = h(
+      'div',
+      { class: 'grammar' },
+      h(
+        'div',
+        { class: 'toolbar' },
+        h(
+          'fieldset',
+          { class: 'choices' },
+          h('legend', {}, 'A click on a node resamples its'),
+          choice('rule', 'rule (a synonym)'),
+          choice('symbol', 'symbol (noise)'),
+        ),
+        h('button', { type: 'button', onclick: () => this.#next() }, 'New sentence'),
+        this.#back,
+      ),
+      this.#tree,
+      this.#status,
+      h('h3', {}, 'Rules'),
+      this.#rulesBox,
+    );
+  }
+
+  get sentence(): number {
+    return this.#sentence;
+  }
+
+  /** Shows a grammar and one of its sentences: number `sentence` of the stream of `seed`. */
+  async show(rules: Rules, seed = 0, sentence = 0): Promise<void> {
+    const version = ++this.#version;
+    const sampler = await createSampler(rules);
+    if (version !== this.#version) return;
+    this.#rules = rules;
+    this.#sampler = sampler;
+    this.#source = { mode: 'stream', key: streamKey(seed, 'data'), size: 0n, first: 0, length: 0 };
+    this.#open(sentence);
+  }
+
+  #next(): void {
+    if (this.#sampler) this.#open(this.#sentence + 1);
+  }
+
+  #open(sentence: number): void {
+    this.#sentence = sentence;
+    this.#original = this.#draw();
+    this.#changed = undefined;
+    this.#focused = { depth: 0, position: 0 };
+    const d = sentenceLength(this.#rules!);
+    this.#status.textContent = `Sentence ${sentence}: ${d} tokens, read along the bottom row. The last one is what the networks predict.`;
+    this.#render();
+    this.events.sentence?.(sentence, this.#original.symbols.slice(-d));
+  }
+
+  #reset(): void {
+    this.#changed = undefined;
+    this.#status.textContent = 'Back to the sentence as it was drawn.';
+    this.#render(true);
+  }
+
+  #draw(change?: Parameters<Sampler['trees']>[3]): TreeOfSentence {
+    const { symbols, rules } = this.#sampler!.trees(this.#source!, this.#sentence, 1, change);
+    return { symbols: Array.from(symbols), rules: Array.from(rules) };
+  }
+
+  #resample(at: NodeAt, wanted: 'rule' | 'symbol'): void {
+    const rules = this.#rules!;
+    this.#focused = at;
+    const level = rules.L - at.depth;
+    const kind = level === 0 ? 'symbol' : wanted; // a token has no rule
+    const choices = kind === 'rule' ? rules.m : at.depth === 0 ? rules.n : rules.v;
+    if (choices < 2) {
+      this.#status.textContent = `There is only one ${kind} to choose from here.`;
+      return;
+    }
+    const key = streamKey(++this.#draws, 'measure');
+    this.#changed = this.#draw(treeChange(rules, { kind, level, position: at.position, different: true }, key));
+    const d = sentenceLength(rules);
+    const [before, after] = [this.#original!, this.#changed].map((t) => t.symbols.slice(-d));
+    const tokens = before.flatMap((token, i) => (token === after[i] ? [] : [i]));
+    const node = nodeAt(rules, at);
+    const what =
+      kind === 'rule'
+        ? `Symbol ${this.#original!.symbols[node]} at level ${level} is written by another of its ${rules.m} rules: its meaning stays`
+        : `Symbol ${this.#original!.symbols[node]} at level ${level} became ${this.#changed.symbols[node]}`;
+    const last = tokens.includes(d - 1) ? ' The predicted token is among them.' : '';
+    this.#status.textContent = `${what}; ${tokens.length} of ${d} tokens changed, all below it.${last}`;
+    this.#render(true);
+    this.events.change?.({ kind, level, position: at.position, tokens });
+  }
+
+  #render(keepFocus = false): void {
+    const rules = this.#rules!;
+    const shown = this.#changed ?? this.#original!;
+    this.#back.disabled = !this.#changed;
+    const tree = drawTree(rules, this.#original!, this.#changed, this.#focused, {
+      resample: (at, kind) => this.#resample(at, kind ?? this.#kind),
+      focus: (at) => {
+        this.#focused = at;
+      },
+    });
+    this.#tree.replaceChildren(tree.element);
+    if (keepFocus) tree.focus(this.#focused);
+    this.#rulesBox.replaceChildren(drawRules(rules, usedRules(rules, shown)));
+  }
+}
+
+/** Rules that a derivation uses: [level] -> "symbol,rule". */
+function usedRules(shape: GrammarShape, { symbols, rules }: TreeOfSentence): Set<string>[] {
+  return Array.from({ length: shape.L }, (_, depth) => {
+    const used = new Set<string>();
+    for (let position = 0; position < shape.s ** depth; position++) {
+      const node = nodesOf(shape, depth) + position;
+      used.add(`${symbols[node]},${rules[node]}`);
+    }
+    return used;
+  });
+}

@@ -1,0 +1,61 @@
+/** Styles of the figures: adopted by the page and by the custom elements' shadow roots, so neither leaks into the other. */
+import { themes } from '../../analysis/figures/theme.js';
+
+const properties = (t: (typeof themes)['light']) =>
+  `--rhm-paper:${t.paper};--rhm-ink:${t.ink};--rhm-muted:${t.muted};${t.palette.map((c, i) => `--rhm-c${i}:${c}`).join(';')}`;
+
+/** Custom properties on `root` (a selector): light, or dark where the reader's system is. */
+export const themeOn = (root: string) =>
+  `${root}{color-scheme:light dark;${properties(themes.light)};--rhm-accent:#0b63a5;--rhm-line:#d7dce2;--rhm-soft:#f4f6f8}` +
+  `@media(prefers-color-scheme:dark){${root}{${properties(themes.dark)};--rhm-accent:#7cc4f5;--rhm-line:#343c46;--rhm-soft:#1c2229}}`;
+
+export const figureCss = `
+button,select,input{font:inherit;color:inherit}
+button{padding:.42em .9em;border:1px solid var(--rhm-line);border-radius:7px;background:var(--rhm-paper);cursor:pointer;line-height:1.3}
+button:hover:not(:disabled){border-color:var(--rhm-muted)}
+button:disabled{opacity:.45;cursor:default}
+button.primary{background:var(--rhm-accent);border-color:var(--rhm-accent);color:var(--rhm-paper);font-weight:600}
+:focus-visible{outline:2.5px solid var(--rhm-accent);outline-offset:2px}
+.toolbar{display:flex;flex-wrap:wrap;gap:.6em .8em;align-items:center;margin:0 0 .9em}
+.choices{border:0;padding:0;margin:0;display:flex;flex-wrap:wrap;gap:.3em 1em;align-items:center;font-size:.93em}
+.choices legend{float:left;margin-right:.3em;color:var(--rhm-muted);padding:0}
+.choice{display:inline-flex;gap:.35em;align-items:center;cursor:pointer}
+.tree-scroll{overflow-x:auto;padding:2px 0 4px}
+.tree{display:block;margin:0 auto;font-family:inherit}
+.tree .edges line{stroke:var(--rhm-muted);stroke-width:1.2}
+.tree .level{font-size:10.5px;fill:var(--rhm-muted)}
+.tree .node{cursor:pointer;outline:none}
+.tree .node circle{stroke:#0000;stroke-width:2}
+.tree .node:hover circle{stroke:var(--rhm-muted)}
+.tree .node:focus-visible circle{stroke:var(--rhm-accent);stroke-width:3.5}
+.tree .node.changed circle{stroke:var(--rhm-ink);stroke-width:2.6}
+.tree .symbol{font-size:12.5px;font-weight:600;text-anchor:middle;fill:#15181c}
+.tree .rule{font-size:9.5px;text-anchor:middle;fill:var(--rhm-ink);paint-order:stroke;stroke:var(--rhm-paper);stroke-width:3px}
+.tree .changed .rule{font-weight:700}
+.tree .was{font-size:10.5px;fill:var(--rhm-ink);text-decoration:line-through;paint-order:stroke;stroke:var(--rhm-paper);stroke-width:3px}
+.tree .target{fill:none;stroke:var(--rhm-ink);stroke-width:1.4;stroke-dasharray:3 2.5}
+.status{min-height:1.5em;margin:.3em 0 0;font-size:.95em}
+.grammar h3{font-size:1em;margin:1.2em 0 .5em}
+.rules{max-height:21em;overflow:auto;border:1px solid var(--rhm-line);border-radius:10px;padding:.7em .9em}
+.rule-levels{display:flex;flex-wrap:wrap;gap:1em 2.2em}
+.rules table{border-collapse:collapse;align-self:flex-start}
+.rules caption{text-align:left;color:var(--rhm-muted);font-size:.85em;padding-bottom:.3em;white-space:nowrap}
+.rules th{padding:0 .5em 3px 0;font-weight:600}
+.rules td{padding:0 0 3px;white-space:nowrap}
+.chip,.tuple{display:inline-block;color:#15181c;border-radius:6px;padding:.06em .5em;margin-right:5px;font-size:.88em;font-variant-numeric:tabular-nums;min-width:1.1em;text-align:center}
+.tuple{border-radius:99px;opacity:1;border:1.5px solid #0000}
+.tuple.used{border-color:var(--rhm-ink);font-weight:700}
+.legend{list-style:none;display:flex;flex-wrap:wrap;gap:.2em 1.6em;margin:0 0 .35em;padding:0;font-size:.93em}
+.legend li{display:flex;align-items:center;gap:.5em}
+.legend .value{color:var(--rhm-muted);font-variant-numeric:tabular-nums;min-width:5.6em}
+.plot{position:relative;min-height:270px;border-radius:8px;touch-action:pan-y}
+.plot svg{display:block}
+.readout{min-height:1.5em;margin:.15em 0 0;font-size:.86em;color:var(--rhm-muted);font-variant-numeric:tabular-nums}
+`;
+
+/** Adds styles to a document or a shadow root without inline style elements, which a strict policy forbids. */
+export function adopt(root: Document | ShadowRoot, css: string): void {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(css);
+  root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
+}

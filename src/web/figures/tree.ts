@@ -1,0 +1,170 @@
+/** The derivation tree of one sentence. Every node is a button: arrows walk the tree, Enter, R and S resample. */
+import { type GrammarShape, sentenceLength } from '../../core/rules.js';
+import { symbolColour } from '../colours.js';
+import { svg } from '../dom.js';
+
+export interface TreeOfSentence {
+  symbols: number[]; // root, then each level from left to right; the last s^L are the tokens
+  rules: number[]; // of the inner nodes, in the same order
+}
+
+export interface NodeAt {
+  depth: number; // 0 = root
+  position: number;
+}
+
+export interface TreeActions {
+  /** kind: asked for by a key; undefined: as the reader has chosen. */
+  resample(at: NodeAt, kind?: 'rule' | 'symbol'): void;
+  focus(at: NodeAt): void;
+}
+
+/** Nodes above a depth. */
+export const nodesOf = ({ s }: GrammarShape, depth: number) => (s ** depth - 1) / (s - 1);
+/** A node's place in the list of symbols. */
+export const nodeAt = (shape: GrammarShape, { depth, position }: NodeAt) => nodesOf(shape, depth) + position;
+
+const ROW = 62;
+const NODE = 25;
+const LEFT = 62; // room for the names of the levels
+
+export function drawTree(
+  shape: GrammarShape,
+  original: TreeOfSentence,
+  changed: TreeOfSentence | undefined,
+  focused: NodeAt,
+  actions: TreeActions,
+): { element: SVGSVGElement; focus(at: NodeAt): void } {
+  const { s, L, v, n } = shape;
+  const d = sentenceLength(shape);
+  const gap = d <= 8 ? 58 : d <= 16 ? 42 : 32;
+  const width = LEFT + d * gap + 6;
+  const height = (L + 1) * ROW + 4;
+  const x = ({ depth, position }: NodeAt) => LEFT + gap * s ** (L - depth) * (position + 0.5);
+  const y = (depth: number) => 26 + depth * ROW;
+  const shown = changed ?? original;
+  const element = svg('svg', {
+    class: 'tree',
+    viewBox: `0 0 ${width} ${height}`,
+    width,
+    height,
+    role: 'group',
+    'aria-label': `Derivation tree: arrow keys walk it, Enter resamples the node, R its rule, S its symbol`,
+  });
+  const nodes = new Map<string, SVGGElement>();
+  const edges = svg('g', { class: 'edges' });
+  const marks = svg('g');
+  element.append(edges, marks);
+  for (let depth = 0; depth <= L; depth++) {
+    const level = L - depth;
+    const note = depth === 0 ? 'root' : level === 0 ? 'tokens' : '';
+    element.append(
+      svg('text', { class: 'level', x: 2, y: y(depth) + (note ? -2 : 4) }, `level ${level}`),
+      svg('text', { class: 'level', x: 2, y: y(depth) + 11 }, note),
+    );
+    for (let position = 0; position < s ** depth; position++) {
+      const at = { depth, position };
+      const node = nodeAt(shape, at);
+      const symbol = shown.symbols[node];
+      const colour = symbolColour(symbol, depth === 0 ? Math.max(n, v) : v);
+      const rule = depth < L ? shown.rules[node] : undefined;
+      if (rule !== undefined) {
+        const children = Array.from({ length: s }, (_, i) => ({ depth: depth + 1, position: s * position + i }));
+        const [a, b] = [x(children[0]), x(children[s - 1])];
+        // The tuple that the rule wrote carries the colour of the symbol it stands for: synonyms look alike.
+        edges.append(
+          svg('rect', {
+            x: a - 17,
+            y: y(depth + 1) - 18,
+            width: b - a + 34,
+            height: 36,
+            rx: 18,
+            fill: colour,
+            'fill-opacity': 0.32,
+          }),
+        );
+        for (const child of children)
+          edges.append(svg('line', { x1: x(at), y1: y(depth) + NODE / 2, x2: x(child), y2: y(depth + 1) - NODE / 2 }));
+      }
+      const was = changed && original.symbols[node] !== symbol ? original.symbols[node] : undefined;
+      const ruleWas = changed && rule !== undefined && original.rules[node] !== rule ? original.rules[node] : undefined;
+      const group = svg(
+        'g',
+        {
+          class: `node${was !== undefined || ruleWas !== undefined ? ' changed' : ''}`,
+          transform: `translate(${x(at)},${y(depth)})`,
+          role: 'button',
+          tabindex: depth === focused.depth && position === focused.position ? '0' : '-1',
+          'data-node': `${depth},${position}`,
+          'aria-label': describe({
+            level,
+            position,
+            symbol,
+            rule,
+            was,
+            ruleWas,
+            last: depth === L && position === d - 1,
+          }),
+          onclick: () => actions.resample(at),
+          onfocus: () => actions.focus(at),
+          onkeydown: (event: KeyboardEvent) => onKey(event, at),
+        },
+        svg('circle', { r: NODE / 2, fill: colour }),
+        svg('text', { class: 'symbol', y: 4.3 }, symbol),
+        was !== undefined && svg('text', { class: 'was', x: 13, y: -9 }, was),
+        rule !== undefined && svg('text', { class: 'rule', x: 0, y: NODE / 2 + 11 }, `rule ${rule}`),
+      );
+      nodes.set(`${depth},${position}`, group);
+      element.append(group);
+    }
+  }
+  const end = x({ depth: L, position: d - 1 });
+  marks.append(svg('rect', { class: 'target', x: end - 15, y: y(L) - 15, width: 30, height: 30, rx: 6 }));
+
+  function focus(at: NodeAt): void {
+    for (const [name, node] of nodes) node.setAttribute('tabindex', name === `${at.depth},${at.position}` ? '0' : '-1');
+    nodes.get(`${at.depth},${at.position}`)?.focus();
+  }
+
+  function onKey(event: KeyboardEvent, { depth, position }: NodeAt): void {
+    const moves: Record<string, NodeAt> = {
+      ArrowLeft: { depth, position: position - 1 },
+      ArrowRight: { depth, position: position + 1 },
+      ArrowUp: { depth: depth - 1, position: Math.floor(position / s) },
+      ArrowDown: { depth: depth + 1, position: position * s },
+    };
+    const target = moves[event.key];
+    const kinds: Record<string, 'rule' | 'symbol' | undefined> = {
+      r: 'rule',
+      s: 'symbol',
+      Enter: undefined,
+      ' ': undefined,
+    };
+    if (target) {
+      if (nodes.has(`${target.depth},${target.position}`)) focus(target);
+    } else if (event.key in kinds && !event.ctrlKey && !event.metaKey && !event.altKey)
+      actions.resample({ depth, position }, kinds[event.key]);
+    else return;
+    event.preventDefault();
+  }
+  return { element, focus };
+}
+
+interface NodeWords {
+  level: number;
+  position: number;
+  symbol: number;
+  rule?: number;
+  was?: number;
+  ruleWas?: number;
+  last: boolean;
+}
+
+function describe({ level, position, symbol, rule, was, ruleWas, last }: NodeWords): string {
+  const parts = [`level ${level}, place ${position + 1}: symbol ${symbol}`];
+  if (was !== undefined) parts.push(`was ${was}`);
+  if (rule !== undefined) parts.push(`written by rule ${rule}`);
+  if (ruleWas !== undefined) parts.push(`was rule ${ruleWas}`);
+  if (last) parts.push('the token to predict');
+  return parts.join(', ');
+}

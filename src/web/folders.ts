@@ -1,0 +1,134 @@
+/** Runs kept in the browser's private file system, and what happens when they cannot be. */
+import { FileError } from '../core/errors.js';
+import { parseRecords, type RunRecord } from '../core/records.js';
+import { openOriginFolder } from '../platform/opfsFolder.js';
+import { files, MemoryFolder, type RunFolder } from '../training/folder.js';
+
+/**
+ * The named folder; one in memory, with a notice, where there is no storage, another tab works in it, or it fills up later.
+ * Training never stops because it cannot be kept.
+ */
+export async function keepOrMemory(name: string | undefined, notice: (text: string) => void): Promise<RunFolder> {
+  if (name === undefined) return new MemoryFolder();
+  try {
+    return new ForgivingFolder(await openOriginFolder(name), notice);
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+    notice(
+      /another tab/.test(error.message)
+        ? 'Another tab is training this very run; this tab trains a copy that is not kept.'
+        : `This run is not kept when the page is closed: ${error.message}.`,
+    );
+    return new MemoryFolder(name);
+  }
+}
+
+export interface KeptRun {
+  name: string;
+  experiment: unknown; // as parsed from its file
+  records: RunRecord[];
+  ended: boolean; // nothing is left to train
+}
+
+/** What is kept of a run; undefined when there is none, or no storage. Opens nothing for work. */
+export async function readKept(name: string): Promise<KeptRun | undefined> {
+  try {
+    const directory = await (await runsDirectory()).getDirectoryHandle(name);
+    const text = async (file: string) => (await (await directory.getFileHandle(file)).getFile()).text();
+    const experiment = JSON.parse(await text(files.experiment));
+    const { records } = parseRecords(await text(files.records));
+    const replicas = Number((experiment as { replicas?: unknown }).replicas ?? 1);
+    return { name, experiment, records, ended: allEnded(records, replicas) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** All kept runs, the newest first. */
+export async function listKept(): Promise<KeptRun[]> {
+  const found: KeptRun[] = [];
+  try {
+    for await (const name of (await runsDirectory()).keys()) {
+      const run = await readKept(name);
+      if (run) found.push(run);
+    }
+  } catch {
+    return found;
+  }
+  const startOf = ({ records }: KeptRun) => records.reduce((t, r) => (r.type === 'start' && r.time ? r.time : t), '');
+  return found.sort((a, b) => startOf(b).localeCompare(startOf(a)));
+}
+
+/** Removes a kept run. @throws FileError when a tab works in it. */
+export async function forget(name: string): Promise<void> {
+  if (!navigator.storage?.getDirectory) return;
+  await navigator.locks.request(`rhm-lab/runs/${name}`, { ifAvailable: true }, async (held) => {
+    if (!held) throw new FileError(`${name}: a tab is training this run; stop it there first`);
+    try {
+      await (await runsDirectory()).removeEntry(name, { recursive: true });
+    } catch (error) {
+      if ((error as DOMException).name !== 'NotFoundError') throw error;
+    }
+  });
+}
+
+async function runsDirectory(): Promise<FileSystemDirectoryHandle & { keys(): AsyncIterable<string> }> {
+  const root = await navigator.storage.getDirectory();
+  return (await root.getDirectoryHandle('runs', { create: true })) as Awaited<ReturnType<typeof runsDirectory>>;
+}
+
+/** Whether every replica has come to its end since the run was last started. */
+export function allEnded(records: readonly RunRecord[], replicas: number): boolean {
+  const ended = new Set<number>();
+  for (const r of records) if (r.type === 'end' && r.replica !== undefined) ended.add(r.replica);
+  return ended.size >= replicas;
+}
+
+class ForgivingFolder implements RunFolder {
+  #memory: MemoryFolder | undefined;
+  constructor(
+    readonly kept: RunFolder,
+    readonly notice: (text: string) => void,
+  ) {}
+
+  get name(): string {
+    return this.kept.name;
+  }
+
+  async read(file: string): Promise<Uint8Array | undefined> {
+    return this.#memory?.contents.get(file) ?? this.kept.read(file);
+  }
+
+  write(file: string, bytes: Uint8Array | string): Promise<void> {
+    return this.#try(
+      () => this.kept.write(file, bytes),
+      (memory) => memory.write(file, bytes),
+    );
+  }
+
+  append(file: string, text: string): Promise<void> {
+    return this.#try(
+      () => this.kept.append(file, text),
+      async (memory) => {
+        if (!memory.contents.has(file)) await memory.write(file, (await this.kept.read(file)) ?? '');
+        await memory.append(file, text);
+      },
+    );
+  }
+
+  release(): Promise<void> {
+    return this.kept.release();
+  }
+
+  async #try(keep: () => Promise<void>, remember: (memory: MemoryFolder) => Promise<void>): Promise<void> {
+    if (this.#memory) return remember(this.#memory);
+    try {
+      await keep();
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      this.notice(`From here on this run is not kept when the page is closed: ${error.message}.`);
+      this.#memory = new MemoryFolder(this.name);
+      await remember(this.#memory);
+    }
+  }
+}

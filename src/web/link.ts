@@ -1,0 +1,32 @@
+/** A setting in the address after `#`, where it never reaches a server. */
+import { InputError } from '../core/errors.js';
+import { parseSetting, type Setting } from './setting.js';
+
+const PREFIX = '#setting=';
+const LONGEST = 8192; // characters
+
+/** The part of a link behind the page's address. */
+export function toHash(setting: Setting): string {
+  const bytes = new TextEncoder().encode(JSON.stringify(setting));
+  return (
+    PREFIX +
+    btoa(String.fromCharCode(...bytes))
+      .replace(/\+/g, '-')
+      .replace(/\//g, '_')
+      .replace(/=+$/, '')
+  );
+}
+
+/** The setting in a link; undefined when it holds none. @throws InputError when it is damaged or refused. */
+export function fromHash(hash: string): Setting | undefined {
+  if (!hash.startsWith(PREFIX)) return undefined;
+  if (hash.length > LONGEST) throw new InputError(`the link is longer than ${LONGEST} characters; copy it again`);
+  let value: unknown;
+  try {
+    const text = atob(hash.slice(PREFIX.length).replace(/-/g, '+').replace(/_/g, '/'));
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Uint8Array.from(text, (c) => c.charCodeAt(0))));
+  } catch {
+    throw new InputError('the link is damaged: what follows #setting= cannot be read; copy it again');
+  }
+  return parseSetting(value);
+}

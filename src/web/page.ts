@@ -1,0 +1,88 @@
+/** The state of the page that its views share: the setting, the race that it decides, and notices to the visitor. */
+import { RhmError } from '../core/errors.js';
+import type { Experiment } from '../core/experiment.js';
+import { createModel } from '../models/index.js';
+import { membersOf } from '../training/members.js';
+import { toHash } from './link.js';
+import { Race } from './race.js';
+import { experimentsOf, parseSetting, type Setting } from './setting.js';
+
+/** A part of the page. One module each in views/, one line each in views/index.ts. */
+export interface View {
+  readonly element: HTMLElement;
+  /** After a new setting: `page.race` is another one. */
+  reset(): void;
+  /** After anything that happened in training. Must be cheap. */
+  update(): void;
+}
+
+export interface ViewSpec {
+  id: string; // of the section, for links to it
+  title: string;
+  /** A few sentences for a reader of the paper. */
+  about: readonly string[];
+  create(page: Page): View;
+}
+
+export type Executor = 'webgpu' | 'wasm' | undefined; // undefined: the best there is
+
+export class Page {
+  readonly views: View[] = [];
+  executor: Executor;
+  race: Race;
+  experiments: Experiment[];
+  #gone: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    readonly script: URL, // of the worker
+    public setting: Setting,
+    /** Shows a message to the visitor; undefined takes it away. */
+    readonly say: (message: string | undefined) => void,
+  ) {
+    this.experiments = experimentsOf(setting);
+    this.race = this.#newRace();
+  }
+
+  /** Takes a new setting, or says why not and keeps the old one. A run in training is saved and let go. */
+  change(part: Partial<Setting>, link = true): boolean {
+    try {
+      const setting = parseSetting({ ...this.setting, ...part });
+      const experiments = experimentsOf(setting);
+      for (const experiment of experiments) {
+        createModel(experiment);
+        membersOf(experiment);
+      }
+      this.setting = setting;
+      this.experiments = experiments;
+    } catch (error) {
+      if (!(error instanceof RhmError)) throw error;
+      this.say(`Not taken: ${error.message}.`);
+      return false;
+    }
+    this.say(undefined);
+    if (link) history.replaceState(null, '', toHash(this.setting));
+    this.#replaceRace();
+    return true;
+  }
+
+  setExecutor(executor: Executor): void {
+    this.executor = executor;
+    this.#replaceRace();
+  }
+
+  #replaceRace(): void {
+    this.#gone = this.race.dispose();
+    this.race = this.#newRace();
+    for (const view of this.views) view.reset();
+  }
+
+  #newRace(): Race {
+    const options = { script: this.script, keep: true, executor: this.executor, after: this.#gone };
+    const race = new Race(this.experiments, options);
+    race.onChange = () => {
+      for (const view of this.views) view.update();
+    };
+    for (const trainee of race.trainees) void trainee.recall();
+    return race;
+  }
+}

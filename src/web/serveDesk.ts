@@ -1,0 +1,17 @@
+import { webWorkerSide } from '../platform/webWorker.js';
+import { serveWorker } from '../platform/worker.js';
+import { createDesk } from './desk.js';
+
+/** Makes this worker a desk. */
+export function serveDesk(): void {
+  const { desk, close } = createDesk();
+  const { crashed } = serveWorker(webWorkerSide(), desk, close);
+  globalThis.addEventListener('error', (event) => {
+    event.preventDefault();
+    void crashed(event.error ?? event.message);
+  });
+  globalThis.addEventListener('unhandledrejection', (event) => {
+    event.preventDefault();
+    void crashed(event.reason);
+  });
+}

@@ -1,0 +1,109 @@
+/** What a visitor has chosen, as one JSON value: it goes into links and decides the experiments that are trained. */
+import { InputError } from '../core/errors.js';
+import { type Experiment, parseExperiment } from '../core/experiment.js';
+import { checkShape, type GrammarShape, sentenceLength } from '../core/rules.js';
+import { createModel } from '../models/index.js';
+
+export interface Setting {
+  grammar: Record<string, unknown>;
+  /** What differs between the networks that train side by side. */
+  networks: { model: Record<string, unknown>; optimiser?: Record<string, unknown> }[];
+  schedule?: Record<string, unknown>;
+  budget: Record<string, unknown>;
+  evaluation: Record<string, unknown>;
+  measures: string[];
+  replicas: number;
+  seed: number;
+}
+
+/** Learns its three steps in about a minute on a processor, the convolutional network well before the transformer. */
+export const firstSetting: Setting = {
+  grammar: { v: 8, n: 8, m: 3, s: 2, L: 3, seed: 1 },
+  networks: [
+    { model: { kind: 'hcnn', width: 64 }, optimiser: { kind: 'sgd', rate: 1 } },
+    { model: { kind: 'mla', channels: 32, heads: 4 }, optimiser: { kind: 'adamw', rate: 5e-3 } },
+  ],
+  budget: { batch: 32, steps: 16384 },
+  evaluation: { size: 1024, perDoubling: 4 },
+  measures: ['invariance'],
+  replicas: 1,
+  seed: 0,
+};
+
+/** The experiments of a setting, one a network. @throws InputError naming field, bound and remedy. */
+export function experimentsOf(setting: Setting): Experiment[] {
+  const { networks, ...shared } = setting;
+  return networks.map((network) => withinPage(parseExperiment({ ...shared, ...network })));
+}
+
+/** Checks a value from a link or a file. @throws InputError */
+export function parseSetting(value: unknown): Setting {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new InputError('setting: wanted an object with grammar, networks, budget and so on');
+  const known = Object.keys(firstSetting).concat('schedule');
+  for (const key of Object.keys(value))
+    if (!known.includes(key))
+      throw new InputError(`setting: no such field "${key.slice(0, 40)}"; there are ${known.join(', ')}`);
+  const setting = { ...firstSetting, ...value } as Setting;
+  const { networks } = setting;
+  if (!Array.isArray(networks) || networks.length < 1 || networks.length > 3)
+    throw new InputError('networks: wanted 1 to 3 networks, each {model, optimiser}');
+  for (const network of networks)
+    if (
+      typeof network !== 'object' ||
+      network === null ||
+      Object.keys(network).some((k) => k !== 'model' && k !== 'optimiser')
+    )
+      throw new InputError('networks: each has a model and an optimiser, nothing else');
+  for (const experiment of experimentsOf(setting)) createModel(experiment);
+  return setting;
+}
+
+/** The shape of an experiment's grammar. */
+export function shapeOf({ grammar: { v, n = v, m, s, L } }: Pick<Experiment, 'grammar'>): GrammarShape {
+  return { v, n, m, s, L };
+}
+
+/** What a page takes on, so that a link cannot freeze a visitor's machine. Larger experiments run with `rhm train`. */
+export const pageLimits = {
+  'grammar.v': 64,
+  'grammar.m': 64,
+  'grammar.L': 7,
+  tokens: 256,
+  'model.width': 1024,
+  'model.channels': 512,
+  'model.depth': 12,
+  'budget.batch': 4096,
+  'budget.accumulate': 16,
+  'budget.steps': 4_194_304,
+  'evaluation.size': 65536,
+  replicas: 8,
+} as const;
+
+/** @throws InputError naming what is too large for a page. */
+function withinPage(experiment: Experiment): Experiment {
+  const { grammar, model, budget, evaluation, replicas } = experiment;
+  checkShape(shapeOf(experiment));
+  const found: Record<keyof typeof pageLimits, number | undefined> = {
+    'grammar.v': Math.max(grammar.v, grammar.n ?? 0),
+    'grammar.m': grammar.m,
+    'grammar.L': grammar.L,
+    tokens: sentenceLength(grammar),
+    'model.width': 'width' in model ? model.width : undefined,
+    'model.channels': 'channels' in model ? model.channels : undefined,
+    'model.depth': 'depth' in model ? model.depth : undefined,
+    'budget.batch': budget.batch,
+    'budget.accumulate': budget.accumulate,
+    'budget.steps': budget.steps,
+    'evaluation.size': evaluation.size,
+    replicas,
+  };
+  for (const [field, limit] of Object.entries(pageLimits)) {
+    const value = found[field as keyof typeof pageLimits];
+    if (value !== undefined && value > limit)
+      throw new InputError(
+        `${field === 'tokens' ? 's^L, tokens of a sentence' : field}: got ${value}, this page goes up to ${limit}; larger experiments run on the command line with rhm train`,
+      );
+  }
+  return experiment;
+}

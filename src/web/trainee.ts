@@ -1,0 +1,179 @@
+/** One network in training, as the page sees it: its worker, its records so far and what can be asked of it. */
+import { contentHash } from '../core/canonical.js';
+import { WorkerError } from '../core/errors.js';
+import type { Experiment } from '../core/experiment.js';
+import type { RunRecord } from '../core/records.js';
+import { startWebWorker } from '../platform/webWorker.js';
+import { connectWorker, progress, type WorkerHandle } from '../platform/worker.js';
+import type { Progress } from '../training/loop.js';
+import type { Desk, RunChoice, RunEvent } from './desk.js';
+import { forget, readKept } from './folders.js';
+
+export type TraineeState = 'idle' | 'starting' | 'running' | 'held' | 'done' | 'diverged' | 'stopped' | 'failed';
+
+export interface TraineeOptions {
+  script: URL; // of the worker
+  keep: boolean; // in the browser's private file system
+  executor?: RunChoice['executor'];
+  after?: Promise<unknown>; // must be over before a run starts: another one that holds the same folder
+}
+
+/** Tells `change` after every event. All methods may be called in any state; those that do not fit do nothing. */
+export class Trainee {
+  state: TraineeState = 'idle';
+  records: RunRecord[] = [];
+  progress: Progress | undefined;
+  executor = ''; // what computes, in words
+  rate = 1; // over the experiment's learning rate
+  notices: string[] = [];
+  failure: Error | undefined;
+  name = ''; // the experiment's hash
+  readonly change = new Set<(event: RunEvent | { kind: 'state' }) => void>();
+  #worker: Promise<WorkerHandle<Desk>> | undefined;
+  #run: Promise<void> = Promise.resolve();
+
+  constructor(
+    readonly experiment: Experiment,
+    readonly options: TraineeOptions,
+  ) {}
+
+  get active(): boolean {
+    return this.state === 'starting' || this.state === 'running' || this.state === 'held';
+  }
+
+  get step(): number {
+    return this.progress?.step ?? 0;
+  }
+
+  /** Shows what an earlier visit has kept of this run, without opening it for work. */
+  async recall(): Promise<void> {
+    this.name ||= await contentHash(this.experiment);
+    if (!this.options.keep || this.state !== 'idle') return;
+    const kept = await readKept(this.name);
+    if (!kept || this.state !== 'idle') return;
+    this.records = kept.records;
+    const last = kept.records.findLast((r) => r.type === 'end' && r.replica !== undefined);
+    this.#set(!kept.ended ? 'stopped' : last?.type === 'end' && last.reason === 'diverged' ? 'diverged' : 'done');
+  }
+
+  /** Ends the run, forgets what was kept of it and begins anew. */
+  async restart(held = false): Promise<void> {
+    await this.stop();
+    if (this.options.keep) await forget(this.name);
+    this.records = [];
+    this.progress = undefined;
+    this.notices = [];
+    this.start(held);
+  }
+
+  /** Starts, or continues what was kept. held: waits before the first step. */
+  start(held = false): void {
+    if (this.active) return;
+    this.failure = undefined;
+    this.#set('starting');
+    this.#run = this.#train(held);
+  }
+
+  async hold(): Promise<void> {
+    if (this.active) await (await this.desk()).hold();
+  }
+
+  async go(): Promise<void> {
+    if (!this.active) this.start();
+    else {
+      await (await this.desk()).go();
+      if (this.state === 'held') this.#set('running');
+    }
+  }
+
+  /** One optimiser step, then it holds. */
+  async stepOnce(): Promise<void> {
+    if (!this.active) this.start(true);
+    await (await this.desk()).step(1);
+  }
+
+  async setRate(factor: number): Promise<void> {
+    this.rate = factor;
+    if (this.active) await (await this.desk()).rate(factor);
+    this.#tell({ kind: 'state' });
+  }
+
+  async save(): Promise<void> {
+    if (this.active) await (await this.desk()).save();
+  }
+
+  async files(): Promise<Record<string, Uint8Array>> {
+    return (await this.desk()).files();
+  }
+
+  /** Saves and ends; resolves when the run's folder is free. */
+  async stop(): Promise<void> {
+    if (this.active) await (await this.desk()).stop().catch(() => {});
+    await this.#run;
+  }
+
+  /** Ends the worker too. */
+  async dispose(): Promise<void> {
+    this.change.clear();
+    const worker = this.#worker;
+    this.#worker = undefined;
+    await (await worker?.catch(() => undefined))?.terminate('The page let this run go');
+  }
+
+  /** The worker's functions; starts the worker where there is none. @throws WorkerError */
+  async desk(): Promise<WorkerHandle<Desk>['api']> {
+    this.#worker ??= connectWorker<Desk>(startWebWorker(this.options.script));
+    return (await this.#worker).api;
+  }
+
+  async #train(held: boolean): Promise<void> {
+    try {
+      this.name ||= await contentHash(this.experiment);
+      const { keep, executor, after } = this.options;
+      await after;
+      const choice: RunChoice = { name: keep ? this.name : undefined, executor, held };
+      const desk = await this.desk();
+      // A rate moved before the start counts from the first step on; a resumed run has its own in its records.
+      if (this.rate !== 1 && !this.records.length) choice.rate = this.rate;
+      const end = desk.run(
+        this.experiment as unknown as Record<string, unknown>,
+        choice,
+        progress((event: RunEvent) => this.#take(event)),
+      );
+      const reason = await end;
+      this.#set(reason === 'interrupted' ? 'stopped' : reason);
+    } catch (error) {
+      if (error instanceof WorkerError) this.#worker = undefined; // the next start takes a new one
+      this.failure = error as Error;
+      this.#set('failed');
+    }
+  }
+
+  #take(event: RunEvent): void {
+    if (event.kind === 'history') {
+      this.records = event.records;
+      const rate = event.records.findLast((r) => r.type === 'rate');
+      if (rate?.type === 'rate') this.rate = rate.factor;
+    } else if (event.kind === 'started') {
+      this.records = this.records.filter((r) => !('step' in r) || r.type === 'start' || (r.step ?? 0) <= event.step);
+      this.executor = event.executor;
+      if (this.state === 'starting') this.state = 'running';
+    } else if (event.kind === 'record') {
+      this.records.push(event.record);
+    } else if (event.kind === 'progress') {
+      this.progress = event.progress;
+      if (this.state === 'starting') this.state = 'running';
+    } else if (event.kind === 'held') this.state = 'held';
+    else if (event.kind === 'notice' && !this.notices.includes(event.text)) this.notices.push(event.text);
+    this.#tell(event);
+  }
+
+  #set(state: TraineeState): void {
+    this.state = state;
+    this.#tell({ kind: 'state' });
+  }
+
+  #tell(event: RunEvent | { kind: 'state' }): void {
+    for (const listener of this.change) listener(event);
+  }
+}

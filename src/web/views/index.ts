@@ -1,0 +1,6 @@
+import type { ViewSpec } from '../page.js';
+import { grammarView } from './grammar.js';
+import { learningView } from './learning.js';
+
+/** The sections of the page, from top to bottom. One line a view. */
+export const views: readonly ViewSpec[] = [grammarView, learningView];

@@ -1,0 +1,252 @@
+import { pageTheme } from '../../analysis/figures/theme.js';
+import { showNumber } from '../../analysis/format.js';
+import { plannedSteps } from '../../training/members.js';
+import { curvesOf, labelsOf } from '../curveData.js';
+import { h, throttle } from '../dom.js';
+import { usualPrefactor } from '../figures/curves.js';
+import { CurvesPanel } from '../figures/curvesPanel.js';
+import { schemaForm } from '../form.js';
+import type { Executor, Page, View, ViewSpec } from '../page.js';
+import { pageLimits, type Setting } from '../setting.js';
+import type { Trainee, TraineeState } from '../trainee.js';
+
+export const learningView: ViewSpec = {
+  id: 'learning',
+  title: 'Watch it learn',
+  about: [
+    'Both networks learn to predict the last token from all others, from fresh sentences at every step. The dashed lines are exact: ' +
+      'H(ℓ) is the lowest loss that can be reached with the context up to level ℓ, so a curve comes down in steps, one for each ' +
+      'level of the grammar that has been understood. Between the steps lie plateaus.',
+    'Theory says when: the triangles mark P_ℓ, the number of sentences from which the correlations of level ℓ stand out of the noise. ' +
+      'A convolutional network shares what it learns between positions and needs about m^(ℓ+1) sentences, a transformer m^(2ℓ-1). ' +
+      `The prefactor is not predicted: it is taken from the first step of each curve (hollow triangles: ${usualPrefactor}, until that step is seen).`,
+  ],
+  create: (page) => new LearningView(page),
+};
+
+const stateWords: Readonly<Record<TraineeState, string>> = {
+  idle: 'ready',
+  starting: 'starting',
+  running: 'training',
+  held: 'paused',
+  done: 'done',
+  diverged: 'diverged: lower its learning rate',
+  stopped: 'kept from an earlier visit, can go on',
+  failed: 'failed',
+};
+
+class LearningView implements View {
+  readonly element: HTMLElement;
+  readonly #panel = new CurvesPanel();
+  readonly #main = h('button', { type: 'button', class: 'primary', onclick: () => this.#toggle() }, 'Train');
+  readonly #step = h('button', { type: 'button', onclick: () => this.page.race.stepOnce() }, 'Step');
+  readonly #restart = h('button', { type: 'button', onclick: () => void this.#restartAll() }, 'Restart');
+  readonly #networks = h('div', { class: 'networks' });
+  readonly #settings = h('div', { class: 'settings' });
+  #rows: NetworkRow[] = [];
+  readonly #soon = throttle(() => this.#refresh(), 8);
+
+  constructor(readonly page: Page) {
+    this.#step.title = 'One optimiser step of every network';
+    this.element = h(
+      'div',
+      {},
+      h('div', { class: 'toolbar' }, this.#main, this.#step, this.#restart, this.#executorChoice()),
+      this.#panel.element,
+      this.#networks,
+      h('details', { class: 'more' }, h('summary', {}, 'Networks, batch, seeds'), this.#settings),
+    );
+    this.reset();
+    document.addEventListener('visibilitychange', () => {
+      if (document.visibilityState === 'hidden') this.page.race.save();
+      else this.#refresh();
+    });
+  }
+
+  reset(): void {
+    const { race, experiments } = this.page;
+    const labels = labelsOf(experiments);
+    this.#rows = race.trainees.map((trainee, i) => new NetworkRow(trainee, labels[i], i));
+    this.#networks.replaceChildren(...this.#rows.map((row) => row.element));
+    this.#settings.replaceChildren(...this.#forms());
+    this.#refresh();
+  }
+
+  update(): void {
+    this.#soon();
+  }
+
+  #refresh(): void {
+    const { race } = this.page;
+    this.#panel.show(curvesOf(race.trainees, race.theory, pageTheme));
+    for (const row of this.#rows) row.refresh();
+    const begun = race.trainees.some((t) => t.records.length > 0);
+    this.#main.textContent = race.running ? 'Pause' : begun ? 'Continue' : 'Train';
+    this.#main.disabled = race.finished;
+    this.#step.disabled = race.running || race.finished;
+    this.#restart.disabled = !begun;
+  }
+
+  #toggle(): void {
+    const { race } = this.page;
+    if (race.running) race.hold();
+    else race.go();
+    this.#refresh();
+  }
+
+  async #restartAll(): Promise<void> {
+    try {
+      await Promise.all(this.page.race.trainees.map((t) => t.restart()));
+    } catch (error) {
+      this.page.say((error as Error).message);
+    }
+  }
+
+  #executorChoice(): HTMLElement {
+    const names: readonly [string, string][] = [
+      ['', 'best available'],
+      ['webgpu', 'GPU (WebGPU)'],
+      ['wasm', 'processor (WebAssembly)'],
+    ];
+    const select = h(
+      'select',
+      { id: 'executor', onchange: () => this.page.setExecutor((select.value || undefined) as Executor) },
+      ...names.map(([value, text]) => h('option', { value }, text)),
+    );
+    return h('div', { class: 'field inline' }, h('label', { for: 'executor' }, 'Compute on'), select);
+  }
+
+  #forms(): HTMLElement[] {
+    const { setting } = this.page;
+    const take = (part: Partial<Setting>) => {
+      if (!this.page.change(part)) this.reset();
+    };
+    const networks = setting.networks.map((network, i) => {
+      const replace = (part: Partial<typeof network>) =>
+        take({ networks: setting.networks.map((n, k) => (k === i ? { ...n, ...part } : n)) });
+      const { model, optimiser } = this.page.experiments[i];
+      return h(
+        'fieldset',
+        {},
+        h('legend', {}, `Network ${i + 1}`),
+        schemaForm({
+          path: 'model',
+          value: model,
+          limits: pageLimits,
+          // Another kind of network wants the optimiser that suits it.
+          change: (value) =>
+            replace(value.kind === model.kind ? { model: value } : { model: value, optimiser: undefined }),
+        }),
+        schemaForm({
+          path: 'optimiser',
+          value: optimiser,
+          fields: ['rate', 'momentum', 'weightDecay'],
+          change: (value) => replace({ optimiser: value }),
+        }),
+      );
+    });
+    const { budget, evaluation, schedule } = this.page.experiments[0];
+    return [
+      ...networks,
+      h(
+        'fieldset',
+        {},
+        h('legend', {}, 'Both'),
+        schemaForm({
+          path: 'budget',
+          value: budget,
+          fields: ['batch', 'steps'],
+          limits: pageLimits,
+          change: (value) => take({ budget: value }),
+        }),
+        schemaForm({
+          path: 'evaluation',
+          value: evaluation,
+          limits: pageLimits,
+          change: (value) => take({ evaluation: value }),
+        }),
+        schemaForm({ path: 'schedule', value: schedule, change: (value) => take({ schedule: value }) }),
+        schemaForm({
+          path: '',
+          value: { replicas: setting.replicas, seed: setting.seed },
+          fields: ['replicas', 'seed'],
+          limits: pageLimits,
+          change: (value) => take(value as Partial<Setting>),
+        }),
+      ),
+    ];
+  }
+}
+
+/** What one network is doing, and its learning rate. */
+class NetworkRow {
+  readonly element: HTMLElement;
+  readonly #state = h('span', { class: 'state' });
+  readonly #facts = h('span', { class: 'facts' });
+  readonly #notes = h('ul', { class: 'notes' });
+  readonly #bar = h('progress', { max: 1, value: 0 });
+  readonly #rate: HTMLInputElement;
+  readonly #rateText = h('output');
+
+  constructor(
+    readonly trainee: Trainee,
+    label: string,
+    index: number,
+  ) {
+    const id = `rate-${index}`;
+    this.#bar.setAttribute('aria-label', `${label}: part of its steps done`);
+    this.#rate = h('input', {
+      id,
+      type: 'range',
+      min: -4,
+      max: 4,
+      step: 0.5,
+      value: 0,
+      oninput: () => this.#showRate(Number(this.#rate.value)),
+      onchange: () => void this.trainee.setRate(2 ** Number(this.#rate.value)),
+    });
+    this.element = h(
+      'section',
+      { class: 'network', 'aria-label': label },
+      h('h3', {}, label, this.#state),
+      this.#bar,
+      this.#facts,
+      h('div', { class: 'field inline' }, h('label', { for: id }, 'Learning rate'), this.#rate, this.#rateText),
+      this.#notes,
+    );
+    this.element.style.setProperty('--look', `var(--rhm-c${index})`);
+  }
+
+  refresh(): void {
+    const { trainee } = this;
+    const { state, progress, experiment, failure } = trainee;
+    const steps = plannedSteps(experiment);
+    const lastStep = trainee.records.reduce((most, r) => ('step' in r && r.step ? Math.max(most, r.step) : most), 0);
+    const step = Math.max(progress?.step ?? 0, lastStep);
+    this.#state.textContent = stateWords[state];
+    this.#bar.value = step / steps;
+    const parts = [`step ${step.toLocaleString('en')} of ${steps.toLocaleString('en')}`];
+    if (progress && state === 'running') parts.push(`${showNumber(progress.samplesPerSecond)} sentences/s`);
+    if (trainee.executor) parts.push(trainee.executor);
+    this.#facts.textContent = parts.join(' · ');
+    if (document.activeElement !== this.#rate) {
+      this.#rate.value = String(Math.log2(trainee.rate));
+      this.#showRate(Math.log2(trainee.rate));
+    }
+    const changed = trainee.records.some((r) => r.type === 'rate');
+    const notes = [
+      ...trainee.notices,
+      ...(failure ? [failure.message] : []),
+      ...(changed
+        ? ['The learning rate was changed by hand: the experiment file alone does not reproduce this run.']
+        : []),
+    ];
+    if (notes.join('\n') !== [...this.#notes.children].map((c) => c.textContent).join('\n'))
+      this.#notes.replaceChildren(...notes.map((text) => h('li', {}, text)));
+  }
+
+  #showRate(log: number): void {
+    const { rate } = this.trainee.experiment.optimiser;
+    this.#rateText.textContent = `${showNumber(rate * 2 ** log)}${log ? ` (x ${showNumber(2 ** log)})` : ''}`;
+  }
+}

@@ -1,0 +1,97 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { StaticServer } from '../../src/platform/staticServer.js';
+import { rhm } from '../support/run.js';
+import { launchBrowser, linkTo, quickSetting, servePage, visit, waitForStates } from './visit.js';
+
+const test = suite('the page in a browser');
+let browser: Browser;
+let server: StaticServer;
+const folder = mkdtempSync(join(tmpdir(), 'rhm-web-'));
+test.before(async () => {
+  browser = await launchBrowser();
+  server = await servePage();
+});
+test.after(async () => {
+  await browser?.close();
+  await server?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('the grammar: a click resamples the rule or the symbol of a node, and nothing outside its subtree changes', async () => {
+  const { page, problems, context } = await visit(browser, server.url);
+  const tokens = () =>
+    page.$$eval('.tree .node', (nodes) =>
+      nodes
+        .filter((n) => n.getAttribute('data-node')!.startsWith('3,'))
+        .map((n) => n.querySelector('.symbol')!.textContent),
+    );
+  const before = await tokens();
+  assert.is(before.length, 8);
+  await page.click('.tree [data-node="1,0"] circle');
+  const after = await tokens();
+  assert.equal(after.slice(4), before.slice(4), 'outside the subtree');
+  assert.not.equal(
+    after.slice(0, 4),
+    before.slice(0, 4),
+    'under a resampled rule some token differs (distinct tuples)',
+  );
+  assert.match((await page.textContent('#grammar .status'))!, /written by another of its 3 rules.*of 8 tokens changed/);
+  // By keys: up to the root, its symbol drawn anew.
+  await page.keyboard.press('ArrowUp');
+  const root = await page.textContent('.tree [data-node="0,0"] .symbol');
+  await page.keyboard.press('s');
+  assert.is.not(await page.textContent('.tree [data-node="0,0"] .symbol'), root);
+  assert.match((await page.textContent('#grammar .status'))!, /^Symbol \d at level 3 became \d/);
+  await page.click('text=Undo change');
+  assert.equal(await tokens(), before);
+  await page.click('text=New sentence');
+  assert.not.equal(await tokens(), before);
+  await page.fill('#grammar [data-field=L]', '2');
+  await page.press('#grammar [data-field=L]', 'Enter');
+  await page.waitForFunction(() => document.querySelectorAll('.tree .node').length === 7);
+  assert.equal(problems, []);
+  await context.close();
+});
+
+test('two networks train at once; the records are those of `rhm train` bit for bit', async () => {
+  const { page, problems, context } = await visit(browser, server.url, { hash: linkTo(quickSetting) });
+  await page.selectOption('#executor', 'wasm');
+  await page.click('#learning .primary');
+  await waitForStates(page, /^done/);
+  assert.match((await page.textContent('.networks'))!, /WebAssembly SIMD/);
+  assert.is(await page.locator('.plot path[stroke-width="2.4"]').count(), 2, 'one mean curve a network');
+  for (const [i, { model, optimiser }] of quickSetting.networks.entries()) {
+    const { networks: _, ...shared } = quickSetting;
+    const experiment = join(folder, `${i}.json`);
+    writeFileSync(experiment, JSON.stringify({ ...shared, model, optimiser }));
+    const out = join(folder, `run-${i}`);
+    const cli = await rhm(['train', experiment, '--executor', 'wasm', '--out', out, '--json']);
+    assert.is(cli.code, 0, cli.stderr);
+    const { hash } = JSON.parse(cli.stdout);
+    const kept = await page.evaluate(async (name) => {
+      const root = await navigator.storage.getDirectory();
+      const run = await (await root.getDirectoryHandle('runs')).getDirectoryHandle(name);
+      return (await (await run.getFileHandle('records.jsonl')).getFile()).text();
+    }, hash);
+    assert.equal(comparable(kept), comparable(readFileSync(join(out, 'records.jsonl'), 'utf8')));
+    assert.ok(comparable(kept).length > 20);
+  }
+  assert.equal(problems, []);
+  await context.close();
+});
+
+test.run();
+
+/** Records without what depends on the machine and its clock. */
+function comparable(lines: string): unknown[] {
+  const all = lines
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  return all.filter((r) => r.type !== 'start').map(({ elapsed_ms: _, ...rest }) => rest);
+}

@@ -1,0 +1,79 @@
+/** The built page in a real browser, with everything that went wrong on the way. */
+import { resolve } from 'node:path';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { type ServeOptions, type StaticServer, serveFolder } from '../../src/platform/staticServer.js';
+import { launchBrowser } from '../support/browser.js';
+
+export interface Visit {
+  page: Page;
+  context: BrowserContext;
+  /** Console errors, uncaught exceptions, refused by policy, requests to other hosts. */
+  problems: string[];
+}
+
+export interface VisitOptions {
+  width?: number;
+  height?: number;
+  dark?: boolean;
+  hash?: string;
+  context?: BrowserContext; // of an earlier visit: the same stored runs
+}
+
+export const servePage = (options: ServeOptions = {}): Promise<StaticServer> =>
+  serveFolder(resolve('dist/page'), options);
+
+export { launchBrowser };
+
+export async function visit(browser: Browser, url: string, options: VisitOptions = {}): Promise<Visit> {
+  const { width = 1280, height = 900, dark = false, hash = '' } = options;
+  const context =
+    options.context ??
+    (await browser.newContext({
+      viewport: { width, height },
+      colorScheme: dark ? 'dark' : 'light',
+      acceptDownloads: true,
+    }));
+  const page = await context.newPage();
+  const problems: string[] = [];
+  page.on('pageerror', (error) => problems.push(String(error)));
+  page.on('console', (message) => {
+    if (message.type() === 'error' || /Content.Security.Policy/i.test(message.text())) problems.push(message.text());
+  });
+  const origin = new URL(url).origin;
+  page.on('request', (request) => {
+    if (!request.url().startsWith(origin) && !/^(data|blob):/.test(request.url()))
+      problems.push(`asked for ${request.url()}`);
+  });
+  await page.goto(url + hash);
+  await page.waitForSelector('html[data-ready]');
+  return { page, context, problems };
+}
+
+/** A setting that is learnt in seconds. */
+export const quickSetting = {
+  grammar: { v: 4, n: 4, m: 2, s: 2, L: 2, seed: 1 },
+  networks: [
+    { model: { kind: 'hcnn', width: 16 }, optimiser: { kind: 'sgd', rate: 1 } },
+    { model: { kind: 'mla', channels: 16, heads: 2 }, optimiser: { kind: 'adamw', rate: 5e-3 } },
+  ],
+  budget: { batch: 16, steps: 200 },
+  evaluation: { size: 256, perDoubling: 2 },
+  measures: ['invariance'],
+  replicas: 2,
+  seed: 3,
+};
+
+export const linkTo = (setting: unknown): string =>
+  `#setting=${Buffer.from(JSON.stringify(setting)).toString('base64url')}`;
+
+/** Waits until every network says so. */
+export async function waitForStates(page: Page, state: RegExp, timeout = 120_000): Promise<void> {
+  await page.waitForFunction(
+    (pattern) => {
+      const states = [...document.querySelectorAll('.network .state')].map((e) => e.textContent ?? '');
+      return states.length > 0 && states.every((s) => new RegExp(pattern).test(s));
+    },
+    state.source,
+    { timeout },
+  );
+}
