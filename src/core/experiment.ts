@@ -169,6 +169,16 @@ export type ExperimentInput = Record<string, unknown>;
 /** Fields that may be given as a bare name. */
 const shorthands = ['model', 'optimiser', 'task', 'schedule'];
 
+/** Everything that is wrong with an experiment. */
+export class ExperimentError extends InputError {
+  override get name() {
+    return 'InputError';
+  }
+  constructor(readonly faults: readonly string[]) {
+    super(faults.join('; '));
+  }
+}
+
 /** Fills defaults and checks. @throws InputError naming field, value and bound; unknown fields with the nearest known one. */
 export function parseExperiment(input: unknown): Experiment {
   if (typeof input !== 'object' || input === null || Array.isArray(input))
@@ -182,7 +192,7 @@ export function parseExperiment(input: unknown): Experiment {
   }
   if (raw.optimiser === undefined) raw.optimiser = { kind: optimiserOf(raw) };
   const result = experimentSchema.safeParse(raw);
-  if (!result.success) throw new InputError(result.error.issues.map((issue) => explain(issue, raw)).join('; '));
+  if (!result.success) throw new ExperimentError(result.error.issues.map((issue) => explain(issue, raw)));
   return Object.freeze(result.data as Experiment);
 }
 
@@ -195,6 +205,22 @@ function optimiserOf(raw: Record<string, unknown>): string {
 /** JSON Schema of an experiment file, for editors. */
 export function experimentJsonSchema(): unknown {
   return z.toJSONSchema(experimentSchema, { io: 'input' });
+}
+
+/** Dotted names of all fields, those of every kind of model and optimiser among them. */
+export function experimentFields(): string[] {
+  const sections = {
+    grammar: [grammar],
+    task: [task],
+    schedule: [schedule],
+    budget: [budget],
+    evaluation: [evaluation],
+  };
+  const variants = { ...sections, model: model.options, optimiser: optimiser.options };
+  const nested = Object.entries(variants).flatMap(([section, objects]) =>
+    objects.flatMap((object) => Object.keys(object.shape).map((key) => `${section}.${key}`)),
+  );
+  return [...new Set([...Object.keys(fields), ...nested])];
 }
 
 function explain(issue: z.core.$ZodIssue, raw: unknown): string {

@@ -1,0 +1,216 @@
+/** From a grid to its runs: every combination, its derived values, filters and checks; all faults together. */
+import { contentHash } from '../core/canonical.js';
+import { InputError } from '../core/errors.js';
+import { type Experiment, ExperimentError, parseExperiment } from '../core/experiment.js';
+import type { Rules } from '../core/rules.js';
+import { setField } from '../core/settings.js';
+import { measures } from '../measures/index.js';
+import { membersOf, rulesOf } from '../training/members.js';
+import { trainingProgram } from '../training/program.js';
+import type { AxisValue } from './axes.js';
+import { derivedValue, scopeOf } from './scope.js';
+import { type Block, GridError, type GridFault, parseSpec } from './spec.js';
+
+/** One run of a sweep. */
+export interface SweepRun {
+  readonly hash: string; // content hash of the experiment: the run's name in the store
+  readonly name: string; // for people: the fields that vary, `grammar.m=4 seed=2`
+  readonly experiment: Experiment;
+}
+
+export interface Grid {
+  readonly name: string | undefined;
+  /** Every experiment once, in the order of the grid. */
+  readonly runs: readonly SweepRun[];
+  readonly combinations: number; // before filters
+  readonly filtered: number; // left out by filters
+  readonly duplicates: number; // combinations that are the same experiment as an earlier one
+}
+
+/**
+ * Expands a grid (the value of a JSON or YAML file). A grid of 10^4 runs takes a second or two.
+ * @throws GridError listing all faults: of the file, and of every combination that is no valid experiment.
+ */
+export async function expandGrid(input: unknown): Promise<Grid> {
+  const spec = parseSpec(input);
+  const faults = new Faults();
+  const checker = new Checker();
+  const kept: Omit<SweepRun, 'hash'>[] = [];
+  let filtered = 0;
+  let number = 0;
+  for (const block of spec.blocks)
+    for (const combination of combinations(block)) {
+      const run = readCombination(block, combination, (message) => faults.add(message, number));
+      number++;
+      if (run === 'filtered') filtered++;
+      if (run === 'filtered' || run === 'faulty') continue;
+      for (const problem of checker.problems(run)) faults.add(problem, number - 1);
+      if (!faults.any) kept.push({ name: nameOf(combination), experiment: run });
+    }
+  if (faults.any) throw new GridError(faults.list());
+  if (filtered === number)
+    throw new GridError([
+      { message: `filter: leaves none of ${number} combinations; the grid is empty`, runs: [], count: 0 },
+    ]);
+  const found = new Map<string, SweepRun>();
+  const hashes = await Promise.all(kept.map(({ experiment }) => contentHash(experiment)));
+  kept.forEach((run, i) => {
+    if (!found.has(hashes[i])) found.set(hashes[i], { hash: hashes[i], ...run });
+  });
+  const duplicates = number - filtered - found.size;
+  return { name: spec.name, runs: [...found.values()], combinations: number, filtered, duplicates };
+}
+
+type Combination = readonly { readonly field: string; readonly value: AxisValue }[];
+
+/** Every combination of a block's axes; the first axis varies slowest. */
+function* combinations(block: Block): Generator<Combination> {
+  const axes = block.axes.map(({ fields, axes }) => {
+    const values = axes.map((axis) => axis.values());
+    return values[0].map((_, i) => fields.map((field, k) => ({ field, value: values[k][i] })));
+  });
+  for (let i = 0; i < block.count; i++) {
+    const picked: Combination[number][] = [];
+    let rest = i;
+    for (let a = axes.length - 1; a >= 0; a--) {
+      picked.unshift(...axes[a][rest % axes[a].length]);
+      rest = Math.floor(rest / axes[a].length);
+    }
+    yield picked;
+  }
+}
+
+function readCombination(
+  block: Block,
+  combination: Combination,
+  fault: (message: string) => void,
+): Experiment | 'filtered' | 'faulty' {
+  const raw: Record<string, unknown> = {};
+  const variables = new Map<string, unknown>();
+  const derived = [
+    ...combination.filter(({ value }) => 'derived' in value),
+    ...block.derive.map(({ field, axis }) => ({ field, value: axis.values()[0] })),
+  ];
+  const problems: string[] = [];
+  const attempt = (what: string, work: () => void) => {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      const messages = error instanceof ExperimentError ? error.faults : [error.message];
+      problems.push(...messages.map((message) => (what ? `${what}: ${message}` : message)));
+    }
+  };
+  const set = (field: string, value: unknown) =>
+    attempt(field, () => {
+      if (field.startsWith('$')) variables.set(field, value);
+      else setField(raw, field, structuredClone(value));
+    });
+  for (const [field, value] of Object.entries(block.base)) set(field, value);
+  for (const { field, value } of combination) if ('value' in value) set(field, value.value);
+
+  // With the defaults in, where that is possible yet: a derivation may complete the experiment.
+  const scoped = () => (parseQuietly(raw) ?? raw) as Record<string, unknown>;
+  for (const { field, value } of derived) {
+    if ('value' in value) set(field, value.value);
+    else attempt(field, () => set(field, derivedValue(value.derived, field, scopeOf(scoped(), variables))));
+  }
+  let experiment: Experiment | undefined;
+  attempt('', () => {
+    experiment = parseExperiment(raw);
+  });
+  if (block.filters.length) {
+    const scope = scopeOf((experiment ?? raw) as Record<string, unknown>, variables);
+    let kept: unknown = true;
+    for (const filter of block.filters)
+      attempt('filter', () => {
+        kept &&= filter.evaluate(scope);
+      });
+    if (!kept) return 'filtered';
+  }
+  for (const problem of problems) fault(problem);
+  return problems.length || !experiment ? 'faulty' : experiment;
+}
+
+function parseQuietly(raw: Record<string, unknown>): Experiment | undefined {
+  try {
+    return parseExperiment(raw);
+  } catch {
+    return undefined;
+  }
+}
+
+function nameOf(combination: Combination): string {
+  return combination.map(({ field, value }) => `${field}=${valueText(value)}`).join(' ') || 'the run';
+}
+
+function valueText(at: AxisValue): string {
+  if ('value' in at) return typeof at.value === 'string' ? at.value : JSON.stringify(at.value);
+  return at.derived.kind === 'expression' ? at.derived.expression.text : `${at.derived.times}*P_${at.derived.ell}`;
+}
+
+/** Faults by message: one that all runs share is said once. */
+class Faults {
+  readonly #found = new Map<string, { runs: number[]; count: number }>();
+
+  get any(): boolean {
+    return this.#found.size > 0;
+  }
+
+  add(message: string, run: number): void {
+    const fault = this.#found.get(message) ?? { runs: [], count: 0 };
+    this.#found.set(message, fault);
+    fault.count++;
+    if (fault.runs.length < 5) fault.runs.push(run);
+  }
+
+  list(): GridFault[] {
+    return [...this.#found].map(([message, fault]) => ({ message, ...fault }));
+  }
+}
+
+/**
+ * The checks of `rhm train` beyond the schema, each done once for all runs that it cannot tell apart: shapes by everything but
+ * seeds and rates, amounts of data by everything but seeds.
+ */
+class Checker {
+  readonly #shapes = new Map<string, string | undefined>();
+  readonly #data = new Map<string, string | undefined>();
+  readonly #rules = new Map<string, Rules>();
+
+  problems(experiment: Experiment): string[] {
+    const { grammar, optimiser, budget, schedule: _, seed, replicas: __, ...rest } = experiment;
+    const ofGrammar = { ...grammar, seed: undefined };
+    const { batch, accumulate } = budget;
+    const shape = { ...rest, grammar: ofGrammar, optimiser: optimiser.kind, budget: { batch, accumulate } };
+    const broken = once(this.#shapes, JSON.stringify(shape), () => {
+      const program = parseExperiment({ ...shape, replicas: 1 });
+      trainingProgram(membersOf(program, this.#rulesFor(program)), measures);
+    });
+    const data = [ofGrammar, budget.sentences, batch * accumulate, experiment.evaluation.size, seed > 2 ** 52];
+    const short =
+      broken ?? once(this.#data, JSON.stringify(data), () => membersOf(experiment, this.#rulesFor(experiment)));
+    return short === undefined ? [] : [short];
+  }
+
+  /** Rules of the right size; which ones makes no difference here. */
+  #rulesFor(experiment: Experiment): Rules {
+    const key = JSON.stringify({ ...experiment.grammar, seed: undefined });
+    const rules = this.#rules.get(key) ?? rulesOf(experiment);
+    this.#rules.set(key, rules);
+    return rules;
+  }
+}
+
+function once(known: Map<string, string | undefined>, key: string, check: () => void): string | undefined {
+  if (known.has(key)) return known.get(key);
+  let problem: string | undefined;
+  try {
+    check();
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    problem = error.message;
+  }
+  known.set(key, problem);
+  return problem;
+}
