@@ -46,8 +46,10 @@ function buildProgram(platform: Platform): Command {
     .addHelpText('after', '\nEvery command takes --json. Exit status: 0 done, 1 failed, 2 wrong usage or input.');
   const io = createContext(platform);
   for (const add of commands) add(program, io);
-  for (const command of program.commands) {
+  const all = program.commands.flatMap((command) => [command, ...command.commands]);
+  for (const command of all) {
     command.copyInheritedSettings(program);
+    if (command.commands.length) continue; // its own commands have them
     if (!command.options.some((option) => option.long === '--json'))
       command.option('--json', 'machine-readable output on standard output');
     command.option('--debug', 'show stack traces');

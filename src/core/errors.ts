@@ -27,6 +27,16 @@ export class DeviceLostError extends GpuError {}
 /** A file could not be read or written. */
 export class FileError extends RhmError {}
 
+/** Somebody else is working in the folder: it is free again when they are done, or gone. */
+export class FolderBusyError extends FileError {
+  override get name() {
+    return 'FileError';
+  }
+}
+
+/** The queue of a sweep cannot be reached or refuses to be used. Messages hold no passwords. */
+export class QueueError extends RhmError {}
+
 /** WebAssembly is missing here, or its module could not be compiled. */
 export class WasmError extends RhmError {}
 

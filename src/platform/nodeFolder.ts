@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { FileError } from '../core/errors.js';
+import { FileError, FolderBusyError } from '../core/errors.js';
 import type { RunFolder } from '../training/folder.js';
 
 const LOCK = 'run.lock';
@@ -62,6 +62,13 @@ export function openRunFolder(path: string): RunFolder {
   };
 }
 
+/** Who works in a folder right now, `process 17 on host`; undefined: nobody. */
+export function folderHolder(path: string): string | undefined {
+  const file = join(path, LOCK);
+  const holder = statSync(file, { throwIfNoEntry: false }) && readHolder(file);
+  return holder && alive(holder) ? `process ${holder.pid} on ${holder.host}` : undefined;
+}
+
 function writeDurably(file: string, flags: 'w' | 'a', bytes: Uint8Array): void {
   const handle = openSync(file, flags);
   try {
@@ -103,7 +110,7 @@ function lock(directory: string, name: string): () => void {
     }
     const holder = readHolder(file);
     if (holder && alive(holder))
-      throw new FileError(
+      throw new FolderBusyError(
         `${name}: process ${holder.pid} on ${holder.host} is working in this folder; wait for it, stop it, or choose another --out`,
       );
     takeAway(file, holder);

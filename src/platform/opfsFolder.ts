@@ -1,5 +1,5 @@
 /** A run's folder in the browser's origin-private file system. Files appear whole: a stream takes its file's place on close. */
-import { FileError } from '../core/errors.js';
+import { FileError, FolderBusyError } from '../core/errors.js';
 import type { RunFolder } from '../training/folder.js';
 
 /** Opens `runs/<name>` and locks it for this tab or worker. @throws FileError when another one holds it, or there is no storage. */
@@ -57,7 +57,9 @@ function lock(id: string, name: string): Promise<() => void> {
       .request(id, { ifAvailable: true }, (held) => {
         if (!held) {
           reject(
-            new FileError(`${name}: another tab or worker is working in this folder; wait for it or take another`),
+            new FolderBusyError(
+              `${name}: another tab or worker is working in this folder; wait for it or take another`,
+            ),
           );
           return;
         }

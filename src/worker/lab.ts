@@ -10,11 +10,13 @@ import { measures } from '../measures/index.js';
 import { type DoctorReport, examine } from '../platform/doctor.js';
 import { type ExecutorChoice, type OpenExecutor, openExecutor } from '../platform/executor.js';
 import type { Platform } from '../platform/platform.js';
+import type { ChunkApi } from '../platform/sweepThread.js';
 import { releaseCallback, releaseOptions } from '../platform/worker.js';
 import { type LossPlateaus, lossPlateaus } from '../theory/index.js';
 import { examineInstance, type InstanceTheory } from '../theory/instances.js';
 import { files, MemoryFolder } from '../training/folder.js';
 import { type Progress, type TrainResult, train } from '../training/loop.js';
+import { chunkApi } from './chunks.js';
 
 /** Told what is being done, in one line. */
 export type Report = (line: string) => void;
@@ -51,7 +53,7 @@ export interface TrainedRun extends TrainResult {
 }
 
 /** Each function may be called while others run; all take and return plain data. */
-export interface Lab {
+export interface Lab extends ChunkApi {
   /** The adapter that would be used. @throws AdapterError */
   adapter(options?: LabOptions): Promise<AdapterSummary>;
   /** Checks every kernel and measures speeds. @throws AdapterError, GpuError, DeviceLostError */
@@ -73,6 +75,7 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
   const open = new Set<GpuSession>();
   const runs = new Set<Promise<unknown>>();
   const closing = new AbortController();
+  const chunks = chunkApi(platform, closing.signal);
   async function withGpu<T>(
     options: LabOptions,
     report: Report | undefined,
@@ -119,6 +122,7 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
   }
   return {
     lab: {
+      ...chunks.api,
       adapter: (options = {}) => withGpu(options, undefined, async (session) => session.info),
       doctor: (options = {}, report) => withGpu(options, report, (session) => examine(session, report)),
       rules: async (shape, seed, options) => makeRules(shape, seed, options),
@@ -142,6 +146,7 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
     },
     async close() {
       closing.abort();
+      await chunks.close();
       await Promise.allSettled([...runs, ...[...open].map((session) => session.release())]);
     },
   };

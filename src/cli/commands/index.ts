@@ -10,6 +10,7 @@ import { addReproduce } from './reproduce.js';
 import { addRules } from './rules.js';
 import { addSample } from './sample.js';
 import { addServe } from './serve.js';
+import { addSweep } from './sweep.js';
 import { addTheory } from './theory.js';
 import { addTrain } from './train.js';
 import { addTune } from './tune.js';
@@ -22,6 +23,7 @@ export const commands: readonly AddCommand[] = [
   addTheory,
   addCorrelations,
   addTrain,
+  addSweep,
   addExport,
   addGenerate,
   addAnalyze,

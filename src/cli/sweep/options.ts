@@ -1,0 +1,81 @@
+/** What the sweep commands share: the grid file, the store, what computes. */
+import { readFileSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import { parse, YAMLParseError } from 'yaml';
+import { InputError } from '../../core/errors.js';
+import { executorNames } from '../../platform/executor.js';
+import { expandGrid, type Grid, type SweepRun } from '../../sweep/grid.js';
+import { integer } from '../context.js';
+
+export interface ComputeOptions {
+  executor?: string;
+  adapter?: string;
+  threads?: number;
+}
+
+/** Options that say what computes. */
+export function addComputeOptions(command: Command): Command {
+  return command
+    .option('--executor <name>', `what computes: ${executorNames.join(' or ')} (default: webgpu on a real GPU, else wasm)`)
+    .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
+    .option('--threads <n>', 'wasm on this many threads (default: the cores shared out among the workers)', integer(1, 256));
+}
+
+export interface NamedGrid extends Grid {
+  file: string;
+  title: string; // name of the grid, else of its file
+}
+
+/** Reads and expands a grid file, YAML or JSON; `-` is standard input. @throws GridError, InputError */
+export async function readGrid(file: string): Promise<NamedGrid> {
+  const grid = await expandGrid(parseText(file, readText(file)));
+  return { ...grid, file, title: titleOf(grid.name, file) };
+}
+
+function titleOf(name: string | undefined, file: string): string {
+  const title = name ?? (file === '-' ? 'sweep' : basename(file, extname(file)));
+  return title.replace(/[^\w.-]+/g, '-').replace(/^[.-]+/, '') || 'sweep';
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    throw new InputError(
+      `${file}: ${(error as NodeJS.ErrnoException).code ?? error}; pass a readable grid file, YAML or JSON`,
+    );
+  }
+}
+
+function parseText(file: string, text: string): unknown {
+  try {
+    return file.endsWith('.json') ? JSON.parse(text) : parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof YAMLParseError || error instanceof ReferenceError)
+      throw new InputError(`${file}: ${error.message.replace(/\s*\n\s*/g, ' ')}; pass a YAML or JSON file`);
+    throw error;
+  }
+}
+
+export const storeOf = (grid: NamedGrid, out: string | undefined): string => out ?? join('out', `sweep-${grid.title}`);
+
+export interface Shard {
+  index: number;
+  count: number;
+}
+
+/** `3/16`: part 3 of 16, counted from 0. */
+export function shard(text: string): Shard {
+  const [, index, count] = /^(\d+)\/(\d+)$/.exec(text.trim())?.map(Number) ?? [];
+  if (count === undefined || !(count >= 1) || index >= count)
+    throw new InvalidArgumentError('A part is wanted as i/N with i from 0 to N - 1, for example 0/4.');
+  return { index, count };
+}
+
+/** A contiguous part of the runs, so that runs that can be packed stay together; parts differ by one run at most. */
+export function shardOf(runs: readonly SweepRun[], part: Shard | undefined): readonly SweepRun[] {
+  if (!part) return runs;
+  const at = (i: number) => Math.floor((i * runs.length) / part.count);
+  return runs.slice(at(part.index), at(part.index + 1));
+}

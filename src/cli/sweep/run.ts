@@ -1,0 +1,166 @@
+/** `rhm sweep run`: trains what the store lacks. */
+import { existsSync, realpathSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Command } from 'commander';
+import { FileError } from '../../core/errors.js';
+import { openExecutor } from '../../platform/executor.js';
+import { openSweepFolder } from '../../platform/sweepFolder.js';
+import { startSweepProcess } from '../../platform/sweepProcess.js';
+import { startSweepThread } from '../../platform/sweepThread.js';
+import { trainChunk, type SweepWorker } from '../../sweep/chunk.js';
+import { runSweep, type SweepEvent, type SweepResult } from '../../sweep/schedule.js';
+import type { SweepView } from '../../sweep/progress.js';
+import type { CommandContext } from '../context.js';
+import { abortOnSignals, timeText } from '../running.js';
+import { type ComputeOptions, readGrid, type Shard, shardOf, storeOf } from './options.js';
+
+export const isolations = ['process', 'thread', 'none'] as const;
+export type Isolation = (typeof isolations)[number];
+
+export interface RunOptions extends ComputeOptions {
+  out?: string;
+  workers: number;
+  isolate?: Isolation;
+  tries: number;
+  stallSeconds: number;
+  checkpointSeconds: number;
+  retryFailed?: boolean;
+  shard?: Shard;
+  json?: boolean;
+}
+
+export async function sweepRun(io: CommandContext, file: string, options: RunOptions, command: Command): Promise<void> {
+  const grid = await readGrid(file);
+  const runs = shardOf(grid.runs, options.shard);
+  const out = storeOf(grid, options.out);
+  const store = openSweepFolder(out);
+  const abort = abortOnSignals(io);
+  const told = new Set<string>();
+  const started = performance.now();
+  try {
+    const result = await runSweep(runs, store, {
+      startWorker: workerStarter(io, options, (executor) => {
+        if (!told.has(executor)) io.log(`running on ${executor}; ${runs.length} runs into ${out}`);
+        told.add(executor);
+      }),
+      workers: options.workers,
+      tries: options.tries,
+      retryFailed: options.retryFailed,
+      stallMs: options.stallSeconds * 1000,
+      checkpointMs: options.checkpointSeconds * 1000,
+      by: `process ${process.pid} on ${hostname()}`,
+      signal: abort.signal,
+      onEvent: options.json ? jsonLines(io) : liveView(io),
+    });
+    const summary = { ...summaryOf(result), out, seconds: (performance.now() - started) / 1000 };
+    if (options.json) await io.write(`${JSON.stringify({ type: 'end', ...summary })}\n`);
+    else await io.result(command, summary, () => resultText(result, out, summary.seconds));
+    if (result.failed.length || result.interrupted) process.exitCode = 1;
+  } finally {
+    abort.stop();
+  }
+}
+
+/** Starts workers of the kind asked for. */
+function workerStarter(
+  io: CommandContext,
+  options: RunOptions,
+  onStart: (executor: string) => void,
+): (index: number) => Promise<SweepWorker> {
+  const { platform } = io;
+  const isolate = options.isolate ?? (platform.name === 'node' ? 'process' : 'none');
+  const { executor, adapter } = options;
+  const shared = Math.max(1, Math.min(8, Math.floor(platform.cores / options.workers)));
+  // On the CPU the workers share the cores; a number of threads alone would mean wasm, so it is only set where that is meant.
+  const threads = options.threads ?? (executor === 'wasm' ? shared : undefined);
+  const choice = { executor, adapter, threads };
+  if (isolate === 'process')
+    return () => startSweepProcess(scriptBeside('cli.js'), ['sweep', 'child'], choice, onStart);
+  if (isolate === 'thread')
+    return async () => {
+      const script = pathToFileURL(scriptBeside(`worker.${platform.name}.js`));
+      const port =
+        platform.name === 'node'
+          ? (await import('../../platform/nodeWorker.js')).startNodeWorker(script)
+          : (await import('../../platform/webWorker.js')).startWebWorker(script);
+      return startSweepThread(port, choice, onStart);
+    };
+  return async () => {
+    const opened = await openExecutor(platform, choice, io.log);
+    onStart(opened.executor.description);
+    const site = { openFolder: platform.openFolder, executor: async () => opened.executor, runtime: platform.runtime };
+    return { train: (runs, hooks) => trainChunk(runs, site, hooks), close: () => opened.release() };
+  };
+}
+
+/** @throws FileError when the package is not complete. */
+function scriptBeside(name: string): string {
+  const script = join(dirname(realpathSync(process.argv[1])), name);
+  if (!existsSync(script))
+    throw new FileError(`${script}: not there; install rhm-lab again, or pass --isolate none`);
+  return script;
+}
+
+const summaryOf = ({ total, trained, present, failed, interrupted }: SweepResult) => ({
+  total,
+  trained,
+  present,
+  failed: failed.map(({ run, error }) => ({ run: run.hash, name: run.name, error })),
+  interrupted,
+});
+
+function resultText({ total, trained, present, failed, interrupted }: SweepResult, out: string, seconds: number): string {
+  const lines = [
+    `${trained + present} of ${total} runs are complete in ${out}: ${trained} trained now in ${timeText(seconds)}, ${present} were there`,
+  ];
+  if (interrupted) lines.push('stopped early: the same command continues');
+  if (failed.length) lines.push(`${failed.length} set aside (again with --retry-failed):`);
+  for (const { run, error } of failed.slice(0, 20)) lines.push(`  ${run.name} (${run.hash}): ${error}`);
+  return lines.join('\n');
+}
+
+/** One line a change, the last progress at most once in two seconds. */
+function jsonLines(io: CommandContext): (event: SweepEvent) => void {
+  let last = 0;
+  return (event) => {
+    if (event.type === 'progress') {
+      if (Date.now() - last < 1000) return;
+      last = Date.now();
+      const { view } = event;
+      void io.write(`${JSON.stringify({ type: 'progress', ...view })}\n`);
+    } else {
+      const flat = 'run' in event ? { ...event, run: event.run.hash, name: event.run.name } : event;
+      void io.write(`${JSON.stringify(flat)}\n`);
+    }
+  };
+}
+
+function liveView(io: CommandContext): (event: SweepEvent) => void {
+  return (event) => {
+    if (event.type === 'begin') {
+      const { total, done, failed, waiting, repaired } = event;
+      const more = [failed && `${failed} set aside`, repaired && `${repaired} entries of the index were set right`];
+      io.log([`${total} runs: ${done} complete, ${waiting} to train`, ...more.filter(Boolean)].join(', '));
+    } else if (event.type === 'retry') io.log(`${event.run.name}: ${event.error}; again (${event.tries} so far)`);
+    else if (event.type === 'run' && event.state === 'failed') io.log(`${event.run.name}: set aside: ${event.error}`);
+    else if (event.type === 'progress') io.progress(progressLine(event.view));
+  };
+}
+
+export function progressLine({ total, done, failed, running, fraction, samplesPerSecond, secondsLeft }: SweepView): string {
+  const rate = samplesPerSecond >= 1e4 ? `${(samplesPerSecond / 1e3).toFixed(0)}k` : samplesPerSecond.toFixed(0);
+  const width = 20;
+  const full = Math.round(fraction * width);
+  const bar = '█'.repeat(full) + '░'.repeat(width - full);
+  const now = running[0];
+  return [
+    `${bar} ${(100 * fraction).toFixed(0)}%`,
+    `${done}/${total} runs`,
+    ...(failed ? [`${failed} failed`] : []),
+    `${rate} samples/s`,
+    `${timeText(secondsLeft)} left`,
+    ...(now ? [`${now.name}: loss ${now.loss.toFixed(3)}`] : []),
+  ].join('  ');
+}

@@ -1,0 +1,74 @@
+/** `rhm sweep status`: what a store holds. */
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { openSweepFolder } from '../../platform/sweepFolder.js';
+import { healStore } from '../../sweep/heal.js';
+import type { RunEntry, RunState } from '../../sweep/store.js';
+import type { CommandContext } from '../context.js';
+import { readGrid, storeOf } from './options.js';
+
+export interface StatusOptions {
+  out?: string;
+  check?: boolean;
+  all?: boolean;
+  json?: boolean;
+}
+
+const SHOWN = 10; // runs of a state listed without --all
+
+/** `target`: a store, or a grid file, whose runs alone are counted then. */
+export async function sweepStatus(io: CommandContext, target: string, options: StatusOptions, command: Command): Promise<void> {
+  const isStore = statSync(target, { throwIfNoEntry: false })?.isDirectory();
+  const grid = isStore ? undefined : await readGrid(target);
+  const out = grid ? storeOf(grid, options.out) : target;
+  const begun = existsSync(join(out, 'store.json')) || !grid;
+  const entries = begun
+    ? (await healStore(openSweepFolder(out, { existing: true }), { thorough: options.check, quiet: !options.check })).entries
+    : new Map<string, RunEntry>();
+  const runs: Listed[] = grid
+    ? grid.runs.map(({ hash, name }) => listed(hash, entries.get(hash), name))
+    : [...entries].map(([hash, entry]) => listed(hash, entry));
+  const counts: Record<RunState, number> = { done: 0, diverged: 0, running: 0, failed: 0, waiting: 0 };
+  for (const run of runs) counts[run.state]++;
+  const value = {
+    out,
+    total: runs.length,
+    ...counts,
+    runs: options.all ? runs : runs.filter((run) => run.state !== 'done' && (run.state !== 'waiting' || run.why)),
+  };
+  await io.result(command, value, () => statusText(out, runs, counts, options.all));
+}
+
+interface Listed {
+  run: string;
+  name: string;
+  state: RunState;
+  why?: string; // what went wrong, who is at it
+  tries?: number;
+  loss?: number | null;
+  step?: number;
+}
+
+function listed(run: string, entry: RunEntry | undefined, name?: string): Listed {
+  if (!entry) return { run, name: name ?? '', state: 'waiting' };
+  const why = entry.error ?? (entry.state === 'running' ? entry.by : undefined);
+  const { state, loss, step, tries } = entry;
+  return { run, name: name ?? entry.name ?? '', state, ...(why && { why }), ...(tries && { tries }), loss, step };
+}
+
+function statusText(out: string, runs: readonly Listed[], counts: Record<RunState, number>, all?: boolean): string {
+  const lines = [
+    `${out}: ${runs.length} runs: ${(Object.keys(counts) as RunState[]).map((state) => `${counts[state]} ${state}`).join(', ')}`,
+  ];
+  for (const state of ['running', 'failed', 'diverged', 'waiting', 'done'] as const) {
+    const these = runs.filter((run) => run.state === state && (all || (state !== 'done' && (state !== 'waiting' || run.why))));
+    const shown = all ? these : these.slice(0, SHOWN);
+    for (const { run, name, why, loss, step } of shown) {
+      const result = loss === undefined || loss === null ? '' : ` loss ${loss.toFixed(4)} at step ${step}`;
+      lines.push(`  ${state.padEnd(8)} ${run}  ${name}${result}${why ? `: ${why}` : ''}`);
+    }
+    if (these.length > shown.length) lines.push(`  ${state.padEnd(8)} ... and ${these.length - shown.length} more (--all)`);
+  }
+  return lines.join('\n');
+}

@@ -1,0 +1,186 @@
+/** Workers of a sweep as child processes: they can be killed when a driver hangs, and die alone when it crashes. Node. */
+import { type ChildProcess, fork } from 'node:child_process';
+import * as errors from '../core/errors.js';
+import { RhmError, WorkerError } from '../core/errors.js';
+import {
+  type ChunkHooks,
+  type ChunkProgress,
+  type ChunkRun,
+  type RunOutcome,
+  type SweepWorker,
+  trainChunk,
+} from '../sweep/chunk.js';
+import { type ExecutorChoice, type OpenExecutor, openExecutor } from './executor.js';
+import type { Platform } from './platform.js';
+
+type ToChild =
+  | { type: 'open'; choice: ExecutorChoice }
+  | { type: 'train'; runs: readonly ChunkRun[]; checkpointMs?: number }
+  | { type: 'abort' }
+  | { type: 'close' };
+type FromChild =
+  | { type: 'up' }
+  | { type: 'ready'; executor: string }
+  | { type: 'progress'; progress: ChunkProgress }
+  | { type: 'outcome'; outcome: RunOutcome }
+  | { type: 'trained'; outcomes: RunOutcome[] }
+  | { type: 'error'; name: string; message: string };
+
+const PROGRESS_MS = 200;
+const LAST_WORDS = 600; // characters of standard error that go into the message about a crash
+
+/**
+ * Starts a child process that trains chunks: `script` (the command line's own file) with `args`, which must call
+ * serveSweepProcess. @throws WorkerError when it does not come up; AdapterError or InputError when it has nothing to compute on.
+ */
+export async function startSweepProcess(
+  script: string,
+  args: readonly string[],
+  choice: ExecutorChoice,
+  onStart?: (executor: string) => void,
+): Promise<SweepWorker & { pid: number }> {
+  const child = fork(script, args, { serialization: 'advanced', stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  const calls = new Calls(child);
+  await calls.answer('up');
+  const { executor } = await calls.ask({ type: 'open', choice }, 'ready');
+  onStart?.(executor);
+  return {
+    pid: child.pid!,
+    async train(runs, hooks) {
+      const abort = () => calls.send({ type: 'abort' });
+      calls.hooks = hooks;
+      hooks.signal?.addEventListener('abort', abort);
+      try {
+        const asked = calls.ask({ type: 'train', runs, checkpointMs: hooks.checkpointMs }, 'trained');
+        if (hooks.signal?.aborted) abort();
+        return (await asked).outcomes;
+      } finally {
+        hooks.signal?.removeEventListener('abort', abort);
+        calls.hooks = undefined;
+      }
+    },
+    async close() {
+      calls.send({ type: 'close' });
+      const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+      await calls.exited;
+      clearTimeout(timer);
+    },
+    kill: () => void child.kill('SIGKILL'),
+  };
+}
+
+/** The supervisor's end of the channel: one question at a time. */
+class Calls {
+  hooks: ChunkHooks | undefined;
+  readonly exited: Promise<void>;
+  #gone: WorkerError | undefined;
+  #said = '';
+  #waiting: { type: FromChild['type']; resolve: (message: FromChild) => void; reject: (error: Error) => void } | undefined;
+
+  constructor(readonly child: ChildProcess) {
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#said = (this.#said + text).slice(-LAST_WORDS);
+    });
+    child.on('message', (message) => this.#hear(message as FromChild));
+    child.on('error', (error) => this.#fail(`could not be used: ${error.message}`));
+    this.exited = new Promise((resolve) => {
+      child.on('close', (code, signal) => {
+        this.#fail(signal ? `was ended by ${signal}` : `ended with exit code ${code}`);
+        resolve();
+      });
+    });
+  }
+
+  send(message: ToChild): void {
+    if (this.child.connected) this.child.send(message, () => {});
+  }
+
+  ask<T extends FromChild['type']>(message: ToChild, type: T): Promise<Extract<FromChild, { type: T }>> {
+    const answer = this.answer(type);
+    this.send(message);
+    return answer;
+  }
+
+  answer<T extends FromChild['type']>(type: T): Promise<Extract<FromChild, { type: T }>> {
+    if (this.#gone) return Promise.reject(this.#gone);
+    return new Promise((resolve, reject) => {
+      this.#waiting = { type, resolve: resolve as (message: FromChild) => void, reject };
+    });
+  }
+
+  #hear(message: FromChild): void {
+    if (message.type === 'progress') this.hooks?.onProgress?.(message.progress);
+    else if (message.type === 'outcome') this.hooks?.onOutcome?.(message.outcome);
+    else if (message.type === 'error') this.#waiting?.reject(revive(message));
+    else if (message.type === this.#waiting?.type) this.#waiting.resolve(message);
+  }
+
+  #fail(what: string): void {
+    const words = this.#said.trim().replace(/\s*\n\s*/g, ' ');
+    this.#gone ??= new WorkerError(`worker process ${this.child.pid} ${what}${words ? `; its last words: ${words}` : ''}`);
+    this.#waiting?.reject(this.#gone);
+  }
+}
+
+function revive({ name, message }: { name: string; message: string }): Error {
+  const Class = (errors as unknown as Record<string, new (message: string) => Error>)[name];
+  const known = Class && (Class === RhmError || Class.prototype instanceof RhmError);
+  return known ? new Class(message) : new WorkerError(`${name}: ${message}`);
+}
+
+/**
+ * The child's side: trains what it is told until its supervisor closes it, or is gone (then it saves and ends). SIGTERM saves and
+ * reports the runs as interrupted; SIGINT, which a terminal sends to the whole group, is left to the supervisor.
+ */
+export async function serveSweepProcess(platform: Platform): Promise<void> {
+  if (!process.send) throw new errors.InputError('sweep child: is started by rhm sweep run, not by hand');
+  const say = (message: FromChild) => {
+    if (process.connected) process.send?.(message, () => {});
+  };
+  let opened: OpenExecutor | undefined;
+  let abort = new AbortController();
+  let training: Promise<void> = Promise.resolve();
+  let toldAt = 0;
+  const failed = (error: unknown) =>
+    say({ type: 'error', name: error instanceof Error ? error.name : 'Error', message: error instanceof Error ? error.message : String(error) });
+
+  const finished = new Promise<void>((resolve) => {
+    const close = () => {
+      abort.abort();
+      void training.then(resolve);
+    };
+    process.on('SIGINT', () => {});
+    process.on('SIGTERM', () => abort.abort());
+    process.on('disconnect', close);
+    process.on('message', (message: ToChild) => {
+      if (message.type === 'open')
+        void openExecutor(platform, message.choice).then((executor) => {
+          opened = executor;
+          say({ type: 'ready', executor: executor.executor.description });
+        }, failed);
+      else if (message.type === 'train') {
+        abort = new AbortController();
+        training = trainChunk(message.runs, site, {
+          signal: abort.signal,
+          checkpointMs: message.checkpointMs,
+          onProgress(progress) {
+            if (Date.now() - toldAt < PROGRESS_MS) return;
+            toldAt = Date.now();
+            say({ type: 'progress', progress });
+          },
+          onOutcome: (outcome) => say({ type: 'outcome', outcome }),
+        }).then((outcomes) => say({ type: 'trained', outcomes }), failed);
+      } else if (message.type === 'abort') abort.abort();
+      else close();
+    });
+  });
+  const site = {
+    openFolder: platform.openFolder,
+    executor: async () => opened!.executor,
+    runtime: platform.runtime,
+  };
+  say({ type: 'up' });
+  await finished;
+  await opened?.release();
+  if (process.connected) process.disconnect();
+}

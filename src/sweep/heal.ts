@@ -1,0 +1,65 @@
+/** Where index and folders disagree, the folders are right. */
+import { files } from '../training/folder.js';
+import { endOf, type IndexEvent, type RunEntry, type SweepStore } from './store.js';
+
+export interface Healed {
+  entries: Map<string, RunEntry>;
+  repaired: number; // events that the index was lacking
+}
+
+/**
+ * Reads the index and sets right what the names of the folders contradict: folders it does not know (another program, a copy),
+ * runs whose folder is gone, runs that were `running` when their process died. Reads the records of such runs only.
+ * @param options.thorough Read the records of every run.
+ * @param options.quiet Do not write what was found to the index (a store one may not write to).
+ */
+export async function healStore(
+  store: SweepStore,
+  options: { thorough?: boolean; quiet?: boolean } = {},
+): Promise<Healed> {
+  const entries = await store.read();
+  const folders = await store.folders();
+  const events: IndexEvent[] = [];
+  const at = Date.now();
+  for (const [run, entry] of entries) {
+    const ended = entry.state === 'done' || entry.state === 'diverged';
+    if (!folders.has(run)) {
+      if (ended || entry.state === 'running')
+        events.push({ run, state: 'waiting', at, error: 'its folder is gone; it will be run again' });
+    } else if (entry.state === 'running' || entry.state === 'waiting' || options.thorough) {
+      const found = await examine(store, run);
+      if (found.busy) {
+        if (entry.state !== 'running') events.push({ run, state: 'running', at, by: found.busy });
+      } else if (found.ended) {
+        if (!ended || entry.loss !== found.ended.loss || entry.step !== found.ended.step)
+          events.push({ run, at, ...found.ended });
+      } else if (entry.state === 'running' || ended)
+        events.push({ run, state: 'waiting', at, error: ended ? 'its records are incomplete' : 'its process died' });
+    }
+  }
+  for (const run of folders)
+    if (!entries.has(run)) {
+      const found = await examine(store, run);
+      if (found.busy) events.push({ run, state: 'running', at, by: found.busy });
+      else if (found.ended) events.push({ run, at, ...found.ended });
+      else if (found.begun) events.push({ run, state: 'waiting', at, error: 'it was interrupted' });
+    }
+  if (!events.length) return { entries, repaired: 0 };
+  for (const event of events) {
+    const old = entries.get(event.run);
+    entries.set(event.run, { tries: 0, ...old, error: undefined, by: undefined, ...event });
+  }
+  if (!options.quiet) await store.note(events);
+  return { entries, repaired: events.length };
+}
+
+async function examine(store: SweepStore, run: string) {
+  const busy = await store.holder(run);
+  const experiment = busy ? undefined : await store.file(run, files.experiment);
+  let replicas = Number.POSITIVE_INFINITY;
+  try {
+    replicas = JSON.parse(experiment ?? '').replicas ?? 1;
+  } catch {} // no experiment, or half a one: the run begins again
+  const ended = experiment === undefined ? undefined : endOf(await store.file(run, files.records), replicas);
+  return { busy, ended, begun: experiment !== undefined };
+}

@@ -1,0 +1,334 @@
+/**
+ * Runs a sweep: hands chunks of runs to workers, starts a new worker for one that died, tries its runs again one by one, and
+ * sets a run aside when it has brought down as many workers as are allowed. The index learns of everything that happens.
+ */
+import { WorkerError } from '../core/errors.js';
+import type { ChunkProgress, ChunkRun, RunOutcome, SweepWorker } from './chunk.js';
+import type { SweepRun } from './grid.js';
+import { healStore } from './heal.js';
+import { SweepProgress, type SweepView } from './progress.js';
+import { endOf, type IndexEvent, type SweepStore } from './store.js';
+
+export interface ScheduleOptions {
+  /** Starts worker number `index` (from 0); called again when it has died. @throws AdapterError and the like: ends the sweep */
+  startWorker: (index: number) => Promise<SweepWorker>;
+  workers?: number; // at once; default 1
+  /** Packs runs into the chunks that a worker trains side by side; default: one by one. */
+  pack?: (runs: readonly SweepRun[]) => readonly (readonly SweepRun[])[];
+  tries?: number; // workers a run may bring down before it is set aside; default 3
+  retryFailed?: boolean; // run again what was set aside
+  /** A worker that says nothing for this long is ended, where it can be; default 300 000. */
+  stallMs?: number;
+  checkpointMs?: number;
+  /** Time between two looks at a run that another process is at; default 1000. */
+  busyMs?: number;
+  by?: string; // who, for the index
+  signal?: AbortSignal;
+  onEvent?: (event: SweepEvent) => void;
+}
+
+export type SweepEvent =
+  | { type: 'begin'; total: number; done: number; failed: number; waiting: number; repaired: number }
+  | {
+      type: 'run';
+      run: SweepRun;
+      state: 'done' | 'diverged' | 'failed';
+      fresh: boolean;
+      loss?: number | null;
+      error?: string;
+    }
+  | { type: 'retry'; run: SweepRun; tries: number; error: string }
+  | { type: 'progress'; view: SweepView };
+
+export interface SweepResult {
+  total: number;
+  trained: number; // now, by this process's workers
+  present: number; // complete in the store
+  failed: { run: SweepRun; error: string }[];
+  interrupted: boolean;
+}
+
+const START_FAILURES = 3; // in a row, over all workers
+
+/** Trains the runs the store does not hold complete. Running it again does nothing but look. @throws FileError */
+export async function runSweep(
+  runs: readonly SweepRun[],
+  store: SweepStore,
+  options: ScheduleOptions,
+): Promise<SweepResult> {
+  return new Schedule(runs, store, options).go();
+}
+
+type Chunk = readonly SweepRun[];
+
+class Schedule {
+  readonly #queue: Chunk[] = [];
+  readonly #later: { chunk: Chunk; at: number }[] = []; // busy: other processes are at them
+  readonly #tries = new Map<string, number>();
+  readonly #result: SweepResult;
+  readonly #progress: SweepProgress;
+  readonly #started = new Set<SweepWorker>();
+  #atWork = 0; // chunks in workers' hands: they may come back
+  #startFailures = 0;
+  #fatal: unknown;
+
+  constructor(
+    readonly runs: readonly SweepRun[],
+    readonly store: SweepStore,
+    readonly options: ScheduleOptions,
+  ) {
+    this.#result = { total: runs.length, trained: 0, present: 0, failed: [], interrupted: false };
+    this.#progress = new SweepProgress(runs, (view) => options.onEvent?.({ type: 'progress', view }));
+  }
+
+  async go(): Promise<SweepResult> {
+    const { workers = 1, pack = (runs) => runs.map((run) => [run]), onEvent } = this.options;
+    const missing = await this.#missing();
+    this.#queue.push(...pack(missing));
+    if (this.#queue.length) {
+      const ends = await Promise.allSettled(
+        Array.from({ length: Math.max(1, Math.min(workers, missing.length)) }, (_, i) => this.#serve(i)),
+      );
+      for (const end of ends) if (end.status === 'rejected') this.#fatal ??= end.reason;
+    }
+    if (this.#fatal !== undefined) throw this.#fatal;
+    onEvent?.({ type: 'progress', view: this.#progress.view() });
+    const { trained, present, failed } = this.#result;
+    this.#result.interrupted = trained + present + failed.length < this.runs.length;
+    return this.#result;
+  }
+
+  /** Runs to train, after a look at the index and the folders; new ones are entered as waiting. */
+  async #missing(): Promise<SweepRun[]> {
+    const { entries, repaired } = await healStore(this.store);
+    const missing: SweepRun[] = [];
+    const events: IndexEvent[] = [];
+    for (const run of this.runs) {
+      const entry = entries.get(run.hash);
+      const failed = entry?.state === 'failed' && !this.options.retryFailed;
+      if (entry?.state === 'done' || entry?.state === 'diverged') {
+        this.#result.present++;
+        this.#progress.ended(run.hash, false);
+      } else if (failed) {
+        this.#result.failed.push({ run, error: entry.error ?? 'unknown' });
+        this.#progress.ended(run.hash, true);
+      } else {
+        missing.push(run);
+        if (entry && entry.state !== 'failed') this.#tries.set(run.hash, entry.tries);
+        if (!entry?.name || entry.state === 'failed')
+          events.push({
+            run: run.hash,
+            state: 'waiting',
+            at: Date.now(),
+            name: run.name,
+            tries: this.#tries.get(run.hash) ?? 0,
+          });
+      }
+    }
+    await this.store.note(events);
+    const { present: done, failed } = this.#result;
+    this.options.onEvent?.({
+      type: 'begin',
+      total: this.runs.length,
+      done,
+      failed: failed.length,
+      waiting: missing.length,
+      repaired,
+    });
+    return missing;
+  }
+
+  get #stopped(): boolean {
+    return this.#fatal !== undefined || this.options.signal?.aborted === true;
+  }
+
+  /** One worker's life, or several workers' one after the other. */
+  async #serve(index: number): Promise<void> {
+    let worker: SweepWorker | undefined;
+    try {
+      for (;;) {
+        const chunk = await this.#next();
+        if (!chunk) return;
+        this.#atWork++;
+        try {
+          worker ??= await this.#start(index);
+          if (!worker) this.#queue.unshift(chunk);
+          else if (!(await this.#train(worker, index, chunk))) worker = await this.#bury(worker);
+        } finally {
+          this.#atWork--;
+        }
+      }
+    } catch (error) {
+      this.#fatal ??= error;
+    } finally {
+      await worker?.close().catch(() => {});
+    }
+  }
+
+  /** The next chunk; waits for those of other processes when nothing else is left. undefined: nothing is left at all. */
+  async #next(): Promise<Chunk | undefined> {
+    while (!this.#stopped) {
+      const chunk = this.#queue.shift();
+      if (chunk) return chunk;
+      const due = this.#later.findIndex(({ at }) => at <= Date.now());
+      if (due >= 0) return this.#later.splice(due, 1)[0].chunk;
+      if (!this.#later.length && !this.#atWork) return undefined;
+      await wait(50, this.options.signal);
+    }
+    return undefined;
+  }
+
+  async #start(index: number): Promise<SweepWorker | undefined> {
+    try {
+      const worker = await this.options.startWorker(index);
+      this.#started.add(worker);
+      return worker;
+    } catch (error) {
+      if (!(error instanceof WorkerError) || ++this.#startFailures >= START_FAILURES) throw error;
+      await wait(200 * this.#startFailures, this.options.signal);
+      return undefined;
+    }
+  }
+
+  /** @returns false when the worker is gone. */
+  async #train(worker: SweepWorker, index: number, chunk: Chunk): Promise<boolean> {
+    const { signal, checkpointMs, stallMs = 300_000, by = 'this process' } = this.options;
+    const seen = new Map<string, RunOutcome>();
+    const settled: Promise<void>[] = [];
+    const settle = (outcome: RunOutcome) => {
+      if (seen.has(outcome.hash)) return;
+      seen.set(outcome.hash, outcome);
+      settled.push(this.#settle(chunk.find((run) => run.hash === outcome.hash)!, outcome));
+    };
+    const watch = new Watch(stallMs, worker);
+    await this.store.note(chunk.map(({ hash }) => ({ run: hash, state: 'running', at: Date.now(), by })));
+    this.#progress.begins(index, chunk);
+    let lost: unknown;
+    try {
+      const task: ChunkRun[] = chunk.map(({ hash, experiment }) => ({
+        hash,
+        experiment,
+        folder: this.store.location(hash),
+      }));
+      const outcomes = await watch.over(
+        worker.train(task, {
+          signal,
+          checkpointMs,
+          onProgress: (progress: ChunkProgress) => {
+            watch.sign();
+            this.#progress.at(index, progress);
+          },
+          onOutcome: (outcome) => {
+            watch.sign();
+            settle(outcome);
+          },
+        }),
+      );
+      outcomes.forEach(settle);
+      this.#startFailures = 0;
+    } catch (error) {
+      lost = error;
+    }
+    this.#progress.ends(index);
+    await Promise.all(settled);
+    if (lost === undefined) return true;
+    const left = chunk.filter((run) => !seen.has(run.hash));
+    for (const run of left) await this.#lost(run, left.length, lost);
+    return false;
+  }
+
+  async #settle(run: SweepRun, { result, fresh, loss, step, error }: RunOutcome): Promise<void> {
+    const at = Date.now();
+    if (result === 'busy') this.#later.push({ chunk: [run], at: at + (this.options.busyMs ?? 1000) });
+    else if (result === 'interrupted')
+      await this.store.note([{ run: run.hash, state: 'waiting', at, error: 'interrupted' }]);
+    else if (result === 'broke') await this.#again(run, error ?? 'unknown', true);
+    else if (result === 'failed') await this.#setAside(run, error ?? 'unknown');
+    else {
+      this.#result[fresh ? 'trained' : 'present']++;
+      this.#progress.ended(run.hash, false);
+      await this.store.note([{ run: run.hash, state: result, at, loss: loss ?? null, step, tries: 0 }]);
+      this.options.onEvent?.({ type: 'run', run, state: result, fresh, loss });
+    }
+  }
+
+  /** A worker died while it had this run: it may have ended before. One of several in a chunk is not blamed yet. */
+  async #lost(run: SweepRun, together: number, error: unknown): Promise<void> {
+    const records = await this.store.file(run.hash, 'records.jsonl').catch(() => undefined);
+    const ended = endOf(records, run.experiment.replicas);
+    if (ended) return this.#settle(run, { hash: run.hash, result: ended.state, fresh: true, ...ended });
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    await this.#again(run, text, together === 1);
+  }
+
+  async #again(run: SweepRun, error: string, blamed: boolean): Promise<void> {
+    const tries = (this.#tries.get(run.hash) ?? 0) + (blamed ? 1 : 0);
+    this.#tries.set(run.hash, tries);
+    if (tries >= (this.options.tries ?? 3)) return this.#setAside(run, error);
+    await this.store.note([{ run: run.hash, state: 'waiting', at: Date.now(), error, tries }]);
+    this.#queue.push([run]);
+    this.options.onEvent?.({ type: 'retry', run, tries, error });
+  }
+
+  async #setAside(run: SweepRun, error: string): Promise<void> {
+    const tries = this.#tries.get(run.hash) ?? 1;
+    this.#result.failed.push({ run, error });
+    this.#progress.ended(run.hash, true);
+    await this.store.note([{ run: run.hash, state: 'failed', at: Date.now(), error, tries }]);
+    this.options.onEvent?.({ type: 'run', run, state: 'failed', fresh: true, error });
+  }
+
+  async #bury(worker: SweepWorker): Promise<undefined> {
+    if (worker.kill) worker.kill();
+    else void worker.close().catch(() => {}); // it may hang
+    return undefined;
+  }
+}
+
+/** Ends a worker that shows no sign of life. */
+class Watch {
+  #last = Date.now();
+
+  constructor(
+    readonly stallMs: number,
+    readonly worker: SweepWorker,
+  ) {}
+
+  sign(): void {
+    this.#last = Date.now();
+  }
+
+  async over<T>(work: Promise<T>): Promise<T> {
+    let timer: ReturnType<typeof setInterval> | undefined;
+    const stalled = new Promise<never>((_, reject) => {
+      timer = setInterval(
+        () => {
+          if (Date.now() - this.#last < this.stallMs) return;
+          reject(
+            new WorkerError(`the worker gave no sign of life for ${Math.round(this.stallMs / 1000)} s and was ended`),
+          );
+          this.worker.kill?.();
+        },
+        Math.min(1000, this.stallMs / 4),
+      );
+    });
+    work.catch(() => {});
+    try {
+      return await Promise.race([work, stalled]);
+    } finally {
+      clearInterval(timer);
+    }
+  }
+}
+
+function wait(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener('abort', done);
+    function done() {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    }
+  });
+}

@@ -1,0 +1,103 @@
+/** The state of a sweep's runs: an append-only index beside the run folders, folded into one entry a run. */
+import type { EndReason } from '../core/records.js';
+import { parseRecords } from '../core/records.js';
+
+/** Written into every store; a store of a newer version is refused. */
+export const STORE_VERSION = 1;
+
+/**
+ * `waiting`: to be run, or to be continued; `running`: a process said so and may have died since; `failed`: set aside, with
+ * its error; `done` and `diverged`: nothing left to do.
+ */
+export type RunState = 'waiting' | 'running' | 'done' | 'diverged' | 'failed';
+
+/** One line of index.jsonl: what is new about one run. Fields that are left out stay as they were. */
+export interface IndexEvent {
+  run: string; // hash
+  state: RunState;
+  at: number; // milliseconds since 1970
+  name?: string; // for people
+  by?: string; // who: `process 17 on host`
+  error?: string; // why it failed, or why it waits again
+  tries?: number; // times it was begun and its worker died or gave up
+  loss?: number | null; // last test loss, nats, mean over replicas; null: not finite
+  step?: number;
+}
+
+export interface RunEntry extends IndexEvent {
+  tries: number;
+}
+
+/** Where a sweep keeps its runs. Platforms provide them on disk and in the browser's private file system. */
+export interface SweepStore {
+  readonly name: string;
+  /** The index as it is now. */
+  read(): Promise<Map<string, RunEntry>>;
+  /** Appends to the index. Safe while other processes do the same. @throws FileError */
+  note(events: readonly IndexEvent[]): Promise<void>;
+  /** Hashes of all run folders. */
+  folders(): Promise<Set<string>>;
+  /** What `openFolder` of the platform takes, in this process and in its workers. */
+  location(hash: string): string;
+  /** A file of a run, read without locking; undefined where it is not. */
+  file(hash: string, file: string): Promise<string | undefined>;
+  /** Who works in a run's folder right now. */
+  holder(hash: string): Promise<string | undefined>;
+}
+
+/** Folds index lines. Half-written and foreign lines are passed over: the folders say the rest. */
+export function foldIndex(text: string): Map<string, RunEntry> {
+  const entries = new Map<string, RunEntry>();
+  let start = 0;
+  while (start < text.length) {
+    let end = text.indexOf('\n', start);
+    if (end < 0) end = text.length;
+    if (end > start) take(text.slice(start, end));
+    start = end + 1;
+  }
+  return entries;
+
+  function take(line: string): void {
+    let event: IndexEvent;
+    try {
+      event = JSON.parse(line);
+    } catch {
+      return;
+    }
+    if (typeof event?.run !== 'string' || typeof event.state !== 'string') return;
+    const old = entries.get(event.run);
+    // An error is about the last try only.
+    if (old) Object.assign(old, { error: undefined, by: undefined }, event);
+    else entries.set(event.run, { tries: 0, ...event });
+  }
+}
+
+/** Lines for the end of an index. A line begins with a newline too, so that one cut off before it does no harm. */
+export const indexLines = (events: readonly IndexEvent[]): string =>
+  events.map((event) => `\n${JSON.stringify(event)}\n`).join('');
+
+/** What a run's records say about its end; undefined: it has not ended. */
+export interface Ended {
+  state: 'done' | 'diverged';
+  loss: number | null;
+  step: number;
+}
+
+export function endOf(records: string | undefined, replicas: number): Ended | undefined {
+  if (!records) return undefined;
+  const ends = new Map<number, EndReason>();
+  const losses = new Map<number, number>();
+  let step = 0;
+  for (const record of parseRecords(records).records) {
+    if (record.type === 'end' && record.replica !== undefined && record.reason !== 'interrupted')
+      ends.set(record.replica, record.reason);
+    if (record.type === 'eval') {
+      losses.set(record.replica, record.loss);
+      step = Math.max(step, record.step);
+    }
+  }
+  if (ends.size < replicas) return undefined;
+  const mean = [...losses.values()].reduce((sum, loss) => sum + loss, 0) / losses.size;
+  const diverged = [...ends.values()].every((reason) => reason === 'diverged');
+  return { state: diverged ? 'diverged' : 'done', loss: Number.isFinite(mean) ? mean : null, step };
+}
