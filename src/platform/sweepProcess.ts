@@ -75,7 +75,9 @@ class Calls {
   readonly exited: Promise<void>;
   #gone: WorkerError | undefined;
   #said = '';
-  #waiting: { type: FromChild['type']; resolve: (message: FromChild) => void; reject: (error: Error) => void } | undefined;
+  #waiting:
+    | { type: FromChild['type']; resolve: (message: FromChild) => void; reject: (error: Error) => void }
+    | undefined;
 
   constructor(readonly child: ChildProcess) {
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -117,7 +119,9 @@ class Calls {
 
   #fail(what: string): void {
     const words = this.#said.trim().replace(/\s*\n\s*/g, ' ');
-    this.#gone ??= new WorkerError(`worker process ${this.child.pid} ${what}${words ? `; its last words: ${words}` : ''}`);
+    this.#gone ??= new WorkerError(
+      `worker process ${this.child.pid} ${what}${words ? `; its last words: ${words}` : ''}`,
+    );
     this.#waiting?.reject(this.#gone);
   }
 }
@@ -142,7 +146,11 @@ export async function serveSweepProcess(platform: Platform): Promise<void> {
   let training: Promise<void> = Promise.resolve();
   let toldAt = 0;
   const failed = (error: unknown) =>
-    say({ type: 'error', name: error instanceof Error ? error.name : 'Error', message: error instanceof Error ? error.message : String(error) });
+    say({
+      type: 'error',
+      name: error instanceof Error ? error.name : 'Error',
+      message: error instanceof Error ? error.message : String(error),
+    });
 
   const finished = new Promise<void>((resolve) => {
     const close = () => {
@@ -182,5 +190,5 @@ export async function serveSweepProcess(platform: Platform): Promise<void> {
   say({ type: 'up' });
   await finished;
   await opened?.release();
-  if (process.connected) process.disconnect();
+  if (process.connected) process.disconnect?.();
 }

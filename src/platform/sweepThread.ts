@@ -24,11 +24,20 @@ export async function startSweepThread(
     throw error;
   }
   return {
-    // Comlink's own wrapping of options carries callbacks and the signal across.
-    train: (runs, hooks) => api.trainChunk(runs, defined(hooks)) as Promise<RunOutcome[]>,
+    async train(runs, { signal, onProgress, onOutcome, checkpointMs }) {
+      // A signal of this call alone: what carries it across listens to it for ever.
+      const abort = new AbortController();
+      const pass = () => abort.abort();
+      if (signal?.aborted) pass();
+      signal?.addEventListener('abort', pass);
+      const given = { signal: abort.signal, onProgress, onOutcome, checkpointMs };
+      const hooks = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+      try {
+        return (await api.trainChunk(runs, hooks)) as RunOutcome[];
+      } finally {
+        signal?.removeEventListener('abort', pass);
+      }
+    },
     close: () => terminate(),
   };
 }
-
-const defined = (hooks: ChunkHooks): ChunkHooks =>
-  Object.fromEntries(Object.entries(hooks).filter(([, value]) => value !== undefined));

@@ -57,11 +57,12 @@ export class SweepProgress {
     this.#workers.delete(worker);
   }
 
-  ended(hash: string, failed: boolean): void {
+  /** @param found It had ended before this sweep began. */
+  ended(hash: string, failed: boolean, found = false): void {
     this.#left.delete(hash);
     if (failed) this.#failed++;
     else this.#done++;
-    this.#tell();
+    if (!found) this.#tell();
   }
 
   #tell(): void {

@@ -48,7 +48,7 @@ export interface SweepResult {
   interrupted: boolean;
 }
 
-const START_FAILURES = 3; // in a row, over all workers
+const START_FAILURES = 10; // in a row, over all workers: then it is not bad luck
 
 /** Trains the runs the store does not hold complete. Running it again does nothing but look. @throws FileError */
 export async function runSweep(
@@ -67,7 +67,6 @@ class Schedule {
   readonly #tries = new Map<string, number>();
   readonly #result: SweepResult;
   readonly #progress: SweepProgress;
-  readonly #started = new Set<SweepWorker>();
   #atWork = 0; // chunks in workers' hands: they may come back
   #startFailures = 0;
   #fatal: unknown;
@@ -108,10 +107,10 @@ class Schedule {
       const failed = entry?.state === 'failed' && !this.options.retryFailed;
       if (entry?.state === 'done' || entry?.state === 'diverged') {
         this.#result.present++;
-        this.#progress.ended(run.hash, false);
+        this.#progress.ended(run.hash, false, true);
       } else if (failed) {
         this.#result.failed.push({ run, error: entry.error ?? 'unknown' });
-        this.#progress.ended(run.hash, true);
+        this.#progress.ended(run.hash, true, true);
       } else {
         missing.push(run);
         if (entry && entry.state !== 'failed') this.#tries.set(run.hash, entry.tries);
@@ -180,12 +179,10 @@ class Schedule {
 
   async #start(index: number): Promise<SweepWorker | undefined> {
     try {
-      const worker = await this.options.startWorker(index);
-      this.#started.add(worker);
-      return worker;
+      return await this.options.startWorker(index);
     } catch (error) {
       if (!(error instanceof WorkerError) || ++this.#startFailures >= START_FAILURES) throw error;
-      await wait(200 * this.#startFailures, this.options.signal);
+      await wait(100 * this.#startFailures, this.options.signal);
       return undefined;
     }
   }

@@ -20,8 +20,10 @@ export function addSweep(program: Command, io: CommandContext): void {
     .option('--out <dir>', 'store of runs (default: out/sweep-<name>)')
     .option('--workers <n>', 'workers at once, each with its own device', integer(1, 256), 1)
     .addOption(
-      new Option('--isolate <kind>', 'workers are processes, which a hanging driver cannot hold up, threads, or none: this thread')
-        .choices(isolations),
+      new Option(
+        '--isolate <kind>',
+        'workers are processes, which a hanging driver cannot hold up, threads, or none: this thread',
+      ).choices(isolations),
     )
     .option('--tries <n>', 'set a run aside when this many workers died of it', integer(1, 1000), 3)
     .option('--retry-failed', 'train again what was set aside')

@@ -17,9 +17,16 @@ export interface ComputeOptions {
 /** Options that say what computes. */
 export function addComputeOptions(command: Command): Command {
   return command
-    .option('--executor <name>', `what computes: ${executorNames.join(' or ')} (default: webgpu on a real GPU, else wasm)`)
+    .option(
+      '--executor <name>',
+      `what computes: ${executorNames.join(' or ')} (default: webgpu on a real GPU, else wasm)`,
+    )
     .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
-    .option('--threads <n>', 'wasm on this many threads (default: the cores shared out among the workers)', integer(1, 256));
+    .option(
+      '--threads <n>',
+      'wasm on this many threads (default: the cores shared out among the workers)',
+      integer(1, 256),
+    );
 }
 
 export interface NamedGrid extends Grid {

@@ -9,9 +9,9 @@ import { openExecutor } from '../../platform/executor.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
 import { startSweepProcess } from '../../platform/sweepProcess.js';
 import { startSweepThread } from '../../platform/sweepThread.js';
-import { trainChunk, type SweepWorker } from '../../sweep/chunk.js';
-import { runSweep, type SweepEvent, type SweepResult } from '../../sweep/schedule.js';
+import { type SweepWorker, trainChunk } from '../../sweep/chunk.js';
 import type { SweepView } from '../../sweep/progress.js';
+import { runSweep, type SweepEvent, type SweepResult } from '../../sweep/schedule.js';
 import type { CommandContext } from '../context.js';
 import { abortOnSignals, timeText } from '../running.js';
 import { type ComputeOptions, readGrid, type Shard, shardOf, storeOf } from './options.js';
@@ -98,8 +98,7 @@ function workerStarter(
 /** @throws FileError when the package is not complete. */
 function scriptBeside(name: string): string {
   const script = join(dirname(realpathSync(process.argv[1])), name);
-  if (!existsSync(script))
-    throw new FileError(`${script}: not there; install rhm-lab again, or pass --isolate none`);
+  if (!existsSync(script)) throw new FileError(`${script}: not there; install rhm-lab again, or pass --isolate none`);
   return script;
 }
 
@@ -111,7 +110,11 @@ const summaryOf = ({ total, trained, present, failed, interrupted }: SweepResult
   interrupted,
 });
 
-function resultText({ total, trained, present, failed, interrupted }: SweepResult, out: string, seconds: number): string {
+function resultText(
+  { total, trained, present, failed, interrupted }: SweepResult,
+  out: string,
+  seconds: number,
+): string {
   const lines = [
     `${trained + present} of ${total} runs are complete in ${out}: ${trained} trained now in ${timeText(seconds)}, ${present} were there`,
   ];
@@ -149,7 +152,15 @@ function liveView(io: CommandContext): (event: SweepEvent) => void {
   };
 }
 
-export function progressLine({ total, done, failed, running, fraction, samplesPerSecond, secondsLeft }: SweepView): string {
+export function progressLine({
+  total,
+  done,
+  failed,
+  running,
+  fraction,
+  samplesPerSecond,
+  secondsLeft,
+}: SweepView): string {
   const rate = samplesPerSecond >= 1e4 ? `${(samplesPerSecond / 1e3).toFixed(0)}k` : samplesPerSecond.toFixed(0);
   const width = 20;
   const full = Math.round(fraction * width);

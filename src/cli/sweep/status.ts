@@ -18,13 +18,19 @@ export interface StatusOptions {
 const SHOWN = 10; // runs of a state listed without --all
 
 /** `target`: a store, or a grid file, whose runs alone are counted then. */
-export async function sweepStatus(io: CommandContext, target: string, options: StatusOptions, command: Command): Promise<void> {
+export async function sweepStatus(
+  io: CommandContext,
+  target: string,
+  options: StatusOptions,
+  command: Command,
+): Promise<void> {
   const isStore = statSync(target, { throwIfNoEntry: false })?.isDirectory();
   const grid = isStore ? undefined : await readGrid(target);
   const out = grid ? storeOf(grid, options.out) : target;
   const begun = existsSync(join(out, 'store.json')) || !grid;
   const entries = begun
-    ? (await healStore(openSweepFolder(out, { existing: true }), { thorough: options.check, quiet: !options.check })).entries
+    ? (await healStore(openSweepFolder(out, { existing: true }), { thorough: options.check, quiet: !options.check }))
+        .entries
     : new Map<string, RunEntry>();
   const runs: Listed[] = grid
     ? grid.runs.map(({ hash, name }) => listed(hash, entries.get(hash), name))
@@ -62,13 +68,16 @@ function statusText(out: string, runs: readonly Listed[], counts: Record<RunStat
     `${out}: ${runs.length} runs: ${(Object.keys(counts) as RunState[]).map((state) => `${counts[state]} ${state}`).join(', ')}`,
   ];
   for (const state of ['running', 'failed', 'diverged', 'waiting', 'done'] as const) {
-    const these = runs.filter((run) => run.state === state && (all || (state !== 'done' && (state !== 'waiting' || run.why))));
+    const these = runs.filter(
+      (run) => run.state === state && (all || (state !== 'done' && (state !== 'waiting' || run.why))),
+    );
     const shown = all ? these : these.slice(0, SHOWN);
     for (const { run, name, why, loss, step } of shown) {
       const result = loss === undefined || loss === null ? '' : ` loss ${loss.toFixed(4)} at step ${step}`;
       lines.push(`  ${state.padEnd(8)} ${run}  ${name}${result}${why ? `: ${why}` : ''}`);
     }
-    if (these.length > shown.length) lines.push(`  ${state.padEnd(8)} ... and ${these.length - shown.length} more (--all)`);
+    if (these.length > shown.length)
+      lines.push(`  ${state.padEnd(8)} ... and ${these.length - shown.length} more (--all)`);
   }
   return lines.join('\n');
 }

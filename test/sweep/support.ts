@@ -1,0 +1,39 @@
+/** What tests of sweeps share. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { parseRecords } from '../../src/core/records.js';
+import { decodeSafetensors } from '../../src/core/safetensors.js';
+
+/** What a run came to: evaluations without their times, ends, and every tensor of its checkpoint. */
+export function outcomeOf(folder: string) {
+  const { records, problems } = parseRecords(readFileSync(join(folder, 'records.jsonl'), 'utf8'));
+  assert.equal(problems, []);
+  const { tensors, metadata } = decodeSafetensors(new Uint8Array(readFileSync(join(folder, 'checkpoint.safetensors'))));
+  const evals = records.flatMap((r) => (r.type === 'eval' ? [{ ...r, elapsed_ms: 0 }] : []));
+  const ends = records.filter((r) => r.type === 'end');
+  return { evals, ends, step: metadata.step, tensors: [...tensors] };
+}
+
+/** Both stores hold the same runs, each once, with the same bits. */
+export function assertSameRuns(store: string, other: string, count: number): void {
+  const [runs, others] = [store, other].map((dir) => readdirSync(join(dir, 'runs')).sort());
+  assert.is(runs.length, count);
+  assert.equal(runs, others);
+  for (const run of runs) {
+    const [here, there] = [store, other].map((dir) => outcomeOf(join(dir, 'runs', run)));
+    assert.equal(here, there, run);
+    assert.is(here.ends.length, 1, `${run} ended once`);
+    const steps = here.evals.map((e) => e.step);
+    assert.equal(steps, [...new Set(steps)], `${run}: every evaluation once`);
+  }
+}
+
+/** Process numbers of a process's children. Linux. */
+export function children(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(/\s+/).filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
