@@ -24,18 +24,18 @@ const cases = [
   {
     name: 'wasm',
     flags: ['--executor', 'wasm'],
-    runs: soak ? 200 : 16,
-    steps: 12000,
-    kills: soak ? 30 : 4,
+    runs: soak ? 200 : 12,
+    steps: soak ? 12000 : 8000,
+    kills: soak ? 30 : 3,
     meanMs: soak ? 700 : 500,
   },
   {
     name: 'webgpu',
     flags: ['--adapter', 'swiftshader'],
-    runs: soak ? 200 : 4,
+    runs: soak ? 200 : 2,
     steps: soak ? 150 : 40,
     kills: soak ? 30 : 1,
-    meanMs: soak ? 4000 : 2500,
+    meanMs: soak ? 4000 : 2000,
   },
 ];
 
