@@ -189,7 +189,7 @@ class Run {
       for (let losses = 0; ; ) {
         const before = this.at;
         try {
-          return await this.#once(this.folder, notice);
+          return await this.#once(this.folder);
         } catch (error) {
           if (!(error instanceof DeviceLostError) || this.abort.signal.aborted) throw error;
           losses = this.at > before ? 1 : losses + 1;
@@ -203,13 +203,13 @@ class Run {
     }
   }
 
-  async #once(folder: RunFolder, notice: (text: string) => void): Promise<RunEnd> {
+  async #once(folder: RunFolder): Promise<RunEnd> {
     const { experiment, choice, tell } = this;
     let opened: OpenExecutor | undefined;
     try {
       const result = await train(experiment, {
         async executor() {
-          opened = await openExecutor(browserPlatform, { executor: choice.executor }, notice);
+          opened = await openExecutor(browserPlatform, { executor: choice.executor });
           return opened.executor;
         },
         folder,

@@ -35,6 +35,15 @@ function fill<E extends Element>(element: E, attributes: Attributes, children: r
   return element;
 }
 
+/** A paragraph in which `_{x}` and `^{x}` stand below and above the line and `*x*` is emphasised. */
+export function paragraph(text: string): HTMLParagraphElement {
+  const parts = text.split(/([_^]\{[^}]*\}|\*[^*]+\*)/).map((part) => {
+    if (/^[_^]\{/.test(part)) return h(part[0] === '_' ? 'sub' : 'sup', {}, part.slice(2, -1));
+    return /^\*.+\*$/.test(part) ? h('em', {}, part.slice(1, -1)) : part;
+  });
+  return h('p', {}, ...parts);
+}
+
 /** Calls `work` at most once a frame and at most `perSecond` times a second, with the latest state. */
 export function throttle(work: () => void, perSecond: number): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;

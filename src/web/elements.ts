@@ -1,4 +1,6 @@
-/** Custom elements in one module script. The same script, started as a worker, is their worker. */
+/** `elements.js`: custom elements in one module script. Started as a worker, the same script is their worker. */
 import { serveDesk } from './serveDesk.js';
 
+// Not a static import: in a worker there is no HTMLElement to extend.
 if (typeof document === 'undefined') serveDesk();
+else (await import('./elements/define.js')).defineElements(new URL(import.meta.url));

@@ -1,14 +1,14 @@
 /** The page: puts the views under their headings and opens the setting that the address names. */
 import { RhmError } from '../core/errors.js';
-import { h } from './dom.js';
-import { adopt, figureCss, themeOn } from './figures/style.js';
+import { h, paragraph } from './dom.js';
+import { adopt, figureCss, themeCss } from './figures/style.js';
 import { gpuNotice } from './gpuNotice.js';
 import { fromHash } from './link.js';
 import { Page } from './page.js';
 import { firstSetting } from './setting.js';
 import { views } from './views/index.js';
 
-adopt(document, themeOn(':root') + figureCss);
+adopt(document, themeCss(':root') + figureCss);
 const main = document.querySelector('main')!;
 const message = document.querySelector<HTMLElement>('#message')!;
 const say = (text: string | undefined) => {
@@ -25,7 +25,7 @@ for (const spec of views) {
       'section',
       { id: spec.id, class: 'view', 'aria-labelledby': `${spec.id}-title` },
       h('h2', { id: `${spec.id}-title` }, spec.title),
-      h('div', { class: 'about' }, ...spec.about.map((text) => h('p', {}, text))),
+      h('div', { class: 'about' }, ...spec.about.map(paragraph)),
       view.element,
     ),
   );

@@ -23,7 +23,7 @@ export const firstSetting: Setting = {
     { model: { kind: 'hcnn', width: 64 }, optimiser: { kind: 'sgd', rate: 1 } },
     { model: { kind: 'mla', channels: 32, heads: 4 }, optimiser: { kind: 'adamw', rate: 5e-3 } },
   ],
-  budget: { batch: 32, steps: 16384 },
+  budget: { batch: 32, steps: 8192 },
   evaluation: { size: 1024, perDoubling: 4 },
   measures: ['invariance'],
   replicas: 1,

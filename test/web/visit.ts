@@ -16,6 +16,7 @@ export interface VisitOptions {
   height?: number;
   dark?: boolean;
   hash?: string;
+  ready?: string; // what is waited for
   context?: BrowserContext; // of an earlier visit: the same stored runs
 }
 
@@ -45,7 +46,7 @@ export async function visit(browser: Browser, url: string, options: VisitOptions
       problems.push(`asked for ${request.url()}`);
   });
   await page.goto(url + hash);
-  await page.waitForSelector('html[data-ready]');
+  await page.waitForSelector(options.ready ?? 'html[data-ready]', { state: 'attached' });
   return { page, context, problems };
 }
 

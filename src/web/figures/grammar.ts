@@ -34,6 +34,7 @@ export class GrammarFigure {
   #changed: TreeOfSentence | undefined;
   #focused: NodeAt = { depth: 0, position: 0 };
   #version = 0;
+  #width = 480; // pixels that the tree has
   readonly #tree = h('div', { class: 'tree-scroll' });
   readonly #rulesBox = h('div', { class: 'rules', tabindex: '0', role: 'group', 'aria-label': 'Production rules' });
   readonly #status = h('p', { class: 'status', role: 'status' });
@@ -57,6 +58,12 @@ export class GrammarFigure {
         text,
       );
     this.#back = h('button', { type: 'button', onclick: () => this.#reset(), disabled: true }, 'Undo change');
+    new ResizeObserver(() => {
+      const width = this.#tree.clientWidth;
+      if (!width || Math.abs(width - this.#width) < 12) return;
+      this.#width = width;
+      if (this.#original) this.#render(this.#tree.contains((this.#tree.getRootNode() as Document).activeElement));
+    }).observe(this.#tree);
     this.element = h(
       'div',
       { class: 'grammar' },
@@ -151,12 +158,19 @@ export class GrammarFigure {
     const rules = this.#rules!;
     const shown = this.#changed ?? this.#original!;
     this.#back.disabled = !this.#changed;
-    const tree = drawTree(rules, this.#original!, this.#changed, this.#focused, {
-      resample: (at, kind) => this.#resample(at, kind ?? this.#kind),
-      focus: (at) => {
-        this.#focused = at;
+    const tree = drawTree(
+      rules,
+      this.#original!,
+      this.#changed,
+      this.#focused,
+      {
+        resample: (at, kind) => this.#resample(at, kind ?? this.#kind),
+        focus: (at) => {
+          this.#focused = at;
+        },
       },
-    });
+      this.#width,
+    );
     this.#tree.replaceChildren(tree.element);
     if (keepFocus) tree.focus(this.#focused);
     this.#rulesBox.replaceChildren(drawRules(rules, usedRules(rules, shown)));

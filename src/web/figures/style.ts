@@ -5,11 +5,12 @@ const properties = (t: (typeof themes)['light']) =>
   `--rhm-paper:${t.paper};--rhm-ink:${t.ink};--rhm-muted:${t.muted};${t.palette.map((c, i) => `--rhm-c${i}:${c}`).join(';')}`;
 
 /** Custom properties on `root` (a selector): light, or dark where the reader's system is. */
-export const themeOn = (root: string) =>
+export const themeCss = (root: string) =>
   `${root}{color-scheme:light dark;${properties(themes.light)};--rhm-accent:#0b63a5;--rhm-line:#d7dce2;--rhm-soft:#f4f6f8}` +
   `@media(prefers-color-scheme:dark){${root}{${properties(themes.dark)};--rhm-accent:#7cc4f5;--rhm-line:#343c46;--rhm-soft:#1c2229}}`;
 
 export const figureCss = `
+[hidden]{display:none!important}
 button,select,input{font:inherit;color:inherit}
 button{padding:.42em .9em;border:1px solid var(--rhm-line);border-radius:7px;background:var(--rhm-paper);cursor:pointer;line-height:1.3}
 button:hover:not(:disabled){border-color:var(--rhm-muted)}
@@ -30,9 +31,9 @@ button.primary{background:var(--rhm-accent);border-color:var(--rhm-accent);color
 .tree .node:focus-visible circle{stroke:var(--rhm-accent);stroke-width:3.5}
 .tree .node.changed circle{stroke:var(--rhm-ink);stroke-width:2.6}
 .tree .symbol{font-size:12.5px;font-weight:600;text-anchor:middle;fill:#15181c}
-.tree .rule{font-size:9.5px;text-anchor:middle;fill:var(--rhm-ink);paint-order:stroke;stroke:var(--rhm-paper);stroke-width:3px}
-.tree .changed .rule{font-weight:700}
-.tree .was{font-size:10.5px;fill:var(--rhm-ink);text-decoration:line-through;paint-order:stroke;stroke:var(--rhm-paper);stroke-width:3px}
+.tree .rule{pointer-events:none;font-size:9.5px;text-anchor:middle;fill:var(--rhm-ink);paint-order:stroke;stroke:var(--rhm-paper);stroke-width:3px}
+.tree .rule.new{font-weight:700}
+.tree .was{pointer-events:none;font-size:10.5px;fill:var(--rhm-ink);text-decoration:line-through;paint-order:stroke;stroke:var(--rhm-paper);stroke-width:3px}
 .tree .target{fill:none;stroke:var(--rhm-ink);stroke-width:1.4;stroke-dasharray:3 2.5}
 .status{min-height:1.5em;margin:.3em 0 0;font-size:.95em}
 .grammar h3{font-size:1em;margin:1.2em 0 .5em}
@@ -45,6 +46,7 @@ button.primary{background:var(--rhm-accent);border-color:var(--rhm-accent);color
 .chip,.tuple{display:inline-block;color:#15181c;border-radius:6px;padding:.06em .5em;margin-right:5px;font-size:.88em;font-variant-numeric:tabular-nums;min-width:1.1em;text-align:center}
 .tuple{border-radius:99px;opacity:1;border:1.5px solid #0000}
 .tuple.used{border-color:var(--rhm-ink);font-weight:700}
+.norules h3,.norules .rules{display:none}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.2em 1.6em;margin:0 0 .35em;padding:0;font-size:.93em}
 .legend li{display:flex;align-items:center;gap:.5em}
 .legend .value{color:var(--rhm-muted);font-variant-numeric:tabular-nums;min-width:5.6em}

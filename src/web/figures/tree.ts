@@ -26,7 +26,7 @@ export const nodeAt = (shape: GrammarShape, { depth, position }: NodeAt) => node
 
 const ROW = 62;
 const NODE = 25;
-const LEFT = 62; // room for the names of the levels
+const LEFT = 54; // room for the names of the levels
 
 export function drawTree(
   shape: GrammarShape,
@@ -34,10 +34,11 @@ export function drawTree(
   changed: TreeOfSentence | undefined,
   focused: NodeAt,
   actions: TreeActions,
+  room: number, // pixels across
 ): { element: SVGSVGElement; focus(at: NodeAt): void } {
   const { s, L, v, n } = shape;
   const d = sentenceLength(shape);
-  const gap = d <= 8 ? 58 : d <= 16 ? 42 : 32;
+  const gap = Math.min(62, Math.max(33, (room - LEFT - 8) / d));
   const width = LEFT + d * gap + 6;
   const height = (L + 1) * ROW + 4;
   const x = ({ depth, position }: NodeAt) => LEFT + gap * s ** (L - depth) * (position + 0.5);
@@ -54,6 +55,7 @@ export function drawTree(
   const nodes = new Map<string, SVGGElement>();
   const edges = svg('g', { class: 'edges' });
   const marks = svg('g');
+  const labels = svg('g', { 'aria-hidden': 'true' });
   element.append(edges, marks);
   for (let depth = 0; depth <= L; depth++) {
     const level = L - depth;
@@ -110,16 +112,25 @@ export function drawTree(
           onkeydown: (event: KeyboardEvent) => onKey(event, at),
         },
         svg('circle', { r: NODE / 2, fill: colour }),
-        svg('text', { class: 'symbol', y: 4.3 }, symbol),
-        was !== undefined && svg('text', { class: 'was', x: 13, y: -9 }, was),
-        rule !== undefined && svg('text', { class: 'rule', x: 0, y: NODE / 2 + 11 }, `rule ${rule}`),
+        svg('text', { class: 'symbol', y: 4.3, 'aria-hidden': 'true' }, symbol),
       );
+      if (was !== undefined) labels.append(svg('text', { class: 'was', x: x(at) + 13, y: y(depth) - 9 }, was));
+      if (rule !== undefined)
+        labels.append(
+          svg(
+            'text',
+            { class: ruleWas === undefined ? 'rule' : 'rule new', x: x(at), y: y(depth) + NODE / 2 + 11 },
+            `rule ${rule}`,
+          ),
+        );
       nodes.set(`${depth},${position}`, group);
       element.append(group);
     }
   }
   const end = x({ depth: L, position: d - 1 });
   marks.append(svg('rect', { class: 'target', x: end - 15, y: y(L) - 15, width: 30, height: 30, rx: 6 }));
+
+  element.append(labels);
 
   function focus(at: NodeAt): void {
     for (const [name, node] of nodes) node.setAttribute('tabindex', name === `${at.depth},${at.position}` ? '0' : '-1');

@@ -9,8 +9,8 @@ export const grammarView: ViewSpec = {
   id: 'grammar',
   title: 'The grammar',
   about: [
-    'A sentence of the Random Hierarchy Model grows from one root symbol. At each of L levels every symbol is written out as ' +
-      's symbols of the next level, by one of its m rules. Tuples of one symbol are synonyms: here they share its colour.',
+    'A sentence of the Random Hierarchy Model grows from one root symbol. At each of *L* levels every symbol is written out as ' +
+      '*s* symbols of the next level, by one of its *m* rules. Tuples of one symbol are synonyms: here they share its colour.',
     'No tuple belongs to two symbols, so a sentence can be read back to its root. What a network has to find out is which ' +
       'tuples mean the same, level by level. Click a node to draw its rule anew (what stands for it changes, its meaning does ' +
       'not) or its symbol (its meaning changes too).',

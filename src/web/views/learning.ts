@@ -5,6 +5,7 @@ import { curvesOf, labelsOf } from '../curveData.js';
 import { h, throttle } from '../dom.js';
 import { usualPrefactor } from '../figures/curves.js';
 import { CurvesPanel } from '../figures/curvesPanel.js';
+import { stepsTable } from '../figures/stepsTable.js';
 import { schemaForm } from '../form.js';
 import type { Executor, Page, View, ViewSpec } from '../page.js';
 import { pageLimits, type Setting } from '../setting.js';
@@ -14,12 +15,13 @@ export const learningView: ViewSpec = {
   id: 'learning',
   title: 'Watch it learn',
   about: [
-    'Both networks learn to predict the last token from all others, from fresh sentences at every step. The dashed lines are exact: ' +
-      'H(ℓ) is the lowest loss that can be reached with the context up to level ℓ, so a curve comes down in steps, one for each ' +
-      'level of the grammar that has been understood. Between the steps lie plateaus.',
-    'Theory says when: the triangles mark P_ℓ, the number of sentences from which the correlations of level ℓ stand out of the noise. ' +
-      'A convolutional network shares what it learns between positions and needs about m^(ℓ+1) sentences, a transformer m^(2ℓ-1). ' +
-      `The prefactor is not predicted: it is taken from the first step of each curve (hollow triangles: ${usualPrefactor}, until that step is seen).`,
+    'Both networks learn to predict the last token from all others, with fresh sentences at every step. The dashed lines are exact: ' +
+      '*H*(ℓ) is the lowest loss that can be reached with the context up to level ℓ. So a curve comes down in steps, one for each ' +
+      'level of the grammar that has been understood, with plateaus between them.',
+    'Theory says when. The triangles mark *P*_{ℓ}, the number of sentences from which the correlations of level ℓ stand out of the ' +
+      'noise: it grows as *m*^{ℓ+1} for a convolutional network, which shares what it learns between positions, and as ' +
+      '*m*^{2ℓ-1} for a transformer. Theory leaves a common factor open. It is taken from the first step of each curve ' +
+      `(hollow triangles: ${usualPrefactor}, until that step is seen), so the later steps are the prediction.`,
   ],
   create: (page) => new LearningView(page),
 };
@@ -43,6 +45,12 @@ class LearningView implements View {
   readonly #restart = h('button', { type: 'button', onclick: () => void this.#restartAll() }, 'Restart');
   readonly #networks = h('div', { class: 'networks' });
   readonly #settings = h('div', { class: 'settings' });
+  readonly #steps = h('div', {
+    class: 'table-scroll',
+    tabindex: '0',
+    role: 'group',
+    'aria-label': 'The staircase in numbers',
+  });
   #rows: NetworkRow[] = [];
   readonly #soon = throttle(() => this.#refresh(), 8);
 
@@ -54,6 +62,7 @@ class LearningView implements View {
       h('div', { class: 'toolbar' }, this.#main, this.#step, this.#restart, this.#executorChoice()),
       this.#panel.element,
       this.#networks,
+      this.#steps,
       h('details', { class: 'more' }, h('summary', {}, 'Networks, batch, seeds'), this.#settings),
     );
     this.reset();
@@ -78,7 +87,10 @@ class LearningView implements View {
 
   #refresh(): void {
     const { race } = this.page;
-    this.#panel.show(curvesOf(race.trainees, race.theory, pageTheme));
+    const data = curvesOf(race.trainees, race.theory, pageTheme);
+    this.#panel.show(data);
+    const steps = stepsTable(data, this.page.experiments[0].grammar.s);
+    if (steps.innerHTML !== this.#steps.firstElementChild?.innerHTML) this.#steps.replaceChildren(steps);
     for (const row of this.#rows) row.refresh();
     const begun = race.trainees.some((t) => t.records.length > 0);
     this.#main.textContent = race.running ? 'Pause' : begun ? 'Continue' : 'Train';

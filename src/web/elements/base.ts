@@ -1,0 +1,74 @@
+/** What the custom elements share: a shadow root with the figures' styles, and refused input shown in its place. */
+import { RhmError } from '../../core/errors.js';
+import { h } from '../dom.js';
+import { adopt, figureCss, themeCss } from '../figures/style.js';
+
+const hostCss = `
+:host{display:block;padding:.9rem 1rem;border:1px solid var(--rhm-line);border-radius:12px;background:var(--rhm-paper);color:var(--rhm-ink);
+font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-serif;box-sizing:border-box;text-align:start}
+:host([hidden]){display:none}
+*{box-sizing:border-box}
+.problem{margin:0;border-left:4px solid #d55e00;padding:.3rem .8rem}
+.problem:empty{display:none}
+`;
+
+export abstract class RhmElement extends HTMLElement {
+  protected readonly root: ShadowRoot;
+  readonly #problem = h('p', { class: 'problem', role: 'alert' });
+  #queued = false;
+
+  constructor() {
+    super();
+    this.root = this.attachShadow({ mode: 'open' });
+    adopt(this.root, themeCss(':host') + hostCss + figureCss);
+    this.root.append(this.#problem);
+  }
+
+  connectedCallback(): void {
+    this.#queue();
+  }
+
+  attributeChangedCallback(): void {
+    this.#queue();
+  }
+
+  /** Reads the attributes and shows what they say. @throws InputError */
+  protected abstract refresh(): void | Promise<void>;
+
+  /** An event that leaves the shadow root. */
+  protected emit(name: string, detail: unknown): void {
+    this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
+  }
+
+  /** A whole number in an attribute; text that is none is passed on as it is, for the check to name it. */
+  protected numberOf(name: string, fallback: number): number {
+    const text = this.getAttribute(name);
+    if (text === null || text.trim() === '') return fallback;
+    const value = Number(text);
+    return Number.isFinite(value) ? value : (text as unknown as number);
+  }
+
+  /** Shows an error in the element and tells it as the event `rhm-error`. */
+  protected fail(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.#problem.textContent = message;
+    this.emit('rhm-error', { message });
+    if (!(error instanceof RhmError)) console.error(error);
+  }
+
+  /** All attributes of one moment together: setting five of them draws once. */
+  #queue(): void {
+    if (this.#queued || !this.isConnected) return;
+    this.#queued = true;
+    queueMicrotask(async () => {
+      this.#queued = false;
+      if (!this.isConnected) return;
+      try {
+        this.#problem.textContent = '';
+        await this.refresh();
+      } catch (error) {
+        this.fail(error);
+      }
+    });
+  }
+}

@@ -1,0 +1,41 @@
+import { checkSeed } from '../../core/check.js';
+import { InputError } from '../../core/errors.js';
+import { checkShape, makeRules, sentenceLength } from '../../core/rules.js';
+import { GrammarFigure } from '../figures/grammar.js';
+import { pageLimits } from '../setting.js';
+import { RhmElement } from './base.js';
+
+/**
+ * `<rhm-grammar v="8" m="3" s="2" l="3" seed="1" sentence="0" data-seed="0">`: a grammar, one of its sentences with its
+ * derivation, and nodes to resample. All attributes may change at any time. Attribute `norules` leaves the rules out.
+ * Events: `rhm-change` {kind, level, position, tokens} when a node was resampled, `rhm-sentence` {index, tokens},
+ * `rhm-error` {message}.
+ */
+export class RhmGrammar extends RhmElement {
+  static readonly observedAttributes = ['v', 'm', 's', 'l', 'seed', 'sentence', 'data-seed', 'norules'];
+  readonly #figure = new GrammarFigure({
+    change: (detail) => this.emit('rhm-change', detail),
+    sentence: (index, tokens) => this.emit('rhm-sentence', { index, tokens }),
+  });
+
+  constructor() {
+    super();
+    this.root.append(this.#figure.element);
+  }
+
+  protected override async refresh(): Promise<void> {
+    const v = this.numberOf('v', 8);
+    const shape = checkShape({ v, n: v, m: this.numberOf('m', 3), s: this.numberOf('s', 2), L: this.numberOf('l', 3) });
+    if (v > pageLimits['grammar.v'] || sentenceLength(shape) > pageLimits.tokens)
+      throw new InputError(
+        `rhm-grammar: v = ${v}, s^L = ${sentenceLength(shape)}; it draws up to v = ${pageLimits['grammar.v']} and ${pageLimits.tokens} tokens`,
+      );
+    const seed = checkSeed(this.numberOf('seed', 1));
+    this.#figure.element.classList.toggle('norules', this.hasAttribute('norules'));
+    await this.#figure.show(
+      makeRules(shape, seed),
+      checkSeed(this.numberOf('data-seed', 0)),
+      checkSeed(this.numberOf('sentence', 0), 'sentence'),
+    );
+  }
+}

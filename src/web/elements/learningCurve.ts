@@ -1,0 +1,203 @@
+import { pageTheme } from '../../analysis/figures/theme.js';
+import { FileError, InputError } from '../../core/errors.js';
+import { type Experiment, parseExperiment } from '../../core/experiment.js';
+import { parseRecords, type RunRecord } from '../../core/records.js';
+import { startWebWorker } from '../../platform/webWorker.js';
+import { connectWorker } from '../../platform/worker.js';
+import { files } from '../../training/folder.js';
+import { type CurveSource, curvesOf, labelsOf } from '../curveData.js';
+import type { Desk, GrammarTheory } from '../desk.js';
+import { h } from '../dom.js';
+import { CurvesPanel } from '../figures/curvesPanel.js';
+import { Race } from '../race.js';
+import { experimentsOf, firstSetting, parseSetting, type Setting } from '../setting.js';
+import { RhmElement } from './base.js';
+
+/**
+ * `<rhm-learning-curve models="hcnn mla" v="8" m="3" s="2" l="3" seed="1" steps="4096" batch="32" replicas="1" autostart>`
+ * trains the networks in workers and draws their test losses over the exact staircase H(ell). `setting` takes the JSON that
+ * the page's links hold instead, `src` the addresses of run folders of `rhm train` (experiment.json and records.jsonl), which are
+ * drawn without training. `executor`: webgpu or wasm. `keep`: runs are kept in the browser and go on after a reload.
+ * Methods: start(), pause(), restart(). Events: `rhm-record` {network, record}, `rhm-state` {network, state},
+ * `rhm-error` {message}; network is the number of the network or run folder.
+ */
+export class RhmLearningCurve extends RhmElement {
+  static readonly observedAttributes = 'models v m s l seed steps batch replicas setting src executor keep'.split(' ');
+  /** Of the worker: this very script. */
+  static script: URL;
+  readonly #panel = new CurvesPanel();
+  readonly #button = h('button', { type: 'button', class: 'primary', onclick: () => this.#toggle() }, 'Train');
+  readonly #restart = h('button', { type: 'button', onclick: () => void this.restart() }, 'Restart');
+  readonly #state = h('span', { class: 'state', role: 'status' });
+  readonly #toolbar = h('div', { class: 'toolbar' }, this.#button, this.#restart, this.#state);
+  #race: Race | undefined;
+  #gone: Promise<unknown> = Promise.resolve();
+  #seen = '';
+
+  constructor() {
+    super();
+    this.root.append(this.#panel.element, this.#toolbar);
+  }
+
+  disconnectedCallback(): void {
+    // Not at once: an element that is moved in its page is taken out and put back.
+    queueMicrotask(() => {
+      if (this.isConnected) return;
+      this.#end();
+      this.#seen = '';
+    });
+  }
+
+  start(): void {
+    this.#race?.go();
+  }
+
+  pause(): void {
+    this.#race?.hold();
+  }
+
+  async restart(): Promise<void> {
+    await Promise.all(this.#race?.trainees.map((t) => t.restart()) ?? []);
+  }
+
+  /** Records so far, one list a network. */
+  get records(): RunRecord[][] {
+    return this.#race?.trainees.map((t) => [...t.records]) ?? [];
+  }
+
+  protected override async refresh(): Promise<void> {
+    // What decides the runs: a change of anything else leaves them alone.
+    const seen = RhmLearningCurve.observedAttributes.map((name) => this.getAttribute(name)).join('\n');
+    if (seen === this.#seen) return;
+    this.#seen = seen;
+    this.#end();
+    const src = this.getAttribute('src');
+    this.#toolbar.hidden = src !== null;
+    if (src !== null) return this.#showFolders(src.trim().split(/\s+/));
+    const executor = this.getAttribute('executor') ?? undefined;
+    if (executor !== undefined && executor !== 'webgpu' && executor !== 'wasm')
+      throw new InputError(`executor: got "${executor}"; pass webgpu or wasm`);
+    const race = new Race(experimentsOf(this.#setting()), {
+      script: RhmLearningCurve.script,
+      keep: this.hasAttribute('keep'),
+      executor,
+      after: this.#gone,
+    });
+    this.#race = race;
+    race.trainees.forEach((trainee, network) => {
+      trainee.change.add((event) => {
+        if (event.kind === 'record') this.emit('rhm-record', { network, record: event.record });
+        else if (event.kind === 'state') this.emit('rhm-state', { network, state: trainee.state });
+        if (event.kind === 'state' && trainee.failure) this.fail(trainee.failure);
+      });
+      void trainee.recall();
+    });
+    race.onChange = () => this.#draw();
+    this.#draw();
+    if (this.hasAttribute('autostart')) race.go();
+  }
+
+  #setting(): Setting {
+    const text = this.getAttribute('setting');
+    if (text !== null) {
+      try {
+        return parseSetting(JSON.parse(text));
+      } catch (error) {
+        if (error instanceof SyntaxError) throw new InputError(`setting: ${error.message}; pass JSON`);
+        throw error;
+      }
+    }
+    const { grammar, networks, budget } = firstSetting;
+    const known = new Map(networks.map((n) => [n.model.kind, n]));
+    const models = this.getAttribute('models')
+      ?.trim()
+      .split(/[\s,]+/);
+    const v = this.numberOf('v', grammar.v as number);
+    return parseSetting({
+      ...firstSetting,
+      grammar: {
+        v,
+        n: v,
+        m: this.numberOf('m', grammar.m as number),
+        s: this.numberOf('s', grammar.s as number),
+        L: this.numberOf('l', grammar.L as number),
+        seed: this.numberOf('seed', 1),
+      },
+      networks:
+        models?.map((kind) => known.get(kind) ?? { model: { kind, ...(kind === 'clm' ? {} : { width: 64 }) } }) ??
+        networks,
+      budget: {
+        batch: this.numberOf('batch', budget.batch as number),
+        steps: this.numberOf('steps', budget.steps as number),
+      },
+      replicas: this.numberOf('replicas', 1),
+      measures: [],
+    });
+  }
+
+  #draw(): void {
+    const race = this.#race;
+    if (!race) return;
+    this.#panel.show(curvesOf(race.trainees, race.theory, pageTheme));
+    this.#button.textContent = race.running
+      ? 'Pause'
+      : race.trainees.some((t) => t.records.length)
+        ? 'Continue'
+        : 'Train';
+    this.#button.disabled = race.finished;
+    this.#restart.disabled = !race.trainees.some((t) => t.records.length);
+    const labels = labelsOf(race.experiments);
+    const text = race.finished
+      ? 'Done'
+      : race.active
+        ? race.trainees.map((t, i) => `${labels[i]}: step ${t.step}`).join(', ')
+        : '';
+    if (this.#state.textContent !== text) this.#state.textContent = text;
+  }
+
+  #toggle(): void {
+    if (this.#race?.running) this.pause();
+    else this.start();
+    this.#draw();
+  }
+
+  async #showFolders(folders: readonly string[]): Promise<void> {
+    const sources = await Promise.all(folders.map(fetchRun));
+    this.#panel.show(curvesOf(sources, undefined, pageTheme));
+    const worker = await connectWorker<Desk>(startWebWorker(RhmLearningCurve.script));
+    let theory: GrammarTheory;
+    try {
+      theory = await worker.api.theory(sources[0].experiment as unknown as Record<string, unknown>);
+    } finally {
+      void worker.terminate();
+    }
+    this.#panel.show(curvesOf(sources, theory, pageTheme));
+  }
+
+  #end(): void {
+    if (this.#race) this.#gone = this.#race.dispose();
+    this.#race = undefined;
+  }
+}
+
+/** A run folder by its address. @throws FileError, InputError */
+async function fetchRun(address: string): Promise<CurveSource> {
+  const base = new URL(address.endsWith('/') ? address : `${address}/`, document.baseURI);
+  const text = async (name: string) => {
+    const answer = await fetch(new URL(name, base)).catch((error: Error) => error);
+    if (answer instanceof Error || !answer.ok)
+      throw new FileError(
+        `src: ${base}${name} could not be read (${answer instanceof Error ? answer.message : answer.status}); pass the address of a run folder`,
+      );
+    return answer.text();
+  };
+  const [json, lines] = await Promise.all([text(files.experiment), text(files.records)]);
+  let experiment: Experiment;
+  try {
+    experiment = parseExperiment(JSON.parse(json));
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new InputError(`${base}${files.experiment}: ${error.message}`);
+    throw error;
+  }
+  return { experiment, records: parseRecords(lines).records };
+}

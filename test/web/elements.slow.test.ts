@@ -1,0 +1,129 @@
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type StaticServer, serveFolder } from '../../src/platform/staticServer.js';
+import { rhm } from '../support/run.js';
+import { launchBrowser, visit } from './visit.js';
+
+const test = suite('custom elements in the page of somebody else');
+const folder = mkdtempSync(join(tmpdir(), 'rhm-embed-'));
+let browser: Browser;
+let server: StaticServer;
+test.before(async () => {
+  cpSync('dist/elements.js', join(folder, 'elements.js'));
+  cpSync('test/examples/embed.html', join(folder, 'index.html'));
+  cpSync('test/examples/embed.js', join(folder, 'embed.js'));
+  mkdirSync(join(folder, 'plain'));
+  server = await serveFolder(folder);
+  browser = await launchBrowser();
+});
+test.after(async () => {
+  await browser?.close();
+  await server?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('the example page: several elements, events, styles that stay on their side', async () => {
+  const { page, problems, context } = await visit(browser, server.url, { ready: 'rhm-grammar' });
+  await page.locator('#small .tree .node').first().waitFor();
+  await page.locator('#ternary .tree .node').first().waitFor();
+  assert.is(await page.locator('#small .tree .node').count(), 1 + 2 + 4 + 8);
+  assert.is(await page.locator('#ternary .tree .node').count(), 1 + 3 + 9);
+  // Styles of the page (of the user agent here) and of the elements do not meet.
+  const before = await page.evaluate(() => getComputedStyle(document.querySelector('h1')!).fontFamily);
+  await page.evaluate(() => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync('* { font-family: monospace; letter-spacing: 9px } button { display: none }');
+    document.adoptedStyleSheets = [sheet];
+  });
+  const inner = await page.evaluate(() => {
+    const button = document.querySelector('#small')!.shadowRoot!.querySelector('button')!;
+    const style = getComputedStyle(button);
+    return { display: style.display, font: style.fontFamily };
+  });
+  assert.is.not(inner.display, 'none');
+  assert.not.match(before, /system-ui/, 'the elements leave the page alone');
+  await page.evaluate(() => {
+    document.adoptedStyleSheets = [];
+  });
+  await page.locator('#small .tree [data-node="1,1"] circle').click();
+  assert.match((await page.textContent('#heard'))!, /^small: rule at level 2, [1-4] tokens changed$/);
+  // Attributes may change at any time; refused ones are told in the element and as an event.
+  await page.evaluate(() => document.querySelector('#ternary')!.setAttribute('l', '1'));
+  await page.waitForFunction(
+    () => document.querySelector('#ternary')!.shadowRoot!.querySelectorAll('.node').length === 4,
+  );
+  await page.evaluate(() => {
+    const element = document.querySelector('#ternary')!;
+    element.addEventListener('rhm-error', (event) => {
+      document.title = (event as CustomEvent).detail.message;
+    });
+    element.setAttribute('m', '<b>100</b>');
+  });
+  await page.waitForFunction(() => /^m/.test(document.title));
+  assert.match(
+    (await page.locator('#ternary .problem').textContent())!,
+    /^m \(production rules per symbol\): wanted an integer.*<b>100/,
+  );
+  assert.is(await page.locator('#ternary b').count(), 0);
+  // Training inside the element.
+  await page.locator('#curve button.primary').click();
+  await page.waitForFunction(() => / is done after /.test(document.querySelector('#heard')!.textContent!), undefined, {
+    timeout: 60_000,
+  });
+  await page.waitForFunction(
+    () => document.querySelector('#curve')!.shadowRoot!.querySelectorAll('.plot path[stroke-width="2.4"]').length === 2,
+  );
+  assert.equal(problems, []);
+  // Taken out of the page it ends its workers.
+  await page.evaluate(() => document.querySelector('#curve')!.remove());
+  await page.waitForFunction(() => true);
+  for (let tries = 0; page.workers().length && tries < 50; tries++) await page.waitForTimeout(100);
+  assert.is(page.workers().length, 0);
+  await context.close();
+});
+
+test('run folders of rhm train are drawn by their addresses', async () => {
+  const set = [
+    'grammar.v=4',
+    'grammar.m=2',
+    'grammar.L=2',
+    'model.width=8',
+    'budget.batch=8',
+    'budget.steps=64',
+    'evaluation.size=64',
+  ];
+  const ran = await rhm([
+    'train',
+    '--executor',
+    'wasm',
+    '--set',
+    'model=hcnn',
+    ...set,
+    '--out',
+    join(folder, 'runs/one'),
+  ]);
+  assert.is(ran.code, 0, ran.stderr);
+  const html = (src: string) =>
+    `<!doctype html><title>x</title><link rel="icon" href="data:,"><script type="module" src="../elements.js"></script><rhm-learning-curve src="${src}"></rhm-learning-curve>`;
+  writeFileSync(join(folder, 'plain/index.html'), html('../runs/one'));
+  const { page, problems, context } = await visit(browser, `${server.url}plain/`, { ready: 'rhm-learning-curve' });
+  await page.locator('rhm-learning-curve .plot path[stroke-width="2.4"]').waitFor();
+  await page.locator('rhm-learning-curve .plot text', { hasText: 'H(2)' }).waitFor();
+  assert.is(await page.locator('rhm-learning-curve .toolbar').isVisible(), false);
+  assert.equal(problems, []);
+  await page.evaluate(() => document.querySelector('rhm-learning-curve')!.setAttribute('src', 'nowhere'));
+  await page.waitForFunction(() =>
+    /nowhere/.test(document.querySelector('rhm-learning-curve')!.shadowRoot!.querySelector('.problem')!.textContent!),
+  );
+  assert.match(
+    (await page.locator('.problem').textContent())!,
+    /could not be read \(404\); pass the address of a run folder/,
+  );
+  await context.close();
+});
+
+test.run();
