@@ -50,7 +50,7 @@ export function schemaForm(options: FormOptions): HTMLElement {
   }
   for (const name of options.fields ?? Object.keys(properties)) {
     const field = properties[name];
-    if (!field || name === 'kind') continue;
+    if (!field || (variants && name === 'kind')) continue;
     const control = controlFor(field, value[name] ?? field.default, limits[path ? `${path}.${name}` : name], (entry) =>
       change(name, entry),
     );
@@ -118,5 +118,6 @@ function labelled(name: string, description: string | undefined, control: HTMLEl
 function shortName(name: string, description: string | undefined): string {
   const words = name.replace(/([A-Z])/g, (c) => ` ${c.toLowerCase()}`);
   const text = description?.split(/[;:]/)[0];
-  return text && text.length <= 32 ? text : words;
+  if (!text || text.length > 32) return words;
+  return text.length <= 2 ? `${words}, ${text}` : text; // the paper's letter alone says little
 }

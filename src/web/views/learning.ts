@@ -93,7 +93,7 @@ class LearningView implements View {
     if (steps.innerHTML !== this.#steps.firstElementChild?.innerHTML) this.#steps.replaceChildren(steps);
     for (const row of this.#rows) row.refresh();
     const begun = race.trainees.some((t) => t.records.length > 0);
-    this.#main.textContent = race.running ? 'Pause' : begun ? 'Continue' : 'Train';
+    this.#main.textContent = race.finished ? 'Done' : race.running ? 'Pause' : begun ? 'Continue' : 'Train';
     this.#main.disabled = race.finished;
     this.#step.disabled = race.running || race.finished;
     this.#restart.disabled = !begun;
