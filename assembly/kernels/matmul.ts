@@ -6,7 +6,6 @@
  * 8 columns, A (TN only) into panels of 4 rows; 4 x 8 results are kept in registers.
  */
 import { alignUp, shareOf } from '../share';
-import { clearWords } from '../words';
 
 // Parameter words (src/kernels/matmul.ts). Addresses in bytes, strides in elements.
 const A: usize = 0;
@@ -42,9 +41,11 @@ const NT: u32 = 1;
 const TN: u32 = 2;
 
 // Blocks (WASM_BLOCKS of src/kernels/matmul.ts): a panel of B (8 x KC) and one of A (4 x KC) stay in the first cache, a block of B (NC x KC) in the second.
-const MC: u32 = 512; // rows between two packings of B
+const MC: u32 = 256; // rows between two packings of B
 const NC: u32 = 256;
-const KC: u32 = 384;
+const KC: u32 = 512;
+
+const ZEROS: usize = memory.data(128, 16); // where the sums of a tile start
 
 /** Scratch: packed B [NC, KC], packed A [MC, KC], partial sums [MC, NC]. */
 export function matmul(p: usize, thread: u32, threads: u32, scratch: usize): void {
@@ -86,6 +87,7 @@ function multiply(p: usize, product: u32, rowFrom: u32, rowTo: u32, colFrom: u32
   const packedA = scratch + 4 * NC * KC;
   const partial = packedA + 4 * MC * KC;
   const depths = (k + KC - 1) / KC;
+  const plain = isPlain(p);
   for (let i0 = rowFrom; i0 < rowTo; i0 += MC) {
     const rows = min(MC, rowTo - i0);
     for (let j0 = colFrom; j0 < colTo; j0 += NC) {
@@ -101,8 +103,8 @@ function multiply(p: usize, product: u32, rowFrom: u32, rowTo: u32, colFrom: u32
           for (let i: u32 = 0; i < rows; i += 4) {
             // With one block of K the sums go straight to C, else they wait in `partial`.
             const tile = depths == 1 ? partial : partial + 4 * (j * alignUp(rows, 4) + 8 * i);
-            if (block == 0) clear(tile);
-            if (form == TN) tilePacked(packedA + 4 * i * depth, panel, depth, tile);
+            const begin = block == 0 ? ZEROS : tile;
+            if (form == TN) tilePacked(packedA + 4 * i * depth, panel, depth, begin, tile);
             else {
               const a0 = a + 4 * ((i0 + i) * aRow + k0);
               const last = rows - 1 - i; // rows past the end repeat the last one; their results are dropped
@@ -113,10 +115,13 @@ function multiply(p: usize, product: u32, rowFrom: u32, rowTo: u32, colFrom: u32
                 a0 + 4 * aRow * min(3, last),
                 panel,
                 depth,
+                begin,
                 tile,
               );
             }
-            if (block == depths - 1) finish(p, r, g, i0 + i, j0 + j, min(4, rows - i), min(8, cols - j), tile);
+            if (block < depths - 1) continue;
+            if (plain && i + 4 <= rows && j + 8 <= cols) finishPlain(p, r, g, i0 + i, j0 + j, tile);
+            else finish(p, r, g, i0 + i, j0 + j, min(4, rows - i), min(8, cols - j), tile);
           }
         }
       }
@@ -124,20 +129,22 @@ function multiply(p: usize, product: u32, rowFrom: u32, rowTo: u32, colFrom: u32
   }
 }
 
-function clear(tile: usize): void {
-  clearWords(tile, 32);
+/** Whether the results are only scaled. */
+function isPlain(p: usize): bool {
+  const added = load<u32>(p, BIAS) | load<u32>(p, MASK) | load<u32>(p, RESIDUAL);
+  return (added | load<u32>(p, RELU) | load<u32>(p, ACCUMULATE)) == 0;
 }
 
-/** tile [4, 8] += four rows of A times a panel of B [depth, 8]. */
-function tileRows(a0: usize, a1: usize, a2: usize, a3: usize, b: usize, depth: u32, tile: usize): void {
-  let c00 = v128.load(tile, 0);
-  let c01 = v128.load(tile, 16);
-  let c10 = v128.load(tile, 32);
-  let c11 = v128.load(tile, 48);
-  let c20 = v128.load(tile, 64);
-  let c21 = v128.load(tile, 80);
-  let c30 = v128.load(tile, 96);
-  let c31 = v128.load(tile, 112);
+/** tile [4, 8] = `from` + four rows of A times a panel of B [depth, 8]. */
+function tileRows(a0: usize, a1: usize, a2: usize, a3: usize, b: usize, depth: u32, from: usize, tile: usize): void {
+  let c00 = v128.load(from, 0);
+  let c01 = v128.load(from, 16);
+  let c10 = v128.load(from, 32);
+  let c11 = v128.load(from, 48);
+  let c20 = v128.load(from, 64);
+  let c21 = v128.load(from, 80);
+  let c30 = v128.load(from, 96);
+  let c31 = v128.load(from, 112);
   const end = b + 32 * depth;
   while (b < end) {
     const b0 = v128.load(b, 0);
@@ -170,16 +177,16 @@ function tileRows(a0: usize, a1: usize, a2: usize, a3: usize, b: usize, depth: u
   v128.store(tile, c31, 112);
 }
 
-/** tile [4, 8] += a panel of A [depth, 4] times a panel of B [depth, 8]. */
-function tilePacked(a: usize, b: usize, depth: u32, tile: usize): void {
-  let c00 = v128.load(tile, 0);
-  let c01 = v128.load(tile, 16);
-  let c10 = v128.load(tile, 32);
-  let c11 = v128.load(tile, 48);
-  let c20 = v128.load(tile, 64);
-  let c21 = v128.load(tile, 80);
-  let c30 = v128.load(tile, 96);
-  let c31 = v128.load(tile, 112);
+/** tile [4, 8] = `from` + a panel of A [depth, 4] times a panel of B [depth, 8]. */
+function tilePacked(a: usize, b: usize, depth: u32, from: usize, tile: usize): void {
+  let c00 = v128.load(from, 0);
+  let c01 = v128.load(from, 16);
+  let c10 = v128.load(from, 32);
+  let c11 = v128.load(from, 48);
+  let c20 = v128.load(from, 64);
+  let c21 = v128.load(from, 80);
+  let c30 = v128.load(from, 96);
+  let c31 = v128.load(from, 112);
   const end = b + 32 * depth;
   while (b < end) {
     const b0 = v128.load(b, 0);
@@ -207,6 +214,19 @@ function tilePacked(a: usize, b: usize, depth: u32, tile: usize): void {
   v128.store(tile, c21, 80);
   v128.store(tile, c30, 96);
   v128.store(tile, c31, 112);
+}
+
+/** A whole tile, scaled, to C from (row, col) on. */
+function finishPlain(p: usize, r: u32, g: u32, row: u32, col: u32, tile: usize): void {
+  const cRow = 4 * load<u32>(p, C_ROW);
+  let c = load<u32>(p, C) + 4 * (r * load<u32>(p, C_REPLICA) + g * load<u32>(p, C_GROUP) + col) + row * cRow;
+  const factor = f32x4.splat(load<f32>(p, SCALE));
+  for (let i = 0; i < 4; i++) {
+    v128.store(c, f32x4.mul(v128.load(tile), factor));
+    v128.store(c, f32x4.mul(v128.load(tile, 16), factor), 16);
+    tile += 32;
+    c += cRow;
+  }
 }
 
 /** The epilogue of rows x cols results of a tile, written to C from (row, col) on. */

@@ -253,7 +253,7 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
 }
 
 /** Scratch of a thread in assembly/kernels/matmul.ts: packed B, packed A, partial sums. */
-const WASM_BLOCKS = { rows: 512, cols: 256, depth: 384 };
+const WASM_BLOCKS = { rows: 256, cols: 256, depth: 512 };
 
 function wasm(call: Call): WasmCommand[] {
   const p = call.params as unknown as Params;

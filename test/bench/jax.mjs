@@ -1,6 +1,6 @@
 /**
- * `node test/bench/jax.mjs [BATCH]`: one training step of hcnn (v = 8, L = 3) here and written with jax-js on its own
- * WebAssembly backend, in turns, one thread each. Ours samples its sentences too; jax-js gets a fixed batch.
+ * `node test/bench/jax.mjs [BATCH] [ROUNDS]`: whole training steps (v = 8, L = 3) of hcnn and mla here and written with
+ * jax-js on its own WebAssembly backend, in turns, one thread each. Ours samples its sentences too; jax-js gets a fixed batch.
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -10,21 +10,27 @@ const { init, defaultDevice, jit, nn, numpy, valueAndGrad } = await import('@jax
 await init('wasm');
 defaultDevice('wasm');
 
-const batch = Number(process.argv[2] ?? 32);
-const v = 8;
-const cases = { 64: 'hcnn-small', 512: 'hcnn-wide' };
+const [batch, rounds] = [process.argv[2] ?? 32, process.argv[3] ?? 5].map(Number);
+const [v, T] = [8, 8];
+const cases = [
+  { text: 'hcnn width 64', name: 'hcnn-small', step: hcnn(64), count: 30 },
+  { text: 'hcnn width 512', name: 'hcnn-wide', step: hcnn(512), count: 3 },
+  { text: 'mla C 32, 4 heads', name: 'mla-small', step: mla(32, 4), count: 10 },
+  { text: 'mla C 256, 16 heads', name: 'mla-wide', step: mla(256, 16), count: 3 },
+];
 
-for (const [width, name] of Object.entries(cases)) {
-  const step = jaxStep(Number(width));
+for (const { text, name, step, count } of cases) {
   const ours = [];
   const theirs = [];
-  for (let round = 0; round < 3; round++) {
+  const ratios = [];
+  for (let round = 0; round < rounds; round++) {
     ours.push(ourStep(name));
-    theirs.push(await timed(step, Number(width) > 64 ? 3 : 30));
+    theirs.push(await timed(step, count));
+    ratios.push(theirs[round] / ours[round]);
   }
-  const [a, b] = [median(ours), median(theirs)];
+  const [a, b, ratio] = [ours, theirs, ratios].map(median);
   console.log(
-    `hcnn width ${width}, batch ${batch}: rhm-lab ${a.toFixed(0)} us, jax-js ${b.toFixed(0)} us, ratio ${(b / a).toFixed(1)}`,
+    `${text}, batch ${batch}: rhm-lab ${a.toFixed(0)} us, jax-js ${b.toFixed(0)} us, ratio ${ratio.toFixed(1)} (median of ${rounds} rounds)`,
   );
 }
 
@@ -38,47 +44,88 @@ function ourStep(name) {
   return JSON.parse(text).results[0].us_per_step;
 }
 
-/** A function that does one step of SGD with momentum and returns the loss. */
-function jaxStep(width) {
-  const random = (...shape) =>
-    numpy.array(Float32Array.from({ length: shape[0] * shape[1] }, () => 2 * Math.random() - 1)).reshape(shape);
+/** SGD with momentum; the first layer is a product with the one-hot tokens. */
+function hcnn(width) {
   const shapes = { first: [2 * v, width], second: [2 * width, width], third: [2 * width, width], readout: [width, v] };
-  const names = Object.keys(shapes);
-  let params = Object.fromEntries(names.map((name) => [name, random(...shapes[name])]));
-  let velocities = Object.fromEntries(names.map((name) => [name, numpy.zeros(shapes[name])]));
   const input = random(batch * 4, 2 * v);
-  const classes = Float32Array.from({ length: batch * v }, (_, i) => Number(i % v === Math.floor(i / v) % v));
-  const targets = numpy.array(classes).reshape([batch, v]);
-
   const layer = (x, weight, fan) => nn.relu(numpy.matmul(x, weight).mul(fan ** -0.5));
-  const loss = (p, x, wanted) => {
+  const logits = (p, x) => {
     let h = layer(x, p.first, 2 * v);
     h = layer(h.reshape([batch * 2, 2 * width]), p.second, 2 * width);
     h = layer(h.reshape([batch, 2 * width]), p.third, 2 * width);
-    const logits = numpy.matmul(h, p.readout).mul(1 / width);
-    return nn
-      .logSoftmax(logits)
+    return numpy.matmul(h, p.readout).mul(1 / width);
+  };
+  return training(shapes, input, logits, ['velocity'], (x, gradient, { velocity }) => {
+    const moved = velocity.mul(0.9).add(gradient);
+    return [x.sub(moved.ref.mul(width)), { velocity: moved }];
+  });
+}
+
+/** AdamW without weight decay; in the last layer only the last token asks. */
+function mla(channels, heads) {
+  const layers = [0, 1, 2];
+  const dim = channels / heads;
+  const shapes = { tokens: [v, channels], positions: [T, channels], readout: [channels, v] };
+  for (const l of layers)
+    for (const name of ['query', 'key', 'value', 'output']) shapes[`${name}${l}`] = [channels, channels];
+  const input = random(batch * T, v);
+  const product = (x, weight) => numpy.matmul(x, weight).mul(channels ** -0.5);
+  const logits = (p, x) => {
+    let h = numpy.matmul(x, p.tokens).mul(v ** -0.5);
+    h = h.reshape([batch, T, channels]).add(p.positions);
+    for (const l of layers) {
+      const queries = l === 2 ? 1 : T;
+      const asking = l === 2 ? h.ref.slice([], [T - 1, T]) : h.ref;
+      const split = (y, length, ...order) => y.reshape([batch, length, heads, dim]).transpose([0, ...order]);
+      const query = split(product(asking, p[`query${l}`]), queries, 2, 1, 3);
+      const key = split(product(h.ref, p[`key${l}`]), T, 2, 3, 1);
+      const value = split(product(h, p[`value${l}`]), T, 2, 1, 3);
+      const weights = nn.softmax(numpy.matmul(query, key).mul(dim ** -0.5), -1);
+      const attended = numpy.matmul(weights, value).transpose([0, 2, 1, 3]);
+      h = product(attended.reshape([batch, queries, channels]), p[`output${l}`]);
+    }
+    return product(h.reshape([batch, channels]), p.readout);
+  };
+  return training(shapes, input, logits, ['mean', 'square'], (x, gradient, { mean, square }) => {
+    const m = mean.mul(0.9).add(gradient.ref.mul(0.1));
+    const s = square.mul(0.999).add(gradient.ref.mul(gradient).mul(0.001));
+    const change = m.ref.mul(1e-3).div(numpy.sqrt(s.ref).add(1e-8));
+    return [x.sub(change), { mean: m, square: s }];
+  });
+}
+
+/** A function that does one step on a fixed batch and returns the loss. */
+function training(shapes, input, logits, moments, update) {
+  const names = Object.keys(shapes);
+  const table = (make) => Object.fromEntries(names.map((name) => [name, make(name)]));
+  let params = table((name) => random(...shapes[name]));
+  let states = table((name) => Object.fromEntries(moments.map((key) => [key, numpy.zeros(shapes[name])])));
+  const classes = Float32Array.from({ length: batch * v }, (_, i) => Number(i % v === Math.floor(i / v) % v));
+  const targets = numpy.array(classes).reshape([batch, v]);
+  const loss = (p, x, wanted) =>
+    nn
+      .logSoftmax(logits(p, x))
       .mul(wanted)
       .sum()
       .mul(-1 / batch);
-  };
-  const step = jit((p, m, x, wanted) => {
-    const refs = Object.fromEntries(names.map((name) => [name, p[name].ref]));
-    const [value, gradients] = valueAndGrad(loss)(refs, x, wanted);
-    const moved = {};
-    const kept = {};
-    for (const name of names) {
-      const velocity = m[name].mul(0.9).add(gradients[name]);
-      kept[name] = velocity.ref;
-      moved[name] = p[name].sub(velocity.mul(width));
-    }
-    return [moved, kept, value];
+  const step = jit((p, s, x, wanted) => {
+    const [value, gradients] = valueAndGrad(loss)(
+      table((name) => p[name].ref),
+      x,
+      wanted,
+    );
+    const updated = table((name) => update(p[name], gradients[name], s[name]));
+    return [table((name) => updated[name][0]), table((name) => updated[name][1]), value];
   });
   return () => {
     let value;
-    [params, velocities, value] = step(params, velocities, input.ref, targets.ref);
+    [params, states, value] = step(params, states, input.ref, targets.ref);
     return value;
   };
+}
+
+function random(...shape) {
+  return numpy.array(Float32Array.from({ length: shape[0] * shape[1] }, () => 2 * Math.random() - 1)).reshape(shape);
 }
 
 async function timed(step, count) {
@@ -90,5 +137,5 @@ async function timed(step, count) {
 }
 
 function median(values) {
-  return values.sort((a, b) => a - b)[values.length >> 1];
+  return [...values].sort((a, b) => a - b)[values.length >> 1];
 }
