@@ -8,7 +8,7 @@ import { Trainer } from '../../training/trainer.js';
 import { type CommandContext, integer } from '../context.js';
 
 /** The cases that the usual PyTorch programs for these networks are measured on. */
-const cases: Record<string, { grammar: object; model: object }> = {
+export const cases: Readonly<Record<string, { grammar: object; model: object }>> = {
   'hcnn-v16': { grammar: { v: 16, m: 4, L: 4 }, model: { kind: 'hcnn', width: 512 } },
   'hcnn-v32': { grammar: { v: 32, m: 8, L: 5 }, model: { kind: 'hcnn', width: 512 } },
   'mla-v16': { grammar: { v: 16, m: 4, L: 4 }, model: { kind: 'mla', channels: 256, heads: 16 } },
@@ -44,7 +44,7 @@ export function addBenchTrain(program: Command, io: CommandContext): void {
   program
     .command('train')
     .description('microseconds a training step (sampling, forward, backward, update), and samples per second')
-    .option('--cases <names>', `of ${Object.keys(cases).join(', ')}`, list, [
+    .option('--cases <names>', `of ${Object.keys(cases).join(', ')}`, listOfCases, [
       'hcnn-v16',
       'hcnn-v32',
       'mla-v16',
@@ -99,7 +99,7 @@ export function addBenchTrain(program: Command, io: CommandContext): void {
 }
 
 /** Median microseconds a step over five rounds. */
-async function timeSteps(trainer: Trainer, steps: number): Promise<number> {
+export async function timeSteps(trainer: Trainer, steps: number): Promise<number> {
   await trainer.advance(Math.max(2, Math.ceil(steps / 5)));
   await trainer.finish();
   const times: number[] = [];
@@ -112,7 +112,7 @@ async function timeSteps(trainer: Trainer, steps: number): Promise<number> {
   return times.sort((a, b) => a - b)[2];
 }
 
-function list(text: string): string[] {
+export function listOfCases(text: string): string[] {
   const names = text.split(',');
   const wrong = names.find((name) => !(name in cases));
   if (wrong !== undefined)
@@ -120,7 +120,7 @@ function list(text: string): string[] {
   return names;
 }
 
-function numbers(text: string): number[] {
+export function numbers(text: string): number[] {
   const values = text.split(',').map(Number);
   if (!values.every((x) => Number.isInteger(x) && x >= 1))
     throw new InvalidArgumentError('Whole numbers of at least 1, separated by commas, are wanted.');
