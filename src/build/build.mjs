@@ -27,8 +27,15 @@ export const bundleOptions = {
   logLevel: 'warning',
 };
 
-/** Packages with native parts: left out of the bundles, found at run time where they are installed. */
-export const nativePackages = ['webgpu', '@sparticuz/chromium', 'playwright-core', '@resvg/resvg-js'];
+/** Packages with native parts or of use to few: left out of the bundles, found at run time where they are installed. */
+export const nativePackages = [
+  'webgpu',
+  '@sparticuz/chromium',
+  'playwright-core',
+  '@resvg/resvg-js',
+  'bullmq',
+  'ioredis',
+];
 
 /** The bundles of dist/: name to entry, by where they run. Every entry is one public export or one worker script. */
 const bundles = [

@@ -2,13 +2,16 @@
 import type { CommandContext } from './context.js';
 
 /** The first signal asks the run to save and stop; the second one ends the process. */
-export function abortOnSignals(io: CommandContext): { signal: AbortSignal; abort: () => void; stop: () => void } {
+export function abortOnSignals(
+  io: CommandContext,
+  what = 'saving a checkpoint',
+): { signal: AbortSignal; abort: () => void; stop: () => void } {
   const controller = new AbortController();
   let asked = false;
   const onSignal = (name: NodeJS.Signals) => {
     if (asked) process.exit(1);
     asked = true;
-    io.log(`${name}: saving a checkpoint; once more to stop at once`);
+    io.log(`${name}: ${what}; once more to stop at once`);
     controller.abort();
   };
   const signals = ['SIGINT', 'SIGTERM'] as const;

@@ -10,6 +10,7 @@ export interface ExecutorChoice {
   executor?: string; // 'webgpu' or 'wasm'; default: webgpu where an adapter is named or there is a real GPU, else wasm
   adapter?: string; // for webgpu
   threads?: number; // for wasm; default: one a core, at most 8
+  mostThreads?: number; // for wasm: bound of that default, where several executors share the cores
 }
 
 export interface OpenExecutor {
@@ -25,7 +26,7 @@ export async function openExecutor(
   choice: ExecutorChoice,
   report?: (line: string) => void,
 ): Promise<OpenExecutor> {
-  const { executor, adapter, threads } = choice;
+  const { executor, adapter, threads, mostThreads = 8 } = choice;
   if (executor !== undefined && !(executorNames as readonly string[]).includes(executor))
     throw new InputError(`executor: got ${executor}; pass ${executorNames.join(' or ')}`);
   if (executor === 'wasm' && adapter !== undefined)
@@ -43,7 +44,7 @@ export async function openExecutor(
     report?.('no GPU was found: computing on the CPU in WebAssembly');
   }
   const { spawnThread } = platform;
-  const most = spawnThread && canShare() ? Math.min(8, platform.cores) : 1;
+  const most = spawnThread && canShare() ? Math.min(8, mostThreads, platform.cores) : 1;
   const cpu = wasmExecutor({ threads: threads ?? most, spawn: spawnThread });
   return { executor: cpu, release: () => cpu.destroy() };
 }

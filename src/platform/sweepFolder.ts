@@ -1,5 +1,14 @@
 /** A sweep's store on disk, for Node and Deno: DIR/store.json, DIR/index.jsonl, DIR/runs/<hash>/. */
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { FileError, InputError } from '../core/errors.js';
 import { foldIndex, indexLines, STORE_VERSION, type SweepStore } from '../sweep/store.js';
@@ -14,15 +23,15 @@ const INDEX = 'index.jsonl';
  */
 export function openSweepFolder(directory: string, options: { existing?: boolean } = {}): SweepStore {
   const runs = join(directory, 'runs');
-  const version = readText(join(directory, VERSION_FILE));
-  if (version !== undefined) checkVersion(directory, version);
-  else if (options.existing)
+  const exists = readText(join(directory, VERSION_FILE)) !== undefined;
+  if (!exists && options.existing)
     throw new InputError(
       `${directory}: no sweep is stored here (no ${VERSION_FILE}); rhm sweep run SPEC --out ${directory} makes one`,
     );
-  else create(directory, runs);
+  if (!exists) create(directory, runs);
   return {
     name: directory,
+    id: readVersion(directory),
     read: async () => foldIndex(readText(join(directory, INDEX)) ?? ''),
     async note(events) {
       if (!events.length) return;
@@ -43,22 +52,36 @@ function create(directory: string, runs: string): void {
   guard(directory, 'make the store', () => {
     mkdirSync(runs, { recursive: true });
     const beside = join(directory, `${VERSION_FILE}.${process.pid}.tmp`);
-    writeFileSync(beside, `${JSON.stringify({ format: 'rhm sweep store', version: STORE_VERSION })}\n`);
-    renameSync(beside, join(directory, VERSION_FILE));
+    writeFileSync(
+      beside,
+      `${JSON.stringify({ format: 'rhm sweep store', version: STORE_VERSION, id: crypto.randomUUID() })}\n`,
+    );
+    try {
+      linkSync(beside, join(directory, VERSION_FILE)); // not over another process's
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'EEXIST') renameSync(beside, join(directory, VERSION_FILE));
+    }
+    rmSync(beside, { force: true });
   });
 }
 
-function checkVersion(directory: string, text: string): void {
+/** The store's own id. @throws InputError when its version is newer than this program's. */
+function readVersion(directory: string): string {
   let version: unknown;
+  let id: unknown;
   try {
-    version = JSON.parse(text).version;
+    ({ version, id } = JSON.parse(readText(join(directory, VERSION_FILE)) ?? ''));
   } catch {}
-  if (!Number.isInteger(version))
-    throw new InputError(`${join(directory, VERSION_FILE)}: names no version; restore it, or choose another --out`);
+  if (!Number.isInteger(version) || typeof id !== 'string')
+    throw new InputError(
+      `${join(directory, VERSION_FILE)}: no version and id in it; restore it, or choose another --out`,
+    );
   if ((version as number) > STORE_VERSION)
     throw new InputError(
       `${directory}: a store of version ${version}, this program knows versions up to ${STORE_VERSION}; update rhm-lab, or choose another --out`,
     );
+  return id;
 }
 
 function readText(file: string): string | undefined {

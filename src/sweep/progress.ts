@@ -28,7 +28,7 @@ interface AtWork {
 export class SweepProgress {
   readonly #left = new Map<string, number>(); // samples of the runs that have not ended
   readonly #all: number;
-  readonly #workers = new Map<number, AtWork>();
+  readonly #workers = new Map<number | string, AtWork>();
   readonly #total: number;
   #done = 0;
   #failed = 0;
@@ -43,18 +43,23 @@ export class SweepProgress {
     this.#total = runs.length;
   }
 
-  begins(worker: number, runs: readonly SweepRun[]): void {
+  begins(worker: number | string, runs: readonly SweepRun[]): void {
     this.#workers.set(worker, { runs, samples: runs.reduce((sum, run) => sum + samplesOf(run), 0) });
   }
 
-  at(worker: number, progress: ChunkProgress): void {
+  at(worker: number | string, progress: ChunkProgress): void {
     const work = this.#workers.get(worker);
     if (work) work.progress = progress;
     this.#tell();
   }
 
-  ends(worker: number): void {
+  ends(worker: number | string): void {
     this.#workers.delete(worker);
+  }
+
+  /** Forgets all workers but these. */
+  onlyAtWork(workers: ReadonlySet<number | string>): void {
+    for (const worker of this.#workers.keys()) if (!workers.has(worker)) this.#workers.delete(worker);
   }
 
   /** @param found It had ended before this sweep began. */

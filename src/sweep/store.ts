@@ -31,6 +31,7 @@ export interface RunEntry extends IndexEvent {
 /** Where a sweep keeps its runs. Platforms provide them on disk and in the browser's private file system. */
 export interface SweepStore {
   readonly name: string;
+  readonly id: string; // its own, for what is sent elsewhere and comes back
   /** The index as it is now. */
   read(): Promise<Map<string, RunEntry>>;
   /** Appends to the index. Safe while other processes do the same. @throws FileError */

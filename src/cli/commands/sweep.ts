@@ -1,34 +1,27 @@
 /** `rhm sweep`: from one grid file to thousands of runs. */
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { serveSweepProcess } from '../../platform/sweepProcess.js';
 import { type CommandContext, integer, number } from '../context.js';
-import { addComputeOptions, shard } from '../sweep/options.js';
-import { isolations, type RunOptions, sweepRun } from '../sweep/run.js';
+import { shard } from '../sweep/options.js';
+import { type SubmitCommandOptions, sweepSubmit, sweepWork, type WorkCommandOptions } from '../sweep/queue.js';
+import { type RunOptions, sweepRun } from '../sweep/run.js';
 import { type StatusOptions, sweepStatus } from '../sweep/status.js';
+import { addWorkerOptions } from '../sweep/workers.js';
 
 const SPEC = 'grid file, YAML or JSON; - is standard input';
 
 export function addSweep(program: Command, io: CommandContext): void {
   const sweep = program.command('sweep').description('many experiments from one grid file: plan, run, look, export');
 
-  addComputeOptions(
+  addWorkerOptions(
     sweep
       .command('run')
       .description('train the runs of a grid that the store does not hold; the same command continues')
       .argument('<spec>', SPEC),
   )
     .option('--out <dir>', 'store of runs (default: out/sweep-<name>)')
-    .option('--workers <n>', 'workers at once, each with its own device', integer(1, 256), 1)
-    .addOption(
-      new Option(
-        '--isolate <kind>',
-        'workers are processes, which a hanging driver cannot hold up, threads, or none: this thread',
-      ).choices(isolations),
-    )
     .option('--tries <n>', 'set a run aside when this many workers died of it', integer(1, 1000), 3)
     .option('--retry-failed', 'train again what was set aside')
-    .option('--stall-seconds <n>', 'end a worker that gives no sign of life for this long', number(1, 1e6), 300)
-    .option('--checkpoint-seconds <n>', 'time between checkpoints of a run', number(0), 30)
     .option('--shard <i/N>', 'only part i of N of the grid, i from 0', shard)
     .action((file: string, options: RunOptions, command: Command) => sweepRun(io, file, options, command));
 
@@ -40,6 +33,43 @@ export function addSweep(program: Command, io: CommandContext): void {
     .option('--all', 'list every run')
     .option('--check', 'read the records of every run and set the index right')
     .action((target: string, options: StatusOptions, command: Command) => sweepStatus(io, target, options, command));
+
+  sweep
+    .command('submit')
+    .description('put the missing runs of a grid into a queue, bring the results into the store')
+    .argument('<spec>', SPEC)
+    .option(
+      '--queue <url>',
+      'Redis or Valkey: redis://[user:password@]host[:port], rediss:// for TLS (default: RHM_QUEUE)',
+    )
+    .option('--out <dir>', 'store of runs (default: out/sweep-<name>)')
+    .option('--detach', 'return when all is in the queue; the same command without it collects the results')
+    .option('--window <n>', 'runs in the queue at a time', integer(1, 100_000), 512)
+    .option('--tries <n>', 'set a run aside after this many failures', integer(1, 1000), 3)
+    .option('--retry-failed', 'train again what was set aside')
+    .action((file: string, options: SubmitCommandOptions, command: Command) => sweepSubmit(io, file, options, command));
+
+  addWorkerOptions(sweep.command('work').description('train runs from a queue; any number of machines may do so'))
+    .option('--queue <url>', 'Redis or Valkey, as of rhm sweep submit (default: RHM_QUEUE)')
+    .option(
+      '--shared <dir>',
+      'folder that all machines see: a run whose worker died is continued from its last checkpoint',
+    )
+    .option(
+      '--lock-seconds <n>',
+      'a run whose worker gives no sign for this long goes to another',
+      number(1, 86400),
+      30,
+    )
+    .option('--tries <n>', 'times a run may lose its worker', integer(1, 1000), 3)
+    .option(
+      '--results-mb <n>',
+      'results of one store that may wait in the server to be collected',
+      number(0.001, 1e6),
+      512,
+    )
+    .option('--idle-seconds <n>', 'end when there was nothing to do for this long (default: never)', number(0, 1e9))
+    .action((options: WorkCommandOptions, command: Command) => sweepWork(io, options, command));
 
   sweep
     .command('child', { hidden: true })

@@ -1,31 +1,17 @@
 /** `rhm sweep run`: trains what the store lacks. */
-import { existsSync, realpathSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
-import { FileError } from '../../core/errors.js';
-import { openExecutor } from '../../platform/executor.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
-import { startSweepProcess } from '../../platform/sweepProcess.js';
-import { startSweepThread } from '../../platform/sweepThread.js';
-import { type SweepWorker, trainChunk } from '../../sweep/chunk.js';
 import type { SweepView } from '../../sweep/progress.js';
 import { runSweep, type SweepEvent, type SweepResult } from '../../sweep/schedule.js';
 import type { CommandContext } from '../context.js';
 import { abortOnSignals, timeText } from '../running.js';
-import { type ComputeOptions, readGrid, type Shard, shardOf, storeOf } from './options.js';
+import { readGrid, type Shard, shardOf, storeOf } from './options.js';
+import { type WorkerOptions, workerStarter } from './workers.js';
 
-export const isolations = ['process', 'thread', 'none'] as const;
-export type Isolation = (typeof isolations)[number];
-
-export interface RunOptions extends ComputeOptions {
+export interface RunOptions extends WorkerOptions {
   out?: string;
-  workers: number;
-  isolate?: Isolation;
   tries: number;
-  stallSeconds: number;
-  checkpointSeconds: number;
   retryFailed?: boolean;
   shard?: Shard;
   json?: boolean;
@@ -63,46 +49,7 @@ export async function sweepRun(io: CommandContext, file: string, options: RunOpt
   }
 }
 
-/** Starts workers of the kind asked for. */
-function workerStarter(
-  io: CommandContext,
-  options: RunOptions,
-  onStart: (executor: string) => void,
-): (index: number) => Promise<SweepWorker> {
-  const { platform } = io;
-  const isolate = options.isolate ?? (platform.name === 'node' ? 'process' : 'none');
-  const { executor, adapter } = options;
-  const shared = Math.max(1, Math.min(8, Math.floor(platform.cores / options.workers)));
-  // On the CPU the workers share the cores; a number of threads alone would mean wasm, so it is only set where that is meant.
-  const threads = options.threads ?? (executor === 'wasm' ? shared : undefined);
-  const choice = { executor, adapter, threads };
-  if (isolate === 'process')
-    return () => startSweepProcess(scriptBeside('cli.js'), ['sweep', 'child'], choice, onStart);
-  if (isolate === 'thread')
-    return async () => {
-      const script = pathToFileURL(scriptBeside(`worker.${platform.name}.js`));
-      const port =
-        platform.name === 'node'
-          ? (await import('../../platform/nodeWorker.js')).startNodeWorker(script)
-          : (await import('../../platform/webWorker.js')).startWebWorker(script);
-      return startSweepThread(port, choice, onStart);
-    };
-  return async () => {
-    const opened = await openExecutor(platform, choice, io.log);
-    onStart(opened.executor.description);
-    const site = { openFolder: platform.openFolder, executor: async () => opened.executor, runtime: platform.runtime };
-    return { train: (runs, hooks) => trainChunk(runs, site, hooks), close: () => opened.release() };
-  };
-}
-
-/** @throws FileError when the package is not complete. */
-function scriptBeside(name: string): string {
-  const script = join(dirname(realpathSync(process.argv[1])), name);
-  if (!existsSync(script)) throw new FileError(`${script}: not there; install rhm-lab again, or pass --isolate none`);
-  return script;
-}
-
-const summaryOf = ({ total, trained, present, failed, interrupted }: SweepResult) => ({
+export const summaryOf = ({ total, trained, present, failed, interrupted }: SweepResult) => ({
   total,
   trained,
   present,
@@ -110,7 +57,7 @@ const summaryOf = ({ total, trained, present, failed, interrupted }: SweepResult
   interrupted,
 });
 
-function resultText(
+export function resultText(
   { total, trained, present, failed, interrupted }: SweepResult,
   out: string,
   seconds: number,
@@ -125,7 +72,7 @@ function resultText(
 }
 
 /** One line a change, the last progress at most once in two seconds. */
-function jsonLines(io: CommandContext): (event: SweepEvent) => void {
+export function jsonLines(io: CommandContext): (event: SweepEvent) => void {
   let last = 0;
   return (event) => {
     if (event.type === 'progress') {
@@ -140,7 +87,7 @@ function jsonLines(io: CommandContext): (event: SweepEvent) => void {
   };
 }
 
-function liveView(io: CommandContext): (event: SweepEvent) => void {
+export function liveView(io: CommandContext): (event: SweepEvent) => void {
   return (event) => {
     if (event.type === 'begin') {
       const { total, done, failed, waiting, repaired } = event;

@@ -1,0 +1,103 @@
+/** `rhm sweep submit` and `rhm sweep work`: runs on many machines through Redis or Valkey. */
+import type { Command } from 'commander';
+import { connectQueue } from '../../platform/queue/connect.js';
+import { queueAddress, submitSweep } from '../../platform/queue/submit.js';
+import { workOnQueue } from '../../platform/queue/work.js';
+import { openSweepFolder } from '../../platform/sweepFolder.js';
+import type { CommandContext } from '../context.js';
+import { abortOnSignals } from '../running.js';
+import { readGrid, storeOf } from './options.js';
+import { jsonLines, liveView, resultText, summaryOf } from './run.js';
+import { type WorkerOptions, workerStarter } from './workers.js';
+
+export interface SubmitCommandOptions {
+  queue?: string;
+  out?: string;
+  detach?: boolean;
+  window: number;
+  tries: number;
+  retryFailed?: boolean;
+  json?: boolean;
+}
+
+export async function sweepSubmit(
+  io: CommandContext,
+  file: string,
+  options: SubmitCommandOptions,
+  command: Command,
+): Promise<void> {
+  const address = queueAddress(options.queue, process.env.RHM_QUEUE);
+  const grid = await readGrid(file);
+  const out = storeOf(grid, options.out);
+  const connection = await connectQueue(address, io.log);
+  const abort = abortOnSignals(io, 'the queue keeps what was submitted; the same command collects it');
+  const started = performance.now();
+  try {
+    const result = await submitSweep(grid.runs, openSweepFolder(out), connection, {
+      openFolder: io.platform.openFolder,
+      window: options.window,
+      tries: options.tries,
+      retryFailed: options.retryFailed,
+      detach: options.detach,
+      signal: abort.signal,
+      onEvent: options.json ? jsonLines(io) : liveView(io),
+    });
+    const summary = {
+      ...summaryOf(result),
+      out,
+      queue: connection.shown,
+      seconds: (performance.now() - started) / 1000,
+    };
+    if (options.json) await io.write(`${JSON.stringify({ type: 'end', ...summary })}\n`);
+    else await io.result(command, summary, () => resultText(result, out, summary.seconds));
+    if (result.failed.length || (result.interrupted && !options.detach)) process.exitCode = 1;
+  } finally {
+    abort.stop();
+    await connection.close();
+  }
+}
+
+export interface WorkCommandOptions extends WorkerOptions {
+  queue?: string;
+  shared?: string;
+  lockSeconds: number;
+  tries: number;
+  resultsMb: number;
+  idleSeconds?: number;
+  json?: boolean;
+}
+
+export async function sweepWork(io: CommandContext, options: WorkCommandOptions, command: Command): Promise<void> {
+  const connection = await connectQueue(queueAddress(options.queue, process.env.RHM_QUEUE), io.log);
+  const abort = abortOnSignals(io, 'saving what is at work and handing it back');
+  try {
+    const result = await workOnQueue(connection, {
+      startWorker: workerStarter(io, options, (executor) => io.log(`working for ${connection.shown} on ${executor}`)),
+      workers: options.workers,
+      openFolder: io.platform.openFolder,
+      shared: options.shared,
+      lockMs: options.lockSeconds * 1000,
+      tries: options.tries,
+      checkpointMs: options.checkpointSeconds * 1000,
+      stallMs: options.stallSeconds * 1000,
+      resultBytes: options.resultsMb * 2 ** 20,
+      idleMs: options.idleSeconds === undefined ? undefined : options.idleSeconds * 1000,
+      signal: abort.signal,
+      onEvent(event) {
+        if (options.json) void io.write(`${JSON.stringify({ type: 'run', ...event })}\n`);
+        else if (event.state !== 'begun')
+          io.log(`${event.name}: ${event.state}${event.error ? `: ${event.error}` : ''}`);
+      },
+    });
+    if (options.json) await io.write(`${JSON.stringify({ type: 'end', ...result })}\n`);
+    else
+      await io.result(
+        command,
+        result,
+        () => `${result.trained} runs trained, ${result.failed} failed, ${result.handedBack} handed back to the queue`,
+      );
+  } finally {
+    abort.stop();
+    await connection.close();
+  }
+}
