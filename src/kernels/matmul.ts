@@ -6,6 +6,7 @@ import tiledSource from '../../shaders/matmul_tiled.wgsl';
 import vec4Source from '../../shaders/matmul_vec4.wgsl';
 import { ShapeError } from '../core/errors.js';
 import { type AdapterTraits, type Dispatch, f32, linearGrid, read, type Scratch, write } from '../gpu/dispatch.js';
+import { unroll } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/matmul.js';
@@ -224,26 +225,29 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
 
   function tiledDispatch(): Dispatch {
     const { tile: chosen, ranges } = tileOf(p, kg, replicas, traits);
-    const { bm, bn, bk, tm, tn, stages } = chosen;
-    const fetch = Math.ceil((((bm + bn) / 4) * (bk / 4)) / ((bm / tm) * (bn / tn)));
+    const { bm, bn, bk, tm, tn } = chosen;
+    const threads = (bm / tm) * (bn / tn);
     const exact = p.m % bm === 0 && p.n % bn === 0 && kChunk % bk === 0 && p.k === kChunk * splits * kg;
     const tile = {
       BM: bm,
       BN: bn,
       BK: bk,
-      TM: tm,
-      TN: tn,
+      QM: tm / 4,
+      QN: tn / 4,
       WX: bn / tn,
       WY: bm / tm,
       KG: chosen.kg,
       RANGES: ranges,
-      FETCH: fetch,
-      STAGES: stages,
+      TOTALS: Number(ranges > 1),
+      FA: Math.ceil((bm * bk) / 16 / threads),
+      FB: Math.ceil((bn * bk) / 16 / threads),
+      PAD_A: Number(p.form !== 'TN'),
+      PAD_B: Number(p.form === 'NT'),
     };
     const prelude = Object.entries(tile).map(([name, value]) => `const ${name} = ${value}u;\n`);
     return {
       shader: 'matmul_tiled',
-      source: prelude.join('') + access + coreSource + tiledSource,
+      source: prelude.join('') + access + coreSource + unroll(tiledSource, tile),
       constants: { ...constants, EXACT: Number(vec4 && exact) },
       uniforms,
       bindings,

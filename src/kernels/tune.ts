@@ -16,29 +16,28 @@ export interface TuneShape {
 }
 
 export interface TuneResult extends TuneShape {
-  variants: { tile: string; splits: number; us: number; wrong?: boolean }[]; // fastest first
+  variants: { tile: string; ranges: string; us: number; wrong?: boolean }[]; // fastest first
 }
 
 /** Tiles worth a try on a GPU: from many small workgroups to few large ones. */
 export const tileCandidates: readonly Omit<Tile, 'kg'>[] = [
-  [128, 128, 16, 8, 8, 1],
-  [128, 128, 8, 8, 8, 2],
-  [128, 128, 16, 8, 8, 2],
-  [128, 64, 16, 8, 8, 1],
-  [128, 64, 16, 8, 4, 1],
-  [64, 128, 16, 8, 8, 1],
-  [64, 64, 16, 8, 8, 1],
-  [64, 64, 16, 8, 4, 1],
-  [64, 64, 16, 8, 4, 2],
-  [64, 64, 32, 8, 4, 1],
-  [64, 64, 16, 4, 4, 1],
-  [64, 32, 16, 8, 4, 1],
-  [64, 32, 32, 8, 4, 1],
-  [64, 32, 16, 4, 4, 1],
-  [32, 64, 16, 4, 8, 1],
-  [32, 32, 16, 4, 4, 1],
-  [32, 32, 32, 4, 4, 1],
-].map(([bm, bn, bk, tm, tn, stages]) => ({ bm, bn, bk, tm, tn, stages }));
+  [128, 128, 16, 8, 16],
+  [128, 128, 16, 8, 8],
+  [128, 64, 16, 8, 8],
+  [128, 64, 16, 8, 4],
+  [64, 128, 16, 8, 8],
+  [64, 64, 16, 8, 8],
+  [64, 64, 16, 8, 4],
+  [64, 64, 32, 8, 8],
+  [64, 64, 32, 8, 4],
+  [64, 32, 16, 8, 4],
+  [64, 32, 32, 8, 4],
+  [32, 64, 32, 4, 8],
+  [32, 32, 16, 4, 4],
+  [32, 32, 32, 4, 4],
+  [32, 32, 64, 4, 4],
+  [32, 32, 8, 4, 4],
+].map(([bm, bn, bk, tm, tn]) => ({ bm, bn, bk, tm, tn }));
 
 const RANGES = [
   [1, 1],
@@ -71,28 +70,31 @@ export async function tuneMatmul(
       for (const [kg, splits] of RANGES) {
         if (fixed && fixed !== `k${kg}x${splits}`) continue;
         if (k < 32 * kg * splits || (m * n * splits > 2 ** 21 && splits > 1)) continue;
-        for (const tile of tileCandidates.map((t) => ({ ...t, kg }))) {
+        // Ranges of K shared out to thread groups, or taken one after the other.
+        for (const tile of tileCandidates.flatMap((t) =>
+          [...new Set([kg, 1])].map((groups) => ({ ...t, kg: groups })),
+        )) {
+          if (tile.kg === 1 && kg > 1 && tile.tm * tile.tn > 64) continue;
           if (!tileFits(tile, gpuExecutor(session).traits) || tile.bm >= 2 * m || tile.bn >= 2 * n) continue;
           const tuned = new Map([
             [matmulKey(key), `k${kg}x${splits}`],
             [matmulKey(key, replicas), tileName(tile)],
           ]);
-          products.push(await prepare(session, shape, tuned, tileName(tile), splits));
+          products.push(await prepare(session, shape, tuned, tileName(tile), `k${kg}x${splits}`));
         }
       }
       await timeAll(products, shape);
     } finally {
       for (const { loaded } of products) loaded.destroy();
     }
-    const variants: TuneResult['variants'] = products.map(({ tile, splits, result, rounds }) => {
+    const variants: TuneResult['variants'] = products.map(({ tile, ranges, result, rounds }) => {
       const wrong = differs(result, products[0].result, k);
       const us = rounds.sort((x, y) => x - y)[rounds.length >> 1];
-      return { tile, splits, us, ...(wrong && { wrong }) };
+      return { tile, ranges, us, ...(wrong && { wrong }) };
     });
     variants.sort((a, b) => Number(a.wrong ?? false) - Number(b.wrong ?? false) || a.us - b.us);
     const best = variants[0];
-    const kg = /k(\d+)/.exec(best.tile)![1];
-    if (!fixed) winners.set(matmulKey(key), `k${kg}x${best.splits}`);
+    if (!fixed) winners.set(matmulKey(key), best.ranges);
     winners.set(matmulKey(key, replicas), best.tile);
     results.push({ ...shape, variants });
     const rate = (us: number) => ((2 * m * n * k * replicas) / us / 1e6).toFixed(1);
@@ -100,7 +102,7 @@ export async function tuneMatmul(
       `${form} ${replicas} x ${m} x ${n} x ${k}: ` +
         variants
           .slice(0, 4)
-          .map((v) => `${v.tile} x${v.splits} ${v.us.toFixed(1)} us ${rate(v.us)} TFLOP/s${v.wrong ? ' WRONG' : ''}`)
+          .map((v) => `${v.tile} ${v.ranges} ${v.us.toFixed(1)} us ${rate(v.us)} TFLOP/s${v.wrong ? ' WRONG' : ''}`)
           .join(', '),
     );
   }
@@ -109,7 +111,7 @@ export async function tuneMatmul(
 
 interface Prepared {
   tile: string;
-  splits: number;
+  ranges: string; // groups x splits of K, as in the cache
   loaded: LoadedProgram;
   result: Float32Array;
   rounds: number[]; // microseconds a product
@@ -120,7 +122,7 @@ async function prepare(
   { form, m, n, k, replicas }: TuneShape,
   tuned: ReadonlyMap<string, string>,
   tile: string,
-  splits: number,
+  ranges: string,
 ): Promise<Prepared> {
   const builder = new ProgramBuilder(replicas);
   const a = builder.persistent('a', form === 'TN' ? [k, m] : [m, k]);
@@ -140,7 +142,7 @@ async function prepare(
   loaded.write(a, noise(m * k * replicas, 1));
   loaded.write(b, noise(k * n * replicas, 2));
   await loaded.run('product');
-  return { tile, splits, loaded, result: (await loaded.read(c)) as Float32Array, rounds: [] };
+  return { tile, ranges, loaded, result: (await loaded.read(c)) as Float32Array, rounds: [] };
 }
 
 /** Five rounds over all, each about 3 ms of work; the first warms the clock up and is dropped. */
