@@ -2,10 +2,9 @@
 //   output[r, b, t] = relu(scale * sum_j x(b, t*stride - padding + j) W[j] + position[t]),   W[j]: v x width
 // with x(token u) = W row u (plain), or whitened: c1 (W[j,u] - S[j] / v) and, at the masked position, v^-1/2 S[j];
 // c1 = (1 - 1/v)^-1/2, S[j] = sum_u W[j,u]. Exact, up to rounding.
-// One thread owns one channel of up to ROWS windows and makes the column sums S once for all of them. Tokens are read
-// before any weight and every load is unconditional, so that many are under way at once.
-const ROWS = 16u;
-
+// One thread owns one Value of channels (f32, or four as vec4f; width and strides count Values) of up to ROWS windows and
+// makes the column sums S once for all of them. Tokens are read before any weight and every load is unconditional, so that
+// many are under way at once. Value and ROWS are put in front of this text; #for is written out (src/gpu/unroll.ts).
 struct Params {
   batch: u32, windows: u32, length: u32, width: u32,
   v: u32, filterSize: u32, stride: u32, padding: u32,
@@ -15,9 +14,9 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> tokens: array<u32>;
-@group(0) @binding(2) var<storage, read> weight: array<f32>;
-@group(0) @binding(3) var<storage, read> position: array<f32>;
-@group(0) @binding(4) var<storage, read_write> output: array<f32>;
+@group(0) @binding(2) var<storage, read> weight: array<Value>;
+@group(0) @binding(3) var<storage, read> position: array<Value>;
+@group(0) @binding(4) var<storage, read_write> output: array<Value>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid: u32) {
@@ -32,42 +31,42 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   let w0 = r * p.weightReplica + g * p.filterSize * p.v * p.width + c;
   let c1 = inverseSqrt(1.0 - 1.0 / f32(p.v));
   let row0 = wid.y * ROWS;
-  var sums: array<f32, ROWS>;
-  for (var i = 0u; i < ROWS; i++) { sums[i] = 0.0; }
+#for i < ROWS
+  let b{i} = min(row0 + {i}u, rows - 1u) / perSentence;
+  let t{i} = g + min(row0 + {i}u, rows - 1u) % perSentence;
+  var sum{i} = Value();
+#end
   for (var j = 0u; j < p.filterSize; j++) {
     let wj = w0 + j * p.v * p.width;
-    var token: array<u32, ROWS>;
-    var kind: array<u32, ROWS>; // 0 outside, 1 a token, 2 the masked position
-    for (var i = 0u; i < ROWS; i++) {
-      let row = min(row0 + i, rows - 1u);
-      let t = g + row % perSentence;
-      let at = i32(t * p.stride + j) - i32(p.padding);
-      let inside = at >= 0 && at < i32(p.length);
-      kind[i] = select(0u, select(1u, 2u, p.whitened == 1u && at == p.masked), inside);
-      let place = r * p.tokenReplica + (row / perSentence) * p.tokenRow + p.firstToken + u32(clamp(at, 0, i32(p.length) - 1));
-      token[i] = tokens[place];
-    }
-    var columnSum = 0.0;
+#for i < ROWS
+    let at{i} = i32(t{i} * p.stride + j) - i32(p.padding);
+    let token{i} = tokens[r * p.tokenReplica + b{i} * p.tokenRow + p.firstToken + u32(clamp(at{i}, 0, i32(p.length) - 1))];
+#end
+    var columnSum = Value();
     if (p.whitened == 1u) {
       for (var u = 0u; u < p.v; u++) { columnSum += weight[wj + u * p.width]; }
     }
     let mean = columnSum / f32(p.v);
     let masked = columnSum * inverseSqrt(f32(p.v));
-    for (var i = 0u; i < ROWS; i++) {
-      let w = weight[wj + token[i] * p.width];
-      let x = select(sums[i] + w, fma(c1, w - mean, sums[i]), p.whitened == 1u);
-      sums[i] = select(select(sums[i], x, kind[i] == 1u), sums[i] + masked, kind[i] == 2u);
+#for i < ROWS
+    let w{i} = weight[wj + token{i} * p.width];
+#end
+#for i < ROWS
+    if (at{i} >= 0 && at{i} < i32(p.length)) { // else outside the sentence
+      if (p.whitened == 0u) {
+        sum{i} += w{i};
+      } else {
+        sum{i} = select(fma(Value(c1), w{i} - mean, sum{i}), sum{i} + masked, at{i} == p.masked);
+      }
     }
+#end
   }
-  for (var i = 0u; i < ROWS; i++) {
-    let row = row0 + i;
-    if (row < rows) {
-      let b = row / perSentence;
-      let t = g + row % perSentence;
-      var y = sums[i] * p.scale;
-      if (p.positionRows > 0u) { y += position[r * p.positionReplica + (t % p.positionRows) * p.width + c]; }
-      if (p.relu == 1u) { y = max(y, 0.0); }
-      output[r * p.outputReplica + (b * p.windows + t) * p.width + c] = y;
-    }
+#for i < ROWS
+  if (row0 + {i}u < rows) {
+    var y = sum{i} * p.scale;
+    if (p.positionRows > 0u) { y += position[r * p.positionReplica + (t{i} % p.positionRows) * p.width + c]; }
+    if (p.relu == 1u) { y = max(y, Value()); }
+    output[r * p.outputReplica + (b{i} * p.windows + t{i}) * p.width + c] = y;
   }
+#end
 }

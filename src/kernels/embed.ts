@@ -1,6 +1,7 @@
 import forwardSource from '../../shaders/embed.wgsl';
 import { ShapeError } from '../core/errors.js';
 import { type Dispatch, f32, read, write } from '../gpu/dispatch.js';
+import { unroll } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type ParamValue, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/embed.js';
@@ -140,24 +141,36 @@ export function wasmWords(s: EmbedParams, tensors: Record<string, Tensor | undef
   ];
 }
 
+/** Channels go four at a time where every stride allows it. What a shader needs to know in front of its text. */
+export function valueType(width: number, tensors: readonly (Tensor | undefined)[]): { lanes: number; prelude: string } {
+  const whole = [width, ...tensors.map((t) => t?.replicaStride ?? 0)].every((x) => x % 4 === 0);
+  return whole ? { lanes: 4, prelude: 'alias Value = vec4f;\n' } : { lanes: 1, prelude: 'alias Value = f32;\n' };
+}
+
 function lower(call: Call): Dispatch[] {
   const s = call.params as unknown as EmbedParams;
   const { tokens, weight, position } = call.inputs;
   const { output } = call.outputs;
   const rows = s.local ? s.batch : s.batch * s.windows;
+  const batches = output.shape[0] * (s.local ? s.windows : 1);
+  const { lanes, prelude } = valueType(s.width, [weight, position, output]);
+  const columns = Math.ceil(s.width / lanes / 64);
+  // Many windows a thread share the column sums; few fill a GPU. No output depends on it.
+  const ROWS = [16, 8].find((n) => columns * (rows / n) * batches >= 1024) ?? 4;
+  const strides = [weight.replicaStride, position?.replicaStride ?? 0, output.replicaStride];
   return [
     {
       shader: 'embed',
-      source: forwardSource,
+      source: `${prelude}const ROWS = ${ROWS}u;\n${unroll(forwardSource, { ROWS })}`,
       uniforms: [
-        ...[s.batch, s.windows, s.length, s.width],
+        ...[s.batch, s.windows, s.length, s.width / lanes],
         ...[s.v, s.filter, s.stride, s.padding],
         ...[s.firstToken, s.tokenRow, s.masked, Number(s.local)],
-        ...[tokens.replicaStride, weight.replicaStride, position?.replicaStride ?? 0, output.replicaStride],
+        ...[tokens.replicaStride, ...strides.map((x) => x / lanes)],
         ...[Number(s.whitened), position ? elementsPerReplica(position) / s.width : 0, Number(s.relu), f32(s.scale)],
       ],
       bindings: [read(tokens), read(weight), read(position), write(output)],
-      workgroups: [Math.ceil(s.width / 64), Math.ceil(rows / 16), output.shape[0] * (s.local ? s.windows : 1)],
+      workgroups: [columns, Math.ceil(rows / ROWS), batches],
     },
   ];
 }

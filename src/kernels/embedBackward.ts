@@ -1,12 +1,13 @@
 import backwardSource from '../../shaders/embedBackward.wgsl';
 import { ShapeError } from '../core/errors.js';
 import { type AdapterTraits, type Dispatch, f32, read, type Scratch, write } from '../gpu/dispatch.js';
+import { unroll } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/embed.js';
 import { partsFor } from '../wasm/command.js';
 import { type CaseShape, embedShapes } from './embed.cases.js';
-import { type EmbedOptions, type EmbedParams, shapeOf, wasmWords } from './embed.js';
+import { type EmbedOptions, type EmbedParams, shapeOf, valueType, wasmWords } from './embed.js';
 import { sumSplits } from './splits.js';
 import type { HostViews, KernelCase, KernelSpec } from './types.js';
 
@@ -65,36 +66,47 @@ export const embedBackwardKernel: KernelSpec = {
   cases: embedShapes.map(([name, shape]) => backwardCase(name, shape)),
 };
 
-function lower(call: Call, _traits: AdapterTraits, scratch: Scratch): Dispatch[] {
+function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
   const s = call.params as unknown as EmbedParams;
   const { tokens, output, dOutput } = call.inputs;
   const { dWeight } = call.outputs;
   const replicas = dWeight.shape[0];
   const groups = s.local ? s.windows : 1;
   const rows = s.local ? s.batch : s.batch * s.windows;
-  // Short ranges hide the latency of the serial sum; at most 64 of them. Depends on one replica's shape only.
-  const rowsPerSplit = Math.max(64, Math.ceil(rows / 64));
+  const { lanes, prelude } = valueType(s.width, [output, dOutput, dWeight]);
+  // A workgroup of at most 256 threads: 4 Values of channels, up to 32 symbols in spans of 4 or 8, 16 parts of the windows
+  // (a processor gains nothing from parts, and compiles fewer rows faster).
+  const QUADS = 4;
+  const PARTS = traits.software ? 2 : 16;
+  const ROWS = traits.software ? 2 : 8;
+  const PAIRS = s.v > 16 ? 4 : 2;
+  const SPANS = Math.min(4, Math.ceil(s.v / (2 * PAIRS)));
+  const constants = { QUADS, PARTS, PAIRS, SPANS, ROWS };
+  const columns = Math.ceil(s.width / lanes / QUADS);
+  const shares = s.filter * Math.ceil(s.v / (SPANS * PAIRS * 2));
+  // Ranges of windows cost a second dispatch: only for long sums or few workgroups. Depends on one replica's shape only.
+  const wanted = Math.max(rows / 2048, Math.min(64 / (columns * shares * groups), rows / 512));
+  const rowsPerSplit = Math.ceil(rows / Math.max(1, Math.min(64, Math.floor(wanted))));
   const splits = Math.ceil(rows / rowsPerSplit);
-  const entries = s.filter * s.v;
-  // 64 slots of sums: whole vocabularies of as many filter taps as fit, or a part of one, and two slots more for each tap.
-  const symbols = Math.min(s.v, 62);
-  const filters = Math.min(s.filter, Math.floor(64 / (symbols + 2)));
-  const shares = Math.ceil(s.filter / filters) * Math.ceil(s.v / symbols);
-  const elements = groups * entries * s.width;
+  const elements = groups * s.filter * s.v * s.width;
   const target = splits === 1 ? dWeight : scratch(0, [splits, replicas * elements]);
   const main: Dispatch = {
     shader: 'embedBackward',
-    source: backwardSource,
+    source: [
+      prelude,
+      ...Object.entries(constants).map(([name, value]) => `const ${name} = ${value}u;\n`),
+      unroll(backwardSource, constants),
+    ].join(''),
     uniforms: [
-      ...[s.batch, s.windows, s.length, s.width],
+      ...[s.batch, s.windows, s.length, s.width / lanes],
       ...[s.v, s.filter, s.stride, s.padding],
       ...[s.firstToken, s.tokenRow, s.masked, Number(s.local)],
-      ...[tokens.replicaStride, output?.replicaStride ?? 0, dOutput.replicaStride, dWeight.replicaStride],
+      ...[tokens.replicaStride, ...[output, dOutput, dWeight].map((t) => (t?.replicaStride ?? 0) / lanes)],
       ...[Number(s.whitened), Number(s.relu), f32(s.scale), rowsPerSplit],
-      ...[splits, replicas, filters, symbols],
+      ...[splits, replicas],
     ],
     bindings: [read(tokens), read(output), read(dOutput), write(target)],
-    workgroups: [Math.ceil(s.width / 64), shares, replicas * groups * splits],
+    workgroups: [columns, shares, replicas * groups * splits],
   };
   return splits === 1 ? [main] : [main, sumSplits(target, dWeight, elements, splits)];
 }
