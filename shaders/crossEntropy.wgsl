@@ -1,24 +1,8 @@
 // Softmax cross-entropy of rows of logits, forward and backward in one pass, with accuracy:
 //   loss = max - z[t] + log sum exp(z - max);   dLogits = (softmax - onehot(t)) / rows
-// LANES neighbouring threads share a row; a workgroup goes over ROWS rows a lane group. Its sums of loss and of correct
-// rows go to `record` if it is the only one, else to partial sums that crossEntropyRecord.wgsl adds in order.
+// LANES neighbouring threads share a row; a workgroup goes over rowsPerGroup rows a lane group.
 override LANES = 1u; // a power of two
-override GRADIENT = true;
 
-struct Params {
-  rows: u32, classes: u32, rowsPerSentence: u32, targetRow: u32,
-  targetOffset: u32, ring: u32, clockWord: u32, rowsPerGroup: u32,
-  logitsReplica: u32, targetReplica: u32, clockReplica: u32, dLogitsReplica: u32,
-  recordReplica: u32, blocks: u32,
-}
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> logits: array<f32>;
-@group(0) @binding(2) var<storage, read> targets: array<u32>;
-@group(0) @binding(3) var<storage, read> clock: array<u32>;
-@group(0) @binding(4) var<storage, read_write> dLogits: array<f32>;
-@group(0) @binding(5) var<storage, read_write> record: array<f32>; // [R, ring, 2], or partial sums [R, blocks, 2]
-
-const THREADS = 256u;
 var<workgroup> value: array<f32, THREADS>;
 var<workgroup> index: array<u32, THREADS>;
 
@@ -72,8 +56,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
       workgroupBarrier();
     }
     if (inside) {
-      let sentence = row / p.rowsPerSentence;
-      let t = targets[r * p.targetReplica + sentence * p.targetRow + p.targetOffset + row % p.rowsPerSentence];
+      let t = targetOf(r, row);
       if (lane == 0u) {
         lossSum += (best - logits[base + t]) + log(sum);
         correctSum += select(0.0, 1.0, at == t);
@@ -87,29 +70,5 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
       }
     }
   }
-  // Tree sums over the workgroup, loss first, then correct rows.
-  value[tid] = lossSum;
-  for (var s = THREADS / 2u; s > 0u; s /= 2u) {
-    workgroupBarrier();
-    if (tid < s) { value[tid] += value[tid + s]; }
-  }
-  workgroupBarrier();
-  let loss = value[0];
-  workgroupBarrier();
-  value[tid] = correctSum;
-  for (var s = THREADS / 2u; s > 0u; s /= 2u) {
-    workgroupBarrier();
-    if (tid < s) { value[tid] += value[tid + s]; }
-  }
-  workgroupBarrier();
-  if (tid == 0u) {
-    if (p.blocks == 1u) {
-      let slot = r * p.recordReplica + (clock[r * p.clockReplica + p.clockWord] % p.ring) * 2u;
-      record[slot] = loss / f32(p.rows);
-      record[slot + 1u] = value[0] / f32(p.rows);
-    } else {
-      record[(r * p.blocks + wid.x) * 2u] = loss;
-      record[(r * p.blocks + wid.x) * 2u + 1u] = value[0];
-    }
-  }
+  finish(r, wid.x, tid, vec2f(lossSum, correctSum));
 }

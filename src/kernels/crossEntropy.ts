@@ -1,8 +1,10 @@
 import source from '../../shaders/crossEntropy.wgsl';
+import coreSource from '../../shaders/crossEntropy_core.wgsl';
 import rowsSource from '../../shaders/crossEntropy_rows.wgsl';
 import recordSource from '../../shaders/crossEntropyRecord.wgsl';
 import { ShapeError } from '../core/errors.js';
-import { type Dispatch, read, type Scratch, write } from '../gpu/dispatch.js';
+import { type AdapterTraits, type Dispatch, read, type Scratch, write } from '../gpu/dispatch.js';
+import { unroll } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/crossEntropy.js';
@@ -94,24 +96,28 @@ export const crossEntropyKernel: KernelSpec = {
   cases: cases(),
 };
 
-const THREADS = 256;
-
-function lower(call: Call, _traits: unknown, scratch: Scratch): Dispatch[] {
+function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
   const p = call.params as unknown as Params;
   const { logits, targets, clock } = call.inputs;
   const { dLogits, record } = call.outputs;
   const replicas = logits.shape[0];
   const lanes = p.classes >= 512 ? 64 : p.classes >= 64 ? 8 : 1;
-  const teams = THREADS / lanes;
+  const strides = [p.classes, logits.replicaStride, dLogits?.replicaStride ?? 0];
+  const inRegisters = p.classes <= 32 && strides.every((x) => x % 4 === 0);
   // One workgroup does it all for a small batch; larger ones spread over workgroups.
+  const staged = inRegisters && p.rows > 4096 && !traits.software;
+  const threads = staged ? 64 : 256;
+  const teams = threads / lanes;
   const rowsPerGroup = p.rows <= 2 * teams ? Math.ceil(p.rows / teams) : p.rows > 2 ** 18 ? 4 : 1;
   const blocks = Math.ceil(p.rows / (teams * rowsPerGroup));
   const target = blocks === 1 ? record : scratch(0, [replicas, blocks, 2]);
-  const strides = [p.classes, logits.replicaStride, dLogits?.replicaStride ?? 0];
-  const inRegisters = p.classes <= 32 && strides.every((x) => x % 4 === 0);
+  const prelude = `alias Value = ${inRegisters ? 'vec4f' : 'f32'};\nconst THREADS = ${threads}u;\n`;
+  const shape = { QUADS: p.classes / 4, STAGED: Number(staged), DIRECT: Number(!staged) };
   const main: Dispatch = {
     shader: inRegisters ? 'crossEntropy_rows' : 'crossEntropy',
-    source: inRegisters ? `const QUADS = ${p.classes / 4}u;\n${rowsSource}` : source,
+    source: inRegisters
+      ? `${prelude}const QUADS = ${shape.QUADS}u;\n${coreSource}${unroll(rowsSource, shape)}`
+      : prelude + coreSource + source,
     constants: { ...(!inRegisters && { LANES: lanes }), GRADIENT: Number(!!dLogits) },
     uniforms: [
       ...[p.rows, p.classes, p.rowsPerSentence, p.targetRow],
@@ -157,6 +163,7 @@ function cases(): KernelCase[] {
     ['last token', 37, 0, 16, true, 1],
     ['every token', 5, 7, 11, true, 1],
     ['evaluation of many rows', 3000, 0, 5, false, 1],
+    ['many rows, few classes', 4133, 0, 12, true, 1],
     ['huge logits', 9, 0, 6, true, 1e4],
     ['tiny logits', 9, 0, 6, true, 1e-6],
     ['eight lanes', 13, 0, 77, true, 2],
