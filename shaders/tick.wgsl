@@ -1,4 +1,4 @@
-// End of a step: step += 1, sample counter += batch (64 bit), and the next step's learning rate and Adam corrections.
+// Learning rate and Adam corrections of the step at hand, then step += 1 and sample counter += batch (64 bit).
 //   rate = base * schedule(step);  1 - beta^(t+1) = beta (1 - beta^t) + (1 - beta), which keeps its relative accuracy
 // One thread a replica. Words: src/core/clock.ts.
 struct Params { replicas: u32, batch: u32 }
@@ -11,8 +11,8 @@ struct Params { replicas: u32, batch: u32 }
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let r = id.x;
   if (r >= p.replicas) { return; }
-  let step = clock[r * 8u] + 1u;
-  clock[r * 8u] = step;
+  let step = clock[r * 8u];
+  clock[r * 8u] = step + 1u;
   let low = clock[r * 8u + 1u];
   clock[r * 8u + 1u] = low + p.batch;
   if (low + p.batch < low) { clock[r * 8u + 2u] += 1u; }

@@ -1,6 +1,6 @@
 /**
- * The end of a step: step += 1, sample counter += batch (64 bit), and the next step's learning rate and Adam corrections;
- * the twin of shaders/tick.wgsl. 1 - beta^(t+1) = beta (1 - beta^t) + (1 - beta), which keeps its relative accuracy.
+ * Learning rate and Adam corrections of the step at hand, then step += 1 and sample counter += batch (64 bit); the twin of
+ * shaders/tick.wgsl. 1 - beta^(t+1) = beta (1 - beta^t) + (1 - beta), which keeps its relative accuracy.
  */
 import { cos1 } from '../math';
 import { shareOf } from '../share';
@@ -20,8 +20,8 @@ export function tick(p: usize, thread: u32, threads: u32): void {
     const hyper = load<u32>(p, HYPER) + 64 * r;
     const clock = load<u32>(p, CLOCK) + 32 * r;
     const pace = load<u32>(p, PACE) + 16 * r;
-    const step = load<u32>(clock) + 1;
-    store<u32>(clock, step);
+    const step = load<u32>(clock);
+    store<u32>(clock, step + 1);
     store<u64>(clock, load<u64>(clock, 4) + load<u32>(p, BATCH), 4); // low word, high word
     store<f32>(pace, load<f32>(hyper, 8) * load<f32>(pace, 4) + load<f32>(hyper, 40), 4);
     store<f32>(pace, load<f32>(hyper, 12) * load<f32>(pace, 8) + load<f32>(hyper, 44), 8);

@@ -19,6 +19,6 @@ export const hyperWords = {
 } as const;
 export const HYPER_WORDS = 16;
 
-/** pace: f32 [R, 4], what the plan keeps for the current step. correction1 = 1 - beta1^t, correction2 = 1 - beta2^t. */
+/** pace: f32 [R, 4], what the plan keeps for the step at hand; zero before the first. correction1 = 1 - beta1^t, correction2 = 1 - beta2^t. */
 export const paceWords = { rate: 0, correction1: 1, correction2: 2 } as const;
 export const PACE_WORDS = 4;

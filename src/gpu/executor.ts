@@ -163,7 +163,8 @@ export class GpuProgram implements LoadedProgram {
     if (!plan) throw new GpuError(`no plan ${name}; this program has ${[...this.#plans.keys()].join(', ')}`);
     const gpu = this.executor.gpu;
     // Software drivers run a submit to its end before anything else gets the core: keep submits short there.
-    const dispatchesPerSubmit = gpu.info.software ? 256 : 4096;
+    // A GPU starts on a submit while the next one is encoded (1 to 2 us a dispatch): short ones, several under way.
+    const dispatchesPerSubmit = gpu.info.software ? 256 : 512;
     const stepsPerSubmit = Math.max(1, Math.floor(dispatchesPerSubmit / Math.max(1, plan.length)));
     for (let done = 0; done < times; done += stepsPerSubmit) {
       gpu.check();
@@ -182,7 +183,7 @@ export class GpuProgram implements LoadedProgram {
       const finished = gpu.guard(this.#device.queue.onSubmittedWorkDone());
       finished.catch(() => {}); // who waits for it is told; nobody may come to wait when the device is lost
       this.#pending.push(finished);
-      if (this.#pending.length > 2) await this.#pending.shift();
+      if (this.#pending.length > 4) await this.#pending.shift();
     }
     gpu.check();
   }

@@ -16,7 +16,10 @@ export interface TickOptions {
   pace: Tensor; // f32 [R, 4]
 }
 
-/** Adds the end of a step: counters, next learning rate, next bias corrections. */
+/**
+ * Adds the learning rate and bias corrections of the step at hand, after which the counters show the next one. Between the
+ * last reader of the clock and the optimiser it costs nothing: it shares no buffer with the backward pass, so both run at once.
+ */
 export function tick(plan: PlanBuilder, o: TickOptions): void {
   const sizes = [o.clock, o.hyper, o.pace].map(elementsPerReplica);
   if (sizes.join() !== [CLOCK_WORDS, HYPER_WORDS, PACE_WORDS].join())

@@ -1,10 +1,10 @@
 import { clockWords, hyperWords, paceWords } from '../core/clock.js';
 import { scheduleFactor } from '../core/schedule.js';
 
-/** float64 reference of the end of a step for one replica: counters, learning rate, Adam corrections. */
+/** float64 reference for one replica: learning rate and Adam corrections of the step at hand, then the counters move on. */
 export function tick(batch: number, clock: Uint32Array, hyper: Float64Array, pace: Float64Array): void {
-  const step = clock[clockWords.step] + 1;
-  clock[clockWords.step] = step;
+  const step = clock[clockWords.step];
+  clock[clockWords.step] = step + 1;
   const low = clock[clockWords.sampleLow] + batch;
   clock[clockWords.sampleLow] = low; // wraps modulo 2^32
   if (low >= 2 ** 32) clock[clockWords.sampleHigh] += 1;

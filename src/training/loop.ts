@@ -197,7 +197,7 @@ class Run {
     this.#step = checkpoint.step;
     this.#elapsedBefore = checkpoint.elapsedMs;
     const rates = old.filter((r) => r.type === 'rate').filter((r) => r.step <= this.#step);
-    if (rates.length) await trainer.scaleRate(rates[rates.length - 1].factor, true);
+    if (rates.length) trainer.scaleRate(rates[rates.length - 1].factor);
   }
 
   /** Writes what identifies the run, and drops records from after the checkpoint: they will be made again. */
@@ -265,7 +265,7 @@ class Run {
       trainer,
       save: () => this.#save(trainer),
       scaleRate: async (factor) => {
-        await trainer.scaleRate(factor);
+        trainer.scaleRate(factor);
         await this.#save(trainer);
         await this.#emit({ type: 'rate', step: this.#step, factor });
       },

@@ -1,7 +1,7 @@
 /** The pieces of a training step as plan calls: state tensors, loss, backward pass, optimiser. */
-import { CLOCK_WORDS, clockWords, HYPER_WORDS, hyperWords, PACE_WORDS, paceWords } from '../core/clock.js';
+import { CLOCK_WORDS, clockWords, HYPER_WORDS, hyperWords, PACE_WORDS } from '../core/clock.js';
 import type { Experiment } from '../core/experiment.js';
-import { scheduleFactor, schedules } from '../core/schedule.js';
+import { schedules } from '../core/schedule.js';
 import { adamw } from '../kernels/adamw.js';
 import { clip } from '../kernels/clip.js';
 import { crossEntropy } from '../kernels/crossEntropy.js';
@@ -64,7 +64,7 @@ export function declareMoments(builder: ProgramBuilder, kind: Experiment['optimi
   return (kind === 'sgd' ? ['velocity'] : ['moment1', 'moment2']).map((name) => builder.block(name));
 }
 
-/** Clips the gradients where the optimiser asks for it, changes the weights, and moves the clock on. */
+/** Clips the gradients where the optimiser asks for it, moves the clock on, and changes the weights. */
 export function addUpdate(
   plan: PlanBuilder,
   { kind, clip: maxNorm }: Pick<Experiment['optimiser'], 'kind' | 'clip'>,
@@ -73,6 +73,7 @@ export function addUpdate(
   state: StepState,
   batch: number,
 ): void {
+  tick(plan, { label: 'pace', batch, hyper: state.hyper, clock: state.clock, pace: state.pace });
   if (maxNorm !== undefined) {
     const sums = plan.activation('norm', [2]);
     reduce(plan, { label: 'gradient norm', input: grads, sums, nonFinite: plan.activation('bad', [1], 'u32') });
@@ -81,7 +82,6 @@ export function addUpdate(
   const blocks = { params: plan.program.block('params'), grads, hyper: state.hyper, pace: state.pace };
   if (kind === 'sgd') sgd(plan, { label: 'update', ...blocks, velocity: moments[0] });
   else adamw(plan, { label: 'update', ...blocks, moment1: moments[0], moment2: moments[1] });
-  tick(plan, { label: 'next step', batch, hyper: state.hyper, clock: state.clock, pace: state.pace });
 }
 
 /** One replica's hyper row [16]. rateFactor: of the model's scaling. steps: planned optimiser steps. */
@@ -104,15 +104,5 @@ export function hyperRow(
   row[hyperWords.floor] = schedule.floor;
   row[hyperWords.oneMinusBeta1] = 1 - adam.beta1;
   row[hyperWords.oneMinusBeta2] = 1 - adam.beta2;
-  return row;
-}
-
-/** The pace row [4] of step 0, from a hyper row. */
-export function firstPace(hyper: Float64Array): Float64Array {
-  const row = new Float64Array(PACE_WORDS);
-  const h = (word: keyof typeof hyperWords) => hyper[hyperWords[word]];
-  row[paceWords.rate] = h('rate') * scheduleFactor(0, h('schedule'), h('warmup'), h('steps'), h('floor'));
-  row[paceWords.correction1] = h('oneMinusBeta1');
-  row[paceWords.correction2] = h('oneMinusBeta2');
   return row;
 }

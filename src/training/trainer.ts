@@ -1,4 +1,4 @@
-import { clockWords, hyperWords, PACE_WORDS, paceWords } from '../core/clock.js';
+import { clockWords, hyperWords, PACE_WORDS } from '../core/clock.js';
 import { fillNormal } from '../core/normal.js';
 import type { SafeFile } from '../core/safetensors.js';
 import { type Key, streamKey, threefry } from '../core/threefry.js';
@@ -9,7 +9,7 @@ import type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import { type Member, plannedSteps } from './members.js';
 import { type TrainingProgram, trainingProgram } from './program.js';
-import { firstPace, hyperRow } from './step.js';
+import { hyperRow } from './step.js';
 
 export interface Evaluation {
   loss: number; // nats, mean over the test set
@@ -60,7 +60,7 @@ export class Trainer {
     for (const { tensor, data } of training.constants) loaded.write(tensor, data);
     const hypers = members.map((member) => this.#hyper(member));
     loaded.write(training.state.hyper, packRows(hypers));
-    loaded.write(training.state.pace, packRows(hypers.map(firstPace)));
+    loaded.write(training.state.pace, new Float64Array(PACE_WORDS * members.length));
     const weights = packRows(members.map((member) => initialWeights(training, member, init)));
     loaded.write(training.params, weights);
     loaded.write(training.best, weights);
@@ -123,21 +123,11 @@ export class Trainer {
     }));
   }
 
-  /**
-   * Multiplies the learning rate of the experiment by `factor` from the next step on. alreadyPaced: the rate of that step is
-   * in place, as after `restore`.
-   */
-  async scaleRate(factor: number, alreadyPaced = false): Promise<void> {
-    const { state } = this.training;
+  /** Multiplies the learning rate of the experiment by `factor` from the next step on. */
+  scaleRate(factor: number): void {
     const hypers = this.members.map((member) => this.#hyper(member));
     for (const row of hypers) row[hyperWords.rate] *= factor;
-    this.loaded.write(state.hyper, packRows(hypers));
-    if (!alreadyPaced) {
-      const pace = Float64Array.from(await this.loaded.read(state.pace));
-      for (let r = 0; r < this.members.length; r++) pace[r * PACE_WORDS + paceWords.rate] *= factor / this.#rateFactor;
-      this.loaded.write(state.pace, pace);
-    }
-    this.#rateFactor = factor;
+    this.loaded.write(this.training.state.hyper, packRows(hypers));
   }
 
   /** Continues from saved states, one a replica. */
@@ -159,8 +149,6 @@ export class Trainer {
   destroy(): void {
     this.loaded.destroy();
   }
-
-  #rateFactor = 1;
 
   #hyper({ experiment }: Member): Float64Array {
     const { rateFactor } = modelSpec(experiment.model.kind);

@@ -1,4 +1,5 @@
 /** Replays golden cases made with the authors' PyTorch code through any executor. */
+import { PACE_WORDS } from '../core/clock.js';
 import { parseExperiment } from '../core/experiment.js';
 import { decodeSafetensors, type SafeFile } from '../core/safetensors.js';
 import { fromDisk, toDisk } from '../models/disk.js';
@@ -7,7 +8,7 @@ import { declare, type Model, modelShape } from '../models/types.js';
 import { ProgramBuilder } from '../plan/builder.js';
 import type { Executor, LoadedProgram } from '../plan/executor.js';
 import type { Tensor } from '../plan/types.js';
-import { addLossAndGradient, addUpdate, declareMoments, declareState, firstPace, hyperRow, targetsOf } from './step.js';
+import { addLossAndGradient, addUpdate, declareMoments, declareState, hyperRow, targetsOf } from './step.js';
 
 export interface GroupResult {
   worst: number; // largest |got - want| / (largest |want| of its tensor), over the group's tensors
@@ -136,7 +137,7 @@ class GoldenRun {
       Float64Array.from({ length: values.length * replicas }, (_, i) => values[i % values.length]);
     loaded.write(builder.block('params'), repeat(row));
     loaded.write(state.hyper, repeat(hyper));
-    loaded.write(state.pace, repeat(firstPace(hyper)));
+    loaded.write(state.pace, new Float64Array(PACE_WORDS * replicas));
     loaded.write(tokens, repeat(golden.tensors.get('tokens')!.data as Int32Array));
     if (c.mode === 'class') loaded.write(roots, repeat(golden.tensors.get('targets')!.data as Int32Array));
     return new GoldenRun(model, loaded, probed.logits);

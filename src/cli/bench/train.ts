@@ -52,7 +52,7 @@ export function addBenchTrain(program: Command, io: CommandContext): void {
     ])
     .option('--batches <n,n>', 'sentences a step', numbers, [128, 1024])
     .option('--replicas <n,n>', 'copies side by side', numbers, [1, 16])
-    .option('--steps <n>', 'steps a round, five rounds', Number, 100)
+    .option('--steps <n>', 'steps a round, five rounds', Number, 300)
     .option('--profile', 'also the time of every dispatch or command')
     .option('--executor <name>', 'what computes: webgpu or wasm (default: webgpu on a real GPU, else wasm)')
     .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
