@@ -17,6 +17,9 @@ for (const stream of [process.stdout, process.stderr])
     process.exit(report(new FileError(`cannot write standard output: ${reason(error)}`, { cause: error })));
   });
 
+// A limit on the size of files (ulimit -f) is the failure of a write, not the sudden end of the process.
+if (!('Deno' in globalThis)) process.on('SIGXFSZ', () => {});
+
 process.exitCode = await main();
 
 async function main(): Promise<number> {

@@ -201,6 +201,7 @@ const remedies: Record<string, string> = {
   EROFS: 'the file system is read-only; choose another --out',
   ENOSPC: 'the disk is full; free some space and continue with --resume',
   EDQUOT: 'your quota is used up; free some space and continue with --resume',
+  EFBIG: 'files may not be that large there (ulimit -f); lift the limit and continue with --resume',
   ENOTDIR: 'a part of the path is a file; choose another --out',
   EEXIST: 'there is a file of that name; choose another --out',
 };
