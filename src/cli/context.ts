@@ -36,7 +36,9 @@ export function number(min = -Infinity, max = Infinity): (text: string) => numbe
   return (text) => {
     const value = Number(text);
     if (!text.trim() || !Number.isFinite(value) || value < min || value > max)
-      throw new InvalidArgumentError(`A number from ${min} to ${max} is wanted.`);
+      throw new InvalidArgumentError(
+        `A number ${max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`} is wanted.`,
+      );
     return value;
   };
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { InputError } from './errors.js';
 import { nearest } from './nearest.js';
+import { wanted } from './wanted.js';
 
 z.config({ jitless: true }); // pages forbid eval
 
@@ -238,7 +239,15 @@ function explain(issue: z.core.$ZodIssue, raw: unknown): string {
   }
   if (issue.code === 'invalid_union' && 'discriminator' in issue)
     return `${path}: got ${JSON.stringify((value as { kind?: unknown })?.kind ?? value)}; pass one of ${kindsOf(issue.path.map(String)).join(', ')}`;
-  return `${path}: got ${JSON.stringify(value)}; ${issue.message}`;
+  const take = wanted(experimentJsonSchema(), issue.path, raw);
+  return `${path}: ${value === undefined ? 'missing' : `got ${text(value)}`}; ${take ? `pass ${take}` : issue.message}`;
+}
+
+/** As JSON, with the numbers that JSON has no text for; shortened. */
+function text(value: unknown): string {
+  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
+  const json = JSON.stringify(value) ?? String(value);
+  return json.length > 80 ? `${json.slice(0, 77)}...` : json;
 }
 
 function kindsOf(path: string[]): string[] {

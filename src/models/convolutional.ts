@@ -71,10 +71,11 @@ function meanFieldRate(config: { scaling: 'mean-field' | 'standard'; width: numb
 function hierarchical(config: Hierarchical, shape: ModelShape, local: boolean): Model {
   const { width, bias, scaling, filter = shape.s, depth = shape.L } = config;
   const positions = shape.length / filter ** depth;
+  const deepest = largestDepth(shape.length, filter);
   if (!Number.isInteger(positions))
     throw new InputError(
       `model.depth: ${depth} layers of filter ${filter} need a multiple of ${filter ** depth} tokens, the task has ` +
-        `${shape.length}; take a depth of at most ${largestDepth(shape.length, filter)}`,
+        `${shape.length}; take ${deepest ? `a depth of at most ${deepest}` : `model.filter = ${shape.s}, or another divisor of ${shape.length}`}`,
     );
   const layers = Array.from({ length: depth }, (_, k) => ({
     filter,

@@ -14,7 +14,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { hostname } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { FileError, FolderBusyError } from '../core/errors.js';
 import type { RunFolder } from '../training/folder.js';
 
@@ -23,7 +23,7 @@ const LOCK = 'run.lock';
 /** Opens (and makes) the folder and locks it. @throws FileError when another process holds it or it cannot be written. */
 export function openRunFolder(path: string): RunFolder {
   const directory = resolve(path);
-  guard(path, 'make the folder', () => mkdirSync(directory, { recursive: true }));
+  guard(path, 'make the folder', () => makeFolder(directory));
   const unlock = lock(directory, path);
   // What a killed process had begun to write.
   for (const file of readdirSync(directory))
@@ -67,6 +67,19 @@ export function folderHolder(path: string): string | undefined {
   const file = join(path, LOCK);
   const holder = statSync(file, { throwIfNoEntry: false }) && readHolder(file);
   return holder && alive(holder) ? `process ${holder.pid} on ${holder.host}` : undefined;
+}
+
+/** Not mkdir's own `recursive`: in a folder that takes no entries, such as /proc, Node 20 tries for ever. */
+function makeFolder(directory: string): void {
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return;
+  const parent = dirname(directory);
+  if (!statSync(parent, { throwIfNoEntry: false })) makeFolder(parent);
+  try {
+    mkdirSync(directory);
+  } catch (error) {
+    // Another process was faster.
+    if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) throw error;
+  }
 }
 
 function writeDurably(file: string, flags: 'w' | 'a', bytes: Uint8Array): void {
@@ -197,6 +210,7 @@ function guard<T>(name: string, what: string, work: () => T): T {
 }
 
 const remedies: Record<string, string> = {
+  ENOENT: 'no folder can be made there; choose another --out',
   EACCES: 'you may not write there; choose another --out',
   EROFS: 'the file system is read-only; choose another --out',
   ENOSPC: 'the disk is full; free some space and continue with --resume',

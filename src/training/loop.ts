@@ -151,10 +151,14 @@ class Run {
     const { folder, resume } = this.options;
     const experiment = await folder.read(files.experiment);
     if (experiment) {
-      let hash = 'unreadable';
+      let value: unknown;
       try {
-        hash = await contentHash(JSON.parse(new TextDecoder().decode(experiment)));
-      } catch {}
+        value = JSON.parse(new TextDecoder().decode(experiment));
+      } catch (cause) {
+        const text = `${folder.name}/${files.experiment}: not JSON, the file is damaged; restore it, or choose another --out`;
+        throw new FileError(text, { cause });
+      }
+      const hash = await contentHash(value);
       if (hash !== this.hash)
         throw new InputError(
           `${folder.name}: holds experiment ${hash}, this one is ${this.hash}; choose another folder with --out`,
@@ -171,11 +175,17 @@ class Run {
 
   #decode(training: TrainingProgram, bytes: Uint8Array): Checkpoint {
     const file = `${this.options.folder.name}/${files.checkpoint}`;
-    const checkpoint = decodeCheckpoint(bytes, file, this.hash, this.members.length, training);
-    for (const { state } of checkpoint.replicas)
-      if (stepOf(state) !== checkpoint.step)
-        throw new FileError(`${file}: replicas at different steps; the file is damaged`);
-    return checkpoint;
+    const remedy = 'restore a copy of it, or remove it to start again';
+    try {
+      const checkpoint = decodeCheckpoint(bytes, file, this.hash, this.members.length, training);
+      for (const { state } of checkpoint.replicas)
+        if (stepOf(state) !== checkpoint.step)
+          throw new FileError(`${file}: replicas at different steps; the file is damaged`);
+      return checkpoint;
+    } catch (error) {
+      if (error instanceof FileError) throw new FileError(`${error.message}; ${remedy}`, { cause: error });
+      throw error;
+    }
   }
 
   /** The digest of the weights that the run began with. @throws InputError when that is not what is given now. */

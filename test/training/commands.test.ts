@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -92,6 +92,24 @@ test('train --init starts from exported weights; files that do not fit are refus
   const cut = await train('cut', frozen, '--init', path('cut.safetensors'));
   assert.is(cut.code, 2);
   assert.match(cut.stderr, /InputError: --init .*the file is damaged/);
+});
+
+test('what is refused leaves no folder; a folder that cannot be made', async () => {
+  for (const [settings, says] of [
+    ['measures=["invariant"]', /measures: got "invariant"; did you mean invariance\?/],
+    ['budget.batch=9 budget.sentences=8', /budget.batch: 9 sentences a step, budget.sentences P = 8/],
+    ['model.filter=3', /take model.filter = 2, or another divisor of 4/],
+    ['grammar.rules=[[[[0,1]]]]', /rules: wanted 2 entries \(one entry per level, L\), got 1/],
+  ] as const) {
+    const { code, stderr } = await train('refused', `model=hcnn model.width=8 ${small} ${settings}`);
+    assert.is(code, 2);
+    assert.match(stderr, says);
+    assert.not.ok(existsSync(path('refused')));
+  }
+  if (!existsSync('/proc/version')) return;
+  const { code, stderr } = await train('unused', `model=hcnn model.width=8 ${small}`, '--out', '/proc/x/y');
+  assert.is(code, 1);
+  assert.match(stderr, /FileError: .*could not make the folder: E\w+; .*choose another --out/);
 });
 
 test('generate: sentences of a clm as JSON and as text; other models are refused', async () => {

@@ -8,12 +8,13 @@ import { type Experiment, experimentJsonSchema, parseExperiment } from '../../co
 import { decodeSafetensors, type SafeFile } from '../../core/safetensors.js';
 import { applySettings } from '../../core/settings.js';
 import { measures } from '../../measures/index.js';
-import { createModel } from '../../models/index.js';
 import { type OpenExecutor, openExecutor } from '../../platform/executor.js';
 import { openRunFolder } from '../../platform/nodeFolder.js';
 import { lossPlateaus } from '../../theory/losses.js';
 import { type Progress, train } from '../../training/loop.js';
 import { membersOf, plannedSteps, rulesOf } from '../../training/members.js';
+import { trainingProgram } from '../../training/program.js';
+import { initialWeights } from '../../training/trainer.js';
 import { weightsDigest } from '../../training/weights.js';
 import { type CommandContext, integer, number } from '../context.js';
 import { abortOnSignals, timeText } from '../running.js';
@@ -56,10 +57,12 @@ export function addTrain(program: Command, io: CommandContext): void {
       const experiment = readExperiment(file, options.set ?? []);
       const hash = await contentHash(experiment);
       const rules = rulesOf(experiment);
-      const model = createModel(experiment);
-      membersOf(experiment, rules);
       const init = options.init ? readWeights(options.init) : undefined;
-      const start = init ? `-init-${await weightsDigest(model, init)}` : '';
+      // Everything is checked before the folder is made.
+      const members = membersOf(experiment, rules);
+      const training = trainingProgram(members, measures);
+      if (init) initialWeights(training, members[0], init);
+      const start = init ? `-init-${await weightsDigest(training.model, init)}` : '';
       const out = options.out ?? join('out', `${hash}${start}`);
       io.log(`experiment ${hash}\n${JSON.stringify(experiment, null, 2)}`);
       const folder = openRunFolder(out);
