@@ -5,12 +5,17 @@
 // One thread owns one Value of channels (f32, or four as vec4f; width and strides count Values) of up to ROWS windows and
 // makes the column sums S once for all of them. Tokens are read before any weight and every load is unconditional, so that
 // many are under way at once. Value and ROWS are put in front of this text; #for is written out (src/gpu/unroll.ts).
+// Overrides, because a division by a number known to the compiler costs a tenth of the other.
+override PER_SENTENCE: u32; // windows of a sentence that one row of the grid walks over: all, or 1 where each has its filter
+override WHITENED = false;
+override RELU = false;
+
 struct Params {
   batch: u32, windows: u32, length: u32, width: u32,
   v: u32, filterSize: u32, stride: u32, padding: u32,
   firstToken: u32, tokenRow: u32, masked: i32, local: u32,
   tokenReplica: u32, weightReplica: u32, positionReplica: u32, outputReplica: u32,
-  whitened: u32, positionRows: u32, relu: u32, scale: f32,
+  positionRows: u32, scale: f32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> tokens: array<u32>;
@@ -27,13 +32,12 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   let r = wid.z / groups;
   let g = wid.z % groups;
   let rows = select(p.batch * p.windows, p.batch, p.local == 1u);
-  let perSentence = select(p.windows, 1u, p.local == 1u); // windows of a sentence that this grid row walks over
   let w0 = r * p.weightReplica + g * p.filterSize * p.v * p.width + c;
   let c1 = inverseSqrt(1.0 - 1.0 / f32(p.v));
   let row0 = wid.y * ROWS;
 #for i < ROWS
-  let b{i} = min(row0 + {i}u, rows - 1u) / perSentence;
-  let t{i} = g + min(row0 + {i}u, rows - 1u) % perSentence;
+  let b{i} = min(row0 + {i}u, rows - 1u) / PER_SENTENCE;
+  let t{i} = g + min(row0 + {i}u, rows - 1u) % PER_SENTENCE;
   var sum{i} = Value();
 #end
   for (var j = 0u; j < p.filterSize; j++) {
@@ -43,8 +47,15 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     let token{i} = tokens[r * p.tokenReplica + b{i} * p.tokenRow + p.firstToken + u32(clamp(at{i}, 0, i32(p.length) - 1))];
 #end
     var columnSum = Value();
-    if (p.whitened == 1u) {
-      for (var u = 0u; u < p.v; u++) { columnSum += weight[wj + u * p.width]; }
+    if (WHITENED) {
+      for (var u0 = 0u; u0 < p.v; u0 += 8u) {
+#for i < 8
+        let part{i} = weight[wj + min(u0 + {i}u, p.v - 1u) * p.width];
+#end
+#for i < 8
+        if (u0 + {i}u < p.v) { columnSum += part{i}; }
+#end
+      }
     }
     let mean = columnSum / f32(p.v);
     let masked = columnSum * inverseSqrt(f32(p.v));
@@ -53,10 +64,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
 #end
 #for i < ROWS
     if (at{i} >= 0 && at{i} < i32(p.length)) { // else outside the sentence
-      if (p.whitened == 0u) {
-        sum{i} += w{i};
-      } else {
+      if (WHITENED) {
         sum{i} = select(fma(Value(c1), w{i} - mean, sum{i}), sum{i} + masked, at{i} == p.masked);
+      } else {
+        sum{i} += w{i};
       }
     }
 #end
@@ -65,7 +76,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   if (row0 + {i}u < rows) {
     var y = sum{i} * p.scale;
     if (p.positionRows > 0u) { y += position[r * p.positionReplica + (t{i} % p.positionRows) * p.width + c]; }
-    if (p.relu == 1u) { y = max(y, Value()); }
+    if (RELU) { y = max(y, Value()); }
     output[r * p.outputReplica + (b{i} * p.windows + t{i}) * p.width + c] = y;
   }
 #end

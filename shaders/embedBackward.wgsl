@@ -6,6 +6,10 @@
 // 2 PAIRS values of u, and every PARTS-th window of the range, ROWS at a time so that the loads overlap; the parts meet in
 // workgroup memory by halves. Ranges of windows are added by sumSplits.wgsl. Value, QUADS, SPANS, PAIRS, ROWS and PARTS (a power of two
 // > 1) are put in front of this text; #for is written out (src/gpu/unroll.ts).
+// Overrides, because a division by a number known to the compiler costs a tenth of the other.
+override PER_SENTENCE: u32; // windows of a sentence that belong to one filter: all, or 1 where each has its own
+override WHITENED = false;
+override RELU = false;
 const GROUP = QUADS * SPANS;
 const THREADS = GROUP * PARTS;
 
@@ -14,8 +18,7 @@ struct Params {
   v: u32, filterSize: u32, stride: u32, padding: u32,
   firstToken: u32, tokenRow: u32, masked: i32, local: u32,
   tokenReplica: u32, outputReplica: u32, dOutputReplica: u32, dWeightReplica: u32,
-  whitened: u32, relu: u32, scale: f32, rowsPerSplit: u32,
-  splits: u32, replicas: u32,
+  scale: f32, rowsPerSplit: u32, splits: u32, replicas: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> tokens: array<u32>;
@@ -35,7 +38,6 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   let r = batchGroup / groups;
   let g = batchGroup % groups;
   let rows = select(p.batch * p.windows, p.batch, p.local == 1u);
-  let perSentence = select(p.windows, 1u, p.local == 1u);
   let rowEnd = min(rows, (split + 1u) * p.rowsPerSplit);
   let ranges = (p.v + SPANS * PAIRS * 2u - 1u) / (SPANS * PAIRS * 2u); // ranges of u that cover the vocabulary
   let j = wid.y / ranges;
@@ -50,16 +52,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   for (var row0 = split * p.rowsPerSplit + part; row0 < rowEnd; row0 += ROWS * PARTS) {
 #for i < ROWS
     let row{i} = min(row0 + {i}u * PARTS, rows - 1u);
-    let from{i} = ((row{i} / perSentence) * p.windows + g + row{i} % perSentence) * p.width + channel;
-    let at{i} = i32((g + row{i} % perSentence) * p.stride + j) - i32(p.padding);
+    let from{i} = ((row{i} / PER_SENTENCE) * p.windows + g + row{i} % PER_SENTENCE) * p.width + channel;
+    let at{i} = i32((g + row{i} % PER_SENTENCE) * p.stride + j) - i32(p.padding);
     let token{i} = tokens[
-      r * p.tokenReplica + (row{i} / perSentence) * p.tokenRow + p.firstToken + u32(clamp(at{i}, 0, i32(p.length) - 1))];
+      r * p.tokenReplica + (row{i} / PER_SENTENCE) * p.tokenRow + p.firstToken + u32(clamp(at{i}, 0, i32(p.length) - 1))];
     var x{i} = dOutput[r * p.dOutputReplica + from{i}];
-    if (p.relu == 1u) { x{i} = select(Value(), x{i}, output[r * p.outputReplica + from{i}] > Value()); }
+    if (RELU) { x{i} = select(Value(), x{i}, output[r * p.outputReplica + from{i}] > Value()); }
 #end
 #for i < ROWS
     if (row0 + {i}u * PARTS < rowEnd && at{i} >= 0 && at{i} < i32(p.length)) {
-      if (p.whitened == 1u && at{i} == p.masked) {
+      if (WHITENED && at{i} == p.masked) {
         masked += x{i};
       } else {
         all += x{i};
@@ -100,7 +102,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   workgroupBarrier();
   if (part < 2u && c < p.width && u0 + {s}u * 2u + part < p.v) {
     var y = partial[part * THREADS + tid % GROUP];
-    if (p.whitened == 1u) { y = fma(Value(c1), y - mean, constant); }
+    if (WHITENED) { y = fma(Value(c1), y - mean, constant); }
     let entry = j * p.v + u0 + {s}u * 2u + part;
     let row = select((split * p.replicas * groups + batchGroup) * entries + entry, g * entries + entry, p.splits == 1u);
     dWeight[select(0u, r * p.dWeightReplica, p.splits == 1u) + row * p.width + c] = y * p.scale;

@@ -19,6 +19,7 @@ export class GpuExecutor implements Executor {
     tuned?: ReadonlyMap<string, string>,
     /** Overrides what the adapter says of itself: tests run the GPU variants on software drivers. */
     traits: Partial<AdapterTraits> = {},
+    pipelines: PipelineCache = new PipelineCache(gpu),
   ) {
     this.description = gpu.info.name;
     this.traits = {
@@ -29,7 +30,7 @@ export class GpuExecutor implements Executor {
       tuned,
       ...traits,
     };
-    this.#pipelines = new PipelineCache(gpu);
+    this.#pipelines = pipelines;
   }
 
   async load(program: Program): Promise<GpuProgram> {

@@ -141,6 +141,11 @@ export function wasmWords(s: EmbedParams, tensors: Record<string, Tensor | undef
   ];
 }
 
+/** The overrides that both shaders share. */
+export function shaderConstants(s: EmbedParams): Record<string, number> {
+  return { PER_SENTENCE: s.local ? 1 : s.windows, WHITENED: Number(s.whitened), RELU: Number(s.relu) };
+}
+
 /** Channels go four at a time where every stride allows it. What a shader needs to know in front of its text. */
 export function valueType(width: number, tensors: readonly (Tensor | undefined)[]): { lanes: number; prelude: string } {
   const whole = [width, ...tensors.map((t) => t?.replicaStride ?? 0)].every((x) => x % 4 === 0);
@@ -167,8 +172,9 @@ function lower(call: Call): Dispatch[] {
         ...[s.v, s.filter, s.stride, s.padding],
         ...[s.firstToken, s.tokenRow, s.masked, Number(s.local)],
         ...[tokens.replicaStride, ...strides.map((x) => x / lanes)],
-        ...[Number(s.whitened), position ? elementsPerReplica(position) / s.width : 0, Number(s.relu), f32(s.scale)],
+        ...[position ? elementsPerReplica(position) / s.width : 0, f32(s.scale)],
       ],
+      constants: shaderConstants(s),
       bindings: [read(tokens), read(weight), read(position), write(output)],
       workgroups: [columns, Math.ceil(rows / ROWS), batches],
     },

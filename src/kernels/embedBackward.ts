@@ -7,7 +7,7 @@ import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/embed.js';
 import { partsFor } from '../wasm/command.js';
 import { type CaseShape, embedShapes } from './embed.cases.js';
-import { type EmbedOptions, type EmbedParams, shapeOf, valueType, wasmWords } from './embed.js';
+import { type EmbedOptions, type EmbedParams, shaderConstants, shapeOf, valueType, wasmWords } from './embed.js';
 import { sumSplits } from './splits.js';
 import type { HostViews, KernelCase, KernelSpec } from './types.js';
 
@@ -74,13 +74,13 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   const groups = s.local ? s.windows : 1;
   const rows = s.local ? s.batch : s.batch * s.windows;
   const { lanes, prelude } = valueType(s.width, [output, dOutput, dWeight]);
-  // A workgroup of at most 256 threads: 4 Values of channels, up to 32 symbols in spans of 4 or 8, 16 parts of the windows
-  // (a processor gains nothing from parts, and compiles fewer rows faster).
+  // A workgroup of at most 256 threads: 4 Values of channels, up to 32 symbols by eights, the rest parts of the windows.
+  // A processor gains nothing from parts, and compiles few rows faster.
   const QUADS = 4;
-  const PARTS = traits.software ? 2 : 16;
+  const PAIRS = Math.min(4, Math.ceil(s.v / 2));
+  const SPANS = [1, 2, 4].find((spans) => spans * PAIRS * 2 >= s.v) ?? 4;
+  const PARTS = traits.software ? 2 : 256 / (QUADS * SPANS);
   const ROWS = traits.software ? 2 : 8;
-  const PAIRS = s.v > 16 ? 4 : 2;
-  const SPANS = Math.min(4, Math.ceil(s.v / (2 * PAIRS)));
   const constants = { QUADS, PARTS, PAIRS, SPANS, ROWS };
   const columns = Math.ceil(s.width / lanes / QUADS);
   const shares = s.filter * Math.ceil(s.v / (SPANS * PAIRS * 2));
@@ -102,9 +102,9 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
       ...[s.v, s.filter, s.stride, s.padding],
       ...[s.firstToken, s.tokenRow, s.masked, Number(s.local)],
       ...[tokens.replicaStride, ...[output, dOutput, dWeight].map((t) => (t?.replicaStride ?? 0) / lanes)],
-      ...[Number(s.whitened), Number(s.relu), f32(s.scale), rowsPerSplit],
-      ...[splits, replicas],
+      ...[f32(s.scale), rowsPerSplit, splits, replicas],
     ],
+    constants: shaderConstants(s),
     bindings: [read(tokens), read(output), read(dOutput), write(target)],
     workgroups: [columns, shares, replicas * groups * splits],
   };

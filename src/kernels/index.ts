@@ -2,6 +2,7 @@ import { ShapeError } from '../core/errors.js';
 import type { GpuSession } from '../gpu/device.js';
 import type { AdapterTraits, Dispatch, Scratch } from '../gpu/dispatch.js';
 import { GpuExecutor } from '../gpu/executor.js';
+import type { PipelineCache } from '../gpu/pipelines.js';
 import type { Call } from '../plan/types.js';
 import { ReferenceExecutor } from '../reference/executor.js';
 import { WasmExecutor, type WasmOptions } from '../wasm/executor.js';
@@ -68,10 +69,11 @@ export function gpuExecutor(
   gpu: GpuSession,
   tuned?: ReadonlyMap<string, string>,
   overrides?: Partial<AdapterTraits>,
+  pipelines?: PipelineCache,
 ): GpuExecutor {
   const lower = (call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] =>
     kernelOf(call).webgpu(call, traits, scratch);
-  return new GpuExecutor(gpu, lower, tuned, overrides);
+  return new GpuExecutor(gpu, lower, tuned, overrides, pipelines);
 }
 
 /** Runs programs on the CPU. options: threads and how to start them; platforms know both. @throws InputError */

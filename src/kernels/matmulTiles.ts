@@ -52,12 +52,10 @@ export function tileFits(t: Tile, traits: AdapterTraits): boolean {
 
 /**
  * Ranges that K is cut into: thread groups of a workgroup, then splits over workgroups. Depends on the shape of one
- * replica alone, so that a replica's bits do not depend on its neighbours.
+ * replica alone, so that a replica's bits depend neither on its neighbours nor on `rhm tune`.
  */
 export function rangesOf(p: Product, traits: AdapterTraits): { kg: number; splits: number } {
   if (traits.software) return { kg: 1, splits: 1 };
-  const tuned = /^k(\d+)x(\d+)$/.exec(traits.tuned?.get(matmulKey(p)) ?? '');
-  if (tuned) return { kg: Number(tuned[1]), splits: Number(tuned[2]) };
   const tiles = (side: number) => Math.ceil(p.m / side) * Math.ceil(p.n / side) * p.groups;
   // Groups inside a workgroup cost little, but a replica among many must add up its ranges one by one: only while the
   // smallest tiles give fewer than two workgroups a multiprocessor.
@@ -108,10 +106,7 @@ const defaultTiles: readonly (Omit<Tile, 'kg'> & { enough: number })[] = [
   { bm: 32, bn: 32, bk: 8, tm: 4, tn: 4, enough: Infinity },
 ];
 
-/**
- * Names a product in the tuning cache: without replicas for the ranges of K (`k4x1`: groups x splits), which decide the
- * bits, with them for the tile.
- */
-export function matmulKey(p: Product, replicas?: number): string {
-  return `matmul:${p.form}:${replicas === undefined ? '' : `${replicas}*`}${p.groups}x${p.m}x${p.n}x${p.k}`;
+/** Names a product in the tuning cache. */
+export function matmulKey(p: Product, replicas: number): string {
+  return `matmul:${p.form}:${replicas}*${p.groups}x${p.m}x${p.n}x${p.k}`;
 }

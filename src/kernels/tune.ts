@@ -1,22 +1,22 @@
-/** Measures matmul variants on one adapter and keeps the winners. */
+/** Measures the tiles of matmul on one adapter and keeps the winners. Tiles never change a result's bits, so neither does tuning. */
 import { streamKey, threefry } from '../core/threefry.js';
 import type { GpuSession } from '../gpu/device.js';
+import { PipelineCache } from '../gpu/pipelines.js';
 import { ProgramBuilder } from '../plan/builder.js';
 import type { LoadedProgram } from '../plan/executor.js';
+import type { Call } from '../plan/types.js';
 import { gpuExecutor } from './index.js';
 import { matmul } from './matmul.js';
-import { type Form, matmulKey, type Tile, tileFits, tileName } from './matmulTiles.js';
+import { matmulKey, type Product, rangesOf, type Tile, tileFits, tileName, tileOf } from './matmulTiles.js';
 
-export interface TuneShape {
-  form: Form;
-  m: number;
-  n: number;
-  k: number;
+/** One product of a plan, in `replicas` replicas. */
+export interface TuneShape extends Product {
   replicas: number;
 }
 
 export interface TuneResult extends TuneShape {
-  variants: { tile: string; ranges: string; us: number; wrong?: boolean }[]; // fastest first
+  byTable: string; // the tile without tuning
+  variants: { tile: string; us: number; wrong?: boolean }[]; // fastest first, wrong ones last
 }
 
 /** Tiles worth a try on a GPU: from many small workgroups to few large ones. */
@@ -24,34 +24,35 @@ export const tileCandidates: readonly Omit<Tile, 'kg'>[] = [
   [128, 128, 16, 8, 16],
   [128, 128, 16, 8, 8],
   [128, 64, 16, 8, 8],
-  [128, 64, 16, 8, 4],
   [64, 128, 16, 8, 8],
   [64, 64, 16, 8, 8],
-  [64, 64, 16, 8, 4],
   [64, 64, 32, 8, 8],
+  [64, 64, 16, 8, 4],
   [64, 64, 32, 8, 4],
   [64, 32, 16, 8, 4],
   [64, 32, 32, 8, 4],
   [32, 64, 32, 4, 8],
-  [32, 32, 16, 4, 4],
+  [32, 32, 32, 8, 4],
   [32, 32, 32, 4, 4],
   [32, 32, 64, 4, 4],
   [32, 32, 8, 4, 4],
 ].map(([bm, bn, bk, tm, tn]) => ({ bm, bn, bk, tm, tn }));
 
-const RANGES = [
-  [1, 1],
-  [2, 1],
-  [4, 1],
-  [8, 1],
-  [2, 2],
-  [4, 2],
-  [4, 4],
-];
+/** The different products among the calls of a plan. */
+export function productsOf(calls: readonly Call[]): TuneShape[] {
+  const found = new Map<string, TuneShape>();
+  for (const { op, params, outputs } of calls) {
+    if (op !== 'matmul') continue;
+    const { form, groups, m, n, k } = params as unknown as Product;
+    const shape = { form, groups, m, n, k, replicas: outputs.c.shape[0] };
+    found.set(matmulKey(shape, shape.replicas), shape);
+  }
+  return [...found.values()];
+}
 
 /**
- * Times every variant of each shape, correctness first: a variant whose result differs from the first one's by more than
- * rounding is marked wrong and never wins. `ranges` fixes (groups, splits) of K, as a cache already holds them.
+ * Times every tile for each shape, correctness first: a tile whose result differs from sums made on the host by more than
+ * rounding is marked wrong and never wins.
  */
 export async function tuneMatmul(
   session: GpuSession,
@@ -60,117 +61,127 @@ export async function tuneMatmul(
 ): Promise<{ results: TuneResult[]; winners: Map<string, string> }> {
   const results: TuneResult[] = [];
   const winners = new Map<string, string>();
+  const pipelines = new PipelineCache(session);
+  const { traits } = gpuExecutor(session);
   for (const shape of shapes) {
-    const { form, m, n, k, replicas } = shape;
-    const key = { form, m, n, k, groups: 1 };
-    const fixed = winners.get(matmulKey(key));
+    const key = matmulKey(shape, shape.replicas);
+    const { kg } = rangesOf(shape, traits);
     // All are compiled first and timed in turn: a GPU that idles between two measurements lowers its clock.
-    const products: Prepared[] = [];
+    const trials: Trial[] = [];
     try {
-      for (const [kg, splits] of RANGES) {
-        if (fixed && fixed !== `k${kg}x${splits}`) continue;
-        if (k < 32 * kg * splits || (m * n * splits > 2 ** 21 && splits > 1)) continue;
-        // Ranges of K shared out to thread groups, or taken one after the other.
-        for (const tile of tileCandidates.flatMap((t) =>
-          [...new Set([kg, 1])].map((groups) => ({ ...t, kg: groups })),
-        )) {
-          if (tile.kg === 1 && kg > 1 && tile.tm * tile.tn > 64) continue;
-          if (!tileFits(tile, gpuExecutor(session).traits) || tile.bm >= 2 * m || tile.bn >= 2 * n) continue;
-          const tuned = new Map([
-            [matmulKey(key), `k${kg}x${splits}`],
-            [matmulKey(key, replicas), tileName(tile)],
-          ]);
-          products.push(await prepare(session, shape, tuned, tileName(tile), `k${kg}x${splits}`));
-        }
+      for (const tile of candidatesFor(shape, kg)) {
+        if (!tileFits(tile, traits)) continue;
+        const executor = gpuExecutor(session, new Map([[key, tileName(tile)]]), undefined, pipelines);
+        const builder = new ProgramBuilder(shape.replicas);
+        const tensors = build(builder, shape);
+        trials.push({ tile: tileName(tile), loaded: await executor.load(builder.build()), tensors, rounds: [] });
       }
-      await timeAll(products, shape);
+      const values = { a: noise(sizeOf(shape, 'a'), 1), b: noise(sizeOf(shape, 'b'), 2) };
+      for (const trial of trials) {
+        trial.loaded.write(trial.tensors.a, values.a);
+        trial.loaded.write(trial.tensors.b, values.b);
+        await trial.loaded.run('product');
+        trial.wrong = differs(shape, values, await trial.loaded.read(trial.tensors.c));
+      }
+      await timeAll(trials, shape);
     } finally {
-      for (const { loaded } of products) loaded.destroy();
+      for (const { loaded } of trials) loaded.destroy();
     }
-    const variants: TuneResult['variants'] = products.map(({ tile, ranges, result, rounds }) => {
-      const wrong = differs(result, products[0].result, k);
+    const variants: TuneResult['variants'] = trials.map(({ tile, wrong, rounds }) => {
       const us = rounds.sort((x, y) => x - y)[rounds.length >> 1];
-      return { tile, ranges, us, ...(wrong && { wrong }) };
+      return { tile, us, ...(wrong && { wrong }) };
     });
-    variants.sort((a, b) => Number(a.wrong ?? false) - Number(b.wrong ?? false) || a.us - b.us);
-    const best = variants[0];
-    if (!fixed) winners.set(matmulKey(key), best.ranges);
-    winners.set(matmulKey(key, replicas), best.tile);
-    results.push({ ...shape, variants });
-    const rate = (us: number) => ((2 * m * n * k * replicas) / us / 1e6).toFixed(1);
-    report(
-      `${form} ${replicas} x ${m} x ${n} x ${k}: ` +
-        variants
-          .slice(0, 4)
-          .map((v) => `${v.tile} ${v.ranges} ${v.us.toFixed(1)} us ${rate(v.us)} TFLOP/s${v.wrong ? ' WRONG' : ''}`)
-          .join(', '),
-    );
+    variants.sort((x, y) => Number(x.wrong ?? false) - Number(y.wrong ?? false) || x.us - y.us);
+    if (variants.length && !variants[0].wrong) winners.set(key, variants[0].tile);
+    const byTable = tileName(tileOf(shape, kg, shape.replicas, traits).tile);
+    results.push({ ...shape, byTable, variants });
+    report(line(results[results.length - 1]));
   }
   return { results, winners };
 }
 
-interface Prepared {
+/** Tiles that are neither far larger than the product nor leave it in crumbs. kg ranges of K: by thread groups, or in turn. */
+function candidatesFor({ m, n, groups, replicas }: TuneShape, kg: number): Tile[] {
+  const count = ({ bm, bn }: { bm: number; bn: number }) => Math.ceil(m / bm) * Math.ceil(n / bn) * groups * replicas;
+  const most = Math.max(...tileCandidates.map(count));
+  return tileCandidates
+    .filter((t) => t.bm < 2 * m && t.bn < 2 * n && (most < 64 || count(t) >= 32) && count(t) <= 16384)
+    .flatMap((t) => [...new Set([kg, 1])].map((thread) => ({ ...t, kg: thread })))
+    .filter((t) => t.kg === kg || t.tm * t.tn <= 64);
+}
+
+function line({ form, groups, m, n, k, replicas, byTable, variants }: TuneResult): string {
+  const rate = (us: number) => ((2 * m * n * k * groups * replicas) / us / 1e6).toFixed(1);
+  const show = ({ tile, us, wrong }: TuneResult['variants'][number]) =>
+    `${tile} ${us.toFixed(1)} us ${rate(us)} TFLOP/s${wrong ? ' WRONG' : ''}`;
+  const old = variants.find(({ tile }) => tile === byTable);
+  return `${form} ${replicas} x ${groups} x ${m} x ${n} x ${k}: ${variants.slice(0, 3).map(show).join(', ')}; by table ${old ? show(old) : byTable}`;
+}
+
+interface Trial {
   tile: string;
-  ranges: string; // groups x splits of K, as in the cache
   loaded: LoadedProgram;
-  result: Float32Array;
+  tensors: ReturnType<typeof build>;
+  wrong?: boolean;
   rounds: number[]; // microseconds a product
 }
 
-async function prepare(
-  session: GpuSession,
-  { form, m, n, k, replicas }: TuneShape,
-  tuned: ReadonlyMap<string, string>,
-  tile: string,
-  ranges: string,
-): Promise<Prepared> {
-  const builder = new ProgramBuilder(replicas);
-  const a = builder.persistent('a', form === 'TN' ? [k, m] : [m, k]);
-  const b = builder.persistent('b', form === 'NT' ? [n, k] : [k, n]);
-  const c = builder.persistent('c', [m, n]);
-  matmul(builder.plan('product'), {
-    label: 'tune',
-    form,
-    m,
-    n,
-    k,
-    a: { tensor: a },
-    b: { tensor: b },
-    c: { tensor: c },
-  });
-  const loaded = await gpuExecutor(session, tuned).load(builder.build());
-  loaded.write(a, noise(m * k * replicas, 1));
-  loaded.write(b, noise(k * n * replicas, 2));
-  await loaded.run('product');
-  return { tile, ranges, loaded, result: (await loaded.read(c)) as Float32Array, rounds: [] };
+function build(builder: ProgramBuilder, { form, groups, m, n, k }: TuneShape) {
+  const a = builder.persistent('a', [groups, ...(form === 'TN' ? [k, m] : [m, k])]);
+  const b = builder.persistent('b', [groups, ...(form === 'NT' ? [n, k] : [k, n])]);
+  const c = builder.persistent('c', [groups, m, n]);
+  const views = { a: { tensor: a }, b: { tensor: b }, c: { tensor: c } };
+  matmul(builder.plan('product'), { label: 'tune', form, groups, m, n, k, ...views });
+  return { a, b, c };
 }
 
-/** Five rounds over all, each about 3 ms of work; the first warms the clock up and is dropped. */
-async function timeAll(products: readonly Prepared[], { m, n, k, replicas }: TuneShape): Promise<void> {
-  const repeats = Math.max(2, Math.min(300, Math.round(6e10 / (2 * m * n * k * replicas))));
-  for (let round = 0; round < 6; round++)
-    for (const { loaded, rounds } of products) {
+function sizeOf({ groups, m, n, k, replicas }: TuneShape, factor: 'a' | 'b'): number {
+  return replicas * groups * k * (factor === 'a' ? m : n);
+}
+
+/** Five rounds over all, each about 2 ms of work; the first warms the clock up and is dropped, and so are slow ones after it. */
+async function timeAll(trials: readonly Trial[], { m, n, k, groups, replicas }: TuneShape): Promise<void> {
+  const repeats = Math.max(2, Math.min(200, Math.round(4e10 / (2 * m * n * k * groups * replicas))));
+  let running = trials.filter(({ wrong }) => !wrong);
+  for (let round = 0; round < 6; round++) {
+    for (const { loaded, rounds } of running) {
       const start = performance.now();
       await loaded.run('product', repeats);
       await loaded.finish();
-      if (round > 0) rounds.push(((performance.now() - start) * 1000) / repeats);
+      rounds.push(((performance.now() - start) * 1000) / repeats);
     }
+    if (round > 0) continue;
+    const best = Math.min(...running.map(({ rounds }) => rounds[0]));
+    running = running.filter(({ rounds }) => rounds[0] <= 1.5 * best);
+    for (const { rounds } of running) rounds.length = 0;
+  }
 }
 
 /** Uniform in [-1, 1]. */
 function noise(length: number, seed: number): Float32Array {
   const key = streamKey(seed, 'init');
+  const block = Math.min(length, 65521); // a prime: rows never repeat in step with a tile
   const values = new Float32Array(length);
-  for (let i = 0; i < length; i += 2) {
-    const [x, y] = threefry(key, i, 0);
-    values[i] = x / 2 ** 31 - 1;
-    if (i + 1 < length) values[i + 1] = y / 2 ** 31 - 1;
-  }
+  for (let i = 0; i < block; i++) values[i] = threefry(key, i, 0)[0] / 2 ** 31 - 1;
+  for (let i = block; i < length; i += block) values.copyWithin(i, 0, Math.min(block, length - i));
   return values;
 }
 
-/** Sums of k products of numbers up to 1 in another order differ by rounding only: far less than 2^-22 k. */
-function differs(got: Float32Array, want: Float32Array, k: number): boolean {
-  for (let i = 0; i < want.length; i += 97) if (!(Math.abs(got[i] - want[i]) <= k * 2 ** -22)) return true;
+/** Compares sampled elements with float64 sums. An f32 sum of k products of numbers up to 1 is off by less than 2^-22 k. */
+function differs(
+  { form, groups, m, n, k, replicas }: TuneShape,
+  { a, b }: { a: Float32Array; b: Float32Array },
+  c: ArrayLike<number>,
+): boolean {
+  const batch = groups * replicas;
+  for (let sample = 0; sample < 400; sample++) {
+    const index = Number((BigInt(sample) * 2654435761n + 12345n) % BigInt(batch * m * n));
+    const [g, i, j] = [Math.floor(index / (m * n)), Math.floor(index / n) % m, index % n];
+    let sum = 0;
+    for (let x = 0; x < k; x++)
+      sum +=
+        a[g * m * k + (form === 'TN' ? x * m + i : i * k + x)] * b[g * n * k + (form === 'NT' ? j * k + x : x * n + j)];
+    if (!(Math.abs(c[index] - sum) <= k * 2 ** -22)) return true;
+  }
   return false;
 }

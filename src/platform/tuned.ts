@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { AdapterSummary } from '../gpu/device.js';
 import { cacheFolder } from './cache.js';
 
-const VERSION = 1;
+const VERSION = 2;
 
 function fileOf(info: AdapterSummary): string {
   return join(cacheFolder(process.env), `tuned-${`${info.name} ${info.driver}`.replace(/[^a-z0-9.]+/gi, '-')}.json`);

@@ -1,30 +1,56 @@
-/** `rhm tune`: measures matmul variants on this adapter and keeps the winners for later runs. */
-import { type Command, InvalidArgumentError } from 'commander';
+/** `rhm tune`: measures matmul tiles on this adapter and keeps the winners for later runs. */
+import type { Command } from 'commander';
 import { InputError } from '../../core/errors.js';
-import type { Form } from '../../kernels/matmulTiles.js';
-import { type TuneShape, tuneMatmul } from '../../kernels/tune.js';
+import { type Experiment, parseExperiment } from '../../core/experiment.js';
+import { matmulKey } from '../../kernels/matmulTiles.js';
+import { productsOf, type TuneShape, tuneMatmul } from '../../kernels/tune.js';
 import { saveTuned } from '../../platform/tuned.js';
+import { membersOf } from '../../training/members.js';
+import { trainingProgram } from '../../training/program.js';
+import { cases, listOfCases, numbers } from '../bench/train.js';
 import type { CommandContext } from '../context.js';
+import { readExperiment } from './train.js';
+
+interface Options {
+  set?: string[];
+  cases: string[];
+  batches: number[];
+  replicas: number[];
+  adapter?: string;
+}
 
 export function addTune(program: Command, io: CommandContext): void {
   program
     .command('tune')
-    .description('measure matmul variants on this adapter, check each result, and keep the winners in a cache file')
-    .option('--shapes <list>', 'FORM:MxNxK or FORM:RxMxNxK, separated by commas', parseShapes, defaultShapes)
+    .description(
+      'measure the matmul tiles that an experiment needs on this adapter, check each result, and keep the winners in a cache file; no result of a run changes by it',
+    )
+    .argument('[experiment]', 'JSON file (default: the cases of rhm bench train)')
+    .option('--set <field=value...>', 'fields on top of the file, or instead of one')
+    .option('--cases <names>', 'without an experiment: cases of rhm bench train', listOfCases, ['hcnn-v16', 'mla-v16'])
+    .option('--batches <n,n>', 'without an experiment: sentences a step', numbers, [128, 1024])
+    .option('--replicas <n,n>', 'copies side by side', numbers, [1])
     .option('--adapter <name>', 'gpu, lavapipe, swiftshader or an adapter name')
-    .action(async (options: { shapes: TuneShape[]; adapter?: string }, command: Command) => {
+    .action(async (file: string | undefined, options: Options, command: Command) => {
+      const experiments =
+        file !== undefined || options.set
+          ? [readExperiment(file, options.set ?? [])]
+          : options.cases.flatMap((name) =>
+              options.batches.map((batch) => parseExperiment({ ...cases[name], budget: { batch } })),
+            );
+      const shapes = shapesOf(experiments, options.replicas);
       const session = await io.platform.openGpu({ adapter: options.adapter, report: io.log });
       try {
         if (session.info.software)
           throw new InputError(
             `tune: ${session.info.name} runs on the processor and has one matmul variant; nothing to tune`,
           );
-        const { results, winners } = await tuneMatmul(session, options.shapes, io.log);
-        const file = saveTuned(session.info, winners);
+        const { results, winners } = await tuneMatmul(session, shapes, io.log);
+        const kept = saveTuned(session.info, winners);
         await io.result(
           command,
-          { adapter: session.info.name, file, results },
-          () => `${winners.size} winners kept in ${file}`,
+          { adapter: session.info.name, file: kept, results },
+          () => `${winners.size} winners kept in ${kept}`,
         );
       } finally {
         await session.release();
@@ -32,25 +58,13 @@ export function addTune(program: Command, io: CommandContext): void {
     });
 }
 
-/** The products of the paper's networks at batch 128 and 1024. */
-const defaultShapes: TuneShape[] = [128, 1024].flatMap((batch) => [
-  ...[1, 2, 4].flatMap((windows): TuneShape[] => [
-    { form: 'NN', m: batch * windows, n: 512, k: 1024, replicas: 1 },
-    { form: 'NT', m: batch * windows, n: 1024, k: 512, replicas: 1 },
-    { form: 'TN', m: 1024, n: 512, k: batch * windows, replicas: 1 },
-  ]),
-  { form: 'NN', m: batch * 16, n: 768, k: 256, replicas: 1 },
-  { form: 'NT', m: batch * 16, n: 256, k: 256, replicas: 1 },
-  { form: 'NT', m: batch * 16, n: 256, k: 768, replicas: 1 },
-  { form: 'TN', m: 256, n: 768, k: batch * 16, replicas: 1 },
-]);
-
-function parseShapes(text: string): TuneShape[] {
-  return text.split(',').map((item) => {
-    const found = /^(NN|NT|TN):(?:(\d+)x)?(\d+)x(\d+)x(\d+)$/.exec(item);
-    if (!found)
-      throw new InvalidArgumentError(`${item}: shapes like NN:512x512x1024 or TN:16x1024x512x128 are wanted.`);
-    const [, form, replicas = '1', m, n, k] = found;
-    return { form: form as Form, replicas: Number(replicas), m: Number(m), n: Number(n), k: Number(k) };
-  });
+/** The products of a training step of each experiment, with each number of replicas. */
+function shapesOf(experiments: readonly Experiment[], replicas: readonly number[]): TuneShape[] {
+  const found = new Map<string, TuneShape>();
+  for (const experiment of experiments)
+    for (const copies of replicas) {
+      const { program } = trainingProgram(membersOf({ ...experiment, replicas: copies, measures: [] }));
+      for (const shape of productsOf(program.plans.get('train')!.calls)) found.set(matmulKey(shape, copies), shape);
+    }
+  return [...found.values()];
 }
