@@ -16,6 +16,7 @@ export interface KernelTime {
   gbytes_per_s: number;
   share: number; // of the best arithmetic or memory rate seen in this run, whichever bounds the call
   encode_us?: number; // host time to encode and submit one call
+  dispatches?: { label: string; us: number }[]; // with --profile
 }
 
 interface Options {
@@ -24,6 +25,7 @@ interface Options {
   executor?: string;
   threads?: number;
   large?: boolean;
+  profile?: boolean;
 }
 
 export function addBenchKernels(program: Command, io: CommandContext): void {
@@ -32,6 +34,7 @@ export function addBenchKernels(program: Command, io: CommandContext): void {
     .description('microseconds, GFLOP/s and GB/s of every operation at training shapes')
     .option('--filter <text>', 'only operations or shapes that contain this')
     .option('--large', 'also the shapes that fill a large GPU')
+    .option('--profile', 'also the time of every dispatch, between timestamps of its own (some 8 us more on a GPU)')
     .option('--executor <name>', 'what computes: webgpu or wasm (default: webgpu on a real GPU, else wasm)')
     .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
     .option('--threads <n>', 'wasm on this many threads (default: one a core, at most 8)', integer(1, 256))
@@ -44,7 +47,7 @@ export function addBenchKernels(program: Command, io: CommandContext): void {
         const times: KernelTime[] = [];
         for (const item of chosen) {
           io.progress(`${item.op} ${item.shape}`);
-          times.push(await timeKernel(item, executor));
+          times.push(await timeKernel(item, executor, options.profile));
         }
         const peakFlops = Math.max(...times.map((t) => t.gflops));
         const peakBytes = Math.max(...times.map((t) => t.gbytes_per_s));
@@ -63,12 +66,13 @@ export function addBenchKernels(program: Command, io: CommandContext): void {
 function line(t: KernelTime): string {
   return (
     `${t.op.padEnd(22)} ${t.shape.padEnd(34)} ${t.us.toFixed(1).padStart(10)} us ${t.gflops.toFixed(1).padStart(9)} GFLOP/s ` +
-    `${t.gbytes_per_s.toFixed(1).padStart(8)} GB/s ${(100 * t.share).toFixed(0).padStart(4)}% ${(t.encode_us ?? 0).toFixed(1).padStart(6)} us encode`
+    `${t.gbytes_per_s.toFixed(1).padStart(8)} GB/s ${(100 * t.share).toFixed(0).padStart(4)}% ${(t.encode_us ?? 0).toFixed(1).padStart(6)} us encode` +
+    (t.dispatches ?? []).map(({ label, us }) => `\n${us.toFixed(1).padStart(70)} us  ${label}`).join('')
   );
 }
 
 /** Repeats a plan of one call until a round takes some milliseconds; five rounds. */
-export async function timeKernel(item: BenchCase, executor: Executor): Promise<KernelTime> {
+export async function timeKernel(item: BenchCase, executor: Executor, profile = false): Promise<KernelTime> {
   const builder = new ProgramBuilder(item.replicas ?? 1);
   const plan = builder.plan('bench');
   item.build(plan);
@@ -116,6 +120,7 @@ export async function timeKernel(item: BenchCase, executor: Executor): Promise<K
       gflops: flops / us / 1e3,
       gbytes_per_s: bytes / us / 1e3,
       share: 0,
+      ...(profile && { dispatches: await loaded.profile?.('bench') }),
       encode_us: loaded instanceof GpuProgram ? encodes.sort((a, b) => a - b)[2] : undefined,
     };
   } finally {
