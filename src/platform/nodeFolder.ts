@@ -11,10 +11,12 @@ import {
   renameSync,
   rmSync,
   statSync,
+  utimesSync,
   writeSync,
 } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { clearInterval, setInterval } from 'node:timers';
 import { FileError, FolderBusyError } from '../core/errors.js';
 import type { RunFolder } from '../training/folder.js';
 
@@ -66,7 +68,7 @@ export function openRunFolder(path: string): RunFolder {
 export function folderHolder(path: string): string | undefined {
   const file = join(path, LOCK);
   const holder = statSync(file, { throwIfNoEntry: false }) && readHolder(file);
-  return holder && alive(holder) ? `process ${holder.pid} on ${holder.host}` : undefined;
+  return holder && alive(holder, file) ? `process ${holder.pid} on ${holder.host}` : undefined;
 }
 
 /** Not mkdir's own `recursive`: in a folder that takes no entries, such as /proc, Node 20 tries for ever. */
@@ -104,6 +106,16 @@ function syncDirectory(directory: string): void {
   } catch {}
 }
 
+const BEAT_MS = 15_000; // a holder touches its lock this often
+const STALE_MS = 180_000; // the lock of another machine's process is void after this; clocks may differ by a minute
+
+function touch(file: string): void {
+  const now = new Date();
+  try {
+    utimesSync(file, now, now);
+  } catch {} // removed by hand
+}
+
 interface Holder {
   pid: number;
   host: string;
@@ -117,12 +129,17 @@ function lock(directory: string, name: string): () => void {
   for (let attempt = 0; attempt < 400; attempt++) {
     try {
       create(file, JSON.stringify(mine));
-      return () => rmSync(file, { force: true });
+      const beat = setInterval(() => touch(file), BEAT_MS);
+      beat.unref();
+      return () => {
+        clearInterval(beat);
+        rmSync(file, { force: true });
+      };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw failure(name, `write ${LOCK}`, error);
     }
     const holder = readHolder(file);
-    if (holder && alive(holder))
+    if (holder && alive(holder, file))
       throw new FolderBusyError(
         `${name}: process ${holder.pid} on ${holder.host} is working in this folder; wait for it, stop it, or choose another --out`,
       );
@@ -181,8 +198,9 @@ function readHolder(file: string): Holder | undefined {
   }
 }
 
-function alive({ pid, host, started }: Holder): boolean {
-  if (host !== hostname()) return true; // cannot be told from here
+function alive({ pid, host, started }: Holder, file: string): boolean {
+  // Of another machine's process only its heartbeat is seen.
+  if (host !== hostname()) return Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0) < STALE_MS;
   try {
     process.kill(pid, 0);
   } catch (error) {

@@ -109,11 +109,9 @@ function readCombination(
   for (const [field, value] of Object.entries(block.base)) set(field, value);
   for (const { field, value } of combination) if ('value' in value) set(field, value.value);
 
-  // With the defaults in, where that is possible yet: a derivation may complete the experiment.
-  const scoped = () => (parseQuietly(raw) ?? raw) as Record<string, unknown>;
   for (const { field, value } of derived) {
     if ('value' in value) set(field, value.value);
-    else attempt(field, () => set(field, derivedValue(value.derived, field, scopeOf(scoped(), variables))));
+    else attempt(field, () => set(field, derivedValue(value.derived, field, scopeOf(withDefaults(raw), variables))));
   }
   let experiment: Experiment | undefined;
   attempt('', () => {
@@ -132,12 +130,32 @@ function readCombination(
   return problems.length || !experiment ? 'faulty' : experiment;
 }
 
-function parseQuietly(raw: Record<string, unknown>): Experiment | undefined {
-  try {
-    return parseExperiment(raw);
-  } catch {
-    return undefined;
+const defaults = new Map<string, Experiment | undefined>();
+
+/** The fields with the defaults of what is not set (yet: a derivation may complete the experiment). Nothing is checked. */
+function withDefaults(raw: Record<string, unknown>): Record<string, unknown> {
+  const kindOf = (value: unknown) =>
+    typeof value === 'string' ? value : (value as { kind?: unknown } | undefined)?.kind;
+  const kinds = { model: kindOf(raw.model), optimiser: kindOf(raw.optimiser) };
+  const key = JSON.stringify(kinds);
+  if (!defaults.has(key)) {
+    let known: Experiment | undefined;
+    try {
+      known = parseExperiment(kinds);
+    } catch {} // a kind that does not exist: said when the experiment is checked
+    defaults.set(key, known);
   }
+  const known = defaults.get(key) as Record<string, unknown> | undefined;
+  if (!known) return raw;
+  const sections = Object.entries(raw).map(([name, value]) => {
+    if (typeof value === 'string' && (name === 'task' || name === 'schedule'))
+      return [name, { ...(known[name] as object), kind: value }];
+    const inner = known[name];
+    const section = typeof inner === 'object' && inner !== null && !Array.isArray(inner);
+    if (!section) return [name, value];
+    return [name, typeof value === 'object' ? { ...inner, ...value } : inner];
+  });
+  return { ...known, ...Object.fromEntries(sections) };
 }
 
 function nameOf(combination: Combination): string {

@@ -1,10 +1,14 @@
 /** `rhm sweep`: from one grid file to thousands of runs. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { exportFormats } from '../../platform/sweepExport.js';
 import { serveSweepProcess } from '../../platform/sweepProcess.js';
 import { type CommandContext, integer, number } from '../context.js';
-import { shard } from '../sweep/options.js';
+import { type ExportOptions, sweepExport } from '../sweep/export.js';
+import { addComputeOptions, shard } from '../sweep/options.js';
+import { type PlanOptions, sweepPlan } from '../sweep/plan.js';
 import { type SubmitCommandOptions, sweepSubmit, sweepWork, type WorkCommandOptions } from '../sweep/queue.js';
 import { type RunOptions, sweepRun } from '../sweep/run.js';
+import { type SlurmOptions, sweepSlurm } from '../sweep/slurm.js';
 import { type StatusOptions, sweepStatus } from '../sweep/status.js';
 import { addWorkerOptions } from '../sweep/workers.js';
 
@@ -12,6 +16,17 @@ const SPEC = 'grid file, YAML or JSON; - is standard input';
 
 export function addSweep(program: Command, io: CommandContext): void {
   const sweep = program.command('sweep').description('many experiments from one grid file: plan, run, look, export');
+
+  addComputeOptions(
+    sweep
+      .command('plan')
+      .description('how many runs, how they group, what they cost in FLOPs, bytes and time; nothing is written')
+      .argument('<spec>', SPEC),
+  )
+    .option('--out <dir>', 'store of runs (default: out/sweep-<name>)')
+    .option('--no-calibrate', 'leave out the estimate of time, which trains for a moment')
+    .option('--all', 'list every run')
+    .action((file: string, options: PlanOptions, command: Command) => sweepPlan(io, file, options, command));
 
   addWorkerOptions(
     sweep
@@ -33,6 +48,15 @@ export function addSweep(program: Command, io: CommandContext): void {
     .option('--all', 'list every run')
     .option('--check', 'read the records of every run and set the index right')
     .action((target: string, options: StatusOptions, command: Command) => sweepStatus(io, target, options, command));
+
+  sweep
+    .command('export')
+    .description('runs, evaluations and measures as Parquet and CSV, for pandas, DuckDB, R')
+    .argument('<store>', 'store of runs, or a grid file')
+    .option('--out <dir>', 'store of the grid (default: out/sweep-<name>)')
+    .option('--to <dir>', 'folder to write to (default: <store>/export)')
+    .addOption(new Option('--format <name>', 'only this one').choices(exportFormats))
+    .action((target: string, options: ExportOptions, command: Command) => sweepExport(io, target, options, command));
 
   sweep
     .command('submit')
@@ -70,6 +94,23 @@ export function addSweep(program: Command, io: CommandContext): void {
     )
     .option('--idle-seconds <n>', 'end when there was nothing to do for this long (default: never)', number(0, 1e9))
     .action((options: WorkCommandOptions, command: Command) => sweepWork(io, options, command));
+
+  sweep
+    .command('slurm')
+    .description('write a Slurm job array whose tasks take disjoint parts of the grid')
+    .argument('<spec>', 'grid file, which the tasks will read')
+    .option('--out <dir>', 'store of runs, in a folder that all nodes see (default: out/sweep-<name>)')
+    .option('--file <file>', 'script to write; - is standard output (default: <name>.sbatch)')
+    .option('--tasks <n>', 'tasks of the array (default: one a run, at most 1000)', integer(1, 100_000))
+    .option('--at-once <n>', 'tasks at once', integer(1, 100_000))
+    .option('--time <limit>', 'time limit of a task', '04:00:00')
+    .option('--partition <name>', 'partition')
+    .option('--gpus <n>', 'GPUs a task', integer(0, 64))
+    .option('--cpus <n>', 'cores a task', integer(1, 1024), 4)
+    .option('--mem <size>', 'memory a task, for example 8G')
+    .option('--sbatch <option...>', 'more options of sbatch, for example --sbatch=--account=physics')
+    .option('--run <option...>', 'more options of rhm sweep run, for example --run=--workers --run=4')
+    .action((file: string, options: SlurmOptions, command: Command) => sweepSlurm(io, file, options, command));
 
   sweep
     .command('child', { hidden: true })

@@ -1,0 +1,45 @@
+/** `rhm sweep export`: a store's runs as Parquet and CSV, for pandas, DuckDB, R. */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { type ExportFormat, exportFormats, exportSweep } from '../../platform/sweepExport.js';
+import { openSweepFolder } from '../../platform/sweepFolder.js';
+import { healStore } from '../../sweep/heal.js';
+import type { RunEntry } from '../../sweep/store.js';
+import type { CommandContext } from '../context.js';
+import { readGrid, storeOf } from './options.js';
+
+export interface ExportOptions {
+  out?: string;
+  to?: string;
+  format?: ExportFormat;
+  json?: boolean;
+}
+
+export async function sweepExport(
+  io: CommandContext,
+  target: string,
+  options: ExportOptions,
+  command: Command,
+): Promise<void> {
+  const isStore = statSync(target, { throwIfNoEntry: false })?.isDirectory();
+  const grid = isStore ? undefined : await readGrid(target);
+  const store = openSweepFolder(grid ? storeOf(grid, options.out) : target, { existing: true });
+  const { entries } = await healStore(store, { quiet: true });
+  const wanted: RunEntry[] = grid
+    ? grid.runs.flatMap(({ hash, name }) => {
+        const entry = entries.get(hash);
+        return entry ? [{ ...entry, name }] : [];
+      })
+    : [...entries.values()];
+  const to = options.to ?? join(store.name, 'export');
+  const result = await exportSweep(store, wanted, to, options.format ? [options.format] : exportFormats);
+  await io.result(
+    command,
+    result,
+    () =>
+      `${result.runs} runs: ${Object.entries(result.rows)
+        .map(([name, rows]) => `${rows} rows of ${name}`)
+        .join(', ')}; ${result.files.join(', ')}`,
+  );
+}

@@ -1,0 +1,124 @@
+/** `rhm sweep plan`: how many runs, how they group, what they cost. Nothing is written. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { openExecutor } from '../../platform/executor.js';
+import { openSweepFolder } from '../../platform/sweepFolder.js';
+import { calibrate, groupRuns, type SweepGroup } from '../../sweep/cost.js';
+import type { CommandContext } from '../context.js';
+import { timeText } from '../running.js';
+import { type ComputeOptions, type NamedGrid, readGrid, storeOf } from './options.js';
+
+export interface PlanOptions extends ComputeOptions {
+  out?: string;
+  calibrate: boolean;
+  all?: boolean;
+  json?: boolean;
+}
+
+export async function sweepPlan(
+  io: CommandContext,
+  file: string,
+  options: PlanOptions,
+  command: Command,
+): Promise<void> {
+  const grid = await readGrid(file);
+  const out = storeOf(grid, options.out);
+  const complete = await completeIn(out);
+  const missing = grid.runs.filter((run) => !complete.has(run.hash));
+  const groups = groupRuns(missing);
+  let executor: string | undefined;
+  if (options.calibrate && groups.length) {
+    const opened = await openExecutor(io.platform, options, io.log);
+    try {
+      executor = opened.executor.description;
+      await calibrate(groups, opened.executor);
+    } finally {
+      await opened.release();
+    }
+  }
+  const sum = (get: (group: SweepGroup) => number) => groups.reduce((total, group) => total + get(group), 0);
+  const value = {
+    name: grid.title,
+    out,
+    runs: grid.runs.length,
+    combinations: grid.combinations,
+    filtered: grid.filtered,
+    duplicates: grid.duplicates,
+    complete: grid.runs.length - missing.length,
+    missing: missing.length,
+    flops: sum((g) => g.flops),
+    storeBytes: sum((g) => g.storeBytes),
+    memoryBytes: groups.reduce((most, g) => Math.max(most, g.memoryBytes), 0),
+    executor,
+    seconds: executor ? sum((g) => g.seconds ?? 0) : undefined,
+    groups: groups.map(({ key: _, runs, ...group }) => ({ ...group, runs: runs.length })),
+    ...(options.all && {
+      list: grid.runs.map(({ hash, name }) => ({ run: hash, name, complete: complete.has(hash) })),
+    }),
+  };
+  await io.result(command, value, () => planText(value, grid));
+}
+
+async function completeIn(out: string): Promise<ReadonlySet<string>> {
+  if (!existsSync(join(out, 'store.json'))) return new Set();
+  const entries = await openSweepFolder(out, { existing: true }).read();
+  return new Set([...entries].filter(([, e]) => e.state === 'done' || e.state === 'diverged').map(([hash]) => hash));
+}
+
+const SHOWN = 20;
+
+function planText(
+  plan: {
+    out: string;
+    runs: number;
+    combinations: number;
+    filtered: number;
+    duplicates: number;
+    complete: number;
+    missing: number;
+    flops: number;
+    storeBytes: number;
+    memoryBytes: number;
+    executor?: string;
+    seconds?: number;
+    groups: (Omit<SweepGroup, 'key' | 'runs'> & { runs: number })[];
+    list?: { run: string; name: string; complete: boolean }[];
+  },
+  grid: NamedGrid,
+): string {
+  const left = [
+    plan.filtered && `${plan.filtered} filtered out`,
+    plan.duplicates && `${plan.duplicates} equal to others`,
+  ];
+  const lines = [
+    `${grid.title}: ${plan.runs} runs (${[`${plan.combinations} combinations`, ...left.filter(Boolean)].join(', ')})`,
+    `${plan.complete} complete in ${plan.out}, ${plan.missing} to train in ${plan.groups.length} groups of equal shapes:`,
+  ];
+  for (const g of plan.groups.slice(0, SHOWN)) {
+    const time = g.seconds === undefined ? '' : `, ${timeText(g.seconds)}${g.measured ? '' : ' (by its FLOPs)'}`;
+    lines.push(
+      `  ${String(g.runs).padStart(5)} x ${g.about}: ${g.parameters} parameters, ${quantity(g.flops, 'FLOP')}, ${bytes(g.memoryBytes)} on the device${time}`,
+    );
+  }
+  if (plan.groups.length > SHOWN) lines.push(`  ... and ${plan.groups.length - SHOWN} more groups`);
+  lines.push(`in all ${quantity(plan.flops, 'FLOP')}, ${bytes(plan.storeBytes)} in the store`);
+  if (plan.seconds !== undefined)
+    lines.push(`about ${timeText(plan.seconds)} one after the other on ${plan.executor}, if no run stops early`);
+  for (const { run, name, complete } of plan.list ?? []) lines.push(`  ${run}  ${name}${complete ? '  complete' : ''}`);
+  return lines.join('\n');
+}
+
+/** `3.2 TFLOP`. */
+function quantity(value: number, unit: string): string {
+  const prefixes = ['', 'k', 'M', 'G', 'T', 'P', 'E', 'Z'];
+  const power = value > 0 ? Math.min(prefixes.length - 1, Math.floor(Math.log10(value) / 3)) : 0;
+  return `${(value / 1000 ** power).toPrecision(3)} ${prefixes[power]}${unit}`;
+}
+
+const bytes = (value: number): string =>
+  value < 2 ** 20
+    ? `${Math.ceil(value / 1024)} KiB`
+    : value < 2 ** 30
+      ? `${(value / 2 ** 20).toFixed(1)} MiB`
+      : `${(value / 2 ** 30).toFixed(1)} GiB`;

@@ -1,0 +1,168 @@
+/** What a sweep costs before it is run: arithmetic, memory, space in the store, and time from a short calibration. */
+import { type Experiment, parseExperiment } from '../core/experiment.js';
+import { kernelOf } from '../kernels/index.js';
+import { measures } from '../measures/index.js';
+import type { Executor } from '../plan/executor.js';
+import { evaluationSteps, membersOf, plannedSteps } from '../training/members.js';
+import { type TrainingProgram, trainingProgram } from '../training/program.js';
+import { Trainer } from '../training/trainer.js';
+import type { SweepRun } from './grid.js';
+
+/** Runs that share all shapes, and can train side by side. */
+export interface SweepGroup {
+  readonly key: string;
+  readonly about: string; // for people
+  readonly runs: readonly SweepRun[];
+  readonly parameters: number; // of one replica
+  readonly stepFlops: number; // of one run, all its replicas
+  readonly evaluationFlops: number; // of one evaluation, measures included
+  readonly flops: number; // of all runs to their ends
+  readonly memoryBytes: number; // on the device, of one run
+  readonly storeBytes: number; // of all runs, estimated
+  seconds?: number; // of all runs one after the other; absent before a calibration
+  measured?: boolean; // the time is this group's own, not taken over from another by its FLOPs
+}
+
+/** Groups in order of their first run. */
+export function groupRuns(runs: readonly SweepRun[]): SweepGroup[] {
+  const byKey = new Map<string, SweepRun[]>();
+  for (const run of runs) {
+    const key = shapeKey(run.experiment);
+    const group = byKey.get(key);
+    if (group) group.push(run);
+    else byKey.set(key, [run]);
+  }
+  return [...byKey].map(([key, group]) => groupOf(key, group));
+}
+
+/** Everything of an experiment but what replicas may differ in: seeds, grammar, rate, P, length. */
+export function shapeKey(experiment: Experiment): string {
+  const { seed: _, schedule: __, grammar, optimiser, budget, evaluation, ...rest } = experiment;
+  const { v, n, m, s, L } = grammar;
+  const { rate: ___, ...update } = optimiser;
+  const { batch, accumulate } = budget;
+  return JSON.stringify([rest, { v, n, m, s, L }, update, { batch, accumulate }, evaluation]);
+}
+
+function groupOf(key: string, runs: readonly SweepRun[]): SweepGroup {
+  const { experiment } = runs[0];
+  const training = trainingProgram(membersOf(experiment), measures);
+  const stepFlops = flopsOf(training, ['train']);
+  const others = [...training.program.plans.keys()].filter((name) => name !== 'train' && name !== 'evaluate');
+  const evaluationFlops = training.chunks * flopsOf(training, ['evaluate']) + flopsOf(training, others);
+  let flops = 0;
+  let storeBytes = 0;
+  for (const run of runs) {
+    const evaluations = evaluationsOf(run.experiment);
+    flops += plannedSteps(run.experiment) * stepFlops + evaluations * evaluationFlops;
+    storeBytes += storedBytes(run.experiment, training, evaluations);
+  }
+  return {
+    key,
+    about: describe(experiment),
+    runs,
+    parameters: training.program.parameterCount,
+    stepFlops,
+    evaluationFlops,
+    flops,
+    memoryBytes: training.program.buffers.reduce((sum, buffer) => sum + 4 * buffer.elements, 0),
+    storeBytes,
+  };
+}
+
+function describe({ model, grammar, task, budget, replicas }: Experiment): string {
+  const size = 'width' in model ? `width ${model.width}` : `C=${model.channels}, ${model.heads} heads`;
+  const { v, m, s, L } = grammar;
+  const more = [task.kind !== 'last' && task.kind, replicas > 1 && `${replicas} replicas`].filter(Boolean);
+  return [
+    `${model.kind} ${size}`,
+    `v=${v} m=${m} s=${s} L=${L}`,
+    `batch ${budget.batch * budget.accumulate}`,
+    ...more,
+  ].join(', ');
+}
+
+function flopsOf({ program }: TrainingProgram, plans: readonly string[]): number {
+  const calls = plans.flatMap((name) => program.plans.get(name)!.calls);
+  return calls.reduce((sum, call) => sum + kernelOf(call).cost(call).flops, 0);
+}
+
+const evaluationsOf = (experiment: Experiment): number =>
+  evaluationSteps(plannedSteps(experiment), experiment.evaluation.perDoubling).length;
+
+const RECORD_BYTES = 120; // of a line in records.jsonl, about
+const FILE_BYTES = 4096; // experiment, rules and the rounding of file sizes, about
+
+/** Weights, moments and best weights as in the checkpoint, and the records. */
+function storedBytes(experiment: Experiment, training: TrainingProgram, evaluations: number): number {
+  const numbers = training.program.parameterCount * (2 + training.moments.length);
+  const records = evaluations * (1 + 8 * experiment.measures.length);
+  return experiment.replicas * (4 * numbers + records * RECORD_BYTES) + FILE_BYTES;
+}
+
+export interface CalibrationOptions {
+  groups?: number; // measured at most; the others go by their FLOPs; default 6
+  groupMs?: number; // of training each; default 150
+  signal?: AbortSignal;
+}
+
+/**
+ * Trains one run of each of the costliest groups for a moment and sets every group's `seconds`. A run that stops early (stopLoss)
+ * takes less. @throws GpuError and the like
+ */
+export async function calibrate(
+  groups: readonly SweepGroup[],
+  executor: Executor,
+  options: CalibrationOptions = {},
+): Promise<void> {
+  const { groups: most = 6, groupMs = 150, signal } = options;
+  const costliest = [...groups].sort((a, b) => b.flops - a.flops).slice(0, most);
+  let flops = 0;
+  let seconds = 0;
+  for (const group of costliest) {
+    if (signal?.aborted) break;
+    group.seconds = await secondsOf(group, executor, groupMs);
+    group.measured = true;
+    flops += group.flops;
+    seconds += group.seconds;
+  }
+  for (const group of groups) if (!group.measured) group.seconds = (group.flops * seconds) / flops;
+}
+
+async function secondsOf(group: SweepGroup, executor: Executor, groupMs: number): Promise<number> {
+  const experiment = parseExperiment(group.runs[0].experiment);
+  const members = membersOf(experiment);
+  const training = trainingProgram(members, measures);
+  const trainer = await Trainer.create(members, executor, undefined, training);
+  const time = async (work: () => Promise<unknown>): Promise<number> => {
+    const start = performance.now();
+    await work();
+    return (performance.now() - start) / 1000;
+  };
+  const steps = async (count: number) => {
+    await trainer.advance(count);
+    await trainer.finish();
+  };
+  const evaluate = async () => {
+    await trainer.evaluate();
+    await trainer.measure();
+  };
+  try {
+    await time(() => steps(2)); // compiles what runs
+    let count = 1;
+    let taken = await time(() => steps(count));
+    while (taken < groupMs / 1000) {
+      count = Math.min(10 * count, Math.ceil((1.5 * count * groupMs) / 1000 / Math.max(taken, 1e-6)));
+      taken = await time(() => steps(count));
+    }
+    await evaluate();
+    const perEvaluation = await time(evaluate);
+    return group.runs.reduce(
+      (sum, run) =>
+        sum + (plannedSteps(run.experiment) * taken) / count + evaluationsOf(run.experiment) * perEvaluation,
+      0,
+    );
+  } finally {
+    trainer.destroy();
+  }
+}
