@@ -3,7 +3,13 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DeviceLostError, InputError, WorkerError } from '../../src/core/errors.js';
 import { wasmExecutor } from '../../src/kernels/index.js';
-import { type ChunkHooks, type ChunkRun, type RunOutcome, type SweepWorker, trainChunk } from '../../src/sweep/chunk.js';
+import {
+  type ChunkHooks,
+  type ChunkRun,
+  type RunOutcome,
+  type SweepWorker,
+  trainChunk,
+} from '../../src/sweep/chunk.js';
 import { expandGrid, type SweepRun } from '../../src/sweep/grid.js';
 import { healStore } from '../../src/sweep/heal.js';
 import { runSweep, type SweepEvent } from '../../src/sweep/schedule.js';
@@ -16,7 +22,13 @@ test.after(() => executor.destroy());
 const grid = async (seeds: number, more: object = {}): Promise<readonly SweepRun[]> =>
   (
     await expandGrid({
-      base: { model: { kind: 'hcnn', width: 8 }, grammar: { v: 6, m: 2, L: 2 }, budget: { batch: 8, steps: 50 }, evaluation: { size: 32 }, ...more },
+      base: {
+        model: { kind: 'hcnn', width: 8 },
+        grammar: { v: 6, m: 2, L: 2 },
+        budget: { batch: 8, steps: 50 },
+        evaluation: { size: 32 },
+        ...more,
+      },
       seeds,
     })
   ).runs;
@@ -42,7 +54,11 @@ const done = (run: ChunkRun): RunOutcome => ({ hash: run.hash, result: 'done', f
 test('trains what is missing; again: nothing; one more value: only the new run', async () => {
   const store = new MemoryStore();
   const events: SweepEvent[] = [];
-  const first = await runSweep(await grid(3), store, { startWorker: trainer(store), workers: 2, onEvent: (e) => events.push(e) });
+  const first = await runSweep(await grid(3), store, {
+    startWorker: trainer(store),
+    workers: 2,
+    onEvent: (e) => events.push(e),
+  });
   assert.equal([first.trained, first.present, first.failed, first.interrupted], [3, 0, [], false]);
   assert.is(events.filter((e) => e.type === 'run').length, 3);
   assert.is(events[0].type, 'begin');
@@ -99,7 +115,9 @@ test('tries are remembered by the store: a supervisor that dies with its runs do
   const runs = await grid(1);
   const store = new MemoryStore();
   await store.note([{ run: runs[0].hash, name: 'x', state: 'waiting', at: 1, tries: 2, error: 'crashed twice' }]);
-  const result = await runSweep(runs, store, { startWorker: acting(async () => Promise.reject(new WorkerError('gone'))) });
+  const result = await runSweep(runs, store, {
+    startWorker: acting(async () => Promise.reject(new WorkerError('gone'))),
+  });
   assert.is(result.failed.length, 1);
   assert.is((await store.read()).get(runs[0].hash)!.tries, 3);
 });
@@ -120,7 +138,10 @@ test('of several runs in a chunk that dies none is blamed; each is tried alone',
     }),
   });
   assert.equal([result.trained, result.failed.map((f) => f.run.hash)], [3, [runs[2].hash]]);
-  assert.equal(chunks.map((c) => c.length), [4, 1, 1, 1, 1, 1, 1]);
+  assert.equal(
+    chunks.map((c) => c.length),
+    [4, 1, 1, 1, 1, 1, 1],
+  );
 });
 
 test('a worker without a sign of life is ended, its run tried again', async () => {
@@ -170,7 +191,9 @@ test('wrong input fails at once; a worker that cannot start ends the sweep', asy
   }
   let starts = 0;
   try {
-    await runSweep(runs, new MemoryStore(), { startWorker: () => Promise.reject(new WorkerError(`no script ${++starts}`)) });
+    await runSweep(runs, new MemoryStore(), {
+      startWorker: () => Promise.reject(new WorkerError(`no script ${++starts}`)),
+    });
     assert.unreachable();
   } catch (error) {
     assert.is((error as Error).message, 'no script 10');
@@ -237,7 +260,10 @@ test('index and folders that disagree are set right, and the index survives a to
   const whole = store.index;
   // An index that is gone; one that was cut off in a line; a folder that is gone; a process that died.
   store.index = '';
-  assert.equal([...(await healStore(store)).entries.values()].map((e) => e.state), ['done', 'done', 'done', 'done']);
+  assert.equal(
+    [...(await healStore(store)).entries.values()].map((e) => e.state),
+    ['done', 'done', 'done', 'done'],
+  );
   store.index = whole.slice(0, -20);
   await store.note([{ run: runs[0].hash, state: 'running', at: 1, by: 'process 1' }]);
   store.runs.delete(runs[1].hash);
