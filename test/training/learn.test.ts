@@ -49,20 +49,28 @@ for (const [name, model, optimiser] of [
     assert.ok(Math.abs(last.loss - H[3]) < 0.02, `ends at ${last.loss}, H(3) = ${H[3]}`);
   });
 
-test('class: the root is learnt from a few times n m^L = 64 sentences, not from a quarter of them', async () => {
-  const error = async (sentences: number) => {
-    const budget = { batch: 16, sentences, steps: 1000 };
-    const { last } = await learn({
-      task: 'class',
-      model: { kind: 'hcnn', width: 64 },
-      budget,
-      evaluation: { size: 512 },
-    });
-    return 1 - last.accuracy;
-  };
-  const [few, many] = [await error(16), await error(400)];
-  assert.ok(few > 0.5, `error ${few} from 16 sentences`);
-  assert.ok(many < 0.1, `error ${many} from 400 sentences`);
+test('class: for every m the error falls where P passes n m^L', async () => {
+  for (const m of [2, 3, 4]) {
+    const scale = 8 * m ** 3; // n m^L
+    const error = async (sentences: number) => {
+      const errors: number[] = [];
+      for (const seed of [1, 2]) {
+        const { last } = await learn({
+          grammar: { ...grammar, m, seed },
+          task: 'class',
+          model: { kind: 'hcnn', width: 64 },
+          budget: { batch: 16, sentences, steps: Math.max(1000, (20 * sentences) / 16) },
+          evaluation: { size: 512, perDoubling: 1 },
+        });
+        errors.push(1 - last.accuracy);
+      }
+      return (errors[0] + errors[1]) / 2;
+    };
+    // Guessing errs in 7 of 8.
+    const [half, twice] = [await error(scale / 2), await error(2 * scale)];
+    assert.ok(half > 0.5, `m = ${m}: error ${half} from ${scale / 2} sentences`);
+    assert.ok(twice < 0.15, `m = ${m}: error ${twice} from ${2 * scale} sentences`);
+  }
 });
 
 test('clm: at least 95 in 100 of its sentences are grammatical to the root, and temperature does what it says', async () => {
