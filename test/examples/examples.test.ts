@@ -1,0 +1,104 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { rhm, run } from '../support/run.js';
+
+/** The examples run as they are, on the built package. */
+const test = suite('examples');
+let scratch = '';
+test.before(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'rhm-examples-'));
+});
+test.after(() => rmSync(scratch, { recursive: true, force: true }));
+
+const example = (name: string, ...args: string[]) => run(process.execPath, [resolve('test/examples', name), ...args]);
+
+/** Adds weighted rules by hand: log-probability of each sentence of the example's grammar by walking down its tree. */
+function derivations(grammar: { rules: number[][][][]; ruleProbabilities: (number[] | null)[] }) {
+  let sentences = grammar.rules[0].map((_, root) => ({ symbols: [root], p: 1 / grammar.rules[0].length }));
+  grammar.rules.forEach((level, l) => {
+    const weights = grammar.ruleProbabilities[l];
+    sentences = sentences.flatMap(({ symbols, p }) => {
+      let partial = [{ symbols: [] as number[], p }];
+      for (const a of symbols)
+        partial = partial.flatMap((one) =>
+          level[a].map((tuple, k) => ({
+            symbols: [...one.symbols, ...tuple],
+            p: one.p * (weights ? weights[k] : 1 / level[a].length),
+          })),
+        );
+      return partial;
+    });
+  });
+  return sentences;
+}
+
+test('customGrammar.mjs: exact losses as counted over all derivations, sentences of the grammar, a network that reaches the floor', async () => {
+  const { code, stdout, stderr } = await example('customGrammar.mjs');
+  assert.is(code, 0, stderr);
+  const losses = [...stdout.matchAll(/seeing (\d+) tokens .*: ([\d.]+) nats/g)].map((m) => [
+    Number(m[1]),
+    Number(m[2]),
+  ]);
+  assert.equal(
+    losses.map(([seen]) => seen),
+    [0, 1, 3, 7],
+  );
+  const all = derivations(JSON.parse(readFileSync(resolve('test/examples/grammar.json'), 'utf8')));
+  for (const [seen, loss] of losses) {
+    const joint = new Map<string, number>();
+    const context = new Map<string, number>();
+    for (const { symbols, p } of all) {
+      const key = symbols.slice(7 - seen, 7).join();
+      context.set(key, (context.get(key) ?? 0) + p);
+      joint.set(`${key}|${symbols[7]}`, (joint.get(`${key}|${symbols[7]}`) ?? 0) + p);
+    }
+    let entropy = 0;
+    for (const [key, p] of joint) entropy -= p * Math.log(p / context.get(key.split('|')[0])!);
+    assert.ok(Math.abs(entropy - loss) < 1e-4, `${seen} tokens: ${loss}, counted ${entropy}`);
+  }
+  const known = new Set(all.map(({ symbols }) => symbols.join(' ')));
+  const sentences = [...stdout.matchAll(/sentence \d: ([\d ]+)/g)].map((m) => m[1]);
+  assert.is(sentences.length, 3);
+  for (const sentence of sentences) assert.ok(known.has(sentence), sentence);
+  const [, loss, floor] = /done: test loss ([\d.]+) after 1000 steps, the floor is ([\d.]+)/.exec(stdout)!.map(Number);
+  assert.ok(loss >= floor - 0.05 && loss < floor + 0.1, `loss ${loss}, floor ${floor}`);
+});
+
+test('customGrammar.mjs: a faulty grammar is refused with the place of the fault', async () => {
+  const grammar = JSON.parse(readFileSync(resolve('test/examples/grammar.json'), 'utf8'));
+  grammar.rules[1][2][1] = [1, 1];
+  const file = join(scratch, 'faulty.json');
+  writeFileSync(file, JSON.stringify(grammar));
+  const { code, stderr } = await example('customGrammar.mjs', file);
+  assert.is(code, 1);
+  assert.match(stderr, /InputError: rules\[1\]\[2\]\[1\]: the tuple \(1,1\) already stands at rules\[1\]\[1\]\[0\]/);
+});
+
+test('the same grammar on the command line', async () => {
+  const theory = await rhm(['theory', '--rules', resolve('test/examples/grammar.json'), '--json']);
+  assert.is(theory.code, 0, theory.stderr);
+  const { H } = JSON.parse(theory.stdout);
+  const { stdout } = await example('customGrammar.mjs');
+  assert.equal(
+    [...stdout.matchAll(/: ([\d.]+) nats/g)].map((m) => m[1]),
+    H.map((h: number) => h.toFixed(4)),
+  );
+});
+
+test('trainInWorker.mjs: hears of evaluations, aborts, gets the checkpoint, and its thread was free meanwhile', async () => {
+  const { code, stdout, stderr } = await example('trainInWorker.mjs', '1.2');
+  assert.is(code, 0, stderr);
+  const losses = [...stdout.matchAll(/sentences: test loss ([\d.]+)/g)].map((m) => Number(m[1]));
+  assert.ok(losses.length > 5 && losses.some((loss) => loss < 1.2), stdout);
+  const [, step, bytes, ticks] = /interrupted at step (\d+); a checkpoint of (\d+) bytes; (\d+) ticks/
+    .exec(stdout)!
+    .map(Number);
+  assert.ok(step > 0 && step < 100_000);
+  assert.ok(bytes > 3 * 4 * (16 * 64 + 2 * 128 * 64 + 64 * 8), 'weights, velocity and best weights');
+  assert.ok(ticks > 0);
+});
+
+test.run();
