@@ -12,6 +12,7 @@ export interface KernelTime {
   op: string;
   shape: string;
   us: number; // median of the rounds, one call
+  best_us: number; // of the quickest round: the least disturbed by other programs
   gflops: number;
   gbytes_per_s: number;
   share: number; // of the best arithmetic or memory rate seen in this run, whichever bounds the call
@@ -26,6 +27,7 @@ interface Options {
   threads?: number;
   large?: boolean;
   profile?: boolean;
+  rounds: number;
 }
 
 export function addBenchKernels(program: Command, io: CommandContext): void {
@@ -35,6 +37,7 @@ export function addBenchKernels(program: Command, io: CommandContext): void {
     .option('--filter <text>', 'only operations or shapes that contain this')
     .option('--large', 'also the shapes that fill a large GPU')
     .option('--profile', 'also the time of every dispatch, between timestamps of its own (some 8 us more on a GPU)')
+    .option('--rounds <n>', 'rounds of some 20 ms a shape', integer(1, 10000), 5)
     .option('--executor <name>', 'what computes: webgpu or wasm (default: webgpu on a real GPU, else wasm)')
     .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
     .option('--threads <n>', 'wasm on this many threads (default: one a core, at most 8)', integer(1, 256))
@@ -47,7 +50,7 @@ export function addBenchKernels(program: Command, io: CommandContext): void {
         const times: KernelTime[] = [];
         for (const item of chosen) {
           io.progress(`${item.op} ${item.shape}`);
-          times.push(await timeKernel(item, executor, options.profile));
+          times.push(await timeKernel(item, executor, options));
         }
         const peakFlops = Math.max(...times.map((t) => t.gflops));
         const peakBytes = Math.max(...times.map((t) => t.gbytes_per_s));
@@ -66,13 +69,17 @@ export function addBenchKernels(program: Command, io: CommandContext): void {
 function line(t: KernelTime): string {
   return (
     `${t.op.padEnd(22)} ${t.shape.padEnd(34)} ${t.us.toFixed(1).padStart(10)} us ${t.gflops.toFixed(1).padStart(9)} GFLOP/s ` +
-    `${t.gbytes_per_s.toFixed(1).padStart(8)} GB/s ${(100 * t.share).toFixed(0).padStart(4)}% ${(t.encode_us ?? 0).toFixed(1).padStart(6)} us encode` +
+    `${t.gbytes_per_s.toFixed(1).padStart(8)} GB/s ${(100 * t.share).toFixed(0).padStart(4)}% ${t.best_us.toFixed(1).padStart(10)} us best ${(t.encode_us ?? 0).toFixed(1).padStart(6)} us encode` +
     (t.dispatches ?? []).map(({ label, us }) => `\n${us.toFixed(1).padStart(70)} us  ${label}`).join('')
   );
 }
 
-/** Repeats a plan of one call until a round takes some milliseconds; five rounds. */
-export async function timeKernel(item: BenchCase, executor: Executor, profile = false): Promise<KernelTime> {
+/** Repeats a plan of one call until a round takes some milliseconds; then so many rounds. */
+export async function timeKernel(
+  item: BenchCase,
+  executor: Executor,
+  { profile, rounds: count }: Pick<Options, 'profile' | 'rounds'>,
+): Promise<KernelTime> {
   const builder = new ProgramBuilder(item.replicas ?? 1);
   const plan = builder.plan('bench');
   item.build(plan);
@@ -101,7 +108,7 @@ export async function timeKernel(item: BenchCase, executor: Executor, profile = 
     }
     const rounds: number[] = [];
     const encodes: number[] = [];
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < count; round++) {
       const start = performance.now();
       const queued = loaded.run('bench', repeats);
       encodes.push(((performance.now() - start) * 1000) / repeats);
@@ -109,7 +116,7 @@ export async function timeKernel(item: BenchCase, executor: Executor, profile = 
       await loaded.finish();
       rounds.push(((performance.now() - start) * 1000) / repeats);
     }
-    us = rounds.sort((a, b) => a - b)[2];
+    us = rounds.sort((a, b) => a - b)[count >> 1];
     const costs = plan.calls.map((call) => kernelOf(call).cost(call));
     const flops = costs.reduce((sum, c) => sum + c.flops, 0);
     const bytes = costs.reduce((sum, c) => sum + c.bytes, 0);
@@ -117,11 +124,12 @@ export async function timeKernel(item: BenchCase, executor: Executor, profile = 
       op: item.op,
       shape: item.shape,
       us,
+      best_us: rounds[0],
       gflops: flops / us / 1e3,
       gbytes_per_s: bytes / us / 1e3,
       share: 0,
       ...(profile && { dispatches: await loaded.profile?.('bench') }),
-      encode_us: loaded instanceof GpuProgram ? encodes.sort((a, b) => a - b)[2] : undefined,
+      encode_us: loaded instanceof GpuProgram ? encodes.sort((a, b) => a - b)[count >> 1] : undefined,
     };
   } finally {
     loaded.destroy();
