@@ -2,8 +2,8 @@
 //   dW[j, u] = c1 (sum over windows whose j-th token is u of x - A[j] / v) + v^-1/2 M[j],   x = scale * relu'(output) * dOutput
 //   A[j] = sum over unmasked windows of x, M[j] = sum over masked ones; plain: dW[j, u] = sum of x.
 // A product with the one-hot rows, made in registers: one workgroup owns QUADS Values of channels (f32, or four as vec4f;
-// width and strides count Values), one j, SPANS * 2 PAIRS values of u and one range of windows. One thread owns one Value of
-// 2 PAIRS values of u, and every PARTS-th window of the range, ROWS at a time so that the loads overlap; the parts meet in
+// width and strides count Values), SPANS spans and one range of windows; a span is 2 PAIRS values of u for one j. One thread
+// owns one Value of a span, and every PARTS-th window of the range, ROWS at a time so that the loads overlap; the parts meet in
 // workgroup memory by halves. Ranges of windows are added by sumSplits.wgsl. Value, QUADS, SPANS, PAIRS, ROWS and PARTS (a power of two
 // > 1) are put in front of this text; #for is written out (src/gpu/unroll.ts).
 // Overrides, because a division by a number known to the compiler costs a tenth of the other.
@@ -39,9 +39,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   let g = batchGroup % groups;
   let rows = select(p.batch * p.windows, p.batch, p.local == 1u);
   let rowEnd = min(rows, (split + 1u) * p.rowsPerSplit);
-  let ranges = (p.v + SPANS * PAIRS * 2u - 1u) / (SPANS * PAIRS * 2u); // ranges of u that cover the vocabulary
-  let j = wid.y / ranges;
-  let u0 = ((wid.y % ranges) * SPANS + (tid / QUADS) % SPANS) * PAIRS * 2u;
+  let perTap = (p.v + 2u * PAIRS - 1u) / (2u * PAIRS); // spans that cover the vocabulary
+  let span = wid.y * SPANS + (tid / QUADS) % SPANS;
+  let j = span / perTap;
+  let u0 = (span % perTap) * 2u * PAIRS;
   let channel = min(c, p.width - 1u);
 
   var all = Value();
@@ -100,7 +101,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     }
   }
   workgroupBarrier();
-  if (part < 2u && c < p.width && u0 + {s}u * 2u + part < p.v) {
+  if (part < 2u && c < p.width && j < p.filterSize && u0 + {s}u * 2u + part < p.v) {
     var y = partial[part * THREADS + tid % GROUP];
     if (WHITENED) { y = fma(Value(c1), y - mean, constant); }
     let entry = j * p.v + u0 + {s}u * 2u + part;

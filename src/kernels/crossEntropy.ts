@@ -108,7 +108,7 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   const staged = inRegisters && p.rows > 4096 && !traits.software;
   const threads = staged ? 64 : 256;
   const teams = threads / lanes;
-  const rowsPerGroup = p.rows <= 2 * teams ? Math.ceil(p.rows / teams) : p.rows > 2 ** 18 ? 4 : 1;
+  const rowsPerGroup = p.rows <= 2 * teams ? Math.ceil(p.rows / teams) : p.rows > 2 ** 18 ? 8 : 1;
   const blocks = Math.ceil(p.rows / (teams * rowsPerGroup));
   const target = blocks === 1 ? record : scratch(0, [replicas, blocks, 2]);
   const prelude = `alias Value = ${inRegisters ? 'vec4f' : 'f32'};\nconst THREADS = ${threads}u;\n`;
@@ -133,7 +133,7 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
     main,
     {
       shader: 'crossEntropyRecord',
-      source: recordSource,
+      source: unroll(recordSource, {}),
       uniforms: [blocks, p.rows, p.ring, p.clockWord, clock.replicaStride, record.replicaStride],
       bindings: [read(target), read(clock), write(record)],
       workgroups: [replicas, 1, 1],

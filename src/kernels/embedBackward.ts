@@ -74,16 +74,17 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   const groups = s.local ? s.windows : 1;
   const rows = s.local ? s.batch : s.batch * s.windows;
   const { lanes, prelude } = valueType(s.width, [output, dOutput, dWeight]);
-  // A workgroup of at most 256 threads: 4 Values of channels, up to 32 symbols by eights, the rest parts of the windows.
+  // A workgroup of at most 256 threads: 2 Values of channels, up to 8 spans of 8 symbols, the rest parts of the windows.
   // A processor gains nothing from parts, and compiles few rows faster.
-  const QUADS = 4;
+  const QUADS = 2;
   const PAIRS = Math.min(4, Math.ceil(s.v / 2));
-  const SPANS = [1, 2, 4].find((spans) => spans * PAIRS * 2 >= s.v) ?? 4;
+  const spans = s.filter * Math.ceil(s.v / (2 * PAIRS));
+  const SPANS = [1, 2, 4].find((n) => n >= spans) ?? 8;
   const PARTS = traits.software ? 2 : 256 / (QUADS * SPANS);
   const ROWS = traits.software ? 2 : 8;
   const constants = { QUADS, PARTS, PAIRS, SPANS, ROWS };
   const columns = Math.ceil(s.width / lanes / QUADS);
-  const shares = s.filter * Math.ceil(s.v / (SPANS * PAIRS * 2));
+  const shares = Math.ceil(spans / SPANS);
   // Ranges of windows cost a second dispatch: only for long sums or few workgroups. Depends on one replica's shape only.
   const wanted = Math.max(rows / 2048, Math.min(64 / (columns * shares * groups), rows / 512));
   const rowsPerSplit = Math.ceil(rows / Math.max(1, Math.min(64, Math.floor(wanted))));
