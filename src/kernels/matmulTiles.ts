@@ -58,11 +58,12 @@ export function rangesOf(p: Product, traits: AdapterTraits): { kg: number; split
   if (traits.software) return { kg: 1, splits: 1 };
   const tiles = (side: number) => Math.ceil(p.m / side) * Math.ceil(p.n / side) * p.groups;
   // Groups inside a workgroup cost little, but a replica among many must add up its ranges one by one: only while the
-  // smallest tiles give fewer than two workgroups a multiprocessor.
-  const wanted = Math.min(256 / tiles(32), p.k / 64);
+  // smallest tiles give fewer than two workgroups a multiprocessor, or for long sums into few tiles of the better size.
+  const long = p.k >= 2048 && tiles(64) < 264;
+  const wanted = long ? 4 : Math.min(256 / tiles(32), p.k / 64);
   const kg = wanted >= 4 ? 4 : wanted >= 2 ? 2 : 1;
   // Splits over workgroups cost a second dispatch: only for long sums into few tiles.
-  const splits = Math.floor(Math.min(264 / tiles(32), p.k / (kg * 512)));
+  const splits = Math.floor(Math.min(264 / tiles(long ? 64 : 32), p.k / (kg * 512)));
   return { kg, splits: Math.max(1, Math.min(16, splits)) };
 }
 
@@ -94,11 +95,10 @@ export function tileOf(p: Product, ranges: number, replicas: number, traits: Ada
 
 /**
  * Largest first; `enough`: workgroups from which on a tile pays. Measured on an NVIDIA H200 (132 multiprocessors), TFLOP/s at
- * 4096^3 and 16 x (512 x 512 x 1024): 128x128x16/8x16 46 and 44, 128x64x16/8x8 38 and 37.
+ * 4096^3 and 16 x (512 x 512 x 1024): 128x128x16/8x16 46 and 44, 64x64x16/8x8 43 and 34 (38 and 36 with ranges in turn).
  */
 const defaultTiles: readonly (Omit<Tile, 'kg'> & { enough: number })[] = [
   { bm: 128, bn: 128, bk: 16, tm: 8, tn: 16, enough: 240 },
-  { bm: 128, bn: 64, bk: 16, tm: 8, tn: 8, enough: 240 },
   { bm: 64, bn: 64, bk: 16, tm: 8, tn: 8, enough: 240 },
   { bm: 64, bn: 64, bk: 32, tm: 8, tn: 4, enough: 120 },
   { bm: 32, bn: 32, bk: 32, tm: 4, tn: 4, enough: 200 },

@@ -139,10 +139,16 @@ function sizeOf({ groups, m, n, k, replicas }: TuneShape, factor: 'a' | 'b'): nu
   return replicas * groups * k * (factor === 'a' ? m : n);
 }
 
-/** Five rounds over all, each about 2 ms of work; the first warms the clock up and is dropped, and so are slow ones after it. */
+/**
+ * Five rounds over all, each about 4 ms of work, after 100 ms that warm the clock up and a round that drops what is far slower.
+ */
 async function timeAll(trials: readonly Trial[], { m, n, k, groups, replicas }: TuneShape): Promise<void> {
-  const repeats = Math.max(2, Math.min(200, Math.round(4e10 / (2 * m * n * k * groups * replicas))));
+  const repeats = Math.max(2, Math.min(400, Math.round(1e11 / (2 * m * n * k * groups * replicas))));
   let running = trials.filter(({ wrong }) => !wrong);
+  for (const start = performance.now(); running.length && performance.now() - start < 100; ) {
+    await running[0].loaded.run('product', repeats);
+    await running[0].loaded.finish();
+  }
   for (let round = 0; round < 6; round++) {
     for (const { loaded, rounds } of running) {
       const start = performance.now();
