@@ -83,12 +83,20 @@ export function tileOf(p: Product, ranges: number, replicas: number, traits: Ada
     return { tile: tuned, ranges: ranges / tuned.kg };
   const workgroups = (t: Tile) => Math.ceil(p.m / t.bm) * Math.ceil(p.n / t.bn) * replicas * p.groups;
   const fits = (t: Tile) => p.m > t.bm / 2 && p.n > t.bn / 2 && tileFits(t, traits);
-  // Two sets of sums in registers where ranges are taken one after the other: 8 x 16 a thread would be too many.
+  // Ranges taken one after the other double the sums in registers: too many for the largest tiles.
   for (const { enough, ...shape } of defaultTiles) {
     const tile = { ...shape, kg: 1 };
-    if (workgroups(tile) >= enough && fits(tile) && (ranges === 1 || tile.tm * tile.tn <= 64)) return { tile, ranges };
+    const count = workgroups(tile);
+    if (count < enough || !fits(tile) || (ranges > 1 && tile.bm === 128)) continue;
+    // The largest tile leaves a multiprocessor two workgroups of four warps: a last round half empty costs it most.
+    const rounds = count / 264;
+    if (tile.tn === 16 && rounds < 4 && rounds < 0.85 * Math.ceil(rounds)) continue;
+    return { tile, ranges };
   }
-  const shared = defaultTiles.map(({ enough: _, ...t }) => ({ ...t, kg: ranges })).filter((t) => tileFits(t, traits));
+  const shared = defaultTiles
+    .filter((t) => t.bm < 128)
+    .map(({ enough: _, ...t }) => ({ ...t, kg: ranges }))
+    .filter((t) => tileFits(t, traits));
   const tile = shared.find((t) => fits(t) && workgroups(t) >= 128) ?? shared.find((t) => t.bm === 32)!;
   return { tile, ranges: 1 };
 }
@@ -99,6 +107,7 @@ export function tileOf(p: Product, ranges: number, replicas: number, traits: Ada
  */
 const defaultTiles: readonly (Omit<Tile, 'kg'> & { enough: number })[] = [
   { bm: 128, bn: 128, bk: 16, tm: 8, tn: 16, enough: 240 },
+  { bm: 128, bn: 128, bk: 16, tm: 8, tn: 8, enough: 340 },
   { bm: 64, bn: 64, bk: 16, tm: 8, tn: 8, enough: 240 },
   { bm: 64, bn: 64, bk: 32, tm: 8, tn: 4, enough: 120 },
   { bm: 32, bn: 32, bk: 32, tm: 4, tn: 4, enough: 200 },
