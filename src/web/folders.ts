@@ -44,6 +44,21 @@ export async function readKept(name: string): Promise<KeptRun | undefined> {
   }
 }
 
+/** The files of a kept run as bytes, by name. */
+export async function keptFiles(name: string): Promise<Record<string, Uint8Array>> {
+  const found: Record<string, Uint8Array> = {};
+  try {
+    const directory = await (await runsDirectory()).getDirectoryHandle(name);
+    for (const file of Object.values(files)) {
+      const handle = await directory.getFileHandle(file);
+      found[file] = new Uint8Array(await (await handle.getFile()).arrayBuffer());
+    }
+  } catch {
+    // What is not there is not in the answer.
+  }
+  return found;
+}
+
 /** All kept runs, the newest first. */
 export async function listKept(): Promise<KeptRun[]> {
   const found: KeptRun[] = [];

@@ -7,7 +7,7 @@ import { startWebWorker } from '../platform/webWorker.js';
 import { connectWorker, progress, type WorkerHandle } from '../platform/worker.js';
 import type { Progress } from '../training/loop.js';
 import type { Desk, RunChoice, RunEvent } from './desk.js';
-import { forget, readKept } from './folders.js';
+import { forget, keptFiles, readKept } from './folders.js';
 
 export type TraineeState = 'idle' | 'starting' | 'running' | 'held' | 'done' | 'diverged' | 'stopped' | 'failed';
 
@@ -102,8 +102,10 @@ export class Trainee {
     if (this.active) await (await this.desk()).save();
   }
 
+  /** The run's files as bytes, by name: as the worker has them, or as they are kept from an earlier visit. */
   async files(): Promise<Record<string, Uint8Array>> {
-    return (await this.desk()).files();
+    const found = this.#worker ? await (await this.desk()).files() : {};
+    return Object.keys(found).length || !this.options.keep ? found : keptFiles(this.name);
   }
 
   /** Saves and ends; resolves when the run's folder is free. */

@@ -74,6 +74,25 @@ export function drawCurves(data: CurvesData, { width, height, theme }: Frame): {
   return { figure, axes };
 }
 
+/** The figure with its legend as the text of an SVG file. */
+export function curvesFile(data: CurvesData, frame: Frame): string {
+  const { width, height, theme } = frame;
+  const { figure } = drawCurves(data, { ...frame, height: height - 24 });
+  figure.setAttribute('height', String(height));
+  figure.setAttribute('viewBox', `0 0 ${width} ${height}`);
+  figure.insertBefore(svg('rect', { width, height, fill: theme.paper }), figure.firstChild);
+  data.curves.forEach(({ look }, i) => {
+    const x = 46 + 190 * i;
+    const y = height - 12;
+    const stroke = { stroke: look.color, 'stroke-width': 2.4, 'stroke-dasharray': look.dash };
+    figure.append(
+      svg('line', { x1: x, x2: x + 24, y1: y - 4, y2: y - 4, ...stroke }),
+      svg('text', { x: x + 30, y }, look.label),
+    );
+  });
+  return new XMLSerializer().serializeToString(figure);
+}
+
 /** Mean loss over the replicas where all have been evaluated: geometric, as the axis is. */
 export function meanCurve(replicas: readonly (readonly CurvePoint[])[]): CurvePoint[] {
   if (replicas.length === 1) return [...replicas[0]];

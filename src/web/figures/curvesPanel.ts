@@ -1,6 +1,6 @@
 /** The live figure of learning curves with its legend and a cursor that reads values off: for the page and the element. */
 
-import { pageTheme, type Theme, themes } from '../../analysis/figures/theme.js';
+import { pageTheme, type Theme } from '../../analysis/figures/theme.js';
 import { showNumber } from '../../analysis/format.js';
 import { h, svg, throttle } from '../dom.js';
 import { type Axes, type CurvesData, drawCurves, meanCurve } from './curves.js';
@@ -40,30 +40,6 @@ export class CurvesPanel {
   show(data: CurvesData): void {
     this.#data = data;
     this.#draw();
-  }
-
-  /** The figure as a file, on light paper. */
-  svgText(width = 760, height = 460): string {
-    if (!this.#data) return '';
-    const { figure } = drawCurves(this.#data, { width, height, theme: themes.light });
-    figure.insertBefore(svg('rect', { width, height, fill: themes.light.paper }), figure.firstChild);
-    const size = 150;
-    this.#data.curves.forEach(({ look }, i) => {
-      const x = width - 66 - size * (this.#data!.curves.length - i);
-      figure.append(
-        svg('line', {
-          x1: x,
-          x2: x + 22,
-          y1: height - 10,
-          y2: height - 10,
-          stroke: look.color,
-          'stroke-width': 2.4,
-          'stroke-dasharray': look.dash,
-        }),
-        svg('text', { x: x + 27, y: height - 6 }, look.label),
-      );
-    });
-    return new XMLSerializer().serializeToString(figure);
   }
 
   disconnect(): void {

@@ -1,6 +1,7 @@
 import type { ViewSpec } from '../page.js';
 import { grammarView } from './grammar.js';
 import { learningView } from './learning.js';
+import { takeawayView } from './takeaway.js';
 
 /** The sections of the page, from top to bottom. One line a view. */
-export const views: readonly ViewSpec[] = [grammarView, learningView];
+export const views: readonly ViewSpec[] = [grammarView, learningView, takeawayView];

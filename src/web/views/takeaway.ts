@@ -1,0 +1,245 @@
+import { themes } from '../../analysis/figures/theme.js';
+import { canonicalJson } from '../../core/canonical.js';
+import { RhmError } from '../../core/errors.js';
+import { type Experiment, parseExperiment } from '../../core/experiment.js';
+import { formatRecord } from '../../core/records.js';
+import { encodeSafetensors } from '../../core/safetensors.js';
+import { files } from '../../training/folder.js';
+import { weightsOf } from '../../training/weights.js';
+import { curvesOf, labelsOf, modelNames } from '../curveData.js';
+import { h, throttle } from '../dom.js';
+import { download, recordsCsv, toPng } from '../download.js';
+import { curvesFile } from '../figures/curves.js';
+import { forget, type KeptRun, listKept } from '../folders.js';
+import { toHash } from '../link.js';
+import type { Page, View, ViewSpec } from '../page.js';
+import type { Setting } from '../setting.js';
+import type { Trainee } from '../trainee.js';
+
+export const takeawayView: ViewSpec = {
+  id: 'takeaway',
+  title: 'Take it away',
+  about: [
+    'A link holds the whole setting, behind the # where it never reaches a server. The experiment file goes to the command line: ' +
+      '*rhm train experiment.json* gives the same records, bit for bit where the same executor runs. Weights are safetensors under ' +
+      'the names and shapes of the authors’ PyTorch code.',
+    'Runs are kept in this browser, in its private file system, and go on after a reload from their last checkpoint. ' +
+      'They stay until you remove them or clear this site’s data.',
+  ],
+  create: (page) => new TakeawayView(page),
+};
+
+const FIGURE = { width: 860, height: 500 };
+
+class TakeawayView implements View {
+  readonly element: HTMLElement;
+  readonly #link = h('input', { type: 'text', id: 'link', readonly: true, onfocus: () => this.#link.select() });
+  readonly #copied = h('span', { class: 'hint', role: 'status' });
+  readonly #files = h('div', { class: 'networks' });
+  readonly #kept = h('div');
+  #buttons: { button: HTMLButtonElement; trainee: Trainee }[] = [];
+  #ends = '';
+  readonly #soon = throttle(() => this.#refresh(), 2);
+
+  constructor(readonly page: Page) {
+    const figure = (text: string, save: () => void | Promise<void>) =>
+      h('button', { type: 'button', onclick: () => void this.#try(save) }, text);
+    this.element = h(
+      'div',
+      {},
+      h(
+        'div',
+        { class: 'toolbar' },
+        h('div', { class: 'field link' }, h('label', { for: 'link' }, 'Link to this setting'), this.#link),
+        h('button', { type: 'button', onclick: () => void this.#copy() }, 'Copy link'),
+        this.#copied,
+      ),
+      h(
+        'div',
+        { class: 'toolbar' },
+        'Figure of the curves:',
+        figure('SVG', () => download('learning-curves.svg', this.#figure(), 'image/svg+xml')),
+        figure('PNG', async () => {
+          const picture = await toPng(this.#figure(), FIGURE.width, FIGURE.height);
+          download('learning-curves.png', picture, 'image/png');
+        }),
+      ),
+      this.#files,
+      h('h3', {}, 'Runs kept in this browser'),
+      this.#kept,
+    );
+    this.reset();
+  }
+
+  reset(): void {
+    const { race, experiments } = this.page;
+    const labels = labelsOf(experiments);
+    this.#link.value = `${location.origin}${location.pathname}${toHash(this.page.setting)}`;
+    this.#copied.textContent = '';
+    this.#buttons = [];
+    this.#files.replaceChildren(
+      ...race.trainees.map((trainee, i) => {
+        const name = `${experiments[i].model.kind}-${i + 1}`;
+        const file = (text: string, save: () => void | Promise<void>, needsRecords = true) => {
+          const button = h('button', { type: 'button', onclick: () => void this.#try(save) }, text);
+          if (needsRecords) this.#buttons.push({ button, trainee });
+          return button;
+        };
+        const card = h(
+          'section',
+          { class: 'network', 'aria-label': `Files of ${labels[i]}` },
+          h('h3', {}, labels[i]),
+          h(
+            'div',
+            { class: 'toolbar' },
+            file('Records, CSV', () => download(`${name}.csv`, recordsCsv(trainee.records), 'text/csv')),
+            file('Records, JSON', () =>
+              download(`${name}.records.jsonl`, trainee.records.map(formatRecord).join(''), 'application/x-ndjson'),
+            ),
+            file('Weights, safetensors', () => this.#saveWeights(trainee, name)),
+            file(
+              'Experiment, JSON',
+              () =>
+                download(
+                  `${name}.experiment.json`,
+                  `${JSON.stringify(trainee.experiment, null, 2)}\n`,
+                  'application/json',
+                ),
+              false,
+            ),
+          ),
+        );
+        card.style.setProperty('--look', `var(--rhm-c${i})`);
+        return card;
+      }),
+    );
+    this.#refresh();
+    void this.#list();
+  }
+
+  update(): void {
+    this.#soon();
+  }
+
+  #refresh(): void {
+    for (const { button, trainee } of this.#buttons) button.disabled = !trainee.records.some((r) => r.type === 'eval');
+    const ends = this.page.race.trainees.map((t) => `${t.state}${t.records.length > 0}`).join();
+    if (ends === this.#ends) return;
+    this.#ends = ends;
+    void this.#list();
+  }
+
+  #figure(): string {
+    const { trainees, theory } = this.page.race;
+    return curvesFile(curvesOf(trainees, theory, themes.light), { ...FIGURE, theme: themes.light });
+  }
+
+  async #saveWeights(trainee: Trainee, name: string): Promise<void> {
+    const { [files.checkpoint]: checkpoint } = await trainee.files();
+    if (!checkpoint) {
+      this.page.say('There are no weights yet: they are written ten seconds into a run and when it pauses or ends.');
+      return;
+    }
+    const weights = weightsOf(checkpoint, files.checkpoint, {});
+    download(`${name}.safetensors`, encodeSafetensors(weights), 'application/octet-stream');
+  }
+
+  async #copy(): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(this.#link.value);
+      this.#copied.textContent = 'Copied.';
+    } catch {
+      this.#link.select();
+      this.#copied.textContent = 'The browser does not let the page copy: the link is marked, press Ctrl+C.';
+    }
+  }
+
+  async #try(work: () => void | Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof RhmError)) throw error;
+      this.page.say(error.message);
+    }
+  }
+
+  async #list(): Promise<void> {
+    const groups = groupRuns(await listKept());
+    const rows = groups.map((group) => this.#row(group));
+    this.#kept.replaceChildren(
+      rows.length
+        ? h('ul', { class: 'kept' }, ...rows)
+        : h('p', { class: 'hint' }, 'None yet. Runs appear here as soon as they are trained.'),
+    );
+  }
+
+  #row({ setting, runs }: Group): HTMLElement {
+    const { v, m, s, L, seed } = setting.grammar as Record<string, number>;
+    const what = runs
+      .map(({ experiment, records, ended }) => {
+        const last = records.findLast((r) => r.type === 'eval');
+        const step = last?.type === 'eval' ? `step ${last.step.toLocaleString('en')}` : 'not begun';
+        return `${modelNames[experiment.model.kind]} (${ended ? 'done' : step})`;
+      })
+      .join(', ');
+    const shape = `v=${v} m=${m} s=${s} L=${L}, grammar ${seed ?? setting.seed}`;
+    return h(
+      'li',
+      {},
+      h('span', {}, h('strong', {}, shape), ` ${what}`),
+      h(
+        'button',
+        { type: 'button', onclick: () => this.page.change(setting), 'aria-label': `Open ${shape}: ${what}` },
+        'Open',
+      ),
+      h(
+        'button',
+        {
+          type: 'button',
+          'aria-label': `Remove ${shape}: ${what}`,
+          onclick: () =>
+            void this.#try(async () => {
+              const shown = this.page.race.trainees.filter((t) => runs.some((r) => r.name === t.name));
+              await Promise.all(shown.map((t) => t.stop()));
+              for (const { name } of runs) await forget(name);
+              if (shown.length) this.page.change({});
+              else await this.#list();
+            }),
+        },
+        'Remove',
+      ),
+    );
+  }
+}
+
+interface Group {
+  setting: Setting;
+  runs: (KeptRun & { experiment: Experiment })[];
+}
+
+/** Runs that differ in nothing but their network were trained side by side. */
+function groupRuns(kept: readonly KeptRun[]): Group[] {
+  const groups = new Map<string, Group>();
+  for (const run of kept) {
+    try {
+      const experiment = parseExperiment(run.experiment);
+      const { model, optimiser, ...shared } = experiment;
+      const key = canonicalJson(shared);
+      const group = groups.get(key) ?? { setting: { ...shared, networks: [] } as unknown as Setting, runs: [] };
+      if (group.setting.networks.length === 3) continue;
+      group.setting.networks.push({ model, optimiser });
+      group.runs.push({ ...run, experiment });
+      groups.set(key, group);
+    } catch {
+      // Of another version, or damaged: not shown, not touched.
+    }
+  }
+  for (const { setting, runs } of groups.values()) {
+    // The order in which the page shows them first: convolutional before attention.
+    const order = runs.map((_, i) => i).sort((a, b) => kindOf(runs[a]).localeCompare(kindOf(runs[b])));
+    setting.networks = order.map((i) => setting.networks[i]);
+  }
+  return [...groups.values()];
+}
+
+const kindOf = (run: { experiment: Experiment }) => run.experiment.model.kind;
