@@ -8,6 +8,7 @@ export interface Setting {
   grammar: Record<string, unknown>;
   /** What differs between the networks that train side by side. */
   networks: { model: Record<string, unknown>; optimiser?: Record<string, unknown> }[];
+  task?: Record<string, unknown>; // the page shows the last token's prediction
   schedule?: Record<string, unknown>;
   budget: Record<string, unknown>;
   evaluation: Record<string, unknown>;
@@ -40,7 +41,7 @@ export function experimentsOf(setting: Setting): Experiment[] {
 export function parseSetting(value: unknown): Setting {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new InputError('setting: wanted an object with grammar, networks, budget and so on');
-  const known = Object.keys(firstSetting).concat('schedule');
+  const known = Object.keys(firstSetting).concat('schedule', 'task');
   for (const key of Object.keys(value))
     if (!known.includes(key))
       throw new InputError(`setting: no such field "${key.slice(0, 40)}"; there are ${known.join(', ')}`);
@@ -84,6 +85,10 @@ export const pageLimits = {
 function withinPage(experiment: Experiment): Experiment {
   const { grammar, model, budget, evaluation, replicas } = experiment;
   checkShape(shapeOf(experiment));
+  if (experiment.task.kind !== 'last')
+    throw new InputError(
+      `task.kind: got '${experiment.task.kind}', this page shows 'last'; other tasks run on the command line with rhm train`,
+    );
   const found: Record<keyof typeof pageLimits, number | undefined> = {
     'grammar.v': Math.max(grammar.v, grammar.n ?? 0),
     'grammar.m': grammar.m,

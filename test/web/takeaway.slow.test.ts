@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
@@ -24,7 +24,11 @@ test.after(async () => {
 });
 
 /** The file that a button hands over. */
-async function fetched(page: Page, network: number, button: string): Promise<{ name: string; path: string; bytes: Buffer }> {
+async function fetched(
+  page: Page,
+  network: number,
+  button: string,
+): Promise<{ name: string; path: string; bytes: Buffer }> {
   const where = network < 0 ? page.locator('#takeaway') : page.locator('#takeaway .network').nth(network);
   const [file] = await Promise.all([
     page.waitForEvent('download'),
@@ -36,7 +40,9 @@ async function fetched(page: Page, network: number, button: string): Promise<{ n
 }
 
 test('records, figures, weights and the experiment file; a reload keeps the runs, removing forgets them', async () => {
-  const { page, problems, context } = await visit(browser, server.url, { hash: linkTo({ ...quickSetting, replicas: 1 }) });
+  const { page, problems, context } = await visit(browser, server.url, {
+    hash: linkTo({ ...quickSetting, replicas: 1 }),
+  });
   assert.is(await page.locator('#takeaway button', { hasText: 'Weights' }).first().isDisabled(), true);
   await page.selectOption('#executor', 'wasm');
   await page.click('#learning .primary');
@@ -54,7 +60,10 @@ test('records, figures, weights and the experiment file; a reload keeps the runs
   const evals = comparable(own).filter((r) => r.type === 'eval');
   assert.is(csv[0], 'type,replica,step,samples,name,layer,level,value,elapsed_ms');
   const losses = csv.filter((line) => /^eval,0,\d+,\d+,loss,/.test(line)).map((line) => Number(line.split(',')[7]));
-  assert.equal(losses, evals.map((r) => r.loss));
+  assert.equal(
+    losses,
+    evals.map((r) => r.loss),
+  );
 
   // The weights start a run of the command line at the page's best loss.
   const weights = await fetched(page, 1, 'Weights');
@@ -112,6 +121,9 @@ test.run();
 
 /** Records without what depends on the machine and its clock. */
 function comparable(lines: string): Record<string, unknown>[] {
-  const all = lines.trim().split('\n').map((line) => JSON.parse(line));
+  const all = lines
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
   return all.filter((r) => r.type !== 'start').map(({ elapsed_ms: _, ...rest }) => rest);
 }
