@@ -30,7 +30,7 @@ export interface GrammarTheory {
 export interface RunChoice {
   name?: string; // of the folder in the browser's private file system; absent: nothing is kept
   executor?: 'webgpu' | 'wasm'; // default: a real GPU, else WebAssembly
-  held?: boolean; // waits before its first step
+  steps?: number; // does this many, then holds; default: goes on to its end
   rate?: number; // learning rate over that of the experiment, set before the first step
 }
 
@@ -130,7 +130,8 @@ class Run {
   readonly finished: Promise<RunEnd>;
   folder: RunFolder | undefined;
   at = 0; // steps done
-  #limit: number;
+  #limit: number; // step to hold at
+  #first = true; // nothing was asked of it yet
   #jobs: ((moment: RunMoment) => Promise<unknown>)[] = [];
   #wake: () => void = () => {};
   #savedAt = -1;
@@ -141,7 +142,7 @@ class Run {
     readonly choice: RunChoice,
     readonly tell: (event: RunEvent) => void,
   ) {
-    this.#limit = choice.held ? -1 : Infinity;
+    this.#limit = Infinity;
     const { rate } = choice;
     if (rate !== undefined) this.#jobs.push((moment) => moment.scaleRate(rate));
     this.finished = this.#whole().finally(() => {
@@ -150,6 +151,7 @@ class Run {
   }
 
   setLimit(step: number): void {
+    this.#first = false;
     this.#limit = step;
     this.wake();
   }
@@ -232,6 +234,8 @@ class Run {
 
   async #next(moment: RunMoment): Promise<number> {
     this.at = moment.step;
+    if (this.#first) this.#limit = moment.step + (this.choice.steps ?? Infinity);
+    this.#first = false;
     for (;;) {
       for (let job = this.#jobs.shift(); job; job = this.#jobs.shift()) await job(moment);
       if (this.abort.signal.aborted || moment.step < this.#limit) return this.#limit;

@@ -1,7 +1,9 @@
 /** What a visitor has chosen, as one JSON value: it goes into links and decides the experiments that are trained. */
+import { show } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
 import { checkShape, type GrammarShape, sentenceLength } from '../core/rules.js';
+import { measures } from '../measures/index.js';
 import { createModel } from '../models/index.js';
 
 export interface Setting {
@@ -56,7 +58,12 @@ export function parseSetting(value: unknown): Setting {
       Object.keys(network).some((k) => k !== 'model' && k !== 'optimiser')
     )
       throw new InputError('networks: each has a model and an optimiser, nothing else');
-  for (const experiment of experimentsOf(setting)) createModel(experiment);
+  for (const experiment of experimentsOf(setting)) {
+    createModel(experiment);
+    for (const name of experiment.measures)
+      if (!Object.hasOwn(measures, name))
+        throw new InputError(`measures: got ${show(name)}; there are ${Object.keys(measures).join(', ')}`);
+  }
   return setting;
 }
 

@@ -31,6 +31,8 @@ export class Trainee {
   readonly change = new Set<(event: RunEvent | { kind: 'state' }) => void>();
   #worker: Promise<WorkerHandle<Desk>> | undefined;
   #run: Promise<void> = Promise.resolve();
+  #sent = false; // the worker knows of the run, and answers to what is asked
+  #asked: 'go' | 'hold' | 'stop' = 'go'; // last, before that
 
   constructor(
     readonly experiment: Experiment,
@@ -57,49 +59,54 @@ export class Trainee {
   }
 
   /** Ends the run, forgets what was kept of it and begins anew. */
-  async restart(held = false): Promise<void> {
+  async restart(): Promise<void> {
     await this.stop();
     if (this.options.keep) await forget(this.name);
     this.records = [];
     this.progress = undefined;
     this.notices = [];
-    this.start(held);
+    this.start();
   }
 
-  /** Starts, or continues what was kept. held: waits before the first step. */
-  start(held = false): void {
+  /** Starts, or continues what was kept. steps: so many, then it holds. */
+  start(steps?: number): void {
     if (this.active) return;
     this.failure = undefined;
+    this.#asked = 'go';
+    this.#sent = false;
     this.#set('starting');
-    this.#run = this.#train(held);
+    this.#run = this.#train(steps);
   }
 
   async hold(): Promise<void> {
-    if (this.active) await (await this.desk()).hold();
+    if (!this.active) return;
+    this.#asked = 'hold';
+    if (this.#sent) await (await this.desk()).hold();
   }
 
   async go(): Promise<void> {
     if (!this.active) this.start();
     else {
-      await (await this.desk()).go();
+      this.#asked = 'go';
+      if (this.#sent) await (await this.desk()).go();
       if (this.state === 'held') this.#set('running');
     }
   }
 
   /** One optimiser step, then it holds. */
   async stepOnce(): Promise<void> {
-    if (!this.active) this.start(true);
-    await (await this.desk()).step(1);
+    if (!this.active) this.start(1);
+    else if (this.#sent) await (await this.desk()).step(1);
   }
 
   async setRate(factor: number): Promise<void> {
     this.rate = factor;
-    if (this.active) await (await this.desk()).rate(factor);
+    if (this.active && this.#sent) await (await this.desk()).rate(factor);
     this.#tell({ kind: 'state' });
   }
 
   async save(): Promise<void> {
-    if (this.active) await (await this.desk()).save();
+    if (this.active && this.#sent) await (await this.desk()).save();
   }
 
   /** The run's files as bytes, by name: as the worker has them, or as they are kept from an earlier visit. */
@@ -110,7 +117,8 @@ export class Trainee {
 
   /** Saves and ends; resolves when the run's folder is free. */
   async stop(): Promise<void> {
-    if (this.active) await (await this.desk()).stop().catch(() => {});
+    this.#asked = 'stop';
+    if (this.active && this.#sent) await (await this.desk()).stop().catch(() => {});
     await this.#run;
   }
 
@@ -128,13 +136,16 @@ export class Trainee {
     return (await this.#worker).api;
   }
 
-  async #train(held: boolean): Promise<void> {
+  async #train(steps: number | undefined): Promise<void> {
     try {
       this.name ||= await contentHash(this.experiment);
       const { keep, executor, after } = this.options;
       await after;
-      const choice: RunChoice = { name: keep ? this.name : undefined, executor, held };
+      const choice: RunChoice = { name: keep ? this.name : undefined, executor, steps };
       const desk = await this.desk();
+      if (this.#asked === 'stop') return this.#set('stopped');
+      if (this.#asked === 'hold') choice.steps = 0;
+      this.#sent = true;
       // A rate moved before the start counts from the first step on; a resumed run has its own in its records.
       if (this.rate !== 1 && !this.records.length) choice.rate = this.rate;
       const end = desk.run(
@@ -165,8 +176,10 @@ export class Trainee {
     } else if (event.kind === 'progress') {
       this.progress = event.progress;
       if (this.state === 'starting') this.state = 'running';
-    } else if (event.kind === 'held') this.state = 'held';
-    else if (event.kind === 'notice' && !this.notices.includes(event.text)) this.notices.push(event.text);
+    } else if (event.kind === 'held') {
+      this.state = 'held';
+      if (this.progress) this.progress = { ...this.progress, step: event.step };
+    } else if (event.kind === 'notice' && !this.notices.includes(event.text)) this.notices.push(event.text);
     this.#tell(event);
   }
 
