@@ -16,13 +16,13 @@ test.after(async () => {
   await server?.close();
 });
 
-const long = { ...quickSetting, budget: { batch: 16, steps: 100_000 }, replicas: 1 };
+const long = { ...quickSetting, budget: { batch: 16, steps: 4_000_000 }, replicas: 1 };
 const steps = (page: Page) =>
   page.$$eval('.network .facts', (all) =>
     all.map((e) => Number(/step ([\d,]+) of/.exec(e.textContent!)![1].replaceAll(',', ''))),
   );
 
-test('pause, step, learning rate, hidden tab, reload, restart; no task of the main thread takes 50 ms', async () => {
+test('pause, step, learning rate, hidden tab, reload, restart', async () => {
   const { page, problems, context } = await visit(browser, server.url, { hash: linkTo(long) });
   await page.selectOption('#executor', 'wasm');
   await page.evaluate(() => {
@@ -102,7 +102,7 @@ test('pause, step, learning rate, hidden tab, reload, restart; no task of the ma
   await waitForStates(page, /^training/);
   await page.click('#learning .primary');
   await waitForStates(page, /^paused/);
-  assert.ok((await steps(page)).every((s) => s < 50_000));
+  assert.ok((await steps(page)).every((s) => s < 2_000_000));
   assert.equal(problems, []);
   await context.close();
 });

@@ -17,7 +17,7 @@ test.after(async () => {
 });
 
 const one = { ...quickSetting, networks: quickSetting.networks.slice(0, 1), replicas: 1 };
-const long = { ...one, budget: { batch: 16, steps: 200_000 } };
+const long = { ...one, budget: { batch: 16, steps: 4_000_000 } };
 
 test('without WebGPU it says so and what to do; grammar, theory and training are there', async () => {
   const bare = await launchBrowser(['--disable-features=WebGPU', '--disable-gpu', '--use-webgpu-adapter=none']);
