@@ -2,13 +2,13 @@
  * A real Redis (or Valkey) server on loopback: RHM_REDIS_SERVER, one that is installed, else Debian's package, downloaded and
  * unpacked to the cache folder without being installed. No server is a failure.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { Redis } from 'ioredis';
-import { unpackOnce } from '../../src/platform/cache.js';
+import { debianPackages, librariesOf } from './debian.js';
 
 export interface RedisServer {
   readonly url: string; // with its password
@@ -105,35 +105,16 @@ function findServer(): { command: string; env: NodeJS.ProcessEnv } {
   for (const folder of [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/bin'])
     for (const name of ['redis-server', 'valkey-server'])
       if (folder && existsSync(join(folder, name))) return { command: join(folder, name), env: {} };
-  const folder = unpackOnce(process.env, 'redis-server-debian', ['usr/bin/redis-server'], unpackDebian);
-  const libraries = readdirSync(join(folder, 'usr/lib')).map((name) => join(folder, 'usr/lib', name));
-  return { command: join(folder, 'usr/bin/redis-server'), env: { LD_LIBRARY_PATH: libraries.join(':') } };
+  const folder = debianPackages(
+    'redis-server-debian',
+    ['redis-server', 'redis-tools', 'liblzf1', 'libjemalloc2', 'libatomic1'],
+    ['usr/bin/redis-server'],
+    'no Redis server: install redis-server or valkey-server, or set RHM_REDIS_SERVER to its path',
+  );
+  return { command: join(folder, 'usr/bin/redis-server'), env: { LD_LIBRARY_PATH: librariesOf(folder) } };
 }
 
-/** The server and the few libraries it needs, by the ordinary package client. */
-function unpackDebian(target: string): void {
-  const packages = ['redis-server', 'redis-tools', 'liblzf1', 'libjemalloc2', 'libatomic1'];
-  const downloads = join(target, 'packages');
-  mkdirSync(downloads, { recursive: true });
-  const apt = (...args: string[]) =>
-    execFileSync('apt-get', args, { cwd: downloads, stdio: ['ignore', 'ignore', 'pipe'] });
-  try {
-    try {
-      apt('download', ...packages);
-    } catch {
-      apt('update'); // no package lists yet
-      apt('download', ...packages);
-    }
-    for (const file of readdirSync(downloads)) execFileSync('dpkg-deb', ['-x', join(downloads, file), target]);
-  } catch (error) {
-    throw new Error(
-      `no Redis server: install redis-server or valkey-server, or set RHM_REDIS_SERVER to its path (${(error as Error).message})`,
-    );
-  }
-  rmSync(downloads, { recursive: true, force: true });
-}
-
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((done, fail) => {
     const server = createServer();
     server.on('error', fail);

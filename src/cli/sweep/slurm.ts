@@ -53,7 +53,7 @@ function script(spec: string, title: string, out: string, tasks: number, o: Slur
   const lines = [
     `--job-name=rhm-${title}`,
     `--array=${array}`,
-    `--output=${out}/slurm/%A_%a.log`,
+    `--output=${optionValue(`${out}/slurm/%A_%a.log`)}`,
     '--open-mode=append',
     `--time=${o.time}`,
     `--cpus-per-task=${o.cpus}`,
@@ -74,5 +74,8 @@ exec ${program} sweep run ${quote(resolve(spec))} \\
   --out ${quote(out)} --shard "$SLURM_ARRAY_TASK_ID/${tasks}" --json ${more}
 `.replace(/ +\n$/, '\n');
 }
+
+/** Slurm takes quotes and backslashes in the lines of options; % begins one of its own names. */
+const optionValue = (text: string): string => (/[\s'"\\#]/.test(text) ? `"${text.replace(/["\\]/g, '\\$&')}"` : text);
 
 const quote = (text: string): string => (/^[\w./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
