@@ -41,9 +41,14 @@ export async function startSweepProcess(
 ): Promise<SweepWorker & { pid: number }> {
   const child = fork(script, args, { serialization: 'advanced', stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
   const calls = new Calls(child);
-  await calls.answer('up');
-  const { executor } = await calls.ask({ type: 'open', choice }, 'ready');
-  onStart?.(executor);
+  try {
+    await calls.answer('up');
+    const { executor } = await calls.ask({ type: 'open', choice }, 'ready');
+    onStart?.(executor);
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  }
   return {
     pid: child.pid!,
     async train(runs, hooks) {

@@ -35,12 +35,13 @@ export async function expandGrid(input: unknown): Promise<Grid> {
   const spec = parseSpec(input);
   const faults = new Faults();
   const checker = new Checker();
+  const parser = new Parser();
   const kept: Omit<SweepRun, 'hash'>[] = [];
   let filtered = 0;
   let number = 0;
   for (const block of spec.blocks)
     for (const combination of combinations(block)) {
-      const run = readCombination(block, combination, (message) => faults.add(message, number));
+      const run = readCombination(block, combination, parser, (message) => faults.add(message, number));
       number++;
       if (run === 'filtered') filtered++;
       if (run === 'filtered' || run === 'faulty') continue;
@@ -60,6 +61,8 @@ export async function expandGrid(input: unknown): Promise<Grid> {
   const duplicates = number - filtered - found.size;
   return { name: spec.name, runs: [...found.values()], combinations: number, filtered, duplicates };
 }
+
+const LARGE_SEED = 2 ** 52; // beyond it the seeds of replicas may pass 2^53
 
 type Combination = readonly { readonly field: string; readonly value: AxisValue }[];
 
@@ -83,6 +86,7 @@ function* combinations(block: Block): Generator<Combination> {
 function readCombination(
   block: Block,
   combination: Combination,
+  parser: Parser,
   fault: (message: string) => void,
 ): Experiment | 'filtered' | 'faulty' {
   const raw: Record<string, unknown> = {};
@@ -115,7 +119,7 @@ function readCombination(
   }
   let experiment: Experiment | undefined;
   attempt('', () => {
-    experiment = parseExperiment(raw);
+    experiment = parser.parse(raw);
   });
   if (block.filters.length) {
     const scope = scopeOf((experiment ?? raw) as Record<string, unknown>, variables);
@@ -128,6 +132,22 @@ function readCombination(
   }
   for (const problem of problems) fault(problem);
   return problems.length || !experiment ? 'faulty' : experiment;
+}
+
+/** parseExperiment, once for runs in a row that differ in their seed alone: those share the sections of one experiment. */
+class Parser {
+  #key = '';
+  #last: Experiment | undefined;
+
+  parse(raw: Record<string, unknown>): Experiment {
+    const { seed, ...rest } = raw;
+    const key = JSON.stringify(rest);
+    const whole = typeof seed === 'number' && Number.isSafeInteger(seed) && seed >= 0;
+    if (whole && this.#last && key === this.#key) return Object.freeze({ ...this.#last, seed });
+    this.#last = parseExperiment(raw);
+    this.#key = key;
+    return this.#last;
+  }
 }
 
 const defaults = new Map<string, Experiment | undefined>();
@@ -195,8 +215,17 @@ class Checker {
   readonly #shapes = new Map<string, string | undefined>();
   readonly #data = new Map<string, string | undefined>();
   readonly #rules = new Map<string, Rules>();
+  readonly #sections = new WeakMap<object, readonly string[]>(); // by the budget: shared by runs that differ in the seed alone
 
-  problems(experiment: Experiment): string[] {
+  problems(experiment: Experiment): readonly string[] {
+    const seen = this.#sections.get(experiment.budget);
+    if (seen && experiment.seed <= LARGE_SEED) return seen;
+    const problems = this.#examine(experiment);
+    this.#sections.set(experiment.budget, problems);
+    return problems;
+  }
+
+  #examine(experiment: Experiment): readonly string[] {
     const { grammar, optimiser, budget, schedule: _, seed, replicas: __, ...rest } = experiment;
     const ofGrammar = { ...grammar, seed: undefined };
     const { batch, accumulate } = budget;
@@ -205,7 +234,7 @@ class Checker {
       const program = parseExperiment({ ...shape, replicas: 1 });
       trainingProgram(membersOf(program, this.#rulesFor(program)), measures);
     });
-    const data = [ofGrammar, budget.sentences, batch * accumulate, experiment.evaluation.size, seed > 2 ** 52];
+    const data = [ofGrammar, budget.sentences, batch * accumulate, experiment.evaluation.size, seed > LARGE_SEED];
     const short =
       broken ?? once(this.#data, JSON.stringify(data), () => membersOf(experiment, this.#rulesFor(experiment)));
     return short === undefined ? [] : [short];

@@ -57,8 +57,11 @@ function readText(file: string): string {
 
 function parseText(file: string, text: string): unknown {
   try {
-    return file.endsWith('.json') ? JSON.parse(text) : parse(text);
+    const value: unknown = file.endsWith('.json') ? JSON.parse(text) : parse(text);
+    JSON.stringify(value);
+    return value;
   } catch (error) {
+    if (error instanceof TypeError) throw new InputError(`${file}: refers to itself; spell it out`);
     if (error instanceof SyntaxError || error instanceof YAMLParseError || error instanceof ReferenceError)
       throw new InputError(`${file}: ${error.message.replace(/\s*\n\s*/g, ' ')}; pass a YAML or JSON file`);
     throw error;
