@@ -11,7 +11,12 @@ export { type GpuTime, timePass } from '../gpu/timing.js';
 export { type DoctorReport, doctorText, examine } from '../platform/doctor.js';
 export { type ExecutorChoice, type OpenExecutor, openExecutor } from '../platform/executor.js';
 export type { OpenPlatformGpuOptions, Platform } from '../platform/platform.js';
+export type { SweepOptions } from '../platform/sweepThreads.js';
 export { progress, type WorkerHandle } from '../platform/worker.js';
+export { expandGrid, type Grid, type SweepRun } from '../sweep/grid.js';
+export { runSweep, type SweepEvent, type SweepResult } from '../sweep/schedule.js';
+export { GridError, type GridFault } from '../sweep/spec.js';
+export type { SweepStore } from '../sweep/store.js';
 export { MemoryFolder, type RunFolder } from '../training/folder.js';
 export { type TrainOptions, type TrainResult, train } from '../training/loop.js';
 export {

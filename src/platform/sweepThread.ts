@@ -18,7 +18,8 @@ export async function startSweepThread(
 ): Promise<SweepWorker> {
   const { api, terminate } = await connectWorker<ChunkApi>(port);
   try {
-    onStart?.(await api.prepareChunks(choice));
+    const executor = await api.prepareChunks(choice);
+    onStart?.(executor);
   } catch (error) {
     await terminate();
     throw error;

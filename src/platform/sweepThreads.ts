@@ -1,0 +1,36 @@
+/** A sweep from code: a grid, a store, workers that are threads. The entries for node, deno and web say where both are. */
+import { expandGrid } from '../sweep/grid.js';
+import { runSweep, type ScheduleOptions, type SweepResult } from '../sweep/schedule.js';
+import type { SweepStore } from '../sweep/store.js';
+import type { ExecutorChoice } from './executor.js';
+import { startSweepThread } from './sweepThread.js';
+import type { WorkerPort } from './worker.js';
+
+export interface SweepOptions extends ExecutorChoice, Omit<ScheduleOptions, 'startWorker' | 'by'> {
+  /** Where the worker's script is served from, if not beside the package's own file. */
+  script?: URL;
+}
+
+/**
+ * Trains the runs of a grid (the value of a grid file) that the store does not hold complete. `onEvent` tells progress and results.
+ * @throws GridError listing all that is wrong with the grid; FileError; WorkerError; AdapterError
+ */
+export async function sweepInThreads(
+  grid: unknown,
+  store: SweepStore,
+  startPort: () => WorkerPort,
+  cores: number,
+  options: SweepOptions,
+): Promise<SweepResult> {
+  const { runs } = await expandGrid(grid);
+  const { executor, adapter, threads, workers = 1 } = options;
+  const mostThreads = Math.max(1, Math.floor(cores / workers));
+  const choice = Object.fromEntries(
+    Object.entries({ executor, adapter, threads, mostThreads }).filter(([, value]) => value !== undefined),
+  );
+  return runSweep(runs, store, {
+    ...options,
+    by: 'this page or program',
+    startWorker: () => startSweepThread(startPort(), choice),
+  });
+}

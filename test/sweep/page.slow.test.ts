@@ -1,0 +1,137 @@
+/** A sweep in a page: Web Workers train, the origin-private file system keeps; stopped, reloaded and continued. */
+import { resolve } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type * as Web from '../../src/entry/web.js';
+import { wasmExecutor } from '../../src/kernels/index.js';
+import { trainChunk } from '../../src/sweep/chunk.js';
+import { expandGrid } from '../../src/sweep/grid.js';
+import { runSweep } from '../../src/sweep/schedule.js';
+import { launchBrowser, openPage } from '../support/browser.js';
+import { serve, type TestServer } from '../support/server.js';
+import { MemoryStore } from './memoryStore.js';
+
+const test = suite('a sweep in a page');
+let browser: Browser;
+let server: TestServer;
+test.before(async () => {
+  server = await serve({ '/dist/': resolve('dist') }, false);
+  browser = await launchBrowser();
+});
+test.after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+const grid = {
+  base: {
+    model: { kind: 'hcnn', width: 8 },
+    grammar: { v: 6, m: 2, L: 2 },
+    budget: { batch: 8, steps: 3000 },
+    evaluation: { size: 32 },
+  },
+  seeds: 4,
+};
+
+/** Runs in the page: sweeps, stopping after `stopAfter` complete runs; the last events and evaluations come back. */
+function sweepIn(
+  page: Page,
+  input: unknown,
+  store: string,
+  options: { stopAfter?: number; executor: string; adapter?: string },
+) {
+  return page.evaluate(
+    async ({ origin, input, store, options: { stopAfter = Number.POSITIVE_INFINITY, ...choice } }) => {
+      const rhm = (await import(`${origin}/dist/web.js`)) as typeof Web;
+      const stop = new AbortController();
+      const ended: string[] = [];
+      const result = await rhm
+        .sweep(input, store, {
+          ...choice,
+          workers: 2,
+          signal: stop.signal,
+          onEvent(event) {
+            if (event.type === 'run') ended.push(event.run.hash);
+            if (ended.length >= stopAfter) stop.abort();
+          },
+        })
+        .catch((error: Error) => ({ failure: `${error.name}: ${error.message}` }));
+      const kept = await rhm.openSweepOrigin(store);
+      const entries = [...(await kept.read()).values()].map(({ run, state }) => ({ run, state }));
+      const records: Record<string, string> = {};
+      for (const hash of await kept.folders()) records[hash] = (await kept.file(hash, 'records.jsonl')) ?? '';
+      return { result: JSON.parse(JSON.stringify(result)), ended, entries, records };
+    },
+    { origin: server.origin, input, store, options },
+  );
+}
+
+const evals = (records: string) =>
+  records
+    .split('\n')
+    .filter((l) => l.includes('"eval"'))
+    .map((l) => l.replace(/,"elapsed_ms":\d+/, ''));
+
+test('stopped, reloaded, continued: every run once, with the bits of the same sweep in Node', async () => {
+  const { page, problems } = await openPage(browser, `${server.origin}/dist/none`);
+  const first = await sweepIn(page, grid, 'pagetest', { stopAfter: 1, executor: 'wasm' });
+  assert.is(first.result.failure, undefined);
+  assert.is(first.result.interrupted, true);
+  await page.reload();
+  const second = await sweepIn(page, grid, 'pagetest', { executor: 'wasm' });
+  assert.equal(
+    [second.result.total, second.result.trained + first.result.trained, second.result.failed],
+    [4, 4, []],
+    JSON.stringify(second.result),
+  );
+  assert.ok(second.entries.length === 4 && second.entries.every((e) => e.state === 'done'));
+  const third = await sweepIn(page, grid, 'pagetest', { executor: 'wasm' });
+  assert.equal([third.result.trained, third.result.present], [0, 4]);
+
+  const store = new MemoryStore();
+  const executor = wasmExecutor({ threads: 1 });
+  const { runs } = await expandGrid(grid);
+  await runSweep(runs, store, {
+    startWorker: async () => ({
+      train: (chunk, hooks) =>
+        trainChunk(chunk, { openFolder: store.openFolder, executor: async () => executor, runtime: 'test' }, hooks),
+      close: async () => {},
+    }),
+  });
+  await executor.destroy();
+  assert.equal(Object.keys(third.records).sort(), runs.map((r) => r.hash).sort());
+  for (const { hash } of runs) {
+    assert.equal(evals(third.records[hash]), evals((await store.file(hash, 'records.jsonl'))!));
+    assert.is(third.records[hash].match(/"type":"end","replica"/g)!.length, 1);
+  }
+  assert.equal(
+    problems.filter((p) => !/404/.test(p)),
+    [],
+  );
+  await page.close();
+});
+
+test('on WebGPU, each worker with its own device; faults of a grid come through as they are', async () => {
+  const { page } = await openPage(browser, `${server.origin}/dist/none`);
+  const small = { ...grid, base: { ...grid.base, budget: { batch: 8, steps: 20 } }, seeds: 2 };
+  const { result, records } = await sweepIn(page, small, 'gputest', { executor: 'webgpu' });
+  assert.equal([result.failure, result.trained], [undefined, 2]);
+  assert.ok(Object.values(records).every((text) => text.includes('"executor":"webgpu"')), JSON.stringify(records));
+  const faulty = await sweepIn(page, { ...grid, sedes: 3 }, 'faulty', { executor: 'wasm' });
+  assert.match(
+    faulty.result.failure,
+    /^GridError: 1 fault in the grid: sedes: no such part of a grid; did you mean seeds\?/,
+  );
+  const named = await page.evaluate(async (origin) => {
+    const rhm = (await import(`${origin}/dist/web.js`)) as typeof Web;
+    return rhm.openSweepOrigin('a/b').then(
+      () => 'opened',
+      (error: Error) => `${error.name}: ${error.message}`,
+    );
+  }, server.origin);
+  assert.match(named, /^InputError: store: got "a\/b"; pass a name/);
+  await page.close();
+});
+
+test.run();
