@@ -117,7 +117,10 @@ test('on WebGPU, each worker with its own device; faults of a grid come through 
   const small = { ...grid, base: { ...grid.base, budget: { batch: 8, steps: 20 } }, seeds: 2 };
   const { result, records } = await sweepIn(page, small, 'gputest', { executor: 'webgpu' });
   assert.equal([result.failure, result.trained], [undefined, 2]);
-  assert.ok(Object.values(records).every((text) => text.includes('"executor":"webgpu"')), JSON.stringify(records));
+  assert.ok(
+    Object.values(records).every((text) => text.includes('"executor":"webgpu"')),
+    JSON.stringify(records),
+  );
   const faulty = await sweepIn(page, { ...grid, sedes: 3 }, 'faulty', { executor: 'wasm' });
   assert.match(
     faulty.result.failure,
