@@ -19,6 +19,8 @@ export function samplesOf({ experiment }: Pick<SweepRun, 'experiment'>): number 
   return plannedSteps(experiment) * budget.batch * budget.accumulate * replicas;
 }
 
+const WINDOW_SECONDS = 30; // over which the pace is measured
+
 interface AtWork {
   runs: readonly SweepRun[];
   samples: number; // that its runs need from start to end
@@ -30,6 +32,7 @@ export class SweepProgress {
   readonly #all: number;
   readonly #workers = new Map<number | string, AtWork>();
   readonly #total: number;
+  readonly #history: { at: number; left: number }[] = [];
   #done = 0;
   #failed = 0;
   #toldAt = 0;
@@ -89,14 +92,25 @@ export class SweepProgress {
       running.push({ run: hash, name: run.name, step, steps, loss, together: runs.length });
     }
     left = Math.max(0, left);
+    const pace = this.#pace(left);
     return {
       total: this.#total,
       done: this.#done,
       failed: this.#failed,
       running,
       fraction: this.#all ? 1 - left / this.#all : 1,
-      samplesPerSecond,
-      secondsLeft: samplesPerSecond > 0 ? left / samplesPerSecond : Number.NaN,
+      samplesPerSecond: samplesPerSecond || pace,
+      secondsLeft: pace > 0 ? left / pace : Number.NaN,
     };
+  }
+
+  /** Samples that went from what is left, a second, lately: what a run that stops early saves counts too. */
+  #pace(left: number): number {
+    const at = performance.now() / 1000;
+    const last = this.#history.at(-1);
+    if (!last || at - last.at >= 0.5) this.#history.push({ at, left });
+    while (this.#history.length > 2 && at - this.#history[1].at > WINDOW_SECONDS) this.#history.shift();
+    const first = this.#history[0];
+    return at > first.at ? (first.left - left) / (at - first.at) : 0;
   }
 }

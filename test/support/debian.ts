@@ -17,12 +17,18 @@ export function debianPackages(
     const apt = (...args: string[]) =>
       execFileSync('apt-get', args, { cwd: downloads, stdio: ['ignore', 'ignore', 'pipe'], timeout: 300_000 });
     try {
-      try {
-        apt('download', ...packages);
-      } catch {
-        apt('update'); // no package lists yet, or old ones
-        apt('download', ...packages);
-      }
+      for (let tries = 0; ; tries++)
+        try {
+          apt('download', ...packages);
+          break;
+        } catch (error) {
+          if (tries === 4) throw error;
+          // No package lists yet, or old ones; another test may be fetching them, and holds their lock.
+          try {
+            apt('update');
+          } catch {}
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000 * tries);
+        }
       for (const file of readdirSync(downloads)) execFileSync('dpkg-deb', ['-x', join(downloads, file), target]);
     } catch (error) {
       throw new Error(`${remedy} (${(error as Error).message})`);

@@ -2,14 +2,14 @@
  * A sweep whose workers are killed (kill -9) at random moments, and once its supervisor: afterwards every run is there exactly once, with
  * the bits of an undisturbed sweep. RHM_SOAK=1: 200 runs and 30 kills, on WebAssembly and on a software Vulkan driver.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { threefry } from '../../src/core/threefry.js';
 import { rhm } from '../support/run.js';
+import { startRhm } from './processes.js';
 import { assertSameRuns, children } from './support.js';
 
 const soak = Boolean(process.env.RHM_SOAK);
@@ -76,7 +76,7 @@ for (const { name, flags, runs, steps, kills, meanMs } of cases)
     const random = (i: number, j: number) => threefry([2026, 7], i, j)[0] / 2 ** 32;
     let killed = 0;
     let supervisorsKilled = 0;
-    let sweep = start(args(broken));
+    let sweep = startRhm(args(broken));
     while (!sweep.over) {
       await new Promise((done) => setTimeout(done, 2 * meanMs * random(killed, 0)));
       if (sweep.over) break;
@@ -84,7 +84,7 @@ for (const { name, flags, runs, steps, kills, meanMs } of cases)
         sweep.child.kill('SIGKILL');
         await sweep.ended;
         supervisorsKilled++;
-        sweep = start(args(broken)); // at once: its orphans may still be at work
+        sweep = startRhm(args(broken)); // at once: its orphans may still be at work
         continue;
       }
       const workers = children(sweep.child.pid!);
@@ -104,28 +104,49 @@ for (const { name, flags, runs, steps, kills, meanMs } of cases)
     assert.equal([status.total, status.done, status.waiting], [runs, runs, 0]);
   });
 
-function start(args: readonly string[]): {
-  child: ChildProcess;
-  over: boolean;
-  ended: Promise<{ code: number | null; output: string }>;
-} {
-  const child = spawn(process.execPath, [resolve('dist/cli.js'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output = (output + text).slice(-4000);
-    });
-  const started = {
-    child,
-    over: false,
-    ended: new Promise<{ code: number | null; output: string }>((done) =>
-      child.on('exit', (code) => {
-        started.over = true;
-        done({ code, output });
-      }),
-    ),
+test('a worker that hangs is ended and its run goes on; a run that brings down three is set aside, the others are trained', async () => {
+  const spec = join(scratch, 'hang.json');
+  const base = {
+    model: { kind: 'hcnn', width: 16 },
+    grammar: { v: 6, m: 2, L: 2 },
+    budget: { batch: 16, steps: 60_000 },
+    evaluation: { size: 64, perDoubling: 2 },
   };
-  return started;
-}
+  writeFileSync(spec, JSON.stringify({ base, seeds: 2 }));
+  const args = (out: string, ...more: string[]) => [
+    ...['sweep', 'run', spec, '--out', join(scratch, out), '--executor', 'wasm', '--threads', '1', '--json'],
+    ...['--checkpoint-seconds', '0.1', '--stall-seconds', '3', ...more],
+  ];
+  assert.is((await rhm(args('well', '--isolate', 'none'))).code, 0);
+
+  const hanging = startRhm(args('hang'));
+  await hanging.said(/"step":[1-9]\d\d/);
+  process.kill(children(hanging.child.pid!)[0], 'SIGSTOP');
+  const { code, output } = await hanging.ended;
+  assert.is(code, 0, output);
+  assert.match(output, /"type":"retry".*no sign of life for 3 s/);
+  assertSameRuns(join(scratch, 'hang'), join(scratch, 'well'), 2);
+
+  const poisoned = startRhm(args('poison'));
+  let seen = 0;
+  for (let deaths = 0; deaths < 3; deaths++) {
+    // The first run of the grid each time it is at work: its name comes with the progress.
+    const progress = /"running":\[\{"run":"[0-9a-f]+","name":"seed=0"/g;
+    while (!poisoned.over && (poisoned.output.match(progress)?.length ?? 0) <= seen)
+      await new Promise((done) => setTimeout(done, 20));
+    assert.not(poisoned.over, poisoned.output);
+    process.kill(children(poisoned.child.pid!)[0], 'SIGKILL');
+    await poisoned.said(new RegExp(`(?:"type":"(?:retry|run)"[^\n]*seed=0[^]*){${deaths + 1}}`));
+    seen = poisoned.output.match(progress)?.length ?? 0;
+  }
+  const ended = await poisoned.ended;
+  assert.is(ended.code, 1, ended.output);
+  const end = JSON.parse(ended.output.trim().split('\n').at(-1)!);
+  assert.equal([end.trained, end.failed.length, end.failed[0].name], [1, 1, 'seed=0']);
+  assert.match(end.failed[0].error, /WorkerError: worker process \d+ was ended by SIGKILL/);
+  const retried = await rhm(args('poison', '--retry-failed'));
+  assert.is(retried.code, 0, retried.stderr);
+  assertSameRuns(join(scratch, 'poison'), join(scratch, 'well'), 2);
+});
 
 test.run();
