@@ -1,6 +1,6 @@
 // output[r, j] = (old +) scale * sum over rows i of input[r, i, j]. One thread owns one column of one range of rows and adds
-// upwards; with several ranges the partial sums [splits, R, columns] go to scratch, and a second run of this kernel over
-// them (as `splits` rows) finishes.
+// upwards, eight loads at once (#for: src/gpu/unroll.ts); with several ranges the partial sums [splits, R, columns] go to
+// scratch, and a second run of this kernel over them (as `splits` rows) finishes.
 struct Params {
   rows: u32, columns: u32, splits: u32, rowsPerSplit: u32,
   inputReplica: u32, inputRow: u32, outputReplica: u32, replicas: u32,
@@ -19,7 +19,14 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   let first = split * p.rowsPerSplit;
   let last = min(p.rows, first + p.rowsPerSplit);
   var sum = 0.0;
-  for (var i = first; i < last; i++) { sum += input[r * p.inputReplica + i * p.inputRow + j]; }
+  for (var row = first; row < last; row += 8u) {
+#for i < 8
+    let x{i} = input[r * p.inputReplica + min(row + {i}u, last - 1u) * p.inputRow + j];
+#end
+#for i < 8
+    if (row + {i}u < last) { sum += x{i}; }
+#end
+  }
   if (p.splits > 1u) {
     output[(split * p.replicas + r) * p.columns + j] = sum;
     return;

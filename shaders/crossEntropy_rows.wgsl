@@ -25,7 +25,6 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     }
     workgroupBarrier();
 #end
-    var best = -3.4e38;
 #for q < QUADS
 #if STAGED
     var z{q} = tile[tid * ROW + {q}u];
@@ -33,29 +32,42 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
 #if DIRECT
     var z{q} = logits[baseIn + row * QUADS + {q}u];
 #end
-    best = max(best, max(max(z{q}.x, z{q}.y), max(z{q}.z, z{q}.w)));
+    let top{q} = max(max(z{q}.x, z{q}.y), max(z{q}.z, z{q}.w));
+#end
+    var best = top0;
+#for q < QUADS
+    best = max(best, top{q});
+#end
+    var topQuad = QUADS - 1u; // the first that holds the largest logit
+#for q < QUADS
+    if (topQuad > {q}u && top{q} == best) { topQuad = {q}u; }
 #end
     let t = targetOf(r, row);
+    // Two quads are looked at again by their number: dearer than a register, cheaper than asking every element.
+#if STAGED
+    let target4 = tile[tid * ROW + min(t / 4u, QUADS - 1u)];
+    let top4 = tile[tid * ROW + topQuad];
+#end
+#if DIRECT
+    let target4 = logits[baseIn + row * QUADS + min(t / 4u, QUADS - 1u)];
+    let top4 = logits[baseIn + row * QUADS + topQuad];
+#end
+    let zt = target4[t % 4u];
+    let inTop = select(select(select(3u, 2u, top4.z == best), 1u, top4.y == best), 0u, top4.x == best);
     var sum = 0.0;
-    var zt = 0.0;
-    var first = 4u * QUADS; // the first largest logit
 #for q < QUADS
-    let i{q} = vec4u(0u, 1u, 2u, 3u) + 4u * {q}u;
-    if (z{q}.w == best) { first = min(first, i{q}.w); }
-    if (z{q}.z == best) { first = min(first, i{q}.z); }
-    if (z{q}.y == best) { first = min(first, i{q}.y); }
-    if (z{q}.x == best) { first = min(first, i{q}.x); }
-    let hit{q} = i{q} == vec4u(t);
-    zt += dot(select(vec4f(0.0), z{q}, hit{q}), vec4f(1.0));
     z{q} = exp(z{q} - best);
     sum += dot(z{q}, vec4f(1.0));
 #end
-    if (inside) { total += vec2f((best - zt) + log(sum), select(0.0, 1.0, first == t)); }
+    if (inside) { total += vec2f((best - zt) + log(sum), select(0.0, 1.0, topQuad * 4u + inTop == t)); }
     if (GRADIENT) {
+      let factor = scale / sum;
+      let hit = select(vec4f(0.0), vec4f(scale), vec4u(0u, 1u, 2u, 3u) == vec4u(t % 4u));
 #if STAGED
 #for q < QUADS
-      tile[tid * ROW + {q}u] = (z{q} / sum - select(vec4f(0.0), vec4f(1.0), hit{q})) * scale;
+      tile[tid * ROW + {q}u] = z{q} * factor;
 #end
+      tile[tid * ROW + min(t / 4u, QUADS - 1u)] -= hit;
       workgroupBarrier();
       for (var q = 0u; q < QUADS; q++) {
         let i = q * THREADS + tid;
@@ -65,7 +77,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
 #if DIRECT
       if (inside) {
 #for q < QUADS
-        dLogits[baseOut + row * QUADS + {q}u] = (z{q} / sum - select(vec4f(0.0), vec4f(1.0), hit{q})) * scale;
+        dLogits[baseOut + row * QUADS + {q}u] = z{q} * factor - select(vec4f(0.0), hit, t / 4u == {q}u);
 #end
       }
 #end

@@ -1,5 +1,6 @@
 // Gradients of layer norm's weight and bias over one range of rows, into [splits, R, C] for sumSplits.wgsl:
-//   dWeight = sum of dOutput * (input - mean) * inverse;  dBias = sum of dOutput.  One thread a channel, rows upwards.
+//   dWeight = sum of dOutput * (input - mean) * inverse;  dBias = sum of dOutput.  One thread a channel, rows upwards,
+// eight loaded at once (#for: src/gpu/unroll.ts).
 struct Params {
   rows: u32, channels: u32, rowsPerSplit: u32, replicas: u32,
   inputReplica: u32, meanReplica: u32, inverseReplica: u32, dOutputReplica: u32,
@@ -19,10 +20,18 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let r = id.z;
   if (c >= p.channels) { return; }
   var sums = vec2f();
-  for (var row = split * p.rowsPerSplit; row < min(p.rows, (split + 1u) * p.rowsPerSplit); row++) {
-    let g = dOutput[r * p.dOutputReplica + row * p.channels + c];
-    let n = (input[r * p.inputReplica + row * p.channels + c] - mean[r * p.meanReplica + row]) * inverse[r * p.inverseReplica + row];
-    sums += vec2f(g * n, g);
+  let end = min(p.rows, (split + 1u) * p.rowsPerSplit);
+  for (var row0 = split * p.rowsPerSplit; row0 < end; row0 += 8u) {
+#for i < 8
+    let row{i} = min(row0 + {i}u, end - 1u);
+    let g{i} = dOutput[r * p.dOutputReplica + row{i} * p.channels + c];
+    let x{i} = input[r * p.inputReplica + row{i} * p.channels + c];
+    let middle{i} = mean[r * p.meanReplica + row{i}];
+    let scale{i} = inverse[r * p.inverseReplica + row{i}];
+#end
+#for i < 8
+    if (row0 + {i}u < end) { sums += vec2f(g{i} * ((x{i} - middle{i}) * scale{i}), g{i}); }
+#end
   }
   let at = (split * p.replicas + r) * p.channels + c;
   dWeight[at] = sums.x;

@@ -1,6 +1,7 @@
 // Sums over a replica's row, first half: part (sum, sum of squares, count of values that are infinite or no numbers) of one
 // range of N elements. The count looks at exponent bits: WGSL may assume that such values do not occur. One workgroup a
-// (range, replica): thread t adds elements t, t + 256, ... upwards, then a tree of fixed shape. Second half: reduce_finish.wgsl.
+// (range, replica): thread t adds elements t, t + 256, ... upwards, eight loads under way at once (#for: src/gpu/unroll.ts), then a tree of
+// fixed shape. Second half: reduce_finish.wgsl.
 struct Params { elements: u32, perRange: u32, ranges: u32, inputReplica: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> input: array<u32>; // f32 bits
@@ -13,10 +14,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   let first = wid.x * p.perRange;
   let end = min(p.elements, first + p.perRange);
   var sums = vec4f();
-  for (var i = first + tid; i < end; i += 256u) {
-    let bits = input[wid.y * p.inputReplica + i];
-    let x = bitcast<f32>(bits);
-    sums += vec4f(x, x * x, select(0.0, 1.0, (bits & 0x7f800000u) == 0x7f800000u), 0.0);
+  let base = wid.y * p.inputReplica;
+  for (var i = first + tid; i < end; i += 8u * 256u) {
+#for j < 8
+    let bits{j} = input[base + min(i + {j}u * 256u, end - 1u)];
+#end
+#for j < 8
+    if (i + {j}u * 256u < end) {
+      let x = bitcast<f32>(bits{j});
+      sums += vec4f(x, x * x, select(0.0, 1.0, (bits{j} & 0x7f800000u) == 0x7f800000u), 0.0);
+    }
+#end
   }
   partial[tid] = sums;
   workgroupBarrier();

@@ -1,22 +1,36 @@
-// Second half of reduce: adds the parts of one replica's ranges in order. One thread a replica (at most 256 ranges).
-struct Params { replicas: u32, ranges: u32, sumsReplica: u32, countReplica: u32 }
+// Second half of reduce: adds the parts of one replica's ranges. One workgroup a replica: thread t adds ranges t, t + 256, ...
+// upwards, then a tree of fixed shape.
+struct Params { ranges: u32, sumsReplica: u32, countReplica: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> part: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> sums: array<f32>; // [R, 2]: sum, sum of squares
 @group(0) @binding(3) var<storage, read_write> nonFinite: array<u32>; // [R, 1]
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let r = id.x;
-  if (r >= p.replicas) { return; }
+var<workgroup> partial: array<vec2f, 256>;
+var<workgroup> bad: array<u32, 256>;
+
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid: u32) {
+  let r = wid.x;
   var total = vec2f();
-  var bad = 0u;
-  for (var i = 0u; i < p.ranges; i++) {
+  var count = 0u;
+  for (var i = tid; i < p.ranges; i += 256u) {
     let x = part[r * p.ranges + i];
     total += x.xy;
-    bad += u32(x.z); // exact: a range has fewer than 2^24 elements
+    count += u32(x.z); // exact: a range has fewer than 2^24 elements
   }
-  sums[r * p.sumsReplica] = total.x;
-  sums[r * p.sumsReplica + 1u] = total.y;
-  nonFinite[r * p.countReplica] = bad;
+  partial[tid] = total;
+  bad[tid] = count;
+  workgroupBarrier();
+  for (var half = 128u; half > 0u; half /= 2u) {
+    if (tid < half) {
+      partial[tid] += partial[tid + half];
+      bad[tid] += bad[tid + half];
+    }
+    workgroupBarrier();
+  }
+  if (tid != 0u) { return; }
+  sums[r * p.sumsReplica] = partial[0].x;
+  sums[r * p.sumsReplica + 1u] = partial[0].y;
+  nonFinite[r * p.countReplica] = bad[0];
 }

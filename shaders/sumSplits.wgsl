@@ -1,4 +1,5 @@
-// Second half of split sums: output[r, i] = (accumulate: output +) sum over splits of partial[split, r, i], in order. One thread an element.
+// Second half of split sums: output[r, i] = (accumulate: output +) sum over splits of partial[split, r, i], in order,
+// eight loaded at once (#for: src/gpu/unroll.ts). One thread an element.
 struct Params { elements: u32, replicas: u32, splits: u32, outputReplica: u32, accumulate: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> partial: array<f32>;
@@ -9,7 +10,14 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   let index = (wid.x + wid.y * count.x) * 64u + tid;
   if (index >= p.elements * p.replicas) { return; }
   var sum = 0.0;
-  for (var split = 0u; split < p.splits; split++) { sum += partial[split * p.elements * p.replicas + index]; }
+  for (var split = 0u; split < p.splits; split += 8u) {
+#for i < 8
+    let x{i} = partial[min(split + {i}u, p.splits - 1u) * p.elements * p.replicas + index];
+#end
+#for i < 8
+    if (split + {i}u < p.splits) { sum += x{i}; }
+#end
+  }
   let at = (index / p.elements) * p.outputReplica + index % p.elements;
   if (p.accumulate != 0u) { sum += output[at]; }
   output[at] = sum;

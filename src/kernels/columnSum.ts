@@ -1,6 +1,7 @@
 import source from '../../shaders/columnSum.wgsl';
 import { ShapeError } from '../core/errors.js';
 import { type Dispatch, f32, read, type Scratch, write } from '../gpu/dispatch.js';
+import { unroll } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/columnSum.js';
@@ -90,7 +91,7 @@ function lower(call: Call, _traits: unknown, scratch: Scratch): Dispatch[] {
   const splits = Math.max(1, Math.min(64, Math.floor(p.rows / 32)));
   const sum = (from: Tensor, to: Tensor, rows: number, row: number, stride: number, count: number): Dispatch => ({
     shader: 'columnSum',
-    source,
+    source: unroll(source, {}),
     uniforms: [
       ...[rows, p.columns, count, Math.ceil(rows / count)],
       ...[stride, row, count > 1 ? 0 : to.replicaStride, replicas],

@@ -2,6 +2,7 @@ import coreSource from '../../shaders/layerNorm_core.wgsl';
 import source from '../../shaders/layerNormBackward.wgsl';
 import paramsSource from '../../shaders/layerNormBackward_params.wgsl';
 import { type AdapterTraits, type Dispatch, linearGrid, read, type Scratch, write } from '../gpu/dispatch.js';
+import { unroll } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/layerNorm.js';
@@ -108,7 +109,7 @@ function lower(call: Call, _traits: AdapterTraits, scratch: Scratch): Dispatch[]
     },
     {
       shader: 'layerNormBackward_params',
-      source: paramsSource,
+      source: unroll(paramsSource, {}),
       uniforms: [
         ...[rows, channels, rowsPerSplit, replicas],
         ...[input, mean, inverse, dOutput].map((t) => t.replicaStride),

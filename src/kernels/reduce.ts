@@ -1,6 +1,7 @@
 import source from '../../shaders/reduce.wgsl';
 import finishSource from '../../shaders/reduce_finish.wgsl';
 import { type AdapterTraits, type Dispatch, read, type Scratch, write } from '../gpu/dispatch.js';
+import { unroll } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/reduce.js';
@@ -69,13 +70,13 @@ function lower(call: Call, _traits: AdapterTraits, scratch: Scratch): Dispatch[]
   const elements = elementsPerReplica(input);
   const replicas = input.shape[0];
   // Depends on one replica's shape only, so that its bits do not depend on its neighbours.
-  const perRange = Math.max(4096, Math.ceil(elements / 256 / 256) * 256);
+  const perRange = Math.max(4096, Math.ceil(elements / 2048 / 256) * 256);
   const ranges = Math.ceil(elements / perRange);
   const part = scratch(0, [replicas, ranges, 4]);
   return [
     {
       shader: 'reduce',
-      source,
+      source: unroll(source, {}),
       uniforms: [elements, perRange, ranges, input.replicaStride],
       bindings: [read(input), write(part)],
       workgroups: [ranges, replicas, 1],
@@ -83,9 +84,9 @@ function lower(call: Call, _traits: AdapterTraits, scratch: Scratch): Dispatch[]
     {
       shader: 'reduce_finish',
       source: finishSource,
-      uniforms: [replicas, ranges, sums.replicaStride, nonFinite.replicaStride],
+      uniforms: [ranges, sums.replicaStride, nonFinite.replicaStride],
       bindings: [read(part), write(sums), write(nonFinite)],
-      workgroups: [Math.ceil(replicas / 64), 1, 1],
+      workgroups: [replicas, 1, 1],
     },
   ];
 }
@@ -96,7 +97,7 @@ export function reduceCase(
   input?: (i: number, random: () => number) => number,
 ): Omit<KernelCase, 'name'> {
   const elements = shape.reduce((a, b) => a * b, 1);
-  // Each addition rounds a partial sum that is at most the sum of absolute values: chains of at most 16 + 8 + 256 additions
+  // Each addition rounds a partial sum that is at most the sum of absolute values: chains of at most 128 + 8 + 8 + 8 additions
   // in f32. The largest value scales the bound of `sum`, whose terms cancel; squares do not.
   const largest = input ? Math.abs(input(0, () => 0)) * 2 : 4;
   return {
