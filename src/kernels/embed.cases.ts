@@ -13,6 +13,10 @@ export const embedShapes: readonly (readonly [string, CaseShape])[] = [
     { v: 5, width: 37, batch: 7, d: 8, windows: 4, filter: 2, whitened: true, masked: 7, scale: 0.3, relu: true },
   ],
   [
+    'many windows',
+    { v: 16, width: 20, batch: 70, d: 16, windows: 8, filter: 2, whitened: true, masked: 15, scale: 0.2, relu: true },
+  ],
+  [
     'hlcn',
     {
       v: 5,

@@ -11,7 +11,7 @@ test('in many parts, as on a GPU', async () => {
   const gpu = await openNodeGpu();
   try {
     const executor = gpuExecutor(gpu, undefined, { software: false });
-    for (const item of embedBackwardKernel.cases.slice(0, 1)) {
+    for (const item of embedBackwardKernel.cases.filter(({ name }) => name === 'many windows')) {
       const result = await checkCase(item, executor, referenceExecutor());
       assert.ok(result.ok, `${item.name}: ${result.where} (${result.worst.toFixed(2)} x the bound ${result.bound})`);
     }
