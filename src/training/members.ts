@@ -3,8 +3,7 @@ import type { Experiment } from '../core/experiment.js';
 import { parseRules } from '../core/parse-rules.js';
 import { makeRules, type Rules } from '../core/rules.js';
 import type { Source } from '../core/sample-source.js';
-import { streamKey } from '../core/threefry.js';
-import { countDerivations } from '../grammar/derivations.js';
+import { makeDataset } from '../grammar/dataset.js';
 
 /** One replica: its own seed and sources of sentences. */
 export interface Member {
@@ -15,8 +14,6 @@ export interface Member {
   train: Source;
   test: Source;
 }
-
-const PERMUTATION_LIMIT = 1n << 63n;
 
 /** The grammar of an experiment: its own rules, or drawn from grammar.seed (default: the experiment's seed). */
 export function rulesOf({ grammar, seed }: Experiment): Rules {
@@ -39,35 +36,18 @@ export function membersOf(experiment: Experiment, rules: Rules = rulesOf(experim
     );
   return Array.from({ length: experiment.replicas }, (_, replica) => {
     const seed = experiment.seed + replica;
-    return { experiment, replica, seed, rules, ...sourcesOf(experiment, rules, seed) };
+    const { train, test } = sourcesOf(experiment, rules, seed);
+    return { experiment, replica, seed, rules, train, test };
   });
 }
 
-/**
- * Online: two streams. P sentences: two disjoint ranges of one keyed permutation of all derivations, the training range in
- * a new order each epoch. Weighted rules, or more derivations than 2^63: P draws of a stream instead, which may repeat.
- */
-function sourcesOf(experiment: Experiment, rules: Rules, seed: number): { train: Source; test: Source } {
-  const P = experiment.budget.sentences;
-  const size = countDerivations(rules);
-  const weighted = rules.rootPrior !== undefined || rules.ruleProbabilities !== undefined;
-  const stream = { mode: 'stream' as const, size: 0n, first: 0 };
-  const orderKey = streamKey(seed, 'order');
-  const test: Source = { ...stream, key: streamKey(seed, 'test'), length: 0 };
-  if (P === undefined) return { train: { ...stream, key: streamKey(seed, 'data'), length: 0 }, test };
-  if (weighted || size > PERMUTATION_LIMIT)
-    return { train: { ...stream, key: streamKey(seed, 'data'), length: P, orderKey }, test };
-  const testSize = experiment.evaluation.size;
-  if (BigInt(P) + BigInt(testSize) > size)
-    throw new InputError(
-      `budget.sentences: P = ${P} and evaluation.size = ${testSize} together pass the ${size} derivations of this grammar; ` +
-        'take fewer of either, or a larger grammar',
-    );
-  const permuted = { mode: 'permutation' as const, key: streamKey(seed, 'data'), size };
-  return {
-    train: { ...permuted, first: 0, length: P, orderKey },
-    test: { ...permuted, first: P, length: testSize },
-  };
+/** Online: two streams. P sentences: a range of one permutation of all derivations, in a new order each epoch. */
+function sourcesOf({ budget, evaluation }: Experiment, rules: Rules, seed: number): { train: Source; test: Source } {
+  try {
+    return makeDataset(rules, seed, { sentences: budget.sentences, testSize: evaluation.size });
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`budget.${error.message}, or a smaller evaluation.size`) : error;
+  }
 }
 
 /** Optimiser steps an experiment is planned for. */

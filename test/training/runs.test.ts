@@ -311,7 +311,7 @@ test('bad experiments are refused, naming field, value and bound', async () => {
   await refused({ budget: { batch: 50, sentences: 20 } }, /budget.batch: 50 sentences a step, budget.sentences P = 20/);
   await refused(
     { budget: { batch: 8, sentences: 30 } },
-    /P = 30 and evaluation.size = 32 together pass the 48 derivations/,
+    /budget.sentences: 30 to train on and 32 to test on exceed the grammar's 48 derivations.*evaluation.size/,
   );
   await refused({ modle: 'hcnn' }, /modle: no such field; did you mean model\?/);
   await refused({ model: { kind: 'hcnn', widht: 8 } }, /model.widht: no such field; did you mean width\?/);
