@@ -11,6 +11,7 @@ export interface StartRecord {
   executor?: string; // webgpu or wasm
   runtime?: string; // for example `node 20.20.2 (Dawn)`
   version?: string; // of this program
+  together?: number; // runs that train in one plan from here on, if more than one: elapsed_ms is the time of all
   step?: number; // where a resumed run continued; absent or 0 at the beginning
   init?: string; // digest of the weights it began with, where they came from a file
   time?: string; // ISO 8601

@@ -58,7 +58,8 @@ export function makeDataset(rules: Rules, seed: number, options: DatasetOptions)
   const testFirst = all.size > 2n ** 53n ? 2 ** 52 : Number(all.size) - testSize;
   return {
     train: { ...all, length: sentences, orderKey },
-    test: { ...all, first: testFirst },
+    // Whoever reads more than the test set meets it again, not the end of the permutation.
+    test: { ...all, first: testFirst, length: testSize },
     distinct: true,
     collision: 0,
   };

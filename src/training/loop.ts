@@ -1,25 +1,17 @@
-import { contentHash } from '../core/canonical.js';
-import { FileError, InputError } from '../core/errors.js';
+import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
-import { formatRecord, parseRecords, type RunRecord } from '../core/records.js';
-import type { Rules } from '../core/rules.js';
+import type { RunRecord } from '../core/records.js';
 import type { SafeFile } from '../core/safetensors.js';
 import type { MeasureTable } from '../models/measure.js';
 import type { Executor } from '../plan/executor.js';
-import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type ReplicaProgress } from './checkpoint.js';
-import { files, type RunFolder } from './folder.js';
-import { evaluationSteps, type Member, membersOf, plannedSteps, rulesOf } from './members.js';
+import type { RunFolder } from './folder.js';
+import { groupKey } from './groupKey.js';
+import type { Member } from './members.js';
 import { type TrainingProgram, trainingProgram } from './program.js';
-import { initialWeights, stepOf, Trainer } from './trainer.js';
-import { weightsDigest } from './weights.js';
+import { type GroupRun, type Progress, Run, type TrainResult } from './run.js';
+import { type ReplicaState, Trainer } from './trainer.js';
 
-export interface Progress {
-  step: number;
-  steps: number;
-  loss: number; // test loss of replica 0 at the last evaluation, nats
-  samplesPerSecond: number; // training sentences, over all replicas
-  secondsLeft: number;
-}
+export type { GroupRun, Progress, TrainResult } from './run.js';
 
 /** A run between two slices of steps: nothing is queued, so its state may be read and changed. */
 export interface RunMoment {
@@ -31,24 +23,18 @@ export interface RunMoment {
   scaleRate(factor: number): Promise<void>;
 }
 
-export interface TrainOptions {
+/** What is about to start. memoryBytes: on the device, of all that train together. */
+export interface RunStart {
+  executor: string;
+  memoryBytes: number;
+  step: number;
+  steps: number;
+}
+
+interface SharedOptions {
   /** What computes. A function is called only when everything has been checked. */
   executor: Executor | (() => Promise<Executor>);
-  folder: RunFolder;
-  /** Continue from the folder's checkpoint, if there is one. Without it a folder that holds a run is refused. */
-  resume?: boolean;
-  /** Weights to start from, in the reference's names and shapes. Part of what the run is: another file does not resume it. */
-  init?: SafeFile;
   signal?: AbortSignal;
-  /**
-   * Asked between slices for the last step that the run may go to now; it waits while the promise is pending, and asks again
-   * where that step is done. The bits do not depend on it. Must answer once `signal` is aborted.
-   */
-  control?: (moment: RunMoment) => number | Promise<number>;
-  onRecord?: (record: RunRecord) => void;
-  onProgress?: (progress: Progress) => void;
-  /** Told before the first step. memoryBytes: on the device. */
-  onStart?: (start: { executor: string; memoryBytes: number; step: number; steps: number }) => void;
   /** What experiment.measures may name. */
   measures?: MeasureTable;
   /** Goes into the records: what this program runs in. */
@@ -60,14 +46,36 @@ export interface TrainOptions {
   now?: () => number;
 }
 
-export interface TrainResult {
-  hash: string;
-  reason: 'done' | 'diverged' | 'interrupted';
-  step: number;
-  /** Last evaluation of each replica. */
-  loss: number[];
-  records: RunRecord[];
+export interface TrainOptions extends SharedOptions, Omit<GroupRun, 'experiment'> {
+  folder: RunFolder;
+  init?: SafeFile;
+  /**
+   * Asked between slices for the last step that the run may go to now; it waits while the promise is pending, and asks again
+   * where that step is done. The bits do not depend on it. Must answer once `signal` is aborted.
+   */
+  control?: (moment: RunMoment) => number | Promise<number>;
+  onRecord?: (record: RunRecord) => void;
+  onProgress?: (progress: Progress) => void;
+  /** Told before the first step. */
+  onStart?: (start: RunStart) => void;
 }
+
+/** The callbacks of TrainOptions with the number of the run, from 0. */
+export interface GroupOptions extends SharedOptions {
+  onRecord?: (record: RunRecord, index: number) => void;
+  onProgress?: (progress: Progress, index: number) => void;
+  onStart?: (start: RunStart, index: number) => void;
+  /** Told of each run once, when all of it is written: its folder may be released. The others wait for the promise. */
+  onEnd?: (result: GroupResult, index: number) => void | Promise<void>;
+}
+
+/** A run that its own input or folder has stopped: the folder still holds its last checkpoint. */
+export interface FailedRun {
+  reason: 'failed';
+  error: unknown;
+}
+
+export type GroupResult = TrainResult | FailedRun;
 
 const CHECKPOINT_MS = 30_000;
 const SLICE_MS = 250;
@@ -79,292 +87,273 @@ const SLICE_MS = 250;
  * which the folder still holds the last checkpoint.
  */
 export async function train(experiment: Experiment, options: TrainOptions): Promise<TrainResult> {
-  const rules = rulesOf(experiment);
-  const members = membersOf(experiment, rules);
-  const hash = await contentHash(experiment);
-  const run = new Run(experiment, rules, members, hash, options);
-  return run.go();
+  const { folder, resume, init, control, ...rest } = options;
+  const group = new Group(rest, control);
+  const [result] = await group.go([{ experiment, folder, resume, init }]);
+  if (result.reason === 'failed') throw result.error;
+  return result;
 }
 
-class Run {
-  #records: RunRecord[] = [];
-  #progress: ReplicaProgress[];
-  #loss: number[];
-  #step = 0;
-  #init: string | undefined; // digest of the weights it began with, undefined: drawn from the seed
-  #elapsedBefore = 0;
-  #startedAt = 0;
-  #checkpointAt = 0;
+/**
+ * Trains runs of one groupKey side by side in one plan. Each gets the records (but for times) and the weights that it gets alone;
+ * they may have different lengths, and be resumed from different steps. A run that has ended leaves the plan; one
+ * whose folder fails ends alone, with the error in its result. Results in the order of the runs.
+ * @throws InputError when the keys differ; whatever the executor throws, after which the folders of runs that have not ended hold their
+ * last checkpoints.
+ */
+export async function trainGroup(runs: readonly GroupRun[], options: GroupOptions): Promise<GroupResult[]> {
+  return new Group(options).go(runs);
+}
+
+/** A replica's place in the plan. */
+interface Seat {
+  run: Run;
+  replica: number;
+  member: Member;
+}
+
+class Group {
+  readonly #results: GroupResult[] = [];
+  readonly #index = new Map<Run, number>();
   readonly #now: () => number;
+  #executor!: Executor;
+  #trainer: Trainer | undefined;
+  #seats: Seat[] = [];
+  #checkpointAt = 0;
 
   constructor(
-    readonly experiment: Experiment,
-    readonly rules: Rules,
-    readonly members: readonly Member[],
-    readonly hash: string,
-    readonly options: TrainOptions,
+    readonly options: GroupOptions,
+    readonly control?: TrainOptions['control'],
   ) {
-    this.#progress = members.map(() => ({ bestLoss: null, bestStep: 0, ended: null }));
-    this.#loss = members.map(() => Number.NaN);
     this.#now = options.now ?? (() => performance.now());
   }
 
-  async go(): Promise<TrainResult> {
-    const { init, resume } = this.options;
-    const old = await this.#examineFolder();
-    const training = trainingProgram(this.members, this.options.measures);
-    const checkpoint = old.checkpoint && resume ? this.#decode(training, old.checkpoint) : undefined;
-    if (init) initialWeights(training, this.members[0], init);
-    this.#init = this.#sameInit(old.records, checkpoint, init && (await weightsDigest(training.model, init)));
-    const given = this.options.executor;
-    const executor = typeof given === 'function' ? await given() : given;
-    const trainer = await Trainer.create(this.members, executor, init, training);
-    try {
-      if (checkpoint) await this.#restore(trainer, checkpoint, old.records);
-      await this.#openFolder(old.records);
-      this.options.onStart?.({
-        executor: executor.description,
-        memoryBytes: trainer.memoryBytes,
-        step: this.#step,
-        steps: plannedSteps(this.experiment),
-      });
-      this.#startedAt = this.#checkpointAt = this.#now();
-      await this.#emit({
-        type: 'start',
-        hash: this.hash,
-        adapter: executor.description,
-        executor: executor.kind,
-        runtime: this.options.runtime,
-        step: this.#step,
-        init: this.#init,
-        time: new Date().toISOString(),
-      });
-      const reason = await this.#loop(trainer);
-      return { hash: this.hash, reason, step: this.#step, loss: this.#loss, records: this.#records };
-    } finally {
-      trainer.destroy();
-    }
-  }
-
-  /** What the folder holds; refuses another experiment's run, and one that is there without `resume`. */
-  async #examineFolder(): Promise<{ checkpoint?: Uint8Array; records: RunRecord[] }> {
-    const { folder, resume } = this.options;
-    const experiment = await folder.read(files.experiment);
-    if (experiment) {
-      let value: unknown;
+  async go(inputs: readonly GroupRun[]): Promise<GroupResult[]> {
+    if (inputs.length > 1) checkKeys(inputs);
+    const { onRecord, onProgress } = this.options;
+    for (const [index, input] of inputs.entries())
       try {
-        value = JSON.parse(new TextDecoder().decode(experiment));
-      } catch (cause) {
-        const text = `${folder.name}/${files.experiment}: not JSON, the file is damaged; restore it, or choose another --out`;
-        throw new FileError(text, { cause });
+        const hooks = {
+          onRecord: onRecord && ((record: RunRecord) => onRecord(record, index)),
+          onProgress: onProgress && ((progress: Progress) => onProgress(progress, index)),
+          now: this.#now,
+        };
+        this.#index.set(await Run.open(input, hooks), index);
+      } catch (error) {
+        await this.#settle(index, { reason: 'failed', error });
       }
-      const hash = await contentHash(value);
-      if (hash !== this.hash)
-        throw new InputError(
-          `${folder.name}: holds experiment ${hash}, this one is ${this.hash}; choose another folder with --out`,
-        );
-      if (!resume)
-        throw new InputError(
-          `${folder.name}: holds this run already; continue it with --resume, or choose another --out`,
-        );
-    }
-    const records = await folder.read(files.records);
-    const parsed = records ? parseRecords(new TextDecoder().decode(records)).records : [];
-    return { checkpoint: await folder.read(files.checkpoint), records: parsed };
-  }
-
-  #decode(training: TrainingProgram, bytes: Uint8Array): Checkpoint {
-    const file = `${this.options.folder.name}/${files.checkpoint}`;
-    const remedy = 'restore a copy of it, or remove it to start again';
     try {
-      const checkpoint = decodeCheckpoint(bytes, file, this.hash, this.members.length, training);
-      for (const { state } of checkpoint.replicas)
-        if (stepOf(state) !== checkpoint.step)
-          throw new FileError(`${file}: replicas at different steps; the file is damaged`);
-      return checkpoint;
-    } catch (error) {
-      if (error instanceof FileError) throw new FileError(`${error.message}; ${remedy}`, { cause: error });
-      throw error;
+      await this.#train();
+    } finally {
+      this.#trainer?.destroy();
     }
+    return this.#results;
   }
 
-  /** The digest of the weights that the run began with. @throws InputError when that is not what is given now. */
-  #sameInit(records: RunRecord[], checkpoint: Checkpoint | undefined, given: string | undefined): string | undefined {
-    const last = checkpoint ?? records.findLast((r) => r.type === 'start');
-    if (!last || last.init === given) return given;
-    // A checkpoint holds all weights: the file that the run began with is not needed any more.
-    if (checkpoint && given === undefined) return checkpoint.init;
-    const name = (digest: string | undefined) => (digest ? `the weights ${digest}` : 'weights drawn from its seed');
-    throw new InputError(
-      `${this.options.folder.name}: this run began with ${name(last.init)}, now it is given ${name(given)}; ` +
-        'resume it with the --init that it began with, or choose another --out',
+  /** Runs to which something may still happen. */
+  get #runs(): Run[] {
+    return [...this.#index.keys()].filter((run) => !run.settled);
+  }
+
+  async #train(): Promise<void> {
+    const { executor, measures } = this.options;
+    const [first] = this.#runs;
+    if (!first) return;
+    const layout = trainingProgram(first.members.slice(0, 1), measures);
+    await this.#each(this.#runs, (run) => run.restore(layout));
+    await this.#each(this.#runs, async (run) => {
+      if (run.live.length) return;
+      await run.openFolder();
+      await this.#finish(run);
+    });
+    const runs = this.#runs;
+    if (!runs.length) return;
+    const seats = runs.flatMap((run) =>
+      run.live.map((replica) => ({ run, replica, member: run.members[replica], state: run.takeState(replica) })),
     );
+    const members = seats.map((seat) => seat.member);
+    const training = members.length === 1 ? layout : trainingProgram(members, measures);
+    this.#executor = typeof executor === 'function' ? await executor() : executor;
+    const states = seats.map((seat) => seat.state);
+    this.#seats = seats.map(({ run, replica, member }) => ({ run, replica, member }));
+    await this.#load(training, states);
+    await this.#begin(runs);
+    this.#checkpointAt = this.#now();
+    await this.#loop();
   }
 
-  async #restore(trainer: Trainer, checkpoint: Checkpoint, old: readonly RunRecord[]): Promise<void> {
-    trainer.restore(checkpoint.replicas.map((r) => r.state));
-    this.#progress = checkpoint.replicas.map((r) => r.progress);
-    this.#step = checkpoint.step;
-    this.#elapsedBefore = checkpoint.elapsedMs;
-    const rates = old.filter((r) => r.type === 'rate').filter((r) => r.step <= this.#step);
-    if (rates.length) trainer.scaleRate(rates[rates.length - 1].factor);
+  async #load(training: TrainingProgram, states: readonly ReplicaState[]): Promise<void> {
+    this.#trainer?.destroy();
+    const members = this.#seats.map((seat) => seat.member);
+    this.#trainer = await Trainer.create(members, this.#executor, states, training);
+    this.#setRates();
   }
 
-  /** Writes what identifies the run, and drops records from after the checkpoint: they will be made again. */
-  async #openFolder(old: RunRecord[]): Promise<void> {
-    const { folder } = this.options;
-    const kept = old.filter((r) =>
-      r.type === 'eval' || r.type === 'measure' || r.type === 'rate' ? r.step <= this.#step : r.type === 'start',
-    );
-    for (const record of kept) if (record.type === 'eval') this.#loss[record.replica] = record.loss;
-    for (const record of old)
-      if (record.type === 'end' && record.replica !== undefined && this.#progress[record.replica].ended)
-        kept.push(record);
-    this.#records = kept;
-    await folder.write(files.rules, `${JSON.stringify(this.rules)}\n`);
-    await folder.write(files.records, kept.map(formatRecord).join(''));
-    await folder.write(files.experiment, `${JSON.stringify(this.experiment, null, 2)}\n`);
+  #setRates(): void {
+    this.#trainer!.scaleRates(this.#seats.map(({ run }) => run.rateFactor));
   }
 
-  async #loop(trainer: Trainer): Promise<TrainResult['reason']> {
+  async #begin(runs: readonly Run[]): Promise<void> {
+    const { description, kind } = this.#executor;
+    const { memoryBytes } = this.#trainer!;
+    const together = runs.length > 1 ? runs.length : undefined;
+    await this.#each(runs, async (run) => {
+      await run.openFolder();
+      const { step, steps } = run;
+      this.options.onStart?.({ executor: description, memoryBytes, step, steps }, this.#index.get(run)!);
+      await run.begin({ adapter: description, executor: kind, runtime: this.options.runtime, together });
+    });
+  }
+
+  async #loop(): Promise<void> {
     const { signal, checkpointMs = CHECKPOINT_MS, sliceMs = SLICE_MS } = this.options;
-    const steps = plannedSteps(this.experiment);
-    const evaluations = evaluationSteps(steps, this.experiment.evaluation.perDoubling);
-    let next = evaluations.findIndex((step) => step > this.#step);
     let slice = 1;
-    while (this.#step < steps && this.#progress.some((p) => !p.ended)) {
-      const limit = await this.#ask(trainer);
-      if (signal?.aborted) return this.#interrupt(trainer);
-      const target = Math.min(evaluations[next], this.#step + slice, limit);
-      if (target <= this.#step) continue;
+    for (let runs = this.#runs; runs.length; runs = this.#runs) {
+      const limit = await this.#ask(runs);
+      if (signal?.aborted) return this.#interrupt(runs);
+      const count = Math.min(slice, limit - runs[0].step, ...runs.map((run) => run.nextEvaluation - run.step));
+      if (count <= 0) continue;
+      const trainer = this.#trainer!;
       const before = this.#now();
-      const count = target - this.#step;
+      const due = runs.filter((run) => run.step + count === run.nextEvaluation);
       await trainer.advance(count);
-      if (target === evaluations[next]) {
-        this.#step = target;
-        await this.#evaluate(trainer);
-        next++;
-      } else if (count === slice || this.options.control) {
+      for (const run of runs) run.step += count;
+      if (due.length) await this.#evaluate(due);
+      else if (count === slice || this.control) {
         await trainer.finish();
         // Aim at slices of sliceMs: long enough to keep the device busy, short enough to answer a signal.
         const took = this.#now() - before;
         if (count === slice)
           slice = Math.max(1, Math.min(4 * slice, Math.round((slice * sliceMs) / Math.max(1, took))));
       }
-      this.#step = target;
-      this.#report(steps);
-      if (this.#now() - this.#checkpointAt >= checkpointMs) await this.#save(trainer);
+      await this.#each(
+        runs.filter((run) => !due.includes(run)),
+        (run) => run.report(),
+      );
+      if (this.#now() - this.#checkpointAt >= checkpointMs) await this.#save();
+      await this.#closeRanks();
     }
-    await this.#save(trainer);
-    const reason = this.#progress.every((p) => p.ended === 'diverged') ? 'diverged' : 'done';
-    for (const [replica, p] of this.#progress.entries())
-      if (!p.ended) {
-        p.ended = 'done';
-        await this.#emit({ type: 'end', replica, reason: 'done' });
-      }
-    return reason;
   }
 
   /** The step that `control` lets the run go to. Its time does not count. */
-  async #ask(trainer: Trainer): Promise<number> {
-    const { control, signal } = this.options;
-    if (!control || signal?.aborted) return Infinity;
+  async #ask(runs: readonly Run[]): Promise<number> {
+    const { control } = this;
+    if (!control || this.options.signal?.aborted) return Infinity;
     const before = this.#now();
     const limit = await control({
-      step: this.#step,
-      trainer,
-      save: () => this.#save(trainer),
+      step: runs[0].step,
+      trainer: this.#trainer!,
+      save: () => this.#save(),
       scaleRate: async (factor) => {
-        trainer.scaleRate(factor);
-        await this.#save(trainer);
-        await this.#emit({ type: 'rate', step: this.#step, factor });
+        for (const run of runs) run.rateFactor = factor;
+        this.#setRates();
+        await this.#save();
+        await this.#each(this.#runs, (run) => run.rateChanged());
       },
     });
-    this.#startedAt += this.#now() - before;
+    for (const run of runs) run.pause(this.#now() - before);
     return limit;
   }
 
-  async #interrupt(trainer: Trainer): Promise<'interrupted'> {
-    await this.#save(trainer);
-    await this.#emit({ type: 'end', reason: 'interrupted' });
-    return 'interrupted';
-  }
-
-  async #evaluate(trainer: Trainer): Promise<void> {
-    const results = await trainer.evaluate();
+  async #evaluate(due: readonly Run[]): Promise<void> {
+    const trainer = this.#trainer!;
+    const evaluations = await trainer.evaluate();
     const values = await trainer.measure();
-    const { budget } = this.experiment;
-    const improved = results.map(({ loss }, r) => {
-      const best = this.#progress[r].bestLoss;
-      return !this.#progress[r].ended && (best === null ? Number.isFinite(loss) : loss < best);
-    });
-    await trainer.keepBest(improved);
-    for (const [replica, { loss, accuracy }] of results.entries()) {
-      const p = this.#progress[replica];
-      if (p.ended) continue;
-      this.#loss[replica] = loss;
-      if (improved[replica]) {
-        p.bestLoss = loss;
-        p.bestStep = this.#step;
-      }
-      await this.#emit({
-        type: 'eval',
-        replica,
-        step: this.#step,
-        samples: this.#samples(),
-        loss,
-        accuracy,
-        elapsed_ms: Math.round(this.#elapsed()),
+    const places = (run: Run) => this.#seats.map((_, i) => i).filter((i) => this.#isLive(this.#seats[i], run));
+    const wanted = new Set(due.flatMap(places));
+    await trainer.keepBest(
+      this.#seats.map(({ run, replica }, i) => wanted.has(i) && run.improves(replica, evaluations[i].loss)),
+    );
+    await this.#each(due, async (run) => {
+      const results = places(run).map((i) => {
+        const { replica } = this.#seats[i];
+        return { ...evaluations[i], replica, values: values.filter((value) => value.replica === i) };
       });
-      for (const { replica: r, ...value } of values)
-        if (r === replica)
-          await this.#emit({ type: 'measure', replica, step: this.#step, samples: this.#samples(), ...value });
-      if (!Number.isFinite(loss)) p.ended = 'diverged';
-      else if (budget.stopLoss !== undefined && loss <= budget.stopLoss) p.ended = 'done';
-      if (p.ended) await this.#emit({ type: 'end', replica, reason: p.ended });
-    }
+      await run.evaluated(results);
+      run.report();
+    });
+    const ending = due.filter((run) => !run.settled && run.ending.length);
+    if (!ending.length) return;
+    const states = await trainer.state();
+    await this.#each(ending, async (run) => {
+      await run.end(this.#statesOf(run, states), trainer.training);
+      if (!run.live.length) await this.#finish(run);
+    });
   }
 
-  async #save(trainer: Trainer): Promise<void> {
-    const states = await trainer.state();
-    const checkpoint: Checkpoint = {
-      hash: this.hash,
-      init: this.#init,
-      step: this.#step,
-      elapsedMs: Math.round(this.#elapsed()),
-      replicas: states.map((state, r) => ({ state, progress: this.#progress[r] })),
-    };
-    await this.options.folder.write(files.checkpoint, encodeCheckpoint(checkpoint, trainer.training));
+  async #interrupt(runs: readonly Run[]): Promise<void> {
+    const states = await this.#trainer!.state();
+    await this.#each(runs, async (run) => {
+      await run.interrupted(this.#statesOf(run, states), this.#trainer!.training);
+      await this.#finish(run);
+    });
+  }
+
+  async #save(): Promise<void> {
+    const states = await this.#trainer!.state();
+    await this.#each(this.#runs, (run) => run.save(this.#statesOf(run, states), this.#trainer!.training));
     this.#checkpointAt = this.#now();
   }
 
-  #samples(): number {
-    const { batch, accumulate } = this.experiment.budget;
-    return this.#step * batch * accumulate;
+  /** Goes on with fewer seats where that saves time: on the CPU each costs what it costs alone, a GPU has room to spare. */
+  async #closeRanks(): Promise<void> {
+    const left = this.#seats.map((seat, i) => ({ seat, i })).filter(({ seat }) => this.#isLive(seat, seat.run));
+    const few = this.#executor.kind === 'webgpu' ? 2 * left.length <= this.#seats.length : true;
+    if (!left.length || left.length === this.#seats.length || !few) return;
+    const states = await this.#trainer!.state();
+    this.#seats = left.map(({ seat }) => seat);
+    const training = trainingProgram(
+      this.#seats.map((seat) => seat.member),
+      this.options.measures,
+    );
+    await this.#load(
+      training,
+      left.map(({ i }) => states[i]),
+    );
   }
 
-  #elapsed(): number {
-    return this.#elapsedBefore + this.#now() - this.#startedAt;
+  #isLive(seat: Seat, run: Run): boolean {
+    return seat.run === run && !run.settled && run.live.includes(seat.replica);
   }
 
-  async #emit(record: RunRecord): Promise<void> {
-    await this.options.folder.append(files.records, formatRecord(record));
-    this.#records.push(record);
-    this.options.onRecord?.(record);
-  }
-
-  #firstStep = -1;
-  #report(steps: number): void {
-    if (this.#firstStep < 0) this.#firstStep = this.#step;
-    const seconds = (this.#now() - this.#startedAt) / 1000;
-    const done = this.#step - this.#firstStep;
-    const { batch, accumulate } = this.experiment.budget;
-    this.options.onProgress?.({
-      step: this.#step,
-      steps,
-      loss: this.#loss[0],
-      samplesPerSecond: (done * batch * accumulate * this.members.length) / seconds,
-      secondsLeft: done > 0 ? ((steps - this.#step) * seconds) / done : Number.NaN,
+  /** By replica. */
+  #statesOf(run: Run, states: readonly ReplicaState[]): (ReplicaState | undefined)[] {
+    return run.members.map((_, replica) => {
+      const place = this.#seats.findIndex((seat) => seat.run === run && seat.replica === replica);
+      return states[place];
     });
   }
+
+  /** Does something with each run; one that throws fails alone. */
+  async #each(runs: readonly Run[], work: (run: Run) => unknown): Promise<void> {
+    for (const run of runs) {
+      if (run.settled) continue;
+      try {
+        await work(run);
+      } catch (error) {
+        if (run.settled) throw error; // from onEnd
+        run.settled = true;
+        await this.#settle(this.#index.get(run)!, { reason: 'failed', error });
+      }
+    }
+  }
+
+  async #finish(run: Run): Promise<void> {
+    run.settled = true;
+    await this.#settle(this.#index.get(run)!, run.result);
+  }
+
+  async #settle(index: number, result: GroupResult): Promise<void> {
+    this.#results[index] = result;
+    await this.options.onEnd?.(result, index);
+  }
+}
+
+function checkKeys(inputs: readonly GroupRun[]): void {
+  const keys = inputs.map(({ experiment }) => groupKey(experiment));
+  const other = keys.findIndex((key) => key !== keys[0]);
+  if (other > 0)
+    throw new InputError(
+      `runs: number ${other} cannot share a plan with number 0: ${keys[other]} and ${keys[0]}; group them by groupKey`,
+    );
 }

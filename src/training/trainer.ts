@@ -1,4 +1,4 @@
-import { clockWords, hyperWords, PACE_WORDS } from '../core/clock.js';
+import { CLOCK_WORDS, clockWords, hyperWords, PACE_WORDS } from '../core/clock.js';
 import { fillNormal } from '../core/normal.js';
 import type { SafeFile } from '../core/safetensors.js';
 import { type Key, streamKey, threefry } from '../core/threefry.js';
@@ -33,17 +33,17 @@ export class Trainer {
     readonly loaded: LoadedProgram,
   ) {}
 
-  /** Loads the group and sets step 0: weights from each member's seed, or from `init`. @throws ShapeError, GpuError */
+  /** Loads the group and sets its states, one a member; default: step 0 of each member's seed. @throws ShapeError, GpuError */
   static async create(
     members: readonly Member[],
     executor: Executor,
-    init?: SafeFile,
+    states?: readonly ReplicaState[],
     training: TrainingProgram = trainingProgram(members),
   ): Promise<Trainer> {
     const loaded = await executor.load(training.program);
     const trainer = new Trainer(training, members, loaded);
     try {
-      trainer.#start(init);
+      trainer.#start(states ?? members.map((member) => initialState(training, member)));
     } catch (error) {
       loaded.destroy();
       throw error;
@@ -55,15 +55,10 @@ export class Trainer {
     return this.loaded.memoryBytes;
   }
 
-  #start(init?: SafeFile): void {
-    const { training, loaded, members } = this;
-    for (const { tensor, data } of training.constants) loaded.write(tensor, data);
-    const hypers = members.map((member) => this.#hyper(member));
-    loaded.write(training.state.hyper, packRows(hypers));
-    loaded.write(training.state.pace, new Float64Array(PACE_WORDS * members.length));
-    const weights = packRows(members.map((member) => initialWeights(training, member, init)));
-    loaded.write(training.params, weights);
-    loaded.write(training.best, weights);
+  #start(states: readonly ReplicaState[]): void {
+    for (const { tensor, data } of this.training.constants) this.loaded.write(tensor, data);
+    this.scaleRates(this.members.map(() => 1));
+    this.restore(states);
   }
 
   /** Queues optimiser steps. */
@@ -123,10 +118,12 @@ export class Trainer {
     }));
   }
 
-  /** Multiplies the learning rate of the experiment by `factor` from the next step on. */
-  scaleRate(factor: number): void {
+  /** Multiplies each member's learning rate, as its experiment has it, by its factor from the next step on. */
+  scaleRates(factors: readonly number[]): void {
     const hypers = this.members.map((member) => this.#hyper(member));
-    for (const row of hypers) row[hyperWords.rate] *= factor;
+    hypers.forEach((row, r) => {
+      row[hyperWords.rate] *= factors[r];
+    });
     this.loaded.write(this.training.state.hyper, packRows(hypers));
   }
 
@@ -159,6 +156,18 @@ export class Trainer {
     const per = elementsPerReplica(tensor);
     return this.members.map((_, r) => packed.slice(r * per, (r + 1) * per));
   }
+}
+
+/** One replica at step 0. @throws InputError when the file does not fit. */
+export function initialState(training: TrainingProgram, member: Member, init?: SafeFile): ReplicaState {
+  const params = initialWeights(training, member, init);
+  return {
+    params,
+    moments: training.moments.map(() => new Float32Array(params.length)),
+    best: params,
+    clock: new Uint32Array(CLOCK_WORDS),
+    pace: new Float32Array(PACE_WORDS),
+  };
 }
 
 /** One replica's row [P] at step 0: from its seed, or from a file. @throws InputError when the file does not fit. */

@@ -1,0 +1,27 @@
+import { canonicalJson } from '../core/canonical.js';
+import type { Experiment } from '../core/experiment.js';
+import { modelShape } from '../models/types.js';
+
+/**
+ * Experiments with equal keys can train side by side in one plan, each to the bits it gives alone. Only what decides a tensor's
+ * shape, the list of calls or a constant in a call must agree:
+ * - shape: vocabulary, tokens, classes and task, the sizes of every activation;
+ * - model and optimiser kind: parameters, moments and calls; clip is a constant of a call;
+ * - batch, accumulate, evaluation size, measures: rows of the activations and the list of plans;
+ * - one rule a symbol (m = 1): some measures have nothing to change there and refuse.
+ * All else is a row of a replica and may differ: seeds, m and the rules with their probabilities, P, rates, schedule, steps,
+ * stopLoss, evaluation steps, the number of replicas.
+ */
+export function groupKey(experiment: Experiment): string {
+  const { grammar, model, optimiser, budget, evaluation, measures } = experiment;
+  return canonicalJson({
+    shape: modelShape(experiment),
+    deterministic: grammar.m < 2,
+    model,
+    optimiser: { kind: optimiser.kind, clip: optimiser.clip },
+    batch: budget.batch,
+    accumulate: budget.accumulate,
+    evaluation: evaluation.size,
+    measures,
+  });
+}

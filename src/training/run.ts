@@ -1,0 +1,309 @@
+import { contentHash } from '../core/canonical.js';
+import { FileError, InputError } from '../core/errors.js';
+import type { Experiment } from '../core/experiment.js';
+import { formatRecord, parseRecords, type RunRecord } from '../core/records.js';
+import type { Rules } from '../core/rules.js';
+import type { SafeFile } from '../core/safetensors.js';
+import type { MeasureValue } from '../models/measure.js';
+import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type ReplicaProgress } from './checkpoint.js';
+import { files, type RunFolder } from './folder.js';
+import { evaluationSteps, type Member, membersOf, plannedSteps, rulesOf } from './members.js';
+import type { TrainingProgram } from './program.js';
+import { type Evaluation, initialState, type ReplicaState, stepOf } from './trainer.js';
+import { weightsDigest } from './weights.js';
+
+export interface GroupRun {
+  experiment: Experiment;
+  folder: RunFolder;
+  /** Continue from the folder's checkpoint, if there is one. Without it a folder that holds a run is refused. */
+  resume?: boolean;
+  /** Weights to start from, in the reference's names and shapes. Part of what the run is: another file does not resume it. */
+  init?: SafeFile;
+}
+
+export interface Progress {
+  step: number;
+  steps: number;
+  loss: number; // test loss of replica 0 at the last evaluation, nats
+  samplesPerSecond: number; // training sentences, over all replicas
+  secondsLeft: number;
+}
+
+export interface TrainResult {
+  hash: string;
+  reason: 'done' | 'diverged' | 'interrupted';
+  step: number;
+  /** Last evaluation of each replica. */
+  loss: number[];
+  records: RunRecord[];
+}
+
+/** Who is told of a run's records and progress, and the clock. */
+export interface RunHooks {
+  onRecord?: (record: RunRecord) => void;
+  onProgress?: (progress: Progress) => void;
+  now: () => number;
+}
+
+type Old = { checkpoint?: Uint8Array; records: RunRecord[] };
+
+/** One experiment on its way through training: its folder, records and checkpoint, and how far its replicas are. */
+export class Run {
+  step = 0;
+  /** Learning rate over that of the experiment, as set by hand. */
+  rateFactor = 1;
+  /** Nothing more happens to it. */
+  settled = false;
+  readonly steps: number;
+  readonly #evaluations: number[];
+  readonly #progress: ReplicaProgress[];
+  readonly #states: (ReplicaState | undefined)[]; // of replicas that have ended, and of all before the first step
+  #loss: number[];
+  #records: RunRecord[] = [];
+  #init: string | undefined; // digest of the weights it began with, undefined: drawn from the seed
+  #elapsedBefore = 0;
+  #startedAt = 0;
+  #firstStep = 0;
+
+  private constructor(
+    readonly input: GroupRun,
+    readonly hash: string,
+    readonly rules: Rules,
+    readonly members: readonly Member[],
+    readonly old: Old,
+    readonly hooks: RunHooks,
+  ) {
+    this.steps = plannedSteps(input.experiment);
+    this.#evaluations = evaluationSteps(this.steps, input.experiment.evaluation.perDoubling);
+    this.#progress = members.map(() => ({ bestLoss: null, bestStep: 0, ended: null }));
+    this.#states = members.map(() => undefined);
+    this.#loss = members.map(() => Number.NaN);
+  }
+
+  /** Checks the experiment and looks at its folder. @throws InputError when the folder holds another run; FileError */
+  static async open(input: GroupRun, hooks: RunHooks): Promise<Run> {
+    const rules = rulesOf(input.experiment);
+    const members = membersOf(input.experiment, rules);
+    const hash = await contentHash(input.experiment);
+    return new Run(input, hash, rules, members, await examine(input, hash), hooks);
+  }
+
+  /** The replicas that have not ended. */
+  get live(): number[] {
+    return this.members.flatMap((_, r) => (this.#progress[r].ended ? [] : [r]));
+  }
+
+  /** The first step after this one at which it is evaluated. */
+  get nextEvaluation(): number {
+    return this.#evaluations.find((step) => step > this.step) ?? this.steps;
+  }
+
+  get result(): TrainResult {
+    const reason = this.live.length
+      ? 'interrupted'
+      : this.#progress.every((p) => p.ended === 'diverged')
+        ? 'diverged'
+        : 'done';
+    return { hash: this.hash, reason, step: this.step, loss: this.#loss, records: this.#records };
+  }
+
+  /**
+   * Takes the state of the checkpoint, or that of step 0. The layout: of a program with any number of replicas.
+   * @throws InputError when the checkpoint or the weights do not fit; FileError when the checkpoint is damaged.
+   */
+  async restore(layout: TrainingProgram): Promise<void> {
+    const { init, resume } = this.input;
+    const { checkpoint: bytes, records } = this.old;
+    const checkpoint = bytes && resume ? this.#decode(layout, bytes) : undefined;
+    // Before the digest: a file that does not fit is refused as such.
+    const fresh = checkpoint ? undefined : this.members.map((member) => initialState(layout, member, init));
+    if (checkpoint && init) initialState(layout, this.members[0], init);
+    this.#init = this.#sameInit(checkpoint, init && (await weightsDigest(layout.model, init)));
+    this.members.forEach((_, r) => {
+      this.#states[r] = fresh?.[r] ?? checkpoint?.replicas[r].state;
+      if (checkpoint) this.#progress[r] = checkpoint.replicas[r].progress;
+    });
+    if (!checkpoint) return;
+    this.step = checkpoint.step;
+    this.#elapsedBefore = checkpoint.elapsedMs;
+    const rate = records.findLast((r) => r.type === 'rate' && r.step <= this.step);
+    if (rate?.type === 'rate') this.rateFactor = rate.factor;
+  }
+
+  /** Hands out the state that a replica starts from. */
+  takeState(replica: number): ReplicaState {
+    const state = this.#states[replica]!;
+    this.#states[replica] = undefined;
+    return state;
+  }
+
+  /** Writes what identifies the run, and drops records from after the checkpoint: they will be made again. */
+  async openFolder(): Promise<void> {
+    const { folder, experiment } = this.input;
+    const kept = this.old.records.filter((r) => {
+      if (r.type === 'eval' || r.type === 'measure' || r.type === 'rate') return r.step <= this.step;
+      return r.type === 'start' || (r.type === 'end' && r.replica !== undefined && this.#progress[r.replica].ended);
+    });
+    for (const record of kept) if (record.type === 'eval') this.#loss[record.replica] = record.loss;
+    // A checkpoint of an end is written before the record.
+    for (const [replica, { ended }] of this.#progress.entries())
+      if (ended && !kept.some((r) => r.type === 'end' && r.replica === replica))
+        kept.push({ type: 'end', replica, reason: ended });
+    this.#records = kept;
+    await folder.write(files.rules, `${JSON.stringify(this.rules)}\n`);
+    await folder.write(files.records, kept.map(formatRecord).join(''));
+    await folder.write(files.experiment, `${JSON.stringify(experiment, null, 2)}\n`);
+  }
+
+  /** Starts the clock and records what it runs on. */
+  async begin(on: { adapter: string; executor: string; runtime?: string; together?: number }): Promise<void> {
+    this.#startedAt = this.hooks.now();
+    this.#firstStep = this.step;
+    const { hash, step } = this;
+    await this.#emit({ type: 'start', hash, ...on, step, init: this.#init, time: new Date().toISOString() });
+  }
+
+  /** Takes `ms` that passed since `begin` out of its time. */
+  pause(ms: number): void {
+    this.#startedAt += ms;
+  }
+
+  improves(replica: number, loss: number): boolean {
+    const { bestLoss } = this.#progress[replica];
+    return bestLoss === null ? Number.isFinite(loss) : loss < bestLoss;
+  }
+
+  /** Records an evaluation of live replicas at this step, and decides which of them have ended. */
+  async evaluated(results: readonly (Evaluation & { replica: number; values: MeasureValue[] })[]): Promise<void> {
+    const { stopLoss, batch, accumulate } = this.input.experiment.budget;
+    const { step } = this;
+    const samples = step * batch * accumulate;
+    const elapsed_ms = Math.round(this.#elapsed());
+    const records: RunRecord[] = [];
+    for (const { replica, loss, accuracy, values } of results) {
+      const p = this.#progress[replica];
+      this.#loss[replica] = loss;
+      if (this.improves(replica, loss)) Object.assign(p, { bestLoss: loss, bestStep: step });
+      records.push({ type: 'eval', replica, step, samples, loss, accuracy, elapsed_ms });
+      for (const value of values) records.push({ type: 'measure', step, samples, ...value, replica });
+      if (!Number.isFinite(loss)) p.ended = 'diverged';
+      else if ((stopLoss !== undefined && loss <= stopLoss) || step >= this.steps) p.ended = 'done';
+    }
+    await this.#emit(...records);
+  }
+
+  /** Replicas that have ended and whose state is not kept yet. */
+  get ending(): number[] {
+    return this.members.flatMap((_, r) => (this.#progress[r].ended && !this.#states[r] ? [r] : []));
+  }
+
+  /** Keeps the states of replicas that have ended, as they are now; a checkpoint goes before the records of the ends. */
+  async end(states: readonly (ReplicaState | undefined)[], layout: TrainingProgram): Promise<void> {
+    const { ending } = this;
+    for (const r of ending) this.#states[r] = states[r];
+    await this.save(states, layout);
+    await this.#emit(...ending.map((r): RunRecord => ({ type: 'end', replica: r, reason: this.#progress[r].ended! })));
+  }
+
+  async interrupted(states: readonly (ReplicaState | undefined)[], layout: TrainingProgram): Promise<void> {
+    await this.save(states, layout);
+    await this.#emit({ type: 'end', reason: 'interrupted' });
+  }
+
+  /** Writes a checkpoint. states: of the live replicas, by replica. */
+  async save(states: readonly (ReplicaState | undefined)[], layout: TrainingProgram): Promise<void> {
+    const checkpoint: Checkpoint = {
+      hash: this.hash,
+      init: this.#init,
+      step: this.step,
+      elapsedMs: Math.round(this.#elapsed()),
+      replicas: this.#progress.map((progress, r) => ({ state: (this.#states[r] ?? states[r])!, progress })),
+    };
+    await this.input.folder.write(files.checkpoint, encodeCheckpoint(checkpoint, layout));
+  }
+
+  async rateChanged(): Promise<void> {
+    await this.#emit({ type: 'rate', step: this.step, factor: this.rateFactor });
+  }
+
+  report(): void {
+    const seconds = (this.hooks.now() - this.#startedAt) / 1000;
+    const done = this.step - this.#firstStep;
+    const { batch, accumulate } = this.input.experiment.budget;
+    this.hooks.onProgress?.({
+      step: this.step,
+      steps: this.steps,
+      loss: this.#loss[0],
+      samplesPerSecond: (done * batch * accumulate * this.members.length) / seconds,
+      secondsLeft: done > 0 ? ((this.steps - this.step) * seconds) / done : Number.NaN,
+    });
+  }
+
+  #elapsed(): number {
+    return this.#elapsedBefore + this.hooks.now() - this.#startedAt;
+  }
+
+  async #emit(...records: RunRecord[]): Promise<void> {
+    await this.input.folder.append(files.records, records.map(formatRecord).join(''));
+    for (const record of records) {
+      this.#records.push(record);
+      this.hooks.onRecord?.(record);
+    }
+  }
+
+  #decode(layout: TrainingProgram, bytes: Uint8Array): Checkpoint {
+    const file = `${this.input.folder.name}/${files.checkpoint}`;
+    const remedy = 'restore a copy of it, or remove it to start again';
+    try {
+      const checkpoint = decodeCheckpoint(bytes, file, this.hash, this.members.length, layout);
+      for (const { state, progress } of checkpoint.replicas) {
+        const step = stepOf(state);
+        if (progress.ended ? step > checkpoint.step : step !== checkpoint.step)
+          throw new FileError(`${file}: replicas at different steps; the file is damaged`);
+      }
+      return checkpoint;
+    } catch (error) {
+      if (error instanceof FileError) throw new FileError(`${error.message}; ${remedy}`, { cause: error });
+      throw error;
+    }
+  }
+
+  /** The digest of the weights that the run began with. @throws InputError when that is not what is given now. */
+  #sameInit(checkpoint: Checkpoint | undefined, given: string | undefined): string | undefined {
+    const last = checkpoint ?? this.old.records.findLast((r) => r.type === 'start');
+    if (!last || last.init === given) return given;
+    // A checkpoint holds all weights: the file that the run began with is not needed any more.
+    if (checkpoint && given === undefined) return checkpoint.init;
+    const name = (digest: string | undefined) => (digest ? `the weights ${digest}` : 'weights drawn from its seed');
+    throw new InputError(
+      `${this.input.folder.name}: this run began with ${name(last.init)}, now it is given ${name(given)}; ` +
+        'resume it with the --init that it began with, or choose another --out',
+    );
+  }
+}
+
+/** What the folder holds; refuses another experiment's run, and one that is there without `resume`. */
+async function examine({ folder, resume }: GroupRun, mine: string): Promise<Old> {
+  const experiment = await folder.read(files.experiment);
+  if (experiment) {
+    let value: unknown;
+    try {
+      value = JSON.parse(new TextDecoder().decode(experiment));
+    } catch (cause) {
+      const text = `${folder.name}/${files.experiment}: not JSON, the file is damaged; restore it, or choose another --out`;
+      throw new FileError(text, { cause });
+    }
+    const hash = await contentHash(value);
+    if (hash !== mine)
+      throw new InputError(
+        `${folder.name}: holds experiment ${hash}, this one is ${mine}; choose another folder with --out`,
+      );
+    if (!resume)
+      throw new InputError(
+        `${folder.name}: holds this run already; continue it with --resume, or choose another --out`,
+      );
+  }
+  const records = await folder.read(files.records);
+  const parsed = records ? parseRecords(new TextDecoder().decode(records)).records : [];
+  return { checkpoint: await folder.read(files.checkpoint), records: parsed };
+}
