@@ -18,9 +18,21 @@ export { runSweep, type SweepEvent, type SweepResult } from '../sweep/schedule.j
 export { GridError, type GridFault } from '../sweep/spec.js';
 export type { SweepStore } from '../sweep/store.js';
 export { MemoryFolder, type RunFolder } from '../training/folder.js';
-export { type TrainOptions, type TrainResult, train } from '../training/loop.js';
+export { groupKey } from '../training/groupKey.js';
+export {
+  type FailedRun,
+  type GroupOptions,
+  type GroupResult,
+  type GroupRun,
+  type TrainOptions,
+  type TrainResult,
+  train,
+  trainGroup,
+} from '../training/loop.js';
 export {
   createLab,
+  type GroupRunOptions,
+  type GroupRunRequest,
   type Lab,
   type LabOptions,
   type Report,

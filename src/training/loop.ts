@@ -168,21 +168,17 @@ class Group {
     });
     const runs = this.#runs;
     if (!runs.length) return;
-    const seats = runs.flatMap((run) =>
-      run.live.map((replica) => ({ run, replica, member: run.members[replica], state: run.takeState(replica) })),
-    );
-    const members = seats.map((seat) => seat.member);
+    this.#seats = runs.flatMap((run) => run.live.map((replica) => ({ run, replica, member: run.members[replica] })));
+    const members = this.#seats.map((seat) => seat.member);
     const training = members.length === 1 ? layout : trainingProgram(members, measures);
     this.#executor = typeof executor === 'function' ? await executor() : executor;
-    const states = seats.map((seat) => seat.state);
-    this.#seats = seats.map(({ run, replica, member }) => ({ run, replica, member }));
-    await this.#load(training, states);
+    await this.#load(training, () => this.#seats.map(({ run, replica }) => run.takeState(replica, training)));
     await this.#begin(runs);
     this.#checkpointAt = this.#now();
     await this.#loop();
   }
 
-  async #load(training: TrainingProgram, states: readonly ReplicaState[]): Promise<void> {
+  async #load(training: TrainingProgram, states: () => readonly ReplicaState[]): Promise<void> {
     this.#trainer?.destroy();
     const members = this.#seats.map((seat) => seat.member);
     this.#trainer = await Trainer.create(members, this.#executor, states, training);
@@ -306,10 +302,7 @@ class Group {
       this.#seats.map((seat) => seat.member),
       this.options.measures,
     );
-    await this.#load(
-      training,
-      left.map(({ i }) => states[i]),
-    );
+    await this.#load(training, () => left.map(({ i }) => states[i]));
   }
 
   #isLive(seat: Seat, run: Run): boolean {

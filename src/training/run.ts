@@ -9,7 +9,7 @@ import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type ReplicaProgre
 import { files, type RunFolder } from './folder.js';
 import { evaluationSteps, type Member, membersOf, plannedSteps, rulesOf } from './members.js';
 import type { TrainingProgram } from './program.js';
-import { type Evaluation, initialState, type ReplicaState, stepOf } from './trainer.js';
+import { type Evaluation, initialState, initialWeights, type ReplicaState, stepOf } from './trainer.js';
 import { weightsDigest } from './weights.js';
 
 export interface GroupRun {
@@ -57,7 +57,7 @@ export class Run {
   readonly steps: number;
   readonly #evaluations: number[];
   readonly #progress: ReplicaProgress[];
-  readonly #states: (ReplicaState | undefined)[]; // of replicas that have ended, and of all before the first step
+  readonly #states: (ReplicaState | undefined)[]; // of replicas that have ended, and of a checkpoint before the first step
   #loss: number[];
   #records: RunRecord[] = [];
   #init: string | undefined; // digest of the weights it began with, undefined: drawn from the seed
@@ -108,33 +108,31 @@ export class Run {
   }
 
   /**
-   * Takes the state of the checkpoint, or that of step 0. The layout: of a program with any number of replicas.
+   * Takes what the checkpoint holds, where there is one. The layout: of a program with any number of replicas.
    * @throws InputError when the checkpoint or the weights do not fit; FileError when the checkpoint is damaged.
    */
   async restore(layout: TrainingProgram): Promise<void> {
     const { init, resume } = this.input;
     const { checkpoint: bytes, records } = this.old;
     const checkpoint = bytes && resume ? this.#decode(layout, bytes) : undefined;
-    // Before the digest: a file that does not fit is refused as such.
-    const fresh = checkpoint ? undefined : this.members.map((member) => initialState(layout, member, init));
-    if (checkpoint && init) initialState(layout, this.members[0], init);
+    if (init) initialWeights(layout, this.members[0], init); // before the digest: a file that does not fit is refused as such
     this.#init = this.#sameInit(checkpoint, init && (await weightsDigest(layout.model, init)));
-    this.members.forEach((_, r) => {
-      this.#states[r] = fresh?.[r] ?? checkpoint?.replicas[r].state;
-      if (checkpoint) this.#progress[r] = checkpoint.replicas[r].progress;
-    });
     if (!checkpoint) return;
+    this.members.forEach((_, r) => {
+      this.#states[r] = checkpoint.replicas[r].state;
+      this.#progress[r] = checkpoint.replicas[r].progress;
+    });
     this.step = checkpoint.step;
     this.#elapsedBefore = checkpoint.elapsedMs;
     const rate = records.findLast((r) => r.type === 'rate' && r.step <= this.step);
     if (rate?.type === 'rate') this.rateFactor = rate.factor;
   }
 
-  /** Hands out the state that a replica starts from. */
-  takeState(replica: number): ReplicaState {
-    const state = this.#states[replica]!;
+  /** Hands out the state that a replica starts from: the checkpoint's, or that of step 0. */
+  takeState(replica: number, layout: TrainingProgram): ReplicaState {
+    const state = this.#states[replica];
     this.#states[replica] = undefined;
-    return state;
+    return state ?? initialState(layout, this.members[replica], this.input.init);
   }
 
   /** Writes what identifies the run, and drops records from after the checkpoint: they will be made again. */

@@ -33,17 +33,20 @@ export class Trainer {
     readonly loaded: LoadedProgram,
   ) {}
 
-  /** Loads the group and sets its states, one a member; default: step 0 of each member's seed. @throws ShapeError, GpuError */
+  /**
+   * Loads the group and sets its states, one a member; default: step 0 of each member's seed. They are asked for when the
+   * program has been loaded: one that is too large is refused first. @throws ShapeError, GpuError
+   */
   static async create(
     members: readonly Member[],
     executor: Executor,
-    states?: readonly ReplicaState[],
+    states?: () => readonly ReplicaState[],
     training: TrainingProgram = trainingProgram(members),
   ): Promise<Trainer> {
     const loaded = await executor.load(training.program);
     const trainer = new Trainer(training, members, loaded);
     try {
-      trainer.#start(states ?? members.map((member) => initialState(training, member)));
+      trainer.#start(states?.() ?? members.map((member) => initialState(training, member)));
     } catch (error) {
       loaded.destroy();
       throw error;

@@ -1,22 +1,19 @@
 /** The laboratory's functions in one object: the same on the main thread and, through comlink, in a worker. */
-import { type ExperimentInput, parseExperiment } from '../core/experiment.js';
-import type { RunRecord } from '../core/records.js';
+import type { ExperimentInput } from '../core/experiment.js';
 import { type GrammarOptions, type GrammarShape, makeRules, type Rules } from '../core/rules.js';
-import { decodeSafetensors } from '../core/safetensors.js';
 import { streamKey } from '../core/threefry.js';
 import type { AdapterSummary, GpuSession } from '../gpu/device.js';
 import { createSampler } from '../grammar/index.js';
-import { measures } from '../measures/index.js';
 import { type DoctorReport, examine } from '../platform/doctor.js';
-import { type ExecutorChoice, type OpenExecutor, openExecutor } from '../platform/executor.js';
 import type { Platform } from '../platform/platform.js';
 import type { ChunkApi } from '../platform/sweepThread.js';
 import { releaseCallback, releaseOptions } from '../platform/worker.js';
 import { type LossPlateaus, lossPlateaus } from '../theory/index.js';
 import { examineInstance, type InstanceTheory } from '../theory/instances.js';
-import { files, MemoryFolder } from '../training/folder.js';
-import { type Progress, type TrainResult, train } from '../training/loop.js';
 import { chunkApi } from './chunks.js';
+import { type GroupRunOptions, type GroupRunRequest, type RunOptions, runTogether, type TrainedRun } from './runs.js';
+
+export type { GroupRunOptions, GroupRunRequest, RunOptions, TrainedRun } from './runs.js';
 
 /** Told what is being done, in one line. */
 export type Report = (line: string) => void;
@@ -32,24 +29,10 @@ export interface SampleRequest {
   start?: number; // number of the first sentence, default 0
 }
 
-export interface RunOptions extends ExecutorChoice {
-  /** Told each record as it is made. */
-  onRecord?: (record: RunRecord) => void;
-  /** Told several times a second. */
-  onProgress?: (progress: Progress) => void;
-  /** Saves a checkpoint and ends the run with reason `interrupted`. */
-  signal?: AbortSignal;
-  /** Run folder: a path, or in a page a name in the browser's private file system. Default: in memory. */
-  folder?: string;
-  /** Continue the run that the folder holds. */
-  resume?: boolean;
-  /** Weights to start from: a safetensors file in the reference's names and shapes. */
-  init?: Uint8Array;
-}
-
-export interface TrainedRun extends TrainResult {
-  /** Weights and optimiser state as safetensors, in the names and shapes of the reference code. */
-  checkpoint?: Uint8Array;
+/** A run that its own input or folder has stopped. */
+export interface RefusedRun {
+  reason: 'failed';
+  error: { name: string; message: string };
 }
 
 /** Each function may be called while others run; all take and return plain data. */
@@ -68,6 +51,11 @@ export interface Lab extends ChunkApi {
   theory(shape: GrammarShape, seed: number, options?: GrammarOptions): Promise<InstanceTheory>;
   /** Trains an experiment (the JSON of `rhm train`). @throws InputError before anything is opened; FileError; GpuError */
   train(experiment: ExperimentInput, options?: RunOptions): Promise<TrainedRun>;
+  /**
+   * Trains experiments of one groupKey side by side, each to the result it has alone; one that fails does not stop the others.
+   * @throws InputError when they cannot share a plan; GpuError
+   */
+  trainGroup(requests: GroupRunRequest[], options?: GroupRunOptions): Promise<(TrainedRun | RefusedRun)[]>;
 }
 
 /** @returns the functions, and `close`, which ends what they hold: training stops, GPU calls fail with DeviceLostError. */
@@ -93,31 +81,13 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
       releaseCallback(report);
     }
   }
-  async function runExperiment(input: ExperimentInput, options: RunOptions): Promise<TrainedRun> {
-    const { folder: path, init, signal, onRecord, onProgress, resume } = options;
-    const experiment = parseExperiment(input);
-    const weights = init && decodeSafetensors(init, 'init');
-    const folder = path === undefined ? new MemoryFolder() : await platform.openFolder(path);
-    let opened: OpenExecutor | undefined;
+  async function tracked<T>(options: object, work: Promise<T>): Promise<T> {
+    runs.add(work);
     try {
-      const result = await train(experiment, {
-        async executor() {
-          opened = await openExecutor(platform, options);
-          return opened.executor;
-        },
-        folder,
-        measures,
-        resume,
-        init: weights,
-        runtime: platform.runtime,
-        signal: signal ? AbortSignal.any([signal, closing.signal]) : closing.signal,
-        onRecord,
-        onProgress,
-      });
-      return { ...result, checkpoint: await folder.read(files.checkpoint) };
+      return await work;
     } finally {
-      await opened?.release();
-      await folder.release();
+      runs.delete(work);
+      releaseOptions(options);
     }
   }
   return {
@@ -136,12 +106,18 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
       },
       plateaus: async (rules) => lossPlateaus(rules),
       theory: async (shape, seed, options) => examineInstance(shape, seed, options),
-      train(experiment, options = {}) {
-        const run = runExperiment(experiment, options).finally(() => releaseOptions(options));
-        runs.add(run);
-        const forget = () => void runs.delete(run);
-        run.then(forget, forget);
-        return run;
+      async train(experiment, options = {}) {
+        const { folder, resume, init } = options;
+        const work = runTogether(platform, closing.signal, [{ experiment, folder, resume, init }], options);
+        const [result] = await tracked(options, work);
+        if (result.reason === 'failed') throw result.error;
+        return result;
+      },
+      async trainGroup(requests, options = {}) {
+        const results = await tracked(options, runTogether(platform, closing.signal, requests, options));
+        return results.map((result) =>
+          result.reason === 'failed' ? { ...result, error: plain(result.error) } : result,
+        );
       },
     },
     async close() {
@@ -150,4 +126,10 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
       await Promise.allSettled([...runs, ...[...open].map((session) => session.release())]);
     },
   };
+}
+
+/** What crosses a worker's border as it is. */
+function plain(error: unknown): RefusedRun['error'] {
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
+  return { name, message };
 }

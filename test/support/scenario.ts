@@ -62,6 +62,12 @@ export function assertOutcome(outcome: Outcome, runtime: RegExp): void {
   wasm.forEach((loss, i) => {
     assert.ok(Math.abs(loss - webgpu[i]) < 1e-4, `the executors agree: ${wasm} and ${webgpu}`);
   });
+  const { group } = outcome;
+  assert.equal(group.reasons, ['done', 'done', 'failed']);
+  assert.equal(group.told, [0, 1]);
+  assert.is(group.refused[0].name, 'InputError');
+  assert.match(group.refused[0].message, /budget.batch: 16 sentences a step, budget.sentences P = 4/);
+  assert.equal(group.losses, group.alone, 'the bits of runs alone');
   const { reasons, stoppedAt, held, resumed, whole } = outcome.folders;
   assert.equal(reasons, ['interrupted', 'done', 'done']);
   assert.ok(stoppedAt >= 16 && stoppedAt < 30000, `the signal came through: stopped at ${stoppedAt}`);

@@ -1,0 +1,71 @@
+/** Which runs train side by side in one plan. */
+import { InputError } from '../core/errors.js';
+import type { Experiment } from '../core/experiment.js';
+import { measures } from '../measures/index.js';
+import type { Executor } from '../plan/executor.js';
+import { groupKey } from '../training/groupKey.js';
+import { membersOf } from '../training/members.js';
+import { trainingProgram } from '../training/program.js';
+
+export interface PackLimits {
+  replicas: number; // of a plan, at most, over all its runs; a run with more has a plan of its own
+  memoryBytes?: number; // of a plan, at most; default: no bound
+}
+
+/**
+ * Runs of one groupKey in groups as equal in size as the limits allow, in the order given; groups in the order of their first
+ * runs. Nothing about a run's result depends on it. @throws InputError for an experiment that no model fits
+ */
+export function pack<Run extends { readonly experiment: Experiment }>(
+  runs: readonly Run[],
+  { replicas, memoryBytes = Infinity }: PackLimits,
+): Run[][] {
+  if (!(replicas >= 1)) throw new InputError(`replicas: got ${replicas}; pass at least 1`);
+  const byKey = new Map<string, Run[]>();
+  for (const run of runs) {
+    const key = groupKey(run.experiment);
+    const same = byKey.get(key);
+    if (same) same.push(run);
+    else byKey.set(key, [run]);
+  }
+  const groups: { first: number; runs: Run[] }[] = [];
+  const place = new Map(runs.map((run, i) => [run, i]));
+  for (const same of byKey.values()) {
+    const memory = memoryBytes === Infinity ? replicas : Math.floor(memoryBytes / replicaBytes(same[0].experiment));
+    for (const group of share(same, Math.max(1, Math.min(replicas, memory))))
+      groups.push({ first: place.get(group[0])!, runs: group });
+  }
+  return groups.sort((a, b) => a.first - b.first).map((group) => group.runs);
+}
+
+/** What pays on an executor: on the CPU a replica costs what it costs alone, a GPU is filled by several. */
+export function packLimits(executor: Executor): PackLimits {
+  if (executor.kind !== 'webgpu') return { replicas: 1 };
+  return { replicas: 16, memoryBytes: 2 ** 33 };
+}
+
+/** Device memory of one replica: the buffers of its program, which are what grows with replicas. */
+export function replicaBytes(experiment: Experiment): number {
+  const [member] = membersOf(experiment);
+  return trainingProgram([member], measures).program.buffers.reduce((sum, { elements }) => sum + 4 * elements, 0);
+}
+
+/** In as few groups as `most` replicas allow, as equal as possible. */
+function share<Run extends { readonly experiment: Experiment }>(runs: readonly Run[], most: number): Run[][] {
+  let left = runs.reduce((sum, run) => sum + run.experiment.replicas, 0);
+  const groups: Run[][] = [];
+  let size = 0;
+  let wanted = 0;
+  for (const run of runs) {
+    const { replicas } = run.experiment;
+    if (!groups.length || size + replicas > most || size >= wanted) {
+      groups.push([]);
+      size = 0;
+      wanted = left / Math.ceil(left / most);
+    }
+    groups[groups.length - 1].push(run);
+    size += replicas;
+    left -= replicas;
+  }
+  return groups;
+}

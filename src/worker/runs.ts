@@ -1,0 +1,97 @@
+/** The laboratory's training runs: one, or several side by side in one plan. */
+import { type ExperimentInput, parseExperiment } from '../core/experiment.js';
+import type { RunRecord } from '../core/records.js';
+import { decodeSafetensors } from '../core/safetensors.js';
+import { measures } from '../measures/index.js';
+import { type ExecutorChoice, type OpenExecutor, openExecutor } from '../platform/executor.js';
+import type { Platform } from '../platform/platform.js';
+import { files, MemoryFolder, type RunFolder } from '../training/folder.js';
+import { type FailedRun, type Progress, type TrainResult, trainGroup } from '../training/loop.js';
+
+export interface RunPlace {
+  /** Run folder: a path, or in a page a name in the browser's private file system. Default: in memory. */
+  folder?: string;
+  /** Continue the run that the folder holds. */
+  resume?: boolean;
+  /** Weights to start from: a safetensors file in the reference's names and shapes. */
+  init?: Uint8Array;
+}
+
+export interface RunOptions extends ExecutorChoice, RunPlace {
+  /** Told each record as it is made. */
+  onRecord?: (record: RunRecord) => void;
+  /** Told several times a second. */
+  onProgress?: (progress: Progress) => void;
+  /** Saves a checkpoint and ends the run with reason `interrupted`. */
+  signal?: AbortSignal;
+}
+
+export interface GroupRunRequest extends RunPlace {
+  experiment: ExperimentInput;
+}
+
+/** As RunOptions; callbacks are told the number of the run, from 0. */
+export interface GroupRunOptions extends ExecutorChoice {
+  onRecord?: (record: RunRecord, index: number) => void;
+  onProgress?: (progress: Progress, index: number) => void;
+  signal?: AbortSignal;
+}
+
+export interface TrainedRun extends TrainResult {
+  /** Weights and optimiser state as safetensors, in the names and shapes of the reference code. */
+  checkpoint?: Uint8Array;
+}
+
+/** Results in the order of the requests. @throws InputError for bad input or runs that cannot share a plan, before anything is opened. */
+export async function runTogether(
+  platform: Platform,
+  closing: AbortSignal,
+  requests: readonly GroupRunRequest[],
+  options: GroupRunOptions,
+): Promise<(TrainedRun | FailedRun)[]> {
+  const { signal, onRecord, onProgress } = options;
+  const inputs = requests.map(({ experiment, folder, resume, init }) => ({
+    experiment: parseExperiment(experiment),
+    path: folder,
+    resume,
+    init: init && decodeSafetensors(init, 'init'),
+  }));
+  const results: (TrainedRun | FailedRun)[] = new Array(inputs.length);
+  const runs: { index: number; folder: RunFolder; input: (typeof inputs)[number] }[] = [];
+  for (const [index, input] of inputs.entries())
+    try {
+      const folder = input.path === undefined ? new MemoryFolder() : await platform.openFolder(input.path);
+      runs.push({ index, folder, input });
+    } catch (error) {
+      results[index] = { reason: 'failed', error };
+    }
+  const held = new Set(runs.map((run) => run.folder));
+  let opened: OpenExecutor | undefined;
+  try {
+    await trainGroup(
+      runs.map(({ folder, input: { experiment, resume, init } }) => ({ experiment, folder, resume, init })),
+      {
+        async executor() {
+          opened = await openExecutor(platform, options);
+          return opened.executor;
+        },
+        measures,
+        runtime: platform.runtime,
+        signal: signal ? AbortSignal.any([signal, closing]) : closing,
+        onRecord: onRecord && ((record, i) => onRecord(record, runs[i].index)),
+        onProgress: onProgress && ((progress, i) => onProgress(progress, runs[i].index)),
+        async onEnd(result, i) {
+          const { folder, index } = runs[i];
+          if (result.reason === 'failed') results[index] = result;
+          else results[index] = { ...result, checkpoint: await folder.read(files.checkpoint) };
+          held.delete(folder);
+          await folder.release();
+        },
+      },
+    );
+  } finally {
+    await opened?.release();
+    for (const folder of held) await folder.release();
+  }
+  return results;
+}
