@@ -34,7 +34,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
 #end
     let top{q} = max(max(z{q}.x, z{q}.y), max(z{q}.z, z{q}.w));
 #end
-    var best = top0;
+    var best = -3.4e38;
 #for q < QUADS
     best = max(best, top{q});
 #end
@@ -45,15 +45,15 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     let t = targetOf(r, row);
     // Two quads are looked at again by their number: dearer than a register, cheaper than asking every element.
 #if STAGED
-    let target4 = tile[tid * ROW + min(t / 4u, QUADS - 1u)];
-    let top4 = tile[tid * ROW + topQuad];
+    let targetLogits = tile[tid * ROW + min(t / 4u, QUADS - 1u)];
+    let topLogits = tile[tid * ROW + topQuad];
 #end
 #if DIRECT
-    let target4 = logits[baseIn + row * QUADS + min(t / 4u, QUADS - 1u)];
-    let top4 = logits[baseIn + row * QUADS + topQuad];
+    let targetLogits = logits[baseIn + row * QUADS + min(t / 4u, QUADS - 1u)];
+    let topLogits = logits[baseIn + row * QUADS + topQuad];
 #end
-    let zt = target4[t % 4u];
-    let inTop = select(select(select(3u, 2u, top4.z == best), 1u, top4.y == best), 0u, top4.x == best);
+    let zt = targetLogits[t % 4u];
+    let inTop = select(select(select(3u, 2u, topLogits.z == best), 1u, topLogits.y == best), 0u, topLogits.x == best);
     var sum = 0.0;
 #for q < QUADS
     z{q} = exp(z{q} - best);

@@ -32,16 +32,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   let r = wid.z / groups;
   let g = wid.z % groups;
   let rows = select(p.batch * p.windows, p.batch, p.local == 1u);
-  let w0 = r * p.weightReplica + g * p.filterSize * p.v * p.width + c;
+  let filters = r * p.weightReplica + g * p.filterSize * p.v * p.width + c;
   let c1 = inverseSqrt(1.0 - 1.0 / f32(p.v));
-  let row0 = wid.y * ROWS;
+  let start = wid.y * ROWS;
 #for i < ROWS
-  let b{i} = min(row0 + {i}u, rows - 1u) / PER_SENTENCE;
-  let t{i} = g + min(row0 + {i}u, rows - 1u) % PER_SENTENCE;
+  let b{i} = min(start + {i}u, rows - 1u) / PER_SENTENCE;
+  let t{i} = g + min(start + {i}u, rows - 1u) % PER_SENTENCE;
   var sum{i} = Value();
 #end
   for (var j = 0u; j < p.filterSize; j++) {
-    let wj = w0 + j * p.v * p.width;
+    let wj = filters + j * p.v * p.width;
 #for i < ROWS
     let at{i} = i32(t{i} * p.stride + j) - i32(p.padding);
     let token{i} = tokens[r * p.tokenReplica + b{i} * p.tokenRow + p.firstToken + u32(clamp(at{i}, 0, i32(p.length) - 1))];
@@ -73,7 +73,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
 #end
   }
 #for i < ROWS
-  if (row0 + {i}u < rows) {
+  if (start + {i}u < rows) {
     var y = sum{i} * p.scale;
     if (p.positionRows > 0u) { y += position[r * p.positionReplica + (t{i} % p.positionRows) * p.width + c]; }
     if (RELU) { y = max(y, Value()); }

@@ -21,16 +21,16 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (c >= p.channels) { return; }
   var sums = vec2f();
   let end = min(p.rows, (split + 1u) * p.rowsPerSplit);
-  for (var row0 = split * p.rowsPerSplit; row0 < end; row0 += 8u) {
+  for (var start = split * p.rowsPerSplit; start < end; start += 8u) {
 #for i < 8
-    let row{i} = min(row0 + {i}u, end - 1u);
+    let row{i} = min(start + {i}u, end - 1u);
     let g{i} = dOutput[r * p.dOutputReplica + row{i} * p.channels + c];
     let x{i} = input[r * p.inputReplica + row{i} * p.channels + c];
     let middle{i} = mean[r * p.meanReplica + row{i}];
     let scale{i} = inverse[r * p.inverseReplica + row{i}];
 #end
 #for i < 8
-    if (row0 + {i}u < end) { sums += vec2f(g{i} * ((x{i} - middle{i}) * scale{i}), g{i}); }
+    if (start + {i}u < end) { sums += vec2f(g{i} * ((x{i} - middle{i}) * scale{i}), g{i}); }
 #end
   }
   let at = (split * p.replicas + r) * p.channels + c;

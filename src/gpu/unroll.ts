@@ -9,6 +9,7 @@
  *   #end
  */
 export function unroll(source: string, constants: Readonly<Record<string, number>>): string {
+  refuseCollisions(source);
   const lines = source.split('\n');
   const [text, end] = expand(lines, 0, constants);
   if (end !== lines.length) throw new Error(`unroll: #end without #for at line ${end + 1}`);
@@ -59,4 +60,13 @@ function count(name: string, constants: Readonly<Record<string, number>>): numbe
   const value = /^\d+$/.test(name) ? Number(name) : constants[name];
   if (value === undefined) throw new Error(`unroll: no constant ${name}`);
   return value;
+}
+
+/** A name that the text holds as it stands must not be one that a mark makes: x{i} becomes x0, x1, ... */
+function refuseCollisions(source: string): void {
+  for (const prefix of new Set([...source.matchAll(/\b([a-z]\w*)\{\w+\}/gi)].map(([, name]) => name))) {
+    const made = new RegExp(`\\b${prefix}\\d+\\b`).exec(source.replace(/\/\/.*/g, ''));
+    if (made)
+      throw new Error(`unroll: ${made[0]} stands beside ${prefix}{...}, which may become it; choose another name`);
+  }
 }

@@ -164,6 +164,8 @@ function cases(): KernelCase[] {
     ['every token', 5, 7, 11, true, 1],
     ['evaluation of many rows', 3000, 0, 5, false, 1],
     ['many rows, few classes', 4133, 0, 12, true, 1],
+    ['many rows, thirty-two classes', 4133, 0, 32, true, 1],
+    ['thirty-two classes', 37, 0, 32, true, 1],
     ['huge logits', 9, 0, 6, true, 1e4],
     ['tiny logits', 9, 0, 6, true, 1e-6],
     ['eight lanes', 13, 0, 77, true, 2],

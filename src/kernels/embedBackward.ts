@@ -74,10 +74,16 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   const groups = s.local ? s.windows : 1;
   const rows = s.local ? s.batch : s.batch * s.windows;
   const { lanes, prelude } = valueType(s.width, [output, dOutput, dWeight]);
-  const constants = sharing(s, lanes, traits);
-  const { QUADS, TAPS, SYMBOLS } = constants;
+  // A workgroup of at most 256 threads: 4 Values of channels, up to 32 symbols by eights, the rest parts of the windows.
+  // A processor gains nothing from parts, and compiles few rows faster.
+  const QUADS = 4;
+  const PAIRS = Math.min(4, Math.ceil(s.v / 2));
+  const SPANS = [1, 2, 4].find((spans) => spans * PAIRS * 2 >= s.v) ?? 4;
+  const PARTS = traits.software ? 2 : 256 / (QUADS * SPANS);
+  const ROWS = traits.software ? 2 : 8;
+  const constants = { QUADS, PARTS, PAIRS, SPANS, ROWS };
   const columns = Math.ceil(s.width / lanes / QUADS);
-  const shares = Math.ceil(s.filter / TAPS) * Math.ceil(s.v / SYMBOLS);
+  const shares = s.filter * Math.ceil(s.v / (SPANS * PAIRS * 2));
   // Ranges of windows cost a second dispatch: only for long sums or few workgroups. Depends on one replica's shape only.
   const wanted = Math.max(rows / 2048, Math.min(64 / (columns * shares * groups), rows / 512));
   const rowsPerSplit = Math.ceil(rows / Math.max(1, Math.min(64, Math.floor(wanted))));
@@ -103,22 +109,6 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
     workgroups: [columns, shares, replicas * groups * splits],
   };
   return splits === 1 ? [main] : [main, sumSplits(target, dWeight, elements, splits)];
-}
-
-/**
- * How a workgroup's memory is shared out: 2 Values of channels, up to 32 parts of the windows (a processor gains nothing from
- * parts), all taps of the filter and all symbols if there is room; else fewer taps, then fewer parts, then fewer symbols.
- */
-function sharing(s: EmbedParams, lanes: number, { software, maxWorkgroupStorageBytes }: AdapterTraits) {
-  const ROWS = software ? 2 : 8;
-  const QUADS = 2;
-  let [TAPS, PARTS, SYMBOLS] = [s.filter, software ? 1 : 32, s.v];
-  const room = Math.min(48 * 1024, maxWorkgroupStorageBytes);
-  const tooMuch = () => TAPS * (SYMBOLS + 2) * PARTS * QUADS * lanes * 4 > room;
-  while (tooMuch() && TAPS > 1) TAPS = Math.ceil(TAPS / 2);
-  while (tooMuch() && PARTS > 8) PARTS /= 2;
-  while (tooMuch()) SYMBOLS = Math.ceil(SYMBOLS / 2);
-  return { QUADS, PARTS, TAPS, SYMBOLS, ROWS };
 }
 
 function backwardCase(name: string, shape: CaseShape): KernelCase {

@@ -32,6 +32,10 @@ test('text without marks is left alone', () => {
 });
 
 test('faults are named', () => {
+  assert.throws(
+    () => unroll('let row0 = 1;\n#for i < 2\nlet row{i} = row0;\n#end', {}),
+    /row0 stands beside row\{\.\.\.\}/,
+  );
   assert.throws(() => unroll('#for i < N\nx\n#end', {}), /no constant N/);
   assert.throws(() => unroll('#for i < 2\nx', {}), /line 1 has no #end/);
   assert.throws(() => unroll('x\n#end', {}), /#end without #for at line 2/);

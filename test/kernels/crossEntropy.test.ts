@@ -9,11 +9,14 @@ const test = kernelSuite(crossEntropyKernel);
 
 // The variant for GPUs, which a software driver would not choose by itself.
 test('many rows through workgroup memory', async () => {
-  const item = crossEntropyKernel.cases.find(({ name }) => name === 'many rows, few classes')!;
   const gpu = await openNodeGpu();
   try {
-    const result = await checkCase(item, gpuExecutor(gpu, undefined, { software: false }), referenceExecutor());
-    assert.ok(result.ok, `${result.where} (${result.worst.toFixed(2)} x the bound ${result.bound})`);
+    const items = crossEntropyKernel.cases.filter(({ name }) => name.startsWith('many rows'));
+    assert.is(items.length, 2);
+    for (const item of items) {
+      const result = await checkCase(item, gpuExecutor(gpu, undefined, { software: false }), referenceExecutor());
+      assert.ok(result.ok, `${item.name}: ${result.where} (${result.worst.toFixed(2)} x the bound ${result.bound})`);
+    }
   } finally {
     await gpu.release();
   }
