@@ -7,7 +7,7 @@ import { launchBrowser, openPage } from '../support/browser.js';
 import { deno } from '../support/run.js';
 import { bundleFixtures } from '../support/scenario.js';
 import { serve } from '../support/server.js';
-import { type Bits, trainingBits } from './fixtures/bits.js';
+import { type Bits, errorOfDeadThread, trainingBits } from './fixtures/bits.js';
 
 const test = suite('WebAssembly executor: the same bits in Node, Deno and Chromium');
 const fixtures = 'test/wasm/fixtures';
@@ -16,12 +16,16 @@ let want: Bits;
 test.before(async () => {
   want = await trainingBits(undefined, 1);
   assert.ok(
-    want.loss.every((loss) => loss > 0 && loss < 3),
-    `loss ${want.loss}`,
+    want.runs.length === 2 && want.runs.every(({ loss }) => loss.every((x) => x > 0 && x < 3)),
+    JSON.stringify(want),
   );
 });
 
 const same = (got: Bits, threads: number) => assert.equal(got, { ...want, threads });
+
+const dead = /^WorkerError: thread 1 of 2: (crashed: .*out of life|ended); continue the run from its last checkpoint$/;
+
+test('Node: a thread that crashes', async () => assert.match(await errorOfDeadThread(spawnNodeThread), dead));
 
 test('Node, 3 threads', async () => same(await trainingBits(spawnNodeThread, 3), 3));
 
@@ -30,9 +34,11 @@ test('Deno, 1 and 3 threads, and it exits', async () => {
   try {
     const ran = await deno(['run', '-A', join(folder, 'bits.deno.js')]);
     assert.is(ran.code, 0, `${ran.signal} ${ran.stderr}`);
-    const [one, three] = JSON.parse(ran.stdout) as Bits[];
+    const { results, error } = JSON.parse(ran.stdout) as { results: Bits[]; error: string };
+    const [one, three] = results;
     same(one, 1);
     same(three, 3);
+    assert.match(error, dead);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -49,6 +55,7 @@ test('Chromium: an isolated page and its worker with 3 threads, a plain page wit
     await page.waitForFunction('globalThis.runBits');
     same(JSON.parse((await page.evaluate('runBits(1)')) as string), 1);
     same(JSON.parse((await page.evaluate('runBits(3)')) as string), 3);
+    assert.match((await page.evaluate('runDeadThread()')) as string, dead);
     const inWorker = `new Promise((done, fail) => {
       const worker = new Worker('/f/bits.web.js', { type: 'module' });
       worker.onmessage = ({ data }) => done(data);
