@@ -3,6 +3,7 @@
  * sets a run aside when it has brought down as many workers as are allowed. The index learns of everything that happens.
  */
 import { WorkerError } from '../core/errors.js';
+import { files } from '../training/folder.js';
 import type { ChunkProgress, ChunkRun, RunOutcome, SweepWorker } from './chunk.js';
 import type { SweepRun } from './grid.js';
 import { healStore } from './heal.js';
@@ -229,8 +230,10 @@ class Schedule {
     this.#progress.ends(index);
     await Promise.all(settled);
     if (lost === undefined) return true;
-    const left = chunk.filter((run) => !seen.has(run.hash));
-    for (const run of left) await this.#lost(run, left.length, lost);
+    await this.#lost(
+      chunk.filter((run) => !seen.has(run.hash)),
+      lost,
+    );
     return false;
   }
 
@@ -239,7 +242,7 @@ class Schedule {
     if (result === 'busy') this.#later.push({ chunk: [run], at: at + (this.options.busyMs ?? 1000) });
     else if (result === 'interrupted')
       await this.store.note([{ run: run.hash, state: 'waiting', at, error: 'interrupted' }]);
-    else if (result === 'broke') await this.#again(run, error ?? 'unknown', true);
+    else if (result === 'broke') await this.#again(run, error ?? 'unknown');
     else if (result === 'failed') await this.#setAside(run, error ?? 'unknown');
     else {
       this.#result[fresh ? 'trained' : 'present']++;
@@ -249,17 +252,28 @@ class Schedule {
     }
   }
 
-  /** A worker died while it had this run: it may have ended before. One of several in a chunk is not blamed yet. */
-  async #lost(run: SweepRun, together: number, error: unknown): Promise<void> {
-    const records = await this.store.file(run.hash, 'records.jsonl').catch(() => undefined);
-    const ended = endOf(records, run.experiment.replicas);
-    if (ended) return this.#settle(run, { hash: run.hash, result: ended.state, fresh: true, ...ended });
+  /** A worker died while it had these runs. Some may have ended before; of several none is blamed: they are tried in halves. */
+  async #lost(runs: Chunk, error: unknown): Promise<void> {
+    const left: SweepRun[] = [];
+    for (const run of runs) {
+      const records = await this.store.file(run.hash, files.records).catch(() => undefined);
+      const ended = endOf(records, run.experiment.replicas);
+      if (ended) await this.#settle(run, { hash: run.hash, result: ended.state, fresh: true, ...ended });
+      else left.push(run);
+    }
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    await this.#again(run, text, together === 1);
+    if (left.length === 1) return this.#again(left[0], text);
+    if (!left.length) return;
+    const at = Date.now();
+    await this.store.note(left.map((run) => ({ run: run.hash, state: 'waiting', at, error: text })));
+    const half = Math.ceil(left.length / 2);
+    this.#queue.push(left.slice(0, half), left.slice(half));
+    for (const run of left)
+      this.options.onEvent?.({ type: 'retry', run, tries: this.#tries.get(run.hash) ?? 0, error: text });
   }
 
-  async #again(run: SweepRun, error: string, blamed: boolean): Promise<void> {
-    const tries = (this.#tries.get(run.hash) ?? 0) + (blamed ? 1 : 0);
+  async #again(run: SweepRun, error: string): Promise<void> {
+    const tries = (this.#tries.get(run.hash) ?? 0) + 1;
     this.#tries.set(run.hash, tries);
     if (tries >= (this.options.tries ?? 3)) return this.#setAside(run, error);
     await this.store.note([{ run: run.hash, state: 'waiting', at: Date.now(), error, tries }]);

@@ -122,7 +122,7 @@ test('tries are remembered by the store: a supervisor that dies with its runs do
   assert.is((await store.read()).get(runs[0].hash)!.tries, 3);
 });
 
-test('of several runs in a chunk that dies none is blamed; each is tried alone', async () => {
+test('of several runs in a chunk that dies none is blamed; they are tried in halves', async () => {
   const runs = await grid(4);
   const store = new MemoryStore();
   const chunks: string[][] = [];
@@ -140,7 +140,7 @@ test('of several runs in a chunk that dies none is blamed; each is tried alone',
   assert.equal([result.trained, result.failed.map((f) => f.run.hash)], [3, [runs[2].hash]]);
   assert.equal(
     chunks.map((c) => c.length),
-    [4, 1, 1, 1, 1, 1, 1],
+    [4, 2, 2, 1, 1, 1, 1],
   );
 });
 
