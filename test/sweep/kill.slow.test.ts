@@ -25,17 +25,17 @@ const cases = [
     name: 'wasm',
     flags: ['--executor', 'wasm'],
     runs: soak ? 200 : 12,
-    steps: soak ? 12000 : 8000,
+    steps: 8000,
     kills: soak ? 30 : 3,
-    meanMs: soak ? 700 : 500,
+    meanMs: 500,
   },
   {
     name: 'webgpu',
     flags: ['--adapter', 'swiftshader'],
     runs: soak ? 200 : 2,
-    steps: soak ? 150 : 40,
+    steps: 40,
     kills: soak ? 30 : 1,
-    meanMs: soak ? 4000 : 2000,
+    meanMs: 1500,
   },
 ];
 
@@ -73,17 +73,23 @@ for (const { name, flags, runs, steps, kills, meanMs } of cases)
     const undisturbed = await rhm(args(whole), { timeoutSeconds: 1500 });
     assert.is(undisturbed.code, 0, undisturbed.stderr);
 
+    // Kills are spread over the sweep by the runs that have ended, so that a slow machine sees no more of them than a quick one.
     const random = (i: number, j: number) => threefry([2026, 7], i, j)[0] / 2 ** 32;
     let killed = 0;
     let supervisorsKilled = 0;
+    let endedBefore = 0; // runs, under supervisors that were killed
     let sweep = startRhm(args(broken));
+    const ended = () => endedBefore + (sweep.output.match(/"type":"run"/g)?.length ?? 0);
     while (!sweep.over) {
-      await new Promise((done) => setTimeout(done, 2 * meanMs * random(killed, 0)));
+      await new Promise((done) => setTimeout(done, 20));
+      if (sweep.over || ended() < Math.floor((killed * runs) / (kills + 2))) continue;
+      await new Promise((done) => setTimeout(done, meanMs * random(killed, 0)));
       if (sweep.over) break;
       if (killed >= kills / 2 && !supervisorsKilled) {
         sweep.child.kill('SIGKILL');
         await sweep.ended;
         supervisorsKilled++;
+        endedBefore = ended();
         sweep = startRhm(args(broken)); // at once: its orphans may still be at work
         continue;
       }
