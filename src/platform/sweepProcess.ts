@@ -10,6 +10,7 @@ import {
   type SweepWorker,
   trainChunk,
 } from '../sweep/chunk.js';
+import { type PackLimits, packLimits } from '../sweep/pack.js';
 import { type ExecutorChoice, type OpenExecutor, openExecutor } from './executor.js';
 import type { Platform } from './platform.js';
 
@@ -20,7 +21,7 @@ type ToChild =
   | { type: 'close' };
 type FromChild =
   | { type: 'up' }
-  | { type: 'ready'; executor: string }
+  | { type: 'ready'; executor: string; limits: PackLimits }
   | { type: 'progress'; progress: ChunkProgress }
   | { type: 'outcome'; outcome: RunOutcome }
   | { type: 'trained'; outcomes: RunOutcome[] }
@@ -41,16 +42,19 @@ export async function startSweepProcess(
 ): Promise<SweepWorker & { pid: number }> {
   const child = fork(script, args, { serialization: 'advanced', stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
   const calls = new Calls(child);
+  let limits: PackLimits;
   try {
     await calls.answer('up');
-    const { executor } = await calls.ask({ type: 'open', choice }, 'ready');
-    onStart?.(executor);
+    const ready = await calls.ask({ type: 'open', choice }, 'ready');
+    limits = ready.limits;
+    onStart?.(ready.executor);
   } catch (error) {
     child.kill('SIGKILL');
     throw error;
   }
   return {
     pid: child.pid!,
+    limits,
     async train(runs, hooks) {
       const abort = () => calls.send({ type: 'abort' });
       calls.hooks = hooks;
@@ -169,7 +173,7 @@ export async function serveSweepProcess(platform: Platform): Promise<void> {
       if (message.type === 'open')
         void openExecutor(platform, message.choice).then((executor) => {
           opened = executor;
-          say({ type: 'ready', executor: executor.executor.description });
+          say({ type: 'ready', executor: executor.executor.description, limits: packLimits(executor.executor) });
         }, failed);
       else if (message.type === 'train') {
         abort = new AbortController();

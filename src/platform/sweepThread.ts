@@ -1,12 +1,13 @@
 /** Workers of a sweep as threads: worker_threads in Node, Web Workers in pages and Deno, each with a device of its own. */
 import type { ChunkHooks, ChunkRun, RunOutcome, SweepWorker } from '../sweep/chunk.js';
+import type { PackLimits } from '../sweep/pack.js';
 import type { ExecutorChoice } from './executor.js';
 import { connectWorker, type WorkerPort } from './worker.js';
 
 /** The worker's functions that a sweep calls; part of the laboratory. */
 export interface ChunkApi {
-  /** Opens what the worker's chunks are computed on; returns its description. @throws AdapterError, InputError */
-  prepareChunks(choice: ExecutorChoice): Promise<string>;
+  /** Opens what the worker's chunks are computed on. @throws AdapterError, InputError */
+  prepareChunks(choice: ExecutorChoice): Promise<{ executor: string; limits: PackLimits }>;
   trainChunk(runs: readonly ChunkRun[], hooks: ChunkHooks): Promise<RunOutcome[]>;
 }
 
@@ -17,14 +18,17 @@ export async function startSweepThread(
   onStart?: (executor: string) => void,
 ): Promise<SweepWorker> {
   const { api, terminate } = await connectWorker<ChunkApi>(port);
+  let limits: PackLimits;
   try {
-    const executor = await api.prepareChunks(choice);
-    onStart?.(executor);
+    const prepared = await api.prepareChunks(choice);
+    limits = prepared.limits;
+    onStart?.(prepared.executor);
   } catch (error) {
     await terminate();
     throw error;
   }
   return {
+    limits,
     async train(runs, { signal, onProgress, onOutcome, checkpointMs }) {
       // A signal of this call alone: what carries it across listens to it for ever.
       const abort = new AbortController();

@@ -1,10 +1,11 @@
 /** A chunk of a sweep: the runs that one worker trains at a time, and what it says of them. */
-import { FolderBusyError, InputError, RhmError } from '../core/errors.js';
+import { FileError, FolderBusyError, InputError, RhmError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
 import { measures } from '../measures/index.js';
 import type { Executor } from '../plan/executor.js';
 import { files, type RunFolder } from '../training/folder.js';
-import { train } from '../training/loop.js';
+import { type GroupResult, trainGroup } from '../training/loop.js';
+import { type PackLimits, pack } from './pack.js';
 import { endOf } from './store.js';
 
 export interface ChunkRun {
@@ -46,6 +47,8 @@ export interface ChunkHooks {
 
 /** What trains a chunk: this thread, another one, a process. */
 export interface SweepWorker {
+  /** How many runs pay side by side; default: one. */
+  readonly limits?: PackLimits;
   /** Outcomes of all runs. @throws an error when the worker is gone, or its device: start another. */
   train(runs: readonly ChunkRun[], hooks: ChunkHooks): Promise<RunOutcome[]>;
   /** Ends it; work in progress is saved. */
@@ -62,51 +65,114 @@ export interface ChunkSite {
 }
 
 /**
- * Trains the runs of a chunk that are not complete and not in another process's hands, each from its checkpoint.
- * @throws what makes the executor unusable: the chunk's other runs have no outcome then.
+ * Trains the runs of a chunk that are not complete and not in another process's hands, side by side, each from its checkpoint.
+ * @throws what makes the executor unusable, or the chunk too much for it: the runs without an outcome have not ended then.
  */
 export async function trainChunk(
   runs: readonly ChunkRun[],
   site: ChunkSite,
   hooks: ChunkHooks = {},
 ): Promise<RunOutcome[]> {
-  const outcomes: RunOutcome[] = [];
-  for (const run of runs) {
-    const outcome = await trainRun(run, site, hooks);
-    outcomes.push(outcome);
+  const outcomes = new Map<string, RunOutcome>();
+  const tell = (outcome: RunOutcome) => {
+    outcomes.set(outcome.hash, outcome);
     hooks.onOutcome?.(outcome);
+  };
+  const open = new Set<OpenRun>();
+  const release = async (run: OpenRun) => {
+    if (open.delete(run)) await run.folder.release();
+  };
+  try {
+    for (const { hash, experiment, folder } of runs) {
+      const opened = await openRun(hash, experiment, () => site.openFolder(folder), hooks.signal);
+      if ('folder' in opened) open.add(opened);
+      else tell(opened);
+    }
+    for (const group of pack([...open], { replicas: Number.MAX_SAFE_INTEGER }))
+      await trainTogether(group, site, hooks, tell, release);
+  } finally {
+    for (const run of open) await release(run);
   }
-  return outcomes;
+  return runs.map(({ hash }) => outcomes.get(hash)!);
 }
 
-async function trainRun(run: ChunkRun, site: ChunkSite, hooks: ChunkHooks): Promise<RunOutcome> {
-  const { hash } = run;
-  if (hooks.signal?.aborted) return { hash, result: 'interrupted', fresh: false };
+interface OpenRun {
+  readonly hash: string;
+  readonly experiment: Experiment;
+  readonly folder: RunFolder;
+}
+
+/** A run to train, its folder in our hands; or what there is to say of it at once. */
+async function openRun(
+  hash: string,
+  input: Experiment,
+  openFolder: () => Promise<RunFolder>,
+  signal?: AbortSignal,
+): Promise<OpenRun | RunOutcome> {
+  if (signal?.aborted) return { hash, result: 'interrupted', fresh: false };
   let folder: RunFolder | undefined;
   try {
-    const experiment = parseExperiment(run.experiment);
-    folder = await site.openFolder(run.folder);
+    const experiment = parseExperiment(input);
+    folder = await openFolder();
     const before = await ended(folder, experiment);
-    if (before) return { hash, fresh: false, result: before.state, loss: before.loss, step: before.step };
-    const { reason } = await train(experiment, {
-      executor: site.executor,
-      folder,
-      resume: true,
-      measures,
-      runtime: site.runtime,
-      signal: hooks.signal,
-      checkpointMs: hooks.checkpointMs,
-      onProgress: ({ step, steps, loss, samplesPerSecond }) =>
-        hooks.onProgress?.({ hash, step, steps, loss, samplesPerSecond }),
-    });
-    if (reason === 'interrupted') return { hash, result: 'interrupted', fresh: true };
-    const after = await ended(folder, experiment);
-    return { hash, fresh: true, result: reason, loss: after?.loss, step: after?.step };
+    if (!before) return { hash, experiment, folder };
+    await folder.release();
+    return { hash, fresh: false, result: before.state, loss: before.loss, step: before.step };
   } catch (error) {
-    return failure(hash, error);
-  } finally {
     await folder?.release();
+    return failure(hash, error);
   }
+}
+
+async function trainTogether(
+  group: readonly OpenRun[],
+  site: ChunkSite,
+  hooks: ChunkHooks,
+  tell: (outcome: RunOutcome) => void,
+  release: (run: OpenRun) => Promise<void>,
+): Promise<void> {
+  const told = new Set<OpenRun>();
+  const end = async (result: GroupResult, run: OpenRun) => {
+    if (told.has(run)) return;
+    told.add(run);
+    const outcome = await outcomeOf(run, result);
+    await release(run);
+    tell(outcome);
+  };
+  const rates = new Map<number, number>();
+  try {
+    const results = await trainGroup(
+      group.map(({ experiment, folder }) => ({ experiment, folder, resume: true })),
+      {
+        executor: site.executor,
+        measures,
+        runtime: site.runtime,
+        signal: hooks.signal,
+        checkpointMs: hooks.checkpointMs,
+        onProgress({ step, steps, loss, samplesPerSecond }, index) {
+          rates.set(index, samplesPerSecond);
+          const rate = [...rates.values()].reduce((sum, one) => sum + one, 0);
+          hooks.onProgress?.({ hash: group[index].hash, step, steps, loss, samplesPerSecond: rate });
+        },
+        async onEnd(result, index) {
+          rates.delete(index);
+          await end(result, group[index]);
+        },
+      },
+    );
+    for (const [index, result] of results.entries()) await end(result, group[index]);
+  } catch (error) {
+    // A run that has the chunk for itself is what does not fit; of several one cannot tell.
+    if (group.length > 1) throw error;
+    await end({ reason: 'failed', error }, group[0]);
+  }
+}
+
+async function outcomeOf({ hash, folder, experiment }: OpenRun, result: GroupResult): Promise<RunOutcome> {
+  if (result.reason === 'failed') return failure(hash, result.error);
+  if (result.reason === 'interrupted') return { hash, result: 'interrupted', fresh: true };
+  const after = await ended(folder, experiment);
+  return { hash, fresh: true, result: result.reason, loss: after?.loss, step: after?.step };
 }
 
 async function ended(folder: RunFolder, experiment: Experiment) {
@@ -120,6 +186,6 @@ function failure(hash: string, error: unknown): RunOutcome {
   const text = `${error.name}: ${error.message}`;
   if (error instanceof FolderBusyError) return { hash, result: 'busy', fresh: false, error: text };
   if (error instanceof InputError) return { hash, result: 'failed', fresh: true, error: text };
-  if (error.name === 'FileError') return { hash, result: 'broke', fresh: true, error: text };
+  if (error instanceof FileError) return { hash, result: 'broke', fresh: true, error: text };
   throw error;
 }

@@ -1,12 +1,14 @@
 /** What a sweep costs before it is run: arithmetic, memory, space in the store, and time from a short calibration. */
-import { type Experiment, parseExperiment } from '../core/experiment.js';
+import type { Experiment } from '../core/experiment.js';
 import { kernelOf } from '../kernels/index.js';
 import { measures } from '../measures/index.js';
 import type { Executor } from '../plan/executor.js';
+import { groupKey } from '../training/groupKey.js';
 import { evaluationSteps, membersOf, plannedSteps } from '../training/members.js';
 import { type TrainingProgram, trainingProgram } from '../training/program.js';
 import { Trainer } from '../training/trainer.js';
 import type { SweepRun } from './grid.js';
+import { pack, packLimits } from './pack.js';
 
 /** Runs that share all shapes, and can train side by side. */
 export interface SweepGroup {
@@ -19,7 +21,8 @@ export interface SweepGroup {
   readonly flops: number; // of all runs to their ends
   readonly memoryBytes: number; // on the device, of one run
   readonly storeBytes: number; // of all runs, estimated
-  seconds?: number; // of all runs one after the other; absent before a calibration
+  plans?: number; // that its runs are packed into on the executor of the calibration
+  seconds?: number; // of all its plans one after the other; absent before a calibration
   measured?: boolean; // the time is this group's own, not taken over from another by its FLOPs
 }
 
@@ -27,21 +30,12 @@ export interface SweepGroup {
 export function groupRuns(runs: readonly SweepRun[]): SweepGroup[] {
   const byKey = new Map<string, SweepRun[]>();
   for (const run of runs) {
-    const key = shapeKey(run.experiment);
+    const key = groupKey(run.experiment);
     const group = byKey.get(key);
     if (group) group.push(run);
     else byKey.set(key, [run]);
   }
   return [...byKey].map(([key, group]) => groupOf(key, group));
-}
-
-/** Everything of an experiment but what replicas may differ in: seeds, grammar, rate, P, length. */
-export function shapeKey(experiment: Experiment): string {
-  const { seed: _, schedule: __, grammar, optimiser, budget, evaluation, ...rest } = experiment;
-  const { v, n, m, s, L } = grammar;
-  const { rate: ___, ...update } = optimiser;
-  const { batch, accumulate } = budget;
-  return JSON.stringify([rest, { v, n, m, s, L }, update, { batch, accumulate }, evaluation]);
 }
 
 function groupOf(key: string, runs: readonly SweepRun[]): SweepGroup {
@@ -59,7 +53,7 @@ function groupOf(key: string, runs: readonly SweepRun[]): SweepGroup {
   }
   return {
     key,
-    about: describe(experiment),
+    about: describe(runs),
     runs,
     parameters: training.program.parameterCount,
     stepFlops,
@@ -70,16 +64,14 @@ function groupOf(key: string, runs: readonly SweepRun[]): SweepGroup {
   };
 }
 
-function describe({ model, grammar, task, budget, replicas }: Experiment): string {
+function describe(runs: readonly SweepRun[]): string {
+  const { model, grammar, task, budget, replicas } = runs[0].experiment;
   const size = 'width' in model ? `width ${model.width}` : `C=${model.channels}, ${model.heads} heads`;
-  const { v, m, s, L } = grammar;
+  const m = [...new Set(runs.map(({ experiment }) => experiment.grammar.m))].join(',');
+  const { v, s, L } = grammar;
   const more = [task.kind !== 'last' && task.kind, replicas > 1 && `${replicas} replicas`].filter(Boolean);
-  return [
-    `${model.kind} ${size}`,
-    `v=${v} m=${m} s=${s} L=${L}`,
-    `batch ${budget.batch * budget.accumulate}`,
-    ...more,
-  ].join(', ');
+  const batch = budget.batch * budget.accumulate;
+  return [`${model.kind} ${size}`, `v=${v} m=${m} s=${s} L=${L}`, `batch ${batch}`, ...more].join(', ');
 }
 
 function flopsOf({ program }: TrainingProgram, plans: readonly string[]): number {
@@ -107,8 +99,8 @@ export interface CalibrationOptions {
 }
 
 /**
- * Trains one run of each of the costliest groups for a moment and sets every group's `seconds`. A run that stops early (stopLoss)
- * takes less. @throws GpuError and the like
+ * Trains a pack of each of the costliest groups for a moment and sets every group's `plans` and `seconds`. A run that stops early
+ * (stopLoss) takes less. @throws GpuError and the like
  */
 export async function calibrate(
   groups: readonly SweepGroup[],
@@ -121,17 +113,23 @@ export async function calibrate(
   let seconds = 0;
   for (const group of costliest) {
     if (signal?.aborted) break;
-    group.seconds = await secondsOf(group, executor, groupMs);
+    const packs = pack(group.runs, packLimits(executor));
+    group.plans = packs.length;
+    group.seconds = await secondsOf(packs, executor, groupMs);
     group.measured = true;
     flops += group.flops;
     seconds += group.seconds;
   }
-  for (const group of groups) if (!group.measured) group.seconds = (group.flops * seconds) / flops;
+  for (const group of groups)
+    if (!group.measured) {
+      group.plans = pack(group.runs, packLimits(executor)).length;
+      group.seconds = (group.flops * seconds) / flops;
+    }
 }
 
-async function secondsOf(group: SweepGroup, executor: Executor, groupMs: number): Promise<number> {
-  const experiment = parseExperiment(group.runs[0].experiment);
-  const members = membersOf(experiment);
+/** Of packs of equal shapes; one of them is measured, the others by their replicas. */
+async function secondsOf(packs: SweepRun[][], executor: Executor, groupMs: number): Promise<number> {
+  const members = packs[0].flatMap(({ experiment }) => membersOf(experiment));
   const training = trainingProgram(members, measures);
   const trainer = await Trainer.create(members, executor, undefined, training);
   const time = async (work: () => Promise<unknown>): Promise<number> => {
@@ -157,11 +155,10 @@ async function secondsOf(group: SweepGroup, executor: Executor, groupMs: number)
     }
     await evaluate();
     const perEvaluation = await time(evaluate);
-    return group.runs.reduce(
-      (sum, run) =>
-        sum + (plannedSteps(run.experiment) * taken) / count + evaluationsOf(run.experiment) * perEvaluation,
-      0,
-    );
+    const perReplica = (run: SweepRun) =>
+      (run.experiment.replicas / members.length) *
+      ((plannedSteps(run.experiment) * taken) / count + evaluationsOf(run.experiment) * perEvaluation);
+    return packs.flat().reduce((sum, run) => sum + perReplica(run), 0);
   } finally {
     trainer.destroy();
   }

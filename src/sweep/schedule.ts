@@ -7,6 +7,7 @@ import { files } from '../training/folder.js';
 import type { ChunkProgress, ChunkRun, RunOutcome, SweepWorker } from './chunk.js';
 import type { SweepRun } from './grid.js';
 import { healStore } from './heal.js';
+import { type PackLimits, pack } from './pack.js';
 import { SweepProgress, type SweepView } from './progress.js';
 import { endOf, type IndexEvent, type SweepStore } from './store.js';
 
@@ -14,8 +15,8 @@ export interface ScheduleOptions {
   /** Starts worker number `index` (from 0); called again when it has died. @throws AdapterError and the like: ends the sweep */
   startWorker: (index: number) => Promise<SweepWorker>;
   workers?: number; // at once; default 1
-  /** Packs runs into the chunks that a worker trains side by side; default: one by one. */
-  pack?: (runs: readonly SweepRun[]) => readonly (readonly SweepRun[])[];
+  /** Replicas that train side by side at most; default: what pays on the workers' executor. */
+  replicas?: number;
   tries?: number; // workers a run may bring down before it is set aside; default 3
   retryFailed?: boolean; // run again what was set aside
   /** A worker that says nothing for this long is ended, where it can be; default 300 000. */
@@ -82,20 +83,30 @@ class Schedule {
   }
 
   async go(): Promise<SweepResult> {
-    const { workers = 1, pack = (runs) => runs.map((run) => [run]), onEvent } = this.options;
+    const { workers = 1, onEvent } = this.options;
     const missing = await this.#missing();
-    this.#queue.push(...pack(missing));
-    if (this.#queue.length) {
-      const ends = await Promise.allSettled(
-        Array.from({ length: Math.max(1, Math.min(workers, missing.length)) }, (_, i) => this.#serve(i)),
+    if (missing.length && !this.#stopped) {
+      // The first worker knows what it computes on, and so how many runs pay side by side.
+      let first: SweepWorker | undefined;
+      while (!first && !this.#stopped) first = await this.#start(0);
+      this.#queue.push(...this.#chunks(missing, first?.limits));
+      const crew = Array.from({ length: Math.max(1, Math.min(workers, this.#queue.length)) }, (_, i) =>
+        this.#serve(i, i === 0 ? first : undefined),
       );
-      for (const end of ends) if (end.status === 'rejected') this.#fatal ??= end.reason;
+      await Promise.all(crew);
     }
     if (this.#fatal !== undefined) throw this.#fatal;
     onEvent?.({ type: 'progress', view: this.#progress.view() });
     const { trained, present, failed } = this.#result;
     this.#result.interrupted = trained + present + failed.length < this.runs.length;
     return this.#result;
+  }
+
+  /** Packs no larger than pays, and no larger than gives every worker something to do. */
+  #chunks(runs: readonly SweepRun[], limits: PackLimits = { replicas: 1 }): Chunk[] {
+    const { workers = 1, replicas = limits.replicas } = this.options;
+    const total = runs.reduce((sum, run) => sum + run.experiment.replicas, 0);
+    return pack(runs, { ...limits, replicas: Math.min(replicas, Math.ceil(total / workers)) });
   }
 
   /** Runs to train, after a look at the index and the folders; new ones are entered as waiting. */
@@ -143,8 +154,8 @@ class Schedule {
   }
 
   /** One worker's life, or several workers' one after the other. */
-  async #serve(index: number): Promise<void> {
-    let worker: SweepWorker | undefined;
+  async #serve(index: number, first?: SweepWorker): Promise<void> {
+    let worker = first;
     try {
       for (;;) {
         const chunk = await this.#next();

@@ -4,6 +4,7 @@ import type { Platform } from '../platform/platform.js';
 import type { ChunkApi } from '../platform/sweepThread.js';
 import { releaseOptions } from '../platform/worker.js';
 import { trainChunk } from '../sweep/chunk.js';
+import { packLimits } from '../sweep/pack.js';
 
 export function chunkApi(platform: Platform, closing: AbortSignal): { api: ChunkApi; close: () => Promise<void> } {
   let opened: OpenExecutor | undefined;
@@ -13,7 +14,7 @@ export function chunkApi(platform: Platform, closing: AbortSignal): { api: Chunk
       async prepareChunks(choice) {
         await opened?.release();
         opened = await openExecutor(platform, choice);
-        return opened.executor.description;
+        return { executor: opened.executor.description, limits: packLimits(opened.executor) };
       },
       trainChunk(runs, hooks) {
         const { signal } = hooks;

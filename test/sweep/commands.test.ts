@@ -1,5 +1,5 @@
 /** `rhm sweep` as a user meets it: plan, run, status, export, and what it refuses. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
@@ -93,7 +93,7 @@ test('plan: runs, groups, FLOPs, bytes, time; what is complete does not count ag
   const text = await rhm(['sweep', 'plan', spec, '--out', out, ...wasm]);
   assert.match(
     text.stdout,
-    /3 complete in .*, 3 to train in 1 groups of equal shapes:\n +3 x hcnn width 16, v=6 m=2 s=2 L=2, batch 8: .*one after the other on WebAssembly/s,
+    /3 complete in .*, 3 to train in 1 groups of equal shapes:\n +3 x hcnn width 16, v=6 m=2 s=2 L=2, batch 8: .*for all plans one after the other on WebAssembly/s,
   );
 });
 
@@ -117,11 +117,19 @@ test('run in this thread, in threads, in processes: the same bits; a second proc
   assert.match(ran.stderr, /running on WebAssembly/);
   for (const isolate of ['thread', 'process'])
     assert.is(lines(await rhm(args(isolate, '--isolate', isolate, '--workers', '2'))).at(-1).trained, 6);
+  // Widths differ, seeds and lengths do not: three runs fit into one plan.
+  assert.is(lines(await rhm(args('packed', '--isolate', 'none', '--pack', '3'))).at(-1).trained, 6);
+  const begun = readFileSync(
+    join(scratch, 'packed', 'runs', readdirSync(join(scratch, 'packed', 'runs'))[0], 'records.jsonl'),
+    'utf8',
+  );
+  assert.match(begun, /"together":3/);
   const both = await Promise.all([0, 1].map(() => rhm(args('both', '--workers', '2'))));
   const ends = both.map((ran) => lines(ran).at(-1));
   assert.is(ends[0].trained + ends[1].trained, 6, JSON.stringify(ends));
   for (const end of ends) assert.equal([end.trained + end.present, end.failed], [6, []]);
-  for (const name of ['thread', 'process', 'both']) assertSameRuns(join(scratch, name), join(scratch, 'none'), 6);
+  for (const name of ['thread', 'process', 'packed', 'both'])
+    assertSameRuns(join(scratch, name), join(scratch, 'none'), 6);
 });
 
 test('SIGTERM: saves, says how to go on; status says what is done, running and waiting, and why', async () => {

@@ -127,8 +127,8 @@ test('of several runs in a chunk that dies none is blamed; they are tried in hal
   const store = new MemoryStore();
   const chunks: string[][] = [];
   const result = await runSweep(runs, store, {
-    pack: (all) => [all],
     startWorker: async () => ({
+      limits: { replicas: 16 },
       async train(chunk) {
         chunks.push(chunk.map((r) => r.hash));
         if (chunk.some((r) => r.hash === runs[2].hash)) throw new WorkerError('gone');

@@ -96,15 +96,20 @@ function planText(
     `${plan.complete} complete in ${plan.out}, ${plan.missing} to train in ${plan.groups.length} groups of equal shapes:`,
   ];
   for (const g of plan.groups.slice(0, SHOWN)) {
-    const time = g.seconds === undefined ? '' : `, ${timeText(g.seconds)}${g.measured ? '' : ' (by its FLOPs)'}`;
+    const time =
+      g.seconds === undefined
+        ? ''
+        : `, in ${g.plans} plans ${timeText(g.seconds)}${g.measured ? '' : ' (by its FLOPs)'}`;
     lines.push(
-      `  ${String(g.runs).padStart(5)} x ${g.about}: ${g.parameters} parameters, ${quantity(g.flops, 'FLOP')}, ${bytes(g.memoryBytes)} on the device${time}`,
+      `  ${String(g.runs).padStart(5)} x ${g.about}: ${g.parameters} parameters, ${quantity(g.flops, 'FLOP')}, ${bytes(g.memoryBytes)} a run on the device${time}`,
     );
   }
   if (plan.groups.length > SHOWN) lines.push(`  ... and ${plan.groups.length - SHOWN} more groups`);
   lines.push(`in all ${quantity(plan.flops, 'FLOP')}, ${bytes(plan.storeBytes)} in the store`);
   if (plan.seconds !== undefined)
-    lines.push(`about ${timeText(plan.seconds)} one after the other on ${plan.executor}, if no run stops early`);
+    lines.push(
+      `about ${timeText(plan.seconds)} for all plans one after the other on ${plan.executor}, if no run stops early`,
+    );
   for (const { run, name, complete } of plan.list ?? []) lines.push(`  ${run}  ${name}${complete ? '  complete' : ''}`);
   return lines.join('\n');
 }

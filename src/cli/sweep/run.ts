@@ -12,6 +12,7 @@ import { type WorkerOptions, workerStarter } from './workers.js';
 export interface RunOptions extends WorkerOptions {
   out?: string;
   tries: number;
+  pack?: number;
   retryFailed?: boolean;
   shard?: Shard;
   json?: boolean;
@@ -32,6 +33,7 @@ export async function sweepRun(io: CommandContext, file: string, options: RunOpt
         told.add(executor);
       }),
       workers: options.workers,
+      replicas: options.pack,
       tries: options.tries,
       retryFailed: options.retryFailed,
       stallMs: options.stallSeconds * 1000,

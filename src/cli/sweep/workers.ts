@@ -8,6 +8,7 @@ import { openExecutor } from '../../platform/executor.js';
 import { startSweepProcess } from '../../platform/sweepProcess.js';
 import { startSweepThread } from '../../platform/sweepThread.js';
 import { type SweepWorker, trainChunk } from '../../sweep/chunk.js';
+import { packLimits } from '../../sweep/pack.js';
 import { type CommandContext, integer, number } from '../context.js';
 import { addComputeOptions, type ComputeOptions } from './options.js';
 
@@ -59,7 +60,11 @@ export function workerStarter(
     const opened = await openExecutor(platform, choice, io.log);
     onStart(opened.executor.description);
     const site = { openFolder: platform.openFolder, executor: async () => opened.executor, runtime: platform.runtime };
-    return { train: (runs, hooks) => trainChunk(runs, site, hooks), close: () => opened.release() };
+    return {
+      limits: packLimits(opened.executor),
+      train: (runs, hooks) => trainChunk(runs, site, hooks),
+      close: () => opened.release(),
+    };
   };
 }
 
