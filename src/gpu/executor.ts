@@ -147,6 +147,15 @@ export class GpuProgram implements LoadedProgram {
     return buffer;
   }
 
+  /** Where a tensor lies on the device, for passes of the caller's own that read it. Replica 0 comes first. */
+  binding(tensor: Tensor): { buffer: GPUBuffer; offset: number; size: number } {
+    return {
+      buffer: this.#bufferOf(tensor),
+      offset: tensor.offset * 4,
+      size: Math.ceil(spanElements(tensor) / 4) * 16,
+    };
+  }
+
   #resource(call: Call, tensor: Tensor | 'none'): GPUBufferBinding {
     if (tensor === 'none') return { buffer: this.#buffers.get('none')! };
     const bytes = Math.ceil(spanElements(tensor) / 4) * 16;

@@ -2,7 +2,7 @@ import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import type { RunRecord } from '../core/records.js';
 import type { SafeFile } from '../core/safetensors.js';
-import type { MeasureTable } from '../models/measure.js';
+import type { MeasureContext, MeasureTable } from '../models/measure.js';
 import type { Executor } from '../plan/executor.js';
 import type { RunFolder } from './folder.js';
 import { groupKey } from './groupKey.js';
@@ -54,6 +54,10 @@ export interface TrainOptions extends SharedOptions, Omit<GroupRun, 'experiment'
    * where that step is done. The bits do not depend on it. Must answer once `signal` is aborted.
    */
   control?: (moment: RunMoment) => number | Promise<number>;
+  /** Adds plans of the caller's own to the program, for `control` and `beforeEnd` to run; again when replicas leave it. */
+  addPlans?: (context: MeasureContext) => void;
+  /** Called after the last step, while the trainer is still there. */
+  beforeEnd?: (trainer: Trainer, step: number) => Promise<void>;
   onRecord?: (record: RunRecord) => void;
   onProgress?: (progress: Progress) => void;
   /** Told before the first step. */
@@ -87,8 +91,8 @@ const SLICE_MS = 250;
  * which the folder still holds the last checkpoint.
  */
 export async function train(experiment: Experiment, options: TrainOptions): Promise<TrainResult> {
-  const { folder, resume, init, control, ...rest } = options;
-  const group = new Group(rest, control);
+  const { folder, resume, init, control, addPlans, beforeEnd, ...rest } = options;
+  const group = new Group(rest, { control, addPlans, beforeEnd });
   const [result] = await group.go([{ experiment, folder, resume, init }]);
   if (result.reason === 'failed') throw result.error;
   return result;
@@ -123,7 +127,7 @@ class Group {
 
   constructor(
     readonly options: GroupOptions,
-    readonly control?: TrainOptions['control'],
+    readonly hooks: Pick<TrainOptions, 'control' | 'addPlans' | 'beforeEnd'> = {},
   ) {
     this.#now = options.now ?? (() => performance.now());
   }
@@ -159,7 +163,8 @@ class Group {
     const { executor, measures } = this.options;
     const [first] = this.#runs;
     if (!first) return;
-    const layout = trainingProgram(first.members.slice(0, 1), measures);
+    const { addPlans, beforeEnd } = this.hooks;
+    const layout = trainingProgram(first.members.slice(0, 1), measures, addPlans);
     await this.#each(this.#runs, (run) => run.restore(layout));
     await this.#each(this.#runs, async (run) => {
       if (run.live.length) return;
@@ -170,12 +175,13 @@ class Group {
     if (!runs.length) return;
     this.#seats = runs.flatMap((run) => run.live.map((replica) => ({ run, replica, member: run.members[replica] })));
     const members = this.#seats.map((seat) => seat.member);
-    const training = members.length === 1 ? layout : trainingProgram(members, measures);
+    const training = members.length === 1 ? layout : trainingProgram(members, measures, addPlans);
     this.#executor = typeof executor === 'function' ? await executor() : executor;
     await this.#load(training, () => this.#seats.map(({ run, replica }) => run.takeState(replica, training)));
     await this.#begin(runs);
     this.#checkpointAt = this.#now();
     await this.#loop();
+    await beforeEnd?.(this.#trainer!, runs[0].step);
   }
 
   async #load(training: TrainingProgram, states: () => readonly ReplicaState[]): Promise<void> {
@@ -215,7 +221,7 @@ class Group {
       await trainer.advance(count);
       for (const run of runs) run.step += count;
       if (due.length) await this.#evaluate(due);
-      else if (count === slice || this.control) {
+      else if (count === slice || this.hooks.control) {
         await trainer.finish();
         // Aim at slices of sliceMs: long enough to keep the device busy, short enough to answer a signal.
         const took = this.#now() - before;
@@ -233,7 +239,7 @@ class Group {
 
   /** The step that `control` lets the run go to. Its time does not count. */
   async #ask(runs: readonly Run[]): Promise<number> {
-    const { control } = this;
+    const { control } = this.hooks;
     if (!control || this.options.signal?.aborted) return Infinity;
     const before = this.#now();
     const limit = await control({
@@ -301,6 +307,7 @@ class Group {
     const training = trainingProgram(
       this.#seats.map((seat) => seat.member),
       this.options.measures,
+      this.hooks.addPlans,
     );
     await this.#load(training, () => left.map(({ i }) => states[i]));
   }

@@ -43,9 +43,14 @@ const DROPOUTS_PER_PASS = 1024; // numbers set aside for the dropouts of one bat
 /**
  * Plans: `train` (one optimiser step), `evaluate` (one chunk of the test set), `keep` (copy improved weights to `best`), and
  * one for each measure the experiment names, looked up in `table`.
- * All members have the same shapes; seeds, grammars, rates and P may differ.
+ * All members have the same shapes; seeds, grammars, rates and P may differ. addPlans: plans of the caller's own, such as a
+ * look at the hidden layers; they change nothing of the run.
  */
-export function trainingProgram(members: readonly Member[], table: MeasureTable = {}): TrainingProgram {
+export function trainingProgram(
+  members: readonly Member[],
+  table: MeasureTable = {},
+  addPlans?: (context: MeasureContext) => void,
+): TrainingProgram {
   const { experiment } = members[0];
   const model = createModel(experiment);
   const shape = modelShape(experiment);
@@ -97,6 +102,7 @@ export function trainingProgram(members: readonly Member[], table: MeasureTable 
     gradients: builder.block(accumulate > 1 ? 'gradient sum' : 'grads'),
   };
   const measures = experiment.measures.map((name) => measureOf(name, table).build(context));
+  addPlans?.(context);
 
   return {
     program: builder.build(),

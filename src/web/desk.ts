@@ -2,6 +2,7 @@
 import { DeviceLostError } from '../core/errors.js';
 import { type Experiment, type ExperimentInput, parseExperiment } from '../core/experiment.js';
 import { parseRecords, type RunRecord } from '../core/records.js';
+import { GpuExecutor } from '../gpu/executor.js';
 import { measures } from '../measures/index.js';
 import { browserPlatform } from '../platform/browser.js';
 import { type OpenExecutor, openExecutor } from '../platform/executor.js';
@@ -10,6 +11,8 @@ import { type Family, lossPlateaus, sampleComplexities } from '../theory/index.j
 import { files, type RunFolder } from '../training/folder.js';
 import { type Progress, type RunMoment, train } from '../training/loop.js';
 import { rulesOf } from '../training/members.js';
+import { addProbe } from './cloud/probe.js';
+import { type Look, type LookInfo, type Shape, Viewer } from './cloud/viewer.js';
 import { allEnded, keepOrMemory } from './folders.js';
 import { shapeOf } from './setting.js';
 
@@ -49,6 +52,9 @@ export interface Desk {
   rate(factor: number): Promise<void>;
   /** Writes a checkpoint soon: the page may be closed. */
   save(): Promise<void>;
+  /** Gives the worker a canvas on which it draws the hidden layers of the runs that begin from now on. */
+  show(canvas: OffscreenCanvas, shape: Shape, tell: (info: LookInfo) => void): Promise<void>;
+  look(part: Partial<Look>): Promise<void>;
   /** Saves and ends the run. */
   stop(): Promise<void>;
   /** The run's files as bytes, by name. */
@@ -62,6 +68,7 @@ const RETRIES = 5; // device losses in a row without a step in between
 export function createDesk(): { desk: Desk; close: () => Promise<void> } {
   let run: Run | undefined;
   let last: RunFolder | undefined;
+  let viewer: Viewer | undefined;
   const stop = async () => {
     run?.abort.abort();
     run?.wake();
@@ -81,9 +88,14 @@ export function createDesk(): { desk: Desk; close: () => Promise<void> } {
     async run(input, choice, tell) {
       await stop();
       let listening = true;
-      const mine = new Run(parseExperiment(input), choice, (event) => {
-        if (listening) tell(event);
-      });
+      const mine = new Run(
+        parseExperiment(input),
+        choice,
+        (event) => {
+          if (listening) tell(event);
+        },
+        viewer,
+      );
       run = mine;
       try {
         return await mine.finished;
@@ -108,6 +120,13 @@ export function createDesk(): { desk: Desk; close: () => Promise<void> } {
     async save() {
       run?.later((moment) => moment.save());
     },
+    async show(canvas, shape, tell) {
+      await viewer?.close();
+      viewer = new Viewer(canvas, shape, tell, () => run?.wake());
+    },
+    async look(part) {
+      viewer?.change(part);
+    },
     stop,
     async files() {
       const folder = run?.folder ?? last;
@@ -121,7 +140,11 @@ export function createDesk(): { desk: Desk; close: () => Promise<void> } {
       return found;
     },
   };
-  return { desk, close: stop };
+  const close = async () => {
+    await stop();
+    await viewer?.close();
+  };
+  return { desk, close };
 }
 
 /** One run, from its start to its end, over lost devices. */
@@ -141,6 +164,7 @@ class Run {
     readonly experiment: Experiment,
     readonly choice: RunChoice,
     readonly tell: (event: RunEvent) => void,
+    readonly viewer: Viewer | undefined,
   ) {
     this.#limit = Infinity;
     const { rate } = choice;
@@ -206,12 +230,13 @@ class Run {
   }
 
   async #once(folder: RunFolder): Promise<RunEnd> {
-    const { experiment, choice, tell } = this;
+    const { experiment, choice, tell, viewer } = this;
     let opened: OpenExecutor | undefined;
     try {
       const result = await train(experiment, {
         async executor() {
           opened = await openExecutor(browserPlatform, { executor: choice.executor });
+          await viewer?.attach(opened.executor instanceof GpuExecutor ? opened.executor.gpu : undefined);
           return opened.executor;
         },
         folder,
@@ -222,12 +247,17 @@ class Run {
         checkpointMs: CHECKPOINT_MS,
         sliceMs: SLICE_MS,
         control: (moment) => this.#next(moment),
+        addPlans: (context) => {
+          if (viewer) viewer.probe = addProbe(context, experiment.model.kind);
+        },
+        beforeEnd: async (trainer, step) => viewer?.keep(trainer.loaded, step),
         onStart: (start) => tell({ kind: 'started', ...start }),
         onRecord: (record) => tell({ kind: 'record', record }),
         onProgress: throttled((progress) => tell({ kind: 'progress', progress }), 100),
       });
       return result.reason;
     } finally {
+      await viewer?.detach();
       await opened?.release();
     }
   }
@@ -238,6 +268,7 @@ class Run {
     this.#first = false;
     for (;;) {
       for (let job = this.#jobs.shift(); job; job = this.#jobs.shift()) await job(moment);
+      await this.viewer?.visit(moment.trainer.loaded, moment.step);
       if (this.abort.signal.aborted || moment.step < this.#limit) return this.#limit;
       if (moment.step > 0 && this.#savedAt !== moment.step) await moment.save();
       this.#savedAt = moment.step;

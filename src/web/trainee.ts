@@ -1,4 +1,5 @@
 /** One network in training, as the page sees it: its worker, its records so far and what can be asked of it. */
+import { transfer } from 'comlink';
 import { contentHash } from '../core/canonical.js';
 import { WorkerError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
@@ -6,6 +7,7 @@ import type { RunRecord } from '../core/records.js';
 import { startWebWorker } from '../platform/webWorker.js';
 import { connectWorker, progress, type WorkerHandle } from '../platform/worker.js';
 import type { Progress } from '../training/loop.js';
+import type { Look, LookInfo, Shape } from './cloud/viewer.js';
 import type { Desk, RunChoice, RunEvent } from './desk.js';
 import { forget, keptFiles, readKept } from './folders.js';
 
@@ -28,9 +30,14 @@ export class Trainee {
   notices: string[] = [];
   failure: Error | undefined;
   name = ''; // the experiment's hash
+  /** Makes a canvas for the worker to draw on, each time a worker begins. */
+  stage:
+    | (() => { canvas: OffscreenCanvas; shape: Shape; look: Partial<Look>; tell: (info: LookInfo) => void })
+    | undefined;
   readonly change = new Set<(event: RunEvent | { kind: 'state' }) => void>();
   #worker: Promise<WorkerHandle<Desk>> | undefined;
   #run: Promise<void> = Promise.resolve();
+  #staged = false;
   #sent = false; // the worker knows of the run, and answers to what is asked
   #asked: 'go' | 'hold' | 'stop' = 'go'; // last, before that
 
@@ -105,6 +112,11 @@ export class Trainee {
     this.#tell({ kind: 'state' });
   }
 
+  /** Turns, moves or chooses what the worker draws. */
+  async look(part: Partial<Look>): Promise<void> {
+    if (this.#staged) await (await this.desk()).look(part);
+  }
+
   async save(): Promise<void> {
     if (this.active && this.#sent) await (await this.desk()).save();
   }
@@ -143,6 +155,12 @@ export class Trainee {
       await after;
       const choice: RunChoice = { name: keep ? this.name : undefined, executor, steps };
       const desk = await this.desk();
+      if (this.stage && !this.#staged) {
+        const { canvas, shape, look, tell } = this.stage();
+        this.#staged = true;
+        await desk.show(transfer(canvas, [canvas]), shape, progress(tell));
+        await desk.look(look);
+      }
       if (this.#asked === 'stop') return this.#set('stopped');
       if (this.#asked === 'hold') choice.steps = 0;
       this.#sent = true;
@@ -156,7 +174,10 @@ export class Trainee {
       const reason = await end;
       this.#set(reason === 'interrupted' ? 'stopped' : reason);
     } catch (error) {
-      if (error instanceof WorkerError) this.#worker = undefined; // the next start takes a new one
+      if (error instanceof WorkerError) {
+        this.#worker = undefined; // the next start takes a new one
+        this.#staged = false;
+      }
       this.failure = error as Error;
       this.#set('failed');
     }

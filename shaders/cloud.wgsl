@@ -1,0 +1,55 @@
+// Points of a cloud: p = scale * (W x - W mean), W [3, units] from PCA, x a row of activations where training left it.
+// One instance is one sentence, four vertices of a strip are its disc; a fragment outside the disc has no coverage.
+
+struct View {
+  camera: mat4x4f, // world to clip
+  centre: vec4f, // W mean; w: scale
+  viewport: vec2f, // pixels
+  radius: f32, // pixels
+  units: u32,
+  start: u32, // first element of sentence 0
+  stride: u32, // elements between sentences
+  unused: vec2u,
+  palette: array<vec4f, 64>,
+}
+
+@group(0) @binding(0) var<uniform> view: View;
+@group(0) @binding(1) var<storage, read> activations: array<f32>;
+@group(0) @binding(2) var<storage, read> basis: array<f32>; // [3, units]
+@group(0) @binding(3) var<storage, read> symbols: array<u32>;
+
+struct Corner {
+  @builtin(position) position: vec4f,
+  @location(0) at: vec2f, // in the disc, -1 to 1
+  @location(1) @interpolate(flat) symbol: u32,
+  @location(2) @interpolate(flat) depth: f32,
+}
+
+@vertex
+fn corner(@builtin(vertex_index) index: u32, @builtin(instance_index) sentence: u32) -> Corner {
+  var p = -view.centre.xyz;
+  let row = view.start + sentence * view.stride;
+  for (var u = 0u; u < view.units; u++) {
+    let x = activations[row + u];
+    p += x * vec3f(basis[u], basis[view.units + u], basis[2u * view.units + u]);
+  }
+  let clip = view.camera * vec4f(p * view.centre.w, 1.0);
+  let at = vec2f(f32(index & 1u), f32(index >> 1u)) * 2.0 - 1.0;
+  var out: Corner;
+  let nearness = clamp(3.6 / clip.w, 0.4, 2.2);
+  out.position = clip + vec4f(at * view.radius * nearness * 2.0 / view.viewport * clip.w, 0.0, 0.0);
+  out.at = at;
+  out.symbol = symbols[sentence];
+  out.depth = nearness;
+  return out;
+}
+
+@fragment
+fn disc(in: Corner) -> @location(0) vec4f {
+  let r = length(in.at);
+  let softness = fwidth(r);
+  let coverage = 1.0 - smoothstep(1.0 - softness, 1.0, r);
+  let rim = smoothstep(0.72 - softness, 0.72, r);
+  let colour = view.palette[in.symbol % 64u].rgb * mix(1.0, 0.42, rim);
+  return vec4f(colour, coverage);
+}

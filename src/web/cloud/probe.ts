@@ -1,0 +1,114 @@
+/** A look at the hidden layers in the training program: a plan that leaves their activations in buffers of their own. */
+import type { Experiment } from '../../core/experiment.js';
+import { blend } from '../../kernels/blend.js';
+import { addTestBatch, declareClock } from '../../measures/batch.js';
+import type { MeasureContext } from '../../models/measure.js';
+import { declare, type Model } from '../../models/types.js';
+import { ProgramBuilder } from '../../plan/builder.js';
+import { elementsPerReplica, type Tensor } from '../../plan/types.js';
+
+export interface HiddenLayer {
+  name: string;
+  positions: number;
+  units: number;
+  tensor: Tensor; // [1, B, positions, units]: replica 0
+}
+
+export interface AttentionLayer {
+  layer: number; // from 0
+  qkv: Tensor; // [1, sentences, T, 3C]
+  heads: number;
+  scale: number;
+  queries: number; // T, or 1: the last one only
+}
+
+export interface Probe {
+  plan: string;
+  batch: number; // B, sentences
+  layers: HiddenLayer[];
+  attention: AttentionLayer[];
+  symbols: Tensor; // u32 [1, B, nodes], above the tokens
+  tokens: Tensor; // u32 [1, B, d]
+  first?: Tensor; // weights of the first layer where it is a convolution
+}
+
+const ELEMENTS = 2 ** 18; // of one layer at most: a look is to cost little
+const ATTENTION_SENTENCES = 16; // that a map is the mean of
+
+/** Adds the plan `view` over the first sentences of the test set. */
+export function addProbe(context: MeasureContext, kind: Experiment['model']['kind']): Probe {
+  const { builder, model, shape } = context;
+  const { d, s } = shape;
+  const widest = Math.max(1, ...sizesOf(model, d).map((h) => h.positions * h.units));
+  const batch = 4 * Math.floor(Math.max(128, Math.min(512, ELEMENTS / widest)) / 4);
+  const plan = builder.plan('view');
+  const tokens = builder.persistent('view/tokens', [batch, d], 'u32');
+  const symbols = builder.persistent('view/symbols', [batch, (d - 1) / (s - 1)], 'u32');
+  addTestBatch(context, plan, { tokens, hidden: symbols, clock: declareClock(context, 'view') });
+  const { hidden } = model.forward(plan, { tokens, batch, training: false });
+  // Replica 0 only, so that what is read is one row of memory.
+  const keep = (name: string, from: Tensor, size: readonly number[]): Tensor => {
+    const out = { ...builder.persistent(`view/${name}`, size), shape: [1, ...size] };
+    blend(plan, { label: name, x: { ...from, shape: [1, elementsPerReplica(out)] }, out, weights: { a: 0, b: 1 } });
+    return out;
+  };
+  const calls = plan.calls.filter((call) => call.op === 'attention');
+  const layers = hidden.map(({ name, activation, positions, units }) => ({
+    name,
+    positions,
+    units,
+    tensor: keep(name, activation, [batch, positions, units]),
+  }));
+  const attention = calls.map((call, layer) => {
+    const { qkv } = call.inputs;
+    const [, , T, width] = qkv.shape;
+    const kept = keep(`qkv.${layer}`, qkv, [ATTENTION_SENTENCES, T, width]);
+    const { heads, scale } = call.params as { heads: number; scale: number };
+    return { layer, qkv: kept, heads, scale, queries: call.outputs.out.shape[2] };
+  });
+  return {
+    plan: plan.name,
+    batch,
+    layers,
+    attention,
+    symbols: { ...symbols, shape: [1, ...symbols.shape.slice(1)] },
+    tokens: { ...tokens, shape: [1, ...tokens.shape.slice(1)] },
+    first:
+      kind === 'hcnn'
+        ? { ...builder.parameter('hidden.0'), shape: [1, ...builder.parameter('hidden.0').shape.slice(1)] }
+        : undefined,
+  };
+}
+
+/** The hidden layers of a model, from a plan that is thrown away. */
+function sizesOf(model: Model, d: number): { positions: number; units: number }[] {
+  const builder = new ProgramBuilder(1);
+  declare(builder, model.parameters);
+  const tokens = builder.persistent('tokens', [1, d], 'u32');
+  return model.forward(builder.plan('sizes'), { tokens, batch: 1, training: false }).hidden;
+}
+
+/** Mean attention over sentences and heads, [queries, T]: softmax(scale q k^T). qkv: of one replica. */
+export function attentionMap({ qkv, heads, scale, queries }: AttentionLayer, data: Float32Array): Float32Array {
+  const [, sentences, T, width] = qkv.shape;
+  const C = width / 3;
+  const D = C / heads;
+  const map = new Float32Array(queries * T);
+  const scores = new Float64Array(T);
+  for (let b = 0; b < sentences; b++)
+    for (let head = 0; head < heads; head++)
+      for (let i = 0; i < queries; i++) {
+        const q = (b * T + (queries === 1 ? T - 1 : i)) * width + head * D;
+        for (let j = 0; j < T; j++) {
+          const k = (b * T + j) * width + C + head * D;
+          let dot = 0;
+          for (let u = 0; u < D; u++) dot += data[q + u] * data[k + u];
+          scores[j] = scale * dot;
+        }
+        const top = Math.max(...scores);
+        let sum = 0;
+        for (let j = 0; j < T; j++) sum += scores[j] = Math.exp(scores[j] - top);
+        for (let j = 0; j < T; j++) map[i * T + j] += scores[j] / sum / (sentences * heads);
+      }
+  return map;
+}

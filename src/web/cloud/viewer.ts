@@ -1,0 +1,314 @@
+/** The look at a run's hidden layers that its worker draws: what is shown, when it is read anew, and the turning camera. */
+
+import type { GpuSession } from '../../gpu/device.js';
+import { GpuProgram } from '../../gpu/executor.js';
+import type { LoadedProgram } from '../../plan/executor.js';
+import { openBrowserGpu } from '../../platform/browser.js';
+import { FollowingPca } from './pca.js';
+import { attentionMap, type Probe } from './probe.js';
+import { type Camera, GpuRenderer, PlainRenderer, type Renderer, type Scene } from './renderer.js';
+
+/** What the visitor chose; a look that does not fit the network is moved to the nearest that does. */
+export interface Look {
+  layer: number; // from 0
+  position: number; // within the layer; negative counts from the end
+  level: number; // of the symbol that colours, from the leaves
+  visible: boolean;
+  turning: boolean;
+  yaw: number; // radians, added to where the camera stands
+  pitch: number;
+  zoom: number;
+  width: number; // of the canvas, device pixels
+  height: number;
+  background: [number, number, number]; // sRGB, 0 to 1
+}
+
+export interface LookInfo {
+  layers: { name: string; positions: number; units: number }[];
+  step: number;
+  shown: { layer: number; position: number; level: number };
+  variance: number[]; // [3], parts of the whole
+  kinds: number; // symbols that colour
+  problem?: string; // why nothing is drawn
+  drawn: 'buffer' | 'upload' | '2d'; // from the training buffers, by WebGPU from a copy, or on a plain canvas
+  map?: { kind: 'attention' | 'filters'; layer: number; rows: number; columns: number; values: Float32Array };
+}
+
+export interface Shape {
+  v: number;
+  n: number;
+  s: number;
+  L: number;
+}
+
+const READS_MS = 350; // between two looks while training, and at least LEISURE times what one takes
+const LEISURE = 4; // of the time go to training, for one to looking
+const TURN = 0.22; // radians a second
+const FRAME_MS = 33;
+
+interface Rows {
+  data: Float32Array[]; // of each layer; empty where it was not read
+  symbols: Uint32Array; // [B, nodes]
+  tokens: Uint32Array; // [B, d]
+  attention: Float32Array[];
+  first?: Float32Array;
+}
+
+export class Viewer {
+  look: Look = {
+    layer: 0,
+    position: -2,
+    level: 1,
+    visible: false,
+    turning: true,
+    yaw: 0.6,
+    pitch: 0.35,
+    zoom: 1,
+    width: 300,
+    height: 300,
+    background: [1, 1, 1],
+  };
+  #renderer: Renderer | undefined;
+  #own: GpuSession | undefined; // device of the viewer where the run has none
+  #runs: GpuSession | undefined; // device of the run
+  #program: LoadedProgram | undefined;
+  #rows: Rows | undefined;
+  readonly #pca = new FollowingPca();
+  #readAt = -Infinity;
+  #readStep = -1;
+  #readsMs = READS_MS;
+  #wanted = false;
+  #turned = 0;
+  #drawnAt = 0;
+  #drawing = false;
+  #asked = false; // a frame, while one is being drawn
+  #closed = false;
+  #shown = '';
+
+  constructor(
+    readonly canvas: OffscreenCanvas,
+    readonly shape: Shape,
+    readonly tell: (info: LookInfo) => void,
+    readonly wake: () => void,
+  ) {}
+
+  change(part: Partial<Look>): void {
+    const { layer, position, level, visible } = this.look;
+    this.look = { ...this.look, ...part };
+    if (
+      layer !== this.look.layer ||
+      position !== this.look.position ||
+      level !== this.look.level ||
+      visible !== this.look.visible
+    ) {
+      this.#wanted = true;
+      this.wake();
+      if (this.probe && this.#rows && !this.#program) void this.#show(this.probe, this.#readStep);
+    }
+    this.#animate();
+  }
+
+  probe: Probe | undefined;
+
+  /** A run begins on a device (absent: it computes in WebAssembly). */
+  async attach(session: GpuSession | undefined): Promise<void> {
+    this.#runs = session;
+    this.#readStep = -1;
+    this.#readAt = -Infinity;
+    this.#setRenderer(await this.#makeRenderer());
+  }
+
+  /** Reads the layers if it is time to. Between slices of steps only: nothing else is queued then. */
+  async visit(program: LoadedProgram, step: number): Promise<void> {
+    const due = this.#wanted || (step !== this.#readStep && performance.now() - this.#readAt >= this.#readsMs);
+    if (!this.look.visible || !due) return;
+    await this.#read(program, step, false);
+  }
+
+  /** The last look before the run lets its buffers go: all layers, so that they can still be chosen. */
+  async keep(program: LoadedProgram, step: number): Promise<void> {
+    await this.#read(program, step, true);
+  }
+
+  /** The run's device goes: what was read stays to be seen, on a device of the viewer's own. */
+  async detach(): Promise<void> {
+    this.#program = undefined;
+    if (!this.#runs) return;
+    this.#runs = undefined;
+    this.#setRenderer(await this.#makeRenderer());
+    if (this.probe && this.#rows) await this.#show(this.probe, this.#readStep);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#setRenderer(undefined);
+    await this.#own?.release();
+  }
+
+  async #read(program: LoadedProgram, step: number, all: boolean): Promise<void> {
+    const { probe } = this;
+    if (!probe || this.#closed) return;
+    const began = performance.now();
+    this.#wanted = false;
+    this.#program = program;
+    await program.run(probe.plan);
+    const { layer } = fit(this.look, probe, this.shape);
+    const data: Float32Array[] = [];
+    for (const [k, { tensor }] of probe.layers.entries())
+      data.push(all || k === layer ? ((await program.read(tensor)) as Float32Array) : new Float32Array());
+    const attention: Float32Array[] = [];
+    for (const { qkv } of probe.attention) attention.push((await program.read(qkv)) as Float32Array);
+    this.#rows = {
+      data,
+      attention,
+      symbols: (await program.read(probe.symbols)) as Uint32Array,
+      tokens: (await program.read(probe.tokens)) as Uint32Array,
+      first: probe.first && ((await program.read(probe.first)) as Float32Array),
+    };
+    this.#readStep = step;
+    if (all) this.#program = undefined;
+    await this.#show(probe, step);
+    this.#readAt = performance.now();
+    this.#readsMs = Math.max(READS_MS, LEISURE * (this.#readAt - began));
+  }
+
+  async #show(probe: Probe, step: number): Promise<void> {
+    const rows = this.#rows;
+    const shown = fit(this.look, probe, this.shape);
+    const layer = probe.layers[shown.layer];
+    if (!rows || !layer || !rows.data[shown.layer].length) return;
+    const name = `${shown.layer},${shown.position}`;
+    if (name !== this.#shown) this.#pca.forget();
+    this.#shown = name;
+    const { units, positions } = layer;
+    const part = {
+      data: rows.data[shown.layer],
+      count: probe.batch,
+      units,
+      start: shown.position * units,
+      stride: positions * units,
+    };
+    const cloud = this.#pca.fit(part);
+    const { symbols, kinds } = coloursAt(rows, probe, this.shape, shown, positions);
+    this.#renderer ??= await this.#makeRenderer();
+    const direct = this.#program instanceof GpuProgram && this.#runs !== undefined;
+    const scene: Scene = { cloud, rows: part, symbols, kinds };
+    if (direct) scene.buffer = (this.#program as GpuProgram).binding(layer.tensor);
+    this.#renderer?.show(scene);
+    this.tell({
+      layers: probe.layers.map(({ name, positions, units }) => ({ name, positions, units })),
+      step,
+      shown,
+      variance: cloud.variance,
+      kinds,
+      problem: this.#renderer?.problem,
+      drawn: this.#renderer?.kind === '2d' ? '2d' : direct ? 'buffer' : 'upload',
+      map: mapOf(rows, probe, shown.layer),
+    });
+    this.#animate();
+  }
+
+  async #makeRenderer(): Promise<Renderer | undefined> {
+    if (this.#closed) return undefined;
+    if (this.#runs) return new GpuRenderer(this.#runs, this.canvas);
+    try {
+      this.#own ??= await openBrowserGpu();
+      return new GpuRenderer(this.#own, this.canvas);
+    } catch {
+      // No WebGPU here: the processor draws. A canvas that WebGPU has drawn on stays as it is.
+      try {
+        return new PlainRenderer(this.canvas);
+      } catch {
+        return undefined;
+      }
+    }
+  }
+
+  #setRenderer(renderer: Renderer | undefined): void {
+    this.#renderer?.destroy();
+    this.#renderer = renderer;
+  }
+
+  /** Draws frames while there is something that moves, at most a fifth of the time. */
+  #animate(): void {
+    this.#asked = true;
+    if (this.#drawing || this.#closed || !this.look.visible) return;
+    this.#drawing = true;
+    requestAnimationFrame(async (now) => {
+      this.#asked = false;
+      if (this.look.turning) this.#turned += (TURN * Math.min(now - this.#drawnAt, 250)) / 1000;
+      this.#drawnAt = now;
+      const began = performance.now();
+      await this.#draw();
+      const took = performance.now() - began;
+      setTimeout(
+        () => {
+          this.#drawing = false;
+          if (this.#asked || this.look.turning) this.#animate();
+        },
+        Math.max(FRAME_MS - took, LEISURE * took - FRAME_MS, 0),
+      );
+    });
+  }
+
+  async #draw(): Promise<void> {
+    const { yaw, pitch, zoom, background, width, height } = this.look;
+    const camera: Camera = { yaw: yaw + this.#turned, pitch, distance: 3.6 / zoom, background, width, height };
+    try {
+      await this.#renderer?.draw(camera);
+    } catch {
+      this.#setRenderer(undefined); // its device is gone; the next look makes another
+    }
+  }
+}
+
+/** The chosen look within what the network has. */
+function fit(
+  { layer, position, level }: Look,
+  { layers }: Probe,
+  { L }: Shape,
+): { layer: number; position: number; level: number } {
+  const k = Math.min(Math.max(0, layer), layers.length - 1);
+  const { positions } = layers[k];
+  const p = position < 0 ? Math.max(0, positions + position) : Math.min(position, positions - 1);
+  return { layer: k, position: p, level: Math.min(Math.max(0, level), L) };
+}
+
+/** The symbol of each sentence that lies above (or first below) what a position of a layer sees. */
+function coloursAt(
+  { symbols, tokens }: Rows,
+  { batch }: Probe,
+  { v, n, s, L }: Shape,
+  { position, level }: { position: number; level: number },
+  positions: number,
+): { symbols: Uint32Array; kinds: number } {
+  const d = s ** L;
+  const nodes = (d - 1) / (s - 1);
+  // A position covers d / positions tokens; one position that is left of several stands for the predicted token's end.
+  const token = d % positions === 0 ? position * (d / positions) : position;
+  const place = Math.floor((positions === 1 ? d - 1 : token) / s ** level);
+  const depth = L - level;
+  const at = (s ** depth - 1) / (s - 1) + place;
+  const found = Uint32Array.from({ length: batch }, (_, b) =>
+    level === 0 ? tokens[b * d + place] : symbols[b * nodes + at],
+  );
+  return { symbols: found, kinds: depth === 0 ? Math.max(n, v) : v };
+}
+
+function mapOf(rows: Rows, probe: Probe, layer: number): LookInfo['map'] {
+  const attention = probe.attention[layer];
+  if (attention) {
+    const T = attention.qkv.shape[2];
+    const values = attentionMap(attention, rows.attention[layer]);
+    return { kind: 'attention', layer, rows: attention.queries, columns: T, values };
+  }
+  if (!probe.first || !rows.first) return undefined;
+  const width = probe.first.shape[probe.first.shape.length - 1];
+  const all = rows.first.length / width;
+  const columns = Math.min(48, width);
+  const values = Float32Array.from(
+    { length: all * columns },
+    (_, i) => rows.first![Math.floor(i / columns) * width + (i % columns)],
+  );
+  return { kind: 'filters', layer: 0, rows: all, columns, values };
+}

@@ -1,0 +1,333 @@
+import type { MeasureRecord } from '../../core/records.js';
+import type { Look, LookInfo } from '../cloud/viewer.js';
+import { symbolColour } from '../colours.js';
+import { labelsOf } from '../curveData.js';
+import { h, throttle, uniqueId } from '../dom.js';
+import { heatMap } from '../figures/heat.js';
+import type { Page, View, ViewSpec } from '../page.js';
+import { shapeOf } from '../setting.js';
+import type { Trainee } from '../trainee.js';
+
+export const representationView: ViewSpec = {
+  id: 'representation',
+  title: 'See what it has understood',
+  about: [
+    'Each point is a test sentence: the activations of a hidden layer at one position, along the three directions in which they vary ' +
+      'most (principal components). Its colour is the symbol that the grammar has there, at the level you choose. When a level ' +
+      'is learned, sentences whose tuples are synonyms move together: the cloud falls apart into one cluster for each symbol.',
+    'The tables measure the same. A rule somewhere in the sentence is drawn anew, then a symbol, and (1 - *S*_{rule}) / (1 - *S*_{symbol}) ' +
+      'compares how much the layer moves. It starts near 1, where a synonym matters as much as any change, and falls to 0 when the ' +
+      'layer has become blind to synonyms: it has reconstructed the hidden variable of that level.',
+  ],
+  create: (page) => new RepresentationView(page),
+};
+
+class RepresentationView implements View {
+  readonly element = h('div', { class: 'networks wide' });
+  #stages: Stage[] = [];
+  readonly #soon = throttle(() => {
+    for (const stage of this.#stages) stage.refresh();
+  }, 3);
+
+  constructor(readonly page: Page) {
+    const seen = new IntersectionObserver(([entry]) => {
+      for (const stage of this.#stages) stage.setVisible(entry.isIntersecting);
+    });
+    seen.observe(this.element);
+    document.addEventListener('visibilitychange', () => {
+      const { top, bottom } = this.element.getBoundingClientRect();
+      const here = document.visibilityState === 'visible' && bottom > 0 && top < innerHeight;
+      for (const stage of this.#stages) stage.setVisible(here);
+    });
+    this.reset();
+  }
+
+  reset(): void {
+    const { race, experiments } = this.page;
+    const labels = labelsOf(experiments);
+    const { top, bottom } = this.element.getBoundingClientRect();
+    for (const stage of this.#stages) stage.disconnect();
+    this.#stages = race.trainees.map((trainee, i) => new Stage(trainee, labels[i], i, bottom > 0 && top < innerHeight));
+    this.element.replaceChildren(...this.#stages.map((stage) => stage.element));
+  }
+
+  update(): void {
+    this.#soon();
+  }
+}
+
+/** One network: the canvas that its worker draws on, what is chosen of it, and its tables. */
+class Stage {
+  readonly element: HTMLElement;
+  readonly #frame: HTMLElement;
+  readonly #facts = h('p', { class: 'hint', role: 'status' });
+  readonly #legend = h('ul', { class: 'symbols', 'aria-label': 'Symbols' });
+  readonly #choices = h('div', { class: 'fields' });
+  readonly #invariance = h('div', { class: 'table-scroll', tabindex: '0', role: 'group' });
+  readonly #measuredAt = h('p', { class: 'hint' });
+  readonly #map = h('figure', { class: 'map' });
+  readonly #turn: HTMLInputElement;
+  readonly #observer: ResizeObserver;
+  #look: Look;
+  #info: LookInfo | undefined;
+  #choicesFor = '';
+  #measured = '';
+
+  constructor(
+    readonly trainee: Trainee,
+    readonly label: string,
+    index: number,
+    visible: boolean,
+  ) {
+    const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    this.#look = {
+      layer: 1,
+      position: -2,
+      level: 2,
+      visible,
+      turning: !still,
+      yaw: 0.6,
+      pitch: 0.35,
+      zoom: 1,
+      width: 2,
+      height: 2,
+      background: [1, 1, 1],
+    };
+    this.#frame = h('div', {
+      class: 'stage',
+      tabindex: '0',
+      role: 'group',
+      'aria-label': `Cloud of activations of ${label}: arrow keys turn it, plus and minus zoom`,
+      onkeydown: (event: KeyboardEvent) => this.#onKey(event),
+      onpointerdown: (event: PointerEvent) => this.#drag(event),
+    });
+    this.#frame.append(h('p', { class: 'empty' }, 'Appears with the first step of training.'));
+    this.#turn = h('input', {
+      type: 'checkbox',
+      checked: !still,
+      onchange: () => this.#choose({ turning: this.#turn.checked }),
+    });
+    this.#invariance.setAttribute('aria-label', `Invariance of ${label}`);
+    this.element = h(
+      'section',
+      { class: 'network', 'aria-label': `Representation of ${label}` },
+      h('h3', {}, label),
+      this.#choices,
+      this.#frame,
+      h('div', { class: 'below' }, this.#legend, h('label', { class: 'choice' }, this.#turn, 'turn')),
+      this.#facts,
+      this.#measuredAt,
+      this.#invariance,
+      this.#map,
+    );
+    this.element.style.setProperty('--look', `var(--rhm-c${index})`);
+    this.#observer = new ResizeObserver(() => this.#resize());
+    this.#observer.observe(this.#frame);
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', this.#recolour);
+    trainee.stage = () => {
+      const canvas = h('canvas', { 'aria-hidden': 'true' });
+      this.#frame.replaceChildren(canvas);
+      this.#resize();
+      return {
+        canvas: canvas.transferControlToOffscreen(),
+        shape: shapeOf(trainee.experiment),
+        look: this.#look,
+        tell: (info) => this.#take(info),
+      };
+    };
+    this.refresh();
+  }
+
+  setVisible(visible: boolean): void {
+    if (visible !== this.#look.visible) this.#choose({ visible });
+  }
+
+  readonly #recolour = () => this.#resize();
+
+  disconnect(): void {
+    matchMedia('(prefers-color-scheme: dark)').removeEventListener('change', this.#recolour);
+    this.#observer.disconnect();
+  }
+
+  /** The tables, from the records. */
+  refresh(): void {
+    const { records } = this.trainee;
+    const measured = records.filter((r): r is MeasureRecord => r.type === 'measure' && /^S_/.test(r.name));
+    // Records arrive one by one: the last step of which all are here.
+    const last = measured.at(-1)?.step;
+    const count = (step: number | undefined) => measured.filter((r) => r.step === step).length;
+    const step = count(last) >= count(measured[0]?.step) ? last : measured.findLast((r) => r.step !== last)?.step;
+    const key = `${step},${count(step)}`;
+    if (key === this.#measured) return;
+    this.#measured = key;
+    this.#invariance.replaceChildren(invarianceTable(measured.filter((r) => r.step === step)));
+    this.#measuredAt.textContent =
+      step === undefined
+        ? 'Sensitivity to synonyms is measured at every evaluation.'
+        : `Sensitivity to synonyms at step ${step.toLocaleString('en')}, by layer (the input’s side below) and level: ` +
+          '1 as to any change, 0 blind to them.';
+  }
+
+  #take(info: LookInfo): void {
+    this.#info = info;
+    const { layers, shown, variance, kinds, drawn, step } = info;
+    const percent = Math.round(100 * variance.reduce((a, b) => a + b, 0));
+    const by = {
+      buffer: 'drawn by WebGPU from the training buffers',
+      upload: 'drawn by WebGPU',
+      '2d': 'drawn on the processor: no WebGPU here',
+    }[drawn];
+    this.#facts.textContent = `Step ${step.toLocaleString('en')}: three directions hold ${percent}% of the variance; ${info.problem ? `not drawn: ${info.problem}` : by}.`;
+    const key = JSON.stringify([layers, shown, kinds]);
+    if (key !== this.#choicesFor) {
+      this.#choicesFor = key;
+      this.#showChoices();
+      this.#legend.replaceChildren(
+        ...Array.from({ length: kinds }, (_, a) => {
+          const chip = h('li', {}, String(a));
+          chip.style.backgroundColor = symbolColour(a, kinds);
+          return chip;
+        }),
+      );
+    }
+    this.#map.replaceChildren(...(info.map ? heatMap(info.map, this.trainee.experiment.grammar) : []));
+  }
+
+  #showChoices(): void {
+    const { layers, shown } = this.#info!;
+    const { L } = this.trainee.experiment.grammar;
+    const select = (
+      name: string,
+      values: readonly (readonly [number, string])[],
+      chosen: number,
+      take: (n: number) => Partial<Look>,
+    ) => {
+      const id = uniqueId('look');
+      const element = h(
+        'select',
+        { id, 'data-field': name, onchange: () => this.#choose(take(Number(element.value))) },
+        ...values.map(([value, text]) => h('option', { value, selected: value === chosen }, text)),
+      );
+      return h('div', { class: 'field' }, h('label', { for: id }, name), element);
+    };
+    const focused = (document.activeElement as HTMLElement | null)?.dataset?.field;
+    const here = this.#choices.contains(document.activeElement);
+    const { positions } = layers[shown.layer];
+    const numbers = (count: number, from = 0) =>
+      Array.from({ length: count }, (_, i) => [i + from, String(i + from)] as const);
+    this.#choices.replaceChildren(
+      select(
+        'layer',
+        layers.map(({ units }, i) => [i, `${i + 1} (${units} units)`] as const),
+        shown.layer,
+        (layer) => ({ layer }),
+      ),
+      select(
+        'position',
+        numbers(positions).map(([i]) => [i, `${i + 1} of ${positions}`] as const),
+        shown.position,
+        (position) => ({ position }),
+      ),
+      select('colour by symbol of level', numbers(L + 1), shown.level, (level) => ({ level })),
+    );
+    if (here && focused) this.#choices.querySelector<HTMLElement>(`[data-field="${focused}"]`)?.focus();
+  }
+
+  #choose(part: Partial<Look>): void {
+    this.#look = { ...this.#look, ...part };
+    void this.trainee.look(part);
+  }
+
+  #resize(): void {
+    const { clientWidth, clientHeight } = this.#frame;
+    const scale = Math.min(2, devicePixelRatio || 1);
+    this.#choose({
+      background: colourOf(this.#frame),
+      width: Math.max(2, Math.round(clientWidth * scale)),
+      height: Math.max(2, Math.round(clientHeight * scale)),
+    });
+  }
+
+  #onKey(event: KeyboardEvent): void {
+    const { yaw, pitch, zoom } = this.#look;
+    const turns: Record<string, Partial<Look>> = {
+      ArrowLeft: { yaw: yaw - 0.15 },
+      ArrowRight: { yaw: yaw + 0.15 },
+      ArrowUp: { pitch: Math.min(1.5, pitch + 0.1) },
+      ArrowDown: { pitch: Math.max(-1.5, pitch - 0.1) },
+      '+': { zoom: Math.min(4, zoom * 1.15) },
+      '=': { zoom: Math.min(4, zoom * 1.15) },
+      '-': { zoom: Math.max(0.4, zoom / 1.15) },
+    };
+    if (!(event.key in turns)) return;
+    event.preventDefault();
+    this.#choose(turns[event.key]);
+  }
+
+  #drag(down: PointerEvent): void {
+    const { yaw, pitch } = this.#look;
+    this.#frame.setPointerCapture(down.pointerId);
+    const move = (event: PointerEvent) =>
+      this.#choose({
+        yaw: yaw - (event.clientX - down.clientX) / 120,
+        pitch: Math.min(1.5, Math.max(-1.5, pitch + (event.clientY - down.clientY) / 120)),
+      });
+    const up = () => {
+      this.#frame.removeEventListener('pointermove', move);
+      this.#frame.removeEventListener('pointerup', up);
+      this.#frame.removeEventListener('pointercancel', up);
+    };
+    this.#frame.addEventListener('pointermove', move);
+    this.#frame.addEventListener('pointerup', up);
+    this.#frame.addEventListener('pointercancel', up);
+  }
+}
+
+/** The background colour of an element as sRGB. */
+function colourOf(element: Element): [number, number, number] {
+  const [r = 255, g = 255, b = 255] = (getComputedStyle(element).backgroundColor.match(/[\d.]+/g) ?? []).map(Number);
+  return [r / 255, g / 255, b / 255];
+}
+
+/** (1 - S_rule) / (1 - S_symbol) by layer and level, mean over replicas. */
+function invarianceTable(records: readonly MeasureRecord[]): HTMLElement {
+  const mean = (name: string, layer: number, level: number) => {
+    const found = records.filter((r) => r.name === name && r.layer === layer && r.level === level);
+    return found.reduce((sum, r) => sum + r.value, 0) / found.length;
+  };
+  const layers = [...new Set(records.map((r) => r.layer!))].sort((a, b) => b - a);
+  const levels = [...new Set(records.map((r) => r.level!))].sort((a, b) => a - b);
+  if (!records.length) return h('span');
+  return h(
+    'table',
+    { class: 'heat' },
+    h(
+      'thead',
+      {},
+      h(
+        'tr',
+        {},
+        h('th', { scope: 'col' }, 'layer'),
+        ...levels.map((level) => h('th', { scope: 'col' }, `level ${level}`)),
+      ),
+    ),
+    h(
+      'tbody',
+      {},
+      ...layers.map((layer) =>
+        h(
+          'tr',
+          {},
+          h('th', { scope: 'row' }, String(layer)),
+          ...levels.map((level) => {
+            const ratio = (1 - mean('S_rule', layer, level)) / (1 - mean('S_symbol', layer, level));
+            const cell = h('td', {}, Number.isFinite(ratio) ? ratio.toFixed(2) : '-');
+            const part = Math.min(1, Math.max(0, Number.isFinite(ratio) ? ratio : 0));
+            cell.style.backgroundColor = `color-mix(in oklab, var(--look) ${Math.round(55 * part)}%, var(--rhm-paper))`;
+            return cell;
+          }),
+        ),
+      ),
+    ),
+  );
+}
