@@ -11,17 +11,30 @@ import { files, MemoryFolder, type RunFolder } from '../training/folder.js';
 export async function keepOrMemory(name: string | undefined, notice: (text: string) => void): Promise<RunFolder> {
   if (name === undefined) return new MemoryFolder();
   try {
-    return new ForgivingFolder(await openOriginFolder(name), notice);
+    return new ForgivingFolder(await openSoon(name), notice);
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
     notice(
-      /another tab/.test(error.message)
+      isInUse(error)
         ? 'Another tab is training this very run; this tab trains a copy that is not kept.'
         : `This run is not kept when the page is closed: ${error.message}.`,
     );
     return new MemoryFolder(name);
   }
 }
+
+/** Waits a little for a folder that is in use: after a reload the page's former worker may not have ended yet. */
+async function openSoon(name: string, tries = 8): Promise<RunFolder> {
+  try {
+    return await openOriginFolder(name);
+  } catch (error) {
+    if (tries === 1 || !isInUse(error)) throw error;
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    return openSoon(name, tries - 1);
+  }
+}
+
+const isInUse = (error: unknown) => error instanceof FileError && /another tab/.test(error.message);
 
 export interface KeptRun {
   name: string;

@@ -68,7 +68,7 @@ export const linkTo = (setting: unknown): string =>
   `#setting=${Buffer.from(JSON.stringify(setting)).toString('base64url')}`;
 
 /** Waits until every network says so. */
-export async function waitForStates(page: Page, state: RegExp, timeout = 60_000): Promise<void> {
+export async function waitForStates(page: Page, state: RegExp, timeout = 120_000): Promise<void> {
   await page.waitForFunction(
     (pattern) => {
       const states = [...document.querySelectorAll('.network .state')].map((e) => e.textContent ?? '');
