@@ -72,12 +72,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     }
 #end
   }
+  // All reads before the first write, which they would otherwise have to wait for.
 #for i < ROWS
-  if (start + {i}u < rows) {
-    var y = sum{i} * p.scale;
-    if (p.positionRows > 0u) { y += position[r * p.positionReplica + (t{i} % p.positionRows) * p.width + c]; }
-    if (RELU) { y = max(y, Value()); }
-    output[r * p.outputReplica + (b{i} * p.windows + t{i}) * p.width + c] = y;
-  }
+  sum{i} *= p.scale;
+  if (p.positionRows > 0u) { sum{i} += position[r * p.positionReplica + (t{i} % p.positionRows) * p.width + c]; }
+  if (RELU) { sum{i} = max(sum{i}, Value()); }
+#end
+#for i < ROWS
+  if (start + {i}u < rows) { output[r * p.outputReplica + (b{i} * p.windows + t{i}) * p.width + c] = sum{i}; }
 #end
 }

@@ -74,25 +74,45 @@ fn blockB(base: u32, k0: u32, j0: u32, kEnd: u32) -> mat4x4f {
   ));
 }
 
-// Writes C[r, g, i, j .. j + 3]; sum is the plain product.
-fn finish(r: u32, g: u32, i: u32, j: u32, sum: vec4f) {
-  if (i >= p.m || j >= p.n) { return; }
+// What the epilogue reads beside the sum, where it reads anything. A kernel reads it for many elements before it writes any:
+// the buffers might overlap for all a driver knows, so that a read after a write waits for it.
+struct Beside { bias: vec4f, mask: vec4f, residual: vec4f, old: vec4f }
+
+fn beside(r: u32, g: u32, i: u32, j: u32) -> Beside {
+  var x: Beside;
+  if (i >= p.m || j >= p.n) { return x; }
   let valid = p.n - j;
   let inner = g * p.cGroup + i * p.cRow + j;
-  let at = p.cOffset + r * p.cReplica + inner;
+  if (BIAS) { x.bias = loadBias(r * p.biasReplica + g * p.biasGroup + j, valid); }
+  if (MASK) { x.mask = loadMask(r * p.maskReplica + inner, valid); }
+  if (RESIDUAL) { x.residual = loadResidual(r * p.residualReplica + inner, valid); }
+  if (ACCUMULATE) { x.old = loadC(p.cOffset + r * p.cReplica + inner, valid); }
+  return x;
+}
+
+fn besideUnlessSplit(r: u32, g: u32, i: u32, j: u32) -> Beside {
+  var x: Beside;
+  if (p.splits == 1u) { x = beside(r, g, i, j); }
+  return x;
+}
+
+// Writes C[r, g, i, j .. j + 3]; sum is the plain product.
+fn finish(r: u32, g: u32, i: u32, j: u32, sum: vec4f, extra: Beside) {
+  if (i >= p.m || j >= p.n) { return; }
+  let valid = p.n - j;
   var x = sum * p.scale;
-  if (BIAS) { x += loadBias(r * p.biasReplica + g * p.biasGroup + j, valid); }
+  if (BIAS) { x += extra.bias; }
   if (RELU) { x = max(x, vec4f(0.0)); }
-  if (MASK) { x = select(vec4f(0.0), x, loadMask(r * p.maskReplica + inner, valid) > vec4f(0.0)); }
-  if (RESIDUAL) { x += loadResidual(r * p.residualReplica + inner, valid); }
-  if (ACCUMULATE) { x += loadC(at, valid); }
-  storeC(at, valid, x);
+  if (MASK) { x = select(vec4f(0.0), x, extra.mask > vec4f(0.0)); }
+  if (RESIDUAL) { x += extra.residual; }
+  if (ACCUMULATE) { x += extra.old; }
+  storeC(p.cOffset + r * p.cReplica + g * p.cGroup + i * p.cRow + j, valid, x);
 }
 
 // With several splits the plain sums go to scratch [splits, R * G, M, N] (row length padded to 4) for matmul_reduce.wgsl.
-fn finishOrSplit(batch: u32, split: u32, i: u32, j: u32, sum: vec4f) {
+fn finishOrSplit(batch: u32, split: u32, i: u32, j: u32, sum: vec4f, extra: Beside) {
   if (p.splits == 1u) {
-    finish(batch / p.groups, batch % p.groups, i, j, sum);
+    finish(batch / p.groups, batch % p.groups, i, j, sum, extra);
     return;
   }
   if (i >= p.m || j >= p.n) { return; }

@@ -13,5 +13,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   for (var split = 0u; split < p.splits; split++) {
     sum += loadA((((split * p.replicas * p.groups + batch) * p.m + i) * row) * 4u + j, 4u);
   }
-  finish(batch / p.groups, batch % p.groups, i, j, sum);
+  let r = batch / p.groups;
+  let g = batch % p.groups;
+  finish(r, g, i, j, sum, beside(r, g, i, j));
 }

@@ -52,12 +52,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     c6 = fma(vec4f(y[3].z), w[3], c6);
     c7 = fma(vec4f(y[3].w), w[3], c7);
   }
-  finishOrSplit(batch, split, i0, j0, c0);
-  finishOrSplit(batch, split, i0 + 1u, j0, c1);
-  finishOrSplit(batch, split, i0 + 2u, j0, c2);
-  finishOrSplit(batch, split, i0 + 3u, j0, c3);
-  finishOrSplit(batch, split, i0 + 4u, j0, c4);
-  finishOrSplit(batch, split, i0 + 5u, j0, c5);
-  finishOrSplit(batch, split, i0 + 6u, j0, c6);
-  finishOrSplit(batch, split, i0 + 7u, j0, c7);
+  finishOrSplit(batch, split, i0, j0, c0, besideUnlessSplit(r, g, i0, j0));
+  finishOrSplit(batch, split, i0 + 1u, j0, c1, besideUnlessSplit(r, g, i0 + 1u, j0));
+  finishOrSplit(batch, split, i0 + 2u, j0, c2, besideUnlessSplit(r, g, i0 + 2u, j0));
+  finishOrSplit(batch, split, i0 + 3u, j0, c3, besideUnlessSplit(r, g, i0 + 3u, j0));
+  finishOrSplit(batch, split, i0 + 4u, j0, c4, besideUnlessSplit(r, g, i0 + 4u, j0));
+  finishOrSplit(batch, split, i0 + 5u, j0, c5, besideUnlessSplit(r, g, i0 + 5u, j0));
+  finishOrSplit(batch, split, i0 + 6u, j0, c6, besideUnlessSplit(r, g, i0 + 6u, j0));
+  finishOrSplit(batch, split, i0 + 7u, j0, c7, besideUnlessSplit(r, g, i0 + 7u, j0));
 }

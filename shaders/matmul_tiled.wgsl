@@ -149,7 +149,15 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
 #end
   }
   if (kg != 0u) { return; }
-#for h < QM, e < 4, w < QN
-  finishOrSplit(batch, split, row0 + ({h}u * WY + ty) * 4u + {e}u, col0 + ({w}u * WX + tx) * 4u, sum{h}_{e}_{w});
+#for h < QM
+  {
+    let i = row0 + ({h}u * WY + ty) * 4u;
+#for e < 4, w < QN
+    let extra{e}_{w} = besideUnlessSplit(r, g, i + {e}u, col0 + ({w}u * WX + tx) * 4u);
+#end
+#for e < 4, w < QN
+    finishOrSplit(batch, split, i + {e}u, col0 + ({w}u * WX + tx) * 4u, sum{h}_{e}_{w}, extra{e}_{w});
+#end
+  }
 #end
 }
