@@ -54,6 +54,19 @@ test('a slice of the quick scale trains real runs, stops in time, and the next s
     assert.ok(measured.value > predicted / 2 && measured.value < predicted * 2, `${measured.value}, law ${predicted}`);
 });
 
+test('runs of another store count: they are not trained again, and are in the report', async () => {
+  const other = mkdtempSync(join(tmpdir(), 'rhm-reproduce-other-'));
+  const args = ['reproduce', 'correlations', '--minutes', '0.05', '--json', '--executor', 'wasm', '--threads', '1'];
+  const alone = await rhm([...args, '--out', other]);
+  assert.is(alone.code, 0, alone.stderr);
+  const merged = await rhm([...args, '--out', other, '--store', folder]);
+  assert.is(merged.code, 0, merged.stderr);
+  const [before, after] = [JSON.parse(alone.stdout), JSON.parse(merged.stdout)];
+  assert.ok(after.skipped > before.trained + before.skipped, `${after.skipped}, ${before.trained}`);
+  assert.is((await rhm([...args, '--out', other, '--store', join(folder, 'nowhere')])).code, 2);
+  rmSync(other, { recursive: true, force: true });
+});
+
 test('--dry-run lists the runs; an unknown figure and scale exit with 2', async () => {
   const { code, stdout } = await rhm(['reproduce', '--dry-run', '--json', '--scale', 'paper']);
   assert.is(code, 0);

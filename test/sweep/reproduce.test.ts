@@ -1,38 +1,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { contentHash } from '../../src/core/canonical.js';
-import { DeviceLostError, FileError } from '../../src/core/errors.js';
-import { formatRecord } from '../../src/core/records.js';
+import { pack } from '../../src/sweep/pack.js';
 import { defaultFigures, figureNames, planReproduction, SMALLEST_STEP, scales } from '../../src/sweep/reproduce.js';
-import { runMissing, type StudyProgress, type TrainOne } from '../../src/sweep/runMissing.js';
 import { lossPlateaus } from '../../src/theory/losses.js';
-import { files, MemoryFolder } from '../../src/training/folder.js';
 import { rulesOf } from '../../src/training/members.js';
 
 const test = suite('reproduce');
-
-/** A store in memory, and a trainer that only writes the records of a run. */
-function bench() {
-  const folders = new Map<string, MemoryFolder>();
-  const trained: string[] = [];
-  const store = {
-    async open(hash: string) {
-      if (!folders.has(hash)) folders.set(hash, new MemoryFolder(hash));
-      return folders.get(hash)!;
-    },
-  };
-  const trainOne: TrainOne = async (experiment, folder, { signal, onProgress }) => {
-    trained.push(folder.name);
-    const steps = experiment.budget.steps!;
-    for (const part of [0.5, 1]) {
-      if (signal?.aborted) return { reason: 'interrupted' };
-      onProgress({ step: part * steps, steps, loss: 1, samplesPerSecond: 1, secondsLeft: 1 });
-    }
-    await folder.append(files.records, formatRecord({ type: 'end', replica: 0, reason: 'done' }));
-    return { reason: 'done' };
-  };
-  return { folders, trained, store, trainOne };
-}
 
 test('every figure of every scale has a plan whose runs differ and can be told by their hash', async () => {
   for (const scale of scales) {
@@ -71,51 +45,29 @@ test('an unknown figure is refused with the known ones', () => {
   assert.throws(() => planReproduction('quick', ['curvs']), /figure: got curvs; pass some of curves, positions/);
 });
 
-test('runs what is missing, skips what is there, tells the time left', async () => {
-  const { store, trainOne, trained } = bench();
-  const plan = planReproduction('quick', ['correlations']).slice(0, 6);
-  const seen: StudyProgress[] = [];
-  const first = await runMissing(plan, store, trainOne, { onProgress: (p) => seen.push(p) });
-  assert.equal({ ...first }, { trained: 6, skipped: 0, failed: [], interrupted: false });
-  assert.equal([seen.length, seen.at(-1)!.index, seen.at(-1)!.total], [12, 5, 6]);
-  assert.ok(Number.isNaN(seen[0].secondsLeft) && seen.slice(1).every((p) => p.secondsLeft >= 0));
-  const again = await runMissing(plan, store, trainOne);
-  assert.equal([again.trained, again.skipped, trained.length], [0, 6, 6]);
+test('the paper scale: the most telling runs first, each (v, m) with 8 CNNs, 4 transformers and 4 locally connected nets', () => {
+  const plan = planReproduction('paper').map(({ experiment }) => experiment);
+  const kinds = plan.map(({ model, grammar }) => `${model.kind} ${grammar.v} ${grammar.m}`);
+  assert.ok(
+    kinds.lastIndexOf('hcnn 32 8') < kinds.findIndex((kind) => !kind.startsWith('hcnn')),
+    'CNNs of all sizes first',
+  );
+  for (const size of ['16 4', '32 8', '16 2'])
+    assert.equal(
+      ['hcnn', 'mla', 'hlcn'].map((kind) => kinds.filter((k) => k === `${kind} ${size}`).length),
+      [8, 4, 4],
+    );
+  for (const { budget, grammar, measures } of plan) {
+    assert.equal([grammar.s, grammar.L], [2, 4]);
+    assert.ok(budget.steps! * budget.batch >= 2 ** 24);
+    assert.equal(measures, ['invariance']);
+  }
 });
 
-test('an interruption is told, and the next call goes on from there', async () => {
-  const { store, trainOne, trained } = bench();
-  const plan = planReproduction('quick', ['correlations']).slice(0, 5);
-  const abort = new AbortController();
-  const first = await runMissing(plan, store, trainOne, {
-    signal: abort.signal,
-    onProgress: ({ index }) => index === 2 && abort.abort(),
-  });
-  assert.equal([first.trained, first.interrupted], [2, true]);
-  const second = await runMissing(plan, store, trainOne);
-  assert.equal([second.trained, second.skipped, second.interrupted], [3, 2, false]);
-  assert.is(trained.length, 6); // the third was begun twice
-});
-
-test('a run that fails does not stop the others; a lost device and a fault of the program do', async () => {
-  const plan = planReproduction('quick', ['correlations']).slice(0, 3);
-  const failing = (error: Error) => {
-    const { store, trainOne } = bench();
-    let calls = 0;
-    return runMissing(plan, store, async (...args) => {
-      if (calls++ === 1) throw error;
-      return trainOne(...args);
-    });
-  };
-  const result = await failing(new FileError('the disk is full'));
-  assert.equal([result.trained, result.failed.map((f) => f.error.message)], [2, ['the disk is full']]);
-  for (const error of [new DeviceLostError('gone'), new TypeError('a fault')]) {
-    try {
-      await failing(error);
-      assert.unreachable(`${error.name} was swallowed`);
-    } catch (caught) {
-      assert.is(caught, error);
-    }
+test('on a GPU the runs of a scale make a few plans, whose runs differ in seed, grammar and m alone', () => {
+  for (const scale of scales) {
+    const groups = pack(planReproduction(scale), { replicas: 32 });
+    assert.ok(groups.length <= 6, `${scale}: ${groups.length}`);
   }
 });
 

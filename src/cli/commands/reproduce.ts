@@ -1,25 +1,36 @@
 /** `rhm reproduce`: the paper's figures from nothing. Runs what the store lacks, then analyses all of it. */
 import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { analyze } from '../../analysis/analyze.js';
 import type { Analysis } from '../../analysis/results.js';
 import { contentHash } from '../../core/canonical.js';
-import { measures } from '../../measures/index.js';
-import { openExecutor } from '../../platform/executor.js';
-import { openRunFolder } from '../../platform/nodeFolder.js';
+import { InputError } from '../../core/errors.js';
+import type { Executor } from '../../plan/executor.js';
+import { type OpenExecutor, openExecutor } from '../../platform/executor.js';
 import { readRunFolder } from '../../platform/runFolders.js';
+import { openSweepFolder } from '../../platform/sweepFolder.js';
+import { type SweepWorker, trainChunk } from '../../sweep/chunk.js';
+import { calibrate, groupRuns } from '../../sweep/cost.js';
+import type { SweepRun } from '../../sweep/grid.js';
+import { packLimits } from '../../sweep/pack.js';
 import { figureNames, type PlannedRun, planReproduction, type Scale, scales } from '../../sweep/reproduce.js';
-import { runMissing, type StudyProgress, type StudyResult } from '../../sweep/runMissing.js';
-import { train } from '../../training/loop.js';
+import { runSweep, type SweepResult } from '../../sweep/schedule.js';
+import { endOf } from '../../sweep/store.js';
 import { plannedSteps } from '../../training/members.js';
 import { type CommandContext, integer, number } from '../context.js';
 import { abortOnSignals, timeText } from '../running.js';
+import { liveView } from '../sweep/run.js';
+import { workerStarter } from '../sweep/workers.js';
+
+const MOST_WORKERS = 8;
 
 interface Options {
   scale: Scale;
   out?: string;
   minutes?: number;
+  store?: string[];
   executor?: string;
   adapter?: string;
   threads?: number;
@@ -43,20 +54,22 @@ export function addReproduce(program: Command, io: CommandContext): void {
       'stop after this time with everything saved; the same command continues',
       number(0.05, 1e6),
     )
+    .option('--store <dir...>', 'more stores, of other machines: what they hold is not run again, and is analysed too')
     .option('--executor <name>', 'what computes: webgpu or wasm (default: webgpu on a real GPU, else wasm)')
     .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
-    .option('--threads <n>', 'wasm on this many threads (default: one a core, at most 8)', integer(1, 256))
+    .option('--threads <n>', 'one run at a time, wasm on this many threads (default: a run a core)', integer(1, 256))
     .option('--dry-run', 'list the runs and stop')
     .action(async (figures: string[], options: Options, command: Command) => {
-      const plan = planReproduction(options.scale, figures);
+      const plan = await hashed(planReproduction(options.scale, figures));
+      const others = (options.store ?? []).map(storeAt);
       if (options.dryRun) {
-        await io.result(command, await planJson(plan), () => plan.map(planLine).join('\n'));
+        await io.result(command, planJson(plan), () => plan.map(planLine).join('\n'));
         return;
       }
       const out = options.out ?? join('out', `reproduce-${options.scale}`);
       const started = performance.now();
-      const study = await trainMissing(plan, join(out, 'runs'), options, io);
-      const analysis = await analyzeStudy(plan, join(out, 'runs'));
+      const study = await trainMissing(plan, out, others, options, io);
+      const analysis = await analyzeStudy(plan, [join(out, 'runs'), ...others]);
       if (!analysis) {
         io.log('no run got as far as its first evaluation; run the same command again to continue');
         process.exitCode = 1;
@@ -72,10 +85,11 @@ export function addReproduce(program: Command, io: CommandContext): void {
       );
       const { summary, findings, notes } = analysis;
       const seconds = (performance.now() - started) / 1000;
-      const { trained, skipped, failed, interrupted } = study;
-      const state = { trained, skipped, failed: failed.length, interrupted, seconds };
+      const { trained, present, failed, interrupted } = study;
+      const state = { trained, skipped: present, failed: failed.length, interrupted, seconds };
       await io.result(command, { ...state, summary, findings, notes, ...written }, () =>
         [
+          ...failed.map(({ run, error }) => `${run.name}: ${error}`),
           ...(interrupted ? ['stopped early: the same command continues'] : []),
           ...summary,
           `report: ${written.report}`,
@@ -85,35 +99,38 @@ export function addReproduce(program: Command, io: CommandContext): void {
     });
 }
 
+/** Trains the runs that no store holds complete: on a GPU as many side by side as fill it, on the CPU one a core. */
 async function trainMissing(
-  plan: readonly PlannedRun[],
-  runs: string,
+  plan: readonly SweepRun[],
+  out: string,
+  others: readonly string[],
   options: Options,
   io: CommandContext,
-): Promise<StudyResult> {
+): Promise<SweepResult> {
+  const missing = plan.filter((run) => !isComplete(run, [join(out, 'runs'), ...others]));
+  const present = plan.length - missing.length;
+  if (!missing.length) return { total: plan.length, trained: 0, present, failed: [], interrupted: false };
   const { signal, abort, stop } = abortOnSignals(io);
   const timer = options.minutes === undefined ? undefined : setTimeout(abort, options.minutes * 60_000);
-  let opened: Awaited<ReturnType<typeof openExecutor>> | undefined;
+  let opened: OpenExecutor | undefined;
   try {
-    return await runMissing(
-      plan,
-      { open: async (hash) => openRunFolder(join(runs, hash)) },
-      async (experiment, folder, hooks) => {
-        if (!opened) {
-          // Only now: a finished store is analysed without a device.
-          opened = await openExecutor(io.platform, options, io.log);
-          io.log(
-            `${plan.length} runs on ${opened.executor.description}, into ${runs}; stopped runs continue with the same command`,
-          );
-        }
-        return train(experiment, { executor: opened.executor, folder, resume: true, measures, ...hooks });
+    const { executor, adapter, threads } = options;
+    opened = await openExecutor(io.platform, { executor, adapter, threads }, io.log);
+    const site = await siteFor(opened, missing.length, options, io);
+    io.log(`${missing.length} runs on ${site.description}, into ${out}; stopped runs continue with the same command`);
+    if (options.scale === 'paper') io.log(await estimateText(missing, opened.executor, signal));
+    const view = liveView(io);
+    const result = await runSweep(missing, openSweepFolder(out), {
+      ...site,
+      retryFailed: true,
+      signal,
+      by: `process ${process.pid} on ${hostname()}`,
+      onEvent(event) {
+        if (event.type !== 'run' || event.state === 'failed') view(event);
+        else if (!options.json) io.log(`${event.run.name}: ${event.state}, loss ${event.loss?.toFixed(3)}`);
       },
-      {
-        signal,
-        onProgress: (progress) => io.progress(progressLine(progress)),
-        onRun: options.json ? undefined : io.log,
-      },
-    );
+    });
+    return { ...result, total: plan.length, present: result.present + present };
   } finally {
     clearTimeout(timer);
     stop();
@@ -121,10 +138,58 @@ async function trainMissing(
   }
 }
 
-/** The analysis of the plan's own runs (the store may hold others); undefined when there is nothing yet. */
-async function analyzeStudy(plan: readonly PlannedRun[], runs: string): Promise<Analysis | undefined> {
-  const hashes = await Promise.all(plan.map((run) => contentHash(run.experiment)));
-  const folders = hashes.map((hash) => join(runs, hash)).filter((path) => existsSync(join(path, 'experiment.json')));
+/** This thread where a GPU computes; on the CPU a worker a core, each with one thread: runs share nothing, threads wait. */
+async function siteFor(opened: OpenExecutor, runs: number, options: Options, io: CommandContext) {
+  const { executor } = opened;
+  const workers = options.threads === undefined ? Math.min(runs, io.platform.cores, MOST_WORKERS) : 1;
+  if (executor.kind === 'webgpu' || workers < 2) {
+    const { openFolder, runtime } = io.platform;
+    let first: OpenExecutor | undefined = opened;
+    const startWorker = async (): Promise<SweepWorker> => {
+      const mine = first ?? (await openExecutor(io.platform, options, io.log)); // a lost device is replaced
+      first = undefined;
+      const site = { openFolder, executor: async () => mine.executor, runtime };
+      const limits = packLimits(mine.executor);
+      const worker = {
+        limits,
+        train: (...work: Parameters<SweepWorker['train']>) => trainChunk(work[0], site, work[1]),
+        close: () => mine.release(),
+      };
+      return worker;
+    };
+    return { workers: 1, startWorker, description: executor.description };
+  }
+  const choice = { isolate: 'thread', executor: 'wasm', workers, threads: 1 } as const;
+  return {
+    workers,
+    startWorker: workerStarter(io, { ...choice, stallSeconds: 300, checkpointSeconds: 30 }, () => {}),
+    description: `${workers} workers, each with WebAssembly SIMD, 1 thread`,
+  };
+}
+
+async function estimateText(runs: readonly SweepRun[], executor: Executor, signal: AbortSignal): Promise<string> {
+  const groups = groupRuns(runs);
+  await calibrate(groups, executor, { groups: groups.length, signal });
+  const parts = groups.map(({ runs, about, seconds }) => `  ${runs.length} x ${about}: ${timeText(seconds ?? NaN)}`);
+  const total = groups.reduce((sum, { seconds }) => sum + (seconds ?? NaN), 0);
+  return [`estimated for all, if no run stops early: ${timeText(total)}`, ...parts].join('\n');
+}
+
+/** The run's folder in the first store that holds it complete, or else in the first that holds it. */
+function folderOf({ hash, experiment }: SweepRun, stores: readonly string[]): string | undefined {
+  const paths = stores.map((store) => join(store, hash)).filter((path) => existsSync(join(path, 'experiment.json')));
+  const complete = (path: string) => !!endOf(readRunFolder(path).records, experiment.replicas);
+  return paths.find(complete) ?? paths[0];
+}
+
+const isComplete = (run: SweepRun, stores: readonly string[]): boolean => {
+  const path = folderOf(run, stores);
+  return path !== undefined && !!endOf(readRunFolder(path).records, run.experiment.replicas);
+};
+
+/** The analysis of the plan's own runs (the stores may hold others); undefined when there is nothing yet. */
+async function analyzeStudy(plan: readonly SweepRun[], stores: readonly string[]): Promise<Analysis | undefined> {
+  const folders = plan.map((run) => folderOf(run, stores)).filter((path) => path !== undefined);
   return folders.length ? analyze(folders.map(readRunFolder)) : undefined;
 }
 
@@ -132,13 +197,19 @@ async function analyzeStudy(plan: readonly PlannedRun[], runs: string): Promise<
 const drawnFor = (figures: readonly string[]) =>
   figures.flatMap((name) => (name === 'sharing' ? ['positions', 'ratios'] : [name]));
 
-function progressLine({ run, index, total, progress, secondsLeft }: StudyProgress): string {
-  const { step, steps, loss } = progress;
-  return `[${index + 1}/${total}] ${run.name}: step ${step}/${steps}, loss ${loss.toFixed(3)}; all runs: at most ${timeText(secondsLeft)} left`;
+const hashed = (plan: readonly PlannedRun[]): Promise<SweepRun[]> =>
+  Promise.all(plan.map(async (run) => ({ ...run, hash: await contentHash(run.experiment) })));
+
+/** A store as `--store` names it: the runs themselves, or the folder of an earlier `rhm reproduce`. @throws InputError */
+function storeAt(path: string): string {
+  const runs = join(path, 'runs');
+  if (existsSync(runs)) return runs;
+  if (!existsSync(path))
+    throw new InputError(`--store ${path}: no such folder; pass the --out of another rhm reproduce`);
+  return path;
 }
 
-const planLine = ({ name, experiment }: PlannedRun) =>
+const planLine = ({ name, experiment }: SweepRun) =>
   `${name}: up to ${plannedSteps(experiment)} steps of ${experiment.budget.batch}`;
 
-const planJson = (plan: readonly PlannedRun[]) =>
-  Promise.all(plan.map(async ({ name, experiment }) => ({ name, hash: await contentHash(experiment), experiment })));
+const planJson = (plan: readonly SweepRun[]) => plan.map(({ name, hash, experiment }) => ({ name, hash, experiment }));
