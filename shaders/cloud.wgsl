@@ -9,7 +9,9 @@ struct View {
   units: u32,
   start: u32, // first element of sentence 0
   stride: u32, // elements between sentences
-  unused: vec2u,
+  chosen: i32, // sentence with a ring; -1: none
+  only: i32, // symbol that stands out; -1: none does
+  background: vec4f,
   palette: array<vec4f, 64>,
 }
 
@@ -22,7 +24,7 @@ struct Corner {
   @builtin(position) position: vec4f,
   @location(0) at: vec2f, // in the disc, -1 to 1
   @location(1) @interpolate(flat) symbol: u32,
-  @location(2) @interpolate(flat) depth: f32,
+  @location(2) @interpolate(flat) chosen: u32,
 }
 
 @vertex
@@ -36,11 +38,12 @@ fn corner(@builtin(vertex_index) index: u32, @builtin(instance_index) sentence: 
   let clip = view.camera * vec4f(p * view.centre.w, 1.0);
   let at = vec2f(f32(index & 1u), f32(index >> 1u)) * 2.0 - 1.0;
   var out: Corner;
-  let nearness = clamp(3.6 / clip.w, 0.4, 2.2);
+  let chosen = view.chosen == i32(sentence);
+  let nearness = clamp(3.6 / clip.w, 0.4, 2.2) * select(1.0, 1.7, chosen);
   out.position = clip + vec4f(at * view.radius * nearness * 2.0 / view.viewport * clip.w, 0.0, 0.0);
   out.at = at;
   out.symbol = symbols[sentence];
-  out.depth = nearness;
+  out.chosen = u32(chosen);
   return out;
 }
 
@@ -49,7 +52,9 @@ fn disc(in: Corner) -> @location(0) vec4f {
   let r = length(in.at);
   let softness = fwidth(r);
   let coverage = 1.0 - smoothstep(1.0 - softness, 1.0, r);
-  let rim = smoothstep(0.72 - softness, 0.72, r);
-  let colour = view.palette[in.symbol % 64u].rgb * mix(1.0, 0.42, rim);
-  return vec4f(colour, coverage);
+  let inner = select(0.72, 0.5, in.chosen == 1u);
+  let rim = smoothstep(inner - softness, inner, r);
+  let colour = view.palette[in.symbol % 64u].rgb * mix(1.0, select(0.42, 0.0, in.chosen == 1u), rim);
+  let faint = view.only >= 0 && view.only != i32(in.symbol) && in.chosen == 0u;
+  return vec4f(mix(colour, view.background.rgb, select(0.0, 0.85, faint)), coverage);
 }

@@ -11,8 +11,9 @@ import { type Family, lossPlateaus, sampleComplexities } from '../theory/index.j
 import { files, type RunFolder } from '../training/folder.js';
 import { type Progress, type RunMoment, train } from '../training/loop.js';
 import { rulesOf } from '../training/members.js';
+import type { Look, LookInfo, Pick, PointInfo, Shape } from './cloud/look.js';
 import { addProbe } from './cloud/probe.js';
-import { type Look, type LookInfo, type Shape, Viewer } from './cloud/viewer.js';
+import { Viewer } from './cloud/viewer.js';
 import { allEnded, keepOrMemory } from './folders.js';
 import { shapeOf } from './setting.js';
 
@@ -55,6 +56,8 @@ export interface Desk {
   /** Gives the worker a canvas on which it draws the hidden layers of the runs that begin from now on. */
   show(canvas: OffscreenCanvas, shape: Shape, tell: (info: LookInfo) => void): Promise<void>;
   look(part: Partial<Look>): Promise<void>;
+  /** Marks a point of the cloud and says what it stands for. */
+  pick(where: Pick | undefined): Promise<PointInfo | undefined>;
   /** Saves and ends the run. */
   stop(): Promise<void>;
   /** The run's files as bytes, by name. */
@@ -126,6 +129,9 @@ export function createDesk(): { desk: Desk; close: () => Promise<void> } {
     },
     async look(part) {
       viewer?.change(part);
+    },
+    async pick(where) {
+      return viewer?.pick(where);
     },
     stop,
     async files() {

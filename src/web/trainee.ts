@@ -7,7 +7,7 @@ import type { RunRecord } from '../core/records.js';
 import { startWebWorker } from '../platform/webWorker.js';
 import { connectWorker, progress, type WorkerHandle } from '../platform/worker.js';
 import type { Progress } from '../training/loop.js';
-import type { Look, LookInfo, Shape } from './cloud/viewer.js';
+import type { Look, LookInfo, Pick, PointInfo, Shape } from './cloud/look.js';
 import type { Desk, RunChoice, RunEvent } from './desk.js';
 import { forget, keptFiles, readKept } from './folders.js';
 
@@ -115,6 +115,11 @@ export class Trainee {
   /** Turns, moves or chooses what the worker draws. */
   async look(part: Partial<Look>): Promise<void> {
     if (this.#staged) await (await this.desk()).look(part);
+  }
+
+  /** Marks a point of what the worker draws; undefined where there is none. */
+  async pick(where: Pick | undefined): Promise<PointInfo | undefined> {
+    return this.#staged ? (await this.desk()).pick(where) : undefined;
   }
 
   async save(): Promise<void> {

@@ -3,7 +3,7 @@ import type { Experiment } from '../../core/experiment.js';
 import { blend } from '../../kernels/blend.js';
 import { addTestBatch, declareClock } from '../../measures/batch.js';
 import type { MeasureContext } from '../../models/measure.js';
-import { declare, type Model } from '../../models/types.js';
+import { declare, type Model, type ModelShape } from '../../models/types.js';
 import { ProgramBuilder } from '../../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../../plan/types.js';
 
@@ -12,6 +12,13 @@ export interface HiddenLayer {
   positions: number;
   units: number;
   tensor: Tensor; // [1, B, positions, units]: replica 0
+  spans: Span[]; // tokens below each position, of the whole sentence
+}
+
+/** Tokens [start, end). */
+export interface Span {
+  start: number;
+  end: number;
 }
 
 export interface AttentionLayer {
@@ -58,6 +65,7 @@ export function addProbe(context: MeasureContext, kind: Experiment['model']['kin
     positions,
     units,
     tensor: keep(name, activation, [batch, positions, units]),
+    spans: spansOf(shape, positions, calls.length > 0),
   }));
   const attention = calls.map((call, layer) => {
     const { qkv } = call.inputs;
@@ -78,6 +86,23 @@ export function addProbe(context: MeasureContext, kind: Experiment['model']['kin
         ? { ...builder.parameter('hidden.0'), shape: [1, ...builder.parameter('hidden.0').shape.slice(1)] }
         : undefined,
   };
+}
+
+/** Attention keeps one position a token, and in its last layer that of the last one only; a convolution merges them. */
+function spansOf({ d, firstToken, length }: ModelShape, positions: number, attends: boolean): Span[] {
+  if (attends && positions === 1) return [{ start: d - 1, end: d }];
+  const size = length / positions;
+  const at = (p: number) => firstToken + Math.floor(p * size);
+  return Array.from({ length: positions }, (_, p) => ({ start: at(p), end: at(p + 1) }));
+}
+
+/**
+ * Position of the node, of a level counted from the leaves, that a span belongs to. Where it holds several of them: the last
+ * but one, which is where the measures of representation change a symbol.
+ */
+export function nodeOver(s: number, level: number, { start, end }: Span): number {
+  const [first, last] = [Math.floor(start / s ** level), Math.floor((end - 1) / s ** level)];
+  return first < last ? last - 1 : first;
 }
 
 /** The hidden layers of a model, from a plan that is thrown away. */

@@ -13,6 +13,8 @@ export interface Camera {
   background: readonly [number, number, number]; // sRGB, 0 to 1
   width: number; // of the picture, pixels: the canvas gets this size when the picture is there, not before
   height: number;
+  chosen: number; // sentence with a ring, -1: none
+  only: number; // symbol that stands out, -1: none does
 }
 
 export interface Scene {
@@ -34,7 +36,7 @@ export interface Renderer {
   destroy(): void;
 }
 
-const UNIFORM_BYTES = 64 + 16 + 16 + 16 + 64 * 16;
+const UNIFORM_BYTES = 64 + 16 + 16 + 16 + 16 + 64 * 16;
 const SAMPLES = 4;
 
 /** World to clip: the camera turns about the middle of the cloud. */
@@ -222,7 +224,10 @@ export class GpuRenderer implements Renderer {
     words.setUint32(92, rows.units, true);
     words.setUint32(96, rows.start, true);
     words.setUint32(100, rows.stride, true);
-    for (let a = 0; a < Math.min(64, kinds); a++) floats(112 + 16 * a, symbolRgb(a, kinds));
+    words.setInt32(104, camera.chosen, true);
+    words.setInt32(108, camera.only, true);
+    floats(112, [...camera.background, 1]);
+    for (let a = 0; a < Math.min(64, kinds); a++) floats(128 + 16 * a, symbolRgb(a, kinds));
     this.#device.queue.writeBuffer(this.#uniforms, 0, words.buffer);
   }
 
@@ -280,26 +285,36 @@ export class PlainRenderer implements Renderer {
     resize(this.canvas, width, height);
     const m = cameraMatrix(camera);
     const radius = pointRadius(Math.min(width, height), scene.rows.count);
-    const seen = Array.from({ length: scene.rows.count }, (_, b) => {
-      const [x, y, z] = points.subarray(3 * b, 3 * b + 3);
-      const row = (i: number) => m[i] * x + m[4 + i] * y + m[8 + i] * z + m[12 + i];
-      const w = row(3);
-      return { x: (row(0) / w + 1) / 2, y: (1 - row(1) / w) / 2, w, symbol: scene.symbols[b] };
-    }).sort((a, b) => b.w - a.w);
+    const seen = Array.from({ length: scene.rows.count }, (_, b) => ({ b, ...onScreen(m, points, b) }));
+    seen.sort((p, q) => q.w - p.w);
     const g = this.#context;
     g.fillStyle = `rgb(${camera.background.map((x) => Math.round(255 * x)).join(' ')})`;
     g.fillRect(0, 0, width, height);
-    for (const { x, y, w, symbol } of seen) {
+    for (const { b, x, y, w } of seen) {
+      const symbol = scene.symbols[b];
+      const chosen = b === camera.chosen;
+      g.globalAlpha = camera.only >= 0 && symbol !== camera.only && !chosen ? 0.15 : 1;
       g.beginPath();
-      g.arc(x * width, y * height, radius * Math.min(2.2, Math.max(0.4, 3.6 / w)), 0, 2 * Math.PI);
+      const size = radius * Math.min(2.2, Math.max(0.4, 3.6 / w)) * (chosen ? 1.5 : 1);
+      g.arc(x * width, y * height, size, 0, 2 * Math.PI);
       g.fillStyle = symbolColour(symbol, scene.kinds);
       g.fill();
-      g.strokeStyle = '#0009';
+      g.strokeStyle = chosen ? '#000' : '#0009';
+      g.lineWidth = chosen ? size * 0.7 : 1;
       g.stroke();
     }
+    g.globalAlpha = 1;
   }
 
   destroy(): void {}
+}
+
+/** Where point b of [count, 3] lies in the picture, from (0, 0) at its upper left to (1, 1), and its distance. */
+export function onScreen(m: Float32Array, points: Float64Array, b: number): { x: number; y: number; w: number } {
+  const [x, y, z] = points.subarray(3 * b, 3 * b + 3);
+  const row = (i: number) => m[i] * x + m[4 + i] * y + m[8 + i] * z + m[12 + i];
+  const w = row(3);
+  return { x: (row(0) / w + 1) / 2, y: (1 - row(1) / w) / 2, w };
 }
 
 /** Setting a size empties a canvas, even the same one. */

@@ -4,42 +4,19 @@ import type { GpuSession } from '../../gpu/device.js';
 import { GpuProgram } from '../../gpu/executor.js';
 import type { LoadedProgram } from '../../plan/executor.js';
 import { openBrowserGpu } from '../../platform/browser.js';
-import { FollowingPca } from './pca.js';
-import { attentionMap, type Probe } from './probe.js';
-import { type Camera, GpuRenderer, PlainRenderer, type Renderer, type Scene } from './renderer.js';
-
-/** What the visitor chose; a look that does not fit the network is moved to the nearest that does. */
-export interface Look {
-  layer: number; // from 0
-  position: number; // within the layer; negative counts from the end
-  level: number; // of the symbol that colours, from the leaves
-  visible: boolean;
-  turning: boolean;
-  yaw: number; // radians, added to where the camera stands
-  pitch: number;
-  zoom: number;
-  width: number; // of the canvas, device pixels
-  height: number;
-  background: [number, number, number]; // sRGB, 0 to 1
-}
-
-export interface LookInfo {
-  layers: { name: string; positions: number; units: number }[];
-  step: number;
-  shown: { layer: number; position: number; level: number };
-  variance: number[]; // [3], parts of the whole
-  kinds: number; // symbols that colour
-  problem?: string; // why nothing is drawn
-  drawn: 'buffer' | 'upload' | '2d'; // from the training buffers, by WebGPU from a copy, or on a plain canvas
-  map?: { kind: 'attention' | 'filters'; layer: number; rows: number; columns: number; values: Float32Array };
-}
-
-export interface Shape {
-  v: number;
-  n: number;
-  s: number;
-  L: number;
-}
+import type { Look, LookInfo, Pick, PointInfo, Shape } from './look.js';
+import { FollowingPca, varianceWithin } from './pca.js';
+import { attentionMap, nodeOver, type Probe, type Span } from './probe.js';
+import {
+  type Camera,
+  cameraMatrix,
+  GpuRenderer,
+  onScreen,
+  PlainRenderer,
+  projected,
+  type Renderer,
+  type Scene,
+} from './renderer.js';
 
 const READS_MS = 350; // between two looks while training, and at least LEISURE times what one takes
 const LEISURE = 4; // of the time go to training, for one to looking
@@ -67,6 +44,7 @@ export class Viewer {
     width: 300,
     height: 300,
     background: [1, 1, 1],
+    only: -1,
   };
   #renderer: Renderer | undefined;
   #own: GpuSession | undefined; // device of the viewer where the run has none
@@ -78,6 +56,9 @@ export class Viewer {
   #readStep = -1;
   #readsMs = READS_MS;
   #wanted = false;
+  #scene: Scene | undefined;
+  #points: Float64Array = new Float64Array(); // [count, 3] of the scene
+  #chosen = -1; // sentence with a ring
   #turned = 0;
   #drawnAt = 0;
   #drawing = false;
@@ -130,6 +111,54 @@ export class Viewer {
     await this.#read(program, step, true);
   }
 
+  /**
+   * Marks a point and says what it stands for: the one in front near a place of the picture (both from 0 to 1), or the next
+   * from the marked one by so many; none: no point is marked.
+   */
+  pick(where: Pick | undefined): PointInfo | undefined {
+    const { probe } = this;
+    const rows = this.#rows;
+    if (!probe || !rows || !this.#scene || !where) this.#chosen = -1;
+    else if ('by' in where) {
+      const from = this.#chosen < 0 && where.by < 0 ? 0 : this.#chosen;
+      this.#chosen = (from + where.by + probe.batch) % probe.batch;
+    } else this.#chosen = this.#nearest(where);
+    this.#animate();
+    return this.#chosen < 0 ? undefined : this.#describe(probe!, rows!);
+  }
+
+  #nearest({ x, y }: { x: number; y: number }): number {
+    const { width, height, only } = this.look;
+    const m = cameraMatrix(this.#camera());
+    const reach = 0.035 * Math.min(width, height);
+    let best = { b: -1, score: Infinity };
+    for (let b = 0; b < this.#points.length / 3; b++) {
+      if (only >= 0 && this.#scene!.symbols[b] !== only) continue;
+      const at = onScreen(m, this.#points, b);
+      const distance = Math.hypot((at.x - x) * width, (at.y - y) * height);
+      const score = distance + 0.5 * reach * at.w;
+      if (distance <= reach && score < best.score) best = { b, score };
+    }
+    return best.b;
+  }
+
+  #describe(probe: Probe, { tokens }: Rows): PointInfo {
+    const { layer, position, level } = fit(this.look, probe, this.shape);
+    const { s, L } = this.shape;
+    const d = s ** L;
+    const sentence = this.#chosen;
+    const span = probe.layers[layer].spans[position];
+    return {
+      sentence,
+      tokens: [...tokens.subarray(sentence * d, (sentence + 1) * d)],
+      ...span,
+      level,
+      symbol: this.#scene!.symbols[sentence],
+      node: nodeOver(s, level, span),
+      point: [...this.#points.subarray(3 * sentence, 3 * sentence + 3)],
+    };
+  }
+
   /** The run's device goes: what was read stays to be seen, on a device of the viewer's own. */
   async detach(): Promise<void> {
     this.#program = undefined;
@@ -178,7 +207,10 @@ export class Viewer {
     const layer = probe.layers[shown.layer];
     if (!rows || !layer || !rows.data[shown.layer].length) return;
     const name = `${shown.layer},${shown.position}`;
-    if (name !== this.#shown) this.#pca.forget();
+    if (name !== this.#shown) {
+      this.#pca.forget();
+      this.#chosen = -1;
+    }
     this.#shown = name;
     const { units, positions } = layer;
     const part = {
@@ -189,17 +221,20 @@ export class Viewer {
       stride: positions * units,
     };
     const cloud = this.#pca.fit(part);
-    const { symbols, kinds } = coloursAt(rows, probe, this.shape, shown, positions);
+    const { symbols, kinds } = coloursAt(rows, probe, this.shape, shown.level, layer.spans[shown.position]);
     this.#renderer ??= await this.#makeRenderer();
     const direct = this.#program instanceof GpuProgram && this.#runs !== undefined;
     const scene: Scene = { cloud, rows: part, symbols, kinds };
     if (direct) scene.buffer = (this.#program as GpuProgram).binding(layer.tensor);
+    this.#scene = scene;
+    this.#points = projected(scene);
     this.#renderer?.show(scene);
     this.tell({
       layers: probe.layers.map(({ name, positions, units }) => ({ name, positions, units })),
       step,
       shown,
       variance: cloud.variance,
+      within: varianceWithin(part, symbols, kinds),
       kinds,
       problem: this.#renderer?.problem,
       drawn: this.#renderer?.kind === '2d' ? '2d' : direct ? 'buffer' : 'upload',
@@ -251,11 +286,15 @@ export class Viewer {
     });
   }
 
+  #camera(): Camera {
+    const { yaw, pitch, zoom, background, width, height, only } = this.look;
+    const distance = 3.6 / zoom;
+    return { yaw: yaw + this.#turned, pitch, distance, background, width, height, only, chosen: this.#chosen };
+  }
+
   async #draw(): Promise<void> {
-    const { yaw, pitch, zoom, background, width, height } = this.look;
-    const camera: Camera = { yaw: yaw + this.#turned, pitch, distance: 3.6 / zoom, background, width, height };
     try {
-      await this.#renderer?.draw(camera);
+      await this.#renderer?.draw(this.#camera());
     } catch {
       this.#setRenderer(undefined); // its device is gone; the next look makes another
     }
@@ -274,19 +313,17 @@ function fit(
   return { layer: k, position: p, level: Math.min(Math.max(0, level), L) };
 }
 
-/** The symbol of each sentence that lies above (or first below) what a position of a layer sees. */
+/** The symbol of each sentence that the grammar has over what a position of a layer sees. */
 function coloursAt(
   { symbols, tokens }: Rows,
   { batch }: Probe,
   { v, n, s, L }: Shape,
-  { position, level }: { position: number; level: number },
-  positions: number,
+  level: number,
+  span: Span,
 ): { symbols: Uint32Array; kinds: number } {
   const d = s ** L;
   const nodes = (d - 1) / (s - 1);
-  // A position covers d / positions tokens; one position that is left of several stands for the predicted token's end.
-  const token = d % positions === 0 ? position * (d / positions) : position;
-  const place = Math.floor((positions === 1 ? d - 1 : token) / s ** level);
+  const place = nodeOver(s, level, span);
   const depth = L - level;
   const at = (s ** depth - 1) / (s - 1) + place;
   const found = Uint32Array.from({ length: batch }, (_, b) =>

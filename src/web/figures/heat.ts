@@ -1,6 +1,6 @@
 /** Small maps of numbers: attention (from 0), or filters (about 0), as squares with a caption and a text of what they show. */
 import { pageTheme } from '../../analysis/figures/theme.js';
-import type { LookInfo } from '../cloud/viewer.js';
+import type { LookInfo } from '../cloud/look.js';
 import { h, svg } from '../dom.js';
 
 export function heatMap(map: NonNullable<LookInfo['map']>, { v }: { v: number }): Element[] {

@@ -1,9 +1,11 @@
 import type { MeasureRecord } from '../../core/records.js';
-import type { Look, LookInfo } from '../cloud/viewer.js';
+import type { Look, LookInfo, Pick } from '../cloud/look.js';
 import { symbolColour } from '../colours.js';
 import { labelsOf } from '../curveData.js';
 import { h, throttle, uniqueId } from '../dom.js';
 import { heatMap } from '../figures/heat.js';
+import { invarianceTable } from '../figures/invariance.js';
+import { describePart, drawPart } from '../figures/sentencePart.js';
 import type { Page, View, ViewSpec } from '../page.js';
 import { shapeOf } from '../setting.js';
 import type { Trainee } from '../trainee.js';
@@ -61,7 +63,9 @@ class Stage {
   readonly element: HTMLElement;
   readonly #frame: HTMLElement;
   readonly #facts = h('p', { class: 'hint', role: 'status' });
-  readonly #legend = h('ul', { class: 'symbols', 'aria-label': 'Symbols' });
+  readonly #legend = h('ul', { class: 'symbols', 'aria-label': 'Symbols: press one to see it alone' });
+  readonly #part = h('div', { class: 'part' });
+  readonly #partWords = h('p', { class: 'visually-hidden', role: 'status' });
   readonly #choices = h('div', { class: 'fields' });
   readonly #invariance = h('div', { class: 'table-scroll', tabindex: '0', role: 'group' });
   readonly #measuredAt = h('p', { class: 'hint' });
@@ -71,6 +75,9 @@ class Stage {
   #look: Look;
   #info: LookInfo | undefined;
   #choicesFor = '';
+  #pickedIn = ''; // what was shown when a point was marked
+  #picks = 0;
+  #fixed = false; // the marked point was chosen, not only pointed at
   #measured = '';
 
   constructor(
@@ -92,14 +99,17 @@ class Stage {
       width: 2,
       height: 2,
       background: [1, 1, 1],
+      only: -1,
     };
     this.#frame = h('div', {
       class: 'stage',
       tabindex: '0',
-      role: 'group',
-      'aria-label': `Cloud of activations of ${label}: arrow keys turn it, plus and minus zoom`,
+      role: 'application',
+      'aria-roledescription': 'cloud of points',
+      'aria-label': `Activations of ${label}: arrow keys turn the cloud, plus and minus zoom, N and P walk its points, Escape leaves them`,
       onkeydown: (event: KeyboardEvent) => this.#onKey(event),
       onpointerdown: (event: PointerEvent) => this.#drag(event),
+      onpointermove: (event: PointerEvent) => this.#hover(event),
     });
     this.#frame.append(h('p', { class: 'empty' }, 'Appears with the first step of training.'));
     this.#turn = h('input', {
@@ -115,6 +125,8 @@ class Stage {
       this.#choices,
       this.#frame,
       h('div', { class: 'below' }, this.#legend, h('label', { class: 'choice' }, this.#turn, 'turn')),
+      this.#part,
+      this.#partWords,
       this.#facts,
       this.#measuredAt,
       this.#invariance,
@@ -135,6 +147,7 @@ class Stage {
         tell: (info) => this.#take(info),
       };
     };
+    void this.#pick(undefined);
     this.refresh();
   }
 
@@ -160,7 +173,12 @@ class Stage {
     const key = `${step},${count(step)}`;
     if (key === this.#measured) return;
     this.#measured = key;
-    this.#invariance.replaceChildren(invarianceTable(measured.filter((r) => r.step === step)));
+    this.#invariance.replaceChildren(
+      invarianceTable(
+        measured.filter((r) => r.step === step),
+        /^h/.test(this.trainee.experiment.model.kind),
+      ),
+    );
     this.#measuredAt.textContent =
       step === undefined
         ? 'Sensitivity to synonyms is measured at every evaluation.'
@@ -177,18 +195,30 @@ class Stage {
       upload: 'drawn by WebGPU',
       '2d': 'drawn on the processor: no WebGPU here',
     }[drawn];
-    this.#facts.textContent = `Step ${step.toLocaleString('en')}: three directions hold ${percent}% of the variance; ${info.problem ? `not drawn: ${info.problem}` : by}.`;
+    const { within } = info;
+    const inside = Number.isFinite(within) ? `, ${Math.round(100 * within)}% of it lies within the colours` : '';
+    this.#facts.textContent = `Step ${step.toLocaleString('en')}: three directions hold ${percent}% of the variance${inside}; ${info.problem ? `not drawn: ${info.problem}` : by}.`;
+    const at = JSON.stringify(shown);
+    if (at !== this.#pickedIn) void this.#pick(undefined);
+    this.#pickedIn = at;
     const key = JSON.stringify([layers, shown, kinds]);
     if (key !== this.#choicesFor) {
       this.#choicesFor = key;
       this.#showChoices();
       this.#legend.replaceChildren(
         ...Array.from({ length: kinds }, (_, a) => {
-          const chip = h('li', {}, String(a));
+          const chip = h('button', { type: 'button', 'aria-pressed': String(a === this.#look.only) }, a);
+          chip.setAttribute('aria-label', `Symbol ${a} alone`);
           chip.style.backgroundColor = symbolColour(a, kinds);
-          return chip;
+          chip.addEventListener('click', () => {
+            this.#choose({ only: this.#look.only === a ? -1 : a });
+            for (const [k, each] of this.#legend.querySelectorAll('button').entries())
+              each.setAttribute('aria-pressed', String(k === this.#look.only));
+          });
+          return h('li', {}, chip);
         }),
       );
+      if (this.#look.only >= kinds) this.#choose({ only: -1 });
     }
     this.#map.replaceChildren(...(info.map ? heatMap(info.map, this.trainee.experiment.grammar) : []));
   }
@@ -259,20 +289,57 @@ class Stage {
       '=': { zoom: Math.min(4, zoom * 1.15) },
       '-': { zoom: Math.max(0.4, zoom / 1.15) },
     };
-    if (!(event.key in turns)) return;
+    const walks: Record<string, Pick | undefined> = { n: { by: 1 }, p: { by: -1 }, Escape: undefined };
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (event.ctrlKey || event.metaKey || event.altKey || !(key in turns || key in walks)) return;
     event.preventDefault();
-    this.#choose(turns[event.key]);
+    if (key in turns) this.#choose(turns[key]);
+    else {
+      this.#fixed = walks[key] !== undefined;
+      void this.#pick(walks[key]);
+    }
   }
+
+  /** Marks a point and shows the part of a sentence that it stands for. */
+  async #pick(where: Pick | undefined): Promise<void> {
+    const pick = ++this.#picks;
+    const found = await this.trainee.pick(where).catch(() => undefined);
+    if (pick !== this.#picks) return; // another one was asked for meanwhile
+    const hint = 'Point at the cloud, or press N in it, to see what a point stands for.';
+    this.#part.replaceChildren(
+      found ? drawPart(found, shapeOf(this.trainee.experiment)) : h('p', { class: 'hint' }, hint),
+    );
+    this.#partWords.textContent = found ? describePart(found) : '';
+    this.#partWords.setAttribute('aria-live', this.#fixed ? 'polite' : 'off');
+    if (!found) this.#fixed = false;
+    this.#frame.dispatchEvent(new CustomEvent('part', { detail: found }));
+  }
+
+  #hover(event: PointerEvent): void {
+    if (event.buttons || event.pointerType === 'touch' || this.#fixed) return;
+    this.#pointed = { x: event.offsetX / this.#frame.clientWidth, y: event.offsetY / this.#frame.clientHeight };
+    this.#soon();
+  }
+  #pointed: Pick | undefined;
+  readonly #soon = throttle(() => void this.#pick(this.#pointed), 15);
 
   #drag(down: PointerEvent): void {
     const { yaw, pitch } = this.#look;
     this.#frame.setPointerCapture(down.pointerId);
-    const move = (event: PointerEvent) =>
+    let far = 0;
+    const move = (event: PointerEvent) => {
+      far = Math.max(far, Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY));
       this.#choose({
         yaw: yaw - (event.clientX - down.clientX) / 120,
         pitch: Math.min(1.5, Math.max(-1.5, pitch + (event.clientY - down.clientY) / 120)),
       });
-    const up = () => {
+    };
+    const up = (event: PointerEvent) => {
+      // A press without a move chooses the point there, or none.
+      if (far < 4 && event.type === 'pointerup') {
+        this.#fixed = true;
+        void this.#pick({ x: down.offsetX / this.#frame.clientWidth, y: down.offsetY / this.#frame.clientHeight });
+      }
       this.#frame.removeEventListener('pointermove', move);
       this.#frame.removeEventListener('pointerup', up);
       this.#frame.removeEventListener('pointercancel', up);
@@ -287,47 +354,4 @@ class Stage {
 function colourOf(element: Element): [number, number, number] {
   const [r = 255, g = 255, b = 255] = (getComputedStyle(element).backgroundColor.match(/[\d.]+/g) ?? []).map(Number);
   return [r / 255, g / 255, b / 255];
-}
-
-/** (1 - S_rule) / (1 - S_symbol) by layer and level, mean over replicas. */
-function invarianceTable(records: readonly MeasureRecord[]): HTMLElement {
-  const mean = (name: string, layer: number, level: number) => {
-    const found = records.filter((r) => r.name === name && r.layer === layer && r.level === level);
-    return found.reduce((sum, r) => sum + r.value, 0) / found.length;
-  };
-  const layers = [...new Set(records.map((r) => r.layer!))].sort((a, b) => b - a);
-  const levels = [...new Set(records.map((r) => r.level!))].sort((a, b) => a - b);
-  if (!records.length) return h('span');
-  return h(
-    'table',
-    { class: 'heat' },
-    h(
-      'thead',
-      {},
-      h(
-        'tr',
-        {},
-        h('th', { scope: 'col' }, 'layer'),
-        ...levels.map((level) => h('th', { scope: 'col' }, `level ${level}`)),
-      ),
-    ),
-    h(
-      'tbody',
-      {},
-      ...layers.map((layer) =>
-        h(
-          'tr',
-          {},
-          h('th', { scope: 'row' }, String(layer)),
-          ...levels.map((level) => {
-            const ratio = (1 - mean('S_rule', layer, level)) / (1 - mean('S_symbol', layer, level));
-            const cell = h('td', {}, Number.isFinite(ratio) ? ratio.toFixed(2) : '-');
-            const part = Math.min(1, Math.max(0, Number.isFinite(ratio) ? ratio : 0));
-            cell.style.backgroundColor = `color-mix(in oklab, var(--look) ${Math.round(55 * part)}%, var(--rhm-paper))`;
-            return cell;
-          }),
-        ),
-      ),
-    ),
-  );
 }
