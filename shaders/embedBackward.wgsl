@@ -28,6 +28,18 @@ struct Params {
 
 var<workgroup> partial: array<Value, 2u * THREADS>;
 
+// Adds the parts of both halves of `partial` by halves; all threads call it.
+fn meet(tid: u32, part: u32) {
+  for (var half = PARTS / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (part < half) {
+      partial[tid] += partial[tid + half * GROUP];
+      partial[THREADS + tid] += partial[THREADS + tid + half * GROUP];
+    }
+  }
+  workgroupBarrier();
+}
+
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid: u32) {
   let c = wid.x * QUADS + tid % QUADS;
@@ -78,28 +90,14 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   // Parts meet two sums at a time; A and M first, which all need.
   partial[tid] = all;
   partial[THREADS + tid] = masked;
-  for (var half = PARTS / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (part < half) {
-      partial[tid] += partial[tid + half * GROUP];
-      partial[THREADS + tid] += partial[THREADS + tid + half * GROUP];
-    }
-  }
-  workgroupBarrier();
+  meet(tid, part);
   let mean = partial[tid % GROUP] / f32(p.v);
   let constant = partial[THREADS + tid % GROUP] * inverseSqrt(f32(p.v));
 #for s < PAIRS
   workgroupBarrier();
   partial[tid] = sum{s}_0;
   partial[THREADS + tid] = sum{s}_1;
-  for (var half = PARTS / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (part < half) {
-      partial[tid] += partial[tid + half * GROUP];
-      partial[THREADS + tid] += partial[THREADS + tid + half * GROUP];
-    }
-  }
-  workgroupBarrier();
+  meet(tid, part);
   if (part < 2u && c < p.width && u0 + {s}u * 2u + part < p.v) {
     var y = partial[part * THREADS + tid % GROUP];
     if (WHITENED) { y = fma(Value(c1), y - mean, constant); }
