@@ -97,22 +97,39 @@ function create(config: Config, shape: ModelShape): Model {
       position: program.parameter('position'),
       output: x,
     });
+    // q, k and v of all positions are one product, [B T, C] x [C, 3 C]. The last block needs q at the last position alone.
+    const projections = (last: boolean) =>
+      last
+        ? [projection('kv', batch * T, C, 2 * C, 0, 1), projection('q', batch, 0, C, T - 1, T)]
+        : [projection('qkv', batch * T, 0, 3 * C, 0, 1)];
+    /** Columns of q, k, v for every `every`-th position from `from` on, as views of input, weight and output. */
+    function projection(name: string, rows: number, column: number, columns: number, from: number, every: number) {
+      return {
+        name,
+        rows,
+        columns,
+        input: (tensor: Tensor) => ({ tensor, offset: from * C, row: every * C }), // [B, T, C]
+        weight: (tensor: Tensor) => ({ tensor, offset: column, row: 3 * C }), // [C, 3 C]
+        output: (tensor: Tensor) => ({ tensor, offset: from * 3 * C + column, row: every * 3 * C }), // [B, T, 3 C]
+      };
+    }
     const blocks: { x: Tensor; qkv: Tensor; mixed: Tensor; logsumexp: Tensor; last: boolean }[] = [];
     const hidden: Forward['hidden'] = [];
     for (let k = 0; k < depth; k++) {
       const last = k === depth - 1; // only the last position is read out: one query is enough there
       const queries = last ? 1 : T;
       const qkv = plan.activation(`blocks.${k}.qkv`, [batch, T, 3 * C]);
-      matmul(plan, {
-        label: `blocks.${k}.qkv`,
-        m: batch * T,
-        n: 3 * C,
-        k: C,
-        a: { tensor: x },
-        b: { tensor: program.parameter(`blocks.${k}.qkv`) },
-        c: { tensor: qkv },
-        scale,
-      });
+      for (const part of projections(last))
+        matmul(plan, {
+          label: `blocks.${k}.${part.name}`,
+          m: part.rows,
+          n: part.columns,
+          k: C,
+          a: part.input(x),
+          b: part.weight(program.parameter(`blocks.${k}.qkv`)),
+          c: part.output(qkv),
+          scale,
+        });
       const mixed = plan.activation(`blocks.${k}.mixed`, [batch, queries, C]);
       const logsumexp = plan.activation(`blocks.${k}.logsumexp`, [batch, heads, queries]);
       attention(plan, {
@@ -216,29 +233,32 @@ function create(config: Config, shape: ModelShape): Model {
           causal: false,
           lastQueryOnly: block.last,
         });
-        matmul(plan, {
-          label: `blocks.${k}.qkv gradient`,
-          form: 'TN',
-          m: C,
-          n: 3 * C,
-          k: batch * T,
-          a: { tensor: block.x },
-          b: { tensor: dQkv },
-          c: { tensor: program.gradient(`blocks.${k}.qkv`) },
-          scale,
-        });
         dOut = plan.activation(`blocks.${k}.dInput`, [batch, T, C]);
-        matmul(plan, {
-          label: `blocks.${k}.qkv input gradient`,
-          form: 'NT',
-          m: batch * T,
-          n: C,
-          k: 3 * C,
-          a: { tensor: dQkv },
-          b: { tensor: program.parameter(`blocks.${k}.qkv`) },
-          c: { tensor: dOut },
-          scale,
-        });
+        for (const [index, part] of projections(block.last).entries()) {
+          matmul(plan, {
+            label: `blocks.${k}.${part.name} gradient`,
+            form: 'TN',
+            m: C,
+            n: part.columns,
+            k: part.rows,
+            a: part.input(block.x),
+            b: part.output(dQkv),
+            c: part.weight(program.gradient(`blocks.${k}.qkv`)),
+            scale,
+          });
+          matmul(plan, {
+            label: `blocks.${k}.${part.name} input gradient`,
+            form: 'NT',
+            m: part.rows,
+            n: C,
+            k: part.columns,
+            a: part.output(dQkv),
+            b: part.weight(program.parameter(`blocks.${k}.qkv`)),
+            c: part.input(dOut),
+            scale,
+            accumulate: index > 0,
+          });
+        }
       }
       columnSum(plan, {
         label: 'position gradient',
