@@ -1,5 +1,5 @@
 /** Sweeps through a real Redis server: workers killed, the server restarted, drained, full, refusing. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
@@ -82,6 +82,12 @@ const startSteps = (folder: string) =>
     r.type === 'start' ? [r.step ?? 0] : [],
   );
 
+/** Asks a worker to end, which it does well. */
+async function drain(worker: Started): Promise<void> {
+  worker.child.kill('SIGTERM');
+  assert.is((await worker.ended).code, 0, worker.output);
+}
+
 test('two workers, one killed mid-run, the server restarted: nothing lost, nothing twice, the bits of a local sweep', async () => {
   const spec = writeGrid('grid', { base, seeds: RUNS - 1, blocks: [{}, { base: slow, seeds: [77] }] });
   const [local, out, shared] = ['local', 'out', 'shared'].map((name) => join(scratch, name));
@@ -108,8 +114,7 @@ test('two workers, one killed mid-run, the server restarted: nothing lost, nothi
   assert.ok(steps.length > 1 && steps.at(-1)! > 0, `it was continued from a checkpoint: started at ${steps}`);
 
   const survivor = workers.find((w) => w !== unlucky)!;
-  survivor.child.kill('SIGTERM');
-  assert.is((await survivor.ended).code, 0, survivor.output);
+  await drain(survivor);
   await assertEmpty();
   const again = await submit(spec, out).ended;
   assert.equal(
@@ -129,9 +134,9 @@ test('SIGTERM: what is at work is saved and handed back, another worker continue
   const ended = await first.ended;
   assert.is(ended.code, 0, ended.output);
   assert.equal([lastLine(ended.output).trained, lastLine(ended.output).handedBack], [0, 1]);
-  const second = work('--idle-seconds', '2');
+  const second = work();
   assert.is((await submission.ended).code, 0, submission.output);
-  assert.is((await second.ended).code, 0, second.output);
+  await drain(second);
   const { run } = JSON.parse(submission.output.split('\n').find((l) => l.includes('"type":"run"'))!);
   const steps = startSteps(join(out, 'runs', run));
   assert.ok(steps.length === 2 && steps[0] === 0 && steps[1] > 0, `started at ${steps}`);
@@ -197,9 +202,10 @@ test('TLS: refused while the certificate is not trusted, used once it is', async
     const env = { RHM_QUEUE: secure.url, NODE_EXTRA_CA_CERTS: file('loopback.crt') };
     const out = join(scratch, 'tls');
     const submission = startRhm(['sweep', 'submit', writeGrid('tls', { base, seeds: 2 }), '--out', out], env);
-    const worker = await rhm(['sweep', 'work', '--executor', 'wasm', '--idle-seconds', '3'], { env });
-    assert.is(worker.code, 0, worker.stderr);
+    const worker = startRhm(['sweep', 'work', '--executor', 'wasm', '--threads', '1'], env);
+    running.push(submission, worker);
     assert.is((await submission.ended).code, 0, submission.output);
+    await drain(worker);
     assert.match(submission.output, /2 of 2 runs are complete/);
   } finally {
     await secure.stop();
@@ -216,16 +222,41 @@ test('a run that can never be trained is set aside with its error; the rest goes
   });
   const out = join(scratch, 'poison');
   const submission = submit(spec, out, '--tries', '2');
-  const worker = work('--idle-seconds', '4');
+  const worker = work();
   const { code, output } = await submission.ended;
   assert.is(code, 1, output);
   const end = lastLine(output);
   assert.equal([end.trained, end.failed.length], [1, 1]);
   assert.match(end.failed[0].error, /memory|MiB|GiB/i);
-  assert.is((await worker.ended).code, 0, worker.output);
+  await drain(worker);
   const status = JSON.parse((await rhm(['sweep', 'status', out, '--json'])).stdout);
   assert.equal([status.done, status.failed], [1, 1]);
   assert.is(status.runs[0].why, end.failed[0].error);
+});
+
+test('a worker with nothing to do ends after the time it is given', async () => {
+  const ended = await work('--idle-seconds', '0.5').ended;
+  assert.is(ended.code, 0, ended.output);
+  assert.equal(lastLine(ended.output), { type: 'end', trained: 0, failed: 0, handedBack: 0 });
+});
+
+test('runs that wait together train side by side, to the same bits', async () => {
+  const spec = writeGrid('packed', { base, seeds: 4 });
+  const [out, alone] = [join(scratch, 'packed'), join(scratch, 'packed-alone')];
+  const detached = await submit(spec, out, '--detach').ended;
+  assert.is(detached.code, 0, detached.output);
+  const worker = work('--pack', '4');
+  const submission = await submit(spec, out).ended;
+  assert.is(submission.code, 0, submission.output);
+  await drain(worker);
+  const whole = await rhm(['sweep', 'run', spec, '--out', alone, '--executor', 'wasm', '--threads', '1']);
+  assert.is(whole.code, 0, whole.stderr);
+  assertSameRuns(out, alone, 4);
+  const together = readdirSync(join(out, 'runs')).filter((run) =>
+    /"together":[2-4]/.test(readFileSync(join(out, 'runs', run, 'records.jsonl'), 'utf8')),
+  );
+  assert.ok(together.length >= 2, 'at least two were packed');
+  await assertEmpty();
 });
 
 test('no output held a password', () => {

@@ -37,11 +37,6 @@ export function addSweep(program: Command, io: CommandContext): void {
     .option('--out <dir>', 'store of runs (default: out/sweep-<name>)')
     .option('--tries <n>', 'set a run aside when this many workers died of it', integer(1, 1000), 3)
     .option('--retry-failed', 'train again what was set aside')
-    .option(
-      '--pack <n>',
-      'replicas side by side in one plan at most (default: what pays on the executor)',
-      integer(1, 4096),
-    )
     .option('--shard <i/N>', 'only part i of N of the grid, i from 0', shard)
     .action((file: string, options: RunOptions, command: Command) => sweepRun(io, file, options, command));
 

@@ -74,6 +74,7 @@ export async function sweepWork(io: CommandContext, options: WorkCommandOptions,
     const result = await workOnQueue(connection, {
       startWorker: workerStarter(io, options, (executor) => io.log(`working for ${connection.shown} on ${executor}`)),
       workers: options.workers,
+      replicas: options.pack,
       openFolder: io.platform.openFolder,
       shared: options.shared,
       lockMs: options.lockSeconds * 1000,

@@ -12,7 +12,6 @@ import { type WorkerOptions, workerStarter } from './workers.js';
 export interface RunOptions extends WorkerOptions {
   out?: string;
   tries: number;
-  pack?: number;
   retryFailed?: boolean;
   shard?: Shard;
   json?: boolean;

@@ -17,6 +17,7 @@ export const isolations = ['process', 'thread', 'none'] as const;
 export interface WorkerOptions extends ComputeOptions {
   workers: number;
   isolate?: (typeof isolations)[number];
+  pack?: number;
   stallSeconds: number;
   checkpointSeconds: number;
 }
@@ -29,6 +30,11 @@ export function addWorkerOptions(command: Command): Command {
         '--isolate <kind>',
         'workers are processes, which a hanging driver cannot hold up, threads, or none: this thread',
       ).choices(isolations),
+    )
+    .option(
+      '--pack <n>',
+      'replicas side by side in one plan at most (default: what pays on the executor)',
+      integer(1, 4096),
     )
     .option('--stall-seconds <n>', 'end a worker that gives no sign of life for this long', number(1, 1e6), 300)
     .option('--checkpoint-seconds <n>', 'time between checkpoints of a run', number(0), 30);

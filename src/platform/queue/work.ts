@@ -3,15 +3,17 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Job, Worker } from 'bullmq';
-import type { SweepWorker } from '../../sweep/chunk.js';
+import type { RunOutcome, SweepWorker } from '../../sweep/chunk.js';
 import { files, type RunFolder } from '../../training/folder.js';
 import { PREFIX, QUEUE, type QueueConnection } from './connect.js';
+import { Packs } from './packs.js';
 import type { RunJob } from './submit.js';
 import { getFiles, keysOf, putPartial, putResult, type RunFileData, uncollectedBytes } from './transfer.js';
 
 export interface WorkOptions {
   startWorker: (index: number) => Promise<SweepWorker>;
-  workers?: number; // runs at once; default 1
+  workers?: number; // at once; default 1
+  replicas?: number; // side by side on a worker at most; default: what pays on its executor
   openFolder: (folder: string) => Promise<RunFolder>;
   /** A folder that the other machines see too: a run whose worker died is continued elsewhere from its last checkpoint. */
   shared?: string;
@@ -49,22 +51,24 @@ export async function workOnQueue(connection: QueueConnection, options: WorkOpti
 }
 
 class Crew {
-  readonly #idle: SweepWorker[] = [];
+  readonly #packs: Packs;
   readonly #result: WorkResult = { trained: 0, failed: 0, handedBack: 0 };
   readonly #scratch = join(tmpdir(), `rhm-queue-${process.pid}-${crypto.randomUUID().slice(0, 8)}`);
-  #started = 0;
   #busy = 0;
   #lastAt = Date.now();
 
   constructor(
     readonly connection: QueueConnection,
     readonly options: WorkOptions,
-  ) {}
+  ) {
+    const { startWorker, workers = 1, replicas, stallMs = 300_000, signal, checkpointMs } = options;
+    this.#packs = new Packs({ startWorker, workers, replicas, stallMs, hooks: { signal, checkpointMs } });
+  }
 
   async go(): Promise<WorkResult> {
-    const { workers = 1, lockMs = 30_000, tries = 3, idleMs = Number.POSITIVE_INFINITY, signal } = this.options;
+    const { lockMs = 30_000, tries = 3, idleMs = Number.POSITIVE_INFINITY, signal } = this.options;
     const { bullmq } = this.connection;
-    this.#idle.push(await this.options.startWorker(this.#started++)); // nothing to compute on: said before any run is taken
+    const atOnce = await this.#packs.open();
     let fatal: unknown;
     const worker: Worker<RunJob> = new bullmq.Worker<RunJob>(
       QUEUE,
@@ -80,7 +84,7 @@ class Crew {
       {
         connection: this.connection.redis,
         prefix: PREFIX,
-        concurrency: workers,
+        concurrency: atOnce,
         lockDuration: lockMs,
         stalledInterval: Math.max(1000, lockMs / 2),
         maxStalledCount: tries - 1,
@@ -96,7 +100,7 @@ class Crew {
       fatal = error;
     }
     await worker.close(); // waits for what is at work: the signal makes it hand back
-    await Promise.all(this.#idle.map((idle) => idle.close().catch(() => {})));
+    await this.#packs.close();
     await rm(this.#scratch, { recursive: true, force: true });
     if (fatal !== undefined) throw fatal;
     return this.#result;
@@ -140,39 +144,14 @@ class Crew {
     }
   }
 
-  /** One run on a free worker; a worker that dies is replaced at the next run. */
-  async #train(job: Job<RunJob>, location: string) {
+  #train(job: Job<RunJob>, folder: string): Promise<RunOutcome> {
     const { hash, experiment } = job.data;
-    const { signal, checkpointMs, stallMs = 300_000 } = this.options;
-    const worker = this.#idle.pop() ?? (await this.options.startWorker(this.#started++));
-    let sign = Date.now();
     let told = 0;
-    const watch = setInterval(
-      () => {
-        if (Date.now() - sign > stallMs) worker.kill?.();
-      },
-      Math.min(1000, stallMs / 4),
-    );
-    try {
-      const [outcome] = await worker.train([{ hash, experiment, folder: location }], {
-        signal,
-        checkpointMs,
-        onProgress(progress) {
-          sign = Date.now();
-          if (sign - told < PROGRESS_MS) return;
-          told = sign;
-          void job.updateProgress({ ...progress }).catch(() => {});
-        },
-      });
-      this.#idle.push(worker);
-      return outcome;
-    } catch (error) {
-      if (worker.kill) worker.kill();
-      else void worker.close().catch(() => {});
-      throw error;
-    } finally {
-      clearInterval(watch);
-    }
+    return this.#packs.train({ hash, experiment, folder }, (progress) => {
+      if (Date.now() - told < PROGRESS_MS) return;
+      told = Date.now();
+      void job.updateProgress({ ...progress }).catch(() => {});
+    });
   }
 
   #failed(job: Job<RunJob> | undefined, error: Error): void {
