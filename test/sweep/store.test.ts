@@ -1,0 +1,92 @@
+/** The store on disk: who may work in a run's folder, what the index survives. */
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { FolderBusyError } from '../../src/core/errors.js';
+import { openRunFolder } from '../../src/platform/nodeFolder.js';
+import { openSweepFolder } from '../../src/platform/sweepFolder.js';
+import { foldIndex, indexLines } from '../../src/sweep/store.js';
+
+const test = suite('store of a sweep');
+const scratch = mkdtempSync(join(tmpdir(), 'rhm-store-'));
+test.after(() => rmSync(scratch, { recursive: true, force: true }));
+
+test('another machine’s process holds a folder while its lock is touched, and no longer', async () => {
+  const store = openSweepFolder(join(scratch, 'locks'));
+  const folder = store.location('abc');
+  mkdirSync(folder, { recursive: true });
+  const lock = join(folder, 'run.lock');
+  writeFileSync(lock, JSON.stringify({ pid: 17, host: 'elsewhere', started: '1' }));
+  assert.is(await store.holder('abc'), 'process 17 on elsewhere');
+  assert.throws(
+    () => openRunFolder(folder),
+    (error: unknown) => error instanceof FolderBusyError && /process 17 on elsewhere/.test(error.message),
+  );
+  const before = new Date(Date.now() - 10 * 60_000);
+  utimesSync(lock, before, before);
+  assert.is(await store.holder('abc'), undefined);
+  const open = openRunFolder(folder);
+  assert.match((await store.holder('abc'))!, new RegExp(`process ${process.pid} on `));
+  await open.release();
+  assert.is(await store.holder('abc'), undefined);
+});
+
+test('many processes append to one index: no line is lost or mixed', async () => {
+  const directory = join(scratch, 'index');
+  const store = openSweepFolder(directory);
+  // Each appends as the store does, 300 times, a line of 100 to 3000 characters.
+  const script = `
+    const { appendFileSync } = require('node:fs');
+    const [file, who] = process.argv.slice(1);
+    for (let i = 0; i < 300; i++)
+      appendFileSync(file, '\\n' + JSON.stringify({ run: who + '-' + i, state: 'done', at: i, name: who.repeat(100 + (i * 37) % 2900) }) + '\\n');`;
+  const ends = ['a', 'b', 'c', 'd'].map(
+    (who) =>
+      new Promise((done) =>
+        spawn(process.execPath, ['-e', script, join(directory, 'index.jsonl'), who]).on('exit', done),
+      ),
+  );
+  for (let i = 0; i < 100; i++) await store.note([{ run: `me-${i}`, state: 'waiting', at: i }]);
+  assert.equal(await Promise.all(ends), [0, 0, 0, 0]);
+  const entries = await store.read();
+  assert.is(entries.size, 4 * 300 + 100);
+  for (const who of ['a', 'b', 'c', 'd'])
+    for (let i = 0; i < 300; i++) assert.is(entries.get(`${who}-${i}`)!.name, who.repeat(100 + ((i * 37) % 2900)));
+});
+
+test('an index cut off at any byte loses at most its last line, and what is appended then is read', () => {
+  const events = Array.from({ length: 6 }, (_, i) => ({
+    run: `r${i}`,
+    state: 'done' as const,
+    at: i,
+    loss: 0.25 * i,
+    step: i,
+  }));
+  const whole = indexLines(events);
+  const last = [{ run: 'last', state: 'failed' as const, at: 9, error: 'why', tries: 3 }];
+  for (let cut = 0; cut <= whole.length; cut++) {
+    const entries = foldIndex(whole.slice(0, cut) + indexLines(last));
+    const lines = whole
+      .slice(0, cut)
+      .split('\n')
+      .filter((line) => line.endsWith('}')).length;
+    assert.is(entries.size, lines + 1, `cut at ${cut}`);
+    assert.equal([entries.get('last')!.state, entries.get('last')!.error], ['failed', 'why']);
+  }
+});
+
+test('two processes that make one store agree on it', () => {
+  const directory = join(scratch, 'agree');
+  const [first, second] = [openSweepFolder(directory), openSweepFolder(directory)];
+  assert.is(first.id, second.id);
+  assert.equal(JSON.parse(readFileSync(join(directory, 'store.json'), 'utf8')), {
+    format: 'rhm sweep store',
+    version: 1,
+    id: first.id,
+  });
+});
+
+test.run();
