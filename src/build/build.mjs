@@ -126,6 +126,7 @@ async function buildPage(outdir) {
     chunkNames: 'chunks/[name]-[hash]',
   });
   await esbuild.build({ ...options, entryPoints: { elements: 'src/web/elements.ts' }, outdir });
+  copyFileSync(join(outdir, 'elements.js'), join(outdir, 'page/elements.js')); // a page folder alone is enough to embed from
   for (const file of ['index.html', 'page.css']) copyFileSync(join(source, file), join(outdir, 'page', file));
 }
 

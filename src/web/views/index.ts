@@ -1,8 +1,9 @@
 import type { ViewSpec } from '../page.js';
+import { embedView } from './embed.js';
 import { grammarView } from './grammar.js';
 import { learningView } from './learning.js';
 import { representationView } from './representation.js';
 import { takeawayView } from './takeaway.js';
 
 /** The sections of the page, from top to bottom. One line a view. */
-export const views: readonly ViewSpec[] = [grammarView, learningView, representationView, takeawayView];
+export const views: readonly ViewSpec[] = [grammarView, learningView, representationView, takeawayView, embedView];

@@ -1,0 +1,63 @@
+import { h } from '../dom.js';
+import type { Page, View, ViewSpec } from '../page.js';
+import { shapeOf } from '../setting.js';
+
+export const embedView: ViewSpec = {
+  id: 'embed',
+  title: 'Embed it',
+  about: [
+    'Both figures are custom elements in one module script, elements.js, which lies beside this page. Their styles neither leak out ' +
+      'nor in, several fit on one page, and they train in workers of their own.',
+    'They take attributes, tell events (*rhm-change*, *rhm-sentence*, *rhm-record*, *rhm-state*, *rhm-error*) and the curve has ' +
+      'start(), pause() and restart(). With src="folder" it draws a run of *rhm train* instead of training.',
+  ],
+  create: (page) => new EmbedView(page),
+};
+
+class EmbedView implements View {
+  readonly element: HTMLElement;
+  readonly #code = h('code');
+  readonly #copied = h('span', { class: 'hint', role: 'status' });
+
+  constructor(readonly page: Page) {
+    this.element = h(
+      'div',
+      {},
+      h('pre', { tabindex: '0', role: 'group', 'aria-label': 'Markup that embeds this setting' }, this.#code),
+      h(
+        'div',
+        { class: 'toolbar' },
+        h('button', { type: 'button', onclick: () => void this.#copy() }, 'Copy markup'),
+        this.#copied,
+      ),
+    );
+    this.reset();
+  }
+
+  reset(): void {
+    const { setting, experiments } = this.page;
+    const { v, m, s, L } = shapeOf(experiments[0]);
+    const seed = experiments[0].grammar.seed ?? setting.seed;
+    const script = new URL('elements.js', document.baseURI);
+    script.hash = '';
+    const json = JSON.stringify(setting).replaceAll('&', '&amp;').replaceAll("'", '&#39;').replaceAll('<', '&lt;');
+    this.#copied.textContent = '';
+    this.#code.textContent = [
+      `<script type="module" src="${script}"></script>`,
+      `<rhm-grammar v="${v}" m="${m}" s="${s}" l="${L}" seed="${seed}"></rhm-grammar>`,
+      `<rhm-learning-curve setting='${json}'></rhm-learning-curve>`,
+    ].join('\n');
+  }
+
+  update(): void {}
+
+  async #copy(): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(this.#code.textContent!);
+      this.#copied.textContent = 'Copied.';
+    } catch {
+      getSelection()?.selectAllChildren(this.#code);
+      this.#copied.textContent = 'The browser does not let the page copy: the markup is marked, press Ctrl+C.';
+    }
+  }
+}
