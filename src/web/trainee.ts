@@ -38,6 +38,7 @@ export class Trainee {
   #worker: Promise<WorkerHandle<Desk>> | undefined;
   #run: Promise<void> = Promise.resolve();
   #staged = false;
+  #restarting = false;
   #sent = false; // the worker knows of the run, and answers to what is asked
   #asked: 'go' | 'hold' | 'stop' = 'go'; // last, before that
 
@@ -67,12 +68,23 @@ export class Trainee {
 
   /** Ends the run, forgets what was kept of it and begins anew. */
   async restart(): Promise<void> {
-    await this.stop();
-    if (this.options.keep) await forget(this.name);
+    if (this.#restarting) return;
+    this.#restarting = true;
+    try {
+      await this.stop();
+      if (this.options.keep) await forget(this.name);
+    } catch (error) {
+      this.#set('stopped');
+      throw error;
+    } finally {
+      this.#restarting = false;
+    }
     this.records = [];
     this.progress = undefined;
     this.notices = [];
-    this.start();
+    // What was asked in the meantime holds.
+    this.state = 'idle';
+    this.start(this.#asked === 'hold' ? 0 : undefined);
   }
 
   /** Starts, or continues what was kept. steps: so many, then it holds. */
@@ -86,13 +98,14 @@ export class Trainee {
   }
 
   async hold(): Promise<void> {
-    if (!this.active) return;
+    if (!this.active && !this.#restarting) return;
     this.#asked = 'hold';
-    if (this.#sent) await (await this.desk()).hold();
+    if (this.#sent && !this.#restarting) await (await this.desk()).hold();
   }
 
   async go(): Promise<void> {
-    if (!this.active) this.start();
+    if (this.#restarting) this.#asked = 'go';
+    else if (!this.active) this.start();
     else {
       this.#asked = 'go';
       if (this.#sent) await (await this.desk()).go();
@@ -177,7 +190,7 @@ export class Trainee {
         progress((event: RunEvent) => this.#take(event)),
       );
       const reason = await end;
-      this.#set(reason === 'interrupted' ? 'stopped' : reason);
+      this.#set(this.#restarting ? 'starting' : reason === 'interrupted' ? 'stopped' : reason);
     } catch (error) {
       if (error instanceof WorkerError) {
         this.#worker = undefined; // the next start takes a new one

@@ -62,7 +62,7 @@ async function bothPainted(page: Page): Promise<void> {
   for (const network of [0, 1])
     for (let tries = 0; ; tries++) {
       const { pixels, colours } = await painted(page, network);
-      if (pixels > 200 && colours >= 3) break;
+      if (pixels > 60 && colours >= 2) break; // few sentences differ in so small a grammar
       assert.ok(tries < 300, `network ${network}: ${pixels} pixels painted, ${colours} colours`);
       await page.waitForTimeout(100);
     }
