@@ -123,6 +123,7 @@ async function trainMissing(
     const result = await runSweep(missing, openSweepFolder(out), {
       ...site,
       retryFailed: true,
+      checkpointMs: options.scale === 'paper' ? 120_000 : 30_000, // of hundreds of MB, where many runs train together
       signal,
       by: `process ${process.pid} on ${hostname()}`,
       onEvent(event) {
