@@ -1,4 +1,4 @@
-import { sampleComplexity, scalingExponent } from '../theory/index.js';
+import { complexityScale, sampleComplexity, scalingExponent } from '../theory/index.js';
 import { type Curve, density, families, type ModelKind, shapeName } from './curves.js';
 import {
   groupBy,
@@ -55,7 +55,7 @@ export function positionExponents(rows: readonly PositionRow[], kinds: ReadonlyM
     const estimate = exponentOf(
       usable.map((r) => ({
         m: r.shape.m,
-        offset: Math.log((1 - density(r.shape)) / r.shape.v),
+        offset: -Math.log(complexityScale(r.shape, r.ell)),
         cells: [{ units: r.units, coefficient: 1 }],
       })),
     );

@@ -1,3 +1,4 @@
+import { complexityScale } from '../theory/index.js';
 import { type Curve, density, shapeName } from './curves.js';
 import { predictedPower } from './exponents.js';
 import { crossing, groupBy, type PositionRow, type UnitOfGrammar, unitsOf } from './staircase.js';
@@ -105,7 +106,7 @@ export function invarianceExponents(
     if (new Set(usable.map((r) => r.shape.m)).size < 2) return [];
     const { series, layer, level } = group[0];
     const cells = usable.map((r) => {
-      const offset = Math.log((1 - density(r.shape)) / r.shape.v);
+      const offset = -Math.log(complexityScale(r.shape, level + 1));
       return r.units.map((u) => ({ ...u, value: u.value + offset }));
     });
     const estimate = linearStatistic(cells, slopeCoefficients(usable.map((r) => Math.log(r.shape.m))));

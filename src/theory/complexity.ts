@@ -11,11 +11,19 @@ export type Family = 'transformer' | 'cnn';
  * Source: arXiv:2505.07070.
  */
 export function sampleComplexity(shape: GrammarShape, family: Family, ell: number): number {
-  const { v, m, s, L } = checkShape(shape);
+  const { m, L } = checkShape(shape);
   checkInteger('ell', ell, 1, L, 'loss step');
-  const f = m / v ** (s - 1);
   const power = family === 'transformer' ? 2 * ell - 1 : ell === 1 ? 1 : ell + 1;
-  return (v * m ** power) / (1 - f);
+  return m ** power * complexityScale(shape, ell);
+}
+
+/**
+ * P_ell over its power of m: v / (1 - f). At the last step, ell = L, the pair's ancestor is the root: its n symbols stand for
+ * the v of the other levels, and n m / v^s for f (derived from the covariance; the same for n = v).
+ */
+export function complexityScale({ v, n, m, s, L }: GrammarShape, ell: number): number {
+  const parents = ell === L ? n : v;
+  return parents / (1 - (parents * m) / v ** s);
 }
 
 /** P_1 .. P_L. */

@@ -1,5 +1,6 @@
 import { checkInteger } from '../core/check.js';
 import type { GrammarShape, Rules } from '../core/rules.js';
+import { complexityScale } from './complexity.js';
 import { marginals, push, ruleWeights, transitions } from './marginals.js';
 
 /**
@@ -90,25 +91,29 @@ function pairOfChildren(rules: Rules, weights: Float64Array, top: number, slot: 
 }
 
 /**
- * Mean square covariance per entry predicted for random grammars with n = v, common ancestor at level ell, symbol at level h.
- * simple: (1-f) / (v^3 m^(2 ell-1-h)). Source: arXiv:2406.00048, arXiv:2505.07070.
+ * Mean square covariance per entry predicted for random grammars, common ancestor at level ell, symbol at level h.
+ * simple: (1-f) / (v^3 m^(2 ell-1-h)). Source: arXiv:2406.00048, arXiv:2505.07070. Where the ancestor is the root (ell = L), n m
+ * tuples are in use instead of v m (derived).
  */
-export function simpleMeanSquare({ v, m, s }: GrammarShape, ell: number, h = 0): number {
-  return (1 - m / v ** (s - 1)) / (v ** 3 * m ** (2 * ell - 1 - h));
+export function simpleMeanSquare(shape: GrammarShape, ell: number, h = 0): number {
+  const { v, m } = shape;
+  return 1 / (complexityScale(shape, ell) * v ** 2 * m ** (2 * ell - 1 - h));
 }
 
 /**
  * The same with finite-v corrections, within about 1-2% for v >= 10. A level-h symbol and the token lie ell-1-h and
  * ell-1 levels below the pair of children; each level multiplies the mean square by g, and the levels above
- * the ancestor add to the variance of its symbol.
+ * the ancestor add to the variance of its symbol, the root's n m tuples as much as a count without replacement varies.
  */
-export function refinedMeanSquare({ v, m, s, L }: GrammarShape, ell: number, h = 0): number {
+export function refinedMeanSquare(shape: GrammarShape, ell: number, h = 0): number {
+  const { v, n, m, s, L } = shape;
   const tuples = v ** s;
-  const f = m / v ** (s - 1);
   const g = ((v - 1) * v ** (s - 1)) / (m * (tuples - 1));
   let above = 0;
-  for (let k = 0; k <= L - ell; k++) above += g ** k;
-  return (1 - 1 / v) ** 2 * (tuples / (tuples - 1)) * ((1 - f) / (v ** 3 * m)) * above * g ** (2 * (ell - 1) - h);
+  const root = n === v ? 1 : ((tuples - n * m) * v) / ((tuples - v * m) * n);
+  for (let k = 0; k <= L - ell; k++) above += k > 0 && k === L - ell ? root * g ** k : g ** k;
+  const pair = 1 / (complexityScale(shape, ell) * v ** 2 * m);
+  return (1 - 1 / v) ** 2 * (tuples / (tuples - 1)) * pair * above * g ** (2 * (ell - 1) - h);
 }
 
 /** Variance per entry of a covariance measured on P sentences: (1-1/v)^2 / (v^2 P); simple: 1/(v^2 P). */

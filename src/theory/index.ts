@@ -1,5 +1,6 @@
 export {
   classificationComplexity,
+  complexityScale,
   type Family,
   sampleComplexities,
   sampleComplexity,

@@ -110,6 +110,18 @@ test('closed forms: mean over grammars at v=16, m=4, L=4, tokens and hidden symb
   }
 });
 
+test('closed forms with fewer roots than symbols: every level within a tenth, the root step far from the form for n = v', () => {
+  const shape = { v: 16, n: 4, m: 4, s: 2, L: 3 };
+  const grammars = 150;
+  for (let ell = 1; ell <= 3; ell++) {
+    let mean = 0;
+    for (let seed = 0; seed < grammars; seed++) mean += rmsCovariances(makeRules(shape, seed), 0)[ell] ** 2 / grammars;
+    close(mean / refinedMeanSquare(shape, ell), 1, 0.1, `ell=${ell}`);
+  }
+  const step = (n: number) => refinedMeanSquare({ ...shape, n }, 3);
+  assert.ok(step(4) > 4 * step(16), 'a quarter of the pairs are in use, each four times as often');
+});
+
 test('the refined form becomes the simple one for large v', () => {
   const shape = { v: 4000, n: 4000, m: 8, s: 2, L: 3 };
   for (const [ell, h] of [

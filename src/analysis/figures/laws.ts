@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot';
-import { sampleComplexity } from '../../theory/index.js';
+import { complexityScale, sampleComplexity } from '../../theory/index.js';
 import { lawNames } from '../collapse.js';
 import { density, families, shapeName } from '../curves.js';
 import { lossAt, predictedPower } from '../exponents.js';
@@ -17,7 +17,7 @@ export const positionsFigure: FigureSpec = {
   title: 'Where each step is learnt, against m',
   caption: ({ exponents }) => ({
     predicts:
-      'P_ell (1-f) / v grows like m^(ell+1) for a CNN (m for ell = 1) and m^(2 ell - 1) for a transformer; a locally connected net is expected to follow the transformer. Lines have the predicted slopes, heights are free.',
+      'P_ell (1-f) / v grows like m^(ell+1) for a CNN (m for ell = 1) and m^(2 ell - 1) for a transformer; a locally connected net is expected to follow the transformer. Lines have the predicted slopes, heights are free. At the last step n stands for v and n m / v^s for f.',
     measured:
       exponents.map((e) => `${e.series}, ell=${e.ell}: ${showPower(e.estimate)}`).join('; ') || 'one value of m only.',
   }),
@@ -25,7 +25,7 @@ export const positionsFigure: FigureSpec = {
     const rows = analysis.positions.filter((p) => density(p.shape) < 1);
     if (!rows.length) return undefined;
     const looks = seriesLooks(analysis.kinds, canvas.theme);
-    const scaled = (r: (typeof rows)[0], P: number) => (P * (1 - density(r.shape))) / r.shape.v;
+    const scaled = (r: (typeof rows)[0], P: number) => P / complexityScale(r.shape, r.ell);
     const panels = groupBy(rows, (r) => String(r.ell)).map((group): Panel => {
       const points = groupBy(group, (r) => r.series).map((own) => ({
         look: looks.get(own[0].series)!,
