@@ -13,6 +13,7 @@ import { type Progress, type RunMoment, train } from '../training/loop.js';
 import { rulesOf } from '../training/members.js';
 import type { Look, LookInfo, Pick, PointInfo, Shape } from './cloud/look.js';
 import { addProbe } from './cloud/probe.js';
+import { lookAtRest } from './cloud/rest.js';
 import { Viewer } from './cloud/viewer.js';
 import { allEnded, keepOrMemory } from './folders.js';
 import { shapeOf } from './setting.js';
@@ -56,6 +57,8 @@ export interface Desk {
   /** Gives the worker a canvas on which it draws the hidden layers of the runs that begin from now on. */
   show(canvas: OffscreenCanvas, shape: Shape, tell: (info: LookInfo) => void): Promise<void>;
   look(part: Partial<Look>): Promise<void>;
+  /** Draws the network at rest: at its first weights, or at those of a checkpoint. Not while a run is on. */
+  rest(experiment: ExperimentInput, checkpoint?: Uint8Array): Promise<void>;
   /** Marks a point of the cloud and says what it stands for. */
   pick(where: Pick | undefined): Promise<PointInfo | undefined>;
   /** Saves and ends the run. */
@@ -72,6 +75,7 @@ export function createDesk(): { desk: Desk; close: () => Promise<void> } {
   let run: Run | undefined;
   let last: RunFolder | undefined;
   let viewer: Viewer | undefined;
+  let resting: Promise<unknown> = Promise.resolve(); // the look at a network at rest that is being made
   const stop = async () => {
     run?.abort.abort();
     run?.wake();
@@ -90,6 +94,7 @@ export function createDesk(): { desk: Desk; close: () => Promise<void> } {
     },
     async run(input, choice, tell) {
       await stop();
+      await resting;
       let listening = true;
       const mine = new Run(
         parseExperiment(input),
@@ -130,6 +135,12 @@ export function createDesk(): { desk: Desk; close: () => Promise<void> } {
     async look(part) {
       viewer?.change(part);
     },
+    async rest(input, checkpoint) {
+      if (!viewer || run?.active) return;
+      const look = lookAtRest(viewer, parseExperiment(input), checkpoint);
+      resting = look.catch(() => {});
+      await look;
+    },
     async pick(where) {
       return viewer?.pick(where);
     },
@@ -148,6 +159,7 @@ export function createDesk(): { desk: Desk; close: () => Promise<void> } {
   };
   const close = async () => {
     await stop();
+    await resting;
     await viewer?.close();
   };
   return { desk, close };
@@ -159,12 +171,12 @@ class Run {
   readonly finished: Promise<RunEnd>;
   folder: RunFolder | undefined;
   at = 0; // steps done
+  active = true;
   #limit: number; // step to hold at
   #first = true; // nothing was asked of it yet
   #jobs: ((moment: RunMoment) => Promise<unknown>)[] = [];
   #wake: () => void = () => {};
   #savedAt = -1;
-  #active = true;
 
   constructor(
     readonly experiment: Experiment,
@@ -176,7 +188,7 @@ class Run {
     const { rate } = choice;
     if (rate !== undefined) this.#jobs.push((moment) => moment.scaleRate(rate));
     this.finished = this.#whole().finally(() => {
-      this.#active = false;
+      this.active = false;
     });
   }
 
@@ -197,7 +209,7 @@ class Run {
 
   /** Resolves when a checkpoint of now is written, or the run has ended. */
   async saved(): Promise<void> {
-    if (!this.#active) return;
+    if (!this.active) return;
     const written = new Promise<void>((resolve) => {
       this.later(async (moment) => {
         await moment.save();

@@ -6,6 +6,7 @@ import type { Experiment } from '../core/experiment.js';
 import type { RunRecord } from '../core/records.js';
 import { startWebWorker } from '../platform/webWorker.js';
 import { connectWorker, progress, type WorkerHandle } from '../platform/worker.js';
+import { files } from '../training/folder.js';
 import type { Progress } from '../training/loop.js';
 import type { Look, LookInfo, Pick, PointInfo, Shape } from './cloud/look.js';
 import type { Desk, RunChoice, RunEvent } from './desk.js';
@@ -173,12 +174,7 @@ export class Trainee {
       await after;
       const choice: RunChoice = { name: keep ? this.name : undefined, executor, steps };
       const desk = await this.desk();
-      if (this.stage && !this.#staged) {
-        const { canvas, shape, look, tell } = this.stage();
-        this.#staged = true;
-        await desk.show(transfer(canvas, [canvas]), shape, progress(tell));
-        await desk.look(look);
-      }
+      await this.#setStage(desk);
       if (this.#asked === 'stop') return this.#set('stopped');
       if (this.#asked === 'hold') choice.steps = 0;
       this.#sent = true;
@@ -199,6 +195,25 @@ export class Trainee {
       this.failure = error as Error;
       this.#set('failed');
     }
+  }
+
+  /** Shows the network as it rests: before its first step, or as an earlier visit left it. @throws what the worker says */
+  async showAtRest(): Promise<void> {
+    if (this.active || this.#staged || !this.stage) return;
+    this.name ||= await contentHash(this.experiment);
+    const kept = this.options.keep ? await keptFiles(this.name) : {};
+    const desk = await this.desk();
+    if (this.active || this.#staged) return;
+    await this.#setStage(desk);
+    await desk.rest(this.experiment as unknown as Record<string, unknown>, kept[files.checkpoint]);
+  }
+
+  async #setStage(desk: WorkerHandle<Desk>['api']): Promise<void> {
+    if (!this.stage || this.#staged) return;
+    const { canvas, shape, look, tell } = this.stage();
+    this.#staged = true;
+    await desk.show(transfer(canvas, [canvas]), shape, progress(tell));
+    await desk.look(look);
   }
 
   #take(event: RunEvent): void {

@@ -173,10 +173,13 @@ const taught = { ...quickSetting, grammar, replicas: 1, budget: { batch: 16, ste
 test('a point is the principal components of the activations of `rhm train`, its colour the hidden symbol; keys walk the points', async () => {
   const { page, problems, context } = await visit(browser, server.url, { hash: linkTo(taught) });
   await page.selectOption('#executor', 'wasm');
+  await page.locator('#representation').scrollIntoViewIfNeeded();
+  const card = page.locator('#representation .network').first();
+  await card.locator('.hint', { hasText: 'Step 0: three directions hold' }).waitFor();
+  await bothPainted(page);
   await page.click('#learning .primary');
   await page.locator('#representation').scrollIntoViewIfNeeded();
   await waitForStates(page, /^done/);
-  const card = page.locator('#representation .network').first();
   await card.locator('.hint', { hasText: 'Step 120: three directions hold' }).waitFor();
   await card.getByRole('checkbox', { name: 'turn' }).uncheck();
   await card.locator('[data-field=layer]').selectOption({ value: '1' });
@@ -254,6 +257,13 @@ test('a point is the principal components of the activations of `rhm train`, its
         .nth(level - 1);
       assert.is(await cell.textContent(), ratio.toFixed(2), `layer ${layer}, level ${level}`);
     }
+
+  // Another visit shows the run as it was left.
+  await page.reload();
+  await waitForStates(page, /^done/);
+  await page.locator('#representation').scrollIntoViewIfNeeded();
+  await card.locator('.hint', { hasText: 'Step 120: three directions hold' }).waitFor();
+  await bothPainted(page);
   assert.equal(problems, []);
   await context.close();
 });

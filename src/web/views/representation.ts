@@ -149,11 +149,23 @@ class Stage {
     };
     void this.#pick(undefined);
     this.refresh();
+    queueMicrotask(() => this.#rest());
   }
 
   setVisible(visible: boolean): void {
     if (visible !== this.#look.visible) this.#choose({ visible });
+    if (visible) this.#rest();
   }
+
+  /** Shows what there is without training, once. */
+  #rest(): void {
+    if (this.#rested || !this.#look.visible || this.trainee.active) return;
+    this.#rested = true;
+    this.trainee.showAtRest().catch((error) => {
+      this.#facts.textContent = `Nothing to see yet: ${(error as Error).message}`;
+    });
+  }
+  #rested = false;
 
   readonly #recolour = () => this.#resize();
 
