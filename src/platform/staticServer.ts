@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { extname, join, sep } from 'node:path';
 import { pipeline } from 'node:stream';
+import { createGzip } from 'node:zlib';
 import { FileError, InputError } from '../core/errors.js';
 
 export interface ServeOptions {
@@ -100,13 +101,16 @@ function answer(root: string, isolated: boolean, request: IncomingMessage, respo
 }
 
 function send(file: string, headers: Record<string, string>, request: IncomingMessage, response: ServerResponse): void {
-  const size = statSync(file).size;
+  const type = types[extname(file)] ?? 'application/octet-stream';
+  const zipped = /^text|json|xml/.test(type) && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
   response.writeHead(200, {
     ...headers,
-    'Content-Type': types[extname(file)] ?? 'application/octet-stream',
-    'Content-Length': String(size),
+    'Content-Type': type,
+    Vary: 'Accept-Encoding',
+    ...(zipped ? { 'Content-Encoding': 'gzip' } : { 'Content-Length': String(statSync(file).size) }),
   });
   if (request.method === 'HEAD') response.end();
+  else if (zipped) pipeline(createReadStream(file), createGzip(), response, () => {});
   else pipeline(createReadStream(file), response, () => {}); // a reader that goes away is no failure
 }
 

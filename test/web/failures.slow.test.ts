@@ -117,7 +117,7 @@ test('storage refused, and storage that fills up during the run: a notice, and t
   await context.addInitScript(refusal);
   await context.route('**/worker.js', async (route) => {
     const answer = await route.fetch();
-    await route.fulfill({ response: answer, body: `(${refusal})();${await answer.text()}` });
+    await route.fulfill({ contentType: 'text/javascript', body: `(${refusal})();${await answer.text()}` });
   });
   const refused = await visit(browser, server.url, { context, hash: linkTo(one) });
   await refused.page.selectOption('#executor', 'wasm');

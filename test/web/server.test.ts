@@ -53,7 +53,9 @@ test('files come with their type and strict headers', async () => {
   assert.is(index.headers.get('cross-origin-embedder-policy'), null);
   const script = await fetch(`${server.url}chunks/a%20b.js?version=1#x`);
   assert.is(script.headers.get('content-type'), 'text/javascript; charset=utf-8');
+  assert.is(script.headers.get('content-encoding'), 'gzip');
   assert.is(await script.text(), 'export {};');
+  assert.not.match(await raw('GET /index.html'), /Content-Encoding/, 'only where it is understood');
   const head = await raw('HEAD /');
   assert.match(head, /^HTTP\/1.1 200/);
   assert.match(head, /Content-Length: 34/);

@@ -43,7 +43,7 @@ test(`stays flat over ${minutes} minutes: GPU buffers to the byte, processes but
   };
   await context.route('**/worker.js', async (route) => {
     const answer = await route.fetch();
-    await route.fulfill({ response: answer, body: `(${counting})();${await answer.text()}` });
+    await route.fulfill({ contentType: 'text/javascript', body: `(${counting})();${await answer.text()}` });
   });
   const setting = {
     ...quickSetting,
