@@ -1,4 +1,5 @@
 import { digestOf } from '../core/canonical.js';
+import { clockWords } from '../core/clock.js';
 import { FileError, InputError } from '../core/errors.js';
 import { decodeSafetensors, encodeSafetensors, type SafeFile } from '../core/safetensors.js';
 import type { Model } from '../models/types.js';
@@ -23,14 +24,17 @@ export function weightsOf(
   const replicas = progress.length;
   if (!(Number.isInteger(replica) && replica >= 0 && replica < replicas))
     throw new InputError(`replica: got ${replica}, ${file} holds ${replicas}; pass 0 to ${replicas - 1}`);
-  const prefix = `${replicas > 1 ? `replica.${replica}/` : ''}${which === 'best' ? 'best/' : ''}`;
+  const mine = replicas > 1 ? `replica.${replica}/` : '';
+  const prefix = `${mine}${which === 'best' ? 'best/' : ''}`;
   const chosen: SafeFile['tensors'] = new Map();
   for (const [name, tensor] of tensors) {
     const rest = name.slice(prefix.length);
     if (name.startsWith(prefix) && !rest.includes('/')) chosen.set(rest, tensor);
   }
   const { bestStep, bestLoss } = progress[replica];
-  const step = which === 'best' ? bestStep : Number(metadata.step);
+  // A replica that ended before the others keeps the weights of its own last step.
+  const last = Number(tensors.get(`${mine}state/clock`)?.data[clockWords.step] ?? metadata.step);
+  const step = which === 'best' ? bestStep : last;
   return {
     metadata: {
       format: 'pt',

@@ -12,6 +12,7 @@ import { openNodeGpu } from '../../src/platform/node.js';
 import { files, MemoryFolder, type RunFolder } from '../../src/training/folder.js';
 import { groupKey } from '../../src/training/groupKey.js';
 import { type GroupResult, type TrainResult, train, trainGroup } from '../../src/training/loop.js';
+import { weightsOf } from '../../src/training/weights.js';
 import { failure } from '../support/gpu.js';
 
 const test = suite('runs that train side by side');
@@ -79,6 +80,12 @@ async function alone(experiment: Experiment, executor: Executor) {
   return ofFolder(folder);
 }
 
+async function lastWeights(experiment: Experiment) {
+  const folder = new MemoryFolder();
+  await train(experiment, { executor: wasm, folder, measures });
+  return weightsOf((await folder.read(files.checkpoint))!, 'checkpoint', { which: 'last' }).tensors;
+}
+
 async function sameAsAlone(inputs: readonly ExperimentInput[], executor: Executor): Promise<void> {
   const experiments = inputs.map(parseExperiment);
   const folders = experiments.map((_, i) => new MemoryFolder(`run ${i}`));
@@ -126,6 +133,36 @@ test('the group holds runs of every kind of end', async () => {
   assert.equal(ends[5][0], { type: 'end', replica: 0, reason: 'diverged' });
   assert.ok(ends[6][1] < 200, 'stopLoss');
   assert.is(ends[3][1], 33);
+});
+
+test('a replica that ends before the others of its run keeps its weights, and their step', async () => {
+  const pair = { ...base, replicas: 2, seed: 5, grammar: { ...base.grammar, seed: 3 }, measures: [] };
+  const whole = new MemoryFolder();
+  const { records } = await train(parseExperiment(pair), { executor: wasm, folder: whole, measures });
+  const lossAt = (replica: number) =>
+    records.flatMap((r) => (r.type === 'eval' && r.step === 8 && r.replica === replica ? [r.loss] : []))[0];
+  const [low, high] = [lossAt(0), lossAt(1)].sort((a, b) => a - b);
+  const stopped = parseExperiment({ ...pair, budget: { ...base.budget, stopLoss: (low + high) / 2 } });
+  const folder = new MemoryFolder();
+  await train(stopped, { executor: wasm, folder, measures });
+  const ends = (await written(folder)).filter((r) => r.type === 'eval');
+  const lastStep = (replica: number) =>
+    Math.max(...ends.flatMap((r) => (r.type === 'eval' && r.replica === replica ? [r.step] : [])));
+  assert.not.equal(lastStep(0), lastStep(1), 'the replicas end at different steps');
+  for (const replica of [0, 1]) {
+    const { metadata, tensors } = weightsOf((await folder.read(files.checkpoint))!, 'checkpoint', {
+      which: 'last',
+      replica,
+    });
+    assert.is(Number(metadata.step), lastStep(replica));
+    const single = parseExperiment({
+      ...pair,
+      replicas: 1,
+      seed: 5 + replica,
+      budget: { batch: 8, steps: lastStep(replica) },
+    });
+    assert.equal([...tensors], [...(await lastWeights(single))], `replica ${replica}`);
+  }
 });
 
 test('what must agree is in the key, what may differ is not', async () => {
