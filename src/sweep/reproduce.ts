@@ -56,7 +56,7 @@ const quickBlock = { testSize: 2048, perDoubling: 3, stop: 0.4, measured: 2 };
 const quick: Block[] = [
   ...(
     [
-      [4, 2 ** 19 + 2 ** 18, 4],
+      [4, 2 ** 20, 3],
       [3, 2 ** 18, 5],
       [2, 2 ** 17, 5],
     ] as const
