@@ -127,12 +127,15 @@ test('an attention map is what attention does to one-hot values', () => {
       scale: 0.7,
     };
     const wanted = new Float64Array(queries * T);
+    const wantedOne = new Float64Array(queries * T); // head 1 of sentence 2
     for (let b = 0; b < sentences; b++) {
       const out = new Float64Array(queries * C);
       const part = Float64Array.from(qkv.subarray(b * T * 3 * C, (b + 1) * T * 3 * C));
       reference.attention(shape, part, out, new Float64Array(heads * queries), queries);
       for (let i = 0; i < queries; i++)
         for (let c = 0; c < C; c++) wanted[i * T + (c % T)] += out[i * C + c] / (heads * sentences);
+      if (b === 2)
+        for (let i = 0; i < queries; i++) for (let j = 0; j < T; j++) wantedOne[i * T + j] = out[i * C + T + j];
     }
     const tensor = {
       name: 'qkv',
@@ -143,7 +146,12 @@ test('an attention map is what attention does to one-hot values', () => {
       offset: 0,
       replicaStride: 0,
     } as const;
-    const map = attentionMap({ layer: 0, qkv: tensor, heads, scale: 0.7, queries }, qkv);
+    const layer = { layer: 0, qkv: tensor, heads, scale: 0.7, queries };
+    const map = attentionMap(layer, qkv);
+    const one = attentionMap(layer, qkv, { head: 1, sentence: 2 });
+    wantedOne.forEach((x, i) => {
+      assert.ok(Math.abs(one[i] - x) <= 2 ** -21, `head 1, sentence 2, ${i}: ${one[i]}, wanted ${x}`);
+    });
     wanted.forEach((x, i) => {
       assert.ok(Math.abs(map[i] - x) <= 2 ** -20, `${i}: ${map[i]}, wanted ${x}`); // an f32 sum of 6 terms below 1
     });

@@ -117,6 +117,12 @@ test('the cloud is drawn while it trains, chosen by form, turned by keys and poi
   await attention.locator('[data-field=layer]').selectOption('0');
   await attention.locator('.heat-map rect').nth(15).waitFor();
   assert.is(await attention.locator('.heat-map rect').count(), 16);
+  await attention.locator('[data-field=head]').selectOption({ value: '1' });
+  await attention.locator('[data-field=sentence]').selectOption({ value: '3' });
+  await attention.locator('figcaption', { hasText: 'head 2, sentence 3: row, the token that looks' }).waitFor();
+  // Rows and columns carry the sentence's tokens; each row of weights adds up to 1.
+  const labels = await attention.locator('.heat-map text').allTextContents();
+  assert.equal(labels.slice(0, 4), labels.slice(4));
   assert.equal(problems, []);
   await context.close();
 });

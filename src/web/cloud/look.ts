@@ -14,6 +14,8 @@ export interface Look {
   height: number;
   background: [number, number, number]; // sRGB, 0 to 1
   only: number; // symbol that stands out, -1: none does
+  head: number; // of the attention map, -1: the mean over all
+  sentence: number; // of the attention map, -1: the mean over some
 }
 
 /** A place in the picture, from 0 to 1, or so many points further. */
@@ -40,7 +42,23 @@ export interface LookInfo {
   kinds: number; // symbols that colour
   problem?: string; // why nothing is drawn
   drawn: 'buffer' | 'upload' | '2d'; // from the training buffers, by WebGPU from a copy, or on a plain canvas
-  map?: { kind: 'attention' | 'filters'; layer: number; rows: number; columns: number; values: Float32Array };
+  map?: LookMap;
+}
+
+/** Numbers of a layer as a picture. */
+export interface LookMap {
+  kind: 'attention' | 'filters';
+  layer: number; // from 0
+  rows: number;
+  columns: number;
+  values: Float32Array; // [rows, columns]
+  attention?: {
+    heads: number;
+    sentences: number; // that can be chosen
+    head: number; // as shown, -1: the mean over all
+    sentence: number; // likewise
+    tokens?: number[]; // of the one sentence
+  };
 }
 
 export interface Shape {

@@ -113,15 +113,26 @@ function sizesOf(model: Model, d: number): { positions: number; units: number }[
   return model.forward(builder.plan('sizes'), { tokens, batch: 1, training: false }).hidden;
 }
 
-/** Mean attention over sentences and heads, [queries, T]: softmax(scale q k^T). qkv: of one replica. */
-export function attentionMap({ qkv, heads, scale, queries }: AttentionLayer, data: Float32Array): Float32Array {
+/**
+ * Attention, [queries, T]: softmax(scale q k^T). qkv: of one replica. only: one head or one of the sentences; default: the mean over
+ * all of them.
+ */
+export function attentionMap(
+  { qkv, heads, scale, queries }: AttentionLayer,
+  data: Float32Array,
+  only: { head?: number; sentence?: number } = {},
+): Float32Array {
+  const { head: oneHead = -1, sentence = -1 } = only;
   const [, sentences, T, width] = qkv.shape;
   const C = width / 3;
   const D = C / heads;
   const map = new Float32Array(queries * T);
   const scores = new Float64Array(T);
-  for (let b = 0; b < sentences; b++)
-    for (let head = 0; head < heads; head++)
+  const range = (one: number, count: number) => (one >= 0 && one < count ? [one] : [...Array(count).keys()]);
+  const [chosenSentences, chosenHeads] = [range(sentence, sentences), range(oneHead, heads)];
+  const share = 1 / (chosenSentences.length * chosenHeads.length);
+  for (const b of chosenSentences)
+    for (const head of chosenHeads)
       for (let i = 0; i < queries; i++) {
         const q = (b * T + (queries === 1 ? T - 1 : i)) * width + head * D;
         for (let j = 0; j < T; j++) {
@@ -133,7 +144,7 @@ export function attentionMap({ qkv, heads, scale, queries }: AttentionLayer, dat
         const top = Math.max(...scores);
         let sum = 0;
         for (let j = 0; j < T; j++) sum += scores[j] = Math.exp(scores[j] - top);
-        for (let j = 0; j < T; j++) map[i * T + j] += scores[j] / sum / (sentences * heads);
+        for (let j = 0; j < T; j++) map[i * T + j] += (share * scores[j]) / sum;
       }
   return map;
 }

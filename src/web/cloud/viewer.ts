@@ -45,6 +45,8 @@ export class Viewer {
     height: 300,
     background: [1, 1, 1],
     only: -1,
+    head: -1,
+    sentence: -1,
   };
   #renderer: Renderer | undefined;
   #own: GpuSession | undefined; // device of the viewer where the run has none
@@ -74,12 +76,14 @@ export class Viewer {
   ) {}
 
   change(part: Partial<Look>): void {
-    const { layer, position, level, visible } = this.look;
+    const { layer, position, level, visible, head, sentence } = this.look;
     this.look = { ...this.look, ...part };
     if (
       layer !== this.look.layer ||
       position !== this.look.position ||
       level !== this.look.level ||
+      head !== this.look.head ||
+      sentence !== this.look.sentence ||
       visible !== this.look.visible
     ) {
       this.#wanted = true;
@@ -238,7 +242,7 @@ export class Viewer {
       kinds,
       problem: this.#renderer?.problem,
       drawn: this.#renderer?.kind === '2d' ? '2d' : direct ? 'buffer' : 'upload',
-      map: mapOf(rows, probe, shown.layer),
+      map: mapOf(rows, probe, shown.layer, this.look),
     });
     this.#animate();
   }
@@ -332,12 +336,17 @@ function coloursAt(
   return { symbols: found, kinds: depth === 0 ? Math.max(n, v) : v };
 }
 
-function mapOf(rows: Rows, probe: Probe, layer: number): LookInfo['map'] {
+function mapOf(rows: Rows, probe: Probe, layer: number, look: Look): LookInfo['map'] {
   const attention = probe.attention[layer];
   if (attention) {
     const T = attention.qkv.shape[2];
-    const values = attentionMap(attention, rows.attention[layer]);
-    return { kind: 'attention', layer, rows: attention.queries, columns: T, values };
+    const { heads, queries, qkv } = attention;
+    const [head, sentence] = [look.head < heads ? look.head : -1, look.sentence < qkv.shape[1] ? look.sentence : -1];
+    const values = attentionMap(attention, rows.attention[layer], { head, sentence });
+    const d = rows.tokens.length / probe.batch;
+    const tokens = sentence < 0 ? undefined : [...rows.tokens.subarray((sentence + 1) * d - T, (sentence + 1) * d)];
+    const shown = { heads, sentences: qkv.shape[1], head, sentence, tokens };
+    return { kind: 'attention', layer, rows: queries, columns: T, values, attention: shown };
   }
   if (!probe.first || !rows.first) return undefined;
   const width = probe.first.shape[probe.first.shape.length - 1];

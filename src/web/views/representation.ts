@@ -100,6 +100,8 @@ class Stage {
       height: 2,
       background: [1, 1, 1],
       only: -1,
+      head: -1,
+      sentence: -1,
     };
     this.#frame = h('div', {
       class: 'stage',
@@ -213,7 +215,7 @@ class Stage {
     const at = JSON.stringify(shown);
     if (at !== this.#pickedIn) void this.#pick(undefined);
     this.#pickedIn = at;
-    const key = JSON.stringify([layers, shown, kinds]);
+    const key = JSON.stringify([layers, shown, kinds, info.map?.attention]);
     if (key !== this.#choicesFor) {
       this.#choicesFor = key;
       this.#showChoices();
@@ -236,7 +238,8 @@ class Stage {
   }
 
   #showChoices(): void {
-    const { layers, shown } = this.#info!;
+    const { layers, shown, map } = this.#info!;
+    const attention = map?.attention;
     const { L } = this.trainee.experiment.grammar;
     const select = (
       name: string,
@@ -257,6 +260,7 @@ class Stage {
     const { positions } = layers[shown.layer];
     const numbers = (count: number, from = 0) =>
       Array.from({ length: count }, (_, i) => [i + from, String(i + from)] as const);
+    const counted = (count: number) => numbers(count).map(([i]) => [i, String(i + 1)] as const);
     this.#choices.replaceChildren(
       select(
         'layer',
@@ -271,6 +275,14 @@ class Stage {
         (position) => ({ position }),
       ),
       select('colour by symbol of level', numbers(L + 1), shown.level, (level) => ({ level })),
+      ...(attention
+        ? [
+            select('head', [[-1, 'mean'], ...counted(attention.heads)], attention.head, (head) => ({ head })),
+            select('sentence', [[-1, 'mean'], ...numbers(attention.sentences)], attention.sentence, (sentence) => ({
+              sentence,
+            })),
+          ]
+        : []),
     );
     if (here && focused) this.#choices.querySelector<HTMLElement>(`[data-field="${focused}"]`)?.focus();
   }
