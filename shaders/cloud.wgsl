@@ -54,7 +54,9 @@ fn disc(in: Corner) -> @location(0) vec4f {
   let coverage = 1.0 - smoothstep(1.0 - softness, 1.0, r);
   let inner = select(0.72, 0.5, in.chosen == 1u);
   let rim = smoothstep(inner - softness, inner, r);
-  let colour = view.palette[in.symbol % 64u].rgb * mix(1.0, select(0.42, 0.0, in.chosen == 1u), rim);
+  let own = view.palette[in.symbol % 64u].rgb;
+  let ring = select(vec3f(1.0), vec3f(0.0), view.background.g > 0.5); // stands out from the paper
+  let colour = mix(own, select(own * 0.42, ring, in.chosen == 1u), rim);
   let faint = view.only >= 0 && view.only != i32(in.symbol) && in.chosen == 0u;
   return vec4f(mix(colour, view.background.rgb, select(0.0, 0.85, faint)), coverage);
 }

@@ -299,7 +299,7 @@ export class PlainRenderer implements Renderer {
       g.arc(x * width, y * height, size, 0, 2 * Math.PI);
       g.fillStyle = symbolColour(symbol, scene.kinds);
       g.fill();
-      g.strokeStyle = chosen ? '#000' : '#0009';
+      g.strokeStyle = chosen ? (camera.background[1] > 0.5 ? '#000' : '#fff') : '#0009';
       g.lineWidth = chosen ? size * 0.7 : 1;
       g.stroke();
     }

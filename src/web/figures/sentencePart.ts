@@ -20,7 +20,7 @@ export function drawPart({ tokens, start, end, level, symbol, node }: PointInfo,
   const first = d <= MOST ? 0 : Math.max(0, Math.min(from - 2, d - MOST));
   const last = Math.min(d, first + MOST);
   const chip = (symbol: number, kinds: number, marked: boolean) => {
-    const element = h('span', { class: `chip${marked ? ' part' : ''}` }, symbol);
+    const element = h('span', { class: `chip${marked ? ' seen' : ''}` }, symbol);
     element.style.backgroundColor = symbolColour(symbol, kinds);
     return element;
   };
