@@ -115,7 +115,7 @@ test('a worker that hangs is ended and its run goes on; a run that brings down t
   const base = {
     model: { kind: 'hcnn', width: 16 },
     grammar: { v: 6, m: 2, L: 2 },
-    budget: { batch: 16, steps: 60_000 },
+    budget: { batch: 16, steps: 240_000 }, // 4 s on a quiet core: the kills come at a progress line each second
     evaluation: { size: 64, perDoubling: 2 },
   };
   writeFileSync(spec, JSON.stringify({ base, seeds: 2 }));
