@@ -3,12 +3,11 @@ import type { Experiment } from '../core/experiment.js';
 import { kernelOf } from '../kernels/index.js';
 import { measures } from '../measures/index.js';
 import type { Executor } from '../plan/executor.js';
-import { groupKey } from '../training/groupKey.js';
 import { evaluationSteps, membersOf, plannedSteps } from '../training/members.js';
 import { type TrainingProgram, trainingProgram } from '../training/program.js';
 import { Trainer } from '../training/trainer.js';
 import type { SweepRun } from './grid.js';
-import { pack, packLimits } from './pack.js';
+import { byGroupKey, pack, packLimits } from './pack.js';
 
 /** Runs that share all shapes, and can train side by side. */
 export interface SweepGroup {
@@ -28,14 +27,7 @@ export interface SweepGroup {
 
 /** Groups in order of their first run. */
 export function groupRuns(runs: readonly SweepRun[]): SweepGroup[] {
-  const byKey = new Map<string, SweepRun[]>();
-  for (const run of runs) {
-    const key = groupKey(run.experiment);
-    const group = byKey.get(key);
-    if (group) group.push(run);
-    else byKey.set(key, [run]);
-  }
-  return [...byKey].map(([key, group]) => groupOf(key, group));
+  return [...byGroupKey(runs)].map(([key, group]) => groupOf(key, group));
 }
 
 function groupOf(key: string, runs: readonly SweepRun[]): SweepGroup {

@@ -12,6 +12,18 @@ export interface PackLimits {
   memoryBytes?: number; // of a plan, at most; default: no bound
 }
 
+/** Runs by their groupKey, keys in the order of their first runs. @throws InputError for an experiment that no model fits */
+export function byGroupKey<Run extends { readonly experiment: Experiment }>(runs: readonly Run[]): Map<string, Run[]> {
+  const byKey = new Map<string, Run[]>();
+  for (const run of runs) {
+    const key = groupKey(run.experiment);
+    const same = byKey.get(key);
+    if (same) same.push(run);
+    else byKey.set(key, [run]);
+  }
+  return byKey;
+}
+
 /**
  * Runs of one groupKey in groups as equal in size as the limits allow, in the order given; groups in the order of their first
  * runs. Nothing about a run's result depends on it. @throws InputError for an experiment that no model fits
@@ -21,16 +33,9 @@ export function pack<Run extends { readonly experiment: Experiment }>(
   { replicas, memoryBytes = Infinity }: PackLimits,
 ): Run[][] {
   if (!(replicas >= 1)) throw new InputError(`replicas: got ${replicas}; pass at least 1`);
-  const byKey = new Map<string, Run[]>();
-  for (const run of runs) {
-    const key = groupKey(run.experiment);
-    const same = byKey.get(key);
-    if (same) same.push(run);
-    else byKey.set(key, [run]);
-  }
   const groups: { first: number; runs: Run[] }[] = [];
   const place = new Map(runs.map((run, i) => [run, i]));
-  for (const same of byKey.values()) {
+  for (const same of byGroupKey(runs).values()) {
     const memory = memoryBytes === Infinity ? replicas : Math.floor(memoryBytes / replicaBytes(same[0].experiment));
     for (const group of share(same, Math.max(1, Math.min(replicas, memory))))
       groups.push({ first: place.get(group[0])!, runs: group });

@@ -1,3 +1,4 @@
+import { reportCrashes } from '../platform/webCrash.js';
 import { webWorkerSide } from '../platform/webWorker.js';
 import { serveWorker } from '../platform/worker.js';
 import { createDesk } from './desk.js';
@@ -6,12 +7,5 @@ import { createDesk } from './desk.js';
 export function serveDesk(): void {
   const { desk, close } = createDesk();
   const { crashed } = serveWorker(webWorkerSide(), desk, close);
-  globalThis.addEventListener('error', (event) => {
-    event.preventDefault();
-    void crashed(event.error ?? event.message);
-  });
-  globalThis.addEventListener('unhandledrejection', (event) => {
-    event.preventDefault();
-    void crashed(event.reason);
-  });
+  reportCrashes(crashed);
 }

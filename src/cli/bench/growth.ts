@@ -2,6 +2,7 @@
  * `rhm bench growth`: how the time of a training step grows with width, batch, replicas and threads, one at a time from
  * a small network on; with --against also the same steps on another executor, round by round in turn.
  */
+
 import type { Command } from 'commander';
 import { parseExperiment } from '../../core/experiment.js';
 import type { Executor } from '../../plan/executor.js';
@@ -9,6 +10,7 @@ import { type OpenExecutor, openExecutor } from '../../platform/executor.js';
 import { membersOf } from '../../training/members.js';
 import { Trainer } from '../../training/trainer.js';
 import { canShare } from '../../wasm/executor.js';
+import { addComputeOptions, type ComputeOptions } from '../compute.js';
 import { type CommandContext, integer } from '../context.js';
 
 interface Case {
@@ -26,13 +28,10 @@ export interface GrowthTime extends Case {
   against?: number;
 }
 
-interface Options {
+interface Options extends ComputeOptions {
   filter?: string;
   rounds: number;
   against?: string;
-  adapter?: string;
-  executor?: string;
-  threads?: number;
 }
 
 const ROUND_MS = 100;
@@ -40,41 +39,40 @@ const widths = { hcnn: [64, 128, 256, 512], mla: [32, 64, 128, 256] };
 const heads: Record<number, number> = { 32: 4, 64: 8, 128: 8, 256: 16 };
 
 export function addBenchGrowth(program: Command, io: CommandContext): void {
-  program
-    .command('growth')
-    .description('how the time of a training step (v=8, L=3) grows with width, batch, replicas and threads')
-    .option('--against <adapter>', 'compare with webgpu on gpu, lavapipe, swiftshader or an adapter name')
-    .option('--filter <text>', 'only cases that contain this, for example "mla C=256"')
-    .option('--rounds <n>', 'rounds of 0.1 s a case', integer(1, 1000), 5)
-    .option('--executor <name>', 'what computes: webgpu or wasm (default: webgpu on a real GPU, else wasm)')
-    .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
-    .option('--threads <n>', 'the most threads of wasm (default: one a core, at most 8)', integer(1, 256))
-    .action(async (options: Options, command: Command) => {
-      const open: OpenExecutor[] = [];
-      const use = async (choice: Parameters<typeof openExecutor>[1]) => {
-        const opened = await openExecutor(io.platform, choice, io.log);
-        open.push(opened);
-        return opened.executor;
-      };
-      try {
-        const first = await use(options);
-        const most = first.kind !== 'wasm' ? 1 : (options.threads ?? (canShare() ? Math.min(8, io.platform.cores) : 1));
-        const mine = new Map<number, Executor>([[most, first]]);
-        const against =
-          options.against !== undefined ? await use({ executor: 'webgpu', adapter: options.against }) : undefined;
-        const results: GrowthTime[] = [];
-        for (const item of casesOf(most)) {
-          if (options.filter && !title(item).includes(options.filter)) continue;
-          io.progress(title(item));
-          if (!mine.has(item.threads)) mine.set(item.threads, await use({ executor: 'wasm', threads: item.threads }));
-          results.push(await timeCase(item, mine.get(item.threads)!, against, options.rounds));
-        }
-        const report = { executor: first.description, against: against?.description, results };
-        await io.result(command, report, () => table(report));
-      } finally {
-        for (const { release } of open) await release();
+  addComputeOptions(
+    program
+      .command('growth')
+      .description('how the time of a training step (v=8, L=3) grows with width, batch, replicas and threads')
+      .option('--against <adapter>', 'compare with webgpu on gpu, lavapipe, swiftshader or an adapter name')
+      .option('--filter <text>', 'only cases that contain this, for example "mla C=256"')
+      .option('--rounds <n>', 'rounds of 0.1 s a case', integer(1, 1000), 5),
+    'the most threads of wasm (default: one a core, at most 8)',
+  ).action(async (options: Options, command: Command) => {
+    const open: OpenExecutor[] = [];
+    const use = async (choice: Parameters<typeof openExecutor>[1]) => {
+      const opened = await openExecutor(io.platform, choice, io.log);
+      open.push(opened);
+      return opened.executor;
+    };
+    try {
+      const first = await use(options);
+      const most = first.kind !== 'wasm' ? 1 : (options.threads ?? (canShare() ? Math.min(8, io.platform.cores) : 1));
+      const mine = new Map<number, Executor>([[most, first]]);
+      const against =
+        options.against !== undefined ? await use({ executor: 'webgpu', adapter: options.against }) : undefined;
+      const results: GrowthTime[] = [];
+      for (const item of casesOf(most)) {
+        if (options.filter && !title(item).includes(options.filter)) continue;
+        io.progress(title(item));
+        if (!mine.has(item.threads)) mine.set(item.threads, await use({ executor: 'wasm', threads: item.threads }));
+        results.push(await timeCase(item, mine.get(item.threads)!, against, options.rounds));
       }
-    });
+      const report = { executor: first.description, against: against?.description, results };
+      await io.result(command, report, () => table(report));
+    } finally {
+      for (const { release } of open) await release();
+    }
+  });
 }
 
 /** Each size varied alone, from a narrow and from a wide network. */

@@ -1,4 +1,5 @@
 /** `rhm bench kernels`: every operation at the shapes that training meets, with its share of the adapter's own peak. */
+
 import type { Command } from 'commander';
 import { GpuProgram } from '../../gpu/executor.js';
 import { type BenchCase, benchCases } from '../../kernels/bench.js';
@@ -6,6 +7,7 @@ import { kernelOf } from '../../kernels/index.js';
 import { ProgramBuilder } from '../../plan/builder.js';
 import type { Executor } from '../../plan/executor.js';
 import { openExecutor } from '../../platform/executor.js';
+import { addComputeOptions, type ComputeOptions } from '../compute.js';
 import { type CommandContext, integer } from '../context.js';
 
 export interface KernelTime {
@@ -20,50 +22,45 @@ export interface KernelTime {
   dispatches?: { label: string; us: number }[]; // with --profile
 }
 
-interface Options {
+interface Options extends ComputeOptions {
   filter?: string;
-  adapter?: string;
-  executor?: string;
-  threads?: number;
   large?: boolean;
   profile?: boolean;
   rounds: number;
 }
 
 export function addBenchKernels(program: Command, io: CommandContext): void {
-  program
-    .command('kernels')
-    .description('microseconds, GFLOP/s and GB/s of every operation at training shapes')
-    .option('--filter <text>', 'only operations or shapes that contain this')
-    .option('--large', 'also the shapes that fill a large GPU')
-    .option('--profile', 'also the time of every dispatch, between timestamps of its own (some 8 us more on a GPU)')
-    .option('--rounds <n>', 'rounds of some 20 ms a shape', integer(1, 10000), 5)
-    .option('--executor <name>', 'what computes: webgpu or wasm (default: webgpu on a real GPU, else wasm)')
-    .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
-    .option('--threads <n>', 'wasm on this many threads (default: one a core, at most 8)', integer(1, 256))
-    .action(async (options: Options, command: Command) => {
-      const { executor, release } = await openExecutor(io.platform, options, io.log);
-      try {
-        const chosen = benchCases.filter(
-          (c) => (options.large || !c.large) && (!options.filter || `${c.op} ${c.shape}`.includes(options.filter)),
-        );
-        const times: KernelTime[] = [];
-        for (const item of chosen) {
-          io.progress(`${item.op} ${item.shape}`);
-          times.push(await timeKernel(item, executor, options));
-        }
-        const peakFlops = Math.max(...times.map((t) => t.gflops));
-        const peakBytes = Math.max(...times.map((t) => t.gbytes_per_s));
-        for (const t of times) t.share = Math.max(t.gflops / peakFlops, t.gbytes_per_s / peakBytes);
-        await io.result(
-          command,
-          { executor: executor.description, peak: { gflops: peakFlops, gbytes_per_s: peakBytes }, times },
-          () => [executor.description, ...times.map(line)].join('\n'),
-        );
-      } finally {
-        await release();
+  addComputeOptions(
+    program
+      .command('kernels')
+      .description('microseconds, GFLOP/s and GB/s of every operation at training shapes')
+      .option('--filter <text>', 'only operations or shapes that contain this')
+      .option('--large', 'also the shapes that fill a large GPU')
+      .option('--profile', 'also the time of every dispatch, between timestamps of its own (some 8 us more on a GPU)')
+      .option('--rounds <n>', 'rounds of some 20 ms a shape', integer(1, 10000), 5),
+  ).action(async (options: Options, command: Command) => {
+    const { executor, release } = await openExecutor(io.platform, options, io.log);
+    try {
+      const chosen = benchCases.filter(
+        (c) => (options.large || !c.large) && (!options.filter || `${c.op} ${c.shape}`.includes(options.filter)),
+      );
+      const times: KernelTime[] = [];
+      for (const item of chosen) {
+        io.progress(`${item.op} ${item.shape}`);
+        times.push(await timeKernel(item, executor, options));
       }
-    });
+      const peakFlops = Math.max(...times.map((t) => t.gflops));
+      const peakBytes = Math.max(...times.map((t) => t.gbytes_per_s));
+      for (const t of times) t.share = Math.max(t.gflops / peakFlops, t.gbytes_per_s / peakBytes);
+      await io.result(
+        command,
+        { executor: executor.description, peak: { gflops: peakFlops, gbytes_per_s: peakBytes }, times },
+        () => [executor.description, ...times.map(line)].join('\n'),
+      );
+    } finally {
+      await release();
+    }
+  });
 }
 
 function line(t: KernelTime): string {

@@ -2,6 +2,7 @@
  * `rhm bench measures`: what evaluation and the measures of representation cost. A run of the default length makes so
  * many steps and so many evaluations; each is timed, and their share of the whole follows.
  */
+
 import type { Command } from 'commander';
 import { parseExperiment } from '../../core/experiment.js';
 import { measures } from '../../measures/index.js';
@@ -10,6 +11,7 @@ import { openExecutor } from '../../platform/executor.js';
 import { evaluationSteps, membersOf, plannedSteps } from '../../training/members.js';
 import { trainingProgram } from '../../training/program.js';
 import { Trainer } from '../../training/trainer.js';
+import { addComputeOptions, type ComputeOptions } from '../compute.js';
 import { type CommandContext, integer } from '../context.js';
 import { cases, listOfCases, numbers, timeSteps } from './train.js';
 
@@ -25,43 +27,38 @@ export interface MeasureCost {
   share: { evaluation: number; measures: number; both: number };
 }
 
-interface Options {
+interface Options extends ComputeOptions {
   cases: string[];
   batches: number[];
   steps: number;
-  adapter?: string;
-  executor?: string;
-  threads?: number;
 }
 
 const ROUNDS = 3;
 
 export function addBenchMeasures(program: Command, io: CommandContext): void {
-  program
-    .command('measures')
-    .description('share of a default run that evaluation and all measures of representation take')
-    .option('--cases <names>', `of ${Object.keys(cases).join(', ')}`, listOfCases, ['hcnn-v16', 'mla-v16'])
-    .option('--batches <n,n>', 'sentences a step', numbers, [128])
-    .option('--steps <n>', 'steps a round, five rounds', integer(1), 20)
-    .option('--executor <name>', 'what computes: webgpu or wasm (default: webgpu on a real GPU, else wasm)')
-    .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
-    .option('--threads <n>', 'wasm on this many threads (default: one a core, at most 8)', integer(1, 256))
-    .action(async (options: Options, command: Command) => {
-      const { executor, release } = await openExecutor(io.platform, options, io.log);
-      try {
-        const results: MeasureCost[] = [];
-        for (const name of options.cases)
-          for (const batch of options.batches) {
-            io.progress(`${name} batch ${batch}`);
-            results.push(await costOf(name, batch, options.steps, executor));
-          }
-        await io.result(command, { executor: executor.description, results }, () =>
-          [executor.description, ...results.map(line)].join('\n'),
-        );
-      } finally {
-        await release();
-      }
-    });
+  addComputeOptions(
+    program
+      .command('measures')
+      .description('share of a default run that evaluation and all measures of representation take')
+      .option('--cases <names>', `of ${Object.keys(cases).join(', ')}`, listOfCases, ['hcnn-v16', 'mla-v16'])
+      .option('--batches <n,n>', 'sentences a step', numbers, [128])
+      .option('--steps <n>', 'steps a round, five rounds', integer(1), 20),
+  ).action(async (options: Options, command: Command) => {
+    const { executor, release } = await openExecutor(io.platform, options, io.log);
+    try {
+      const results: MeasureCost[] = [];
+      for (const name of options.cases)
+        for (const batch of options.batches) {
+          io.progress(`${name} batch ${batch}`);
+          results.push(await costOf(name, batch, options.steps, executor));
+        }
+      await io.result(command, { executor: executor.description, results }, () =>
+        [executor.description, ...results.map(line)].join('\n'),
+      );
+    } finally {
+      await release();
+    }
+  });
 }
 
 async function costOf(name: string, batch: number, stepsARound: number, executor: Executor): Promise<MeasureCost> {

@@ -1,11 +1,13 @@
 /** `rhm bench train`: time of a whole training step, sampling included, in the cases that the paper's networks make. */
+
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseExperiment } from '../../core/experiment.js';
 import { GpuProgram } from '../../gpu/executor.js';
 import { openExecutor } from '../../platform/executor.js';
 import { membersOf } from '../../training/members.js';
 import { Trainer } from '../../training/trainer.js';
-import { type CommandContext, integer } from '../context.js';
+import { addComputeOptions, type ComputeOptions } from '../compute.js';
+import type { CommandContext } from '../context.js';
 
 /** The cases that the usual PyTorch programs for these networks are measured on. */
 export const cases: Readonly<Record<string, { grammar: object; model: object }>> = {
@@ -29,73 +31,68 @@ export interface TrainTime {
   memory_mib: number;
 }
 
-interface Options {
+interface Options extends ComputeOptions {
   cases: string[];
   batches: number[];
   replicas: number[];
   steps: number;
-  adapter?: string;
-  executor?: string;
-  threads?: number;
   profile?: boolean;
 }
 
 export function addBenchTrain(program: Command, io: CommandContext): void {
-  program
-    .command('train')
-    .description('microseconds a training step (sampling, forward, backward, update), and samples per second')
-    .option('--cases <names>', `of ${Object.keys(cases).join(', ')}`, listOfCases, [
-      'hcnn-v16',
-      'hcnn-v32',
-      'mla-v16',
-      'mla-v32',
-    ])
-    .option('--batches <n,n>', 'sentences a step', numbers, [128, 1024])
-    .option('--replicas <n,n>', 'copies side by side', numbers, [1, 16])
-    .option('--steps <n>', 'steps a round, five rounds', Number, 300)
-    .option('--profile', 'also the time of every dispatch or command')
-    .option('--executor <name>', 'what computes: webgpu or wasm (default: webgpu on a real GPU, else wasm)')
-    .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
-    .option('--threads <n>', 'wasm on this many threads (default: one a core, at most 8)', integer(1, 256))
-    .action(async (options: Options, command: Command) => {
-      const { executor, release } = await openExecutor(io.platform, options, io.log);
-      try {
-        const results: TrainTime[] = [];
-        for (const name of options.cases)
-          for (const batch of options.batches)
-            for (const replicas of options.replicas) {
-              const experiment = parseExperiment({ ...cases[name], budget: { batch }, replicas });
-              const trainer = await Trainer.create(membersOf(experiment), executor);
-              try {
-                const us = await timeSteps(trainer, options.steps);
-                const { loaded } = trainer;
-                const result: TrainTime = {
-                  case: name,
-                  batch,
-                  replicas,
-                  us_per_step: Math.round(us * 10) / 10,
-                  samples_per_s: Math.round((batch * replicas * 1e6) / us),
-                  dispatches: loaded instanceof GpuProgram ? loaded.dispatches('train') : undefined,
-                  memory_mib: Math.round(trainer.memoryBytes / 2 ** 20),
-                };
-                results.push(result);
-                io.log(JSON.stringify(result));
-                if (options.profile)
-                  for (const { label, us } of (await loaded.profile?.('train')) ?? [])
-                    io.log(`  ${us.toFixed(1).padStart(9)} us  ${label}`);
-              } finally {
-                trainer.destroy();
-              }
+  addComputeOptions(
+    program
+      .command('train')
+      .description('microseconds a training step (sampling, forward, backward, update), and samples per second')
+      .option('--cases <names>', `of ${Object.keys(cases).join(', ')}`, listOfCases, [
+        'hcnn-v16',
+        'hcnn-v32',
+        'mla-v16',
+        'mla-v32',
+      ])
+      .option('--batches <n,n>', 'sentences a step', numbers, [128, 1024])
+      .option('--replicas <n,n>', 'copies side by side', numbers, [1, 16])
+      .option('--steps <n>', 'steps a round, five rounds', Number, 300)
+      .option('--profile', 'also the time of every dispatch or command'),
+  ).action(async (options: Options, command: Command) => {
+    const { executor, release } = await openExecutor(io.platform, options, io.log);
+    try {
+      const results: TrainTime[] = [];
+      for (const name of options.cases)
+        for (const batch of options.batches)
+          for (const replicas of options.replicas) {
+            const experiment = parseExperiment({ ...cases[name], budget: { batch }, replicas });
+            const trainer = await Trainer.create(membersOf(experiment), executor);
+            try {
+              const us = await timeSteps(trainer, options.steps);
+              const { loaded } = trainer;
+              const result: TrainTime = {
+                case: name,
+                batch,
+                replicas,
+                us_per_step: Math.round(us * 10) / 10,
+                samples_per_s: Math.round((batch * replicas * 1e6) / us),
+                dispatches: loaded instanceof GpuProgram ? loaded.dispatches('train') : undefined,
+                memory_mib: Math.round(trainer.memoryBytes / 2 ** 20),
+              };
+              results.push(result);
+              io.log(JSON.stringify(result));
+              if (options.profile)
+                for (const { label, us } of (await loaded.profile?.('train')) ?? [])
+                  io.log(`  ${us.toFixed(1).padStart(9)} us  ${label}`);
+            } finally {
+              trainer.destroy();
             }
-        await io.result(command, { executor: executor.description, results }, () =>
-          results
-            .map((r) => `${r.case} batch ${r.batch} x ${r.replicas}: ${r.us_per_step} us, ${r.samples_per_s} samples/s`)
-            .join('\n'),
-        );
-      } finally {
-        await release();
-      }
-    });
+          }
+      await io.result(command, { executor: executor.description, results }, () =>
+        results
+          .map((r) => `${r.case} batch ${r.batch} x ${r.replicas}: ${r.us_per_step} us, ${r.samples_per_s} samples/s`)
+          .join('\n'),
+      );
+    } finally {
+      await release();
+    }
+  });
 }
 
 /** Median microseconds a step over five rounds. */

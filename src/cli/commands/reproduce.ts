@@ -1,4 +1,5 @@
 /** `rhm reproduce`: the paper's figures from nothing. Runs what the store lacks, then analyses all of it. */
+
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -19,45 +20,48 @@ import { figureNames, type PlannedRun, planReproduction, type Scale, scales } fr
 import { runSweep, type SweepResult } from '../../sweep/schedule.js';
 import { endOf } from '../../sweep/store.js';
 import { plannedSteps } from '../../training/members.js';
-import { type CommandContext, integer, number } from '../context.js';
+import { addComputeOptions, type ComputeOptions } from '../compute.js';
+import { type CommandContext, number } from '../context.js';
 import { abortOnSignals, timeText } from '../running.js';
 import { liveView } from '../sweep/run.js';
 import { workerStarter } from '../sweep/workers.js';
 
 const MOST_WORKERS = 8;
 
-interface Options {
+interface Options extends ComputeOptions {
   scale: Scale;
   out?: string;
   minutes?: number;
   store?: string[];
-  executor?: string;
-  adapter?: string;
-  threads?: number;
   dryRun?: boolean;
   json?: boolean;
 }
 
 export function addReproduce(program: Command, io: CommandContext): void {
-  program
-    .command('reproduce')
-    .description(
-      "the paper's figures and exponents from nothing: trains what is missing, compares with theory, writes a report",
-    )
-    .argument('[figure...]', `some of ${figureNames.join(', ')} (default: the usual ones)`)
-    .addOption(
-      new Option('--scale <name>', 'minutes on two cores, or an hour on a large GPU').choices(scales).default('quick'),
-    )
-    .option('--out <dir>', 'store of runs and report (default: out/reproduce-<scale>)')
-    .option(
-      '--minutes <n>',
-      'stop after this time with everything saved; the same command continues',
-      number(0.05, 1e6),
-    )
-    .option('--store <dir...>', 'more stores, of other machines: what they hold is not run again, and is analysed too')
-    .option('--executor <name>', 'what computes: webgpu or wasm (default: webgpu on a real GPU, else wasm)')
-    .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
-    .option('--threads <n>', 'one run at a time, wasm on this many threads (default: a run a core)', integer(1, 256))
+  addComputeOptions(
+    program
+      .command('reproduce')
+      .description(
+        "the paper's figures and exponents from nothing: trains what is missing, compares with theory, writes a report",
+      )
+      .argument('[figure...]', `some of ${figureNames.join(', ')} (default: the usual ones)`)
+      .addOption(
+        new Option('--scale <name>', 'minutes on two cores, or an hour on a large GPU')
+          .choices(scales)
+          .default('quick'),
+      )
+      .option('--out <dir>', 'store of runs and report (default: out/reproduce-<scale>)')
+      .option(
+        '--minutes <n>',
+        'stop after this time with everything saved; the same command continues',
+        number(0.05, 1e6),
+      )
+      .option(
+        '--store <dir...>',
+        'more stores, of other machines: what they hold is not run again, and is analysed too',
+      ),
+    'one run at a time, wasm on this many threads (default: a run a core)',
+  )
     .option('--dry-run', 'list the runs and stop')
     .action(async (figures: string[], options: Options, command: Command) => {
       const plan = await hashed(planReproduction(options.scale, figures));

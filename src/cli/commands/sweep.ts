@@ -2,15 +2,16 @@
 import { type Command, Option } from 'commander';
 import { exportFormats } from '../../platform/sweepExport.js';
 import { serveSweepProcess } from '../../platform/sweepProcess.js';
+import { addComputeOptions } from '../compute.js';
 import { type CommandContext, integer, number } from '../context.js';
 import { type ExportOptions, sweepExport } from '../sweep/export.js';
-import { addComputeOptions, shard } from '../sweep/options.js';
+import { shard } from '../sweep/options.js';
 import { type PlanOptions, sweepPlan } from '../sweep/plan.js';
 import { type SubmitCommandOptions, sweepSubmit, sweepWork, type WorkCommandOptions } from '../sweep/queue.js';
 import { type RunOptions, sweepRun } from '../sweep/run.js';
 import { type SlurmOptions, sweepSlurm } from '../sweep/slurm.js';
 import { type StatusOptions, sweepStatus } from '../sweep/status.js';
-import { addWorkerOptions } from '../sweep/workers.js';
+import { addWorkerOptions, threadsOfWorkers } from '../sweep/workers.js';
 
 const SPEC = 'grid file, YAML or JSON; - is standard input';
 
@@ -22,6 +23,7 @@ export function addSweep(program: Command, io: CommandContext): void {
       .command('plan')
       .description('how many runs, how they group, what they cost in FLOPs, bytes and time; nothing is written')
       .argument('<spec>', SPEC),
+    threadsOfWorkers,
   )
     .option('--out <dir>', 'store of runs (default: out/sweep-<name>)')
     .option('--no-calibrate', 'leave out the estimate of time, which trains for a moment')

@@ -16,37 +16,34 @@ import { membersOf, plannedSteps, rulesOf } from '../../training/members.js';
 import { trainingProgram } from '../../training/program.js';
 import { initialWeights } from '../../training/trainer.js';
 import { weightsDigest } from '../../training/weights.js';
-import { type CommandContext, integer, number } from '../context.js';
+import { addComputeOptions, type ComputeOptions } from '../compute.js';
+import { type CommandContext, number } from '../context.js';
 import { abortOnSignals, timeText } from '../running.js';
 
-interface Options {
+interface Options extends ComputeOptions {
   set?: string[];
   out?: string;
   resume?: boolean;
   init?: string;
-  adapter?: string;
-  executor?: string;
-  threads?: number;
   checkpointSeconds: number;
   schema?: boolean;
   json?: boolean;
 }
 
 export function addTrain(program: Command, io: CommandContext): void {
-  program
-    .command('train')
-    .description('train one experiment: records, weights and checkpoints in a folder')
-    .argument('[experiment]', 'JSON file; every field has a default')
-    .option('--set <field=value...>', 'fields on top of the file, for example model=hcnn grammar.m=4 model.width=64')
-    .option(
-      '--out <dir>',
-      'run folder (default: out/<hash of the experiment>, with --init also the digest of its weights)',
-    )
-    .option('--resume', 'continue from the checkpoint in the folder, to the same bits')
-    .option('--init <file>', 'start from the weights of a safetensors file')
-    .option('--executor <name>', 'what computes: webgpu or wasm (default: webgpu on a real GPU, else wasm)')
-    .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
-    .option('--threads <n>', 'wasm on this many threads (default: one a core, at most 8)', integer(1, 256))
+  addComputeOptions(
+    program
+      .command('train')
+      .description('train one experiment: records, weights and checkpoints in a folder')
+      .argument('[experiment]', 'JSON file; every field has a default')
+      .option('--set <field=value...>', 'fields on top of the file, for example model=hcnn grammar.m=4 model.width=64')
+      .option(
+        '--out <dir>',
+        'run folder (default: out/<hash of the experiment>, with --init also the digest of its weights)',
+      )
+      .option('--resume', 'continue from the checkpoint in the folder, to the same bits')
+      .option('--init <file>', 'start from the weights of a safetensors file'),
+  )
     .option('--checkpoint-seconds <n>', 'time between checkpoints', number(0), 30)
     .option('--schema', 'print the JSON Schema of an experiment file and stop')
     .action(async (file: string | undefined, options: Options, command: Command) => {

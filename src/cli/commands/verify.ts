@@ -5,42 +5,37 @@ import { InputError } from '../../core/errors.js';
 import { referenceExecutor } from '../../kernels/index.js';
 import { openExecutor } from '../../platform/executor.js';
 import { type VerifiedCase, verifyGolden } from '../../training/verify.js';
-import { type CommandContext, integer } from '../context.js';
+import { addComputeOptions, type ComputeOptions } from '../compute.js';
+import type { CommandContext } from '../context.js';
 
-interface Options {
-  adapter?: string;
-  executor?: string;
-  threads?: number;
-}
+interface Options extends ComputeOptions {}
 
 export function addVerify(program: Command, io: CommandContext): void {
-  program
-    .command('verify')
-    .description("replay golden cases made with the authors' PyTorch code; exit 1 if one is out of bound")
-    .argument('<files...>', 'safetensors files with a `case` in their metadata')
-    .option('--executor <name>', 'what computes: webgpu or wasm (default: webgpu on a real GPU, else wasm)')
-    .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
-    .option('--threads <n>', 'wasm on this many threads (default: one a core, at most 8)', integer(1, 256))
-    .action(async (names: string[], options: Options, command: Command) => {
-      const inputs = names.map((file) => ({ file, bytes: readCase(file) }));
-      const { executor, release } = await openExecutor(io.platform, options, io.log);
-      try {
-        const cases: VerifiedCase[] = [];
-        for (const { file, bytes } of inputs)
-          for (const [target, replicas] of [
-            [referenceExecutor(), 1],
-            [executor, 1],
-            [executor, 3],
-          ] as const) {
-            io.progress(`${file} on ${target.description}, ${replicas} side by side`);
-            cases.push(await verifyGolden(bytes, file, target, replicas));
-          }
-        await io.result(command, { cases }, () => cases.map(caseText).join('\n'));
-        if (cases.some((c) => !c.ok)) process.exitCode = 1;
-      } finally {
-        await release();
-      }
-    });
+  addComputeOptions(
+    program
+      .command('verify')
+      .description("replay golden cases made with the authors' PyTorch code; exit 1 if one is out of bound")
+      .argument('<files...>', 'safetensors files with a `case` in their metadata'),
+  ).action(async (names: string[], options: Options, command: Command) => {
+    const inputs = names.map((file) => ({ file, bytes: readCase(file) }));
+    const { executor, release } = await openExecutor(io.platform, options, io.log);
+    try {
+      const cases: VerifiedCase[] = [];
+      for (const { file, bytes } of inputs)
+        for (const [target, replicas] of [
+          [referenceExecutor(), 1],
+          [executor, 1],
+          [executor, 3],
+        ] as const) {
+          io.progress(`${file} on ${target.description}, ${replicas} side by side`);
+          cases.push(await verifyGolden(bytes, file, target, replicas));
+        }
+      await io.result(command, { cases }, () => cases.map(caseText).join('\n'));
+      if (cases.some((c) => !c.ok)) process.exitCode = 1;
+    } finally {
+      await release();
+    }
+  });
 }
 
 function readCase(file: string): Uint8Array {

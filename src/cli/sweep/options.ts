@@ -1,33 +1,10 @@
 /** What the sweep commands share: the grid file, the store, what computes. */
 import { readFileSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import { InvalidArgumentError } from 'commander';
 import { parse, YAMLParseError } from 'yaml';
 import { InputError } from '../../core/errors.js';
-import { executorNames } from '../../platform/executor.js';
 import { expandGrid, type Grid, type SweepRun } from '../../sweep/grid.js';
-import { integer } from '../context.js';
-
-export interface ComputeOptions {
-  executor?: string;
-  adapter?: string;
-  threads?: number;
-}
-
-/** Options that say what computes. */
-export function addComputeOptions(command: Command): Command {
-  return command
-    .option(
-      '--executor <name>',
-      `what computes: ${executorNames.join(' or ')} (default: webgpu on a real GPU, else wasm)`,
-    )
-    .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
-    .option(
-      '--threads <n>',
-      'wasm on this many threads (default: the cores shared out among the workers)',
-      integer(1, 256),
-    );
-}
 
 export interface NamedGrid extends Grid {
   file: string;

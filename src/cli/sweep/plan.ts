@@ -5,9 +5,10 @@ import type { Command } from 'commander';
 import { openExecutor } from '../../platform/executor.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
 import { calibrate, groupRuns, type SweepGroup } from '../../sweep/cost.js';
+import type { ComputeOptions } from '../compute.js';
 import type { CommandContext } from '../context.js';
 import { timeText } from '../running.js';
-import { type ComputeOptions, type NamedGrid, readGrid, storeOf } from './options.js';
+import { type NamedGrid, readGrid, storeOf } from './options.js';
 
 export interface PlanOptions extends ComputeOptions {
   out?: string;

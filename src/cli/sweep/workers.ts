@@ -9,8 +9,11 @@ import { startSweepProcess } from '../../platform/sweepProcess.js';
 import { startSweepThread } from '../../platform/sweepThread.js';
 import { type SweepWorker, trainChunk } from '../../sweep/chunk.js';
 import { packLimits } from '../../sweep/pack.js';
+import { addComputeOptions, type ComputeOptions } from '../compute.js';
 import { type CommandContext, integer, number } from '../context.js';
-import { addComputeOptions, type ComputeOptions } from './options.js';
+
+/** What --threads means where several workers share the cores. */
+export const threadsOfWorkers = 'wasm on this many threads (default: the cores shared out among the workers)';
 
 export const isolations = ['process', 'thread', 'none'] as const;
 
@@ -23,7 +26,7 @@ export interface WorkerOptions extends ComputeOptions {
 }
 
 export function addWorkerOptions(command: Command): Command {
-  return addComputeOptions(command)
+  return addComputeOptions(command, threadsOfWorkers)
     .option('--workers <n>', 'workers at once, each with its own device', integer(1, 256), 1)
     .addOption(
       new Option(
