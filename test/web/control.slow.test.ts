@@ -1,20 +1,8 @@
-import type { Browser, Page } from 'playwright-core';
-import { suite } from 'uvu';
+import type { Page } from 'playwright-core';
 import * as assert from 'uvu/assert';
-import type { StaticServer } from '../../src/platform/staticServer.js';
-import { launchBrowser, linkTo, quickSetting, servePage, visit, waitForStates } from './visit.js';
+import { linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.js';
 
-const test = suite('training in the page, in the visitor’s hands');
-let browser: Browser;
-let server: StaticServer;
-test.before(async () => {
-  browser = await launchBrowser();
-  server = await servePage();
-});
-test.after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const { test, site } = pageSuite('training in the page, in the visitor’s hands');
 
 const long = { ...quickSetting, budget: { batch: 16, steps: 4_000_000 }, replicas: 1 };
 const steps = (page: Page) =>
@@ -23,7 +11,7 @@ const steps = (page: Page) =>
   );
 
 test('pause, step, learning rate, hidden tab, reload, restart', async () => {
-  const { page, problems, context } = await visit(browser, server.url, { hash: linkTo(long) });
+  const { page, problems, context } = await visit(site.browser, site.server.url, { hash: linkTo(long) });
   await page.selectOption('#executor', 'wasm');
   await page.evaluate(() => {
     const tasks: number[] = [];
@@ -108,7 +96,7 @@ test('pause, step, learning rate, hidden tab, reload, restart', async () => {
 });
 
 test('values are read off the curves by pointer and by keys; networks and seeds come from the form', async () => {
-  const { page, problems, context } = await visit(browser, server.url, { hash: linkTo(quickSetting) });
+  const { page, problems, context } = await visit(site.browser, site.server.url, { hash: linkTo(quickSetting) });
   await page.click('details.more summary');
   await page.selectOption('.settings fieldset:nth-child(2) [data-field=model]', 'hlcn');
   await page.locator('#learning .network h3', { hasText: 'Locally connected' }).waitFor();

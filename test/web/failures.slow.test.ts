@@ -1,20 +1,8 @@
-import type { Browser, BrowserContext } from 'playwright-core';
-import { suite } from 'uvu';
+import type { BrowserContext } from 'playwright-core';
 import * as assert from 'uvu/assert';
-import type { StaticServer } from '../../src/platform/staticServer.js';
-import { launchBrowser, linkTo, quickSetting, servePage, visit, waitForStates } from './visit.js';
+import { launchBrowser, linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.js';
 
-const test = suite('the page when something is missing or goes wrong');
-let browser: Browser;
-let server: StaticServer;
-test.before(async () => {
-  browser = await launchBrowser();
-  server = await servePage();
-});
-test.after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const { test, site } = pageSuite('the page when something is missing or goes wrong');
 
 const one = { ...quickSetting, networks: quickSetting.networks.slice(0, 1), replicas: 1 };
 const long = { ...one, budget: { batch: 16, steps: 4_000_000 } };
@@ -22,7 +10,7 @@ const long = { ...one, budget: { batch: 16, steps: 4_000_000 } };
 test('without WebGPU it says so and what to do; grammar, theory and training are there', async () => {
   const bare = await launchBrowser(['--disable-features=WebGPU', '--disable-gpu', '--use-webgpu-adapter=none']);
   try {
-    const { page, problems, context } = await visit(bare, server.url, { hash: linkTo(one) });
+    const { page, problems, context } = await visit(bare, site.server.url, { hash: linkTo(one) });
     await page
       .locator('#gpu', {
         hasText: /WebGPU.*on the processor instead.*chrome:\/\/gpu|WebGPU.*on the processor instead.*Firefox/,
@@ -49,7 +37,7 @@ test('without WebGPU it says so and what to do; grammar, theory and training are
 });
 
 test('a GPU that is lost in the middle: training goes on from its checkpoint by itself, to the records of an undisturbed run', async () => {
-  const { page, problems, context } = await visit(browser, server.url, {
+  const { page, problems, context } = await visit(site.browser, site.server.url, {
     hash: linkTo({ ...one, budget: { batch: 16, steps: 600 } }),
   });
   await page.selectOption('#executor', 'webgpu');
@@ -93,11 +81,11 @@ test('a GPU that is lost in the middle: training goes on from its checkpoint by 
 });
 
 test('two tabs with the same run: the second trains a copy and says so', async () => {
-  const first = await visit(browser, server.url, { hash: linkTo(long) });
+  const first = await visit(site.browser, site.server.url, { hash: linkTo(long) });
   await first.page.selectOption('#executor', 'wasm');
   await first.page.click('#learning .primary');
   await waitForStates(first.page, /^training/);
-  const second = await visit(browser, server.url, { hash: linkTo(long), context: first.context });
+  const second = await visit(site.browser, site.server.url, { hash: linkTo(long), context: first.context });
   await second.page.selectOption('#executor', 'wasm');
   await second.page.click('#learning .primary');
   await second.page.locator('.network .notes', { hasText: 'Another tab is training this very run' }).waitFor();
@@ -112,14 +100,14 @@ test('two tabs with the same run: the second trains a copy and says so', async (
 });
 
 test('storage refused, and storage that fills up during the run: a notice, and training goes on', async () => {
-  const context = await browser.newContext();
+  const context = await site.browser.newContext();
   const refusal = () => void Object.defineProperty(StorageManager.prototype, 'getDirectory', { value: undefined });
   await context.addInitScript(refusal);
   await context.route('**/worker.js', async (route) => {
     const answer = await route.fetch();
     await route.fulfill({ contentType: 'text/javascript', body: `(${refusal})();${await answer.text()}` });
   });
-  const refused = await visit(browser, server.url, { context, hash: linkTo(one) });
+  const refused = await visit(site.browser, site.server.url, { context, hash: linkTo(one) });
   await refused.page.selectOption('#executor', 'wasm');
   await refused.page.click('#learning .primary');
   await waitForStates(refused.page, /^done/);
@@ -135,7 +123,7 @@ test('storage refused, and storage that fills up during the run: a notice, and t
   assert.equal(refused.problems, []);
   await refused.context.close();
 
-  const full = await visit(browser, server.url, { hash: linkTo(one) });
+  const full = await visit(site.browser, site.server.url, { hash: linkTo(one) });
   await full.page.selectOption('#executor', 'wasm');
   await full.page.getByRole('button', { name: 'Step', exact: true }).click();
   await waitForStates(full.page, /^paused/);
@@ -179,9 +167,9 @@ test('malformed and hostile links: one message, the page as it is without a link
     [linkTo(JSON.parse('{"__proto__": {"x": 1}, "constructor": 1}')), /no such field/],
     [`#setting=${'A'.repeat(9000)}`, /longer than 8192/],
   ];
-  const context = await browser.newContext();
+  const context = await site.browser.newContext();
   for (const [hash, message] of links) {
-    const { page, problems } = await visit(browser, server.url, { context, hash });
+    const { page, problems } = await visit(site.browser, site.server.url, { context, hash });
     const said = (await page.textContent('#message'))!;
     assert.match(said, message, hash.slice(0, 60));
     assert.match(said, /^The link was not taken: /);
@@ -195,12 +183,12 @@ test('malformed and hostile links: one message, the page as it is without a link
 });
 
 test('without the files of its worker, and in a worker that dies: said, and a new start works', async () => {
-  const context = await browser.newContext();
+  const context = await site.browser.newContext();
   let broken = true;
   await context.route('**/worker.js', (route) =>
     broken ? route.fulfill({ status: 404, body: '' }) : route.continue(),
   );
-  const { page } = await visit(browser, server.url, { context, hash: linkTo(one) });
+  const { page } = await visit(site.browser, site.server.url, { context, hash: linkTo(one) });
   await page.click('#learning .primary');
   await waitForStates(page, /^failed/);
   assert.match((await page.locator('#learning .notes').textContent())!, /worker crashed/);

@@ -1,29 +1,21 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
-import type { Browser, Page } from 'playwright-core';
-import { suite } from 'uvu';
+import type { Page } from 'playwright-core';
 import * as assert from 'uvu/assert';
-import type { StaticServer } from '../../src/platform/staticServer.js';
-import { launchBrowser, linkTo, quickSetting, servePage, visit, waitForStates } from './visit.js';
+import { linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.js';
 
-const test = suite('looks, access and weight of the page');
+const { test, site } = pageSuite('looks, access and weight of the page');
 const axe = readFileSync(resolve('node_modules/axe-core/axe.min.js'), 'utf8');
-let browser: Browser;
-let server: StaticServer;
-test.before(async () => {
-  browser = await launchBrowser();
-  server = await servePage();
-});
-test.after(async () => {
-  await browser?.close();
-  await server?.close();
-});
 
 for (const width of [390, 820, 1440])
   for (const dark of [false, true])
     test(`${width} pixels wide, ${dark ? 'dark' : 'light'}: no serious finding of axe, nothing cut off, no label on another`, async () => {
-      const { page, problems, context } = await visit(browser, server.url, { width, dark, hash: linkTo(quickSetting) });
+      const { page, problems, context } = await visit(site.browser, site.server.url, {
+        width,
+        dark,
+        hash: linkTo(quickSetting),
+      });
       await page.locator('.tree .node').first().waitFor();
       await page.click('#learning .primary');
       await waitForStates(page, /^done/);

@@ -1,29 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser } from 'playwright-core';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { StaticServer } from '../../src/platform/staticServer.js';
 import { rhm } from '../support/run.js';
-import { launchBrowser, linkTo, quickSetting, servePage, visit, waitForStates } from './visit.js';
+import { linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.js';
 
-const test = suite('the page in a browser');
-let browser: Browser;
-let server: StaticServer;
-const folder = mkdtempSync(join(tmpdir(), 'rhm-web-'));
-test.before(async () => {
-  browser = await launchBrowser();
-  server = await servePage();
-});
-test.after(async () => {
-  await browser?.close();
-  await server?.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+const { test, site } = pageSuite('the page in a browser');
 
 test('the grammar: a click resamples the rule or the symbol of a node, and nothing outside its subtree changes', async () => {
-  const { page, problems, context } = await visit(browser, server.url);
+  const { page, problems, context } = await visit(site.browser, site.server.url);
   const tokens = () =>
     page.$$eval('.tree .node', (nodes) =>
       nodes
@@ -59,7 +43,7 @@ test('the grammar: a click resamples the rule or the symbol of a node, and nothi
 });
 
 test('two networks train at once; the records are those of `rhm train` bit for bit', async () => {
-  const { page, problems, context } = await visit(browser, server.url, { hash: linkTo(quickSetting) });
+  const { page, problems, context } = await visit(site.browser, site.server.url, { hash: linkTo(quickSetting) });
   await page.selectOption('#executor', 'wasm');
   await page.click('#learning .primary');
   await waitForStates(page, /^done/);
@@ -67,9 +51,9 @@ test('two networks train at once; the records are those of `rhm train` bit for b
   assert.is(await page.locator('.plot path[stroke-width="2.4"]').count(), 2, 'one mean curve a network');
   for (const [i, { model, optimiser }] of quickSetting.networks.entries()) {
     const { networks: _, ...shared } = quickSetting;
-    const experiment = join(folder, `${i}.json`);
+    const experiment = join(site.folder, `${i}.json`);
     writeFileSync(experiment, JSON.stringify({ ...shared, model, optimiser }));
-    const out = join(folder, `run-${i}`);
+    const out = join(site.folder, `run-${i}`);
     const cli = await rhm(['train', experiment, '--executor', 'wasm', '--out', out, '--json']);
     assert.is(cli.code, 0, cli.stderr);
     const { hash } = JSON.parse(cli.stdout);

@@ -1,31 +1,16 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
-import { suite } from 'uvu';
+import type { Page } from 'playwright-core';
 import * as assert from 'uvu/assert';
 import { parseExperiment } from '../../src/core/experiment.js';
 import { decodeSafetensors, type SafeTensor } from '../../src/core/safetensors.js';
 import { createSampler } from '../../src/grammar/index.js';
-import type { StaticServer } from '../../src/platform/staticServer.js';
 import { membersOf } from '../../src/training/members.js';
 import type { PointInfo } from '../../src/web/cloud/look.js';
 import { rhm } from '../support/run.js';
-import { launchBrowser, linkTo, quickSetting, servePage, visit, waitForStates } from './visit.js';
+import { launchBrowser, linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.js';
 
-const test = suite('the representation in the page');
-const folder = mkdtempSync(join(tmpdir(), 'rhm-look-'));
-let browser: Browser;
-let server: StaticServer;
-test.before(async () => {
-  browser = await launchBrowser();
-  server = await servePage();
-});
-test.after(async () => {
-  await browser?.close();
-  await server?.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+const { test, site } = pageSuite('the representation in the page');
 
 const setting = { ...quickSetting, replicas: 2, budget: { batch: 16, steps: 300 } };
 
@@ -69,7 +54,7 @@ async function bothPainted(page: Page): Promise<void> {
 }
 
 test('the cloud is drawn while it trains, chosen by form, turned by keys and pointer, and stays after the end', async () => {
-  const { page, problems, context } = await visit(browser, server.url, { hash: linkTo(setting) });
+  const { page, problems, context } = await visit(site.browser, site.server.url, { hash: linkTo(setting) });
   await page.selectOption('#executor', 'wasm');
   await page.click('#learning .primary');
   await page.locator('#representation').scrollIntoViewIfNeeded();
@@ -128,7 +113,7 @@ test('the cloud is drawn while it trains, chosen by form, turned by keys and poi
 });
 
 test('on WebGPU it is drawn from the training buffers themselves', async () => {
-  const { page, problems, context } = await visit(browser, server.url, {
+  const { page, problems, context } = await visit(site.browser, site.server.url, {
     hash: linkTo({
       ...setting,
       networks: setting.networks.map(({ model, optimiser }) => ({ model, optimiser })),
@@ -158,7 +143,7 @@ test('on WebGPU it is drawn from the training buffers themselves', async () => {
 test('without WebGPU the processor draws it', async () => {
   const bare = await launchBrowser(['--disable-features=WebGPU', '--disable-gpu', '--use-webgpu-adapter=none']);
   try {
-    const { page, problems, context } = await visit(bare, server.url, { hash: linkTo(setting), dark: true });
+    const { page, problems, context } = await visit(bare, site.server.url, { hash: linkTo(setting), dark: true });
     await page.click('#learning .primary');
     await page.locator('#representation').scrollIntoViewIfNeeded();
     await page
@@ -177,7 +162,7 @@ const grammar = { v: 5, n: 4, m: 3, s: 2, L: 3, seed: 2 };
 const taught = { ...quickSetting, grammar, replicas: 1, budget: { batch: 16, steps: 120 } };
 
 test('a point is the principal components of the activations of `rhm train`, its colour the hidden symbol; keys walk the points', async () => {
-  const { page, problems, context } = await visit(browser, server.url, { hash: linkTo(taught) });
+  const { page, problems, context } = await visit(site.browser, site.server.url, { hash: linkTo(taught) });
   await page.selectOption('#executor', 'wasm');
   await page.locator('#representation').scrollIntoViewIfNeeded();
   const card = page.locator('#representation .network').first();
@@ -277,9 +262,9 @@ test('a point is the principal components of the activations of `rhm train`, its
 test.run();
 
 async function trained(experiment: object, name: string) {
-  const file = join(folder, `${name}.json`);
+  const file = join(site.folder, `${name}.json`);
   writeFileSync(file, JSON.stringify(experiment));
-  const directory = join(folder, name);
+  const directory = join(site.folder, name);
   const run = await rhm(['train', file, '--executor', 'wasm', '--out', directory, '--json']);
   assert.is(run.code, 0, run.stderr);
   return { directory, rules: JSON.parse(readFileSync(join(directory, 'rules.json'), 'utf8')) as RulesFile };

@@ -1,26 +1,14 @@
 /** Memory of a page that trains: RHM_SOAK=1 watches for an hour, otherwise for half a minute. */
 import { readdirSync, readFileSync } from 'node:fs';
-import type { Browser, Page } from 'playwright-core';
-import { suite } from 'uvu';
+import type { Page } from 'playwright-core';
 import * as assert from 'uvu/assert';
-import type { StaticServer } from '../../src/platform/staticServer.js';
-import { launchBrowser, linkTo, quickSetting, servePage, visit, waitForStates } from './visit.js';
+import { linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.js';
 
-const test = suite('memory of a page that trains');
+const { test, site } = pageSuite('memory of a page that trains');
 const minutes = process.env.RHM_SOAK ? 60 : 0.5;
-let browser: Browser;
-let server: StaticServer;
-test.before(async () => {
-  browser = await launchBrowser();
-  server = await servePage();
-});
-test.after(async () => {
-  await browser?.close();
-  await server?.close();
-});
 
 test(`stays flat over ${minutes} minutes: GPU buffers to the byte, processes but for the collector's saw-tooth`, async () => {
-  const context = await browser.newContext();
+  const context = await site.browser.newContext();
   // Live GPU bytes of each worker, counted where buffers are made.
   const counting = () => {
     const live = { bytes: 0, made: 0 };
@@ -51,7 +39,7 @@ test(`stays flat over ${minutes} minutes: GPU buffers to the byte, processes but
     budget: { batch: 8, steps: 4_000_000 },
     evaluation: { size: 64, perDoubling: 1 },
   };
-  const { page, problems } = await visit(browser, server.url, { context, hash: linkTo(setting) });
+  const { page, problems } = await visit(site.browser, site.server.url, { context, hash: linkTo(setting) });
   await page.selectOption('#executor', 'webgpu');
   await page.click('#learning .primary');
   await waitForStates(page, /^training/);

@@ -1,27 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
-import { suite } from 'uvu';
+import type { Page } from 'playwright-core';
 import * as assert from 'uvu/assert';
 import { decodeSafetensors } from '../../src/core/safetensors.js';
-import type { StaticServer } from '../../src/platform/staticServer.js';
 import { rhm } from '../support/run.js';
-import { launchBrowser, linkTo, quickSetting, servePage, visit, waitForStates } from './visit.js';
+import { linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.js';
 
-const test = suite('what a visitor takes away');
-const folder = mkdtempSync(join(tmpdir(), 'rhm-take-'));
-let browser: Browser;
-let server: StaticServer;
-test.before(async () => {
-  browser = await launchBrowser();
-  server = await servePage();
-});
-test.after(async () => {
-  await browser?.close();
-  await server?.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+const { test, site } = pageSuite('what a visitor takes away');
 
 /** The file that a button hands over. */
 async function fetched(
@@ -34,13 +19,13 @@ async function fetched(
     page.waitForEvent('download'),
     where.getByRole('button', { name: button, exact: network < 0 }).click(),
   ]);
-  const path = join(folder, file.suggestedFilename());
+  const path = join(site.folder, file.suggestedFilename());
   await file.saveAs(path);
   return { name: file.suggestedFilename(), path, bytes: readFileSync(path) };
 }
 
 test('records, figures, weights and the experiment file; a reload keeps the runs, removing forgets them', async () => {
-  const { page, problems, context } = await visit(browser, server.url, {
+  const { page, problems, context } = await visit(site.browser, site.server.url, {
     hash: linkTo({ ...quickSetting, replicas: 1 }),
   });
   assert.is(await page.locator('#takeaway button', { hasText: 'Weights' }).first().isDisabled(), true);
@@ -50,7 +35,7 @@ test('records, figures, weights and the experiment file; a reload keeps the runs
 
   const experiment = await fetched(page, 1, 'Experiment');
   const json = await fetched(page, 1, 'Records, JSON');
-  const out = join(folder, 'cli');
+  const out = join(site.folder, 'cli');
   const cli = await rhm(['train', experiment.path, '--executor', 'wasm', '--out', out, '--json']);
   assert.is(cli.code, 0, cli.stderr);
   const own = readFileSync(join(out, 'records.jsonl'), 'utf8');
@@ -84,7 +69,7 @@ test('records, figures, weights and the experiment file; a reload keeps the runs
   await waitForStates(page, /^done/);
   assert.is(await page.locator('.plot path[stroke-width="2.4"]').count(), 2, 'curves of the earlier visit');
   assert.ok((await fetched(page, 0, 'Weights')).bytes.length > 100, 'weights of the earlier visit');
-  await page.goto(`${server.url}#`);
+  await page.goto(`${site.server.url}#`);
   await page.reload();
   await page.getByRole('button', { name: /^Open v=4/ }).click();
   await waitForStates(page, /^done/);
@@ -96,7 +81,7 @@ test('records, figures, weights and the experiment file; a reload keeps the runs
 });
 
 test('the link restores the whole setting in another browser', async () => {
-  const { page, context } = await visit(browser, server.url);
+  const { page, context } = await visit(site.browser, site.server.url);
   await page.fill('#grammar [data-field=v]', '6');
   await page.press('#grammar [data-field=v]', 'Enter');
   await page.click('details.more summary');
@@ -108,7 +93,7 @@ test('the link restores the whole setting in another browser', async () => {
   assert.is(page.url(), link);
   await page.getByRole('button', { name: 'Copy link' }).click();
   await page.locator('#takeaway .hint', { hasText: /Copied|marked/ }).waitFor();
-  const other = await visit(browser, link);
+  const other = await visit(site.browser, link);
   assert.is(await other.page.inputValue('#grammar [data-field=v]'), '6');
   assert.is(await other.page.inputValue('.settings [data-field=channels]'), '24');
   assert.is(await other.page.inputValue('.settings [data-field=replicas]'), '3');

@@ -1,6 +1,9 @@
 /** The built page in a real browser, with everything that went wrong on the way. */
-import { resolve } from 'node:path';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { suite } from 'uvu';
 import { type ServeOptions, type StaticServer, serveFolder } from '../../src/platform/staticServer.js';
 import { launchBrowser } from '../support/browser.js';
 
@@ -24,6 +27,29 @@ export const servePage = (options: ServeOptions = {}): Promise<StaticServer> =>
   serveFolder(resolve('dist/page'), options);
 
 export { launchBrowser };
+
+/** What a suite of the page works with: a browser, the built page served, a folder that goes when it ends. */
+export interface Site {
+  browser: Browser;
+  server: StaticServer;
+  folder: string;
+}
+
+/** A suite on a site of its own. Only its tests and hooks may touch the site's browser and server. */
+export function pageSuite(name: string): { test: ReturnType<typeof suite>; site: Site } {
+  const test = suite(name);
+  const site = { folder: mkdtempSync(join(tmpdir(), 'rhm-page-')) } as Site;
+  test.before(async () => {
+    site.browser = await launchBrowser();
+    site.server = await servePage();
+  });
+  test.after(async () => {
+    await site.browser?.close();
+    await site.server?.close();
+    rmSync(site.folder, { recursive: true, force: true });
+  });
+  return { test, site };
+}
 
 export async function visit(browser: Browser, url: string, options: VisitOptions = {}): Promise<Visit> {
   const { width = 1280, height = 900, dark = false, hash = '' } = options;
