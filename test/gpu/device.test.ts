@@ -109,7 +109,8 @@ none('says what to install', async () => {
 none('an unknown adapter name lists those there are', async () => {
   const error = await failure(() => openNodeGpu({ adapter: 'voodoo2' }));
   assert.instance(error, AdapterError);
-  assert.match(error.message, /No WebGPU adapter was found/);
+  // The second where the machine has no Vulkan driver at all.
+  assert.match(error.message, /No WebGPU adapter was found|adapter voodoo2: no Vulkan driver is installed; install/);
 });
 none.run();
 
