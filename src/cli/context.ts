@@ -8,8 +8,8 @@ export interface CommandContext {
   write(chunk: string | Uint8Array): Promise<void>;
   /** One line on standard error. */
   log(line: string): void;
-  /** A passing state on standard error: redrawn in place on a terminal, at most one line in two seconds otherwise. */
-  progress(line: string): void;
+  /** A passing state on standard error: redrawn in place on a terminal, else at most one line in two seconds, and the last. */
+  progress(line: string, last?: boolean): void;
   /** The command's result: `value` as JSON with --json, else `text()`. */
   result(command: Command, value: unknown, text: () => string): Promise<void>;
 }
@@ -63,11 +63,11 @@ export function createContext(platform: Platform): CommandContext {
       clear();
       process.stderr.write(`${line}\n`);
     },
-    progress(line) {
+    progress(line, last) {
       if (process.stderr.isTTY) {
         process.stderr.write(`\r\x1b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
         drawn = true;
-      } else if (Date.now() - lastProgress >= 2000) {
+      } else if (last || Date.now() - lastProgress >= 2000) {
         lastProgress = Date.now();
         process.stderr.write(`${line}\n`);
       }

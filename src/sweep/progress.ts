@@ -9,7 +9,7 @@ export interface SweepView {
   failed: number;
   running: { run: string; name: string; step: number; steps: number; loss: number; together: number }[];
   fraction: number; // of all training sentences, from 0 to 1
-  samplesPerSecond: number; // now, over all workers
+  samplesPerSecond: number; // trained, lately, over all workers; never negative
   secondsLeft: number; // if no run stops early; NaN before anything is known
 }
 
@@ -19,43 +19,58 @@ export function samplesOf({ experiment }: Pick<SweepRun, 'experiment'>): number 
   return plannedSteps(experiment) * budget.batch * budget.accumulate * replicas;
 }
 
-const WINDOW_SECONDS = 30; // over which the pace is measured
+const WINDOW_SECONDS = 30; // over which the pace and the speed are measured
 
 interface AtWork {
   runs: readonly SweepRun[];
-  samples: number; // that its runs need from start to end
   progress?: ChunkProgress;
 }
 
+/** What is left and what was trained at some time. Both in training sentences. */
+interface Moment {
+  at: number; // seconds
+  left: number;
+  trained: number;
+}
+
 export class SweepProgress {
-  readonly #left = new Map<string, number>(); // samples of the runs that have not ended
+  readonly #runs: ReadonlyMap<string, SweepRun>;
+  readonly #left = new Map<string, number>(); // samples that runs which have not ended still need
+  readonly #reached = new Map<string, number>(); // samples, of runs that were heard of
   readonly #all: number;
   readonly #workers = new Map<number | string, AtWork>();
-  readonly #total: number;
-  readonly #history: { at: number; left: number }[] = [];
+  readonly #now: () => number;
+  #history: Moment[] = [];
+  #trained = 0; // samples, by the workers of this sweep
   #done = 0;
   #failed = 0;
-  #toldAt = 0;
+  #toldAt = Number.NEGATIVE_INFINITY;
 
+  /** @param now Milliseconds, of a clock that does not go back. */
   constructor(
     runs: readonly SweepRun[],
     readonly tell: (view: SweepView) => void,
+    now: () => number = () => performance.now(),
   ) {
+    this.#runs = new Map(runs.map((run) => [run.hash, run]));
     for (const run of runs) this.#left.set(run.hash, samplesOf(run));
     this.#all = [...this.#left.values()].reduce((a, b) => a + b, 0);
-    this.#total = runs.length;
+    this.#now = now;
   }
 
   begins(worker: number | string, runs: readonly SweepRun[]): void {
-    this.#workers.set(worker, { runs, samples: runs.reduce((sum, run) => sum + samplesOf(run), 0) });
+    this.#workers.set(worker, { runs });
   }
 
   at(worker: number | string, progress: ChunkProgress): void {
     const work = this.#workers.get(worker);
     if (work) work.progress = progress;
+    const run = this.#runs.get(progress.hash);
+    if (run && this.#left.has(run.hash)) this.#reach(run, (samplesOf(run) * progress.step) / progress.steps);
     this.#tell();
   }
 
+  /** What its runs have reached stays counted: they continue from there. */
   ends(worker: number | string): void {
     this.#workers.delete(worker);
   }
@@ -67,50 +82,69 @@ export class SweepProgress {
 
   /** @param found It had ended before this sweep began. */
   ended(hash: string, failed: boolean, found = false): void {
+    const saved = this.#left.get(hash) ?? 0;
     this.#left.delete(hash);
     if (failed) this.#failed++;
     else this.#done++;
-    if (!found) this.#tell();
+    if (found) this.#shift(saved);
+    else this.#tell();
+  }
+
+  #reach(run: SweepRun, samples: number): void {
+    const before = this.#reached.get(run.hash);
+    this.#reached.set(run.hash, samples);
+    this.#left.set(run.hash, samplesOf(run) - samples);
+    if (before === undefined) this.#shift(samples);
+    else if (samples >= before) this.#trained += samples - before;
+    else this.#history = []; // its worker died: it went back to its checkpoint
+  }
+
+  /** What was there before this sweep is nobody's pace. */
+  #shift(samples: number): void {
+    for (const moment of this.#history) moment.left -= samples;
   }
 
   #tell(): void {
-    if (Date.now() - this.#toldAt < 250) return;
-    this.#toldAt = Date.now();
+    if (this.#now() - this.#toldAt < 250) return;
+    this.#toldAt = this.#now();
     this.tell(this.view());
   }
 
   view(): SweepView {
-    let left = [...this.#left.values()].reduce((a, b) => a + b, 0);
-    let samplesPerSecond = 0;
+    const left = [...this.#left.values()].reduce((a, b) => a + b, 0);
     const running: SweepView['running'] = [];
-    for (const { runs, samples, progress } of this.#workers.values()) {
+    let said = 0; // samples a second, as the workers have it
+    for (const { runs, progress } of this.#workers.values()) {
       if (!progress) continue;
-      left -= (samples * progress.step) / progress.steps;
-      if (Number.isFinite(progress.samplesPerSecond)) samplesPerSecond += progress.samplesPerSecond;
-      const { hash, step, steps, loss } = progress;
+      const { hash, step, steps, loss, samplesPerSecond } = progress;
+      if (Number.isFinite(samplesPerSecond)) said += samplesPerSecond;
       const run = runs.find((r) => r.hash === hash) ?? runs[0];
       running.push({ run: hash, name: run.name, step, steps, loss, together: runs.length });
     }
-    left = Math.max(0, left);
-    const pace = this.#pace(left);
+    const { pace, speed } = this.#lately(left);
     return {
-      total: this.#total,
+      total: this.#runs.size,
       done: this.#done,
       failed: this.#failed,
       running,
       fraction: this.#all ? 1 - left / this.#all : 1,
-      samplesPerSecond: samplesPerSecond || pace,
-      secondsLeft: pace > 0 ? left / pace : Number.NaN,
+      samplesPerSecond: speed ?? said,
+      secondsLeft: left === 0 ? 0 : pace > 0 ? left / pace : Number.NaN,
     };
   }
 
-  /** Samples that went from what is left, a second, lately: what a run that stops early saves counts too. */
-  #pace(left: number): number {
-    const at = performance.now() / 1000;
+  /**
+   * pace: samples that went from what is left, a second, what runs that stopped early saved included. speed: samples that were
+   * trained, a second; undefined in the first second.
+   */
+  #lately(left: number): { pace: number; speed: number | undefined } {
+    const now: Moment = { at: this.#now() / 1000, left, trained: this.#trained };
     const last = this.#history.at(-1);
-    if (!last || at - last.at >= 0.5) this.#history.push({ at, left });
-    while (this.#history.length > 2 && at - this.#history[1].at > WINDOW_SECONDS) this.#history.shift();
+    if (!last || now.at - last.at >= 0.5) this.#history.push(now);
+    while (this.#history.length > 2 && now.at - this.#history[1].at > WINDOW_SECONDS) this.#history.shift();
     const first = this.#history[0];
-    return at > first.at ? (first.left - left) / (at - first.at) : 0;
+    const seconds = now.at - first.at;
+    if (!(seconds >= 1)) return { pace: 0, speed: undefined };
+    return { pace: (first.left - left) / seconds, speed: (now.trained - first.trained) / seconds };
   }
 }

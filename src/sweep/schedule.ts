@@ -40,7 +40,7 @@ export type SweepEvent =
       error?: string;
     }
   | { type: 'retry'; run: SweepRun; tries: number; error: string }
-  | { type: 'progress'; view: SweepView };
+  | { type: 'progress'; view: SweepView; last?: true }; // last: nothing more will be told
 
 export interface SweepResult {
   total: number;
@@ -96,7 +96,7 @@ class Schedule {
       await Promise.all(crew);
     }
     if (this.#fatal !== undefined) throw this.#fatal;
-    onEvent?.({ type: 'progress', view: this.#progress.view() });
+    onEvent?.({ type: 'progress', view: this.#progress.view(), last: true });
     const { trained, present, failed } = this.#result;
     this.#result.interrupted = trained + present + failed.length < this.runs.length;
     return this.#result;

@@ -77,7 +77,7 @@ export function jsonLines(io: CommandContext): (event: SweepEvent) => void {
   let last = 0;
   return (event) => {
     if (event.type === 'progress') {
-      if (Date.now() - last < 1000) return;
+      if (!event.last && Date.now() - last < 1000) return;
       last = Date.now();
       const { view } = event;
       void io.write(`${JSON.stringify({ type: 'progress', ...view })}\n`);
@@ -96,7 +96,7 @@ export function liveView(io: CommandContext): (event: SweepEvent) => void {
       io.log([`${total} runs: ${done} complete, ${waiting} to train`, ...more.filter(Boolean)].join(', '));
     } else if (event.type === 'retry') io.log(`${event.run.name}: ${event.error}; again (${event.tries} so far)`);
     else if (event.type === 'run' && event.state === 'failed') io.log(`${event.run.name}: set aside: ${event.error}`);
-    else if (event.type === 'progress') io.progress(progressLine(event.view));
+    else if (event.type === 'progress') io.progress(progressLine(event.view), event.last);
   };
 }
 

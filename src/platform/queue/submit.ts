@@ -80,7 +80,7 @@ class Submission {
       await new Promise((done) => setTimeout(done, pollMs));
     }
     this.#result.interrupted = this.#pending.length + this.#out.size > 0;
-    this.options.onEvent?.({ type: 'progress', view: this.#progress.view() });
+    this.options.onEvent?.({ type: 'progress', view: this.#progress.view(), last: true });
     return this.#result;
   }
 
