@@ -1,6 +1,7 @@
 import { canonicalJson } from '../core/canonical.js';
 import { InputError } from '../core/errors.js';
 import { sampleComplexity } from '../theory/index.js';
+import { batchExponents, batchTable } from './batch.js';
 import { collapseTable } from './collapse.js';
 import { correlationTable, type SampleSentences, sampleSentences } from './correlations.js';
 import { type Curve, curvesOf, families, hasLaw, type ModelKind, shapeName, shapeOf } from './curves.js';
@@ -38,6 +39,7 @@ export async function analyze(folders: readonly RunFiles[], options: AnalyzeOpti
   const invariances = invarianceCurves(curves);
   const invariance = invarianceTable(invariances, positions);
   const ratios = ratioTable(positions, kinds);
+  const batches = batchTable(curves);
   const sample = options.sample === undefined ? sampleSentences : (options.sample ?? undefined);
   const results: Results = {
     runs: runs.map((run) => runRow(run, curves)),
@@ -50,6 +52,8 @@ export async function analyze(folders: readonly RunFiles[], options: AnalyzeOpti
     ratioExponents: ratioExponents(ratios, kinds),
     scaling: scalingTable(curves),
     collapse: collapseTable(curves),
+    batches,
+    batchExponents: batchExponents(batches),
     invarianceCurves: invariances,
     invariance,
     invarianceExponents: invarianceExponents(invariance, (series) => kinds.get(series)!),

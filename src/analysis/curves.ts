@@ -19,6 +19,8 @@ export const families: Record<ModelKind, Family | undefined> = {
 /** Test loss of one trained network against P, the training sentences it has seen (online) or owns (finite sets). */
 export interface Curve {
   series: string; // runs with one label differ in grammar, seed and length only
+  anyBatch: string; // the label without the batch size: of series that differ in nothing else
+  batch: number; // sentences a step
   kind: ModelKind;
   task: Experiment['task']['kind'];
   shape: GrammarShape;
@@ -54,7 +56,8 @@ export function curvesOf(runs: readonly Run[]): Curve[] {
       if (!points.length) continue;
       const online = experiment.budget.sentences === undefined;
       const curve: Curve = {
-        series: labels.get(run)!,
+        ...labels.get(run)!,
+        batch: experiment.budget.batch * experiment.budget.accumulate,
         kind: experiment.model.kind,
         task: experiment.task.kind,
         shape: shapeOf(run.rules),
@@ -93,9 +96,12 @@ export const hasLaw = (shape: GrammarShape) => density(shape) < 1 && shape.m > 1
 
 export const shapeName = ({ v, n, m, s, L }: GrammarShape) => `v=${v}${n === v ? '' : ` n=${n}`} m=${m} s=${s} L=${L}`;
 
+type SeriesLabel = Pick<Curve, 'series' | 'anyBatch'>;
+const BATCH = 'budget.batch';
+
 /** What one run, or a group of runs, is called in tables: `hcnn`, with settings only where they differ. */
-function seriesLabels(runs: readonly Run[]): Map<Run, string> {
-  const labels = new Map<Run, string>();
+function seriesLabels(runs: readonly Run[]): Map<Run, SeriesLabel> {
+  const labels = new Map<Run, SeriesLabel>();
   const byKind = new Map<string, Run[]>();
   for (const run of runs) {
     const { task, budget, model } = run.experiment;
@@ -119,8 +125,10 @@ function seriesLabels(runs: readonly Run[]): Map<Run, string> {
     const varying = apart ? varyingFields([...setups.values()].map(([run]) => setupOf(run.experiment))) : [];
     for (const setup of setups.values()) {
       const fields = setupOf(setup[0].experiment);
-      const detail = varying.map((key) => `${key.split('.').at(-1)}=${JSON.stringify(fields[key] ?? 'default')}`);
-      for (const run of setup) labels.set(run, [name, ...detail].join(' '));
+      const label = (keys: readonly string[]) =>
+        [name, ...keys.map((key) => `${key.split('.').at(-1)}=${JSON.stringify(fields[key] ?? 'default')}`)].join(' ');
+      const anyBatch = label(varying.filter((key) => key !== BATCH));
+      for (const run of setup) labels.set(run, { series: label(varying), anyBatch });
     }
   }
   return labels;
@@ -132,7 +140,7 @@ function setupOf(experiment: Experiment): Record<string, unknown> {
   const flat: Record<string, unknown> = {};
   for (const [name, part] of Object.entries({ task, model, optimiser, schedule }))
     for (const [key, value] of Object.entries(part)) flat[`${name}.${key}`] = value;
-  flat['budget.batch'] = budget.batch * budget.accumulate;
+  flat[BATCH] = budget.batch * budget.accumulate;
   return flat;
 }
 

@@ -66,13 +66,13 @@ export function positionExponents(rows: readonly PositionRow[], kinds: ReadonlyM
   });
 }
 
-/** Ratios of every series to the first of hcnn (else the first series), per grammar size and ell. */
+/** Ratios of every series of another model to the first of hcnn, per grammar size and ell. */
 export function ratioTable(rows: readonly PositionRow[], kinds: ReadonlyMap<string, ModelKind>): RatioRow[] {
   const names = [...new Set(rows.map((r) => r.series))];
   const base = names.find((s) => kinds.get(s) === 'hcnn');
   if (!base) return [];
   return rows
-    .filter((r) => r.series !== base)
+    .filter((r) => kinds.get(r.series) !== 'hcnn')
     .flatMap((above) => {
       const below = rows.find(
         (r) => r.series === base && r.ell === above.ell && shapeName(r.shape) === shapeName(above.shape),
@@ -141,14 +141,15 @@ function pairUnits(above: readonly UnitOfGrammar[], below: readonly UnitOfGramma
   });
 }
 
-interface Point {
+/** One grammar size. */
+export interface PowerPoint {
   m: number;
   offset: number; // added to the statistic
   cells: { units: readonly Unit[]; coefficient: number }[];
 }
 
-/** Slope of the points' statistics against ln m. */
-function exponentOf(points: readonly Point[]): Estimate | undefined {
+/** Slope of the points' statistics against ln m; undefined for one value of m. */
+export function exponentOf(points: readonly PowerPoint[]): Estimate | undefined {
   if (new Set(points.map((p) => p.m)).size < 2) return undefined;
   const x = points.map((p) => Math.log(p.m));
   const slopes = slopeCoefficients(x);

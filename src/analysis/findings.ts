@@ -3,7 +3,9 @@ import { lawNames } from './collapse.js';
 import { families, type ModelKind, shapeName } from './curves.js';
 import { predictedPower } from './exponents.js';
 import { round, showEstimate, showNumber, showPower } from './format.js';
+import type { InvarianceRow } from './invariance.js';
 import type { Finding, Results, Verdict } from './results.js';
+import { groupBy } from './staircase.js';
 import type { Estimate } from './statistics.js';
 
 export function compare(predicted: number | undefined, { low, high, value, bound }: Estimate): Verdict {
@@ -70,7 +72,8 @@ export function findingsOf(r: Results): Finding[] {
         where,
         row.predicted,
         row.curve,
-        'predicted for many levels; few levels are shallower',
+        'no test: predicted for many levels, between plateaus of few levels any slope is a mixture',
+        '-',
       );
     if (row.steps)
       add(
@@ -79,7 +82,7 @@ export function findingsOf(r: Results): Finding[] {
         where,
         row.predictedFinite,
         row.steps,
-        "predicted from this depth's own steps at P_ell",
+        "predicted for this depth's own steps at P_ell, with one prefactor for all steps",
       );
   }
   for (const row of r.collapse) {
@@ -107,11 +110,38 @@ export function findingsOf(r: Results): Finding[] {
       verdict,
     );
   }
+  for (const row of r.batches)
+    if (row.slope && row.slopeBetween)
+      add(
+        'batch',
+        `slope of ln P_${row.ell} against ln batch, ${row.slopeBetween.join(' to ')}`,
+        `${row.series}, ${shapeName(row.shape)}`,
+        0,
+        row.slope,
+        `${share(row.slope.value)}; least P_${row.ell} ${showEstimate(row.least!)} at batch ${row.leastBatch}`,
+      );
+  for (const row of r.batchExponents)
+    add(
+      'batch',
+      `power of m in the least P_${row.ell} over batch sizes`,
+      row.series,
+      row.predicted,
+      row.estimate,
+      otherLaw(r.batches.find((b) => b.series === row.series)!.kind, row.ell, row.estimate),
+    );
   for (const row of r.positions) {
     const law = row.predicted;
     const prefactor = law ? `prefactor ${round(row.estimate.value / law)}` : '';
+    const batches = [
+      ...new Set(
+        r.curves
+          .filter((c) => c.series === row.series && shapeName(c.shape) === shapeName(row.shape) && c.online)
+          .map((c) => c.batch),
+      ),
+    ];
+    const steps = batches.length === 1 ? `; ${showNumber(row.estimate.value / batches[0])} steps of ${batches[0]}` : '';
     const missing = row.reached < row.curves ? `; reached by ${row.reached} of ${row.curves} runs` : '';
-    const comment = `${prefactor}${missing}`.replace(/^; /, '');
+    const comment = `${prefactor}${steps}${missing}`.replace(/^; /, '');
     add('position', `P_${row.ell}`, `${row.series}, ${shapeName(row.shape)}`, law, row.estimate, comment || ' ', '-');
   }
   for (const row of r.invarianceExponents)
@@ -122,17 +152,20 @@ export function findingsOf(r: Results): Finding[] {
       row.predicted,
       row.estimate,
     );
-  for (const row of r.invariance)
-    if (row.overStep)
-      add(
-        'invariance',
-        `P of invariance (layer ${row.layer}, level ${row.level}) / P_${row.level + 1}`,
-        `${row.series}, ${shapeName(row.shape)}`,
-        1,
-        row.overStep,
-        'predicted up to a factor of order 1',
-        '-',
-      );
+  for (const layers of groupBy(r.invariance, (row) => `${row.series}|${shapeName(row.shape)}|${row.level}`)) {
+    const first = earliest(layers);
+    if (!first?.overStep) continue;
+    const { series, shape, level } = first;
+    add(
+      'invariance',
+      `level ${level} invariant at P / P_${level + 1} =`,
+      `${series}, ${shapeName(shape)}`,
+      undefined,
+      first.overStep,
+      `first in layer ${first.layer}; theory: of order 1 and the same for all m. ${otherLayers(layers, first)}`,
+      '-',
+    );
+  }
   for (const row of r.correlations)
     add(
       'correlation',
@@ -143,6 +176,27 @@ export function findingsOf(r: Results): Finding[] {
       `simple law ${showNumber(row.simple)}`,
     );
   return findings;
+}
+
+const share = (slope: number) =>
+  slope > 0.8 ? 'steps limit, not data' : slope < 0.2 ? 'data limits, not steps' : 'both steps and data limit';
+
+/** Of the layers, the one that becomes invariant first. */
+export function earliest(layers: readonly InvarianceRow[]): InvarianceRow | undefined {
+  const reached = layers.filter((row) => row.reached > 0 && row.overStep);
+  return reached.length ? reached.reduce((a, b) => (b.estimate.value < a.estimate.value ? b : a)) : undefined;
+}
+
+function otherLayers(layers: readonly InvarianceRow[], first: InvarianceRow): string {
+  const others = layers.filter((row) => row !== first);
+  const late = others.filter((row) => row.overStep?.bound === 'none');
+  const never = others.filter((row) => !late.includes(row)).map((row) => row.layer);
+  return [
+    late.map((row) => `layer ${row.layer} at ${showNumber(row.overStep!.value)}`).join(', '),
+    never.length ? `not in all runs: layer ${never.join(', ')}` : '',
+  ]
+    .filter(Boolean)
+    .join('; ');
 }
 
 /** Whether the law of the other family is excluded too: an interval that holds both says little. */

@@ -57,6 +57,7 @@ const sections: [Finding['section'], string][] = [
   ['exponent', 'How the steps grow with m'],
   ['ratio', 'Models against each other'],
   ['scaling', 'Exponents of the excess loss'],
+  ['batch', 'Data or steps: P against batch size'],
   ['collapse', 'Collapses'],
   ['invariance', 'Invariance'],
   ['position', 'Positions of the steps'],

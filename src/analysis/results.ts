@@ -1,4 +1,5 @@
 import type { Experiment } from '../core/experiment.js';
+import type { BatchExponent, BatchRow } from './batch.js';
 import type { CollapseRow } from './collapse.js';
 import type { CorrelationRow } from './correlations.js';
 import type { Curve, ModelKind } from './curves.js';
@@ -37,6 +38,8 @@ export interface Results {
   ratioExponents: ExponentRow[];
   scaling: ScalingRow[];
   collapse: CollapseRow[];
+  batches: BatchRow[]; // where series differ in batch size only
+  batchExponents: BatchExponent[];
   invarianceCurves: InvarianceCurve[];
   invariance: InvarianceRow[];
   invarianceExponents: InvarianceExponent[];
@@ -56,7 +59,7 @@ export interface Analysis extends Results {
 export type Verdict = 'agrees' | 'disagrees' | 'open' | 'no interval' | '-';
 
 export interface Finding {
-  section: 'position' | 'exponent' | 'ratio' | 'scaling' | 'collapse' | 'invariance' | 'correlation';
+  section: 'position' | 'exponent' | 'ratio' | 'scaling' | 'collapse' | 'batch' | 'invariance' | 'correlation';
   quantity: string;
   where: string;
   predicted: number | undefined;

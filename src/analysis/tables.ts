@@ -93,6 +93,19 @@ export function tablesOf(a: Analysis): Table[] {
       })),
     },
     {
+      name: 'batches',
+      about: 'P_ell against batch size, where series differ in nothing else',
+      rows: a.batches.flatMap((b) =>
+        b.points.map((p) => ({
+          series: b.series,
+          ...shape(b.shape),
+          ell: b.ell,
+          batch: p.batch,
+          ...estimate(p.estimate),
+        })),
+      ),
+    },
+    {
       name: 'correlations',
       about: 'rms covariance of the last token with tokens at each level',
       rows: a.correlations.flatMap((r) => [

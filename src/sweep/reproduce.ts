@@ -18,6 +18,7 @@ export const figureNames = [
   'invariance',
   'correlations',
   'sharing',
+  'batch',
 ] as const;
 export type FigureName = (typeof figureNames)[number];
 
@@ -81,7 +82,7 @@ const quick: Block[] = [
       settings: smallHcnn,
       batch: 32,
       samples: 2 ** 19,
-      figures: [...both, 'correlations', 'sharing'],
+      figures: [...both, 'correlations', 'sharing', 'batch'],
     }),
   ),
   ...([4, 3, 2] as const).map(
@@ -97,11 +98,27 @@ const quick: Block[] = [
       figures: ['sharing'],
     }),
   ),
+  ...[4, 3, 2].flatMap((m) =>
+    [8, 16, 128].map(
+      (batch): Block => ({
+        ...quickBlock,
+        model: 'hcnn',
+        shape: size(8, m, 3, 2),
+        grammars: 3,
+        settings: smallHcnn,
+        batch,
+        samples: 2 ** (batch < 32 ? 17 : 19),
+        measured: 0,
+        figures: ['batch'],
+      }),
+    ),
+  ),
 ];
 
 const paperSizes = [size(16, 4, 4), size(16, 2, 4), size(32, 8, 4)] as const;
 const paperBlock = { batch: 128, samples: 2 ** 24, testSize: 32768, perDoubling: 4, stop: 0.15 };
 const hlcn = { model: { kind: 'hlcn', width: 512 }, optimiser: { kind: 'sgd', rate: 1 } };
+const hcnn = { model: { kind: 'hcnn', width: 512 }, optimiser: { kind: 'sgd', rate: 1 } };
 const mla = { model: { kind: 'mla', channels: 256, heads: 16 }, optimiser: { kind: 'adamw', rate: 1e-3 } };
 
 /**
@@ -116,8 +133,8 @@ const paper: Block[] = [
       model: 'hcnn',
       grammars: 8,
       measured: 8,
-      settings: { model: { kind: 'hcnn', width: 512 }, optimiser: { kind: 'sgd', rate: 1 } },
-      figures: [...both, 'correlations', 'sharing'],
+      settings: hcnn,
+      figures: [...both, 'correlations', 'sharing', 'batch'],
     }),
   ),
   ...[paperSizes.slice(0, 2), paperSizes.slice(2)].flatMap((shapes) => [
@@ -144,11 +161,27 @@ const paper: Block[] = [
       }),
     ),
   ]),
+  // Batch 128 at rate 1 counts steps, not data: smaller batches tell how much. Too small ones are too hot for that rate.
+  ...paperSizes.flatMap((shape) =>
+    [8, 16, 32].map(
+      (batch): Block => ({
+        ...paperBlock,
+        shape,
+        model: 'hcnn',
+        grammars: 4,
+        measured: 0,
+        settings: hcnn,
+        batch,
+        samples: 2 ** 17 * batch,
+        figures: ['batch'],
+      }),
+    ),
+  ),
 ];
 
 const blocks: Record<Scale, Block[]> = { quick, paper };
 
-/** Figures made when none is named. */
+/** Figures made when none is named: all but `batch`, whose runs say how much of a P_ell is data, and how much steps. */
 export const defaultFigures: Record<Scale, readonly FigureName[]> = {
   quick: [...both, 'correlations'],
   paper: [...both, 'correlations', 'sharing'],
@@ -169,7 +202,7 @@ export function planReproduction(scale: Scale, figures: readonly string[] = []):
 }
 
 function plannedRun(block: Block, index: number): PlannedRun {
-  const { model, shape, settings, batch, samples, testSize, perDoubling, stop, measured } = block;
+  const { model, shape, settings, batch, samples, testSize, perDoubling, stop, measured, figures } = block;
   const { seed, floor, last } = grammarOf(shape, index);
   const experiment = parseExperiment({
     ...settings,
@@ -179,7 +212,9 @@ function plannedRun(block: Block, index: number): PlannedRun {
     measures: index < measured ? ['invariance'] : [],
     seed,
   });
-  return { name: `${model} v=${shape.v} m=${shape.m} s=${shape.s} L=${shape.L}, grammar ${index + 1}`, experiment };
+  const extra = figures.join() === 'batch' ? `, batch ${batch}` : '';
+  const name = `${model} v=${shape.v} m=${shape.m} s=${shape.s} L=${shape.L}, grammar ${index + 1}${extra}`;
+  return { name, experiment };
 }
 
 /** Smallest last step, in nats, of a grammar that takes part: some small grammars have none (H(L-1) = H(L)). */

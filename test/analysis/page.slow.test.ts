@@ -17,7 +17,7 @@ let url = '';
 let browser: Browser;
 test.before(async () => {
   // Runs that end early: bounds, empty corners and all.
-  const study = syntheticStudy({ measures: true, hlcn: true, grammars: 3, steps: 2 ** 14 });
+  const study = syntheticStudy({ measures: true, hlcn: true, grammars: 3, steps: 2 ** 14, batches: [128] });
   url = pathToFileURL((await writeReport(await analyze(study), folder, 'A report')).report).href;
   browser = await launchBrowser([]);
 });

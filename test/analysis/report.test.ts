@@ -19,7 +19,7 @@ let analysis: Analysis;
 const folder = mkdtempSync(join(tmpdir(), 'rhm-report-'));
 
 test.before(async () => {
-  analysis = await analyze(syntheticStudy({ measures: true, hlcn: true, grammars: 2, steps: 2 ** 15 }));
+  analysis = await analyze(syntheticStudy({ measures: true, hlcn: true, grammars: 2, steps: 2 ** 15, batches: [128] }));
 });
 test.after(() => rmSync(folder, { recursive: true }));
 
@@ -45,7 +45,9 @@ for (const { name } of figures)
           assert.ok(panel.querySelector(`[aria-label="${axis}-axis label"]`)?.textContent, `${axis} has no label`);
         }
         assert.ok(
-          panel.querySelectorAll('[aria-label=line] path, [aria-label=dot] path, [aria-label=dot] circle').length > 0,
+          panel.querySelectorAll(
+            '[aria-label=line] path, [aria-label=dot] path, [aria-label=dot] circle, [aria-label=cell] rect',
+          ).length > 0,
           'nothing is drawn',
         );
       }

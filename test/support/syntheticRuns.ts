@@ -76,6 +76,8 @@ export function syntheticCurve(options: SyntheticOptions): Curve {
   const random = new Normal(seed);
   return {
     series: kind,
+    anyBatch: kind,
+    batch,
     kind,
     task: 'last',
     shape,
@@ -190,21 +192,27 @@ export function syntheticStudy(
     steps?: number;
     measures?: boolean;
     hlcn?: boolean;
+    batches?: number[]; // hcnn again at these, P as large as the batch
   } = {},
 ): RunFiles[] {
-  const { ms = [2, 3, 4], grammars = 4, scatter = 0.15, steps = 2 ** 17, measures, hlcn } = options;
+  const { ms = [2, 3, 4], grammars = 4, scatter = 0.15, steps = 2 ** 17, measures, hlcn, batches = [] } = options;
   const random = new Normal(5);
   const kinds = hlcn ? (['hcnn', 'hlcn', 'mla'] as const) : (['hcnn', 'mla'] as const);
-  return kinds.flatMap((kind) =>
+  const sets = [
+    ...kinds.map((kind) => ({ kind, batch: 32, ending: '' })),
+    ...batches.map((batch) => ({ kind: 'hcnn' as const, batch, ending: `-b${batch}` })),
+  ];
+  return sets.flatMap(({ kind, batch, ending }) =>
     ms.flatMap((m) =>
       Array.from({ length: grammars }, (_, g) => {
         const shape = { v: 8, n: 8, m, s: 2, L: 3 };
         const staircases = [0, 1].map(() => ({
-          positions: lawPositions(shape, kind, kind === 'mla' ? 60 : 100, scatter, random),
+          positions: lawPositions(shape, kind, ((kind === 'mla' ? 60 : 100) * batch) / 32, scatter, random),
           width: 0.6,
         }));
         return syntheticRun({
-          path: `runs/${kind}-m${m}-g${g}`,
+          path: `runs/${kind}-m${m}-g${g}${ending}`,
+          batch,
           kind,
           shape,
           grammarSeed: 10 + g,

@@ -41,6 +41,25 @@ test('every grammar of a plan has a last step that can be seen, and its run ends
   }
 });
 
+test('the figure batch: the CNNs of every size at four batch sizes, on the grammars of the others, by request only', () => {
+  for (const scale of scales) {
+    assert.not.ok(defaultFigures[scale].includes('batch'));
+    const plan = planReproduction(scale, ['batch']);
+    assert.is(new Set(plan.map((run) => run.name)).size, plan.length);
+    const setups = new Map<string, Set<number>>();
+    for (const { experiment } of plan) {
+      assert.is(experiment.model.kind, 'hcnn');
+      const { m, seed } = experiment.grammar;
+      const key = `m=${m} seed=${seed}`;
+      setups.set(key, (setups.get(key) ?? new Set()).add(experiment.budget.batch));
+    }
+    const complete = [...setups].filter(([, batches]) => batches.size === 4).map(([key]) => key.split(' ')[0]);
+    const ms = [...new Set(complete)];
+    assert.is(ms.length, 3, `${scale}: ${ms}`);
+    for (const m of ms) assert.ok(complete.filter((c) => c === m).length >= 3, `${scale} ${m}`);
+  }
+});
+
 test('an unknown figure is refused with the known ones', () => {
   assert.throws(() => planReproduction('quick', ['curvs']), /figure: got curvs; pass some of curves, positions/);
 });

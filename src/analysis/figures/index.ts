@@ -1,6 +1,8 @@
+import { batchFigure } from './batch.js';
+import { invarianceFigure, transitionsFigure } from './invariance.js';
 import { collapseFigure, positionsFigure, ratiosFigure } from './laws.js';
 import { curvesFigure, excessFigure } from './learning.js';
-import { correlationsFigure, invarianceFigure, scalingFigure } from './more.js';
+import { correlationsFigure, scalingFigure } from './more.js';
 import type { FigureSpec } from './spec.js';
 
 /** In the order of the report. */
@@ -11,7 +13,9 @@ export const figures: readonly FigureSpec[] = [
   excessFigure,
   scalingFigure,
   collapseFigure,
+  batchFigure,
   invarianceFigure,
+  transitionsFigure,
   correlationsFigure,
 ];
 

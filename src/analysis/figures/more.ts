@@ -1,9 +1,7 @@
 import * as Plot from '@observablehq/plot';
-import { sampleComplexity } from '../../theory/index.js';
-import { lawNames } from '../collapse.js';
 import { CORRELATION_SAMPLES } from '../correlations.js';
-import { density, families, shapeName } from '../curves.js';
-import { showEstimate, showNumber, showPower } from '../format.js';
+import { shapeName } from '../curves.js';
+import { showEstimate, showNumber } from '../format.js';
 import { groupBy } from '../staircase.js';
 import { compose, errorPoints, logAxis, type Panel, tickedAxis } from './canvas.js';
 import { bySize, seriesLegend } from './learning.js';
@@ -36,19 +34,21 @@ export const scalingFigure: FigureSpec = {
       const at = (value: number, r: (typeof rows)[0]) => [
         { x: r.shape.m, y: value, low: Number.NaN, high: Number.NaN, bound: 'none' as const },
       ];
+      const x = tickedAxis(
+        group.map((r) => r.shape.m),
+        'm',
+        'linear',
+      );
+      const [from, to] = x.domain as [number, number];
       return {
         title: `v=${group[0].shape.v} s=${group[0].shape.s} L=${group[0].shape.L}`,
         options: {
-          x: tickedAxis(
-            group.map((r) => r.shape.m),
-            'm',
-            'linear',
-          ),
+          x,
           y: { domain: [0, top * 1.15], label: 'alpha', labelArrow: 'none', grid: true, ticks: 5 },
           marks: group.flatMap((r) => {
             const look = looks.get(r.series)!;
             // Beside each other, so that the series do not cover one another.
-            const shift = ([...looks.keys()].indexOf(r.series) - (looks.size - 1) / 2) * 0.16;
+            const shift = ([...looks.keys()].indexOf(r.series) - (looks.size - 1) / 2) * 0.06 * (to - from);
             const moved = { ...r, shape: { ...r.shape, m: r.shape.m + shift } };
             return [
               ...errorPoints(at(r.predicted!, moved), { ...look, symbol: 'times' }, paper),
@@ -140,80 +140,5 @@ export const correlationsFigure: FigureSpec = {
       };
     });
     return compose(canvas, panels, sizes.length, 240, [exact, ...looks.values()], true);
-  },
-};
-
-/** Invariance ratios against P, and over P / P_(level+1). */
-export const invarianceFigure: FigureSpec = {
-  name: 'invariance',
-  title: 'When a layer stops telling synonyms apart',
-  caption: ({ invariance, invarianceExponents }) => ({
-    predicts:
-      'the ratio (1 - S_rule) / (1 - S_symbol) falls from 1 to 0 when a layer becomes invariant to the choice of rules at a level; level l goes with the step P_(l+1) of the loss, so curves of all sizes coincide over P / P_(l+1).',
-    measured:
-      [
-        ...invarianceExponents.map(
-          (e) =>
-            `${e.series}, layer ${e.layer}, level ${e.level}: transition grows like ${showPower(e.estimate)} (predicted m^${e.predicted ?? '-'})`,
-        ),
-        ...invariance
-          .filter((r) => r.overStep)
-          .slice(0, 6)
-          .map(
-            (r) =>
-              `${r.series} ${shapeName(r.shape)}, layer ${r.layer}, level ${r.level}: at ${showEstimate(r.overStep!)} of P_${r.level + 1}`,
-          ),
-      ].join('; ') || 'no transition was reached.',
-  }),
-  draw: (analysis, canvas) => {
-    const curves = analysis.invarianceCurves.filter((c) => density(c.shape) < 1 && c.points.length > 2);
-    if (!curves.length) return undefined;
-    const sizes = groupBy(curves, (c) => shapeName(c.shape)).sort(bySize);
-    const looks = looksFor(
-      sizes.map(([c]) => shapeName(c.shape)),
-      canvas.theme,
-    );
-    const panels: Panel[] = [];
-    for (const group of groupBy(curves, (c) => `${c.series}|${c.level}|${c.layer}`)) {
-      const { series, level, layer, shape } = group[0];
-      const family = families[analysis.kinds.get(series)!];
-      if (!family || level >= shape.L) continue;
-      for (const rescaled of [false, true]) {
-        const lines = groupBy(group, (c) => shapeName(c.shape)).map((own) => {
-          const unit = rescaled ? sampleComplexity(own[0].shape, family, level + 1) : 1;
-          const bySamples = groupBy(
-            own.flatMap((c) => c.points),
-            (p) => String(p.samples),
-          );
-          const points = bySamples.map((ps) => ({
-            x: ps[0].samples / unit,
-            y: ps.reduce((sum, p) => sum + p.ratio, 0) / ps.length,
-          }));
-          return { look: looks.get(shapeName(own[0].shape))!, points: points.sort((a, b) => a.x - b.x) };
-        });
-        panels.push({
-          title: `${series}, layer ${layer}, level ${level}`,
-          subtitle: rescaled ? `${lawNames[family]} law` : 'as trained',
-          options: {
-            x: logAxis(
-              lines.flatMap((l) => l.points.map((p) => p.x)),
-              rescaled ? `P / P_${level + 1}` : 'training samples P',
-            ),
-            y: { domain: [0, 1.3], label: 'rule / symbol', labelArrow: 'none', ticks: [0, 0.5, 1], grid: true },
-            marks: lines.map(({ look, points }) =>
-              Plot.line(points, {
-                x: 'x',
-                y: 'y',
-                stroke: look.color,
-                strokeWidth: 2,
-                strokeDasharray: look.dash,
-                clip: true,
-              }),
-            ),
-          },
-        });
-      }
-    }
-    return panels.length ? compose(canvas, panels, 4, 130, [...looks.values()]) : undefined;
   },
 };

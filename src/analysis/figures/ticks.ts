@@ -2,7 +2,7 @@
 export function logTicks([low, high]: readonly [number, number]): number[] {
   const decades = Math.log10(high / low);
   const steps = decades > 2.2 ? [1] : decades > 1.2 ? [1, 3] : decades > 0.5 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 8];
-  const every = decades > 8 ? 2 : 1;
+  const every = decades > 10 ? 3 : decades > 5.5 ? 2 : 1;
   const ticks: number[] = [];
   for (let e = Math.floor(Math.log10(low)); e <= Math.log10(high); e++)
     if (e % every === 0) for (const k of steps) ticks.push(Number(`${k}e${e}`));

@@ -198,9 +198,11 @@ async function analyzeStudy(plan: readonly SweepRun[], stores: readonly string[]
   return folders.length ? analyze(folders.map(readRunFolder)) : undefined;
 }
 
-/** `sharing` is seen in two figures. */
+/** Some names stand for two figures. */
 const drawnFor = (figures: readonly string[]) =>
-  figures.flatMap((name) => (name === 'sharing' ? ['positions', 'ratios'] : [name]));
+  figures.flatMap((name) =>
+    name === 'sharing' ? ['positions', 'ratios'] : name === 'invariance' ? [name, 'transitions'] : [name],
+  );
 
 const hashed = (plan: readonly PlannedRun[]): Promise<SweepRun[]> =>
   Promise.all(plan.map(async (run) => ({ ...run, hash: await contentHash(run.experiment) })));

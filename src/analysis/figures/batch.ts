@@ -1,0 +1,78 @@
+import * as Plot from '@observablehq/plot';
+import type { BatchRow } from '../batch.js';
+import { shapeName } from '../curves.js';
+import { showEstimate, showPower } from '../format.js';
+import { groupBy } from '../staircase.js';
+import { compose, errorPoints, logAxis, type Panel, tickedAxis } from './canvas.js';
+import { bySize } from './learning.js';
+import type { FigureSpec } from './spec.js';
+import { type Look, looksFor } from './theme.js';
+
+/** P_ell against batch size. */
+export const batchFigure: FigureSpec = {
+  name: 'batch',
+  title: 'Data or steps: P_ell against batch size',
+  caption: ({ batches, batchExponents }) => ({
+    predicts:
+      'the laws count data, which does not depend on the batch size: horizontal lines. Where the number of steps is what limits, P_ell is the batch size times a number of steps: the dotted slope. At batch sizes too small for the learning rate the noise of the gradients hides the step: P_ell rises, or the step is never taken (arrow).',
+    measured: `${batches
+      .filter((b) => b.slope)
+      .map((b) => `${b.series}, ${shapeName(b.shape)}, ell=${b.ell}: slope ${showEstimate(b.slope!)}`)
+      .join('; ')}. Growth with m, every size at its best batch size: ${
+      batchExponents
+        .map((e) => `${e.series}, ell=${e.ell}: ${showPower(e.estimate)} (predicted m^${e.predicted ?? '-'})`)
+        .join('; ') || 'one value of m only'
+    }.`,
+  }),
+  draw: ({ batches }, canvas) => {
+    const rows = batches.filter((b) => b.points.length > 1);
+    if (!rows.length) return undefined;
+    const sizes = groupBy(rows, (r) => shapeName(r.shape)).sort(bySize);
+    const looks = looksFor(
+      sizes.map(([r]) => shapeName(r.shape)),
+      canvas.theme,
+    );
+    const several = new Set(rows.map((r) => r.series)).size > 1;
+    const panels = groupBy(rows, (r) => `${r.series}|${r.ell}`).map((group): Panel => {
+      const { series, ell } = group[0];
+      const all = group.flatMap((r) => r.points);
+      const x = tickedAxis(
+        all.map((p) => p.batch),
+        'batch size',
+        'log',
+      );
+      const ends = all.flatMap(({ estimate: e }) => [
+        e.value,
+        ...[e.low, e.high].filter((end) => end > e.value / 4 && end < e.value * 4),
+      ]);
+      return {
+        title: several ? `${series}, step ${ell}` : `step ${ell}`,
+        options: {
+          x,
+          y: logAxis(ends, `P_${ell}`, 0.12),
+          marks: group.flatMap((row) => rowMarks(row, looks.get(shapeName(row.shape))!, canvas.theme.paper)),
+        },
+      };
+    });
+    return compose(canvas, panels, Math.min(4, panels.length), 230, [...looks.values()], true);
+  },
+};
+
+/** Points, joined; and the slope 1 down from the largest batch size. */
+function rowMarks({ points }: BatchRow, look: Look, paper: string): Plot.Markish[] {
+  const reached = points.filter((p) => p.estimate.bound === 'none');
+  const line = reached.map((p) => ({ x: p.batch, y: p.estimate.value }));
+  const [from, to] = [points[0].batch, points[points.length - 1]];
+  const guide = [from, to.batch].map((x) => ({ x, y: (to.estimate.value * x) / to.batch }));
+  return [
+    ...(to.estimate.bound === 'none'
+      ? [Plot.line(guide, { x: 'x', y: 'y', stroke: look.color, strokeDasharray: '1 4', clip: true })]
+      : []),
+    Plot.line(line, { x: 'x', y: 'y', stroke: look.color, strokeWidth: 1.5, strokeOpacity: 0.7 }),
+    ...errorPoints(
+      points.map(({ batch, estimate: e }) => ({ x: batch, y: e.value, low: e.low, high: e.high, bound: e.bound })),
+      look,
+      paper,
+    ),
+  ];
+}
