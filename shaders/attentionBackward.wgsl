@@ -1,7 +1,9 @@
 // Fused attention, backward, where all queries and keys fit one tile: everything of NH heads is held at once and dQkv is
 // written in one dispatch. Thread (sy, sx) owns 4 x 4 scores; then each thread owns 4 x 4 blocks of dV, dK and dQ.
 //   P = exp(S - logsumexp);  dV = P^T dOut;  dP = dOut V^T;  dS = scale P (dP - sum_k P dP / sum_k P);  dQ = dS K;  dK = dS^T Q
-// Overwrites all of dQkv; with the last query only, dQ of the other positions is zero.
+// Overwrites all of dQkv; with the last query only, dQ of the other positions is zero. Sums over queries are written out by
+// fours, their number hidden from the compiler: an H200 takes 335 us instead of 392 (T 32, heads of 16) and 533 instead of 608
+// (heads of 32) for 1024 sentences of 16 heads.
 override VP = 256u; // vec4s: the larger of a V tile and a P tile, NH heads
 override OS = 256u; // vec4s: the larger of a dOut tile and a dS tile, NH heads
 @group(0) @binding(4) var<storage, read> logsumexp: array<f32>;
@@ -96,13 +98,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
     let y = (block / DC) % quads;
     let head = block / (DC * quads);
     var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
-    for (var q = 0u; q < opaque(TR); q++) {
-      let weight = sVP[head * TR * quads + inK(q, y)];
-      let o = sOS[head * TR * DC + inD(q, quad)];
-      a0 = fma(vec4f(weight.x), o, a0);
-      a1 = fma(vec4f(weight.y), o, a1);
-      a2 = fma(vec4f(weight.z), o, a2);
-      a3 = fma(vec4f(weight.w), o, a3);
+    for (var four = 0u; four < TR + p.zero; four += 4u) {
+      for (var i = 0u; i < 4u; i++) {
+        let q = four + i;
+        let weight = sVP[head * TR * quads + inK(q, y)];
+        let o = sOS[head * TR * DC + inD(q, quad)];
+        a0 = fma(vec4f(weight.x), o, a0);
+        a1 = fma(vec4f(weight.y), o, a1);
+        a2 = fma(vec4f(weight.z), o, a2);
+        a3 = fma(vec4f(weight.w), o, a3);
+      }
     }
     put(w, 4u * y, 2u, w.head + head, quad, a0);
     put(w, 4u * y + 1u, 2u, w.head + head, quad, a1);
@@ -119,13 +124,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
     let y = (block / DC) % quads;
     let head = block / (DC * quads);
     var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
-    for (var q = 0u; q < opaque(TR); q++) {
-      let weight = sOS[head * TR * quads + inK(q, y)];
-      let x = sQ[head * TR * DC + inD(q, quad)];
-      a0 = fma(vec4f(weight.x), x, a0);
-      a1 = fma(vec4f(weight.y), x, a1);
-      a2 = fma(vec4f(weight.z), x, a2);
-      a3 = fma(vec4f(weight.w), x, a3);
+    for (var four = 0u; four < TR + p.zero; four += 4u) {
+      for (var i = 0u; i < 4u; i++) {
+        let q = four + i;
+        let weight = sOS[head * TR * quads + inK(q, y)];
+        let x = sQ[head * TR * DC + inD(q, quad)];
+        a0 = fma(vec4f(weight.x), x, a0);
+        a1 = fma(vec4f(weight.y), x, a1);
+        a2 = fma(vec4f(weight.z), x, a2);
+        a3 = fma(vec4f(weight.w), x, a3);
+      }
     }
     put(w, 4u * y, 1u, w.head + head, quad, a0);
     put(w, 4u * y + 1u, 1u, w.head + head, quad, a1);
