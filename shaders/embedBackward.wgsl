@@ -1,109 +1,150 @@
 // Gradient of embed's weight: a segmented sum over the windows, in a fixed order, without atomics.
 //   dW[j, u] = c1 (sum over windows whose j-th token is u of x - A[j] / v) + v^-1/2 M[j],   x = scale * relu'(output) * dOutput
 //   A[j] = sum over unmasked windows of x, M[j] = sum over masked ones; plain: dW[j, u] = sum of x.
-// A product with the one-hot rows, made in registers: one workgroup owns QUADS Values of channels (f32, or four as vec4f;
-// width and strides count Values), one j, SPANS * 2 PAIRS values of u and one range of windows. One thread owns one Value of
-// 2 PAIRS values of u, and every PARTS-th window of the range, ROWS at a time so that the loads overlap; the parts meet in
-// workgroup memory by halves. Ranges of windows are added by sumSplits.wgsl. Value, QUADS, SPANS, PAIRS, ROWS and PARTS (a power of two
-// > 1) are put in front of this text; #for is written out (src/gpu/unroll.ts).
-// Overrides, because a division by a number known to the compiler costs a tenth of the other.
+// Sums live in workgroup memory, indexed by the token: sums[part][j][slot][channel], slots as below. One workgroup owns
+// CHANNELS channels, J places j of the window, all symbols and one range of windows; one thread owns one channel and ROWS of
+// every PARTS * ROWS windows of the range, so that no sum is shared while windows are added. A row is loaded once for all J,
+// ROWS of them before the first is added. Neighbouring threads have neighbouring channels and the same token: no bank
+// conflicts. Parts meet in order at the end; ranges of windows are added by sumSplits.wgsl.
+// Against the one-hot product of embedBackward_registers.wgsl the work a row does not grow with the vocabulary.
+// CHANNELS, PARTS, J, ROWS (a multiple of 4), QUADS = ROWS / 4 and TILE (a multiple of PARTS * ROWS) are put in front of this
+// text; #for is written out (src/gpu/unroll.ts).
+override SYMBOLS: u32; // v
 override PER_SENTENCE: u32; // windows of a sentence that belong to one filter: all, or 1 where each has its own
 override WHITENED = false;
 override RELU = false;
-const GROUP = QUADS * SPANS;
-const THREADS = GROUP * PARTS;
+// Slots of one j: the symbols; masked windows; tokens outside the vocabulary, which count in A alone; windows to forget.
+override MASKED = SYMBOLS;
+override FOREIGN = SYMBOLS + 1u;
+override NOTHING = SYMBOLS + 2u;
+override SLOTS = SYMBOLS + 3u;
+override PART = J * SLOTS * CHANNELS; // values a part
+const THREADS = CHANNELS * PARTS;
 
 struct Params {
   batch: u32, windows: u32, length: u32, width: u32,
-  v: u32, filterSize: u32, stride: u32, padding: u32,
-  firstToken: u32, tokenRow: u32, masked: i32, local: u32,
+  filterSize: u32, stride: u32, padding: u32, firstToken: u32,
+  tokenRow: u32, masked: i32, local: u32, rowsPerSplit: u32,
   tokenReplica: u32, outputReplica: u32, dOutputReplica: u32, dWeightReplica: u32,
-  scale: f32, rowsPerSplit: u32, splits: u32, replicas: u32,
+  scale: f32, splits: u32, replicas: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> tokens: array<u32>;
-@group(0) @binding(2) var<storage, read> output: array<Value>;
-@group(0) @binding(3) var<storage, read> dOutput: array<Value>;
-@group(0) @binding(4) var<storage, read_write> dWeight: array<Value>; // or partial sums [splits, R * groups, filter * v, width]
+@group(0) @binding(2) var<storage, read> output: array<f32>;
+@group(0) @binding(3) var<storage, read> dOutput: array<f32>;
+@group(0) @binding(4) var<storage, read_write> dWeight: array<f32>; // or partial sums [splits, R * groups, filter * v, width]
 
-var<workgroup> partial: array<Value, 2u * THREADS>;
+var<workgroup> sums: array<f32, PARTS * PART>; // WGSL starts it at zero
+var<workgroup> places: array<vec4u, J * TILE / 4u>; // of the windows of a tile: [j][window], where its sum is in a part
 
-// Adds the parts of both halves of `partial` by halves; all threads call it.
-fn meet(tid: u32, part: u32) {
-  for (var half = PARTS / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (part < half) {
-      partial[tid] += partial[tid + half * GROUP];
-      partial[THREADS + tid] += partial[THREADS + tid + half * GROUP];
-    }
-  }
-  workgroupBarrier();
+// Where window `row` of group g belongs in the sums of the workgroup's j-th place, of channel 0.
+fn placeOf(row: u32, rowEnd: u32, r: u32, g: u32, firstJ: u32, j: u32) -> u32 {
+  let safe = min(row, rowEnd - 1u);
+  let at = i32((g + safe % PER_SENTENCE) * p.stride + firstJ + j) - i32(p.padding);
+  let token = tokens[
+    r * p.tokenReplica + (safe / PER_SENTENCE) * p.tokenRow + p.firstToken + u32(clamp(at, 0, i32(p.length) - 1))];
+  var slot = min(token, FOREIGN);
+  if (token == MASKED) { slot = FOREIGN; }
+  if (WHITENED && at == p.masked) { slot = MASKED; }
+  if (row >= rowEnd || at < 0 || at >= i32(p.length) || firstJ + j >= p.filterSize) { slot = NOTHING; }
+  return (j * SLOTS + slot) * CHANNELS;
 }
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid: u32) {
-  let c = wid.x * QUADS + tid % QUADS;
-  let part = tid / GROUP;
+  let lane = tid % CHANNELS;
+  let part = tid / CHANNELS;
+  let c = wid.x * CHANNELS + lane;
   let groups = select(1u, p.windows, p.local == 1u);
   let batchGroup = wid.z / p.splits;
   let split = wid.z % p.splits;
   let r = batchGroup / groups;
   let g = batchGroup % groups;
-  let rows = select(p.batch * p.windows, p.batch, p.local == 1u);
-  let rowEnd = min(rows, (split + 1u) * p.rowsPerSplit);
-  let ranges = (p.v + SPANS * PAIRS * 2u - 1u) / (SPANS * PAIRS * 2u); // ranges of u that cover the vocabulary
-  let j = wid.y / ranges;
-  let u0 = ((wid.y % ranges) * SPANS + (tid / QUADS) % SPANS) * PAIRS * 2u;
-  let channel = min(c, p.width - 1u);
+  let firstJ = wid.y * J;
+  let rowEnd = min(select(p.batch * p.windows, p.batch, p.local == 1u), (split + 1u) * p.rowsPerSplit);
+  let rowStride = select(p.width, p.windows * p.width, p.local == 1u);
+  let channel = g * p.width + min(c, p.width - 1u);
+  let mine = part * PART + lane;
 
-  var all = Value();
-  var masked = Value();
-#for s < PAIRS, h < 2
-  var sum{s}_{h} = Value();
+  for (var tile = split * p.rowsPerSplit; tile < rowEnd; tile += TILE) {
+    workgroupBarrier();
+    for (var n = tid; n < J * TILE / 4u; n += THREADS) {
+      let j = n / (TILE / 4u);
+      let row = tile + n % (TILE / 4u) * 4u;
+      places[n] = vec4u(
+        placeOf(row, rowEnd, r, g, firstJ, j), placeOf(row + 1u, rowEnd, r, g, firstJ, j),
+        placeOf(row + 2u, rowEnd, r, g, firstJ, j), placeOf(row + 3u, rowEnd, r, g, firstJ, j));
+    }
+    workgroupBarrier();
+    for (var start = part * ROWS; start < TILE && tile + start < rowEnd; start += PARTS * ROWS) {
+#for k < QUADS
+      let from{k} = channel + rowStride *
+        min(vec4u(tile + start + {k}u * 4u) + vec4u(0u, 1u, 2u, 3u), vec4u(rowEnd - 1u));
+      let d{k} = r * p.dOutputReplica + from{k};
+      var x{k} = vec4f(dOutput[d{k}.x], dOutput[d{k}.y], dOutput[d{k}.z], dOutput[d{k}.w]);
+      if (RELU) {
+        let o{k} = r * p.outputReplica + from{k};
+        x{k} = select(vec4f(), x{k}, vec4f(output[o{k}.x], output[o{k}.y], output[o{k}.z], output[o{k}.w]) > vec4f());
+      }
 #end
-  for (var start = split * p.rowsPerSplit + part; start < rowEnd; start += ROWS * PARTS) {
-#for i < ROWS
-    let row{i} = min(start + {i}u * PARTS, rows - 1u);
-    let from{i} = ((row{i} / PER_SENTENCE) * p.windows + g + row{i} % PER_SENTENCE) * p.width + channel;
-    let at{i} = i32((g + row{i} % PER_SENTENCE) * p.stride + j) - i32(p.padding);
-    let token{i} = tokens[
-      r * p.tokenReplica + (row{i} / PER_SENTENCE) * p.tokenRow + p.firstToken + u32(clamp(at{i}, 0, i32(p.length) - 1))];
-    var x{i} = dOutput[r * p.dOutputReplica + from{i}];
-    if (RELU) { x{i} = select(Value(), x{i}, output[r * p.outputReplica + from{i}] > Value()); }
+      // Four windows of all j are read before one is written; where a token stands twice the later sum builds on the earlier.
+#for k < QUADS
+      {
+#for j < J
+        let at{j} = mine + places[{j}u * (TILE / 4u) + start / 4u + {k}u];
+        let old{j} = vec4f(sums[at{j}.x], sums[at{j}.y], sums[at{j}.z], sums[at{j}.w]);
 #end
-#for i < ROWS
-    if (start + {i}u * PARTS < rowEnd && at{i} >= 0 && at{i} < i32(p.length)) {
-      if (WHITENED && at{i} == p.masked) {
-        masked += x{i};
-      } else {
-        all += x{i};
-#for s < PAIRS, h < 2
-        if (token{i} == u0 + {s}u * 2u + {h}u) { sum{s}_{h} += x{i}; }
+#for j < J
+        let sumX{j} = old{j}.x + x{k}.x;
+        let sumY{j} = select(old{j}.y, sumX{j}, at{j}.y == at{j}.x) + x{k}.y;
+        let sumZ{j} = select(select(old{j}.z, sumX{j}, at{j}.z == at{j}.x), sumY{j}, at{j}.z == at{j}.y) + x{k}.z;
+        let sumW{j} = select(select(select(
+          old{j}.w, sumX{j}, at{j}.w == at{j}.x), sumY{j}, at{j}.w == at{j}.y), sumZ{j}, at{j}.w == at{j}.z) + x{k}.w;
+        sums[at{j}.x] = sumX{j};
+        sums[at{j}.y] = sumY{j};
+        sums[at{j}.z] = sumZ{j};
+        sums[at{j}.w] = sumW{j};
 #end
       }
+#end
     }
-#end
   }
-
-  let c1 = inverseSqrt(1.0 - 1.0 / f32(p.v));
-  let entries = p.filterSize * p.v;
-  // Parts meet two sums at a time; A and M first, which all need.
-  partial[tid] = all;
-  partial[THREADS + tid] = masked;
-  meet(tid, part);
-  let mean = partial[tid % GROUP] / f32(p.v);
-  let constant = partial[THREADS + tid % GROUP] * inverseSqrt(f32(p.v));
-#for s < PAIRS
   workgroupBarrier();
-  partial[tid] = sum{s}_0;
-  partial[THREADS + tid] = sum{s}_1;
-  meet(tid, part);
-  if (part < 2u && c < p.width && u0 + {s}u * 2u + part < p.v) {
-    var y = partial[part * THREADS + tid % GROUP];
-    if (WHITENED) { y = fma(Value(c1), y - mean, constant); }
-    let entry = j * p.v + u0 + {s}u * 2u + part;
-    let row = select((split * p.replicas * groups + batchGroup) * entries + entry, g * entries + entry, p.splits == 1u);
-    dWeight[select(0u, r * p.dWeightReplica, p.splits == 1u) + row * p.width + c] = y * p.scale;
-  }
+
+  // Parts meet in part 0, every thread for slots part, part + PARTS, ...; its share of A goes where the forgotten rows went.
+  for (var j = 0u; j < J; j++) {
+    var share = 0.0;
+    for (var slot = part; slot < NOTHING; slot += PARTS) {
+      let at = (j * SLOTS + slot) * CHANNELS + lane;
+      var sum = sums[at];
+#for i < OTHERS
+      sum += sums[({i}u + 1u) * PART + at];
 #end
+      sums[at] = sum;
+      if (slot != MASKED) { share += sum; }
+    }
+    sums[mine + (j * SLOTS + NOTHING) * CHANNELS] = share;
+  }
+  workgroupBarrier();
+
+  let c1 = inverseSqrt(1.0 - 1.0 / f32(SYMBOLS));
+  let entries = p.filterSize * SYMBOLS;
+  let whole = p.splits == 1u;
+  let rows = select((split * p.replicas * groups + batchGroup) * entries, g * entries, whole);
+  let to = select(0u, r * p.dWeightReplica, whole) + c;
+  for (var j = 0u; j < J; j++) {
+    var all = 0.0;
+#for i < PARTS
+    all += sums[{i}u * PART + (j * SLOTS + NOTHING) * CHANNELS + lane];
+#end
+    let mean = all / f32(SYMBOLS);
+    let constant = sums[(j * SLOTS + MASKED) * CHANNELS + lane] * inverseSqrt(f32(SYMBOLS));
+    for (var u = part; u < SYMBOLS; u += PARTS) {
+      var y = sums[(j * SLOTS + u) * CHANNELS + lane];
+      if (WHITENED) { y = fma(c1, y - mean, constant); }
+      if (c < p.width && firstJ + j < p.filterSize) {
+        dWeight[to + (rows + (firstJ + j) * SYMBOLS + u) * p.width] = y * p.scale;
+      }
+    }
+  }
 }

@@ -1,4 +1,5 @@
-import backwardSource from '../../shaders/embedBackward.wgsl';
+import memorySource from '../../shaders/embedBackward.wgsl';
+import registersSource from '../../shaders/embedBackward_registers.wgsl';
 import { ShapeError } from '../core/errors.js';
 import { type AdapterTraits, type Dispatch, f32, read, type Scratch, write } from '../gpu/dispatch.js';
 import { unroll } from '../gpu/unroll.js';
@@ -66,7 +67,93 @@ export const embedBackwardKernel: KernelSpec = {
   cases: embedShapes.map(([name, shape]) => backwardCase(name, shape)),
 };
 
+/**
+ * Which kernel runs: the choice in `tuned` under the operation's name ('memory', where it fits, or 'registers'), else
+ * registers on the CPU and memory on a GPU. memory: sums in workgroup memory indexed by the token. registers: a product with
+ * one-hot rows, whose work grows with the vocabulary, for vocabularies that do not fit. Undefined: registers.
+ */
+export function embedBackwardTile(s: EmbedParams, traits: AdapterTraits): MemoryTile | undefined {
+  const tuned = traits.tuned?.get('embedBackward');
+  const memory = tuned === 'memory' || (tuned !== 'registers' && !traits.software);
+  return memory ? memoryTile(s, traits) : undefined;
+}
+
+/** How embedBackward.wgsl is cut. It changes the order of sums, so it depends on one replica's shape and the adapter only. */
+export interface MemoryTile {
+  PARTS: number; // warps of a workgroup, each with sums of its own
+  J: number; // places of the window that share one load of a row
+  ROWS: number; // windows of a thread whose loads are under way at once
+  TILE: number; // windows whose tokens are looked up together
+  splits: number; // ranges of windows, added by sumSplits
+  rowsPerSplit: number;
+}
+
+const CHANNELS = 32; // a warp reads 128 contiguous bytes of a row
+
+/** All places of the window at once (four at most) if two parts fit; then as many parts as fit, 8 at most. */
+function memoryTile(s: EmbedParams, traits: AdapterTraits): MemoryTile | undefined {
+  for (const fewest of [2, 1])
+    for (let shares = Math.ceil(s.filter / 4); shares <= s.filter; shares++) {
+      const J = Math.ceil(s.filter / shares);
+      const TILE = J <= 2 ? 256 : 128; // tokens take 2 KiB at most
+      for (const PARTS of [8, 4, 2, 1].filter((parts) => parts >= fewest)) {
+        const bytes = 4 * J * (PARTS * (s.v + 3) * CHANNELS + TILE);
+        if (bytes <= traits.maxWorkgroupStorageBytes && PARTS * CHANNELS <= traits.maxInvocations)
+          return cut(s, { PARTS, J, TILE });
+      }
+    }
+  return undefined;
+}
+
+/**
+ * Adds the ranges of windows. They fill the GPU when one replica trains alone, but cost a second dispatch (3 us on an H200,
+ * the time of 6 loads of ROWS) and partial sums, written and read: a quarter of what is read at most.
+ */
+function cut(s: EmbedParams, { PARTS, J, TILE }: Pick<MemoryTile, 'PARTS' | 'J' | 'TILE'>): MemoryTile {
+  const rows = s.local ? s.batch : s.batch * s.windows;
+  const ROWS = [16, 8].find((n) => n * PARTS <= rows) ?? 4;
+  const chunk = PARTS * ROWS;
+  const workgroups = Math.ceil(s.width / CHANNELS) * Math.ceil(s.filter / J) * (s.local ? s.windows : 1);
+  const traffic = (rows * (s.relu ? 2 : 1)) / (8 * s.filter * s.v);
+  const wanted = Math.min(64, traffic, 256 / workgroups, rows / chunk / 4);
+  // A thread that adds thousands of rows one after another loses digits.
+  const splits = Math.max(wanted < 3 ? 1 : Math.floor(wanted), Math.min(64, Math.ceil(rows / (1024 * PARTS))));
+  const rowsPerSplit = Math.ceil(rows / splits / chunk) * chunk;
+  return { PARTS, J, ROWS, TILE, splits: Math.ceil(rows / rowsPerSplit), rowsPerSplit };
+}
+
 function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
+  const tile = embedBackwardTile(call.params as unknown as EmbedParams, traits);
+  return tile ? lowerMemory(call, tile, scratch) : lowerRegisters(call, traits, scratch);
+}
+
+function lowerMemory(call: Call, tile: MemoryTile, scratch: Scratch): Dispatch[] {
+  const s = call.params as unknown as EmbedParams;
+  const { tokens, output, dOutput } = call.inputs;
+  const { dWeight } = call.outputs;
+  const { splits, rowsPerSplit, PARTS, J, ROWS, TILE } = tile;
+  const replicas = dWeight.shape[0];
+  const groups = s.local ? s.windows : 1;
+  const elements = groups * s.filter * s.v * s.width;
+  const target = splits === 1 ? dWeight : scratch(0, [splits, replicas * elements]);
+  const main: Dispatch = {
+    shader: 'embedBackward',
+    source: withConstants(memorySource, { CHANNELS, PARTS, OTHERS: PARTS - 1, J, TILE, ROWS, QUADS: ROWS / 4 }),
+    uniforms: [
+      ...[s.batch, s.windows, s.length, s.width],
+      ...[s.filter, s.stride, s.padding, s.firstToken],
+      ...[s.tokenRow, s.masked, Number(s.local), rowsPerSplit],
+      ...[tokens, output, dOutput, dWeight].map((t) => t?.replicaStride ?? 0),
+      ...[f32(s.scale), splits, replicas],
+    ],
+    constants: { ...shaderConstants(s), SYMBOLS: s.v },
+    bindings: [read(tokens), read(output), read(dOutput), write(target)],
+    workgroups: [Math.ceil(s.width / CHANNELS), Math.ceil(s.filter / J), replicas * groups * splits],
+  };
+  return splits === 1 ? [main] : [main, sumSplits(target, dWeight, elements, splits)];
+}
+
+function lowerRegisters(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
   const s = call.params as unknown as EmbedParams;
   const { tokens, output, dOutput } = call.inputs;
   const { dWeight } = call.outputs;
@@ -91,12 +178,8 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   const elements = groups * s.filter * s.v * s.width;
   const target = splits === 1 ? dWeight : scratch(0, [splits, replicas * elements]);
   const main: Dispatch = {
-    shader: 'embedBackward',
-    source: [
-      prelude,
-      ...Object.entries(constants).map(([name, value]) => `const ${name} = ${value}u;\n`),
-      unroll(backwardSource, constants),
-    ].join(''),
+    shader: 'embedBackward_registers',
+    source: prelude + withConstants(registersSource, constants),
     uniforms: [
       ...[s.batch, s.windows, s.length, s.width / lanes],
       ...[s.v, s.filter, s.stride, s.padding],
@@ -111,7 +194,14 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   return splits === 1 ? [main] : [main, sumSplits(target, dWeight, elements, splits)];
 }
 
-function backwardCase(name: string, shape: CaseShape): KernelCase {
+/** The written-out text behind its constants. */
+function withConstants(source: string, constants: Readonly<Record<string, number>>): string {
+  const lines = Object.entries(constants).map(([name, value]) => `const ${name} = ${value}u;\n`);
+  return lines.join('') + unroll(source, constants);
+}
+
+/** A case of this shape; tokens within the vocabulary. */
+export function backwardCase(name: string, shape: CaseShape): KernelCase {
   const { v, width, batch, d, windows, position: _, ...options } = shape;
   const rows = batch * windows;
   return {

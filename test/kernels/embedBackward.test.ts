@@ -1,23 +1,60 @@
 import * as assert from 'uvu/assert';
-import { checkCase } from '../../src/kernels/check.js';
-import { embedBackwardKernel } from '../../src/kernels/embedBackward.js';
-import { gpuExecutor, referenceExecutor } from '../../src/kernels/index.js';
+import type { GpuSession } from '../../src/gpu/device.js';
+import type { AdapterTraits } from '../../src/gpu/dispatch.js';
+import type { EmbedParams } from '../../src/kernels/embed.js';
+import { embedBackwardKernel, embedBackwardTile } from '../../src/kernels/embedBackward.js';
+import { gpuExecutor } from '../../src/kernels/index.js';
 import { openNodeGpu } from '../../src/platform/node.js';
+import { cases, checkAll, paramsOf, variants } from './embedBackwardShapes.js';
 import { kernelSuite } from './harness.js';
 
 const test = kernelSuite(embedBackwardKernel);
 
-test('in many parts, as on a GPU', async () => {
-  const gpu = await openNodeGpu();
-  try {
-    const executor = gpuExecutor(gpu, undefined, { software: false });
-    for (const item of embedBackwardKernel.cases.filter(({ name }) => name === 'many windows')) {
-      const result = await checkCase(item, executor, referenceExecutor());
-      assert.ok(result.ok, `${item.name}: ${result.where} (${result.worst.toFixed(2)} x the bound ${result.bound})`);
-    }
-  } finally {
-    await gpu.release();
-  }
+let gpu: GpuSession;
+test.before(async () => {
+  gpu = await openNodeGpu();
+});
+test.after(async () => gpu.release());
+
+// All cases and the other variants: embedBackwardGpu.slow.test.ts.
+for (const name of ['hlcn', 'overlapping windows with padding', 'ranges of windows'])
+  test(`${name}, sums in workgroup memory`, async () => {
+    const item = cases.find((c) => c.name === name);
+    assert.ok(item, `no case ${name}`);
+    await checkAll(item, gpuExecutor(gpu, undefined, variants.memory));
+  });
+
+test('which kernel runs, and how it is cut', () => {
+  const KiB = 1024;
+  const nvidia = { software: false, vendor: 'nvidia', maxWorkgroupStorageBytes: 48 * KiB, maxInvocations: 256 };
+  const hcnn = { batch: 128, windows: 16, width: 512, v: 32, filter: 2, relu: true, local: false } as EmbedParams;
+  const cut = (shape: Partial<EmbedParams>, traits: Partial<AdapterTraits>) =>
+    embedBackwardTile({ ...hcnn, ...shape } as EmbedParams, { ...nvidia, ...traits });
+  assert.equal(cut({}, {}), { PARTS: 4, J: 2, ROWS: 16, TILE: 256, splits: 8, rowsPerSplit: 256 });
+  assert.is(cut({}, { maxWorkgroupStorageBytes: 32 * KiB })?.PARTS, 2);
+  assert.is(cut({ filter: 16 }, {})?.J, 4);
+  assert.is(cut({}, { maxWorkgroupStorageBytes: 5 * KiB }), undefined);
+  assert.is(cut({}, { software: true }), undefined);
+  assert.is(cut({ v: 400 }, {}), undefined);
+  assert.is(cut({}, { tuned: new Map([['embedBackward', 'registers']]) }), undefined);
+  assert.is(cut({}, { software: true, tuned: new Map([['embedBackward', 'memory']]) })?.PARTS, 4);
+  // A wide layer has a workgroup for every part of the GPU without ranges.
+  assert.is(cut({ width: 8192 }, {})?.splits, 1);
+});
+
+test('the variants of the tests differ', () => {
+  const parts = (name: string, traits: Partial<AdapterTraits>) => {
+    const tile = embedBackwardTile(paramsOf(cases.find((c) => c.name === name)!), {
+      ...{ software: false, vendor: '', maxWorkgroupStorageBytes: 0, maxInvocations: 256 },
+      ...traits,
+    });
+    return tile && [tile.PARTS, tile.J, tile.splits];
+  };
+  assert.equal(parts('ranges of windows', variants.memory), [8, 1, 4]);
+  assert.equal(parts('hcnn', variants.memory), [8, 2, 1]);
+  assert.equal(parts('large vocabulary', variants.memory), [1, 1, 1]);
+  assert.equal(parts('hcnn', variants.little), [2, 1, 1]);
+  for (const { name } of cases) assert.is(parts(name, variants.registers), undefined);
 });
 
 test.run();

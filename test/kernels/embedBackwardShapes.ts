@@ -1,0 +1,57 @@
+import * as assert from 'uvu/assert';
+import type { AdapterTraits } from '../../src/gpu/dispatch.js';
+import type { GpuExecutor } from '../../src/gpu/executor.js';
+import { checkCase, runCase } from '../../src/kernels/check.js';
+import type { EmbedParams } from '../../src/kernels/embed.js';
+import { backwardCase, embedBackwardKernel } from '../../src/kernels/embedBackward.js';
+import { referenceExecutor } from '../../src/kernels/index.js';
+import type { KernelCase } from '../../src/kernels/types.js';
+import { ProgramBuilder } from '../../src/plan/builder.js';
+
+const KiB = 1024;
+/** The kernels meant for GPUs, on whatever adapter there is: with much, with little and with too little workgroup memory. */
+export const variants = {
+  memory: { software: false, maxWorkgroupStorageBytes: 32 * KiB },
+  little: { software: false, maxWorkgroupStorageBytes: 4.5 * KiB },
+  registers: { software: false, maxWorkgroupStorageBytes: KiB / 2 },
+} satisfies Record<string, Partial<AdapterTraits>>;
+
+/** Every case of the operation, and one whose ranges of windows are added by a second dispatch. */
+export const cases: readonly KernelCase[] = [
+  ...embedBackwardKernel.cases,
+  backwardCase('ranges of windows', {
+    ...{ v: 3, width: 33, batch: 301, d: 9, windows: 8, filter: 1, length: 8, relu: true },
+    ...{ whitened: true, masked: 7, scale: 0.3 },
+  }),
+];
+
+/**
+ * Against float64, the same bits on a second run and alone; the same with tokens outside the vocabulary, which are one-hot
+ * zeros, whitened where the others are.
+ */
+export async function checkAll(item: KernelCase, executor: GpuExecutor): Promise<void> {
+  const { v } = paramsOf(item);
+  const foreign = (_i: number, random: () => number) => {
+    const token = Math.floor(random() * (v + 4));
+    return token < v + 3 ? token : 2 ** 32 - 1;
+  };
+  const poison = () => Number.NaN;
+  const inputs: KernelCase['fill'][] = [item.fill, { tokens: foreign }];
+  for (const input of inputs) {
+    const filled: KernelCase = { ...item, fill: { ...input, dWeight: poison } };
+    const result = await checkCase(filled, executor, referenceExecutor());
+    assert.ok(result.ok, `${item.name}: ${result.where} (${result.worst.toFixed(2)} x the bound ${result.bound})`);
+    const { dWeight } = await runCase(filled, executor);
+    const again = await runCase(filled, executor);
+    assert.equal(again.dWeight, dWeight, `${item.name} differs on a second run`);
+    const alone = await runCase({ ...filled, replicas: 1 }, executor);
+    const replica = dWeight.subarray(0, alone.dWeight.length);
+    assert.equal(alone.dWeight, replica, `${item.name}: replica 0 depends on the number of replicas`);
+  }
+}
+
+export function paramsOf(item: KernelCase): EmbedParams {
+  const plan = new ProgramBuilder(item.replicas).plan('params');
+  item.build(plan);
+  return plan.calls[0].params as unknown as EmbedParams;
+}
