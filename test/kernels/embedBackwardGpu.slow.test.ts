@@ -27,7 +27,7 @@ test('memory: random shapes', async () => {
   let counter = 0;
   const draw: Draw = (low, high) => low + (threefry([20250507, 9], counter++, 0)[0] % (high - low + 1));
   const executor = gpuExecutor(gpu, undefined, variants.memory);
-  for (let i = 0; i < 10; i++) await checkAll(randomCase(`random shape ${i}`, draw), executor);
+  for (let i = 0; i < 6; i++) await checkAll(randomCase(`random shape ${i}`, draw), executor);
 });
 
 test.run();
