@@ -26,6 +26,8 @@ export interface ExponentRow {
   predicted: number | undefined;
   estimate: Estimate;
   shapes: Curve['shape'][];
+  /** Set where runs of some sizes ended before the step, so that all sizes give a bound only: these rows leave them out. */
+  reached?: [number, number]; // smallest and largest m that are left
 }
 
 /** P_ell of one series over that of another on the same grammars. */
@@ -52,18 +54,34 @@ export function predictedPower(kind: ModelKind, ell: number): number | undefined
 export function positionExponents(rows: readonly PositionRow[], kinds: ReadonlyMap<string, ModelKind>): ExponentRow[] {
   return groupBy(rows, (r) => `${r.series}|${r.ell}`).flatMap((group) => {
     const usable = group.filter((r) => density(r.shape) < 1);
-    const estimate = exponentOf(
-      usable.map((r) => ({
-        m: r.shape.m,
-        offset: -Math.log(complexityScale(r.shape, r.ell)),
-        cells: [{ units: r.units, coefficient: 1 }],
-      })),
-    );
-    if (!estimate) return [];
     const { series, ell } = group[0];
     const predicted = predictedPower(kinds.get(series)!, ell);
-    return [{ series, ell, predicted, estimate, shapes: usable.map((r) => r.shape) }];
+    const point = (r: PositionRow): PowerPoint => ({
+      m: r.shape.m,
+      offset: -Math.log(complexityScale(r.shape, r.ell)),
+      cells: [{ units: r.units, coefficient: 1 }],
+    });
+    return exponentRows(usable, point, { series, ell, predicted });
   });
+}
+
+/** One row for all sizes; where that is a bound, another for the sizes of which all runs took the step. */
+function exponentRows<T extends { shape: Curve['shape']; estimate: Estimate }>(
+  rows: readonly T[],
+  point: (row: T) => PowerPoint,
+  what: Pick<ExponentRow, 'series' | 'ell' | 'predicted'>,
+): ExponentRow[] {
+  const estimate = exponentOf(rows.map(point));
+  if (!estimate) return [];
+  const found: ExponentRow[] = [{ ...what, estimate, shapes: rows.map((r) => r.shape) }];
+  const exact = rows.filter((r) => r.estimate.bound === 'none');
+  const part = exact.length < rows.length ? exponentOf(exact.map(point)) : undefined;
+  if (part) {
+    const ms = exact.map((r) => r.shape.m);
+    const reached: [number, number] = [Math.min(...ms), Math.max(...ms)];
+    found.push({ ...what, estimate: part, shapes: exact.map((r) => r.shape), reached });
+  }
+  return found;
 }
 
 /** Ratios of every series of another model to the first of hcnn, per grammar size and ell. */
@@ -114,20 +132,19 @@ export function ratioTable(rows: readonly PositionRow[], kinds: ReadonlyMap<stri
 export function ratioExponents(rows: readonly RatioRow[], kinds: ReadonlyMap<string, ModelKind>): ExponentRow[] {
   return groupBy(rows, (r) => `${r.numerator}|${r.ell}`).flatMap((group) => {
     const { numerator, denominator, ell } = group[0];
-    const estimate = exponentOf(group.map((r) => ({ m: r.shape.m, offset: 0, cells: r.cells })));
-    if (!estimate) return [];
     const [top, bottom] = [predictedPower(kinds.get(numerator)!, ell), predictedPower(kinds.get(denominator)!, ell)];
-    return [
-      {
-        series: `${numerator} / ${denominator}`,
-        ell,
-        predicted: top === undefined || bottom === undefined ? undefined : top - bottom,
-        estimate,
-        shapes: group.map((r) => r.shape),
-      },
-    ];
+    const predicted = top === undefined || bottom === undefined ? undefined : top - bottom;
+    return exponentRows(group, (r) => ({ m: r.shape.m, offset: 0, cells: r.cells }), {
+      series: `${numerator} / ${denominator}`,
+      ell,
+      predicted,
+    });
   });
 }
+
+/** `m = 2 to 4` for an exponent that leaves sizes out, with something before it. */
+export const overSizes = ({ reached }: Pick<ExponentRow, 'reached'>, before = ', '): string =>
+  reached ? `${before}m = ${reached[0]} to ${reached[1]}` : '';
 
 /** Differences of ln P on the grammars that both have, if these are two or more. */
 function pairUnits(above: readonly UnitOfGrammar[], below: readonly UnitOfGrammar[]): Unit[] | undefined {

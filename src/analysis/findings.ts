@@ -1,7 +1,7 @@
 import { refinedMeanSquare } from '../theory/index.js';
 import { lawNames } from './collapse.js';
 import { families, type ModelKind, shapeName } from './curves.js';
-import { predictedPower } from './exponents.js';
+import { type ExponentRow, overSizes, predictedPower } from './exponents.js';
 import { round, showEstimate, showNumber, showPower } from './format.js';
 import type { InvarianceRow } from './invariance.js';
 import type { Finding, Results, Verdict } from './results.js';
@@ -41,7 +41,7 @@ export function findingsOf(r: Results): Finding[] {
     });
 
   for (const row of r.exponents) {
-    const quantity = `power of m in P_${row.ell}`;
+    const quantity = `power of m in P_${row.ell}${overSizes(row)}`;
     add(
       'exponent',
       quantity,
@@ -62,7 +62,7 @@ export function findingsOf(r: Results): Finding[] {
       '-',
     );
   for (const row of r.ratioExponents)
-    add('ratio', `power of m in the ratio of P_${row.ell}`, row.series, row.predicted, row.estimate);
+    add('ratio', `power of m in the ratio of P_${row.ell}${overSizes(row)}`, row.series, row.predicted, row.estimate);
   for (const row of r.scaling) {
     const where = `${row.series}, ${shapeName(row.shape)}`;
     if (row.curve)
@@ -227,29 +227,50 @@ export function summaryOf(r: Results, findings: readonly Finding[]): string[] {
     `${r.runs.length} runs (${[...r.kinds.keys()].join('; ') || 'none with evaluations'}), ${r.curves.length} curves on ${grammars} grammars` +
       (adapters.length ? `, trained on ${adapters.join(' and ')}` : ''),
   );
-  const top = Math.max(0, ...r.ratios.map((x) => x.ell));
+  const top = telling(r.ratios, (x) => x.numerator);
   const ratios = r.ratios.filter((x) => x.ell === top);
   for (const name of [...new Set(ratios.map((x) => x.numerator))].slice(-2)) {
     const own = ratios.filter((x) => x.numerator === name);
-    const power = r.ratioExponents.find((x) => x.ell === top && x.series.startsWith(`${name} / `));
+    const power = best(r.ratioExponents.filter((x) => x.ell === top && x.series.startsWith(`${name} / `)));
     lines.push(
       `P_${top}(${name}) / P_${top}(${own[0].denominator}): ${own.map((x) => `${sizeLabel(r, x.shape)} ${showEstimate(x.estimate)}`).join(', ')}` +
-        (power ? `; grows like ${showPower(power.estimate)}, predicted m^${power.predicted ?? '?'}` : ''),
+        (power ? `; grows like ${powerText(power)}` : ''),
     );
   }
-  const deepest = Math.max(0, ...r.exponents.map((x) => x.ell));
-  const powers = r.exponents.filter((x) => x.ell === deepest);
+  const step = telling(r.positions, (x) => x.series);
+  const powers = [...new Set(r.exponents.map((x) => x.series))].flatMap(
+    (series) => best(r.exponents.filter((x) => x.series === series && x.ell === step)) ?? [],
+  );
   if (powers.length)
-    lines.push(
-      `P_${deepest} grows like ${powers.map((x) => `${showPower(x.estimate)} for ${x.series} (predicted m^${x.predicted ?? '?'}: ${compare(x.predicted, x.estimate)})`).join(', ')}`,
-    );
+    lines.push(`P_${step} grows like ${powers.map((x) => `${powerText(x)} for ${x.series}`).join(', ')}`);
   const count = (v: Verdict) => findings.filter((f) => f.verdict === v).length;
+  const tested = findings.filter((f) => f.verdict !== '-').length;
   const problems = r.notes.length ? `; ${r.notes.length} notes in the report` : '';
   lines.push(
-    `comparisons with theory: ${count('agrees')} agree, ${count('disagrees')} disagree, ${count('open')} open (bounds), ${count('no interval')} without interval${problems}`,
+    `of ${tested} comparisons with theory ${count('agrees')} agree, ${count('disagrees')} disagree, ${count('open')} are open (bounds)${count('no interval') ? `, ${count('no interval')} have no interval` : ''}${problems}`,
   );
   return lines;
 }
+
+/** The deepest step that every series took at two sizes at least; the deepest there is if none was. */
+function telling<T extends { ell: number; shape: Results['curves'][0]['shape']; estimate: Estimate }>(
+  rows: readonly T[],
+  series: (row: T) => string,
+): number {
+  const names = new Set(rows.map(series));
+  const ells = [...new Set(rows.map((x) => x.ell))].sort((a, b) => b - a);
+  const taken = (ell: number, name: string) =>
+    new Set(
+      rows.filter((x) => x.ell === ell && series(x) === name && x.estimate.bound === 'none').map((x) => x.shape.m),
+    ).size;
+  return ells.find((ell) => [...names].every((name) => taken(ell, name) > 1)) ?? ells[0] ?? 0;
+}
+
+/** Rather an exponent of fewer sizes than a bound. */
+const best = (rows: readonly ExponentRow[]) => rows.find((x) => x.reached) ?? rows[0];
+
+const powerText = (x: ExponentRow) =>
+  `${showPower(x.estimate)}${overSizes(x, ' over ')} (theory m^${x.predicted ?? '?'}: ${compare(x.predicted, x.estimate)})`;
 
 const sizeLabel = (r: Results, shape: Results['curves'][0]['shape']) =>
   new Set(r.curves.map((c) => c.shape.v)).size > 1 ? `v=${shape.v} m=${shape.m}` : `m=${shape.m}`;

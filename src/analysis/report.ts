@@ -38,8 +38,10 @@ ${drawn.map(figureHtml).join('\n')}
 <h2 id="findings">Theory and measurement</h2>
 <p>Intervals hold 95%: bootstrap over grammars (over replicas where there is one grammar), with Student's t. A verdict <b>agrees</b>
 means that the interval holds the prediction, <b>open</b> that runs ended before the step and the bound allows the prediction,
-a dash that theory fixes no value. P counts the sentences of one pass: besides the data that a correlation needs to stand out it
-holds the steps that gradient descent takes in any case, which may make exponents at small sizes smaller than the laws, which count data only.</p>
+a dash that theory fixes no value, or none that these runs can test. The laws count data: the sentences in which a correlation stands out
+of its noise. A measured P counts the sentences of one pass, which are at least the batch size times the steps that gradient descent
+takes in any case: where those are what limits (<code>rhm reproduce batch</code> measures it), P grows more slowly with m than the laws say,
+which is a statement about the training and not about the laws.</p>
 ${sections.map((section) => findingsHtml(analysis.findings, section)).join('\n')}
 ${notesHtml(analysis.notes)}
 <h2 id="runs">Runs</h2>

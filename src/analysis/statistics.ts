@@ -42,13 +42,15 @@ export function linearStatistic(cells: readonly Unit[][], coefficients: readonly
     'none',
   );
   const random = new UniformStream(bootstrapKey);
+  // Sorted, so that the interval does not depend on the order in which folders were named.
+  const sorted = cells.map((cell) => cell.map((u) => u.value).sort((a, b) => a - b));
   let sum = 0;
   for (let draw = 0; draw < draws; draw++) {
     let deviation = 0;
-    cells.forEach((cell, i) => {
+    sorted.forEach((cell, i) => {
       if (cell.length < 2 || !coefficients[i]) return;
       let total = 0;
-      for (let k = 0; k < cell.length; k++) total += cell[random.below(cell.length)].value - means[i];
+      for (let k = 0; k < cell.length; k++) total += cell[random.below(cell.length)] - means[i];
       deviation += (coefficients[i] * total) / cell.length / Math.sqrt(1 - 1 / cell.length);
     });
     sum += deviation * deviation;

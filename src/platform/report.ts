@@ -15,7 +15,8 @@ export interface WrittenReport {
   report: string; // path of index.html
   figures: string[]; // names of those that could be drawn
   tables: string[];
-  png: boolean; // false: this machine has no resvg binary
+  png: boolean;
+  pngProblem?: string; // why there are no PNG files: most often this machine lacks the package or its binary
 }
 
 const WIDE = 880;
@@ -29,7 +30,7 @@ export async function writeReport(
   only?: readonly string[],
 ): Promise<WrittenReport> {
   const tables = tablesOf(analysis);
-  const render = await pngRenderer();
+  const { render, problem } = await pngRenderer();
   for (const table of tables) {
     await write(join(out, 'data', `${table.name}.csv`), toCsv(table));
     await write(join(out, 'data', `${table.name}.parquet`), await toParquet(table));
@@ -56,7 +57,13 @@ export async function writeReport(
   const report = join(out, 'index.html');
   const made = `${packageJson.name} ${packageJson.version}, ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`;
   await write(report, reportHtml(analysis, drawn, { title, tables, made }));
-  return { report, figures: drawn.map((f) => f.name), tables: tables.map((t) => t.name), png: render !== undefined };
+  return {
+    report,
+    figures: drawn.map((f) => f.name),
+    tables: tables.map((t) => t.name),
+    png: render !== undefined,
+    ...(problem ? { pngProblem: problem } : {}),
+  };
 }
 
 /** A figure as SVG text; undefined where the runs hold nothing to draw. */
@@ -69,13 +76,13 @@ export function draw(name: string, analysis: Analysis, theme: Theme, width: numb
 type RenderPng = (svg: string, paper: string) => Uint8Array;
 
 /** The font comes from npm too, so that a machine without fonts draws the same picture. */
-async function pngRenderer(): Promise<RenderPng | undefined> {
+async function pngRenderer(): Promise<{ render?: RenderPng; problem?: string }> {
   const require = createRequire(import.meta.url);
   try {
     const { Resvg } = await import('@resvg/resvg-js');
     const fonts = join(dirname(require.resolve('dejavu-fonts-ttf/package.json')), 'ttf');
     const fontFiles = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((f) => join(fonts, f)).filter((f) => existsSync(f));
-    return (svg, background) =>
+    const render: RenderPng = (svg, background) =>
       new Resvg(svg, {
         background,
         fitTo: { mode: 'zoom', value: 2 },
@@ -83,8 +90,9 @@ async function pngRenderer(): Promise<RenderPng | undefined> {
       })
         .render()
         .asPng();
-  } catch {
-    return undefined;
+    return { render };
+  } catch (error) {
+    return { problem: reason(error) };
   }
 }
 

@@ -146,7 +146,7 @@ const paper: Block[] = [
         grammars: 4,
         measured: 4,
         settings: mla,
-        figures: both,
+        figures: shape.v === 16 ? [...both, 'batch'] : both,
       }),
     ),
     ...shapes.map(
@@ -176,6 +176,19 @@ const paper: Block[] = [
         figures: ['batch'],
       }),
     ),
+  ),
+  ...paperSizes.slice(0, 2).map(
+    (shape): Block => ({
+      ...paperBlock,
+      shape,
+      model: 'mla',
+      grammars: 4,
+      measured: 0,
+      settings: mla,
+      batch: 32,
+      samples: 2 ** 22,
+      figures: ['batch'],
+    }),
   ),
 ];
 

@@ -125,7 +125,7 @@ export const transitionsFigure: FigureSpec = {
   caption: ({ invariance }) => ({
     predicts:
       'a layer drops the choice of rules at level l about when the loss takes step l + 1, so numbers are of order 1 and do not change with m. In a network that builds the hierarchy layer by layer, layers below l + 1 do not become invariant at all.',
-    measured: `each number is P at which the ratio of the figure above falls below one half, over the measured P_(l+1); dark: early; > : not in all runs by their end; - : never seen. ${groupBy(
+    measured: `each number is P at which the ratio of the figure above falls below one half, over the measured P_(l+1); strong colour: early; > : not in all runs by their end; - : never seen. ${groupBy(
       invariance,
       (r) => `${r.series}|${r.level}`,
     )
@@ -160,6 +160,7 @@ function layersPanel(rows: readonly InvarianceRow[], { theme }: Canvas): Panel {
   return {
     title: `${series}, ${shapeName(shape)}`,
     options: {
+      marginTop: 4,
       x: { label: 'layer', labelArrow: 'none', padding: 0.06, tickSize: 0 },
       y: { label: 'level', labelArrow: 'none', padding: 0.08, tickSize: 0, reverse: true },
       marks: [

@@ -2,7 +2,7 @@ import * as Plot from '@observablehq/plot';
 import { complexityScale, sampleComplexity } from '../../theory/index.js';
 import { lawNames } from '../collapse.js';
 import { density, families, shapeName } from '../curves.js';
-import { lossAt, predictedPower } from '../exponents.js';
+import { lossAt, overSizes, predictedPower } from '../exponents.js';
 import { showEstimate, showPower } from '../format.js';
 import type { Analysis } from '../results.js';
 import { groupBy } from '../staircase.js';
@@ -17,9 +17,10 @@ export const positionsFigure: FigureSpec = {
   title: 'Where each step is learnt, against m',
   caption: ({ exponents }) => ({
     predicts:
-      'P_ell (1-f) / v grows like m^(ell+1) for a CNN (m for ell = 1) and m^(2 ell - 1) for a transformer; a locally connected net is expected to follow the transformer. Lines have the predicted slopes, heights are free. At the last step n stands for v and n m / v^s for f.',
+      'P_ell (1-f) / v grows like m^(ell+1) for a CNN (m for ell = 1) and m^(2 ell - 1) for a transformer; a locally connected net is expected to follow the transformer. Lines have the predicted slopes, heights are free. At the last step n stands for v and n m / v^s for f. The laws count data; where steps of gradient descent are what limits, P grows more slowly.',
     measured:
-      exponents.map((e) => `${e.series}, ell=${e.ell}: ${showPower(e.estimate)}`).join('; ') || 'one value of m only.',
+      exponents.map((e) => `${e.series}, ell=${e.ell}${overSizes(e)}: ${showPower(e.estimate)}`).join('; ') ||
+      'one value of m only.',
   }),
   draw: (analysis, canvas) => {
     const rows = analysis.positions.filter((p) => density(p.shape) < 1);
@@ -54,9 +55,9 @@ export const ratiosFigure: FigureSpec = {
     const top = Math.max(...ratios.map((r) => r.ell));
     const last = ratios.filter((r) => r.ell === top);
     return {
-      predicts: `without weight sharing every block learns anew: P_ell over that of the CNN grows like m^(ell-2), so like m for ell = 3, and not at all for ell = 2. Lines have the predicted slopes, heights are free.`,
+      predicts: `without weight sharing every block learns anew: P_ell over that of the CNN grows like m^(ell-2), so like m for ell = 3, and not at all for ell = 2. This is about the power of m only: the factor before it is not predicted, and may differ between models. It holds if data limits both; where the CNN is limited by steps the ratio mixes two things. Lines have the predicted slopes, heights are free.`,
       measured: `${last.map((r) => `${r.numerator}, ell=${top}, m=${r.shape.m}: ${showEstimate(r.estimate)}`).join('; ')}. Growth: ${
-        ratioExponents.map((e) => `ell=${e.ell}, ${e.series}: ${showPower(e.estimate)}`).join('; ') ||
+        ratioExponents.map((e) => `ell=${e.ell}${overSizes(e)}, ${e.series}: ${showPower(e.estimate)}`).join('; ') ||
         'one value of m only'
       }.`,
     };

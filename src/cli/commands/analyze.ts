@@ -18,7 +18,7 @@ export function addAnalyze(program: Command, io: CommandContext): void {
       const analysis = await analyze(readRunFolders(roots));
       const { writeReport } = await import('../../platform/report.js');
       const written = options.report ? await writeReport(analysis, options.out, options.title) : undefined;
-      if (written && !written.png) io.log('no PNG files: the package @resvg/resvg-js has no binary for this machine');
+      if (written?.pngProblem) io.log(`no PNG files, SVG only: ${written.pngProblem}`);
       for (const note of analysis.notes) io.log(`note: ${note}`);
       const { findings, summary, notes } = analysis;
       await io.result(command, { summary, findings, notes, positions: positionsJson(analysis), ...written }, () =>

@@ -87,6 +87,7 @@ export function addReproduce(program: Command, io: CommandContext): void {
         title,
         figures.length ? drawnFor(figures) : undefined,
       );
+      if (written.pngProblem) io.log(`no PNG files, SVG only: ${written.pngProblem}`);
       const { summary, findings, notes } = analysis;
       const seconds = (performance.now() - started) / 1000;
       const { trained, present, failed, interrupted } = study;
