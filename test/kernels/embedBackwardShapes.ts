@@ -16,12 +16,16 @@ export const variants = {
   registers: { software: false, maxWorkgroupStorageBytes: KiB / 2 },
 } satisfies Record<string, Partial<AdapterTraits>>;
 
-/** Every case of the operation, and one whose ranges of windows are added by a second dispatch. */
+/** Every case of the operation, one whose ranges of windows are added by a second dispatch, and five places as three and two. */
 export const cases: readonly KernelCase[] = [
   ...embedBackwardKernel.cases,
   backwardCase('ranges of windows', {
     ...{ v: 3, width: 33, batch: 301, d: 9, windows: 8, filter: 1, length: 8, relu: true },
     ...{ whitened: true, masked: 7, scale: 0.3 },
+  }),
+  backwardCase('five places', {
+    ...{ v: 4, width: 9, batch: 3, d: 9, windows: 2, filter: 5, stride: 4 },
+    ...{ whitened: true, masked: 7, scale: 1 },
   }),
 ];
 
