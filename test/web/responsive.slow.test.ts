@@ -1,0 +1,110 @@
+/**
+ * How long the page's thread is busy at a stretch while networks train: printed, not judged, since a busy machine stretches
+ * everything. A task's processor time is its own; its wall time also holds what other programs took. RHM_RESPONSIVE=FILE gets it all.
+ */
+import { appendFileSync } from 'node:fs';
+import * as assert from 'uvu/assert';
+import { linkTo, pageSuite, visit, waitForStates } from './visit.js';
+
+const { test, site } = pageSuite('how long the page is busy');
+const log = process.env.RHM_RESPONSIVE;
+const seconds = log ? 8 : 3;
+
+const base = {
+  grammar: { v: 8, n: 8, m: 3, s: 2, L: 3, seed: 1 },
+  networks: [
+    { model: { kind: 'hcnn', width: 64 }, optimiser: { kind: 'sgd', rate: 1 } },
+    { model: { kind: 'mla', channels: 32, heads: 4 }, optimiser: { kind: 'adamw', rate: 5e-3 } },
+  ],
+  budget: { batch: 32, steps: 4_000_000 },
+  evaluation: { size: 1024, perDoubling: 4 },
+  measures: ['invariance'],
+  replicas: 1,
+  seed: 0,
+};
+const settings = {
+  'the first setting': base,
+  'four seeds of a larger grammar': {
+    ...base,
+    grammar: { v: 16, n: 16, m: 4, s: 2, L: 4, seed: 1 },
+    evaluation: { size: 256, perDoubling: 8 },
+    replicas: 4,
+  },
+};
+
+for (const executor of ['wasm', 'webgpu'])
+  for (const [name, setting] of Object.entries(settings).slice(0, log ? undefined : 1))
+    test(`${name} on ${executor}`, async () => {
+      const { page, problems, context } = await visit(site.browser, site.server.url, { hash: linkTo(setting) });
+      await page.selectOption('#executor', executor);
+      await site.browser.startTracing(page, { categories: ['toplevel', 'devtools.timeline', 'v8.execute'] });
+      await page.click('#learning .primary');
+      await waitForStates(page, /^training/);
+      await page.waitForTimeout(1000 * seconds);
+      await page.locator('#representation').scrollIntoViewIfNeeded();
+      await page.waitForTimeout(1000 * seconds);
+      const trace = await site.browser.stopTracing();
+      await page.click('#learning .primary');
+      await waitForStates(page, /^paused/);
+      const tasks = tasksOf(JSON.parse(trace.toString('utf8')).traceEvents);
+      assert.ok(tasks.length > 100, `${tasks.length} tasks seen`);
+      const by = (key: 'wallMs' | 'ownMs') => tasks.map((t) => t[key]).sort((a, b) => b - a);
+      const show = (all: number[]) =>
+        `${all.filter((x) => x > 50).length} of ${all.length} over 50 ms, longest ${all
+          .slice(0, 4)
+          .map((x) => x.toFixed(1))
+          .join(', ')}, ` + `1 in 100 over ${all[Math.floor(all.length / 100)].toFixed(2)} ms`;
+      report(
+        `${name} on ${executor}, ${2 * seconds} s: processor time ${show(by('ownMs'))}; wall ${show(by('wallMs'))}`,
+      );
+      for (const task of [...tasks].sort((a, b) => b.ownMs - a.ownMs).slice(0, 8))
+        report(`  ${task.ownMs.toFixed(1)} ms of ${task.wallMs.toFixed(1)}: ${task.parts.join(', ')}`);
+      assert.equal(problems, []);
+      await context.close();
+    });
+
+test.run();
+
+interface TraceEvent {
+  name: string;
+  ph: string;
+  pid: number;
+  tid: number;
+  ts: number; // microseconds
+  dur?: number;
+  tdur?: number;
+  args: { name?: string; data?: Record<string, unknown> };
+}
+
+interface Task {
+  wallMs: number;
+  ownMs: number; // processor time of the thread
+  parts: string[]; // its longest parts
+}
+
+function report(line: string): void {
+  console.log(line);
+  if (log) appendFileSync(log, `${line}\n`);
+}
+
+/** Tasks of the page's own thread. */
+function tasksOf(events: TraceEvent[]): Task[] {
+  const main = new Set(
+    events.filter((e) => e.name === 'thread_name' && e.args.name === 'CrRendererMain').map((e) => `${e.pid},${e.tid}`),
+  );
+  const mine = events.filter((e) => main.has(`${e.pid},${e.tid}`) && e.ph === 'X').sort((a, b) => a.ts - b.ts);
+  const tasks = mine.filter((e) => /RunTask$/.test(e.name));
+  return tasks.map(({ pid, ts, dur = 0, tdur = 0 }) => {
+    const inside =
+      dur < 8000 ? [] : mine.filter((e) => e.pid === pid && e.ts > ts && e.ts < ts + dur && (e.dur ?? 0) > 2000);
+    return {
+      wallMs: dur / 1000,
+      ownMs: tdur / 1000,
+      parts: inside.map((e) => {
+        const { functionName, url, lineNumber } = (e.args.data ?? {}) as Record<string, string>;
+        const where = functionName || url ? ` ${functionName} ${String(url).split('/').at(-1)}:${lineNumber}` : '';
+        return `${e.name}${where} ${((e.tdur ?? 0) / 1000).toFixed(1)}`;
+      }),
+    };
+  });
+}
