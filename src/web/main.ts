@@ -34,7 +34,7 @@ const nav = document.querySelector('nav')!;
 nav.append(...views.map(({ id, title }) => h('a', { href: `#${id}` }, title)));
 addEventListener('hashchange', () => {
   const setting = settingOfLink();
-  if (setting) page.change(setting, false);
+  if (setting) page.change({ looks: undefined, ...setting }, false);
 });
 void gpuNotice().then((text) => {
   const notice = document.querySelector<HTMLElement>('#gpu')!;

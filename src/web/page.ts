@@ -5,7 +5,7 @@ import { createModel } from '../models/index.js';
 import { membersOf } from '../training/members.js';
 import { toHash } from './link.js';
 import { Race } from './race.js';
-import { experimentsOf, parseSetting, type Setting } from './setting.js';
+import { experimentsOf, type LookChoice, parseSetting, type Setting } from './setting.js';
 
 /** A part of the page. One module each in views/, one line each in views/index.ts. */
 export interface View {
@@ -63,6 +63,14 @@ export class Page {
     if (link) history.replaceState(null, '', toHash(this.setting));
     this.#replaceRace();
     return true;
+  }
+
+  /** Keeps in the link how a network is looked at. */
+  remember(network: number, look: LookChoice): void {
+    const looks = this.setting.networks.map((_, i) => ({ ...this.setting.looks?.[i], ...(i === network ? look : {}) }));
+    this.setting = { ...this.setting, looks };
+    history.replaceState(null, '', toHash(this.setting));
+    for (const view of this.views) view.update();
   }
 
   setExecutor(executor: Executor): void {

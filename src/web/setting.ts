@@ -17,7 +17,21 @@ export interface Setting {
   measures: string[];
   replicas: number;
   seed: number;
+  /** How each network's hidden layers are looked at: what a visitor chose, nothing where it is left to the page. */
+  looks?: LookChoice[];
 }
+
+/** Parts of a look that links hold; one that does not fit the network is moved to the nearest that does. */
+export interface LookChoice {
+  replica?: number;
+  layer?: number; // from 0
+  position?: number; // negative counts from the end
+  level?: number;
+  head?: number; // -1: the mean over all
+  sentence?: number; // -1: the mean over some
+  measured?: number; // replica whose invariance is shown, -1: the mean over all
+}
+export const lookFields = ['replica', 'layer', 'position', 'level', 'head', 'sentence', 'measured'] as const;
 
 /** Learns its three steps in about a minute on a processor, the convolutional network well before the transformer. */
 export const firstSetting: Setting = {
@@ -35,7 +49,7 @@ export const firstSetting: Setting = {
 
 /** The experiments of a setting, one a network. @throws InputError naming field, bound and remedy. */
 export function experimentsOf(setting: Setting): Experiment[] {
-  const { networks, ...shared } = setting;
+  const { networks, looks: _, ...shared } = setting;
   return networks.map((network) => withinPage(parseExperiment({ ...shared, ...network })));
 }
 
@@ -43,7 +57,7 @@ export function experimentsOf(setting: Setting): Experiment[] {
 export function parseSetting(value: unknown): Setting {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new InputError('setting: wanted an object with grammar, networks, budget and so on');
-  const known = Object.keys(firstSetting).concat('schedule', 'task');
+  const known = Object.keys(firstSetting).concat('schedule', 'task', 'looks');
   for (const key of Object.keys(value))
     if (!known.includes(key))
       throw new InputError(`setting: no such field "${key.slice(0, 40)}"; there are ${known.join(', ')}`);
@@ -58,6 +72,7 @@ export function parseSetting(value: unknown): Setting {
       Object.keys(network).some((k) => k !== 'model' && k !== 'optimiser')
     )
       throw new InputError('networks: each has a model and an optimiser, nothing else');
+  if (setting.looks !== undefined) checkLooks(setting.looks, networks.length);
   for (const experiment of experimentsOf(setting)) {
     createModel(experiment);
     for (const name of experiment.measures)
@@ -65,6 +80,19 @@ export function parseSetting(value: unknown): Setting {
         throw new InputError(`measures: got ${show(name)}; there are ${Object.keys(measures).join(', ')}`);
   }
   return setting;
+}
+
+/** @throws InputError */
+function checkLooks(looks: unknown, networks: number): void {
+  if (!Array.isArray(looks) || looks.length > 3)
+    throw new InputError(`looks: wanted a list with a look for each of ${networks} networks`);
+  for (const look of looks)
+    for (const [field, value] of Object.entries(Object(look))) {
+      if (!(lookFields as readonly string[]).includes(field))
+        throw new InputError(`looks: no such field "${field.slice(0, 40)}"; there are ${lookFields.join(', ')}`);
+      if (!Number.isInteger(value) || (value as number) < -2 || (value as number) > 512)
+        throw new InputError(`looks.${field}: got ${show(value)}, wanted a whole number from -2 to 512`);
+    }
 }
 
 /** The shape of an experiment's grammar. */

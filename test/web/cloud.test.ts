@@ -3,12 +3,13 @@ import * as assert from 'uvu/assert';
 import { parseExperiment } from '../../src/core/experiment.js';
 import { createSampler } from '../../src/grammar/index.js';
 import { wasmExecutor } from '../../src/kernels/index.js';
+import type { Tensor } from '../../src/plan/types.js';
 import * as reference from '../../src/reference/attention.js';
 import { membersOf } from '../../src/training/members.js';
 import { trainingProgram } from '../../src/training/program.js';
 import { Trainer } from '../../src/training/trainer.js';
 import { FollowingPca } from '../../src/web/cloud/pca.js';
-import { addProbe, attentionMap, type Probe } from '../../src/web/cloud/probe.js';
+import { addProbe, attentionMap, ofReplica, type Probe } from '../../src/web/cloud/probe.js';
 import { projected } from '../../src/web/cloud/renderer.js';
 import { uniforms } from '../support/random.js';
 
@@ -187,19 +188,28 @@ for (const model of [
       }
       assert.equal(await trainer.state(), await plain.state());
       const sampler = await createSampler(members[0].rules);
-      const trees = sampler.trees(members[0].test, 0, probe!.batch);
+      assert.is(probe!.replicas, 2);
       const nodes = 1 + 2 + 4;
-      const tokens = (await trainer.loaded.read(probe!.tokens)) as Uint32Array;
-      const symbols = (await trainer.loaded.read(probe!.symbols)) as Uint32Array;
-      for (let b = 0; b < probe!.batch; b++) {
-        const tree = trees.symbols.subarray(b * sampler.symbolsPerTree, (b + 1) * sampler.symbolsPerTree);
-        assert.equal([...symbols.subarray(b * nodes, (b + 1) * nodes)], [...tree.subarray(0, nodes)]);
-        assert.equal([...tokens.subarray(b * 8, (b + 1) * 8)], [...tree.subarray(nodes)]);
-      }
-      for (const { tensor, units, positions } of probe!.layers) {
-        const values = (await trainer.loaded.read(tensor)) as Float32Array;
-        assert.is(values.length, probe!.batch * units * positions);
-        assert.ok(values.some((x) => x !== 0) && values.every(Number.isFinite));
+      const seen0: Float32Array[] = [];
+      for (const { replica, test: source } of members) {
+        const read = (tensor: Tensor) => trainer.loaded.read(ofReplica(tensor, replica));
+        const trees = sampler.trees(source, 0, probe!.batch);
+        const tokens = (await read(probe!.tokens)) as Uint32Array;
+        const symbols = (await read(probe!.symbols)) as Uint32Array;
+        for (let b = 0; b < probe!.batch; b++) {
+          const tree = trees.symbols.subarray(b * sampler.symbolsPerTree, (b + 1) * sampler.symbolsPerTree);
+          assert.equal([...symbols.subarray(b * nodes, (b + 1) * nodes)], [...tree.subarray(0, nodes)]);
+          assert.equal([...tokens.subarray(b * 8, (b + 1) * 8)], [...tree.subarray(nodes)]);
+        }
+        for (const [k, { tensor, units, positions }] of probe!.layers.entries()) {
+          // A GPU binds at multiples of 256 bytes.
+          assert.is((4 * ofReplica(tensor, replica).offset) % 256, 0);
+          const values = (await read(tensor)) as Float32Array;
+          assert.is(values.length, probe!.batch * units * positions);
+          assert.ok(values.some((x) => x !== 0) && values.every(Number.isFinite));
+          if (replica === 0) seen0.push(values);
+          else assert.not.equal(values, seen0[k], 'each replica has its own');
+        }
       }
       assert.is(probe!.attention.length, model.kind === 'mla' ? 3 : 0);
       trainer.destroy();

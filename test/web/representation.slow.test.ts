@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import * as assert from 'uvu/assert';
 import { parseExperiment } from '../../src/core/experiment.js';
 import { decodeSafetensors, type SafeTensor } from '../../src/core/safetensors.js';
@@ -41,6 +41,12 @@ function painted(page: Page, network: number): Promise<{ pixels: number; colours
     return { pixels, colours: found.size, sum };
   }, network);
 }
+
+/** Squares of a heat map: those of one shade are one path. */
+const squares = (card: Locator): Promise<number> =>
+  card
+    .locator('.heat-map .cells')
+    .evaluateAll((paths) => paths.reduce((n, p) => n + p.getAttribute('d')!.split('M').length - 1, 0));
 
 /** Waits until both canvases show something. */
 async function bothPainted(page: Page): Promise<void> {
@@ -97,11 +103,11 @@ test('the cloud is drawn while it trains, chosen by form, turned by keys and poi
   // The tables: one level below the root here, two layers; the heat map of filters and of attention.
   assert.is(await card.locator('table.heat tbody tr').count(), 2);
   assert.match((await card.locator('table.heat td').first().textContent())!, /^\d\.\d\d$/);
-  assert.is(await card.locator('.heat-map rect').count(), 2 * 4 * 16);
+  assert.is(await squares(card), 2 * 4 * 16);
   const attention = page.locator('#representation .network').nth(1);
   await attention.locator('[data-field=layer]').selectOption('0');
-  await attention.locator('.heat-map rect').nth(15).waitFor();
-  assert.is(await attention.locator('.heat-map rect').count(), 16);
+  await attention.locator('figcaption', { hasText: 'Attention of layer 1' }).waitFor();
+  assert.is(await squares(attention), 16);
   await attention.locator('[data-field=head]').selectOption({ value: '1' });
   await attention.locator('[data-field=sentence]').selectOption({ value: '3' });
   await attention.locator('figcaption', { hasText: 'head 2, sentence 3: row, the token that looks' }).waitFor();
@@ -120,7 +126,8 @@ test('on WebGPU it is drawn from the training buffers themselves', async () => {
       measures: [],
       budget: { batch: 8, steps: 100_000 },
       evaluation: { size: 64, perDoubling: 1 },
-      replicas: 1,
+      replicas: 2,
+      looks: [{ replica: 1 }],
     }),
   });
   await page.selectOption('#executor', 'webgpu');
@@ -133,9 +140,11 @@ test('on WebGPU it is drawn from the training buffers themselves', async () => {
       .locator('.hint', { hasText: 'drawn by WebGPU from the training buffers' })
       .waitFor({ timeout: 60_000 });
   await bothPainted(page);
+  assert.is(await page.locator('#representation [data-field=seed]').first().inputValue(), '1');
   await page.click('#learning .primary');
   await waitForStates(page, /^paused/);
   await bothPainted(page);
+  assert.not.match((await page.textContent('#representation'))!, /not drawn/);
   assert.equal(problems, []);
   await context.close();
 });

@@ -74,7 +74,7 @@ async function begin(executor: 'webgpu' | 'wasm') {
     await route.fulfill({ response: answer, body: `(${counting})();${await answer.text()}` });
   });
   // Steps long enough not to come to the end of a page's budget within the hour, rates too small to diverge.
-  const [width, batch] = executor === 'wasm' ? [64, 32] : [16, 8];
+  const [width, batch] = executor === 'wasm' ? [64, 128] : [16, 8];
   const setting = {
     ...quickSetting,
     grammar: { ...quickSetting.grammar, L: executor === 'wasm' ? 3 : 2 },

@@ -2,6 +2,7 @@
 
 /** What the visitor chose; a look that does not fit the network is moved to the nearest that does. */
 export interface Look {
+  replica: number; // from 0
   layer: number; // from 0
   position: number; // within the layer; negative counts from the end
   level: number; // of the symbol that colours, from the leaves
@@ -36,7 +37,8 @@ export interface PointInfo {
 export interface LookInfo {
   layers: { name: string; positions: number; units: number }[];
   step: number;
-  shown: { layer: number; position: number; level: number };
+  replicas: number;
+  shown: { replica: number; layer: number; position: number; level: number };
   variance: number[]; // [3], parts of the whole
   within: number; // part of the variance that lies within the colours
   kinds: number; // symbols that colour

@@ -11,7 +11,7 @@ export interface HiddenLayer {
   name: string;
   positions: number;
   units: number;
-  tensor: Tensor; // [1, B, positions, units]: replica 0
+  tensor: Tensor; // [R, B, positions, units]
   spans: Span[]; // tokens below each position, of the whole sentence
 }
 
@@ -23,7 +23,7 @@ export interface Span {
 
 export interface AttentionLayer {
   layer: number; // from 0
-  qkv: Tensor; // [1, sentences, T, 3C]
+  qkv: Tensor; // [R, sentences, T, 3C]
   heads: number;
   scale: number;
   queries: number; // T, or 1: the last one only
@@ -31,12 +31,13 @@ export interface AttentionLayer {
 
 export interface Probe {
   plan: string;
+  replicas: number; // R
   batch: number; // B, sentences
   layers: HiddenLayer[];
   attention: AttentionLayer[];
-  symbols: Tensor; // u32 [1, B, nodes], above the tokens
-  tokens: Tensor; // u32 [1, B, d]
-  first?: Tensor; // weights of the first layer where it is a convolution
+  symbols: Tensor; // u32 [R, B, nodes], above the tokens
+  tokens: Tensor; // u32 [R, B, d]
+  first?: Tensor; // [R, ...], weights of the first layer where it is a convolution
 }
 
 const ELEMENTS = 2 ** 18; // of one layer at most: a look is to cost little
@@ -47,16 +48,17 @@ export function addProbe(context: MeasureContext, kind: Experiment['model']['kin
   const { builder, model, shape } = context;
   const { d, s } = shape;
   const widest = Math.max(1, ...sizesOf(model, d).map((h) => h.positions * h.units));
-  const batch = 4 * Math.floor(Math.max(128, Math.min(512, ELEMENTS / widest)) / 4);
+  // A multiple of 64, so that each replica begins where a GPU can bind.
+  const batch = 64 * Math.floor(Math.max(128, Math.min(512, ELEMENTS / widest)) / 64);
   const plan = builder.plan('view');
   const tokens = builder.persistent('view/tokens', [batch, d], 'u32');
   const symbols = builder.persistent('view/symbols', [batch, (d - 1) / (s - 1)], 'u32');
   addTestBatch(context, plan, { tokens, hidden: symbols, clock: declareClock(context, 'view') });
   const { hidden } = model.forward(plan, { tokens, batch, training: false });
-  // Replica 0 only, so that what is read is one row of memory.
   const keep = (name: string, from: Tensor, size: readonly number[]): Tensor => {
-    const out = { ...builder.persistent(`view/${name}`, size), shape: [1, ...size] };
-    blend(plan, { label: name, x: { ...from, shape: [1, elementsPerReplica(out)] }, out, weights: { a: 0, b: 1 } });
+    const out = builder.persistent(`view/${name}`, size);
+    const x = { ...from, shape: [out.shape[0], elementsPerReplica(out)] };
+    blend(plan, { label: name, x, out, weights: { a: 0, b: 1 } });
     return out;
   };
   const calls = plan.calls.filter((call) => call.op === 'attention');
@@ -76,16 +78,20 @@ export function addProbe(context: MeasureContext, kind: Experiment['model']['kin
   });
   return {
     plan: plan.name,
+    replicas: tokens.shape[0],
     batch,
     layers,
     attention,
-    symbols: { ...symbols, shape: [1, ...symbols.shape.slice(1)] },
-    tokens: { ...tokens, shape: [1, ...tokens.shape.slice(1)] },
-    first:
-      kind === 'hcnn'
-        ? { ...builder.parameter('hidden.0'), shape: [1, ...builder.parameter('hidden.0').shape.slice(1)] }
-        : undefined,
+    symbols,
+    tokens,
+    first: kind === 'hcnn' ? builder.parameter('hidden.0') : undefined,
   };
+}
+
+/** One replica of a tensor that has a buffer. */
+export function ofReplica(tensor: Tensor, replica: number): Tensor {
+  const offset = tensor.offset + replica * tensor.replicaStride;
+  return { ...tensor, offset, shape: [1, ...tensor.shape.slice(1)] };
 }
 
 /** Attention keeps one position a token, and in its last layer that of the last one only; a convolution merges them. */

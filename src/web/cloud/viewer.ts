@@ -3,10 +3,11 @@
 import type { GpuSession } from '../../gpu/device.js';
 import { GpuProgram } from '../../gpu/executor.js';
 import type { LoadedProgram } from '../../plan/executor.js';
+import type { Tensor } from '../../plan/types.js';
 import { openBrowserGpu } from '../../platform/browser.js';
 import type { Look, LookInfo, Pick, PointInfo, Shape } from './look.js';
 import { FollowingPca, varianceWithin } from './pca.js';
-import { attentionMap, nodeOver, type Probe, type Span } from './probe.js';
+import { attentionMap, nodeOver, ofReplica, type Probe, type Span } from './probe.js';
 import {
   type Camera,
   cameraMatrix,
@@ -33,6 +34,7 @@ interface Rows {
 
 export class Viewer {
   look: Look = {
+    replica: 0,
     layer: 0,
     position: -2,
     level: 1,
@@ -52,7 +54,7 @@ export class Viewer {
   #own: GpuSession | undefined; // device of the viewer where the run has none
   #runs: GpuSession | undefined; // device of the run
   #program: LoadedProgram | undefined;
-  #rows: Rows | undefined;
+  #rows: (Rows | undefined)[] = []; // of each replica
   readonly #pca = new FollowingPca();
   #readAt = -Infinity;
   #readStep = -1;
@@ -76,9 +78,10 @@ export class Viewer {
   ) {}
 
   change(part: Partial<Look>): void {
-    const { layer, position, level, visible, head, sentence } = this.look;
+    const { replica, layer, position, level, visible, head, sentence } = this.look;
     this.look = { ...this.look, ...part };
     if (
+      replica !== this.look.replica ||
       layer !== this.look.layer ||
       position !== this.look.position ||
       level !== this.look.level ||
@@ -88,7 +91,7 @@ export class Viewer {
     ) {
       this.#wanted = true;
       this.wake();
-      if (this.probe && this.#rows && !this.#program) void this.#show(this.probe, this.#readStep);
+      if (this.probe && this.#rows.length && !this.#program) void this.#show(this.probe, this.#readStep);
     }
     this.#animate();
   }
@@ -121,7 +124,7 @@ export class Viewer {
    */
   pick(where: Pick | undefined): PointInfo | undefined {
     const { probe } = this;
-    const rows = this.#rows;
+    const rows = probe && this.#rows[fit(this.look, probe, this.shape).replica];
     if (!probe || !rows || !this.#scene || !where) this.#chosen = -1;
     else if ('by' in where) {
       const from = this.#chosen < 0 && where.by < 0 ? 0 : this.#chosen;
@@ -169,7 +172,7 @@ export class Viewer {
     if (!this.#runs) return;
     this.#runs = undefined;
     this.#setRenderer(await this.#makeRenderer());
-    if (this.probe && this.#rows) await this.#show(this.probe, this.#readStep);
+    if (this.probe && this.#rows.length) await this.#show(this.probe, this.#readStep);
   }
 
   async close(): Promise<void> {
@@ -185,19 +188,25 @@ export class Viewer {
     this.#wanted = false;
     this.#program = program;
     await program.run(probe.plan);
-    const { layer } = fit(this.look, probe, this.shape);
-    const data: Float32Array[] = [];
-    for (const [k, { tensor }] of probe.layers.entries())
-      data.push(all || k === layer ? ((await program.read(tensor)) as Float32Array) : new Float32Array());
-    const attention: Float32Array[] = [];
-    for (const { qkv } of probe.attention) attention.push((await program.read(qkv)) as Float32Array);
-    this.#rows = {
-      data,
-      attention,
-      symbols: (await program.read(probe.symbols)) as Uint32Array,
-      tokens: (await program.read(probe.tokens)) as Uint32Array,
-      first: probe.first && ((await program.read(probe.first)) as Float32Array),
-    };
+    const { replica, layer } = fit(this.look, probe, this.shape);
+    const rows: Rows[] = [];
+    for (let r = 0; r < probe.replicas; r++) {
+      if (!all && r !== replica) continue;
+      const read = (tensor: Tensor) => program.read(ofReplica(tensor, r));
+      const data: Float32Array[] = [];
+      for (const [k, { tensor }] of probe.layers.entries())
+        data.push(all || k === layer ? ((await read(tensor)) as Float32Array) : new Float32Array());
+      const attention: Float32Array[] = [];
+      for (const { qkv } of probe.attention) attention.push((await read(qkv)) as Float32Array);
+      rows[r] = {
+        data,
+        attention,
+        symbols: (await read(probe.symbols)) as Uint32Array,
+        tokens: (await read(probe.tokens)) as Uint32Array,
+        first: probe.first && ((await read(probe.first)) as Float32Array),
+      };
+    }
+    this.#rows = rows;
     this.#readStep = step;
     if (all) this.#program = undefined;
     await this.#show(probe, step);
@@ -206,11 +215,11 @@ export class Viewer {
   }
 
   async #show(probe: Probe, step: number): Promise<void> {
-    const rows = this.#rows;
     const shown = fit(this.look, probe, this.shape);
+    const rows = this.#rows[shown.replica];
     const layer = probe.layers[shown.layer];
     if (!rows || !layer || !rows.data[shown.layer].length) return;
-    const name = `${shown.layer},${shown.position}`;
+    const name = `${shown.replica},${shown.layer},${shown.position}`;
     if (name !== this.#shown) {
       this.#pca.forget();
       this.#chosen = -1;
@@ -229,13 +238,14 @@ export class Viewer {
     this.#renderer ??= await this.#makeRenderer();
     const direct = this.#program instanceof GpuProgram && this.#runs !== undefined;
     const scene: Scene = { cloud, rows: part, symbols, kinds };
-    if (direct) scene.buffer = (this.#program as GpuProgram).binding(layer.tensor);
+    if (direct) scene.buffer = (this.#program as GpuProgram).binding(ofReplica(layer.tensor, shown.replica));
     this.#scene = scene;
     this.#points = projected(scene);
     this.#renderer?.show(scene);
     this.tell({
       layers: probe.layers.map(({ name, positions, units }) => ({ name, positions, units })),
       step,
+      replicas: probe.replicas,
       shown,
       variance: cloud.variance,
       within: varianceWithin(part, symbols, kinds),
@@ -306,15 +316,16 @@ export class Viewer {
 }
 
 /** The chosen look within what the network has. */
-function fit(
-  { layer, position, level }: Look,
-  { layers }: Probe,
-  { L }: Shape,
-): { layer: number; position: number; level: number } {
+function fit({ replica, layer, position, level }: Look, { layers, replicas }: Probe, { L }: Shape): LookInfo['shown'] {
   const k = Math.min(Math.max(0, layer), layers.length - 1);
   const { positions } = layers[k];
   const p = position < 0 ? Math.max(0, positions + position) : Math.min(position, positions - 1);
-  return { layer: k, position: p, level: Math.min(Math.max(0, level), L) };
+  return {
+    replica: Math.min(Math.max(0, replica), replicas - 1),
+    layer: k,
+    position: p,
+    level: Math.min(Math.max(0, level), L),
+  };
 }
 
 /** The symbol of each sentence that the grammar has over what a position of a layer sees. */

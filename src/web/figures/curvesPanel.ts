@@ -4,6 +4,7 @@ import { pageTheme, type Theme } from '../../analysis/figures/theme.js';
 import { showNumber } from '../../analysis/format.js';
 import { h, svg, throttle } from '../dom.js';
 import { type Axes, type CurvesData, drawCurves, meanCurve } from './curves.js';
+import { NumbersTable, plainTable } from './numbers.js';
 
 const REDRAWS = 5; // a second
 
@@ -18,6 +19,7 @@ export class CurvesPanel {
   });
   readonly #legend = h('ul', { class: 'legend' });
   readonly #readout = h('p', { class: 'readout', 'aria-live': 'polite' });
+  readonly #numbers = new NumbersTable('The curves in numbers', () => this.#table());
   readonly #observer: ResizeObserver;
   #data: CurvesData | undefined;
   #axes: Axes | undefined;
@@ -25,7 +27,7 @@ export class CurvesPanel {
   readonly #draw = throttle(() => this.#render(), REDRAWS);
 
   constructor() {
-    this.element = h('div', { class: 'curves' }, this.#legend, this.#plot, this.#readout);
+    this.element = h('div', { class: 'curves' }, this.#legend, this.#plot, this.#readout, this.#numbers.element);
     this.#observer = new ResizeObserver(() => this.#draw());
     this.#observer.observe(this.#plot);
     this.#plot.addEventListener('pointermove', (event) => {
@@ -80,7 +82,27 @@ export class CurvesPanel {
       }),
     );
     this.#plot.setAttribute('aria-label', this.#describe());
+    this.#numbers.refresh(String(this.#data.curves.flatMap((c) => [c.look.label, ...c.replicas.map((r) => r.length)])));
     this.#drawCursor();
+  }
+
+  /** Loss of each network by sentences: the mean, and each seed where there are several. */
+  #table(): HTMLTableElement | undefined {
+    const curves = this.#data?.curves ?? [];
+    const columns = curves.flatMap(({ look: { label }, replicas }) => {
+      const mean = { name: label, points: meanCurve(replicas) };
+      if (replicas.length === 1) return [mean];
+      const each = replicas.map((points, i) => ({ name: `${label}, run ${i + 1}`, points }));
+      return [{ ...mean, name: `${label}, mean` }, ...each];
+    });
+    const samples = [...new Set(columns.flatMap((c) => c.points.map((p) => p.samples)))].sort((a, b) => a - b);
+    if (!samples.length) return undefined;
+    const losses = columns.map((c) => new Map(c.points.map((p) => [p.samples, p.loss])));
+    return plainTable(
+      'Test loss in nats by training sentences',
+      ['sentences', ...columns.map((c) => c.name)],
+      samples.map((at) => [at.toLocaleString('en'), ...losses.map((by) => by.get(at)?.toFixed(4) ?? '')]),
+    );
   }
 
   #describe(): string {

@@ -4,6 +4,7 @@ import type { Source } from '../../core/sample-source.js';
 import { streamKey } from '../../core/threefry.js';
 import { createSampler, type Sampler, treeChange } from '../../grammar/index.js';
 import { h, uniqueId } from '../dom.js';
+import { NumbersTable } from './numbers.js';
 import { drawRules } from './rules.js';
 import { drawTree, type NodeAt, nodeAt, nodesOf, type TreeOfSentence } from './tree.js';
 
@@ -37,6 +38,7 @@ export class GrammarFigure {
   #width = 480; // pixels that the tree has
   readonly #tree = h('div', { class: 'tree-scroll' });
   readonly #rulesBox = h('div', { class: 'rules', tabindex: '0', role: 'group', 'aria-label': 'Production rules' });
+  readonly #numbers = new NumbersTable('The tree as a table', () => this.#table());
   readonly #status = h('p', { class: 'status', role: 'status' });
   readonly #back: HTMLButtonElement;
 
@@ -82,6 +84,7 @@ export class GrammarFigure {
       ),
       this.#tree,
       this.#status,
+      this.#numbers.element,
       h('h3', {}, 'Rules'),
       this.#rulesBox,
     );
@@ -174,6 +177,27 @@ export class GrammarFigure {
     this.#tree.replaceChildren(tree.element);
     if (keepFocus) tree.focus(this.#focused);
     this.#rulesBox.replaceChildren(drawRules(rules, usedRules(rules, shown)));
+    this.#numbers.refresh(JSON.stringify([rules.s, rules.L, this.#sentence, shown]));
+  }
+
+  /** A row a level; each symbol spans the tokens that it stands for. */
+  #table(): HTMLTableElement | undefined {
+    const rules = this.#rules;
+    const before = this.#original;
+    if (!rules || !before) return undefined;
+    const after = this.#changed ?? before;
+    const { s, L } = rules;
+    const rows = Array.from({ length: L + 1 }, (_, depth) => {
+      const cells = Array.from({ length: s ** depth }, (_, position) => {
+        const node = nodeAt(rules, { depth, position });
+        const was = before.symbols[node] === after.symbols[node] ? '' : `, was ${before.symbols[node]}`;
+        const rule = depth < L ? ` by rule ${after.rules[node]}` : '';
+        return h('td', { colspan: s ** (L - depth) }, `${after.symbols[node]}${was}${rule}`);
+      });
+      return h('tr', {}, h('th', { scope: 'row' }, `level ${L - depth}`), ...cells);
+    });
+    const caption = h('caption', {}, `Symbols and rules of sentence ${this.#sentence}, from the root to the tokens`);
+    return h('table', { class: 'derivation' }, caption, h('tbody', {}, ...rows));
   }
 }
 

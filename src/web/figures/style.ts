@@ -52,6 +52,14 @@ button.primary{background:var(--rhm-accent);border-color:var(--rhm-accent);color
 .legend .value{color:var(--rhm-muted);font-variant-numeric:tabular-nums;min-width:5.6em}
 .plot{position:relative;min-height:270px;border-radius:8px;touch-action:pan-y}
 .plot svg{display:block}
+.numbers{margin:.4em 0 .8em;font-size:.93em}
+.numbers summary{cursor:pointer;color:var(--rhm-accent)}
+.numbers .table-scroll{overflow:auto;max-height:24em;margin:.5em 0 0}
+.numbers table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.93em}
+.numbers caption{text-align:left;color:var(--rhm-muted);padding-bottom:.3em}
+.numbers th,.numbers td{padding:.2em .9em .2em 0;text-align:left;font-weight:400;border-bottom:1px solid var(--rhm-line);white-space:nowrap}
+.numbers th{color:var(--rhm-muted)}
+.numbers .derivation td{text-align:center;padding:.2em .5em;border:1px solid var(--rhm-line)}
 .readout{min-height:1.5em;margin:.15em 0 0;font-size:.86em;color:var(--rhm-muted);font-variant-numeric:tabular-nums}
 `;
 

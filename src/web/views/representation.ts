@@ -2,12 +2,13 @@ import type { MeasureRecord } from '../../core/records.js';
 import type { Look, LookInfo, Pick } from '../cloud/look.js';
 import { symbolColour } from '../colours.js';
 import { labelsOf } from '../curveData.js';
-import { h, throttle, uniqueId } from '../dom.js';
-import { heatMap } from '../figures/heat.js';
-import { invarianceTable } from '../figures/invariance.js';
+import { h, throttle } from '../dom.js';
+import { HeatMap } from '../figures/heat.js';
+import { InvarianceTable } from '../figures/invariance.js';
+import { lookChoices } from '../figures/lookChoices.js';
 import { describePart, drawPart } from '../figures/sentencePart.js';
 import type { Page, View, ViewSpec } from '../page.js';
-import { shapeOf } from '../setting.js';
+import { type LookChoice, shapeOf } from '../setting.js';
 import type { Trainee } from '../trainee.js';
 
 export const representationView: ViewSpec = {
@@ -49,7 +50,11 @@ class RepresentationView implements View {
     const labels = labelsOf(experiments);
     const { top, bottom } = this.element.getBoundingClientRect();
     for (const stage of this.#stages) stage.disconnect();
-    this.#stages = race.trainees.map((trainee, i) => new Stage(trainee, labels[i], i, bottom > 0 && top < innerHeight));
+    this.#stages = race.trainees.map((trainee, i) => {
+      const visible = bottom > 0 && top < innerHeight;
+      const { looks } = this.page.setting;
+      return new Stage(trainee, labels[i], i, visible, looks?.[i] ?? {}, (look) => this.page.remember(i, look));
+    });
     this.element.replaceChildren(...this.#stages.map((stage) => stage.element));
   }
 
@@ -67,9 +72,9 @@ class Stage {
   readonly #part = h('div', { class: 'part' });
   readonly #partWords = h('p', { class: 'visually-hidden', role: 'status' });
   readonly #choices = h('div', { class: 'fields' });
-  readonly #invariance = h('div', { class: 'table-scroll', tabindex: '0', role: 'group' });
+  readonly #invariance: InvarianceTable;
   readonly #measuredAt = h('p', { class: 'hint' });
-  readonly #map = h('figure', { class: 'map' });
+  readonly #map = new HeatMap();
   readonly #turn: HTMLInputElement;
   readonly #observer: ResizeObserver;
   #look: Look;
@@ -79,15 +84,21 @@ class Stage {
   #picks = 0;
   #fixed = false; // the marked point was chosen, not only pointed at
   #measured = '';
+  #measuredOf: number; // replica, -1: all
 
   constructor(
     readonly trainee: Trainee,
     readonly label: string,
     index: number,
     visible: boolean,
+    { measured = -1, ...chosen }: LookChoice,
+    readonly remember: (look: LookChoice) => void,
   ) {
+    this.#measuredOf = measured;
+    this.#invariance = new InvarianceTable(`Invariance of ${label}`, /^h/.test(trainee.experiment.model.kind));
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
     this.#look = {
+      replica: 0,
       layer: 1,
       position: -2,
       level: 2,
@@ -102,6 +113,7 @@ class Stage {
       only: -1,
       head: -1,
       sentence: -1,
+      ...chosen,
     };
     this.#frame = h('div', {
       class: 'stage',
@@ -119,7 +131,6 @@ class Stage {
       checked: !still,
       onchange: () => this.#choose({ turning: this.#turn.checked }),
     });
-    this.#invariance.setAttribute('aria-label', `Invariance of ${label}`);
     this.element = h(
       'section',
       { class: 'network', 'aria-label': `Representation of ${label}` },
@@ -131,8 +142,8 @@ class Stage {
       this.#partWords,
       this.#facts,
       this.#measuredAt,
-      this.#invariance,
-      this.#map,
+      this.#invariance.element,
+      this.#map.element,
     );
     this.element.style.setProperty('--look', `var(--rhm-c${index})`);
     this.#observer = new ResizeObserver(() => this.#resize());
@@ -184,19 +195,17 @@ class Stage {
     const last = measured.at(-1)?.step;
     const count = (step: number | undefined) => measured.filter((r) => r.step === step).length;
     const step = count(last) >= count(measured[0]?.step) ? last : measured.findLast((r) => r.step !== last)?.step;
-    const key = `${step},${count(step)}`;
+    const { replicas, seed } = this.trainee.experiment;
+    const of = this.#measuredOf < replicas ? this.#measuredOf : -1;
+    const key = `${step},${count(step)},${of}`;
     if (key === this.#measured) return;
     this.#measured = key;
-    this.#invariance.replaceChildren(
-      invarianceTable(
-        measured.filter((r) => r.step === step),
-        /^h/.test(this.trainee.experiment.model.kind),
-      ),
-    );
+    this.#invariance.show(measured.filter((r) => r.step === step && (of < 0 || r.replica === of)));
+    const seeds = replicas === 1 ? '' : of < 0 ? `, mean of ${replicas} seeds` : `, seed ${seed + of}`;
     this.#measuredAt.textContent =
       step === undefined
         ? 'Sensitivity to synonyms is measured at every evaluation.'
-        : `Sensitivity to synonyms at step ${step.toLocaleString('en')}, by layer (the input’s side below) and level: ` +
+        : `Sensitivity to synonyms at step ${step.toLocaleString('en')}, by layer (the input’s side below) and level${seeds}: ` +
           '1 as to any change, 0 blind to them.';
   }
 
@@ -215,7 +224,7 @@ class Stage {
     const at = JSON.stringify(shown);
     if (at !== this.#pickedIn) void this.#pick(undefined);
     this.#pickedIn = at;
-    const key = JSON.stringify([layers, shown, kinds, info.map?.attention]);
+    const key = JSON.stringify([layers, shown, kinds, { ...info.map?.attention, tokens: undefined }]);
     if (key !== this.#choicesFor) {
       this.#choicesFor = key;
       this.#showChoices();
@@ -234,56 +243,26 @@ class Stage {
       );
       if (this.#look.only >= kinds) this.#choose({ only: -1 });
     }
-    this.#map.replaceChildren(...(info.map ? heatMap(info.map, this.trainee.experiment.grammar) : []));
+    this.#map.show(info.map, this.trainee.experiment.grammar);
   }
 
   #showChoices(): void {
-    const { layers, shown, map } = this.#info!;
-    const attention = map?.attention;
-    const { L } = this.trainee.experiment.grammar;
-    const select = (
-      name: string,
-      values: readonly (readonly [number, string])[],
-      chosen: number,
-      take: (n: number) => Partial<Look>,
-    ) => {
-      const id = uniqueId('look');
-      const element = h(
-        'select',
-        { id, 'data-field': name, onchange: () => this.#choose(take(Number(element.value))) },
-        ...values.map(([value, text]) => h('option', { value, selected: value === chosen }, text)),
-      );
-      return h('div', { class: 'field' }, h('label', { for: id }, name), element);
-    };
+    const { grammar, seed } = this.trainee.experiment;
     const focused = (document.activeElement as HTMLElement | null)?.dataset?.field;
     const here = this.#choices.contains(document.activeElement);
-    const { positions } = layers[shown.layer];
-    const numbers = (count: number, from = 0) =>
-      Array.from({ length: count }, (_, i) => [i + from, String(i + from)] as const);
-    const counted = (count: number) => numbers(count).map(([i]) => [i, String(i + 1)] as const);
-    this.#choices.replaceChildren(
-      select(
-        'layer',
-        layers.map(({ units }, i) => [i, `${i + 1} (${units} units)`] as const),
-        shown.layer,
-        (layer) => ({ layer }),
-      ),
-      select(
-        'position',
-        numbers(positions).map(([i]) => [i, `${i + 1} of ${positions}`] as const),
-        shown.position,
-        (position) => ({ position }),
-      ),
-      select('colour by symbol of level', numbers(L + 1), shown.level, (level) => ({ level })),
-      ...(attention
-        ? [
-            select('head', [[-1, 'mean'], ...counted(attention.heads)], attention.head, (head) => ({ head })),
-            select('sentence', [[-1, 'mean'], ...numbers(attention.sentences)], attention.sentence, (sentence) => ({
-              sentence,
-            })),
-          ]
-        : []),
+    const choices = lookChoices(
+      { info: this.#info!, seed, L: grammar.L, measured: this.#measuredOf },
+      (part) => {
+        this.#choose(part);
+        this.remember(part);
+      },
+      (replica) => {
+        this.#measuredOf = replica;
+        this.remember({ measured: replica });
+        this.refresh();
+      },
     );
+    this.#choices.replaceChildren(...choices);
     if (here && focused) this.#choices.querySelector<HTMLElement>(`[data-field="${focused}"]`)?.focus();
   }
 

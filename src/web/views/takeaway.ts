@@ -74,7 +74,6 @@ class TakeawayView implements View {
   reset(): void {
     const { race, experiments } = this.page;
     const labels = labelsOf(experiments);
-    this.#link.value = `${location.origin}${location.pathname}${toHash(this.page.setting)}`;
     this.#copied.textContent = '';
     this.#buttons = [];
     this.#files.replaceChildren(
@@ -122,6 +121,11 @@ class TakeawayView implements View {
   }
 
   #refresh(): void {
+    const link = `${location.origin}${location.pathname}${toHash(this.page.setting)}`;
+    if (link !== this.#link.value) {
+      this.#link.value = link;
+      this.#copied.textContent = '';
+    }
     for (const { button, trainee } of this.#buttons) button.disabled = !trainee.records.some((r) => r.type === 'eval');
     const ends = this.page.race.trainees.map((t) => `${t.state}${t.records.length > 0}`).join();
     if (ends === this.#ends) return;
@@ -145,6 +149,7 @@ class TakeawayView implements View {
   }
 
   async #copy(): Promise<void> {
+    this.#refresh();
     try {
       await navigator.clipboard.writeText(this.#link.value);
       this.#copied.textContent = 'Copied.';

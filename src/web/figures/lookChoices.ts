@@ -1,0 +1,66 @@
+/** The menus above a cloud: what of the network is looked at. */
+import type { Look, LookInfo } from '../cloud/look.js';
+import { h, uniqueId } from '../dom.js';
+
+type Option = readonly [number, string];
+
+export interface ChoicesOf {
+  info: LookInfo;
+  seed: number; // of the first replica
+  L: number;
+  measured: number; // replica whose invariance is shown, -1: the mean over all
+}
+
+/** One menu a choice; those of which there is only one value for any network of this kind are left out. */
+export function lookChoices(
+  { info, seed, L, measured }: ChoicesOf,
+  take: (part: Partial<Look>) => void,
+  measure: (replica: number) => void,
+): HTMLElement[] {
+  const { layers, shown, map, replicas } = info;
+  const select = (name: string, values: readonly Option[], chosen: number, change: (n: number) => void) => {
+    const id = uniqueId('look');
+    const element = h(
+      'select',
+      { id, 'data-field': name, onchange: () => change(Number(element.value)) },
+      ...values.map(([value, text]) => h('option', { value, selected: value === chosen }, text)),
+    );
+    return h('div', { class: 'field' }, h('label', { for: id }, name), element);
+  };
+  const count = (n: number, text: (i: number) => string): Option[] =>
+    Array.from({ length: n }, (_, i) => [i, text(i)] as const);
+  const { positions } = layers[shown.layer];
+  const attention = map?.attention;
+  const seeds = count(replicas, (r) => String(seed + r));
+  return [
+    ...(replicas > 1
+      ? [
+          select('seed', seeds, shown.replica, (replica) => take({ replica })),
+          select('table of seed', [[-1, `mean of ${replicas}`], ...seeds], measured, measure),
+        ]
+      : []),
+    select(
+      'layer',
+      layers.map(({ units }, i) => [i, `${i + 1} (${units} units)`] as const),
+      shown.layer,
+      (layer) => take({ layer }),
+    ),
+    select(
+      'position',
+      count(positions, (i) => `${i + 1} of ${positions}`),
+      shown.position,
+      (position) => take({ position }),
+    ),
+    select('colour by symbol of level', count(L + 1, String), shown.level, (level) => take({ level })),
+    ...(attention
+      ? [
+          select('head', [[-1, 'mean'], ...count(attention.heads, (i) => String(i + 1))], attention.head, (head) =>
+            take({ head }),
+          ),
+          select('sentence', [[-1, 'mean'], ...count(attention.sentences, String)], attention.sentence, (sentence) =>
+            take({ sentence }),
+          ),
+        ]
+      : []),
+  ];
+}
