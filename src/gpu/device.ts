@@ -63,6 +63,8 @@ export interface GpuSession {
   readonly info: AdapterSummary;
   readonly limits: GpuLimits;
   readonly features: ReadonlySet<string>;
+  /** Lanes of a subgroup, where WGSL can use subgroups and all have one size; else 0. */
+  readonly subgroupSize: number;
   /** Resolves when the device is gone, with the reason; `released` true after `release()`. */
   readonly lost: Promise<{ message: string; released: boolean }>;
   /** @throws GpuError for an error reported since the last call that nobody awaited; DeviceLostError once the device is gone. */
@@ -125,7 +127,7 @@ export async function openGpu(gpu: GPU, options: OpenGpuOptions = {}): Promise<G
   } catch (error) {
     throw new AdapterError(`${info.name}: no device could be opened (${oneLine(error)}); ${remedy}`, { cause: error });
   }
-  return makeSession(device, info, options.onRelease);
+  return makeSession(device, info, await fixedSubgroupSize(adapter, device), options.onRelease);
 }
 
 async function requestAdapter(gpu: GPU, powerPreference: GPUPowerPreference, remedy: string): Promise<GPUAdapter> {
@@ -141,7 +143,21 @@ async function requestAdapter(gpu: GPU, powerPreference: GPUPowerPreference, rem
   throw new AdapterError(`No WebGPU adapter was found${reason}; ${remedy}`);
 }
 
-function makeSession(device: GPUDevice, info: AdapterSummary, onRelease?: () => void): GpuSession {
+async function fixedSubgroupSize({ info }: GPUAdapter, device: GPUDevice): Promise<number> {
+  const { subgroupMinSize = 0, subgroupMaxSize = 0 } = info ?? {};
+  if (!device.features.has('subgroups') || subgroupMinSize !== subgroupMaxSize) return 0;
+  // Deno 2.9 names the feature and refuses its WGSL (https://github.com/gfx-rs/wgpu/issues/5555).
+  device.pushErrorScope('validation');
+  device.createShaderModule({ label: 'subgroups', code: 'enable subgroups;' });
+  return (await device.popErrorScope()) ? 0 : subgroupMinSize;
+}
+
+function makeSession(
+  device: GPUDevice,
+  info: AdapterSummary,
+  subgroupSize: number,
+  onRelease?: () => void,
+): GpuSession {
   let latched: GpuError | undefined;
   let lostBy: string | undefined;
   let releasing: Promise<void> | undefined;
@@ -171,6 +187,7 @@ function makeSession(device: GPUDevice, info: AdapterSummary, onRelease?: () => 
     info,
     limits: device.limits as GpuLimits,
     features: new Set(device.features),
+    subgroupSize,
     lost,
     check() {
       if (lostBy !== undefined || releasing) throw lostError();

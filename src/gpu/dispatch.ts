@@ -29,6 +29,8 @@ export interface AdapterTraits {
   readonly vendor: string;
   readonly maxWorkgroupStorageBytes: number;
   readonly maxInvocations: number;
+  /** Lanes of a subgroup, where WGSL can use subgroups and all have one size; else 0. */
+  readonly subgroupSize: number;
   /** Winners of `rhm tune` on this adapter: `${op}:${shape key}` -> variant name. */
   readonly tuned?: ReadonlyMap<string, string>;
 }

@@ -19,7 +19,7 @@ export class GpuExecutor implements Executor {
     tuned?: ReadonlyMap<string, string>,
     /** Overrides what the adapter says of itself: tests run the GPU variants on software drivers. */
     traits: Partial<AdapterTraits> = {},
-    pipelines: PipelineCache = new PipelineCache(gpu),
+    pipelines: PipelineCache = PipelineCache.of(gpu),
   ) {
     this.description = gpu.info.name;
     this.traits = {
@@ -27,6 +27,7 @@ export class GpuExecutor implements Executor {
       vendor: gpu.info.vendor,
       maxWorkgroupStorageBytes: gpu.device.limits.maxComputeWorkgroupStorageSize,
       maxInvocations: gpu.device.limits.maxComputeInvocationsPerWorkgroup,
+      subgroupSize: gpu.subgroupSize,
       tuned,
       ...traits,
     };
@@ -119,6 +120,7 @@ export class GpuProgram implements LoadedProgram {
       usage: GPUBufferUsage_UNIFORM | GPUBufferUsage_COPY_DST,
     });
     this.#uniforms.push(uniforms);
+    const compiled = await Promise.all(list.map(({ dispatch }) => cache.get(dispatch))); // side by side
     let at = 0;
     const prepared: Prepared[] = [];
     for (const [index, { call, dispatch }] of list.entries()) {
@@ -126,7 +128,7 @@ export class GpuProgram implements LoadedProgram {
         if (typeof word === 'number') words.setUint32(at + 4 * i, word, true);
         else words.setFloat32(at + 4 * i, word.f32, true);
       });
-      const { pipeline, layout } = await cache.get(dispatch);
+      const { pipeline, layout } = compiled[index];
       const entries = dispatch.bindings.map((b, i) => ({ binding: i + 1, resource: this.#resource(call, b.tensor) }));
       const size = Math.max(16, Math.ceil((dispatch.uniforms.length * 4) / 16) * 16);
       const group = this.#device.createBindGroup({

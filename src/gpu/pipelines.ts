@@ -9,8 +9,20 @@ interface Compiled {
 
 const COMPUTE = 4; // GPUShaderStage.COMPUTE
 
+const caches = new WeakMap<GpuSession, PipelineCache>();
+
 /** Compute pipelines by (source, constants, access of the bindings). Compilation errors carry the WGSL line. */
 export class PipelineCache {
+  /** The cache of a device, shared by all that run on it: a driver may take a second for a pipeline. */
+  static of(session: GpuSession): PipelineCache {
+    let cache = caches.get(session);
+    if (!cache) {
+      cache = new PipelineCache(session);
+      caches.set(session, cache);
+    }
+    return cache;
+  }
+
   readonly #compiled = new Map<string, Promise<Compiled>>();
   readonly #modules = new Map<string, Promise<GPUShaderModule>>();
 
@@ -23,6 +35,7 @@ export class PipelineCache {
     let compiled = this.#compiled.get(key);
     if (!compiled) {
       compiled = this.#compile(dispatch);
+      compiled.catch(() => this.#compiled.delete(key));
       this.#compiled.set(key, compiled);
     }
     return compiled;
@@ -58,6 +71,7 @@ export class PipelineCache {
     let module = this.#modules.get(dispatch.source);
     if (!module) {
       module = compileShader(this.session, dispatch.shader, dispatch.source);
+      module.catch(() => this.#modules.delete(dispatch.source));
       this.#modules.set(dispatch.source, module);
     }
     return module;

@@ -1,4 +1,5 @@
 import coreSource from '../../shaders/matmul_core.wgsl';
+import lanesSource from '../../shaders/matmul_lanes.wgsl';
 import reduceSource from '../../shaders/matmul_reduce.wgsl';
 import rowsSource from '../../shaders/matmul_rows.wgsl';
 import scalarSource from '../../shaders/matmul_scalar.wgsl';
@@ -11,7 +12,7 @@ import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/matmul.js';
 import { at, partsFor, stride, type WasmCommand } from '../wasm/command.js';
-import { type Form, type Product, rangesOf, tileOf } from './matmulTiles.js';
+import { type Form, type LanesTile, lanesTileOf, type Product, rangesOf, tileOf } from './matmulTiles.js';
 import type { Cost, HostViews, KernelCase, KernelSpec } from './types.js';
 
 /** A factor or the result: matrices inside a tensor. Strides in elements, inside one replica. */
@@ -199,6 +200,8 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   const target = splits === 1 ? c : scratch(0, [splits * replicas * p.groups, p.m, Math.ceil(p.n / 4) * 4]);
   const bindings = [read(a), read(b), read(bias), read(mask), read(residual), write(target)];
   const constants = { ...transposes, ...epilogue };
+  const lanesTile = traits.software ? lanesTileOf(p, replicas, traits) : undefined;
+  if (lanesTile) return [lanesDispatch(lanesTile)];
   const main: Dispatch = traits.software
     ? {
         shader: 'matmul_rows',
@@ -223,6 +226,20 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
     },
   ];
 
+  function lanesDispatch({ tm, tn }: LanesTile): Dispatch {
+    const lanes = traits.subgroupSize;
+    const tile = { LANES: lanes, TM: tm, TN: tn, GROUPS: tm / lanes };
+    const spare = { GROUPS_AND_SPARE: tile.GROUPS + 1, LANES_AND_SPARE: lanes + 1, TN_AND_SPARE: tn + 1 };
+    return {
+      shader: 'matmul_lanes',
+      source: `enable subgroups;\n${prelude(tile)}${scalarSource}${coreSource}${unroll(lanesSource, { ...tile, ...spare })}`,
+      constants,
+      uniforms,
+      bindings,
+      workgroups: [Math.ceil(p.n / (tn * lanes)), Math.ceil(p.m / tm), batch],
+    };
+  }
+
   function tiledDispatch(): Dispatch {
     const { tile: chosen, ranges } = tileOf(p, kg, replicas, traits);
     const { bm, bn, bk, tm, tn } = chosen;
@@ -244,16 +261,21 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
       PAD_A: Number(p.form !== 'TN'),
       PAD_B: Number(p.form === 'NT'),
     };
-    const prelude = Object.entries(tile).map(([name, value]) => `const ${name} = ${value}u;\n`);
     return {
       shader: 'matmul_tiled',
-      source: prelude.join('') + access + coreSource + unroll(tiledSource, tile),
+      source: prelude(tile) + access + coreSource + unroll(tiledSource, tile),
       constants: { ...constants, EXACT: Number(vec4 && exact) },
       uniforms,
       bindings,
       workgroups: [Math.ceil(p.n / bn), Math.ceil(p.m / bm), batch],
     };
   }
+}
+
+function prelude(constants: Readonly<Record<string, number>>): string {
+  return Object.entries(constants)
+    .map(([name, value]) => `const ${name} = ${value}u;\n`)
+    .join('');
 }
 
 /** Scratch of a thread in assembly/kernels/matmul.ts: packed B, packed A, partial sums. */

@@ -8,7 +8,7 @@ test('loops, pairs of loops, letters and conditions', () => {
   const source = [
     'a;',
     '#for h < 2, e < N',
-    '  c{h}_{e} = x{h}.{e:xyzw};',
+    '  c{h}_{e} = x{h}.{e:xyzw} + y{e+1};',
     '#end',
     '#if N',
     '#for k < 2',
@@ -21,7 +21,14 @@ test('loops, pairs of loops, letters and conditions', () => {
   ].join('\n');
   assert.equal(unroll(source, { N: 3, NONE: 0 }).split('\n'), [
     'a;',
-    ...['0_0 = x0.x', '0_1 = x0.y', '0_2 = x0.z', '1_0 = x1.x', '1_1 = x1.y', '1_2 = x1.z'].map((c) => `  c${c};`),
+    ...[
+      '0_0 = x0.x + y1',
+      '0_1 = x0.y + y2',
+      '0_2 = x0.z + y3',
+      '1_0 = x1.x + y1',
+      '1_1 = x1.y + y2',
+      '1_2 = x1.z + y3',
+    ].map((c) => `  c${c};`),
     '  k0;',
     '  k1;',
   ]);
