@@ -3,7 +3,7 @@ import type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
 import { type Call, elementsPerReplica, type Program, spanElements, type Tensor } from '../plan/types.js';
 import type { GpuSession } from './device.js';
 import type { AdapterTraits, Dispatch, Lowering } from './dispatch.js';
-import { PipelineCache } from './pipelines.js';
+import { type Compiled, PipelineCache } from './pipelines.js';
 import { readBuffer } from './scope.js';
 
 /** Runs programs on a WebGPU device: buffers, pipelines and bind groups are built once, then only dispatches are queued. */
@@ -77,6 +77,7 @@ export class GpuExecutor implements Executor {
 
 interface Prepared {
   label: string; // operation, shader and the call's label
+  compiled: Compiled;
   pipeline: GPUComputePipeline;
   group: GPUBindGroup;
   workgroups: readonly [number, number, number];
@@ -129,6 +130,7 @@ export class GpuProgram implements LoadedProgram {
         else words.setFloat32(at + 4 * i, word.f32, true);
       });
       const { pipeline, layout } = compiled[index];
+      const { workgroups } = dispatch;
       const entries = dispatch.bindings.map((b, i) => ({ binding: i + 1, resource: this.#resource(call, b.tensor) }));
       const size = Math.max(16, Math.ceil((dispatch.uniforms.length * 4) / 16) * 16);
       const group = this.#device.createBindGroup({
@@ -136,7 +138,8 @@ export class GpuProgram implements LoadedProgram {
         layout,
         entries: [{ binding: 0, resource: { buffer: uniforms, offset: at, size } }, ...entries],
       });
-      prepared.push({ label: `${dispatch.shader} ${call.label}`, pipeline, group, workgroups: dispatch.workgroups });
+      const label = `${dispatch.shader} ${call.label}`;
+      prepared.push({ label, compiled: compiled[index], pipeline, group, workgroups });
       at += slots[index];
     }
     this.#device.queue.writeBuffer(uniforms, 0, words.buffer);
@@ -233,6 +236,34 @@ export class GpuProgram implements LoadedProgram {
     queries.destroy();
     resolved.destroy();
     return plan.map(({ label }, i) => ({ label, us: samples[i].sort((a, b) => a - b)[repeats >> 1] }));
+  }
+
+  /**
+   * Milliseconds that each dispatch's pipeline took to compile: its creation, and what its first run took longer than the
+   * second, since some drivers (lavapipe) translate a shader when it first runs. Runs the plan's dispatches one by one.
+   */
+  async compileTimes(name: string): Promise<{ label: string; ms: number }[]> {
+    const once = async ({ pipeline, group, workgroups }: Prepared) => {
+      const start = performance.now();
+      const encoder = this.#device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
+      pass.end();
+      this.#device.queue.submit([encoder.finish()]);
+      await this.executor.gpu.drain();
+      return performance.now() - start;
+    };
+    const times: { label: string; ms: number }[] = [];
+    for (const prepared of this.#plans.get(name) ?? []) {
+      const { compiled, label } = prepared;
+      const first = await once(prepared);
+      const second = await once(prepared);
+      compiled.compileMs ??= compiled.createMs + Math.max(0, first - second);
+      times.push({ label, ms: compiled.compileMs });
+    }
+    return times;
   }
 
   write(tensor: Tensor, data: HostArray | readonly number[]): void {

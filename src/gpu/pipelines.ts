@@ -2,9 +2,11 @@ import type { GpuSession } from './device.js';
 import type { Dispatch } from './dispatch.js';
 import { compileShader, scoped } from './scope.js';
 
-interface Compiled {
+export interface Compiled {
   pipeline: GPUComputePipeline;
   layout: GPUBindGroupLayout;
+  createMs: number; // wall time of its creation; others may have been created beside it
+  compileMs?: number; // with what its first dispatch took longer than the next, once GpuProgram.compileTimes() measured it
 }
 
 const COMPUTE = 4; // GPUShaderStage.COMPUTE
@@ -57,6 +59,7 @@ export class PipelineCache {
         ],
       }),
     );
+    const start = performance.now();
     const pipeline = await scoped(this.session, `shader ${dispatch.shader}`, () =>
       device.createComputePipelineAsync({
         label: dispatch.shader,
@@ -64,7 +67,7 @@ export class PipelineCache {
         compute: { module, entryPoint: 'main', constants: dispatch.constants },
       }),
     );
-    return { pipeline, layout };
+    return { pipeline, layout, createMs: performance.now() - start };
   }
 
   #module(dispatch: Dispatch): Promise<GPUShaderModule> {

@@ -1,12 +1,13 @@
 /** What `rhm doctor` finds out about an adapter. Runs on every platform. */
 import { GpuError } from '../core/errors.js';
 import type { AdapterSummary, GpuLimits, GpuSession } from '../gpu/device.js';
+import type { GpuExecutor } from '../gpu/executor.js';
 import { compileShader, createBuffer, readBuffer, scoped } from '../gpu/scope.js';
 import { timePass } from '../gpu/timing.js';
 import { checkCase } from '../kernels/check.js';
 import { gpuExecutor, kernels, referenceExecutor } from '../kernels/index.js';
 import { matmul } from '../kernels/matmul.js';
-import type { KernelSpec } from '../kernels/types.js';
+import type { KernelCase, KernelSpec } from '../kernels/types.js';
 import { ProgramBuilder } from '../plan/builder.js';
 
 export interface DoctorReport {
@@ -28,6 +29,7 @@ export interface KernelReport {
   worstCase: string;
   bound: string; // of that case
   where: string; // the worst element, and for a kernel that could not run the reason
+  compileMs: number; // of the slowest of its pipelines, as far as the driver's cache does not hold them
 }
 
 export interface MatmulSpeed {
@@ -100,11 +102,21 @@ const limitNames = [
 ] as const satisfies readonly (keyof GpuLimits)[];
 
 async function checkKernel(session: GpuSession, spec: KernelSpec): Promise<KernelReport> {
-  const found: KernelReport = { op: spec.op, cases: 0, ok: true, worst: 0, worstCase: '', bound: '', where: '' };
+  const found: KernelReport = {
+    op: spec.op,
+    cases: 0,
+    ok: true,
+    worst: 0,
+    worstCase: '',
+    bound: '',
+    where: '',
+    compileMs: 0,
+  };
   const executor = gpuExecutor(session);
   for (const item of spec.cases) {
     found.cases++;
     try {
+      found.compileMs = Math.max(found.compileMs, await compileTime(executor, item));
       const result = await checkCase(item, executor, referenceExecutor());
       if (!(result.worst <= found.worst) || !found.worstCase)
         Object.assign(found, { worst: result.worst, worstCase: item.name, bound: result.bound, where: result.where });
@@ -116,6 +128,17 @@ async function checkKernel(session: GpuSession, spec: KernelSpec): Promise<Kerne
     }
   }
   return found;
+}
+
+async function compileTime(executor: GpuExecutor, item: KernelCase): Promise<number> {
+  const builder = new ProgramBuilder(item.replicas);
+  item.build(builder.plan('case'));
+  const loaded = await executor.load(builder.build());
+  try {
+    return Math.max(...(await loaded.compileTimes('case')).map(({ ms }) => ms));
+  } finally {
+    loaded.destroy();
+  }
 }
 
 async function matmulSpeed(session: GpuSession, shape: [number, number, number]): Promise<MatmulSpeed> {
@@ -194,7 +217,7 @@ export function doctorText(found: DoctorReport): string {
   const bytes = (n: number) => (n >= 2 ** 20 ? `${Math.round(n / 2 ** 20)} MiB` : `${Math.round(n / 1024)} KiB`);
   const kernelLine = (k: KernelReport): string =>
     k.ok
-      ? `right in ${k.cases} cases; worst ${k.worst.toFixed(3)} of its bound ${k.bound} (${k.worstCase})`
+      ? `right in ${k.cases} cases; worst ${k.worst.toFixed(3)} of its bound ${k.bound} (${k.worstCase}); compiles in ${k.compileMs.toPrecision(3)} ms`
       : `WRONG in ${k.worstCase}: ${k.where}`;
   const rows: [string, string][] = [
     ['runtime', adapter.runtime],

@@ -19,6 +19,7 @@ export interface KernelTime {
   gbytes_per_s: number;
   share: number; // of the best arithmetic or memory rate seen in this run, whichever bounds the call
   encode_us?: number; // host time to encode and submit one call
+  compile_ms?: number; // of the slowest of its pipelines (GPU)
   dispatches?: { label: string; us: number }[]; // with --profile
 }
 
@@ -67,6 +68,7 @@ function line(t: KernelTime): string {
   return (
     `${t.op.padEnd(22)} ${t.shape.padEnd(34)} ${t.us.toFixed(1).padStart(10)} us ${t.gflops.toFixed(1).padStart(9)} GFLOP/s ` +
     `${t.gbytes_per_s.toFixed(1).padStart(8)} GB/s ${(100 * t.share).toFixed(0).padStart(4)}% ${t.best_us.toFixed(1).padStart(10)} us best ${(t.encode_us ?? 0).toFixed(1).padStart(6)} us encode` +
+    (t.compile_ms === undefined ? '' : ` ${t.compile_ms.toFixed(0).padStart(6)} ms compile`) +
     (t.dispatches ?? []).map(({ label, us }) => `\n${us.toFixed(1).padStart(70)} us  ${label}`).join('')
   );
 }
@@ -90,6 +92,7 @@ export async function timeKernel(
         for (let i = 0; i < per; i++) values[i] = make ? make(i) : ((i * 2654435761) % 2001) / 1000 - 1;
         if (tensor.role === 'persistent') loaded.write(tensor, values);
       }
+    const compile = loaded instanceof GpuProgram ? await loaded.compileTimes('bench') : undefined;
     await loaded.run('bench');
     await loaded.finish();
     let repeats = 1;
@@ -126,6 +129,7 @@ export async function timeKernel(
       gbytes_per_s: bytes / us / 1e3,
       share: 0,
       ...(profile && { dispatches: await loaded.profile?.('bench') }),
+      compile_ms: compile && Math.max(...compile.map(({ ms }) => ms)),
       encode_us: loaded instanceof GpuProgram ? encodes.sort((a, b) => a - b)[count >> 1] : undefined,
     };
   } finally {
