@@ -30,7 +30,7 @@ export interface AdapterTraits {
   readonly maxWorkgroupStorageBytes: number;
   readonly maxInvocations: number;
   /** Lanes of a subgroup, where WGSL can use subgroups and all have one size; else 0. */
-  readonly subgroupSize: number;
+  readonly subgroupSize?: number;
   /** Winners of `rhm tune` on this adapter: `${op}:${shape key}` -> variant name. */
   readonly tuned?: ReadonlyMap<string, string>;
 }

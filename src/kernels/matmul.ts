@@ -226,8 +226,7 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
     },
   ];
 
-  function lanesDispatch({ tm, tn }: LanesTile): Dispatch {
-    const lanes = traits.subgroupSize;
+  function lanesDispatch({ lanes, tm, tn }: LanesTile): Dispatch {
     const tile = { LANES: lanes, TM: tm, TN: tn, GROUPS: tm / lanes };
     const spare = { GROUPS_AND_SPARE: tile.GROUPS + 1, LANES_AND_SPARE: lanes + 1, TN_AND_SPARE: tn + 1 };
     return {

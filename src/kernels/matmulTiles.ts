@@ -117,6 +117,7 @@ const defaultTiles: readonly (Omit<Tile, 'kg'> & { enough: number })[] = [
 
 /** Rows and columns that a lane sums in the kernel for software drivers with subgroups. */
 export interface LanesTile {
+  lanes: number;
   tm: number;
   tn: number;
 }
@@ -133,7 +134,7 @@ export function lanesTileOf(p: Product, replicas: number, { subgroupSize }: Adap
     const loads = tm / subgroupSize + tn;
     return Math.max(2, workgroups) * (13 * subgroupSize * loads + 5 * tm * tn);
   };
-  const tiles = [8, 16, 32].flatMap((tm) => [1, 2, 4].map((tn) => ({ tm, tn })));
+  const tiles = [8, 16, 32].flatMap((tm) => [1, 2, 4].map((tn) => ({ lanes: subgroupSize, tm, tn })));
   const allowed = tiles.filter(({ tm, tn }) => subgroupSize === 8 || tm * tn <= 32);
   return allowed.reduce((best, tile) => (instructions(tile) < instructions(best) ? tile : best));
 }

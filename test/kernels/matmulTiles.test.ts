@@ -12,7 +12,7 @@ import { openNodeGpu } from '../../src/platform/node.js';
 
 // The variants for GPUs, which a software driver would not choose by itself.
 const test = suite('matmul, tiled variants');
-const gpuTraits = { software: false, vendor: 'test', subgroupSize: 0 };
+const gpuTraits = { software: false, vendor: 'test' };
 let gpu: GpuSession;
 test.before(async () => {
   gpu = await openNodeGpu();
