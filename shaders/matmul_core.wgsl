@@ -1,6 +1,7 @@
 // Shared by the matmul kernels: what a product is, how 4 x 4 blocks of its factors are read, and the epilogue.
 //   C[r, g] = epilogue(scale * opA(A[r, g]) x opB(B[r, g])),  opA: M x K, opB: K x N,  r < R replicas, g < G groups
 //   epilogue(x) = mask(relu(x + bias)) + residual (+ old C);  mask(x) = x where the mask tensor is > 0, else 0
+//   UPDATE: C -= rate * scale * (the product), a step of plain SGD; bit for bit what sgd.wgsl makes of the stored product.
 // A_T: A is stored K x M instead of M x K. B_T: B is stored N x K instead of K x N.
 // K is cut into `splits` x KG ranges; each is one upward chain of fused multiply-adds and the ranges are added in order, so
 // tile sizes never change the bits; only the number of ranges does.
@@ -11,6 +12,7 @@ override RELU = false;
 override MASK = false;
 override RESIDUAL = false;
 override ACCUMULATE = false;
+override UPDATE = false;
 override EXACT = false; // every tile is full: nothing to check
 
 struct Params {
@@ -22,6 +24,7 @@ struct Params {
   splits: u32, kChunk: u32, scale: f32, replicas: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(7) var<storage, read> pace: array<f32>; // [R, 4], learning rate first
 
 // Elements that may be read: all four where every tile is full.
 fn room(valid: u32, inside: bool) -> u32 {
@@ -86,7 +89,7 @@ fn beside(r: u32, g: u32, i: u32, j: u32) -> Beside {
   if (BIAS) { x.bias = loadBias(r * p.biasReplica + g * p.biasGroup + j, valid); }
   if (MASK) { x.mask = loadMask(r * p.maskReplica + inner, valid); }
   if (RESIDUAL) { x.residual = loadResidual(r * p.residualReplica + inner, valid); }
-  if (ACCUMULATE) { x.old = loadC(p.cOffset + r * p.cReplica + inner, valid); }
+  if (ACCUMULATE || UPDATE) { x.old = loadC(p.cOffset + r * p.cReplica + inner, valid); }
   return x;
 }
 
@@ -106,6 +109,7 @@ fn finish(r: u32, g: u32, i: u32, j: u32, sum: vec4f, extra: Beside) {
   if (MASK) { x = select(vec4f(0.0), x, extra.mask > vec4f(0.0)); }
   if (RESIDUAL) { x += extra.residual; }
   if (ACCUMULATE) { x += extra.old; }
+  if (UPDATE) { x = fma(vec4f(-pace[r * 4u]), x, extra.old); }
   storeC(p.cOffset + r * p.cReplica + g * p.cGroup + i * p.cRow + j, valid, x);
 }
 

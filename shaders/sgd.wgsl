@@ -3,9 +3,10 @@
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {
-  let i = (wid.x + wid.y * count.x) * 256u + tid;
-  if (i >= p.quads * p.replicas) { return; }
-  let r = i / p.quads;
+  let index = (wid.x + wid.y * count.x) * 256u + tid;
+  if (index >= p.quads * p.replicas) { return; }
+  let r = index / p.quads;
+  let i = r * p.stride + index % p.quads;
   let rate = pace[r * 4u];
   let momentum = hyper[r * 16u + 1u];
   let decay = hyper[r * 16u + 5u];

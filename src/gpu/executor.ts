@@ -20,6 +20,8 @@ export class GpuExecutor implements Executor {
     /** Overrides what the adapter says of itself: tests run the GPU variants on software drivers. */
     traits: Partial<AdapterTraits> = {},
     pipelines: PipelineCache = PipelineCache.of(gpu),
+    /** Rewrites a program for GPUs before it is lowered. */
+    readonly prepare: (program: Program) => Program = (program) => program,
   ) {
     this.description = gpu.info.name;
     this.traits = {
@@ -38,7 +40,7 @@ export class GpuExecutor implements Executor {
     this.gpu.check();
     const scratchSizes = new Map<string, number>();
     const lowered = new Map<string, { call: Call; dispatch: Dispatch }[]>();
-    for (const plan of program.plans.values()) {
+    for (const plan of this.prepare(program).plans.values()) {
       const dispatches = plan.calls.flatMap((call) => {
         const scratch = (index: number, shape: readonly number[]): Tensor => {
           const name = `scratch${index}`;

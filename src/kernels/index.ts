@@ -17,6 +17,7 @@ import { dropoutKernel } from './dropout.js';
 import { embedKernel } from './embed.js';
 import { embedBackwardKernel } from './embedBackward.js';
 import { foldKernel } from './fold.js';
+import { fuseUpdates } from './fuseUpdate.js';
 import { layerNormKernel } from './layerNorm.js';
 import { layerNormBackwardKernel } from './layerNormBackward.js';
 import { matmulKernel } from './matmul.js';
@@ -73,7 +74,7 @@ export function gpuExecutor(
 ): GpuExecutor {
   const lower = (call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] =>
     kernelOf(call).webgpu(call, traits, scratch);
-  return new GpuExecutor(gpu, lower, tuned, overrides, pipelines);
+  return new GpuExecutor(gpu, lower, tuned, overrides, pipelines, (program) => fuseUpdates(program));
 }
 
 /** Runs programs on the CPU. options: threads and how to start them; platforms know both. @throws InputError */

@@ -166,7 +166,7 @@ function cost(call: Call): Cost {
 
 function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
   const p = call.params as unknown as Params;
-  const { a, b, bias, mask, residual } = call.inputs;
+  const { a, b, bias, mask, residual, pace } = call.inputs;
   const { c } = call.outputs;
   const replicas = c.shape[0];
   const { kg, splits } = rangesOf(p, traits);
@@ -196,9 +196,10 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
     MASK: Number(!!mask),
     RESIDUAL: Number(!!residual),
     ACCUMULATE: Number(p.accumulate),
+    UPDATE: Number(!!pace), // src/kernels/fuseUpdate.ts
   };
   const target = splits === 1 ? c : scratch(0, [splits * replicas * p.groups, p.m, Math.ceil(p.n / 4) * 4]);
-  const bindings = [read(a), read(b), read(bias), read(mask), read(residual), write(target)];
+  const bindings = [read(a), read(b), read(bias), read(mask), read(residual), write(target), read(pace)];
   const constants = { ...transposes, ...epilogue };
   const lanesTile = traits.software ? lanesTileOf(p, replicas, traits) : undefined;
   if (lanesTile) return [lanesDispatch(lanesTile)];
@@ -221,7 +222,7 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
       source: access + coreSource + reduceSource,
       constants,
       uniforms,
-      bindings: [read(target), read(undefined), read(bias), read(mask), read(residual), write(c)],
+      bindings: [read(target), read(undefined), read(bias), read(mask), read(residual), write(c), read(pace)],
       workgroups: linearGrid(Math.ceil(words / 64)),
     },
   ];

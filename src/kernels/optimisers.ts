@@ -18,7 +18,13 @@ export interface OptimiserOptions {
 }
 
 /** Adds one update of the whole block. state: moments of the same shape, updated in place. */
-export function addUpdate(plan: PlanBuilder, op: string, o: OptimiserOptions, state: Record<string, Tensor>): void {
+export function addUpdate(
+  plan: PlanBuilder,
+  op: string,
+  o: OptimiserOptions,
+  state: Record<string, Tensor>,
+  params: Call['params'] = {},
+): void {
   for (const [name, tensor] of Object.entries({ grads: o.grads, ...state }))
     if (elementsPerReplica(tensor) !== elementsPerReplica(o.params))
       throw new ShapeError(`${op} (${o.label}): ${name} [${tensor.shape}] and params [${o.params.shape}] differ`);
@@ -29,7 +35,7 @@ export function addUpdate(plan: PlanBuilder, op: string, o: OptimiserOptions, st
     label: o.label,
     inputs: { grads: o.grads, hyper: o.hyper, pace: o.pace },
     outputs: { params: o.params, ...state },
-    params: {},
+    params,
   });
 }
 
@@ -42,7 +48,7 @@ export function lowerUpdate(call: Call, shader: string, source: string): Dispatc
     {
       shader,
       source: coreSource + source,
-      uniforms: [quads, replicas],
+      uniforms: [quads, replicas, params.replicaStride / 4],
       bindings: [read(grads), read(hyper), read(pace), write(params), ...Object.values(state).map(write)],
       workgroups: linearGrid(Math.ceil((quads * replicas) / 256)),
     },

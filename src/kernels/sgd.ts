@@ -5,9 +5,15 @@ import * as reference from '../reference/optimisers.js';
 import { addUpdate, caseFill, lowerUpdate, type OptimiserOptions, paceOf, row, wasmUpdate } from './optimisers.js';
 import type { KernelSpec } from './types.js';
 
-/** Adds SGD with momentum over the flat block. velocity [R, P]: starts at zero, updated in place. */
-export function sgd(plan: PlanBuilder, o: OptimiserOptions & { velocity: Tensor }): void {
-  addUpdate(plan, 'sgd', o, { velocity: o.velocity });
+export interface SgdOptions extends OptimiserOptions {
+  velocity: Tensor; // [R, P]; starts at zero, updated in place
+  /** Promises that no replica has momentum or decay, so that a GPU may update inside the products (fuseUpdate.ts). */
+  plain?: boolean;
+}
+
+/** Adds SGD with momentum over the flat block. */
+export function sgd(plan: PlanBuilder, o: SgdOptions): void {
+  addUpdate(plan, 'sgd', o, { velocity: o.velocity }, { plain: o.plain ?? false });
 }
 
 export const sgdKernel: KernelSpec = {

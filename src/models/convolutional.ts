@@ -230,17 +230,7 @@ function forward(s: Stack, plan: PlanBuilder, { tokens, batch }: ForwardOptions)
   });
 
   const backward = (dLogits: Tensor) => {
-    matmul(plan, {
-      label: 'readout gradient',
-      form: 'TN',
-      m: width,
-      n: classes,
-      k: batch,
-      a: { tensor: features, row: width },
-      b: { tensor: dLogits },
-      c: { tensor: program.gradient('readout') },
-      scale: s.readoutScale,
-    });
+    // The input's gradient first: a GPU may change the weight in place of writing the weight's (src/kernels/fuseUpdate.ts).
     let dh = plan.activation(`dHidden.${depth - 1}`, [batch, positions, width]);
     const dFeatures = positions > 1 ? plan.activation('dMean', [batch, width]) : dh;
     matmul(plan, {
@@ -253,6 +243,17 @@ function forward(s: Stack, plan: PlanBuilder, { tokens, batch }: ForwardOptions)
       b: { tensor: program.parameter('readout') },
       c: { tensor: dFeatures, row: width },
       mask: positions > 1 ? undefined : h[depth - 1],
+      scale: s.readoutScale,
+    });
+    matmul(plan, {
+      label: 'readout gradient',
+      form: 'TN',
+      m: width,
+      n: classes,
+      k: batch,
+      a: { tensor: features, row: width },
+      b: { tensor: dLogits },
+      c: { tensor: program.gradient('readout') },
       scale: s.readoutScale,
     });
     if (positions > 1)
@@ -271,18 +272,6 @@ function forward(s: Stack, plan: PlanBuilder, { tokens, batch }: ForwardOptions)
       }
       if (k === 0) break;
       const { groups, rows, filterWidth, weight } = sizes(s, k, batch);
-      matmul(plan, {
-        label: `hidden.${k} gradient`,
-        form: 'TN',
-        groups,
-        m: filterWidth,
-        n: width,
-        k: rows,
-        a: { tensor: h[k - 1], row: groups * filterWidth, group: filterWidth },
-        b: { tensor: dh, row: groups * width, group: width },
-        c: { tensor: program.gradient(`hidden.${k}`), group: weight },
-        scale: scaleOf(k),
-      });
       const dx = plan.activation(`dHidden.${k - 1}`, [batch, layers[k - 1].windows, width]);
       matmul(plan, {
         label: `hidden.${k} input gradient`,
@@ -295,6 +284,18 @@ function forward(s: Stack, plan: PlanBuilder, { tokens, batch }: ForwardOptions)
         b: { tensor: program.parameter(`hidden.${k}`), group: weight },
         c: { tensor: dx, row: groups * filterWidth, group: filterWidth },
         mask: h[k - 1],
+        scale: scaleOf(k),
+      });
+      matmul(plan, {
+        label: `hidden.${k} gradient`,
+        form: 'TN',
+        groups,
+        m: filterWidth,
+        n: width,
+        k: rows,
+        a: { tensor: h[k - 1], row: groups * filterWidth, group: filterWidth },
+        b: { tensor: dh, row: groups * width, group: width },
+        c: { tensor: program.gradient(`hidden.${k}`), group: weight },
         scale: scaleOf(k),
       });
       dh = dx;

@@ -1,6 +1,5 @@
 import { clockWords } from '../core/clock.js';
 import { InputError } from '../core/errors.js';
-import type { Experiment } from '../core/experiment.js';
 import { grammarImage } from '../core/grammar-image.js';
 import { nearest } from '../core/nearest.js';
 import { SOURCE_WORDS, type Source, sourceWords } from '../core/sample-source.js';
@@ -61,7 +60,7 @@ export function trainingProgram(
   const moments = declareMoments(builder, experiment.optimiser.kind);
   const params = builder.block('params');
 
-  addTrainingPlan(builder, experiment, model, shape, state, data, moments);
+  addTrainingPlan(builder, members, model, shape, state, data, moments);
 
   const evalBatch = largestDivisor(experiment.evaluation.size, EVAL_BATCH);
   const chunks = experiment.evaluation.size / evalBatch;
@@ -164,13 +163,14 @@ function declareData(builder: ProgramBuilder, members: readonly Member[]): Data 
 
 function addTrainingPlan(
   builder: ProgramBuilder,
-  { budget, optimiser }: Experiment,
+  members: readonly Member[],
   model: Model,
   shape: ModelShape,
   state: StepState,
   data: Data,
   moments: Tensor[],
 ): void {
+  const { budget, optimiser } = members[0].experiment;
   const { batch, accumulate } = budget;
   const plan = builder.plan('train');
   const sum = accumulate > 1 ? builder.block('gradient sum') : builder.block('grads');
@@ -193,7 +193,12 @@ function addTrainingPlan(
         weights: { a: k === 0 ? 0 : 1, b: 1 / accumulate },
       });
   }
-  addUpdate(plan, optimiser, sum, moments, state, batch * accumulate);
+  addUpdate(plan, optimiser, sum, moments, state, batch * accumulate, members.every(isPlain));
+}
+
+/** Plain SGD: a step is the gradient times the rate. */
+function isPlain({ experiment: { optimiser } }: Member): boolean {
+  return optimiser.kind === 'sgd' && optimiser.momentum === 0 && optimiser.weightDecay === 0;
 }
 
 function addSample(

@@ -64,7 +64,10 @@ export function declareMoments(builder: ProgramBuilder, kind: Experiment['optimi
   return (kind === 'sgd' ? ['velocity'] : ['moment1', 'moment2']).map((name) => builder.block(name));
 }
 
-/** Clips the gradients where the optimiser asks for it, moves the clock on, and changes the weights. */
+/**
+ * Clips the gradients where the optimiser asks for it, moves the clock on, and changes the weights. plain: see sgd; a promise
+ * for every replica.
+ */
 export function addUpdate(
   plan: PlanBuilder,
   { kind, clip: maxNorm }: Pick<Experiment['optimiser'], 'kind' | 'clip'>,
@@ -72,6 +75,7 @@ export function addUpdate(
   moments: Tensor[],
   state: StepState,
   batch: number,
+  plain = false,
 ): void {
   tick(plan, { label: 'pace', batch, hyper: state.hyper, clock: state.clock, pace: state.pace });
   if (maxNorm !== undefined) {
@@ -80,7 +84,7 @@ export function addUpdate(
     clip(plan, { label: 'clip', block: grads, sums, maxNorm });
   }
   const blocks = { params: plan.program.block('params'), grads, hyper: state.hyper, pace: state.pace };
-  if (kind === 'sgd') sgd(plan, { label: 'update', ...blocks, velocity: moments[0] });
+  if (kind === 'sgd') sgd(plan, { label: 'update', ...blocks, velocity: moments[0], plain });
   else adamw(plan, { label: 'update', ...blocks, moment1: moments[0], moment2: moments[1] });
 }
 
