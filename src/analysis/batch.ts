@@ -19,7 +19,7 @@ export interface BatchRow {
   /** ln P_ell against ln B between the largest two batch sizes at which every grammar took the step. */
   slope: Estimate | undefined;
   slopeBetween: [number, number] | undefined; // these batch sizes
-  /** The least P_ell; an upper bound where it is that of the smallest batch size tried. */
+  /** The least P_ell; an upper bound where it is that of the smallest batch size tried, runs that diverged included. */
   least: Estimate | undefined;
   leastBatch: number | undefined;
   leastUnits: UnitOfGrammar[]; // ln P_ell there
@@ -47,15 +47,16 @@ export function batchTable(curves: readonly Curve[]): BatchRow[] {
   ).flatMap((group) => {
     if (new Set(group.map((c) => c.batch)).size < 2) return [];
     const found = group.flatMap((c) => positionsOf(c).map((p) => ({ ...p, grammar: c.grammar, batch: c.batch })));
+    const smallest = Math.min(...group.map((c) => c.batch));
     return groupBy(found, (f) => String(f.ell))
       .sort(([a], [b]) => a.ell - b.ell)
-      .map((step) => rowOf(group[0], step));
+      .map((step) => rowOf(group[0], step, smallest));
   });
 }
 
 type Taken = Position & { grammar: string; batch: number };
 
-function rowOf({ anyBatch, kind, shape }: Curve, taken: readonly Taken[]): BatchRow {
+function rowOf({ anyBatch, kind, shape }: Curve, taken: readonly Taken[], smallest: number): BatchRow {
   const points = groupBy(taken, (t) => String(t.batch))
     .map((at): BatchPoint => {
       const units = unitsOf(at.map(({ grammar, logSamples, bound }) => ({ grammar, value: logSamples, bound })));
@@ -70,7 +71,7 @@ function rowOf({ anyBatch, kind, shape }: Curve, taken: readonly Taken[]): Batch
   if (!reached.length) return { ...row, slope, slopeBetween, least: undefined, leastBatch: undefined, leastUnits: [] };
   const centre = (p: BatchPoint) => mean(p.units.map((u) => u.value));
   const best = reached.reduce((a, b) => (centre(b) < centre(a) ? b : a));
-  const bound: Bound = best === points[0] ? 'upper' : 'none';
+  const bound: Bound = best.batch === smallest ? 'upper' : 'none';
   const leastUnits = best.units.map((u) => ({ ...u, bound }));
   const least = exponential(linearStatistic([leastUnits], [1]));
   return { ...row, slope, slopeBetween, least, leastBatch: best.batch, leastUnits };

@@ -1,5 +1,5 @@
 import { refinedMeanSquare } from '../theory/index.js';
-import { lawNames } from './collapse.js';
+import { type CollapseRow, lawNames } from './collapse.js';
 import { families, type ModelKind, shapeName } from './curves.js';
 import { type ExponentRow, overSizes, predictedPower } from './exponents.js';
 import { round, showEstimate, showNumber, showPower } from './format.js';
@@ -99,7 +99,7 @@ export function findingsOf(r: Results): Finding[] {
       bound: 'none',
       units: row.shapes.length,
     };
-    const verdict: Verdict = row.score < 0.5 && best ? 'agrees' : 'disagrees';
+    const verdict = best ? halved(row) : 'disagrees';
     add(
       'collapse',
       `collapse of step ${row.ell} (0 perfect, 1 nothing gained)`,
@@ -177,6 +177,10 @@ export function findingsOf(r: Results): Finding[] {
     );
   return findings;
 }
+
+/** Half of the spread or more must go, with 95% confidence where there is an interval. */
+const halved = ({ score, low, high }: CollapseRow): Verdict =>
+  Number.isNaN(low) ? (score < 0.5 ? 'agrees' : 'disagrees') : high < 0.5 ? 'agrees' : low < 0.5 ? 'open' : 'disagrees';
 
 const share = (slope: number) =>
   slope > 0.8 ? 'steps limit, not data' : slope < 0.2 ? 'data limits, not steps' : 'both steps and data limit';

@@ -80,7 +80,7 @@ function findingsHtml(findings: readonly Finding[], [section, title]: (typeof se
       `<tr><td>${typeset(f.quantity)}</td><td>${escapeHtml(f.where)}</td><td class="n">${showNumber(f.predicted)}</td><td class="n">${escapeHtml(showValue(f))}</td><td class="n">${escapeHtml(showInterval(f.measured))}</td><td class="${f.verdict.replace(' ', '')}">${verdictMark[f.verdict]}${f.verdict}</td><td>${typeset(f.comment)}</td></tr>`,
   );
   // Long tables start closed.
-  const open = own.length <= 12 ? ' open' : '';
+  const open = own.length <= 16 ? ' open' : '';
   return `<details${open}><summary><h3>${title} (${own.length})</h3></summary><div class="scroll"><table><thead><tr><th>quantity</th><th>where</th><th class="n">predicted</th><th class="n">measured</th><th class="n">95% interval</th><th>verdict</th><th>comment</th></tr></thead><tbody>${rows.join('')}</tbody></table></div></details>`;
 }
 

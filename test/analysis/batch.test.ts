@@ -76,6 +76,15 @@ test('a batch size at which a grammar does not take the step is not the best one
   within(third.slope!.value, 0.5, RESOLUTION, 'slope');
 });
 
+test('a batch size whose runs diverged was tried: the least P at the next one is no bound', () => {
+  const curves = curvesWith((m, ell, batch) => 40 * ell ** 2 * m * batch, [4, 16, 64], [3]).map((c) =>
+    c.batch > 4
+      ? c
+      : { ...c, status: 'diverged' as const, points: c.points.map((p, i) => (i < 3 ? p : { ...p, loss: Number.NaN })) },
+  );
+  for (const row of batchTable(curves)) assert.equal([row.leastBatch, row.least!.bound], [16, 'none']);
+});
+
 test('in a whole analysis: series apart by batch size, compared with theory, no ratio of a model to itself', async () => {
   const analysis = await analyze(syntheticStudy({ grammars: 2, batches: [128], steps: 2 ** 15 }), { sample: null });
   assert.equal([...analysis.kinds.keys()], ['hcnn batch=128', 'hcnn batch=32', 'mla']);

@@ -1,12 +1,13 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as Plot from '@observablehq/plot';
 import { parquetReadObjects } from 'hyparquet';
 import { parseHTML } from 'linkedom';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { analyze } from '../../src/analysis/analyze.js';
-import { logTicks } from '../../src/analysis/figures/canvas.js';
+import { compose, logTicks, tickedAxis } from '../../src/analysis/figures/canvas.js';
 import { figures, pageTheme, themes } from '../../src/analysis/figures/index.js';
 import { typeset } from '../../src/analysis/report.js';
 import type { Analysis } from '../../src/analysis/results.js';
@@ -53,6 +54,27 @@ for (const { name } of figures)
       }
     }
   });
+
+test('every tick of an axis of whole numbers has its label', () => {
+  for (const values of [
+    [2, 4, 8],
+    [2, 3, 4, 8, 16],
+    [4, 8, 16, 32, 128],
+    [1, 3, 7, 9, 90],
+  ]) {
+    const { document } = parseHTML('<!doctype html><html><body></body></html>');
+    const canvas = { document: document as unknown as Document, theme: themes.light, width: 880 };
+    const marks = [
+      Plot.dot(
+        values.map((x) => ({ x })),
+        { x: 'x' },
+      ),
+    ];
+    const svg = compose(canvas, [{ title: '', options: { x: tickedAxis(values, 'm', 'log'), marks } }], 1, 200, []);
+    const labels = [...svg.querySelectorAll('[aria-label="x-axis tick label"] text')].map((t) => t.textContent);
+    assert.equal(labels, values.map(String));
+  }
+});
 
 test('tick labels do not run into each other', () => {
   for (const { name } of figures)

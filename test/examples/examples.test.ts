@@ -35,6 +35,21 @@ function derivations(grammar: { rules: number[][][][]; ruleProbabilities: (numbe
   return sentences;
 }
 
+test('batchSize.yaml: every grammar at all batch sizes, as many sentences at each', async () => {
+  const { code, stdout, stderr } = await rhm([
+    'sweep',
+    'plan',
+    'test/examples/batchSize.yaml',
+    '--executor',
+    'wasm',
+    '--json',
+  ]);
+  assert.is(code, 0, stderr);
+  const { runs, groups } = JSON.parse(stdout);
+  assert.is(runs, 4 * 5 + 4 * 4);
+  assert.is(groups.length, 5); // batch sizes
+});
+
 test('customGrammar.mjs: exact losses as counted over all derivations, sentences of the grammar, a network that reaches the floor', async () => {
   const { code, stdout, stderr } = await example('customGrammar.mjs');
   assert.is(code, 0, stderr);

@@ -25,7 +25,8 @@ export const batchFigure: FigureSpec = {
     }.`,
   }),
   draw: ({ batches }, canvas) => {
-    const rows = batches.filter((b) => b.points.length > 1);
+    const taken = new Set(batches.filter((b) => b.least).map((b) => `${b.series}|${b.ell}`));
+    const rows = batches.filter((b) => b.points.length > 1 && taken.has(`${b.series}|${b.ell}`));
     if (!rows.length) return undefined;
     const sizes = groupBy(rows, (r) => shapeName(r.shape)).sort(bySize);
     const looks = looksFor(

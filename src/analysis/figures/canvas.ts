@@ -160,7 +160,9 @@ export function tickedAxis(values: readonly number[], label: string, type: 'log'
   const ticks = [...new Set(values)].sort((a, b) => a - b);
   const [low, high] = [ticks[0], ticks[ticks.length - 1]];
   const domain = type === 'log' ? [low / 1.15, high * 1.15] : [low - 0.4, high + 0.4];
-  return { type, domain, ticks, tickFormat: (x: number) => String(x), label, labelArrow: 'none', grid: true };
+  // With base 10 a logarithmic scale leaves some labels out, such as 8, whatever the format.
+  const base = type === 'log' ? { base: 2 } : {};
+  return { type, ...base, domain, ticks, tickFormat: (x: number) => String(x), label, labelArrow: 'none', grid: true };
 }
 
 /** Points with error bars; bounds are drawn as arrows in the open direction. */

@@ -52,13 +52,14 @@ export const ratiosFigure: FigureSpec = {
   name: 'ratios',
   title: 'How many more samples than the CNN',
   caption: ({ ratios, ratioExponents }) => {
-    const top = Math.max(...ratios.map((r) => r.ell));
-    const last = ratios.filter((r) => r.ell === top);
+    const known = ratios.filter((r) => r.ell > 1 && r.estimate.bound !== 'unknown');
     return {
       predicts: `without weight sharing every block learns anew: P_ell over that of the CNN grows like m^(ell-2), so like m for ell = 3, and not at all for ell = 2. This is about the power of m only: the factor before it is not predicted, and may differ between models. It holds if data limits both; where the CNN is limited by steps the ratio mixes two things. Lines have the predicted slopes, heights are free.`,
-      measured: `${last.map((r) => `${r.numerator}, ell=${top}, m=${r.shape.m}: ${showEstimate(r.estimate)}`).join('; ')}. Growth: ${
-        ratioExponents.map((e) => `ell=${e.ell}${overSizes(e)}, ${e.series}: ${showPower(e.estimate)}`).join('; ') ||
-        'one value of m only'
+      measured: `${known.map((r) => `${r.numerator}, ell=${r.ell}, m=${r.shape.m}: ${showEstimate(r.estimate)}`).join('; ')}. Growth: ${
+        ratioExponents
+          .filter((e) => e.estimate.bound !== 'unknown')
+          .map((e) => `ell=${e.ell}${overSizes(e)}, ${e.series}: ${showPower(e.estimate)}`)
+          .join('; ') || 'one value of m only'
       }.`,
     };
   },
