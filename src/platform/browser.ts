@@ -31,7 +31,7 @@ export async function openBrowserGpu(options: OpenPlatformGpuOptions = {}): Prom
 }
 
 const remedy =
-  'use Chrome or Edge 113, Firefox 141, Safari 26 or newer; on Linux start Chrome with --enable-unsafe-webgpu, and see chrome://gpu';
+  'use Chrome or Edge 113, Firefox 141 (Windows, macOS), Safari 26 or newer; on Linux start Chrome with --enable-unsafe-webgpu, and see chrome://gpu';
 
 function browserName(agent: string): string {
   const [, name, version] = /(Edg|Firefox|HeadlessChrome|Chrome)\/(\d+)/.exec(agent) ?? [];

@@ -4,7 +4,7 @@ export async function gpuNotice(): Promise<string | undefined> {
   const instead = 'Everything works on the processor instead, in WebAssembly, only slower.';
   if (!gpu)
     return isSecureContext
-      ? `This browser offers no WebGPU. ${instead} For the GPU use Chrome or Edge 113, Firefox 141, Safari 26 or newer; on Linux start Chrome with --enable-unsafe-webgpu.`
+      ? `This browser offers no WebGPU. ${instead} For the GPU use Chrome or Edge 113, Firefox 141 (Windows, macOS), Safari 26 or newer; on Linux start Chrome with --enable-unsafe-webgpu.`
       : `Without https this browser offers no WebGPU. ${instead} For the GPU open the page from https or from localhost.`;
   try {
     const adapter = await gpu.requestAdapter();

@@ -98,7 +98,7 @@ test('keys walk the invariance grid, the maps, the curves and the tree; the valu
   assert.equal(await rows.last().locator('td').allTextContents(), tokens);
   await page.locator('.tree [data-node="0,0"]').focus();
   await page.keyboard.press('s');
-  await page.locator('.derivation tr').first().locator('td', { hasText: ', was ' }).waitFor();
+  await page.locator('.derivation tr').first().locator('td', { hasText: '(was ' }).waitFor();
 
   await page.evaluate(axe); // through the debugger: the page's own policy would refuse it
   const findings = await page.evaluate(async () => {

@@ -23,6 +23,7 @@ const READS_MS = 350; // between two looks while training, and at least LEISURE 
 const LEISURE = 4; // of the time go to training, for one to looking
 const TURN = 0.22; // radians a second
 const FRAME_MS = 33;
+const INSIDE = 1.25; // points up to this far from the middle stay in the picture from every side
 
 interface Rows {
   data: Float32Array[]; // of each layer; empty where it was not read
@@ -62,6 +63,7 @@ export class Viewer {
   #wanted = false;
   #scene: Scene | undefined;
   #points: Float64Array = new Float64Array(); // [count, 3] of the scene
+  #reach = 0; // of the cloud, from its middle
   #chosen = -1; // sentence with a ring
   #turned = 0;
   #drawnAt = 0;
@@ -222,6 +224,7 @@ export class Viewer {
     const name = `${shown.replica},${shown.layer},${shown.position}`;
     if (name !== this.#shown) {
       this.#pca.forget();
+      this.#reach = 0;
       this.#chosen = -1;
     }
     this.#shown = name;
@@ -241,6 +244,9 @@ export class Viewer {
     if (direct) scene.buffer = (this.#program as GpuProgram).binding(ofReplica(layer.tensor, shown.replica));
     this.#scene = scene;
     this.#points = projected(scene);
+    const reach = reachOf(this.#points);
+    // Slowly, so that the picture does not pump while the cloud grows.
+    this.#reach = this.#reach ? this.#reach + 0.2 * (reach - this.#reach) : reach;
     this.#renderer?.show(scene);
     this.tell({
       layers: probe.layers.map(({ name, positions, units }) => ({ name, positions, units })),
@@ -302,7 +308,8 @@ export class Viewer {
 
   #camera(): Camera {
     const { yaw, pitch, zoom, background, width, height, only } = this.look;
-    const distance = 3.6 / zoom;
+    // Far points come into the picture, up to a limit: one that lies far out must not make a dot of all others.
+    const distance = (3.6 * Math.min(1.5, Math.max(1, this.#reach / INSIDE))) / zoom;
     return { yaw: yaw + this.#turned, pitch, distance, background, width, height, only, chosen: this.#chosen };
   }
 
@@ -313,6 +320,12 @@ export class Viewer {
       this.#setRenderer(undefined); // its device is gone; the next look makes another
     }
   }
+}
+
+/** How far out the points lie, but for the farthest 1 in 100. */
+function reachOf(points: Float64Array): number {
+  const far = Array.from({ length: points.length / 3 }, (_, b) => Math.hypot(...points.subarray(3 * b, 3 * b + 3)));
+  return far.sort((p, q) => p - q)[Math.floor(0.99 * (far.length - 1))] ?? 0;
 }
 
 /** The chosen look within what the network has. */

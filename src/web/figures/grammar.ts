@@ -190,9 +190,10 @@ export class GrammarFigure {
     const rows = Array.from({ length: L + 1 }, (_, depth) => {
       const cells = Array.from({ length: s ** depth }, (_, position) => {
         const node = nodeAt(rules, { depth, position });
-        const was = before.symbols[node] === after.symbols[node] ? '' : `, was ${before.symbols[node]}`;
-        const rule = depth < L ? ` by rule ${after.rules[node]}` : '';
-        return h('td', { colspan: s ** (L - depth) }, `${after.symbols[node]}${was}${rule}`);
+        const value = (of: 'symbols' | 'rules') =>
+          after[of][node] === before[of][node] ? `${after[of][node]}` : `${after[of][node]} (was ${before[of][node]})`;
+        const rule = depth < L ? ` by rule ${value('rules')}` : '';
+        return h('td', { colspan: s ** (L - depth) }, value('symbols') + rule);
       });
       return h('tr', {}, h('th', { scope: 'row' }, `level ${L - depth}`), ...cells);
     });

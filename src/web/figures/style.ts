@@ -33,7 +33,7 @@ button.primary{background:var(--rhm-accent);border-color:var(--rhm-accent);color
 .tree .symbol{font-size:12.5px;font-weight:600;text-anchor:middle;fill:#15181c}
 .tree .rule{pointer-events:none;font-size:9.5px;text-anchor:middle;fill:var(--rhm-ink);paint-order:stroke;stroke:var(--rhm-paper);stroke-width:3px}
 .tree .rule.new{font-weight:700}
-.tree .was{pointer-events:none;font-size:10.5px;fill:var(--rhm-ink);text-decoration:line-through;paint-order:stroke;stroke:var(--rhm-paper);stroke-width:3px}
+.tree .was{pointer-events:none;font-size:10.5px;text-anchor:end;fill:var(--rhm-ink);paint-order:stroke;stroke:var(--rhm-paper);stroke-width:3px}
 .tree .target{fill:none;stroke:var(--rhm-ink);stroke-width:1.4;stroke-dasharray:3 2.5}
 .status{min-height:1.5em;margin:.3em 0 0;font-size:.95em}
 .grammar h3{font-size:1em;margin:1.2em 0 .5em}

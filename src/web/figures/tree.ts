@@ -114,7 +114,7 @@ export function drawTree(
         svg('circle', { r: NODE / 2, fill: colour }),
         svg('text', { class: 'symbol', y: 4.3, 'aria-hidden': 'true' }, symbol),
       );
-      if (was !== undefined) labels.append(svg('text', { class: 'was', x: x(at) + 13, y: y(depth) - 9 }, was));
+      if (was !== undefined) labels.append(svg('text', { class: 'was', x: x(at) - 11, y: y(depth) - 10 }, `${was}→`));
       if (rule !== undefined)
         labels.append(
           svg(

@@ -1,0 +1,72 @@
+/** The page in Firefox, where there is one: RHM_FIREFOX. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { launchFirefox } from '../support/firefox.js';
+import { rhm } from '../support/run.js';
+import { linkTo, quickSetting, servePage } from './visit.js';
+
+const test = suite('the page in Firefox');
+const path = process.env.RHM_FIREFOX;
+
+(path ? test : test.skip)(
+  'without WebGPU it says so, trains as `rhm train` does, draws, and keeps runs over a reload',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rhm-firefox-test-'));
+    const server = await servePage();
+    const firefox = await launchFirefox(path!);
+    const { evaluate, until } = firefox;
+    try {
+      await firefox.goto(server.url + linkTo(quickSetting));
+      await until(`document.querySelectorAll('.tree .node').length === 7`);
+      if (!(await evaluate(`'gpu' in navigator`)))
+        assert.match(
+          await evaluate<string>(`document.querySelector('#gpu').textContent`),
+          /offers no WebGPU.*WebAssembly/,
+        );
+      await evaluate(`document.querySelector('#executor option[value=wasm]').selected = true,
+      document.querySelector('#executor').dispatchEvent(new Event('change')),
+      document.querySelector('#learning .primary').click()`);
+      await until(`[...document.querySelectorAll('.network .state')].every((e) => e.textContent === 'done')`, 120_000);
+      await evaluate(`document.querySelector('#representation').scrollIntoView()`);
+      await until(`document.querySelectorAll('#representation .heat-map').length === 2`);
+      await until(`[...document.querySelectorAll('#representation .hint')].filter((e) =>
+      /^Step 200: three directions.*drawn (by WebGPU|on the processor)/.test(e.textContent)).length === 2`);
+      const { networks, ...shared } = quickSetting;
+      for (const [i, network] of networks.entries()) {
+        const file = join(folder, `${i}.json`);
+        writeFileSync(file, JSON.stringify({ ...shared, ...network }));
+        const run = await rhm(['train', file, '--executor', 'wasm', '--out', join(folder, `${i}`), '--json']);
+        assert.is(run.code, 0, run.stderr);
+        const kept = await evaluate<string>(`navigator.storage.getDirectory()
+        .then((root) => root.getDirectoryHandle('runs'))
+        .then((runs) => runs.getDirectoryHandle('${JSON.parse(run.stdout).hash}'))
+        .then((run) => run.getFileHandle('records.jsonl')).then((file) => file.getFile()).then((file) => file.text())`);
+        assert.equal(comparable(kept), comparable(readFileSync(join(folder, `${i}`, 'records.jsonl'), 'utf8')));
+      }
+      await evaluate(`void location.reload()`).catch(() => {}); // the answer may be lost with the page
+      await until(`document.querySelectorAll('.network .state').length === 2 &&
+      [...document.querySelectorAll('.network .state')].every((e) => e.textContent === 'done')`);
+      assert.equal(firefox.problems, []);
+    } finally {
+      await firefox.close();
+      await server.close();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+);
+
+test.run();
+
+/** Records without what depends on the machine and its clock. */
+function comparable(lines: string): unknown[] {
+  const all = lines
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const found = all.filter((r) => r.type !== 'start').map(({ elapsed_ms: _, ...rest }) => rest);
+  assert.ok(found.length > 20);
+  return found;
+}
