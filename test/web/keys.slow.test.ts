@@ -131,8 +131,9 @@ test('a seed is chosen for the cloud, the map and the table; the link and a relo
   await card.locator('.hint', { hasText: 'level, seed 3' }).waitFor();
   assert.is.not(await table(), second);
 
-  const link = await page.inputValue('#link');
-  assert.equal(fromHash(new URL(link).hash)!.looks, [{ replica: 1, measured: 0 }, {}]);
+  const looks = async () => fromHash(new URL(await page.inputValue('#link')).hash)!.looks;
+  for (let tries = 0; tries < 50 && (await looks())?.[0].measured !== 0; tries++) await page.waitForTimeout(100);
+  assert.equal(await looks(), [{ replica: 1, measured: 0 }, {}]);
   await page.reload();
   await page.locator('#representation').scrollIntoViewIfNeeded();
   await card.locator('.heat-map').waitFor();

@@ -85,9 +85,11 @@ export class HeatMap {
     const map = this.#map;
     const picture = this.#plot.firstElementChild;
     picture?.querySelector('.cursor')?.remove();
-    this.#readout.setAttribute('aria-live', aloud ? 'polite' : 'off');
     const words = at && map ? describe(map, this.#v, at.row, at.column) : '';
-    if (words !== this.#readout.textContent) this.#readout.textContent = words;
+    if (words !== this.#readout.textContent) {
+      this.#readout.setAttribute('aria-live', aloud ? 'polite' : 'off');
+      this.#readout.textContent = words;
+    }
     if (!at || !map || !picture) return;
     const { left, top, wide, tall } = layoutOf(map);
     picture.append(
