@@ -233,7 +233,8 @@ export function summaryOf(r: Results, findings: readonly Finding[]): string[] {
   );
   const top = telling(r.ratios, (x) => x.numerator);
   const ratios = r.ratios.filter((x) => x.ell === top);
-  for (const name of [...new Set(ratios.map((x) => x.numerator))].slice(-2)) {
+  const room = r.batchExponents.length ? 1 : 2; // five lines in all
+  for (const name of [...new Set(ratios.map((x) => x.numerator))].slice(-room)) {
     const own = ratios.filter((x) => x.numerator === name);
     const power = best(r.ratioExponents.filter((x) => x.ell === top && x.series.startsWith(`${name} / `)));
     lines.push(
@@ -242,11 +243,16 @@ export function summaryOf(r: Results, findings: readonly Finding[]): string[] {
     );
   }
   const step = telling(r.positions, (x) => x.series);
-  const powers = [...new Set(r.exponents.map((x) => x.series))].flatMap(
-    (series) => best(r.exponents.filter((x) => x.series === series && x.ell === step)) ?? [],
-  );
+  const powers = [...new Set(r.exponents.map((x) => x.series))]
+    .filter((series) => hasLargestBatch(r, series))
+    .flatMap((series) => best(r.exponents.filter((x) => x.series === series && x.ell === step)) ?? []);
   if (powers.length)
     lines.push(`P_${step} grows like ${powers.map((x) => `${powerText(x)} for ${x.series}`).join(', ')}`);
+  const atBest = r.batchExponents.filter((x) => x.estimate.bound !== 'unknown').slice(-3);
+  if (atBest.length)
+    lines.push(
+      `with every size at its best batch size: ${atBest.map((x) => `P_${x.ell} of ${x.series} ${powerText(x)}`).join(', ')}`,
+    );
   const count = (v: Verdict) => findings.filter((f) => f.verdict === v).length;
   const tested = findings.filter((f) => f.verdict !== '-').length;
   const problems = r.notes.length ? `; ${r.notes.length} notes in the report` : '';
@@ -270,10 +276,16 @@ function telling<T extends { ell: number; shape: Results['curves'][0]['shape']; 
   return ells.find((ell) => [...names].every((name) => taken(ell, name) > 1)) ?? ells[0] ?? 0;
 }
 
+/** Of series that differ in batch size only, the one with the largest speaks for them. */
+function hasLargestBatch({ curves }: Results, series: string): boolean {
+  const own = curves.find((c) => c.series === series)!;
+  return !curves.some((c) => c.anyBatch === own.anyBatch && c.batch > own.batch && c.series !== series);
+}
+
 /** Rather an exponent of fewer sizes than a bound. */
 const best = (rows: readonly ExponentRow[]) => rows.find((x) => x.reached) ?? rows[0];
 
-const powerText = (x: ExponentRow) =>
+const powerText = (x: Pick<ExponentRow, 'ell' | 'estimate' | 'predicted' | 'reached'>) =>
   `${showPower(x.estimate)}${overSizes(x, ' over ')} (theory m^${x.predicted ?? '?'}: ${compare(x.predicted, x.estimate)})`;
 
 const sizeLabel = (r: Results, shape: Results['curves'][0]['shape']) =>

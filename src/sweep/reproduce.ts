@@ -99,7 +99,7 @@ const quick: Block[] = [
     }),
   ),
   ...[4, 3, 2].flatMap((m) =>
-    [8, 16, 128].map(
+    [2, 4, 8, 128].map(
       (batch): Block => ({
         ...quickBlock,
         model: 'hcnn',
@@ -107,7 +107,7 @@ const quick: Block[] = [
         grammars: 3,
         settings: smallHcnn,
         batch,
-        samples: 2 ** (batch < 32 ? 17 : 19),
+        samples: 2 ** (batch < 8 ? 15 : batch < 32 ? 17 : 19),
         measured: 0,
         figures: ['batch'],
       }),

@@ -94,6 +94,10 @@ test('in a whole analysis: series apart by batch size, compared with theory, no 
   assert.ok(slopes.length >= 6);
   for (const f of slopes) assert.match(f.comment, /^steps limit.*; least P_\d ≤ .* at batch 32$/);
   assert.ok(analysis.findings.some((f) => f.quantity === 'power of m in the least P_2 over batch sizes'));
+  assert.ok(analysis.summary.length <= 5);
+  // The best batch size is the smallest tried for every m: nothing is known of the power.
+  assert.not.match(analysis.summary.join('\n'), /best batch size/);
+  assert.not.match(analysis.summary.join('\n'), /for hcnn batch=32/);
   // One batch size: nothing to say.
   const single = await analyze(syntheticStudy({ grammars: 2, steps: 2 ** 15 }), { sample: null });
   assert.equal([single.batches, single.findings.filter((f) => f.section === 'batch')], [[], []]);
