@@ -28,7 +28,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     if (LANES > 1u) {
       value[tid] = best;
       index[tid] = at;
-      for (var s = LANES / 2u; s > 0u; s /= 2u) {
+      for (var s = opaque(LANES / 2u); s > 0u; s /= 2u) {
         workgroupBarrier();
         if (lane < s) {
           let other = value[tid + s];
@@ -47,7 +47,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     for (var i = lane; i < p.classes; i += LANES) { sum += exp(logits[base + i] - best); }
     if (LANES > 1u) {
       value[tid] = sum;
-      for (var s = LANES / 2u; s > 0u; s /= 2u) {
+      for (var s = opaque(LANES / 2u); s > 0u; s /= 2u) {
         workgroupBarrier();
         if (lane < s) { value[tid] += value[tid + s]; }
       }

@@ -1,5 +1,5 @@
 // Shared by the cross-entropy kernels: parameters, bindings, and what becomes of a workgroup's sums.
-// Value (f32, or four as vec4f) and THREADS are put in front of this text.
+// Value (f32, or four as vec4f) THREADS and opaque (src/gpu/unroll.ts) are put in front of this text.
 override GRADIENT = true;
 
 struct Params {
@@ -26,7 +26,7 @@ fn targetOf(r: u32, row: u32) -> u32 {
 // the sums to partial sums that crossEntropyRecord.wgsl adds in order.
 fn finish(r: u32, block: u32, tid: u32, total: vec2f) {
   sums[tid] = total;
-  for (var s = THREADS / 2u; s > 0u; s /= 2u) {
+  for (var s = opaque(THREADS / 2u); s > 0u; s /= 2u) {
     workgroupBarrier();
     if (tid < s) { sums[tid] += sums[tid + s]; }
   }

@@ -1,6 +1,6 @@
 // Sums over a replica's row, first half: part (sum, sum of squares, count of values that are infinite or no numbers) of one
 // range of N elements. The count looks at exponent bits: WGSL may assume that such values do not occur. One workgroup a
-// (range, replica): thread t adds elements t, t + 256, ... upwards, eight loads under way at once (#for: src/gpu/unroll.ts), then a tree of
+// (range, replica): thread t adds elements t, t + 256, ... upwards, eight loads under way at once (#for, opaque: src/gpu/unroll.ts), then a tree of
 // fixed shape. Second half: reduce_finish.wgsl.
 struct Params { elements: u32, perRange: u32, ranges: u32, inputReplica: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
@@ -28,7 +28,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   }
   partial[tid] = sums;
   workgroupBarrier();
-  for (var half = 128u; half > 0u; half /= 2u) {
+  for (var half = opaque(128u); half > 0u; half /= 2u) {
     if (tid < half) { partial[tid] += partial[tid + half]; }
     workgroupBarrier();
   }

@@ -1,5 +1,5 @@
 // Second half of reduce: adds the parts of one replica's ranges. One workgroup a replica: thread t adds ranges t, t + 256, ...
-// upwards, then a tree of fixed shape.
+// upwards, then a tree of fixed shape. opaque: src/gpu/unroll.ts.
 struct Params { ranges: u32, sumsReplica: u32, countReplica: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> part: array<vec4f>;
@@ -22,7 +22,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   partial[tid] = total;
   bad[tid] = count;
   workgroupBarrier();
-  for (var half = 128u; half > 0u; half /= 2u) {
+  for (var half = opaque(128u); half > 0u; half /= 2u) {
     if (tid < half) {
       partial[tid] += partial[tid + half];
       bad[tid] += bad[tid + half];

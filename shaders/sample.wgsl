@@ -3,7 +3,7 @@
 // One thread owns one node of the level next to the last: it walks from the root to it and writes its s^2 tokens, each hidden
 // symbol above whose leftmost descendant it is, and the root when it is the first (L = 1: the whole sentence). Words of
 // grammar, source, change: src/core/grammar-image.ts, sample-source.ts, tree-change.ts. A Threefry block is kept until a
-// level needs another one.
+// level needs another one. opaque: src/gpu/unroll.ts.
 struct Params {
   batch: u32, skip: u32, s: u32, depth: u32,
   units: u32, nodes: u32, gridX: u32, unused: u32, // units: nodes owned by threads, a sentence
@@ -96,7 +96,7 @@ fn permute(key: vec2u, size: vec2u, bits: u32, place: vec2u) -> vec2u {
     var left = x.y;
     if (lower < 32u) { left = (x.x >> lower) | select(0u, x.y << ((32u - lower) & 31u), lower > 0u); }
     var right = x.x & lowerMask;
-    for (var round = 0u; round < FEISTEL_ROUNDS; round += 2u) {
+    for (var round = 0u; round < opaque(FEISTEL_ROUNDS); round += 2u) {
       left ^= threefry(key, vec2u(right, round)).x & upperMask;
       right ^= threefry(key, vec2u(left, round + 1u)).x & lowerMask;
     }
@@ -137,16 +137,20 @@ fn digit(g0: u32, thresholds: u32, radix: u32, word: u32, multiplier: u32) -> u3
 }
 
 fn freshDigit(g0: u32, thresholds: u32, radix: u32, word: u32, old: u32) -> u32 {
-  if (old == NO_OLD || radix == 1u) { return digit(g0, thresholds, radix, word, 1u); }
-  if (thresholds == 0u) { return (old + 1u + mulhi(word, radix - 1u)) % radix; }
-  var start = 0u;
-  var end = WEIGHT_SCALE;
-  if (old > 0u) { start = grammar[g0 + thresholds + old - 1u]; }
-  if (old + 1u < radix) { end = grammar[g0 + thresholds + old]; }
-  let width = end - start;
-  if (width == WEIGHT_SCALE) { return old; }
-  let x = mulhi(word, WEIGHT_SCALE - width);
-  return countThresholds(g0 + thresholds, radix, select(x, x + width, x >= start));
+  let any = old == NO_OLD || radix == 1u;
+  if (thresholds == 0u) { return select((old + 1u + mulhi(word, radix - 1u)) % radix, mulhi(word, radix), any); }
+  var place = word >> 1u;
+  if (!any) {
+    var start = 0u;
+    var end = WEIGHT_SCALE;
+    if (old > 0u) { start = grammar[g0 + thresholds + old - 1u]; }
+    if (old + 1u < radix) { end = grammar[g0 + thresholds + old]; }
+    let width = end - start;
+    if (width == WEIGHT_SCALE) { return old; }
+    let x = mulhi(word, WEIGHT_SCALE - width);
+    place = select(x, x + width, x >= start);
+  }
+  return countThresholds(g0 + thresholds, radix, place);
 }
 
 // Which key, counter and block the words in `cached` came from; drawn again only when another one is asked for.
@@ -207,8 +211,11 @@ fn visit(l: u32, position: u32, symbolBefore: u32, redrawn: bool, old: u32) -> N
     symbol = freshDigit(g0, thresholds, radix, fresh.x, select(NO_OLD, symbol, different));
   }
   var rule = old;
-  if (CHANGES == 1u && redrawn) {
-    rule = levelDigit(record, position, changeKey, counter, 0x80000000u);
+  if (CHANGES == 1u) { // one call: the processor's drivers compile each for a second
+    if (redrawn || !numbered) {
+      let drawKey = select(key, changeKey, redrawn);
+      rule = levelDigit(record, position, drawKey, select(place, counter, redrawn), select(0u, 0x80000000u, redrawn));
+    }
   } else if (!numbered) {
     rule = levelDigit(record, position, key, place, 0u);
   }

@@ -18,6 +18,14 @@ export function unroll(source: string, constants: Readonly<Record<string, number
   return text;
 }
 
+/**
+ * WGSL function `opaque(n)`, n itself, for loop bounds that are known when a shader is compiled. lavapipe writes out such loops,
+ * and each load in them costs it 30 ms: on software drivers the bound depends on a uniform `word` (any u32) as far as it sees.
+ */
+export function opaqueBounds(software: boolean, word: string): string {
+  return `fn opaque(n: u32) -> u32 { return ${software ? `min(n, n | ${word})` : 'n'}; }\n`;
+}
+
 // A plan holds the same tile many times, and writing one out takes 2 to 3 ms.
 const written = new Map<string, string>();
 

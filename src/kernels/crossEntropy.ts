@@ -4,7 +4,7 @@ import rowsSource from '../../shaders/crossEntropy_rows.wgsl';
 import recordSource from '../../shaders/crossEntropyRecord.wgsl';
 import { ShapeError } from '../core/errors.js';
 import { type AdapterTraits, type Dispatch, read, type Scratch, write } from '../gpu/dispatch.js';
-import { unroll } from '../gpu/unroll.js';
+import { opaqueBounds, unroll } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/crossEntropy.js';
@@ -111,7 +111,7 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   const rowsPerGroup = p.rows <= 2 * teams ? Math.ceil(p.rows / teams) : p.rows > 2 ** 18 ? 8 : 1;
   const blocks = Math.ceil(p.rows / (teams * rowsPerGroup));
   const target = blocks === 1 ? record : scratch(0, [replicas, blocks, 2]);
-  const prelude = `alias Value = ${inRegisters ? 'vec4f' : 'f32'};\nconst THREADS = ${threads}u;\n`;
+  const prelude = `alias Value = ${inRegisters ? 'vec4f' : 'f32'};\nconst THREADS = ${threads}u;\n${opaqueBounds(traits.software, 'p.rows')}`;
   const shape = { QUADS: p.classes / 4, STAGED: Number(staged), DIRECT: Number(!staged) };
   const main: Dispatch = {
     shader: inRegisters ? 'crossEntropy_rows' : 'crossEntropy',

@@ -1,7 +1,7 @@
 import source from '../../shaders/reduce.wgsl';
 import finishSource from '../../shaders/reduce_finish.wgsl';
 import { type AdapterTraits, type Dispatch, read, type Scratch, write } from '../gpu/dispatch.js';
-import { unroll } from '../gpu/unroll.js';
+import { opaqueBounds, unroll } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/reduce.js';
@@ -64,7 +64,7 @@ export const reduceKernel: KernelSpec = {
   ],
 };
 
-function lower(call: Call, _traits: AdapterTraits, scratch: Scratch): Dispatch[] {
+function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
   const { input } = call.inputs;
   const { sums, nonFinite } = call.outputs;
   const elements = elementsPerReplica(input);
@@ -76,14 +76,14 @@ function lower(call: Call, _traits: AdapterTraits, scratch: Scratch): Dispatch[]
   return [
     {
       shader: 'reduce',
-      source: unroll(source, {}),
+      source: opaqueBounds(traits.software, 'p.elements') + unroll(source, {}),
       uniforms: [elements, perRange, ranges, input.replicaStride],
       bindings: [read(input), write(part)],
       workgroups: [ranges, replicas, 1],
     },
     {
       shader: 'reduce_finish',
-      source: finishSource,
+      source: opaqueBounds(traits.software, 'p.ranges') + finishSource,
       uniforms: [ranges, sums.replicaStride, nonFinite.replicaStride],
       bindings: [read(part), write(sums), write(nonFinite)],
       workgroups: [replicas, 1, 1],

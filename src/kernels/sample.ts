@@ -8,6 +8,7 @@ import { SOURCE_WORDS, type Source, sourceWords } from '../core/sample-source.js
 import { streamKey } from '../core/threefry.js';
 import { CHANGE_WORDS, changeWords, type TreeChange } from '../core/tree-change.js';
 import { linearGrid, read, write } from '../gpu/dispatch.js';
+import { opaqueBounds } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/sample.js';
@@ -78,7 +79,7 @@ export const sampleKernel: KernelSpec = {
         words('hidden', r),
       );
   },
-  webgpu(call, _traits, scratch) {
+  webgpu(call, traits, scratch) {
     const { grammar, source, clock, change } = call.inputs;
     const { tokens, roots, hidden } = call.outputs;
     const { batch, s, L, skip } = call.params as { batch: number; s: number; L: number; skip: number };
@@ -87,7 +88,7 @@ export const sampleKernel: KernelSpec = {
     return [
       {
         shader: 'sample',
-        source: `${threefrySource}\n${sampleSource}`,
+        source: `${threefrySource}\n${opaqueBounds(traits.software, 'p.s')}${sampleSource}`,
         constants: { PLAIN: Number(call.params.plain), CHANGES: Number(!!change) },
         uniforms: [
           ...[batch, skip, s, L],
