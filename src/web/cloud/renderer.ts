@@ -57,6 +57,7 @@ const SIZE = 0.78;
 /**
  * WebGPU. On a processor's driver the picture is copied to a plain canvas: some of those drivers cannot present (headless
  * Chromium 147 with SwiftShader shows nothing, without an error), and where all is memory of the processor a copy costs little.
+ * So is that of an adapter without a name: Firefox 153 names none, shows nothing of lavapipe's, and trained no slower with copies.
  */
 export class GpuRenderer implements Renderer {
   readonly kind = 'webgpu';
@@ -80,7 +81,7 @@ export class GpuRenderer implements Renderer {
   ) {
     const { device, info } = session;
     this.#device = device;
-    if (info.software) this.#plain = canvas.getContext('2d') ?? undefined;
+    if (info.software || !info.vendor) this.#plain = canvas.getContext('2d') ?? undefined;
     if (!this.#plain) this.#present = canvas.getContext('webgpu') as GPUCanvasContext;
     this.#format = this.#plain ? 'rgba8unorm' : (navigator as Navigator & { gpu: GPU }).gpu.getPreferredCanvasFormat();
     this.#present?.configure({ device, format: this.#format, alphaMode: 'opaque' });
