@@ -111,7 +111,7 @@ const optimiser = z.discriminatedUnion('kind', [
 ]);
 
 const schedule = z.strictObject({
-  kind: z.enum(['constant', 'cosine']).default('constant'),
+  kind: z.enum(['constant', 'cosine']).default('constant').describe('schedule of the rate'),
   warmup: z
     .number()
     .int()
@@ -119,7 +119,7 @@ const schedule = z.strictObject({
     .max(2 ** 31)
     .default(0)
     .describe('steps of linear warm-up'),
-  floor: z.number().min(0).max(1).default(0.1).describe('rate at the end of the cosine over the base rate'),
+  floor: z.number().min(0).max(1).default(0.1).describe('last rate over base rate, cosine'),
 });
 
 const budget = z.strictObject({
@@ -143,7 +143,9 @@ const evaluation = z.strictObject({
   size: count(2 ** 24)
     .default(4096)
     .describe('test sentences'),
-  perDoubling: count(64).default(4).describe('k: evaluations at 1, 2, 3, ... then every factor 2^(1/k) in steps'),
+  perDoubling: count(64)
+    .default(4)
+    .describe('k, evaluations a doubling: at 1, 2, 3, ... then every factor 2^(1/k) in steps'),
 });
 
 const fields = {
