@@ -60,6 +60,7 @@ test('keys walk the invariance grid, the maps, the curves and the tree; the valu
   assert.match(last, /^slot 1, token 1, channel 16: /);
   await cnn.getByText('The map in numbers').click();
   const cells = cnn.locator('.numbers tbody tr').nth(1).locator('td');
+  await cells.last().waitFor(); // the table is made when it opens, a moment after the click
   assert.is(await cells.count(), 16);
   assert.is(await cells.nth(15).textContent(), last.split(': ')[1]);
   await map.focus();
@@ -86,6 +87,7 @@ test('keys walk the invariance grid, the maps, the curves and the tree; the valu
   await page.getByText('The curves in numbers').click();
   const first = page.locator('#learning .numbers tbody tr').first();
   assert.is(await first.locator('th').textContent(), '16');
+  await first.locator('td').last().waitFor();
   const losses = await first.locator('td').allTextContents();
   assert.is(losses.length, 6, 'mean and two seeds of two networks');
   assert.match(words, new RegExp(`Hierarchical CNN ${losses[0]} nats at 16 · Transformer ${losses[3]} nats`));
@@ -93,6 +95,7 @@ test('keys walk the invariance grid, the maps, the curves and the tree; the valu
   // The tree as a table: a row a level, the tokens of the picture in the last.
   await page.getByText('The tree as a table').click();
   const rows = page.locator('.derivation tr');
+  await rows.last().waitFor();
   assert.is(await rows.count(), 3);
   const tokens = await page.locator('.tree [data-node^="2,"] .symbol').allTextContents();
   assert.equal(await rows.last().locator('td').allTextContents(), tokens);
