@@ -6,7 +6,7 @@
 // width and strides count Values), one j, SPANS * 2 PAIRS values of u and one range of windows. One thread owns one Value of
 // 2 PAIRS values of u, and every PARTS-th window of the range, ROWS at a time so that the loads overlap; the parts meet in
 // workgroup memory by halves. Ranges of windows are added by sumSplits.wgsl. Value, QUADS, SPANS, PAIRS, ROWS and PARTS (a power of two
-// > 1) are put in front of this text; #for is written out (src/gpu/unroll.ts).
+// > 1) and opaque are put in front of this text; #for is written out (src/gpu/unroll.ts).
 // Overrides, because a division by a number known to the compiler costs a tenth of the other.
 override PER_SENTENCE: u32; // windows of a sentence that belong to one filter: all, or 1 where each has its own
 override WHITENED = false;
@@ -59,7 +59,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
 
   var all = Value();
   var masked = Value();
-#for s < PAIRS, h < 2
+#for s < PAIRS_AND_SPARE, h < 2
   var sum{s}_{h} = Value();
 #end
   for (var start = split * p.rowsPerSplit + part; start < rowEnd; start += ROWS * PARTS) {
@@ -72,39 +72,51 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     var x{i} = dOutput[r * p.dOutputReplica + from{i}];
     if (RELU) { x{i} = select(Value(), x{i}, output[r * p.outputReplica + from{i}] > Value()); }
 #end
+// With selects in place of these ifs SwiftShader compiles for minutes.
 #for i < ROWS
-    {
-      let counts = start + {i}u * PARTS < rowEnd && at{i} >= 0 && at{i} < i32(p.length);
-      let isMasked = WHITENED && at{i} == p.masked;
-      let isPlain = counts && !isMasked;
-      if (WHITENED) { masked = select(masked, masked + x{i}, counts && isMasked); }
-      all = select(all, all + x{i}, isPlain);
+    if (start + {i}u * PARTS < rowEnd && at{i} >= 0 && at{i} < i32(p.length)) {
+      if (WHITENED && at{i} == p.masked) {
+        masked += x{i};
+      } else {
+        all += x{i};
 #for s < PAIRS, h < 2
-      sum{s}_{h} = select(sum{s}_{h}, sum{s}_{h} + x{i}, isPlain && token{i} == u0 + {s}u * 2u + {h}u);
+        if (token{i} == u0 + {s}u * 2u + {h}u) { sum{s}_{h} += x{i}; }
 #end
+      }
     }
 #end
   }
 
   let c1 = inverseSqrt(1.0 - 1.0 / f32(p.v));
   let entries = p.filterSize * p.v;
-  // Parts meet two sums at a time; A and M first, which all need.
-  partial[tid] = all;
-  partial[THREADS + tid] = masked;
-  meet(tid, part);
-  let mean = partial[tid % GROUP] / f32(p.v);
-  let constant = partial[THREADS + tid % GROUP] * inverseSqrt(f32(p.v));
-#for s < PAIRS
-  workgroupBarrier();
-  partial[tid] = sum{s}_0;
-  partial[THREADS + tid] = sum{s}_1;
-  meet(tid, part);
-  if (part < 2u && c < p.width && u0 + {s}u * 2u + part < p.v) {
-    var y = partial[part * THREADS + tid % GROUP];
-    if (WHITENED) { y = fma(Value(c1), y - mean, constant); }
-    let entry = j * p.v + u0 + {s}u * 2u + part;
-    let row = select((split * p.replicas * groups + batchGroup) * entries + entry, g * entries + entry, p.splits == 1u);
-    dWeight[select(0u, r * p.dWeightReplica, p.splits == 1u) + row * p.width + c] = y * p.scale;
-  }
+  // Parts meet two sums at a time; A and M first, which all need. Every pair by the same lines, after which the others move up:
+  // lavapipe compiles a copy for half a second.
+  var first = all;
+  var second = masked;
+  var mean = Value();
+  var constant = Value();
+  for (var pair = 0u; pair < opaque(PAIRS + 1u); pair++) {
+    workgroupBarrier();
+    partial[tid] = first;
+    partial[THREADS + tid] = second;
+    meet(tid, part);
+    let u = u0 + pair * 2u + part - 2u;
+    if (pair == 0u) {
+      mean = partial[tid % GROUP] / f32(p.v);
+      constant = partial[THREADS + tid % GROUP] * inverseSqrt(f32(p.v));
+    } else if (part < 2u && c < p.width && u < p.v) {
+      var y = partial[part * THREADS + tid % GROUP];
+      if (WHITENED) { y = fma(Value(c1), y - mean, constant); }
+      let entry = j * p.v + u;
+      let row = select((split * p.replicas * groups + batchGroup) * entries + entry, g * entries + entry, p.splits == 1u);
+      dWeight[select(0u, r * p.dWeightReplica, p.splits == 1u) + row * p.width + c] = y * p.scale;
+    }
+#for s < 1
+    first = sum{s}_0;
+    second = sum{s}_1;
 #end
+#for s < PAIRS, h < 2
+    sum{s}_{h} = sum{s+1}_{h};
+#end
+  }
 }

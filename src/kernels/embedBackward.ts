@@ -2,7 +2,7 @@ import memorySource from '../../shaders/embedBackward.wgsl';
 import registersSource from '../../shaders/embedBackward_registers.wgsl';
 import { ShapeError } from '../core/errors.js';
 import { type AdapterTraits, type Dispatch, f32, read, type Scratch, write } from '../gpu/dispatch.js';
-import { unroll } from '../gpu/unroll.js';
+import { opaqueBounds, unroll } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/embed.js';
@@ -168,7 +168,7 @@ function lowerRegisters(call: Call, traits: AdapterTraits, scratch: Scratch): Di
   const SPANS = [1, 2, 4].find((spans) => spans * PAIRS * 2 >= s.v) ?? 4;
   const PARTS = traits.software ? 2 : 256 / (QUADS * SPANS);
   const ROWS = traits.software ? 2 : 8;
-  const constants = { QUADS, PARTS, PAIRS, SPANS, ROWS };
+  const constants = { QUADS, PARTS, PAIRS, PAIRS_AND_SPARE: PAIRS + 1, SPANS, ROWS };
   const columns = Math.ceil(s.width / lanes / QUADS);
   const shares = s.filter * Math.ceil(s.v / (SPANS * PAIRS * 2));
   // Ranges of windows cost a second dispatch: only for long sums or few workgroups. Depends on one replica's shape only.
@@ -179,7 +179,7 @@ function lowerRegisters(call: Call, traits: AdapterTraits, scratch: Scratch): Di
   const target = splits === 1 ? dWeight : scratch(0, [splits, replicas * elements]);
   const main: Dispatch = {
     shader: 'embedBackward_registers',
-    source: prelude + withConstants(registersSource, constants),
+    source: prelude + opaqueBounds(true, 'p.v') + withConstants(registersSource, constants),
     uniforms: [
       ...[s.batch, s.windows, s.length, s.width / lanes],
       ...[s.v, s.filter, s.stride, s.padding],
