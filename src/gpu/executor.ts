@@ -222,14 +222,10 @@ export class GpuProgram implements LoadedProgram {
     const queries = device.createQuerySet({ type: 'timestamp', count: 2 });
     const resolved = device.createBuffer({ size: 16, usage: 0x200 | GPUBufferUsage_COPY_SRC });
     for (let repeat = 0; repeat < repeats; repeat++)
-      for (const [i, { pipeline, group, workgroups }] of plan.entries()) {
+      for (const [i, prepared] of plan.entries()) {
         const encoder = device.createCommandEncoder();
         const timestampWrites = { querySet: queries, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
-        const pass = encoder.beginComputePass({ timestampWrites });
-        pass.setPipeline(pipeline);
-        pass.setBindGroup(0, group);
-        pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
-        pass.end();
+        passOf(encoder, prepared, { timestampWrites });
         encoder.resolveQuerySet(queries, 0, 2, resolved, 0);
         device.queue.submit([encoder.finish()]);
         const [start, end] = new BigUint64Array(await readBuffer(this.executor.gpu, resolved));
@@ -245,14 +241,10 @@ export class GpuProgram implements LoadedProgram {
    * second, since some drivers (lavapipe) translate a shader when it first runs. Runs the plan's dispatches one by one.
    */
   async compileTimes(name: string): Promise<{ label: string; ms: number }[]> {
-    const once = async ({ pipeline, group, workgroups }: Prepared) => {
+    const once = async (prepared: Prepared) => {
       const start = performance.now();
       const encoder = this.#device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
-      pass.end();
+      passOf(encoder, prepared);
       this.#device.queue.submit([encoder.finish()]);
       await this.executor.gpu.drain();
       return performance.now() - start;
@@ -311,6 +303,16 @@ export class GpuProgram implements LoadedProgram {
     this.#buffers.clear();
     this.#plans.clear();
   }
+}
+
+/** One dispatch in a pass of its own. */
+function passOf(encoder: GPUCommandEncoder, prepared: Prepared, descriptor?: GPUComputePassDescriptor): void {
+  const { pipeline, group, workgroups } = prepared;
+  const pass = encoder.beginComputePass(descriptor);
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, group);
+  pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
+  pass.end();
 }
 
 // WebGPU's constants; the global namespaces exist only where the runtime defines them before this module loads.

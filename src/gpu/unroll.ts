@@ -18,6 +18,13 @@ export function unroll(source: string, constants: Readonly<Record<string, number
   return text;
 }
 
+/** Plain u32 constants of a shader as WGSL text, a line each. */
+export function constantLines(constants: Readonly<Record<string, number>>): string {
+  return Object.entries(constants)
+    .map(([name, value]) => `const ${name} = ${value}u;\n`)
+    .join('');
+}
+
 /**
  * WGSL function `opaque(n)`, n itself, for loop bounds that are known when a shader is compiled. lavapipe writes out such loops,
  * and each load in them costs it 30 ms: on software drivers the bound depends on a uniform `word` (any u32) as far as it sees.

@@ -4,6 +4,7 @@ import rowsSource from '../../shaders/attention_rows.wgsl';
 import scalarSource from '../../shaders/attention_scalar.wgsl';
 import vec4Source from '../../shaders/attention_vec4.wgsl';
 import { type AdapterTraits, type Dispatch, f32, linearGrid, read, type Word, write } from '../gpu/dispatch.js';
+import { constantLines } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import type { Call, ParamValue, Tensor } from '../plan/types.js';
 import * as reference from '../reference/attention.js';
@@ -179,9 +180,8 @@ export function attentionSource(
   hideBounds: boolean,
 ): string {
   const vec4 = [s.dim, ...strides].every((n) => n % 4 === 0);
-  const lines = Object.entries(constants).map(([name, value]) => `const ${name} = ${value}u;\n`);
-  lines.push(`fn opaque(n: u32) -> u32 { return ${hideBounds ? 'n + p.zero' : 'n'}; }\n`);
-  return lines.join('') + (vec4 ? vec4Source : scalarSource) + coreSource;
+  const opaque = `fn opaque(n: u32) -> u32 { return ${hideBounds ? 'n + p.zero' : 'n'}; }\n`;
+  return constantLines(constants) + opaque + (vec4 ? vec4Source : scalarSource) + coreSource;
 }
 
 /**

@@ -2,7 +2,7 @@ import memorySource from '../../shaders/embedBackward.wgsl';
 import registersSource from '../../shaders/embedBackward_registers.wgsl';
 import { ShapeError } from '../core/errors.js';
 import { type AdapterTraits, type Dispatch, f32, read, type Scratch, write } from '../gpu/dispatch.js';
-import { opaqueBounds, unroll } from '../gpu/unroll.js';
+import { constantLines, opaqueBounds, unroll } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/embed.js';
@@ -196,8 +196,7 @@ function lowerRegisters(call: Call, traits: AdapterTraits, scratch: Scratch): Di
 
 /** The written-out text behind its constants. */
 function withConstants(source: string, constants: Readonly<Record<string, number>>): string {
-  const lines = Object.entries(constants).map(([name, value]) => `const ${name} = ${value}u;\n`);
-  return lines.join('') + unroll(source, constants);
+  return constantLines(constants) + unroll(source, constants);
 }
 
 /** A case of this shape; tokens within the vocabulary. */

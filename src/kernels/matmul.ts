@@ -7,7 +7,7 @@ import tiledSource from '../../shaders/matmul_tiled.wgsl';
 import vec4Source from '../../shaders/matmul_vec4.wgsl';
 import { ShapeError } from '../core/errors.js';
 import { type AdapterTraits, type Dispatch, f32, linearGrid, read, type Scratch, write } from '../gpu/dispatch.js';
-import { unroll } from '../gpu/unroll.js';
+import { constantLines, unroll } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/matmul.js';
@@ -232,7 +232,7 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
     const spare = { GROUPS_AND_SPARE: tile.GROUPS + 1, LANES_AND_SPARE: lanes + 1, TN_AND_SPARE: tn + 1 };
     return {
       shader: 'matmul_lanes',
-      source: `enable subgroups;\n${prelude(tile)}${scalarSource}${coreSource}${unroll(lanesSource, { ...tile, ...spare })}`,
+      source: `enable subgroups;\n${constantLines(tile)}${scalarSource}${coreSource}${unroll(lanesSource, { ...tile, ...spare })}`,
       constants,
       uniforms,
       bindings,
@@ -263,19 +263,13 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
     };
     return {
       shader: 'matmul_tiled',
-      source: prelude(tile) + access + coreSource + unroll(tiledSource, tile),
+      source: constantLines(tile) + access + coreSource + unroll(tiledSource, tile),
       constants: { ...constants, EXACT: Number(vec4 && exact) },
       uniforms,
       bindings,
       workgroups: [Math.ceil(p.n / bn), Math.ceil(p.m / bm), batch],
     };
   }
-}
-
-function prelude(constants: Readonly<Record<string, number>>): string {
-  return Object.entries(constants)
-    .map(([name, value]) => `const ${name} = ${value}u;\n`)
-    .join('');
 }
 
 /** Scratch of a thread in assembly/kernels/matmul.ts: packed B, packed A, partial sums. */

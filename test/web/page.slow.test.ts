@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { rhm } from '../support/run.js';
-import { linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.js';
+import { comparable, linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.js';
 
 const { test, site } = pageSuite('the page in a browser');
 
@@ -70,12 +70,3 @@ test('two networks train at once; the records are those of `rhm train` bit for b
 });
 
 test.run();
-
-/** Records without what depends on the machine and its clock. */
-function comparable(lines: string): unknown[] {
-  const all = lines
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-  return all.filter((r) => r.type !== 'start').map(({ elapsed_ms: _, ...rest }) => rest);
-}

@@ -4,24 +4,14 @@
  */
 import { appendFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
+import { firstSetting } from '../../src/web/setting.js';
 import { linkTo, pageSuite, visit, waitForStates } from './visit.js';
 
 const { test, site } = pageSuite('how long the page is busy');
 const log = process.env.RHM_RESPONSIVE;
 const seconds = log ? 8 : 3;
 
-const base = {
-  grammar: { v: 8, n: 8, m: 3, s: 2, L: 3, seed: 1 },
-  networks: [
-    { model: { kind: 'hcnn', width: 64 }, optimiser: { kind: 'sgd', rate: 1 } },
-    { model: { kind: 'mla', channels: 32, heads: 4 }, optimiser: { kind: 'adamw', rate: 5e-3 } },
-  ],
-  budget: { batch: 32, steps: 4_000_000 },
-  evaluation: { size: 1024, perDoubling: 4 },
-  measures: ['invariance'],
-  replicas: 1,
-  seed: 0,
-};
+const base = { ...firstSetting, budget: { ...firstSetting.budget, steps: 4_000_000 } };
 const settings = {
   'the first setting': base,
   'four seeds of a larger grammar': {

@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core';
 import * as assert from 'uvu/assert';
 import { decodeSafetensors } from '../../src/core/safetensors.js';
 import { rhm } from '../support/run.js';
-import { linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.js';
+import { comparable, linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.js';
 
 const { test, site } = pageSuite('what a visitor takes away');
 
@@ -103,12 +103,3 @@ test('the link restores the whole setting in another browser', async () => {
 });
 
 test.run();
-
-/** Records without what depends on the machine and its clock. */
-function comparable(lines: string): Record<string, unknown>[] {
-  const all = lines
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-  return all.filter((r) => r.type !== 'start').map(({ elapsed_ms: _, ...rest }) => rest);
-}

@@ -104,3 +104,12 @@ export async function waitForStates(page: Page, state: RegExp, timeout = 120_000
     { timeout },
   );
 }
+
+/** Records without what depends on the machine and its clock. */
+export function comparable(lines: string): Record<string, unknown>[] {
+  const all = lines
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  return all.filter((r) => r.type !== 'start').map(({ elapsed_ms: _, ...rest }) => rest);
+}
