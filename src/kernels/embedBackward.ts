@@ -123,20 +123,34 @@ function cut(s: EmbedParams, { PARTS, J, TILE }: Pick<MemoryTile, 'PARTS' | 'J' 
 }
 
 function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
-  const tile = embedBackwardTile(call.params as unknown as EmbedParams, traits);
-  return tile ? lowerMemory(call, tile, scratch) : lowerRegisters(call, traits, scratch);
-}
-
-function lowerMemory(call: Call, tile: MemoryTile, scratch: Scratch): Dispatch[] {
   const s = call.params as unknown as EmbedParams;
   const { tokens, output, dOutput } = call.inputs;
   const { dWeight } = call.outputs;
-  const { splits, rowsPerSplit, PARTS, J, ROWS, TILE } = tile;
+  const tile = embedBackwardTile(s, traits);
+  const { splits, grid, ...kernel } = tile ? memoryKernel(call, s, tile) : registersKernel(call, s, traits);
   const replicas = dWeight.shape[0];
   const groups = s.local ? s.windows : 1;
   const elements = groups * s.filter * s.v * s.width;
   const target = splits === 1 ? dWeight : scratch(0, [splits, replicas * elements]);
   const main: Dispatch = {
+    ...kernel,
+    bindings: [read(tokens), read(output), read(dOutput), write(target)],
+    workgroups: [...grid, replicas * groups * splits],
+  };
+  return splits === 1 ? [main] : [main, sumSplits(target, dWeight, elements, splits)];
+}
+
+/** What the two kernels differ in. grid: workgroups along the channels, and along places and symbols. */
+interface Kernel extends Omit<Dispatch, 'bindings' | 'workgroups'> {
+  splits: number;
+  grid: readonly [number, number];
+}
+
+function memoryKernel({ inputs, outputs }: Call, s: EmbedParams, tile: MemoryTile): Kernel {
+  const { tokens, output, dOutput } = inputs;
+  const { dWeight } = outputs;
+  const { splits, rowsPerSplit, PARTS, J, ROWS, TILE } = tile;
+  return {
     shader: 'embedBackward',
     source: withConstants(memorySource, { CHANNELS, PARTS, OTHERS: PARTS - 1, J, TILE, ROWS, QUADS: ROWS / 4 }),
     uniforms: [
@@ -144,20 +158,17 @@ function lowerMemory(call: Call, tile: MemoryTile, scratch: Scratch): Dispatch[]
       ...[s.filter, s.stride, s.padding, s.firstToken],
       ...[s.tokenRow, s.masked, Number(s.local), rowsPerSplit],
       ...[tokens, output, dOutput, dWeight].map((t) => t?.replicaStride ?? 0),
-      ...[f32(s.scale), splits, replicas],
+      ...[f32(s.scale), splits, dWeight.shape[0]],
     ],
     constants: { ...shaderConstants(s), SYMBOLS: s.v },
-    bindings: [read(tokens), read(output), read(dOutput), write(target)],
-    workgroups: [Math.ceil(s.width / CHANNELS), Math.ceil(s.filter / J), replicas * groups * splits],
+    splits,
+    grid: [Math.ceil(s.width / CHANNELS), Math.ceil(s.filter / J)],
   };
-  return splits === 1 ? [main] : [main, sumSplits(target, dWeight, elements, splits)];
 }
 
-function lowerRegisters(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
-  const s = call.params as unknown as EmbedParams;
-  const { tokens, output, dOutput } = call.inputs;
-  const { dWeight } = call.outputs;
-  const replicas = dWeight.shape[0];
+function registersKernel({ inputs, outputs }: Call, s: EmbedParams, traits: AdapterTraits): Kernel {
+  const { tokens, output, dOutput } = inputs;
+  const { dWeight } = outputs;
   const groups = s.local ? s.windows : 1;
   const rows = s.local ? s.batch : s.batch * s.windows;
   const { lanes, prelude } = valueType(s.width, [output, dOutput, dWeight]);
@@ -175,9 +186,7 @@ function lowerRegisters(call: Call, traits: AdapterTraits, scratch: Scratch): Di
   const wanted = Math.max(rows / 2048, Math.min(64 / (columns * shares * groups), rows / 512));
   const rowsPerSplit = Math.ceil(rows / Math.max(1, Math.min(64, Math.floor(wanted))));
   const splits = Math.ceil(rows / rowsPerSplit);
-  const elements = groups * s.filter * s.v * s.width;
-  const target = splits === 1 ? dWeight : scratch(0, [splits, replicas * elements]);
-  const main: Dispatch = {
+  return {
     shader: 'embedBackward_registers',
     source: prelude + opaqueBounds(true, 'p.v') + withConstants(registersSource, constants),
     uniforms: [
@@ -185,13 +194,12 @@ function lowerRegisters(call: Call, traits: AdapterTraits, scratch: Scratch): Di
       ...[s.v, s.filter, s.stride, s.padding],
       ...[s.firstToken, s.tokenRow, s.masked, Number(s.local)],
       ...[tokens.replicaStride, ...[output, dOutput, dWeight].map((t) => (t?.replicaStride ?? 0) / lanes)],
-      ...[f32(s.scale), rowsPerSplit, splits, replicas],
+      ...[f32(s.scale), rowsPerSplit, splits, dWeight.shape[0]],
     ],
     constants: shaderConstants(s),
-    bindings: [read(tokens), read(output), read(dOutput), write(target)],
-    workgroups: [columns, shares, replicas * groups * splits],
+    splits,
+    grid: [columns, shares],
   };
-  return splits === 1 ? [main] : [main, sumSplits(target, dWeight, elements, splits)];
 }
 
 /** The written-out text behind its constants. */
