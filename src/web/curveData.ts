@@ -6,6 +6,7 @@ import type { RunRecord } from '../core/records.js';
 import { plannedSteps } from '../training/members.js';
 import type { GrammarTheory } from './desk.js';
 import type { CurvePoint, CurvesData } from './figures/curves.js';
+import type { LookChoice } from './setting.js';
 
 export interface CurveSource {
   experiment: Experiment;
@@ -21,9 +22,15 @@ export const modelNames: Readonly<Record<Experiment['model']['kind'], string>> =
   clm: 'Causal decoder',
 };
 
-export function curvesOf(sources: readonly CurveSource[], theory: GrammarTheory | undefined, theme: Theme): CurvesData {
+/** looks: of each network, which of its seeds stands out. */
+export function curvesOf(
+  sources: readonly CurveSource[],
+  theory: GrammarTheory | undefined,
+  theme: Theme,
+  looks: readonly LookChoice[] = [],
+): CurvesData {
   const labels = labelsOf(sources.map((s) => s.experiment));
-  const looks = looksFor(labels, theme);
+  const styles = looksFor(labels, theme);
   const ranges = sources.map(({ experiment }) => {
     const { batch, accumulate } = experiment.budget;
     return [batch * accumulate, batch * accumulate * plannedSteps(experiment)] as const;
@@ -31,14 +38,22 @@ export function curvesOf(sources: readonly CurveSource[], theory: GrammarTheory 
   const low = Math.min(...ranges.map((r) => r[0]));
   return {
     curves: sources.map(({ experiment, records }, i) => ({
-      look: looks.get(labels[i])!,
+      look: styles.get(labels[i])!,
       family: families[experiment.model.kind],
       replicas: replicasOf(records, experiment.replicas),
+      seed: experiment.seed,
+      chosen: chosenReplica(looks[i], experiment.replicas),
     })),
     H: theory?.H ?? [],
     P: theory?.P,
     samples: [low, Math.max(low * 2, ...ranges.map((r) => r[1]))],
   };
+}
+
+/** The replica that a look names, or the nearest that there is; undefined: none was chosen, or there is only one. */
+export function chosenReplica(look: LookChoice | undefined, replicas: number): number | undefined {
+  const { replica } = look ?? {};
+  return replica === undefined || replicas === 1 ? undefined : Math.min(Math.max(0, replica), replicas - 1);
 }
 
 /** Names that differ: two networks of one kind are numbered. */

@@ -65,9 +65,12 @@ export class Page {
     return true;
   }
 
-  /** Keeps in the link how a network is looked at. */
+  /** Keeps in the link how a network is looked at; what is undefined is left to the page again. */
   remember(network: number, look: LookChoice): void {
-    const looks = this.setting.networks.map((_, i) => ({ ...this.setting.looks?.[i], ...(i === network ? look : {}) }));
+    const looks = this.setting.networks.map((_, i) => {
+      const all = { ...this.setting.looks?.[i], ...(i === network ? look : {}) };
+      return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+    });
     this.setting = { ...this.setting, looks };
     history.replaceState(null, '', toHash(this.setting));
     for (const view of this.views) view.update();

@@ -109,7 +109,9 @@ test('values are read off the curves by pointer and by keys; networks and seeds 
   assert.is(await page.locator('.plot path[stroke-width="1.2"]').count(), 4);
   const box = (await page.locator('.plot').boundingBox())!;
   await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
-  await page.locator('.readout', { hasText: /Hierarchical CNN [\d.]+ nats at .*Locally connected/ }).waitFor();
+  await page
+    .locator('.readout', { hasText: /Hierarchical CNN, mean of 2 seeds [\d.]+ nats at .*Locally connected/ })
+    .waitFor();
   await page.mouse.move(0, 0);
   await page.locator('.plot').focus();
   await page.keyboard.press('Home');

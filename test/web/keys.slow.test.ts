@@ -90,7 +90,12 @@ test('keys walk the invariance grid, the maps, the curves and the tree; the valu
   await first.locator('td').last().waitFor();
   const losses = await first.locator('td').allTextContents();
   assert.is(losses.length, 6, 'mean and two seeds of two networks');
-  assert.match(words, new RegExp(`Hierarchical CNN ${losses[0]} nats at 16 · Transformer ${losses[3]} nats`));
+  assert.match(
+    words,
+    new RegExp(
+      `Hierarchical CNN, mean of 2 seeds ${losses[0]} nats at 16 · Transformer, mean of 2 seeds ${losses[3]} nats`,
+    ),
+  );
 
   // The tree as a table: a row a level, the tokens of the picture in the last.
   await page.getByText('The tree as a table').click();
@@ -109,6 +114,76 @@ test('keys walk the invariance grid, the maps, the curves and the tree; the valu
     return violations.map((v) => `${v.impact} ${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`);
   });
   assert.equal(findings, []);
+  assert.equal(problems, []);
+  await context.close();
+});
+
+test('a seed chosen beside the curves stands out in figure, words, numbers and cloud; the link and a reload keep it', async () => {
+  const { page, problems, context } = await trainedPage(linkTo(quickSetting));
+  const row = page.locator('#learning .network').first();
+  const strong = () =>
+    page.locator('.plot path[stroke-width="2.4"]').evaluateAll((all) => all.map((p) => p.getAttribute('d')));
+  const thin = () =>
+    page.locator('.plot path[stroke-width="1.2"]').evaluateAll((all) => all.map((p) => p.getAttribute('d')));
+  const [mean] = await strong();
+  const [first, second, ...others] = await thin();
+  assert.is(others.length, 2);
+  assert.is.not(mean, second);
+  assert.match((await row.locator('.facts').textContent())!, / · mean test loss \d\.\d{3} nats · /);
+  assert.equal(await row.locator('[data-field="curve of seed"] option').allTextContents(), ['mean of 2', '3', '4']);
+
+  // By keys: the label is the menu's name, the second seed the third entry.
+  await page.getByLabel('Curve of seed').first().focus();
+  await page.keyboard.press('End');
+  await page.waitForFunction(
+    (d) => document.querySelector('.plot path[stroke-width="2.4"]')?.getAttribute('d') === d,
+    second,
+  );
+  assert.equal(await thin(), [first, ...others], 'the others stay');
+  assert.is(await page.locator('.plot path[stroke-width="2.4"]').count(), 2);
+  await page.getByText('The curves in numbers').click();
+  const chosen = page.locator('#learning .numbers th.chosen');
+  await chosen.first().waitFor();
+  assert.equal(await chosen.allTextContents(), ['Hierarchical CNN, seed 4 (chosen)', 'Transformer, mean']);
+  const losses = await page.locator('#learning .numbers tbody tr').last().locator('td').allTextContents();
+  const loss = Number(losses[2]).toFixed(3);
+  const legend = page.locator('#learning .legend li').first();
+  assert.is(await legend.textContent(), `Hierarchical CNN, seed 4${loss} nats`);
+  assert.match((await row.locator('.facts').textContent())!, new RegExp(` · seed 4: test loss ${loss} nats · `));
+  assert.match(
+    (await page.locator('.plot').getAttribute('aria-label'))!,
+    new RegExp(`Hierarchical CNN, seed 4: test loss ${loss} nats`),
+  );
+  assert.is(await page.locator('.steps thead th[colspan]').first().textContent(), 'Hierarchical CNN, seed 4');
+  await page.locator('.plot').focus();
+  await page.keyboard.press('End');
+  assert.match(
+    (await page.locator('#learning .readout').textContent())!,
+    new RegExp(`^Hierarchical CNN, seed 4 ${losses[2]} nats at .* · Transformer, mean of 2 seeds ${losses[3]} nats`),
+  );
+
+  // One choice for the page: the cloud, the link and the markup to embed follow, and a seed chosen at the cloud comes back here.
+  const cloud = page.locator('#representation [data-field=seed]').first();
+  const follows = async (replica: string) => {
+    for (let tries = 0; (await cloud.inputValue()) !== replica; tries++) {
+      assert.ok(tries < 100, `the cloud shows replica ${await cloud.inputValue()}`);
+      await page.waitForTimeout(100);
+    }
+  };
+  await follows('1');
+  assert.match((await page.textContent('#embed code'))!, /"looks":\[\{"replica":1\},\{\}\]/);
+  await page.reload();
+  await legend.filter({ hasText: 'Hierarchical CNN, seed 4' }).waitFor();
+  await page.locator('#representation').scrollIntoViewIfNeeded();
+  await cloud.waitFor();
+  await cloud.selectOption('0');
+  await legend.filter({ hasText: 'Hierarchical CNN, seed 3' }).waitFor();
+  await page.getByLabel('Curve of seed').first().selectOption('');
+  await legend.filter({ hasText: 'Hierarchical CNN, mean of 2 seeds' }).waitFor();
+  for (let tries = 0; /replica/.test(JSON.stringify(fromHash(new URL(page.url()).hash)!.looks)); tries++) {
+    assert.ok(tries < 50, 'the link forgets it');
+    await page.waitForTimeout(100);
+  }
   assert.equal(problems, []);
   await context.close();
 });

@@ -33,6 +33,7 @@ export class RhmLearningCurve extends RhmElement {
   #race: Race | undefined;
   #gone: Promise<unknown> = Promise.resolve();
   #seen = '';
+  #looks: Setting['looks'];
 
   constructor() {
     super();
@@ -77,7 +78,9 @@ export class RhmLearningCurve extends RhmElement {
     const executor = this.getAttribute('executor') ?? undefined;
     if (executor !== undefined && executor !== 'webgpu' && executor !== 'wasm')
       throw new InputError(`executor: got "${executor}"; pass webgpu or wasm`);
-    const race = new Race(experimentsOf(this.#setting()), {
+    const setting = this.#setting();
+    this.#looks = setting.looks;
+    const race = new Race(experimentsOf(setting), {
       script: RhmLearningCurve.script,
       keep: this.hasAttribute('keep'),
       executor,
@@ -138,7 +141,7 @@ export class RhmLearningCurve extends RhmElement {
   #draw(): void {
     const race = this.#race;
     if (!race) return;
-    this.#panel.show(curvesOf(race.trainees, race.theory, pageTheme));
+    this.#panel.show(curvesOf(race.trainees, race.theory, pageTheme, this.#looks));
     this.#button.textContent = race.running
       ? 'Pause'
       : race.trainees.some((t) => t.records.length)

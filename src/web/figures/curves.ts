@@ -16,6 +16,8 @@ export interface LiveCurve {
   look: Look;
   family?: Family; // whose law it follows
   replicas: CurvePoint[][];
+  seed: number; // of the first replica; each next one has the next
+  chosen?: number; // replica that stands out; absent: the mean over all
 }
 
 export interface CurvesData {
@@ -74,6 +76,16 @@ export function drawCurves(data: CurvesData, { width, height, theme }: Frame): {
   return { figure, axes };
 }
 
+/** What of a network stands out, and is read off: the chosen seed, or the mean over all. */
+export const shownCurve = ({ replicas, chosen }: LiveCurve): CurvePoint[] =>
+  chosen === undefined ? meanCurve(replicas) : [...(replicas[chosen] ?? [])];
+
+/** The network's name, and which of its seeds is meant where it has several. */
+export function shownName({ look, replicas, seed, chosen }: LiveCurve): string {
+  if (replicas.length === 1) return look.label;
+  return `${look.label}, ${chosen === undefined ? `mean of ${replicas.length} seeds` : `seed ${seed + chosen}`}`;
+}
+
 /** The figure with its legend as the text of an SVG file. */
 export function curvesFile(data: CurvesData, frame: Frame): string {
   const { width, height, theme } = frame;
@@ -81,13 +93,15 @@ export function curvesFile(data: CurvesData, frame: Frame): string {
   figure.setAttribute('height', String(height));
   figure.setAttribute('viewBox', `0 0 ${width} ${height}`);
   figure.insertBefore(svg('rect', { width, height, fill: theme.paper }), figure.firstChild);
-  data.curves.forEach(({ look }, i) => {
-    const x = 46 + 190 * i;
+  const step = Math.min(260, (width - 60) / data.curves.length);
+  data.curves.forEach((curve, i) => {
+    const { look } = curve;
+    const x = 46 + step * i;
     const y = height - 12;
     const stroke = { stroke: look.color, 'stroke-width': 2.4, 'stroke-dasharray': look.dash };
     figure.append(
       svg('line', { x1: x, x2: x + 24, y1: y - 4, y2: y - 4, ...stroke }),
-      svg('text', { x: x + 30, y }, look.label),
+      svg('text', { x: x + 30, y }, shownName(curve)),
     );
   });
   return new XMLSerializer().serializeToString(figure);
@@ -108,7 +122,7 @@ export function meanCurve(replicas: readonly (readonly CurvePoint[])[]): CurvePo
 export function prefactor(curve: LiveCurve, H: readonly number[], P: readonly number[]): number | undefined {
   if (H.length < 2 || !Number.isFinite(P[0])) return undefined;
   const threshold = stepThreshold(H, 1);
-  const points = meanCurve(curve.replicas);
+  const points = shownCurve(curve);
   const at = points.findIndex((p) => p.loss <= threshold);
   if (at < 1) return undefined;
   const [a, b] = [points[at - 1], points[at]];
@@ -255,15 +269,17 @@ function marks(
 
 const subscript = (n: number) => [...String(n)].map((digit) => '₀₁₂₃₄₅₆₇₈₉'[Number(digit)]).join('');
 
-function lines({ look, replicas }: LiveCurve, axes: Axes): SVGGElement {
+function lines(curve: LiveCurve, axes: Axes): SVGGElement {
+  const { look, replicas, chosen } = curve;
   const group = svg('g', { fill: 'none', stroke: look.color, 'stroke-linejoin': 'round', 'stroke-linecap': 'round' });
   const line = (points: readonly CurvePoint[], attributes: Record<string, string | number | undefined>) =>
     svg('path', { d: pathOf(points, axes), 'stroke-dasharray': look.dash, ...attributes });
   if (replicas.length > 1)
-    for (const points of replicas) group.append(line(points, { 'stroke-width': 1.2, 'stroke-opacity': 0.4 }));
-  const mean = meanCurve(replicas);
-  group.append(line(mean, { 'stroke-width': 2.4 }));
-  const last = mean.findLast((p) => Number.isFinite(p.loss));
+    for (const [replica, points] of replicas.entries())
+      if (replica !== chosen) group.append(line(points, { 'stroke-width': 1.2, 'stroke-opacity': 0.4 }));
+  const shown = shownCurve(curve);
+  group.append(line(shown, { 'stroke-width': 2.4 }));
+  const last = shown.findLast((p) => Number.isFinite(p.loss));
   if (last)
     group.append(
       svg('circle', { cx: axes.x(last.samples), cy: axes.y(last.loss), r: 3.6, fill: look.color, stroke: 'none' }),

@@ -3,7 +3,7 @@
 import { pageTheme, type Theme } from '../../analysis/figures/theme.js';
 import { showNumber } from '../../analysis/format.js';
 import { h, svg, throttle } from '../dom.js';
-import { type Axes, type CurvesData, drawCurves, meanCurve } from './curves.js';
+import { type Axes, type CurvesData, drawCurves, meanCurve, shownCurve, shownName } from './curves.js';
 import { NumbersTable, plainTable } from './numbers.js';
 
 const REDRAWS = 5; // a second
@@ -58,8 +58,9 @@ export class CurvesPanel {
     this.#axes = axes;
     this.#plot.replaceChildren(figure);
     this.#legend.replaceChildren(
-      ...this.#data.curves.map(({ look, replicas }) => {
-        const last = meanCurve(replicas).at(-1);
+      ...this.#data.curves.map((curve) => {
+        const { look } = curve;
+        const last = shownCurve(curve).at(-1);
         const sample = svg('svg', { width: 26, height: 8, 'aria-hidden': 'true' });
         sample.append(
           svg('line', {
@@ -76,42 +77,49 @@ export class CurvesPanel {
           'li',
           {},
           sample,
-          look.label,
+          shownName(curve),
           h('span', { class: 'value' }, last ? `${last.loss.toFixed(3)} nats` : ''),
         );
       }),
     );
     this.#plot.setAttribute('aria-label', this.#describe());
-    this.#numbers.refresh(String(this.#data.curves.flatMap((c) => [c.look.label, ...c.replicas.map((r) => r.length)])));
+    this.#numbers.refresh(String(this.#data.curves.flatMap((c) => [shownName(c), ...c.replicas.map((r) => r.length)])));
     this.#drawCursor();
   }
 
   /** Loss of each network by sentences: the mean, and each seed where there are several. */
   #table(): HTMLTableElement | undefined {
     const curves = this.#data?.curves ?? [];
-    const columns = curves.flatMap(({ look: { label }, replicas }) => {
-      const mean = { name: label, points: meanCurve(replicas) };
+    const columns = curves.flatMap(({ look: { label }, replicas, seed, chosen }) => {
+      const mean = { name: label, points: meanCurve(replicas), shown: false };
       if (replicas.length === 1) return [mean];
-      const each = replicas.map((points, i) => ({ name: `${label}, run ${i + 1}`, points }));
-      return [{ ...mean, name: `${label}, mean` }, ...each];
+      const each = replicas.map((points, i) => ({
+        name: `${label}, seed ${seed + i}${i === chosen ? ' (chosen)' : ''}`,
+        points,
+        shown: i === chosen,
+      }));
+      return [{ ...mean, name: `${label}, mean`, shown: chosen === undefined }, ...each];
     });
     const samples = [...new Set(columns.flatMap((c) => c.points.map((p) => p.samples)))].sort((a, b) => a - b);
     if (!samples.length) return undefined;
     const losses = columns.map((c) => new Map(c.points.map((p) => [p.samples, p.loss])));
-    return plainTable(
+    const table = plainTable(
       'Test loss in nats by training sentences',
       ['sentences', ...columns.map((c) => c.name)],
       samples.map((at) => [at.toLocaleString('en'), ...losses.map((by) => by.get(at)?.toFixed(4) ?? '')]),
     );
+    for (const { cells } of table.rows)
+      for (const [i, { shown }] of columns.entries()) cells[i + 1].classList.toggle('chosen', shown);
+    return table;
   }
 
   #describe(): string {
     const { curves, H } = this.#data!;
-    const parts = curves.map(({ look, replicas }) => {
-      const last = meanCurve(replicas).at(-1);
+    const parts = curves.map((curve) => {
+      const last = shownCurve(curve).at(-1);
       return last
-        ? `${look.label}: test loss ${last.loss.toFixed(3)} nats after ${showNumber(last.samples)} sentences`
-        : `${look.label}: not started`;
+        ? `${shownName(curve)}: test loss ${last.loss.toFixed(3)} nats after ${showNumber(last.samples)} sentences`
+        : `${shownName(curve)}: not started`;
     });
     const plateaus = H.length ? `; exact plateaus ${H.map((x) => x.toFixed(3)).join(', ')}` : '';
     return `Learning curves. ${parts.join('; ')}${plateaus}. Left and right arrow keys read values.`;
@@ -149,9 +157,9 @@ export class CurvesPanel {
       { class: 'cursor' },
       svg('line', { x1: x, x2: x, y1: axes.top, y2: axes.bottom, stroke: pageTheme.ink, 'stroke-opacity': 0.5 }),
     );
-    const values = this.#data.curves.flatMap(({ look, replicas }) => {
-      const mean = meanCurve(replicas);
-      const near = mean.reduce<(typeof mean)[number] | undefined>(
+    const values = this.#data.curves.flatMap((curve) => {
+      const shown = shownCurve(curve);
+      const near = shown.reduce<(typeof shown)[number] | undefined>(
         (best, p) =>
           !best || Math.abs(Math.log(p.samples / this.#cursor!)) < Math.abs(Math.log(best.samples / this.#cursor!))
             ? p
@@ -165,11 +173,11 @@ export class CurvesPanel {
           cy: axes.y(near.loss),
           r: 4,
           fill: pageTheme.paper,
-          stroke: look.color,
+          stroke: curve.look.color,
           'stroke-width': 2,
         }),
       );
-      return [`${look.label} ${near.loss.toFixed(4)} nats at ${showNumber(near.samples)}`];
+      return [`${shownName(curve)} ${near.loss.toFixed(4)} nats at ${showNumber(near.samples)}`];
     });
     figure.append(group);
     this.#readout.textContent = values.join(' · ');

@@ -2,12 +2,12 @@
 import { showNumber } from '../../analysis/format.js';
 import { crossing, stepThreshold } from '../../analysis/staircase.js';
 import { h } from '../dom.js';
-import { type CurvesData, meanCurve, prefactor } from './curves.js';
+import { type CurvesData, prefactor, shownCurve, shownName } from './curves.js';
 
 export function stepsTable({ curves, H, P }: CurvesData, s: number): HTMLElement {
   if (!H.length || !P) return h('p', { class: 'status' }, 'Computing the exact staircase ...');
   const columns = curves.map((curve) => {
-    const points = meanCurve(curve.replicas).map((p) => ({ ...p, accuracy: Number.NaN }));
+    const points = shownCurve(curve).map((p) => ({ ...p, accuracy: Number.NaN }));
     const law = curve.family && P[curve.family];
     const factor = law && prefactor(curve, H, law);
     return { curve, points, law, factor };
@@ -45,7 +45,7 @@ export function stepsTable({ curves, H, P }: CurvesData, s: number): HTMLElement
         head('level ℓ', { rowspan: 2 }),
         head('tokens of context', { rowspan: 2 }),
         head('loss, nats', { rowspan: 2 }),
-        ...columns.map(({ curve }) => h('th', { scope: 'colgroup', colspan: 2 }, curve.look.label)),
+        ...columns.map(({ curve }) => h('th', { scope: 'colgroup', colspan: 2 }, shownName(curve))),
       ),
       h('tr', {}, ...columns.flatMap(() => [head('theory'), head('measured')])),
     ),

@@ -1,6 +1,6 @@
 import { h } from '../dom.js';
 import type { Page, View, ViewSpec } from '../page.js';
-import { shapeOf } from '../setting.js';
+import { type Setting, shapeOf } from '../setting.js';
 
 export const embedView: ViewSpec = {
   id: 'embed',
@@ -17,6 +17,7 @@ export const embedView: ViewSpec = {
 class EmbedView implements View {
   readonly element: HTMLElement;
   readonly #code = h('code');
+  #shown: Setting | undefined;
   readonly #copied = h('span', { class: 'hint', role: 'status' });
 
   constructor(readonly page: Page) {
@@ -35,21 +36,25 @@ class EmbedView implements View {
   }
 
   reset(): void {
+    this.#copied.textContent = '';
+    this.update();
+  }
+
+  update(): void {
     const { setting, experiments } = this.page;
+    if (setting === this.#shown) return;
+    this.#shown = setting;
     const { v, m, s, L } = shapeOf(experiments[0]);
     const seed = experiments[0].grammar.seed ?? setting.seed;
     const script = new URL('elements.js', document.baseURI);
     script.hash = '';
     const json = JSON.stringify(setting).replaceAll('&', '&amp;').replaceAll("'", '&#39;').replaceAll('<', '&lt;');
-    this.#copied.textContent = '';
     this.#code.textContent = [
       `<script type="module" src="${script}"></script>`,
       `<rhm-grammar v="${v}" m="${m}" s="${s}" l="${L}" seed="${seed}"></rhm-grammar>`,
       `<rhm-learning-curve setting='${json}'></rhm-learning-curve>`,
     ].join('\n');
   }
-
-  update(): void {}
 
   async #copy(): Promise<void> {
     try {

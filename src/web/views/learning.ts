@@ -3,7 +3,7 @@ import { showNumber } from '../../analysis/format.js';
 import { plannedSteps } from '../../training/members.js';
 import { curvesOf, labelsOf } from '../curveData.js';
 import { h, throttle } from '../dom.js';
-import { usualPrefactor } from '../figures/curves.js';
+import { type LiveCurve, shownCurve, usualPrefactor } from '../figures/curves.js';
 import { CurvesPanel } from '../figures/curvesPanel.js';
 import { stepsTable } from '../figures/stepsTable.js';
 import { schemaForm } from '../form.js';
@@ -75,7 +75,9 @@ class LearningView implements View {
   reset(): void {
     const { race, experiments } = this.page;
     const labels = labelsOf(experiments);
-    this.#rows = race.trainees.map((trainee, i) => new NetworkRow(trainee, labels[i], i));
+    this.#rows = race.trainees.map(
+      (trainee, i) => new NetworkRow(trainee, labels[i], i, (replica) => this.page.remember(i, { replica })),
+    );
     this.#networks.replaceChildren(...this.#rows.map((row) => row.element));
     this.#settings.replaceChildren(...this.#forms());
     this.#refresh();
@@ -87,11 +89,12 @@ class LearningView implements View {
 
   #refresh(): void {
     const { race } = this.page;
-    const data = curvesOf(race.trainees, race.theory, pageTheme);
+    const { looks } = this.page.setting;
+    const data = curvesOf(race.trainees, race.theory, pageTheme, looks);
     this.#panel.show(data);
     const steps = stepsTable(data, this.page.experiments[0].grammar.s);
     if (steps.innerHTML !== this.#steps.firstElementChild?.innerHTML) this.#steps.replaceChildren(steps);
-    for (const row of this.#rows) row.refresh();
+    for (const [i, row] of this.#rows.entries()) row.refresh(data.curves[i]);
     const begun = race.trainees.some((t) => t.records.length > 0);
     this.#main.textContent = race.finished ? 'Done' : race.running ? 'Pause' : begun ? 'Continue' : 'Train';
     this.#main.disabled = race.finished;
@@ -190,7 +193,7 @@ class LearningView implements View {
   }
 }
 
-/** What one network is doing, and its learning rate. */
+/** What one network is doing, its learning rate, and which of its seeds stands out among the curves. */
 class NetworkRow {
   readonly element: HTMLElement;
   readonly #state = h('span', { class: 'state' });
@@ -199,11 +202,14 @@ class NetworkRow {
   readonly #bar = h('progress', { max: 1, value: 0 });
   readonly #rate: HTMLInputElement;
   readonly #rateText = h('output');
+  readonly #seed: HTMLSelectElement;
 
   constructor(
     readonly trainee: Trainee,
     label: string,
     index: number,
+    /** Lets a replica stand out; undefined: the mean over all. */
+    choose: (replica: number | undefined) => void,
   ) {
     const id = `rate-${index}`;
     this.#bar.setAttribute('aria-label', `${label}: part of its steps done`);
@@ -217,6 +223,18 @@ class NetworkRow {
       oninput: () => this.#showRate(Number(this.#rate.value)),
       onchange: () => void this.trainee.setRate(2 ** Number(this.#rate.value)),
     });
+    const { replicas, seed } = trainee.experiment;
+    const seedId = `curve-seed-${index}`;
+    this.#seed = h(
+      'select',
+      {
+        id: seedId,
+        'data-field': 'curve of seed',
+        onchange: () => choose(this.#seed.value ? Number(this.#seed.value) : undefined),
+      },
+      h('option', { value: '' }, `mean of ${replicas}`),
+      ...Array.from({ length: replicas }, (_, r) => h('option', { value: r }, seed + r)),
+    );
     this.element = h(
       'section',
       { class: 'network', 'aria-label': label },
@@ -224,12 +242,13 @@ class NetworkRow {
       this.#bar,
       this.#facts,
       h('div', { class: 'field inline' }, h('label', { for: id }, 'Learning rate'), this.#rate, this.#rateText),
+      replicas > 1 && h('div', { class: 'field inline' }, h('label', { for: seedId }, 'Curve of seed'), this.#seed),
       this.#notes,
     );
     this.element.style.setProperty('--look', `var(--rhm-c${index})`);
   }
 
-  refresh(): void {
+  refresh(curve: LiveCurve): void {
     const { trainee } = this;
     const { state, progress, experiment, failure } = trainee;
     const steps = plannedSteps(experiment);
@@ -239,7 +258,12 @@ class NetworkRow {
     this.#bar.value = step / steps;
     const parts = [`step ${step.toLocaleString('en')} of ${steps.toLocaleString('en')}`];
     if (progress && state === 'running') parts.push(`${showNumber(progress.samplesPerSecond)} sentences/s`);
+    const loss = shownCurve(curve).at(-1)?.loss;
+    const whose =
+      curve.replicas.length === 1 ? '' : curve.chosen === undefined ? 'mean ' : `seed ${curve.seed + curve.chosen}: `;
+    if (loss !== undefined) parts.push(`${whose}test loss ${loss.toFixed(3)} nats`);
     if (trainee.executor) parts.push(trainee.executor);
+    this.#seed.value = String(curve.chosen ?? '');
     this.#facts.textContent = parts.join(' · ');
     if (document.activeElement !== this.#rate) {
       this.#rate.value = String(Math.log2(trainee.rate));

@@ -52,8 +52,11 @@ class RepresentationView implements View {
     for (const stage of this.#stages) stage.disconnect();
     this.#stages = race.trainees.map((trainee, i) => {
       const visible = bottom > 0 && top < innerHeight;
-      const { looks } = this.page.setting;
-      return new Stage(trainee, labels[i], i, visible, looks?.[i] ?? {}, (look) => this.page.remember(i, look));
+      const kept: KeptLook = {
+        now: () => this.page.setting.looks?.[i] ?? {},
+        remember: (look) => this.page.remember(i, look),
+      };
+      return new Stage(trainee, labels[i], i, visible, kept);
     });
     this.element.replaceChildren(...this.#stages.map((stage) => stage.element));
   }
@@ -61,6 +64,12 @@ class RepresentationView implements View {
   update(): void {
     this.#soon();
   }
+}
+
+/** What the visitor chose of a network, here or beside the curves, and where it is kept. */
+interface KeptLook {
+  now(): LookChoice;
+  remember(look: LookChoice): void;
 }
 
 /** One network: the canvas that its worker draws on, what is chosen of it, and its tables. */
@@ -91,9 +100,9 @@ class Stage {
     readonly label: string,
     index: number,
     visible: boolean,
-    { measured = -1, ...chosen }: LookChoice,
-    readonly remember: (look: LookChoice) => void,
+    readonly kept: KeptLook,
   ) {
+    const { measured = -1, ...chosen } = kept.now();
     this.#measuredOf = measured;
     this.#invariance = new InvarianceTable(`Invariance of ${label}`, /^h/.test(trainee.experiment.model.kind));
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
@@ -187,8 +196,10 @@ class Stage {
     this.#observer.disconnect();
   }
 
-  /** The tables, from the records. */
+  /** The tables, from the records; and the seed, which can be chosen beside the curves too. */
   refresh(): void {
+    const { replica = 0 } = this.kept.now();
+    if (replica !== this.#look.replica) this.#choose({ replica });
     const { records } = this.trainee;
     const measured = records.filter((r): r is MeasureRecord => r.type === 'measure' && /^S_/.test(r.name));
     // Records arrive one by one: the last step of which all are here.
@@ -254,11 +265,11 @@ class Stage {
       { info: this.#info!, seed, L: grammar.L, measured: this.#measuredOf },
       (part) => {
         this.#choose(part);
-        this.remember(part);
+        this.kept.remember(part);
       },
       (replica) => {
         this.#measuredOf = replica;
-        this.remember({ measured: replica });
+        this.kept.remember({ measured: replica });
         this.refresh();
       },
     );

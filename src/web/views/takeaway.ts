@@ -135,7 +135,8 @@ class TakeawayView implements View {
 
   #figure(): string {
     const { trainees, theory } = this.page.race;
-    return curvesFile(curvesOf(trainees, theory, themes.light), { ...FIGURE, theme: themes.light });
+    const { looks } = this.page.setting;
+    return curvesFile(curvesOf(trainees, theory, themes.light, looks), { ...FIGURE, theme: themes.light });
   }
 
   async #saveWeights(trainee: Trainee, name: string): Promise<void> {
