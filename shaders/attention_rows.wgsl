@@ -9,31 +9,29 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   let row = index % p.queries;
   let w = Place(index / (p.queries * p.heads * p.batch), (index / (p.queries * p.heads)) % p.batch, (index / p.queries) % p.heads, 0u);
   let out = outIndex(w, row, w.head, 0u);
-  let quads = (p.dim + 3u) / 4u;
-  var q: array<vec4f, 32>;
-  var acc: array<vec4f, 32>;
+  let values = p.dim / LANES;
+  var q: array<Value, 128u / LANES>;
+  var acc: array<Value, 128u / LANES>;
   let qkvBase = w.r * p.qkvReplica;
   let own = qkvIndex(qkvBase, w.b, p.queryFirst + row, 0u, w.head, 0u);
-  for (var d = 0u; d < quads; d++) { q[d] = qkvAt(own, d); }
+  for (var d = 0u; d < values; d++) { q[d] = qkvAt(own, d); }
   let keyEnd = select(p.tokens, p.queryFirst + row + 1u, p.causal != 0u);
   var top = NEVER;
   for (var key = 0u; key < keyEnd; key++) {
     let k = qkvIndex(qkvBase, w.b, key, 1u, w.head, 0u);
-    var s = vec4f();
-    for (var d = 0u; d < quads; d++) { s = fma(q[d], qkvAt(k, d), s); }
-    top = max(top, (s.x + s.y + s.z + s.w) * p.scale);
+    var s = Value();
+    for (var d = 0u; d < values; d++) { s = fma(q[d], qkvAt(k, d), s); }
+    top = max(top, total(s) * p.scale);
   }
   var sum = 0.0;
   for (var key = 0u; key < keyEnd; key++) {
     let k = qkvIndex(qkvBase, w.b, key, 1u, w.head, 0u);
-    var s = vec4f();
-    for (var d = 0u; d < quads; d++) { s = fma(q[d], qkvAt(k, d), s); }
-    let weight = exp((s.x + s.y + s.z + s.w) * p.scale - top);
+    var s = Value();
+    for (var d = 0u; d < values; d++) { s = fma(q[d], qkvAt(k, d), s); }
+    let weight = exp(total(s) * p.scale - top);
     sum += weight;
-    for (var d = 0u; d < quads; d++) { acc[d] = fma(vec4f(weight), qkvAt(k + p.heads * p.dim, d), acc[d]); }
+    for (var d = 0u; d < values; d++) { acc[d] = fma(Value(weight), qkvAt(k + p.heads * p.dim, d), acc[d]); }
   }
-  for (var d = 0u; d < quads; d++) {
-    storeResult(out + 4u * d, p.dim - 4u * d, acc[d] / sum);
-  }
+  for (var d = 0u; d < values; d++) { storeAt(out, d, acc[d] / sum); }
   logsumexp[w.r * p.lseReplica + rowIndex(w, row, w.head)] = top + log(sum);
 }

@@ -17,5 +17,10 @@ fn loadDOut(index: u32, valid: u32) -> vec4f {
 fn storeResult(index: u32, valid: u32, value: vec4f) {
   for (var i = 0u; i < min(valid, 4u); i++) { result[index + i] = value[i]; }
 }
-fn qkvAt(base: u32, d: u32) -> vec4f { return loadQkv(base + 4u * d, p.dim - 4u * d); }
-fn dOutAt(base: u32, d: u32) -> vec4f { return loadDOut(base + 4u * d, p.dim - 4u * d); }
+// For kernels that walk a head's row by themselves: Value d of the row that starts at `base`.
+alias Value = f32;
+const LANES = 1u;
+fn qkvAt(base: u32, d: u32) -> Value { return qkv[base + d]; }
+fn dOutAt(base: u32, d: u32) -> Value { return dOut[base + d]; }
+fn storeAt(base: u32, d: u32, value: Value) { result[base + d] = value; }
+fn total(x: Value) -> f32 { return x; }

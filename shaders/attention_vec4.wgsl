@@ -13,6 +13,10 @@ fn loadDOut(index: u32, valid: u32) -> vec4f {
   return dOut[index >> 2u];
 }
 fn storeResult(index: u32, valid: u32, value: vec4f) { result[index >> 2u] = value; }
-// Vec4 d of a head's row that starts at `base`; only for rows and columns that exist.
-fn qkvAt(base: u32, d: u32) -> vec4f { return qkv[(base >> 2u) + d]; }
-fn dOutAt(base: u32, d: u32) -> vec4f { return dOut[(base >> 2u) + d]; }
+// For kernels that walk a head's row by themselves: Value d of the row that starts at `base`.
+alias Value = vec4f;
+const LANES = 4u;
+fn qkvAt(base: u32, d: u32) -> Value { return qkv[(base >> 2u) + d]; }
+fn dOutAt(base: u32, d: u32) -> Value { return dOut[(base >> 2u) + d]; }
+fn storeAt(base: u32, d: u32, value: Value) { result[(base >> 2u) + d] = value; }
+fn total(x: Value) -> f32 { return x.x + x.y + x.z + x.w; }

@@ -4,7 +4,8 @@
 // c1 = (1 - 1/v)^-1/2, S[j] = sum_u W[j,u]. Exact, up to rounding.
 // One thread owns one Value of channels (f32, or four as vec4f; width and strides count Values) of up to ROWS windows and
 // makes the column sums S once for all of them. Tokens are read before any weight and every load is unconditional, so that
-// many are under way at once. Value and ROWS are put in front of this text; #for is written out (src/gpu/unroll.ts).
+// many are under way at once, TOGETHER of a column's. Value, ROWS and TOGETHER are put in front of this text; #for is written
+// out (src/gpu/unroll.ts).
 // Overrides, because a division by a number known to the compiler costs a tenth of the other.
 override PER_SENTENCE: u32; // windows of a sentence that one row of the grid walks over: all, or 1 where each has its filter
 override WHITENED = false;
@@ -48,11 +49,11 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
 #end
     var columnSum = Value();
     if (WHITENED) {
-      for (var u0 = 0u; u0 < p.v; u0 += 8u) {
-#for i < 8
+      for (var u0 = 0u; u0 < p.v; u0 += TOGETHER) {
+#for i < TOGETHER
         let part{i} = weight[wj + min(u0 + {i}u, p.v - 1u) * p.width];
 #end
-#for i < 8
+#for i < TOGETHER
         if (u0 + {i}u < p.v) { columnSum += part{i}; }
 #end
       }

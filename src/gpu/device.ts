@@ -53,6 +53,8 @@ export interface OpenGpuOptions {
   backend?: string;
   /** What to install or do where there is no adapter; the end of the error message. */
   remedy?: string;
+  /** Processor time used by the process so far, in milliseconds, where the driver runs in this process and the platform tells. */
+  processorMs?: () => number;
   /** Runs once at the end of `release()`: the platform drops what it kept alive. */
   onRelease?: () => void;
 }
@@ -65,6 +67,8 @@ export interface GpuSession {
   readonly features: ReadonlySet<string>;
   /** Lanes of a subgroup, where WGSL can use subgroups and all have one size; else 0. */
   readonly subgroupSize: number;
+  /** Processor time of the process that holds the driver, all threads, in milliseconds; undefined where nothing tells it. */
+  readonly processorMs?: () => number;
   /** Resolves when the device is gone, with the reason; `released` true after `release()`. */
   readonly lost: Promise<{ message: string; released: boolean }>;
   /** @throws GpuError for an error reported since the last call that nobody awaited; DeviceLostError once the device is gone. */
@@ -127,7 +131,7 @@ export async function openGpu(gpu: GPU, options: OpenGpuOptions = {}): Promise<G
   } catch (error) {
     throw new AdapterError(`${info.name}: no device could be opened (${oneLine(error)}); ${remedy}`, { cause: error });
   }
-  return makeSession(device, info, await fixedSubgroupSize(adapter, device), options.onRelease);
+  return makeSession(device, info, await fixedSubgroupSize(adapter, device), options);
 }
 
 async function requestAdapter(gpu: GPU, powerPreference: GPUPowerPreference, remedy: string): Promise<GPUAdapter> {
@@ -156,7 +160,7 @@ function makeSession(
   device: GPUDevice,
   info: AdapterSummary,
   subgroupSize: number,
-  onRelease?: () => void,
+  { processorMs, onRelease }: OpenGpuOptions,
 ): GpuSession {
   let latched: GpuError | undefined;
   let lostBy: string | undefined;
@@ -188,6 +192,7 @@ function makeSession(
     limits: device.limits as GpuLimits,
     features: new Set(device.features),
     subgroupSize,
+    processorMs,
     lost,
     check() {
       if (lostBy !== undefined || releasing) throw lostError();

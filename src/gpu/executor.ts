@@ -3,7 +3,7 @@ import type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
 import { type Call, elementsPerReplica, type Program, spanElements, type Tensor } from '../plan/types.js';
 import type { GpuSession } from './device.js';
 import type { AdapterTraits, Dispatch, Lowering } from './dispatch.js';
-import { type Compiled, PipelineCache } from './pipelines.js';
+import { type Compiled, clockOf, PipelineCache } from './pipelines.js';
 import { readBuffer } from './scope.js';
 
 /** Runs programs on a WebGPU device: buffers, pipelines and bind groups are built once, then only dispatches are queued. */
@@ -36,7 +36,8 @@ export class GpuExecutor implements Executor {
     this.#pipelines = pipelines;
   }
 
-  async load(program: Program): Promise<GpuProgram> {
+  /** oneByOne: pipelines are created one after another, not side by side, so that compileTimes() tells what each took. */
+  async load(program: Program, { oneByOne = false } = {}): Promise<GpuProgram> {
     this.gpu.check();
     const scratchSizes = new Map<string, number>();
     const lowered = new Map<string, { call: Call; dispatch: Dispatch }[]>();
@@ -68,7 +69,7 @@ export class GpuExecutor implements Executor {
           `${this.description}: the program needs ${Math.ceil(loaded.memoryBytes / 2 ** 20)} MiB on the device, more than is free there; ` +
             'use fewer replicas, a smaller batch, width or evaluation.size',
         );
-      for (const [name, dispatches] of lowered) await loaded.addPlan(name, dispatches, this.#pipelines);
+      for (const [name, dispatches] of lowered) await loaded.addPlan(name, dispatches, this.#pipelines, oneByOne);
     } catch (error) {
       loaded.destroy();
       throw error;
@@ -78,11 +79,23 @@ export class GpuExecutor implements Executor {
 }
 
 interface Prepared {
-  label: string; // operation, shader and the call's label
+  label: string; // shader and the call's label
+  shader: string;
   compiled: Compiled;
   pipeline: GPUComputePipeline;
   group: GPUBindGroup;
   workgroups: readonly [number, number, number];
+}
+
+/** What one pipeline took to compile. */
+export interface CompileTime {
+  shader: string; // name of the .wgsl file
+  ms: number;
+}
+
+/** The pipeline that took longest. */
+export function slowest(times: readonly CompileTime[]): CompileTime {
+  return times.reduce((worst, time) => (time.ms > worst.ms ? time : worst));
 }
 
 export class GpuProgram implements LoadedProgram {
@@ -114,7 +127,12 @@ export class GpuProgram implements LoadedProgram {
     this.#buffers.set('none', this.#device.createBuffer({ label: 'none', size: 256, usage: GPUBufferUsage_STORAGE }));
   }
 
-  async addPlan(name: string, list: { call: Call; dispatch: Dispatch }[], cache: PipelineCache): Promise<void> {
+  async addPlan(
+    name: string,
+    list: { call: Call; dispatch: Dispatch }[],
+    cache: PipelineCache,
+    oneByOne: boolean,
+  ): Promise<void> {
     const slots = list.map(({ dispatch }) => Math.ceil((dispatch.uniforms.length * 4) / 256) * 256 || 256);
     const words = new DataView(new ArrayBuffer(slots.reduce((a, b) => a + b, 0) || 256));
     const uniforms = this.#device.createBuffer({
@@ -123,6 +141,7 @@ export class GpuProgram implements LoadedProgram {
       usage: GPUBufferUsage_UNIFORM | GPUBufferUsage_COPY_DST,
     });
     this.#uniforms.push(uniforms);
+    if (oneByOne) for (const { dispatch } of list) await cache.get(dispatch);
     const compiled = await Promise.all(list.map(({ dispatch }) => cache.get(dispatch))); // side by side
     let at = 0;
     const prepared: Prepared[] = [];
@@ -141,7 +160,7 @@ export class GpuProgram implements LoadedProgram {
         entries: [{ binding: 0, resource: { buffer: uniforms, offset: at, size } }, ...entries],
       });
       const label = `${dispatch.shader} ${call.label}`;
-      prepared.push({ label, compiled: compiled[index], pipeline, group, workgroups });
+      prepared.push({ label, shader: dispatch.shader, compiled: compiled[index], pipeline, group, workgroups });
       at += slots[index];
     }
     this.#device.queue.writeBuffer(uniforms, 0, words.buffer);
@@ -237,25 +256,27 @@ export class GpuProgram implements LoadedProgram {
   }
 
   /**
-   * Milliseconds that each dispatch's pipeline took to compile: its creation, and what its first run took longer than the
-   * second, since some drivers (lavapipe) translate a shader when it first runs. Runs the plan's dispatches one by one.
+   * Milliseconds that each dispatch's pipeline took to compile, by clockOf(): its creation, and what its first run took
+   * longer than the second, since some drivers (lavapipe) translate a shader when it first runs. Runs the plan's dispatches
+   * one by one. For a program that was loaded with oneByOne; what the driver's own cache on disk holds takes no time.
    */
-  async compileTimes(name: string): Promise<{ label: string; ms: number }[]> {
+  async compileTimes(name: string): Promise<CompileTime[]> {
+    const { now } = clockOf(this.executor.gpu);
     const once = async (prepared: Prepared) => {
-      const start = performance.now();
+      const start = now();
       const encoder = this.#device.createCommandEncoder();
       passOf(encoder, prepared);
       this.#device.queue.submit([encoder.finish()]);
       await this.executor.gpu.drain();
-      return performance.now() - start;
+      return now() - start;
     };
-    const times: { label: string; ms: number }[] = [];
+    const times: CompileTime[] = [];
     for (const prepared of this.#plans.get(name) ?? []) {
-      const { compiled, label } = prepared;
+      const { compiled, shader } = prepared;
       const first = await once(prepared);
       const second = await once(prepared);
       compiled.compileMs ??= compiled.createMs + Math.max(0, first - second);
-      times.push({ label, ms: compiled.compileMs });
+      times.push({ shader, ms: compiled.compileMs });
     }
     return times;
   }

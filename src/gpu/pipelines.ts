@@ -5,11 +5,17 @@ import { compileShader, scoped } from './scope.js';
 export interface Compiled {
   pipeline: GPUComputePipeline;
   layout: GPUBindGroupLayout;
-  createMs: number; // wall time of its creation; others may have been created beside it
+  createMs: number; // what clockOf() says of its creation; others may have been created beside it
   compileMs?: number; // with what its first dispatch took longer than the next, once GpuProgram.compileTimes() measured it
 }
 
 const COMPUTE = 4; // GPUShaderStage.COMPUTE
+
+/** What compilation is timed with: processor time of the process where that is known, which other programs do not prolong. */
+export function clockOf(session: GpuSession): { name: 'processor' | 'wall'; now: () => number } {
+  const { processorMs } = session;
+  return processorMs ? { name: 'processor', now: processorMs } : { name: 'wall', now: () => performance.now() };
+}
 
 const caches = new WeakMap<GpuSession, PipelineCache>();
 
@@ -45,6 +51,8 @@ export class PipelineCache {
 
   async #compile(dispatch: Dispatch): Promise<Compiled> {
     const { device } = this.session;
+    const clock = clockOf(this.session);
+    const start = clock.now();
     const module = await this.#module(dispatch);
     const layout = await scoped(this.session, `bindings of ${dispatch.shader}`, () =>
       device.createBindGroupLayout({
@@ -59,7 +67,6 @@ export class PipelineCache {
         ],
       }),
     );
-    const start = performance.now();
     const pipeline = await scoped(this.session, `shader ${dispatch.shader}`, () =>
       device.createComputePipelineAsync({
         label: dispatch.shader,
@@ -67,7 +74,7 @@ export class PipelineCache {
         compute: { module, entryPoint: 'main', constants: dispatch.constants },
       }),
     );
-    return { pipeline, layout, createMs: performance.now() - start };
+    return { pipeline, layout, createMs: clock.now() - start };
   }
 
   #module(dispatch: Dispatch): Promise<GPUShaderModule> {

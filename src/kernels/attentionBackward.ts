@@ -116,16 +116,14 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   };
   if (attentionVariant('attentionBackward', traits) === 'rows') {
     const delta = deltaDispatch(call, s, strides, scratch);
-    return [
-      delta.dispatch,
-      {
-        shader: 'attentionBackward_rows',
-        source: source(rowsSource),
-        uniforms: attentionUniforms(replicas, s, strides, s.heads, 1),
-        bindings: [read(qkv), read(dOut), write(dQkv), read(logsumexp), read(delta.tensor)],
-        workgroups: linearGrid(Math.ceil((replicas * s.batch * s.heads * s.tokens) / 64)),
-      },
-    ];
+    const half = (keys: boolean): Dispatch => ({
+      shader: 'attentionBackward_rows',
+      source: `const KEYS = ${keys};\n${source(rowsSource)}`,
+      uniforms: attentionUniforms(replicas, s, strides, s.heads, 1),
+      bindings: [read(qkv), read(dOut), write(dQkv), read(logsumexp), read(delta.tensor)],
+      workgroups: linearGrid(Math.ceil((replicas * s.batch * s.heads * s.tokens) / 64)),
+    });
+    return [delta.dispatch, half(false), half(true)];
   }
   const probabilities = (t: AttentionTile) => (t.tr * t.tk) / 4;
   const vp = (t: AttentionTile) => Math.max(t.tk * t.dc, probabilities(t));

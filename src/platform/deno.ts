@@ -1,7 +1,7 @@
 /** WebGPU in Deno (wgpu): the machine's own Vulkan driver, or the software driver that npm carries. */
 import { AdapterError } from '../core/errors.js';
 import { type GpuSession, oneLine, openGpu } from '../gpu/device.js';
-import { installedDrivers, lavapipeManifest, softwareDriver } from './driver.js';
+import { installedDrivers, lavapipeManifest, processorMs, softwareDriver } from './driver.js';
 import { openRunFolder } from './nodeFolder.js';
 import type { OpenPlatformGpuOptions, Platform } from './platform.js';
 import { loadTuned } from './tuned.js';
@@ -69,7 +69,7 @@ const remedy =
 async function open(options: OpenPlatformGpuOptions, wanted: string): Promise<GpuSession> {
   const gpu = (navigator as Navigator & { gpu?: GPU }).gpu;
   if (!gpu) throw new AdapterError(`This Deno has no WebGPU: use Deno 2.9 or newer; ${remedy}`);
-  const session = await openGpu(gpu, { remedy, runtime, backend: 'vulkan', ...options });
+  const session = await openGpu(gpu, { remedy, runtime, backend: 'vulkan', processorMs, ...options });
   const { info } = session;
   const named = ['lavapipe', 'swiftshader'].includes(wanted)
     ? info.name.toLowerCase() === wanted

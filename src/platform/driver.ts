@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import process from 'node:process';
 import { brotliDecompressSync } from 'node:zlib';
 import { AdapterError } from '../core/errors.js';
 import { type Environment, unpackOnce, untar } from './cache.js';
@@ -15,6 +16,12 @@ export interface SoftwareDriver {
   manifest: string; // what VK_DRIVER_FILES points to
   loader: string; // libvulkan.so.1, for systems that have none
   version: string; // of the package it comes from
+}
+
+/** Processor time of this process in milliseconds, all threads: the driver's are among them. */
+export function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 /** Manifests of the Vulkan drivers the system's loader would find, in its order. */

@@ -3,7 +3,7 @@ import { availableParallelism, constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { AdapterError, InputError } from '../core/errors.js';
 import { type GpuSession, oneLine, openGpu } from '../gpu/device.js';
-import { installedDrivers, lavapipeManifest, type SoftwareDriver, softwareDriver } from './driver.js';
+import { installedDrivers, lavapipeManifest, processorMs, type SoftwareDriver, softwareDriver } from './driver.js';
 import { openRunFolder } from './nodeFolder.js';
 import { withEnvironment } from './nodeLock.js';
 import { spawnNodeThread } from './nodeThread.js';
@@ -86,6 +86,7 @@ async function open(options: OpenNodeGpuOptions, flags: string[], key?: string):
       remedy: remedy(),
       runtime,
       backend: dawnBackend(options.dawnFlags),
+      processorMs,
       ...options,
       onRelease: () => {
         options.onRelease?.();

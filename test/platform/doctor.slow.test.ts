@@ -15,6 +15,8 @@ for (const adapter of softwareDrivers)
     assert.is(report.adapter.software, true);
     assert.is(report.ok, true);
     assert.ok(report.kernels.length > 0 && report.kernels.every((k) => k.ok && k.cases > 0 && k.worst <= 1));
+    assert.is(report.compileClock, 'processor');
+    assert.ok(report.kernels.every((k) => k.compileMs >= 0 && /^[a-z]\w+$/i.test(k.compileShader)));
     assert.is(report.matmuls.length, 3);
     assert.ok(report.matmuls.every((m) => m.gflops > 0));
     assert.ok(report.dispatch.microseconds > 0);

@@ -1,7 +1,8 @@
 /** `rhm bench kernels`: every operation at the shapes that training meets, with its share of the adapter's own peak. */
 
 import type { Command } from 'commander';
-import { GpuProgram } from '../../gpu/executor.js';
+import { GpuExecutor, GpuProgram, slowest } from '../../gpu/executor.js';
+import { clockOf } from '../../gpu/pipelines.js';
 import { type BenchCase, benchCases } from '../../kernels/bench.js';
 import { kernelOf } from '../../kernels/index.js';
 import { ProgramBuilder } from '../../plan/builder.js';
@@ -19,7 +20,8 @@ export interface KernelTime {
   gbytes_per_s: number;
   share: number; // of the best arithmetic or memory rate seen in this run, whichever bounds the call
   encode_us?: number; // host time to encode and submit one call
-  compile_ms?: number; // of the slowest of its pipelines (GPU)
+  compile_ms?: number; // of the slowest of its pipelines, alone, by compile_clock; 0 from the driver's cache (GPU)
+  compile_shader?: string; // that pipeline's
   dispatches?: { label: string; us: number }[]; // with --profile
 }
 
@@ -53,10 +55,16 @@ export function addBenchKernels(program: Command, io: CommandContext): void {
       const peakFlops = Math.max(...times.map((t) => t.gflops));
       const peakBytes = Math.max(...times.map((t) => t.gbytes_per_s));
       for (const t of times) t.share = Math.max(t.gflops / peakFlops, t.gbytes_per_s / peakBytes);
+      const clock = executor instanceof GpuExecutor ? clockOf(executor.gpu).name : undefined;
       await io.result(
         command,
-        { executor: executor.description, peak: { gflops: peakFlops, gbytes_per_s: peakBytes }, times },
-        () => [executor.description, ...times.map(line)].join('\n'),
+        {
+          executor: executor.description,
+          compile_clock: clock,
+          peak: { gflops: peakFlops, gbytes_per_s: peakBytes },
+          times,
+        },
+        () => [executor.description + (clock ? `; compilation in ${clock} time` : ''), ...times.map(line)].join('\n'),
       );
     } finally {
       await release();
@@ -68,7 +76,7 @@ function line(t: KernelTime): string {
   return (
     `${t.op.padEnd(22)} ${t.shape.padEnd(34)} ${t.us.toFixed(1).padStart(10)} us ${t.gflops.toFixed(1).padStart(9)} GFLOP/s ` +
     `${t.gbytes_per_s.toFixed(1).padStart(8)} GB/s ${(100 * t.share).toFixed(0).padStart(4)}% ${t.best_us.toFixed(1).padStart(10)} us best ${(t.encode_us ?? 0).toFixed(1).padStart(6)} us encode` +
-    (t.compile_ms === undefined ? '' : ` ${t.compile_ms.toFixed(0).padStart(6)} ms compile`) +
+    (t.compile_ms === undefined ? '' : ` ${t.compile_ms.toFixed(0).padStart(6)} ms compile ${t.compile_shader}`) +
     (t.dispatches ?? []).map(({ label, us }) => `\n${us.toFixed(1).padStart(70)} us  ${label}`).join('')
   );
 }
@@ -82,7 +90,10 @@ export async function timeKernel(
   const builder = new ProgramBuilder(item.replicas ?? 1);
   const plan = builder.plan('bench');
   item.build(plan);
-  const loaded = await executor.load(builder.build());
+  const program = builder.build();
+  const loaded = await (executor instanceof GpuExecutor
+    ? executor.load(program, { oneByOne: true })
+    : executor.load(program));
   try {
     for (const call of plan.calls)
       for (const [slot, tensor] of Object.entries(call.inputs)) {
@@ -92,7 +103,7 @@ export async function timeKernel(
         for (let i = 0; i < per; i++) values[i] = make ? make(i) : ((i * 2654435761) % 2001) / 1000 - 1;
         if (tensor.role === 'persistent') loaded.write(tensor, values);
       }
-    const compile = loaded instanceof GpuProgram ? await loaded.compileTimes('bench') : undefined;
+    const compile = loaded instanceof GpuProgram ? slowest(await loaded.compileTimes('bench')) : undefined;
     await loaded.run('bench');
     await loaded.finish();
     let repeats = 1;
@@ -129,7 +140,7 @@ export async function timeKernel(
       gbytes_per_s: bytes / us / 1e3,
       share: 0,
       ...(profile && { dispatches: await loaded.profile?.('bench') }),
-      compile_ms: compile && Math.max(...compile.map(({ ms }) => ms)),
+      ...(compile && { compile_ms: compile.ms, compile_shader: compile.shader }),
       encode_us: loaded instanceof GpuProgram ? encodes.sort((a, b) => a - b)[count >> 1] : undefined,
     };
   } finally {
