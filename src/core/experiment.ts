@@ -64,8 +64,8 @@ const model = z.discriminatedUnion('kind', [
     width,
     scaling,
     bias,
-    depth: depth.min(1).optional(),
-    filter: count(1024).optional(),
+    depth: depth.min(1).optional().describe('layers; default L'),
+    filter: count(1024).optional().describe('filter size and stride; default s'),
   }),
   z.strictObject({
     kind: z.literal('fcn'),
@@ -101,7 +101,7 @@ const optimiser = z.discriminatedUnion('kind', [
   }),
   z.strictObject({
     kind: z.literal('adamw'),
-    rate: positive.default(1e-3),
+    rate: positive.default(1e-3).describe('learning rate'),
     beta1: z.number().min(0).max(0.9999).default(0.9),
     beta2: z.number().min(0).max(0.99999).default(0.999),
     epsilon: z.number().positive().max(1).default(1e-8),
@@ -157,8 +157,8 @@ const fields = {
   budget: budget.prefault({}),
   evaluation: evaluation.prefault({}),
   measures: z.array(z.string()).default([]).describe('measures of representation, by name'),
-  replicas: count(4096).default(1).describe('R, copies with seeds of their own, trained side by side'),
-  seed: seed.default(0),
+  replicas: count(4096).default(1).describe('R, replicas; copies with seeds of their own, trained side by side'),
+  seed: seed.default(0).describe('first seed; replica r has seed + r'),
 };
 
 export const experimentSchema = z.strictObject(fields);

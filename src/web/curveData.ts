@@ -22,6 +22,9 @@ export const modelNames: Readonly<Record<Experiment['model']['kind'], string>> =
   clm: 'Causal decoder',
 };
 
+/** The same beside the figure's axis. */
+const shortNames: typeof modelNames = { hcnn: 'CNN', hlcn: 'local', fcn: 'MLP', mla: 'transf.', clm: 'decoder' };
+
 /** looks: of each network, which of its seeds stands out. */
 export function curvesOf(
   sources: readonly CurveSource[],
@@ -31,6 +34,7 @@ export function curvesOf(
 ): CurvesData {
   const labels = labelsOf(sources.map((s) => s.experiment));
   const styles = looksFor(labels, theme);
+  const short = numbered(sources.map((s) => shortNames[s.experiment.model.kind]));
   const ranges = sources.map(({ experiment }) => {
     const { batch, accumulate } = experiment.budget;
     return [batch * accumulate, batch * accumulate * plannedSteps(experiment)] as const;
@@ -39,6 +43,7 @@ export function curvesOf(
   return {
     curves: sources.map(({ experiment, records }, i) => ({
       look: styles.get(labels[i])!,
+      short: short[i],
       family: families[experiment.model.kind],
       replicas: replicasOf(records, experiment.replicas),
       seed: experiment.seed,
@@ -58,7 +63,10 @@ export function chosenReplica(look: LookChoice | undefined, replicas: number): n
 
 /** Names that differ: two networks of one kind are numbered. */
 export function labelsOf(experiments: readonly Experiment[]): string[] {
-  const names = experiments.map((e) => modelNames[e.model.kind]);
+  return numbered(experiments.map((e) => modelNames[e.model.kind]));
+}
+
+function numbered(names: readonly string[]): string[] {
   return names.map((name, i) =>
     names.indexOf(name) === names.lastIndexOf(name)
       ? name

@@ -23,6 +23,7 @@ export interface FormOptions {
   value: Values;
   fields?: readonly string[]; // default: all that a control can show
   limits?: Readonly<Record<string, number>>; // upper bounds below those of the schema, by full path
+  words?: Readonly<Record<string, string>>; // what a choice is called, where its name in the schema says little
   change: (value: Values) => void;
 }
 
@@ -30,7 +31,7 @@ const root = experimentJsonSchema() as Schema;
 
 /** Controls for the fields of one object of the experiment. Refused input stays where it is, with the reason beside it. */
 export function schemaForm(options: FormOptions): HTMLElement {
-  const { path, value, limits = {} } = options;
+  const { path, value, limits = {}, words } = options;
   const schema = path ? root.properties![path] : root;
   const variants = schema.oneOf ?? schema.anyOf?.find((s) => s.oneOf)?.oneOf;
   const change = (name: string, entry: unknown) => options.change({ ...value, [name]: entry });
@@ -43,7 +44,7 @@ export function schemaForm(options: FormOptions): HTMLElement {
       labelled(
         path,
         `kind of ${path}`,
-        select(kinds, kind, (chosen) => options.change({ kind: chosen })),
+        select(kinds, kind, (chosen) => options.change({ kind: chosen }), words),
       ),
     );
     properties = variants[Math.max(0, kinds.indexOf(kind))].properties!;
@@ -97,11 +98,16 @@ function controlFor(
   return input;
 }
 
-function select(names: readonly string[], chosen: string, change: (name: string) => void): HTMLElement {
+function select(
+  names: readonly string[],
+  chosen: string,
+  change: (name: string) => void,
+  words: Readonly<Record<string, string>> = {},
+): HTMLElement {
   const element = h(
     'select',
     { onchange: () => change(element.value) },
-    ...names.map((name) => h('option', { value: name, selected: name === chosen }, name)),
+    ...names.map((name) => h('option', { value: name, selected: name === chosen }, words[name] ?? name)),
   );
   return element;
 }

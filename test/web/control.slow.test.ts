@@ -52,7 +52,7 @@ test('pause, step, learning rate, hidden tab, reload, restart', async () => {
   await page.keyboard.press('ArrowRight');
   await page.keyboard.press('ArrowRight');
   await page.locator('.network').first().locator('.notes', { hasText: 'changed by hand' }).waitFor();
-  assert.match((await page.locator('.network output').first().textContent())!, /^2 \(x 2\)/);
+  assert.match((await page.locator('.network output').first().textContent())!, /^2 \(× 2\)/);
   await page.click('#learning .primary');
   await waitForStates(page, /^training/);
 
@@ -82,7 +82,7 @@ test('pause, step, learning rate, hidden tab, reload, restart', async () => {
   );
   assert.match(
     (await page.locator('.network output').first().textContent())!,
-    /^2 \(x 2\)/,
+    /^2 \(× 2\)/,
     'the rate is that of the records',
   );
 

@@ -49,6 +49,13 @@ test('the example page: several elements, events, styles that stay on their side
   await page.evaluate(() => {
     document.adoptedStyleSheets = [];
   });
+  // Dark or light as the page is, not as the reader's system is.
+  await page.emulateMedia({ colorScheme: 'dark' });
+  const paper = () => page.locator('#small').evaluate((e) => getComputedStyle(e).backgroundColor);
+  assert.is(await paper(), 'rgb(20, 24, 29)');
+  await page.evaluate(() => document.querySelector('meta[name=color-scheme]')!.remove());
+  assert.is(await paper(), 'rgb(255, 255, 255)');
+  await page.emulateMedia({ colorScheme: 'light' });
   await page.locator('#small .tree [data-node="1,1"] circle').click();
   assert.match((await page.textContent('#heard'))!, /^small: rule at level 2, [1-4] tokens changed$/);
   // Attributes may change at any time; refused ones are told in the element and as an event.

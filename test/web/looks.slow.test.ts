@@ -32,6 +32,8 @@ for (const width of [390, 820, 1440])
       assert.equal(findings, []);
       assert.is(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, 'scrolls sideways');
       assert.equal(await overlaps(page), []);
+      const wide = await page.locator('.table-scroll:has(.steps)').evaluate((e) => e.scrollWidth - e.clientWidth);
+      assert.is(wide, 0, 'the staircase in numbers fits');
       await picture(page, `page-${width}-${dark ? 'dark' : 'light'}`);
       assert.equal(problems, []);
       await context.close();

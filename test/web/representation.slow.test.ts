@@ -68,7 +68,10 @@ test('the cloud is drawn while it trains, chosen by form, turned by keys and poi
   await waitForStates(page, /^done/);
   const card = page.locator('#representation .network').first();
   await card.locator('.hint', { hasText: 'Step 300: three directions hold' }).waitFor();
-  assert.match((await card.textContent())!, /% of the variance, \d+% of it lies within the colours; drawn by WebGPU\./);
+  assert.match(
+    (await card.textContent())!,
+    /% of the variance; \d+% of all variance is within a colour; drawn by WebGPU\./,
+  );
 
   // Standing still, nothing but a turn by hand changes the picture.
   await card.getByRole('checkbox', { name: 'turn' }).uncheck();

@@ -92,7 +92,7 @@ async function begin(executor: 'webgpu' | 'wasm') {
   await waitForStates(page, /^training/);
   await page.locator('#representation').scrollIntoViewIfNeeded();
   await page
-    .locator('#representation .hint', { hasText: /lies within the colours/ })
+    .locator('#representation .hint', { hasText: /is within a colour/ })
     .nth(1)
     .waitFor({ timeout: 120_000 });
   return { executor, context, page, problems, seen: [] as Memory[] };

@@ -308,8 +308,8 @@ export class Viewer {
 
   #camera(): Camera {
     const { yaw, pitch, zoom, background, width, height, only } = this.look;
-    // Far points come into the picture, up to a limit: one that lies far out must not make a dot of all others.
-    const distance = (3.6 * Math.min(1.5, Math.max(1, this.#reach / INSIDE))) / zoom;
+    // The cloud fills the picture. One point that lies far out must not make a dot of all others, nor few points fill it.
+    const distance = (3.6 * Math.min(1.5, Math.max(0.65, this.#reach / INSIDE))) / zoom;
     return { yaw: yaw + this.#turned, pitch, distance, background, width, height, only, chosen: this.#chosen };
   }
 

@@ -1,7 +1,7 @@
 /** What the custom elements share: a shadow root with the figures' styles, and refused input shown in its place. */
 import { RhmError } from '../../core/errors.js';
 import { h } from '../dom.js';
-import { adopt, figureCss, themeCss } from '../figures/style.js';
+import { adopt, figureCss, followingThemeCss } from '../figures/style.js';
 
 const hostCss = `
 :host{display:block;padding:.9rem 1rem;border:1px solid var(--rhm-line);border-radius:12px;background:var(--rhm-paper);color:var(--rhm-ink);
@@ -20,7 +20,7 @@ export abstract class RhmElement extends HTMLElement {
   constructor() {
     super();
     this.root = this.attachShadow({ mode: 'open' });
-    adopt(this.root, themeCss(':host') + hostCss + figureCss);
+    adopt(this.root, followingThemeCss(':host') + hostCss + figureCss);
     this.root.append(this.#problem);
   }
 

@@ -142,11 +142,13 @@ export class RhmLearningCurve extends RhmElement {
     const race = this.#race;
     if (!race) return;
     this.#panel.show(curvesOf(race.trainees, race.theory, pageTheme, this.#looks));
-    this.#button.textContent = race.running
-      ? 'Pause'
-      : race.trainees.some((t) => t.records.length)
-        ? 'Continue'
-        : 'Train';
+    this.#button.textContent = race.finished
+      ? 'Done'
+      : race.running
+        ? 'Pause'
+        : race.trainees.some((t) => t.records.length)
+          ? 'Continue'
+          : 'Train';
     this.#button.disabled = race.finished;
     this.#restart.disabled = !race.trainees.some((t) => t.records.length);
     const labels = labelsOf(race.experiments);

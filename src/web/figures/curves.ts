@@ -14,6 +14,7 @@ export interface CurvePoint {
 
 export interface LiveCurve {
   look: Look;
+  short: string; // name where there is little room
   family?: Family; // whose law it follows
   replicas: CurvePoint[][];
   seed: number; // of the first replica; each next one has the next
@@ -51,8 +52,8 @@ export const usualPrefactor = 100;
 
 /** Draws the whole figure; it holds its colours and fonts itself, so that it is also the file to download. */
 export function drawCurves(data: CurvesData, { width, height, theme }: Frame): { figure: SVGSVGElement; axes: Axes } {
-  const families = data.P ? familiesOf(data.curves) : [];
-  const margin = { left: 46, right: width < 480 ? 38 : 46, top: 12 + ROW * families.length, bottom: 40 };
+  const lawful = data.P ? data.curves.filter((curve) => curve.family) : [];
+  const margin = { left: 46, right: width < 480 ? 38 : 46, top: 12 + ROW * lawful.length, bottom: 40 };
   const [low, high] = data.samples;
   const losses = data.curves.flatMap((c) => c.replicas.flatMap((r) => r.map((p) => p.loss))).filter((y) => y > 0);
   const lossLow = 0.86 * Math.min(...(data.H.length ? [data.H[data.H.length - 1]] : [0.1]), ...losses);
@@ -69,8 +70,8 @@ export function drawCurves(data: CurvesData, { width, height, theme }: Frame): {
   });
   figure.append(grid(axes, theme, [low, high], [lossLow, lossHigh], height));
   figure.append(staircase(data.H, axes, theme));
-  families.forEach(({ family, curve }, row) => {
-    figure.append(marks(data, family, curve, axes, theme, 10 + ROW * row, width));
+  lawful.forEach((curve, row) => {
+    figure.append(marks(data, curve, axes, theme, 10 + ROW * row, width));
   });
   for (const curve of data.curves) figure.append(lines(curve, axes));
   return { figure, axes };
@@ -79,6 +80,15 @@ export function drawCurves(data: CurvesData, { width, height, theme }: Frame): {
 /** What of a network stands out, and is read off: the chosen seed, or the mean over all. */
 export const shownCurve = ({ replicas, chosen }: LiveCurve): CurvePoint[] =>
   chosen === undefined ? meanCurve(replicas) : [...(replicas[chosen] ?? [])];
+
+/** The last loss that is a number; diverged: there are later ones that are none. */
+export function lastOf(curve: LiveCurve): Partial<CurvePoint> & { diverged: boolean } {
+  const points = shownCurve(curve);
+  const numbers = finite(points);
+  return { ...numbers.at(-1), diverged: numbers.length < points.length };
+}
+
+export const finite = (points: readonly CurvePoint[]) => points.filter((p) => Number.isFinite(p.loss));
 
 /** The network's name, and which of its seeds is meant where it has several. */
 export function shownName({ look, replicas, seed, chosen }: LiveCurve): string {
@@ -122,18 +132,12 @@ export function meanCurve(replicas: readonly (readonly CurvePoint[])[]): CurvePo
 export function prefactor(curve: LiveCurve, H: readonly number[], P: readonly number[]): number | undefined {
   if (H.length < 2 || !Number.isFinite(P[0])) return undefined;
   const threshold = stepThreshold(H, 1);
-  const points = shownCurve(curve);
+  const points = finite(shownCurve(curve));
   const at = points.findIndex((p) => p.loss <= threshold);
   if (at < 1) return undefined;
   const [a, b] = [points[at - 1], points[at]];
   const part = (a.loss - threshold) / (a.loss - b.loss);
   return (a.samples * (b.samples / a.samples) ** part) / P[0];
-}
-
-function familiesOf(curves: readonly LiveCurve[]): { family: Family; curve: LiveCurve }[] {
-  const found = new Map<Family, LiveCurve>();
-  for (const curve of curves) if (curve.family && !found.has(curve.family)) found.set(curve.family, curve);
-  return [...found].map(([family, curve]) => ({ family, curve }));
 }
 
 type Range = readonly [number, number];
@@ -217,26 +221,14 @@ export function spread(wanted: readonly number[], gap: number, bottom: number): 
   return placed;
 }
 
-function marks(
-  data: CurvesData,
-  family: Family,
-  curve: LiveCurve,
-  axes: Axes,
-  theme: Theme,
-  y: number,
-  width: number,
-): SVGGElement {
+function marks(data: CurvesData, curve: LiveCurve, axes: Axes, theme: Theme, y: number, width: number): SVGGElement {
   const group = svg('g', { fill: curve.look.color, stroke: curve.look.color });
-  const P = data.P![family];
+  const P = data.P![curve.family!];
   const measured = prefactor(curve, data.H, P);
   const factor = measured ?? usualPrefactor;
   group.append(
     svg('line', { x1: axes.left, x2: axes.right, y1: y + 5, y2: y + 5, 'stroke-opacity': 0.25 }),
-    svg(
-      'text',
-      { x: axes.left - 7, y: y + 5, 'text-anchor': 'end', stroke: 'none', 'font-size': 10 },
-      family === 'cnn' ? 'CNN' : 'transf.',
-    ),
+    svg('text', { x: axes.left - 7, y: y + 5, 'text-anchor': 'end', stroke: 'none', 'font-size': 10 }, curve.short),
   );
   P.forEach((complexity, i) => {
     const at = axes.x(factor * complexity);
@@ -279,7 +271,7 @@ function lines(curve: LiveCurve, axes: Axes): SVGGElement {
       if (replica !== chosen) group.append(line(points, { 'stroke-width': 1.2, 'stroke-opacity': 0.4 }));
   const shown = shownCurve(curve);
   group.append(line(shown, { 'stroke-width': 2.4 }));
-  const last = shown.findLast((p) => Number.isFinite(p.loss));
+  const last = finite(shown).at(-1);
   if (last)
     group.append(
       svg('circle', { cx: axes.x(last.samples), cy: axes.y(last.loss), r: 3.6, fill: look.color, stroke: 'none' }),
@@ -288,8 +280,7 @@ function lines(curve: LiveCurve, axes: Axes): SVGGElement {
 }
 
 function pathOf(points: readonly CurvePoint[], axes: Axes): string {
-  return points
-    .filter((p) => Number.isFinite(p.loss))
+  return finite(points)
     .map((p, i) => `${i ? 'L' : 'M'}${axes.x(p.samples).toFixed(1)},${axes.y(p.loss).toFixed(1)}`)
     .join('');
 }

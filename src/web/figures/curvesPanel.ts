@@ -3,7 +3,7 @@
 import { pageTheme, type Theme } from '../../analysis/figures/theme.js';
 import { showNumber } from '../../analysis/format.js';
 import { h, svg, throttle } from '../dom.js';
-import { type Axes, type CurvesData, drawCurves, meanCurve, shownCurve, shownName } from './curves.js';
+import { type Axes, type CurvesData, drawCurves, finite, lastOf, meanCurve, shownCurve, shownName } from './curves.js';
 import { NumbersTable, plainTable } from './numbers.js';
 
 const REDRAWS = 5; // a second
@@ -60,7 +60,7 @@ export class CurvesPanel {
     this.#legend.replaceChildren(
       ...this.#data.curves.map((curve) => {
         const { look } = curve;
-        const last = shownCurve(curve).at(-1);
+        const { loss, diverged } = lastOf(curve);
         const sample = svg('svg', { width: 26, height: 8, 'aria-hidden': 'true' });
         sample.append(
           svg('line', {
@@ -78,7 +78,7 @@ export class CurvesPanel {
           {},
           sample,
           shownName(curve),
-          h('span', { class: 'value' }, last ? `${last.loss.toFixed(3)} nats` : ''),
+          h('span', { class: 'value' }, diverged ? 'diverged' : loss !== undefined ? `${loss.toFixed(3)} nats` : ''),
         );
       }),
     );
@@ -116,9 +116,9 @@ export class CurvesPanel {
   #describe(): string {
     const { curves, H } = this.#data!;
     const parts = curves.map((curve) => {
-      const last = shownCurve(curve).at(-1);
-      return last
-        ? `${shownName(curve)}: test loss ${last.loss.toFixed(3)} nats after ${showNumber(last.samples)} sentences`
+      const { loss, samples = 0, diverged } = lastOf(curve);
+      return loss !== undefined
+        ? `${shownName(curve)}: test loss ${loss.toFixed(3)} nats after ${showNumber(samples)} sentences${diverged ? ', then diverged' : ''}`
         : `${shownName(curve)}: not started`;
     });
     const plateaus = H.length ? `; exact plateaus ${H.map((x) => x.toFixed(3)).join(', ')}` : '';
@@ -158,7 +158,7 @@ export class CurvesPanel {
       svg('line', { x1: x, x2: x, y1: axes.top, y2: axes.bottom, stroke: pageTheme.ink, 'stroke-opacity': 0.5 }),
     );
     const values = this.#data.curves.flatMap((curve) => {
-      const shown = shownCurve(curve);
+      const shown = finite(shownCurve(curve));
       const near = shown.reduce<(typeof shown)[number] | undefined>(
         (best, p) =>
           !best || Math.abs(Math.log(p.samples / this.#cursor!)) < Math.abs(Math.log(best.samples / this.#cursor!))

@@ -79,8 +79,12 @@ export class GrammarFigure {
           choice('rule', 'rule (a synonym)'),
           choice('symbol', 'symbol (noise)'),
         ),
-        h('button', { type: 'button', onclick: () => this.#next() }, 'New sentence'),
-        this.#back,
+        h(
+          'div',
+          { class: 'together' },
+          h('button', { type: 'button', onclick: () => this.#next() }, 'New sentence'),
+          this.#back,
+        ),
       ),
       this.#tree,
       this.#status,
@@ -117,6 +121,8 @@ export class GrammarFigure {
     const d = sentenceLength(this.#rules!);
     this.#status.textContent = `Sentence ${sentence}: ${d} tokens, read along the bottom row. The last one is what the networks predict.`;
     this.#render();
+    // Where not all of it fits, the root is seen first.
+    this.#tree.scrollLeft = (this.#tree.scrollWidth - this.#tree.clientWidth) / 2;
     this.events.sentence?.(sentence, this.#original.symbols.slice(-d));
   }
 
@@ -174,7 +180,7 @@ export class GrammarFigure {
       },
       this.#width,
     );
-    this.#tree.replaceChildren(tree.element);
+    this.#tree.replaceChildren(tree.levels, tree.element);
     if (keepFocus) tree.focus(this.#focused);
     this.#rulesBox.replaceChildren(drawRules(rules, usedRules(rules, shown)));
     this.#numbers.refresh(JSON.stringify([rules.s, rules.L, this.#sentence, shown]));

@@ -2,12 +2,12 @@
 import { showNumber } from '../../analysis/format.js';
 import { crossing, stepThreshold } from '../../analysis/staircase.js';
 import { h } from '../dom.js';
-import { type CurvesData, prefactor, shownCurve, shownName } from './curves.js';
+import { type CurvesData, finite, prefactor, shownCurve, shownName } from './curves.js';
 
 export function stepsTable({ curves, H, P }: CurvesData, s: number): HTMLElement {
   if (!H.length || !P) return h('p', { class: 'status' }, 'Computing the exact staircase ...');
   const columns = curves.map((curve) => {
-    const points = shownCurve(curve).map((p) => ({ ...p, accuracy: Number.NaN }));
+    const points = finite(shownCurve(curve)).map((p) => ({ ...p, accuracy: Number.NaN }));
     const law = curve.family && P[curve.family];
     const factor = law && prefactor(curve, H, law);
     return { curve, points, law, factor };
@@ -26,8 +26,8 @@ export function stepsTable({ curves, H, P }: CurvesData, s: number): HTMLElement
       'tr',
       {},
       h('th', { scope: 'row' }, String(ell)),
-      h('td', {}, String(s ** ell - 1)),
-      h('td', {}, `${H[ell - 1].toFixed(3)} → ${plateau.toFixed(3)}`),
+      h('td', { class: 'context' }, String(s ** ell - 1)),
+      h('td', { class: 'losses' }, `${H[ell - 1].toFixed(3)} → ${plateau.toFixed(3)}`),
       ...cells,
     );
   });
@@ -35,7 +35,7 @@ export function stepsTable({ curves, H, P }: CurvesData, s: number): HTMLElement
   return h(
     'table',
     { class: 'steps' },
-    h('caption', {}, 'Sentences at which each step is half done'),
+    h('caption', {}, 'Sentences at which each step is half done; theory’s common factor is that of the first step'),
     h(
       'thead',
       {},
@@ -43,7 +43,7 @@ export function stepsTable({ curves, H, P }: CurvesData, s: number): HTMLElement
         'tr',
         {},
         head('level ℓ', { rowspan: 2 }),
-        head('tokens of context', { rowspan: 2 }),
+        head('tokens of context', { rowspan: 2, class: 'context' }),
         head('loss, nats', { rowspan: 2 }),
         ...columns.map(({ curve }) => h('th', { scope: 'colgroup', colspan: 2 }, shownName(curve))),
       ),

@@ -1,13 +1,37 @@
 /** Styles of the figures: adopted by the page and by the custom elements' shadow roots, so neither leaks into the other. */
 import { themes } from '../../analysis/figures/theme.js';
 
-const properties = (t: (typeof themes)['light']) =>
-  `--rhm-paper:${t.paper};--rhm-ink:${t.ink};--rhm-muted:${t.muted};${t.palette.map((c, i) => `--rhm-c${i}:${c}`).join(';')}`;
+/** Custom properties by name. */
+const properties = (
+  t: (typeof themes)['light'],
+  accent: string,
+  line: string,
+  soft: string,
+): Record<string, string> => ({
+  paper: t.paper,
+  ink: t.ink,
+  muted: t.muted,
+  ...Object.fromEntries(t.palette.map((c, i) => [`c${i}`, c])),
+  accent,
+  line,
+  soft,
+});
+const light = properties(themes.light, '#0b63a5', '#d7dce2', '#f4f6f8');
+const dark = properties(themes.dark, '#7cc4f5', '#343c46', '#1c2229');
+const rule = (root: string, values: (name: string) => string) =>
+  `${root}{${Object.keys(light)
+    .map((name) => `--rhm-${name}:${values(name)}`)
+    .join(';')}}`;
 
 /** Custom properties on `root` (a selector): light, or dark where the reader's system is. */
 export const themeCss = (root: string) =>
-  `${root}{color-scheme:light dark;${properties(themes.light)};--rhm-accent:#0b63a5;--rhm-line:#d7dce2;--rhm-soft:#f4f6f8}` +
-  `@media(prefers-color-scheme:dark){${root}{${properties(themes.dark)};--rhm-accent:#7cc4f5;--rhm-line:#343c46;--rhm-soft:#1c2229}}`;
+  `${root}{color-scheme:light dark}${rule(root, (name) => light[name])}` +
+  `@media(prefers-color-scheme:dark){${rule(root, (name) => dark[name])}}`;
+
+/** The same on `root`, as the page around it is: dark where its `color-scheme` says so, light where it says nothing. */
+export const followingThemeCss = (root: string) =>
+  `${rule(root, (name) => light[name])}` +
+  `@supports(color:light-dark(#000,#fff)){${rule(root, (name) => `light-dark(${light[name]},${dark[name]})`)}}`;
 
 export const figureCss = `
 [hidden]{display:none!important}
@@ -17,14 +41,16 @@ button:hover:not(:disabled){border-color:var(--rhm-muted)}
 button:disabled{opacity:.45;cursor:default}
 button.primary{background:var(--rhm-accent);border-color:var(--rhm-accent);color:var(--rhm-paper);font-weight:600}
 :focus-visible{outline:2.5px solid var(--rhm-accent);outline-offset:2px}
+.toolbar .together{display:flex;gap:.6em .8em}
 .toolbar{display:flex;flex-wrap:wrap;gap:.6em .8em;align-items:center;margin:0 0 .9em}
 .choices{border:0;padding:0;margin:0;display:flex;flex-wrap:wrap;gap:.3em 1em;align-items:center;font-size:.93em}
 .choices legend{float:left;margin-right:.3em;color:var(--rhm-muted);padding:0}
 .choice{display:inline-flex;gap:.35em;align-items:center;cursor:pointer}
-.tree-scroll{overflow-x:auto;padding:2px 0 4px}
-.tree{display:block;margin:0 auto;font-family:inherit}
+.tree-scroll{overflow-x:auto;padding:2px 0 4px;display:flex}
+.tree-levels{flex:none;position:sticky;left:0;z-index:1;margin-left:auto;background:linear-gradient(90deg,var(--rhm-paper) 85%,transparent)}
+.tree{flex:none;display:block;margin-right:auto;font-family:inherit}
 .tree .edges line{stroke:var(--rhm-muted);stroke-width:1.2}
-.tree .level{font-size:10.5px;fill:var(--rhm-muted)}
+.tree-levels text{font-size:10.5px;fill:var(--rhm-muted)}
 .tree .node{cursor:pointer;outline:none}
 .tree .node circle{stroke:#0000;stroke-width:2}
 .tree .node:hover circle{stroke:var(--rhm-muted)}
@@ -59,6 +85,7 @@ button.primary{background:var(--rhm-accent);border-color:var(--rhm-accent);color
 .numbers caption{text-align:left;color:var(--rhm-muted);padding-bottom:.3em}
 .numbers th,.numbers td{padding:.2em .9em .2em 0;text-align:left;font-weight:400;border-bottom:1px solid var(--rhm-line);white-space:nowrap}
 .numbers th{color:var(--rhm-muted)}
+.numbers .chosen{font-weight:650;color:var(--rhm-ink)}
 .numbers .derivation td{text-align:center;padding:.2em .5em;border:1px solid var(--rhm-line)}
 .readout{min-height:1.5em;margin:.15em 0 0;font-size:.86em;color:var(--rhm-muted);font-variant-numeric:tabular-nums}
 `;

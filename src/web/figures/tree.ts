@@ -26,7 +26,9 @@ export const nodeAt = (shape: GrammarShape, { depth, position }: NodeAt) => node
 
 const ROW = 62;
 const NODE = 25;
-const LEFT = 54; // room for the names of the levels
+const LEFT = 50; // room for the names of the levels
+const LEAST = 28; // pixels between tokens
+const SHRINK = 0.8; // of the size, where that spares a scroll bar
 
 export function drawTree(
   shape: GrammarShape,
@@ -35,22 +37,32 @@ export function drawTree(
   focused: NodeAt,
   actions: TreeActions,
   room: number, // pixels across
-): { element: SVGSVGElement; focus(at: NodeAt): void } {
+): { element: SVGSVGElement; levels: SVGSVGElement; focus(at: NodeAt): void } {
   const { s, L, v, n } = shape;
   const d = sentenceLength(shape);
-  const gap = Math.min(62, Math.max(33, (room - LEFT - 8) / d));
-  const width = LEFT + d * gap + 6;
+  const gap = Math.min(62, Math.max(LEAST, (room - LEFT - 8) / d));
+  const width = d * gap + 6;
+  const whole = LEFT + width + 2;
+  const scale = whole * SHRINK <= room ? Math.min(1, room / whole) : 1;
+  const reach = Math.min(17, gap / 2 - 1); // of a tuple's box beyond the middle of its outer symbols
   const height = (L + 1) * ROW + 4;
-  const x = ({ depth, position }: NodeAt) => LEFT + gap * s ** (L - depth) * (position + 0.5);
+  const x = ({ depth, position }: NodeAt) => gap * s ** (L - depth) * (position + 0.5) + 3;
   const y = (depth: number) => 26 + depth * ROW;
   const shown = changed ?? original;
   const element = svg('svg', {
     class: 'tree',
     viewBox: `0 0 ${width} ${height}`,
-    width,
-    height,
+    width: width * scale,
+    height: height * scale,
     role: 'group',
     'aria-label': `Derivation tree: arrow keys walk it, Enter resamples the node, R its rule, S its symbol`,
+  });
+  const levels = svg('svg', {
+    class: 'tree-levels',
+    viewBox: `0 0 ${LEFT} ${height}`,
+    width: LEFT * scale,
+    height: height * scale,
+    'aria-hidden': 'true',
   });
   const nodes = new Map<string, SVGGElement>();
   const edges = svg('g', { class: 'edges' });
@@ -60,9 +72,9 @@ export function drawTree(
   for (let depth = 0; depth <= L; depth++) {
     const level = L - depth;
     const note = depth === 0 ? 'root' : level === 0 ? 'tokens' : '';
-    element.append(
-      svg('text', { class: 'level', x: 2, y: y(depth) + (note ? -2 : 4) }, `level ${level}`),
-      svg('text', { class: 'level', x: 2, y: y(depth) + 11 }, note),
+    levels.append(
+      svg('text', { x: 2, y: y(depth) + (note ? -2 : 4) }, `level ${level}`),
+      svg('text', { x: 2, y: y(depth) + 11 }, note),
     );
     for (let position = 0; position < s ** depth; position++) {
       const at = { depth, position };
@@ -76,9 +88,9 @@ export function drawTree(
         // The tuple that the rule wrote carries the colour of the symbol it stands for: synonyms look alike.
         edges.append(
           svg('rect', {
-            x: a - 17,
+            x: a - reach,
             y: y(depth + 1) - 18,
-            width: b - a + 34,
+            width: b - a + 2 * reach,
             height: 36,
             rx: 18,
             fill: colour,
@@ -158,7 +170,7 @@ export function drawTree(
     else return;
     event.preventDefault();
   }
-  return { element, focus };
+  return { element, levels, focus };
 }
 
 interface NodeWords {

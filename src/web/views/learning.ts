@@ -1,9 +1,9 @@
 import { pageTheme } from '../../analysis/figures/theme.js';
 import { showNumber } from '../../analysis/format.js';
 import { plannedSteps } from '../../training/members.js';
-import { curvesOf, labelsOf } from '../curveData.js';
+import { curvesOf, labelsOf, modelNames } from '../curveData.js';
 import { h, throttle } from '../dom.js';
-import { type LiveCurve, shownCurve, usualPrefactor } from '../figures/curves.js';
+import { type LiveCurve, lastOf, usualPrefactor } from '../figures/curves.js';
 import { CurvesPanel } from '../figures/curvesPanel.js';
 import { stepsTable } from '../figures/stepsTable.js';
 import { schemaForm } from '../form.js';
@@ -15,13 +15,13 @@ export const learningView: ViewSpec = {
   id: 'learning',
   title: 'Watch it learn',
   about: [
-    'Both networks learn to predict the last token from all others, with fresh sentences at every step. The dashed lines are exact: ' +
+    'The networks learn to predict the last token from all others, with fresh sentences at every step. The dashed lines are exact: ' +
       '*H*(ℓ) is the lowest loss that can be reached with the context up to level ℓ. So a curve comes down in steps, one for each ' +
       'level of the grammar that has been understood, with plateaus between them.',
     'Theory says when. The triangles mark *P*_{ℓ}, the number of sentences from which the correlations of level ℓ stand out of the ' +
-      'noise: it grows as *m*^{ℓ+1} for a convolutional network, which shares what it learns between positions, and as ' +
-      '*m*^{2ℓ-1} for a transformer. Theory leaves a common factor open. It is taken from the first step of each curve ' +
-      `(hollow triangles: ${usualPrefactor}, until that step is seen), so the later steps are the prediction.`,
+      'noise. From *m* for the first level it grows as *m*^{ℓ+1} for a convolutional network, which shares what it learns ' +
+      'between positions, and as *m*^{2ℓ−1} for a transformer. Theory leaves a common factor open. It is taken from the first ' +
+      `step of each curve (hollow triangles: ${usualPrefactor}, until that step is seen), so the later steps are the prediction.`,
   ],
   create: (page) => new LearningView(page),
 };
@@ -132,20 +132,22 @@ class LearningView implements View {
   }
 
   #forms(): HTMLElement[] {
-    const { setting } = this.page;
+    const { setting, experiments } = this.page;
+    const labels = labelsOf(experiments);
     const take = (part: Partial<Setting>) => {
       if (!this.page.change(part)) this.reset();
     };
     const networks = setting.networks.map((network, i) => {
       const replace = (part: Partial<typeof network>) =>
         take({ networks: setting.networks.map((n, k) => (k === i ? { ...n, ...part } : n)) });
-      const { model, optimiser } = this.page.experiments[i];
+      const { model, optimiser } = experiments[i];
       return h(
         'fieldset',
         {},
-        h('legend', {}, `Network ${i + 1}`),
+        h('legend', {}, `Network ${i + 1}: ${labels[i]}`),
         schemaForm({
           path: 'model',
+          words: modelNames,
           value: model,
           limits: pageLimits,
           // Another kind of network wants the optimiser that suits it.
@@ -154,19 +156,20 @@ class LearningView implements View {
         }),
         schemaForm({
           path: 'optimiser',
+          words: { sgd: 'SGD', adamw: 'AdamW' },
           value: optimiser,
           fields: ['rate', 'momentum', 'weightDecay'],
           change: (value) => replace({ optimiser: value }),
         }),
       );
     });
-    const { budget, evaluation, schedule } = this.page.experiments[0];
+    const { budget, evaluation, schedule } = experiments[0];
     return [
       ...networks,
       h(
         'fieldset',
         {},
-        h('legend', {}, 'Both'),
+        h('legend', {}, ['The network', 'Both networks', 'All networks'][networks.length - 1]),
         schemaForm({
           path: 'budget',
           value: budget,
@@ -258,10 +261,11 @@ class NetworkRow {
     this.#bar.value = step / steps;
     const parts = [`step ${step.toLocaleString('en')} of ${steps.toLocaleString('en')}`];
     if (progress && state === 'running') parts.push(`${showNumber(progress.samplesPerSecond)} sentences/s`);
-    const loss = shownCurve(curve).at(-1)?.loss;
+    const last = lastOf(curve);
     const whose =
       curve.replicas.length === 1 ? '' : curve.chosen === undefined ? 'mean ' : `seed ${curve.seed + curve.chosen}: `;
-    if (loss !== undefined) parts.push(`${whose}test loss ${loss.toFixed(3)} nats`);
+    if (last.loss !== undefined)
+      parts.push(`${whose}${last.diverged ? 'last ' : ''}test loss ${last.loss.toFixed(3)} nats`);
     if (trainee.executor) parts.push(trainee.executor);
     this.#seed.value = String(curve.chosen ?? '');
     this.#facts.textContent = parts.join(' · ');
@@ -283,6 +287,6 @@ class NetworkRow {
 
   #showRate(log: number): void {
     const { rate } = this.trainee.experiment.optimiser;
-    this.#rateText.textContent = `${showNumber(rate * 2 ** log)}${log ? ` (x ${showNumber(2 ** log)})` : ''}`;
+    this.#rateText.textContent = `${showNumber(rate * 2 ** log)}${log ? ` (× ${showNumber(2 ** log)})` : ''}`;
   }
 }

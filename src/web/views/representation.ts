@@ -18,7 +18,7 @@ export const representationView: ViewSpec = {
     'Each point is a test sentence: the activations of a hidden layer at one position, along the three directions in which they vary ' +
       'most (principal components). Its colour is the symbol that the grammar has there, at the level you choose. When a level ' +
       'is learned, sentences whose tuples are synonyms move together: the cloud falls apart into one cluster for each symbol.',
-    'The tables measure the same. A rule somewhere in the sentence is drawn anew, then a symbol, and (1 - *S*_{rule}) / (1 - *S*_{symbol}) ' +
+    'The tables measure the same. A rule somewhere in the sentence is drawn anew, then a symbol, and (1 − *S*_{rule}) / (1 − *S*_{symbol}) ' +
       'compares how much the layer moves. It starts near 1, where a synonym matters as much as any change, and falls to 0 when the ' +
       'layer has become blind to synonyms: it has reconstructed the hidden variable of that level.',
   ],
@@ -230,7 +230,7 @@ class Stage {
       '2d': 'drawn on the processor: no WebGPU here',
     }[drawn];
     const { within } = info;
-    const inside = Number.isFinite(within) ? `, ${Math.round(100 * within)}% of it lies within the colours` : '';
+    const inside = Number.isFinite(within) ? `; ${Math.round(100 * within)}% of all variance is within a colour` : '';
     this.#facts.textContent = `Step ${step.toLocaleString('en')}: three directions hold ${percent}% of the variance${inside}; ${info.problem ? `not drawn: ${info.problem}` : by}.`;
     const at = JSON.stringify(shown);
     if (at !== this.#pickedIn) void this.#pick(undefined);

@@ -5,6 +5,7 @@ import { type Experiment, parseExperiment } from '../../core/experiment.js';
 import { formatRecord } from '../../core/records.js';
 import { encodeSafetensors } from '../../core/safetensors.js';
 import { files } from '../../training/folder.js';
+import { plannedSteps } from '../../training/members.js';
 import { weightsOf } from '../../training/weights.js';
 import { curvesOf, labelsOf, modelNames } from '../curveData.js';
 import { h, throttle } from '../dom.js';
@@ -92,7 +93,7 @@ class TakeawayView implements View {
             'div',
             { class: 'toolbar' },
             file('Records, CSV', () => download(`${name}.csv`, recordsCsv(trainee.records), 'text/csv')),
-            file('Records, JSON', () =>
+            file('Records, JSON lines', () =>
               download(`${name}.records.jsonl`, trainee.records.map(formatRecord).join(''), 'application/x-ndjson'),
             ),
             file('Weights, safetensors', () => this.#saveWeights(trainee, name)),
@@ -182,37 +183,48 @@ class TakeawayView implements View {
   #row({ setting, runs }: Group): HTMLElement {
     const { v, m, s, L, seed } = setting.grammar as Record<string, number>;
     const what = runs
-      .map(({ experiment, records, ended }) => {
+      .map(({ name, experiment, records, ended }) => {
+        const shown = this.page.race.trainees.find((t) => t.name === name);
+        if (shown?.active)
+          return `${modelNames[experiment.model.kind]} (${shown.state === 'held' ? 'paused' : 'in training'})`;
         const last = records.findLast((r) => r.type === 'eval');
         const step = last?.type === 'eval' ? `step ${last.step.toLocaleString('en')}` : 'not begun';
         return `${modelNames[experiment.model.kind]} (${ended ? 'done' : step})`;
       })
       .join(', ');
     const shape = `v=${v} m=${m} s=${s} L=${L}, grammar ${seed ?? setting.seed}`;
+    const { budget, replicas } = runs[0].experiment;
+    const steps = plannedSteps(runs[0].experiment).toLocaleString('en');
+    const seeds = replicas === 1 ? `seed ${setting.seed}` : `seeds ${setting.seed} to ${setting.seed + replicas - 1}`;
+    const how = `${steps} steps of ${budget.batch * budget.accumulate}, ${seeds}`;
     return h(
       'li',
       {},
-      h('span', {}, h('strong', {}, shape), ` ${what}`),
+      h('span', { class: 'what' }, h('strong', {}, shape), `, ${how}: ${what}`),
       h(
-        'button',
-        { type: 'button', onclick: () => this.page.change(setting), 'aria-label': `Open ${shape}: ${what}` },
-        'Open',
-      ),
-      h(
-        'button',
-        {
-          type: 'button',
-          'aria-label': `Remove ${shape}: ${what}`,
-          onclick: () =>
-            void this.#try(async () => {
-              const shown = this.page.race.trainees.filter((t) => runs.some((r) => r.name === t.name));
-              await Promise.all(shown.map((t) => t.stop()));
-              for (const { name } of runs) await forget(name);
-              if (shown.length) this.page.change({});
-              else await this.#list();
-            }),
-        },
-        'Remove',
+        'span',
+        { class: 'buttons' },
+        h(
+          'button',
+          { type: 'button', onclick: () => this.page.change(setting), 'aria-label': `Open ${shape}, ${how}: ${what}` },
+          'Open',
+        ),
+        h(
+          'button',
+          {
+            type: 'button',
+            'aria-label': `Remove ${shape}, ${how}: ${what}`,
+            onclick: () =>
+              void this.#try(async () => {
+                const shown = this.page.race.trainees.filter((t) => runs.some((r) => r.name === t.name));
+                await Promise.all(shown.map((t) => t.stop()));
+                for (const { name } of runs) await forget(name);
+                if (shown.length) this.page.change({});
+                else await this.#list();
+              }),
+          },
+          'Remove',
+        ),
       ),
     );
   }
@@ -244,6 +256,7 @@ function groupRuns(kept: readonly KeptRun[]): Group[] {
     // The order in which the page shows them first: convolutional before attention.
     const order = runs.map((_, i) => i).sort((a, b) => kindOf(runs[a]).localeCompare(kindOf(runs[b])));
     setting.networks = order.map((i) => setting.networks[i]);
+    runs.splice(0, runs.length, ...order.map((i) => runs[i]));
   }
   return [...groups.values()];
 }
