@@ -67,7 +67,7 @@ const sections: [Finding['section'], string][] = [
 ];
 
 function figureHtml(f: DrawnFigure): string {
-  return `<figure id="${f.name}"><h2>${escapeHtml(f.title)}</h2>
+  return `<figure id="${f.name}"><h2>${typeset(f.title)}</h2>
 <div class="wide">${f.wide}</div><div class="narrow">${f.narrow}</div>
 <figcaption><p><b>Predicted:</b> ${typeset(f.caption.predicts)}</p><p><b>Measured:</b> ${typeset(f.caption.measured)}</p></figcaption></figure>`;
 }

@@ -12,6 +12,8 @@ export interface ServeOptions {
   port?: number; // default 0: any free one
   /** Adds the headers COOP and COEP, which give pages shared memory and so WebAssembly threads. */
   isolated?: boolean;
+  /** Allows styles inside a document, as the reports of `rhm analyze` have them. The page needs none. */
+  inlineStyles?: boolean;
 }
 
 export interface StaticServer {
@@ -46,13 +48,13 @@ const types: Readonly<Record<string, string>> = {
 
 /** Serves a folder until `close`. @throws InputError when there is no index.html; FileError when the port cannot be had. */
 export function serveFolder(folder: string, options: ServeOptions = {}): Promise<StaticServer> {
-  const { host = '127.0.0.1', port = 0, isolated = false } = options;
+  const { host = '127.0.0.1', port = 0 } = options;
   if (!statSync(join(folder, 'index.html'), { throwIfNoEntry: false }))
     throw new InputError(
       `${folder}: holds no index.html; pass the folder of a built page, or build one with npm run build`,
     );
   const root = realpathSync(folder);
-  const server = createServer((request, response) => answer(root, isolated, request, response));
+  const server = createServer((request, response) => answer(root, options, request, response));
   server.headersTimeout = 10_000;
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
@@ -75,9 +77,17 @@ export function serveFolder(folder: string, options: ServeOptions = {}): Promise
   });
 }
 
-function answer(root: string, isolated: boolean, request: IncomingMessage, response: ServerResponse): void {
+function answer(
+  root: string,
+  { isolated, inlineStyles }: ServeOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const policy = inlineStyles
+    ? contentSecurityPolicy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+    : contentSecurityPolicy;
   const headers: Record<string, string> = {
-    'Content-Security-Policy': `${contentSecurityPolicy}; frame-ancestors 'self'`,
+    'Content-Security-Policy': `${policy}; frame-ancestors 'self'`,
     'X-Content-Type-Options': 'nosniff',
     'Referrer-Policy': 'no-referrer',
     'Cross-Origin-Resource-Policy': 'same-origin',

@@ -100,6 +100,11 @@ test('isolation headers on request; a taken port and a folder without a page are
   try {
     const answer = await fetch(isolated.url);
     assert.is(answer.headers.get('cross-origin-embedder-policy'), 'require-corp');
+    const report = await serveFolder(page, { inlineStyles: true });
+    const policy = (await fetch(report.url)).headers.get('content-security-policy')!;
+    await report.close();
+    assert.match(policy, /style-src 'self' 'unsafe-inline'; /);
+    assert.is(policy.match(/unsafe-inline/g)!.length, 1, 'styles alone');
     const port = Number(new URL(isolated.url).port);
     const taken = await serveFolder(page, { port }).then(
       () => '',

@@ -67,6 +67,8 @@ export function compose(
     plot.setAttribute('x', String(x));
     plot.setAttribute('y', String(y + titleHeight));
     plot.setAttribute('style', 'overflow:visible');
+    for (const node of plot.querySelectorAll('text'))
+      if (!node.children.length) node.textContent = plainFormula(node.textContent ?? '');
     svg.append(plot);
   });
   const rows = Math.ceil(panels.length / across);
@@ -75,6 +77,13 @@ export function compose(
     svg.setAttribute(name, String(value));
   return svg;
 }
+
+/** The formulas of a label with the signs that fonts have: P_3 becomes P₃, alpha α. */
+export const plainFormula = (label: string): string =>
+  label
+    .replace(/\b([A-Z])_(\d+)/g, (_, base, index) => base + [...index].map((i) => '₀₁₂₃₄₅₆₇₈₉'[Number(i)]).join(''))
+    .replace(/\balpha\b/g, 'α')
+    .replace(/\bell\b/g, 'ℓ');
 
 /** Entries from left to right, wrapped; returns the height used. */
 function drawLegend(

@@ -54,7 +54,9 @@ function curvePanel(group: readonly Curve[], row: number, looks: ReadonlyMap<str
     SAMPLES,
   );
   const steps = plateaus.map((H, ell) => ({ H, ell }));
-  const top = Math.max(plateaus[0] ?? 0, ...all.map((p) => Math.min(p.loss, (plateaus[0] ?? p.loss) * 1.2)));
+  // An untrained network guesses: about ln v, which can lie well over H(0). Only what is far above is cut off.
+  const most = plateaus.length ? 1.2 * Math.max(plateaus[0], Math.log(group[0].shape.v)) : Infinity;
+  const top = Math.max(plateaus[0] ?? 0, ...all.map((p) => Math.min(p.loss, most)));
   // A plateau closer than a line of text to the last one that was named stays without a name.
   const named: typeof steps = [];
   for (const step of steps) if (!named.length || named[named.length - 1].H - step.H > top / 7.5) named.push(step);

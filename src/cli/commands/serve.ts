@@ -24,10 +24,10 @@ export function addServe(program: Command, io: CommandContext): void {
       '127.0.0.1',
     )
     .option('--isolated', 'send the headers COOP and COEP, which give WebAssembly threads')
-    .option('--dir <folder>', 'a folder with an index.html to serve instead of the page')
+    .option('--dir <folder>', 'a folder with an index.html to serve instead of the page, such as a report')
     .action(async (options: Options, command: Command) => {
       const folder = options.dir ?? join(dirname(realpathSync(process.argv[1])), 'page');
-      const server = await serveFolder(folder, options);
+      const server = await serveFolder(folder, { ...options, inlineStyles: options.dir !== undefined });
       await io.result(command, { url: server.url, folder }, () => `${server.url}\n`);
       io.log('stop with Ctrl+C');
       await new Promise<void>((resolve) => {
