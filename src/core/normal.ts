@@ -3,13 +3,15 @@
  * Standard normal numbers with the same bits on every platform: only + - * / and sqrt, which IEEE 754 rounds exactly, on
  * bits from Threefry. Math.log and its like are left to each engine by ECMAScript and do differ.
  */
-import { type Key, threefry } from './threefry.js';
+import { type Key, threefryInto } from './threefry.js';
+
+const words = new Uint32Array(2);
 
 /** The i-th standard normal number of a stream, rounded to f32. 53 random bits each. */
 export function normalAt(key: Key, i: number): number {
-  const [x, y] = threefry(key, i >>> 0, Math.floor(i / 2 ** 32));
+  threefryInto(words, key, i >>> 0, Math.floor(i / 2 ** 32));
   // Uniform on (0, 1), symmetric about 1/2: (k + 1/2) / 2^53 with 52 bits below the point in use.
-  const u = ((x >>> 6) * 2 ** 26 + (y >>> 6) + 0.5) / 2 ** 52;
+  const u = ((words[0] >>> 6) * 2 ** 26 + (words[1] >>> 6) + 0.5) / 2 ** 52;
   return Math.fround(inverseNormal(u));
 }
 

@@ -5,24 +5,45 @@
  */
 export type Key = readonly [number, number]; // two u32 words
 
-const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24];
 const PARITY = 0x1bd11bda;
+const words = new Uint32Array(2);
 
 /** The two u32 output words for (key, counter). */
 export function threefry(key: Key, c0: number, c1: number): [number, number] {
-  const ks = [key[0] | 0, key[1] | 0, PARITY ^ key[0] ^ key[1]];
-  let x0 = (c0 + ks[0]) | 0;
-  let x1 = (c1 + ks[1]) | 0;
-  for (let group = 0; group < 5; group++) {
-    for (let i = 0; i < 4; i++) {
-      const r = ROTATIONS[(group % 2) * 4 + i];
-      x0 = (x0 + x1) | 0;
-      x1 = ((x1 << r) | (x1 >>> (32 - r))) ^ x0;
-    }
-    x0 = (x0 + ks[(group + 1) % 3]) | 0;
-    x1 = (x1 + ks[(group + 2) % 3] + group + 1) | 0;
+  threefryInto(words, key, c0, c1);
+  return [words[0], words[1]];
+}
+
+/** The same words into out[0] and out[1]: for millions of them, since it allocates nothing. */
+export function threefryInto(out: Uint32Array, key: Key, c0: number, c1: number): void {
+  let k0 = key[0] | 0;
+  let k1 = key[1] | 0;
+  let k2 = PARITY ^ k0 ^ k1;
+  let x0 = (c0 + k0) | 0;
+  let x1 = (c1 + k1) | 0;
+  for (let group = 1; group <= 5; group++) {
+    const odd = group & 1;
+    x0 = (x0 + x1) | 0;
+    x1 = rotl(x1, odd ? 13 : 17) ^ x0;
+    x0 = (x0 + x1) | 0;
+    x1 = rotl(x1, odd ? 15 : 29) ^ x0;
+    x0 = (x0 + x1) | 0;
+    x1 = rotl(x1, odd ? 26 : 16) ^ x0;
+    x0 = (x0 + x1) | 0;
+    x1 = rotl(x1, odd ? 6 : 24) ^ x0;
+    const first = k0;
+    k0 = k1;
+    k1 = k2;
+    k2 = first;
+    x0 = (x0 + k0) | 0;
+    x1 = (x1 + k1 + group) | 0;
   }
-  return [x0 >>> 0, x1 >>> 0];
+  out[0] = x0;
+  out[1] = x1;
+}
+
+function rotl(x: number, bits: number): number {
+  return (x << bits) | (x >>> (32 - bits));
 }
 
 /** The named random streams of an experiment. The numbers are part of the file format: never renumber. */

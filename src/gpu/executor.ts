@@ -1,5 +1,5 @@
 import { GpuError, ShapeError } from '../core/errors.js';
-import type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
+import { type Executor, type HostArray, type LoadedProgram, replicasWritten } from '../plan/executor.js';
 import { type Call, elementsPerReplica, type Program, spanElements, type Tensor } from '../plan/types.js';
 import type { GpuSession } from './device.js';
 import type { AdapterTraits, Dispatch, Lowering } from './dispatch.js';
@@ -281,16 +281,17 @@ export class GpuProgram implements LoadedProgram {
     return times;
   }
 
-  write(tensor: Tensor, data: HostArray | readonly number[]): void {
+  write(tensor: Tensor, data: HostArray | readonly number[], replica?: number): void {
+    const [first, end] = replicasWritten(tensor, data, replica);
     const per = elementsPerReplica(tensor);
-    const replicas = tensor.shape[0];
-    if (data.length !== per * replicas)
-      throw new ShapeError(`write ${tensor.name}: ${data.length} values for shape [${tensor.shape}]`);
-    const packed = tensor.dtype === 'u32' ? Uint32Array.from(data) : Float32Array.from(data);
+    const ArrayType = tensor.dtype === 'u32' ? Uint32Array : Float32Array;
+    const packed = data instanceof ArrayType ? data : ArrayType.from(data);
     const buffer = this.#bufferOf(tensor);
-    for (let r = 0; r < replicas; r++) {
+    for (let r = first; r < end; r++) {
       const offset = 4 * (tensor.offset + r * tensor.replicaStride);
-      this.#device.queue.writeBuffer(buffer, offset, packed.buffer, 4 * r * per, 4 * per);
+      // Offsets into the ArrayBuffer are bytes; into a typed array Deno takes them as bytes too, against the specification.
+      const from = packed.byteOffset + 4 * (r - first) * per;
+      this.#device.queue.writeBuffer(buffer, offset, packed.buffer, from, 4 * per);
     }
   }
 

@@ -49,7 +49,8 @@ export function qkvParameter(name: string, channels: number, disk: string): Para
     disk: ['query', 'key', 'value'].map((part, p) => ({
       name: `${disk}.${part}`,
       shape: [channels, channels],
-      at: ([o, i]) => i * 3 * channels + p * channels + o,
+      start: p * channels,
+      strides: [1, 3 * channels],
     })),
   };
 }
@@ -63,7 +64,7 @@ function create(config: Config, shape: ModelShape): Model {
       name: 'token',
       shape: [v, C],
       init: 'normal',
-      disk: [{ name: 'token_embedding', shape: [C, v], at: ([c, u]) => u * C + c }],
+      disk: [{ name: 'token_embedding', shape: [C, v], start: 0, strides: [1, C] }],
     },
     asIs('position', [T, C], 'normal', 'position_embedding.weight'),
   ];

@@ -17,6 +17,7 @@ import {
   type ModelShape,
   type ModelSpec,
   type ParameterSpec,
+  rowMajor,
 } from './types.js';
 
 /** One hidden layer: windows of `filter` inputs, non-overlapping. */
@@ -95,17 +96,11 @@ function hierarchical(config: Hierarchical, shape: ModelShape, local: boolean): 
     disk(k) {
       const { windows, inputs } = layers[k];
       // Memory: [(window,) offset in the window, input channel, output channel]; disk: [out, in, (window,) offset].
-      const at = (out: number, input: number, window: number, offset: number) =>
-        ((window * filter + offset) * inputs + input) * width + out;
+      const [window, offset, input, out] = rowMajor([windows, filter, inputs, width]);
+      const name = `hidden.${k}.0.filter`;
       return local
-        ? [
-            {
-              name: `hidden.${k}.0.filter`,
-              shape: [width, inputs, windows, filter],
-              at: ([o, i, p, j]) => at(o, i, p, j),
-            },
-          ]
-        : [{ name: `hidden.${k}.0.filter`, shape: [width, inputs, filter], at: ([o, i, j]) => at(o, i, 0, j) }];
+        ? [{ name, shape: [width, inputs, windows, filter], start: 0, strides: [out, input, window, offset] }]
+        : [{ name, shape: [width, inputs, filter], start: 0, strides: [out, input, offset] }];
     },
   });
 }
@@ -120,10 +115,6 @@ function fullyConnected(config: FullyConnected, shape: ModelShape): Model {
     windows: 1,
     inputs: k === 0 ? shape.v : width,
   }));
-  const transpose =
-    (out: number) =>
-    ([o, i]: readonly number[]) =>
-      i * out + o;
   return stack({
     layers,
     width,
@@ -135,10 +126,9 @@ function fullyConnected(config: FullyConnected, shape: ModelShape): Model {
     shape,
     readoutScale: scaling === 'mean-field' ? 1 / width : width ** -0.5,
     disk(k) {
-      if (k > 0) return [{ name: `hidden.${k}.0.weight`, shape: [width, width], at: transpose(width) }];
-      // The reference flattens [d, v]: input index position * v + u, as in memory.
-      const at = ([o, i]: readonly number[]) => i * width + o;
-      return [{ name: 'hidden.0.0.weight', shape: [width, length * shape.v], at }];
+      // Transposed. In the first layer the reference flattens [d, v]: input index position * v + u, as in memory.
+      const inputs = k > 0 ? width : length * shape.v;
+      return [{ name: `hidden.${k}.0.weight`, shape: [width, inputs], start: 0, strides: [1, width] }];
     },
   });
 }

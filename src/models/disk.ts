@@ -1,26 +1,15 @@
 import { InputError } from '../core/errors.js';
 import type { SafeFile, SafeTensor } from '../core/safetensors.js';
 import type { Program } from '../plan/types.js';
-import type { ParameterSpec } from './types.js';
+import { type ParameterSpec, rowMajor } from './types.js';
 
-/** Elements of a multi-index space in row-major order. */
-function* indices(shape: readonly number[]): Generator<number[]> {
-  const index = shape.map(() => 0);
-  const total = shape.reduce((a, b) => a * b, 1);
-  for (let i = 0; i < total; i++) {
-    yield index;
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      if (++index[axis] < shape[axis]) break;
-      index[axis] = 0;
-    }
-  }
-}
+type Floats = Float32Array | Float64Array;
 
 /**
  * One replica's row of the parameter block as tensors in the PyTorch reference's names and shapes.
  * row: [P] (parameters, gradients or moments), offsets from the program.
  */
-export function toDisk<A extends Float32Array | Float64Array>(
+export function toDisk<A extends Floats>(
   parameters: readonly ParameterSpec[],
   program: Program,
   row: A,
@@ -28,10 +17,9 @@ export function toDisk<A extends Float32Array | Float64Array>(
   const tensors = new Map<string, { shape: readonly number[]; data: A }>();
   for (const parameter of parameters) {
     const { offset } = program.tensors.get(parameter.name)!;
-    for (const { name, shape, at } of parameter.disk) {
+    for (const { name, shape, start, strides } of parameter.disk) {
       const data = new (row.constructor as new (n: number) => A)(shape.reduce((a, b) => a * b, 1));
-      let i = 0;
-      for (const index of indices(shape)) data[i++] = row[offset + at(index)];
+      copy(axesOf(shape, strides, rowMajor(shape)), row, offset + start, data, 0);
       tensors.set(name, { shape, data });
     }
   }
@@ -43,24 +31,74 @@ export function fromDisk(
   parameters: readonly ParameterSpec[],
   program: Program,
   file: SafeFile,
-  row: Float32Array | Float64Array,
+  row: Floats,
   prefix = '',
 ): void {
   for (const parameter of parameters) {
     const { offset } = program.tensors.get(parameter.name)!;
-    for (const { name, shape, at } of parameter.disk) {
+    for (const { name, shape, start, strides } of parameter.disk) {
       const tensor = file.tensors.get(prefix + name);
       if (!tensor) throw new InputError(`weights: no tensor ${prefix}${name}; the model wants [${shape}] there`);
       if (tensor.shape.join() !== shape.join())
         throw new InputError(`weights: ${prefix}${name} is [${tensor.shape}], the model wants [${shape}]`);
-      const data = numbers(tensor);
-      let i = 0;
-      for (const index of indices(shape)) row[offset + at(index)] = data[i++];
+      copy(axesOf(shape, rowMajor(shape), strides), numbers(tensor), 0, row, offset + start);
     }
   }
 }
 
-function numbers(tensor: SafeTensor): Float32Array | Float64Array {
+function numbers(tensor: SafeTensor): Floats {
   if (tensor.data instanceof Float32Array || tensor.data instanceof Float64Array) return tensor.data;
   throw new InputError(`weights: a tensor is ${tensor.dtype}; pass F32 or F64`);
+}
+
+/** from, to: how far apart neighbours along it lie, in elements. */
+interface Axis {
+  length: number;
+  from: number;
+  to: number;
+}
+
+/** The axes of a shape with the strides on both sides, short ones first; neighbours that lie packed on both sides are one. */
+function axesOf(shape: readonly number[], from: readonly number[], to: readonly number[]): Axis[] {
+  const axes: Axis[] = [{ length: 1, from: 0, to: 0 }]; // a shape without axes has one element
+  shape.forEach((length, a) => {
+    const outer = axes[axes.length - 1];
+    if (outer.from === length * from[a] && outer.to === length * to[a])
+      axes[axes.length - 1] = { length: outer.length * length, from: from[a], to: to[a] };
+    else axes.push({ length, from: from[a], to: to[a] });
+  });
+  return axes.sort((a, b) => a.length - b.length);
+}
+
+const BLOCK = 1024; // elements: what a transposition reads and writes of a block stays in the first-level cache
+
+/** Copies all elements, block by block: the longest axis is halved until a block is small. */
+function copy(axes: readonly Axis[], from: Floats, fromStart: number, to: Floats, toStart: number): void {
+  const longest = axes.reduce((a, b) => (b.length > a.length ? b : a));
+  const elements = axes.reduce((product, { length }) => product * length, 1);
+  if (elements === longest.length && longest.from === 1 && longest.to === 1)
+    to.set(from.subarray(fromStart, fromStart + elements), toStart);
+  else if (elements <= BLOCK) copyBlock(axes, 0, from, fromStart, to, toStart);
+  else {
+    const half = longest.length >> 1;
+    const cut = (length: number) => axes.map((axis) => (axis === longest ? { ...axis, length } : axis));
+    copy(cut(half), from, fromStart, to, toStart);
+    copy(cut(longest.length - half), from, fromStart + half * longest.from, to, toStart + half * longest.to);
+  }
+}
+
+function copyBlock(
+  axes: readonly Axis[],
+  depth: number,
+  from: Floats,
+  fromStart: number,
+  to: Floats,
+  toStart: number,
+): void {
+  const { length, from: fromStride, to: toStride } = axes[depth];
+  if (depth === axes.length - 1)
+    for (let i = 0; i < length; i++) to[toStart + i * toStride] = from[fromStart + i * fromStride];
+  else
+    for (let i = 0; i < length; i++)
+      copyBlock(axes, depth + 1, from, fromStart + i * fromStride, to, toStart + i * toStride);
 }

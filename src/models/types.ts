@@ -19,8 +19,9 @@ export interface ModelShape {
 export interface DiskPart {
   name: string;
   shape: readonly number[];
-  /** Position of the disk element (row-major multi-index) in the parameter, in elements. */
-  at(index: readonly number[]): number;
+  /** Disk element [i, j, ...] is element start + i * strides[0] + j * strides[1] + ... of the parameter. */
+  start: number;
+  strides: readonly number[];
 }
 
 export interface ParameterSpec {
@@ -82,6 +83,12 @@ export function asIs(
   init: ParameterSpec['init'],
   diskName = name,
 ): ParameterSpec {
-  const at = (index: readonly number[]) => index.reduce((sum, x, axis) => sum * shape[axis] + x, 0);
-  return { name, shape, init, disk: [{ name: diskName, shape, at }] };
+  return { name, shape, init, disk: [{ name: diskName, shape, start: 0, strides: rowMajor(shape) }] };
+}
+
+/** Elements between neighbours along each axis of a packed tensor. */
+export function rowMajor(shape: readonly number[]): number[] {
+  const strides = shape.map(() => 1);
+  for (let axis = shape.length - 2; axis >= 0; axis--) strides[axis] = strides[axis + 1] * shape[axis + 1];
+  return strides;
 }

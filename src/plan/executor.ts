@@ -1,4 +1,5 @@
-import type { Program, Tensor } from './types.js';
+import { ShapeError } from '../core/errors.js';
+import { elementsPerReplica, type Program, type Tensor } from './types.js';
 
 export type HostArray = Float32Array | Float64Array | Uint32Array;
 
@@ -9,8 +10,8 @@ export interface LoadedProgram {
   readonly memoryBytes: number;
   /** Queues `times` runs of a plan; resolves when they are queued (the queue is bounded). @throws an earlier error. */
   run(plan: string, times?: number): Promise<void>;
-  /** Copies packed host data [R, ...] into a tensor. */
-  write(tensor: Tensor, data: HostArray | readonly number[]): void;
+  /** Copies host data into a tensor: packed [R, ...], or with `replica` that replica's part alone. */
+  write(tensor: Tensor, data: HostArray | readonly number[], replica?: number): void;
   /** The tensor's elements, packed [R, ...], after all queued work. */
   read(tensor: Tensor): Promise<HostArray>;
   /** Resolves when all queued work is done. @throws an earlier error. */
@@ -18,6 +19,20 @@ export interface LoadedProgram {
   /** Device time of every piece of a plan, in microseconds: each run alone, median over `repeats`. It changes the state. */
   profile?(plan: string, repeats?: number): Promise<{ label: string; us: number }[]>;
   destroy(): void;
+}
+
+/** The replicas that a `write` is for. @throws ShapeError when the data has another length than they need. */
+export function replicasWritten(
+  tensor: Tensor,
+  data: ArrayLike<number>,
+  replica?: number,
+): [first: number, end: number] {
+  const replicas: [number, number] = replica === undefined ? [0, tensor.shape[0]] : [replica, replica + 1];
+  if (data.length !== elementsPerReplica(tensor) * (replicas[1] - replicas[0]))
+    throw new ShapeError(
+      `write ${tensor.name}: ${data.length} values for shape [${replica === undefined ? tensor.shape : tensor.shape.slice(1)}]`,
+    );
+  return replicas;
 }
 
 /** Something that can run programs. */

@@ -1,5 +1,5 @@
 import { ShapeError } from '../core/errors.js';
-import type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
+import { type Executor, type HostArray, type LoadedProgram, replicasWritten } from '../plan/executor.js';
 import { type Call, elementsPerReplica, type Program, type Tensor } from '../plan/types.js';
 
 /** A tensor's elements from its first on; replica r starts at r * stride. */
@@ -56,12 +56,12 @@ class ReferenceProgram implements LoadedProgram {
       }
   }
 
-  write(tensor: Tensor, values: HostArray | readonly number[]): void {
+  write(tensor: Tensor, values: HostArray | readonly number[], replica?: number): void {
+    const [first, end] = replicasWritten(tensor, values, replica);
     const per = elementsPerReplica(tensor);
-    if (values.length !== per * tensor.shape[0])
-      throw new ShapeError(`write ${tensor.name}: ${values.length} values for shape [${tensor.shape}]`);
     const { data, stride } = this.#view(tensor);
-    for (let r = 0; r < tensor.shape[0]; r++) for (let i = 0; i < per; i++) data[r * stride + i] = values[r * per + i];
+    for (let r = first; r < end; r++)
+      for (let i = 0; i < per; i++) data[r * stride + i] = values[(r - first) * per + i];
   }
 
   async read(tensor: Tensor): Promise<HostArray> {

@@ -177,17 +177,20 @@ class Group {
     const members = this.#seats.map((seat) => seat.member);
     const training = members.length === 1 ? layout : trainingProgram(members, measures, addPlans);
     this.#executor = typeof executor === 'function' ? await executor() : executor;
-    await this.#load(training, () => this.#seats.map(({ run, replica }) => run.takeState(replica, training)));
+    await this.#load(training, (i) => {
+      const { run, replica } = this.#seats[i];
+      return run.takeState(replica, training);
+    });
     await this.#begin(runs);
     this.#checkpointAt = this.#now();
     await this.#loop();
     await beforeEnd?.(this.#trainer!, runs[0].step);
   }
 
-  async #load(training: TrainingProgram, states: () => readonly ReplicaState[]): Promise<void> {
+  async #load(training: TrainingProgram, stateOf: (seat: number) => ReplicaState): Promise<void> {
     this.#trainer?.destroy();
     const members = this.#seats.map((seat) => seat.member);
-    this.#trainer = await Trainer.create(members, this.#executor, states, training);
+    this.#trainer = await Trainer.create(members, this.#executor, stateOf, training);
     this.#setRates();
   }
 
@@ -309,7 +312,7 @@ class Group {
       this.options.measures,
       this.hooks.addPlans,
     );
-    await this.#load(training, () => left.map(({ i }) => states[i]));
+    await this.#load(training, (i) => states[left[i].i]);
   }
 
   #isLive(seat: Seat, run: Run): boolean {

@@ -198,8 +198,9 @@ export class Run {
   /** Keeps the states of replicas that have ended, as they are now; a checkpoint goes before the records of the ends. */
   async end(states: readonly (ReplicaState | undefined)[], layout: TrainingProgram): Promise<void> {
     const { ending } = this;
-    for (const r of ending) this.#states[r] = states[r];
     await this.save(states, layout);
+    // Copies: a view would keep the memory of the whole group. Of the last ones nothing is asked any more.
+    if (this.live.length) for (const r of ending) this.#states[r] = copyOf(states[r]!);
     await this.#emit(...ending.map((r): RunRecord => ({ type: 'end', replica: r, reason: this.#progress[r].ended! })));
   }
 
@@ -278,6 +279,16 @@ export class Run {
         'resume it with the --init that it began with, or choose another --out',
     );
   }
+}
+
+function copyOf({ params, moments, best, clock, pace }: ReplicaState): ReplicaState {
+  return {
+    params: params.slice(),
+    moments: moments.map((row) => row.slice()),
+    best: best.slice(),
+    clock: clock.slice(),
+    pace: pace.slice(),
+  };
 }
 
 /** What the folder holds; refuses another experiment's run, and one that is there without `resume`. */

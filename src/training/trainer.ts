@@ -1,7 +1,7 @@
 import { CLOCK_WORDS, clockWords, hyperWords, PACE_WORDS } from '../core/clock.js';
 import { fillNormal } from '../core/normal.js';
 import type { SafeFile } from '../core/safetensors.js';
-import { type Key, streamKey, threefry } from '../core/threefry.js';
+import { type Key, streamKey, threefryInto } from '../core/threefry.js';
 import { fromDisk } from '../models/disk.js';
 import { modelSpec } from '../models/index.js';
 import type { MeasureValue } from '../models/measure.js';
@@ -16,7 +16,7 @@ export interface Evaluation {
   accuracy: number;
 }
 
-/** Everything of one replica that continues a run to the same bits. Rows of the [R, ...] tensors. */
+/** Everything of one replica that continues a run to the same bits. Rows of the [R, ...] tensors, perhaps views of them. */
 export interface ReplicaState {
   params: Float32Array | Float64Array; // [P]
   moments: (Float32Array | Float64Array)[]; // [P] each
@@ -34,19 +34,19 @@ export class Trainer {
   ) {}
 
   /**
-   * Loads the group and sets its states, one a member; default: step 0 of each member's seed. They are asked for when the
+   * Loads the group and sets the state of each member; default: step 0 of its seed. They are asked for one by one when the
    * program has been loaded: one that is too large is refused first. @throws ShapeError, GpuError
    */
   static async create(
     members: readonly Member[],
     executor: Executor,
-    states?: () => readonly ReplicaState[],
+    stateOf: (replica: number) => ReplicaState = (r) => initialState(training, members[r]),
     training: TrainingProgram = trainingProgram(members),
   ): Promise<Trainer> {
     const loaded = await executor.load(training.program);
     const trainer = new Trainer(training, members, loaded);
     try {
-      trainer.#start(states?.() ?? members.map((member) => initialState(training, member)));
+      trainer.#start(stateOf);
     } catch (error) {
       loaded.destroy();
       throw error;
@@ -58,10 +58,18 @@ export class Trainer {
     return this.loaded.memoryBytes;
   }
 
-  #start(states: readonly ReplicaState[]): void {
-    for (const { tensor, data } of this.training.constants) this.loaded.write(tensor, data);
+  #start(stateOf: (replica: number) => ReplicaState): void {
+    const { training, loaded } = this;
+    for (const { tensor, data } of training.constants) loaded.write(tensor, data);
     this.scaleRates(this.members.map(() => 1));
-    this.restore(states);
+    for (const replica of this.members.keys()) {
+      const { params, moments, best, clock, pace } = stateOf(replica);
+      loaded.write(training.params, params, replica);
+      for (const [i, tensor] of training.moments.entries()) loaded.write(tensor, moments[i], replica);
+      loaded.write(training.best, best, replica);
+      loaded.write(training.state.clock, clock, replica);
+      loaded.write(training.state.pace, pace, replica);
+    }
   }
 
   /** Queues optimiser steps. */
@@ -103,7 +111,7 @@ export class Trainer {
     await this.loaded.run('keep');
   }
 
-  /** The state of all replicas after all queued steps. */
+  /** The state of all replicas after all queued steps: views of one memory for all of them. */
   async state(): Promise<ReplicaState[]> {
     const { training, loaded } = this;
     const read = async (tensor: Tensor) => this.#rows(tensor, await loaded.read(tensor));
@@ -123,23 +131,11 @@ export class Trainer {
 
   /** Multiplies each member's learning rate, as its experiment has it, by its factor from the next step on. */
   scaleRates(factors: readonly number[]): void {
-    const hypers = this.members.map((member) => this.#hyper(member));
-    hypers.forEach((row, r) => {
+    this.members.forEach((member, r) => {
+      const row = this.#hyper(member);
       row[hyperWords.rate] *= factors[r];
+      this.loaded.write(this.training.state.hyper, row, r);
     });
-    this.loaded.write(this.training.state.hyper, packRows(hypers));
-  }
-
-  /** Continues from saved states, one a replica. */
-  restore(states: readonly ReplicaState[]): void {
-    const { training, loaded } = this;
-    loaded.write(training.params, packRows(states.map((s) => s.params)));
-    training.moments.forEach((tensor, i) => {
-      loaded.write(tensor, packRows(states.map((s) => s.moments[i])));
-    });
-    loaded.write(training.best, packRows(states.map((s) => s.best)));
-    loaded.write(training.state.clock, packRows(states.map((s) => s.clock)));
-    loaded.write(training.state.pace, packRows(states.map((s) => s.pace)));
   }
 
   async finish(): Promise<void> {
@@ -157,7 +153,7 @@ export class Trainer {
 
   #rows(tensor: Tensor, packed: HostArray): HostArray[] {
     const per = elementsPerReplica(tensor);
-    return this.members.map((_, r) => packed.slice(r * per, (r + 1) * per));
+    return this.members.map((_, r) => packed.subarray(r * per, (r + 1) * per));
   }
 }
 
@@ -174,37 +170,39 @@ export function initialState(training: TrainingProgram, member: Member, init?: S
 }
 
 /** One replica's row [P] at step 0: from its seed, or from a file. @throws InputError when the file does not fit. */
-export function initialWeights({ model, program }: TrainingProgram, member: Member, init?: SafeFile): Float64Array {
-  const row = new Float64Array(program.parameterCount);
-  if (init) fromDisk(model.parameters, program, init, row);
-  else
-    model.parameters.forEach(({ name, shape, init: kind }, index) => {
-      const { offset } = program.tensors.get(name)!;
-      const part = row.subarray(offset, offset + shape.reduce((a, b) => a * b, 1));
-      const key = streamKey(member.seed, 'init', index);
-      if (kind === 'normal') fillNormal(key, part);
-      else if (typeof kind === 'object') fillUniform(key, kind.uniform, part);
-      else part.fill(kind === 'ones' ? 1 : 0);
-    });
+export function initialWeights(
+  { model, program }: TrainingProgram,
+  member: Member,
+  init?: SafeFile,
+): Float32Array | Float64Array {
+  if (init) {
+    const given = new Float64Array(program.parameterCount); // a file may hold F64
+    fromDisk(model.parameters, program, init, given);
+    return given;
+  }
+  const row = new Float32Array(program.parameterCount);
+  model.parameters.forEach(({ name, shape, init: kind }, index) => {
+    const { offset } = program.tensors.get(name)!;
+    const part = row.subarray(offset, offset + shape.reduce((a, b) => a * b, 1));
+    const key = streamKey(member.seed, 'init', index);
+    if (kind === 'normal') fillNormal(key, part);
+    else if (typeof kind === 'object') fillUniform(key, kind.uniform, part);
+    else part.fill(kind === 'ones' ? 1 : 0);
+  });
   return row;
 }
 
+const words = new Uint32Array(2);
+
 /** Uniform numbers in (-bound, bound), rounded to f32. 24 random bits each. */
-function fillUniform(key: Key, bound: number, out: Float64Array): void {
-  for (let i = 0; i < out.length; i++)
-    out[i] = Math.fround(bound * (((threefry(key, i, 0)[0] >>> 8) + 0.5) / 2 ** 23 - 1));
+function fillUniform(key: Key, bound: number, out: Float32Array): void {
+  for (let i = 0; i < out.length; i++) {
+    threefryInto(words, key, i, 0);
+    out[i] = bound * (((words[0] >>> 8) + 0.5) / 2 ** 23 - 1);
+  }
 }
 
 /** Steps that a state has done. */
 export function stepOf(state: ReplicaState): number {
   return state.clock[clockWords.step];
-}
-
-function packRows(rows: readonly ArrayLike<number>[]): Float64Array {
-  const per = rows[0].length;
-  const packed = new Float64Array(per * rows.length);
-  rows.forEach((row, r) => {
-    packed.set(row, r * per);
-  });
-  return packed;
 }

@@ -1,5 +1,5 @@
 import { InputError, ShapeError } from '../core/errors.js';
-import type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
+import { type Executor, type HostArray, type LoadedProgram, replicasWritten } from '../plan/executor.js';
 import { type Call, elementsPerReplica, type Program, type Tensor } from '../plan/types.js';
 import type { WasmLowering } from './command.js';
 import { CONTROL_BYTES, type CommandList, control, type Layout, layOut } from './memory.js';
@@ -110,11 +110,7 @@ export class WasmProgram implements LoadedProgram {
     this.memoryBytes = layout.totalBytes;
     this.#release = release;
     this.#buffer = arena.memory.buffer;
-    new Uint8Array(
-      this.#buffer,
-      arena.controlAt + CONTROL_BYTES,
-      layout.totalBytes - arena.controlAt - CONTROL_BYTES,
-    ).fill(0);
+    arena.clear(arena.controlAt + CONTROL_BYTES, layout.totalBytes);
     const words = new Uint32Array(this.#buffer);
     words[(arena.controlAt + control.scratch) / 4] = layout.scratch;
     words[(arena.controlAt + control.scratchBytes) / 4] = layout.scratchBytes;
@@ -126,16 +122,16 @@ export class WasmProgram implements LoadedProgram {
     return this.#queue(() => this.#runNow(plan, list.at, times));
   }
 
-  write(tensor: Tensor, data: HostArray | readonly number[]): void {
+  write(tensor: Tensor, data: HostArray | readonly number[], replica?: number): void {
     this.#checkAlive();
+    const [first, end] = replicasWritten(tensor, data, replica);
     const per = elementsPerReplica(tensor);
-    const replicas = tensor.shape[0];
-    if (data.length !== per * replicas)
-      throw new ShapeError(`write ${tensor.name}: ${data.length} values for shape [${tensor.shape}]`);
-    const packed = tensor.dtype === 'u32' ? Uint32Array.from(data) : Float32Array.from(data);
+    const given = 'subarray' in data ? data : Float64Array.from(data);
+    const packed = this.#queued ? given.slice() : given; // the caller may change its own meanwhile
     const copy = () => {
       const view = this.#view(tensor);
-      for (let r = 0; r < replicas; r++) view.set(packed.subarray(r * per, (r + 1) * per), r * tensor.replicaStride);
+      for (let r = first; r < end; r++)
+        view.set(packed.subarray((r - first) * per, (r - first + 1) * per), r * tensor.replicaStride);
     };
     if (!this.#queued) copy();
     else this.#queue(async () => copy()).catch(() => {}); // the failure that keeps it from running is thrown by `run`

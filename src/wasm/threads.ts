@@ -32,6 +32,7 @@ const threadSource = `async function threadMain({ module, memory, control, threa
 export class Arena {
   #failure: string | undefined;
   #ending = false;
+  #writtenTo = 0; // no program has written from this byte on
 
   private constructor(
     readonly memory: WebAssembly.Memory,
@@ -98,6 +99,12 @@ export class Arena {
         { cause },
       );
     }
+  }
+
+  /** Zeros in bytes `from` to `to`, which may be written from now on. Memory that was never written is not touched. */
+  clear(from: number, to: number): void {
+    if (from < this.#writtenTo) new Uint8Array(this.memory.buffer).fill(0, from, Math.min(to, this.#writtenTo));
+    this.#writtenTo = Math.max(this.#writtenTo, to);
   }
 
   /** Ends the threads. */

@@ -22,8 +22,8 @@ export async function lookAtRest(viewer: Viewer, experiment: Experiment, checkpo
     checkpoint && decodeCheckpoint(checkpoint, name, await contentHash(experiment), members.length, training);
   const executor = wasmExecutor({ threads: 1 });
   try {
-    const states = kept && (() => kept.replicas.map(({ state }) => state));
-    const trainer = await Trainer.create(members, executor, states, training);
+    const stateOf = kept && ((replica: number) => kept.replicas[replica].state);
+    const trainer = await Trainer.create(members, executor, stateOf, training);
     try {
       await viewer.attach(undefined);
       viewer.probe = probe;
