@@ -1,4 +1,5 @@
 import forwardSource from '../../shaders/embed.wgsl';
+import memorySource from '../../shaders/embed_memory.wgsl';
 import { ShapeError } from '../core/errors.js';
 import { type AdapterTraits, type Dispatch, f32, read, write } from '../gpu/dispatch.js';
 import { constantLines, unroll } from '../gpu/unroll.js';
@@ -159,28 +160,53 @@ function lower(call: Call, traits: AdapterTraits): Dispatch[] {
   const rows = s.local ? s.batch : s.batch * s.windows;
   const batches = output.shape[0] * (s.local ? s.windows : 1);
   const { lanes, prelude } = valueType(s.width, [weight, position, output]);
+  const strides = [weight.replicaStride, position?.replicaStride ?? 0, output.replicaStride];
+  const shared = {
+    uniforms: [
+      ...[s.batch, s.windows, s.length, s.width / lanes],
+      ...[s.v, s.filter, s.stride, s.padding],
+      ...[s.firstToken, s.tokenRow, s.masked, Number(s.local)],
+      ...[tokens.replicaStride, ...strides.map((x) => x / lanes)],
+      ...[position ? elementsPerReplica(position) / s.width : 0, f32(s.scale)],
+    ],
+    bindings: [read(tokens), read(weight), read(position), write(output)],
+  };
+  const tile = lanes === 4 && !traits.software ? memoryTile(s, rows, batches, traits) : undefined;
+  if (tile)
+    return [
+      {
+        ...shared,
+        shader: 'embed_memory',
+        source: constantLines(tile) + unroll(memorySource, tile),
+        constants: { ...shaderConstants(s), SYMBOLS: s.v },
+        workgroups: [Math.ceil(s.width / 4 / tile.QUADS), Math.ceil(rows / tile.TILE), batches],
+      },
+    ];
   const columns = Math.ceil(s.width / lanes / 64);
   // Many windows a thread share the column sums; few fill a GPU. No output depends on it, nor on how many loads are TOGETHER.
   // lavapipe compiles 16 rows for 9 s, 4 rows for 1 s, and both run in the same time.
   const ROWS = traits.software ? 4 : ([16, 8].find((n) => columns * (rows / n) * batches >= 1024) ?? 4);
   const TOGETHER = traits.software ? 2 : 8;
-  const strides = [weight.replicaStride, position?.replicaStride ?? 0, output.replicaStride];
   return [
     {
+      ...shared,
       shader: 'embed',
       source: prelude + constantLines({ ROWS, TOGETHER }) + unroll(forwardSource, { ROWS, TOGETHER }),
-      uniforms: [
-        ...[s.batch, s.windows, s.length, s.width / lanes],
-        ...[s.v, s.filter, s.stride, s.padding],
-        ...[s.firstToken, s.tokenRow, s.masked, Number(s.local)],
-        ...[tokens.replicaStride, ...strides.map((x) => x / lanes)],
-        ...[position ? elementsPerReplica(position) / s.width : 0, f32(s.scale)],
-      ],
       constants: shaderConstants(s),
-      bindings: [read(tokens), read(weight), read(position), write(output)],
       workgroups: [columns, Math.ceil(rows / ROWS), batches],
     },
   ];
+}
+
+/** How embed_memory.wgsl is cut; no output depends on it. Undefined where the filters of 32 quads of channels do not fit. */
+function memoryTile(s: EmbedParams, rows: number, batches: number, traits: AdapterTraits) {
+  const [QUADS, PARTS] = [32, 8];
+  const columns = Math.ceil(s.width / 4 / QUADS);
+  // Many windows share one reading of the filters; few fill a GPU: four workgroups a multiprocessor of 132.
+  const TILE = [128, 64].find((n) => columns * (rows / n) * batches >= 512) ?? 32;
+  const bytes = 4 * s.filter * (4 * (s.v + 3) * QUADS + TILE);
+  const fits = bytes <= traits.maxWorkgroupStorageBytes && QUADS * PARTS <= traits.maxInvocations;
+  return fits ? { QUADS, PARTS, J: s.filter, TILE } : undefined;
 }
 
 function embedCase(name: string, shape: CaseShape): KernelCase {

@@ -1,0 +1,97 @@
+// First layer on tokens for GPUs, the sums of embed.wgsl to the bit, with the filters in workgroup memory:
+//   output[r, b, t] = relu(scale * sum_j x(b, t*stride - padding + j) W[j] + position[t])
+// One workgroup owns QUADS * 4 channels of one replica (and window, where each has its filter) and TILE windows. It reads the
+// filters of its channels once, takes the mean of each column off, and from then on a token is a row of workgroup memory:
+// per output one store and J loads from there. A warp reads and writes 512 contiguous bytes.
+// QUADS, PARTS (rows of threads), J (places of the window) and TILE are put in front of this text; #for is written out
+// (src/gpu/unroll.ts).
+override SYMBOLS: u32; // v
+override PER_SENTENCE: u32; // windows of a sentence that belong to one filter: all, or 1 where each has its own
+override WHITENED = false;
+override RELU = false;
+// Rows of one j: W - S / v of every symbol, v^-1/2 S where the token is masked, zero outside the sentence, S / v.
+override MASKED = SYMBOLS;
+override OUTSIDE = SYMBOLS + 1u;
+override MEAN = SYMBOLS + 2u;
+override SLOTS = SYMBOLS + 3u;
+const THREADS = QUADS * PARTS;
+
+struct Params {
+  batch: u32, windows: u32, length: u32, width: u32,
+  v: u32, filterSize: u32, stride: u32, padding: u32,
+  firstToken: u32, tokenRow: u32, masked: i32, local: u32,
+  tokenReplica: u32, weightReplica: u32, positionReplica: u32, outputReplica: u32,
+  positionRows: u32, scale: f32,
+}
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> tokens: array<u32>;
+@group(0) @binding(2) var<storage, read> weight: array<vec4f>;
+@group(0) @binding(3) var<storage, read> position: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> output: array<vec4f>;
+
+var<workgroup> filters: array<vec4f, J * SLOTS * QUADS>; // [j][slot][quad]; WGSL starts it at zero
+var<workgroup> slots: array<u32, J * TILE>; // [j][window]
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid: u32) {
+  let lane = tid % QUADS;
+  let part = tid / QUADS;
+  let c = wid.x * QUADS + lane;
+  // Grid z: replicas, times windows where every window has its own filter.
+  let groups = select(1u, p.windows, p.local == 1u);
+  let r = wid.z / groups;
+  let g = wid.z % groups;
+  let rows = select(p.batch * p.windows, p.batch, p.local == 1u);
+  let origin = r * p.weightReplica + g * J * SYMBOLS * p.width + min(c, p.width - 1u);
+  for (var row = part; row < J * SYMBOLS; row += PARTS) {
+    filters[(row / SYMBOLS * SLOTS + row % SYMBOLS) * QUADS + lane] = weight[origin + row * p.width];
+  }
+  let start = wid.y * TILE;
+  for (var n = tid; n < J * TILE; n += THREADS) {
+    let row = min(start + n % TILE, rows - 1u);
+    let at = i32((g + row % PER_SENTENCE) * p.stride + n / TILE) - i32(p.padding);
+    let token = tokens[
+      r * p.tokenReplica + row / PER_SENTENCE * p.tokenRow + p.firstToken + u32(clamp(at, 0, i32(p.length) - 1))];
+    var slot = min(token, SYMBOLS - 1u);
+    if (WHITENED && at == p.masked) { slot = MASKED; }
+    if (at < 0 || at >= i32(p.length)) { slot = OUTSIDE; }
+    slots[n] = slot;
+  }
+  workgroupBarrier();
+  if (WHITENED) {
+    for (var j = part; j < J; j += PARTS) {
+      var columnSum = vec4f();
+      for (var u = 0u; u < SYMBOLS; u++) { columnSum += filters[(j * SLOTS + u) * QUADS + lane]; }
+      filters[(j * SLOTS + MEAN) * QUADS + lane] = columnSum / f32(SYMBOLS);
+      filters[(j * SLOTS + MASKED) * QUADS + lane] = columnSum * inverseSqrt(f32(SYMBOLS));
+    }
+    workgroupBarrier();
+    for (var row = part; row < J * SYMBOLS; row += PARTS) {
+      let first = row / SYMBOLS * SLOTS;
+      filters[(first + row % SYMBOLS) * QUADS + lane] -= filters[(first + MEAN) * QUADS + lane];
+    }
+    workgroupBarrier();
+  }
+  if (c >= p.width) { return; }
+  let c1 = inverseSqrt(1.0 - 1.0 / f32(SYMBOLS));
+  for (var n = part; n < TILE && start + n < rows; n += PARTS) {
+    let b = (start + n) / PER_SENTENCE;
+    let t = g + (start + n) % PER_SENTENCE;
+    var sum = vec4f();
+#for j < J
+    {
+      let slot = slots[{j}u * TILE + n];
+      let w = filters[({j}u * SLOTS + slot) * QUADS + lane];
+      if (WHITENED) {
+        sum = fma(vec4f(select(c1, 1.0, slot == MASKED)), w, sum);
+      } else {
+        sum += w;
+      }
+    }
+#end
+    sum *= p.scale;
+    if (p.positionRows > 0u) { sum += position[r * p.positionReplica + (t % p.positionRows) * p.width + c]; }
+    if (RELU) { sum = max(sum, vec4f()); }
+    output[r * p.outputReplica + (b * p.windows + t) * p.width + c] = sum;
+  }
+}
