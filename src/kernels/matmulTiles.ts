@@ -57,13 +57,17 @@ export function tileFits(t: Tile, traits: AdapterTraits): boolean {
 export function rangesOf(p: Product, traits: AdapterTraits): { kg: number; splits: number } {
   if (traits.software) return { kg: 1, splits: 1 };
   const tiles = (side: number) => Math.ceil(p.m / side) * Math.ceil(p.n / side) * p.groups;
+  // Long sums into few tiles of the better size: four workgroups a multiprocessor, each with a power of two of K's tiles.
+  if (p.k >= 2048 && tiles(64) < 264) {
+    const splits = Math.min(2 ** Math.ceil(Math.log2(512 / tiles(64))), 2 ** Math.floor(Math.log2(p.k / 512)));
+    return { kg: 1, splits: Math.min(16, splits) };
+  }
   // Groups inside a workgroup cost little, but a replica among many must add up its ranges one by one: only while the
-  // smallest tiles give fewer than two workgroups a multiprocessor, or for long sums into few tiles of the better size.
-  const long = p.k >= 2048 && tiles(64) < 264;
-  const wanted = long ? 4 : Math.min(256 / tiles(32), p.k / 64);
+  // smallest tiles give fewer than two workgroups a multiprocessor.
+  const wanted = Math.min(256 / tiles(32), p.k / 64);
   const kg = wanted >= 4 ? 4 : wanted >= 2 ? 2 : 1;
   // Splits over workgroups cost a second dispatch: only for long sums into few tiles.
-  const splits = Math.floor(Math.min(264 / tiles(long ? 64 : 32), p.k / (kg * 512)));
+  const splits = Math.floor(Math.min(264 / tiles(32), p.k / (kg * 512)));
   return { kg, splits: Math.max(1, Math.min(16, splits)) };
 }
 
@@ -81,7 +85,8 @@ export function tileOf(p: Product, ranges: number, replicas: number, traits: Ada
   const tuned = parseTile(traits.tuned?.get(matmulKey(p, replicas)) ?? '');
   if (tuned && (tuned.kg === ranges || (tuned.kg === 1 && tuned.tm * tuned.tn <= 64)) && tileFits(tuned, traits))
     return { tile: tuned, ranges: ranges / tuned.kg };
-  const workgroups = (t: Tile) => Math.ceil(p.m / t.bm) * Math.ceil(p.n / t.bn) * replicas * p.groups;
+  const { splits } = rangesOf(p, traits);
+  const workgroups = (t: Tile) => Math.ceil(p.m / t.bm) * Math.ceil(p.n / t.bn) * replicas * p.groups * splits;
   const fits = (t: Tile) => p.m > t.bm / 2 && p.n > t.bn / 2 && tileFits(t, traits);
   // Ranges taken one after the other double the sums in registers: too many for the largest tiles.
   for (const { enough, ...shape } of defaultTiles) {

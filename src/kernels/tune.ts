@@ -126,13 +126,24 @@ interface Trial {
   rounds: number[]; // microseconds a product
 }
 
-function build(builder: ProgramBuilder, { form, groups, m, n, k }: TuneShape) {
-  const a = builder.persistent('a', [groups, ...(form === 'TN' ? [k, m] : [m, k])]);
-  const b = builder.persistent('b', [groups, ...(form === 'NT' ? [n, k] : [k, n])]);
-  const c = builder.persistent('c', [groups, m, n]);
-  const views = { a: { tensor: a }, b: { tensor: b }, c: { tensor: c } };
-  matmul(builder.plan('product'), { label: 'tune', form, groups, m, n, k, ...views });
-  return { a, b, c };
+/** The product several times over, each with memory of its own: within a step it does not find its factors in a cache either. */
+function build(builder: ProgramBuilder, shape: TuneShape) {
+  const { form, groups, m, n, k } = shape;
+  const plan = builder.plan('product');
+  const sets = Array.from({ length: setsOf(shape) }, (_, i) => {
+    const a = builder.persistent(`a${i}`, [groups, ...(form === 'TN' ? [k, m] : [m, k])]);
+    const b = builder.persistent(`b${i}`, [groups, ...(form === 'NT' ? [n, k] : [k, n])]);
+    const c = builder.persistent(`c${i}`, [groups, m, n]);
+    const views = { a: { tensor: a }, b: { tensor: b }, c: { tensor: c } };
+    matmul(plan, { label: 'tune', form, groups, m, n, k, ...views });
+    return { a, b, c };
+  });
+  return sets[0];
+}
+
+/** Together three times the largest cache of a GPU, and not more than a dozen. */
+function setsOf({ groups, m, n, k, replicas }: TuneShape): number {
+  return Math.min(12, Math.ceil(150e6 / (4 * replicas * groups * (m * k + k * n + m * n))));
 }
 
 function sizeOf({ groups, m, n, k, replicas }: TuneShape, factor: 'a' | 'b'): number {
@@ -140,27 +151,36 @@ function sizeOf({ groups, m, n, k, replicas }: TuneShape, factor: 'a' | 'b'): nu
 }
 
 /**
- * Five rounds over all, each about 4 ms of work, after 100 ms that warm the clock up and a round that drops what is far slower.
+ * Five rounds over all, each about 4 ms of work, after 100 ms that warm the clock up, a round that does not count and one that
+ * drops what is far slower.
  */
-async function timeAll(trials: readonly Trial[], { m, n, k, groups, replicas }: TuneShape): Promise<void> {
-  const repeats = Math.max(2, Math.min(400, Math.round(1e11 / (2 * m * n * k * groups * replicas))));
+async function timeAll(trials: readonly Trial[], shape: TuneShape): Promise<void> {
+  const { m, n, k, groups, replicas } = shape;
+  const sets = setsOf(shape);
+  const repeats = Math.max(2, Math.min(400, Math.round(1e11 / (2 * m * n * k * groups * replicas * sets))));
   let running = trials.filter(({ wrong }) => !wrong);
   for (const start = performance.now(); running.length && performance.now() - start < 100; ) {
     await running[0].loaded.run('product', repeats);
     await running[0].loaded.finish();
   }
-  for (let round = 0; round < 6; round++) {
+  const round = async () => {
     for (const { loaded, rounds } of running) {
       const start = performance.now();
       await loaded.run('product', repeats);
       await loaded.finish();
-      rounds.push(((performance.now() - start) * 1000) / repeats);
+      rounds.push(((performance.now() - start) * 1000) / (repeats * sets));
     }
-    if (round > 0) continue;
-    const best = Math.min(...running.map(({ rounds }) => rounds[0]));
-    running = running.filter(({ rounds }) => rounds[0] <= 1.5 * best);
+  };
+  const forget = () => {
     for (const { rounds } of running) rounds.length = 0;
-  }
+  };
+  await round(); // the first is up to five times slower than the others, for some of the tiles
+  forget();
+  await round();
+  const best = Math.min(...running.map(({ rounds }) => rounds[0]));
+  running = running.filter(({ rounds }) => rounds[0] <= 1.5 * best);
+  forget();
+  for (let i = 0; i < 5; i++) await round();
 }
 
 /** Uniform in [-1, 1]. */
