@@ -7,6 +7,7 @@ import { type Axes, type CurvesData, drawCurves, finite, lastOf, meanCurve, show
 import { NumbersTable, plainTable } from './numbers.js';
 
 const REDRAWS = 5; // a second
+const UNSEEN = 1; // the same out of view: its words are still read
 
 export class CurvesPanel {
   readonly element: HTMLElement;
@@ -24,12 +25,20 @@ export class CurvesPanel {
   #data: CurvesData | undefined;
   #axes: Axes | undefined;
   #cursor: number | undefined; // samples
-  readonly #draw = throttle(() => this.#render(), REDRAWS);
+  readonly #seenDraw = throttle(() => this.#render(), REDRAWS);
+  readonly #unseenDraw = throttle(() => this.#render(), UNSEEN);
+  readonly #sight: IntersectionObserver;
+  #seen = true;
 
   constructor() {
     this.element = h('div', { class: 'curves' }, this.#legend, this.#plot, this.#readout, this.#numbers.element);
     this.#observer = new ResizeObserver(() => this.#draw());
     this.#observer.observe(this.#plot);
+    this.#sight = new IntersectionObserver(([entry]) => {
+      this.#seen = entry.isIntersecting;
+      if (this.#seen) this.#draw();
+    });
+    this.#sight.observe(this.#plot);
     this.#plot.addEventListener('pointermove', (event) => {
       if (!this.#axes) return;
       const x = event.clientX - this.#plot.getBoundingClientRect().left;
@@ -46,6 +55,12 @@ export class CurvesPanel {
 
   disconnect(): void {
     this.#observer.disconnect();
+    this.#sight.disconnect();
+  }
+
+  #draw(): void {
+    if (this.#seen) this.#seenDraw();
+    else this.#unseenDraw();
   }
 
   #render(): void {

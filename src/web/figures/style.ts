@@ -76,7 +76,7 @@ button.primary{background:var(--rhm-accent);border-color:var(--rhm-accent);color
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.2em 1.6em;margin:0 0 .35em;padding:0;font-size:.93em}
 .legend li{display:flex;align-items:center;gap:.5em}
 .legend .value{color:var(--rhm-muted);font-variant-numeric:tabular-nums;min-width:5.6em}
-.plot{position:relative;min-height:270px;border-radius:8px;touch-action:pan-y}
+.plot{position:relative;contain:layout paint;min-height:270px;border-radius:8px;touch-action:pan-y}
 .plot svg{display:block}
 .numbers{margin:.4em 0 .8em;font-size:.93em}
 .numbers summary{cursor:pointer;color:var(--rhm-accent)}
