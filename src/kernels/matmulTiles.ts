@@ -62,6 +62,8 @@ export function rangesOf(p: Product, traits: AdapterTraits): { kg: number; split
     const splits = Math.min(2 ** Math.ceil(Math.log2(512 / tiles(64))), 2 ** Math.floor(Math.log2(p.k / 512)));
     return { kg: 1, splits: Math.min(16, splits) };
   }
+  // The largest tiles, one a multiprocessor: two groups of threads hide one another's loads.
+  if (isLongAndWide(p)) return { kg: 2, splits: 1 };
   // Groups inside a workgroup cost little, but a replica among many must add up its ranges one by one: only while the
   // smallest tiles give fewer than two workgroups a multiprocessor.
   const wanted = Math.min(256 / tiles(32), p.k / 64);
@@ -69,6 +71,12 @@ export function rangesOf(p: Product, traits: AdapterTraits): { kg: number; split
   // Splits over workgroups cost a second dispatch: only for long sums into few tiles.
   const splits = Math.floor(Math.min(264 / tiles(32), p.k / (kg * 512)));
   return { kg, splits: Math.max(1, Math.min(16, splits)) };
+}
+
+/** 4096 x 512 x 1536 (NT) takes 191 us in two ranges of K by 128x128x16/8x16/k2 on an H200, 198 us in one by 64x64x16/8x8. */
+function isLongAndWide(p: Product): boolean {
+  const tiles = Math.ceil(p.m / 128) * Math.ceil(p.n / 128) * p.groups;
+  return p.k >= 1536 && tiles >= 100 && tiles <= 132;
 }
 
 /** A tile and the ranges of K that each of its thread groups adds up. */
@@ -88,6 +96,8 @@ export function tileOf(p: Product, ranges: number, replicas: number, traits: Ada
   const { splits } = rangesOf(p, traits);
   const workgroups = (t: Tile) => Math.ceil(p.m / t.bm) * Math.ceil(p.n / t.bn) * replicas * p.groups * splits;
   const fits = (t: Tile) => p.m > t.bm / 2 && p.n > t.bn / 2 && tileFits(t, traits);
+  const largest = { ...defaultTiles[0], kg: 2 };
+  if (isLongAndWide(p) && tileFits(largest, traits)) return { tile: largest, ranges: 1 };
   // Ranges taken one after the other double the sums in registers: too many for the largest tiles.
   for (const { enough, ...shape } of defaultTiles) {
     const tile = { ...shape, kg: 1 };
