@@ -50,6 +50,15 @@ test('batchSize.yaml: every grammar at all batch sizes, as many sentences at eac
   assert.is(groups.length, 5); // batch sizes
 });
 
+test('classification.yaml: multiples of n m^L sentences', async () => {
+  const file = 'test/examples/classification.yaml';
+  const { code, stdout, stderr } = await rhm(['sweep', 'plan', file, '--executor', 'wasm', '--json']);
+  assert.is(code, 0, stderr);
+  const { runs, groups } = JSON.parse(stdout);
+  assert.is(runs, 3 * 7 * 3);
+  assert.is(groups.length, 1); // all train side by side
+});
+
 test('customGrammar.mjs: exact losses as counted over all derivations, sentences of the grammar, a network that reaches the floor', async () => {
   const { code, stdout, stderr } = await example('customGrammar.mjs');
   assert.is(code, 0, stderr);
