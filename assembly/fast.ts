@@ -156,7 +156,7 @@ function copyWide(
 }
 
 /** Threefry block b of samples g .. g+7: eight first words, then eight second words. */
-function threefry8(k0: u32, k1: u32, g: u64, b: u32, out: usize): void {
+export function threefry8(k0: u32, k1: u32, g: u64, b: u32, out: usize): void {
   const k2: u32 = 0x1bd11bda ^ k0 ^ k1;
   const low = i32x4.splat(<u32>g);
   let a0 = i32x4.add(low, i32x4(0, 1, 2, 3));

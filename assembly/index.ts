@@ -4,6 +4,7 @@ export { fastScratchBytes, sampleFast } from './fast';
 export * from './kernels/index';
 export { exp1 } from './math';
 export { samplePart } from './part';
+export { fillNormal, normalTail } from './normal';
 export { advance, attach, start, work } from './run';
 export { generalScratchBytes, sampleGeneral } from './sampler';
 export { threefry } from './threefry';

@@ -7,6 +7,8 @@ export interface SamplerExports {
   heapBase(): number;
   threefry(k0: number, k1: number, c0: number, c1: number): bigint;
   permute(k0: number, k1: number, size: bigint, bits: number, x: bigint): bigint;
+  fillNormal(k0: number, k1: number, first: number, count: number, out: number, scratch: number): void;
+  normalTail(p: number): number;
   samplePart(job: number, scratch: number): void;
   generalScratchBytes(image: number): number;
   fastScratchBytes(plan: number): number;

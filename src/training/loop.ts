@@ -187,7 +187,10 @@ class Group {
     await beforeEnd?.(this.#trainer!, runs[0].step);
   }
 
-  async #load(training: TrainingProgram, stateOf: (seat: number) => ReplicaState): Promise<void> {
+  async #load(
+    training: TrainingProgram,
+    stateOf: (seat: number) => ReplicaState | Promise<ReplicaState>,
+  ): Promise<void> {
     this.#trainer?.destroy();
     const members = this.#seats.map((seat) => seat.member);
     this.#trainer = await Trainer.create(members, this.#executor, stateOf, training);

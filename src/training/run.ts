@@ -115,7 +115,7 @@ export class Run {
     const { init, resume } = this.input;
     const { checkpoint: bytes, records } = this.old;
     const checkpoint = bytes && resume ? this.#decode(layout, bytes) : undefined;
-    if (init) initialWeights(layout, this.members[0], init); // before the digest: a file that does not fit is refused as such
+    if (init) await initialWeights(layout, this.members[0], init); // before the digest: a file that does not fit is refused as such
     this.#init = this.#sameInit(checkpoint, init && (await weightsDigest(layout.model, init)));
     if (!checkpoint) return;
     this.members.forEach((_, r) => {
@@ -129,7 +129,7 @@ export class Run {
   }
 
   /** Hands out the state that a replica starts from: the checkpoint's, or that of step 0. */
-  takeState(replica: number, layout: TrainingProgram): ReplicaState {
+  async takeState(replica: number, layout: TrainingProgram): Promise<ReplicaState> {
     const state = this.#states[replica];
     this.#states[replica] = undefined;
     return state ?? initialState(layout, this.members[replica], this.input.init);

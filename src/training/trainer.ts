@@ -1,7 +1,7 @@
 import { CLOCK_WORDS, clockWords, hyperWords, PACE_WORDS } from '../core/clock.js';
-import { fillNormal } from '../core/normal.js';
 import type { SafeFile } from '../core/safetensors.js';
 import { type Key, streamKey, threefryInto } from '../core/threefry.js';
+import { normalFiller } from '../grammar/normals.js';
 import { fromDisk } from '../models/disk.js';
 import { modelSpec } from '../models/index.js';
 import type { MeasureValue } from '../models/measure.js';
@@ -40,13 +40,13 @@ export class Trainer {
   static async create(
     members: readonly Member[],
     executor: Executor,
-    stateOf: (replica: number) => ReplicaState = (r) => initialState(training, members[r]),
+    stateOf: (replica: number) => ReplicaState | Promise<ReplicaState> = (r) => initialState(training, members[r]),
     training: TrainingProgram = trainingProgram(members),
   ): Promise<Trainer> {
     const loaded = await executor.load(training.program);
     const trainer = new Trainer(training, members, loaded);
     try {
-      trainer.#start(stateOf);
+      await trainer.#start(stateOf);
     } catch (error) {
       loaded.destroy();
       throw error;
@@ -58,12 +58,12 @@ export class Trainer {
     return this.loaded.memoryBytes;
   }
 
-  #start(stateOf: (replica: number) => ReplicaState): void {
+  async #start(stateOf: (replica: number) => ReplicaState | Promise<ReplicaState>): Promise<void> {
     const { training, loaded } = this;
     for (const { tensor, data } of training.constants) loaded.write(tensor, data);
     this.scaleRates(this.members.map(() => 1));
     for (const replica of this.members.keys()) {
-      const { params, moments, best, clock, pace } = stateOf(replica);
+      const { params, moments, best, clock, pace } = await stateOf(replica);
       loaded.write(training.params, params, replica);
       for (const [i, tensor] of training.moments.entries()) loaded.write(tensor, moments[i], replica);
       loaded.write(training.best, best, replica);
@@ -158,8 +158,8 @@ export class Trainer {
 }
 
 /** One replica at step 0. @throws InputError when the file does not fit. */
-export function initialState(training: TrainingProgram, member: Member, init?: SafeFile): ReplicaState {
-  const params = initialWeights(training, member, init);
+export async function initialState(training: TrainingProgram, member: Member, init?: SafeFile): Promise<ReplicaState> {
+  const params = await initialWeights(training, member, init);
   return {
     params,
     moments: training.moments.map(() => new Float32Array(params.length)),
@@ -170,17 +170,18 @@ export function initialState(training: TrainingProgram, member: Member, init?: S
 }
 
 /** One replica's row [P] at step 0: from its seed, or from a file. @throws InputError when the file does not fit. */
-export function initialWeights(
+export async function initialWeights(
   { model, program }: TrainingProgram,
   member: Member,
   init?: SafeFile,
-): Float32Array | Float64Array {
+): Promise<Float32Array | Float64Array> {
   if (init) {
     const given = new Float64Array(program.parameterCount); // a file may hold F64
     fromDisk(model.parameters, program, init, given);
     return given;
   }
   const row = new Float32Array(program.parameterCount);
+  const fillNormal = await normalFiller();
   model.parameters.forEach(({ name, shape, init: kind }, index) => {
     const { offset } = program.tensors.get(name)!;
     const part = row.subarray(offset, offset + shape.reduce((a, b) => a * b, 1));

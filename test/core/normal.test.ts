@@ -1,8 +1,10 @@
 // biome-ignore-all lint/correctness/noPrecisionLoss: quantiles with the digits of their source
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { inverseNormal, log, normalAt } from '../../src/core/normal.js';
+import { fillNormal, inverseNormal, log, normalAt } from '../../src/core/normal.js';
 import { streamKey } from '../../src/core/threefry.js';
+import { normalFiller } from '../../src/grammar/normals.js';
+import { instantiate, newMemory } from '../../src/grammar/wasm.js';
 
 const test = suite('normal numbers');
 
@@ -51,6 +53,33 @@ test('moments and distribution of 200,000 numbers', () => {
     worst = Math.max(worst, Math.abs(low / n - j / 400));
   }
   assert.ok(worst * Math.sqrt(n) < 1.95, `D sqrt(n) = ${worst * Math.sqrt(n)}`);
+});
+
+test('WebAssembly gives the same bits, in any number', async () => {
+  const fill = await normalFiller();
+  assert.is.not(fill, fillNormal);
+  // Beyond a chunk of 2^16; some 300,000 numbers of the tails (15% of all), a few beyond |x| = 5.
+  for (const [seed, count] of [
+    [1, 2_000_001],
+    [2, 65_536],
+    [3, 5],
+    [4, 1],
+  ]) {
+    const key = streamKey(seed, 'init', seed);
+    const want = new Float32Array(count);
+    const got = new Float32Array(count);
+    fillNormal(key, want);
+    fill(key, got);
+    const other = want.findIndex((x, i) => !Object.is(x, got[i]));
+    assert.is(other, -1, `number ${other}: ${want[other]} and ${got[other]}`);
+  }
+});
+
+test('WebAssembly gives the same bits in the far tails, which no number above reaches', async () => {
+  const { normalTail } = await instantiate(newMemory(65536));
+  for (let p = 0.0749; p > 2 ** -53; p *= 0.9)
+    for (const x of [p, 1 - p])
+      if (x < 1) assert.ok(Object.is(normalTail(x), inverseNormal(x)), `${x}: ${normalTail(x)}, ${inverseNormal(x)}`);
 });
 
 test.run();

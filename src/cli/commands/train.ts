@@ -58,7 +58,7 @@ export function addTrain(program: Command, io: CommandContext): void {
       // Everything is checked before the folder is made.
       const members = membersOf(experiment, rules);
       const training = trainingProgram(members, measures);
-      if (init) initialWeights(training, members[0], init);
+      if (init) await initialWeights(training, members[0], init);
       const start = init ? `-init-${await weightsDigest(training.model, init)}` : '';
       const out = options.out ?? join('out', `${hash}${start}`);
       io.log(`experiment ${hash}\n${JSON.stringify(experiment, null, 2)}`);
