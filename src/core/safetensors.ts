@@ -15,6 +15,14 @@ export interface SafeFile {
   tensors: Map<string, SafeTensor>;
 }
 
+/** A tensor whose numbers are made when their place in the file is known. */
+export interface SafeSource {
+  dtype: SafeDType;
+  shape: readonly number[];
+  /** out: of the dtype's array type, zeros; the file's own bytes wherever they are aligned. */
+  fill(out: SafeArray): void;
+}
+
 const arrays = {
   F32: Float32Array,
   F64: Float64Array,
@@ -24,12 +32,20 @@ const arrays = {
   I64: BigInt64Array,
 } as const;
 
-export function encodeSafetensors({ metadata, tensors }: SafeFile): Uint8Array<ArrayBuffer> {
+export function encodeSafetensors({
+  metadata,
+  tensors,
+}: {
+  metadata: SafeFile['metadata'];
+  tensors: ReadonlyMap<string, SafeTensor | SafeSource>;
+}): Uint8Array<ArrayBuffer> {
   const header: Record<string, unknown> = { __metadata__: metadata };
   let at = 0;
-  for (const [name, { dtype, shape, data }] of tensors) {
-    header[name] = { dtype, shape, data_offsets: [at, at + data.byteLength] };
-    at += data.byteLength;
+  for (const [name, tensor] of tensors) {
+    const { dtype, shape } = tensor;
+    const bytes = elementsOf(tensor) * arrays[dtype].BYTES_PER_ELEMENT;
+    header[name] = { dtype, shape, data_offsets: [at, at + bytes] };
+    at += bytes;
   }
   const text = JSON.stringify(header);
   // The data starts at a multiple of 8 so that readers may map it.
@@ -38,11 +54,25 @@ export function encodeSafetensors({ metadata, tensors }: SafeFile): Uint8Array<A
   new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
   bytes.set(json, 8);
   at = 8 + json.length;
-  for (const { data } of tensors.values()) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
+  for (const tensor of tensors.values()) {
+    const data = 'data' in tensor ? tensor.data : filled(tensor, bytes.buffer, at);
+    if (data.buffer !== bytes.buffer) bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
     at += data.byteLength;
   }
   return bytes;
+}
+
+function filled(tensor: SafeSource, file: ArrayBuffer, at: number): SafeArray {
+  const ArrayType = arrays[tensor.dtype];
+  const elements = elementsOf(tensor);
+  const aligned = at % ArrayType.BYTES_PER_ELEMENT === 0;
+  const out = aligned ? new ArrayType(file, at, elements) : new ArrayType(elements);
+  tensor.fill(out);
+  return out;
+}
+
+function elementsOf(tensor: SafeTensor | SafeSource): number {
+  return 'data' in tensor ? tensor.data.length : tensor.shape.reduce((a, b) => a * b, 1);
 }
 
 /** @throws FileError naming the file and what is wrong with it: truncated, no header, a tensor outside the file. */

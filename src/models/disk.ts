@@ -1,27 +1,43 @@
 import { InputError } from '../core/errors.js';
-import type { SafeFile, SafeTensor } from '../core/safetensors.js';
+import type { SafeArray, SafeFile, SafeSource, SafeTensor } from '../core/safetensors.js';
 import type { Program } from '../plan/types.js';
 import { type ParameterSpec, rowMajor } from './types.js';
 
 type Floats = Float32Array | Float64Array;
 
 /**
- * One replica's row of the parameter block as tensors in the PyTorch reference's names and shapes.
+ * One replica's row of the parameter block as tensors in the PyTorch reference's names and shapes, to be encoded.
  * row: [P] (parameters, gradients or moments), offsets from the program.
  */
+export function diskSources(
+  parameters: readonly ParameterSpec[],
+  program: Program,
+  row: Floats,
+): Map<string, SafeSource> {
+  const dtype = row instanceof Float32Array ? 'F32' : 'F64';
+  const sources = new Map<string, SafeSource>();
+  for (const parameter of parameters) {
+    const { offset } = program.tensors.get(parameter.name)!;
+    for (const { name, shape, start, strides } of parameter.disk) {
+      const fill = (out: SafeArray) =>
+        copy(axesOf(shape, strides, rowMajor(shape)), row, offset + start, out as Floats, 0);
+      sources.set(name, { dtype, shape, fill });
+    }
+  }
+  return sources;
+}
+
+/** The same with their data. */
 export function toDisk<A extends Floats>(
   parameters: readonly ParameterSpec[],
   program: Program,
   row: A,
 ): Map<string, { shape: readonly number[]; data: A }> {
   const tensors = new Map<string, { shape: readonly number[]; data: A }>();
-  for (const parameter of parameters) {
-    const { offset } = program.tensors.get(parameter.name)!;
-    for (const { name, shape, start, strides } of parameter.disk) {
-      const data = new (row.constructor as new (n: number) => A)(shape.reduce((a, b) => a * b, 1));
-      copy(axesOf(shape, strides, rowMajor(shape)), row, offset + start, data, 0);
-      tensors.set(name, { shape, data });
-    }
+  for (const [name, { shape, fill }] of diskSources(parameters, program, row)) {
+    const data = new (row.constructor as new (n: number) => A)(shape.reduce((a, b) => a * b, 1));
+    fill(data);
+    tensors.set(name, { shape, data });
   }
   return tensors;
 }
@@ -70,7 +86,7 @@ function axesOf(shape: readonly number[], from: readonly number[], to: readonly 
   return axes.sort((a, b) => a.length - b.length);
 }
 
-const BLOCK = 1024; // elements: what a transposition reads and writes of a block stays in the first-level cache
+const BLOCK = 4096; // elements: what a transposition reads and writes of a block stays in the first-level cache
 
 /** Copies all elements, block by block: the longest axis is halved until a block is small. */
 function copy(axes: readonly Axis[], from: Floats, fromStart: number, to: Floats, toStart: number): void {

@@ -1,8 +1,8 @@
 /** A run's folder on disk, for Node and Deno: atomic files, durable appends, one process at a time. */
 import {
   closeSync,
-  fdatasyncSync,
-  fsyncSync,
+  fdatasync,
+  fsync,
   linkSync,
   mkdirSync,
   openSync,
@@ -12,11 +12,13 @@ import {
   rmSync,
   statSync,
   utimesSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { clearInterval, setInterval } from 'node:timers';
+import { promisify } from 'node:util';
 import { FileError, FolderBusyError } from '../core/errors.js';
 import type { RunFolder } from '../training/folder.js';
 
@@ -43,20 +45,22 @@ export function openRunFolder(path: string): RunFolder {
     },
     async write(file, data) {
       const beside = at(`${file}.${process.pid}.tmp`);
-      guard(path, `write ${file}`, () => {
-        try {
-          const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data;
-          writeDurably(beside, 'w', bytes);
-          renameSync(beside, at(file));
-          syncDirectory(directory);
-        } catch (error) {
-          rmSync(beside, { force: true });
-          throw error;
-        }
-      });
+      try {
+        const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data;
+        await writeDurably(beside, 'w', bytes);
+        renameSync(beside, at(file));
+        await syncDirectory(directory);
+      } catch (error) {
+        rmSync(beside, { force: true });
+        throw failure(path, `write ${file}`, error);
+      }
     },
     async append(file, text) {
-      guard(path, `append to ${file}`, () => writeDurably(at(file), 'a', new TextEncoder().encode(text)));
+      try {
+        await writeDurably(at(file), 'a', new TextEncoder().encode(text));
+      } catch (error) {
+        throw failure(path, `append to ${file}`, error);
+      }
     },
     async release() {
       unlock();
@@ -84,22 +88,23 @@ function makeFolder(directory: string): void {
   }
 }
 
-function writeDurably(file: string, flags: 'w' | 'a', bytes: Uint8Array): void {
+/** Waits for the disk without holding up the thread: files of several runs are made durable side by side. */
+async function writeDurably(file: string, flags: 'w' | 'a', bytes: Uint8Array): Promise<void> {
   const handle = openSync(file, flags);
   try {
     for (let done = 0; done < bytes.length; ) done += writeSync(handle, bytes, done);
-    fdatasyncSync(handle);
+    await promisify(fdatasync)(handle);
   } finally {
     closeSync(handle);
   }
 }
 
 /** Makes a rename durable; some systems cannot sync a directory, and need not. */
-function syncDirectory(directory: string): void {
+async function syncDirectory(directory: string): Promise<void> {
   try {
     const handle = openSync(directory, 'r');
     try {
-      fsyncSync(handle);
+      await promisify(fsync)(handle);
     } finally {
       closeSync(handle);
     }
@@ -152,7 +157,7 @@ function lock(directory: string, name: string): () => void {
 function create(file: string, text: string): void {
   const beside = `${file}.${process.pid}.tmp`;
   try {
-    writeDurably(beside, 'w', new TextEncoder().encode(text));
+    writeFileSync(beside, text); // not durable: whoever wrote it is dead after a power cut
     try {
       linkSync(beside, file);
     } catch (error) {

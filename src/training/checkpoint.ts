@@ -1,6 +1,6 @@
 import { InputError } from '../core/errors.js';
-import { decodeSafetensors, encodeSafetensors, type SafeFile, type SafeTensor } from '../core/safetensors.js';
-import { fromDisk, toDisk } from '../models/disk.js';
+import { decodeSafetensors, encodeSafetensors, type SafeSource, type SafeTensor } from '../core/safetensors.js';
+import { diskSources, fromDisk } from '../models/disk.js';
 import type { TrainingProgram } from './program.js';
 import type { ReplicaState } from './trainer.js';
 
@@ -26,13 +26,13 @@ const FORMAT = 'rhm-lab checkpoint 1';
  * in front as `replica.r/`), moments and best weights the same names behind `optimiser/...` and `best/`.
  */
 export function encodeCheckpoint(checkpoint: Checkpoint, training: TrainingProgram): Uint8Array<ArrayBuffer> {
-  const tensors: SafeFile['tensors'] = new Map();
+  const tensors = new Map<string, SafeTensor | SafeSource>();
   const { model, program } = training;
   checkpoint.replicas.forEach(({ state }, r) => {
     const prefix = prefixOf(r, checkpoint.replicas.length);
     const put = (group: string, row: Float32Array | Float64Array) => {
-      for (const [name, { shape, data }] of toDisk(model.parameters, program, row))
-        tensors.set(`${prefix}${group}${name}`, { dtype: dtypeOf(data), shape, data });
+      for (const [name, source] of diskSources(model.parameters, program, row))
+        tensors.set(`${prefix}${group}${name}`, source);
     };
     put('', state.params);
     training.moments.forEach((tensor, i) => {
@@ -40,7 +40,8 @@ export function encodeCheckpoint(checkpoint: Checkpoint, training: TrainingProgr
     });
     put('best/', state.best);
     tensors.set(`${prefix}state/clock`, { dtype: 'U32', shape: [state.clock.length], data: state.clock });
-    tensors.set(`${prefix}state/pace`, { dtype: dtypeOf(state.pace), shape: [state.pace.length], data: state.pace });
+    const paceType = state.pace instanceof Float32Array ? 'F32' : 'F64';
+    tensors.set(`${prefix}state/pace`, { dtype: paceType, shape: [state.pace.length], data: state.pace });
   });
   const { hash, init, step, elapsedMs, replicas } = checkpoint;
   const progress = replicas.map((r) => r.progress);
@@ -103,8 +104,4 @@ export function decodeCheckpoint(
 
 function prefixOf(replica: number, replicas: number): string {
   return replicas === 1 ? '' : `replica.${replica}/`;
-}
-
-function dtypeOf(data: Float32Array | Float64Array): SafeTensor['dtype'] {
-  return data instanceof Float32Array ? 'F32' : 'F64';
 }

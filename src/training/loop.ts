@@ -83,6 +83,7 @@ export type GroupResult = TrainResult | FailedRun;
 
 const CHECKPOINT_MS = 30_000;
 const SLICE_MS = 250;
+const SIDE_BY_SIDE = 4; // runs whose folders are written at once: each holds a whole checkpoint in memory
 
 /**
  * Trains one experiment to its end (or to an abort), writing experiment, rules, records and checkpoints to the folder.
@@ -330,17 +331,23 @@ class Group {
     });
   }
 
-  /** Does something with each run; one that throws fails alone. */
+  /** Does something with each run, a few at a time, which wait for their folders together; one that throws fails alone. */
   async #each(runs: readonly Run[], work: (run: Run) => unknown): Promise<void> {
-    for (const run of runs) {
-      if (run.settled) continue;
-      try {
-        await work(run);
-      } catch (error) {
-        if (run.settled) throw error; // from onEnd
-        run.settled = true;
-        await this.#settle(this.#index.get(run)!, { reason: 'failed', error });
-      }
+    const waiting = runs.values();
+    const lane = async () => {
+      for (const run of waiting) if (!run.settled) await this.#alone(run, work);
+    };
+    const lanes = await Promise.allSettled(Array.from({ length: SIDE_BY_SIDE }, lane));
+    for (const end of lanes) if (end.status === 'rejected') throw end.reason;
+  }
+
+  async #alone(run: Run, work: (run: Run) => unknown): Promise<void> {
+    try {
+      await work(run);
+    } catch (error) {
+      if (run.settled) throw error; // from onEnd
+      run.settled = true;
+      await this.#settle(this.#index.get(run)!, { reason: 'failed', error });
     }
   }
 
