@@ -6,9 +6,6 @@
 // QUADS, PARTS (rows of threads), J (places of the window) and TILE are put in front of this text; #for is written out
 // (src/gpu/unroll.ts).
 override SYMBOLS: u32; // v
-override PER_SENTENCE: u32; // windows of a sentence that belong to one filter: all, or 1 where each has its own
-override WHITENED = false;
-override RELU = false;
 // Rows of one j: W - S / v of every symbol, v^-1/2 S where the token is masked, zero outside the sentence, S / v.
 override MASKED = SYMBOLS;
 override OUTSIDE = SYMBOLS + 1u;
@@ -16,20 +13,7 @@ override MEAN = SYMBOLS + 2u;
 override SLOTS = SYMBOLS + 3u;
 const THREADS = QUADS * PARTS;
 
-struct Params {
-  batch: u32, windows: u32, length: u32, width: u32,
-  v: u32, filterSize: u32, stride: u32, padding: u32,
-  firstToken: u32, tokenRow: u32, masked: i32, local: u32,
-  tokenReplica: u32, weightReplica: u32, positionReplica: u32, outputReplica: u32,
-  positionRows: u32, scale: f32,
-}
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> tokens: array<u32>;
-@group(0) @binding(2) var<storage, read> weight: array<vec4f>;
-@group(0) @binding(3) var<storage, read> position: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> output: array<vec4f>;
-
-var<workgroup> filters: array<vec4f, J * SLOTS * QUADS>; // [j][slot][quad]; WGSL starts it at zero
+var<workgroup> filters: array<Value, J * SLOTS * QUADS>; // [j][slot][quad]; WGSL starts it at zero
 var<workgroup> slots: array<u32, J * TILE>; // [j][window]
 
 @compute @workgroup_size(THREADS)
@@ -60,7 +44,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   workgroupBarrier();
   if (WHITENED) {
     for (var j = part; j < J; j += PARTS) {
-      var columnSum = vec4f();
+      var columnSum = Value();
       for (var u = 0u; u < SYMBOLS; u++) { columnSum += filters[(j * SLOTS + u) * QUADS + lane]; }
       filters[(j * SLOTS + MEAN) * QUADS + lane] = columnSum / f32(SYMBOLS);
       filters[(j * SLOTS + MASKED) * QUADS + lane] = columnSum * inverseSqrt(f32(SYMBOLS));
@@ -77,13 +61,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   for (var n = part; n < TILE && start + n < rows; n += PARTS) {
     let b = (start + n) / PER_SENTENCE;
     let t = g + (start + n) % PER_SENTENCE;
-    var sum = vec4f();
+    var sum = Value();
 #for j < J
     {
       let slot = slots[{j}u * TILE + n];
       let w = filters[({j}u * SLOTS + slot) * QUADS + lane];
       if (WHITENED) {
-        sum = fma(vec4f(select(c1, 1.0, slot == MASKED)), w, sum);
+        sum = fma(Value(select(c1, 1.0, slot == MASKED)), w, sum);
       } else {
         sum += w;
       }
@@ -91,7 +75,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
 #end
     sum *= p.scale;
     if (p.positionRows > 0u) { sum += position[r * p.positionReplica + (t % p.positionRows) * p.width + c]; }
-    if (RELU) { sum = max(sum, vec4f()); }
+    if (RELU) { sum = max(sum, Value()); }
     output[r * p.outputReplica + (b * p.windows + t) * p.width + c] = sum;
   }
 }

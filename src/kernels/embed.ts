@@ -1,4 +1,5 @@
 import forwardSource from '../../shaders/embed.wgsl';
+import coreSource from '../../shaders/embed_core.wgsl';
 import memorySource from '../../shaders/embed_memory.wgsl';
 import { ShapeError } from '../core/errors.js';
 import { type AdapterTraits, type Dispatch, f32, read, write } from '../gpu/dispatch.js';
@@ -177,7 +178,7 @@ function lower(call: Call, traits: AdapterTraits): Dispatch[] {
       {
         ...shared,
         shader: 'embed_memory',
-        source: constantLines(tile) + unroll(memorySource, tile),
+        source: prelude + coreSource + constantLines(tile) + unroll(memorySource, tile),
         constants: { ...shaderConstants(s), SYMBOLS: s.v },
         workgroups: [Math.ceil(s.width / 4 / tile.QUADS), Math.ceil(rows / tile.TILE), batches],
       },
@@ -191,7 +192,7 @@ function lower(call: Call, traits: AdapterTraits): Dispatch[] {
     {
       ...shared,
       shader: 'embed',
-      source: prelude + constantLines({ ROWS, TOGETHER }) + unroll(forwardSource, { ROWS, TOGETHER }),
+      source: prelude + coreSource + constantLines({ ROWS, TOGETHER }) + unroll(forwardSource, { ROWS, TOGETHER }),
       constants: shaderConstants(s),
       workgroups: [columns, Math.ceil(rows / ROWS), batches],
     },
