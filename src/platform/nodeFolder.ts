@@ -23,6 +23,8 @@ import { FileError, FolderBusyError } from '../core/errors.js';
 import type { RunFolder } from '../training/folder.js';
 
 const LOCK = 'run.lock';
+const dataOnDisk = promisify(fdatasync);
+const allOnDisk = promisify(fsync);
 
 /** Opens (and makes) the folder and locks it. @throws FileError when another process holds it or it cannot be written. */
 export function openRunFolder(path: string): RunFolder {
@@ -93,7 +95,7 @@ async function writeDurably(file: string, flags: 'w' | 'a', bytes: Uint8Array): 
   const handle = openSync(file, flags);
   try {
     for (let done = 0; done < bytes.length; ) done += writeSync(handle, bytes, done);
-    await promisify(fdatasync)(handle);
+    await dataOnDisk(handle);
   } finally {
     closeSync(handle);
   }
@@ -104,7 +106,7 @@ async function syncDirectory(directory: string): Promise<void> {
   try {
     const handle = openSync(directory, 'r');
     try {
-      await promisify(fsync)(handle);
+      await allOnDisk(handle);
     } finally {
       closeSync(handle);
     }
