@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert';
 import type { GpuSession } from '../../src/gpu/device.js';
 import type { AdapterTraits } from '../../src/gpu/dispatch.js';
 import type { EmbedParams } from '../../src/kernels/embed.js';
-import { embedBackwardKernel, embedBackwardTile } from '../../src/kernels/embedBackward.js';
+import { embedBackwardKernel, embedBackwardVariant, memoryTile } from '../../src/kernels/embedBackward.js';
 import { gpuExecutor } from '../../src/kernels/index.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 import { cases, checkAll, paramsOf, variants } from './embedBackwardShapes.js';
@@ -24,27 +24,37 @@ for (const name of ['hlcn', 'overlapping windows with padding', 'ranges of windo
     await checkAll(item, gpuExecutor(gpu, undefined, variants.memory));
   });
 
+for (const item of cases)
+  test(`${item.name}, sums in the result`, () => checkAll(item, gpuExecutor(gpu, undefined, { software: true })));
+
 test('which kernel runs, and how it is cut', () => {
   const KiB = 1024;
   const nvidia = { software: false, vendor: 'nvidia', maxWorkgroupStorageBytes: 48 * KiB, maxInvocations: 256 };
   const hcnn = { batch: 128, windows: 16, width: 512, v: 32, filter: 2, relu: true, local: false } as EmbedParams;
   const cut = (shape: Partial<EmbedParams>, traits: Partial<AdapterTraits>) =>
-    embedBackwardTile({ ...hcnn, ...shape } as EmbedParams, { ...nvidia, ...traits });
+    memoryTile({ ...hcnn, ...shape } as EmbedParams, { ...nvidia, ...traits });
   assert.equal(cut({}, {}), { PARTS: 4, J: 2, ROWS: 16, TILE: 256, splits: 8, rowsPerSplit: 256 });
   assert.is(cut({}, { maxWorkgroupStorageBytes: 32 * KiB })?.PARTS, 2);
   assert.is(cut({ filter: 16 }, {})?.J, 4);
   assert.is(cut({}, { maxWorkgroupStorageBytes: 5 * KiB }), undefined);
-  assert.is(cut({}, { software: true }), undefined);
   assert.is(cut({ v: 400 }, {}), undefined);
-  assert.is(cut({}, { tuned: new Map([['embedBackward', 'registers']]) }), undefined);
-  assert.is(cut({}, { software: true, tuned: new Map([['embedBackward', 'memory']]) })?.PARTS, 4);
   // A wide layer has a workgroup for every part of the GPU without ranges.
   assert.is(cut({ width: 8192 }, {})?.splits, 1);
+  const choice = (traits: Partial<AdapterTraits>, variant?: string) => {
+    const tuned = variant === undefined ? undefined : new Map([['embedBackward', variant]]);
+    return embedBackwardVariant(hcnn, { ...nvidia, ...traits, tuned });
+  };
+  assert.is(choice({}), 'memory');
+  assert.is(choice({ maxWorkgroupStorageBytes: 5 * KiB }), 'registers');
+  assert.is(choice({ software: true }), 'rows');
+  assert.is(choice({}, 'registers'), 'registers');
+  assert.is(choice({}, 'rows'), 'rows');
+  assert.is(choice({ software: true }, 'memory'), 'memory');
 });
 
 test('the variants of the tests differ', () => {
   const parts = (name: string, traits: Partial<AdapterTraits>) => {
-    const tile = embedBackwardTile(paramsOf(cases.find((c) => c.name === name)!), {
+    const tile = memoryTile(paramsOf(cases.find((c) => c.name === name)!), {
       ...{ software: false, vendor: '', maxWorkgroupStorageBytes: 0, maxInvocations: 256 },
       ...traits,
     });
