@@ -27,10 +27,11 @@ export function constantLines(constants: Readonly<Record<string, number>>): stri
 
 /**
  * WGSL function `opaque(n)`, n itself, for loop bounds that are known when a shader is compiled. lavapipe writes out such loops,
- * and each load in them costs it 30 ms: on software drivers the bound depends on a uniform `word` (any u32) as far as it sees.
+ * and each load in them costs it 30 ms: on software drivers the bound depends on a uniform `word` (below 2^31) as far as it
+ * sees. A minimum of n and something would not do: it bounds the loop by n, and Mesa writes out up to 32 rounds.
  */
 export function opaqueBounds(software: boolean, word: string): string {
-  return `fn opaque(n: u32) -> u32 { return ${software ? `min(n, n | ${word})` : 'n'}; }\n`;
+  return `fn opaque(n: u32) -> u32 { return ${software ? `n + (${word} >> 31u)` : 'n'}; }\n`;
 }
 
 // A plan holds the same tile many times, and writing one out takes 2 to 3 ms.
