@@ -1,10 +1,11 @@
 import source from '../../shaders/crossEntropy.wgsl';
 import coreSource from '../../shaders/crossEntropy_core.wgsl';
+import quadsSource from '../../shaders/crossEntropy_quads.wgsl';
 import rowsSource from '../../shaders/crossEntropy_rows.wgsl';
 import recordSource from '../../shaders/crossEntropyRecord.wgsl';
 import { ShapeError } from '../core/errors.js';
 import { type AdapterTraits, type Dispatch, read, type Scratch, write } from '../gpu/dispatch.js';
-import { opaqueBounds, unroll } from '../gpu/unroll.js';
+import { constantLines, opaqueBounds, unroll } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/crossEntropy.js';
@@ -113,11 +114,11 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   const target = blocks === 1 ? record : scratch(0, [replicas, blocks, 2]);
   const prelude = `alias Value = ${inRegisters ? 'vec4f' : 'f32'};\nconst THREADS = ${threads}u;\n${opaqueBounds(traits.software, 'p.rows')}`;
   const shape = { QUADS: p.classes / 4, STAGED: Number(staged), DIRECT: Number(!staged) };
+  const shader = !inRegisters ? 'crossEntropy' : traits.software ? 'crossEntropy_quads' : 'crossEntropy_rows';
+  const text = { crossEntropy: source, crossEntropy_quads: quadsSource, crossEntropy_rows: rowsSource }[shader];
   const main: Dispatch = {
-    shader: inRegisters ? 'crossEntropy_rows' : 'crossEntropy',
-    source: inRegisters
-      ? `${prelude}const QUADS = ${shape.QUADS}u;\n${coreSource}${unroll(rowsSource, shape)}`
-      : prelude + coreSource + source,
+    shader,
+    source: prelude + (inRegisters ? constantLines({ QUADS: shape.QUADS }) : '') + coreSource + unroll(text, shape),
     constants: { ...(!inRegisters && { LANES: lanes }), GRADIENT: Number(!!dLogits) },
     uniforms: [
       ...[p.rows, p.classes, p.rowsPerSentence, p.targetRow],

@@ -7,12 +7,12 @@ import { kernelSuite } from './harness.js';
 
 const test = kernelSuite(crossEntropyKernel);
 
-// The variant for GPUs, which a software driver would not choose by itself.
-test('many rows through workgroup memory', async () => {
+// The variants for GPUs, which a software driver would not choose by itself.
+test('rows in registers, from memory and through workgroup memory', async () => {
   const gpu = await openNodeGpu();
   try {
-    const items = crossEntropyKernel.cases.filter(({ name }) => name.startsWith('many rows'));
-    assert.is(items.length, 2);
+    const items = crossEntropyKernel.cases.filter(({ name }) => /^many rows|^last token$/.test(name));
+    assert.is(items.length, 3);
     for (const item of items) {
       const result = await checkCase(item, gpuExecutor(gpu, undefined, { software: false }), referenceExecutor());
       assert.ok(result.ok, `${item.name}: ${result.where} (${result.worst.toFixed(2)} x the bound ${result.bound})`);
