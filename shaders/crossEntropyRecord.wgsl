@@ -1,5 +1,6 @@
 // Second half of a cross-entropy over many rows: one workgroup a replica adds the partial sums [R, blocks, 2] and writes the
-// means to record[r, clock % ring]. Eight loads are under way at once; #for is written out (src/gpu/unroll.ts).
+// means to record[r, clock % ring]. TOGETHER loads are under way at once (unrolledLoads
+// in src/gpu/unroll.ts, which also writes out #for).
 struct Params { blocks: u32, rows: u32, ring: u32, clockWord: u32, clockReplica: u32, recordReplica: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> partial: array<vec2f>;
@@ -13,16 +14,16 @@ var<workgroup> sums: array<vec2f, THREADS>;
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid: u32) {
   let r = wid.x;
   var sum = vec2f(0.0);
-  for (var i = tid; i < p.blocks; i += 8u * THREADS) {
-#for j < 8
+  for (var i = tid; i < p.blocks; i += TOGETHER * THREADS) {
+#for j < TOGETHER
     let x{j} = partial[r * p.blocks + min(i + {j}u * THREADS, p.blocks - 1u)];
 #end
-#for j < 8
+#for j < TOGETHER
     if (i + {j}u * THREADS < p.blocks) { sum += x{j}; }
 #end
   }
   sums[tid] = sum;
-  for (var s = THREADS / 2u; s > 0u; s /= 2u) {
+  for (var s = opaque(THREADS / 2u); s > 0u; s /= 2u) {
     workgroupBarrier();
     if (tid < s) { sums[tid] += sums[tid + s]; }
   }

@@ -26,6 +26,15 @@ export function constantLines(constants: Readonly<Record<string, number>>): stri
 }
 
 /**
+ * A text with TOGETHER loads written out where #for counts them: 8, which hide each other's latency on a GPU, or 2 on software
+ * drivers, which gain nothing from more and compile each for 30 ms (lavapipe). No result may depend on it.
+ */
+export function unrolledLoads(source: string, software: boolean): string {
+  const constants = { TOGETHER: software ? 2 : 8 };
+  return constantLines(constants) + unroll(source, constants);
+}
+
+/**
  * WGSL function `opaque(n)`, n itself, for loop bounds that are known when a shader is compiled. lavapipe writes out such loops,
  * and each load in them costs it 30 ms: on software drivers the bound depends on a uniform `word` (below 2^31) as far as it
  * sees. A minimum of n and something would not do: it bounds the loop by n, and Mesa writes out up to 32 rounds.

@@ -5,7 +5,7 @@ import rowsSource from '../../shaders/crossEntropy_rows.wgsl';
 import recordSource from '../../shaders/crossEntropyRecord.wgsl';
 import { ShapeError } from '../core/errors.js';
 import { type AdapterTraits, type Dispatch, read, type Scratch, write } from '../gpu/dispatch.js';
-import { constantLines, opaqueBounds, unroll } from '../gpu/unroll.js';
+import { constantLines, opaqueBounds, unroll, unrolledLoads } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/crossEntropy.js';
@@ -134,7 +134,7 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
     main,
     {
       shader: 'crossEntropyRecord',
-      source: unroll(recordSource, {}),
+      source: opaqueBounds(traits.software, 'p.rows') + unrolledLoads(recordSource, traits.software),
       uniforms: [blocks, p.rows, p.ring, p.clockWord, clock.replicaStride, record.replicaStride],
       bindings: [read(target), read(clock), write(record)],
       workgroups: [replicas, 1, 1],

@@ -2,7 +2,7 @@ import coreSource from '../../shaders/layerNorm_core.wgsl';
 import source from '../../shaders/layerNormBackward.wgsl';
 import paramsSource from '../../shaders/layerNormBackward_params.wgsl';
 import { type AdapterTraits, type Dispatch, linearGrid, read, type Scratch, write } from '../gpu/dispatch.js';
-import { unroll } from '../gpu/unroll.js';
+import { unrolledLoads } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/layerNorm.js';
@@ -83,7 +83,7 @@ export const layerNormBackwardKernel: KernelSpec = {
   ),
 };
 
-function lower(call: Call, _traits: AdapterTraits, scratch: Scratch): Dispatch[] {
+function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
   const rows = Number(call.params.rows);
   const channels = Number(call.params.channels);
   const { input, weight, mean, inverse, dOutput } = call.inputs;
@@ -109,7 +109,7 @@ function lower(call: Call, _traits: AdapterTraits, scratch: Scratch): Dispatch[]
     },
     {
       shader: 'layerNormBackward_params',
-      source: unroll(paramsSource, {}),
+      source: unrolledLoads(paramsSource, traits.software),
       uniforms: [
         ...[rows, channels, rowsPerSplit, replicas],
         ...[input, mean, inverse, dOutput].map((t) => t.replicaStride),
