@@ -36,6 +36,7 @@ export interface RunChoice {
   name?: string; // of the folder in the browser's private file system; absent: nothing is kept
   executor?: 'webgpu' | 'wasm'; // default: a real GPU, else WebAssembly
   steps?: number; // does this many, then holds; default: goes on to its end
+  mostThreads?: number; // in WebAssembly, where several networks share the cores
   rate?: number; // learning rate over that of the experiment, set before the first step
 }
 
@@ -253,7 +254,7 @@ class Run {
     try {
       const result = await train(experiment, {
         async executor() {
-          opened = await openExecutor(browserPlatform, { executor: choice.executor });
+          opened = await openExecutor(browserPlatform, choice);
           await viewer?.attach(opened.executor instanceof GpuExecutor ? opened.executor.gpu : undefined);
           return opened.executor;
         },

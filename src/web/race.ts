@@ -1,5 +1,6 @@
 /** Networks that train side by side on one grammar, each in a worker of its own, and the theory of that grammar. */
 import type { Experiment } from '../core/experiment.js';
+import { browserPlatform } from '../platform/browser.js';
 import { startWebWorker } from '../platform/webWorker.js';
 import { connectWorker } from '../platform/worker.js';
 import type { Desk, GrammarTheory } from './desk.js';
@@ -16,7 +17,9 @@ export class Race {
     readonly experiments: readonly Experiment[],
     readonly options: TraineeOptions,
   ) {
-    this.trainees = experiments.map((experiment) => new Trainee(experiment, options));
+    // More threads than cores wait for each other, and for turns that the page needs.
+    const mostThreads = Math.max(1, Math.floor(browserPlatform.cores / experiments.length));
+    this.trainees = experiments.map((experiment) => new Trainee(experiment, { mostThreads, ...options }));
     for (const trainee of this.trainees) trainee.change.add(() => this.onChange());
     void this.#learnTheory();
   }

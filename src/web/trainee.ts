@@ -18,6 +18,7 @@ export interface TraineeOptions {
   script: URL; // of the worker
   keep: boolean; // in the browser's private file system
   executor?: RunChoice['executor'];
+  mostThreads?: number; // in WebAssembly
   after?: Promise<unknown>; // must be over before a run starts: another one that holds the same folder
 }
 
@@ -170,9 +171,9 @@ export class Trainee {
   async #train(steps: number | undefined): Promise<void> {
     try {
       this.name ||= await contentHash(this.experiment);
-      const { keep, executor, after } = this.options;
+      const { keep, executor, mostThreads, after } = this.options;
       await after;
-      const choice: RunChoice = { name: keep ? this.name : undefined, executor, steps };
+      const choice: RunChoice = { name: keep ? this.name : undefined, executor, mostThreads, steps };
       const desk = await this.desk();
       await this.#setStage(desk);
       if (this.#asked === 'stop') return this.#set('stopped');

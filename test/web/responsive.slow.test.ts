@@ -2,10 +2,10 @@
  * How long the page's thread is busy at a stretch while networks train: printed, not judged, since a busy machine stretches
  * everything. A task's processor time is its own; its wall time also holds what other programs took. RHM_RESPONSIVE=FILE gets it all.
  */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { firstSetting } from '../../src/web/setting.js';
-import { linkTo, pageSuite, visit, waitForStates } from './visit.js';
+import { linkTo, pageSuite, servePage, visit, waitForStates } from './visit.js';
 
 const { test, site } = pageSuite('how long the page is busy');
 const log = process.env.RHM_RESPONSIVE;
@@ -34,6 +34,8 @@ for (const executor of ['wasm', 'webgpu'])
       await page.locator('#representation').scrollIntoViewIfNeeded();
       await page.waitForTimeout(1000 * seconds);
       const trace = await site.browser.stopTracing();
+      const turns = niceness();
+      if (turns.length) assert.ok(Math.min(...turns) >= ownNiceness(), `a worker took precedence: nice ${turns}`);
       await page.click('#learning .primary');
       await waitForStates(page, /^paused/);
       const tasks = tasksOf(JSON.parse(trace.toString('utf8')).traceEvents);
@@ -53,7 +55,50 @@ for (const executor of ['wasm', 'webgpu'])
       await context.close();
     });
 
+test('with threads the networks share the cores: together they take no more than there are', async () => {
+  const server = await servePage({ isolated: true });
+  const { page, problems, context } = await visit(site.browser, server.url, { hash: linkTo(base) });
+  await page.selectOption('#executor', 'wasm');
+  await page.click('#learning .primary');
+  await waitForStates(page, /^training/);
+  const cores = await page.evaluate(() => (crossOriginIsolated ? navigator.hardwareConcurrency : Number.NaN));
+  const each = Math.max(1, Math.min(8, Math.floor(cores / 2)));
+  const wanted = new RegExp(`WebAssembly SIMD, ${each} thread`);
+  for (const facts of await page.locator('.network .facts').allTextContents()) assert.match(facts, wanted);
+  assert.equal(problems, []);
+  await context.close();
+  await server.close();
+});
+
 test.run();
+
+/** Of the workers' threads in this test's browsers. Empty where there is no /proc. Only root may fall below what it began with. */
+function niceness(): number[] {
+  const all = existsSync('/proc/self/stat') ? readdirSync('/proc').filter((name) => /^\d+$/.test(name)) : [];
+  const parents = new Map(all.map((pid) => [pid, statOf(`/proc/${pid}/stat`)?.parent]));
+  const mine = all.filter((pid) => {
+    let at: string | undefined = pid;
+    while (at !== undefined && at !== String(process.pid)) at = parents.get(at);
+    return at !== undefined;
+  });
+  return mine.flatMap((pid) => {
+    const threads = existsSync(`/proc/${pid}/task`) ? readdirSync(`/proc/${pid}/task`) : [];
+    const found = threads.map((thread) => statOf(`/proc/${pid}/task/${thread}/stat`));
+    return found.flatMap((stat) => (stat?.name === 'DedicatedWorker' ? [stat.nice] : []));
+  });
+}
+
+const ownNiceness = () => statOf('/proc/self/stat')!.nice;
+
+function statOf(file: string): { name: string; parent: string; nice: number } | undefined {
+  try {
+    const [, name, rest] = /\((.*)\) (.*)/s.exec(readFileSync(file, 'utf8'))!;
+    const fields = rest.split(' ');
+    return { name, parent: fields[1], nice: Number(fields[16]) };
+  } catch {
+    return undefined; // it has ended meanwhile
+  }
+}
 
 interface TraceEvent {
   name: string;
