@@ -1,4 +1,4 @@
-/** The menus above a cloud: what of the network is looked at. */
+/** The menus of a representation, each beside what it decides: the cloud, the table, the map. */
 import type { Look, LookInfo } from '../cloud/look.js';
 import { h, uniqueId } from '../dom.js';
 
@@ -11,13 +11,19 @@ export interface ChoicesOf {
   measured: number; // replica whose invariance is shown, -1: the mean over all
 }
 
+export interface LookMenus {
+  cloud: HTMLElement[];
+  table: HTMLElement[];
+  map: HTMLElement[];
+}
+
 /** One menu a choice; those of which there is only one value for any network of this kind are left out. */
 export function lookChoices(
   { info, seed, L, measured }: ChoicesOf,
   take: (part: Partial<Look>) => void,
   measure: (replica: number) => void,
-): HTMLElement[] {
-  const { layers, shown, map, replicas } = info;
+): LookMenus {
+  const { layers, shown, replicas } = info;
   const select = (name: string, values: readonly Option[], chosen: number, change: (n: number) => void) => {
     const id = uniqueId('look');
     const element = h(
@@ -30,15 +36,9 @@ export function lookChoices(
   const count = (n: number, text: (i: number) => string): Option[] =>
     Array.from({ length: n }, (_, i) => [i, text(i)] as const);
   const { positions } = layers[shown.layer];
-  const attention = map?.attention;
+  const attention = info.map?.attention;
   const seeds = count(replicas, (r) => String(seed + r));
-  return [
-    ...(replicas > 1
-      ? [
-          select('seed', seeds, shown.replica, (replica) => take({ replica })),
-          select('table of seed', [[-1, `mean of ${replicas}`], ...seeds], measured, measure),
-        ]
-      : []),
+  const cloud = [
     select(
       'layer',
       layers.map(({ units }, i) => [i, `${i + 1} (${units} units)`] as const),
@@ -52,15 +52,18 @@ export function lookChoices(
       (position) => take({ position }),
     ),
     select('colour by symbol of level', count(L + 1, String), shown.level, (level) => take({ level })),
-    ...(attention
-      ? [
-          select('head', [[-1, 'mean'], ...count(attention.heads, (i) => String(i + 1))], attention.head, (head) =>
-            take({ head }),
-          ),
-          select('sentence', [[-1, 'mean'], ...count(attention.sentences, String)], attention.sentence, (sentence) =>
-            take({ sentence }),
-          ),
-        ]
-      : []),
   ];
+  if (replicas > 1) cloud.unshift(select('seed', seeds, shown.replica, (replica) => take({ replica })));
+  const table =
+    replicas > 1 ? [select('table of seed', [[-1, `mean of ${replicas}`], ...seeds], measured, measure)] : [];
+  const { heads = 0, sentences = 0, head = -1, sentence = -1 } = attention ?? {};
+  const map = attention
+    ? [
+        select('head', [[-1, 'mean'], ...count(heads, (i) => String(i + 1))], head, (chosen) => take({ head: chosen })),
+        select('sentence', [[-1, 'mean'], ...count(sentences, String)], sentence, (chosen) =>
+          take({ sentence: chosen }),
+        ),
+      ]
+    : [];
+  return { cloud, table, map };
 }

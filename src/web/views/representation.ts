@@ -80,7 +80,11 @@ class Stage {
   readonly #legend = h('ul', { class: 'symbols', 'aria-label': 'Symbols: press one to see it alone' });
   readonly #part = h('div', { class: 'part' });
   readonly #partWords = h('p', { class: 'visually-hidden', role: 'status' });
-  readonly #choices = h('div', { class: 'fields' });
+  readonly #menus = {
+    cloud: h('div', { class: 'fields' }),
+    table: h('div', { class: 'fields' }),
+    map: h('div', { class: 'fields' }),
+  };
   readonly #invariance: InvarianceTable;
   readonly #measuredAt = h('p', { class: 'hint' });
   readonly #map = new HeatMap();
@@ -144,14 +148,16 @@ class Stage {
       'section',
       { class: 'network', 'aria-label': `Representation of ${label}` },
       h('h3', {}, label),
-      this.#choices,
+      this.#menus.cloud,
       this.#frame,
       h('div', { class: 'below' }, this.#legend, h('label', { class: 'choice' }, this.#turn, 'turn')),
       this.#part,
       this.#partWords,
       this.#facts,
       this.#measuredAt,
+      this.#menus.table,
       this.#invariance.element,
+      this.#menus.map,
       this.#map.element,
     );
     this.element.style.setProperty('--look', `var(--rhm-c${index})`);
@@ -260,7 +266,6 @@ class Stage {
   #showChoices(): void {
     const { grammar, seed } = this.trainee.experiment;
     const focused = (document.activeElement as HTMLElement | null)?.dataset?.field;
-    const here = this.#choices.contains(document.activeElement);
     const choices = lookChoices(
       { info: this.#info!, seed, L: grammar.L, measured: this.#measuredOf },
       (part) => {
@@ -273,8 +278,12 @@ class Stage {
         this.refresh();
       },
     );
-    this.#choices.replaceChildren(...choices);
-    if (here && focused) this.#choices.querySelector<HTMLElement>(`[data-field="${focused}"]`)?.focus();
+    for (const part of ['cloud', 'table', 'map'] as const) {
+      const menu = this.#menus[part];
+      const here = menu.contains(document.activeElement);
+      menu.replaceChildren(...choices[part]);
+      if (here && focused) menu.querySelector<HTMLElement>(`[data-field="${focused}"]`)?.focus();
+    }
   }
 
   #choose(part: Partial<Look>): void {
