@@ -1,4 +1,4 @@
-// First layer on tokens for GPUs, the sums of embed.wgsl to the bit, with the filters in workgroup memory:
+// First layer on tokens for GPUs, the sums of embed.wgsl in the same order, with the filters in workgroup memory:
 //   output[r, b, t] = relu(scale * sum_j x(b, t*stride - padding + j) W[j] + position[t])
 // One workgroup owns QUADS * 4 channels of one replica (and window, where each has its filter) and TILE windows. It reads the
 // filters of its channels once, takes the mean of each column off, and from then on a token is a row of workgroup memory:

@@ -199,15 +199,18 @@ function lower(call: Call, traits: AdapterTraits): Dispatch[] {
   ];
 }
 
-/** How embed_memory.wgsl is cut; no output depends on it. Undefined where the filters of 32 quads of channels do not fit. */
+/**
+ * How embed_memory.wgsl is cut; no output depends on it. Undefined where the filters of 32 quads of channels do not fit, which
+ * does not depend on the number of replicas: the two kernels may round differently.
+ */
 function memoryTile(s: EmbedParams, rows: number, batches: number, traits: AdapterTraits) {
-  const [QUADS, PARTS] = [32, 8];
+  const [QUADS, PARTS, most] = [32, 8, 128];
+  const bytes = 4 * s.filter * (4 * (s.v + 3) * QUADS + most);
+  if (bytes > traits.maxWorkgroupStorageBytes || QUADS * PARTS > traits.maxInvocations) return undefined;
   const columns = Math.ceil(s.width / 4 / QUADS);
   // Many windows share one reading of the filters; few fill a GPU: four workgroups a multiprocessor of 132.
-  const TILE = [128, 64].find((n) => columns * (rows / n) * batches >= 512) ?? 32;
-  const bytes = 4 * s.filter * (4 * (s.v + 3) * QUADS + TILE);
-  const fits = bytes <= traits.maxWorkgroupStorageBytes && QUADS * PARTS <= traits.maxInvocations;
-  return fits ? { QUADS, PARTS, J: s.filter, TILE } : undefined;
+  const TILE = [most, 64].find((n) => columns * (rows / n) * batches >= 512) ?? 32;
+  return { QUADS, PARTS, J: s.filter, TILE };
 }
 
 function embedCase(name: string, shape: CaseShape): KernelCase {

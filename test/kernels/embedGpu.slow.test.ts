@@ -20,7 +20,6 @@ const neverScratch = () => {
   throw new Error('no scratch is needed');
 };
 const memory = { software: false, maxWorkgroupStorageBytes: 48 * 1024 };
-const registers = { software: false, maxWorkgroupStorageBytes: 1024 };
 
 /** More windows than a workgroup has, channels beyond a workgroup's, and none of both a multiple of it. */
 const ranges: KernelCase = {
@@ -47,7 +46,7 @@ const inMemory = (item: KernelCase) => {
   return embedKernel.webgpu(plan.calls[0], traits, neverScratch)[0].shader === 'embed_memory';
 };
 
-test('float64, poisoned outputs, one replica, and the bits of the kernel without workgroup memory', async () => {
+test('float64, poisoned outputs, the same bits again and with one replica', async () => {
   const cases = [ranges, ...embedKernel.cases].filter(inMemory);
   assert.ok(cases.length >= 3, `cases with filters in workgroup memory: ${cases.map(({ name }) => name)}`);
   for (const item of cases) {
@@ -59,8 +58,6 @@ test('float64, poisoned outputs, one replica, and the bits of the kernel without
     assert.equal((await runCase(poisoned, executor)).output, output, `${item.name} differs on a second run`);
     const alone = (await runCase({ ...poisoned, replicas: 1 }, executor)).output;
     assert.equal(alone, output.subarray(0, alone.length), `${item.name}: depends on the number of replicas`);
-    const other = await runCase(poisoned, gpuExecutor(gpu, undefined, registers));
-    assert.equal(other.output, output, `${item.name}: not the bits of embed.wgsl`);
   }
 });
 
