@@ -41,12 +41,32 @@ export function releaseCallback(callback: unknown): void {
 
 const ports = new WeakMap<AbortSignal, MessagePort>(); // of the signals that came from the other side
 
-/** Lets go of all callbacks and signals in an options object that came from the other side. */
-export function releaseOptions(options: object): void {
+/**
+ * Waits until the other side has answered all calls of the callbacks in an options object that came from there, then lets
+ * go of them and of its signals. A result sent before might overtake the last call: each callback has a channel of its own.
+ */
+export async function releaseOptions(options: object): Promise<void> {
   for (const value of Object.values(options)) {
-    releaseCallback(value);
+    if (typeof value === 'function') await callbacks.get(value)?.();
     if (value instanceof AbortSignal) ports.get(value)?.close();
   }
+}
+
+const callbacks = new WeakMap<object, () => Promise<void>>(); // how to let go of those that came from the other side
+
+/** A callback of the other side whose calls are counted until they are answered. */
+function countedCallback(port: MessagePort): (...args: unknown[]) => void {
+  const remote = Comlink.wrap<(...args: unknown[]) => unknown>(port);
+  const unanswered = new Set<Promise<unknown>>();
+  const call = (...args: unknown[]) => {
+    const answer: Promise<unknown> = remote(...args).finally(() => unanswered.delete(answer));
+    unanswered.add(answer);
+  };
+  callbacks.set(call, async () => {
+    await Promise.allSettled(unanswered);
+    releaseCallback(remote);
+  });
+  return call;
 }
 
 type OnTheWire = [key: string, kind: 'value' | 'callback' | 'signal', value: unknown][];
@@ -79,7 +99,7 @@ const optionsHandler: Comlink.TransferHandler<Record<string, unknown>, OnTheWire
     Object.fromEntries(
       wire.map(([key, kind, value]) => {
         if (kind === 'value') return [key, value];
-        if (kind === 'callback') return [key, Comlink.wrap(value as MessagePort)];
+        if (kind === 'callback') return [key, countedCallback(value as MessagePort)];
         const controller = new AbortController();
         const port = value as MessagePort;
         port.onmessage = () => controller.abort();

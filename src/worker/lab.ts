@@ -87,7 +87,7 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
       return await work;
     } finally {
       runs.delete(work);
-      releaseOptions(options);
+      await releaseOptions(options);
     }
   }
   return {
