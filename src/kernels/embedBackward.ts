@@ -1,4 +1,5 @@
 import memorySource from '../../shaders/embedBackward.wgsl';
+import coreSource from '../../shaders/embedBackward_core.wgsl';
 import registersSource from '../../shaders/embedBackward_registers.wgsl';
 import rowsSource from '../../shaders/embedBackward_rows.wgsl';
 import { ShapeError } from '../core/errors.js';
@@ -187,7 +188,7 @@ function registersKernel(call: Call, s: EmbedParams): Kernel {
   const shares = s.filter * Math.ceil(s.v / (SPANS * PAIRS * 2));
   return {
     shader: 'embedBackward_registers',
-    source: prelude + opaqueBounds(true, 'p.v') + withConstants(registersSource, constants),
+    source: prelude + coreSource + opaqueBounds(true, 'p.v') + withConstants(registersSource, constants),
     constants: shaderConstants(s),
     ...ranges(call, s, lanes, columns, shares),
   };
@@ -197,7 +198,7 @@ function rowsKernel(call: Call, s: EmbedParams): Kernel {
   const { lanes, prelude } = valueTypeOf(call, s);
   return {
     shader: 'embedBackward_rows',
-    source: prelude + rowsSource,
+    source: prelude + coreSource + rowsSource,
     constants: shaderConstants(s),
     ...ranges(call, s, lanes, Math.ceil(s.width / lanes / 64), s.filter),
   };
