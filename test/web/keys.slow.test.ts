@@ -125,6 +125,12 @@ test('a seed chosen beside the curves stands out in figure, words, numbers and c
     page.locator('.plot path[stroke-width="2.4"]').evaluateAll((all) => all.map((p) => p.getAttribute('d')));
   const thin = () =>
     page.locator('.plot path[stroke-width="1.2"]').evaluateAll((all) => all.map((p) => p.getAttribute('d')));
+  // Curves out of view are drawn once a second: what the facts say already may not stand in them yet.
+  await page.waitForFunction(() => {
+    const facts = [...document.querySelectorAll('#learning .network .facts')].map((e) => e.textContent!);
+    const drawn = [...document.querySelectorAll('#learning .legend .value')].map((e) => e.textContent!);
+    return drawn.length === facts.length && drawn.every((loss, i) => loss !== '' && facts[i].includes(`loss ${loss}`));
+  });
   const [mean] = await strong();
   const [first, second, ...others] = await thin();
   assert.is(others.length, 2);
