@@ -83,7 +83,7 @@ struct Beside { bias: vec4f, mask: vec4f, residual: vec4f, old: vec4f }
 
 fn beside(r: u32, g: u32, i: u32, j: u32) -> Beside {
   var x: Beside;
-  if (i >= p.m || j >= p.n) { return x; }
+  if (!EXACT && (i >= p.m || j >= p.n)) { return x; }
   let valid = p.n - j;
   let inner = g * p.cGroup + i * p.cRow + j;
   if (BIAS) { x.bias = loadBias(r * p.biasReplica + g * p.biasGroup + j, valid); }
@@ -101,7 +101,7 @@ fn besideUnlessSplit(r: u32, g: u32, i: u32, j: u32) -> Beside {
 
 // Writes C[r, g, i, j .. j + 3]; sum is the plain product.
 fn finish(r: u32, g: u32, i: u32, j: u32, sum: vec4f, extra: Beside) {
-  if (i >= p.m || j >= p.n) { return; }
+  if (!EXACT && (i >= p.m || j >= p.n)) { return; }
   let valid = p.n - j;
   var x = sum * p.scale;
   if (BIAS) { x += extra.bias; }
@@ -119,7 +119,7 @@ fn finishOrSplit(batch: u32, split: u32, i: u32, j: u32, sum: vec4f, extra: Besi
     finish(batch / p.groups, batch % p.groups, i, j, sum, extra);
     return;
   }
-  if (i >= p.m || j >= p.n) { return; }
+  if (!EXACT && (i >= p.m || j >= p.n)) { return; }
   let row = (p.n + 3u) & ~3u;
   let at = ((split * p.replicas * p.groups + batch) * p.m + i) * row + j;
   storeC(at, 4u, sum);

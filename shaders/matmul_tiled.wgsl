@@ -131,24 +131,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
   sum{h}_{e}_{w} = total{h}_{e}_{w};
 #end
 #end
-  // The groups' sums, in order: group 1's, 2's, ... onto group 0's, a quad of rows at a time through tileA.
-  for (var other = 1u; other < KG; other++) {
-#for h < QM, w < QN
-    if (kg == other) {
-#for e < 4
-      tileA[{e}u * GROUP + tid] = sum{h}_{e}_{w};
-#end
-    }
-    workgroupBarrier();
-    if (kg == 0u) {
-#for e < 4
-      sum{h}_{e}_{w} += tileA[{e}u * GROUP + tid];
-#end
-    }
-    workgroupBarrier();
-#end
-  }
-  if (kg != 0u) { return; }
+#if ALONE
 #for h < QM
   {
     let i = row0 + ({h}u * WY + ty) * 4u;
@@ -159,5 +142,34 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
     finishOrSplit(batch, split, i + {e}u, col0 + ({w}u * WX + tx) * 4u, sum{h}_{e}_{w}, extra{e}_{w});
 #end
   }
+#end
+#end
+  // The groups' sums meet in tileA, MEET rows of a quad at a time. Each row is added up in the order of the groups, and
+  // finished, by one group: all of them have work to the end.
+#if SHARED
+#for h < QM, w < QN, n < ROUNDS
+  {
+    let i = row0 + ({h}u * WY + ty) * 4u + {n}u * MEET;
+    let j = col0 + ({w}u * WX + tx) * 4u;
+#for t < TURNS
+    let extra{t} = besideUnlessSplit(r, g, i + kg + {t}u * KG, j);
+#end
+#for e < 4
+    if ({e}u / MEET == {n}u) { tileA[(kg * MEET + {e}u % MEET) * GROUP + tid] = sum{h}_{e}_{w}; }
+#end
+    workgroupBarrier();
+#for t < TURNS
+    if (kg + {t}u * KG < MEET) {
+      let row = kg + {t}u * KG;
+      var sum = tileA[row * GROUP + tid];
+#for o < OTHERS
+      sum += tileA[(({o}u + 1u) * MEET + row) * GROUP + tid];
+#end
+      finishOrSplit(batch, split, i + row, j, sum, extra{t});
+    }
+#end
+    workgroupBarrier();
+  }
+#end
 #end
 }

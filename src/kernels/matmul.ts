@@ -12,7 +12,7 @@ import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/matmul.js';
 import { at, partsFor, stride, type WasmCommand } from '../wasm/command.js';
-import { type Form, type LanesTile, lanesTileOf, type Product, rangesOf, tileOf } from './matmulTiles.js';
+import { type Form, type LanesTile, lanesTileOf, type Product, rangesOf, rowsThatMeet, tileOf } from './matmulTiles.js';
 import type { Cost, HostViews, KernelCase, KernelSpec } from './types.js';
 
 /** A factor or the result: matrices inside a tensor. Strides in elements, inside one replica. */
@@ -245,6 +245,7 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
     const { bm, bn, bk, tm, tn } = chosen;
     const threads = (bm / tm) * (bn / tn);
     const exact = p.m % bm === 0 && p.n % bn === 0 && kChunk % bk === 0 && p.k === kChunk * splits * kg;
+    const meet = rowsThatMeet(chosen);
     const tile = {
       BM: bm,
       BN: bn,
@@ -254,6 +255,12 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
       WX: bn / tn,
       WY: bm / tm,
       KG: chosen.kg,
+      ALONE: Number(chosen.kg === 1),
+      SHARED: Number(chosen.kg > 1),
+      OTHERS: chosen.kg - 1,
+      MEET: meet,
+      ROUNDS: 4 / meet,
+      TURNS: Math.ceil(meet / chosen.kg),
       RANGES: ranges,
       TOTALS: Number(ranges > 1),
       FA: Math.ceil((bm * bk) / 16 / threads),

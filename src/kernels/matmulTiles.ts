@@ -39,15 +39,21 @@ export function tileBytes({ bm, bn, bk, kg }: Tile): number {
   return 4 * kg * bk * (bm + 4 + bn + 4);
 }
 
-/** Whether a tile can be built: within the adapter's limits, and the groups' sums fit where A's tile was. */
+/** Whether a tile can be built: within the adapter's limits, and a row of the groups' sums fits where A's tile was. */
 export function tileFits(t: Tile, traits: AdapterTraits): boolean {
   const threads = (t.bm / t.tm) * (t.bn / t.tn) * t.kg;
   return (
     threads >= 32 &&
     threads <= traits.maxInvocations &&
     tileBytes(t) <= traits.maxWorkgroupStorageBytes &&
-    (t.kg === 1 || t.kg * t.bk * (t.bm / 4) >= 4 * (t.bm / t.tm) * (t.bn / t.tn))
+    (t.kg === 1 || rowsThatMeet(t) > 0)
   );
+}
+
+/** Rows of a quad (4, 2 or 1; 0: none) whose sums of all thread groups fit where A's tile was. */
+export function rowsThatMeet({ bm, bn, bk, tm, tn }: Tile): number {
+  const room = (bk * (bm / 4)) / ((bm / tm) * (bn / tn));
+  return [4, 2, 1].find((rows) => rows <= room) ?? 0;
 }
 
 /**
