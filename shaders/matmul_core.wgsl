@@ -1,4 +1,4 @@
-// Shared by the matmul kernels: what a product is, how 4 x 4 blocks of its factors are read, and the epilogue.
+// Shared by the matmul kernels: what a product is, and the epilogue.
 //   C[r, g] = epilogue(scale * opA(A[r, g]) x opB(B[r, g])),  opA: M x K, opB: K x N,  r < R replicas, g < G groups
 //   epilogue(x) = mask(relu(x + bias)) + residual (+ old C);  mask(x) = x where the mask tensor is > 0, else 0
 //   UPDATE: C -= rate * scale * (the product), a step of plain SGD; bit for bit what sgd.wgsl makes of the stored product.
@@ -30,51 +30,6 @@ struct Params {
 fn room(valid: u32, inside: bool) -> u32 {
   if (EXACT) { return 4u; }
   return select(0u, valid, inside);
-}
-
-// Both read their four vectors one by one: SwiftShader runs a loop over x[kk] four times slower than this.
-// Column kk of the result holds A[i0 .. i0 + 3, k0 + kk].
-fn blockA(base: u32, i0: u32, k0: u32, kEnd: u32) -> mat4x4f {
-  if (A_T) {
-    let valid = select(0u, p.m - i0, i0 < p.m);
-    let at = base + k0 * p.aRow + i0;
-    return mat4x4f(
-      loadA(at, room(valid, k0 < kEnd)),
-      loadA(at + p.aRow, room(valid, k0 + 1u < kEnd)),
-      loadA(at + 2u * p.aRow, room(valid, k0 + 2u < kEnd)),
-      loadA(at + 3u * p.aRow, room(valid, k0 + 3u < kEnd)),
-    );
-  }
-  let valid = select(0u, kEnd - k0, k0 < kEnd);
-  let at = base + i0 * p.aRow + k0;
-  return transpose(mat4x4f(
-    loadA(at, room(valid, i0 < p.m)),
-    loadA(at + p.aRow, room(valid, i0 + 1u < p.m)),
-    loadA(at + 2u * p.aRow, room(valid, i0 + 2u < p.m)),
-    loadA(at + 3u * p.aRow, room(valid, i0 + 3u < p.m)),
-  ));
-}
-
-// Column kk of the result holds B[k0 + kk, j0 .. j0 + 3].
-fn blockB(base: u32, k0: u32, j0: u32, kEnd: u32) -> mat4x4f {
-  if (!B_T) {
-    let valid = select(0u, p.n - j0, j0 < p.n);
-    let at = base + k0 * p.bRow + j0;
-    return mat4x4f(
-      loadB(at, room(valid, k0 < kEnd)),
-      loadB(at + p.bRow, room(valid, k0 + 1u < kEnd)),
-      loadB(at + 2u * p.bRow, room(valid, k0 + 2u < kEnd)),
-      loadB(at + 3u * p.bRow, room(valid, k0 + 3u < kEnd)),
-    );
-  }
-  let valid = select(0u, kEnd - k0, k0 < kEnd);
-  let at = base + j0 * p.bRow + k0;
-  return transpose(mat4x4f(
-    loadB(at, room(valid, j0 < p.n)),
-    loadB(at + p.bRow, room(valid, j0 + 1u < p.n)),
-    loadB(at + 2u * p.bRow, room(valid, j0 + 2u < p.n)),
-    loadB(at + 3u * p.bRow, room(valid, j0 + 3u < p.n)),
-  ));
 }
 
 // What the epilogue reads beside the sum, where it reads anything. A kernel reads it for many elements before it writes any:

@@ -16,9 +16,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var c0 = vec4f(); var c1 = vec4f(); var c2 = vec4f(); var c3 = vec4f();
   var c4 = vec4f(); var c5 = vec4f(); var c6 = vec4f(); var c7 = vec4f();
   for (var k0 = kStart; k0 < kEnd; k0 += 4u) {
-    let x = blockA(baseA, i0, k0, kEnd);
-    let y = blockA(baseA, i0 + 4u, k0, kEnd);
-    let w = blockB(baseB, k0, j0, kEnd);
+    let x = fetchA(baseA, i0, k0, kEnd);
+    let y = fetchA(baseA, i0 + 4u, k0, kEnd);
+    let w = fetchB(baseB, k0, j0, kEnd);
     c0 = fma(vec4f(x[0].x), w[0], c0);
     c1 = fma(vec4f(x[0].y), w[0], c1);
     c2 = fma(vec4f(x[0].z), w[0], c2);

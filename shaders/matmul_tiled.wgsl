@@ -10,6 +10,8 @@
 const GROUP = WX * WY;
 const blocksA = (BM / 4u) * (BK / 4u);
 const blocksB = (BN / 4u) * (BK / 4u);
+// PLAIN: blocks go to workgroup memory as fetched (matmul_plain.wgsl). ONE_HOT: numbers are made of them then
+// (matmul_onehot.wgsl); with one text for both the 128 x 128 tile runs out of registers and takes a tenth longer.
 // k-major; a spare vec4 a row keeps transposing stores off one another's banks.
 const rowA = BM / 4u + PAD_A;
 const rowB = BN / 4u + PAD_B;
@@ -50,15 +52,15 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
   let fromA{i} = placeA(tid + {i}u * GROUP);
   let toA{i} = kg * BK * rowA + fromA{i}.y * 4u * rowA + fromA{i}.x;
   let ownsA{i} = blocksA % GROUP == 0u || tid + {i}u * GROUP < blocksA;
-  var nextA{i}: mat4x4f;
-  if (ownsA{i}) { nextA{i} = blockA(baseA, row0 + fromA{i}.x * 4u, kStart + fromA{i}.y * 4u, kEnd); }
+  var nextA{i}: RawA;
+  if (ownsA{i}) { nextA{i} = fetchA(baseA, row0 + fromA{i}.x * 4u, kStart + fromA{i}.y * 4u, kEnd); }
 #end
 #for i < FB
   let fromB{i} = placeB(tid + {i}u * GROUP);
   let toB{i} = kg * BK * rowB + fromB{i}.y * 4u * rowB + fromB{i}.x;
   let ownsB{i} = blocksB % GROUP == 0u || tid + {i}u * GROUP < blocksB;
-  var nextB{i}: mat4x4f;
-  if (ownsB{i}) { nextB{i} = blockB(baseB, kStart + fromB{i}.y * 4u, col0 + fromB{i}.x * 4u, kEnd); }
+  var nextB{i}: RawB;
+  if (ownsB{i}) { nextB{i} = fetchB(baseB, kStart + fromB{i}.y * 4u, col0 + fromB{i}.x * 4u, kEnd); }
 #end
 #for h < QM, e < 4, w < QN
   var sum{h}_{e}_{w} = vec4f();
@@ -70,21 +72,42 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
 #end
   let readA = kg * BK * rowA + ty;
   let readB = kg * BK * rowB + tx;
+#if ONE_HOT
+  var first = kStart; // window that the fetched tile begins with
+#end
   for (var tile = 0u; tile < tiles; tile++) {
 #for i < FA
     if (ownsA{i}) {
+#if PLAIN
       tileA[toA{i}] = nextA{i}[0];
       tileA[toA{i} + rowA] = nextA{i}[1];
       tileA[toA{i} + 2u * rowA] = nextA{i}[2];
       tileA[toA{i} + 3u * rowA] = nextA{i}[3];
+#end
+#if ONE_HOT
+      let rows = makeA(nextA{i}, row0 + fromA{i}.x * 4u, first + fromA{i}.y * 4u, kEnd);
+      tileA[toA{i}] = rows[0];
+      tileA[toA{i} + rowA] = rows[1];
+      tileA[toA{i} + 2u * rowA] = rows[2];
+      tileA[toA{i} + 3u * rowA] = rows[3];
+#end
     }
 #end
 #for i < FB
     if (ownsB{i}) {
+#if PLAIN
       tileB[toB{i}] = nextB{i}[0];
       tileB[toB{i} + rowB] = nextB{i}[1];
       tileB[toB{i} + 2u * rowB] = nextB{i}[2];
       tileB[toB{i} + 3u * rowB] = nextB{i}[3];
+#end
+#if ONE_HOT
+      let rows = makeB(nextB{i});
+      tileB[toB{i}] = rows[0];
+      tileB[toB{i} + rowB] = rows[1];
+      tileB[toB{i} + 2u * rowB] = rows[2];
+      tileB[toB{i} + 3u * rowB] = rows[3];
+#end
     }
 #end
     workgroupBarrier();
@@ -96,11 +119,14 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
       k0 = start + (tile + 1u - range * tilesPerRange) * BK;
       kEnd = min(p.k, start + p.kChunk);
 #end
+#if ONE_HOT
+      first = k0;
+#end
 #for i < FA
-      if (ownsA{i}) { nextA{i} = blockA(baseA, row0 + fromA{i}.x * 4u, k0 + fromA{i}.y * 4u, kEnd); }
+      if (ownsA{i}) { nextA{i} = fetchA(baseA, row0 + fromA{i}.x * 4u, k0 + fromA{i}.y * 4u, kEnd); }
 #end
 #for i < FB
-      if (ownsB{i}) { nextB{i} = blockB(baseB, k0 + fromB{i}.y * 4u, col0 + fromB{i}.x * 4u, kEnd); }
+      if (ownsB{i}) { nextB{i} = fetchB(baseB, k0 + fromB{i}.y * 4u, col0 + fromB{i}.x * 4u, kEnd); }
 #end
     }
 #for k < BK

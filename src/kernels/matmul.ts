@@ -1,18 +1,18 @@
 import coreSource from '../../shaders/matmul_core.wgsl';
 import lanesSource from '../../shaders/matmul_lanes.wgsl';
-import reduceSource from '../../shaders/matmul_reduce.wgsl';
+import plainSource from '../../shaders/matmul_plain.wgsl';
 import rowsSource from '../../shaders/matmul_rows.wgsl';
 import scalarSource from '../../shaders/matmul_scalar.wgsl';
-import tiledSource from '../../shaders/matmul_tiled.wgsl';
 import vec4Source from '../../shaders/matmul_vec4.wgsl';
 import { ShapeError } from '../core/errors.js';
-import { type AdapterTraits, type Dispatch, f32, linearGrid, read, type Scratch, write } from '../gpu/dispatch.js';
+import { type AdapterTraits, type Dispatch, read, type Scratch, write } from '../gpu/dispatch.js';
 import { constantLines, unroll } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/matmul.js';
 import { at, partsFor, stride, type WasmCommand } from '../wasm/command.js';
-import { type Form, type LanesTile, lanesTileOf, type Product, rangesOf, rowsThatMeet, tileOf } from './matmulTiles.js';
+import { batchOf, partialOf, productUniforms, reduceDispatch, tiledDispatch } from './matmulTiled.js';
+import { type Form, type LanesTile, lanesTileOf, type Product, rangesOf } from './matmulTiles.js';
 import type { Cost, HostViews, KernelCase, KernelSpec } from './types.js';
 
 /** A factor or the result: matrices inside a tensor. Strides in elements, inside one replica. */
@@ -169,26 +169,22 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   const { a, b, bias, mask, residual, pace } = call.inputs;
   const { c } = call.outputs;
   const replicas = c.shape[0];
-  const { kg, splits } = rangesOf(p, traits);
-  const kChunk = Math.ceil(p.k / (splits * kg) / 4) * 4;
-  const batch = replicas * p.groups * splits;
-  if (batch > 65535)
-    throw new ShapeError(
-      `matmul (${call.label}): ${replicas} replicas x ${p.groups} groups x ${splits} splits > 65535`,
-    );
+  const ranges = rangesOf(p, traits);
+  const { splits } = ranges;
+  const batch = batchOf(call.label, { ...p, replicas }, splits);
   const contiguous = [p.n, p.form === 'TN' ? p.m : p.k, ...(p.form === 'NT' ? [p.k] : [])];
   const strides = [p.aOffset, p.aRow, p.aGroup, p.bOffset, p.bRow, p.bGroup, p.cOffset, p.cRow, p.cGroup, p.biasGroup];
   const replicaStrides = [a, b, c, bias, mask, residual].map((t) => t?.replicaStride ?? 0);
   const vec4 = [...contiguous, ...strides, ...replicaStrides].every((x) => x % 4 === 0);
   const access = vec4 ? vec4Source : scalarSource;
-  const uniforms = [
-    ...[p.m, p.n, p.k, p.groups],
-    ...[p.aOffset, a.replicaStride, p.aGroup, p.aRow],
-    ...[p.bOffset, b.replicaStride, p.bGroup, p.bRow],
-    ...[p.cOffset, c.replicaStride, p.cGroup, p.cRow],
-    ...[bias?.replicaStride ?? 0, p.biasGroup, mask?.replicaStride ?? 0, residual?.replicaStride ?? 0],
-    ...[splits, kChunk, f32(p.scale), replicas],
-  ];
+  const uniforms = productUniforms(
+    { ...p, replicas, ranges },
+    [p.aOffset, a.replicaStride, p.aGroup, p.aRow],
+    [p.bOffset, b.replicaStride, p.bGroup, p.bRow],
+    [p.cOffset, c.replicaStride, p.cGroup, p.cRow],
+    [bias?.replicaStride ?? 0, p.biasGroup, mask?.replicaStride ?? 0, residual?.replicaStride ?? 0],
+    p.scale,
+  );
   const transposes = { A_T: Number(p.form === 'TN'), B_T: Number(p.form === 'NT') };
   const epilogue = {
     BIAS: Number(!!bias),
@@ -198,7 +194,7 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
     ACCUMULATE: Number(p.accumulate),
     UPDATE: Number(!!pace), // src/kernels/fuseUpdate.ts
   };
-  const target = splits === 1 ? c : scratch(0, [splits * replicas * p.groups, p.m, Math.ceil(p.n / 4) * 4]);
+  const target = splits === 1 ? c : partialOf({ ...p, replicas }, splits, scratch);
   const bindings = [read(a), read(b), read(bias), read(mask), read(residual), write(target), read(pace)];
   const constants = { ...transposes, ...epilogue };
   const lanesTile = traits.software ? lanesTileOf(p, replicas, traits) : undefined;
@@ -206,75 +202,30 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   const main: Dispatch = traits.software
     ? {
         shader: 'matmul_rows',
-        source: access + coreSource + rowsSource,
+        source: access + plainSource + coreSource + rowsSource,
         constants,
         uniforms,
         bindings,
         workgroups: [Math.ceil(p.n / 32), Math.ceil(p.m / 32), batch],
       }
-    : tiledDispatch();
+    : tiledDispatch(
+        { ...p, replicas, ranges, factors: access + plainSource, oneHot: false, vec4, constants, uniforms, bindings },
+        traits,
+      );
   if (splits === 1) return [main];
-  const words = Math.ceil(p.n / 4) * p.m * replicas * p.groups;
-  return [
-    main,
-    {
-      shader: 'matmul_reduce',
-      source: access + coreSource + reduceSource,
-      constants,
-      uniforms,
-      bindings: [read(target), read(undefined), read(bias), read(mask), read(residual), write(c), read(pace)],
-      workgroups: linearGrid(Math.ceil(words / 64)),
-    },
-  ];
+  const beside = [read(bias), read(mask), read(residual)] as const;
+  return [main, reduceDispatch({ ...p, replicas, access, constants, uniforms, partial: target, beside, c, pace })];
 
   function lanesDispatch({ lanes, tm, tn }: LanesTile): Dispatch {
     const tile = { LANES: lanes, TM: tm, TN: tn, GROUPS: tm / lanes };
     const spare = { GROUPS_AND_SPARE: tile.GROUPS + 1, LANES_AND_SPARE: lanes + 1, TN_AND_SPARE: tn + 1 };
     return {
       shader: 'matmul_lanes',
-      source: `enable subgroups;\n${constantLines(tile)}${scalarSource}${coreSource}${unroll(lanesSource, { ...tile, ...spare })}`,
+      source: `enable subgroups;\n${constantLines(tile)}${scalarSource}${plainSource}${coreSource}${unroll(lanesSource, { ...tile, ...spare })}`,
       constants,
       uniforms,
       bindings,
       workgroups: [Math.ceil(p.n / (tn * lanes)), Math.ceil(p.m / tm), batch],
-    };
-  }
-
-  function tiledDispatch(): Dispatch {
-    const { tile: chosen, ranges } = tileOf(p, kg, replicas, traits);
-    const { bm, bn, bk, tm, tn } = chosen;
-    const threads = (bm / tm) * (bn / tn);
-    const exact = p.m % bm === 0 && p.n % bn === 0 && kChunk % bk === 0 && p.k === kChunk * splits * kg;
-    const meet = rowsThatMeet(chosen);
-    const tile = {
-      BM: bm,
-      BN: bn,
-      BK: bk,
-      QM: tm / 4,
-      QN: tn / 4,
-      WX: bn / tn,
-      WY: bm / tm,
-      KG: chosen.kg,
-      ALONE: Number(chosen.kg === 1),
-      SHARED: Number(chosen.kg > 1),
-      OTHERS: chosen.kg - 1,
-      MEET: meet,
-      ROUNDS: 4 / meet,
-      TURNS: Math.ceil(meet / chosen.kg),
-      RANGES: ranges,
-      TOTALS: Number(ranges > 1),
-      FA: Math.ceil((bm * bk) / 16 / threads),
-      FB: Math.ceil((bn * bk) / 16 / threads),
-      PAD_A: Number(p.form !== 'TN'),
-      PAD_B: Number(p.form === 'NT'),
-    };
-    return {
-      shader: 'matmul_tiled',
-      source: constantLines(tile) + access + coreSource + unroll(tiledSource, tile),
-      constants: { ...constants, EXACT: Number(vec4 && exact) },
-      uniforms,
-      bindings,
-      workgroups: [Math.ceil(p.n / bn), Math.ceil(p.m / bm), batch],
     };
   }
 }

@@ -22,6 +22,8 @@ export interface Tile {
   kg: number;
 }
 
+type Shape = Omit<Tile, 'kg'>;
+
 /** Written 128x64x16/8x8/k2: tile, rows x columns a thread, groups along K. */
 export function tileName(t: Tile): string {
   return `${t.bm}x${t.bn}x${t.bk}/${t.tm}x${t.tn}/k${t.kg}`;
@@ -56,11 +58,17 @@ export function rowsThatMeet({ bm, bn, bk, tm, tn }: Tile): number {
   return [4, 2, 1].find((rows) => rows <= room) ?? 0;
 }
 
+/** Ranges that K is cut into: thread groups of a workgroup, in each of so many workgroups. */
+export interface Ranges {
+  kg: number;
+  splits: number;
+}
+
 /**
  * Ranges that K is cut into: thread groups of a workgroup, then splits over workgroups. Depends on the shape of one
  * replica alone, so that a replica's bits depend neither on its neighbours nor on `rhm tune`.
  */
-export function rangesOf(p: Product, traits: AdapterTraits): { kg: number; splits: number } {
+export function rangesOf(p: Product, traits: AdapterTraits): Ranges {
   if (traits.software) return { kg: 1, splits: 1 };
   const tiles = (side: number) => Math.ceil(p.m / side) * Math.ceil(p.n / side) * p.groups;
   // Long sums into few tiles of the better size: four workgroups a multiprocessor, each with a power of two of K's tiles.
@@ -92,47 +100,58 @@ export interface Choice {
 }
 
 /**
- * The choice by table; `rhm tune` measures and overrides it. `ranges` of K meet in one order, so that they may be shared
+ * The choice by table; `rhm tune` measures and overrides it. Ranges of K meet in one order, so that they may be shared
  * out to thread groups (few workgroups) or taken one after the other (many) without changing a bit.
  */
-export function tileOf(p: Product, ranges: number, replicas: number, traits: AdapterTraits): Choice {
+export function tileOf(p: Product, { kg: ranges, splits }: Ranges, replicas: number, traits: AdapterTraits): Choice {
   const tuned = parseTile(traits.tuned?.get(matmulKey(p, replicas)) ?? '');
   if (tuned && (tuned.kg === ranges || (tuned.kg === 1 && tuned.tm * tuned.tn <= 64)) && tileFits(tuned, traits))
     return { tile: tuned, ranges: ranges / tuned.kg };
-  const { splits } = rangesOf(p, traits);
-  const workgroups = (t: Tile) => Math.ceil(p.m / t.bm) * Math.ceil(p.n / t.bn) * replicas * p.groups * splits;
-  const fits = (t: Tile) => p.m > t.bm / 2 && p.n > t.bn / 2 && tileFits(t, traits);
+  const workgroups = (t: Shape) => Math.ceil(p.m / t.bm) * Math.ceil(p.n / t.bn) * replicas * p.groups * splits;
+  // A tile is not deeper than a range of K. A multiprocessor reads the code of the larger ones for longer than it adds up 32
+  // terms: 128 x 512 x 16 in 16 replicas takes 17 us with 64x64 tiles on an H100, 8 us with 32x32.
+  const fits = (t: Shape) =>
+    p.m > t.bm / 2 &&
+    p.n > t.bn / 2 &&
+    (t.bn >= 32 || p.n <= t.bn) &&
+    t.bk <= Math.max(8, p.k / ranges) &&
+    (p.k > 32 || t.bm === 32);
   const largest = { ...defaultTiles[0], kg: 2 };
-  if (isLongAndWide(p) && tileFits(largest, traits)) return { tile: largest, ranges: 1 };
-  // Ranges taken one after the other double the sums in registers: too many for the largest tiles.
-  for (const { enough, ...shape } of defaultTiles) {
-    const tile = { ...shape, kg: 1 };
-    const count = workgroups(tile);
-    if (count < enough || !fits(tile) || (ranges > 1 && tile.bm === 128)) continue;
-    // The largest tile leaves a multiprocessor two workgroups of four warps: a last round half empty costs it most.
-    const rounds = count / 264;
-    if (tile.tn === 16 && rounds < 4 && rounds < 0.85 * Math.ceil(rounds)) continue;
-    return { tile, ranges };
+  if (ranges === 2 && isLongAndWide(p) && tileFits(largest, traits)) return { tile: largest, ranges: 1 };
+  for (const { enough, ...shape } of defaultTiles.filter(fits)) {
+    const count = workgroups(shape);
+    const alone = { ...shape, kg: 1 };
+    const shared = { ...shape, kg: ranges };
+    // Ranges taken one after the other double the sums in registers, too many for the largest tiles, and leave a workgroup fewer
+    // threads: only where there are twice as many.
+    const many = ranges > 1 ? count >= 2 * enough && shape.bm < 128 : count >= enough;
+    if (many && tileFits(alone, traits)) {
+      // The largest tile leaves a multiprocessor two workgroups of four warps: a last round half empty costs it most.
+      const rounds = count / 264;
+      if (shape.tn < 16 || rounds >= 4 || rounds >= 0.85 * Math.ceil(rounds)) return { tile: alone, ranges };
+    } else if (count >= 128 && (shape.bm === 32 || (shape.bm === 64 && ranges > 1)) && tileFits(shared, traits)) {
+      return { tile: shared, ranges: 1 };
+    }
   }
-  const shared = defaultTiles
-    .filter((t) => t.bm < 128)
+  const smallest = defaultTiles
+    .filter((t) => t.bm === 32)
     .map(({ enough: _, ...t }) => ({ ...t, kg: ranges }))
     .filter((t) => tileFits(t, traits));
-  const tile = shared.find((t) => fits(t) && workgroups(t) >= 128) ?? shared.find((t) => t.bm === 32)!;
-  return { tile, ranges: 1 };
+  return { tile: smallest.find(fits) ?? smallest[0], ranges: 1 };
 }
 
 /**
  * Largest first; `enough`: workgroups from which on a tile pays. Measured on an NVIDIA H200 (132 multiprocessors), TFLOP/s at
  * 4096^3 and 16 x (512 x 512 x 1024): 128x128x16/8x16 46 and 44, 64x64x16/8x8 43 and 34 (38 and 36 with ranges in turn).
  */
-const defaultTiles: readonly (Omit<Tile, 'kg'> & { enough: number })[] = [
+const defaultTiles: readonly (Shape & { enough: number })[] = [
   { bm: 128, bn: 128, bk: 16, tm: 8, tn: 16, enough: 240 },
   { bm: 128, bn: 128, bk: 16, tm: 8, tn: 8, enough: 340 },
   { bm: 64, bn: 64, bk: 16, tm: 8, tn: 8, enough: 240 },
   { bm: 64, bn: 64, bk: 32, tm: 8, tn: 4, enough: 120 },
   { bm: 32, bn: 32, bk: 32, tm: 4, tn: 4, enough: 200 },
-  { bm: 32, bn: 32, bk: 16, tm: 4, tn: 4, enough: Infinity }, // where the adapter has little workgroup memory
+  { bm: 32, bn: 16, bk: 32, tm: 4, tn: 4, enough: 200 },
+  { bm: 32, bn: 32, bk: 16, tm: 4, tn: 4, enough: Infinity }, // short sums, or an adapter with little workgroup memory
   { bm: 32, bn: 32, bk: 8, tm: 4, tn: 4, enough: Infinity },
 ];
 

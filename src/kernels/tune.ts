@@ -65,11 +65,11 @@ export async function tuneMatmul(
   const { traits } = gpuExecutor(session);
   for (const shape of shapes) {
     const key = matmulKey(shape, shape.replicas);
-    const { kg } = rangesOf(shape, traits);
+    const ranges = rangesOf(shape, traits);
     // All are compiled first and timed in turn: a GPU that idles between two measurements lowers its clock.
     const trials: Trial[] = [];
     try {
-      for (const tile of candidatesFor(shape, kg)) {
+      for (const tile of candidatesFor(shape, ranges.kg)) {
         if (!tileFits(tile, traits)) continue;
         const executor = gpuExecutor(session, new Map([[key, tileName(tile)]]), undefined, pipelines);
         const builder = new ProgramBuilder(shape.replicas);
@@ -93,7 +93,7 @@ export async function tuneMatmul(
     });
     variants.sort((x, y) => Number(x.wrong ?? false) - Number(y.wrong ?? false) || x.us - y.us);
     if (variants.length && !variants[0].wrong) winners.set(key, variants[0].tile);
-    const byTable = tileName(tileOf(shape, kg, shape.replicas, traits).tile);
+    const byTable = tileName(tileOf(shape, ranges, shape.replicas, traits).tile);
     results.push({ ...shape, byTable, variants });
     report(line(results[results.length - 1]));
   }

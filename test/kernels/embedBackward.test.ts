@@ -1,11 +1,26 @@
 import * as assert from 'uvu/assert';
 import type { GpuSession } from '../../src/gpu/device.js';
 import type { AdapterTraits } from '../../src/gpu/dispatch.js';
+import type { CaseShape } from '../../src/kernels/embed.cases.js';
 import type { EmbedParams } from '../../src/kernels/embed.js';
-import { embedBackwardKernel, embedBackwardVariant, memoryTile } from '../../src/kernels/embedBackward.js';
+import {
+  backwardCase,
+  embedBackwardKernel,
+  embedBackwardVariant,
+  memoryTile,
+} from '../../src/kernels/embedBackward.js';
 import { gpuExecutor } from '../../src/kernels/index.js';
 import { openNodeGpu } from '../../src/platform/node.js';
-import { cases, checkAll, paramsOf, variants } from './embedBackwardShapes.js';
+import {
+  callOf,
+  cases,
+  checkAll,
+  inMemory,
+  paramsOf,
+  productCases,
+  smallTiles,
+  variants,
+} from './embedBackwardShapes.js';
 import { kernelSuite } from './harness.js';
 
 const test = kernelSuite(embedBackwardKernel);
@@ -21,10 +36,19 @@ for (const name of ['hlcn', 'overlapping windows with padding', 'ranges of windo
   test(`${name}, sums in workgroup memory`, async () => {
     const item = cases.find((c) => c.name === name);
     assert.ok(item, `no case ${name}`);
-    await checkAll(item, gpuExecutor(gpu, undefined, variants.memory));
+    await checkAll(item, gpuExecutor(gpu, inMemory, variants.memory));
   });
 
-for (const item of cases)
+for (const item of productCases)
+  test(`${item.name}, as a product`, async () => {
+    assert.is(
+      embedBackwardVariant(callOf(item), { ...variants.memory, vendor: '', maxInvocations: 256, tuned: smallTiles }),
+      'product',
+    );
+    await checkAll(item, gpuExecutor(gpu, smallTiles, variants.memory));
+  });
+
+for (const item of [...cases, ...productCases])
   test(`${item.name}, sums in the result`, () => checkAll(item, gpuExecutor(gpu, undefined, { software: true })));
 
 test('which kernel runs, and how it is cut', () => {
@@ -40,9 +64,17 @@ test('which kernel runs, and how it is cut', () => {
   assert.is(cut({ v: 400 }, {}), undefined);
   // A wide layer has a workgroup for every part of the GPU without ranges.
   assert.is(cut({ width: 8192 }, {})?.splits, 1);
+  const call = (options: Partial<CaseShape>) =>
+    callOf(
+      backwardCase('hcnn', {
+        ...{ v: 32, width: 512, batch: 128, d: 32, windows: 16, filter: 2, whitened: true, scale: 1, relu: true },
+        ...options,
+      }),
+    );
+  const local = call({ local: true });
   const choice = (traits: Partial<AdapterTraits>, variant?: string) => {
     const tuned = variant === undefined ? undefined : new Map([['embedBackward', variant]]);
-    return embedBackwardVariant(hcnn, { ...nvidia, ...traits, tuned });
+    return embedBackwardVariant(local, { ...nvidia, ...traits, tuned });
   };
   assert.is(choice({}), 'memory');
   assert.is(choice({ maxWorkgroupStorageBytes: 5 * KiB }), 'registers');
@@ -50,6 +82,12 @@ test('which kernel runs, and how it is cut', () => {
   assert.is(choice({}, 'registers'), 'registers');
   assert.is(choice({}, 'rows'), 'rows');
   assert.is(choice({ software: true }, 'memory'), 'memory');
+  // One filter, everything a multiple of four, few symbols: a product.
+  assert.is(embedBackwardVariant(call({}), nvidia), 'product');
+  // The kernel's own cases, which rhm doctor checks on a GPU, hold one.
+  assert.is(cases.filter((item) => embedBackwardVariant(callOf(item), nvidia) === 'product').length, 1);
+  for (const odd of [{ v: 30 }, { width: 510 }, { v: 128 }, { batch: 1024 }, { filter: 1, width: 256 }])
+    assert.is(embedBackwardVariant(call(odd), nvidia), 'memory');
 });
 
 test('the variants of the tests differ', () => {

@@ -7,7 +7,7 @@ import { gpuExecutor } from '../../src/kernels/index.js';
 import type { KernelCase } from '../../src/kernels/types.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 import { softwareDrivers } from '../support/gpu.js';
-import { cases, checkAll, variants } from './embedBackwardShapes.js';
+import { cases, checkAll, inMemory, variants } from './embedBackwardShapes.js';
 import type { Draw } from './harness.js';
 
 const test = suite('kernel embedBackward, as on a GPU');
@@ -21,16 +21,16 @@ test.after(async () => gpu.release());
 const alone = softwareDrivers.length === 1;
 const tried = (names: RegExp, few: RegExp) => cases.filter(({ name }) => (alone ? few : names).test(name));
 for (const item of tried(/./, /^(one of everything|hcnn|ranges of windows)$/))
-  test(`memory: ${item.name}`, () => checkAll(item, gpuExecutor(gpu, undefined, variants.memory)));
+  test(`memory: ${item.name}`, () => checkAll(item, gpuExecutor(gpu, inMemory, variants.memory)));
 for (const item of tried(/hcnn|hlcn|one of/, /^hlcn$/))
-  test(`little memory: ${item.name}`, () => checkAll(item, gpuExecutor(gpu, undefined, variants.little)));
+  test(`little memory: ${item.name}`, () => checkAll(item, gpuExecutor(gpu, inMemory, variants.little)));
 for (const item of tried(/hcnn|hlcn|many|large/, /^(hcnn|large vocabulary)$/))
-  test(`registers: ${item.name}`, () => checkAll(item, gpuExecutor(gpu, undefined, variants.registers)));
+  test(`registers: ${item.name}`, () => checkAll(item, gpuExecutor(gpu, inMemory, variants.registers)));
 
 test('memory: random shapes', async () => {
   let counter = 0;
   const draw: Draw = (low, high) => low + (threefry([20250507, 9], counter++, 0)[0] % (high - low + 1));
-  const executor = gpuExecutor(gpu, undefined, variants.memory);
+  const executor = gpuExecutor(gpu, inMemory, variants.memory);
   for (let i = 0; i < (alone ? 1 : 6); i++) await checkAll(randomCase(`random shape ${i}`, draw), executor);
 });
 

@@ -7,6 +7,7 @@ import { backwardCase, embedBackwardKernel } from '../../src/kernels/embedBackwa
 import { referenceExecutor } from '../../src/kernels/index.js';
 import type { KernelCase } from '../../src/kernels/types.js';
 import { ProgramBuilder } from '../../src/plan/builder.js';
+import type { Call } from '../../src/plan/types.js';
 
 const KiB = 1024;
 /** The kernels meant for GPUs, on whatever adapter there is: with much, with little and with too little workgroup memory. */
@@ -26,6 +27,41 @@ export const cases: readonly KernelCase[] = [
   backwardCase('five places', {
     ...{ v: 4, width: 9, batch: 3, d: 9, windows: 2, filter: 5, stride: 4 },
     ...{ whitened: true, masked: 7, scale: 1 },
+  }),
+];
+
+/** Sums in workgroup memory also where a product would do. */
+export const inMemory = new Map([['embedBackward', 'memory']]);
+/** Products also where they do not pay, with the tile that software drivers compile soonest, in as many ranges as ever. */
+export const smallTiles = {
+  get: (key: string) => (key.startsWith('matmul') ? '32x32x8/4x4/k1' : 'product'),
+} as unknown as Map<string, string>;
+
+/** Shapes that GPUs take as a product: full and ragged tiles, windows that overlap, sums in ranges and in splits. */
+export const productCases: readonly KernelCase[] = [
+  backwardCase('full tiles', {
+    ...{
+      v: 16,
+      width: 32,
+      batch: 32,
+      d: 16,
+      windows: 8,
+      filter: 2,
+      whitened: true,
+      masked: 15,
+      scale: 0.3,
+      relu: true,
+    },
+  }),
+  backwardCase('ragged tiles', {
+    ...{ v: 12, width: 44, batch: 7, d: 9, windows: 3, filter: 3, firstToken: 0, whitened: false, scale: 2 },
+  }),
+  backwardCase('overlapping windows of the context', {
+    ...{ v: 8, width: 4, batch: 19, d: 12, windows: 7, filter: 3, stride: 1, padding: 1, firstToken: 5, length: 7 },
+    ...{ whitened: true, masked: 6, scale: 1, relu: true },
+  }),
+  backwardCase('a long sum', {
+    ...{ v: 4, width: 4, batch: 611, d: 8, windows: 8, filter: 1, whitened: true, masked: 7, scale: 0.5 },
   }),
 ];
 
@@ -54,8 +90,12 @@ export async function checkAll(item: KernelCase, executor: GpuExecutor): Promise
   }
 }
 
-export function paramsOf(item: KernelCase): EmbedParams {
+export function callOf(item: KernelCase): Call {
   const plan = new ProgramBuilder(item.replicas).plan('params');
   item.build(plan);
-  return plan.calls[0].params as unknown as EmbedParams;
+  return plan.calls[0];
+}
+
+export function paramsOf(item: KernelCase): EmbedParams {
+  return callOf(item).params as unknown as EmbedParams;
 }

@@ -2,8 +2,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type ExperimentInput, parseExperiment } from '../../src/core/experiment.js';
 import type { GpuSession } from '../../src/gpu/device.js';
-import type { Lowering } from '../../src/gpu/dispatch.js';
+import type { AdapterTraits, Lowering } from '../../src/gpu/dispatch.js';
 import { GpuExecutor } from '../../src/gpu/executor.js';
+import { embedBackwardVariant } from '../../src/kernels/embedBackward.js';
 import { fuseUpdates } from '../../src/kernels/fuseUpdate.js';
 import { kernelOf, referenceExecutor } from '../../src/kernels/index.js';
 import { measures } from '../../src/measures/index.js';
@@ -13,6 +14,7 @@ import { openNodeGpu } from '../../src/platform/node.js';
 import { membersOf } from '../../src/training/members.js';
 import { trainingProgram } from '../../src/training/program.js';
 import { Trainer } from '../../src/training/trainer.js';
+import { smallTiles } from './embedBackwardShapes.js';
 
 const test = suite('plain SGD inside the products');
 let gpu: GpuSession;
@@ -22,7 +24,7 @@ test.before(async () => {
 test.after(async () => gpu.release());
 
 const base = {
-  grammar: { v: 6, m: 2, s: 2, L: 3 },
+  grammar: { v: 8, m: 2, s: 2, L: 3 },
   model: { kind: 'hcnn', width: 20 },
   optimiser: { kind: 'sgd', rate: 0.5 },
   budget: { batch: 12, steps: 100 },
@@ -33,35 +35,32 @@ const base = {
 
 const programOf = (input: ExperimentInput) => trainingProgram(membersOf(parseExperiment(input)), measures).program;
 const callsOf = (input: ExperimentInput) => fuseUpdates(programOf(input)).plans.get('train')!.calls;
-const fusedIn = (calls: readonly Call[]) => calls.filter(({ op, inputs }) => op === 'matmul' && inputs.pace);
+const fusedIn = (calls: readonly Call[]) =>
+  calls.filter(({ op, inputs }) => ['matmul', 'embedBackward'].includes(op) && inputs.pace);
 
-test('every weight that a product has the gradient of; the rate is known before, the rest stays with sgd', () => {
+test('every weight that a product has the gradient of; the rate is known before, nothing is left for sgd', () => {
   const before = programOf(base).plans.get('train')!.calls;
   const calls = callsOf(base);
   assert.equal(
     fusedIn(calls).map(({ label }) => label),
-    ['readout gradient', 'hidden.2 gradient', 'hidden.1 gradient'],
+    ['readout gradient', 'hidden.2 gradient', 'hidden.1 gradient', 'hidden.0 gradient'],
   );
   const at = (label: string) => calls.findIndex((call) => call.label === label);
   assert.ok(at('loss') < at('pace') && at('pace') < at('readout gradient'));
   assert.ok(at('hidden.1 input gradient') < at('hidden.1 gradient'));
-  const rest = calls.filter(({ op }) => op === 'sgd');
-  assert.equal(
-    rest.map(({ outputs: { params } }) => [params.offset, params.shape]),
-    [[0, [3, 256]]], // hidden.0: 2 * 6 * 20 elements, padded to a multiple of 64
-  );
-  assert.is(calls.length, before.length);
+  assert.is(calls.filter(({ op }) => op === 'sgd').length, 0);
+  assert.is(calls.length, before.length - 1);
 });
 
 test('a network whose filters have biases keeps sgd for those', () => {
   const calls = callsOf({ ...base, model: { kind: 'hcnn', width: 20, bias: true } });
-  assert.is(fusedIn(calls).length, 3);
+  assert.is(fusedIn(calls).length, 4);
   assert.equal(
     calls.filter(({ op }) => op === 'sgd').map(({ outputs: { params } }) => [params.offset, params.shape[1]]),
     [
-      [0, 320], // hidden.0 and its bias
-      [320 + 832, 64], // between hidden.1 (40 x 20) and hidden.2
-      [320 + 2 * 832 + 64, 64],
+      [320, 64], // the bias of hidden.0 (16 x 20)
+      [320 + 64 + 832, 64], // between hidden.1 (40 x 20) and hidden.2
+      [320 + 2 * (64 + 832), 64],
     ],
   );
 });
@@ -78,6 +77,10 @@ for (const [name, input] of Object.entries(untouched))
   test(`${name}: nothing changes`, () => {
     assert.equal(callsOf(input), programOf(input).plans.get('train')!.calls);
   });
+
+const isProduct = (call: Call, traits: AdapterTraits) =>
+  call.op === 'matmul' ||
+  (call.op === 'embedBackward' && embedBackwardVariant(call, { ...traits, software: false }) === 'product');
 
 /** Weights after some steps, all replicas. */
 async function weightsAfter(input: ExperimentInput, executor: Executor, steps: number): Promise<Float32Array[]> {
@@ -98,12 +101,11 @@ const models: Record<string, ExperimentInput> = {
 for (const [name, input] of Object.entries(models))
   for (const software of [true, false])
     test(`${name}: the bits of separate updates, products for ${software ? 'processors' : 'GPUs'}`, async () => {
-      const tuned = { get: () => '32x32x8/4x4/k1' } as unknown as Map<string, string>;
       // Products as on a GPU, all else as on a processor: what is slow to compile there is not what is tested here.
       const lower: Lowering<Call> = (call, traits, scratch) =>
-        kernelOf(call).webgpu(call, { ...traits, software: software || call.op !== 'matmul' }, scratch);
+        kernelOf(call).webgpu(call, { ...traits, software: software || !isProduct(call, traits) }, scratch);
       const open = (prepare?: typeof fuseUpdates) =>
-        new GpuExecutor(gpu, lower, software ? undefined : tuned, { maxInvocations: 256 }, undefined, prepare);
+        new GpuExecutor(gpu, lower, software ? undefined : smallTiles, { maxInvocations: 256 }, undefined, prepare);
       const [fused, separate] = [open(fuseUpdates), open()];
       const mine = await weightsAfter(input, fused, 5);
       assert.equal(mine, await weightsAfter(input, separate, 5));

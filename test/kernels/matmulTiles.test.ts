@@ -1,10 +1,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { GpuSession } from '../../src/gpu/device.js';
+import type { AdapterTraits } from '../../src/gpu/dispatch.js';
 import { checkCase, runCase } from '../../src/kernels/check.js';
 import { gpuExecutor, referenceExecutor } from '../../src/kernels/index.js';
 import { matmul, matmulKernel } from '../../src/kernels/matmul.js';
-import { type Form, matmulKey, rangesOf } from '../../src/kernels/matmulTiles.js';
+import { type Form, matmulKey, rangesOf, tileName, tileOf } from '../../src/kernels/matmulTiles.js';
 import { productsOf } from '../../src/kernels/tune.js';
 import type { KernelCase } from '../../src/kernels/types.js';
 import { ProgramBuilder } from '../../src/plan/builder.js';
@@ -77,19 +78,48 @@ test('thread groups and splits of K', async () => {
   assert.equal([...seen], ['1 1', '4 1', '1 8']);
 });
 
-test('ranges of K taken one after the other give the bits of ranges shared out to thread groups', async () => {
-  const limits = {
-    ...gpuTraits,
-    maxInvocations: 256,
-    maxWorkgroupStorageBytes: gpu.limits.maxComputeWorkgroupStorageSize,
+// Groups finish one, two or four rows of a quad at a time.
+for (const [k, ...tiles] of [
+  [300, '32x32x8/4x4/k4', '32x32x8/4x4/k1', '32x16x32/4x4/k4'],
+  [150, '32x32x16/4x4/k2', '32x32x8/4x4/k1', '32x16x32/4x4/k2'],
+] as const)
+  test(`ranges of K in turn give the bits of ranges shared out to thread groups, k = ${k}`, async () => {
+    const limits = {
+      ...gpuTraits,
+      maxInvocations: 256,
+      maxWorkgroupStorageBytes: gpu.limits.maxComputeWorkgroupStorageSize,
+    };
+    const results: Float32Array[] = [];
+    for (const tile of tiles) {
+      const tuned = new Map([[matmulKey({ form: 'NN', groups: 1, m: 76, n: 72, k }, 2), tile]]);
+      const outputs = await runCase(product('NN', k), gpuExecutor(gpu, tuned, limits));
+      results.push(outputs.c as Float32Array);
+    }
+    for (const [i, result] of results.entries()) assert.equal(result, results[0], tiles[i]);
+  });
+
+test('tiles by table', () => {
+  const traits = { ...gpuTraits, maxInvocations: 256, maxWorkgroupStorageBytes: 48 * 1024 };
+  const chosen = (form: Form, [m, n, k]: readonly number[], replicas: number, limits: Partial<AdapterTraits> = {}) => {
+    const p = { form, groups: 1, m, n, k };
+    const { tile, ranges } = tileOf(p, rangesOf(p, { ...traits, ...limits }), replicas, { ...traits, ...limits });
+    return `${tileName(tile)} ${ranges}`;
   };
-  const results: Float32Array[] = [];
-  for (const kg of [4, 1]) {
-    const tuned = new Map([[matmulKey({ form: 'NN', groups: 1, m: 76, n: 72, k: 300 }, 2), `32x32x8/4x4/k${kg}`]]);
-    const outputs = await runCase(product('NN', 300), gpuExecutor(gpu, tuned, limits));
-    results.push(outputs.c as Float32Array);
-  }
-  assert.equal(results[1], results[0]);
+  // hcnn of width 512, batch 128: one replica fills a GPU by thread groups, many by larger tiles and ranges in turn.
+  assert.is(chosen('NN', [512, 512, 1024], 16), '128x128x16/8x16/k1 1');
+  assert.is(chosen('NN', [512, 512, 1024], 1), '32x32x32/4x4/k1 1');
+  assert.is(chosen('NN', [256, 512, 1024], 16), '64x64x16/8x8/k1 2');
+  assert.is(chosen('NN', [256, 512, 1024], 1), '32x32x32/4x4/k2 1');
+  assert.is(chosen('NN', [128, 512, 1024], 16), '64x64x16/8x8/k4 1');
+  assert.is(chosen('NN', [128, 512, 1024], 1), '32x32x32/4x4/k4 1');
+  // Read-out of 16 symbols: narrow, and short on the way back.
+  assert.is(chosen('NN', [128, 16, 512], 16), '32x16x32/4x4/k4 1');
+  assert.is(chosen('NN', [128, 32, 512], 16), '32x32x32/4x4/k4 1');
+  assert.is(chosen('NT', [128, 512, 16], 16), '32x32x16/4x4/k1 1');
+  assert.is(chosen('NT', [128, 512, 8], 1), '32x32x8/4x4/k1 1');
+  // Little workgroup memory.
+  assert.is(chosen('NN', [128, 512, 1024], 1, { maxWorkgroupStorageBytes: 16 * 1024 }), '32x32x8/4x4/k4 1');
+  assert.is(chosen('NN', [128, 512, 1024], 1, { maxInvocations: 128 }), '32x16x32/4x4/k4 1');
 });
 
 test('the products of a plan, each once', () => {

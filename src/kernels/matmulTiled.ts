@@ -1,0 +1,139 @@
+/** The product kernel for GPUs, matmul_tiled.wgsl, as matmul and embedBackward dispatch it. */
+import coreSource from '../../shaders/matmul_core.wgsl';
+import reduceSource from '../../shaders/matmul_reduce.wgsl';
+import tiledSource from '../../shaders/matmul_tiled.wgsl';
+import { ShapeError } from '../core/errors.js';
+import {
+  type AdapterTraits,
+  type Binding,
+  type Dispatch,
+  f32,
+  linearGrid,
+  read,
+  type Scratch,
+  type Word,
+  write,
+} from '../gpu/dispatch.js';
+import { constantLines, unroll } from '../gpu/unroll.js';
+import type { Tensor } from '../plan/types.js';
+import { type Product, type Ranges, rowsThatMeet, tileOf } from './matmulTiles.js';
+
+/** A product in so many replicas. */
+export interface Replicated extends Product {
+  replicas: number;
+}
+
+/** Offset of the first element, then elements between replicas, groups and rows. */
+type Strides = readonly [offset: number, replica: number, group: number, row: number];
+
+/** Workgroups along z. @throws ShapeError past WebGPU's limit */
+export function batchOf(label: string, { replicas, groups }: Replicated, splits: number): number {
+  const batch = replicas * groups * splits;
+  if (batch > 65535)
+    throw new ShapeError(`matmul (${label}): ${replicas} replicas x ${groups} groups x ${splits} splits > 65535`);
+  return batch;
+}
+
+/** Where the sums of several splits go: [splits * R * G, M, N], rows padded to 4. */
+export function partialOf({ m, n, groups, replicas }: Replicated, splits: number, scratch: Scratch): Tensor {
+  return scratch(0, [splits * replicas * groups, m, Math.ceil(n / 4) * 4]);
+}
+
+/** Params of matmul_core.wgsl. beside: replica and group stride of the bias, replica strides of mask and residual. */
+export function productUniforms(
+  p: Replicated & { ranges: Ranges },
+  a: Strides,
+  b: Strides,
+  c: Strides,
+  beside: readonly [bias: number, biasGroup: number, mask: number, residual: number],
+  scale: number,
+): Word[] {
+  return [
+    ...[p.m, p.n, p.k, p.groups],
+    ...a,
+    ...b,
+    ...c,
+    ...beside,
+    ...[p.ranges.splits, chunkOf(p), f32(scale), p.replicas],
+  ];
+}
+
+/** Length of a range of K. */
+function chunkOf({ k, ranges: { kg, splits } }: Product & { ranges: Ranges }): number {
+  return Math.ceil(k / (splits * kg) / 4) * 4;
+}
+
+export interface TiledProduct extends Replicated {
+  ranges: Ranges;
+  factors: string; // WGSL that reads memory and makes the factors
+  oneHot: boolean; // they are those of matmul_onehot.wgsl
+  vec4: boolean; // every stride and contiguous dimension is a multiple of 4
+  constants: Readonly<Record<string, number>>;
+  uniforms: readonly Word[];
+  bindings: readonly Binding[];
+}
+
+export function tiledDispatch(p: TiledProduct, traits: AdapterTraits): Dispatch {
+  const { kg, splits } = p.ranges;
+  const { tile: chosen, ranges } = tileOf(p, p.ranges, p.replicas, traits);
+  const { bm, bn, bk, tm, tn } = chosen;
+  const threads = (bm / tm) * (bn / tn);
+  const chunk = chunkOf(p);
+  const exact = p.m % bm === 0 && p.n % bn === 0 && chunk % bk === 0 && p.k === chunk * splits * kg;
+  const meet = rowsThatMeet(chosen);
+  const tile = {
+    BM: bm,
+    BN: bn,
+    BK: bk,
+    QM: tm / 4,
+    QN: tn / 4,
+    WX: bn / tn,
+    WY: bm / tm,
+    KG: chosen.kg,
+    ALONE: Number(chosen.kg === 1),
+    SHARED: Number(chosen.kg > 1),
+    OTHERS: chosen.kg - 1,
+    MEET: meet,
+    ROUNDS: 4 / meet,
+    TURNS: Math.ceil(meet / chosen.kg),
+    RANGES: ranges,
+    TOTALS: Number(ranges > 1),
+    FA: Math.ceil((bm * bk) / 16 / threads),
+    FB: Math.ceil((bn * bk) / 16 / threads),
+    PLAIN: Number(!p.oneHot),
+    ONE_HOT: Number(p.oneHot),
+    PAD_A: Number(p.form !== 'TN'),
+    PAD_B: Number(p.form === 'NT'),
+  };
+  return {
+    shader: 'matmul_tiled',
+    source: constantLines(tile) + p.factors + coreSource + unroll(tiledSource, tile),
+    constants: { ...p.constants, EXACT: Number(p.vec4 && exact) },
+    uniforms: p.uniforms,
+    bindings: p.bindings,
+    workgroups: [Math.ceil(p.n / bn), Math.ceil(p.m / bm), p.replicas * p.groups * splits],
+  };
+}
+
+export interface SplitProduct extends Replicated {
+  access: string; // WGSL that reads memory
+  constants: Readonly<Record<string, number>>;
+  uniforms: readonly Word[];
+  partial: Tensor;
+  beside: readonly [bias: Binding, mask: Binding, residual: Binding];
+  c: Tensor;
+  pace?: Tensor;
+}
+
+/** The dispatch that adds the sums of several splits and does what is left. */
+export function reduceDispatch(p: SplitProduct): Dispatch {
+  const words = Math.ceil(p.n / 4) * p.m * p.replicas * p.groups;
+  return {
+    shader: 'matmul_reduce',
+    source: p.access + coreSource + reduceSource,
+    constants: p.constants,
+    uniforms: p.uniforms,
+    bindings: [read(p.partial), read(undefined), ...p.beside, write(p.c), read(p.pace)],
+    workgroups: linearGrid(Math.ceil(words / 64)),
+  };
+}
