@@ -112,17 +112,24 @@ for (const { name, flags, runs, steps, kills, meanMs } of cases)
 
 test('a worker that hangs is ended and its run goes on; a run that brings down three is set aside, the others are trained', async () => {
   const spec = join(scratch, 'hang.json');
-  const base = {
-    model: { kind: 'hcnn', width: 16 },
-    grammar: { v: 6, m: 2, L: 2 },
-    budget: { batch: 16, steps: 240_000 }, // 4 s on a quiet core: the kills come at a progress line each second
-    evaluation: { size: 64, perDoubling: 2 },
+  const write = (steps: number, seeds: number) => {
+    const base = {
+      model: { kind: 'hcnn', width: 16 },
+      grammar: { v: 6, m: 2, L: 2 },
+      budget: { batch: 16, steps },
+      evaluation: { size: 64, perDoubling: 2 },
+    };
+    writeFileSync(spec, JSON.stringify({ base, seeds }));
   };
-  writeFileSync(spec, JSON.stringify({ base, seeds: 2 }));
   const args = (out: string, ...more: string[]) => [
     ...['sweep', 'run', spec, '--out', join(scratch, out), '--executor', 'wasm', '--threads', '1', '--json'],
     ...['--checkpoint-seconds', '0.1', '--stall-seconds', '3', ...more],
   ];
+  // The kills come at a progress line each second: a run has to last for several, and cores differ by a factor of four.
+  const probe = 100_000;
+  write(probe, 1);
+  const [last] = (await rhm(args('probe', '--isolate', 'none'))).stdout.trim().split('\n').slice(-1);
+  write(Math.round((7 * probe) / JSON.parse(last).seconds), 2);
   assert.is((await rhm(args('well', '--isolate', 'none'))).code, 0);
 
   const hanging = startRhm(args('hang'));
