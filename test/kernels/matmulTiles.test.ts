@@ -111,15 +111,17 @@ test('tiles by table', () => {
   assert.is(chosen('NN', [256, 512, 1024], 16), '64x64x16/8x8/k1 2');
   assert.is(chosen('NN', [256, 512, 1024], 1), '32x32x32/4x4/k2 1');
   assert.is(chosen('NN', [128, 512, 1024], 16), '64x64x16/8x8/k4 1');
-  assert.is(chosen('NN', [128, 512, 1024], 1), '32x32x32/4x4/k4 1');
+  assert.is(chosen('NN', [128, 512, 1024], 1), '16x32x32/4x4/k4 1');
   // Read-out of 16 symbols: narrow, and short on the way back.
   assert.is(chosen('NN', [128, 16, 512], 16), '32x16x32/4x4/k4 1');
-  assert.is(chosen('NN', [128, 32, 512], 16), '32x32x32/4x4/k4 1');
+  assert.is(chosen('NN', [128, 32, 512], 16), '16x32x32/4x4/k4 1');
   assert.is(chosen('NT', [128, 512, 16], 16), '32x32x16/4x4/k1 1');
   assert.is(chosen('NT', [128, 512, 8], 1), '32x32x8/4x4/k1 1');
+  assert.is(chosen('TN', [32, 512, 1024], 1), '16x32x32/4x4/k4 1');
+  assert.is(chosen('NN', [20, 16, 512], 1), '32x16x32/4x4/k4 1');
   // Little workgroup memory.
   assert.is(chosen('NN', [128, 512, 1024], 1, { maxWorkgroupStorageBytes: 16 * 1024 }), '32x32x8/4x4/k4 1');
-  assert.is(chosen('NN', [128, 512, 1024], 1, { maxInvocations: 128 }), '32x16x32/4x4/k4 1');
+  assert.is(chosen('NN', [128, 512, 1024], 1, { maxInvocations: 128 }), '16x32x32/4x4/k4 1');
 });
 
 test('the products of a plan, each once', () => {
