@@ -9,7 +9,7 @@ import { expandGrid } from '../../src/sweep/grid.js';
 import { indexLines } from '../../src/sweep/store.js';
 import { type Ran, rhm } from '../support/run.js';
 import { startRhm } from './processes.js';
-import { assertSameRuns } from './support.js';
+import { assertSameRuns, stepsLasting } from './support.js';
 
 const test = suite('rhm sweep');
 let scratch = '';
@@ -133,17 +133,9 @@ test('run in this thread, in threads, in processes: the same bits; a second proc
 });
 
 test('SIGTERM: saves, says how to go on; status says what is done, running and waiting, and why', async () => {
-  const spec = write(
-    'long.json',
-    JSON.stringify({
-      base: {
-        model: { kind: 'hcnn', width: 16 },
-        grammar: { v: 6, m: 2, L: 2 },
-        budget: { batch: 16, steps: 400_000 },
-      },
-      seeds: 2,
-    }),
-  );
+  const base = { model: { kind: 'hcnn', width: 16 }, grammar: { v: 6, m: 2, L: 2 }, budget: { batch: 16 } };
+  const budget = { batch: 16, steps: await stepsLasting(6, base, scratch) };
+  const spec = write('long.json', JSON.stringify({ base: { ...base, budget }, seeds: 2 }));
   const out = join(scratch, 'long');
   const sweep = startRhm(['sweep', 'run', spec, '--out', out, ...wasm, '--json']);
   await sweep.said(/"step":[1-9]/);

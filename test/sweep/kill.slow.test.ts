@@ -10,7 +10,7 @@ import * as assert from 'uvu/assert';
 import { threefry } from '../../src/core/threefry.js';
 import { rhm } from '../support/run.js';
 import { startRhm } from './processes.js';
-import { assertSameRuns, children } from './support.js';
+import { assertSameRuns, children, stepsLasting } from './support.js';
 
 const soak = Boolean(process.env.RHM_SOAK);
 const test = suite('killed sweeps');
@@ -112,24 +112,19 @@ for (const { name, flags, runs, steps, kills, meanMs } of cases)
 
 test('a worker that hangs is ended and its run goes on; a run that brings down three is set aside, the others are trained', async () => {
   const spec = join(scratch, 'hang.json');
-  const write = (steps: number, seeds: number) => {
-    const base = {
-      model: { kind: 'hcnn', width: 16 },
-      grammar: { v: 6, m: 2, L: 2 },
-      budget: { batch: 16, steps },
-      evaluation: { size: 64, perDoubling: 2 },
-    };
-    writeFileSync(spec, JSON.stringify({ base, seeds }));
+  const base = {
+    model: { kind: 'hcnn', width: 16 },
+    grammar: { v: 6, m: 2, L: 2 },
+    budget: { batch: 16 },
+    evaluation: { size: 64, perDoubling: 2 },
   };
+  // The kills come at a progress line each second.
+  const budget = { batch: 16, steps: await stepsLasting(7, base, scratch) };
+  writeFileSync(spec, JSON.stringify({ base: { ...base, budget }, seeds: 2 }));
   const args = (out: string, ...more: string[]) => [
     ...['sweep', 'run', spec, '--out', join(scratch, out), '--executor', 'wasm', '--threads', '1', '--json'],
     ...['--checkpoint-seconds', '0.1', '--stall-seconds', '3', ...more],
   ];
-  // The kills come at a progress line each second: a run has to last for several, and cores differ by a factor of four.
-  const probe = 100_000;
-  write(probe, 1);
-  const [last] = (await rhm(args('probe', '--isolate', 'none'))).stdout.trim().split('\n').slice(-1);
-  write(Math.round((7 * probe) / JSON.parse(last).seconds), 2);
   assert.is((await rhm(args('well', '--isolate', 'none'))).code, 0);
 
   const hanging = startRhm(args('hang'));

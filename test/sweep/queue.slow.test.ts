@@ -10,7 +10,7 @@ import { parseRecords } from '../../src/core/records.js';
 import { type RedisServer, redisClient, startRedis } from '../support/redis.js';
 import { rhm } from '../support/run.js';
 import { type Started, startRhm } from './processes.js';
-import { assertSameRuns } from './support.js';
+import { assertSameRuns, stepsLasting } from './support.js';
 
 const test = suite('sweeps through Redis');
 let scratch = '';
@@ -19,6 +19,7 @@ const running: Started[] = [];
 test.before(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'rhm-queue-test-'));
   server = await startRedis();
+  slow = { ...base, budget: { batch: 16, steps: await stepsLasting(5, base, scratch) } };
 });
 test.after(async () => {
   for (const { child } of running) child.kill('SIGKILL');
@@ -33,7 +34,7 @@ const base = {
   budget: { batch: 16, steps: 8000 },
   evaluation: { size: 64, perDoubling: 2 },
 };
-const slow = { ...base, budget: { batch: 16, steps: 300_000 } };
+let slow = base; // lasts for seconds
 
 function writeGrid(name: string, grid: object): string {
   const file = join(scratch, `${name}.json`);

@@ -1,9 +1,10 @@
 /** What tests of sweeps share. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { parseRecords } from '../../src/core/records.js';
 import { decodeSafetensors } from '../../src/core/safetensors.js';
+import { rhm } from '../support/run.js';
 
 /** What a run came to: evaluations without their times, ends, and every tensor of its checkpoint. */
 export function outcomeOf(folder: string) {
@@ -27,6 +28,20 @@ export function assertSameRuns(store: string, other: string, count: number): voi
     const steps = here.evals.map((e) => e.step);
     assert.equal(steps, [...new Set(steps)], `${run}: every evaluation once`);
   }
+}
+
+/**
+ * Steps of an experiment that keep one thread of this machine busy for so long: where a test interrupts a run it has to last until
+ * then, and cores differ by a factor of four. `scratch`: a folder of the test's.
+ */
+export async function stepsLasting(seconds: number, base: { budget: object }, scratch: string): Promise<number> {
+  const spec = join(scratch, 'probe.json');
+  const steps = 100_000;
+  writeFileSync(spec, JSON.stringify({ base: { ...base, budget: { ...base.budget, steps } }, seeds: 1 }));
+  const args = ['--executor', 'wasm', '--threads', '1', '--isolate', 'none', '--json'];
+  const { code, stdout, stderr } = await rhm(['sweep', 'run', spec, '--out', join(scratch, 'probe'), ...args]);
+  assert.is(code, 0, stderr);
+  return Math.round((seconds * steps) / JSON.parse(stdout.trim().split('\n').at(-1)!).seconds);
 }
 
 /** Process numbers of a process's children. Linux. */
