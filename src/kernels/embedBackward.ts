@@ -2,8 +2,6 @@ import memorySource from '../../shaders/embedBackward.wgsl';
 import coreSource from '../../shaders/embedBackward_core.wgsl';
 import registersSource from '../../shaders/embedBackward_registers.wgsl';
 import rowsSource from '../../shaders/embedBackward_rows.wgsl';
-import oneHotSource from '../../shaders/matmul_onehot.wgsl';
-import vec4Source from '../../shaders/matmul_vec4.wgsl';
 import { ShapeError } from '../core/errors.js';
 import { type AdapterTraits, type Dispatch, f32, read, type Scratch, write } from '../gpu/dispatch.js';
 import { constantLines, opaqueBounds, unroll } from '../gpu/unroll.js';
@@ -13,8 +11,7 @@ import * as reference from '../reference/embed.js';
 import { partsFor } from '../wasm/command.js';
 import { type CaseShape, embedShapes } from './embed.cases.js';
 import { type EmbedOptions, type EmbedParams, shaderConstants, shapeOf, valueType, wasmWords } from './embed.js';
-import { batchOf, partialOf, productUniforms, reduceDispatch, tiledDispatch } from './matmulTiled.js';
-import { type Product, type Ranges, rangesOf } from './matmulTiles.js';
+import { productDispatches, productFits, productPays } from './embedBackwardProduct.js';
 import { sumSplits } from './splits.js';
 import type { HostViews, KernelCase, KernelSpec } from './types.js';
 
@@ -98,23 +95,6 @@ export function embedBackwardVariant(call: Call, traits: AdapterTraits): Variant
   return memoryTile(s, traits) ? 'memory' : 'registers';
 }
 
-function productFits({ inputs, outputs }: Call, s: EmbedParams): boolean {
-  const { output, dOutput } = inputs;
-  const strides = [s.v, s.width, dOutput.replicaStride, outputs.dWeight.replicaStride];
-  const gated = !s.relu || output.replicaStride === dOutput.replicaStride;
-  return gated && !s.local && strides.every((x) => x % 4 === 0);
-}
-
-/**
- * Its work grows with the vocabulary, and long sums into few tiles leave most of a GPU idle. With its update, against memory and the
- * two dispatches more, microseconds on an H100: 16 x 2 symbols, 1024 windows of 512 channels 23 and 30, 16 replicas 45 and
- * 55; 32 x 2 symbols, 2048 windows 36 and 41, 16 replicas 86 and 157; but 16 symbols, 2048 windows of 256 channels 41 and 26.
- */
-function productPays(s: EmbedParams): boolean {
-  const tiles = Math.ceil((s.filter * s.v) / 32) * Math.ceil(s.width / 32);
-  return s.v <= 64 && s.batch * s.windows <= 2048 && tiles >= 16;
-}
-
 /** How embedBackward.wgsl is cut. It changes the order of sums, so it depends on one replica's shape and the adapter only. */
 export interface MemoryTile {
   PARTS: number; // warps of a workgroup, each with sums of its own
@@ -182,50 +162,6 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
     workgroups: [...grid, replicas * groups * splits],
   };
   return splits === 1 ? [main] : [main, sumSplits(target, dWeight, elements, splits)];
-}
-
-/** dW = scale A^T B, A the whitened one-hot rows [windows, filter * v], B = dOutput where output > 0 [windows, width]. */
-function productDispatches(call: Call, s: EmbedParams, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
-  const { tokens, output, dOutput, pace } = call.inputs;
-  const { dWeight } = call.outputs;
-  const replicas = dWeight.shape[0];
-  const shape: Product = { form: 'TN', groups: 1, m: s.filter * s.v, n: s.width, k: s.batch * s.windows };
-  const ranges = productRanges(shape, traits);
-  const p = { ...shape, replicas, ranges };
-  batchOf(call.label, p, ranges.splits);
-  const uniforms = productUniforms(
-    p,
-    [s.firstToken, tokens.replicaStride, 0, 0],
-    [0, dOutput.replicaStride, 0, s.width],
-    [0, dWeight.replicaStride, 0, s.width],
-    [0, 0, 0, 0],
-    s.scale,
-  );
-  const c1 = 1 / Math.sqrt(1 - 1 / s.v);
-  const constants = {
-    ...{ A_T: 1, UPDATE: Number(!!pace) },
-    ...{ GATED: Number(s.relu), WHITENED: Number(s.whitened), SYMBOLS: s.v, WINDOWS: s.windows, FILTER: s.filter },
-    ...{ STRIDE: s.stride, PADDING: s.padding, LENGTH: s.length, TOKEN_ROW: s.tokenRow, MASKED_AT: s.masked },
-    ...(s.whitened
-      ? { HIT: c1 * (1 - 1 / s.v), MISS: -c1 / s.v, BLANK: 1 / Math.sqrt(s.v) }
-      : { HIT: 1, MISS: 0, BLANK: 0 }),
-  };
-  const target = ranges.splits === 1 ? dWeight : partialOf(p, ranges.splits, scratch);
-  const none = read(undefined);
-  const bindings = [read(tokens), read(dOutput), read(output), none, none, write(target), read(pace)];
-  const main = tiledDispatch(
-    { ...p, factors: oneHotSource, oneHot: true, vec4: true, constants, uniforms, bindings },
-    traits,
-  );
-  if (ranges.splits === 1) return [main];
-  const { A_T, UPDATE } = constants;
-  const rest = { access: vec4Source, constants: { A_T, UPDATE }, uniforms, partial: target, c: dWeight, pace };
-  return [main, reduceDispatch({ ...p, ...rest, beside: [none, none, none] })];
-}
-
-/** As of a product in memory; few workgroups add up sums of moderate length in four groups of threads, without a second dispatch. */
-function productRanges(p: Product, traits: AdapterTraits): Ranges {
-  return p.k >= 256 ? { kg: 4, splits: 1 } : rangesOf(p, traits);
 }
 
 /** The gradient, then the update: what src/kernels/fuseUpdate.ts asks for where it gains nothing. */
