@@ -11,7 +11,7 @@ import * as reference from '../reference/embed.js';
 import { partsFor } from '../wasm/command.js';
 import { type CaseShape, embedShapes } from './embed.cases.js';
 import { type EmbedOptions, type EmbedParams, shaderConstants, shapeOf, valueType, wasmWords } from './embed.js';
-import { productDispatches, productFits, productPays } from './embedBackwardProduct.js';
+import { productDispatch, productFits, productPays } from './embedBackwardProduct.js';
 import { sumSplits } from './splits.js';
 import type { HostViews, KernelCase, KernelSpec } from './types.js';
 
@@ -141,17 +141,17 @@ function cut(s: EmbedParams, { PARTS, J, TILE }: Pick<MemoryTile, 'PARTS' | 'J' 
 
 function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
   const s = call.params as unknown as EmbedParams;
-  const { tokens, output, dOutput } = call.inputs;
+  const { tokens, output, dOutput, pace } = call.inputs;
   const { dWeight } = call.outputs;
   const variant = embedBackwardVariant(call, traits);
-  if (variant === 'product') return productDispatches(call, s, traits, scratch);
-  if (call.inputs.pace) return withUpdate(call, traits, scratch);
+  if (variant === 'product') return [productDispatch(call, s, traits)];
   const tile = variant === 'memory' ? memoryTile(s, traits) : undefined;
   const { splits, grid, ...kernel } = tile
     ? memoryKernel(call, s, tile)
     : variant === 'rows'
       ? rowsKernel(call, s)
       : registersKernel(call, s);
+  if (pace && splits === 1) return withUpdate(call, traits, scratch);
   const replicas = dWeight.shape[0];
   const groups = s.local ? s.windows : 1;
   const elements = groups * s.filter * s.v * s.width;
@@ -161,10 +161,10 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
     bindings: [read(tokens), read(output), read(dOutput), write(target)],
     workgroups: [...grid, replicas * groups * splits],
   };
-  return splits === 1 ? [main] : [main, sumSplits(target, dWeight, elements, splits)];
+  return splits === 1 ? [main] : [main, sumSplits(target, dWeight, elements, splits, false, pace)];
 }
 
-/** The gradient, then the update: what src/kernels/fuseUpdate.ts asks for where it gains nothing. */
+/** The whole gradient, then the update: what src/kernels/fuseUpdate.ts asks for where it gains nothing. */
 function withUpdate(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
   const { pace, ...inputs } = call.inputs;
   const { dWeight } = call.outputs;

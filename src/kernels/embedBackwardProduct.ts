@@ -1,11 +1,10 @@
 /** The gradient of embed's weight as a product: the matmul kernel for GPUs with one-hot rows made from the tokens. */
 import oneHotSource from '../../shaders/matmul_onehot.wgsl';
-import vec4Source from '../../shaders/matmul_vec4.wgsl';
-import { type AdapterTraits, type Dispatch, read, type Scratch, write } from '../gpu/dispatch.js';
+import { type AdapterTraits, type Dispatch, read, write } from '../gpu/dispatch.js';
 import type { Call } from '../plan/types.js';
 import type { EmbedParams } from './embed.js';
-import { batchOf, partialOf, productUniforms, reduceDispatch, tiledDispatch } from './matmulTiled.js';
-import { type Product, type Ranges, rangesOf } from './matmulTiles.js';
+import { batchOf, productUniforms, tiledDispatch } from './matmulTiled.js';
+import { type Product, rangesOf } from './matmulTiles.js';
 
 /** Whether a product can do it: one filter for all windows, everything a multiple of 4. */
 export function productFits({ inputs, outputs }: Call, s: EmbedParams): boolean {
@@ -17,8 +16,8 @@ export function productFits({ inputs, outputs }: Call, s: EmbedParams): boolean 
 
 /**
  * Its work grows with the vocabulary, and long sums into few tiles leave most of a GPU idle. With its update, against memory and the
- * two dispatches more, microseconds on an H100: 16 x 2 symbols, 1024 windows of 512 channels 23 and 30, 16 replicas 45 and
- * 55; 32 x 2 symbols, 2048 windows 36 and 41, 16 replicas 86 and 157; but 16 symbols, 2048 windows of 256 channels 41 and 26.
+ * two dispatches more, microseconds on an H100: 16 x 2 symbols, 1024 windows of 512 channels 20 and 30, 16 replicas 45 and
+ * 55; 32 x 2 symbols, 2048 windows 28 and 41, 16 replicas 86 and 157; but 16 symbols, 2048 windows of 256 channels 41 and 26.
  */
 export function productPays(s: EmbedParams): boolean {
   const tiles = Math.ceil((s.filter * s.v) / 32) * Math.ceil(s.width / 32);
@@ -26,12 +25,13 @@ export function productPays(s: EmbedParams): boolean {
 }
 
 /** dW = scale A^T B, A the whitened one-hot rows [windows, filter * v], B = dOutput where output > 0 [windows, width]. */
-export function productDispatches(call: Call, s: EmbedParams, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
+export function productDispatch(call: Call, s: EmbedParams, traits: AdapterTraits): Dispatch {
   const { tokens, output, dOutput, pace } = call.inputs;
   const { dWeight } = call.outputs;
   const replicas = dWeight.shape[0];
   const shape: Product = { form: 'TN', groups: 1, m: s.filter * s.v, n: s.width, k: s.batch * s.windows };
-  const ranges = productRanges(shape, traits);
+  // Sums of moderate length: four groups of threads do, without a second dispatch.
+  const ranges = { kg: shape.k >= 256 ? 4 : rangesOf(shape, traits).kg, splits: 1 };
   const p = { ...shape, replicas, ranges };
   batchOf(call.label, p, ranges.splits);
   const uniforms = productUniforms(
@@ -51,20 +51,10 @@ export function productDispatches(call: Call, s: EmbedParams, traits: AdapterTra
       ? { HIT: c1 * (1 - 1 / s.v), MISS: -c1 / s.v, BLANK: 1 / Math.sqrt(s.v) }
       : { HIT: 1, MISS: 0, BLANK: 0 }),
   };
-  const target = ranges.splits === 1 ? dWeight : partialOf(p, ranges.splits, scratch);
   const none = read(undefined);
-  const bindings = [read(tokens), read(dOutput), read(output), none, none, write(target), read(pace)];
-  const main = tiledDispatch(
+  const bindings = [read(tokens), read(dOutput), read(output), none, none, write(dWeight), read(pace)];
+  return tiledDispatch(
     { ...p, factors: oneHotSource, oneHot: true, vec4: true, constants, uniforms, bindings },
     traits,
   );
-  if (ranges.splits === 1) return [main];
-  const { A_T, UPDATE } = constants;
-  const rest = { access: vec4Source, constants: { A_T, UPDATE }, uniforms, partial: target, c: dWeight, pace };
-  return [main, reduceDispatch({ ...p, ...rest, beside: [none, none, none] })];
-}
-
-/** As of a product in memory; few workgroups add up sums of moderate length in four groups of threads, without a second dispatch. */
-function productRanges(p: Product, traits: AdapterTraits): Ranges {
-  return p.k >= 256 ? { kg: 4, splits: 1 } : rangesOf(p, traits);
 }

@@ -1,17 +1,18 @@
 import coreSource from '../../shaders/matmul_core.wgsl';
 import lanesSource from '../../shaders/matmul_lanes.wgsl';
 import plainSource from '../../shaders/matmul_plain.wgsl';
+import reduceSource from '../../shaders/matmul_reduce.wgsl';
 import rowsSource from '../../shaders/matmul_rows.wgsl';
 import scalarSource from '../../shaders/matmul_scalar.wgsl';
 import vec4Source from '../../shaders/matmul_vec4.wgsl';
 import { ShapeError } from '../core/errors.js';
-import { type AdapterTraits, type Dispatch, read, type Scratch, write } from '../gpu/dispatch.js';
+import { type AdapterTraits, type Dispatch, linearGrid, read, type Scratch, write } from '../gpu/dispatch.js';
 import { constantLines, unroll } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/matmul.js';
 import { at, partsFor, stride, type WasmCommand } from '../wasm/command.js';
-import { batchOf, partialOf, productUniforms, reduceDispatch, tiledDispatch } from './matmulTiled.js';
+import { batchOf, productUniforms, tiledDispatch } from './matmulTiled.js';
 import { type Form, type LanesTile, lanesTileOf, type Product, rangesOf } from './matmulTiles.js';
 import type { Cost, HostViews, KernelCase, KernelSpec } from './types.js';
 
@@ -194,7 +195,7 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
     ACCUMULATE: Number(p.accumulate),
     UPDATE: Number(!!pace), // src/kernels/fuseUpdate.ts
   };
-  const target = splits === 1 ? c : partialOf({ ...p, replicas }, splits, scratch);
+  const target = splits === 1 ? c : scratch(0, [splits * replicas * p.groups, p.m, Math.ceil(p.n / 4) * 4]);
   const bindings = [read(a), read(b), read(bias), read(mask), read(residual), write(target), read(pace)];
   const constants = { ...transposes, ...epilogue };
   const lanesTile = traits.software ? lanesTileOf(p, replicas, traits) : undefined;
@@ -213,15 +214,25 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
         traits,
       );
   if (splits === 1) return [main];
-  const beside = [read(bias), read(mask), read(residual)] as const;
-  return [main, reduceDispatch({ ...p, replicas, access, constants, uniforms, partial: target, beside, c, pace })];
+  const words = Math.ceil(p.n / 4) * p.m * replicas * p.groups;
+  return [
+    main,
+    {
+      shader: 'matmul_reduce',
+      source: access + coreSource + reduceSource,
+      constants,
+      uniforms,
+      bindings: [read(target), read(undefined), read(bias), read(mask), read(residual), write(c), read(pace)],
+      workgroups: linearGrid(Math.ceil(words / 64)),
+    },
+  ];
 
   function lanesDispatch({ lanes, tm, tn }: LanesTile): Dispatch {
     const tile = { LANES: lanes, TM: tm, TN: tn, GROUPS: tm / lanes };
     const spare = { GROUPS_AND_SPARE: tile.GROUPS + 1, LANES_AND_SPARE: lanes + 1, TN_AND_SPARE: tn + 1 };
     return {
       shader: 'matmul_lanes',
-      source: `enable subgroups;\n${constantLines(tile)}${scalarSource}${plainSource}${coreSource}${unroll(lanesSource, { ...tile, ...spare })}`,
+      source: `enable subgroups;\n${constantLines(tile)}${scalarSource}${coreSource}${unroll(lanesSource, { ...tile, ...spare })}`,
       constants,
       uniforms,
       bindings,

@@ -1,21 +1,9 @@
 /** The product kernel for GPUs, matmul_tiled.wgsl, as matmul and embedBackward dispatch it. */
 import coreSource from '../../shaders/matmul_core.wgsl';
-import reduceSource from '../../shaders/matmul_reduce.wgsl';
 import tiledSource from '../../shaders/matmul_tiled.wgsl';
 import { ShapeError } from '../core/errors.js';
-import {
-  type AdapterTraits,
-  type Binding,
-  type Dispatch,
-  f32,
-  linearGrid,
-  read,
-  type Scratch,
-  type Word,
-  write,
-} from '../gpu/dispatch.js';
+import { type AdapterTraits, type Binding, type Dispatch, f32, type Word } from '../gpu/dispatch.js';
 import { constantLines, unroll } from '../gpu/unroll.js';
-import type { Tensor } from '../plan/types.js';
 import { type Product, type Ranges, rowsThatMeet, tileOf } from './matmulTiles.js';
 
 /** A product in so many replicas. */
@@ -32,11 +20,6 @@ export function batchOf(label: string, { replicas, groups }: Replicated, splits:
   if (batch > 65535)
     throw new ShapeError(`matmul (${label}): ${replicas} replicas x ${groups} groups x ${splits} splits > 65535`);
   return batch;
-}
-
-/** Where the sums of several splits go: [splits * R * G, M, N], rows padded to 4. */
-export function partialOf({ m, n, groups, replicas }: Replicated, splits: number, scratch: Scratch): Tensor {
-  return scratch(0, [splits * replicas * groups, m, Math.ceil(n / 4) * 4]);
 }
 
 /** Params of matmul_core.wgsl. beside: replica and group stride of the bias, replica strides of mask and residual. */
@@ -112,28 +95,5 @@ export function tiledDispatch(p: TiledProduct, traits: AdapterTraits): Dispatch 
     uniforms: p.uniforms,
     bindings: p.bindings,
     workgroups: [Math.ceil(p.n / bn), Math.ceil(p.m / bm), p.replicas * p.groups * splits],
-  };
-}
-
-export interface SplitProduct extends Replicated {
-  access: string; // WGSL that reads memory
-  constants: Readonly<Record<string, number>>;
-  uniforms: readonly Word[];
-  partial: Tensor;
-  beside: readonly [bias: Binding, mask: Binding, residual: Binding];
-  c: Tensor;
-  pace?: Tensor;
-}
-
-/** The dispatch that adds the sums of several splits and does what is left. */
-export function reduceDispatch(p: SplitProduct): Dispatch {
-  const words = Math.ceil(p.n / 4) * p.m * p.replicas * p.groups;
-  return {
-    shader: 'matmul_reduce',
-    source: p.access + coreSource + reduceSource,
-    constants: p.constants,
-    uniforms: p.uniforms,
-    bindings: [read(p.partial), read(undefined), ...p.beside, write(p.c), read(p.pace)],
-    workgroups: linearGrid(Math.ceil(words / 64)),
   };
 }

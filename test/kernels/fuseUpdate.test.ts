@@ -97,6 +97,7 @@ const models: Record<string, ExperimentInput> = {
   hcnn: base,
   'hcnn, odd width, biases': { ...base, model: { kind: 'hcnn', width: 21, bias: true } },
   hlcn: { ...base, model: { kind: 'hlcn', width: 12 } },
+  'hcnn, gradient of the embedding in ranges': { ...base, budget: { batch: 256, steps: 100 } },
 };
 for (const [name, input] of Object.entries(models))
   for (const software of [true, false])
