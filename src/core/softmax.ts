@@ -9,10 +9,12 @@ export function largest(row: ArrayLike<number>): number {
 export function drawFrom(logits: ArrayLike<number>, uniform: number, temperature = 1): number {
   const top = largest(logits);
   if (temperature === 0) return top;
-  const shares = Array.from(logits, (z) => Math.exp((z - logits[top]) / temperature));
-  let left = uniform * shares.reduce((a, b) => a + b, 0);
-  for (let i = 0; i < shares.length; i++) {
-    left -= shares[i];
+  const share = (i: number) => Math.exp((logits[i] - logits[top]) / temperature);
+  let sum = 0;
+  for (let i = 0; i < logits.length; i++) sum += share(i);
+  let left = uniform * sum;
+  for (let i = 0; i < logits.length; i++) {
+    left -= share(i);
     if (left < 0) return i;
   }
   return top; // rounding at the upper end

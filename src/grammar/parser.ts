@@ -73,11 +73,23 @@ export class Parser {
    * can be derived from one symbol.
    */
   lastTokenConsistency(tokens: ArrayLike<number>, count: number): number[] {
-    const { L } = this.rules;
+    const { v, m, s, L } = this.rules;
+    const { d } = this;
     const passed = new Array<number>(L + 1).fill(0);
+    const row = new Int32Array(d); // one level of a tree after the other
     for (let i = 0; i < count; i++) {
-      const { symbols } = this.parse(slice(tokens, i * this.d, this.d));
-      for (let ell = 0; ell <= L; ell++) if (symbols[L - ell][symbols[L - ell].length - 1] >= 0) passed[ell]++;
+      for (let p = 0; p < d; p++) row[p] = tokens[i * d + p] >= 0 && tokens[i * d + p] < v ? tokens[i * d + p] : -1;
+      let width = d;
+      for (let ell = 0; row[width - 1] >= 0; ell++) {
+        passed[ell]++;
+        if (ell === L) break;
+        width /= s;
+        const find = this.find[L - 1 - ell];
+        for (let p = 0; p < width; p++) {
+          const found = find(row, p * s);
+          row[p] = found < 0 ? -1 : Math.floor(found / m);
+        }
+      }
     }
     return passed.map((x) => x / count);
   }
@@ -107,9 +119,18 @@ function inverse(rules: Rules, level: number): (symbols: ArrayLike<number>, at: 
       if (table instanceof Map) table.set(name, a * m + k);
       else table[name as number] = a * m + k;
     }
+  if (table instanceof Map)
+    return (symbols, at) => {
+      for (let i = 0; i < s; i++) if (symbols[at + i] < 0) return -1;
+      return table.get(code(symbols, at)) ?? -1;
+    };
   return (symbols, at) => {
-    for (let i = 0; i < s; i++) if (symbols[at + i] < 0) return -1;
-    const name = code(symbols, at);
-    return table instanceof Map ? (table.get(name) ?? -1) : table[name as number];
+    let name = 0;
+    for (let i = 0; i < s; i++) {
+      const symbol = symbols[at + i];
+      if (symbol < 0) return -1;
+      name = name * v + symbol;
+    }
+    return table[name];
   };
 }

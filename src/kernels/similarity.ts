@@ -57,7 +57,7 @@ export const similarityKernel: KernelSpec = {
         source: columnsSource,
         uniforms: sizes,
         bindings: [read(a), read(b), write(stats)],
-        workgroups: [Math.ceil(units / 64), 2, replicas],
+        workgroups: [Math.ceil(units / 32), 2, replicas],
       },
       {
         shader: 'similarity_rows',

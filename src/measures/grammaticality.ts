@@ -30,8 +30,7 @@ function build(context: MeasureContext): Measure {
     constants: [],
     async read(loaded) {
       await loaded.run(plan.name);
-      const sentences = await loaded.read(tokens);
-      const scores = await loaded.read(logits);
+      const [sentences, scores] = await Promise.all([loaded.read(tokens), loaded.read(logits)]);
       const perReplica = scores.length / members.length;
       const perSentence = perReplica / BATCH; // the last v of them are about the last token
       return members.flatMap(({ seed }, replica) => {

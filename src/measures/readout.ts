@@ -42,10 +42,9 @@ function build(context: MeasureContext): Measure {
     constants: [],
     async read(loaded) {
       await loaded.run(plan.name);
-      const all = await loaded.read(symbols);
+      const [all, ...matrices] = await Promise.all([symbols, ...grams].map((tensor) => loaded.read(tensor)));
       const values: MeasureValue[] = [];
-      for (const [k, tensor] of grams.entries()) {
-        const gram = (await loaded.read(tensor)) as Float32Array;
+      for (const [k, gram] of matrices.entries()) {
         for (const [replica, { rules }] of members.entries()) {
           const targets = levels.map((level) => {
             const depth = L - level;

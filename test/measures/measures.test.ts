@@ -180,6 +180,39 @@ test('ridge read-out: what is linear is read, noise is not, broken numbers give 
   assert.ok(Number.isNaN(ridgeAccuracy(gram.fill(Number.NaN), 60, [{ classes: 2, labels: linear }])[0]));
 });
 
+test('ridge read-out: its predictions are those of the normal equations of the features', () => {
+  const [B, F] = [95, 5];
+  const uniform = (i: number, j: number, key: number) => threefry([key, j], i, 0)[0] / 2 ** 32;
+  const features = Array.from({ length: B }, (_, i) => Array.from({ length: F }, (_, j) => 1 + uniform(i, j, 7)));
+  const gram = features.flatMap((x) => features.map((y) => x.reduce((sum, xj, j) => sum + xj * y[j], 0)));
+  const labels = features.map((x, i) => Math.floor((3 * (x[0] + x[1] - 2 + 0.6 * uniform(i, 9, 8))) / 2.6));
+  for (const fit of [1, 2, 6, 61]) {
+    const mean = Array.from({ length: F }, (_, j) => features.slice(0, fit).reduce((sum, x) => sum + x[j] / fit, 0));
+    const X = features.map((x) => x.map((xj, j) => xj - mean[j]));
+    const trace = X.slice(0, fit).reduce((sum, x) => sum + x.reduce((s, xj) => s + xj * xj, 0), 0);
+    const share = [0, 1, 2].map((c) => labels.slice(0, fit).filter((l) => l === c).length / fit);
+    // (X^T X + penalty) W = X^T Y by Gauss-Jordan, right-hand sides beside the matrix
+    const rows = Array.from({ length: F }, (_, i) => [
+      ...Array.from({ length: F }, (_, j) =>
+        X.slice(0, fit).reduce((sum, x) => sum + x[i] * x[j], i === j ? (1e-3 * trace) / fit + 1e-300 : 0),
+      ),
+      ...share.map((mine, c) =>
+        X.slice(0, fit).reduce((sum, x, b) => sum + x[i] * (Number(labels[b] === c) - mine), 0),
+      ),
+    ]);
+    for (let i = 0; i < F; i++) {
+      rows[i] = rows[i].map((x) => x / rows[i][i]);
+      for (let k = 0; k < F; k++) if (k !== i) rows[k] = rows[k].map((x, j) => x - rows[k][i] * rows[i][j]);
+    }
+    const predicted = X.map((x) =>
+      largest(share.map((mine, c) => x.reduce((s, xj, i) => s + xj * rows[i][F + c], mine))),
+    );
+    const right = labels.filter((label, i) => i >= fit && predicted[i] === label).length / (B - fit);
+    assert.is(ridgeAccuracy(gram, fit, [{ classes: 3, labels }])[0], right, `${fit} fitted`);
+    if (fit === 61) assert.ok(right > 0.6, `${right}`);
+  }
+});
+
 test('draws follow softmax at a temperature', () => {
   const logits = [0, Math.log(3), Number.NEGATIVE_INFINITY];
   const count = (temperature: number) =>

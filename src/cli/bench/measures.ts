@@ -18,6 +18,7 @@ import { cases, listOfCases, numbers, timeSteps } from './train.js';
 export interface MeasureCost {
   case: string;
   batch: number;
+  replicas: number;
   us_per_step: number;
   evaluation_ms: number; // of one evaluation on the test set
   measure_ms: Record<string, number>; // of each measure, once
@@ -30,6 +31,7 @@ export interface MeasureCost {
 interface Options extends ComputeOptions {
   cases: string[];
   batches: number[];
+  replicas: number[];
   steps: number;
 }
 
@@ -42,16 +44,18 @@ export function addBenchMeasures(program: Command, io: CommandContext): void {
       .description('share of a default run that evaluation and all measures of representation take')
       .option('--cases <names>', `of ${Object.keys(cases).join(', ')}`, listOfCases, ['hcnn-v16', 'mla-v16'])
       .option('--batches <n,n>', 'sentences a step', numbers, [128])
+      .option('--replicas <n,n>', 'copies side by side', numbers, [1])
       .option('--steps <n>', 'steps a round, five rounds', integer(1), 20),
   ).action(async (options: Options, command: Command) => {
     const { executor, release } = await openExecutor(io.platform, options, io.log);
     try {
       const results: MeasureCost[] = [];
       for (const name of options.cases)
-        for (const batch of options.batches) {
-          io.progress(`${name} batch ${batch}`);
-          results.push(await costOf(name, batch, options.steps, executor));
-        }
+        for (const batch of options.batches)
+          for (const replicas of options.replicas) {
+            io.progress(`${name} batch ${batch} x ${replicas}`);
+            results.push(await costOf({ case: name, batch, replicas }, options.steps, executor));
+          }
       await io.result(command, { executor: executor.description, results }, () =>
         [executor.description, ...results.map(line)].join('\n'),
       );
@@ -61,8 +65,18 @@ export function addBenchMeasures(program: Command, io: CommandContext): void {
   });
 }
 
-async function costOf(name: string, batch: number, stepsARound: number, executor: Executor): Promise<MeasureCost> {
-  const experiment = parseExperiment({ ...cases[name], budget: { batch }, measures: Object.keys(measures) });
+async function costOf(
+  run: Pick<MeasureCost, 'case' | 'batch' | 'replicas'>,
+  stepsARound: number,
+  executor: Executor,
+): Promise<MeasureCost> {
+  const { batch, replicas } = run;
+  const experiment = parseExperiment({
+    ...cases[run.case],
+    budget: { batch },
+    measures: Object.keys(measures),
+    replicas,
+  });
   const members = membersOf(experiment);
   const training = trainingProgram(members, measures);
   const trainer = await Trainer.create(members, executor, undefined, training);
@@ -78,8 +92,7 @@ async function costOf(name: string, batch: number, stepsARound: number, executor
     const measuring = evaluations * Object.values(each).reduce((a, b) => a + b, 0);
     const whole = (steps * us) / 1000 + evaluating + measuring;
     return {
-      case: name,
-      batch,
+      ...run,
       us_per_step: us,
       evaluation_ms: evaluation,
       measure_ms: each,
@@ -112,7 +125,7 @@ function line(r: MeasureCost): string {
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   const each = Object.entries(r.measure_ms).map(([name, ms]) => `${name} ${ms.toFixed(1)}`);
   return (
-    `${r.case} batch ${r.batch}: ${r.us_per_step.toFixed(0)} us a step; evaluation ${r.evaluation_ms.toFixed(1)} ms, ` +
+    `${r.case} batch ${r.batch} x ${r.replicas}: ${r.us_per_step.toFixed(0)} us a step; evaluation ${r.evaluation_ms.toFixed(1)} ms, ` +
     `${each.join(' ms, ')} ms; over ${r.steps} steps with ${r.evaluations} evaluations: evaluation ` +
     `${percent(r.share.evaluation)}, measures ${percent(r.share.measures)}, both ${percent(r.share.both)} of the time`
   );
