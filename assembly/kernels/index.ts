@@ -16,6 +16,7 @@ import { matmul } from './matmul';
 import { meanPositions } from './meanPositions';
 import { meanPositionsBackward } from './meanPositionsBackward';
 import { reduce, reduceFinish } from './reduce';
+import { ridge } from './ridge';
 import { sample } from './sample';
 import { sgd } from './sgd';
 import { similarity, similarityMean, similarityRows } from './similarity';
@@ -48,6 +49,7 @@ export const OP_reduce: u32 = 22;
 export const OP_reduceFinish: u32 = 23;
 export const OP_clip: u32 = 24;
 export const OP_uniformFill: u32 = 25;
+export const OP_ridge: u32 = 26;
 export const OP_similarity: u32 = 40;
 export const OP_similarityRows: u32 = 41;
 export const OP_similarityMean: u32 = 42;
@@ -129,6 +131,9 @@ export function execute(op: u32, p: usize, thread: u32, threads: u32, scratch: u
       break;
     case OP_uniformFill:
       uniformFill(p, thread, threads);
+      break;
+    case OP_ridge:
+      ridge(p, thread, threads, scratch);
       break;
     case OP_similarity:
       similarity(p, thread, threads);

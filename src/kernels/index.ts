@@ -24,6 +24,7 @@ import { matmulKernel } from './matmul.js';
 import { meanPositionsKernel } from './meanPositions.js';
 import { meanPositionsBackwardKernel } from './meanPositionsBackward.js';
 import { reduceKernel } from './reduce.js';
+import { ridgeKernel } from './ridge.js';
 import { sampleKernel } from './sample.js';
 import { sgdKernel } from './sgd.js';
 import { similarityKernel } from './similarity.js';
@@ -43,6 +44,7 @@ export const kernels = {
   meanPositionsBackward: meanPositionsBackwardKernel,
   matmul: matmulKernel,
   similarity: similarityKernel,
+  ridge: ridgeKernel,
   tick: tickKernel,
   adamw: adamwKernel,
   sgd: sgdKernel,

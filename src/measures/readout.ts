@@ -1,9 +1,10 @@
 import { InputError } from '../core/errors.js';
+import { largest } from '../core/softmax.js';
 import { matmul } from '../kernels/matmul.js';
+import { ridge } from '../kernels/ridge.js';
 import type { Measure, MeasureContext, MeasureSpec, MeasureValue } from '../models/measure.js';
 import { elementsPerReplica } from '../plan/types.js';
 import { addTestBatch, declareClock } from './batch.js';
-import { ridgeAccuracy } from './ridge.js';
 
 const FIT = 192; // sentences the read-out is fitted to
 const CHECK = 128; // sentences its accuracy is counted on
@@ -11,7 +12,7 @@ const CHECK = 128; // sentences its accuracy is counted on
 /**
  * Accuracy of a linear read-out of a hidden symbol (the second to last of its level, the root at the top) from each layer:
  * ridge regression on one-hot symbols, fitted on 192 test sentences and counted on 128 others. By the Gram matrix of the layer,
- * which the device computes, so its cost does not grow with the width.
+ * so its cost hardly grows with the width.
  */
 export const readout: MeasureSpec = {
   about: 'accuracy of a linear read-out of hidden symbols, per layer and level',
@@ -21,44 +22,68 @@ export const readout: MeasureSpec = {
 function build(context: MeasureContext): Measure {
   const { builder, model, shape, members } = context;
   const { s, L, d } = shape;
+  const { v, n } = members[0].rules;
   const batch = FIT + CHECK;
   const nodes = (d - 1) / (s - 1);
+  // Every level's symbol: its node in the tree, root first, and its columns among the scores.
+  const levels = Array.from({ length: L }, (_, i) => {
+    const depth = L - 1 - i;
+    const node = (s ** depth - 1) / (s - 1) + Math.max(0, s ** depth - 2);
+    return { level: i + 1, node, first: i * v, classes: depth === 0 ? n : v };
+  });
+  const columns = (L - 1) * v + n;
+  const words = levels.flatMap(({ node, classes }) => Array.from({ length: classes }, (_, symbol) => [node, symbol]));
+
   const symbols = builder.persistent('measure/readout/hidden', [batch, nodes], 'u32');
+  const targets = builder.persistent('measure/readout/targets', [columns, 2], 'u32');
   const plan = builder.plan('measure/readout');
   const tokens = plan.activation('tokens', [batch, d], 'u32');
   addTestBatch(context, plan, { tokens, hidden: symbols, clock: declareClock(context, 'readout') });
   const { hidden } = model.forward(plan, { tokens, batch, training: false });
   if (!hidden.length) throw new InputError('measures: readout needs a hidden layer, a perceptron has none');
-  const grams = hidden.map(({ activation }, k) => {
-    const gram = builder.persistent(`measure/readout/gram.${k}`, [batch, batch]);
+  const gram = plan.activation('gram', [hidden.length, batch, batch]);
+  for (const [k, { activation }] of hidden.entries()) {
     const units = elementsPerReplica(activation) / batch;
     const rows = { tensor: activation, row: units };
-    const sizes = { form: 'NT' as const, m: batch, n: batch, k: units, scale: 1 / units };
-    matmul(plan, { label: `gram, layer ${k + 1}`, ...sizes, a: rows, b: rows, c: { tensor: gram } });
-    return gram;
-  });
-  const levels = Array.from({ length: L }, (_, i) => i + 1);
+    const c = { tensor: gram, offset: k * batch * batch };
+    matmul(plan, {
+      label: `gram, layer ${k + 1}`,
+      form: 'NT',
+      m: batch,
+      n: batch,
+      k: units,
+      scale: 1 / units,
+      a: rows,
+      b: rows,
+      c,
+    });
+  }
+  const scores = builder.persistent('measure/readout/scores', [hidden.length, CHECK, columns]);
+  ridge(plan, { label: 'read-out', gram, symbols, targets, scores });
+
   return {
-    constants: [],
+    constants: [{ tensor: targets, data: Uint32Array.from(members.flatMap(() => words.flat())) }],
     async read(loaded) {
       await loaded.run(plan.name);
-      const [all, ...matrices] = await Promise.all([symbols, ...grams].map((tensor) => loaded.read(tensor)));
-      const values: MeasureValue[] = [];
-      for (const [k, gram] of matrices.entries()) {
-        for (const [replica, { rules }] of members.entries()) {
-          const targets = levels.map((level) => {
-            const depth = L - level;
-            const node = (s ** depth - 1) / (s - 1) + Math.max(0, s ** depth - 2);
-            const of = (b: number) => all[(replica * batch + b) * nodes + node];
-            return { classes: depth === 0 ? rules.n : rules.v, labels: Array.from({ length: batch }, (_, b) => of(b)) };
-          });
-          const mine = gram.subarray(replica * batch * batch, (replica + 1) * batch * batch);
-          ridgeAccuracy(mine, FIT, targets).forEach((value, i) => {
-            values.push({ replica, name: 'readout', layer: k + 1, level: levels[i], value });
-          });
+      const [labels, outputs] = await Promise.all([loaded.read(symbols), loaded.read(scores)]);
+      const accuracy = (replica: number, k: number, { node, first, classes }: (typeof levels)[number]) => {
+        let right = 0;
+        for (let b = 0; b < CHECK; b++) {
+          const at = ((replica * hidden.length + k) * CHECK + b) * columns + first;
+          const row = outputs.subarray(at, at + classes);
+          if (!row.every(Number.isFinite)) return Number.NaN;
+          right += Number(largest(row) === labels[(replica * batch + FIT + b) * nodes + node]);
         }
-      }
-      return values.sort((a, b) => a.replica - b.replica);
+        return right / CHECK;
+      };
+      return members.flatMap((_, replica) =>
+        hidden.flatMap((_, k) =>
+          levels.map((level): MeasureValue => {
+            const value = accuracy(replica, k, level);
+            return { replica, name: 'readout', layer: k + 1, level: level.level, value };
+          }),
+        ),
+      );
     },
   };
 }

@@ -3,10 +3,8 @@ import * as assert from 'uvu/assert';
 import { parseExperiment } from '../../src/core/experiment.js';
 import { grammarImage } from '../../src/core/grammar-image.js';
 import { drawFrom, largest } from '../../src/core/softmax.js';
-import { threefry } from '../../src/core/threefry.js';
 import { referenceExecutor, wasmExecutor } from '../../src/kernels/index.js';
 import { measures } from '../../src/measures/index.js';
-import { ridgeAccuracy } from '../../src/measures/ridge.js';
 import type { MeasureValue } from '../../src/models/measure.js';
 import { sampleTree } from '../../src/reference/sample.js';
 import { similarity } from '../../src/reference/similarity.js';
@@ -161,56 +159,6 @@ test('norms are those of the weights and of the gradient', async () => {
     }
   }
   trainer.destroy();
-});
-
-test('ridge read-out: what is linear is read, noise is not, broken numbers give NaN', () => {
-  const B = 90;
-  const features = Array.from({ length: B }, (_, i) =>
-    Array.from({ length: 6 }, (_, j) => threefry([4, j], i, 0)[0] / 2 ** 32 - 0.5),
-  );
-  const gram = features.flatMap((x) => features.map((y) => x.reduce((sum, xj, j) => sum + xj * y[j], 0)));
-  const linear = features.map((x) => Number(x[0] - x[3] > 0));
-  const noise = features.map((_, i) => threefry([5, 5], i, 0)[0] % 2);
-  const [read, unread] = ridgeAccuracy(gram, 60, [
-    { classes: 2, labels: linear },
-    { classes: 2, labels: noise },
-  ]);
-  assert.ok(read > 0.85, `${read}`);
-  assert.ok(unread < 0.8, `${unread}`);
-  assert.ok(Number.isNaN(ridgeAccuracy(gram.fill(Number.NaN), 60, [{ classes: 2, labels: linear }])[0]));
-});
-
-test('ridge read-out: its predictions are those of the normal equations of the features', () => {
-  const [B, F] = [95, 5];
-  const uniform = (i: number, j: number, key: number) => threefry([key, j], i, 0)[0] / 2 ** 32;
-  const features = Array.from({ length: B }, (_, i) => Array.from({ length: F }, (_, j) => 1 + uniform(i, j, 7)));
-  const gram = features.flatMap((x) => features.map((y) => x.reduce((sum, xj, j) => sum + xj * y[j], 0)));
-  const labels = features.map((x, i) => Math.floor((3 * (x[0] + x[1] - 2 + 0.6 * uniform(i, 9, 8))) / 2.6));
-  for (const fit of [1, 2, 6, 61]) {
-    const mean = Array.from({ length: F }, (_, j) => features.slice(0, fit).reduce((sum, x) => sum + x[j] / fit, 0));
-    const X = features.map((x) => x.map((xj, j) => xj - mean[j]));
-    const trace = X.slice(0, fit).reduce((sum, x) => sum + x.reduce((s, xj) => s + xj * xj, 0), 0);
-    const share = [0, 1, 2].map((c) => labels.slice(0, fit).filter((l) => l === c).length / fit);
-    // (X^T X + penalty) W = X^T Y by Gauss-Jordan, right-hand sides beside the matrix
-    const rows = Array.from({ length: F }, (_, i) => [
-      ...Array.from({ length: F }, (_, j) =>
-        X.slice(0, fit).reduce((sum, x) => sum + x[i] * x[j], i === j ? (1e-3 * trace) / fit + 1e-300 : 0),
-      ),
-      ...share.map((mine, c) =>
-        X.slice(0, fit).reduce((sum, x, b) => sum + x[i] * (Number(labels[b] === c) - mine), 0),
-      ),
-    ]);
-    for (let i = 0; i < F; i++) {
-      rows[i] = rows[i].map((x) => x / rows[i][i]);
-      for (let k = 0; k < F; k++) if (k !== i) rows[k] = rows[k].map((x, j) => x - rows[k][i] * rows[i][j]);
-    }
-    const predicted = X.map((x) =>
-      largest(share.map((mine, c) => x.reduce((s, xj, i) => s + xj * rows[i][F + c], mine))),
-    );
-    const right = labels.filter((label, i) => i >= fit && predicted[i] === label).length / (B - fit);
-    assert.is(ridgeAccuracy(gram, fit, [{ classes: 3, labels }])[0], right, `${fit} fitted`);
-    if (fit === 61) assert.ok(right > 0.6, `${right}`);
-  }
 });
 
 test('draws follow softmax at a temperature', () => {
