@@ -169,7 +169,7 @@ test('a seed chosen beside the curves stands out in figure, words, numbers and c
   );
 
   // One choice for the page: the cloud, the link and the markup to embed follow, and a seed chosen at the cloud comes back here.
-  const cloud = page.locator('#representation [data-field=seed]').first();
+  const cloud = page.locator('#representation .network').first().locator('[data-field=seed]');
   const follows = async (replica: string) => {
     for (let tries = 0; (await cloud.inputValue()) !== replica; tries++) {
       assert.ok(tries < 100, `the cloud shows replica ${await cloud.inputValue()}`);
@@ -232,8 +232,8 @@ test('a seed is chosen for the cloud, the map and the table; the link and a relo
     hash: linkTo({ ...quickSetting, looks: [{ replica: 400, layer: 300, level: 99 }] }),
   });
   await far.page.locator('#representation').scrollIntoViewIfNeeded();
-  await far.page.locator('#representation [data-field=seed]').first().waitFor();
-  assert.is(await far.page.locator('#representation [data-field=seed]').first().inputValue(), '1');
+  await far.page.locator('#representation .network').first().locator('[data-field=seed]').waitFor();
+  assert.is(await far.page.locator('#representation .network').first().locator('[data-field=seed]').inputValue(), '1');
   assert.equal(far.problems, []);
   await far.context.close();
   const bad = await visit(site.browser, site.server.url, {

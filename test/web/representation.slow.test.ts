@@ -143,7 +143,7 @@ test('on WebGPU it is drawn from the training buffers themselves', async () => {
       .locator('.hint', { hasText: 'drawn by WebGPU from the training buffers' })
       .waitFor({ timeout: 60_000 });
   await bothPainted(page);
-  assert.is(await page.locator('#representation [data-field=seed]').first().inputValue(), '1');
+  assert.is(await page.locator('#representation .network').first().locator('[data-field=seed]').inputValue(), '1');
   await page.click('#learning .primary');
   await waitForStates(page, /^paused/);
   await bothPainted(page);
