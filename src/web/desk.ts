@@ -56,7 +56,7 @@ export interface Desk {
   /** Writes a checkpoint soon: the page may be closed. */
   save(): Promise<void>;
   /** Gives the worker a canvas on which it draws the hidden layers of the runs that begin from now on. */
-  show(canvas: OffscreenCanvas, shape: Shape, tell: (info: LookInfo) => void): Promise<void>;
+  show(canvas: OffscreenCanvas, shape: Shape, look: Partial<Look>, tell: (info: LookInfo) => void): Promise<void>;
   look(part: Partial<Look>): Promise<void>;
   /** Draws the network at rest: at its first weights, or at those of a checkpoint. Not while a run is on. */
   rest(experiment: ExperimentInput, checkpoint?: Uint8Array): Promise<void>;
@@ -129,9 +129,10 @@ export function createDesk(): { desk: Desk; close: () => Promise<void> } {
     async save() {
       run?.later((moment) => moment.save());
     },
-    async show(canvas, shape, tell) {
+    async show(canvas, shape, look, tell) {
       await viewer?.close();
       viewer = new Viewer(canvas, shape, tell, () => run?.wake());
+      viewer.change(look);
     },
     async look(part) {
       viewer?.change(part);

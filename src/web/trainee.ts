@@ -213,8 +213,7 @@ export class Trainee {
     if (!this.stage || this.#staged) return;
     const { canvas, shape, look, tell } = this.stage();
     this.#staged = true;
-    await desk.show(transfer(canvas, [canvas]), shape, progress(tell));
-    await desk.look(look);
+    await desk.show(transfer(canvas, [canvas]), shape, look, progress(tell)); // later looks come after this one
   }
 
   #take(event: RunEvent): void {
