@@ -315,9 +315,9 @@ export class GpuProgram implements LoadedProgram {
     return tensor.dtype === 'u32' ? new Uint32Array(copy) : new Float32Array(copy);
   }
 
+  /** Waits for what is queued by now; more may be queued meanwhile. */
   async finish(): Promise<void> {
-    while (this.#pending.length) await this.#pending.shift();
-    await this.executor.gpu.drain();
+    await Promise.all([...this.#pending.splice(0), this.executor.gpu.drain()]);
   }
 
   destroy(): void {

@@ -41,7 +41,7 @@ interface SharedOptions {
   runtime?: string;
   /** Milliseconds between checkpoints; default 30 000. */
   checkpointMs?: number;
-  /** Longest time between two looks at the signal, in milliseconds; default 250. */
+  /** Milliseconds of steps between two looks at the signal, of which two lots may be under way; default 125. */
   sliceMs?: number;
   now?: () => number;
 }
@@ -82,7 +82,7 @@ export interface FailedRun {
 export type GroupResult = TrainResult | FailedRun;
 
 const CHECKPOINT_MS = 30_000;
-const SLICE_MS = 250;
+const SLICE_MS = 125;
 const SIDE_BY_SIDE = 4; // runs whose folders are written at once: each holds a whole checkpoint in memory
 
 /**
@@ -125,6 +125,7 @@ class Group {
   #trainer: Trainer | undefined;
   #seats: Seat[] = [];
   #checkpointAt = 0;
+  #ahead: { steps: number; done: Promise<void> } | undefined; // queued last; the device is at it or will be
 
   constructor(
     readonly options: GroupOptions,
@@ -192,6 +193,7 @@ class Group {
     training: TrainingProgram,
     stateOf: (seat: number) => ReplicaState | Promise<ReplicaState>,
   ): Promise<void> {
+    this.#ahead = undefined;
     this.#trainer?.destroy();
     const members = this.#seats.map((seat) => seat.member);
     this.#trainer = await Trainer.create(members, this.#executor, stateOf, training);
@@ -217,23 +219,32 @@ class Group {
   async #loop(): Promise<void> {
     const { signal, checkpointMs = CHECKPOINT_MS, sliceMs = SLICE_MS } = this.options;
     let slice = 1;
+    let since = 0; // when the device came to what is queued last
     for (let runs = this.#runs; runs.length; runs = this.#runs) {
       const limit = await this.#ask(runs);
       if (signal?.aborted) return this.#interrupt(runs);
       const count = Math.min(slice, limit - runs[0].step, ...runs.map((run) => run.nextEvaluation - run.step));
       if (count <= 0) continue;
       const trainer = this.#trainer!;
-      const before = this.#now();
+      if (!this.#ahead) since = this.#now();
       const due = runs.filter((run) => run.step + count === run.nextEvaluation);
       await trainer.advance(count);
       for (const run of runs) run.step += count;
       if (due.length) await this.#evaluate(due);
-      else if (count === slice || this.hooks.control) {
-        await trainer.finish();
+      else {
+        // The next slice is queued before this one is waited for, so that the device has always something to do; not for a
+        // caller who wants the device for himself between slices.
+        const queued = { steps: count, done: trainer.finish() };
+        queued.done.catch(() => {}); // whoever waits for it is told
+        const awaited = this.hooks.control ? queued : this.#ahead;
+        this.#ahead = this.hooks.control ? undefined : queued;
+        await awaited?.done;
         // Aim at slices of sliceMs: long enough to keep the device busy, short enough to answer a signal.
-        const took = this.#now() - before;
-        if (count === slice)
-          slice = Math.max(1, Math.min(4 * slice, Math.round((slice * sliceMs) / Math.max(1, took))));
+        if (awaited?.steps === slice) {
+          const took = Math.max(1, this.#now() - since);
+          slice = Math.max(1, Math.min(4 * slice, Math.round((slice * sliceMs) / took)));
+        }
+        if (awaited) since = this.#now();
       }
       await this.#each(
         runs.filter((run) => !due.includes(run)),
@@ -266,6 +277,7 @@ class Group {
 
   async #evaluate(due: readonly Run[]): Promise<void> {
     const trainer = this.#trainer!;
+    this.#ahead = undefined; // done, when this has been read
     const evaluations = await trainer.evaluate();
     const values = await trainer.measure();
     const places = (run: Run) => this.#seats.map((_, i) => i).filter((i) => this.#isLive(this.#seats[i], run));
@@ -299,6 +311,7 @@ class Group {
   }
 
   async #save(): Promise<void> {
+    this.#ahead = undefined;
     const states = await this.#trainer!.state();
     await this.#each(this.#runs, (run) => run.save(this.#statesOf(run, states), this.#trainer!.training));
     this.#checkpointAt = this.#now();
