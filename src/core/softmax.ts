@@ -9,6 +9,7 @@ export function largest(row: ArrayLike<number>): number {
 export function drawFrom(logits: ArrayLike<number>, uniform: number, temperature = 1): number {
   const top = largest(logits);
   if (temperature === 0) return top;
+  // Taken twice, which is cheaper than an array of them.
   const share = (i: number) => Math.exp((logits[i] - logits[top]) / temperature);
   let sum = 0;
   for (let i = 0; i < logits.length; i++) sum += share(i);

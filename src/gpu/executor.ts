@@ -317,7 +317,7 @@ export class GpuProgram implements LoadedProgram {
 
   /** Waits for what is queued by now; more may be queued meanwhile. */
   async finish(): Promise<void> {
-    await Promise.all([...this.#pending.splice(0), this.executor.gpu.drain()]);
+    await this.executor.gpu.drain();
   }
 
   destroy(): void {

@@ -33,15 +33,17 @@ export class Parser {
     const symbols: Int32Array[] = [];
     const rules: Int32Array[] = [];
     let fault: Fault | undefined;
-    let below = Int32Array.from({ length: this.d }, (_, i) => (tokens[i] >= 0 && tokens[i] < v ? tokens[i] : -1));
+    let below = new Int32Array(this.d);
+    for (let i = 0; i < below.length; i++) below[i] = tokens[i] >= 0 && tokens[i] < v ? tokens[i] : -1;
     const bad = below.indexOf(-1);
     if (bad >= 0) fault = { level: 0, position: bad };
     symbols[L] = below;
     for (let l = L - 1; l >= 0; l--) {
-      const row = new Int32Array(s ** l);
-      const chosen = new Int32Array(s ** l);
+      const find = this.find[l];
+      const row = new Int32Array(below.length / s);
+      const chosen = new Int32Array(row.length);
       for (let p = 0; p < row.length; p++) {
-        const found = this.find[l](below, p * s);
+        const found = find(below, p * s);
         row[p] = found < 0 ? -1 : Math.floor(found / m);
         chosen[p] = found < 0 ? -1 : found % m;
         if (found < 0) fault ??= { level: L - l, position: p };
@@ -73,23 +75,11 @@ export class Parser {
    * can be derived from one symbol.
    */
   lastTokenConsistency(tokens: ArrayLike<number>, count: number): number[] {
-    const { v, m, s, L } = this.rules;
-    const { d } = this;
+    const { L } = this.rules;
     const passed = new Array<number>(L + 1).fill(0);
-    const row = new Int32Array(d); // one level of a tree after the other
     for (let i = 0; i < count; i++) {
-      for (let p = 0; p < d; p++) row[p] = tokens[i * d + p] >= 0 && tokens[i * d + p] < v ? tokens[i * d + p] : -1;
-      let width = d;
-      for (let ell = 0; row[width - 1] >= 0; ell++) {
-        passed[ell]++;
-        if (ell === L) break;
-        width /= s;
-        const find = this.find[L - 1 - ell];
-        for (let p = 0; p < width; p++) {
-          const found = find(row, p * s);
-          row[p] = found < 0 ? -1 : Math.floor(found / m);
-        }
-      }
+      const { symbols } = this.parse(slice(tokens, i * this.d, this.d));
+      for (let ell = 0; ell <= L; ell++) if (symbols[L - ell][symbols[L - ell].length - 1] >= 0) passed[ell]++;
     }
     return passed.map((x) => x / count);
   }
@@ -105,32 +95,33 @@ function slice(tokens: ArrayLike<number>, from: number, length: number): ArrayLi
 function inverse(rules: Rules, level: number): (symbols: ArrayLike<number>, at: number) => number {
   const { v, m, s } = rules;
   const total = v ** s;
-  const exact = total < 2 ** 53;
-  const code = (symbols: ArrayLike<number>, at: number): number | string => {
-    if (!exact) return Array.prototype.slice.call(symbols, at, at + s).join();
+  /** The tuple as a number below `total`; negative when one of its symbols is. */
+  const code = (symbols: ArrayLike<number>, at: number): number => {
     let x = 0;
-    for (let i = 0; i < s; i++) x = x * v + symbols[at + i];
+    for (let i = 0; i < s; i++) {
+      if (symbols[at + i] < 0) return -1;
+      x = x * v + symbols[at + i];
+    }
     return x;
   };
-  const table = total <= DIRECT_LIMIT ? new Int32Array(total).fill(-1) : new Map<number | string, number>();
-  for (let a = 0; a < parents(rules, level); a++)
-    for (let k = 0; k < m; k++) {
-      const name = code(rules.rules[level][a][k], 0);
-      if (table instanceof Map) table.set(name, a * m + k);
-      else table[name as number] = a * m + k;
-    }
-  if (table instanceof Map)
-    return (symbols, at) => {
-      for (let i = 0; i < s; i++) if (symbols[at + i] < 0) return -1;
-      return table.get(code(symbols, at)) ?? -1;
-    };
-  return (symbols, at) => {
-    let name = 0;
-    for (let i = 0; i < s; i++) {
-      const symbol = symbols[at + i];
-      if (symbol < 0) return -1;
-      name = name * v + symbol;
-    }
-    return table[name];
+  const each = (put: (tuple: readonly number[], value: number) => void) => {
+    for (let a = 0; a < parents(rules, level); a++)
+      for (let k = 0; k < m; k++) put(rules.rules[level][a][k], a * m + k);
   };
+  if (total <= DIRECT_LIMIT) {
+    const table = new Int32Array(total).fill(-1);
+    each((tuple, value) => {
+      table[code(tuple, 0)] = value;
+    });
+    return (symbols, at) => {
+      const name = code(symbols, at);
+      return name < 0 ? -1 : table[name];
+    };
+  }
+  // Past 2^53 numbers are not exact.
+  const key = (symbols: ArrayLike<number>, at: number): number | string =>
+    total < 2 ** 53 ? code(symbols, at) : Array.prototype.slice.call(symbols, at, at + s).join();
+  const table = new Map<number | string, number>();
+  each((tuple, value) => table.set(key(tuple, 0), value));
+  return (symbols, at) => table.get(key(symbols, at)) ?? -1;
 }

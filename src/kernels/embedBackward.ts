@@ -151,27 +151,22 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
     : variant === 'rows'
       ? rowsKernel(call, s)
       : registersKernel(call, s);
-  if (pace && splits === 1) return withUpdate(call, traits, scratch);
   const replicas = dWeight.shape[0];
   const groups = s.local ? s.windows : 1;
-  const elements = groups * s.filter * s.v * s.width;
-  const target = splits === 1 ? dWeight : scratch(0, [splits, replicas * elements]);
+  const elements = elementsPerReplica(dWeight);
+  const inPlace = splits === 1 && !pace;
+  const target = inPlace ? dWeight : scratch(0, [splits, replicas * elements]);
   const main: Dispatch = {
     ...kernel,
     bindings: [read(tokens), read(output), read(dOutput), write(target)],
     workgroups: [...grid, replicas * groups * splits],
   };
-  return splits === 1 ? [main] : [main, sumSplits(target, dWeight, elements, splits, false, pace)];
+  return inPlace ? [main] : [main, sumSplits(target, dWeight, elements, splits, false, pace)];
 }
 
-/** The whole gradient, then the update: what src/kernels/fuseUpdate.ts asks for where it gains nothing. */
-function withUpdate(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
-  const { pace, ...inputs } = call.inputs;
-  const { dWeight } = call.outputs;
-  const elements = elementsPerReplica(dWeight);
-  const gradient = scratch(1, [dWeight.shape[0], elements]);
-  const before = lower({ ...call, inputs, outputs: { dWeight: gradient } }, traits, scratch);
-  return [...before, sumSplits(gradient, dWeight, elements, 1, false, pace)];
+/** Elements between the replicas of a gradient that is not split: where an update follows, it is written to scratch memory. */
+function resultStride({ inputs, outputs: { dWeight } }: Call): number {
+  return inputs.pace ? elementsPerReplica(dWeight) : dWeight.replicaStride;
 }
 
 /** What the two kernels differ in. grid: workgroups along the channels, and along places and symbols. */
@@ -180,9 +175,8 @@ interface Kernel extends Omit<Dispatch, 'bindings' | 'workgroups'> {
   grid: readonly [number, number];
 }
 
-function memoryKernel({ inputs, outputs }: Call, s: EmbedParams, tile: MemoryTile): Kernel {
-  const { tokens, output, dOutput } = inputs;
-  const { dWeight } = outputs;
+function memoryKernel(call: Call, s: EmbedParams, tile: MemoryTile): Kernel {
+  const { tokens, output, dOutput } = call.inputs;
   const { splits, rowsPerSplit, PARTS, J, ROWS, TILE } = tile;
   return {
     shader: 'embedBackward',
@@ -191,8 +185,8 @@ function memoryKernel({ inputs, outputs }: Call, s: EmbedParams, tile: MemoryTil
       ...[s.batch, s.windows, s.length, s.width],
       ...[s.filter, s.stride, s.padding, s.firstToken],
       ...[s.tokenRow, s.masked, Number(s.local), rowsPerSplit],
-      ...[tokens, output, dOutput, dWeight].map((t) => t?.replicaStride ?? 0),
-      ...[f32(s.scale), splits, dWeight.shape[0]],
+      ...[tokens.replicaStride, output?.replicaStride ?? 0, dOutput.replicaStride, resultStride(call)],
+      ...[f32(s.scale), splits, call.outputs.dWeight.shape[0]],
     ],
     constants: { ...shaderConstants(s), SYMBOLS: s.v },
     splits,
@@ -232,9 +226,8 @@ function valueTypeOf({ inputs, outputs }: Call, s: EmbedParams) {
 }
 
 /** Ranges of windows and the uniforms of the kernels on Values. They cost a second dispatch: only for long sums or few workgroups. */
-function ranges({ inputs, outputs }: Call, s: EmbedParams, lanes: number, columns: number, shares: number) {
-  const { tokens, output, dOutput } = inputs;
-  const { dWeight } = outputs;
+function ranges(call: Call, s: EmbedParams, lanes: number, columns: number, shares: number) {
+  const { tokens, output, dOutput } = call.inputs;
   const rows = s.local ? s.batch : s.batch * s.windows;
   const groups = s.local ? s.windows : 1;
   // Depends on one replica's shape only.
@@ -246,8 +239,8 @@ function ranges({ inputs, outputs }: Call, s: EmbedParams, lanes: number, column
       ...[s.batch, s.windows, s.length, s.width / lanes],
       ...[s.v, s.filter, s.stride, s.padding],
       ...[s.firstToken, s.tokenRow, s.masked, Number(s.local)],
-      ...[tokens.replicaStride, ...[output, dOutput, dWeight].map((t) => (t?.replicaStride ?? 0) / lanes)],
-      ...[f32(s.scale), rowsPerSplit, splits, dWeight.shape[0]],
+      ...[tokens.replicaStride, (output?.replicaStride ?? 0) / lanes, dOutput.replicaStride / lanes],
+      ...[resultStride(call) / lanes, f32(s.scale), rowsPerSplit, splits, call.outputs.dWeight.shape[0]],
     ],
     splits,
     grid: [columns, shares] as const,

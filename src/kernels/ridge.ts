@@ -50,8 +50,9 @@ export const ridgeKernel: KernelSpec = {
     for (let r = 0; r < call.inputs.gram.shape[0]; r++)
       for (let k = 0; k < s.spaces; k++) {
         const one = (b: number, c: number) => {
-          const [node, symbol] = [0, 1].map((i) => targets.data[r * targets.stride + 2 * c + i]);
-          return symbols.data[r * symbols.stride + b * s.nodes + node] === symbol;
+          const target = r * targets.stride + 2 * c;
+          const symbol = symbols.data[r * symbols.stride + b * s.nodes + targets.data[target]];
+          return symbol === targets.data[target + 1];
         };
         const matrix = r * gram.stride + k * s.batch ** 2;
         const output = r * scores.stride + k * (s.batch - s.fit) * s.columns;

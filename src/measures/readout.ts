@@ -32,7 +32,9 @@ function build(context: MeasureContext): Measure {
     return { level: i + 1, node, first: i * v, classes: depth === 0 ? n : v };
   });
   const columns = (L - 1) * v + n;
-  const words = levels.flatMap(({ node, classes }) => Array.from({ length: classes }, (_, symbol) => [node, symbol]));
+  const words = levels.flatMap(({ node, classes }) =>
+    Array.from({ length: classes }, (_, symbol) => [node, symbol]).flat(),
+  );
 
   const symbols = builder.persistent('measure/readout/hidden', [batch, nodes], 'u32');
   const targets = builder.persistent('measure/readout/targets', [columns, 2], 'u32');
@@ -62,7 +64,7 @@ function build(context: MeasureContext): Measure {
   ridge(plan, { label: 'read-out', gram, symbols, targets, scores });
 
   return {
-    constants: [{ tensor: targets, data: Uint32Array.from(members.flatMap(() => words.flat())) }],
+    constants: [{ tensor: targets, data: Uint32Array.from(members.flatMap(() => words)) }],
     async read(loaded) {
       await loaded.run(plan.name);
       const [labels, outputs] = await Promise.all([loaded.read(symbols), loaded.read(scores)]);

@@ -238,13 +238,14 @@ class Group {
         queued.done.catch(() => {}); // whoever waits for it is told
         const awaited = this.hooks.control ? queued : this.#ahead;
         this.#ahead = this.hooks.control ? undefined : queued;
-        await awaited?.done;
-        // Aim at slices of sliceMs: long enough to keep the device busy, short enough to answer a signal.
-        if (awaited?.steps === slice) {
-          const took = Math.max(1, this.#now() - since);
-          slice = Math.max(1, Math.min(4 * slice, Math.round((slice * sliceMs) / took)));
+        if (awaited) {
+          await awaited.done;
+          const now = this.#now();
+          // Aim at slices of sliceMs: long enough to keep the device busy, short enough to answer a signal.
+          if (awaited.steps === slice)
+            slice = Math.max(1, Math.min(4 * slice, Math.round((slice * sliceMs) / Math.max(1, now - since))));
+          since = now;
         }
-        if (awaited) since = this.#now();
       }
       await this.#each(
         runs.filter((run) => !due.includes(run)),

@@ -93,6 +93,19 @@ async function weightsAfter(input: ExperimentInput, executor: Executor, steps: n
   }
 }
 
+/** The weights are the same to the bit with the updates inside the products and apart, and those of float64 within f32. */
+async function assertSame(input: ExperimentInput, lower: Lowering<Call>, tuned?: Map<string, string>): Promise<void> {
+  const open = (prepare?: typeof fuseUpdates) =>
+    new GpuExecutor(gpu, lower, tuned, { maxInvocations: 256 }, undefined, prepare);
+  const [fused, separate] = [open(fuseUpdates), open()];
+  const mine = await weightsAfter(input, fused, 5);
+  assert.equal(mine, await weightsAfter(input, separate, 5));
+  const exact = await weightsAfter(input, referenceExecutor(), 5);
+  for (const [r, weights] of mine.entries())
+    for (const [i, w] of weights.entries())
+      assert.ok(Math.abs(w - exact[r][i]) <= 1e-4 * Math.max(1, Math.abs(exact[r][i])), `${r} ${i}: ${w}`);
+}
+
 const models: Record<string, ExperimentInput> = {
   hcnn: base,
   'hcnn, odd width, biases': { ...base, model: { kind: 'hcnn', width: 21, bias: true } },
@@ -105,15 +118,14 @@ for (const [name, input] of Object.entries(models))
       // Products as on a GPU, all else as on a processor: what is slow to compile there is not what is tested here.
       const lower: Lowering<Call> = (call, traits, scratch) =>
         kernelOf(call).webgpu(call, { ...traits, software: software || !isProduct(call, traits) }, scratch);
-      const open = (prepare?: typeof fuseUpdates) =>
-        new GpuExecutor(gpu, lower, software ? undefined : smallTiles, { maxInvocations: 256 }, undefined, prepare);
-      const [fused, separate] = [open(fuseUpdates), open()];
-      const mine = await weightsAfter(input, fused, 5);
-      assert.equal(mine, await weightsAfter(input, separate, 5));
-      const exact = await weightsAfter(input, referenceExecutor(), 5);
-      for (const [r, weights] of mine.entries())
-        for (const [i, w] of weights.entries())
-          assert.ok(Math.abs(w - exact[r][i]) <= 1e-4 * Math.max(1, Math.abs(exact[r][i])), `${r} ${i}: ${w}`);
+      await assertSame(input, lower, software ? undefined : smallTiles);
     });
+
+for (const variant of ['memory', 'registers'])
+  test(`the bits of separate updates, gradient of the embedding in ${variant}`, async () => {
+    const lower: Lowering<Call> = (call, traits, scratch) =>
+      kernelOf(call).webgpu(call, { ...traits, software: call.op !== 'embedBackward' }, scratch);
+    await assertSame(base, lower, new Map([['embedBackward', variant]]));
+  });
 
 test.run();

@@ -161,6 +161,17 @@ test('norms are those of the weights and of the gradient', async () => {
   trainer.destroy();
 });
 
+test('a replica whose weights are no numbers has no read-out, the other keeps its own', async () => {
+  const members = membersOf(parseExperiment({ ...hcnn, replicas: 2, measures: ['readout'] }));
+  const trainer = await Trainer.create(members, executor, undefined, trainingProgram(members, measures));
+  const { params } = trainer.training;
+  trainer.loaded.write(params, new Float32Array(params.replicaStride).fill(Number.NaN), 1);
+  const values = await trainer.measure();
+  for (const { replica, value } of values) assert.is(Number.isNaN(value), replica === 1);
+  assert.is(values.length, 2 * 3 * 3);
+  trainer.destroy();
+});
+
 test('draws follow softmax at a temperature', () => {
   const logits = [0, Math.log(3), Number.NEGATIVE_INFINITY];
   const count = (temperature: number) =>

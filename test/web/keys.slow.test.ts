@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { Page } from 'playwright-core';
 import * as assert from 'uvu/assert';
 import { fromHash } from '../../src/web/link.js';
-import { linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.js';
+import { linkTo, pageSuite, quickSetting, seedOfFirstCloud, visit, waitForStates } from './visit.js';
 
 const { test, site } = pageSuite('the page without mouse and sight');
 const axe = readFileSync(resolve('node_modules/axe-core/axe.min.js'), 'utf8');
@@ -169,7 +169,7 @@ test('a seed chosen beside the curves stands out in figure, words, numbers and c
   );
 
   // One choice for the page: the cloud, the link and the markup to embed follow, and a seed chosen at the cloud comes back here.
-  const cloud = page.locator('#representation .network').first().locator('[data-field=seed]');
+  const cloud = seedOfFirstCloud(page);
   const follows = async (replica: string) => {
     for (let tries = 0; (await cloud.inputValue()) !== replica; tries++) {
       assert.ok(tries < 100, `the cloud shows replica ${await cloud.inputValue()}`);
@@ -232,8 +232,8 @@ test('a seed is chosen for the cloud, the map and the table; the link and a relo
     hash: linkTo({ ...quickSetting, looks: [{ replica: 400, layer: 300, level: 99 }] }),
   });
   await far.page.locator('#representation').scrollIntoViewIfNeeded();
-  await far.page.locator('#representation .network').first().locator('[data-field=seed]').waitFor();
-  assert.is(await far.page.locator('#representation .network').first().locator('[data-field=seed]').inputValue(), '1');
+  await seedOfFirstCloud(far.page).waitFor();
+  assert.is(await seedOfFirstCloud(far.page).inputValue(), '1');
   assert.equal(far.problems, []);
   await far.context.close();
   const bad = await visit(site.browser, site.server.url, {

@@ -8,7 +8,7 @@ import { createSampler } from '../../src/grammar/index.js';
 import { membersOf } from '../../src/training/members.js';
 import type { PointInfo } from '../../src/web/cloud/look.js';
 import { rhm } from '../support/run.js';
-import { launchBrowser, linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.js';
+import { launchBrowser, linkTo, pageSuite, quickSetting, seedOfFirstCloud, visit, waitForStates } from './visit.js';
 
 const { test, site } = pageSuite('the representation in the page');
 
@@ -143,7 +143,7 @@ test('on WebGPU it is drawn from the training buffers themselves', async () => {
       .locator('.hint', { hasText: 'drawn by WebGPU from the training buffers' })
       .waitFor({ timeout: 60_000 });
   await bothPainted(page);
-  assert.is(await page.locator('#representation .network').first().locator('[data-field=seed]').inputValue(), '1');
+  assert.is(await seedOfFirstCloud(page).inputValue(), '1');
   await page.click('#learning .primary');
   await waitForStates(page, /^paused/);
   await bothPainted(page);

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { suite } from 'uvu';
 import { type ServeOptions, type StaticServer, serveFolder } from '../../src/platform/staticServer.js';
 import { launchBrowser } from '../support/browser.js';
@@ -104,6 +104,10 @@ export async function waitForStates(page: Page, state: RegExp, timeout = 120_000
     { timeout },
   );
 }
+
+/** The menu with which the cloud of the first network chooses a seed; the second network's may appear before it. */
+export const seedOfFirstCloud = (page: Page): Locator =>
+  page.locator('#representation .network').first().locator('[data-field=seed]');
 
 /** Records without what depends on the machine and its clock. */
 export function comparable(lines: string): Record<string, unknown>[] {
