@@ -27,32 +27,39 @@ export class Parser {
 
   /** tokens [s^L] to its tree. @throws ShapeError */
   parse(tokens: ArrayLike<number>): Parse {
-    const { v, m, s, L } = this.rules;
+    const { s, L } = this.rules;
     if (tokens.length !== this.d)
       throw new ShapeError(`parse: ${tokens.length} tokens, a sentence has s^L = ${this.d}; pass one sentence`);
     const symbols: Int32Array[] = [];
     const rules: Int32Array[] = [];
     let fault: Fault | undefined;
-    let below = new Int32Array(this.d);
-    for (let i = 0; i < below.length; i++) below[i] = tokens[i] >= 0 && tokens[i] < v ? tokens[i] : -1;
-    const bad = below.indexOf(-1);
-    if (bad >= 0) fault = { level: 0, position: bad };
-    symbols[L] = below;
-    for (let l = L - 1; l >= 0; l--) {
-      const find = this.find[l];
-      const row = new Int32Array(below.length / s);
-      const chosen = new Int32Array(row.length);
-      for (let p = 0; p < row.length; p++) {
-        const found = find(below, p * s);
-        row[p] = found < 0 ? -1 : Math.floor(found / m);
-        chosen[p] = found < 0 ? -1 : found % m;
-        if (found < 0) fault ??= { level: L - l, position: p };
-      }
-      symbols[l] = row;
-      rules[l] = chosen;
-      below = row;
+    symbols[L] = new Int32Array(this.d);
+    this.#leaves(tokens, 0, symbols[L]);
+    for (let l = L; ; l--) {
+      const position = fault ? -1 : symbols[l].indexOf(-1);
+      if (position >= 0) fault = { level: L - l, position };
+      if (l === 0) return { symbols, rules, fault };
+      symbols[l - 1] = new Int32Array(s ** (l - 1));
+      rules[l - 1] = new Int32Array(s ** (l - 1));
+      this.#climb(l - 1, symbols[l], s ** (l - 1), symbols[l - 1], rules[l - 1]);
     }
-    return { symbols, rules, fault };
+  }
+
+  /** The sentence whose tokens stand from `at` on; -1 for a token out of range. */
+  #leaves(tokens: ArrayLike<number>, at: number, to: Int32Array): void {
+    const { v } = this.rules;
+    for (let i = 0; i < this.d; i++) to[i] = tokens[at + i] >= 0 && tokens[at + i] < v ? tokens[at + i] : -1;
+  }
+
+  /** The `count` symbols of depth l, and the rules taken, from those below; -1 for none. `to` may be `below`. */
+  #climb(l: number, below: Int32Array, count: number, to: Int32Array, rules?: Int32Array): void {
+    const { m, s } = this.rules;
+    const find = this.find[l];
+    for (let p = 0; p < count; p++) {
+      const found = find(below, p * s);
+      to[p] = found < 0 ? -1 : Math.floor(found / m);
+      if (rules) rules[p] = found < 0 ? -1 : found % m;
+    }
   }
 
   /**
@@ -75,11 +82,18 @@ export class Parser {
    * can be derived from one symbol.
    */
   lastTokenConsistency(tokens: ArrayLike<number>, count: number): number[] {
-    const { L } = this.rules;
+    const { s, L } = this.rules;
     const passed = new Array<number>(L + 1).fill(0);
+    const symbols = new Int32Array(this.d); // one depth after the other
     for (let i = 0; i < count; i++) {
-      const { symbols } = this.parse(slice(tokens, i * this.d, this.d));
-      for (let ell = 0; ell <= L; ell++) if (symbols[L - ell][symbols[L - ell].length - 1] >= 0) passed[ell]++;
+      this.#leaves(tokens, i * this.d, symbols);
+      let width = this.d;
+      for (let l = L; symbols[width - 1] >= 0; l--) {
+        passed[L - l]++;
+        if (l === 0) break;
+        width /= s;
+        this.#climb(l - 1, symbols, width, symbols);
+      }
     }
     return passed.map((x) => x / count);
   }
