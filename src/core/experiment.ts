@@ -136,13 +136,28 @@ const budget = z.strictObject({
   epochs: count(2 ** 20)
     .optional()
     .describe('passes over the P sentences'),
-  stopLoss: z.number().min(0).optional().describe('stop when the test loss is at most this, in nats'),
+  stopLoss: z
+    .number()
+    .min(0)
+    .optional()
+    .describe('stop when the test loss (the validation loss, where there is one) is at most this, in nats'),
+  patience: z
+    .number()
+    .gt(1)
+    .max(1e6)
+    .optional()
+    .describe(
+      'stop at this many times the steps (at least those of one epoch) that the best validation loss took; needs evaluation.validation',
+    ),
 });
 
 const evaluation = z.strictObject({
   size: count(2 ** 24)
     .default(4096)
     .describe('test sentences'),
+  validation: count(2 ** 24)
+    .optional()
+    .describe('validation sentences, apart from training and test: stopLoss, patience and best weights look at them'),
   perDoubling: count(64)
     .default(4)
     .describe('k, evaluations a doubling: at 1, 2, 3, ... then every factor 2^(1/k) in steps'),
@@ -196,6 +211,11 @@ export function parseExperiment(input: unknown): Experiment {
   if (raw.optimiser === undefined) raw.optimiser = { kind: optimiserOf(raw) };
   const result = experimentSchema.safeParse(raw);
   if (!result.success) throw new ExperimentError(result.error.issues.map((issue) => explain(issue, raw)));
+  const { budget, evaluation } = result.data;
+  if (budget.patience !== undefined && evaluation.validation === undefined)
+    throw new ExperimentError([
+      `budget.patience: got ${budget.patience} without a validation set; pass evaluation.validation too, such as 4096`,
+    ]);
   return Object.freeze(result.data as Experiment);
 }
 

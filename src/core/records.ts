@@ -22,9 +22,27 @@ export interface EvalRecord {
   replica: number;
   step: number; // optimiser steps done
   samples: number; // training sentences seen, P when every batch is fresh
-  loss: number; // mean test cross-entropy in nats; NaN after divergence
-  accuracy: number; // fraction of test sentences
+  loss: number; // mean cross-entropy in nats on the test set, or on the set named; NaN after divergence
+  accuracy: number; // fraction of its sentences
   elapsed_ms: number;
+  set?: 'validation'; // absent: the test set
+}
+
+/** The test loss of a replica that has ended, at the weights of its best validation loss. Runs with evaluation.validation have one. */
+export interface TestRecord {
+  type: 'test';
+  replica: number;
+  step: number; // of the best validation loss
+  samples: number; // training sentences seen up to there
+  loss: number; // mean cross-entropy on the test set, nats
+  accuracy: number;
+  validation: number; // best validation loss, nats
+  /** Loss of the exact predictor with the whole context on the same test sentences, nats; where the task has one. */
+  exact?: number;
+  /** Grammars whose sentences cannot be drawn without replacement: of the P draws, those that repeat an earlier one. */
+  repeats?: number;
+  /** Likewise: test sentences that training has seen. */
+  leaked?: number;
 }
 
 export interface MeasureRecord {
@@ -53,7 +71,7 @@ export interface RateRecord {
 }
 
 export type EndReason = 'done' | 'diverged' | 'interrupted' | 'failed';
-export type RunRecord = StartRecord | EvalRecord | MeasureRecord | RateRecord | EndRecord;
+export type RunRecord = StartRecord | EvalRecord | TestRecord | MeasureRecord | RateRecord | EndRecord;
 
 export interface ParsedRecords {
   records: RunRecord[];
@@ -131,7 +149,23 @@ function toRecord(json: unknown): RunRecord | undefined {
         loss: real('loss'),
         accuracy: real('accuracy'),
         elapsed_ms: real('elapsed_ms'),
+        ...(o.set === 'validation' && { set: o.set }),
       };
+    case 'test': {
+      const record: TestRecord = {
+        type: 'test',
+        replica: count('replica', 0),
+        step: count('step'),
+        samples: count('samples'),
+        loss: real('loss'),
+        accuracy: real('accuracy'),
+        validation: real('validation'),
+      };
+      if (o.exact !== undefined) record.exact = real('exact');
+      if (o.repeats !== undefined) record.repeats = count('repeats');
+      if (o.leaked !== undefined) record.leaked = count('leaked');
+      return record;
+    }
     case 'measure': {
       if (typeof o.name !== 'string') throw new InputError(`name: wanted text, got ${JSON.stringify(o.name)}`);
       const record: MeasureRecord = {

@@ -47,7 +47,17 @@ function rotl(x: number, bits: number): number {
 }
 
 /** The named random streams of an experiment. The numbers are part of the file format: never renumber. */
-export const streams = { rules: 1, data: 2, init: 3, order: 4, dropout: 5, test: 6, measure: 7, generate: 8 } as const;
+export const streams = {
+  rules: 1,
+  data: 2,
+  init: 3,
+  order: 4,
+  dropout: 5,
+  test: 6,
+  measure: 7,
+  generate: 8,
+  validation: 9,
+} as const;
 export type Stream = keyof typeof streams;
 
 /** Key of a named stream. seed: integer 0 <= seed < 2^53; substream separates uses of one stream (replica, layer, ...). */

@@ -8,6 +8,7 @@ import { collisionProbability, countDerivations, logDerivations } from './deriva
 /** A training set and a test set that are never stored: sources of sentences by number. */
 export interface Dataset {
   train: Source;
+  validation: Source; // its first `validationSize` sentences are the validation set
   test: Source; // its first `testSize` sentences are the test set
   /** Whether no sentence occurs twice within or across the two sets. */
   distinct: boolean;
@@ -18,47 +19,52 @@ export interface Dataset {
 export interface DatasetOptions {
   sentences?: number; // P, training sentences; absent: online, every batch fresh
   testSize: number;
+  validationSize?: number; // default 0
   shuffle?: boolean; // a new order every epoch; default true
 }
 
 /**
- * Online data are two streams. P sentences are drawn without replacement by a keyed permutation of all derivations, the
- * test set from its far end, so that training sets of one seed are nested in P and the test set stays the same. Weighted
- * grammars and those with 2^64 derivations or more use the first P sentences of the stream instead; `collision` then says
- * how probable a repetition is. @throws InputError when P and the test set exceed the derivations.
+ * Online data are streams. P sentences are drawn without replacement by a keyed permutation of all derivations, the test
+ * set from its far end and the validation set just before that, so that training sets of one seed are nested in P and the
+ * other two stay the same. Weighted grammars and those with 2^64 derivations or more use the first P sentences of the stream
+ * instead; `collision` then says how probable a repetition is. @throws InputError when the sets exceed the derivations.
  */
 export function makeDataset(rules: Rules, seed: number, options: DatasetOptions): Dataset {
   checkSeed(seed);
-  const { sentences, testSize, shuffle = true } = options;
+  const { sentences, testSize, validationSize = 0, shuffle = true } = options;
   checkInteger('testSize', testSize, 0, LENGTH_LIMIT - 1, 'test sentences');
-  const stream = (name: 'data' | 'test'): Source => ({
+  checkInteger('validationSize', validationSize, 0, LENGTH_LIMIT - 1, 'validation sentences');
+  const stream = (name: 'data' | 'test' | 'validation'): Source => ({
     mode: 'stream',
     key: streamKey(seed, name),
     size: 0n,
     first: 0,
     length: 0,
   });
-  if (sentences === undefined)
-    return { train: stream('data'), test: stream('test'), distinct: false, collision: Number.NaN };
+  const held = { validation: stream('validation'), test: stream('test') };
+  if (sentences === undefined) return { train: stream('data'), ...held, distinct: false, collision: Number.NaN };
   checkInteger('sentences', sentences, 1, LENGTH_LIMIT - 1, 'P, training sentences');
   const orderKey = shuffle ? streamKey(seed, 'order') : undefined;
   if (!canPermute(rules))
     return {
       train: { ...stream('data'), length: sentences, orderKey },
-      test: stream('test'),
+      ...held,
       distinct: false,
-      collision: collisionProbability(rules, sentences + testSize),
+      collision: collisionProbability(rules, sentences + validationSize + testSize),
     };
   const all = derivationSource(rules, seed);
-  if (BigInt(sentences) + BigInt(testSize) > all.size)
+  if (BigInt(sentences) + BigInt(validationSize) + BigInt(testSize) > all.size) {
+    const validated = validationSize ? `, ${validationSize} to validate on` : '';
     throw new InputError(
-      `sentences: ${sentences} to train on and ${testSize} to test on exceed the grammar's ${all.size} derivations; take fewer`,
+      `sentences: ${sentences} to train on${validated} and ${testSize} to test on exceed the grammar's ${all.size} derivations; take fewer`,
     );
+  }
   // Numbers stay exact below 2^53; P < 2^31 never reaches 2^52.
   const testFirst = all.size > 2n ** 53n ? 2 ** 52 : Number(all.size) - testSize;
   return {
     train: { ...all, length: sentences, orderKey },
-    // Whoever reads more than the test set meets it again, not the end of the permutation.
+    // Whoever reads more than a set meets it again, not what lies behind it in the permutation.
+    validation: { ...all, first: testFirst - validationSize, length: validationSize },
     test: { ...all, first: testFirst, length: testSize },
     distinct: true,
     collision: 0,

@@ -199,7 +199,8 @@ export class Sampler {
   checkRange(source: Source, start: number, count: number): void {
     checkInteger('start', start, 0, INDEX_LIMIT - 1, 'first sentence');
     checkInteger('count', count, 0, INDEX_LIMIT, 'sentences');
-    if (start + count + source.first > INDEX_LIMIT)
+    // A place in a permutation is no counter of draws: the far end, where test sets lie, may be at 2^52.
+    if (start + count + (source.mode === 'stream' ? source.first : 0) > INDEX_LIMIT)
       throw new InputError(`start + count: sentence numbers stay below 2^48, got ${start} + ${count}`);
     if (source.mode === 'permutation' && !source.length && BigInt(source.first + start + count) > source.size)
       throw new InputError(

@@ -34,8 +34,10 @@ function groupOf(key: string, runs: readonly SweepRun[]): SweepGroup {
   const { experiment } = runs[0];
   const training = trainingProgram(membersOf(experiment), measures);
   const stepFlops = flopsOf(training, ['train']);
-  const others = [...training.program.plans.keys()].filter((name) => name !== 'train' && name !== 'evaluate');
-  const evaluationFlops = training.chunks * flopsOf(training, ['evaluate']) + flopsOf(training, others);
+  const counted = ['train', 'evaluate', 'validate', 'recall'];
+  const others = [...training.program.plans.keys()].filter((name) => !counted.includes(name));
+  const { plan, chunks } = training.validation ?? training.test;
+  const evaluationFlops = chunks * flopsOf(training, [plan]) + flopsOf(training, others);
   let flops = 0;
   let storeBytes = 0;
   for (const run of runs) {

@@ -1,4 +1,5 @@
 import { InputError } from '../core/errors.js';
+import type { TestRecord } from '../core/records.js';
 import { decodeSafetensors, encodeSafetensors, type SafeSource, type SafeTensor } from '../core/safetensors.js';
 import { diskSources, fromDisk } from '../models/disk.js';
 import type { TrainingProgram } from './program.js';
@@ -9,7 +10,11 @@ export interface ReplicaProgress {
   bestLoss: number | null; // nats
   bestStep: number;
   ended: 'done' | 'diverged' | null;
+  test?: TestResult; // of a run with a validation set that has ended
 }
+
+/** What the test set says of the best weights. */
+export type TestResult = Pick<TestRecord, 'loss' | 'accuracy' | 'exact' | 'repeats' | 'leaked'>;
 
 export interface Checkpoint {
   hash: string; // of the experiment

@@ -3,7 +3,7 @@ import type { Experiment } from '../core/experiment.js';
 import { parseRules } from '../core/parse-rules.js';
 import { makeRules, type Rules } from '../core/rules.js';
 import type { Source } from '../core/sample-source.js';
-import { makeDataset } from '../grammar/dataset.js';
+import { type Dataset, makeDataset } from '../grammar/dataset.js';
 
 /** One replica: its own seed and sources of sentences. */
 export interface Member {
@@ -12,7 +12,9 @@ export interface Member {
   seed: number;
   rules: Rules;
   train: Source;
+  validation: Source; // used only where evaluation.validation asks for it
   test: Source;
+  distinct: boolean; // whether no sentence occurs twice within or across these sets
 }
 
 /** The grammar of an experiment: its own rules, or drawn from grammar.seed (default: the experiment's seed). */
@@ -36,26 +38,45 @@ export function membersOf(experiment: Experiment, rules: Rules = rulesOf(experim
     );
   return Array.from({ length: experiment.replicas }, (_, replica) => {
     const seed = experiment.seed + replica;
-    const { train, test } = sourcesOf(experiment, rules, seed);
-    return { experiment, replica, seed, rules, train, test };
+    const { train, validation, test, distinct } = sourcesOf(experiment, rules, seed);
+    return { experiment, replica, seed, rules, train, validation, test, distinct };
   });
 }
 
-/** Online: two streams. P sentences: a range of one permutation of all derivations, in a new order each epoch. */
-function sourcesOf({ budget, evaluation }: Experiment, rules: Rules, seed: number): { train: Source; test: Source } {
+/** Online: streams. P sentences: a range of one permutation of all derivations, in a new order each epoch. */
+function sourcesOf({ budget, evaluation }: Experiment, rules: Rules, seed: number): Dataset {
+  const { size, validation } = evaluation;
   try {
-    return makeDataset(rules, seed, { sentences: budget.sentences, testSize: evaluation.size });
+    return makeDataset(rules, seed, { sentences: budget.sentences, testSize: size, validationSize: validation });
   } catch (error) {
-    throw error instanceof InputError ? new InputError(`budget.${error.message}, or a smaller evaluation.size`) : error;
+    const smaller = validation === undefined ? 'evaluation.size' : 'evaluation.size or evaluation.validation';
+    throw error instanceof InputError ? new InputError(`budget.${error.message}, or a smaller ${smaller}`) : error;
   }
 }
 
-/** Optimiser steps an experiment is planned for. */
+const PATIENT_EPOCHS = 64; // the best validation loss comes after 10 to 30
+const PATIENT_STEPS = 2 ** 14; // small training sets: what a network needs to leave its initial state, and more
+
+/** Optimiser steps an experiment is planned for. A run with patience may end before. */
 export function plannedSteps({ budget }: Experiment): number {
-  const perStep = budget.batch * budget.accumulate;
   if (budget.steps !== undefined) return budget.steps;
   if (budget.sentences === undefined) return 65536;
-  return Math.ceil((budget.sentences * (budget.epochs ?? 1)) / perStep);
+  const { epochs, patience } = budget;
+  const passes = (count: number) => Math.ceil(count * epochSteps(budget));
+  if (epochs === undefined && patience !== undefined) return Math.max(PATIENT_STEPS, passes(PATIENT_EPOCHS));
+  return passes(epochs ?? 1);
+}
+
+/** Optimiser steps of one pass over the P training sentences, not rounded; 0 online. */
+export function epochSteps({ sentences = 0, batch, accumulate }: Experiment['budget']): number {
+  return sentences / (batch * accumulate);
+}
+
+const LAST_PART = 2 / 3;
+
+/** Whether a best loss at this step may be one of too few steps: it lies in the last third of those that were allowed. */
+export function isLimitedBySteps(experiment: Experiment, bestStep: number): boolean {
+  return bestStep > LAST_PART * plannedSteps(experiment);
 }
 
 /** Steps to evaluate at: 1, 2, 3, ... then every factor 2^(1/k), and the last. */

@@ -2,7 +2,7 @@ import { clockWords } from '../core/clock.js';
 import { InputError } from '../core/errors.js';
 import { grammarImage } from '../core/grammar-image.js';
 import { nearest } from '../core/nearest.js';
-import { SOURCE_WORDS, type Source, sourceWords } from '../core/sample-source.js';
+import { SOURCE_WORDS, sourceWords } from '../core/sample-source.js';
 import { streamKey } from '../core/threefry.js';
 import { blend } from '../kernels/blend.js';
 import { crossEntropy } from '../kernels/crossEntropy.js';
@@ -22,17 +22,23 @@ export interface TrainingProgram {
   model: Model;
   shape: ModelShape;
   state: StepState;
-  evalClock: Tensor; // u32 [R, 8]; the sample counter and the chunk number of an evaluation
-  evalRecord: Tensor; // f32 [R, chunks, 2]
-  evalBatch: number;
-  chunks: number; // runs of the plan `evaluate` that cover the test set
+  test: HeldOut;
+  validation: HeldOut | undefined; // absent: the test set serves for everything
   params: Tensor; // [R, P]
   moments: Tensor[]; // [R, P] each
-  best: Tensor; // [R, P], weights of the lowest test loss
-  improved: Tensor; // f32 [R, 2], weights of the plan `keep`: (0, 1) copies, (1, 0) leaves
+  best: Tensor; // [R, P], weights of the lowest validation loss, or test loss where there is no validation set
+  improved: Tensor; // f32 [R, 2], weights of the plans `keep` and `recall`: (0, 1) copies, (1, 0) leaves
   measures: Measure[]; // in the order of the experiment's list
   /** Initial values that do not change: grammars and sources. */
   constants: { tensor: Tensor; data: Uint32Array }[];
+}
+
+/** A set of sentences that the program evaluates on, chunk by chunk. */
+export interface HeldOut {
+  plan: string; // of one chunk
+  clock: Tensor; // u32 [R, 8]; the sample counter and the chunk number
+  record: Tensor; // f32 [R, chunks, 2]: mean loss (nats) and accuracy of each chunk
+  chunks: number; // runs of the plan that cover the set
 }
 
 const RING = 64; // training losses kept on the device
@@ -40,8 +46,9 @@ const EVAL_BATCH = 1024;
 const DROPOUTS_PER_PASS = 1024; // numbers set aside for the dropouts of one batch
 
 /**
- * Plans: `train` (one optimiser step), `evaluate` (one chunk of the test set), `keep` (copy improved weights to `best`), and
- * one for each measure the experiment names, looked up in `table`.
+ * Plans: `train` (one optimiser step), `evaluate` (one chunk of the test set), `keep` (copy improved weights to `best`),
+ * with a validation set also `validate` (one chunk of it) and `recall` (copy `best` back to the weights), and one for each
+ * measure the experiment names, looked up in `table`.
  * All members have the same shapes; seeds, grammars, rates and P may differ. addPlans: plans of the caller's own, such as a
  * look at the hidden layers; they change nothing of the run.
  */
@@ -62,32 +69,15 @@ export function trainingProgram(
 
   addTrainingPlan(builder, members, model, shape, state, data, moments);
 
-  const evalBatch = largestDivisor(experiment.evaluation.size, EVAL_BATCH);
-  const chunks = experiment.evaluation.size / evalBatch;
-  const evalClock = builder.persistent('evaluate/clock', [8], 'u32');
-  const evalRecord = builder.persistent('evaluate/record', [chunks, 2]);
-  const plan = builder.plan('evaluate');
-  const { tokens, roots } = addSample(plan, shape, evalBatch, data, 'test', evalClock, 0);
-  const forward = model.forward(plan, { tokens, batch: evalBatch, training: false });
-  crossEntropy(plan, {
-    label: 'loss',
-    logits: forward.logits,
-    ...targetsOf(shape, tokens, roots),
-    clock: evalClock,
-    clockWord: clockWords.step,
-    record: evalRecord,
-  });
-  tick(plan, {
-    label: 'next chunk',
-    batch: evalBatch,
-    clock: evalClock,
-    hyper: builder.persistent('evaluate/hyper', [16]),
-    pace: builder.persistent('evaluate/pace', [4]),
-  });
+  const parts = { builder, model, shape, data };
+  const { size, validation: validationSize } = experiment.evaluation;
+  const test = addEvaluation(parts, 'evaluate', 'test', size);
+  const validation = validationSize === undefined ? undefined : addEvaluation(parts, 'validate', 'validation', validationSize);
 
   const best = builder.block('best');
   const improved = builder.persistent('improved', [2]);
   blend(builder.plan('keep'), { label: 'best weights', x: params, out: best, weights: improved });
+  if (validation) blend(builder.plan('recall'), { label: 'best weights', x: best, out: params, weights: improved });
 
   const { accumulate } = experiment.budget;
   const context: MeasureContext = {
@@ -109,10 +99,8 @@ export function trainingProgram(
     model,
     shape,
     state,
-    evalClock,
-    evalRecord,
-    evalBatch,
-    chunks,
+    test,
+    validation,
     params,
     moments,
     best,
@@ -134,8 +122,9 @@ interface Data {
   grammar: Tensor;
   train: Tensor;
   test: Tensor;
+  validation: Tensor | undefined;
   dropout: Tensor; // u32 [R, 2]
-  plain: { train: boolean; test: boolean }; // streams without epochs, in every replica
+  plain: { train: boolean; test: boolean; validation: boolean }; // streams without epochs, in every replica
   constants: TrainingProgram['constants'];
 }
 
@@ -145,6 +134,8 @@ function declareData(builder: ProgramBuilder, members: readonly Member[]): Data 
   const grammar = builder.persistent('grammar', [words], 'u32');
   const train = builder.persistent('source/train', [SOURCE_WORDS], 'u32');
   const test = builder.persistent('source/test', [SOURCE_WORDS], 'u32');
+  const validated = members[0].experiment.evaluation.validation !== undefined;
+  const validation = validated ? builder.persistent('source/validation', [SOURCE_WORDS], 'u32') : undefined;
   const dropout = builder.persistent('dropout/keys', [2], 'u32');
   const packed = new Uint32Array(words * members.length);
   images.forEach((image, r) => {
@@ -156,9 +147,50 @@ function declareData(builder: ProgramBuilder, members: readonly Member[]): Data 
     { tensor: test, data: concat(members.map((m) => sourceWords(m.test))) },
     { tensor: dropout, data: concat(members.map((m) => Uint32Array.from(streamKey(m.seed, 'dropout')))) },
   ];
-  const isPlain = ({ mode, length }: Source) => mode === 'stream' && length === 0;
-  const plain = { train: members.every((m) => isPlain(m.train)), test: members.every((m) => isPlain(m.test)) };
-  return { grammar, train, test, dropout, plain, constants };
+  if (validation) constants.push({ tensor: validation, data: concat(members.map((m) => sourceWords(m.validation))) });
+  const isPlain = (set: 'train' | 'test' | 'validation') =>
+    members.every(({ [set]: { mode, length } }) => mode === 'stream' && length === 0);
+  const plain = { train: isPlain('train'), test: isPlain('test'), validation: isPlain('validation') };
+  return { grammar, train, test, validation, dropout, plain, constants };
+}
+
+interface Parts {
+  builder: ProgramBuilder;
+  model: Model;
+  shape: ModelShape;
+  data: Data;
+}
+
+/** Adds the plan that evaluates one chunk of a set. */
+function addEvaluation(
+  { builder, model, shape, data }: Parts,
+  name: 'evaluate' | 'validate',
+  set: 'test' | 'validation',
+  size: number,
+): HeldOut {
+  const batch = largestDivisor(size, EVAL_BATCH);
+  const chunks = size / batch;
+  const clock = builder.persistent(`${name}/clock`, [8], 'u32');
+  const record = builder.persistent(`${name}/record`, [chunks, 2]);
+  const plan = builder.plan(name);
+  const { tokens, roots } = addSample(plan, shape, batch, data, set, clock, 0);
+  const forward = model.forward(plan, { tokens, batch, training: false });
+  crossEntropy(plan, {
+    label: 'loss',
+    logits: forward.logits,
+    ...targetsOf(shape, tokens, roots),
+    clock,
+    clockWord: clockWords.step,
+    record,
+  });
+  tick(plan, {
+    label: 'next chunk',
+    batch,
+    clock,
+    hyper: builder.persistent(`${name}/hyper`, [16]),
+    pace: builder.persistent(`${name}/pace`, [4]),
+  });
+  return { plan: name, clock, record, chunks };
 }
 
 function addTrainingPlan(
@@ -206,7 +238,7 @@ function addSample(
   shape: ModelShape,
   batch: number,
   data: Data,
-  set: 'train' | 'test',
+  set: 'train' | 'test' | 'validation',
   clock: Tensor,
   skip: number,
 ): { tokens: Tensor; roots: Tensor } {
@@ -214,7 +246,7 @@ function addSample(
   const roots = plan.activation('roots', [batch, 1], 'u32');
   const { grammar, [set]: source, plain } = data;
   const { s, L } = shape;
-  const options = { label: 'sentences', s, L, grammar, source, clock, tokens, skip, plain: plain[set] };
+  const options = { label: 'sentences', s, L, grammar, source: source!, clock, tokens, skip, plain: plain[set] };
   sample(plan, shape.task === 'class' ? { ...options, roots } : options);
   return { tokens, roots };
 }

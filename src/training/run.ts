@@ -7,7 +7,8 @@ import type { SafeFile } from '../core/safetensors.js';
 import type { MeasureValue } from '../models/measure.js';
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type ReplicaProgress } from './checkpoint.js';
 import { files, type RunFolder } from './folder.js';
-import { evaluationSteps, type Member, membersOf, plannedSteps, rulesOf } from './members.js';
+import { describeTestSet } from './heldOut.js';
+import { epochSteps, evaluationSteps, type Member, membersOf, plannedSteps, rulesOf } from './members.js';
 import type { TrainingProgram } from './program.js';
 import { type Evaluation, initialState, initialWeights, type ReplicaState, stepOf } from './trainer.js';
 import { weightsDigest } from './weights.js';
@@ -140,13 +141,14 @@ export class Run {
     const { folder, experiment } = this.input;
     const kept = this.old.records.filter((r) => {
       if (r.type === 'eval' || r.type === 'measure' || r.type === 'rate') return r.step <= this.step;
-      return r.type === 'start' || (r.type === 'end' && r.replica !== undefined && this.#progress[r.replica].ended);
+      if (r.type === 'start') return true;
+      return (r.type === 'end' || r.type === 'test') && r.replica !== undefined && this.#progress[r.replica]?.ended;
     });
     for (const record of kept) if (record.type === 'eval') this.#loss[record.replica] = record.loss;
-    // A checkpoint of an end is written before the record.
-    for (const [replica, { ended }] of this.#progress.entries())
-      if (ended && !kept.some((r) => r.type === 'end' && r.replica === replica))
-        kept.push({ type: 'end', replica, reason: ended });
+    // A checkpoint of an end is written before the records.
+    for (const replica of this.members.keys())
+      for (const record of this.#endRecords(replica))
+        if (!kept.some((r) => r.type === record.type && 'replica' in r && r.replica === replica)) kept.push(record);
     this.#records = kept;
     await folder.write(files.rules, `${JSON.stringify(this.rules)}\n`);
     await folder.write(files.records, kept.map(formatRecord).join(''));
@@ -173,19 +175,22 @@ export class Run {
 
   /** Records an evaluation of live replicas at this step, and decides which of them have ended. */
   async evaluated(results: readonly (Evaluation & { replica: number; values: MeasureValue[] })[]): Promise<void> {
-    const { stopLoss, batch, accumulate } = this.input.experiment.budget;
+    const { budget, evaluation } = this.input.experiment;
+    const { stopLoss, patience = Infinity } = budget;
     const { step } = this;
-    const samples = step * batch * accumulate;
+    const samples = this.#samplesAt(step);
+    const set = evaluation.validation === undefined ? {} : { set: 'validation' as const };
     const elapsed_ms = Math.round(this.#elapsed());
     const records: RunRecord[] = [];
     for (const { replica, loss, accuracy, values } of results) {
       const p = this.#progress[replica];
       this.#loss[replica] = loss;
       if (this.improves(replica, loss)) Object.assign(p, { bestLoss: loss, bestStep: step });
-      records.push({ type: 'eval', replica, step, samples, loss, accuracy, elapsed_ms });
+      records.push({ type: 'eval', replica, step, samples, loss, accuracy, elapsed_ms, ...set });
       for (const value of values) records.push({ type: 'measure', step, samples, ...value, replica });
       if (!Number.isFinite(loss)) p.ended = 'diverged';
       else if ((stopLoss !== undefined && loss <= stopLoss) || step >= this.steps) p.ended = 'done';
+      else if (step >= patience * Math.max(p.bestStep, epochSteps(budget))) p.ended = 'done';
     }
     await this.#emit(...records);
   }
@@ -195,13 +200,38 @@ export class Run {
     return this.members.flatMap((_, r) => (this.#progress[r].ended && !this.#states[r] ? [r] : []));
   }
 
+  /** Replicas that have ended and are to be tested at their best weights: `end` wants the results. */
+  get testable(): number[] {
+    if (this.input.experiment.evaluation.validation === undefined) return [];
+    return this.ending.filter((r) => this.#progress[r].bestLoss !== null);
+  }
+
+  /** Takes the test of a replica that is ending. */
+  async tested(replica: number, { loss, accuracy }: Evaluation): Promise<void> {
+    this.#progress[replica].test = { loss, accuracy, ...(await describeTestSet(this.members[replica])) };
+  }
+
   /** Keeps the states of replicas that have ended, as they are now; a checkpoint goes before the records of the ends. */
   async end(states: readonly (ReplicaState | undefined)[], layout: TrainingProgram): Promise<void> {
     const { ending } = this;
     await this.save(states, layout);
     // Copies: a view would keep the memory of the whole group. Of the last ones nothing is asked any more.
     if (this.live.length) for (const r of ending) this.#states[r] = copyOf(states[r]!);
-    await this.#emit(...ending.map((r): RunRecord => ({ type: 'end', replica: r, reason: this.#progress[r].ended! })));
+    await this.#emit(...ending.flatMap((r) => this.#endRecords(r)));
+  }
+
+  /** What is written of a replica that has ended: the test of its best weights, and the end. */
+  #endRecords(replica: number): RunRecord[] {
+    const { ended, test, bestLoss, bestStep: step } = this.#progress[replica];
+    if (!ended) return [];
+    const end: RunRecord = { type: 'end', replica, reason: ended };
+    if (!test || bestLoss === null) return [end];
+    return [{ type: 'test', replica, step, samples: this.#samplesAt(step), validation: bestLoss, ...test }, end];
+  }
+
+  #samplesAt(step: number): number {
+    const { batch, accumulate } = this.input.experiment.budget;
+    return step * batch * accumulate;
   }
 
   async interrupted(states: readonly (ReplicaState | undefined)[], layout: TrainingProgram): Promise<void> {

@@ -8,11 +8,11 @@ import type { MeasureValue } from '../models/measure.js';
 import type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import { type Member, plannedSteps } from './members.js';
-import { type TrainingProgram, trainingProgram } from './program.js';
+import { type HeldOut, type TrainingProgram, trainingProgram } from './program.js';
 import { hyperRow } from './step.js';
 
 export interface Evaluation {
-  loss: number; // nats, mean over the test set
+  loss: number; // nats, mean over the set
   accuracy: number;
 }
 
@@ -77,20 +77,33 @@ export class Trainer {
     await this.loaded.run('train', steps);
   }
 
-  /** Test loss and accuracy of every replica, at the current weights. */
+  /** Loss and accuracy of every replica at the current weights, on the validation set, or on the test set where there is none. */
   async evaluate(): Promise<Evaluation[]> {
-    const { training, loaded } = this;
-    loaded.write(training.evalClock, new Uint32Array(8 * this.members.length));
-    await loaded.run('evaluate', training.chunks);
-    const record = await loaded.read(training.evalRecord);
+    return this.#evaluateOn(this.training.validation ?? this.training.test);
+  }
+
+  /**
+   * Loss and accuracy on the test set, for the flagged replicas at their best weights, which replace their current ones: take
+   * their state before. For programs with a validation set.
+   */
+  async test(flagged: readonly boolean[]): Promise<Evaluation[]> {
+    await this.#copyFlagged('recall', flagged);
+    return this.#evaluateOn(this.training.test);
+  }
+
+  async #evaluateOn({ plan, clock, record, chunks }: HeldOut): Promise<Evaluation[]> {
+    const { loaded } = this;
+    loaded.write(clock, new Uint32Array(8 * this.members.length));
+    await loaded.run(plan, chunks);
+    const parts = await loaded.read(record);
     return this.members.map((_, r) => {
       let loss = 0;
       let accuracy = 0;
-      for (let chunk = 0; chunk < training.chunks; chunk++) {
-        loss += record[(r * training.chunks + chunk) * 2];
-        accuracy += record[(r * training.chunks + chunk) * 2 + 1];
+      for (let chunk = 0; chunk < chunks; chunk++) {
+        loss += parts[(r * chunks + chunk) * 2];
+        accuracy += parts[(r * chunks + chunk) * 2 + 1];
       }
-      return { loss: loss / training.chunks, accuracy: accuracy / training.chunks };
+      return { loss: loss / chunks, accuracy: accuracy / chunks };
     });
   }
 
@@ -103,12 +116,15 @@ export class Trainer {
 
   /** Copies the weights of the flagged replicas to `best`. */
   async keepBest(improved: readonly boolean[]): Promise<void> {
-    if (!improved.includes(true)) return;
+    if (improved.includes(true)) await this.#copyFlagged('keep', improved);
+  }
+
+  async #copyFlagged(plan: 'keep' | 'recall', flagged: readonly boolean[]): Promise<void> {
     this.loaded.write(
       this.training.improved,
-      improved.flatMap((yes) => (yes ? [0, 1] : [1, 0])),
+      flagged.flatMap((yes) => (yes ? [0, 1] : [1, 0])),
     );
-    await this.loaded.run('keep');
+    await this.loaded.run(plan);
   }
 
   /** The state of all replicas after all queued steps: views of one memory for all of them. */

@@ -1,0 +1,114 @@
+import type { Rules } from '../core/rules.js';
+import type { Source } from '../core/sample-source.js';
+import { createSampler } from '../grammar/sampler.js';
+import { exactLosses } from '../theory/predictor.js';
+import type { TestResult } from './checkpoint.js';
+import type { Member } from './members.js';
+
+const COUNTED_SENTENCES = 2 ** 23; // above, repeats are not counted: the table of hashes would pass 128 MB
+const CHUNK = 4096; // sentences sampled at a time
+
+type Described = Pick<TestResult, 'exact' | 'repeats' | 'leaked'>;
+
+/** What belongs beside a test loss: that of the exact predictor on the same sentences, and how many were seen in training. */
+export async function describeTestSet(member: Member): Promise<Described> {
+  const { experiment, rules, test, distinct } = member;
+  const { task, budget, evaluation } = experiment;
+  const described: Described = {};
+  if (task.kind === 'last' && task.context === undefined)
+    described.exact = await exactLossOn(rules, test, evaluation.size);
+  const P = budget.sentences;
+  if (P !== undefined && !distinct && P <= COUNTED_SENTENCES) Object.assign(described, await countRepeats(member, P));
+  return described;
+}
+
+const lossesOfRules = new WeakMap<Rules, Map<string, number>>();
+
+/** Loss in nats of the predictor that knows the grammar and sees all d - 1 tokens, on `count` sentences of a source. */
+async function exactLossOn(rules: Rules, source: Source, count: number): Promise<number> {
+  const known = lossesOfRules.get(rules) ?? new Map<string, number>();
+  lossesOfRules.set(rules, known);
+  const key = [source.mode, ...source.key, source.first, source.length, count].join();
+  let loss = known.get(key);
+  if (loss === undefined) {
+    loss = 0;
+    for await (const { tokens, rows } of chunksOf(rules, source, count))
+      loss += (exactLosses(rules, tokens, rows)[rules.L] * rows) / count;
+    known.set(key, loss);
+  }
+  return loss;
+}
+
+async function countRepeats(member: Member, P: number): Promise<Described> {
+  const { rules, train, test, experiment } = member;
+  const seen = new SentenceSet(P);
+  let repeats = 0;
+  let leaked = 0;
+  for await (const { tokens, rows, d } of chunksOf(rules, { ...train, length: 0, orderKey: undefined }, P))
+    for (let i = 0; i < rows; i++) if (!seen.add(tokens, i * d, d)) repeats++;
+  for await (const { tokens, rows, d } of chunksOf(rules, test, experiment.evaluation.size))
+    for (let i = 0; i < rows; i++) if (seen.has(tokens, i * d, d)) leaked++;
+  return { repeats, leaked };
+}
+
+/** The first `count` sentences of a source. The array is used again for the next chunk. */
+async function* chunksOf(rules: Rules, source: Source, count: number) {
+  const sampler = await createSampler(rules);
+  const d = sampler.tokensPerSentence;
+  const tokens = new Uint32Array(Math.min(CHUNK, count) * d);
+  for (let done = 0; done < count; done += CHUNK) {
+    const rows = Math.min(CHUNK, count - done);
+    sampler.tokens(source, done, rows, tokens.subarray(0, rows * d));
+    yield { tokens, rows, d };
+  }
+}
+
+/** Sentences by a hash of 64 bits: among 2^23 of them two share one with probability 2^-19. */
+class SentenceSet {
+  readonly #slots: Uint32Array; // pairs of words; (0, 0) is free
+  readonly #mask: number;
+
+  constructor(most: number) {
+    const slots = 2 ** Math.ceil(Math.log2(2 * most + 1));
+    this.#mask = slots - 1;
+    this.#slots = new Uint32Array(2 * slots);
+  }
+
+  /** @returns whether it is new */
+  add(tokens: Uint32Array, at: number, length: number): boolean {
+    const [low, high] = hash(tokens, at, length);
+    const slot = this.#find(low, high);
+    if (this.#slots[slot] === low && this.#slots[slot + 1] === high) return false;
+    this.#slots[slot] = low;
+    this.#slots[slot + 1] = high;
+    return true;
+  }
+
+  has(tokens: Uint32Array, at: number, length: number): boolean {
+    const [low, high] = hash(tokens, at, length);
+    return this.#slots[this.#find(low, high)] === low;
+  }
+
+  #find(low: number, high: number): number {
+    let slot = high & this.#mask;
+    for (;;) {
+      const at = 2 * slot;
+      const [a, b] = [this.#slots[at], this.#slots[at + 1]];
+      if ((a === low && b === high) || (a === 0 && b === 0)) return at;
+      slot = (slot + 1) & this.#mask;
+    }
+  }
+}
+
+/** Two multiplicative hashes with different odd factors, mixed at the end; never (0, 0). */
+function hash(tokens: Uint32Array, at: number, length: number): [number, number] {
+  let low = 0x9e3779b9;
+  let high = 0x85ebca6b;
+  for (let i = 0; i < length; i++) {
+    low = Math.imul(low ^ tokens[at + i], 0x01000193);
+    low ^= low >>> 15;
+    high = Math.imul(high + tokens[at + i] + 1, 0xc2b2ae35);
+    high ^= high >>> 13;
+  }
+  return [(low | 1) >>> 0, high >>> 0];
+}
