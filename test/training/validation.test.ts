@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { contentHash } from '../../src/core/canonical.js';
 import { type ExperimentInput, parseExperiment } from '../../src/core/experiment.js';
 import type { EvalRecord, RunRecord, TestRecord } from '../../src/core/records.js';
-import { decodeSafetensors } from '../../src/core/safetensors.js';
+import { decodeSafetensors, type SafeFile } from '../../src/core/safetensors.js';
 import { makeDataset } from '../../src/grammar/dataset.js';
 import { derivationSource } from '../../src/grammar/index.js';
 import { createSampler } from '../../src/grammar/sampler.js';
@@ -42,8 +42,8 @@ async function run(e = make(), options: Partial<TrainOptions> = {}, folder = new
   return { result, evals, tests, folder, safe: decodeSafetensors((await folder.read(files.checkpoint))!) };
 }
 
-const weightsOf = (safe: { tensors: Map<string, { data: ArrayLike<number> }> }) =>
-  [...safe.tensors].map(([name, { data }]) => [name, Array.from(data)]);
+const weightsOf = (safe: SafeFile) =>
+  [...safe.tensors].map(([name, { data }]) => [name, Array.from(data as Float32Array)]);
 
 test('the three sets are disjoint, nested in P, and the test set is where it was', () => {
   const rules = rulesOf(make());
