@@ -14,7 +14,9 @@ export function exactLosses(rules: Rules, tokens: ArrayLike<number>, count: numb
   if (tokens.length < count * d)
     throw new ShapeError(`exactLosses: ${tokens.length} tokens for ${count} sentences of s^L = ${d}; pass count * d`);
   const spine = rules.rules.map((_, level) => branchesOf(rules, level));
-  const lookup = rules.rules.map((level) => new Map(level.flatMap((tuples, a) => tuples.map((t) => [codeOf(t, 0, s, v), a]))));
+  const lookup = rules.rules.map(
+    (level) => new Map(level.flatMap((tuples, a) => tuples.map((t) => [codeOf(t, 0, s, v), a]))),
+  );
   const priors = marginals(rules).map((nodes) => nodes[nodes.length - 1]);
   const sums = new Float64Array(L + 1);
   const symbols = new Int32Array(d);
@@ -62,7 +64,12 @@ function branchesOf(rules: Rules, level: number): Map<number | string, Branch[]>
 }
 
 /** The belief over the next spine symbol, given that over this one and the siblings: normalised. */
-function descend(branches: Map<number | string, Branch[]>, siblings: number | string, belief: Float64Array, v: number): Float64Array<ArrayBuffer> {
+function descend(
+  branches: Map<number | string, Branch[]>,
+  siblings: number | string,
+  belief: Float64Array,
+  v: number,
+): Float64Array<ArrayBuffer> {
   const next = new Float64Array(v);
   let total = 0;
   for (const { parent, last, probability } of branches.get(siblings) ?? []) {

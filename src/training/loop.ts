@@ -301,7 +301,8 @@ class Group {
     const atBest = this.#seats.map(({ run, replica }) => tested.get(run)?.includes(replica) ?? false);
     const tests = atBest.includes(true) ? await trainer.test(atBest) : [];
     await this.#each(ending, async (run) => {
-      for (const [i, seat] of this.#seats.entries()) if (seat.run === run && atBest[i]) await run.tested(seat.replica, tests[i]);
+      for (const [i, seat] of this.#seats.entries())
+        if (seat.run === run && atBest[i]) await run.tested(seat.replica, tests[i]);
       await run.end(this.#statesOf(run, states), trainer.training);
       if (!run.live.length) await this.#finish(run);
     });

@@ -72,7 +72,8 @@ export function trainingProgram(
   const parts = { builder, model, shape, data };
   const { size, validation: validationSize } = experiment.evaluation;
   const test = addEvaluation(parts, 'evaluate', 'test', size);
-  const validation = validationSize === undefined ? undefined : addEvaluation(parts, 'validate', 'validation', validationSize);
+  const validation =
+    validationSize === undefined ? undefined : addEvaluation(parts, 'validate', 'validation', validationSize);
 
   const best = builder.block('best');
   const improved = builder.persistent('improved', [2]);

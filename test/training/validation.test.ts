@@ -31,7 +31,10 @@ const make = (change: Change = {}) =>
   parseExperiment({
     ...base,
     ...Object.fromEntries(
-      Object.entries(change).map(([key, part]) => [key, { ...(base as Record<string, object>)[key], ...part }]),
+      Object.entries(change).map(([key, part]) => [
+        key,
+        { ...(base as unknown as Record<string, object>)[key], ...part },
+      ]),
     ),
   });
 
@@ -48,7 +51,12 @@ const weightsOf = (safe: SafeFile) =>
 test('the three sets are disjoint, nested in P, and the test set is where it was', () => {
   const rules = rulesOf(make());
   const plain = makeDataset(rules, 5, { sentences: 100, testSize: 128 });
-  const { train: small, validation, test: held, distinct } = makeDataset(rules, 5, {
+  const {
+    train: small,
+    validation,
+    test: held,
+    distinct,
+  } = makeDataset(rules, 5, {
     sentences: 100,
     testSize: 128,
     validationSize: 64,
@@ -63,14 +71,21 @@ test('the three sets are disjoint, nested in P, and the test set is where it was
   assert.ok(makeDataset(rules, 5, fits));
   assert.throws(
     () => membersOf(make({ budget: { sentences: all - 191 } })),
-    new RegExp(`budget.sentences: ${all - 191} to train on, 64 to validate on and 128 to test on exceed the grammar's ${all}`),
+    new RegExp(
+      `budget.sentences: ${all - 191} to train on, 64 to validate on and 128 to test on exceed the grammar's ${all}`,
+    ),
   );
 });
 
 test('weighted grammars and online runs: three streams of their own', () => {
   const weighted = rulesOf(make({ grammar: { ruleProbabilities: { zipf: 1 } } }));
   for (const sentences of [undefined, 100]) {
-    const { train: a, validation: b, test: c, distinct } = makeDataset(weighted, 5, {
+    const {
+      train: a,
+      validation: b,
+      test: c,
+      distinct,
+    } = makeDataset(weighted, 5, {
       sentences,
       testSize: 32,
       validationSize: 32,
@@ -83,7 +98,10 @@ test('weighted grammars and online runs: three streams of their own', () => {
 test('bad input is refused by name before anything is written', () => {
   assert.throws(() => make({ budget: { patience: 0 } }), /budget.patience: got 0; pass a number above 1/);
   assert.throws(() => make({ budget: { patience: 1 } }), /budget.patience: got 1; pass a number above 1/);
-  assert.throws(() => make({ evaluation: { validation: 0 } }), /evaluation.validation: got 0; pass a whole number from 1/);
+  assert.throws(
+    () => make({ evaluation: { validation: 0 } }),
+    /evaluation.validation: got 0; pass a whole number from 1/,
+  );
   assert.throws(() => make({ evaluation: { validation: undefined } }), /patience.*pass evaluation.validation too/);
 });
 
@@ -104,14 +122,22 @@ test('stops when the validation loss has not improved for its patience, never wi
   assert.ok(last.step < 3000, 'it ended by itself');
   const epoch = 100 / 8;
   const limit = 2 * Math.max(best.step, epoch);
-  assert.ok(last.step >= limit && evals[evals.length - 2].step < limit, `${last.step} is the first look after ${limit}`);
+  assert.ok(
+    last.step >= limit && evals[evals.length - 2].step < limit,
+    `${last.step} is the first look after ${limit}`,
+  );
   assert.ok(evals.every((r) => r.set === 'validation'));
-  assert.equal(tests.map(({ step, validation }) => ({ step, validation })), [{ step: best.step, validation: best.loss }]);
+  assert.equal(
+    tests.map(({ step, validation }) => ({ step, validation })),
+    [{ step: best.step, validation: best.loss }],
+  );
   assert.is(tests[0].samples, 8 * best.step);
   assert.is(JSON.parse(safe.metadata.progress)[0].bestStep, best.step);
   assert.is(result.records.at(-1)!.type, 'end');
   // One epoch alone would be over before: a set of one batch has epochs of one step.
-  const slow = await run(make({ budget: { sentences: 2000 / 8, steps: 60, patience: 1.5 }, optimiser: { rate: 1e-6 } }));
+  const slow = await run(
+    make({ budget: { sentences: 2000 / 8, steps: 60, patience: 1.5 }, optimiser: { rate: 1e-6 } }),
+  );
   assert.ok(slow.evals.at(-1)!.step >= Math.min(60, (1.5 * 250) / 8));
 });
 
@@ -147,7 +173,10 @@ test('early stopping never sees the test set: another one, the same weights and 
     const other = await run(make({ ...change, evaluation: { size: 77 } }));
     assert.not.equal(one.tests[0].loss, other.tests[0].loss);
     assert.equal(weightsOf(one.safe), weightsOf(other.safe));
-    assert.equal(one.evals.map(({ elapsed_ms: _, ...r }) => r), other.evals.map(({ elapsed_ms: _, ...r }) => r));
+    assert.equal(
+      one.evals.map(({ elapsed_ms: _, ...r }) => r),
+      other.evals.map(({ elapsed_ms: _, ...r }) => r),
+    );
   }
 });
 
@@ -210,7 +239,10 @@ test('planned steps: patience alone leaves room for 64 epochs, and 2^14 steps at
   assert.is(steps({ sentences: 8000 }), 64000);
   assert.is(steps({ epochs: 3 }), Math.ceil(300 / 8));
   const e = make({ budget: { steps: 300 } });
-  assert.equal([200, 201].map((step) => isLimitedBySteps(e, step)), [false, true]);
+  assert.equal(
+    [200, 201].map((step) => isLimitedBySteps(e, step)),
+    [false, true],
+  );
 });
 
 test.run();
