@@ -11,12 +11,7 @@ export interface RunFolder {
   release(): Promise<void>;
 }
 
-export const files = {
-  experiment: 'experiment.json',
-  rules: 'rules.json',
-  records: 'records.jsonl',
-  checkpoint: 'checkpoint.safetensors',
-} as const;
+export { files } from '../core/outside.js';
 
 /** A folder that lasts as long as the object. */
 export class MemoryFolder implements RunFolder {
