@@ -1,11 +1,9 @@
 import { InputError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
-import { type GrammarShape, makeRules } from '../core/rules.js';
-import { lossPlateaus } from '../theory/losses.js';
+import type { GrammarShape } from '../core/rules.js';
+import { grammarOf, type Scale, size } from './plannedGrammars.js';
 
-/** `quick`: minutes on two cores. `paper`: about an hour on one large GPU. */
-export const scales = ['quick', 'paper'] as const;
-export type Scale = (typeof scales)[number];
+export { type Scale, SMALLEST_STEP, scales } from './plannedGrammars.js';
 
 /** What the runs of a scale are for: names of figures of the report. */
 export const figureNames = [
@@ -19,6 +17,8 @@ export const figureNames = [
   'correlations',
   'sharing',
   'batch',
+  'data',
+  'control',
 ] as const;
 export type FigureName = (typeof figureNames)[number];
 
@@ -42,70 +42,52 @@ interface Block {
   figures: readonly FigureName[];
 }
 
-const size = (v: number, m: number, L: number, n = v): GrammarShape => ({ v, n, m, s: 2, L });
 const both: FigureName[] = ['curves', 'positions', 'ratios', 'excess', 'scaling', 'collapse', 'invariance'];
 
-const smallHcnn = { model: { kind: 'hcnn', width: 64 }, optimiser: { kind: 'sgd', rate: 1 } };
-const smallMla = { model: { kind: 'mla', channels: 32, heads: 4 }, optimiser: { kind: 'adamw', rate: 1e-2 } };
-const quickBlock = { testSize: 2048, perDoubling: 3, stop: 0.4, measured: 2 };
+const small = (kind: 'hcnn' | 'hlcn') => ({ model: { kind, width: 32 }, optimiser: { kind: 'sgd', rate: 1 } });
+const smallMla = { model: { kind: 'mla', channels: 32, heads: 4 }, optimiser: { kind: 'adamw', rate: 5e-3 } };
+const quickBlock = { batch: 32, testSize: 2048, perDoubling: 3, stop: 0.4, measured: 2 };
 
 /**
- * Settings found to show the effect in two minutes of one core. With two root symbols instead of v the last step is the
- * largest that it can be: the transformer takes it at P near 4e4 for m = 3 and 4e5 for m = 4, against 8e5 and more than 1e6 with
- * n = v. A run ends when it is past the middle of that step. The longest runs come first, so that the cores end together.
+ * One pass on the grammars of the curves in data: the sentences that training at this batch and rate needs in any case. A run
+ * ends when it is past the middle of the last step. The longest runs come first, so that the cores end together.
  */
 const quick: Block[] = [
-  ...(
-    [
-      [4, 2 ** 20, 3],
-      [3, 2 ** 18, 5],
-      [2, 2 ** 17, 5],
-    ] as const
-  ).map(
-    ([m, samples, grammars]): Block => ({
+  ...([3, 2] as const).map(
+    (m): Block => ({
       ...quickBlock,
       model: 'mla',
-      shape: size(8, m, 3, 2),
-      grammars,
+      shape: size(8, m, 4),
+      grammars: 2,
       settings: smallMla,
-      batch: 64,
-      samples,
+      samples: 2 ** 15,
+      testSize: 1024,
+      measured: 0,
       figures: both,
     }),
   ),
-  ...([4, 3, 2] as const).map(
-    (m): Block => ({
-      ...quickBlock,
-      model: 'hcnn',
-      shape: size(8, m, 3, 2),
-      grammars: 5,
-      settings: smallHcnn,
-      batch: 32,
-      samples: 2 ** 19,
-      figures: [...both, 'correlations', 'sharing', 'batch'],
-    }),
-  ),
-  ...([4, 3, 2] as const).map(
-    (m): Block => ({
-      ...quickBlock,
-      model: 'hlcn',
-      shape: size(8, m, 3, 2),
-      grammars: 4,
-      settings: { model: { kind: 'hlcn', width: 64 }, optimiser: { kind: 'sgd', rate: 1 } },
-      batch: 32,
-      samples: 2 ** 20,
-      measured: 0,
-      figures: ['sharing'],
-    }),
+  ...(['hcnn', 'hlcn'] as const).flatMap((model) =>
+    ([4, 3, 2] as const).map(
+      (m): Block => ({
+        ...quickBlock,
+        model,
+        shape: size(8, m, 4),
+        grammars: 3,
+        settings: small(model),
+        samples: 2 ** 18,
+        measured: model === 'hcnn' ? 2 : 0,
+        figures: model === 'hcnn' ? [...both, 'correlations', 'sharing', 'batch', 'data'] : ['sharing', 'data'],
+      }),
+    ),
   ),
   ...[4, 3, 2].flatMap((m) =>
     [2, 4, 8, 128].map(
       (batch): Block => ({
         ...quickBlock,
         model: 'hcnn',
-        shape: size(8, m, 3, 2),
+        shape: size(8, m, 4),
         grammars: 3,
-        settings: smallHcnn,
+        settings: small('hcnn'),
         batch,
         samples: 2 ** (batch < 8 ? 15 : batch < 32 ? 17 : 19),
         measured: 0,
@@ -115,7 +97,7 @@ const quick: Block[] = [
   ),
 ];
 
-const paperSizes = [size(16, 4, 4), size(16, 2, 4), size(32, 8, 4)] as const;
+const paperSizes = [size(16, 4, 4), size(16, 2, 4), size(16, 3, 4), size(32, 8, 4)] as const;
 const paperBlock = { batch: 128, samples: 2 ** 24, testSize: 32768, perDoubling: 4, stop: 0.15 };
 const hlcn = { model: { kind: 'hlcn', width: 512 }, optimiser: { kind: 'sgd', rate: 1 } };
 const hcnn = { model: { kind: 'hcnn', width: 512 }, optimiser: { kind: 'sgd', rate: 1 } };
@@ -134,10 +116,10 @@ const paper: Block[] = [
       grammars: 8,
       measured: 8,
       settings: hcnn,
-      figures: [...both, 'correlations', 'sharing', 'batch'],
+      figures: [...both, 'correlations', 'sharing', 'batch', 'data'],
     }),
   ),
-  ...[paperSizes.slice(0, 2), paperSizes.slice(2)].flatMap((shapes) => [
+  ...[paperSizes.slice(0, 3), paperSizes.slice(3)].flatMap((shapes) => [
     ...shapes.map(
       (shape): Block => ({
         ...paperBlock,
@@ -146,7 +128,7 @@ const paper: Block[] = [
         grammars: 4,
         measured: 4,
         settings: mla,
-        figures: shape.v === 16 ? [...both, 'batch'] : both,
+        figures: shape.v === 16 && shape.m !== 3 ? [...both, 'batch', 'data'] : [...both, 'data'],
       }),
     ),
     ...shapes.map(
@@ -157,12 +139,12 @@ const paper: Block[] = [
         grammars: 4,
         measured: 4,
         settings: hlcn,
-        figures: ['sharing', 'invariance'],
+        figures: ['sharing', 'invariance', 'data'],
       }),
     ),
   ]),
   // Batch 128 at rate 1 counts steps, not data: smaller batches tell how much. Too small ones are too hot for that rate.
-  ...paperSizes.flatMap((shape) =>
+  ...[...paperSizes.slice(0, 2), paperSizes[3]].flatMap((shape) =>
     [8, 16, 32].map(
       (batch): Block => ({
         ...paperBlock,
@@ -196,8 +178,8 @@ const blocks: Record<Scale, Block[]> = { quick, paper };
 
 /** Figures made when none is named: all but `batch`, whose runs say how much of a P_ell is data, and how much steps. */
 export const defaultFigures: Record<Scale, readonly FigureName[]> = {
-  quick: [...both, 'correlations'],
-  paper: [...both, 'correlations', 'sharing'],
+  quick: [...both, 'correlations', 'sharing', 'data'],
+  paper: [...both, 'correlations', 'sharing', 'data'],
 };
 
 /**
@@ -216,7 +198,9 @@ export function planReproduction(scale: Scale, figures: readonly string[] = []):
 
 function plannedRun(block: Block, index: number): PlannedRun {
   const { model, shape, settings, batch, samples, testSize, perDoubling, stop, measured, figures } = block;
-  const { seed, floor, last } = grammarOf(shape, index);
+  const { seed, plateaus } = grammarOf(shape, index);
+  const floor = plateaus[shape.L];
+  const last = plateaus[shape.L - 1] - floor;
   const experiment = parseExperiment({
     ...settings,
     grammar: { ...shape, seed },
@@ -228,28 +212,4 @@ function plannedRun(block: Block, index: number): PlannedRun {
   const extra = figures.join() === 'batch' ? `, batch ${batch}` : '';
   const name = `${model} v=${shape.v} m=${shape.m} s=${shape.s} L=${shape.L}, grammar ${index + 1}${extra}`;
   return { name, experiment };
-}
-
-/** Smallest last step, in nats, of a grammar that takes part: some small grammars have none (H(L-1) = H(L)). */
-export const SMALLEST_STEP = 0.05;
-
-interface PlannedGrammar {
-  seed: number;
-  floor: number; // H(L), nats
-  last: number; // H(L-1) - H(L), nats
-}
-
-const found = new Map<string, PlannedGrammar[]>();
-
-/** Grammar number `index` of a size: seeds 1, 2, 3, ... without those whose last step is too small to be seen. */
-function grammarOf(shape: GrammarShape, index: number): PlannedGrammar {
-  const key = JSON.stringify(shape);
-  const list = found.get(key) ?? [];
-  found.set(key, list);
-  for (let seed = (list.at(-1)?.seed ?? 0) + 1; list.length <= index; seed++) {
-    const { H } = lossPlateaus(makeRules(shape, seed));
-    const last = H[shape.L - 1] - H[shape.L];
-    if (last >= SMALLEST_STEP) list.push({ seed, floor: H[shape.L], last });
-  }
-  return list[index];
 }

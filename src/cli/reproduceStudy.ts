@@ -1,0 +1,155 @@
+/** The training behind `rhm reproduce`: one open device or crew of threads, several stores, one signal. */
+import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Executor } from '../plan/executor.js';
+import { type OpenExecutor, openExecutor } from '../platform/executor.js';
+import { readRunFolder } from '../platform/runFolders.js';
+import { openSweepFolder } from '../platform/sweepFolder.js';
+import { type SweepWorker, trainChunk } from '../sweep/chunk.js';
+import { calibrate, groupRuns } from '../sweep/cost.js';
+import type { SweepRun } from '../sweep/grid.js';
+import { packLimits } from '../sweep/pack.js';
+import { runSweep, type SweepResult } from '../sweep/schedule.js';
+import { endOf } from '../sweep/store.js';
+import type { ComputeOptions } from './compute.js';
+import type { CommandContext } from './context.js';
+import { abortOnSignals, timeText } from './running.js';
+import { liveView } from './sweep/run.js';
+import { workerStarter } from './sweep/workers.js';
+
+const MOST_WORKERS = 8;
+
+export interface StudyOptions extends ComputeOptions {
+  minutes?: number;
+  pack?: number;
+  json?: boolean;
+}
+
+/** Trains runs into one store, as long as it is allowed to; what other stores hold complete is not trained again. */
+export class Study {
+  readonly result = { trained: 0, present: 0, failed: [] as SweepResult['failed'], interrupted: false };
+  readonly #abort: ReturnType<typeof abortOnSignals>;
+  readonly #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #complete = new Set<string>(); // hashes of runs counted as there or trained
+  #opened: OpenExecutor | undefined;
+
+  constructor(
+    readonly out: string,
+    readonly others: readonly string[],
+    readonly options: StudyOptions,
+    readonly io: CommandContext,
+  ) {
+    this.#abort = abortOnSignals(io);
+    if (options.minutes !== undefined) this.#timer = setTimeout(this.#abort.abort, options.minutes * 60_000);
+  }
+
+  get stores(): string[] {
+    return [join(this.out, 'runs'), ...this.others];
+  }
+
+  /** @returns whether it may go on. A run that fails is set aside and does not stop the others. */
+  async train(runs: readonly SweepRun[], { estimate = false, checkpointMs = 30_000 } = {}): Promise<boolean> {
+    const missing: SweepRun[] = [];
+    for (const run of runs)
+      if (!this.#isComplete(run)) missing.push(run);
+      else if (!this.#complete.has(run.hash)) {
+        this.#complete.add(run.hash);
+        this.result.present++;
+      }
+    const { signal } = this.#abort;
+    if (missing.length && !signal.aborted) {
+      const { io, out, options } = this;
+      this.#opened ??= await openExecutor(io.platform, options, io.log);
+      const site = this.#site(missing.length);
+      io.log(`${missing.length} runs on ${site.description}, into ${out}`);
+      if (estimate) io.log(await estimateText(missing, this.#opened.executor, signal));
+      const view = liveView(io);
+      const { trained, failed } = await runSweep(missing, openSweepFolder(out), {
+        ...site,
+        retryFailed: true,
+        replicas: options.pack,
+        checkpointMs,
+        signal,
+        by: `process ${process.pid} on ${hostname()}`,
+        onEvent(event) {
+          if (event.type !== 'begin' && (event.type !== 'run' || event.state === 'failed')) view(event);
+        },
+      });
+      this.result.trained += trained;
+      this.result.failed.push(...failed);
+      for (const run of missing) if (this.#isComplete(run)) this.#complete.add(run.hash);
+    }
+    if (signal.aborted) this.result.interrupted = true;
+    return !signal.aborted;
+  }
+
+  /** records.jsonl of a run that is complete in one of the stores. */
+  records(run: SweepRun): string | undefined {
+    const path = this.folderOf(run);
+    return path === undefined ? undefined : readRunFolder(path).records;
+  }
+
+  /** The run's folder in the first store that holds it complete, or else in the first that holds it. */
+  folderOf({ hash, experiment }: SweepRun): string | undefined {
+    const paths = this.stores.map((store) => join(store, hash)).filter((p) => existsSync(join(p, 'experiment.json')));
+    const complete = (path: string) => !!endOf(readRunFolder(path).records, experiment.replicas);
+    return paths.find(complete) ?? paths[0];
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#abort.stop();
+    await this.#opened?.release();
+  }
+
+  #isComplete(run: SweepRun): boolean {
+    const path = this.folderOf(run);
+    return path !== undefined && !!endOf(readRunFolder(path).records, run.experiment.replicas);
+  }
+
+  /** This thread where a GPU computes; on the CPU a worker per core, each with one thread: runs share nothing, threads wait. */
+  #site(runs: number) {
+    const { io, options } = this;
+    const { executor } = this.#opened!;
+    const workers = options.threads === undefined ? Math.min(runs, io.platform.cores, MOST_WORKERS) : 1;
+    if (executor.kind === 'wasm' && workers > 1) {
+      const choice = { isolate: 'thread', executor: 'wasm', workers, threads: 1 } as const;
+      return {
+        workers,
+        startWorker: workerStarter(io, { ...choice, stallSeconds: 300, checkpointSeconds: 30 }, () => {}),
+        description: `${workers} workers, each with WebAssembly SIMD, 1 thread`,
+      };
+    }
+    const { openFolder, runtime } = io.platform;
+    let mine = this.#opened;
+    const startWorker = async (): Promise<SweepWorker> => {
+      // The device outlives the worker, with its compiled pipelines; one that was lost is replaced.
+      mine ??= this.#opened = await openExecutor(io.platform, options, io.log);
+      const current = mine;
+      const site = { openFolder, executor: async () => current.executor, runtime };
+      return {
+        limits: packLimits(current.executor),
+        train: async (...work: Parameters<SweepWorker['train']>) => {
+          try {
+            return await trainChunk(work[0], site, work[1]);
+          } catch (error) {
+            mine = this.#opened = undefined;
+            await current.release().catch(() => {});
+            throw error;
+          }
+        },
+        close: async () => {},
+      };
+    };
+    return { workers: 1, startWorker, description: executor.description };
+  }
+}
+
+async function estimateText(runs: readonly SweepRun[], executor: Executor, signal: AbortSignal): Promise<string> {
+  const groups = groupRuns(runs);
+  await calibrate(groups, executor, { groups: groups.length, signal });
+  const parts = groups.map(({ runs, about, seconds }) => `  ${runs.length} x ${about}: ${timeText(seconds ?? NaN)}`);
+  const total = groups.reduce((sum, { seconds }) => sum + (seconds ?? NaN), 0);
+  return [`estimated for all, if no run stops early: ${timeText(total)}`, ...parts].join('\n');
+}

@@ -1,0 +1,169 @@
+/** The curves in data of `rhm reproduce data` and `control`: best loss against P distinct sentences, searched for each step. */
+import type { GrammarShape } from '../core/rules.js';
+import { stepExcess } from '../theory/steps.js';
+import { grammarOf, type Scale, size } from './plannedGrammars.js';
+import type { Search } from './search.js';
+
+export type DataFigure = 'data' | 'control';
+
+/** One network on the grammars of one size. */
+interface DataBlock {
+  model: 'hcnn' | 'hlcn' | 'mla';
+  shape: GrammarShape;
+  grammars: number;
+  settings: Record<string, unknown>; // model, optimiser
+  batch: number;
+  steps: readonly number[]; // ell of the wanted P_ell
+  most: number; // optimiser steps of a run; it stops before where its validation loss has stopped improving
+  figure: DataFigure;
+}
+
+const convolutional = (kind: 'hcnn' | 'hlcn', width: number, rate = 1) => ({
+  model: { kind, width },
+  optimiser: { kind: 'sgd', rate },
+});
+const attention = (channels: number, heads: number, rate: number) => ({
+  model: { kind: 'mla', channels, heads },
+  optimiser: { kind: 'adamw', rate },
+});
+
+/** Two minutes of two cores. The transformer's step costs 25 times the CNN's: its P_2 at m = 2 only. */
+const quick: readonly DataBlock[] = [
+  ...([4, 3, 2] as const).flatMap((m) =>
+    (['hcnn', 'hlcn'] as const).map(
+      (model): DataBlock => ({
+        model,
+        shape: size(8, m, 4),
+        grammars: 3,
+        settings: convolutional(model, 32),
+        batch: 32,
+        steps: [1, 2, 3],
+        most: 2 ** 17,
+        figure: 'data',
+      }),
+    ),
+  ),
+  {
+    model: 'mla',
+    shape: size(8, 2, 4),
+    grammars: 2,
+    settings: attention(32, 4, 5e-3),
+    batch: 32,
+    steps: [1, 2],
+    most: 2 ** 13,
+    figure: 'data',
+  },
+];
+
+const sizes16 = [size(16, 2, 4), size(16, 3, 4), size(16, 4, 4)] as const;
+const size32 = size(32, 8, 4);
+
+const controlled = {
+  model: 'hcnn',
+  grammars: 4,
+  steps: [2, 3],
+  most: 2 ** 19,
+  figure: 'control',
+} satisfies Partial<DataBlock>;
+
+const paper: readonly DataBlock[] = [
+  ...(['hcnn', 'hlcn'] as const).flatMap((model): DataBlock[] => [
+    ...sizes16.map(
+      (shape): DataBlock => ({
+        model,
+        shape,
+        grammars: 4,
+        settings: convolutional(model, 128),
+        batch: 32,
+        steps: [1, 2, 3, 4],
+        most: 2 ** 20,
+        figure: 'data',
+      }),
+    ),
+    {
+      model,
+      shape: size32,
+      grammars: 4,
+      settings: convolutional(model, 128),
+      batch: 128,
+      steps: [1, 2, 3],
+      most: 2 ** 19,
+      figure: 'data',
+    },
+  ]),
+  ...[...sizes16, size32].map(
+    (shape): DataBlock => ({
+      model: 'mla',
+      shape,
+      grammars: 4,
+      settings: attention(128, 8, 1e-3),
+      batch: 128,
+      steps: shape.m < 4 ? [1, 2, 3] : [1, 2],
+      most: 2 ** 17,
+      figure: 'data',
+    }),
+  ),
+  // What moves P_ell and is not data: the rate, the batch, the width.
+  ...[sizes16[0], sizes16[2]].flatMap((shape): DataBlock[] => [
+    ...[0.5, 2].map((rate) => ({ ...controlled, shape, settings: convolutional('hcnn', 128, rate), batch: 32 })),
+    ...[16, 64].map((batch) => ({ ...controlled, shape, settings: convolutional('hcnn', 128), batch })),
+    ...[64, 256].map((width) => ({ ...controlled, shape, settings: convolutional('hcnn', width), batch: 32 })),
+  ]),
+];
+
+const blocks: Record<Scale, readonly DataBlock[]> = { quick, paper };
+
+const LEAST_STEPS = 2 ** 14; // also for the smallest P: what a network needs to leave its initial state, and more
+const EPOCHS = 128;
+const PATIENCE = 2.5;
+/** P beyond this part of the language counts sentences that leave no sampling noise. */
+export const LARGEST_PART = 1 / 10;
+
+/** The curves that figures need. @throws nothing for other figures: they have none */
+export function planSearches(scale: Scale, figures: readonly string[]): Search[] {
+  return blocks[scale]
+    .filter((block) => figures.includes(block.figure))
+    .flatMap((block) => Array.from({ length: block.grammars }, (_, index) => searchOf(block, index, scale)));
+}
+
+function searchOf(block: DataBlock, index: number, scale: Scale): Search {
+  const { model, shape, settings, batch, steps, most, figure } = block;
+  const { seed, plateaus, sentences } = grammarOf(shape, index);
+  const deepest = Math.max(...steps);
+  const floor = plateaus[shape.L];
+  const last = deepest === shape.L;
+  // Below this nothing more is asked of a run.
+  const stopLoss = floor + (last ? 0.2 * stepExcess(plateaus, deepest) : plateaus[deepest] - floor);
+  const evaluation =
+    scale === 'quick'
+      ? { size: 8192, validation: 2048, perDoubling: 3 }
+      : { size: 32768, validation: 8192, perDoubling: 4 };
+  const changed = figure === 'control' ? `, ${settingsText(settings, batch)}` : '';
+  return {
+    name: `${model} in data, v=${shape.v} m=${shape.m} s=${shape.s} L=${shape.L}, grammar ${index + 1}${changed}`,
+    steps,
+    from: batch,
+    to: Math.min(sentences * LARGEST_PART, 2 ** 22),
+    within: scale === 'quick' ? 1.35 : 1.25,
+    most: 28,
+    at: (P) => ({
+      ...settings,
+      grammar: { ...shape, seed },
+      budget: {
+        batch,
+        sentences: P,
+        patience: PATIENCE,
+        steps: Math.min(most, Math.max(LEAST_STEPS, Math.ceil((EPOCHS * P) / batch))),
+        stopLoss,
+      },
+      evaluation,
+      seed,
+    }),
+  };
+}
+
+function settingsText({ model, optimiser }: Record<string, unknown>, batch: number): string {
+  const { width } = model as { width: number };
+  const { rate } = optimiser as { rate: number };
+  return `rate ${rate}, batch ${batch}, width ${width}`;
+}

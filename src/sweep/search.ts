@@ -1,0 +1,131 @@
+/**
+ * Narrowing in log P: trains one curve of runs on P distinct sentences at few P, chosen from what the runs before have shown,
+ * until it is known where the best loss crosses the middles of the named steps.
+ */
+import { contentHash } from '../core/canonical.js';
+import { type Experiment, parseExperiment } from '../core/experiment.js';
+import { parseRecords } from '../core/records.js';
+import { type Crossing, type CrossingPoint, crossingOf, nextProbes } from '../theory/crossing.js';
+import { lossPlateaus } from '../theory/losses.js';
+import { logExcess, stepExcess } from '../theory/steps.js';
+import { dataPointOf } from '../training/dataPoint.js';
+import { rulesOf } from '../training/members.js';
+import type { SweepRun } from './grid.js';
+
+/** One curve: a model on one grammar. */
+export interface Search {
+  readonly name: string; // for people
+  /** The run at P. Equal P, equal experiment. */
+  readonly at: (sentences: number) => unknown;
+  readonly steps: readonly number[]; // ell of the wanted P_ell
+  readonly from: number; // P
+  readonly to: number;
+  readonly within: number; // wanted ratio of the ends of an interval of P_ell
+  readonly most: number; // runs, at most
+}
+
+/** What a search has found so far. */
+export interface Found {
+  readonly search: Search;
+  readonly points: readonly (CrossingPoint & { sentences: number })[];
+  readonly crossings: ReadonlyMap<number, Crossing>; // by ell; x = ln P
+}
+
+export interface SearchHooks {
+  /** Trains the runs that are missing. @returns false: interrupted, the search ends with what it has. */
+  train: (runs: readonly SweepRun[], round: number) => Promise<boolean>;
+  /** records.jsonl of a run, wherever it is. */
+  records: (run: SweepRun) => string | undefined | Promise<string | undefined>;
+  onRound?: (found: readonly Found[], round: number, asked: number) => void;
+}
+
+const STRIDE = Math.log(8); // between the P of the first look
+const TOGETHER = 2; // P of one crossing in one round
+const MOST_ROUNDS = 24;
+
+/**
+ * Runs all searches side by side, a round at a time. Which P comes next depends on the results of the rounds before alone, not
+ * on what computes them: an interrupted search goes through the same rounds again and trains only what is missing.
+ */
+export async function runSearches(searches: readonly Search[], hooks: SearchHooks): Promise<Found[]> {
+  const curves = searches.map((search) => new SearchedCurve(search));
+  for (let round = 1; round <= MOST_ROUNDS; round++) {
+    const asked: { curve: SearchedCurve; run: SweepRun; sentences: number }[] = [];
+    for (const curve of curves)
+      for (const sentences of curve.next()) asked.push({ curve, sentences, run: await curve.run(sentences) });
+    if (!asked.length) break;
+    asked.sort((a, b) => a.sentences - b.sentences); // runs of one pack have about one length
+    const going = await hooks.train(
+      asked.map(({ run }) => run),
+      round,
+    );
+    for (const { curve, run, sentences } of asked) curve.take(sentences, run, await hooks.records(run));
+    hooks.onRound?.(
+      curves.map((curve) => curve.found),
+      round,
+      asked.length,
+    );
+    if (!going) break;
+  }
+  return curves.map((curve) => curve.found);
+}
+
+/** The runs of the first round of each search: what can be said before anything is trained. */
+export async function firstRuns(searches: readonly Search[]): Promise<SweepRun[]> {
+  const runs: SweepRun[] = [];
+  for (const search of searches) {
+    const curve = new SearchedCurve(search);
+    for (const sentences of curve.next()) runs.push(await curve.run(sentences));
+  }
+  return runs;
+}
+
+class SearchedCurve {
+  readonly #points: (CrossingPoint & { sentences: number })[] = [];
+  readonly #asked = new Set<number>();
+  readonly #plateaus: readonly number[];
+  readonly #levels: ReadonlyMap<number, number>; // by ell, ln excess
+
+  constructor(readonly search: Search) {
+    this.#plateaus = lossPlateaus(rulesOf(parseExperiment(search.at(search.from)))).H;
+    this.#levels = new Map(search.steps.map((ell) => [ell, Math.log(stepExcess(this.#plateaus, ell))]));
+  }
+
+  /** P to train at next; empty: done. */
+  next(): number[] {
+    const { from, to, within, most } = this.search;
+    const options = {
+      from: Math.log(from),
+      to: Math.log(to),
+      within: Math.log(within),
+      stride: STRIDE,
+      together: TOGETHER,
+      most,
+    };
+    const probes = nextProbes(this.#points, [...this.#levels.values()], options);
+    return [...new Set(probes.map((x) => Math.min(to, Math.max(from, Math.round(Math.exp(x))))))].filter(
+      (P) => !this.#asked.has(P),
+    );
+  }
+
+  async run(sentences: number): Promise<SweepRun> {
+    const experiment: Experiment = parseExperiment(this.search.at(sentences));
+    return { name: `${this.search.name}, P=${sentences}`, experiment, hash: await contentHash(experiment) };
+  }
+
+  /** A run that failed says nothing, and is not asked for again. */
+  take(sentences: number, run: SweepRun, records: string | undefined): void {
+    this.#asked.add(sentences);
+    const point = records && dataPointOf(run.experiment, parseRecords(records).records, 0);
+    if (!point || point.excess === undefined) return;
+    const { stopLoss } = run.experiment.budget;
+    const stop = stopLoss === undefined ? undefined : stopLoss - this.#plateaus[this.#plateaus.length - 1];
+    const y = logExcess(point.excess, this.#plateaus, stop);
+    this.#points.push({ x: Math.log(sentences), y, limited: point.limited, sentences });
+  }
+
+  get found(): Found {
+    const crossings = new Map([...this.#levels].map(([ell, level]) => [ell, crossingOf(this.#points, level)]));
+    return { search: this.search, points: [...this.#points].sort((a, b) => a.x - b.x), crossings };
+  }
+}

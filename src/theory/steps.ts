@@ -1,0 +1,19 @@
+/**
+ * The excess over the floor in the middle of step ell, H(ell-1) -> H(ell): the geometric mean of the excess at both plateaus; at
+ * the last step, where the latter is 0, half the gap. plateaus: H(0) .. H(reach), ell from 1 to reach.
+ */
+export function stepExcess(plateaus: readonly number[], ell: number): number {
+  const floor = plateaus[plateaus.length - 1];
+  const above = plateaus[ell - 1] - floor;
+  return ell === plateaus.length - 1 ? above / 2 : Math.sqrt(above * (plateaus[ell] - floor));
+}
+
+const CURVE_FLOOR = 1 / 30; // of the excess in the middle of the last step: below it ln excess is noise
+
+/**
+ * ln of the excess loss of a run, bounded from below where nothing more is asked of a curve: `stop`, the excess at which the run
+ * was stopped if it got there (what it would have reached is not known), or far below the middle of the last step.
+ */
+export function logExcess(excess: number, plateaus: readonly number[], stop = 0): number {
+  return Math.log(Math.max(excess, stop, CURVE_FLOOR * stepExcess(plateaus, plateaus.length - 1)));
+}

@@ -1,0 +1,38 @@
+import type { Experiment } from '../core/experiment.js';
+import type { RunRecord } from '../core/records.js';
+import { isLimitedBySteps } from './members.js';
+
+/** One replica of a run on P distinct sentences: the best that it learnt from them. */
+export interface DataPoint {
+  sentences: number; // P
+  loss: number; // nats: on the test set at the best validation loss; without a validation set the best test loss
+  excess: number | undefined; // loss over that of the exact predictor on the same test sentences, nats
+  accuracy: number;
+  bestStep: number;
+  /** Its best loss came in the last part of the allowed steps: with more steps it may be lower. */
+  limited: boolean;
+}
+
+/** undefined: an online run, or one that has not ended. */
+export function dataPointOf(
+  experiment: Experiment,
+  records: readonly RunRecord[],
+  replica: number,
+): DataPoint | undefined {
+  const { sentences, stopLoss = -Infinity } = experiment.budget;
+  if (sentences === undefined) return undefined;
+  const own = records.filter((r) => 'replica' in r && r.replica === replica);
+  if (!own.some((r) => r.type === 'end')) return undefined;
+  const test = own.findLast((r) => r.type === 'test');
+  if (test?.type === 'test') {
+    const { loss, accuracy, exact, step, validation } = test;
+    const excess = exact === undefined ? undefined : loss - exact;
+    const limited = validation > stopLoss && isLimitedBySteps(experiment, step);
+    return { sentences, loss, accuracy, excess, bestStep: step, limited };
+  }
+  const evals = own.flatMap((r) => (r.type === 'eval' && Number.isFinite(r.loss) ? [r] : []));
+  if (!evals.length || experiment.evaluation.validation !== undefined) return undefined;
+  const best = evals.reduce((a, b) => (b.loss < a.loss ? b : a));
+  const limited = best.loss > stopLoss && isLimitedBySteps(experiment, best.step);
+  return { sentences, loss: best.loss, accuracy: best.accuracy, excess: undefined, bestStep: best.step, limited };
+}
