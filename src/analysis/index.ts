@@ -1,5 +1,6 @@
 /** From run folders to tables, fits and figures. No GPU, nothing of Node. */
 export { type AnalyzeOptions, analyze } from './analyze.js';
+export { type ClusterCurve, type ClusterForm, type ClusterOptions, clusterCurves } from './cluster.js';
 export {
   CORRELATION_SAMPLES,
   type CorrelationRow,

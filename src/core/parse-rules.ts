@@ -2,7 +2,7 @@ import { show } from './check.js';
 import { InputError } from './errors.js';
 import { checkShape, type GrammarOptions, parents, type Rules, resolveWeights } from './rules.js';
 
-const FIELDS = ['v', 'n', 'm', 's', 'L', 'rules', 'rootPrior', 'ruleProbabilities', 'name', 'seed'];
+const FIELDS = ['v', 'n', 'm', 's', 'L', 'rules', 'rootPrior', 'ruleProbabilities', 'name', 'seed', 'sentences'];
 
 /**
  * A grammar from parsed JSON. Checks sizes, every symbol's range and that no tuple of a level repeats; the message names

@@ -25,3 +25,9 @@ export function collisionProbability(rules: Rules, sentences: number): number {
   const pairs = Math.log(sentences) + Math.log(Math.max(0, sentences - 1)) - Math.LN2;
   return -Math.expm1(-Math.exp(pairs + logCoincidence(rules)));
 }
+
+const MOST_DIGITS = 1e5;
+
+/** Number of distinct sentences as a decimal string; null where it has more than 10^5 digits. */
+export const languageSize = (shape: GrammarShape): string | null =>
+  logDerivations(shape) / Math.LN10 < MOST_DIGITS ? countDerivations(shape).toString() : null;

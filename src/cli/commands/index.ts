@@ -2,6 +2,7 @@
 import type { AddCommand } from '../context.js';
 import { addAnalyze } from './analyze.js';
 import { addBench } from './bench.js';
+import { addCluster } from './cluster.js';
 import { addCorrelations } from './correlations.js';
 import { addDoctor } from './doctor.js';
 import { addExport } from './export.js';
@@ -22,6 +23,7 @@ export const commands: readonly AddCommand[] = [
   addSample,
   addTheory,
   addCorrelations,
+  addCluster,
   addTrain,
   addSweep,
   addExport,

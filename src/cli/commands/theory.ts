@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { checkInteger, checkSeed } from '../../core/check.js';
 import type { GrammarShape, Rules } from '../../core/rules.js';
-import { logDerivations } from '../../grammar/derivations.js';
+import { languageSize, logDerivations } from '../../grammar/derivations.js';
 import {
   classificationComplexity,
   contraction,
@@ -98,6 +98,7 @@ function summarise(shape: GrammarShape, found: readonly InstanceTheory[]) {
   );
   return {
     grammar: { v, n, m, s, L },
+    sentences: languageSize(shape), // distinct ones, in full
     instances: found.length,
     f: m / v ** (s - 1),
     lambda: contraction(shape),
@@ -177,7 +178,7 @@ function theoryText(t: Theory): string {
       ...[c.meanSquare, c.refined, c.simple].map((x) => x.toExponential(4)),
     ]);
   return [
-    `v=${v} n=${n} m=${m} s=${s} L=${L}  f=${number(t.f)}  10^${t.log10Derivations.toFixed(2)} derivations, ${t.instances} grammar(s)`,
+    `v=${v} n=${n} m=${m} s=${s} L=${L}  f=${number(t.f)}  ${t.sentences && t.sentences.length <= 15 ? t.sentences : `10^${t.log10Derivations.toFixed(2)}`} sentences, ${t.instances} grammar(s)`,
     '',
     'Entropy of the last token in nats, seeing the s^ell - 1 tokens before it; samples P_ell up to a prefactor',
     table(losses),
