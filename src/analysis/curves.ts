@@ -2,7 +2,9 @@ import { canonicalJson } from '../core/canonical.js';
 import type { Experiment } from '../core/experiment.js';
 import type { MeasureRecord } from '../core/records.js';
 import type { GrammarShape, Rules } from '../core/rules.js';
+import { countDerivations } from '../grammar/derivations.js';
 import { type Family, lossPlateaus } from '../theory/index.js';
+import { dataPointOf } from '../training/dataPoint.js';
 import type { Run, RunStatus } from './runs.js';
 
 export type ModelKind = Experiment['model']['kind'];
@@ -16,7 +18,7 @@ export const families: Record<ModelKind, Family | undefined> = {
   clm: 'transformer',
 };
 
-/** Test loss of one trained network against P, the training sentences it has seen (online) or owns (finite sets). */
+/** Test loss of one trained network against P, the training sentences it has seen (one pass) or owns (in data). */
 export interface Curve {
   series: string; // runs with one label differ in grammar, seed and length only
   anyBatch: string; // the label without the batch size: of series that differ in nothing else
@@ -27,11 +29,12 @@ export interface Curve {
   grammar: string; // equal for equal rules
   rules: Rules;
   replica: string; // folder and replica
-  online: boolean;
+  online: boolean; // one pass over fresh sentences; false: best loss against P distinct sentences
   points: CurvePoint[]; // by P
   /** H(0) .. H(reach) in nats; undefined where the staircase of the last token does not apply. */
   plateaus: number[] | undefined;
   noise: number; // nats, about one standard error of the test loss
+  sentences: number; // of the whole language
   measures: MeasureRecord[];
   status: RunStatus;
 }
@@ -40,7 +43,15 @@ export interface CurvePoint {
   samples: number; // P
   loss: number; // nats
   accuracy: number;
+  /** Curves in data: loss over that of the exact predictor on the same test sentences, nats; loss - H(L) where that is not known. */
+  excess?: number;
+  /** Its best loss came in the last part of the steps that were allowed: with more of them it may be lower. */
+  limited?: boolean;
+  /** The excess at which the run was told to stop; what lies below it is not known. */
+  stop?: number;
 }
+
+const PAIRED_NOISE = 0.3; // of the noise of a test loss, what is left when the exact predictor's loss is taken off
 
 /** Every replica's curve. Runs on finite training sets of several sizes make one curve: the best test loss of each size. */
 export function curvesOf(runs: readonly Run[]): Curve[] {
@@ -68,18 +79,32 @@ export function curvesOf(runs: readonly Run[]): Curve[] {
         points,
         plateaus: plateausOf(run),
         noise: 0.5 / Math.sqrt(experiment.evaluation.size),
+        sentences: Number(countDerivations(run.rules)),
         measures: replica.measures,
         status: replica.status,
       };
-      if (online) curves.push(curve);
-      else {
-        const best = points.reduce((a, b) => (b.loss < a.loss ? b : a));
-        const point = { ...best, samples: experiment.budget.sentences! };
-        const key = [curve.series, curve.grammar, replica.replica].join();
-        const known = finite.get(key);
-        if (known) known.points.push(point);
-        else finite.set(key, { ...curve, points: [point] });
+      if (online) {
+        curves.push(curve);
+        continue;
       }
+      const point = dataPointOf(experiment, [...replica.evals, ...replica.tests, ...replica.ends], replica.replica);
+      if (!point) continue;
+      const floor = curve.plateaus?.at(-1);
+      const {
+        sentences: samples,
+        loss,
+        accuracy,
+        excess = floor === undefined ? undefined : loss - floor,
+        limited,
+      } = point;
+      const { stopLoss } = experiment.budget;
+      const stop = stopLoss === undefined || floor === undefined ? undefined : stopLoss - floor;
+      const exact = point.excess !== undefined;
+      const noise = exact ? curve.noise * PAIRED_NOISE : curve.noise;
+      const key = [curve.series, curve.grammar, replica.replica].join();
+      const known = finite.get(key) ?? { ...curve, noise, points: [] };
+      finite.set(key, known);
+      known.points.push({ samples, loss, accuracy, excess, limited, stop });
     }
   }
   for (const curve of finite.values()) curve.points.sort((a, b) => a.samples - b.samples);
@@ -105,12 +130,8 @@ function seriesLabels(runs: readonly Run[]): Map<Run, SeriesLabel> {
   const byKind = new Map<string, Run[]>();
   for (const run of runs) {
     const { task, budget, model } = run.experiment;
-    const name = [
-      model.kind,
-      task.kind === 'last' ? '' : task.kind,
-      budget.sentences === undefined ? '' : 'finite set',
-    ];
-    const key = name.filter(Boolean).join(', ');
+    const name = [model.kind, task.kind === 'last' ? '' : task.kind];
+    const key = `${name.filter(Boolean).join(', ')}${budget.sentences === undefined ? '' : ' in data'}`;
     byKind.set(key, [...(byKind.get(key) ?? []), run]);
   }
   for (const [name, group] of byKind) {

@@ -3,10 +3,12 @@ import { type Experiment, parseExperiment } from '../core/experiment.js';
 import { parseRules } from '../core/parse-rules.js';
 import {
   type EndReason,
+  type EndRecord,
   type EvalRecord,
   type MeasureRecord,
   parseRecords,
   type StartRecord,
+  type TestRecord,
 } from '../core/records.js';
 import type { Rules } from '../core/rules.js';
 import { rulesOf } from '../training/members.js';
@@ -38,6 +40,8 @@ export interface ReplicaHistory {
   status: RunStatus;
   evals: EvalRecord[]; // by samples, one per step
   measures: MeasureRecord[]; // by samples
+  tests: TestRecord[];
+  ends: EndRecord[];
 }
 
 /** Reads one run. What is odd about its records is listed in `problems`. @throws InputError for a bad experiment or grammar. */
@@ -53,6 +57,7 @@ export function readRun(files: RunFiles): Run {
   if (parsed.halfWritten) problems.push('records.jsonl: the last line is half written and was left out');
 
   const histories = new Map<number, { evals: Map<number, EvalRecord>; measures: Map<string, MeasureRecord> }>();
+  const tests = new Map<number, TestRecord>();
   const history = (replica: number) => {
     if (!histories.has(replica)) histories.set(replica, { evals: new Map(), measures: new Map() });
     return histories.get(replica)!;
@@ -69,7 +74,8 @@ export function readRun(files: RunFiles): Run {
     } else if (record.type === 'end') {
       if (record.replica === undefined) end = record.reason;
       else ends.set(record.replica, record.reason);
-    } else if (record.type === 'eval') history(record.replica).evals.set(record.step, record);
+    } else if (record.type === 'test') tests.set(record.replica, record);
+    else if (record.type === 'eval') history(record.replica).evals.set(record.step, record);
     else if (record.type === 'measure')
       history(record.replica).measures.set([record.name, record.layer, record.level, record.step].join(), record);
   }
@@ -83,6 +89,8 @@ export function readRun(files: RunFiles): Run {
         status: !sorted.length ? 'empty' : broken ? 'diverged' : (ends.get(replica) ?? end ?? 'unfinished'),
         evals: sorted,
         measures: [...measures.values()].sort((a, b) => a.samples - b.samples),
+        tests: tests.has(replica) ? [tests.get(replica)!] : [],
+        ends: ends.has(replica) ? [{ type: 'end', replica, reason: ends.get(replica)! }] : [],
       };
     });
   const missing = experiment.replicas - replicas.filter((r) => r.evals.length).length;

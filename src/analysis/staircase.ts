@@ -1,3 +1,5 @@
+import { crossingOf } from '../theory/crossing.js';
+import { logExcess, stepExcess } from '../theory/steps.js';
 import { type Curve, type CurvePoint, shapeName } from './curves.js';
 import { type Bound, type Estimate, exponential, joinBounds, linearStatistic, mean, type Unit } from './statistics.js';
 
@@ -28,9 +30,7 @@ export interface UnitOfGrammar extends Unit {
  * step, where the latter is 0, half the gap. plateaus: H(0) .. H(reach), ell from 1 to reach.
  */
 export function stepThreshold(plateaus: readonly number[], ell: number): number {
-  const floor = plateaus[plateaus.length - 1];
-  const above = plateaus[ell - 1] - floor;
-  return floor + (ell === plateaus.length - 1 ? above / 2 : Math.sqrt(above * (plateaus[ell] - floor)));
+  return plateaus[plateaus.length - 1] + stepExcess(plateaus, ell);
 }
 
 /**
@@ -60,6 +60,19 @@ export function isVisible({ plateaus, noise }: Curve, ell: number): boolean {
   return Math.min(plateaus[ell - 1] - middle, middle - plateaus[ell]) >= VISIBLE * noise;
 }
 
+/** ln P where the best loss crosses an excess: points limited by steps are bounds, never values. */
+function dataCrossing(
+  points: readonly CurvePoint[],
+  plateaus: readonly number[],
+  excess: number,
+): Omit<Position, 'ell'> | undefined {
+  const { bound, value } = crossingOf(
+    points.map((p) => ({ x: Math.log(p.samples), y: logExcess(p.excess!, plateaus, p.stop), limited: p.limited })),
+    Math.log(excess),
+  );
+  return bound === 'unknown' ? undefined : { logSamples: value, bound };
+}
+
 /** P_1 .. of one curve; steps hidden in the noise of the test loss are left out. */
 export function positionsOf(curve: Curve): Position[] {
   const { plateaus } = curve;
@@ -67,7 +80,9 @@ export function positionsOf(curve: Curve): Position[] {
   const positions: Position[] = [];
   for (let ell = 1; ell < plateaus.length; ell++) {
     if (!isVisible(curve, ell)) continue;
-    const found = crossing(curve.points, stepThreshold(plateaus, ell));
+    const found = curve.online
+      ? crossing(curve.points, stepThreshold(plateaus, ell))
+      : dataCrossing(curve.points, plateaus, stepExcess(plateaus, ell));
     if (found) positions.push({ ell, ...found });
   }
   return positions;

@@ -13,7 +13,7 @@ export interface DataPoint {
   limited: boolean;
 }
 
-/** undefined: an online run, or one that has not ended. */
+/** undefined: an online run, or one that says nothing yet. */
 export function dataPointOf(
   experiment: Experiment,
   records: readonly RunRecord[],
@@ -22,7 +22,6 @@ export function dataPointOf(
   const { sentences, stopLoss = -Infinity } = experiment.budget;
   if (sentences === undefined) return undefined;
   const own = records.filter((r) => 'replica' in r && r.replica === replica);
-  if (!own.some((r) => r.type === 'end')) return undefined;
   const test = own.findLast((r) => r.type === 'test');
   if (test?.type === 'test') {
     const { loss, accuracy, exact, step, validation } = test;
@@ -30,9 +29,11 @@ export function dataPointOf(
     const limited = validation > stopLoss && isLimitedBySteps(experiment, step);
     return { sentences, loss, accuracy, excess, bestStep: step, limited };
   }
+  if (experiment.evaluation.validation !== undefined) return undefined;
   const evals = own.flatMap((r) => (r.type === 'eval' && Number.isFinite(r.loss) ? [r] : []));
-  if (!evals.length || experiment.evaluation.validation !== undefined) return undefined;
-  const best = evals.reduce((a, b) => (b.loss < a.loss ? b : a));
-  const limited = best.loss > stopLoss && isLimitedBySteps(experiment, best.step);
-  return { sentences, loss: best.loss, accuracy: best.accuracy, excess: undefined, bestStep: best.step, limited };
+  if (!evals.length) return undefined;
+  const { loss, accuracy, step } = evals.reduce((a, b) => (b.loss < a.loss ? b : a));
+  const ended = own.some((r) => r.type === 'end');
+  const limited = loss > stopLoss && (!ended || isLimitedBySteps(experiment, step));
+  return { sentences, loss, accuracy, excess: undefined, bestStep: step, limited };
 }

@@ -142,7 +142,7 @@ test('finite training sets of several sizes make one curve of the best losses', 
   });
   const { curves } = await analyze(sets, quiet);
   assert.is(curves.length, 1);
-  assert.is(curves[0].series, 'hcnn, finite set');
+  assert.is(curves[0].series, 'hcnn in data');
   assert.equal(
     curves[0].points.map((p) => [p.samples, Number(p.loss.toFixed(6))]),
     [

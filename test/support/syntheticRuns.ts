@@ -92,6 +92,7 @@ export function syntheticCurve(options: SyntheticOptions): Curve {
     })),
     plateaus,
     noise: 0.002,
+    sentences: Number.POSITIVE_INFINITY,
     measures: [],
     status: 'done',
   };
