@@ -6,6 +6,8 @@ import type { Search } from './search.js';
 
 export type DataFigure = 'data' | 'control';
 
+const EPOCHS = 128; // at most; the best validation loss comes after 10 to 60
+
 /** One network on the grammars of one size. */
 interface DataBlock {
   model: 'hcnn' | 'hlcn' | 'mla';
@@ -15,6 +17,7 @@ interface DataBlock {
   batch: number;
   steps: readonly number[]; // ell of the wanted P_ell
   most: number; // optimiser steps of a run; it stops before where its validation loss has stopped improving
+  epochs?: number; // likewise
   figure: DataFigure;
 }
 
@@ -87,7 +90,8 @@ const paper: readonly DataBlock[] = [
       settings: convolutional(model, 128),
       batch: 128,
       steps: [1, 2, 3],
-      most: 2 ** 19,
+      most: 2 ** 20,
+      epochs: 512,
       figure: 'data',
     },
   ]),
@@ -98,8 +102,9 @@ const paper: readonly DataBlock[] = [
       grammars: 4,
       settings: attention(128, 8, 1e-3),
       batch: 128,
-      steps: shape.m < 4 ? [1, 2, 3] : [1, 2],
-      most: 2 ** 17,
+      steps: shape.v === 16 ? [1, 2, 3] : [1, 2],
+      most: shape.v === 16 ? 2 ** 17 : 2 ** 18,
+      epochs: shape.v === 16 ? EPOCHS : 512,
       figure: 'data',
     }),
   ),
@@ -114,7 +119,6 @@ const paper: readonly DataBlock[] = [
 const blocks: Record<Scale, readonly DataBlock[]> = { quick, paper };
 
 const LEAST_STEPS = 2 ** 14; // also for the smallest P: what a network needs to leave its initial state, and more
-const EPOCHS = 128;
 const PATIENCE = 2.5;
 /** P beyond this part of the language counts sentences that leave no sampling noise. */
 export const LARGEST_PART = 1 / 10;
@@ -127,7 +131,7 @@ export function planSearches(scale: Scale, figures: readonly string[]): Search[]
 }
 
 function searchOf(block: DataBlock, index: number, scale: Scale): Search {
-  const { model, shape, settings, batch, steps, most, figure } = block;
+  const { model, shape, settings, batch, steps, most, epochs = EPOCHS, figure } = block;
   const { seed, plateaus, sentences } = grammarOf(shape, index);
   const deepest = Math.max(...steps);
   const floor = plateaus[shape.L];
@@ -153,7 +157,7 @@ function searchOf(block: DataBlock, index: number, scale: Scale): Search {
         batch,
         sentences: P,
         patience: PATIENCE,
-        steps: Math.min(most, Math.max(LEAST_STEPS, Math.ceil((EPOCHS * P) / batch))),
+        steps: Math.min(most, Math.max(LEAST_STEPS, Math.ceil((epochs * P) / batch))),
         stopLoss,
       },
       evaluation,

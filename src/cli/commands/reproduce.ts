@@ -130,7 +130,7 @@ async function searchAll(
       await runSearches(part, {
         train: async (asked) => {
           runs.push(...asked);
-          return training && (await study.train(asked));
+          return training ? await study.train(asked) : true; // others go as far as the stores hold their runs
         },
         records: (run) => study.records(run),
         onRound: (found, round) => training && io.log(roundText(found, round)),
