@@ -5,17 +5,22 @@ import { batchExponents, batchTable } from './batch.js';
 import { collapseTable } from './collapse.js';
 import { correlationTable, type SampleSentences, sampleSentences } from './correlations.js';
 import { type Curve, curvesOf, families, hasLaw, type ModelKind, shapeName, shapeOf } from './curves.js';
+import { type ClusterGrammar, dataPowers, dataTable, learnerTable } from './data.js';
 import { positionExponents, ratioExponents, ratioTable, scalingTable } from './exponents.js';
-import { findingsOf, summaryOf } from './findings.js';
+import { findingsOf } from './findings.js';
 import { invarianceCurves, invarianceExponents, invarianceTable } from './invariance.js';
+import { levelTable } from './levels.js';
 import { meanCurves } from './means.js';
 import type { Analysis, Results, RunRow } from './results.js';
 import { type Run, type RunFiles, type RunStatus, readRun } from './runs.js';
 import { groupBy, isVisible, positionTable } from './staircase.js';
+import { summaryOf } from './summary.js';
 
 export interface AnalyzeOptions {
   /** Where sentences for the empirical correlations come from; null leaves them out. Default: the WebAssembly sampler. */
   sample?: SampleSentences | null;
+  /** The learner of correlations beside curves in data; null leaves it out. Default: `clusterCurves` on each grammar. */
+  cluster?: ClusterGrammar | null;
 }
 
 /**
@@ -41,13 +46,19 @@ export async function analyze(folders: readonly RunFiles[], options: AnalyzeOpti
   const ratios = ratioTable(positions, kinds);
   const batches = batchTable(curves);
   const sample = options.sample === undefined ? sampleSentences : (options.sample ?? undefined);
+  const learner = options.cluster === null ? [] : await learnerTable(curves, options.cluster);
+  const exponents = positionExponents(positions, kinds);
   const results: Results = {
     runs: runs.map((run) => runRow(run, curves)),
     kinds,
     curves,
     means: meanCurves(curves),
     positions,
-    exponents: positionExponents(positions, kinds),
+    exponents,
+    data: dataTable(positions, kinds, learner),
+    dataPowers: dataPowers(exponents, kinds, learner),
+    learner,
+    levels: levelTable(curves, invariances),
     ratios,
     ratioExponents: ratioExponents(ratios, kinds),
     scaling: scalingTable(curves),

@@ -74,8 +74,8 @@ export async function clusterCurves(rules: Rules, options: ClusterOptions = {}):
     for (const [i, P] of sizes.entries()) {
       const learner = new Learner(rules, tree.symbols, P);
       for (const [c, { level, form, classes, ceiling }] of curves.entries()) {
-        const names = learner.names(level, form, classes, judge.symbols, judge.count);
-        sums[c][i] += judge.index(level, form, names) / ceiling / draws;
+        const symbols = learner.symbols(level, form, classes, judge.trees, judge.count);
+        sums[c][i] += judge.index(level, form, symbols) / ceiling / draws;
       }
     }
   }
@@ -126,7 +126,7 @@ const parentLevel = (level: number, form: ClusterForm): number => (form === 'raw
 
 /** Sentences on which found classes are compared with the true symbols. */
 class Judge {
-  readonly symbols: Uint32Array; // [count, symbols of a tree]
+  readonly trees: Uint32Array; // [count, symbols of a tree]
   readonly count: number;
   readonly #stride: number;
 
@@ -140,7 +140,7 @@ class Judge {
     const source: Source = all
       ? derivationSource(rules, 0)
       : { mode: 'stream', key: streamKey(0, 'measure', 0xc2), size: 0n, first: 0, length: 0 };
-    this.symbols = sampler.trees(source, 0, this.count).symbols;
+    this.trees = sampler.trees(source, 0, this.count).symbols;
     this.#stride = sampler.symbolsPerTree;
   }
 
@@ -154,31 +154,31 @@ class Judge {
       labels = distinguishable(this.rules, h, ell);
       classes.push(Math.max(...labels) + 1);
     }
-    return { classes, ceiling: this.#index(level, form, (_, symbol) => String(labels[symbol])) };
+    return { classes, ceiling: this.#index(level, form, (_, symbol) => labels[symbol]) };
   }
 
-  /** names: of the found symbol at each place of each judged sentence, [places * count]. */
-  index(level: number, form: ClusterForm, names: readonly string[]): number {
-    return this.#index(level, form, (i) => names[i]);
+  /** found: symbol at each place of each judged sentence, [places * count]. */
+  index(level: number, form: ClusterForm, found: Int32Array): number {
+    return this.#index(level, form, (i) => found[i]);
   }
 
   /** Over the distinct tuples that stand at the places of this form, each counting once: its copies share its weight. */
-  #index(level: number, form: ClusterForm, nameOf: (item: number, truth: number) => string): number {
-    const { rules, count, symbols } = this;
+  #index(level: number, form: ClusterForm, symbolOf: (item: number, truth: number) => number): number {
+    const { rules, count, trees } = this;
     const { s } = rules;
     const h = parentLevel(level, form);
-    const items = new Map<string, { truth: number; counts: Map<string, number>; total: number }>();
+    const items = new Map<string, { truth: number; counts: Map<number, number>; total: number }>();
     places(rules, h, level).forEach((place, q) => {
       const parent = offsetOf(rules, h) + place;
       const first = offsetOf(rules, h - 1) + place * s;
       for (let i = 0; i < count; i++) {
         const at = i * this.#stride;
-        const tuple = symbols.subarray(at + first, at + first + s).join();
-        const truth = symbols[at + parent];
-        const item = items.get(tuple) ?? { truth, counts: new Map<string, number>(), total: 0 };
+        const tuple = trees.subarray(at + first, at + first + s).join();
+        const truth = trees[at + parent];
+        const item = items.get(tuple) ?? { truth, counts: new Map<number, number>(), total: 0 };
         items.set(tuple, item);
-        const name = nameOf(q * count + i, truth);
-        item.counts.set(name, (item.counts.get(name) ?? 0) + 1);
+        const symbol = symbolOf(q * count + i, truth);
+        item.counts.set(symbol, (item.counts.get(symbol) ?? 0) + 1);
         item.total++;
       }
     });
@@ -186,7 +186,7 @@ class Judge {
       [...items.values()].map(
         ({ truth, counts, total }): Clustered => ({
           truth,
-          found: new Map([...counts].map(([name, n]) => [name, n / total])),
+          found: new Map([...counts].map(([symbol, n]) => [symbol, n / total])),
         }),
       ),
     );
@@ -226,25 +226,41 @@ function distinguishable(rules: Rules, h: number, ell: number): Int32Array {
 
 /** What is learnt from P sentences: classes of tuples, level by level. */
 class Learner {
-  readonly #tables = new Map<string, Map<string, number>>(); // by form and level: tuple to class
+  readonly #tables = new Map<string, Map<number, number>>(); // by form and level: tuple to symbol
+  readonly #columns = new Map<string, Int32Array>(); // found symbols of one node, in the sentences learnt from
+  readonly #tuples = new Map<number | string, number>(); // numbers of tuples, of all levels
   readonly #stride: number;
+  readonly #last: Float64Array; // [v], p(last token)
+  #symbols: number; // numbers given to found symbols, after the tokens
 
   constructor(
     readonly rules: Rules,
-    readonly symbols: Uint32Array, // trees, of which only the tokens are looked at
+    readonly trees: Uint32Array, // of which only the tokens are looked at
     readonly sentences: number,
   ) {
-    const { s, L } = rules;
+    const { s, L, v } = rules;
     this.#stride = (s ** (L + 1) - 1) / (s - 1);
+    this.#symbols = v;
+    this.#last = new Float64Array(v);
+    for (let i = 0; i < sentences; i++) this.#last[this.#lastToken(i)] += 1 / sentences;
   }
 
-  /** Names of the symbols that this learner finds in other trees: [places * count]. A tuple it has never seen is its own symbol. */
-  names(level: number, form: ClusterForm, classes: readonly number[], trees: Uint32Array, count: number): string[] {
+  /** The symbols that this learner finds in other trees: [places * count]. A tuple it has never seen is a symbol of its own. */
+  symbols(level: number, form: ClusterForm, classes: readonly number[], trees: Uint32Array, count: number): Int32Array {
     const h = parentLevel(level, form);
-    return places(this.rules, h, level).flatMap((place) => this.#found(form, level, h, place, classes, trees, count));
+    const at = places(this.rules, h, level);
+    const out = new Int32Array(at.length * count);
+    at.forEach((place, q) => {
+      out.set(this.#found(form, level, h, place, classes, trees, count), q * count);
+    });
+    return out;
   }
 
-  /** The name of the found symbol of one node at level h, in every tree: a class, or what stands there where none is known. */
+  #lastToken(i: number): number {
+    return this.trees[(i + 1) * this.#stride - 1];
+  }
+
+  /** The found symbol of one node at level h, in every tree. */
   #found(
     form: ClusterForm,
     level: number,
@@ -253,69 +269,95 @@ class Learner {
     classes: readonly number[],
     trees: Uint32Array,
     count: number,
-  ): string[] {
-    const { s } = this.rules;
+  ): Int32Array {
+    const key = trees === this.trees ? `${form} ${level} ${h} ${place}` : undefined;
+    const known = key === undefined ? undefined : this.#columns.get(key);
+    if (known) return known;
+    const out = new Int32Array(count);
     if (h === 0) {
       const offset = offsetOf(this.rules, 0) + place;
-      return Array.from({ length: count }, (_, i) => String(trees[i * this.#stride + offset]));
+      for (let i = 0; i < count; i++) out[i] = trees[i * this.#stride + offset];
+    } else {
+      const table = this.#table(form, form === 'raw' ? level : h + 1, h, classes);
+      const tuples = this.#tuplesAt(form, level, h, place, classes, trees, count);
+      for (let i = 0; i < count; i++) {
+        let symbol = table.get(tuples[i]);
+        if (symbol === undefined) {
+          symbol = this.#symbols++;
+          table.set(tuples[i], symbol);
+        }
+        out[i] = symbol;
+      }
     }
-    const ell = form === 'raw' ? level : h + 1;
-    const table = this.#table(form, ell, h, classes);
+    if (key !== undefined) this.#columns.set(key, out);
+    return out;
+  }
+
+  /** The number of the tuple of found symbols below one node at level h, in every tree. */
+  #tuplesAt(
+    form: ClusterForm,
+    level: number,
+    h: number,
+    place: number,
+    classes: readonly number[],
+    trees: Uint32Array,
+    count: number,
+  ): Int32Array {
+    const { s } = this.rules;
     const below = Array.from({ length: s }, (_, j) =>
       this.#found(form, level, h - 1, place * s + j, classes, trees, count),
     );
-    return below[0].map((_, i) => {
-      const tuple = below.map((column) => column[i]).join(',');
-      const known = table.get(tuple);
-      return known === undefined ? `(${tuple})` : `${h}:${known}`;
-    });
+    const out = new Int32Array(count);
+    for (let i = 0; i < count; i++) {
+      const name = s === 2 ? below[0][i] * 2 ** 26 + below[1][i] : below.map((column) => column[i]).join();
+      const number = this.#tuples.get(name) ?? this.#tuples.size;
+      this.#tuples.set(name, number);
+      out[i] = number;
+    }
+    return out;
   }
 
-  /** Tuples to classes at level h, from the places whose common ancestor with the last token is at level ell. */
-  #table(form: ClusterForm, ell: number, h: number, classes: readonly number[]): Map<string, number> {
+  /** Tuples to symbols at level h, from the places whose common ancestor with the last token is at level ell. */
+  #table(form: ClusterForm, ell: number, h: number, classes: readonly number[]): Map<number, number> {
     const key = `${form} ${ell} ${h}`;
     const known = this.#tables.get(key);
     if (known) return known;
-    const { s, v } = this.rules;
+    const { v } = this.rules;
     const at = places(this.rules, h, ell);
-    const P = this.sentences;
-    const last = Float64Array.from({ length: v }, () => 0);
-    const lastOf = (i: number) => this.symbols[(i + 1) * this.#stride - 1];
-    for (let i = 0; i < P; i++) last[lastOf(i)] += 1 / P;
-    const tuples = new Map<string, number>();
+    const index = new Map<number, number>();
     const counts: Float64Array[] = []; // per tuple: [places, v]
     at.forEach((place, q) => {
-      const below = Array.from({ length: s }, (_, j) =>
-        this.#found(form, ell, h - 1, place * s + j, classes, this.symbols, P),
-      );
-      for (let i = 0; i < P; i++) {
-        const tuple = below.map((column) => column[i]).join(',');
-        let index = tuples.get(tuple);
-        if (index === undefined) {
-          index = tuples.size;
-          tuples.set(tuple, index);
+      const tuples = this.#tuplesAt(form, ell, h, place, classes, this.trees, this.sentences);
+      for (let i = 0; i < this.sentences; i++) {
+        let row = index.get(tuples[i]);
+        if (row === undefined) {
+          row = index.size;
+          index.set(tuples[i], row);
           counts.push(new Float64Array(at.length * v));
         }
-        counts[index][q * v + lastOf(i)]++;
+        counts[row][q * v + this.#lastToken(i)]++;
       }
     });
     const rows: WeightedRows = {
-      count: tuples.size,
+      count: index.size,
       parts: at.length,
       dimensions: v,
-      values: new Float64Array(tuples.size * at.length * v),
-      weights: new Float64Array(tuples.size * at.length),
+      values: new Float64Array(index.size * at.length * v),
+      weights: new Float64Array(index.size * at.length),
     };
     counts.forEach((table, i) => {
       for (let q = 0; q < at.length; q++) {
         const row = table.subarray(q * v, (q + 1) * v);
         const seen = row.reduce((a, b) => a + b, 0);
         rows.weights[i * at.length + q] = seen;
-        if (seen) for (let t = 0; t < v; t++) rows.values[(i * at.length + q) * v + t] = row[t] / seen - last[t];
+        if (seen) for (let t = 0; t < v; t++) rows.values[(i * at.length + q) * v + t] = row[t] / seen - this.#last[t];
       }
     });
-    const found = kMeans(rows, classes[form === 'raw' ? 0 : h - 1]);
-    const table = new Map([...tuples].map(([tuple, i]) => [tuple, found[i]]));
+    const k = classes[form === 'raw' ? 0 : h - 1];
+    const found = kMeans(rows, k);
+    const first = this.#symbols;
+    this.#symbols += Math.max(k, index.size);
+    const table = new Map([...index].map(([tuple, row]) => [tuple, first + found[row]]));
     this.#tables.set(key, table);
     return table;
   }

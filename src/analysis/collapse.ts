@@ -2,12 +2,13 @@ import { streamKey } from '../core/threefry.js';
 import { UniformStream } from '../core/uniform.js';
 import { type Family, sampleComplexity } from '../theory/index.js';
 import { type Curve, density, families, shapeName } from './curves.js';
-import { crossing, groupBy, isVisible, type UnitOfGrammar, unitsOf } from './staircase.js';
+import { crossingBy, groupBy, isVisible, type UnitOfGrammar, unitsOf } from './staircase.js';
 import { mean, variance } from './statistics.js';
 
 /** How well the curves of several grammar sizes fall onto one when P is divided by a law for P_ell. */
 export interface CollapseRow {
   series: string;
+  online: boolean;
   ell: number;
   law: Family; // the one the model is expected to follow
   shapes: Curve['shape'][];
@@ -49,6 +50,7 @@ export function collapseTable(curves: readonly Curve[]): CollapseRow[] {
       const [low, high] = scoreInterval(sizes, shifts[law]);
       rows.push({
         series: series[0].series,
+        online: series[0].online,
         ell,
         law,
         shapes: sizes.map((z) => z.shape),
@@ -72,7 +74,7 @@ interface Size {
 function heightUnits(curves: readonly Curve[], ell: number, height: number): UnitOfGrammar[] | undefined {
   const found = curves.map((curve) => {
     const plateaus = curve.plateaus!;
-    const at = crossing(curve.points, plateaus[ell] + height * (plateaus[ell - 1] - plateaus[ell]));
+    const at = crossingBy(curve, plateaus[ell] + height * (plateaus[ell - 1] - plateaus[ell]));
     return at?.bound === 'none' ? { grammar: curve.grammar, value: at.logSamples, bound: at.bound } : undefined;
   });
   return found.includes(undefined) ? undefined : unitsOf(found as UnitOfGrammar[]);

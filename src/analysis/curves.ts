@@ -9,6 +9,18 @@ import type { Run, RunStatus } from './runs.js';
 
 export type ModelKind = Experiment['model']['kind'];
 
+/** Names in full, for readers. */
+export const modelNames: Record<ModelKind, string> = {
+  hcnn: 'hierarchical CNN',
+  hlcn: 'locally connected net',
+  fcn: 'fully connected net',
+  mla: 'transformer',
+  clm: 'causal transformer',
+};
+
+/** What ends the name of a series of curves in data. */
+export const IN_DATA = ' in data';
+
 /** Which law of sample complexity a model is expected to follow. hlcn: argued, not proven. fcn: none is known. */
 export const families: Record<ModelKind, Family | undefined> = {
   hcnn: 'cnn',
@@ -131,7 +143,7 @@ function seriesLabels(runs: readonly Run[]): Map<Run, SeriesLabel> {
   for (const run of runs) {
     const { task, budget, model } = run.experiment;
     const name = [model.kind, task.kind === 'last' ? '' : task.kind];
-    const key = `${name.filter(Boolean).join(', ')}${budget.sentences === undefined ? '' : ' in data'}`;
+    const key = `${name.filter(Boolean).join(', ')}${budget.sentences === undefined ? '' : IN_DATA}`;
     byKind.set(key, [...(byKind.get(key) ?? []), run]);
   }
   for (const [name, group] of byKind) {

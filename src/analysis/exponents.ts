@@ -22,6 +22,7 @@ import {
 /** How P_ell grows with m: slope of ln((1-f) P_ell / v) against ln m. */
 export interface ExponentRow {
   series: string; // for ratios: `A / B`
+  online: boolean;
   ell: number;
   predicted: number | undefined;
   estimate: Estimate;
@@ -34,6 +35,7 @@ export interface ExponentRow {
 export interface RatioRow {
   numerator: string;
   denominator: string;
+  online: boolean;
   shape: Curve['shape'];
   ell: number;
   predicted: number | undefined; // up to a factor that does not depend on m
@@ -54,14 +56,14 @@ export function predictedPower(kind: ModelKind, ell: number): number | undefined
 export function positionExponents(rows: readonly PositionRow[], kinds: ReadonlyMap<string, ModelKind>): ExponentRow[] {
   return groupBy(rows, (r) => `${r.series}|${r.ell}`).flatMap((group) => {
     const usable = group.filter((r) => density(r.shape) < 1);
-    const { series, ell } = group[0];
+    const { series, ell, online } = group[0];
     const predicted = predictedPower(kinds.get(series)!, ell);
     const point = (r: PositionRow): PowerPoint => ({
       m: r.shape.m,
       offset: -Math.log(complexityScale(r.shape, r.ell)),
       cells: [{ units: r.units, coefficient: 1 }],
     });
-    return exponentRows(usable, point, { series, ell, predicted });
+    return exponentRows(usable, point, { series, ell, online, predicted });
   });
 }
 
@@ -69,7 +71,7 @@ export function positionExponents(rows: readonly PositionRow[], kinds: ReadonlyM
 function exponentRows<T extends { shape: Curve['shape']; estimate: Estimate }>(
   rows: readonly T[],
   point: (row: T) => PowerPoint,
-  what: Pick<ExponentRow, 'series' | 'ell' | 'predicted'>,
+  what: Pick<ExponentRow, 'series' | 'ell' | 'online' | 'predicted'>,
 ): ExponentRow[] {
   const estimate = exponentOf(rows.map(point));
   if (!estimate) return [];
@@ -84,11 +86,16 @@ function exponentRows<T extends { shape: Curve['shape']; estimate: Estimate }>(
   return found;
 }
 
-/** Ratios of every series of another model to the first of hcnn, per grammar size and ell. */
+/** Ratios of every series of another model to the first of hcnn under the same protocol, per grammar size and ell. */
 export function ratioTable(rows: readonly PositionRow[], kinds: ReadonlyMap<string, ModelKind>): RatioRow[] {
-  const names = [...new Set(rows.map((r) => r.series))];
-  const base = names.find((s) => kinds.get(s) === 'hcnn');
-  if (!base) return [];
+  return [true, false].flatMap((online) => {
+    const own = rows.filter((r) => r.online === online);
+    const base = own.find((r) => kinds.get(r.series) === 'hcnn')?.series;
+    return base === undefined ? [] : ratiosTo(base, own, kinds);
+  });
+}
+
+function ratiosTo(base: string, rows: readonly PositionRow[], kinds: ReadonlyMap<string, ModelKind>): RatioRow[] {
   return rows
     .filter((r) => kinds.get(r.series) !== 'hcnn')
     .flatMap((above) => {
@@ -109,6 +116,7 @@ export function ratioTable(rows: readonly PositionRow[], kinds: ReadonlyMap<stri
         {
           numerator: above.series,
           denominator: base,
+          online: above.online,
           shape,
           ell,
           predicted:
@@ -131,12 +139,13 @@ export function ratioTable(rows: readonly PositionRow[], kinds: ReadonlyMap<stri
 /** How the ratios grow with m. */
 export function ratioExponents(rows: readonly RatioRow[], kinds: ReadonlyMap<string, ModelKind>): ExponentRow[] {
   return groupBy(rows, (r) => `${r.numerator}|${r.ell}`).flatMap((group) => {
-    const { numerator, denominator, ell } = group[0];
+    const { numerator, denominator, ell, online } = group[0];
     const [top, bottom] = [predictedPower(kinds.get(numerator)!, ell), predictedPower(kinds.get(denominator)!, ell)];
     const predicted = top === undefined || bottom === undefined ? undefined : top - bottom;
     return exponentRows(group, (r) => ({ m: r.shape.m, offset: 0, cells: r.cells }), {
       series: `${numerator} / ${denominator}`,
       ell,
+      online,
       predicted,
     });
   });
@@ -196,6 +205,7 @@ export function exponentOf(points: readonly PowerPoint[]): Estimate | undefined 
 /** The exponent alpha of the excess loss, L(P) - H(L) ~ P^-alpha. */
 export interface ScalingRow {
   series: string;
+  online: boolean;
   shape: Curve['shape'];
   predicted: number | undefined; // many levels, asymptotic
   /** Slope through the middles of this depth's own steps, placed at the predicted P_ell: what finite L leaves of it. */
@@ -211,7 +221,7 @@ export function scalingTable(curves: readonly Curve[]): ScalingRow[] {
     curves.filter((c) => c.plateaus && c.plateaus.length > 2),
     (c) => `${c.series}|${shapeName(c.shape)}`,
   ).map((group) => {
-    const { series, shape, kind } = group[0];
+    const { series, shape, kind, online } = group[0];
     const family = families[kind];
     const known = family && density(shape) < 1 && shape.m > 1;
     const alongCurve: UnitOfGrammar[] = [];
@@ -234,6 +244,7 @@ export function scalingTable(curves: readonly Curve[]): ScalingRow[] {
     const estimate = (units: UnitOfGrammar[]) => (units.length ? linearStatistic([unitsOf(units)], [1]) : undefined);
     return {
       series,
+      online,
       shape,
       predicted: known ? scalingExponent(shape, family) : undefined,
       predictedFinite: finite.length ? finite.reduce((x, y) => x + y) / finite.length : undefined,

@@ -42,15 +42,25 @@ export function findingsOf(r: Results): Finding[] {
 
   for (const row of r.exponents) {
     const quantity = `power of m in P_${row.ell}${overSizes(row)}`;
+    const beside = row.online && hasData(r, kind(row.series));
     add(
-      'exponent',
+      row.online ? 'exponent' : 'data',
       quantity,
       row.series,
       row.predicted,
       row.estimate,
-      otherLaw(kind(row.series), row.ell, row.estimate),
+      beside ? COUNTS_STEPS : row.online ? otherLaw(kind(row.series), row.ell, row.estimate) : references(r, row),
+      beside ? '-' : undefined,
     );
   }
+  for (const row of r.levels)
+    add(
+      'level',
+      `power of m in P_${row.ell + 1} / P_${row.ell}, from ${row.from === 'loss' ? 'the loss' : 'invariance'}`,
+      `${row.series}, ${shapeName(row.shape)}`,
+      row.predicted,
+      row.estimate,
+    );
   for (const row of r.ratios)
     add(
       'ratio',
@@ -62,7 +72,15 @@ export function findingsOf(r: Results): Finding[] {
       '-',
     );
   for (const row of r.ratioExponents)
-    add('ratio', `power of m in the ratio of P_${row.ell}${overSizes(row)}`, row.series, row.predicted, row.estimate);
+    add(
+      'ratio',
+      `power of m in the ratio of P_${row.ell}${overSizes(row)}`,
+      row.series,
+      row.predicted,
+      row.estimate,
+      row.online && r.data.length ? COUNTS_STEPS : '',
+      row.online && r.data.length ? '-' : undefined,
+    );
   for (const row of r.scaling) {
     const where = `${row.series}, ${shapeName(row.shape)}`;
     if (row.curve)
@@ -82,7 +100,10 @@ export function findingsOf(r: Results): Finding[] {
         where,
         row.predictedFinite,
         row.steps,
-        "predicted for this depth's own steps at P_ell, with one prefactor for all steps",
+        row.online && r.data.length
+          ? COUNTS_STEPS
+          : "predicted for this depth's own steps at P_ell, with one prefactor for all steps",
+        row.online && r.data.length ? '-' : undefined,
       );
   }
   for (const row of r.collapse) {
@@ -99,7 +120,8 @@ export function findingsOf(r: Results): Finding[] {
       bound: 'none',
       units: row.shapes.length,
     };
-    const verdict = best ? halved(row) : 'disagrees';
+    const beside = row.online && r.data.length > 0;
+    const verdict = beside ? '-' : best ? halved(row) : 'disagrees';
     add(
       'collapse',
       `collapse of step ${row.ell} (0 perfect, 1 nothing gained)`,
@@ -139,9 +161,13 @@ export function findingsOf(r: Results): Finding[] {
           .map((c) => c.batch),
       ),
     ];
-    const steps = batches.length === 1 ? `; ${showNumber(row.estimate.value / batches[0])} steps of ${batches[0]}` : '';
+    const steps =
+      row.online && batches.length === 1
+        ? `; ${showNumber(row.estimate.value / batches[0])} steps of ${batches[0]}`
+        : '';
     const missing = row.reached < row.curves ? `; reached by ${row.reached} of ${row.curves} runs` : '';
-    const comment = `${prefactor}${steps}${missing}`.replace(/^; /, '');
+    const beyond = row.online && row.beyond ? '; more than a tenth of the language' : '';
+    const comment = `${prefactor}${steps}${missing}${beyond}`.replace(/^; /, '');
     add('position', `P_${row.ell}`, `${row.series}, ${shapeName(row.shape)}`, law, row.estimate, comment || ' ', '-');
   }
   for (const row of r.invarianceExponents)
@@ -176,6 +202,20 @@ export function findingsOf(r: Results): Finding[] {
       `simple law ${showNumber(row.simple)}`,
     );
   return findings;
+}
+
+const COUNTS_STEPS = 'one pass counts steps too: no test of a law about data, see the value in data';
+
+const hasData = ({ data }: Results, kind: ModelKind) => data.some((row) => row.kind === kind);
+
+/** How a power in data stands to the law and to the learner of correlations. */
+function references({ dataPowers }: Results, { series, ell, estimate }: ExponentRow): string {
+  const row = dataPowers.find((p) => p.series === series && p.ell === ell && p.data === estimate);
+  if (!row) return '';
+  const learner = row.learner ? `; correlations alone: ${showPower(row.learner)}` : '';
+  const pass = row.pass ? `; one pass: ${showPower(row.pass)}` : '';
+  const verdict = row.verdict === 'law' ? 'the law alone' : row.verdict;
+  return `${row.verdict === 'open' ? 'open' : `its interval allows ${verdict === 'neither' ? 'neither reference' : verdict}`}${learner}${pass}`;
 }
 
 /** Half of the spread or more must go, with 95% confidence where there is an interval. */
@@ -221,72 +261,3 @@ function direction(predicted: number | undefined, estimate: Estimate): string {
 }
 
 const factor = (logSpread: number) => Math.exp(logSpread).toFixed(2);
-
-/** Five lines for the terminal and the head of the report. */
-export function summaryOf(r: Results, findings: readonly Finding[]): string[] {
-  const lines: string[] = [];
-  const adapters = [...new Set(r.runs.map((run) => run.adapter).filter(Boolean))];
-  const grammars = new Set(r.curves.map((c) => c.grammar)).size;
-  lines.push(
-    `${r.runs.length} runs (${[...r.kinds.keys()].join('; ') || 'none with evaluations'}), ${r.curves.length} curves on ${grammars} grammars` +
-      (adapters.length ? `, trained on ${adapters.join(' and ')}` : ''),
-  );
-  const top = telling(r.ratios, (x) => x.numerator);
-  const ratios = r.ratios.filter((x) => x.ell === top);
-  const room = r.batchExponents.length ? 1 : 2; // five lines in all
-  for (const name of [...new Set(ratios.map((x) => x.numerator))].slice(-room)) {
-    const own = ratios.filter((x) => x.numerator === name);
-    const power = best(r.ratioExponents.filter((x) => x.ell === top && x.series.startsWith(`${name} / `)));
-    lines.push(
-      `P_${top}(${name}) / P_${top}(${own[0].denominator}): ${own.map((x) => `${sizeLabel(r, x.shape)} ${showEstimate(x.estimate)}`).join(', ')}` +
-        (power ? `; grows like ${powerText(power)}` : ''),
-    );
-  }
-  const step = telling(r.positions, (x) => x.series);
-  const powers = [...new Set(r.exponents.map((x) => x.series))]
-    .filter((series) => hasLargestBatch(r, series))
-    .flatMap((series) => best(r.exponents.filter((x) => x.series === series && x.ell === step)) ?? []);
-  if (powers.length)
-    lines.push(`P_${step} grows like ${powers.map((x) => `${powerText(x)} for ${x.series}`).join(', ')}`);
-  const atBest = r.batchExponents.filter((x) => x.estimate.bound !== 'unknown').slice(-3);
-  if (atBest.length)
-    lines.push(
-      `with every size at its best batch size: ${atBest.map((x) => `P_${x.ell} of ${x.series} ${powerText(x)}`).join(', ')}`,
-    );
-  const count = (v: Verdict) => findings.filter((f) => f.verdict === v).length;
-  const tested = findings.filter((f) => f.verdict !== '-').length;
-  const problems = r.notes.length ? `; ${r.notes.length} notes in the report` : '';
-  lines.push(
-    `of ${tested} comparisons with theory ${count('agrees')} agree, ${count('disagrees')} disagree, ${count('open')} are open (bounds)${count('no interval') ? `, ${count('no interval')} have no interval` : ''}${problems}`,
-  );
-  return lines;
-}
-
-/** The deepest step that every series took at two sizes at least; the deepest there is if none was. */
-function telling<T extends { ell: number; shape: Results['curves'][0]['shape']; estimate: Estimate }>(
-  rows: readonly T[],
-  series: (row: T) => string,
-): number {
-  const names = new Set(rows.map(series));
-  const ells = [...new Set(rows.map((x) => x.ell))].sort((a, b) => b - a);
-  const taken = (ell: number, name: string) =>
-    new Set(
-      rows.filter((x) => x.ell === ell && series(x) === name && x.estimate.bound === 'none').map((x) => x.shape.m),
-    ).size;
-  return ells.find((ell) => [...names].every((name) => taken(ell, name) > 1)) ?? ells[0] ?? 0;
-}
-
-/** Of series that differ in batch size only, the one with the largest speaks for them. */
-function hasLargestBatch({ curves }: Results, series: string): boolean {
-  const own = curves.find((c) => c.series === series)!;
-  return !curves.some((c) => c.anyBatch === own.anyBatch && c.batch > own.batch && c.series !== series);
-}
-
-/** Rather an exponent of fewer sizes than a bound. */
-const best = (rows: readonly ExponentRow[]) => rows.find((x) => x.reached) ?? rows[0];
-
-const powerText = (x: Pick<ExponentRow, 'ell' | 'estimate' | 'predicted' | 'reached'>) =>
-  `${showPower(x.estimate)}${overSizes(x, ' over ')} (theory m^${x.predicted ?? '?'}: ${compare(x.predicted, x.estimate)})`;
-
-const sizeLabel = (r: Results, shape: Results['curves'][0]['shape']) =>
-  new Set(r.curves.map((c) => c.shape.v)).size > 1 ? `v=${shape.v} m=${shape.m}` : `m=${shape.m}`;

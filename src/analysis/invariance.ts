@@ -9,6 +9,7 @@ export interface InvarianceCurve {
   series: string;
   shape: Curve['shape'];
   grammar: string;
+  replica: string; // folder and replica
   layer: number; // hidden layers counted from 1 at the input
   level: number; // of the changed rule, counted from the leaves
   points: { samples: number; ratio: number }[];
@@ -56,12 +57,27 @@ export function invarianceCurves(curves: readonly Curve[]): InvarianceCurve[] {
         const ratio = Number.isNaN(given) ? (1 - value(recordNames.rule)) / (1 - value(recordNames.symbol)) : given;
         return Number.isFinite(ratio) && records[0].samples > 0 ? [{ samples: records[0].samples, ratio }] : [];
       });
-      const { series, shape, grammar } = curve;
-      if (points.length) found.push({ series, shape, grammar, layer: group[0].layer!, level: group[0].level!, points });
+      const { series, shape, grammar, replica } = curve;
+      if (points.length)
+        found.push({ series, shape, grammar, replica, layer: group[0].layer!, level: group[0].level!, points });
     }
   }
   return found;
 }
+
+/** ln P where the ratio first falls below one half. */
+export const invarianceCrossing = ({ points }: Pick<InvarianceCurve, 'points'>) =>
+  crossing(
+    points.map((p) => ({ samples: p.samples, loss: p.ratio, accuracy: Number.NaN })),
+    0.5,
+  );
+
+/**
+ * The layer that stands for a level: the first whose unit sees a whole block of the next level, in a convolution; the last one of
+ * a transformer, whose units see everything.
+ */
+export const layerShown = (kind: Curve['kind'], level: number, layers: readonly number[]): number =>
+  kind === 'hcnn' || kind === 'hlcn' ? Math.min(level + 1, Math.max(...layers)) : Math.max(...layers);
 
 export function invarianceTable(
   curves: readonly InvarianceCurve[],
@@ -70,10 +86,7 @@ export function invarianceTable(
   return groupBy(curves, (c) => [c.series, shapeName(c.shape), c.layer, c.level].join('|')).flatMap((group) => {
     const { series, shape, layer, level } = group[0];
     const found = group.flatMap(({ grammar, points }) => {
-      const at = crossing(
-        points.map((p) => ({ samples: p.samples, loss: p.ratio, accuracy: Number.NaN })),
-        0.5,
-      );
+      const at = invarianceCrossing({ points });
       return at ? [{ grammar, value: at.logSamples, bound: at.bound }] : [];
     });
     if (!found.length) return [];

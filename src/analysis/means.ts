@@ -16,6 +16,7 @@ export interface MeanPoint {
 
 export interface MeanCurve {
   series: string;
+  online: boolean;
   kind: Curve['kind'];
   shape: Curve['shape'];
   plateaus: number[] | undefined; // excess of H(ell) over the floor, geometric mean over grammars; the last is 0
@@ -28,7 +29,7 @@ export function meanCurves(curves: readonly Curve[]): MeanCurve[] {
     curves.filter((c) => c.status !== 'diverged'),
     (c) => `${c.series}|${shapeName(c.shape)}`,
   ).map((group) => {
-    const { series, kind, shape } = group[0];
+    const { series, online, kind, shape } = group[0];
     const longest = group.reduce((a, b) => (b.points.length > a.points.length ? b : a));
     const points = longest.points.map(({ samples }): MeanPoint => {
       const here = group.map((c) => ({ loss: lossAt(c, Math.log(samples)), floor: c.plateaus?.at(-1) ?? Number.NaN }));
@@ -47,7 +48,7 @@ export function meanCurves(curves: readonly Curve[]): MeanCurve[] {
         curves: known.length,
       };
     });
-    return { series, kind, shape, plateaus: meanPlateaus(group), points };
+    return { series, online, kind, shape, plateaus: meanPlateaus(group), points };
   });
 }
 

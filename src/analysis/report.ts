@@ -1,4 +1,5 @@
-import { shapeName } from './curves.js';
+import { modelNames, shapeName } from './curves.js';
+import type { FigureTable } from './figures/spec.js';
 import { pageTheme, themeCss } from './figures/theme.js';
 import { showEstimate, showInterval, showNumber } from './format.js';
 import type { Analysis, Finding } from './results.js';
@@ -11,6 +12,7 @@ export interface DrawnFigure {
   caption: { predicts: string; measured: string };
   wide: string; // SVG text, colours as the page's custom properties
   narrow: string;
+  table?: FigureTable;
 }
 
 export interface ReportOptions {
@@ -33,15 +35,15 @@ export function reportHtml(analysis: Analysis, drawn: readonly DrawnFigure[], op
 <body>
 <main>
 <h1>${escapeHtml(options.title)}</h1>
+<p>A reproduction of Cagnetta, Favero, Sclocchi and Wyart, <cite>Scaling Laws and Representation Learning in Simple Hierarchical Languages:
+Transformers vs. Convolutional Architectures</cite>, <a href="https://arxiv.org/abs/2505.07070">arXiv:2505.07070</a>. A step of the loss, from H(ℓ-1) to
+H(ℓ), takes P<sub>ℓ</sub> sentences; how P<sub>ℓ</sub> grows with m, the number of synonyms, is what the theory predicts.</p>
 <ul class="summary">${analysis.summary.map((line) => `<li>${typeset(line)}</li>`).join('')}</ul>
+<p class="names">${networksHtml(analysis)}</p>
 ${drawn.map(figureHtml).join('\n')}
 <h2 id="findings">Theory and measurement</h2>
-<p>Intervals hold 95%: bootstrap over grammars (over replicas where there is one grammar), with Student's t. A verdict <b>agrees</b>
-means that the interval holds the prediction, <b>open</b> that runs ended before the step and the bound allows the prediction,
-a dash that theory fixes no value, or none that these runs can test. The laws count data: the sentences in which a correlation stands out
-of its noise. A measured P counts the sentences of one pass, which are at least the batch size times the steps that gradient descent
-takes in any case: where those are what limits (<code>rhm reproduce batch</code> measures it), P grows more slowly with m than the laws say,
-which is a statement about the training and not about the laws.</p>
+<p>Intervals hold 95%: bootstrap over grammars (over replicas where there is one grammar), with Student's t. <b>Agrees</b>: the interval holds the
+prediction. <b>Open</b>: a bound that allows it. A dash: theory fixes no value, or these runs cannot test it.</p>
 ${sections.map((section) => findingsHtml(analysis.findings, section)).join('\n')}
 ${notesHtml(analysis.notes)}
 <h2 id="runs">Runs</h2>
@@ -55,8 +57,24 @@ ${runsHtml(analysis)}
 `;
 }
 
+/** The networks that occur, with their names in full and what they share. */
+function networksHtml({ kinds }: Analysis): string {
+  const about: Record<keyof typeof modelNames, string> = {
+    hcnn: 'convolutions shaped like the tree, the same filters at every place',
+    hlcn: 'the same with filters of its own at every place: locality without weight sharing',
+    fcn: 'no structure',
+    mla: 'layers of self-attention, without MLPs and residuals',
+    clm: 'a decoder that predicts every next token',
+  };
+  return [...new Set(kinds.values())]
+    .map((kind) => `<b>${modelNames[kind]}</b> (<code>${kind}</code>): ${about[kind]}.`)
+    .join(' ');
+}
+
 const sections: [Finding['section'], string][] = [
-  ['exponent', 'How the steps grow with m'],
+  ['data', 'In data: how the steps grow with m'],
+  ['level', 'One pass: level against level at fixed m'],
+  ['exponent', 'One pass: how the steps grow with m'],
   ['ratio', 'Models against each other'],
   ['scaling', 'Exponents of the excess loss'],
   ['batch', 'Data or steps: P against batch size'],
@@ -69,7 +87,13 @@ const sections: [Finding['section'], string][] = [
 function figureHtml(f: DrawnFigure): string {
   return `<figure id="${f.name}"><h2>${typeset(f.title)}</h2>
 <div class="wide">${f.wide}</div><div class="narrow">${f.narrow}</div>
-<figcaption><p><b>Predicted:</b> ${typeset(f.caption.predicts)}</p><p><b>Measured:</b> ${typeset(f.caption.measured)}</p></figcaption></figure>`;
+<figcaption><p><b>Predicted:</b> ${typeset(f.caption.predicts)}</p><p><b>Measured:</b> ${typeset(f.caption.measured)}</p></figcaption>${f.table?.rows.length ? tableHtml(f.table) : ''}</figure>`;
+}
+
+function tableHtml({ head, rows, note }: FigureTable): string {
+  const body = rows.map((row) => `<tr>${row.map((cell) => `<td>${typeset(cell)}</td>`).join('')}</tr>`).join('');
+  const below = note ? `<p>${typeset(note)}</p>` : '';
+  return `<details><summary>Numbers (${rows.length})</summary><div class="scroll"><table><thead><tr>${head.map((h) => `<th>${typeset(h)}</th>`).join('')}</tr></thead><tbody>${body}</tbody></table></div>${below}</details>`;
 }
 
 function findingsHtml(findings: readonly Finding[], [section, title]: (typeof sections)[0]): string {
@@ -77,11 +101,9 @@ function findingsHtml(findings: readonly Finding[], [section, title]: (typeof se
   if (!own.length) return '';
   const rows = own.map(
     (f) =>
-      `<tr><td>${typeset(f.quantity)}</td><td>${escapeHtml(f.where)}</td><td class="n">${showNumber(f.predicted)}</td><td class="n">${escapeHtml(showValue(f))}</td><td class="n">${escapeHtml(showInterval(f.measured))}</td><td class="${f.verdict.replace(' ', '')}">${verdictMark[f.verdict]}${f.verdict}</td><td>${typeset(f.comment)}</td></tr>`,
+      `<tr><td class="${f.verdict.replace(' ', '')}">${verdictMark[f.verdict]}${f.verdict}</td><td>${typeset(f.quantity)}</td><td class="n">${escapeHtml(showValue(f))}</td><td class="n">${escapeHtml(showInterval(f.measured))}</td><td class="n">${showNumber(f.predicted)}</td><td>${escapeHtml(f.where)}</td><td>${typeset(f.comment)}</td></tr>`,
   );
-  // Long tables start closed.
-  const open = own.length <= 16 ? ' open' : '';
-  return `<details${open}><summary><h3>${title} (${own.length})</h3></summary><div class="scroll"><table><thead><tr><th>quantity</th><th>where</th><th class="n">predicted</th><th class="n">measured</th><th class="n">95% interval</th><th>verdict</th><th>comment</th></tr></thead><tbody>${rows.join('')}</tbody></table></div></details>`;
+  return `<details><summary><h3>${title} (${own.length})</h3></summary><div class="scroll"><table><thead><tr><th>verdict</th><th>quantity</th><th class="n">measured</th><th class="n">95% interval</th><th class="n">predicted</th><th>where</th><th>comment</th></tr></thead><tbody>${rows.join('')}</tbody></table></div></details>`;
 }
 
 const verdictMark: Record<Finding['verdict'], string> = {
@@ -104,8 +126,7 @@ function runsHtml({ runs }: Analysis): string {
     (r) =>
       `<tr><td><code>${escapeHtml(r.path)}</code></td><td>${escapeHtml(r.series)}</td><td>${escapeHtml(shapeName(r.shape))}</td><td class="n">${r.replicas}</td><td>${r.status}</td><td class="n">${showNumber(r.samples)}</td><td class="n">${showNumber(r.loss)}</td><td class="n">${showNumber(r.floor)}</td><td class="n">${(r.elapsedMs / 1000).toFixed(1)}</td><td>${escapeHtml([r.adapter, r.executor].filter(Boolean).join(', '))}</td><td><details><summary>${escapeHtml(r.hash.slice(0, 12) || 'show')}</summary><pre>${escapeHtml(JSON.stringify(r.experiment, null, 1))}</pre></details></td></tr>`,
   );
-  const open = runs.length <= 12 ? ' open' : '';
-  return `<details${open}><summary>${runs.length} runs</summary><div class="scroll"><table><thead><tr><th>folder</th><th>series</th><th>grammar</th><th class="n">replicas</th><th>status</th><th class="n">P</th><th class="n">test loss</th><th class="n">H(L)</th><th class="n">seconds</th><th>adapter</th><th>experiment</th></tr></thead><tbody>${rows.join('')}</tbody></table></div></details>`;
+  return `<details><summary>${runs.length} runs</summary><div class="scroll"><table><thead><tr><th>folder</th><th>series</th><th>grammar</th><th class="n">replicas</th><th>status</th><th class="n">P</th><th class="n">test loss</th><th class="n">H(L)</th><th class="n">seconds</th><th>adapter</th><th>experiment</th></tr></thead><tbody>${rows.join('')}</tbody></table></div></details>`;
 }
 
 /** Plain formulas as HTML: P_3, m^(ell+1), s^ell. */
@@ -135,7 +156,7 @@ svg{max-width:100%;height:auto;display:block}
 sub,sup{font-size:.78em;line-height:0}.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:13px;width:100%}
 th{text-align:left;font-weight:600;border-bottom:1px solid ${pageTheme.muted};white-space:nowrap}td,th{padding:4px 10px 4px 0;vertical-align:top}
 td{border-bottom:1px solid color-mix(in srgb,${pageTheme.muted} 25%,transparent)}.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-td:nth-child(6){white-space:nowrap}.agrees{color:${pageTheme.palette[2]};font-weight:600}.disagrees{color:${pageTheme.palette[1]};font-weight:600}
+#findings~details td:first-child{white-space:nowrap}.names{font-size:13px}.agrees{color:${pageTheme.palette[2]};font-weight:600}.disagrees{color:${pageTheme.palette[1]};font-weight:600}
 a{color:${pageTheme.palette[0]}}code,pre{font-size:12px}pre{margin:.3em 0;max-width:340px;white-space:pre-wrap}summary{cursor:pointer}summary h3{display:inline-block}
 .notes,footer{font-size:13px;color:${pageTheme.muted}}footer{margin-top:3em}
 `;

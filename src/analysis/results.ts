@@ -3,8 +3,10 @@ import type { BatchExponent, BatchRow } from './batch.js';
 import type { CollapseRow } from './collapse.js';
 import type { CorrelationRow } from './correlations.js';
 import type { Curve, ModelKind } from './curves.js';
+import type { DataPower, DataRow, LearnerRow } from './data.js';
 import type { ExponentRow, RatioRow, ScalingRow } from './exponents.js';
 import type { InvarianceCurve, InvarianceExponent, InvarianceRow } from './invariance.js';
+import type { LevelRow } from './levels.js';
 import type { MeanCurve } from './means.js';
 import type { RunStatus } from './runs.js';
 import type { PositionRow } from './staircase.js';
@@ -38,6 +40,10 @@ export interface Results {
   ratioExponents: ExponentRow[];
   scaling: ScalingRow[];
   collapse: CollapseRow[];
+  data: DataRow[];
+  dataPowers: DataPower[];
+  learner: LearnerRow[];
+  levels: LevelRow[];
   batches: BatchRow[]; // where series differ in batch size only
   batchExponents: BatchExponent[];
   invarianceCurves: InvarianceCurve[];
@@ -49,7 +55,7 @@ export interface Results {
 
 export interface Analysis extends Results {
   findings: Finding[];
-  summary: string[]; // at most five lines
+  summary: string[]; // at most five sentences
 }
 
 /**
@@ -59,7 +65,17 @@ export interface Analysis extends Results {
 export type Verdict = 'agrees' | 'disagrees' | 'open' | 'no interval' | '-';
 
 export interface Finding {
-  section: 'position' | 'exponent' | 'ratio' | 'scaling' | 'collapse' | 'batch' | 'invariance' | 'correlation';
+  section:
+    | 'data'
+    | 'level'
+    | 'position'
+    | 'exponent'
+    | 'ratio'
+    | 'scaling'
+    | 'collapse'
+    | 'batch'
+    | 'invariance'
+    | 'correlation';
   quantity: string;
   where: string;
   predicted: number | undefined;

@@ -13,13 +13,19 @@ export interface Position {
 /** P_ell over the curves of one series and grammar size. */
 export interface PositionRow {
   series: string;
+  online: boolean; // one pass; false: in data
   shape: Curve['shape'];
   ell: number;
   estimate: Estimate; // of P_ell in samples; geometric mean over grammars
   reached: number; // curves that crossed
   curves: number;
   units: UnitOfGrammar[]; // ln P_ell
+  /** One pass: P_ell is more than a tenth of the language, so that sampling noise is no longer what limits. */
+  beyond: boolean;
 }
+
+/** Of a language: beyond this part of it hardly any sampling noise is left. */
+export const LARGE_PART = 1 / 10;
 
 export interface UnitOfGrammar extends Unit {
   grammar: string;
@@ -60,6 +66,12 @@ export function isVisible({ plateaus, noise }: Curve, ell: number): boolean {
   return Math.min(plateaus[ell - 1] - middle, middle - plateaus[ell]) >= VISIBLE * noise;
 }
 
+/** ln P where a curve with plateaus comes down to a loss: in one pass the first time, in data by the search's estimate. */
+export function crossingBy({ online, points, plateaus }: Curve, loss: number): Omit<Position, 'ell'> | undefined {
+  if (online || !plateaus) return crossing(points, loss);
+  return dataCrossing(points, plateaus, loss - plateaus[plateaus.length - 1]);
+}
+
 /** ln P where the best loss crosses an excess: points limited by steps are bounds, never values. */
 function dataCrossing(
   points: readonly CurvePoint[],
@@ -80,9 +92,7 @@ export function positionsOf(curve: Curve): Position[] {
   const positions: Position[] = [];
   for (let ell = 1; ell < plateaus.length; ell++) {
     if (!isVisible(curve, ell)) continue;
-    const found = curve.online
-      ? crossing(curve.points, stepThreshold(plateaus, ell))
-      : dataCrossing(curve.points, plateaus, stepExcess(plateaus, ell));
+    const found = crossingBy(curve, stepThreshold(plateaus, ell));
     if (found) positions.push({ ell, ...found });
   }
   return positions;
@@ -109,14 +119,17 @@ export function positionTable(curves: readonly Curve[]): PositionRow[] {
       );
       if (!here.length) continue;
       const units = unitsOf(here);
+      const estimate = exponential(linearStatistic([units], [1]));
       rows.push({
         series: group[0].series,
+        online: group[0].online,
         shape: group[0].shape,
         ell,
-        estimate: exponential(linearStatistic([units], [1])),
+        estimate,
         reached: here.filter((p) => p.bound !== 'lower').length,
         curves: here.length,
         units,
+        beyond: estimate.value > LARGE_PART * group[0].sentences,
       });
     }
   }

@@ -36,7 +36,7 @@ export async function writeReport(
     await write(join(out, 'data', `${table.name}.parquet`), await toParquet(table));
   }
   const drawn: DrawnFigure[] = [];
-  for (const { name, title: heading, caption } of figures) {
+  for (const { name, title: heading, caption, table } of figures) {
     if (only && !only.includes(name)) continue;
     const wide = draw(name, analysis, pageTheme, WIDE);
     if (wide === undefined) continue;
@@ -44,6 +44,7 @@ export async function writeReport(
       name,
       title: heading,
       caption: caption(analysis),
+      table: table?.(analysis),
       wide,
       narrow: draw(name, analysis, pageTheme, NARROW)!,
     });

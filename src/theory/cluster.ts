@@ -136,7 +136,7 @@ function largest(values: Float64Array): number {
 /** One thing that was put into classes: with all its weight in one of them, or shared out where copies of it were told apart. */
 export interface Clustered {
   truth: number;
-  found: ReadonlyMap<string, number>; // weight by class
+  found: ReadonlyMap<number, number>; // weight by class
 }
 
 /**
@@ -151,13 +151,13 @@ export function adjustedRandIndex(items: readonly Clustered[]): number {
   const all = new PairWeights();
   for (const item of items) {
     let total = 0;
-    for (const [name, weight] of item.found) {
-      joint.add(`${item.truth} ${name}`, weight);
-      found.add(name, weight);
+    for (const [symbol, weight] of item.found) {
+      joint.add(`${item.truth} ${symbol}`, weight);
+      found.add(symbol, weight);
       total += weight;
     }
-    truth.add(String(item.truth), total);
-    all.add('', total);
+    truth.add(item.truth, total);
+    all.add(0, total);
   }
   const [both, a, b, pairs] = [joint, found, truth, all].map((w) => w.pairs);
   const expected = pairs ? (a * b) / pairs : 0;
@@ -167,10 +167,10 @@ export function adjustedRandIndex(items: readonly Clustered[]): number {
 
 /** Sum over groups of the weight of their pairs of different items (twice). */
 class PairWeights {
-  readonly #sums = new Map<string, number>();
+  readonly #sums = new Map<number | string, number>();
   #own = 0; // squares: pairs of an item with itself
 
-  add(group: string, weight: number): void {
+  add(group: number | string, weight: number): void {
     this.#sums.set(group, (this.#sums.get(group) ?? 0) + weight);
     this.#own += weight * weight;
   }

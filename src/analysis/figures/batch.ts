@@ -12,17 +12,27 @@ import { type Look, looksFor } from './theme.js';
 export const batchFigure: FigureSpec = {
   name: 'batch',
   title: 'Data or steps: P_ell against batch size',
-  caption: ({ batches, batchExponents }) => ({
+  caption: () => ({
     predicts:
       'the laws count data, which does not depend on the batch size: horizontal lines. Where the number of steps is what limits, P_ell is the batch size times a number of steps: the dotted slope. At batch sizes too small for the learning rate the noise of the gradients hides the step: P_ell rises, or the step is never taken (arrow).',
-    measured: `${batches
-      .filter((b) => b.slope)
-      .map((b) => `${b.series}, ${shapeName(b.shape)}, ell=${b.ell}: slope ${showEstimate(b.slope!)}`)
-      .join('; ')}. Growth with m, every size at its best batch size: ${
-      batchExponents
-        .map((e) => `${e.series}, ell=${e.ell}: ${showPower(e.estimate)} (predicted m^${e.predicted ?? '-'})`)
-        .join('; ') || 'one value of m only'
-    }.`,
+    measured:
+      'each point is the geometric mean over grammars at one batch size, with a 95% interval. Slopes, and the growth with m where every size is at its best batch size, are in the table.',
+  }),
+  table: ({ batches, batchExponents }) => ({
+    head: ['series', 'grammar', 'step', 'quantity', 'measured', 'law'],
+    rows: [
+      ...batches
+        .filter((b) => b.slope)
+        .map((b) => [b.series, shapeName(b.shape), `P_${b.ell}`, 'slope against batch', showEstimate(b.slope!), '0']),
+      ...batchExponents.map((e) => [
+        e.series,
+        'all',
+        `P_${e.ell}`,
+        'power of m at the best batch',
+        showPower(e.estimate),
+        `m^${e.predicted ?? '-'}`,
+      ]),
+    ],
   }),
   draw: ({ batches }, canvas) => {
     const taken = new Set(batches.filter((b) => b.least).map((b) => `${b.series}|${b.ell}`));

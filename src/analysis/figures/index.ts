@@ -1,4 +1,5 @@
 import { batchFigure } from './batch.js';
+import { dataCurvesFigure, dataFigure, levelsFigure } from './data.js';
 import { invarianceFigure, transitionsFigure } from './invariance.js';
 import { collapseFigure, positionsFigure, ratiosFigure } from './laws.js';
 import { curvesFigure, excessFigure } from './learning.js';
@@ -7,12 +8,15 @@ import type { FigureSpec } from './spec.js';
 
 /** In the order of the report. */
 export const figures: readonly FigureSpec[] = [
+  dataFigure,
+  dataCurvesFigure,
+  ratiosFigure,
+  collapseFigure,
+  levelsFigure,
   curvesFigure,
   positionsFigure,
-  ratiosFigure,
   excessFigure,
   scalingFigure,
-  collapseFigure,
   batchFigure,
   invarianceFigure,
   transitionsFigure,
@@ -20,5 +24,5 @@ export const figures: readonly FigureSpec[] = [
 ];
 
 export type { Canvas } from './canvas.js';
-export type { FigureSpec } from './spec.js';
+export type { FigureSpec, FigureTable } from './spec.js';
 export { pageTheme, type Theme, type ThemeName, themeCss, themes } from './theme.js';

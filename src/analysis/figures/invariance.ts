@@ -1,23 +1,15 @@
 import * as Plot from '@observablehq/plot';
 import { sampleComplexity } from '../../theory/index.js';
 import { lawNames } from '../collapse.js';
-import { density, families, type ModelKind, shapeName } from '../curves.js';
-import { earliest } from '../findings.js';
+import { density, families, shapeName } from '../curves.js';
 import { showNumber, showPower } from '../format.js';
-import type { InvarianceCurve, InvarianceRow } from '../invariance.js';
+import { type InvarianceCurve, type InvarianceRow, layerShown } from '../invariance.js';
 import type { Analysis } from '../results.js';
 import { groupBy } from '../staircase.js';
 import { type Canvas, compose, isNarrow, logAxis, type Panel } from './canvas.js';
 import { bySize } from './learning.js';
 import type { FigureSpec } from './spec.js';
 import { type Look, looksFor } from './theme.js';
-
-/**
- * The layer whose curves are drawn for a level: the first whose unit sees a whole block of the next level, in a convolution;
- * the last one of a transformer, whose units see everything. The other layers are in the heat map.
- */
-const layerShown = (kind: ModelKind, level: number, layers: readonly number[]) =>
-  kind === 'hcnn' || kind === 'hlcn' ? Math.min(level + 1, Math.max(...layers)) : Math.max(...layers);
 
 const usable = ({ invarianceCurves }: Analysis) =>
   invarianceCurves.filter((c) => density(c.shape) < 1 && c.points.length > 2 && c.level < c.shape.L);
@@ -26,22 +18,24 @@ const usable = ({ invarianceCurves }: Analysis) =>
 export const invarianceFigure: FigureSpec = {
   name: 'invariance',
   title: 'When a layer stops telling synonyms apart',
-  caption: (analysis) => {
+  caption: () => ({
+    predicts:
+      'the ratio (1 - S_rule) / (1 - S_symbol) falls from 1 to 0 when a layer becomes invariant to the choice of rules at a level; level l goes with the step P_(l+1) of the loss, so curves of all sizes coincide over P / P_(l+1). Convolutional nets: layer l + 1, the first whose units see a whole block of the next level. Transformers: the last layer.',
+    measured: 'one pass, means over grammars. All layers are in the next figure.',
+  }),
+  table: (analysis) => {
     const shown = shownLayers(usable(analysis), analysis);
-    const powers = analysis.invarianceExponents.filter((e) =>
-      shown.some((c) => c.series === e.series && c.layer === e.layer && c.level === e.level),
-    );
     return {
-      predicts:
-        'the ratio (1 - S_rule) / (1 - S_symbol) falls from 1 to 0 when a layer becomes invariant to the choice of rules at a level; level l goes with the step P_(l+1) of the loss, so curves of all sizes coincide over P / P_(l+1). Convolutional nets: layer l + 1, the first whose units see a whole block of the next level. Transformers: the last layer.',
-      measured: `${
-        powers
-          .map(
-            (e) =>
-              `${e.series}, level ${e.level}: the transition grows like ${showPower(e.estimate)} (predicted m^${e.predicted ?? '-'})`,
-          )
-          .join('; ') || 'no transition was reached at two values of m'
-      }. All layers are in the next figure and in the table transitions.`,
+      head: ['series', 'level', 'layer', 'law: power of m', 'measured'],
+      rows: analysis.invarianceExponents
+        .filter((e) => shown.some((c) => c.series === e.series && c.layer === e.layer && c.level === e.level))
+        .map((e) => [
+          e.series,
+          String(e.level),
+          String(e.layer),
+          e.predicted === undefined ? '-' : `m^${e.predicted}`,
+          showPower(e.estimate),
+        ]),
     };
   },
   draw: (analysis, canvas) => {
@@ -122,23 +116,11 @@ function ratioPanel(
 export const transitionsFigure: FigureSpec = {
   name: 'transitions',
   title: 'Which layer becomes invariant, and when',
-  caption: ({ invariance }) => ({
+  caption: () => ({
     predicts:
       'a layer drops the choice of rules at level l about when the loss takes step l + 1, so numbers are of order 1 and do not change with m. In a network that builds the hierarchy layer by layer, layers below l + 1 do not become invariant at all.',
-    measured: `each number is P at which the ratio of the figure above falls below one half, over the measured P_(l+1); strong colour: early; > : not in all runs by their end; - : never seen. ${groupBy(
-      invariance,
-      (r) => `${r.series}|${r.level}`,
-    )
-      .flatMap((rows) => {
-        const firsts = groupBy(rows, (r) => shapeName(r.shape)).flatMap((layers) => earliest(layers) ?? []);
-        const known = firsts.filter((r) => r.overStep!.bound === 'none');
-        if (!known.length) return [];
-        const values = known.map((r) => r.overStep!.value);
-        return [
-          `${rows[0].series}, level ${rows[0].level}: first at ${showNumber(Math.min(...values))} to ${showNumber(Math.max(...values))} P_${rows[0].level + 1}`,
-        ];
-      })
-      .join('; ')}.`,
+    measured:
+      'each number is P at which the ratio of the figure above falls below one half, over the measured P_(l+1). Strong colour: early; > : not in all runs by their end; - : never seen.',
   }),
   draw: (analysis, canvas) => {
     const rows = analysis.invariance.filter((r) => r.level < r.shape.L && r.overStep);

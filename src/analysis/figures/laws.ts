@@ -11,19 +11,33 @@ import { bySize, seriesLegend } from './learning.js';
 import type { FigureSpec } from './spec.js';
 import { type Look, looksFor, seriesLooks } from './theme.js';
 
-/** P_ell against m. */
+/** P_ell of one pass against m. */
 export const positionsFigure: FigureSpec = {
   name: 'positions',
-  title: 'Where each step is learnt, against m',
-  caption: ({ exponents }) => ({
+  title: 'One pass over fresh sentences: where each step is learnt',
+  caption: () => ({
     predicts:
-      'P_ell (1-f) / v grows like m^(ell+1) for a CNN (m for ell = 1) and m^(2 ell - 1) for a transformer; a locally connected net is expected to follow the transformer. Lines have the predicted slopes, heights are free. At the last step n stands for v and n m / v^s for f. The laws count data; where steps of gradient descent are what limits, P grows more slowly.',
+      'lines have the slopes of the laws, which count data: m^(ell+1) for a CNN (m for ell = 1), m^(2 ell - 1) for the others; heights are free. One pass counts steps too: at a given batch size and rate P_ell is at least the sentences of the steps that gradient descent takes in any case, so that it grows more slowly with m.',
     measured:
-      exponents.map((e) => `${e.series}, ell=${e.ell}${overSizes(e)}: ${showPower(e.estimate)}`).join('; ') ||
-      'one value of m only.',
+      'P at which the test loss is half way down the step, with 95% intervals over grammars; arrows: runs ended before the step. At the last step n stands for v and n m / v^s for f.',
+  }),
+  table: ({ exponents, positions }) => ({
+    head: ['series', 'step', 'law: power of m', 'measured', 'beyond a tenth of the language at'],
+    rows: exponents
+      .filter((e) => e.online)
+      .map((e) => [
+        e.series,
+        `P_${e.ell}${overSizes(e)}`,
+        e.predicted === undefined ? '-' : `m^${e.predicted}`,
+        showPower(e.estimate),
+        positions
+          .filter((p) => p.beyond && p.series === e.series && p.ell === e.ell)
+          .map((p) => shapeName(p.shape))
+          .join('; ') || '-',
+      ]),
   }),
   draw: (analysis, canvas) => {
-    const rows = analysis.positions.filter((p) => density(p.shape) < 1);
+    const rows = analysis.positions.filter((p) => p.online && density(p.shape) < 1);
     if (!rows.length) return undefined;
     const looks = seriesLooks(analysis.kinds, canvas.theme);
     const scaled = (r: (typeof rows)[0], P: number) => P / complexityScale(r.shape, r.ell);
@@ -50,21 +64,31 @@ export const positionsFigure: FigureSpec = {
 /** Ratios of P_ell between models. */
 export const ratiosFigure: FigureSpec = {
   name: 'ratios',
-  title: 'How many more samples than the CNN',
-  caption: ({ ratios, ratioExponents }) => {
-    const known = ratios.filter((r) => r.ell > 1 && r.estimate.bound !== 'unknown');
-    return {
-      predicts: `without weight sharing every block learns anew: P_ell over that of the CNN grows like m^(ell-2), so like m for ell = 3, and not at all for ell = 2. This is about the power of m only: the factor before it is not predicted, and may differ between models. It holds if data limits both; where the CNN is limited by steps the ratio mixes two things. Lines have the predicted slopes, heights are free.`,
-      measured: `${known.map((r) => `${r.numerator}, ell=${r.ell}, m=${r.shape.m}: ${showEstimate(r.estimate)}`).join('; ')}. Growth: ${
-        ratioExponents
-          .filter((e) => e.estimate.bound !== 'unknown')
-          .map((e) => `ell=${e.ell}${overSizes(e)}, ${e.series}: ${showPower(e.estimate)}`)
-          .join('; ') || 'one value of m only'
-      }.`,
-    };
-  },
+  title: 'How many more sentences than the CNN',
+  caption: (analysis) => ({
+    predicts:
+      'without weight sharing every block learns anew: P_ell over that of the CNN grows like m^(ell-2), so like m for ell = 3, and not at all for ell = 2. Only the power of m is predicted: the factor before it is not, and may differ between models. Lines have the predicted slopes, heights are free.',
+    measured: shownRatios(analysis).some((r) => !r.online)
+      ? 'both counted in distinct sentences, on the same grammars. One pass over fresh sentences, which counts steps, is in the table.'
+      : 'both in one pass, on the same grammars: where steps are what limits one of them the ratio mixes two things.',
+  }),
+  table: ({ ratios, ratioExponents }) => ({
+    head: ['ratio', 'grammar', 'measured', 'growth with m', 'predicted'],
+    rows: ratios
+      .filter((r) => r.ell > 1 && r.estimate.bound !== 'unknown')
+      .map((r) => {
+        const growth = ratioExponents.find((e) => e.ell === r.ell && e.series === `${r.numerator} / ${r.denominator}`);
+        return [
+          `P_${r.ell}(${r.numerator}) / P_${r.ell}(${r.denominator})`,
+          shapeName(r.shape),
+          showEstimate(r.estimate),
+          growth ? showPower(growth.estimate) : '-',
+          growth?.predicted === undefined ? '-' : `m^${growth.predicted}`,
+        ];
+      }),
+  }),
   draw: (analysis, canvas) => {
-    const rows = analysis.ratios.filter((r) => r.ell > 1);
+    const rows = shownRatios(analysis);
     if (!rows.length) return undefined;
     const looks = seriesLooks(analysis.kinds, canvas.theme);
     const base = analysis.kinds.get(rows[0].denominator)!;
@@ -88,19 +112,27 @@ export const ratiosFigure: FigureSpec = {
   },
 };
 
+/** In data where there are such curves. */
+function shownRatios({ ratios }: Analysis): Analysis['ratios'] {
+  const rows = ratios.filter((r) => r.ell > 1);
+  const inData = rows.filter((r) => !r.online);
+  return inData.length ? inData : rows;
+}
+
 const pick = ({ low, high, bound }: { low: number; high: number; bound: ErrorPoint['bound'] }) => ({
   low,
   high,
   bound,
 });
 
-interface PowerPoints {
+export interface PowerPoints {
   look: Look;
   power: number | undefined;
   points: ErrorPoint[];
+  open?: boolean; // hollow symbols, no law
 }
 
-function powerPanel(title: string, label: string, series: readonly PowerPoints[], { theme }: Canvas): Panel {
+export function powerPanel(title: string, label: string, series: readonly PowerPoints[], { theme }: Canvas): Panel {
   const all = series.flatMap((s) => s.points);
   const ends = all.flatMap((p) => [p.y, Number.isFinite(p.low) ? p.low : p.y, Number.isFinite(p.high) ? p.high : p.y]);
   const y = logAxis(ends, label, 0.12);
@@ -114,9 +146,9 @@ function powerPanel(title: string, label: string, series: readonly PowerPoints[]
     options: {
       x,
       y,
-      marks: series.flatMap(({ look, power, points }) => [
+      marks: series.flatMap(({ look, power, points, open }) => [
         ...(power === undefined ? [] : [powerLine(points, power, look, x.domain as [number, number])]),
-        ...errorPoints(points, look, theme.paper),
+        ...errorPoints(points, look, theme.paper, open),
       ]),
     },
   };
@@ -143,24 +175,35 @@ function powerLine(
   });
 }
 
+/** The curves in data, where there are some of two sizes. */
+function inDataOrAll(curves: Analysis['curves']): Analysis['curves'] {
+  const inData = curves.filter((c) => !c.online);
+  return new Set(inData.map((c) => c.shape.m)).size > 1 ? inData : curves.filter((c) => c.online);
+}
+
 /** Curves of several sizes over P / P_ell. */
 export const collapseFigure: FigureSpec = {
   name: 'collapse',
   title: 'Curves of all grammar sizes, raw and over P / P_ell',
-  caption: ({ collapse }) => ({
+  caption: () => ({
     predicts:
       "each step, drawn from 1 at H(ell-1) to 0 at H(ell), falls onto one curve when P is divided by the model's own law for P_ell.",
     measured:
-      collapse
-        .map(
-          (c) =>
-            `${c.series}, ell=${c.ell}: spread between sizes × ${Math.exp(c.raw).toFixed(2)} raw, × ${Math.exp(c.byLaw.cnn).toFixed(2)} over the CNN law, × ${Math.exp(c.byLaw.transformer).toFixed(2)} over the transformer law`,
-        )
-        .join('; ') || 'fewer than two sizes went through a step.',
+      'the spread is the standard deviation of ln P between sizes at equal height, as a factor: as measured in the first panel, over the law in the others.',
+  }),
+  table: ({ collapse }) => ({
+    head: ['series', 'step', 'spread as measured', 'over the CNN law', 'over the transformer law'],
+    rows: collapse.map((c) => [
+      c.series,
+      String(c.ell),
+      ...[c.raw, c.byLaw.cnn, c.byLaw.transformer].map((x) => `× ${Math.exp(x).toFixed(2)}`),
+    ]),
   }),
   draw: (analysis, canvas) => {
     const series = groupBy(
-      analysis.curves.filter((c) => families[c.kind] && c.plateaus && density(c.shape) < 1 && c.status !== 'diverged'),
+      inDataOrAll(analysis.curves).filter(
+        (c) => families[c.kind] && c.plateaus && density(c.shape) < 1 && c.status !== 'diverged',
+      ),
       (c) => c.series,
     ).filter((own) => new Set(own.map((c) => shapeName(c.shape))).size > 1);
     if (!series.length) return undefined;
@@ -210,7 +253,7 @@ function stepPanel(
     options: {
       x: logAxis(
         lines.flatMap((l) => l.points.map((p) => p.x)),
-        rescaled ? `P / P_${ell}` : 'training samples P',
+        rescaled ? `P / P_${ell}` : 'sentences P',
       ),
       y: {
         domain: [-0.3, 1.3],

@@ -8,68 +8,73 @@ import { type Canvas, compose, isNarrow, logAxis, type Panel } from './canvas.js
 import type { FigureSpec } from './spec.js';
 import { type Look, seriesLooks } from './theme.js';
 
-const SAMPLES = 'training samples P';
+const SAMPLES = 'training sentences P';
 const GRAMMARS_SHOWN = 4;
 
-/** Learning curves grammar by grammar, each with its own staircase. */
+/** Learning curves of one pass, grammar by grammar, each with its own staircase. */
 export const curvesFigure: FigureSpec = {
   name: 'curves',
-  title: 'Learning curves, each grammar with its own staircase',
-  caption: ({ curves, positions }) => {
-    const grammars = new Set(curves.map((c) => c.grammar)).size;
+  title: 'One pass over fresh sentences: each grammar with its own staircase',
+  caption: ({ curves }) => {
+    const online = curves.filter((c) => c.online);
     const most = Math.max(
       0,
-      ...groupBy(curves, (c) => shapeName(c.shape)).map((g) => new Set(g.map((c) => c.grammar)).size),
+      ...groupBy(online, (c) => shapeName(c.shape)).map((g) => new Set(g.map((c) => c.grammar)).size),
     );
-    const reached = positions.reduce((sum, p) => sum + p.reached, 0);
-    const all = positions.reduce((sum, p) => sum + p.curves, 0);
     return {
       predicts:
         'the test loss comes down in steps: it waits at H(ell), the exact entropy of the last token given the s^ell - 1 tokens under its level-ell ancestor (dashed), until the next level is learnt, and ends at H(L).',
-      measured: `${curves.length} curves on ${grammars} grammars; ${reached} of ${all} steps were reached.${most > GRAMMARS_SHOWN ? ` The first ${GRAMMARS_SHOWN} grammars of each size are shown; all are in the table curves.` : ''}`,
+      measured: `loss over the floor H(L) of each grammar.${most > GRAMMARS_SHOWN ? ` The first ${GRAMMARS_SHOWN} grammars of each size are shown; all are in the table curves.` : ''}`,
     };
   },
   draw: (analysis, canvas) => {
-    const curves = analysis.curves;
+    const curves = analysis.curves.filter((c) => c.online);
     if (!curves.length) return undefined;
     const looks = seriesLooks(analysis.kinds, canvas.theme);
     const sizes = groupBy(curves, (c) => shapeName(c.shape)).sort(bySize);
     const shown = isNarrow(canvas) ? 1 : GRAMMARS_SHOWN;
     const rows = Math.min(shown, Math.max(...sizes.map((size) => groupBy(size, (c) => c.grammar).length)));
+    const x = logAxis(
+      curves.flatMap((c) => c.points.map((p) => p.samples)),
+      SAMPLES,
+    );
     const panels: Panel[] = [];
     for (let row = 0; row < rows; row++)
       for (const size of sizes) {
         const group = groupBy(size, (c) => c.grammar)[row];
-        panels.push(group ? curvePanel(group, row, looks, canvas) : { title: '', options: { marks: [] } });
+        const absent = [...new Set(curves.map((c) => c.series))].filter((s) => !group?.some((c) => c.series === s));
+        panels.push(group ? curvePanel(group, row, x, absent, looks, canvas) : { title: '', options: { marks: [] } });
       }
-    return compose(canvas, panels, sizes.length, 150, [...looks.values()]);
+    return compose(canvas, panels, sizes.length, 150, seriesLegend(curves, looks));
   },
 };
 
-function curvePanel(group: readonly Curve[], row: number, looks: ReadonlyMap<string, Look>, { theme }: Canvas): Panel {
-  const plateaus = group.find((c) => c.plateaus)?.plateaus ?? [];
-  const all = group.flatMap((c) => c.points.filter((p) => Number.isFinite(p.loss)));
-  const x = logAxis(
-    all.map((p) => p.samples),
-    SAMPLES,
-  );
-  const steps = plateaus.map((H, ell) => ({ H, ell }));
-  // An untrained network guesses: about ln v, which can lie well over H(0). Only what is far above is cut off.
-  const most = plateaus.length ? 1.2 * Math.max(plateaus[0], Math.log(group[0].shape.v)) : Infinity;
-  const top = Math.max(plateaus[0] ?? 0, ...all.map((p) => Math.min(p.loss, most)));
-  // A plateau closer than a line of text to the last one that was named stays without a name.
-  const named: typeof steps = [];
-  for (const step of steps) if (!named.length || named[named.length - 1].H - step.H > top / 7.5) named.push(step);
+function curvePanel(
+  group: readonly Curve[],
+  row: number,
+  x: ReturnType<typeof logAxis>,
+  absent: readonly string[],
+  looks: ReadonlyMap<string, Look>,
+  { theme }: Canvas,
+): Panel {
+  const plateaus = group.find((c) => c.plateaus)?.plateaus;
+  const floor = plateaus?.at(-1) ?? 0;
+  const steps = (plateaus ?? []).slice(0, -1).map((H, ell) => ({ height: H - floor, ell }));
+  const losses = group.flatMap((c) => c.points.map((p) => p.loss - floor).filter((y) => y > 0));
+  // Below a part of the last step the noise of the test set is all there is; an untrained network lies far above H(0).
+  const low = steps.length ? steps[steps.length - 1].height / 8 : Math.min(...losses);
+  const high = steps.length ? 1.5 * Math.max(steps[0].height, Math.log(group[0].shape.v) - floor) : Math.max(...losses);
   return {
     title: `${shapeName(group[0].shape)}, grammar ${row + 1}`,
+    subtitle: absent.length ? `no run of ${absent.join(', ')}` : undefined,
     options: {
       x,
-      y: { label: 'test loss (nats)', labelArrow: 'none', domain: [0, top * 1.06], grid: false, nice: false, ticks: 4 },
+      y: logAxis([low, high], plateaus ? 'loss - H(L) (nats)' : 'loss (nats)'),
       marginRight: 34,
       marks: [
-        Plot.ruleY(steps, { y: 'H', stroke: theme.muted, strokeDasharray: '3 3', strokeWidth: 1 }),
-        Plot.text(named, {
-          y: 'H',
+        Plot.ruleY(steps, { y: 'height', stroke: theme.muted, strokeDasharray: '3 3', strokeWidth: 1 }),
+        Plot.text(steps, {
+          y: 'height',
           text: (s) => `H(${s.ell})`,
           frameAnchor: 'right',
           dx: 4,
@@ -78,15 +83,18 @@ function curvePanel(group: readonly Curve[], row: number, looks: ReadonlyMap<str
           fontSize: 9.5,
         }),
         ...group.map((c) =>
-          Plot.line(c.points, {
-            x: 'samples',
-            y: 'loss',
-            stroke: looks.get(c.series)!.color,
-            strokeWidth: 1.4,
-            strokeOpacity: 0.85,
-            strokeDasharray: looks.get(c.series)!.dash,
-            clip: true,
-          }),
+          Plot.line(
+            c.points.map((p) => ({ samples: p.samples, y: Math.max(p.loss - floor, low / 2) })),
+            {
+              x: 'samples',
+              y: 'y',
+              stroke: looks.get(c.series)!.color,
+              strokeWidth: 1.4,
+              strokeOpacity: 0.85,
+              strokeDasharray: looks.get(c.series)!.dash,
+              clip: true,
+            },
+          ),
         ),
       ],
     },
@@ -97,21 +105,19 @@ function curvePanel(group: readonly Curve[], row: number, looks: ReadonlyMap<str
 export const excessFigure: FigureSpec = {
   name: 'excess',
   title: 'Excess loss over the floor and its power law',
-  caption: ({ scaling }) => ({
+  caption: () => ({
     predicts:
       'between P_1 and P_L the excess over the floor falls as P^-alpha, alpha = ln(1/f) / ln m for a CNN and half of that for a transformer (dotted lines, placed freely); with few levels the steps (dashed heights) remain visible and the slope is shallower.',
-    measured: scaling.length
-      ? `slope of the curves: ${scaling
-          .filter((r) => r.curve)
-          .map(
-            (r) =>
-              `${r.series} ${shapeName(r.shape)} ${showEstimate(r.curve!)} (predicted ${r.predicted?.toFixed(2) ?? '-'})`,
-          )
-          .join('; ')}. Bands are one standard deviation over grammars and replicas.`
-      : 'no curve reached two steps.',
+    measured: 'one pass, geometric mean over grammars and replicas; bands are one standard deviation.',
+  }),
+  table: ({ scaling }) => ({
+    head: ['series', 'grammar', 'alpha predicted', 'slope of the curve'],
+    rows: scaling
+      .filter((r) => r.curve)
+      .map((r) => [r.series, shapeName(r.shape), r.predicted?.toFixed(2) ?? '-', showEstimate(r.curve!)]),
   }),
   draw: (analysis, canvas) => {
-    const means = analysis.means.filter((m) => m.plateaus);
+    const means = analysis.means.filter((m) => m.plateaus && m.online);
     if (!means.length) return undefined;
     const looks = seriesLooks(analysis.kinds, canvas.theme);
     const sizes = groupBy(means, (m) => shapeName(m.shape)).sort(bySize);

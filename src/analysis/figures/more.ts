@@ -12,20 +12,25 @@ import { looksFor, seriesLooks } from './theme.js';
 export const scalingFigure: FigureSpec = {
   name: 'scaling',
   title: 'Exponents of the excess loss, predicted and measured',
-  caption: ({ scaling }) => ({
+  caption: () => ({
     predicts:
       "crosses: alpha for many levels. Open symbols: what is left of it at this depth, the slope through the middles of the grammars' own steps at the predicted P_ell.",
-    measured: `filled symbols, the slope through the middles of the measured steps: ${
-      scaling
-        .filter((r) => r.steps)
-        .map(
-          (r) => `${r.series} ${shapeName(r.shape)} ${showEstimate(r.steps!)} against ${showNumber(r.predictedFinite)}`,
-        )
-        .join('; ') || 'none'
-    }.`,
+    measured: 'filled symbols: the slope through the middles of the measured steps, with 95% intervals over grammars.',
+  }),
+  table: ({ scaling }) => ({
+    head: ['series', 'grammar', 'alpha for many levels', 'at this depth', 'measured'],
+    rows: scaling
+      .filter((r) => r.steps)
+      .map((r) => [
+        r.series,
+        shapeName(r.shape),
+        showNumber(r.predicted),
+        showNumber(r.predictedFinite),
+        showEstimate(r.steps!),
+      ]),
   }),
   draw: (analysis, canvas) => {
-    const rows = analysis.scaling.filter((r) => r.steps && r.predicted !== undefined);
+    const rows = analysis.scaling.filter((r) => r.online && r.steps && r.predicted !== undefined);
     if (!rows.length) return undefined;
     const looks = seriesLooks(analysis.kinds, canvas.theme);
     const { paper } = canvas.theme;
@@ -79,12 +84,21 @@ export const scalingFigure: FigureSpec = {
 export const correlationsFigure: FigureSpec = {
   name: 'correlations',
   title: 'Correlations with the last token, and the noise they hide in',
-  caption: ({ correlations }) => ({
+  caption: () => ({
     predicts:
       'the root-mean-square covariance of the last token with a token whose common ancestor lies at level ell falls by a factor of about m with each level (line: with finite-v corrections); measured on P sentences it stops at the noise floor (dashed), so distant tokens need more data.',
-    measured: `exact covariances of the grammars (filled dots, intervals over grammars); values from P sampled sentences of the first grammar (open symbols) follow the signal down to the floor. Signal and floor meet at ${correlations
-      .map((r) => `P = ${showNumber(r.crossing)} (${shapeName(r.shape)}, level ${r.ell})`)
-      .join(', ')}.`,
+    measured:
+      'exact covariances of the grammars (filled dots, intervals over grammars); values from P sampled sentences of the first grammar (open symbols) follow the signal down to the floor.',
+  }),
+  table: ({ correlations }) => ({
+    head: ['grammar', 'level', 'rms covariance', 'law with corrections', 'signal meets noise at P'],
+    rows: correlations.map((r) => [
+      shapeName(r.shape),
+      String(r.ell),
+      showEstimate(r.exact),
+      showNumber(r.refined),
+      showNumber(r.crossing),
+    ]),
   }),
   draw: (analysis, canvas) => {
     const rows = analysis.correlations;

@@ -1,4 +1,4 @@
-import type { ModelKind } from '../curves.js';
+import { type ModelKind, modelNames } from '../curves.js';
 
 /** Colours of a figure. Values are CSS colours, or `var(...)` where a page decides between light and dark. */
 export interface Theme {
@@ -52,6 +52,17 @@ export interface Look {
 const dashes = [undefined, '7 3', '2 2.5', '9 3 2 3', '4 2', '12 3'];
 const symbols = ['circle', 'square', 'triangle', 'diamond', 'star', 'times'] as const;
 const homeOf: Record<ModelKind, number> = { hcnn: 0, mla: 1, hlcn: 2, fcn: 3, clm: 4 };
+
+/** The look of a model, under its name in full. */
+export const modelLook = (kind: ModelKind, theme: Theme): Look => lookAt(modelNames[kind], homeOf[kind], theme);
+
+/** The look of what is no network. */
+export const referenceLook = (theme: Theme): Look => ({
+  label: 'correlations alone',
+  color: theme.muted,
+  dash: '1 3',
+  symbol: 'times',
+});
 
 /** Looks for things in an order. */
 export function looksFor(labels: readonly string[], theme: Theme): Map<string, Look> {

@@ -1,0 +1,246 @@
+import * as Plot from '@observablehq/plot';
+import { complexityScale } from '../../theory/index.js';
+import { stepExcess } from '../../theory/steps.js';
+import { type Curve, density, modelNames, shapeName } from '../curves.js';
+import { type DataRow, formOf } from '../data.js';
+import { predictedPower } from '../exponents.js';
+import { showEstimate } from '../format.js';
+import { groupBy } from '../staircase.js';
+import type { Estimate } from '../statistics.js';
+import { type Canvas, compose, type ErrorPoint, isNarrow, logAxis, type Panel } from './canvas.js';
+import { powerPanel } from './laws.js';
+import { bySize } from './learning.js';
+import type { FigureSpec } from './spec.js';
+import { type Look, modelLook, referenceLook } from './theme.js';
+
+const usable = (rows: readonly DataRow[]) => rows.filter((r) => density(r.shape) < 1);
+
+/** P_ell in data against m, with the laws, the learner of correlations, and one pass beside. */
+export const dataFigure: FigureSpec = {
+  name: 'data',
+  title: 'How many distinct sentences each step takes',
+  caption: () => ({
+    predicts:
+      'the step H(ell-1) to H(ell) takes P_ell distinct sentences, and P_ell (1-f) / v grows like m^(ell+1) for a CNN (m for ell = 1), like m^(2 ell - 1) for a transformer. Lines have these slopes; their heights are free.',
+    measured:
+      'filled symbols: P at which the best loss of a network trained on P sentences is half way down the step, with 95% intervals over grammars; arrows are bounds. Open symbols: one pass over fresh sentences by the same network, which counts steps. Grey crosses: a learner that uses correlations with the last token and nothing else.',
+  }),
+  table: ({ data }) => ({
+    head: ['network', 'grammar', 'step', 'in data', 'over the law', 'correlations alone', 'one pass'],
+    rows: data.map((r) => [
+      modelNames[r.kind],
+      shapeName(r.shape),
+      `P_${r.ell}`,
+      showEstimate(r.data),
+      r.factor ? showEstimate(r.factor) : '-',
+      r.learner ? showEstimate(r.learner) : '-',
+      r.pass ? `${showEstimate(r.pass)}${r.passBeyond ? ' †' : ''}` : '-',
+    ]),
+    note: data.some((r) => r.passBeyond)
+      ? '† more than a tenth of the language: hardly any sampling noise is left there.'
+      : undefined,
+  }),
+  draw: (analysis, canvas) => {
+    const rows = usable(analysis.data);
+    if (!rows.length) return undefined;
+    const kinds = [...new Set(rows.map((r) => r.kind))];
+    const learner = referenceLook(canvas.theme);
+    let anyLearner = false;
+    const panels = groupBy(rows, (r) => String(r.ell))
+      .sort(([a], [b]) => a.ell - b.ell)
+      .map((group): Panel => {
+        const { ell } = group[0];
+        const point = (r: DataRow, e: Estimate): ErrorPoint => {
+          const unit = complexityScale(r.shape, ell);
+          return { x: r.shape.m, y: e.value / unit, low: e.low / unit, high: e.high / unit, bound: e.bound };
+        };
+        const ofKind = kinds.flatMap((kind) => {
+          const own = group.filter((r) => r.kind === kind);
+          const look = modelLook(kind, canvas.theme);
+          const passes = own.flatMap((r) => (r.pass && r.pass.bound === 'none' ? [point(r, r.pass)] : []));
+          return [
+            { look, power: predictedPower(kind, ell), points: own.map((r) => point(r, r.data)) },
+            { look, power: undefined, points: passes, open: true },
+          ];
+        });
+        const learnt = group
+          .filter((r) => r.learner && formOf(r.kind) === formOf(group[0].kind) && r.kind === group[0].kind)
+          .map((r) => point(r, r.learner!));
+        if (learnt.length) anyLearner = true;
+        return powerPanel(
+          `step ${ell}`,
+          `P_${ell} (1-f) / v`,
+          [
+            ...ofKind.filter((s) => s.points.length),
+            ...(learnt.length ? [{ look: learner, power: undefined, points: learnt }] : []),
+          ],
+          canvas,
+        );
+      });
+    const looks = kinds.map((kind) => modelLook(kind, canvas.theme));
+    return compose(canvas, panels, Math.min(4, panels.length), 250, [...looks, ...(anyLearner ? [learner] : [])], true);
+  },
+};
+
+const SHOWN_GRAMMARS = 6;
+
+/** Excess of the best loss against P, each grammar a line, over the plateaus. */
+export const dataCurvesFigure: FigureSpec = {
+  name: 'dataCurves',
+  title: 'Best loss against the number of distinct sentences',
+  caption: ({ curves }) => ({
+    predicts:
+      'with P sentences a network learns the levels whose correlations stand out of the sampling noise: the best loss comes down the plateaus H(1), H(2), ... (dashed, mean over grammars) one by one.',
+    measured: `each line is one grammar, each point a network trained on P sentences to its best validation loss and then tested; loss less that of the exact predictor on the same test sentences. Open points: limited by steps.${
+      curves.some((c) => !c.online && c.shape.m > 2) ? '' : ''
+    }`,
+  }),
+  draw: (analysis, canvas) => {
+    const curves = analysis.curves.filter((c) => !c.online && c.plateaus && c.points.length > 1);
+    if (!curves.length) return undefined;
+    const sizes = groupBy(curves, (c) => shapeName(c.shape)).sort(bySize);
+    const kinds = [...new Set(curves.map((c) => c.kind))];
+    const x = logAxis(
+      curves.flatMap((c) => c.points.map((p) => p.samples)),
+      'distinct sentences P',
+    );
+    const panels = (isNarrow(canvas) ? sizes : kinds.flatMap(() => sizes)).flatMap((size, i) => {
+      const rows = isNarrow(canvas) ? kinds : [kinds[Math.floor(i / sizes.length)]];
+      return rows.map((kind) => excessPanel(size, kind, x, canvas));
+    });
+    return compose(canvas, panels, sizes.length, 190, []);
+  },
+};
+
+function excessPanel(
+  size: readonly Curve[],
+  kind: Curve['kind'],
+  x: ReturnType<typeof logAxis>,
+  { theme }: Canvas,
+): Panel {
+  const own = size.filter((c) => c.kind === kind).slice(0, SHOWN_GRAMMARS);
+  const title = `${modelNames[kind]}, ${shapeName(size[0].shape)}`;
+  const depth = size[0].plateaus!.length - 1;
+  const mean = Array.from({ length: depth }, (_, ell) =>
+    Math.exp(size.reduce((sum, c) => sum + Math.log(c.plateaus![ell] - c.plateaus![depth]), 0) / size.length),
+  );
+  const floor = Math.min(...size.map((c) => stepExcess(c.plateaus!, depth))) / 4;
+  const look = modelLook(kind, theme);
+  const points = own.flatMap((c) => c.points.filter((p) => p.excess! > floor));
+  return {
+    title,
+    subtitle: own.length ? undefined : 'not trained at this size',
+    options: {
+      x,
+      y: logAxis([floor, mean[0] * 1.4], 'loss - exact (nats)'),
+      marginRight: 34,
+      marks: [
+        Plot.ruleY(mean, { stroke: theme.muted, strokeDasharray: '3 3', strokeWidth: 1 }),
+        Plot.text(mean, {
+          y: (d) => d,
+          text: (_, ell) => `H(${ell})`,
+          frameAnchor: 'right',
+          dx: 4,
+          textAnchor: 'start',
+          fill: theme.muted,
+          fontSize: 9.5,
+        }),
+        ...own.map((c) =>
+          Plot.line(
+            c.points.filter((p) => p.excess! > floor),
+            { x: 'samples', y: 'excess', stroke: look.color, strokeWidth: 1.2, strokeOpacity: 0.7 },
+          ),
+        ),
+        Plot.dot(points, {
+          x: 'samples',
+          y: 'excess',
+          r: 2,
+          fill: (p) => (p.limited ? theme.paper : look.color),
+          stroke: look.color,
+          strokeWidth: 1,
+        }),
+      ],
+    },
+  };
+}
+
+/** The authors' comparison: level against level at fixed m. */
+export const levelsFigure: FigureSpec = {
+  name: 'levels',
+  title: "Level against level at fixed m: the authors' own comparison",
+  caption: () => ({
+    predicts:
+      'in one pass at one batch size every P_ell holds the same factor of optimisation, so the paper compares levels of one grammar: P_(ell+1) / P_ell grows like m for a CNN and like m^2 without weight sharing (dashed). Its rescaled panels divide the time of level l by m^(l+2) or by m^(2 l + 1).',
+    measured:
+      'first panels: P at which level l is learnt (the invariance ratio of its layer falls below one half, or the loss takes step l + 1), as trained, over m^(l+2) and over m^(2 l + 1): flat where that law holds. Means over grammars. The power of m in each ratio is in the table.',
+  }),
+  table: ({ levels }) => ({
+    head: ['network', 'grammar', 'ratio', 'from', 'law: power of m', 'measured'],
+    rows: levels.map((r) => [
+      modelNames[r.kind],
+      shapeName(r.shape),
+      `P_${r.ell + 1} / P_${r.ell}`,
+      r.from === 'loss' ? 'loss' : 'invariance',
+      r.predicted === undefined ? '-' : String(r.predicted),
+      showEstimate(r.estimate),
+    ]),
+  }),
+  draw: (analysis, canvas) => {
+    const rows = analysis.positions.filter(
+      (p) => p.online && p.estimate.bound === 'none' && p.ell > 1 && p.shape.m > 1,
+    );
+    const kindOf = (series: string) => analysis.kinds.get(series)!;
+    const series = groupBy(rows, (r) => `${r.series}|${shapeName(r.shape)}`).filter((g) => g.length > 1);
+    if (!series.length) return undefined;
+    const scales: [string, (m: number, level: number) => number][] = [
+      ['as trained', () => 1],
+      ['over m^(l+2), the CNN law', (m, level) => m ** (level + 2)],
+      ['over m^(2l+1), the transformer law', (m, level) => m ** (2 * level + 1)],
+    ];
+    const panels = scales.map(([subtitle, unit]): Panel => {
+      const lines = series.map((group) => ({
+        look: modelLook(kindOf(group[0].series), canvas.theme),
+        name: `m=${group[0].shape.m}`,
+        points: group.map((r) => ({ level: r.ell - 1, y: r.estimate.value / unit(r.shape.m, r.ell - 1) })),
+      }));
+      const levels = [...new Set(lines.flatMap((l) => l.points.map((p) => p.level)))].sort();
+      return {
+        title: 'P at which level l is learnt',
+        subtitle,
+        options: {
+          x: {
+            type: 'linear',
+            domain: [levels[0] - 0.3, levels[levels.length - 1] + 0.5],
+            ticks: levels,
+            tickFormat: String,
+            label: 'level l',
+            labelArrow: 'none',
+            grid: true,
+          },
+          y: logAxis(
+            lines.flatMap((l) => l.points.map((p) => p.y)),
+            'P',
+            0.1,
+          ),
+          marks: lines.flatMap(({ look, points, name }) => [
+            Plot.line(points, { x: 'level', y: 'y', stroke: look.color, strokeDasharray: look.dash, strokeWidth: 1.6 }),
+            Plot.dot(points, { x: 'level', y: 'y', symbol: look.symbol, r: 3, fill: look.color }),
+            Plot.text(points.slice(-1), {
+              x: 'level',
+              y: 'y',
+              text: () => name,
+              dx: 6,
+              textAnchor: 'start',
+              fontSize: 9,
+              fill: look.color,
+            }),
+          ]),
+        },
+      };
+    });
+    const looks = [
+      ...new Map(series.map((g) => [kindOf(g[0].series), modelLook(kindOf(g[0].series), canvas.theme)])).values(),
+    ];
+    return compose(canvas, panels, 3, 230, looks as Look[], true);
+  },
+};

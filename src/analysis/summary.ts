@@ -1,0 +1,159 @@
+/** What the first screen of the report and the last lines in the terminal say: at most five sentences. */
+import { type ModelKind, modelNames, shapeName } from './curves.js';
+import type { DataPower } from './data.js';
+import { type ExponentRow, overSizes } from './exponents.js';
+import { compare } from './findings.js';
+import { showEstimate, showPower } from './format.js';
+import type { Finding, Results, Verdict } from './results.js';
+import { groupBy } from './staircase.js';
+import type { Estimate } from './statistics.js';
+
+export function summaryOf(r: Results, findings: readonly Finding[]): string[] {
+  return r.dataPowers.length ? dataSummary(r) : passSummary(r, findings);
+}
+
+/** Curves in data: which laws hold, what one pass costs, the ratios, what stays open. */
+function dataSummary(r: Results): string[] {
+  const kinds = [...new Set(r.dataPowers.map((p) => p.kind))];
+  const lines = kinds.map((kind) =>
+    lawSentence(
+      kind,
+      r.dataPowers.filter((p) => p.kind === kind),
+    ),
+  );
+  const joined = lines.length > 2 ? [lines[0], lines.slice(1).join(' ')] : lines;
+  return [...joined, passSentence(r), ratioSentence(r), openSentence(r)].filter((line) => line !== '').slice(0, 5);
+}
+
+const NEAR = 0.5; // of a power of m: called near its law where its interval is narrow enough to leave it out
+
+function lawSentence(kind: ModelKind, powers: readonly DataPower[]): string {
+  const known = powers.filter((p) => p.data.bound === 'none' && p.law !== undefined && !Number.isNaN(p.data.value));
+  if (!known.length) return '';
+  const holds = known.filter((p) => p.data.low <= p.law! && p.data.high >= p.law!);
+  const near = known.filter((p) => !holds.includes(p) && Math.abs(p.data.value - p.law!) <= NEAR);
+  const off = known.filter((p) => !holds.includes(p) && !near.includes(p));
+  const text = (p: DataPower) =>
+    `P_${p.ell} like ${showPower(p.data)}${p.reached ? ` (m = ${p.reached[0]} to ${p.reached[1]})` : ''} for m^${p.law}`;
+  const parts = [
+    holds.length ? `${list(holds.map(text))}: the law holds` : '',
+    near.length ? `${list(near.map(text))}: near the law, outside its interval` : '',
+    off.length ? `${list(off.map(text))}: not the law` : '',
+  ].filter(Boolean);
+  return `Counted in distinct sentences, the steps of the ${modelNames[kind]} (${kind}) grow with m: ${parts.join('; ')}.`;
+}
+
+const list = (parts: readonly string[]): string =>
+  parts.length < 2 ? (parts[0] ?? '') : `${parts.slice(0, -1).join(', ')} and ${parts[parts.length - 1]}`;
+
+function passSentence(r: Results): string {
+  const rows = r.data.filter((row) => row.pass?.bound === 'none' && row.data.bound === 'none');
+  const [first] = groupBy(rows, (row) => row.kind);
+  if (!first) return '';
+  const times = first.map((row) => row.pass!.value / row.data.value).sort((a, b) => a - b);
+  const { kind } = first[0];
+  const powers = r.dataPowers.filter((p) => p.kind === kind && p.ell > 1 && p.pass?.bound === 'none');
+  const beyond = [...new Set(rows.filter((row) => row.passBeyond).map((row) => shapeName(row.shape)))];
+  return (
+    `One pass over fresh sentences takes the ${modelNames[kind]} ${times[0].toPrecision(2)} to ${times[times.length - 1].toPrecision(2)} times as many, since there gradient steps limit` +
+    (powers.length
+      ? `, and grows more slowly: ${list(powers.map((p) => `P_${p.ell} like m^${p.pass!.value.toFixed(1)}`))}`
+      : '') +
+    (beyond.length ? `; at ${list(beyond)} some of these are more than a tenth of the language` : '') +
+    '.'
+  );
+}
+
+function ratioSentence(r: Results): string {
+  const inData = r.ratios.filter((row) => !row.online && row.estimate.bound === 'none' && row.ell > 1);
+  const parts = groupBy(inData, (row) => row.numerator).map((own) => {
+    const kind = r.kinds.get(own[0].numerator)!;
+    const steps = groupBy(own, (row) => String(row.ell)).map(
+      (rows) =>
+        `${list(rows.map((row) => Number(row.estimate.value.toPrecision(2)).toString()))} times at step ${rows[0].ell} (m = ${list(rows.map((row) => String(row.shape.m)))})`,
+    );
+    return `the ${modelNames[kind]} needs ${steps.join(', ')}`;
+  });
+  return parts.length ? `Of the CNN's distinct sentences ${list(parts)}.` : '';
+}
+
+function openSentence(r: Results): string {
+  const bounds = r.data.filter((row) => row.data.bound !== 'none' && row.data.bound !== 'unknown');
+  if (!bounds.length) return '';
+  const names = groupBy(bounds, (row) => `${row.kind}|${shapeName(row.shape)}`).map(
+    (rows) =>
+      `${rows[0].kind} P_${rows.map((row) => row.ell).join(', P_')} at v=${rows[0].shape.v} m=${rows[0].shape.m}`,
+  );
+  const shown = names.slice(0, 4);
+  const more = names.length - shown.length;
+  return `Open, bounds only: ${shown.join('; ')}${more ? ` and ${more} more` : ''}.`;
+}
+
+/** One pass alone: five lines. */
+function passSummary(r: Results, findings: readonly Finding[]): string[] {
+  const lines: string[] = [];
+  const adapters = [...new Set(r.runs.map((run) => run.adapter).filter(Boolean))];
+  const grammars = new Set(r.curves.map((c) => c.grammar)).size;
+  lines.push(
+    `${r.runs.length} runs (${[...r.kinds.keys()].join('; ') || 'none with evaluations'}), ${r.curves.length} curves on ${grammars} grammars` +
+      (adapters.length ? `, trained on ${adapters.join(' and ')}` : ''),
+  );
+  const top = telling(r.ratios, (x) => x.numerator);
+  const ratios = r.ratios.filter((x) => x.ell === top);
+  const room = r.batchExponents.length ? 1 : 2; // five lines in all
+  for (const name of [...new Set(ratios.map((x) => x.numerator))].slice(-room)) {
+    const own = ratios.filter((x) => x.numerator === name);
+    const power = best(r.ratioExponents.filter((x) => x.ell === top && x.series.startsWith(`${name} / `)));
+    lines.push(
+      `P_${top}(${name}) / P_${top}(${own[0].denominator}): ${own.map((x) => `${sizeLabel(r, x.shape)} ${showEstimate(x.estimate)}`).join(', ')}` +
+        (power ? `; grows like ${powerText(power)}` : ''),
+    );
+  }
+  const step = telling(r.positions, (x) => x.series);
+  const powers = [...new Set(r.exponents.map((x) => x.series))]
+    .filter((series) => hasLargestBatch(r, series))
+    .flatMap((series) => best(r.exponents.filter((x) => x.series === series && x.ell === step)) ?? []);
+  if (powers.length)
+    lines.push(`P_${step} grows like ${powers.map((x) => `${powerText(x)} for ${x.series}`).join(', ')}`);
+  const atBest = r.batchExponents.filter((x) => x.estimate.bound !== 'unknown').slice(-3);
+  if (atBest.length)
+    lines.push(
+      `with every size at its best batch size: ${atBest.map((x) => `P_${x.ell} of ${x.series} ${powerText(x)}`).join(', ')}`,
+    );
+  const count = (v: Verdict) => findings.filter((f) => f.verdict === v).length;
+  const tested = findings.filter((f) => f.verdict !== '-').length;
+  const problems = r.notes.length ? `; ${r.notes.length} notes in the report` : '';
+  lines.push(
+    `of ${tested} comparisons with theory ${count('agrees')} agree, ${count('disagrees')} disagree, ${count('open')} are open (bounds)${count('no interval') ? `, ${count('no interval')} have no interval` : ''}${problems}`,
+  );
+  return lines;
+}
+
+/** The deepest step that every series took at two sizes at least; the deepest there is if none was. */
+function telling<T extends { ell: number; shape: Results['curves'][0]['shape']; estimate: Estimate }>(
+  rows: readonly T[],
+  series: (row: T) => string,
+): number {
+  const names = new Set(rows.map(series));
+  const ells = [...new Set(rows.map((x) => x.ell))].sort((a, b) => b - a);
+  const taken = (ell: number, name: string) =>
+    new Set(
+      rows.filter((x) => x.ell === ell && series(x) === name && x.estimate.bound === 'none').map((x) => x.shape.m),
+    ).size;
+  return ells.find((ell) => [...names].every((name) => taken(ell, name) > 1)) ?? ells[0] ?? 0;
+}
+
+/** Of series that differ in batch size only, the one with the largest speaks for them. */
+function hasLargestBatch({ curves }: Results, series: string): boolean {
+  const own = curves.find((c) => c.series === series)!;
+  return !curves.some((c) => c.anyBatch === own.anyBatch && c.batch > own.batch && c.series !== series);
+}
+
+/** Rather an exponent of fewer sizes than a bound. */
+const best = (rows: readonly ExponentRow[]) => rows.find((x) => x.reached) ?? rows[0];
+
+const powerText = (x: Pick<ExponentRow, 'ell' | 'estimate' | 'predicted' | 'reached'>) =>
+  `${showPower(x.estimate)}${overSizes(x, ' over ')} (theory m^${x.predicted ?? '?'}: ${compare(x.predicted, x.estimate)})`;
+
+const sizeLabel = (r: Results, shape: Results['curves'][0]['shape']) =>
+  new Set(r.curves.map((c) => c.shape.v)).size > 1 ? `v=${shape.v} m=${shape.m}` : `m=${shape.m}`;
