@@ -40,7 +40,7 @@ Transformers vs. Convolutional Architectures</cite>, <a href="https://arxiv.org/
 H(ℓ), takes P<sub>ℓ</sub> sentences; how P<sub>ℓ</sub> grows with m, the number of synonyms, is what the theory predicts.</p>
 <ul class="summary">${analysis.summary.map((line) => `<li>${typeset(line)}</li>`).join('')}</ul>
 <p class="names">${networksHtml(analysis)}</p>
-${drawn.map(figureHtml).join('\n')}
+${chapters.map((chapter) => chapterHtml(chapter, drawn)).join('\n')}
 <h2 id="findings">Theory and measurement</h2>
 <p>Intervals hold 95%: bootstrap over grammars (over replicas where there is one grammar), with Student's t. <b>Agrees</b>: the interval holds the
 prediction. <b>Open</b>: a bound that allows it. A dash: theory fixes no value, or these runs cannot test it.</p>
@@ -71,6 +71,23 @@ function networksHtml({ kinds }: Analysis): string {
     .join(' ');
 }
 
+/** Figures by what they argue, in order. The first two chapters are open. */
+const chapters: { title: string; figures: readonly string[]; open?: boolean }[] = [
+  { title: 'In data', figures: ['data', 'dataCurves', 'ratios', 'collapse', 'control'], open: true },
+  { title: 'The comparison of the authors', figures: ['levels'], open: true },
+  { title: 'One pass over fresh sentences', figures: ['curves', 'positions', 'excess', 'scaling', 'batch'] },
+  { title: 'Representations', figures: ['invariance', 'transitions'] },
+  { title: 'Correlations', figures: ['correlations'] },
+];
+
+function chapterHtml({ title, figures, open }: (typeof chapters)[0], drawn: readonly DrawnFigure[]): string {
+  const own = drawn.filter((f) => figures.includes(f.name));
+  if (!own.length) return '';
+  // Without curves in data the chapter of one pass is what the report is about.
+  const isOpen = open || !drawn.some((f) => f.name === 'data');
+  return `<details class="chapter"${isOpen ? ' open' : ''}><summary><h2>${title}</h2></summary>${own.map(figureHtml).join('\n')}</details>`;
+}
+
 const sections: [Finding['section'], string][] = [
   ['data', 'In data: how the steps grow with m'],
   ['level', 'One pass: level against level at fixed m'],
@@ -85,7 +102,7 @@ const sections: [Finding['section'], string][] = [
 ];
 
 function figureHtml(f: DrawnFigure): string {
-  return `<figure id="${f.name}"><h2>${typeset(f.title)}</h2>
+  return `<figure id="${f.name}"><h3>${typeset(f.title)}</h3>
 <div class="wide">${f.wide}</div><div class="narrow">${f.narrow}</div>
 <figcaption><p><b>Predicted:</b> ${typeset(f.caption.predicts)}</p><p><b>Measured:</b> ${typeset(f.caption.measured)}</p></figcaption>${f.table?.rows.length ? tableHtml(f.table) : ''}</figure>`;
 }
@@ -157,6 +174,6 @@ sub,sup{font-size:.78em;line-height:0}.scroll{overflow-x:auto}table{border-colla
 th{text-align:left;font-weight:600;border-bottom:1px solid ${pageTheme.muted};white-space:nowrap}td,th{padding:4px 10px 4px 0;vertical-align:top}
 td{border-bottom:1px solid color-mix(in srgb,${pageTheme.muted} 25%,transparent)}.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 #findings~details td:first-child{white-space:nowrap}.names{font-size:13px}.agrees{color:${pageTheme.palette[2]};font-weight:600}.disagrees{color:${pageTheme.palette[1]};font-weight:600}
-a{color:${pageTheme.palette[0]}}code,pre{font-size:12px}pre{margin:.3em 0;max-width:340px;white-space:pre-wrap}summary{cursor:pointer}summary h3{display:inline-block}
+a{color:${pageTheme.palette[0]}}code,pre{font-size:12px}pre{margin:.3em 0;max-width:340px;white-space:pre-wrap}summary{cursor:pointer}summary h2,summary h3{display:inline-block}.chapter>summary h2{margin:1.2em 0 .2em}
 .notes,footer{font-size:13px;color:${pageTheme.muted}}footer{margin-top:3em}
 `;

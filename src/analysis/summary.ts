@@ -14,15 +14,14 @@ export function summaryOf(r: Results, findings: readonly Finding[]): string[] {
 
 /** Curves in data: which laws hold, what one pass costs, the ratios, what stays open. */
 function dataSummary(r: Results): string[] {
-  const kinds = [...new Set(r.dataPowers.map((p) => p.kind))];
-  const lines = kinds.map((kind) =>
+  const told: ModelKind[] = ['hcnn', 'mla']; // the others: by their ratio to the CNN
+  const lines = told.map((kind) =>
     lawSentence(
       kind,
       r.dataPowers.filter((p) => p.kind === kind),
     ),
   );
-  const joined = lines.length > 2 ? [lines[0], lines.slice(1).join(' ')] : lines;
-  return [...joined, passSentence(r), ratioSentence(r), openSentence(r)].filter((line) => line !== '').slice(0, 5);
+  return [...lines, passSentence(r), ratioSentence(r), openSentence(r)].filter((line) => line !== '');
 }
 
 const NEAR = 0.5; // of a power of m: called near its law where its interval is narrow enough to leave it out
@@ -33,15 +32,22 @@ function lawSentence(kind: ModelKind, powers: readonly DataPower[]): string {
   const holds = known.filter((p) => p.data.low <= p.law! && p.data.high >= p.law!);
   const near = known.filter((p) => !holds.includes(p) && Math.abs(p.data.value - p.law!) <= NEAR);
   const off = known.filter((p) => !holds.includes(p) && !near.includes(p));
-  const text = (p: DataPower) =>
-    `P_${p.ell} like ${showPower(p.data)}${p.reached ? ` (m = ${p.reached[0]} to ${p.reached[1]})` : ''} for m^${p.law}`;
+  const sizes = [...new Set(known.map((p) => (p.reached ? `m = ${p.reached[0]} to ${p.reached[1]}` : '')))];
+  const one = sizes.length === 1;
+  const text = (p: DataPower) => {
+    const over = !one && p.reached ? `, m = ${p.reached[0]} to ${p.reached[1]}` : '';
+    return `P_${p.ell} (${showPower(p.data)}, law m^${p.law}${over})`;
+  };
   const parts = [
-    holds.length ? `${list(holds.map(text))}: the law holds` : '',
-    near.length ? `${list(near.map(text))}: near the law, outside its interval` : '',
-    off.length ? `${list(off.map(text))}: not the law` : '',
+    holds.length ? `follows its law in ${list(holds.map(text))}` : '',
+    near.length ? `comes near its law in ${list(near.map(text))}` : '',
+    off.length ? `does not follow its law in ${list(off.map(text))}` : '',
   ].filter(Boolean);
-  return `Counted in distinct sentences, the steps of the ${modelNames[kind]} (${kind}) grow with m: ${parts.join('; ')}.`;
+  return `Counted in distinct sentences${one && sizes[0] ? `, ${sizes[0]}` : ''}, the ${modelNames[kind]} (${kind}) ${list(parts)}.`;
 }
+
+/** Two digits. */
+const brief = (x: number): string => String(Number(x.toPrecision(2)));
 
 const list = (parts: readonly string[]): string =>
   parts.length < 2 ? (parts[0] ?? '') : `${parts.slice(0, -1).join(', ')} and ${parts[parts.length - 1]}`;
@@ -55,7 +61,7 @@ function passSentence(r: Results): string {
   const powers = r.dataPowers.filter((p) => p.kind === kind && p.ell > 1 && p.pass?.bound === 'none');
   const beyond = [...new Set(rows.filter((row) => row.passBeyond).map((row) => shapeName(row.shape)))];
   return (
-    `One pass over fresh sentences takes the ${modelNames[kind]} ${times[0].toPrecision(2)} to ${times[times.length - 1].toPrecision(2)} times as many, since there gradient steps limit` +
+    `One pass over fresh sentences takes the ${modelNames[kind]} ${brief(times[0])} to ${brief(times[times.length - 1])} times as many, since there gradient steps limit` +
     (powers.length
       ? `, and grows more slowly: ${list(powers.map((p) => `P_${p.ell} like m^${p.pass!.value.toFixed(1)}`))}`
       : '') +
@@ -66,15 +72,21 @@ function passSentence(r: Results): string {
 
 function ratioSentence(r: Results): string {
   const inData = r.ratios.filter((row) => !row.online && row.estimate.bound === 'none' && row.ell > 1);
-  const parts = groupBy(inData, (row) => row.numerator).map((own) => {
-    const kind = r.kinds.get(own[0].numerator)!;
-    const steps = groupBy(own, (row) => String(row.ell)).map(
-      (rows) =>
-        `${list(rows.map((row) => Number(row.estimate.value.toPrecision(2)).toString()))} times at step ${rows[0].ell} (m = ${list(rows.map((row) => String(row.shape.m)))})`,
-    );
-    return `the ${modelNames[kind]} needs ${steps.join(', ')}`;
+  const steps = (kind: ModelKind) =>
+    groupBy(
+      inData.filter((row) => r.kinds.get(row.numerator) === kind),
+      (row) => String(row.ell),
+    ).map((rows) => {
+      const [only] = rows;
+      const predicted = rows.length > 1 && only.ell > 2 ? `, predicted growth m^${only.ell - 2}` : '';
+      const times = list(rows.map((row) => brief(row.estimate.value)));
+      return `${times} at step ${only.ell} (m = ${list(rows.map((row) => String(row.shape.m)))}${predicted})`;
+    });
+  const parts = (['mla', 'hlcn'] as const).flatMap((kind) => {
+    const own = steps(kind);
+    return own.length ? [`the ${modelNames[kind]} needs ${list(own)}`] : [];
   });
-  return parts.length ? `Of the CNN's distinct sentences ${list(parts)}.` : '';
+  return parts.length ? `In units of the CNN's distinct sentences ${parts.join('; ')}.` : '';
 }
 
 function openSentence(r: Results): string {

@@ -228,6 +228,76 @@ export function syntheticStudy(
   );
 }
 
+export interface SyntheticDataOptions
+  extends Pick<SyntheticOptions, 'kind' | 'shape' | 'grammarSeed' | 'staircase' | 'noise'> {
+  path?: string;
+  sizes?: readonly number[]; // P
+  /** Where the best validation loss came, as a part of the allowed steps. */
+  bestAt?: (P: number) => number;
+  overrides?: Record<string, unknown>;
+}
+
+/** Run folders on P distinct sentences, with a validation set and a test at the end: one folder per P. */
+export function syntheticDataRuns(options: SyntheticDataOptions): RunFiles[] {
+  const { kind = 'hcnn', shape, grammarSeed = 1, staircase, noise = 0, path = 'data', bestAt = () => 0.3 } = options;
+  const sizes = options.sizes ?? Array.from({ length: 11 }, (_, i) => 32 * 2 ** i);
+  const rules = rulesFor(shape, grammarSeed);
+  const plateaus = exactPlateaus(rules);
+  const random = new Normal(grammarSeed);
+  return sizes.map((P): RunFiles => {
+    const budget = { batch: 32, sentences: P, steps: 10000, patience: 2 };
+    const model = kind === 'mla' ? { kind, channels: 32, heads: 4 } : { kind, width: 64 };
+    const evaluation = { size: 64, validation: 32 };
+    const experiment = {
+      model,
+      grammar: { ...shape, seed: grammarSeed },
+      budget,
+      evaluation,
+      seed: grammarSeed,
+      ...options.overrides,
+    };
+    parseExperiment(experiment);
+    const loss = staircaseLoss(plateaus, staircase, Math.log(P)) * Math.exp(noise * random.next());
+    const step = Math.round(10000 * bestAt(P));
+    const exact = plateaus[plateaus.length - 1] + 0.01; // an easy test set: both losses are off by as much
+    const samples = 32 * step;
+    const records = [
+      { type: 'start', hash: `hash-${path}-${P}`, adapter: 'synthetic adapter', executor: 'none' } as const,
+      { type: 'eval', replica: 0, step, samples, loss, accuracy: 0.5, elapsed_ms: step, set: 'validation' } as const,
+      { type: 'test', replica: 0, step, samples, loss: loss + 0.01, accuracy: 0.5, validation: loss, exact } as const,
+      { type: 'end', replica: 0, reason: 'done' } as const,
+    ];
+    return {
+      path: `${path}-P${P}`,
+      experiment: JSON.stringify(experiment),
+      rules: JSON.stringify(rules),
+      records: records.map(formatRecord).join(''),
+    };
+  });
+}
+
+/** Curves in data that follow the laws, for the networks and grammars of syntheticStudy. */
+export function syntheticDataStudy({ ms = [2, 3, 4], grammars = 3, prefactor = 4 } = {}): RunFiles[] {
+  const random = new Normal(7);
+  return (['hcnn', 'hlcn', 'mla'] as const).flatMap((kind) =>
+    ms.flatMap((m) =>
+      Array.from({ length: grammars }, (_, g) => {
+        const shape = { v: 8, n: 8, m, s: 2, L: 3 };
+        const staircase = { positions: lawPositions(shape, kind, prefactor, 0.1, random), width: 0.6 };
+        const sizes = Array.from({ length: 15 }, (_, i) => 32 * 2 ** i);
+        return syntheticDataRuns({
+          kind,
+          shape,
+          grammarSeed: 10 + g,
+          staircase,
+          sizes,
+          path: `data/${kind}-m${m}-g${g}`,
+        });
+      }).flat(),
+    ),
+  );
+}
+
 const rulesCache = new Map<string, Rules>();
 function rulesFor(shape: GrammarShape, seed: number): Rules {
   const key = JSON.stringify([shape, seed]);

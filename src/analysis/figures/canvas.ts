@@ -23,7 +23,10 @@ export const isNarrow = (canvas: Canvas) => canvas.width < 560;
 const NS = 'http://www.w3.org/2000/svg';
 const FONT = 'system-ui, "DejaVu Sans", sans-serif';
 
-/** Panels in a grid under a legend, as one SVG. columns: wanted on wide paper; narrow paper has one. marked: legend with symbols. */
+/**
+ * Panels in a grid under a legend, as one SVG. columns: wanted on wide paper; narrow paper has one, or two of panels with few
+ * labels. marked: legend with symbols.
+ */
 export function compose(
   canvas: Canvas,
   panels: readonly Panel[],
@@ -31,9 +34,12 @@ export function compose(
   panelHeight: number,
   legend: readonly Look[],
   marked = false,
+  narrowColumns: 1 | 2 = 1,
 ): SVGSVGElement {
   const { document, theme, width } = canvas;
-  const across = isNarrow(canvas) ? 1 : Math.max(1, Math.min(columns, panels.length));
+  const across = isNarrow(canvas)
+    ? Math.min(narrowColumns, panels.length)
+    : Math.max(1, Math.min(columns, panels.length));
   const gap = 14;
   const panelWidth = Math.min((width - gap * (across - 1)) / across, 460);
   const inset = (width - across * panelWidth - gap * (across - 1)) / 2;
@@ -63,6 +69,7 @@ export function compose(
       marginBottom: 34,
       style: { fontSize: '10.5px', fontFamily: FONT, background: 'transparent' },
       ...panel.options,
+      ...(panelWidth < SMALL && { x: thinned(panel.options.x) }),
     }) as SVGSVGElement;
     plot.setAttribute('x', String(x));
     plot.setAttribute('y', String(y + titleHeight));
@@ -76,6 +83,15 @@ export function compose(
   for (const [name, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}` }))
     svg.setAttribute(name, String(value));
   return svg;
+}
+
+const SMALL = 220; // pixels: a panel that has room for few labels
+
+/** A logarithmic axis of a small panel: every second tick, where there are more than three. */
+function thinned(axis: Plot.ScaleOptions | undefined): Plot.ScaleOptions | undefined {
+  const ticks = axis?.ticks;
+  if (axis?.type !== 'log' || !Array.isArray(ticks) || ticks.length < 4) return axis;
+  return { ...axis, ticks: ticks.filter((_, i) => i % 2 === 0) };
 }
 
 /** The formulas of a label with the signs that fonts have: P_3 becomes P₃, alpha α. */

@@ -7,7 +7,7 @@ import { predictedPower } from '../exponents.js';
 import { showEstimate } from '../format.js';
 import { groupBy } from '../staircase.js';
 import type { Estimate } from '../statistics.js';
-import { type Canvas, compose, type ErrorPoint, isNarrow, logAxis, type Panel } from './canvas.js';
+import { type Canvas, compose, type ErrorPoint, logAxis, type Panel } from './canvas.js';
 import { powerPanel } from './laws.js';
 import { bySize } from './learning.js';
 import type { FigureSpec } from './spec.js';
@@ -88,12 +88,11 @@ const SHOWN_GRAMMARS = 6;
 export const dataCurvesFigure: FigureSpec = {
   name: 'dataCurves',
   title: 'Best loss against the number of distinct sentences',
-  caption: ({ curves }) => ({
+  caption: () => ({
     predicts:
       'with P sentences a network learns the levels whose correlations stand out of the sampling noise: the best loss comes down the plateaus H(1), H(2), ... (dashed, mean over grammars) one by one.',
-    measured: `each line is one grammar, each point a network trained on P sentences to its best validation loss and then tested; loss less that of the exact predictor on the same test sentences. Open points: limited by steps.${
-      curves.some((c) => !c.online && c.shape.m > 2) ? '' : ''
-    }`,
+    measured:
+      'each line is one grammar, each point a network trained on P sentences to its best validation loss and then tested; loss less that of the exact predictor on the same test sentences. Open points: limited by steps.',
   }),
   draw: (analysis, canvas) => {
     const curves = analysis.curves.filter((c) => !c.online && c.plateaus && c.points.length > 1);
@@ -104,11 +103,15 @@ export const dataCurvesFigure: FigureSpec = {
       curves.flatMap((c) => c.points.map((p) => p.samples)),
       'distinct sentences P',
     );
-    const panels = (isNarrow(canvas) ? sizes : kinds.flatMap(() => sizes)).flatMap((size, i) => {
-      const rows = isNarrow(canvas) ? kinds : [kinds[Math.floor(i / sizes.length)]];
-      return rows.map((kind) => excessPanel(size, kind, x, canvas));
-    });
-    return compose(canvas, panels, sizes.length, 190, []);
+    const floorOf = ({ plateaus }: Curve) => plateaus![plateaus!.length - 1];
+    const depthOf = ({ plateaus }: Curve) => plateaus!.length - 1;
+    const y: [number, number] = [
+      Math.min(...curves.map((c) => stepExcess(c.plateaus!, depthOf(c)))) / 4,
+      1.3 * Math.max(...curves.map((c) => c.plateaus![0] - floorOf(c))),
+    ];
+    const panels = kinds.flatMap((kind) => sizes.map((size) => excessPanel(size, kind, x, y, canvas)));
+    const looks = kinds.map((kind) => modelLook(kind, canvas.theme));
+    return compose(canvas, panels, sizes.length, 150, looks, false, 2);
   },
 };
 
@@ -116,23 +119,23 @@ function excessPanel(
   size: readonly Curve[],
   kind: Curve['kind'],
   x: ReturnType<typeof logAxis>,
+  [floor, top]: [number, number],
   { theme }: Canvas,
 ): Panel {
   const own = size.filter((c) => c.kind === kind).slice(0, SHOWN_GRAMMARS);
-  const title = `${modelNames[kind]}, ${shapeName(size[0].shape)}`;
+  const { v, m } = size[0].shape;
   const depth = size[0].plateaus!.length - 1;
   const mean = Array.from({ length: depth }, (_, ell) =>
     Math.exp(size.reduce((sum, c) => sum + Math.log(c.plateaus![ell] - c.plateaus![depth]), 0) / size.length),
   );
-  const floor = Math.min(...size.map((c) => stepExcess(c.plateaus!, depth))) / 4;
   const look = modelLook(kind, theme);
   const points = own.flatMap((c) => c.points.filter((p) => p.excess! > floor));
   return {
-    title,
+    title: `${kind}, v=${v} m=${m}`,
     subtitle: own.length ? undefined : 'not trained at this size',
     options: {
       x,
-      y: logAxis([floor, mean[0] * 1.4], 'loss - exact (nats)'),
+      y: logAxis([floor, top], 'loss - exact (nats)'),
       marginRight: 34,
       marks: [
         Plot.ruleY(mean, { stroke: theme.muted, strokeDasharray: '3 3', strokeWidth: 1 }),

@@ -218,7 +218,7 @@ export const collapseFigure: FigureSpec = {
       panels.push(stepPanel(own, depth, looks, false, canvas, analysis));
       for (let ell = 2; ell <= depth; ell++) panels.push(stepPanel(own, ell, looks, true, canvas, analysis));
     }
-    return compose(canvas, panels, Math.min(4, depth), 190, [...looks.values()]);
+    return compose(canvas, panels, Math.min(4, depth), 190, [...looks.values()], false, 2);
   },
 };
 

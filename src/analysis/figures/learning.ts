@@ -45,7 +45,7 @@ export const curvesFigure: FigureSpec = {
         const absent = [...new Set(curves.map((c) => c.series))].filter((s) => !group?.some((c) => c.series === s));
         panels.push(group ? curvePanel(group, row, x, absent, looks, canvas) : { title: '', options: { marks: [] } });
       }
-    return compose(canvas, panels, sizes.length, 150, seriesLegend(curves, looks));
+    return compose(canvas, panels, sizes.length, 150, seriesLegend(curves, looks), false, 2);
   },
 };
 
