@@ -125,7 +125,15 @@ function crossingDistribution(usable: readonly CrossingPoint[], level: number): 
     total += weight;
     for (const [i, at] of x.entries()) below[i] += weight * fit.probabilityBelow(at);
   }
-  for (let i = 0; i < GRID; i++) below[i] = Math.max(i ? below[i - 1] : 0, below[i] / total);
+  for (let i = 0; i < GRID; i++) below[i] /= total;
+  // The curve comes down: outward from the crossing the probability only falls to the left and only grows to the right, however
+  // little is known out there.
+  const middle = Math.max(
+    0,
+    x.findIndex((at) => at >= centre),
+  );
+  for (let i = middle - 1; i >= 0; i--) below[i] = Math.min(below[i], below[i + 1]);
+  for (let i = middle + 1; i < GRID; i++) below[i] = Math.max(below[i], below[i - 1]);
   return { x, below };
 }
 

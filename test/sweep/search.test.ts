@@ -1,0 +1,146 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { parseExperiment } from '../../src/core/experiment.js';
+import { formatRecord } from '../../src/core/records.js';
+import { makeRules } from '../../src/core/rules.js';
+import { planSearches } from '../../src/sweep/dataStudy.js';
+import type { SweepRun } from '../../src/sweep/grid.js';
+import { firstRuns, runSearches, type Search } from '../../src/sweep/search.js';
+import { lossPlateaus } from '../../src/theory/losses.js';
+import { staircaseLoss } from '../support/syntheticRuns.js';
+
+const test = suite('searches in data');
+
+const grammar = { v: 8, n: 8, m: 3, s: 2, L: 4, seed: 1 };
+const plateaus = lossPlateaus(makeRules(grammar, 1)).H;
+const planted = [Math.log(200), Math.log(1200), Math.log(9000), Math.log(50000)];
+
+const searchFor = (change: Partial<Search> = {}): Search => ({
+  name: 'planted',
+  steps: [1, 2, 3],
+  from: 32,
+  to: 2 ** 18,
+  within: 1.3,
+  most: 28,
+  at: (P) => ({
+    grammar,
+    budget: { batch: 32, sentences: P, steps: 1000, patience: 2 },
+    evaluation: { size: 64, validation: 32 },
+  }),
+  ...change,
+});
+
+/** A store that trains by formula. limited: whether a run ends with its best loss at the last step. */
+class Trained {
+  readonly runs = new Map<string, string>();
+  trained: string[] = [];
+  rounds = 0;
+  constructor(readonly limited: (P: number) => boolean = () => false) {}
+
+  train(runs: readonly SweepRun[], most = Infinity): boolean {
+    this.rounds++;
+    for (const run of runs.slice(0, most)) {
+      if (this.runs.has(run.hash)) continue;
+      this.trained.push(run.hash);
+      const P = run.experiment.budget.sentences!;
+      const loss = staircaseLoss(plateaus, { positions: planted, width: 0.8 }, Math.log(P));
+      const step = this.limited(P) ? 1000 : 300;
+      const test = { type: 'test', replica: 0, step, samples: 32 * step, loss, accuracy: 0, validation: loss } as const;
+      const records = [{ ...test, exact: plateaus[4] }, { type: 'end', replica: 0, reason: 'done' } as const];
+      this.runs.set(run.hash, records.map(formatRecord).join(''));
+    }
+    return runs.length <= most;
+  }
+
+  hooks = {
+    train: async (runs: readonly SweepRun[]) => this.train(runs),
+    records: (run: SweepRun) => this.runs.get(run.hash),
+  };
+}
+
+test('finds planted P_ell within its interval, with fewer runs than a grid of factor sqrt 2', async () => {
+  const store = new Trained();
+  const [{ crossings, points }] = await runSearches([searchFor()], store.hooks);
+  for (const ell of [1, 2, 3]) {
+    const { bound, value, low, high } = crossings.get(ell)!;
+    assert.is(bound, 'none');
+    assert.ok(Math.abs(value - planted[ell - 1]) < 0.1, `P_${ell} = ${Math.exp(value)}`);
+    assert.ok(high - low < Math.log(1.6), `P_${ell}: ${Math.exp(low)} to ${Math.exp(high)}`);
+  }
+  const largest = Math.max(...points.map((p) => p.sentences));
+  assert.ok(points.length < 2 * Math.log2(largest / 32), `${points.length} runs`);
+  assert.is(store.trained.length, points.length);
+});
+
+test('an interrupted search continues with the same runs, and repeats none', async () => {
+  const whole = new Trained();
+  const [expected] = await runSearches([searchFor()], whole.hooks);
+  const store = new Trained();
+  let left = 4;
+  for (let calls = 0; calls < 40; calls++) {
+    const train = async (runs: readonly SweepRun[]) => {
+      const before = store.trained.length;
+      const missing = runs.filter((run) => !store.runs.has(run.hash));
+      const done = store.train(missing, left);
+      left -= store.trained.length - before;
+      return done && left > 0;
+    };
+    await runSearches([searchFor()], { ...store.hooks, train });
+    left = 4;
+  }
+  const [resumed] = await runSearches([searchFor()], store.hooks);
+  assert.equal(resumed.points, expected.points);
+  assert.equal(new Set(store.trained).size, store.trained.length);
+  assert.equal([...store.trained].sort(), [...whole.trained].sort());
+});
+
+test('a step that no P reaches is a lower bound; one limited by steps is never a value', async () => {
+  const [short] = await runSearches([searchFor({ to: 2000 })], new Trained().hooks);
+  assert.equal(
+    [2, 3].map((ell) => short.crossings.get(ell)!.bound),
+    ['none', 'lower'],
+  );
+  assert.ok(Math.exp(short.crossings.get(3)!.value) <= 2000 * 1.0001);
+  const [limited] = await runSearches([searchFor()], new Trained((P) => P > 3000).hooks);
+  assert.is(limited.crossings.get(2)!.bound, 'none');
+  assert.is.not(limited.crossings.get(3)!.bound, 'none');
+});
+
+test('a run that failed is not asked for again, and the others go on', async () => {
+  const store = new Trained();
+  let asked = 0;
+  const train = async (runs: readonly SweepRun[]) => {
+    asked += runs.length;
+    store.train(runs.filter((run) => run.experiment.budget.sentences !== 256));
+    return true;
+  };
+  const [found] = await runSearches([searchFor()], { ...store.hooks, train });
+  assert.is(found.crossings.get(3)!.bound, 'none');
+  assert.is(asked, store.trained.length + 1);
+});
+
+test('the planned searches: same grammars for all networks of a size, P up to a tenth of the language, experiments that are valid', async () => {
+  for (const scale of ['quick', 'paper'] as const) {
+    const searches = planSearches(scale, ['data']);
+    const controls = planSearches(scale, ['control']);
+    assert.is(controls.length > 0, scale === 'paper');
+    for (const { at, from, to, name } of [...searches, ...controls]) {
+      for (const P of [from, Math.floor(to)]) {
+        const { grammar: g, budget, evaluation } = parseExperiment(at(P));
+        const sentences = g.v * g.m ** 15;
+        assert.ok(P + evaluation.size + evaluation.validation! <= sentences, name);
+        assert.ok(P <= Math.max(from, sentences / 10), name);
+        assert.ok(budget.patience! > 1 && budget.stopLoss! > 0);
+      }
+    }
+    const grammars = (kind: string) =>
+      new Set(
+        searches.filter((s) => s.name.startsWith(kind)).map((s) => JSON.stringify(parseExperiment(s.at(128)).grammar)),
+      );
+    for (const g of grammars('mla')) assert.ok(grammars('hcnn').has(g), g);
+    assert.equal(grammars('hlcn'), grammars('hcnn'));
+    assert.ok((await firstRuns(searches)).length >= searches.length);
+  }
+});
+
+test.run();
