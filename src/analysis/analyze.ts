@@ -1,6 +1,7 @@
 import { canonicalJson } from '../core/canonical.js';
 import { InputError } from '../core/errors.js';
 import { sampleComplexity } from '../theory/index.js';
+import { checkRun } from '../training/integrity.js';
 import { batchExponents, batchTable } from './batch.js';
 import { collapseTable } from './collapse.js';
 import { correlationTable, type SampleSentences, sampleSentences } from './correlations.js';
@@ -29,7 +30,7 @@ export interface AnalyzeOptions {
  */
 export async function analyze(folders: readonly RunFiles[], options: AnalyzeOptions = {}): Promise<Analysis> {
   const notes: string[] = [];
-  const runs = distinctRuns(readAll(folders, notes), notes);
+  const runs = distinctRuns(await readAll(folders, notes), notes);
   const curves = curvesOf(runs).sort(inOrder);
   const kinds = new Map(curves.map((c) => [c.series, c.kind]));
   for (const run of runs) notes.push(...runNotes(run));
@@ -78,6 +79,9 @@ export async function analyze(folders: readonly RunFiles[], options: AnalyzeOpti
   return { ...results, findings, summary: summaryOf(results, findings) };
 }
 
+/** Notes of folders that could not be read, or hold damaged files, begin with this. */
+export const LEFT_OUT = 'left out: ';
+
 const modelOrder: readonly ModelKind[] = ['hcnn', 'hlcn', 'mla', 'fcn', 'clm'];
 
 /** By model, then by grammar size: the order of every table. Runs of one kind keep theirs. */
@@ -91,20 +95,28 @@ function inOrder(a: Curve, b: Curve): number {
   );
 }
 
-function readAll(folders: readonly RunFiles[], notes: string[]): Run[] {
+async function readAll(folders: readonly RunFiles[], notes: string[]): Promise<Run[]> {
   if (!folders.length)
     throw new InputError(
       'no run folder was given; a run folder holds experiment.json and records.jsonl, as rhm train writes them',
     );
   const runs: Run[] = [];
+  let unchecked = 0;
   for (const files of folders) {
+    const checkup = await checkRun({ ...files, name: files.path });
+    if (checkup.unchecked.length) unchecked++;
+    if (checkup.faults.length) {
+      notes.push(`${LEFT_OUT}${checkup.faults.join('; ')}`);
+      continue;
+    }
     try {
       runs.push(readRun(files));
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      notes.push(`left out: ${error.message}`);
+      notes.push(`${LEFT_OUT}${error.message}`);
     }
   }
+  if (unchecked) notes.push(`records of ${unchecked} runs unchecked: written by a version without check sums`);
   if (!runs.length) throw new InputError(`no run folder could be read: ${notes.join('; ')}`);
   return runs;
 }

@@ -11,11 +11,14 @@ import {
   type TestRecord,
 } from '../core/records.js';
 import type { Rules } from '../core/rules.js';
+import type { RunContents } from '../training/integrity.js';
 import { rulesOf } from '../training/members.js';
 
 /** The text of the files of a run folder. */
 export interface RunFiles {
   path: string; // names the run in tables and messages
+  hash?: string; // of the experiment, where the folder is named by it
+  checkpoint?: RunContents['checkpoint']; // tells how much the records should hold
   experiment: string; // experiment.json
   rules?: string; // rules.json; absent: drawn again from the experiment's seed
   records?: string; // records.jsonl

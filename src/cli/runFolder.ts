@@ -1,11 +1,13 @@
 /** Reading what `rhm train` left in a folder. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { InputError } from '../core/errors.js';
+import { DamageError, InputError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
 import { parseRules } from '../core/parse-rules.js';
 import type { Rules } from '../core/rules.js';
+import { hashIn } from '../platform/runFolders.js';
 import { files } from '../training/folder.js';
+import { checkRun } from '../training/integrity.js';
 
 export interface FinishedRun {
   experiment: Experiment;
@@ -14,8 +16,8 @@ export interface FinishedRun {
   checkpointFile: string;
 }
 
-/** @throws InputError naming the file that is missing or damaged. */
-export function readRun(folder: string): FinishedRun {
+/** @throws InputError naming the file that is missing; DamageError naming those that are not as they were written. */
+export async function readRun(folder: string, report: (line: string) => void): Promise<FinishedRun> {
   const read = (file: string): Uint8Array => {
     try {
       return new Uint8Array(readFileSync(join(folder, file)));
@@ -32,7 +34,21 @@ export function readRun(folder: string): FinishedRun {
       throw new InputError(`${join(folder, file)}: ${(error as Error).message}; the file is damaged`);
     }
   };
-  const experiment = parseExperiment(json(files.experiment));
-  const rules = parseRules(json(files.rules));
-  return { experiment, rules, checkpoint: read(files.checkpoint), checkpointFile: join(folder, files.checkpoint) };
+  const text = (file: string) => new TextDecoder().decode(read(file));
+  const [experiment, rules] = [text(files.experiment), text(files.rules)];
+  const checkpoint = read(files.checkpoint);
+  const records = existsSync(join(folder, files.records)) ? text(files.records) : undefined;
+  const hash = hashIn(folder);
+  const { faults, unchecked } = await checkRun({ name: folder, hash, experiment, rules, records, checkpoint });
+  const isOfRecords = (fault: string) => fault.startsWith(`${folder}/${files.records}: `);
+  const fatal = faults.filter((fault) => !isOfRecords(fault));
+  if (fatal.length) throw new DamageError(fatal.join('; '));
+  for (const fault of faults) report(`${fault}; the weights are whole`);
+  if (unchecked.length) report(`${folder}: ${unchecked.join(' and ')} unchecked: written by a version without digests`);
+  return {
+    experiment: parseExperiment(json(files.experiment)),
+    rules: parseRules(json(files.rules)),
+    checkpoint,
+    checkpointFile: join(folder, files.checkpoint),
+  };
 }

@@ -27,6 +27,13 @@ export class DeviceLostError extends GpuError {}
 /** A file could not be read or written. */
 export class FileError extends RhmError {}
 
+/** A file was changed, shortened or lost a part: it stays wrong until somebody restores or removes it. */
+export class DamageError extends FileError {
+  override get name() {
+    return 'FileError';
+  }
+}
+
 /** Somebody else is working in the folder: it is free again when they are done, or gone. */
 export class FolderBusyError extends FileError {
   override get name() {

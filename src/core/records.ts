@@ -1,8 +1,11 @@
+import { crc32 } from './crc32.js';
 import { InputError } from './errors.js';
 
 /**
  * The lines of records.jsonl, one JSON object each, only ever appended. A run that was resumed has one `start` line for
- * each time it was started, and may hold a line twice (same replica and step): the later one counts.
+ * each time it was started, and may hold a line twice (same replica and step): the later one counts. After the
+ * lines of each append comes one `{"type":"check","crc32":...}`, of the check before it and of these lines: a changed, lost or moved
+ * line is found.
  */
 export interface StartRecord {
   type: 'start';
@@ -14,6 +17,7 @@ export interface StartRecord {
   together?: number; // runs that train in one plan from here on, if more than one: elapsed_ms is the time of all
   step?: number; // where a resumed run continued; absent or 0 at the beginning
   init?: string; // digest of the weights it began with, where they came from a file
+  unchecked?: number; // lines before this one that had no check when the run was resumed
   time?: string; // ISO 8601
 }
 
@@ -83,42 +87,125 @@ export interface ParsedRecords {
   wholeBytes: number;
 }
 
+/** What the checks of the lines say. */
+export interface InspectedRecords extends ParsedRecords {
+  /** How many of `records` come before the first problem: nothing is missing among these. */
+  intact: number;
+  /** Lines of a file without checks, as earlier versions wrote them: nothing says whether they were changed. */
+  unchecked: number;
+}
+
 /** One line, with its newline. NaN and infinities become null, which the parser reads as NaN. */
 export function formatRecord(record: RunRecord): string {
   return `${JSON.stringify(record)}\n`;
 }
 
+/** The lines of one file in their order, as they are appended. */
+export class RecordLines {
+  #last = '';
+
+  format(records: readonly RunRecord[]): string {
+    const lines = records.map((record) => JSON.stringify(record));
+    if (!lines.length) return '';
+    this.#last = checkOf(this.#last, lines);
+    return `${lines.join('\n')}\n{"type":"check","crc32":"${this.#last}"}\n`;
+  }
+}
+
+const CHECK = /^\{"type":"check","crc32":"([0-9a-f]{8})"\}$/;
+
+const checkOf = (last: string, lines: readonly string[]): string =>
+  crc32(utf8.encode([last, ...lines].join('\n')))
+    .toString(16)
+    .padStart(8, '0');
+
+const utf8 = new TextEncoder();
+
 /**
  * Reads records.jsonl. A last line without newline is taken if it is a whole record, and reported as half written
- * otherwise; any other bad line is left out and listed. Records of unknown type are passed over: a newer version may write more.
+ * otherwise; any other bad line is left out and listed, and so are lines that do not fit their check. What follows the last check
+ * was cut off while it was written. Records of unknown type are passed over: a newer version may write more.
  */
 export function parseRecords(text: string): ParsedRecords {
+  const { records, problems, halfWritten, wholeBytes } = inspectRecords(text);
+  return { records, problems, halfWritten, wholeBytes };
+}
+
+/** The same with what the checks say of the whole. */
+export function inspectRecords(text: string): InspectedRecords {
   const records: RunRecord[] = [];
   const problems: ParsedRecords['problems'] = [];
   const lines = text.split('\n');
   const tail = lines.pop()!;
   let halfWritten = false;
   let whole = text.length - tail.length;
+  let intact: number | undefined;
+  let last: string | undefined; // the check before
+  let batch: { line: string; number: number }[] = []; // lines since then
+  let begun = 0; // records before these lines
   lines.forEach((line, i) => {
-    take(line, i + 1);
+    take(line.trimEnd(), i + 1);
   });
-  if (tail.trim() && !take(tail, lines.length + 1)) {
+  const before = intact;
+  if (tail.trim() && !take(tail.trimEnd(), lines.length + 1)) {
+    intact = before;
     problems.pop();
     halfWritten = true;
   } else if (tail.trim()) whole = text.length;
-  return { records, problems, halfWritten, wholeBytes: new TextEncoder().encode(text.slice(0, whole)).length };
+  if (last !== undefined && batch.length) {
+    records.length = begun;
+    halfWritten = true;
+  }
+  const wholeBytes = utf8.encode(text.slice(0, whole)).length;
+  const unchecked = last === undefined ? batch.length : 0;
+  return {
+    records,
+    problems,
+    halfWritten,
+    wholeBytes,
+    intact: Math.min(intact ?? records.length, records.length),
+    unchecked,
+  };
 
   function take(line: string, number: number): boolean {
-    if (!line.trim()) return true;
+    if (!line) return true;
+    const check = CHECK.exec(line)?.[1];
+    if (check !== undefined) {
+      close(check, number);
+      return true;
+    }
+    batch.push({ line, number });
     try {
       const record = toRecord(JSON.parse(line));
       if (record) records.push(record);
       return true;
     } catch (error) {
       const message = error instanceof InputError ? error.message : 'not JSON';
+      intact ??= last === undefined ? records.length : begun;
       problems.push({ line: number, message });
       return false;
     }
+  }
+
+  /** The check of the lines since the one before. */
+  function close(check: string, number: number): void {
+    const expected = checkOf(
+      last ?? '',
+      batch.map(({ line }) => line),
+    );
+    if (check !== expected) {
+      intact = Math.min(intact ?? begun, begun);
+      records.length = begun;
+      const from = batch[0]?.number ?? number;
+      if (!problems.some(({ line }) => line >= from))
+        problems.push({
+          line: from,
+          message: `lines ${from} to ${number} do not fit their check; one was changed or lost`,
+        });
+    }
+    last = check;
+    batch = [];
+    begun = records.length;
   }
 }
 

@@ -1,4 +1,4 @@
-import { FileError } from './errors.js';
+import { DamageError } from './errors.js';
 
 /** The safetensors format: 8 bytes header length, JSON header, raw little-endian data. Source: huggingface/safetensors. */
 export type SafeDType = 'F32' | 'F64' | 'U32' | 'I32' | 'U8' | 'I64';
@@ -75,40 +75,91 @@ function elementsOf(tensor: SafeTensor | SafeSource): number {
   return 'data' in tensor ? tensor.data.length : tensor.shape.reduce((a, b) => a * b, 1);
 }
 
-/** @throws FileError naming the file and what is wrong with it: truncated, no header, a tensor outside the file. */
+/**
+ * Tensors follow each other without gaps and fill the file, as in the format's own reader: none can name another's bytes.
+ * @throws FileError naming the file and what is wrong with it: truncated, no header, a shape that is none, a tensor outside its place.
+ */
 export function decodeSafetensors(bytes: Uint8Array, file = 'safetensors file'): SafeFile {
+  const { entries, metadata, start } = readHeader(bytes, file, bytes.length);
+  const tensors = new Map<string, SafeTensor>();
+  for (const [name, { dtype, shape, data_offsets }] of entries) {
+    const data = new arrays[dtype](bytes.slice(start + data_offsets[0], start + data_offsets[1]).buffer);
+    tensors.set(name, { dtype, shape, data });
+  }
+  return { metadata, tensors };
+}
+
+/** Its metadata alone; the rest of the header is looked at too. fileBytes: where `bytes` are only the first of the file. @throws FileError */
+export function safetensorsMetadata(
+  bytes: Uint8Array,
+  file = 'safetensors file',
+  fileBytes = bytes.length,
+): Record<string, string> {
+  return readHeader(bytes, file, fileBytes).metadata;
+}
+
+function readHeader(bytes: Uint8Array, file: string, fileBytes: number) {
   const fail = (what: string): never => {
-    throw new FileError(`${file}: ${what}; the file is damaged or no safetensors file`);
+    throw new DamageError(`${file}: ${what}; the file is damaged or no safetensors file`);
   };
   if (bytes.length < 8) fail(`${bytes.length} bytes, shorter than the 8 of the header length`);
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  if (!(length <= bytes.length - 8)) fail(`the header should be ${length} bytes, the file has ${bytes.length}`);
-  let header: Record<string, { dtype: SafeDType; shape: number[]; data_offsets: [number, number] }> = {};
+  if (!(length <= bytes.length - 8)) fail(`the header should be ${length} bytes, the file has ${fileBytes}`);
+  if (length > HEADER_LIMIT) fail(`the header is ${length} bytes, at most ${HEADER_LIMIT} are allowed`);
+  let header: unknown;
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, 8 + length)));
   } catch {
     fail('the header is no JSON');
   }
+  if (!isObject(header)) return fail('the header is no JSON object');
   const start = 8 + length;
-  const tensors = new Map<string, SafeTensor>();
+  const entries = new Map<string, Entry>();
   let metadata: Record<string, string> = {};
   for (const [name, entry] of Object.entries(header)) {
     if (name === '__metadata__') {
-      metadata = entry as unknown as Record<string, string>;
-      continue;
+      if (!isObject(entry) || !Object.values(entry).every((value) => typeof value === 'string'))
+        return fail('__metadata__ is no object of texts');
+      metadata = entry as Record<string, string>;
+    } else {
+      const wrong = wrongWith(entry, fileBytes - start);
+      if (wrong) fail(`tensor ${name} ${wrong}`);
+      entries.set(name, entry as unknown as Entry);
     }
-    const ArrayType = arrays[entry?.dtype];
-    const offsets = entry?.data_offsets;
-    if (!ArrayType || !Array.isArray(entry.shape) || !Array.isArray(offsets))
-      fail(`tensor ${name}: unknown dtype or no shape`);
-    const [from, to] = offsets;
-    const elements = entry.shape.reduce((a, b) => a * b, 1);
-    if (!(from >= 0 && to >= from && start + to <= bytes.length))
-      fail(`tensor ${name} ends at byte ${start + to}, the file has ${bytes.length}`);
-    if (to - from !== elements * ArrayType.BYTES_PER_ELEMENT)
-      fail(`tensor ${name} [${entry.shape}] ${entry.dtype} has ${to - from} bytes`);
-    const data = new ArrayType(bytes.slice(start + from, start + to).buffer);
-    tensors.set(name, { dtype: entry.dtype, shape: entry.shape, data });
   }
-  return { metadata, tensors };
+  let end = 0;
+  const places = [...entries].map(([name, { data_offsets }]) => ({ name, from: data_offsets[0], to: data_offsets[1] }));
+  for (const { name, from, to } of places.sort((a, b) => a.from - b.from || a.to - b.to)) {
+    if (from !== end) fail(`tensor ${name} begins at byte ${from} of the data, the one before it ends at ${end}`);
+    end = to;
+  }
+  if (start + end !== fileBytes) fail(`the tensors end at byte ${start + end}, the file has ${fileBytes}`);
+  return { entries, metadata, start };
+}
+
+const HEADER_LIMIT = 100_000_000; // bytes; the limit of the format's own reader
+
+interface Entry {
+  dtype: SafeDType;
+  shape: number[];
+  data_offsets: [number, number];
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** What is wrong with a tensor's entry in the header; dataBytes: of all tensors. */
+function wrongWith(entry: unknown, dataBytes: number): string | undefined {
+  if (!isObject(entry)) return 'has no dtype and shape';
+  const { dtype, shape, data_offsets } = entry as Partial<Entry>;
+  if (!Object.hasOwn(arrays, String(dtype))) return `has the unknown dtype ${JSON.stringify(dtype)}`;
+  if (!Array.isArray(shape) || !shape.every(isCount)) return `has the shape ${JSON.stringify(shape)}`;
+  if (!Array.isArray(data_offsets) || data_offsets.length !== 2 || !data_offsets.every(isCount))
+    return `has the data_offsets ${JSON.stringify(data_offsets)}`;
+  const [from, to] = data_offsets;
+  if (to < from || to > dataBytes) return `lies at bytes ${from} to ${to} of the data, which has ${dataBytes}`;
+  const wanted = shape.reduce((product, n) => product * n, arrays[dtype as SafeDType].BYTES_PER_ELEMENT);
+  return to - from === wanted ? undefined : `[${shape}] ${dtype} has ${to - from} bytes, it needs ${wanted}`;
 }

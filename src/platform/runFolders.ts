@@ -1,6 +1,6 @@
 /** Run folders on disk, read whole for the analysis. Node and Deno. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import type { RunFiles } from '../analysis/runs.js';
 import { FileError, InputError } from '../core/errors.js';
 
@@ -23,10 +23,18 @@ export function readRunFolders(roots: readonly string[]): RunFiles[] {
 export function readRunFolder(path: string): RunFiles {
   return {
     path,
+    hash: hashIn(path),
+    checkpoint: readHeader(join(path, 'checkpoint.safetensors')), // before the records: a run at work goes on with both
     experiment: read(join(path, 'experiment.json')) ?? '',
     rules: read(join(path, 'rules.json')),
     records: read(join(path, 'records.jsonl')),
   };
+}
+
+/** The hash that a run's folder is named by; undefined: it has another name. */
+export function hashIn(path: string): string | undefined {
+  const name = basename(resolve(path));
+  return /^[0-9a-f]{16}$/.test(name) ? name : undefined;
 }
 
 /** Folders with an experiment.json, in order of their names. */
@@ -45,5 +53,24 @@ function read(file: string): string | undefined {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new FileError(`${file}: ${(error as Error).message}`);
+  }
+}
+
+const HEADER_LIMIT = 2 ** 24; // bytes; headers have some kilobytes, a damaged length has any number
+
+/** The header of a checkpoint, which says what the records hold. */
+function readHeader(file: string): RunFiles['checkpoint'] {
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return undefined;
+  const handle = openSync(file, 'r');
+  try {
+    const fileBytes = fstatSync(handle).size;
+    const length = new Uint8Array(8);
+    readSync(handle, length, 0, 8, 0);
+    const bytes = 8 + Number(new DataView(length.buffer).getBigUint64(0, true));
+    const header = new Uint8Array(Math.min(bytes, fileBytes, HEADER_LIMIT));
+    readSync(handle, header, 0, header.length, 0);
+    return { header, fileBytes };
+  } finally {
+    closeSync(handle);
   }
 }

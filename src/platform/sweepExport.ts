@@ -2,10 +2,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ByteWriter, ParquetWriter } from 'hyparquet-writer';
-import { InputError } from '../core/errors.js';
+import { DamageError, InputError } from '../core/errors.js';
 import { parseRecords, type RunRecord } from '../core/records.js';
 import type { RunEntry, SweepStore } from '../sweep/store.js';
+import { endOf } from '../sweep/store.js';
 import { files } from '../training/folder.js';
+import { checkRun } from '../training/integrity.js';
 import { type AtomicFile, atomicFile, writeAtomically } from './atomicFile.js';
 
 export const exportFormats = ['parquet', 'csv'] as const;
@@ -18,6 +20,9 @@ export interface ExportResult {
   runs: number;
   rows: Record<string, number>; // by table
   files: string[];
+  /** Runs whose files are not as they were written: they are in no table. */
+  damaged: { run: string; faults: string[] }[];
+  unchecked: number; // runs with files of earlier versions, which hold nothing to check them by
 }
 
 const ROWS_AT_ONCE = 20_000;
@@ -34,9 +39,17 @@ export async function exportSweep(
 ): Promise<ExportResult> {
   const fields = new Map<string, ColumnType>();
   const begun: RunEntry[] = [];
+  const damaged: ExportResult['damaged'] = [];
+  let unchecked = 0;
   for (const entry of entries) {
     const experiment = await store.file(entry.run, files.experiment);
-    if (experiment === undefined) continue;
+    if (experiment === undefined && entry.state !== 'done' && entry.state !== 'diverged') continue;
+    const checkup = await checkTables(store, entry);
+    if (checkup.unchecked.length) unchecked++;
+    if (checkup.faults.length || experiment === undefined) {
+      damaged.push({ run: entry.run, faults: checkup.faults });
+      continue;
+    }
     begun.push(entry);
     for (const [name, value] of Object.entries(flat(experiment))) {
       const type = typeOf(value);
@@ -44,6 +57,7 @@ export async function exportSweep(
       if (type) fields.set(name, known === type ? type : 'STRING');
     }
   }
+  if (!begun.length && damaged.length) throw new DamageError(damaged.flatMap((run) => run.faults).join('; '));
   if (!begun.length) throw new InputError(`${store.name}: no run has begun; rhm sweep run makes some`);
   mkdirSync(directory, { recursive: true });
   const tables = [
@@ -67,11 +81,32 @@ export async function exportSweep(
     }
     const written: string[] = [];
     for (const table of tables) written.push(...(await table.close()));
-    return { runs: begun.length, rows: Object.fromEntries(tables.map((t) => [t.name, t.rows])), files: written };
+    return {
+      runs: begun.length,
+      rows: Object.fromEntries(tables.map((t) => [t.name, t.rows])),
+      files: written,
+      damaged,
+      unchecked,
+    };
   } catch (error) {
     for (const table of tables) await table.abort();
     throw error;
   }
+}
+
+/** What the tables are made of, against itself, the folder's name and the index. */
+async function checkTables(store: SweepStore, { run, state, step }: RunEntry) {
+  const [experiment, records] = await Promise.all([store.file(run, files.experiment), store.file(run, files.records)]);
+  const name = store.location(run);
+  const checkup = await checkRun({ name, hash: /^[0-9a-f]{16}$/.test(run) ? run : undefined, experiment, records });
+  if (experiment === undefined && !checkup.faults.length)
+    checkup.faults.push(`${name}/${files.experiment}: it is not there; restore it`);
+  if (checkup.faults.length || experiment === undefined || (state !== 'done' && state !== 'diverged')) return checkup;
+  if (!endOf(records, JSON.parse(experiment).replicas ?? 1))
+    checkup.faults.push(
+      `${name}/${files.records}: it has no end, the index says ${state} at step ${step}; restore a copy of it, or continue the run: rhm sweep status ${store.name} --check finds it, rhm sweep run trains it`,
+    );
+  return checkup;
 }
 
 const runColumns = new Map<string, ColumnType>([

@@ -44,6 +44,7 @@ export function openSweepFolder(directory: string, options: { existing?: boolean
     },
     location: (hash) => join(runs, hash),
     file: async (hash, file) => readText(join(runs, hash, file)),
+    bytes: async (hash, file) => readBytes(join(runs, hash, file)),
     holder: async (hash) => folderHolder(join(runs, hash)),
   };
 }
@@ -84,9 +85,11 @@ function readVersion(directory: string): string {
   return id;
 }
 
-function readText(file: string): string | undefined {
+const readText = (file: string): string | undefined => readBytes(file)?.toString('utf8');
+
+function readBytes(file: string): Buffer | undefined {
   try {
-    return readFileSync(file, 'utf8');
+    return readFileSync(file);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;

@@ -36,6 +36,11 @@ export async function openSweepOrigin(name: string): Promise<SweepStore> {
       const directory = await found(runs.getDirectoryHandle(location(hash)));
       return directory && readText(directory, file);
     },
+    async bytes(hash, file) {
+      const directory = await found(runs.getDirectoryHandle(location(hash)));
+      const handle = directory && (await found(directory.getFileHandle(file)));
+      return handle && new Uint8Array(await (await handle.getFile()).arrayBuffer());
+    },
     async holder(hash) {
       const { held } = await locks.query();
       return held?.some((lock) => lock.name === `rhm-lab/runs/${location(hash)}`) ? 'another tab or worker' : undefined;

@@ -1,5 +1,5 @@
 /** A chunk of a sweep: the runs that one worker trains at a time, and what it says of them. */
-import { FileError, FolderBusyError, InputError, RhmError } from '../core/errors.js';
+import { DamageError, FileError, FolderBusyError, InputError, RhmError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
 import { measures } from '../measures/index.js';
 import type { Executor } from '../plan/executor.js';
@@ -142,7 +142,7 @@ async function trainTogether(
   const rates = new Map<number, number>();
   try {
     const results = await trainGroup(
-      group.map(({ experiment, folder }) => ({ experiment, folder, resume: true })),
+      group.map(({ experiment, folder }) => ({ experiment, folder, resume: true, again: true })),
       {
         executor: site.executor,
         measures,
@@ -180,12 +180,13 @@ async function ended(folder: RunFolder, experiment: Experiment) {
   return bytes && endOf(new TextDecoder().decode(bytes), experiment.replicas);
 }
 
-/** Wrong input stays wrong; a file or memory trouble may pass; anything else says that this worker is spent. */
+/** Wrong input and damaged files stay wrong; a file or memory trouble may pass; anything else says that this worker is spent. */
 function failure(hash: string, error: unknown): RunOutcome {
   if (!(error instanceof RhmError)) throw error;
   const text = `${error.name}: ${error.message}`;
   if (error instanceof FolderBusyError) return { hash, result: 'busy', fresh: false, error: text };
-  if (error instanceof InputError) return { hash, result: 'failed', fresh: true, error: text };
+  if (error instanceof InputError || error instanceof DamageError)
+    return { hash, result: 'failed', fresh: true, error: text };
   if (error instanceof FileError) return { hash, result: 'broke', fresh: true, error: text };
   throw error;
 }

@@ -1,16 +1,19 @@
 /** Where index and folders disagree, the folders are right. */
 import { files } from '../training/folder.js';
+import { checkRun } from '../training/integrity.js';
 import { endOf, type IndexEvent, type RunEntry, type SweepStore } from './store.js';
 
 export interface Healed {
   entries: Map<string, RunEntry>;
   repaired: number; // events that the index was lacking
+  faults: Map<string, string[]>; // by run, of a thorough look: files that are not as they were written
+  unchecked: Set<string>; // runs with files of earlier versions, which hold nothing to check them by
 }
 
 /**
  * Reads the index and sets right what the names of the folders contradict: folders it does not know (another program, a copy),
  * runs whose folder is gone, runs that were `running` when their process died. Reads the records of such runs only.
- * @param options.thorough Read the records of every run.
+ * @param options.thorough Read all files of every run; one with a damaged file is set aside as failed.
  * @param options.quiet Do not write what was found to the index (a store one may not write to).
  */
 export async function healStore(
@@ -21,6 +24,17 @@ export async function healStore(
   const folders = await store.folders();
   const events: IndexEvent[] = [];
   const at = Date.now();
+  const faults = new Map<string, string[]>();
+  const unchecked = new Set<string>();
+  const isDamaged = async (run: string): Promise<boolean> => {
+    if (!options.thorough) return false;
+    const found = await checkStored(store, run);
+    if (found.unchecked.length) unchecked.add(run);
+    if (!found.faults.length) return false;
+    faults.set(run, found.faults);
+    events.push({ run, state: 'failed', at, error: found.faults.join('; ') });
+    return true;
+  };
   for (const [run, entry] of entries) {
     const ended = entry.state === 'done' || entry.state === 'diverged';
     if (!folders.has(run)) {
@@ -30,6 +44,8 @@ export async function healStore(
       const found = await examine(store, run);
       if (found.busy) {
         if (entry.state !== 'running') events.push({ run, state: 'running', at, by: found.busy });
+      } else if (await isDamaged(run)) {
+        // Whoever continued it would not get its results.
       } else if (found.ended) {
         if (!ended || entry.loss !== found.ended.loss || entry.step !== found.ended.step)
           events.push({ run, at, ...found.ended });
@@ -41,16 +57,28 @@ export async function healStore(
     if (!entries.has(run)) {
       const found = await examine(store, run);
       if (found.busy) events.push({ run, state: 'running', at, by: found.busy });
+      else if (await isDamaged(run)) continue;
       else if (found.ended) events.push({ run, at, ...found.ended });
       else if (found.begun) events.push({ run, state: 'waiting', at, error: 'it was interrupted' });
     }
-  if (!events.length) return { entries, repaired: 0 };
+  if (!events.length) return { entries, repaired: 0, faults, unchecked };
   for (const event of events) {
     const old = entries.get(event.run);
     entries.set(event.run, { tries: 0, ...old, error: undefined, by: undefined, ...event });
   }
   if (!options.quiet) await store.note(events);
-  return { entries, repaired: events.length };
+  return { entries, repaired: events.length, faults, unchecked };
+}
+
+/** Looks at all files of a run. */
+export async function checkStored(store: SweepStore, run: string) {
+  const [experiment, rules, records] = await Promise.all(
+    [files.experiment, files.rules, files.records].map((file) => store.file(run, file)),
+  );
+  const hash = /^[0-9a-f]{16}$/.test(run) ? run : undefined;
+  // Without any records a run begins again: nothing of its checkpoint counts.
+  const checkpoint = records === undefined ? undefined : await store.bytes(run, files.checkpoint);
+  return checkRun({ name: store.location(run), hash, experiment, rules, records, checkpoint });
 }
 
 async function examine(store: SweepStore, run: string) {

@@ -1,6 +1,6 @@
 /** The state of a sweep's runs: an append-only index beside the run folders, folded into one entry a run. */
 import type { EndReason } from '../core/records.js';
-import { parseRecords } from '../core/records.js';
+import { inspectRecords } from '../core/records.js';
 
 /** Written into every store; a store of a newer version is refused. */
 export const STORE_VERSION = 1;
@@ -42,6 +42,8 @@ export interface SweepStore {
   location(hash: string): string;
   /** A file of a run, read without locking; undefined where it is not. */
   file(hash: string, file: string): Promise<string | undefined>;
+  /** The same as bytes. */
+  bytes(hash: string, file: string): Promise<Uint8Array | undefined>;
   /** Who works in a run's folder right now. */
   holder(hash: string): Promise<string | undefined>;
 }
@@ -89,7 +91,9 @@ export function endOf(records: string | undefined, replicas: number): Ended | un
   const ends = new Map<number, EndReason>();
   const losses = new Map<number, number>();
   let step = 0;
-  for (const record of parseRecords(records).records) {
+  const { records: all, intact } = inspectRecords(records);
+  // What follows a bad line does not count: the run goes on from its checkpoint, which says whether anything is lost.
+  for (const record of all.slice(0, intact)) {
     if (record.type === 'end' && record.replica !== undefined && record.reason !== 'interrupted')
       ends.set(record.replica, record.reason);
     if (record.type === 'eval') {

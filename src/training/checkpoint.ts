@@ -1,6 +1,13 @@
-import { InputError } from '../core/errors.js';
+import { digestOf } from '../core/canonical.js';
+import { DamageError, InputError } from '../core/errors.js';
 import type { TestRecord } from '../core/records.js';
-import { decodeSafetensors, encodeSafetensors, type SafeSource, type SafeTensor } from '../core/safetensors.js';
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  type SafeSource,
+  type SafeTensor,
+  safetensorsMetadata,
+} from '../core/safetensors.js';
 import { diskSources, fromDisk } from '../models/disk.js';
 import type { TrainingProgram } from './program.js';
 import type { ReplicaState } from './trainer.js';
@@ -21,16 +28,23 @@ export interface Checkpoint {
   init?: string; // digest of the weights that the run began with, where they came from a file
   step: number;
   elapsedMs: number;
+  records?: number; // evaluations and measures that the records held when it was written
   replicas: { state: ReplicaState; progress: ReplicaProgress }[];
 }
 
-const FORMAT = 'rhm-lab checkpoint 1';
+const FORMAT = 'rhm-lab checkpoint 2';
+const FORMAT_WITHOUT_DIGEST = 'rhm-lab checkpoint 1';
+const NO_DIGEST = '0'.repeat(16); // stands in its place while it is computed
 
 /**
  * A checkpoint as safetensors. Weights have the names and shapes of the PyTorch reference (of several replicas, replica r
- * in front as `replica.r/`), moments and best weights the same names behind `optimiser/...` and `best/`.
+ * in front as `replica.r/`), moments and best weights the same names behind `optimiser/...` and `best/`. Its `digest` is that of the whole file with zeros in
+ * the digest's place.
  */
-export function encodeCheckpoint(checkpoint: Checkpoint, training: TrainingProgram): Uint8Array<ArrayBuffer> {
+export async function encodeCheckpoint(
+  checkpoint: Checkpoint,
+  training: TrainingProgram,
+): Promise<Uint8Array<ArrayBuffer>> {
   const tensors = new Map<string, SafeTensor | SafeSource>();
   const { model, program } = training;
   checkpoint.replicas.forEach(({ state }, r) => {
@@ -48,20 +62,59 @@ export function encodeCheckpoint(checkpoint: Checkpoint, training: TrainingProgr
     const paceType = state.pace instanceof Float32Array ? 'F32' : 'F64';
     tensors.set(`${prefix}state/pace`, { dtype: paceType, shape: [state.pace.length], data: state.pace });
   });
-  const { hash, init, step, elapsedMs, replicas } = checkpoint;
+  const { hash, init, step, elapsedMs, records, replicas } = checkpoint;
   const progress = replicas.map((r) => r.progress);
   const metadata = {
     format: FORMAT,
+    digest: NO_DIGEST,
     hash,
     step: String(step),
     elapsed_ms: String(elapsedMs),
     progress: JSON.stringify(progress),
+    ...(records !== undefined && { records: String(records) }),
     ...(init !== undefined && { init }),
   };
-  return encodeSafetensors({ metadata, tensors });
+  const bytes = encodeSafetensors({ metadata, tensors });
+  bytes.set(utf8.encode(await digestOf(bytes)), digestPlace(bytes));
+  return bytes;
 }
 
-/** @throws InputError when it belongs to another experiment; FileError when it is damaged. */
+/**
+ * `unchecked`: it was written by an earlier version, without a digest. @throws DamageError when its bytes are not those that were
+ * written, or its structure is none; InputError when it is no checkpoint.
+ */
+export async function verifyCheckpoint(
+  bytes: Uint8Array,
+  file: string,
+): Promise<{ checked: boolean; metadata: Record<string, string> }> {
+  const metadata = safetensorsMetadata(bytes, file);
+  if (metadata.format === FORMAT_WITHOUT_DIGEST) return { checked: false, metadata };
+  if (metadata.format !== FORMAT)
+    throw new DamageError(
+      `${file}: format ${metadata.format}, wanted ${FORMAT}; the file is damaged, no checkpoint, or of a newer version`,
+    );
+  const place = digestPlace(bytes);
+  if (place < 0 || !metadata.digest) throw new DamageError(`${file}: no digest in it; the file is damaged`);
+  const copy = new Uint8Array(bytes);
+  copy.set(utf8.encode(NO_DIGEST), place);
+  const digest = await digestOf(copy);
+  if (digest !== metadata.digest)
+    throw new DamageError(`${file}: its digest is ${metadata.digest}, its bytes give ${digest}; the file is damaged`);
+  return { checked: true, metadata };
+}
+
+const utf8 = new TextEncoder();
+const DIGEST_KEY = utf8.encode('"digest":"');
+
+/** Where the digest's first digit stands; -1: nowhere. Metadata come first in the header, the digest second in them. */
+function digestPlace(bytes: Uint8Array): number {
+  const limit = Math.min(bytes.length, 256) - DIGEST_KEY.length;
+  for (let at = 8; at < limit; at++)
+    if (DIGEST_KEY.every((byte, i) => bytes[at + i] === byte)) return at + DIGEST_KEY.length;
+  return -1;
+}
+
+/** Its bytes are taken as they are: verifyCheckpoint says whether they are those that were written. @throws InputError when it belongs to another experiment; FileError when it is damaged. */
 export function decodeCheckpoint(
   bytes: Uint8Array,
   file: string,
@@ -71,7 +124,8 @@ export function decodeCheckpoint(
 ): Checkpoint {
   const safe = decodeSafetensors(bytes, file);
   const { metadata } = safe;
-  if (metadata.format !== FORMAT) throw new InputError(`${file}: format ${metadata.format}, wanted ${FORMAT}`);
+  if (metadata.format !== FORMAT && metadata.format !== FORMAT_WITHOUT_DIGEST)
+    throw new InputError(`${file}: format ${metadata.format}, wanted ${FORMAT}`);
   if (metadata.hash !== hash)
     throw new InputError(
       `${file}: checkpoint of experiment ${metadata.hash}, this one is ${hash}; use the folder of the same experiment, or an empty one`,
@@ -83,6 +137,7 @@ export function decodeCheckpoint(
     init: metadata.init,
     step: Number(metadata.step),
     elapsedMs: Number(metadata.elapsed_ms),
+    records: metadata.records === undefined ? undefined : Number(metadata.records),
     replicas: Array.from({ length: replicas }, (_, r) => {
       const prefix = prefixOf(r, replicas);
       const row = (group: string) => {

@@ -29,6 +29,7 @@ export interface RunStart {
   memoryBytes: number;
   step: number;
   steps: number;
+  unchecked: readonly string[]; // files of an earlier version it continues from, which hold nothing to check them by
 }
 
 interface SharedOptions {
@@ -210,8 +211,8 @@ class Group {
     const together = runs.length > 1 ? runs.length : undefined;
     await this.#each(runs, async (run) => {
       await run.openFolder();
-      const { step, steps } = run;
-      this.options.onStart?.({ executor: description, memoryBytes, step, steps }, this.#index.get(run)!);
+      const { step, steps, unchecked } = run;
+      this.options.onStart?.({ executor: description, memoryBytes, step, steps, unchecked }, this.#index.get(run)!);
       await run.begin({ adapter: description, executor: kind, runtime: this.options.runtime, together });
     });
   }

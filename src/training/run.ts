@@ -1,13 +1,20 @@
 import { contentHash } from '../core/canonical.js';
-import { FileError, InputError } from '../core/errors.js';
+import { DamageError, FileError, InputError, RhmError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
-import { formatRecord, parseRecords, type RunRecord } from '../core/records.js';
+import { type InspectedRecords, inspectRecords, RecordLines, type RunRecord } from '../core/records.js';
 import type { Rules } from '../core/rules.js';
 import type { SafeFile } from '../core/safetensors.js';
 import type { MeasureValue } from '../models/measure.js';
-import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type ReplicaProgress } from './checkpoint.js';
+import {
+  type Checkpoint,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  type ReplicaProgress,
+  verifyCheckpoint,
+} from './checkpoint.js';
 import { files, type RunFolder } from './folder.js';
 import { describeTestSet } from './heldOut.js';
+import { countEvaluations, hashOf, lostRecords, recordsRemedy } from './integrity.js';
 import { epochSteps, evaluationSteps, type Member, membersOf, plannedSteps, rulesOf } from './members.js';
 import type { TrainingProgram } from './program.js';
 import { type Evaluation, initialState, initialWeights, type ReplicaState, stepOf } from './trainer.js';
@@ -18,6 +25,8 @@ export interface GroupRun {
   folder: RunFolder;
   /** Continue from the folder's checkpoint, if there is one. Without it a folder that holds a run is refused. */
   resume?: boolean;
+  /** Where a checkpoint has lost its records altogether: begin again, to the same bits. Else it is refused. */
+  again?: boolean;
   /** Weights to start from, in the reference's names and shapes. Part of what the run is: another file does not resume it. */
   init?: SafeFile;
 }
@@ -46,7 +55,7 @@ export interface RunHooks {
   now: () => number;
 }
 
-type Old = { checkpoint?: Uint8Array; records: RunRecord[] };
+type Old = { checkpoint?: Uint8Array; parsed: InspectedRecords; records: RunRecord[] };
 
 /** One experiment on its way through training: its folder, records and checkpoint, and how far its replicas are. */
 export class Run {
@@ -55,7 +64,10 @@ export class Run {
   rateFactor = 1;
   /** Nothing more happens to it. */
   settled = false;
+  /** Files of an earlier version that it continues from: nothing says whether they were changed. */
+  readonly unchecked: string[] = [];
   readonly steps: number;
+  #lines = new RecordLines();
   readonly #evaluations: number[];
   readonly #progress: ReplicaProgress[];
   readonly #states: (ReplicaState | undefined)[]; // of replicas that have ended, and of a checkpoint before the first step
@@ -115,7 +127,7 @@ export class Run {
   async restore(layout: TrainingProgram): Promise<void> {
     const { init, resume } = this.input;
     const { checkpoint: bytes, records } = this.old;
-    const checkpoint = bytes && resume ? this.#decode(layout, bytes) : undefined;
+    const checkpoint = bytes && resume ? await this.#decode(layout, bytes) : undefined;
     if (init) await initialWeights(layout, this.members[0], init); // before the digest: a file that does not fit is refused as such
     this.#init = this.#sameInit(checkpoint, init && (await weightsDigest(layout.model, init)));
     if (!checkpoint) return;
@@ -151,7 +163,8 @@ export class Run {
         if (!kept.some((r) => r.type === record.type && 'replica' in r && r.replica === replica)) kept.push(record);
     this.#records = kept;
     await folder.write(files.rules, `${JSON.stringify(this.rules)}\n`);
-    await folder.write(files.records, kept.map(formatRecord).join(''));
+    this.#lines = new RecordLines();
+    await folder.write(files.records, this.#lines.format(kept));
     await folder.write(files.experiment, `${JSON.stringify(experiment, null, 2)}\n`);
   }
 
@@ -160,7 +173,9 @@ export class Run {
     this.#startedAt = this.hooks.now();
     this.#firstStep = this.step;
     const { hash, step } = this;
-    await this.#emit({ type: 'start', hash, ...on, step, init: this.#init, time: new Date().toISOString() });
+    const { parsed } = this.old;
+    const unchecked = (step > 0 && parsed.unchecked) || undefined;
+    await this.#emit({ type: 'start', hash, ...on, step, init: this.#init, unchecked, time: new Date().toISOString() });
   }
 
   /** Takes `ms` that passed since `begin` out of its time. */
@@ -246,9 +261,10 @@ export class Run {
       init: this.#init,
       step: this.step,
       elapsedMs: Math.round(this.#elapsed()),
+      records: countEvaluations(this.#records, this.step),
       replicas: this.#progress.map((progress, r) => ({ state: (this.#states[r] ?? states[r])!, progress })),
     };
-    await this.input.folder.write(files.checkpoint, encodeCheckpoint(checkpoint, layout));
+    await this.input.folder.write(files.checkpoint, await encodeCheckpoint(checkpoint, layout));
   }
 
   async rateChanged(): Promise<void> {
@@ -273,28 +289,56 @@ export class Run {
   }
 
   async #emit(...records: RunRecord[]): Promise<void> {
-    await this.input.folder.append(files.records, records.map(formatRecord).join(''));
+    await this.input.folder.append(files.records, this.#lines.format(records));
     for (const record of records) {
       this.#records.push(record);
       this.hooks.onRecord?.(record);
     }
   }
 
-  #decode(layout: TrainingProgram, bytes: Uint8Array): Checkpoint {
+  async #decode(layout: TrainingProgram, bytes: Uint8Array): Promise<Checkpoint | undefined> {
     const file = `${this.input.folder.name}/${files.checkpoint}`;
     const remedy = 'restore a copy of it, or remove it to start again';
+    const { parsed } = this.old;
     try {
-      const checkpoint = decodeCheckpoint(bytes, file, this.hash, this.members.length, layout);
+      const checkpoint = await this.#verified(layout, bytes, file);
       for (const { state, progress } of checkpoint.replicas) {
         const step = stepOf(state);
         if (progress.ended ? step > checkpoint.step : step !== checkpoint.step)
-          throw new FileError(`${file}: replicas at different steps; the file is damaged`);
+          throw new DamageError(`${file}: replicas at different steps; the file is damaged`);
       }
-      return checkpoint;
+      if (parsed.unchecked) this.unchecked.push(files.records);
+      const lost = lostRecords(parsed, this.input.experiment, checkpoint);
+      if (lost && this.input.again && !parsed.records.length && !parsed.problems.length) return undefined;
+      if (!lost) return checkpoint;
+      throw new DamageError(`${this.input.folder.name}/${files.records}: ${lost}; ${recordsRemedy}`);
     } catch (error) {
-      if (error instanceof FileError) throw new FileError(`${error.message}; ${remedy}`, { cause: error });
+      if (!(error instanceof FileError) || error.message.endsWith(recordsRemedy)) throw error;
+      throw new DamageError(`${error.message}; ${remedy}`, { cause: error });
+    }
+  }
+
+  async #verified(layout: TrainingProgram, bytes: Uint8Array, file: string): Promise<Checkpoint> {
+    let checkpoint: Checkpoint | undefined;
+    let wrong: unknown;
+    try {
+      checkpoint = decodeCheckpoint(bytes, file, this.hash, this.members.length, layout);
+    } catch (error) {
+      wrong = error;
+    }
+    let checked = false;
+    try {
+      checked = (await verifyCheckpoint(bytes, file)).checked;
+    } catch (error) {
+      // Both are said: one names the part, the other tells that it is the file and not the experiment.
+      if (wrong instanceof InputError)
+        throw new DamageError(`${file}: ${wrong.message.replace(`${file}: `, '')}; ${(error as Error).message}`);
       throw error;
     }
+    if (!checked) this.unchecked.push(files.checkpoint);
+    if (wrong instanceof RhmError) throw wrong;
+    if (!checkpoint) throw new DamageError(`${file}: ${(wrong as Error).message}; the file is damaged`);
+    return checkpoint;
   }
 
   /** The digest of the weights that the run began with. @throws InputError when that is not what is given now. */
@@ -324,25 +368,36 @@ function copyOf({ params, moments, best, clock, pace }: ReplicaState): ReplicaSt
 /** What the folder holds; refuses another experiment's run, and one that is there without `resume`. */
 async function examine({ folder, resume }: GroupRun, mine: string): Promise<Old> {
   const experiment = await folder.read(files.experiment);
+  const checkpoint = await folder.read(files.checkpoint);
+  const text = new TextDecoder().decode(await folder.read(files.records));
+  const parsed = inspectRecords(text);
+  // What follows a bad line is made again, where the checkpoint does not count on it.
+  const records = parsed.records.slice(0, parsed.intact);
+  const owner = hashOf(records);
   if (experiment) {
+    const file = `${folder.name}/${files.experiment}`;
+    const remedy = 'restore it, or remove it and continue with --resume';
     let value: unknown;
     try {
       value = JSON.parse(new TextDecoder().decode(experiment));
     } catch (cause) {
-      const text = `${folder.name}/${files.experiment}: not JSON, the file is damaged; restore it, or choose another --out`;
-      throw new FileError(text, { cause });
+      const what = `${file}: not JSON, the file is damaged; ${remedy}, or choose another --out`;
+      throw new DamageError(what, { cause });
     }
     const hash = await contentHash(value);
+    if (hash !== mine && owner === mine)
+      throw new DamageError(`${file}: holds experiment ${hash}, the records are of ${mine}: it was changed; ${remedy}`);
     if (hash !== mine)
       throw new InputError(
         `${folder.name}: holds experiment ${hash}, this one is ${mine}; choose another folder with --out`,
       );
-    if (!resume)
-      throw new InputError(
-        `${folder.name}: holds this run already; continue it with --resume, or choose another --out`,
-      );
-  }
-  const records = await folder.read(files.records);
-  const parsed = records ? parseRecords(new TextDecoder().decode(records)).records : [];
-  return { checkpoint: await folder.read(files.checkpoint), records: parsed };
+  } else if (owner !== mine && text.trim() && !(checkpoint && !owner))
+    throw new InputError(
+      `${folder.name}: holds ${files.records} of ${owner ? `experiment ${owner}` : 'something else'}, this experiment is ${mine}; choose another folder with --out`,
+    );
+  if (!resume && (experiment || checkpoint || text.trim()))
+    throw new InputError(
+      `${folder.name}: holds ${experiment || owner ? 'this run' : 'a run'} already; continue it with --resume, or choose another --out`,
+    );
+  return { checkpoint, parsed, records };
 }

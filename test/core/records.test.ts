@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { formatRecord, parseRecords } from '../../src/core/records.js';
+import { crc32 } from '../../src/core/crc32.js';
+import { formatRecord, inspectRecords, parseRecords, RecordLines } from '../../src/core/records.js';
 
 const test = suite('records');
 const evaluation = {
@@ -61,6 +62,37 @@ test('bad lines inside are listed, unknown types passed over, null is NaN', () =
 
 test('an empty file holds nothing', () => {
   assert.equal(parseRecords(''), { records: [], problems: [], halfWritten: false, wholeBytes: 0 });
+});
+
+test('CRC-32 of the catalogue of CRCs', () => {
+  assert.is(crc32(new TextEncoder().encode('123456789')), 0xcbf43926);
+  assert.is(crc32(new Uint8Array()), 0);
+});
+
+test('every bit of a file with checks: what is left is right, what is lost is said', () => {
+  const lines = new RecordLines();
+  const batches = [1, 2, 3].map((step) =>
+    lines.format([
+      { ...evaluation, step },
+      { type: 'measure', replica: 1, step, samples: 5, name: 'a', value: step },
+    ]),
+  );
+  const bytes = new TextEncoder().encode(batches.join(''));
+  const { records } = inspectRecords(batches.join(''));
+  assert.is(records.length, 6);
+  for (let bit = 0; bit < 8 * bytes.length; bit++) {
+    const flipped = bytes.slice();
+    flipped[bit >> 3] ^= 1 << (bit & 7);
+    const found = inspectRecords(new TextDecoder().decode(flipped));
+    const sound = found.records.slice(0, found.intact);
+    assert.equal(sound, records.slice(0, sound.length), `bit ${bit}`);
+    if (sound.length < 6) assert.ok(found.problems.length || found.halfWritten || found.unchecked, `bit ${bit}`);
+  }
+  for (let length = 0; length <= bytes.length; length++) {
+    const found = inspectRecords(new TextDecoder().decode(bytes.subarray(0, length)));
+    if (!found.unchecked)
+      assert.is(found.records.length % 2, 0, `cut at ${length}: an append is there whole or not at all`);
+  }
 });
 
 test.run();

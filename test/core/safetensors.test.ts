@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { FileError } from '../../src/core/errors.js';
 import { decodeSafetensors, encodeSafetensors, type SafeArray, type SafeTensor } from '../../src/core/safetensors.js';
 
 const test = suite('safetensors');
@@ -43,5 +44,64 @@ test('numbers written straight into the file give the same bytes', () => {
   const metadata = { some: 'text' };
   assert.equal(encodeSafetensors({ metadata, tensors: sources }), encodeSafetensors({ metadata, tensors }));
 });
+
+/** A file of this header with so many bytes of data. */
+function fileOf(header: unknown, dataBytes: number): Uint8Array {
+  const json = new TextEncoder().encode(typeof header === 'string' ? header : JSON.stringify(header));
+  const bytes = new Uint8Array(8 + json.length + dataBytes);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
+  bytes.set(json, 8);
+  return bytes;
+}
+const tensor = (shape: unknown, data_offsets: unknown, dtype: unknown = 'F32') => ({ dtype, shape, data_offsets });
+
+const refused: [what: string, header: unknown, dataBytes: number, says: RegExp][] = [
+  ['null', null, 0, /no JSON object/],
+  ['a list', [], 0, /no JSON object/],
+  ['no JSON', '{', 0, /no JSON/],
+  ['metadata that are no texts', { __metadata__: { step: 3 } }, 0, /__metadata__ is no object of texts/],
+  ['metadata null', { __metadata__: null }, 0, /__metadata__/],
+  ['an entry null', { a: null }, 0, /tensor a has no dtype/],
+  [
+    'the same bytes twice',
+    { a: tensor([2], [0, 8]), b: tensor([2], [0, 8]) },
+    8,
+    /tensor b begins at byte 0.*ends at 8/,
+  ],
+  ['bytes shared in part', { a: tensor([2], [0, 8]), b: tensor([2], [4, 12]) }, 12, /tensor b begins at byte 4/],
+  ['a hole', { a: tensor([1], [0, 4]), b: tensor([1], [8, 12]) }, 12, /tensor b begins at byte 8/],
+  ['a hole at the front', { a: tensor([1], [4, 8]) }, 8, /tensor a begins at byte 4/],
+  ['bytes left over', { a: tensor([1], [0, 4]) }, 8, /the tensors end at byte/],
+  ['a fractional shape', { a: tensor([0.5, 2], [0, 4]) }, 4, /shape \[0.5,2\]/],
+  ['a negative shape', { a: tensor([-1, -1], [0, 4]) }, 4, /shape \[-1,-1\]/],
+  ['a shape of texts', { a: tensor(['1'], [0, 4]) }, 4, /shape/],
+  ['fractional offsets', { a: tensor([1], [0.5, 4.5]) }, 8, /data_offsets/],
+  ['offsets backwards', { a: tensor([1], [4, 0]) }, 4, /lies at bytes 4 to 0/],
+  ['offsets beyond the file', { a: tensor([1024], [0, 4096]) }, 4, /which has 4/],
+  ['a shape beyond all numbers', { a: tensor([2 ** 40, 2 ** 40], [0, 4]) }, 4, /it needs/],
+  ['a shape of another size', { a: tensor([3], [0, 8]) }, 8, /it needs 12/],
+  ['a dtype of the prototype', { a: tensor([1], [0, 4], 'toString') }, 4, /unknown dtype/],
+];
+for (const [what, header, dataBytes, says] of refused)
+  test(`refused: ${what}`, () => {
+    const error = caught(() => decodeSafetensors(fileOf(header, dataBytes), 'some.safetensors'));
+    assert.instance(error, FileError);
+    assert.match(error.message, says);
+    assert.match(error.message, /^some.safetensors: /);
+  });
+
+test('empty tensors and any order of the entries are read', () => {
+  const file = fileOf({ b: tensor([1], [4, 8]), none: tensor([0, 3], [4, 4]), a: tensor([1], [0, 4]) }, 8);
+  assert.equal([...decodeSafetensors(file).tensors.keys()], ['b', 'none', 'a']);
+});
+
+function caught(work: () => unknown): Error {
+  try {
+    work();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('was not refused');
+}
 
 test.run();

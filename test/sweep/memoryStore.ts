@@ -26,6 +26,9 @@ export class MemoryStore implements SweepStore {
     const bytes = this.runs.get(hash)?.contents.get(file);
     return bytes && new TextDecoder().decode(bytes);
   }
+  async bytes(hash: string, file: string) {
+    return this.runs.get(hash)?.contents.get(file);
+  }
   async holder(hash: string) {
     return this.held.has(hash) ? 'someone' : undefined;
   }

@@ -1,6 +1,6 @@
 /** `rhm analyze DIR...`: what finished or running runs say about the paper's claims, as tables, figures and a page. */
 import type { Command } from 'commander';
-import { analyze } from '../../analysis/analyze.js';
+import { analyze, LEFT_OUT } from '../../analysis/analyze.js';
 import { showEstimate, showNumber } from '../../analysis/format.js';
 import type { Analysis } from '../../analysis/results.js';
 import { readRunFolders } from '../../platform/runFolders.js';
@@ -20,6 +20,7 @@ export function addAnalyze(program: Command, io: CommandContext): void {
       const written = options.report ? await writeReport(analysis, options.out, options.title) : undefined;
       if (written?.pngProblem) io.log(`no PNG files, SVG only: ${written.pngProblem}`);
       for (const note of analysis.notes) io.log(`note: ${note}`);
+      if (analysis.notes.some((note) => note.startsWith(LEFT_OUT))) process.exitCode = 1;
       const { findings, summary, notes } = analysis;
       await io.result(command, { summary, findings, notes, positions: positionsJson(analysis), ...written }, () =>
         [findingsText(analysis), '', ...summary, ...(written ? ['', `report: ${written.report}`] : [])].join('\n'),

@@ -25,7 +25,7 @@ export function addExport(program: Command, io: CommandContext): void {
     )
     .option('--replica <r>', 'which of several replicas', integer(0), 0)
     .action(async (run: string, options: Options, command: Command) => {
-      const { checkpoint, checkpointFile } = readRun(run);
+      const { checkpoint, checkpointFile } = await readRun(run, io.log);
       const file = weightsOf(checkpoint, checkpointFile, { which: options.weights, replica: options.replica });
       await writeAtomically(options.out, encodeSafetensors(file));
       const tensors = Object.fromEntries([...file.tensors].map(([name, { shape }]) => [name, shape]));

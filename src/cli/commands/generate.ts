@@ -33,7 +33,7 @@ export function addGenerate(program: Command, io: CommandContext): void {
     .option('--adapter <name>', 'gpu, lavapipe, swiftshader or an adapter name')
     .option('--threads <n>', 'threads of the wasm executor', integer(1, 256))
     .action(async (run: string, options: Options, command: Command) => {
-      const { experiment, rules, checkpoint, checkpointFile } = readRun(run);
+      const { experiment, rules, checkpoint, checkpointFile } = await readRun(run, io.log);
       const { weights: which, replica, count, temperature, seed, show } = options;
       const weights = weightsOf(checkpoint, checkpointFile, { which, replica });
       let opened: OpenExecutor | undefined;

@@ -80,10 +80,13 @@ export function addTrain(program: Command, io: CommandContext): void {
             runtime: io.platform.runtime,
             signal: abort.signal,
             checkpointMs: options.checkpointSeconds * 1000,
-            onStart: ({ executor, memoryBytes, step }) =>
+            onStart: ({ executor, memoryBytes, step, unchecked }) => {
+              if (unchecked.length)
+                io.log(`${out}: ${unchecked.join(' and ')} unchecked: written by a version without digests`);
               io.log(
                 `${step ? `continuing from step ${step}` : 'running'} on ${executor}, ${(memoryBytes / 2 ** 20).toFixed(1)} MiB there; records and weights into ${out}`,
-              ),
+              );
+            },
             onProgress(progress) {
               if (!options.json) io.progress(progressLine(progress, plateaus));
             },

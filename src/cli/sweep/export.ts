@@ -34,6 +34,9 @@ export async function sweepExport(
     : [...entries.values()];
   const to = options.to ?? join(store.name, 'export');
   const result = await exportSweep(store, wanted, to, options.format ? [options.format] : exportFormats);
+  for (const fault of result.damaged.flatMap((run) => run.faults)) io.log(`left out: ${fault}`);
+  if (result.unchecked) io.log(`${result.unchecked} runs unchecked: written by a version without check sums`);
+  if (result.damaged.length) process.exitCode = 1;
   await io.result(
     command,
     result,

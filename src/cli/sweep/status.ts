@@ -28,22 +28,31 @@ export async function sweepStatus(
   const grid = isStore ? undefined : await readGrid(target);
   const out = grid ? storeOf(grid, options.out) : target;
   const begun = existsSync(join(out, 'store.json')) || !grid;
-  const entries = begun
-    ? (await healStore(openSweepFolder(out, { existing: true }), { thorough: options.check, quiet: !options.check }))
-        .entries
-    : new Map<string, RunEntry>();
+  const { entries, faults, unchecked } = begun
+    ? await healStore(openSweepFolder(out, { existing: true }), { thorough: options.check, quiet: !options.check })
+    : { entries: new Map<string, RunEntry>(), faults: new Map<string, string[]>(), unchecked: new Set<string>() };
   const runs: Listed[] = grid
     ? grid.runs.map(({ hash, name }) => listed(hash, entries.get(hash), name))
     : [...entries].map(([hash, entry]) => listed(hash, entry));
   const counts: Record<RunState, number> = { done: 0, diverged: 0, running: 0, failed: 0, waiting: 0 };
   for (const run of runs) counts[run.state]++;
+  const damaged = runs.flatMap(({ run }) => (faults.has(run) ? [{ run, faults: faults.get(run)! }] : []));
   const value = {
     out,
     total: runs.length,
     ...counts,
+    ...(options.check && { damaged, unchecked: runs.filter(({ run }) => unchecked.has(run)).length }),
     runs: options.all ? runs : runs.filter((run) => run.state !== 'done' && (run.state !== 'waiting' || run.why)),
   };
-  await io.result(command, value, () => statusText(out, runs, counts, options.all));
+  await io.result(command, value, () =>
+    [
+      statusText(out, runs, counts, options.all),
+      ...(value.unchecked ? [`${value.unchecked} runs unchecked: written by a version without digests`] : []),
+      ...damaged.flatMap((run) => run.faults.map((fault) => `damaged: ${fault}`)),
+      ...(damaged.length ? [`when they are restored or removed: rhm sweep run ${target} --retry-failed`] : []),
+    ].join('\n'),
+  );
+  if (damaged.length) process.exitCode = 1;
 }
 
 interface Listed {

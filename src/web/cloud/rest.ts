@@ -3,7 +3,7 @@ import { contentHash } from '../../core/canonical.js';
 import type { Experiment } from '../../core/experiment.js';
 import { wasmExecutor } from '../../kernels/index.js';
 import { measures } from '../../measures/index.js';
-import { decodeCheckpoint } from '../../training/checkpoint.js';
+import { decodeCheckpoint, verifyCheckpoint } from '../../training/checkpoint.js';
 import { membersOf } from '../../training/members.js';
 import { trainingProgram } from '../../training/program.js';
 import { Trainer } from '../../training/trainer.js';
@@ -18,6 +18,7 @@ export async function lookAtRest(viewer: Viewer, experiment: Experiment, checkpo
     probe = addProbe(context, experiment.model.kind);
   });
   const name = 'checkpoint.safetensors';
+  if (checkpoint) await verifyCheckpoint(checkpoint, name);
   const kept =
     checkpoint && decodeCheckpoint(checkpoint, name, await contentHash(experiment), members.length, training);
   const executor = wasmExecutor({ threads: 1 });

@@ -4,6 +4,7 @@ import { RhmError } from '../../core/errors.js';
 import { type Experiment, parseExperiment } from '../../core/experiment.js';
 import { formatRecord } from '../../core/records.js';
 import { encodeSafetensors } from '../../core/safetensors.js';
+import { verifyCheckpoint } from '../../training/checkpoint.js';
 import { files } from '../../training/folder.js';
 import { plannedSteps } from '../../training/members.js';
 import { weightsOf } from '../../training/weights.js';
@@ -146,6 +147,7 @@ class TakeawayView implements View {
       this.page.say('There are no weights yet: they are written ten seconds into a run and when it pauses or ends.');
       return;
     }
+    await verifyCheckpoint(checkpoint, files.checkpoint);
     const weights = weightsOf(checkpoint, files.checkpoint, {});
     download(`${name}.safetensors`, encodeSafetensors(weights), 'application/octet-stream');
   }
