@@ -4,17 +4,19 @@ import { sampleComplexity } from '../theory/index.js';
 import { checkRun } from '../training/integrity.js';
 import { batchExponents, batchTable } from './batch.js';
 import { collapseTable } from './collapse.js';
+import { type ControlRow, controlTable } from './control.js';
 import { correlationTable, type SampleSentences, sampleSentences } from './correlations.js';
 import { type Curve, curvesOf, families, hasLaw, type ModelKind, shapeName, shapeOf } from './curves.js';
 import { type ClusterGrammar, dataPowers, dataTable, learnerTable } from './data.js';
 import { positionExponents, ratioExponents, ratioTable, scalingTable } from './exponents.js';
 import { findingsOf } from './findings.js';
+import { showNumber } from './format.js';
 import { invarianceCurves, invarianceExponents, invarianceTable } from './invariance.js';
 import { levelTable } from './levels.js';
 import { meanCurves } from './means.js';
 import type { Analysis, Results, RunRow } from './results.js';
 import { type Run, type RunFiles, type RunStatus, readRun } from './runs.js';
-import { groupBy, isVisible, positionTable } from './staircase.js';
+import { groupBy, isVisible, LARGE_PART, positionTable } from './staircase.js';
 import { summaryOf } from './summary.js';
 
 export interface AnalyzeOptions {
@@ -22,6 +24,8 @@ export interface AnalyzeOptions {
   sample?: SampleSentences | null;
   /** The learner of correlations beside curves in data; null leaves it out. Default: `clusterCurves` on each grammar. */
   cluster?: ClusterGrammar | null;
+  /** Curves in data of networks that differ from those of the folders in rate, batch or width, on the same grammars. */
+  control?: readonly RunFiles[];
 }
 
 /**
@@ -60,6 +64,7 @@ export async function analyze(folders: readonly RunFiles[], options: AnalyzeOpti
     dataPowers: dataPowers(exponents, kinds, learner),
     learner,
     levels: levelTable(curves, invariances),
+    control: await controlOf(curves, runs, options.control, notes),
     ratios,
     ratioExponents: ratioExponents(ratios, kinds),
     scaling: scalingTable(curves),
@@ -81,6 +86,17 @@ export async function analyze(folders: readonly RunFiles[], options: AnalyzeOpti
 
 /** Notes of folders that could not be read, or hold damaged files, begin with this. */
 export const LEFT_OUT = 'left out: ';
+
+async function controlOf(
+  curves: readonly Curve[],
+  runs: readonly Run[],
+  folders: readonly RunFiles[] | undefined,
+  notes: string[],
+): Promise<ControlRow[]> {
+  if (!folders?.length) return [];
+  const changed = await readAll(folders, notes);
+  return controlTable(curves, runs, curvesOf(changed).sort(inOrder), changed);
+}
 
 const modelOrder: readonly ModelKind[] = ['hcnn', 'hlcn', 'mla', 'fcn', 'clm'];
 
@@ -162,6 +178,12 @@ function curveNotes(curves: readonly Curve[]): string[] {
     if (hidden.size)
       notes.push(
         `${name}: step ${[...hidden].join(', ')} is too small for the test set in some grammars and was not measured there; raise evaluation.size`,
+      );
+    const seen = group[0].online ? Math.max(...group.map((c) => c.points.at(-1)?.samples ?? 0)) : 0;
+    if (seen > LARGE_PART * group[0].sentences)
+      notes.push(
+        `${name}: one pass saw up to ${showNumber(seen)} sentences of a language of ${showNumber(group[0].sentences)}; beyond a tenth of it ` +
+          'hardly any sampling noise is left, and P_ell is no sample complexity',
       );
     if (!hasLaw(group[0].shape))
       notes.push(`${name}: f = 1 or m = 1, where theory predicts no correlations to learn from`);

@@ -1,6 +1,7 @@
 import type { Experiment } from '../core/experiment.js';
 import type { BatchExponent, BatchRow } from './batch.js';
 import type { CollapseRow } from './collapse.js';
+import type { ControlRow } from './control.js';
 import type { CorrelationRow } from './correlations.js';
 import type { Curve, ModelKind } from './curves.js';
 import type { DataPower, DataRow, LearnerRow } from './data.js';
@@ -44,6 +45,7 @@ export interface Results {
   dataPowers: DataPower[];
   learner: LearnerRow[];
   levels: LevelRow[];
+  control: ControlRow[];
   batches: BatchRow[]; // where series differ in batch size only
   batchExponents: BatchExponent[];
   invarianceCurves: InvarianceCurve[];

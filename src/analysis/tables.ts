@@ -123,6 +123,17 @@ export function tablesOf(a: Analysis): Table[] {
       })),
     },
     {
+      name: 'control',
+      about: 'P_ell in data with another rate, batch or width, over that of the unchanged network on the same grammars',
+      rows: a.control.map((r) => ({
+        kind: r.kind,
+        ...shape(r.shape),
+        change: r.change,
+        ell: r.ell,
+        ...estimate(r.ratio),
+      })),
+    },
+    {
       name: 'levels',
       about: 'one pass, level against level: the power of m in P_(ell+1) / P_ell of one grammar',
       rows: a.levels.map((r) => ({

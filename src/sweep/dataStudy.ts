@@ -123,14 +123,18 @@ const PATIENCE = 2.5;
 /** P beyond this part of the language counts sentences that leave no sampling noise. */
 export const LARGEST_PART = 1 / 10;
 
-/** The curves that figures need. @throws nothing for other figures: they have none */
-export function planSearches(scale: Scale, figures: readonly string[]): Search[] {
+export interface PlannedSearch extends Search {
+  readonly figure: DataFigure;
+}
+
+/** The curves that figures need; other figures have none. */
+export function planSearches(scale: Scale, figures: readonly string[]): PlannedSearch[] {
   return blocks[scale]
     .filter((block) => figures.includes(block.figure))
     .flatMap((block) => Array.from({ length: block.grammars }, (_, index) => searchOf(block, index, scale)));
 }
 
-function searchOf(block: DataBlock, index: number, scale: Scale): Search {
+function searchOf(block: DataBlock, index: number, scale: Scale): PlannedSearch {
   const { model, shape, settings, batch, steps, most, epochs = EPOCHS, figure } = block;
   const { seed, plateaus, sentences } = grammarOf(shape, index);
   const deepest = Math.max(...steps);
@@ -145,6 +149,7 @@ function searchOf(block: DataBlock, index: number, scale: Scale): Search {
   const changed = figure === 'control' ? `, ${settingsText(settings, batch)}` : '';
   return {
     name: `${model} in data, v=${shape.v} m=${shape.m} s=${shape.s} L=${shape.L}, grammar ${index + 1}${changed}`,
+    figure,
     steps,
     from: batch,
     to: Math.min(sentences * LARGEST_PART, 2 ** 22),

@@ -7,11 +7,11 @@ import { predictedPower } from '../exponents.js';
 import { showEstimate } from '../format.js';
 import { groupBy } from '../staircase.js';
 import type { Estimate } from '../statistics.js';
-import { type Canvas, compose, type ErrorPoint, logAxis, type Panel } from './canvas.js';
+import { type Canvas, compose, type ErrorPoint, errorPoints, logAxis, type Panel } from './canvas.js';
 import { powerPanel } from './laws.js';
 import { bySize } from './learning.js';
 import type { FigureSpec } from './spec.js';
-import { type Look, modelLook, referenceLook } from './theme.js';
+import { type Look, looksFor, modelLook, referenceLook } from './theme.js';
 
 const usable = (rows: readonly DataRow[]) => rows.filter((r) => density(r.shape) < 1);
 
@@ -245,5 +245,64 @@ export const levelsFigure: FigureSpec = {
       ...new Map(series.map((g) => [kindOf(g[0].series), modelLook(kindOf(g[0].series), canvas.theme)])).values(),
     ];
     return compose(canvas, panels, 3, 230, looks as Look[], true);
+  },
+};
+
+/** What moves P_ell in data and is not data. */
+export const controlFigure: FigureSpec = {
+  name: 'control',
+  title: 'Control: the same curves with another rate, batch and width',
+  caption: () => ({
+    predicts: 'what data limits does not move with the training: all ratios are 1.',
+    measured:
+      'P_ell in data over that of the unchanged network, grammar by grammar, with 95% intervals. What moves here is not data.',
+  }),
+  table: ({ control }) => ({
+    head: ['network', 'grammar', 'change', 'step', 'P over unchanged'],
+    rows: control.map((r) => [modelNames[r.kind], shapeName(r.shape), r.change, `P_${r.ell}`, showEstimate(r.ratio)]),
+  }),
+  draw: (analysis, canvas) => {
+    const rows = analysis.control;
+    if (!rows.length) return undefined;
+    const looks = looksFor(
+      [...new Set(rows.map((r) => r.ell))].map((ell) => `step ${ell}`),
+      canvas.theme,
+    );
+    const changes = [...new Set(rows.map((r) => r.change))];
+    const panels = groupBy(rows, (r) => shapeName(r.shape))
+      .sort(bySize)
+      .map((own): Panel => {
+        const ells = [...new Set(own.map((r) => r.ell))];
+        const at = (r: (typeof own)[0]): ErrorPoint => ({
+          x: changes.indexOf(r.change) + 0.16 * (ells.indexOf(r.ell) - (ells.length - 1) / 2),
+          y: r.ratio.value,
+          low: r.ratio.low,
+          high: r.ratio.high,
+          bound: r.ratio.bound,
+        });
+        return {
+          title: shapeName(own[0].shape),
+          options: {
+            marginBottom: 44,
+            x: {
+              type: 'linear',
+              domain: [-0.5, changes.length - 0.5],
+              ticks: changes.map((_, i) => i),
+              tickFormat: (i: number) => changes[i],
+              label: 'change',
+              labelArrow: 'none',
+              tickRotate: -20,
+            },
+            y: logAxis([0.4, 2.5, ...own.map((r) => r.ratio.value)], 'P / P unchanged'),
+            marks: [
+              Plot.ruleY([1], { stroke: canvas.theme.muted, strokeDasharray: '3 3' }),
+              ...ells.flatMap((ell) =>
+                errorPoints(own.filter((r) => r.ell === ell).map(at), looks.get(`step ${ell}`)!, canvas.theme.paper),
+              ),
+            ],
+          },
+        };
+      });
+    return compose(canvas, panels, 2, 230, [...looks.values()], true);
   },
 };

@@ -1,5 +1,5 @@
 import { batchFigure } from './batch.js';
-import { dataCurvesFigure, dataFigure, levelsFigure } from './data.js';
+import { controlFigure, dataCurvesFigure, dataFigure, levelsFigure } from './data.js';
 import { invarianceFigure, transitionsFigure } from './invariance.js';
 import { collapseFigure, positionsFigure, ratiosFigure } from './laws.js';
 import { curvesFigure, excessFigure } from './learning.js';
@@ -12,6 +12,7 @@ export const figures: readonly FigureSpec[] = [
   dataCurvesFigure,
   ratiosFigure,
   collapseFigure,
+  controlFigure,
   levelsFigure,
   curvesFigure,
   positionsFigure,

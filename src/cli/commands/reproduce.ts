@@ -7,7 +7,7 @@ import { analyze } from '../../analysis/analyze.js';
 import { contentHash } from '../../core/canonical.js';
 import { InputError } from '../../core/errors.js';
 import { readRunFolder } from '../../platform/runFolders.js';
-import { planSearches } from '../../sweep/dataStudy.js';
+import { type PlannedSearch, planSearches } from '../../sweep/dataStudy.js';
 import type { SweepRun } from '../../sweep/grid.js';
 import {
   defaultFigures,
@@ -17,7 +17,7 @@ import {
   type Scale,
   scales,
 } from '../../sweep/reproduce.js';
-import { type Found, runSearches, type Search } from '../../sweep/search.js';
+import { type Found, runSearches } from '../../sweep/search.js';
 import { plannedSteps } from '../../training/members.js';
 import { addComputeOptions } from '../compute.js';
 import { type CommandContext, integer, number } from '../context.js';
@@ -62,7 +62,7 @@ export function addReproduce(program: Command, io: CommandContext): void {
     .action(async (figures: string[], options: Options, command: Command) => {
       const { scale, runs: wanted } = options;
       const named = ({ name }: { name: string }) => wanted === undefined || holdsAll(name, wanted);
-      const searches = planSearches(scale, figures.length ? figures : defaultFigures[scale]);
+      const searches = planSearches(scale, withBaseline(figures.length ? figures : defaultFigures[scale]));
       const plan = await hashed(planReproduction(scale, figures));
       const others = (options.store ?? []).map(storeAt);
       if (options.dryRun) {
@@ -75,15 +75,20 @@ export function addReproduce(program: Command, io: CommandContext): void {
       const out = options.out ?? join('out', `reproduce-${scale}`);
       const started = performance.now();
       const study = new Study(out, others, options, io);
-      let searched: SweepRun[] = [];
+      let searched: Searched = { data: [], control: [] };
       try {
         searched = await searchAll(searches, named, study, io);
         await study.train(plan.filter(named), scale === 'paper' ? { estimate: true, checkpointMs: 120_000 } : {});
       } finally {
         await study.close();
       }
-      const folders = [...searched, ...plan].map((run) => study.folderOf(run)).filter((path) => path !== undefined);
-      const analysis = folders.length ? await analyze(folders.map(readRunFolder)) : undefined;
+      const read = (runs: readonly SweepRun[]) =>
+        runs
+          .map((run) => study.folderOf(run))
+          .filter((path) => path !== undefined)
+          .map(readRunFolder);
+      const folders = read([...searched.data, ...plan]);
+      const analysis = folders.length ? await analyze(folders, { control: read(searched.control) }) : undefined;
       if (!analysis) {
         io.log('no run got as far as its first evaluation; run the same command again to continue');
         process.exitCode = 1;
@@ -114,29 +119,38 @@ export function addReproduce(program: Command, io: CommandContext): void {
     });
 }
 
+interface Searched {
+  data: SweepRun[];
+  control: SweepRun[];
+}
+
 /** Searches all curves in data, the wanted ones by training. @returns the runs that there are by now */
 async function searchAll(
-  searches: readonly Search[],
-  wanted: (search: Search) => boolean,
+  searches: readonly PlannedSearch[],
+  wanted: (search: PlannedSearch) => boolean,
   study: Study,
   io: CommandContext,
-): Promise<SweepRun[]> {
-  const runs: SweepRun[] = [];
-  for (const [part, training] of [
-    [searches.filter(wanted), true],
-    [searches.filter((s) => !wanted(s)), false],
-  ] as const)
-    if (part.length)
-      await runSearches(part, {
-        train: async (asked) => {
-          runs.push(...asked);
-          return training ? await study.train(asked) : true; // others go as far as the stores hold their runs
-        },
-        records: (run) => study.records(run),
-        onRound: (found, round) => training && io.log(roundText(found, round)),
-      });
+): Promise<Searched> {
+  const runs: Searched = { data: [], control: [] };
+  for (const figure of ['data', 'control'] as const)
+    for (const training of [true, false]) {
+      const part = searches.filter((s) => s.figure === figure && wanted(s) === training);
+      if (part.length)
+        await runSearches(part, {
+          train: async (asked) => {
+            runs[figure].push(...asked);
+            return training ? await study.train(asked) : true; // others go as far as the stores hold their runs
+          },
+          records: (run) => study.records(run),
+          onRound: (found, round) => training && io.log(roundText(found, round)),
+        });
+    }
   return runs;
 }
+
+/** The control compares with the curves in data. */
+const withBaseline = (figures: readonly string[]): readonly string[] =>
+  figures.includes('control') && !figures.includes('data') ? [...figures, 'data'] : figures;
 
 /** `P_2 known on 5 of 9 curves` and the like. */
 function roundText(found: readonly Found[], round: number): string {
@@ -173,10 +187,10 @@ function storeAt(path: string): string {
 const planLine = ({ name, experiment }: SweepRun) =>
   `${name}: up to ${plannedSteps(experiment)} steps of ${experiment.budget.batch}`;
 
-const searchLine = ({ name, steps, from, to, most }: Search) =>
+const searchLine = ({ name, steps, from, to, most }: PlannedSearch) =>
   `${name}: P from ${from} to ${Math.round(to)} for steps ${steps.join(', ')}, at most ${most} runs`;
 
-const planJson = ({ runs, searches }: { runs: readonly SweepRun[]; searches: readonly Search[] }) => ({
+const planJson = ({ runs, searches }: { runs: readonly SweepRun[]; searches: readonly PlannedSearch[] }) => ({
   searches: searches.map(({ name, steps, from, to, most, at }) => ({ name, steps, from, to, most, at: at(from) })),
   runs: runs.map(({ name, hash, experiment }) => ({ name, hash, experiment })),
 });
