@@ -13,6 +13,8 @@ export interface ControlRow {
   ratio: Estimate; // P_ell over that of the unchanged network, grammar by grammar
 }
 
+const WIDEST = Math.log(1.8); // of an interval of P_ell, end over end
+
 /** base: the curves that the changed ones are compared with, on the same grammars. */
 export function controlTable(
   base: readonly Curve[],
@@ -42,7 +44,8 @@ export function controlTable(
     for (let ell = 1; ell <= shape.L; ell++) {
       const units = pairs.flatMap(({ curve, other }): UnitOfGrammar[] => {
         const [a, b] = [curve, other].map((c) => positionsOf(c).find((p) => p.ell === ell));
-        if (!a || !b) return [];
+        // A step that was not searched for has coarse points alone.
+        if (!a || !b || !(a.width! < WIDEST && b.width! < WIDEST)) return [];
         const bound = joinBounds(a.bound, flip(b.bound));
         return [{ grammar: curve.grammar, value: a.logSamples - b.logSamples, bound }];
       });

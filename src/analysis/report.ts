@@ -73,7 +73,7 @@ function networksHtml({ kinds }: Analysis): string {
 
 /** Figures by what they argue, in order. The first two chapters are open. */
 const chapters: { title: string; figures: readonly string[]; open?: boolean }[] = [
-  { title: 'In data', figures: ['data', 'dataCurves', 'ratios', 'collapse', 'control'], open: true },
+  { title: 'In data', figures: ['data', 'dataCurves', 'ratios', 'collapse', 'control', 'paperData'], open: true },
   { title: 'The comparison of the authors', figures: ['levels'], open: true },
   { title: 'One pass over fresh sentences', figures: ['curves', 'positions', 'excess', 'scaling', 'batch'] },
   { title: 'Representations', figures: ['invariance', 'transitions'] },

@@ -12,6 +12,7 @@ import type { MeanCurve } from './means.js';
 import type { RunStatus } from './runs.js';
 import type { PositionRow } from './staircase.js';
 import type { Estimate } from './statistics.js';
+import type { StoredResults } from './stored.js';
 
 /** One line of the table of runs. */
 export interface RunRow {
@@ -58,6 +59,8 @@ export interface Results {
 export interface Analysis extends Results {
   findings: Finding[];
   summary: string[]; // at most five sentences
+  /** Results of the paper scale that are shown beside those of a smaller one. */
+  stored?: StoredResults;
 }
 
 /**

@@ -8,6 +8,8 @@ export interface Position {
   ell: number;
   logSamples: number; // ln P_ell, or the ln P up to which (bound lower) or from which on (upper) it is known
   bound: Bound;
+  /** Curves in data: ratio of the ends of the interval, in ln P. */
+  width?: number;
 }
 
 /** P_ell over the curves of one series and grammar size. */
@@ -78,11 +80,11 @@ function dataCrossing(
   plateaus: readonly number[],
   excess: number,
 ): Omit<Position, 'ell'> | undefined {
-  const { bound, value } = crossingOf(
+  const { bound, value, low, high } = crossingOf(
     points.map((p) => ({ x: Math.log(p.samples), y: logExcess(p.excess!, plateaus, p.stop), limited: p.limited })),
     Math.log(excess),
   );
-  return bound === 'unknown' ? undefined : { logSamples: value, bound };
+  return bound === 'unknown' ? undefined : { logSamples: value, bound, width: high - low };
 }
 
 /** P_1 .. of one curve; steps hidden in the noise of the test loss are left out. */

@@ -4,12 +4,21 @@ import type { DataPower } from './data.js';
 import { type ExponentRow, overSizes } from './exponents.js';
 import { compare } from './findings.js';
 import { showEstimate, showPower } from './format.js';
-import type { Finding, Results, Verdict } from './results.js';
+import type { Analysis, Finding, Results, Verdict } from './results.js';
 import { groupBy } from './staircase.js';
 import type { Estimate } from './statistics.js';
+import type { StoredResults } from './stored.js';
 
 export function summaryOf(r: Results, findings: readonly Finding[]): string[] {
   return r.dataPowers.length ? dataSummary(r) : passSummary(r, findings);
+}
+
+/** The first three sentences of a small scale, then two of the paper scale's stored results. */
+export function withStored(analysis: Analysis, stored: StoredResults): Analysis {
+  if (!stored.summary.length) return analysis;
+  const said = `At the paper's scale (stored: ${stored.made}):`;
+  const paper = stored.summary.slice(0, 2).map((line) => `${said} ${line}`);
+  return { ...analysis, stored, summary: [...analysis.summary.slice(0, 3), ...paper] };
 }
 
 /** Curves in data: which laws hold, what one pass costs, the ratios, what stays open. */

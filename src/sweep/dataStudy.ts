@@ -125,6 +125,8 @@ export const LARGEST_PART = 1 / 10;
 
 export interface PlannedSearch extends Search {
   readonly figure: DataFigure;
+  readonly model: DataBlock['model'];
+  readonly m: number;
 }
 
 /** The curves that figures need; other figures have none. */
@@ -150,6 +152,8 @@ function searchOf(block: DataBlock, index: number, scale: Scale): PlannedSearch 
   return {
     name: `${model} in data, v=${shape.v} m=${shape.m} s=${shape.s} L=${shape.L}, grammar ${index + 1}${changed}`,
     figure,
+    model,
+    m: shape.m,
     steps,
     from: batch,
     to: Math.min(sentences * LARGEST_PART, 2 ** 22),

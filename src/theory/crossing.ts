@@ -85,8 +85,10 @@ export function nextProbes(
   const found: { x: number }[] = [];
   for (const level of levels) {
     const crossing = crossingOf(points, level);
-    if (crossing.bound !== 'none' || crossing.high - crossing.low <= within) continue;
     const usable = usableFor(points, level);
+    // An upper bound by a point that was limited by steps: smaller P may be known as values.
+    const bracketed = crossing.bound === 'none' || (crossing.bound === 'upper' && usable.some((p) => p.y > level));
+    if (!bracketed || crossing.high - crossing.low <= within) continue;
     const cdf = crossingDistribution(usable, level);
     for (let i = 1; i <= together; i++) {
       const x = Math.min(to, Math.max(from, quantile(cdf, i / (together + 1))));

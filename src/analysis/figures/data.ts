@@ -82,6 +82,19 @@ export const dataFigure: FigureSpec = {
   },
 };
 
+/** The same at the paper's scale, from stored results: beside those of a small scale. */
+export const storedDataFigure: FigureSpec = {
+  name: 'paperData',
+  title: "At the paper's scale: stored results",
+  caption: ({ stored }) => ({
+    predicts: 'as above, for v = 16 and 32.',
+    measured: `not measured by these runs: ${stored!.made}; ${stored!.command} measures it again.`,
+  }),
+  table: (analysis) => dataFigure.table!({ ...analysis, data: analysis.stored!.data }),
+  draw: (analysis, canvas) =>
+    analysis.stored?.data.length ? dataFigure.draw({ ...analysis, data: analysis.stored.data }, canvas) : undefined,
+};
+
 const SHOWN_GRAMMARS = 6;
 
 /** Excess of the best loss against P, each grammar a line, over the plateaus. */

@@ -1,5 +1,5 @@
 import { batchFigure } from './batch.js';
-import { controlFigure, dataCurvesFigure, dataFigure, levelsFigure } from './data.js';
+import { controlFigure, dataCurvesFigure, dataFigure, levelsFigure, storedDataFigure } from './data.js';
 import { invarianceFigure, transitionsFigure } from './invariance.js';
 import { collapseFigure, positionsFigure, ratiosFigure } from './laws.js';
 import { curvesFigure, excessFigure } from './learning.js';
@@ -13,6 +13,7 @@ export const figures: readonly FigureSpec[] = [
   ratiosFigure,
   collapseFigure,
   controlFigure,
+  storedDataFigure,
   levelsFigure,
   curvesFigure,
   positionsFigure,

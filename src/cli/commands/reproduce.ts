@@ -4,8 +4,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { analyze } from '../../analysis/analyze.js';
+import { showNumber } from '../../analysis/format.js';
+import type { Analysis } from '../../analysis/results.js';
+import { groupBy } from '../../analysis/staircase.js';
+import { paperScale, storedText } from '../../analysis/stored.js';
+import { withStored } from '../../analysis/summary.js';
 import { contentHash } from '../../core/canonical.js';
 import { InputError } from '../../core/errors.js';
+import { writeAtomically } from '../../platform/atomicFile.js';
 import { readRunFolder } from '../../platform/runFolders.js';
 import { type PlannedSearch, planSearches } from '../../sweep/dataStudy.js';
 import type { SweepRun } from '../../sweep/grid.js';
@@ -28,6 +34,7 @@ interface Options extends StudyOptions {
   out?: string;
   store?: string[];
   runs?: string;
+  keep?: string;
   dryRun?: boolean;
 }
 
@@ -58,6 +65,7 @@ export function addReproduce(program: Command, io: CommandContext): void {
   )
     .option('--runs <text>', 'train only the runs whose names hold this text, such as "mla v=16"; the report has all')
     .option('--pack <n>', 'replicas side by side in one plan at most (default: what pays)', integer(1, 4096))
+    .option('--keep <file>', 'write the main results as JSON, as they are stored for smaller scales')
     .option('--dry-run', 'list the runs and stop')
     .action(async (figures: string[], options: Options, command: Command) => {
       const { scale, runs: wanted } = options;
@@ -88,12 +96,14 @@ export function addReproduce(program: Command, io: CommandContext): void {
           .filter((path) => path !== undefined)
           .map(readRunFolder);
       const folders = read([...searched.data, ...plan]);
-      const analysis = folders.length ? await analyze(folders, { control: read(searched.control) }) : undefined;
-      if (!analysis) {
+      const measured = folders.length ? await analyze(folders, { control: read(searched.control) }) : undefined;
+      if (!measured) {
         io.log('no run got as far as its first evaluation; run the same command again to continue');
         process.exitCode = 1;
         return;
       }
+      if (options.keep) await keepResults(measured, options.keep, command);
+      const analysis = scale === 'paper' ? measured : withStored(measured, paperScale());
       const { writeReport } = await import('../../platform/report.js');
       const title = `How hierarchical language is learnt (${scale} scale)`;
       const written = await writeReport(
@@ -119,6 +129,15 @@ export function addReproduce(program: Command, io: CommandContext): void {
     });
 }
 
+/** Which card, which day, which command. */
+async function keepResults(analysis: Analysis, file: string, command: Command): Promise<void> {
+  const adapters = [...new Set(analysis.runs.map((run) => run.adapter).filter(Boolean))].join(', ');
+  const made = `${adapters}, ${new Date().toISOString().slice(0, 10)}`;
+  const { scale } = command.opts<Options>();
+  const words = ['rhm reproduce', ...command.args, '--scale', scale];
+  await writeAtomically(file, storedText(analysis, made, words.join(' ')));
+}
+
 interface Searched {
   data: SweepRun[];
   control: SweepRun[];
@@ -142,7 +161,7 @@ async function searchAll(
             return training ? await study.train(asked) : true; // others go as far as the stores hold their runs
           },
           records: (run) => study.records(run),
-          onRound: (found, round) => training && io.log(roundText(found, round)),
+          onRound: (found, round) => training && io.log(roundText(found, part, round)),
         });
     }
   return runs;
@@ -152,14 +171,22 @@ async function searchAll(
 const withBaseline = (figures: readonly string[]): readonly string[] =>
   figures.includes('control') && !figures.includes('data') ? [...figures, 'data'] : figures;
 
-/** `P_2 known on 5 of 9 curves` and the like. */
-function roundText(found: readonly Found[], round: number): string {
-  const ells = [...new Set(found.flatMap(({ crossings }) => [...crossings.keys()]))].sort((a, b) => a - b);
-  const parts = ells.map((ell) => {
-    const own = found.flatMap(({ crossings }) => crossings.get(ell) ?? []);
-    return `P_${ell} on ${own.filter((c) => c.bound === 'none').length} of ${own.length}`;
+/** `round 2: hcnn P_2 = 230, 1.1k, 4.6k distinct sentences for m = 2, 3, 4; ...`: what is known on all grammars of a size. */
+function roundText(found: readonly Found[], searches: readonly PlannedSearch[], round: number): string {
+  const cells = searches.flatMap((search) => {
+    const { crossings } = found.find((f) => f.search === search)!;
+    return [...crossings].map(([ell, { bound, value }]) => ({ ...search, ell, bound, value }));
   });
-  return `round ${round} of the search in data: ${parts.join(', ')} curves`;
+  const parts = groupBy(cells, (c) => `${c.model} P_${c.ell}`).flatMap((group) => {
+    const sizes = groupBy(group, (c) => String(c.m))
+      .filter((own) => own.every((c) => c.bound === 'none'))
+      .map((own) => ({ m: own[0].m, P: Math.exp(own.reduce((sum, c) => sum + c.value, 0) / own.length) }))
+      .sort((a, b) => a.m - b.m);
+    const { model, ell } = group[0];
+    const values = sizes.map(({ P }) => showNumber(Number(P.toPrecision(2)))).join(', ');
+    return sizes.length ? [`${model} P_${ell} = ${values} (m = ${sizes.map(({ m }) => m).join(', ')})`] : [];
+  });
+  return `round ${round}, distinct sentences: ${parts.join('; ') || 'nothing known on all grammars of a size yet'}`;
 }
 
 /** Every word of `text` is in the name. */
