@@ -55,8 +55,15 @@ export function createContext(platform: Platform): CommandContext {
     write(chunk) {
       clear();
       return new Promise((resolve) => {
-        if (process.stdout.write(chunk)) resolve();
-        else process.stdout.once('drain', resolve);
+        const { stdout } = process;
+        if (stdout.write(chunk) || stdout.destroyed) return resolve();
+        const done = () => {
+          stdout.off('drain', done);
+          stdout.off('close', done); // the reader went away: nothing will drain
+          resolve();
+        };
+        stdout.on('drain', done);
+        stdout.on('close', done);
       });
     },
     log(line) {

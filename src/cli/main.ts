@@ -1,4 +1,4 @@
-/** The command line, `rhm`. Exit status: 0 done, 1 failed, 2 wrong usage or input. */
+/** The command line, `rhm`. Exit status: 0 done, 1 failed, 2 wrong usage or input, 128 + n stopped by signal n after saving. */
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { FileError, RhmError } from '../core/errors.js';
@@ -6,15 +6,20 @@ import { reason } from '../platform/atomicFile.js';
 import type { Platform } from '../platform/platform.js';
 import { commands } from './commands/index.js';
 import { createContext } from './context.js';
+import { outputLost } from './running.js';
 
 const argv = process.argv.slice(2);
 const debug = argv.includes('--debug') || /^(1|true|yes)$/i.test(process.env.RHM_DEBUG ?? '');
 
-// A reader that went away (`rhm sample ... | head`) is no failure.
+// A reader that went away (`rhm sample ... | head`) is no failure; a command that trains saves before it ends.
+let saving = false;
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {
+    const failure = new FileError(`cannot write standard output: ${reason(error)}`, { cause: error });
+    if (outputLost(failure, error.code)) saving = true;
+    if (saving) return;
     if (error.code === 'EPIPE') process.exit(0);
-    process.exit(report(new FileError(`cannot write standard output: ${reason(error)}`, { cause: error })));
+    process.exit(report(failure));
   });
 
 // A limit on the size of files (ulimit -f) is the failure of a write, not the sudden end of the process.
@@ -46,7 +51,10 @@ function buildProgram(platform: Platform): Command {
     .configureOutput({
       outputError: (text, write) => write(`${text.trim().replace(/\s*\n\s*/g, ' ')}; see rhm --help\n`),
     })
-    .addHelpText('after', '\nEvery command takes --json. Exit status: 0 done, 1 failed, 2 wrong usage or input.');
+    .addHelpText(
+      'after',
+      '\nEvery command takes --json. Exit status: 0 done, 1 failed, 2 wrong usage or input, 128 + n stopped by signal n with everything saved.',
+    );
   const io = createContext(platform);
   for (const add of commands) add(program, io);
   const all = program.commands.flatMap((command) => [command, ...command.commands]);

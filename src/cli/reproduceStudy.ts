@@ -31,6 +31,7 @@ export class Study {
   readonly result = { trained: 0, present: 0, failed: [] as SweepResult['failed'], interrupted: false };
   readonly #abort: ReturnType<typeof abortOnSignals>;
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
+  #timedOut = false;
   readonly #complete = new Set<string>(); // hashes of runs counted as there or trained
   #opened: OpenExecutor | undefined;
 
@@ -41,7 +42,12 @@ export class Study {
     readonly io: CommandContext,
   ) {
     this.#abort = abortOnSignals(io);
-    if (options.minutes !== undefined) this.#timer = setTimeout(this.#abort.abort, options.minutes * 60_000);
+    if (options.minutes !== undefined) this.#timer = setTimeout(() => this.#timeOut(), options.minutes * 60_000);
+  }
+
+  /** Exit status where it was stopped early; undefined: its time was up, which is no failure. */
+  get stoppedBy(): number | undefined {
+    return this.#timedOut ? undefined : this.#abort.status;
   }
 
   get stores(): string[] {
@@ -95,6 +101,11 @@ export class Study {
     const paths = this.stores.map((store) => join(store, hash)).filter((p) => existsSync(join(p, 'experiment.json')));
     const complete = (path: string) => !!endOf(readRunFolder(path).records, experiment.replicas);
     return paths.find(complete) ?? paths[0];
+  }
+
+  #timeOut(): void {
+    this.#timedOut = !this.#abort.signal.aborted;
+    this.#abort.abort();
   }
 
   async close(): Promise<void> {

@@ -1,28 +1,80 @@
 /** What commands that train share. */
+import { readFileSync } from 'node:fs';
 import type { CommandContext } from './context.js';
 
-/** The first signal asks the run to save and stop; the second one ends the process. */
-export function abortOnSignals(
-  io: CommandContext,
-  what = 'saving a checkpoint',
-): { signal: AbortSignal; abort: () => void; stop: () => void } {
+export interface Interruption {
+  readonly signal: AbortSignal;
+  /** Exit status of a command that was stopped before its end: 128 + the signal's number, as shells have it. */
+  readonly status: number;
+  abort(): void;
+  /** From now on signals end the process at once, as they do without this. */
+  stop(): void;
+}
+
+const numbers = { SIGHUP: 1, SIGINT: 2, SIGPIPE: 13, SIGTERM: 15 } as const;
+const atWork = new Set<(error: Error, code: string | undefined) => void>();
+
+/**
+ * The first signal asks the run to save and stop; the second one ends the process. So does a reader of the output that went away:
+ * of `rhm train | tee log`, Ctrl-C ends `tee` first.
+ */
+export function abortOnSignals(io: CommandContext, what = 'saving a checkpoint'): Interruption {
   const controller = new AbortController();
-  let asked = false;
+  let by: keyof typeof numbers | undefined;
+  let lost: Error | undefined;
   const onSignal = (name: NodeJS.Signals) => {
-    if (asked) process.exit(1);
-    asked = true;
+    const number = numbers[name as keyof typeof numbers];
+    if (by) process.exit(128 + number);
+    by = name as keyof typeof numbers;
     io.log(`${name}: ${what}; once more to stop at once`);
     controller.abort();
   };
-  const signals = ['SIGINT', 'SIGTERM'] as const;
-  for (const name of signals) process.on(name, onSignal);
+  const onLost = (error: Error, code: string | undefined) => {
+    lost ??= code === 'EPIPE' || code === 'EIO' ? undefined : error;
+    if (!lost || controller.signal.aborted) return controller.abort();
+    io.log(`${error.message}; ${what}`);
+    controller.abort();
+  };
+  const ignored = hangupIsIgnored();
+  const onHangup = ignored ? () => {} : onSignal;
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  process.on('SIGHUP', onHangup);
+  atWork.add(onLost);
   return {
     signal: controller.signal,
+    get status() {
+      if (by) return 128 + numbers[by];
+      return controller.signal.aborted && !lost ? 128 + numbers.SIGPIPE : 1;
+    },
     abort: () => controller.abort(),
     stop() {
-      for (const name of signals) process.off(name, onSignal);
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+      process.off('SIGHUP', onHangup);
+      atWork.delete(onLost);
     },
   };
+}
+
+/** Standard output or error cannot be written any more. @returns whether a command is at work that saves and stops now. */
+export function outputLost(error: Error, code: string | undefined): boolean {
+  for (const tell of atWork) tell(error, code);
+  return atWork.size > 0;
+}
+
+/**
+ * Whether whoever started this process has it outlive its terminal (nohup). Node forgets the signals that it was told to ignore, so
+ * the traces are looked for: the shell's `_`, and what the parent ignores itself (Linux).
+ */
+function hangupIsIgnored(): boolean {
+  if (/(^|\/)nohup$/.test(process.env._ ?? '')) return true;
+  try {
+    const ignored = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${process.ppid}/status`, 'utf8'))?.[1];
+    return ignored !== undefined && (BigInt(`0x${ignored}`) & 1n) === 1n;
+  } catch {
+    return false;
+  }
 }
 
 /** `2 min 5 s`. */

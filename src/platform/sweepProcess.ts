@@ -143,7 +143,7 @@ function revive({ name, message }: { name: string; message: string }): Error {
 
 /**
  * The child's side: trains what it is told until its supervisor closes it, or is gone (then it saves and ends). SIGTERM saves and
- * reports the runs as interrupted; SIGINT, which a terminal sends to the whole group, is left to the supervisor.
+ * reports the runs as interrupted; SIGINT and SIGHUP, which a terminal sends to the whole group, are left to the supervisor.
  */
 export async function serveSweepProcess(platform: Platform): Promise<void> {
   if (!process.send) throw new errors.InputError('sweep child: is started by rhm sweep run, not by hand');
@@ -166,7 +166,7 @@ export async function serveSweepProcess(platform: Platform): Promise<void> {
       abort.abort();
       void training.then(resolve);
     };
-    process.on('SIGINT', () => {});
+    for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
     process.on('SIGTERM', () => abort.abort());
     process.on('disconnect', close);
     process.on('message', (message: ToChild) => {

@@ -224,6 +224,12 @@ class Group {
     for (let runs = this.#runs; runs.length; runs = this.#runs) {
       const limit = await this.#ask(runs);
       if (signal?.aborted) return this.#interrupt(runs);
+      const owed = runs.filter((run) => run.owesEvaluation);
+      if (owed.length) {
+        await this.#evaluate(owed);
+        await this.#closeRanks();
+        continue;
+      }
       const count = Math.min(slice, limit - runs[0].step, ...runs.map((run) => run.nextEvaluation - run.step));
       if (count <= 0) continue;
       const trainer = this.#trainer!;
@@ -280,8 +286,9 @@ class Group {
   async #evaluate(due: readonly Run[]): Promise<void> {
     const trainer = this.#trainer!;
     this.#ahead = undefined; // done, when this has been read
-    const evaluations = await trainer.evaluate();
-    const values = await trainer.measure();
+    const evaluations = await trainer.evaluate(this.options.signal);
+    const values = evaluations && (await trainer.measure(this.options.signal));
+    if (!values) return; // stopped: it is owed by whoever resumes the runs
     const places = (run: Run) => this.#seats.map((_, i) => i).filter((i) => this.#isLive(this.#seats[i], run));
     const wanted = new Set(due.flatMap(places));
     await trainer.keepBest(

@@ -74,6 +74,7 @@ export class Run {
   #loss: number[];
   #records: RunRecord[] = [];
   #init: string | undefined; // digest of the weights it began with, undefined: drawn from the seed
+  #evaluatedAt = 0;
   #elapsedBefore = 0;
   #startedAt = 0;
   #firstStep = 0;
@@ -109,6 +110,11 @@ export class Run {
   /** The first step after this one at which it is evaluated. */
   get nextEvaluation(): number {
     return this.#evaluations.find((step) => step > this.step) ?? this.steps;
+  }
+
+  /** Whether it was stopped at this step before its evaluation was done. */
+  get owesEvaluation(): boolean {
+    return this.step > this.#evaluatedAt && this.#evaluations.includes(this.step);
   }
 
   get result(): TrainResult {
@@ -156,7 +162,11 @@ export class Run {
       if (r.type === 'start') return true;
       return (r.type === 'end' || r.type === 'test') && r.replica !== undefined && this.#progress[r.replica]?.ended;
     });
-    for (const record of kept) if (record.type === 'eval') this.#loss[record.replica] = record.loss;
+    for (const record of kept)
+      if (record.type === 'eval') {
+        this.#loss[record.replica] = record.loss;
+        this.#evaluatedAt = Math.max(this.#evaluatedAt, record.step);
+      }
     // A checkpoint of an end is written before the records.
     for (const replica of this.members.keys())
       for (const record of this.#endRecords(replica))
@@ -195,6 +205,7 @@ export class Run {
     const { step } = this;
     const samples = this.#samplesAt(step);
     const set = evaluation.validation === undefined ? {} : { set: 'validation' as const };
+    this.#evaluatedAt = step;
     const elapsed_ms = Math.round(this.#elapsed());
     const records: RunRecord[] = [];
     for (const { replica, loss, accuracy, values } of results) {

@@ -25,8 +25,12 @@ export interface ReplicaState {
   pace: Float32Array | Float64Array; // [4]
 }
 
+const PIECE_MS = 250; // an evaluation looks at the signal this often
+
 /** A group of replicas on an executor: steps, evaluation, and taking the state out and in. */
 export class Trainer {
+  readonly #msPerChunk = new Map<string, number>(); // of evaluations by their plans, measured
+
   private constructor(
     readonly training: TrainingProgram,
     readonly members: readonly Member[],
@@ -77,9 +81,14 @@ export class Trainer {
     await this.loaded.run('train', steps);
   }
 
-  /** Loss and accuracy of every replica at the current weights, on the validation set, or on the test set where there is none. */
-  async evaluate(): Promise<Evaluation[]> {
-    return this.#evaluateOn(this.training.validation ?? this.training.test);
+  /**
+   * Loss and accuracy of every replica at the current weights, on the validation set, or on the test set where there is none.
+   * undefined: the signal came before it was done.
+   */
+  evaluate(): Promise<Evaluation[]>;
+  evaluate(signal: AbortSignal | undefined): Promise<Evaluation[] | undefined>;
+  async evaluate(signal?: AbortSignal): Promise<Evaluation[] | undefined> {
+    return this.#evaluateOn(this.training.validation ?? this.training.test, signal);
   }
 
   /**
@@ -88,13 +97,24 @@ export class Trainer {
    */
   async test(flagged: readonly boolean[]): Promise<Evaluation[]> {
     await this.#copyFlagged('recall', flagged);
-    return this.#evaluateOn(this.training.test);
+    return (await this.#evaluateOn(this.training.test))!;
   }
 
-  async #evaluateOn({ plan, clock, record, chunks }: HeldOut): Promise<Evaluation[]> {
+  async #evaluateOn({ plan, clock, record, chunks }: HeldOut, signal?: AbortSignal): Promise<Evaluation[] | undefined> {
     const { loaded } = this;
     loaded.write(clock, new Uint32Array(8 * this.members.length));
-    await loaded.run(plan, chunks);
+    for (let left = chunks; left > 0; ) {
+      const known = this.#msPerChunk.get(plan);
+      const count = Math.min(left, known === undefined ? 1 : Math.max(1, Math.floor(PIECE_MS / known)));
+      left -= count;
+      if (known === undefined) await loaded.finish();
+      const began = performance.now();
+      await loaded.run(plan, count);
+      if (!left) break; // what reads the results waits for them
+      await loaded.finish();
+      this.#msPerChunk.set(plan, (performance.now() - began) / count);
+      if (signal?.aborted) return undefined;
+    }
     const parts = await loaded.read(record);
     return this.members.map((_, r) => {
       let loss = 0;
@@ -107,10 +127,15 @@ export class Trainer {
     });
   }
 
-  /** The experiment's measures at the current weights. */
-  async measure(): Promise<MeasureValue[]> {
+  /** The experiment's measures at the current weights. undefined: the signal came before all were done. */
+  measure(): Promise<MeasureValue[]>;
+  measure(signal: AbortSignal | undefined): Promise<MeasureValue[] | undefined>;
+  async measure(signal?: AbortSignal): Promise<MeasureValue[] | undefined> {
     const values: MeasureValue[] = [];
-    for (const measure of this.training.measures) values.push(...(await measure.read(this.loaded)));
+    for (const measure of this.training.measures) {
+      if (signal?.aborted) return undefined;
+      values.push(...(await measure.read(this.loaded)));
+    }
     return values;
   }
 

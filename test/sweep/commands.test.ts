@@ -144,7 +144,7 @@ test('SIGTERM: saves, says how to go on; status says what is done, running and w
   assert.match(during.runs[0].why, new RegExp(`process ${sweep.child.pid} on `));
   sweep.child.kill('SIGTERM');
   const { code, output } = await sweep.ended;
-  assert.is(code, 1, output);
+  assert.is(code, 143, output);
   assert.match(output, /SIGTERM: saving a checkpoint/);
   const after = json(await rhm(['sweep', 'status', spec, '--out', out, '--json']));
   assert.equal([after.running, after.waiting], [0, 2]);

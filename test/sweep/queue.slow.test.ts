@@ -86,7 +86,7 @@ const startSteps = (folder: string) =>
 /** Asks a worker to end, which it does well. */
 async function drain(worker: Started): Promise<void> {
   worker.child.kill('SIGTERM');
-  assert.is((await worker.ended).code, 0, worker.output);
+  assert.is((await worker.ended).code, 143, worker.output);
 }
 
 test('two workers, one killed mid-run, the server restarted: nothing lost, nothing twice, the bits of a local sweep', async () => {
@@ -133,7 +133,7 @@ test('SIGTERM: what is at work is saved and handed back, another worker continue
   await submission.said(/"running":\[\{"run":"[0-9a-f]+".*?"step":[1-9]/);
   first.child.kill('SIGTERM');
   const ended = await first.ended;
-  assert.is(ended.code, 0, ended.output);
+  assert.is(ended.code, 143, ended.output);
   assert.equal([lastLine(ended.output).trained, lastLine(ended.output).handedBack], [0, 1]);
   const second = work();
   assert.is((await submission.ended).code, 0, submission.output);

@@ -111,7 +111,8 @@ test(`${KILLS} times killed at a random moment and resumed: the same bits`, asyn
   assert.ok(interrupted > KILLS / 3, `only ${interrupted} runs were still going when they were killed`);
 });
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
+const statuses = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   test(`${signal}: saves, says how to go on, exits; resumed to the same bits; meanwhile nobody else gets in`, async () => {
     const out = join(scratch, signal);
     const run = start(out);
@@ -121,7 +122,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
     const { code, stderr } = await run.ended;
     assert.is(second.code, 1);
     assert.match(second.stderr, new RegExp(`FileError: .*process ${run.child.pid} on .* is working in this folder`));
-    assert.is(code, 0, stderr);
+    assert.is(code, statuses[signal], stderr);
     assert.match(stderr, new RegExp(`${signal}: saving a checkpoint`));
     assert.ok(Number(outcome(out).step) < 40000, 'it was over before the signal came');
     const resumed = await rhm(args(out, '--resume'));

@@ -125,7 +125,8 @@ export function addReproduce(program: Command, io: CommandContext): void {
           `report: ${written.report}`,
         ].join('\n'),
       );
-      if (failed.length || (interrupted && options.minutes === undefined)) process.exitCode = 1;
+      if (failed.length) process.exitCode = 1;
+      if (interrupted) process.exitCode = study.stoppedBy ?? process.exitCode;
     });
 }
 

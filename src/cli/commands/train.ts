@@ -102,6 +102,7 @@ export function addTrain(program: Command, io: CommandContext): void {
           };
           await io.result(command, summary, () => resultText(summary));
           if (result.reason === 'diverged') process.exitCode = 1;
+          if (result.reason === 'interrupted') process.exitCode = abort.status;
         } finally {
           await opened?.release();
         }

@@ -50,7 +50,8 @@ export async function sweepSubmit(
     };
     if (options.json) await io.write(`${JSON.stringify({ type: 'end', ...summary })}\n`);
     else await io.result(command, summary, () => resultText(result, out, summary.seconds));
-    if (result.failed.length || (result.interrupted && !options.detach)) process.exitCode = 1;
+    if (result.failed.length) process.exitCode = 1;
+    if (result.interrupted && (abort.signal.aborted || !options.detach)) process.exitCode = abort.status;
   } finally {
     abort.stop();
     await connection.close();
@@ -97,6 +98,7 @@ export async function sweepWork(io: CommandContext, options: WorkCommandOptions,
         result,
         () => `${result.trained} runs trained, ${result.failed} failed, ${result.handedBack} handed back to the queue`,
       );
+    if (abort.signal.aborted) process.exitCode = abort.status;
   } finally {
     abort.stop();
     await connection.close();

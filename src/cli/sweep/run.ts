@@ -44,7 +44,8 @@ export async function sweepRun(io: CommandContext, file: string, options: RunOpt
     const summary = { ...summaryOf(result), out, seconds: (performance.now() - started) / 1000 };
     if (options.json) await io.write(`${JSON.stringify({ type: 'end', ...summary })}\n`);
     else await io.result(command, summary, () => resultText(result, out, summary.seconds));
-    if (result.failed.length || result.interrupted) process.exitCode = 1;
+    if (result.failed.length) process.exitCode = 1;
+    if (result.interrupted) process.exitCode = abort.status;
   } finally {
     abort.stop();
   }
