@@ -6,7 +6,7 @@ import { reason } from '../platform/atomicFile.js';
 import type { Platform } from '../platform/platform.js';
 import { commands } from './commands/index.js';
 import { createContext } from './context.js';
-import { outputLost } from './running.js';
+import { isGone, outputLost } from './running.js';
 
 const argv = process.argv.slice(2);
 const debug = argv.includes('--debug') || /^(1|true|yes)$/i.test(process.env.RHM_DEBUG ?? '');
@@ -18,7 +18,7 @@ for (const stream of [process.stdout, process.stderr])
     const failure = new FileError(`cannot write standard output: ${reason(error)}`, { cause: error });
     if (outputLost(failure, error.code)) saving = true;
     if (saving) return;
-    if (error.code === 'EPIPE') process.exit(0);
+    if (isGone(error.code)) process.exit(0);
     process.exit(report(failure));
   });
 

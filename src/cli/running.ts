@@ -30,7 +30,7 @@ export function abortOnSignals(io: CommandContext, what = 'saving a checkpoint')
     controller.abort();
   };
   const onLost = (error: Error, code: string | undefined) => {
-    lost ??= code === 'EPIPE' || code === 'EIO' ? undefined : error;
+    lost ??= isGone(code) ? undefined : error;
     if (!lost || controller.signal.aborted) return controller.abort();
     io.log(`${error.message}; ${what}`);
     controller.abort();
@@ -56,6 +56,9 @@ export function abortOnSignals(io: CommandContext, what = 'saving a checkpoint')
     },
   };
 }
+
+/** Whether nobody is there any more: a closed pipe or socket, a closed terminal. */
+export const isGone = (code: string | undefined): boolean => ['EPIPE', 'ECONNRESET', 'EIO'].includes(code ?? '');
 
 /** Standard output or error cannot be written any more. @returns whether a command is at work that saves and stops now. */
 export function outputLost(error: Error, code: string | undefined): boolean {
