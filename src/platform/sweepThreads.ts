@@ -1,4 +1,5 @@
 /** A sweep from code: a grid, a store, workers that are threads. The entries for node, deno and web say where both are. */
+import { InputError } from '../core/errors.js';
 import { expandGrid } from '../sweep/grid.js';
 import { runSweep, type ScheduleOptions, type SweepResult } from '../sweep/schedule.js';
 import type { SweepStore } from '../sweep/store.js';
@@ -22,7 +23,9 @@ export async function sweepInThreads(
   cores: number,
   options: SweepOptions,
 ): Promise<SweepResult> {
-  const { runs } = await expandGrid(grid);
+  const { runs, search } = await expandGrid(grid);
+  if (search)
+    throw new InputError('search: this function trains the runs of a grid; use runSearches, or rhm sweep run');
   const { executor, adapter, threads, workers = 1 } = options;
   const mostThreads = Math.max(1, Math.floor(cores / workers));
   const choice = Object.fromEntries(

@@ -8,6 +8,7 @@ import { measures } from '../measures/index.js';
 import { membersOf, rulesOf } from '../training/members.js';
 import { trainingProgram } from '../training/program.js';
 import type { AxisValue } from './axes.js';
+import { checkUnset, firstSentences, type GridSearch, searchProblems } from './gridSearch.js';
 import { derivedValue, scopeOf } from './scope.js';
 import { type Block, GridError, type GridFault, parseSpec } from './spec.js';
 
@@ -20,6 +21,8 @@ export interface SweepRun {
 
 export interface Grid {
   readonly name: string | undefined;
+  /** Where set, every run stands for a curve: it is the one at the smallest P. */
+  readonly search: GridSearch | undefined;
   /** Every experiment once, in the order of the grid. */
   readonly runs: readonly SweepRun[];
   readonly combinations: number; // before filters
@@ -41,7 +44,7 @@ export async function expandGrid(input: unknown): Promise<Grid> {
   let number = 0;
   for (const block of spec.blocks)
     for (const combination of combinations(block)) {
-      const run = readCombination(block, combination, parser, (message) => faults.add(message, number));
+      const run = readCombination(block, combination, parser, spec.search, (message) => faults.add(message, number));
       number++;
       if (run === 'filtered') filtered++;
       if (run === 'filtered' || run === 'faulty') continue;
@@ -59,7 +62,14 @@ export async function expandGrid(input: unknown): Promise<Grid> {
     if (!found.has(hashes[i])) found.set(hashes[i], { hash: hashes[i], ...run });
   });
   const duplicates = number - filtered - found.size;
-  return { name: spec.name, runs: [...found.values()], combinations: number, filtered, duplicates };
+  return {
+    name: spec.name,
+    search: spec.search,
+    runs: [...found.values()],
+    combinations: number,
+    filtered,
+    duplicates,
+  };
 }
 
 const LARGE_SEED = 2 ** 52; // beyond it the seeds of replicas may pass 2^53
@@ -87,6 +97,7 @@ function readCombination(
   block: Block,
   combination: Combination,
   parser: Parser,
+  search: GridSearch | undefined,
   fault: (message: string) => void,
 ): Experiment | 'filtered' | 'faulty' {
   const raw: Record<string, unknown> = {};
@@ -119,7 +130,7 @@ function readCombination(
   }
   let experiment: Experiment | undefined;
   attempt('', () => {
-    experiment = parser.parse(raw);
+    experiment = search ? searchable(parser, raw, search) : parser.parse(raw);
   });
   if (block.filters.length) {
     const scope = scopeOf((experiment ?? raw) as Record<string, unknown>, variables);
@@ -132,6 +143,18 @@ function readCombination(
   }
   for (const problem of problems) fault(problem);
   return problems.length || !experiment ? 'faulty' : experiment;
+}
+
+/** The experiment at the smallest P. @throws InputError when it cannot be searched */
+function searchable(parser: Parser, raw: Record<string, unknown>, search: GridSearch): Experiment {
+  const budget = raw.budget as Record<string, unknown> | undefined;
+  checkUnset(Object.keys(budget ?? {}).map((key) => `budget.${key}`));
+  const { batch, accumulate } = parser.parse(raw).budget;
+  setField(raw, 'budget.sentences', firstSentences(search, batch * accumulate));
+  const experiment = parser.parse(raw);
+  const problems = searchProblems(search, experiment);
+  if (problems.length) throw new ExperimentError(problems);
+  return experiment;
 }
 
 /** parseExperiment, once for runs in a row that differ in their seed alone: those share the sections of one experiment. */

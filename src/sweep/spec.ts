@@ -4,6 +4,7 @@ import { InputError } from '../core/errors.js';
 import { nearest } from '../core/nearest.js';
 import { type Axis, MOST_RUNS, parseAxis } from './axes.js';
 import { type Compiled, compileExpression } from './expression.js';
+import { type GridSearch, searchSchema } from './gridSearch.js';
 
 const seeds = z.union([
   z.number().int().min(0),
@@ -30,6 +31,7 @@ const part = {
 export const specSchema = z.strictObject({
   name: z.string().min(1).max(100).optional(),
   ...part,
+  search: searchSchema.optional().describe('each combination is a curve in data: P is narrowed until P_ell is known'),
   blocks: z.array(z.strictObject(part)).optional(),
 });
 type Part = z.infer<z.ZodObject<typeof part>>;
@@ -49,6 +51,7 @@ export interface Block {
 
 export interface Spec {
   readonly name: string | undefined;
+  readonly search: GridSearch | undefined;
   readonly blocks: readonly Block[];
   readonly count: number; // combinations of all blocks, before filters
 }
@@ -84,14 +87,14 @@ function faultText({ message, runs, count }: GridFault): string {
 export function parseSpec(input: unknown): Spec {
   const result = specSchema.safeParse(input);
   if (!result.success) throw new GridError(result.error.issues.flatMap((issue) => explain(issue, input)));
-  const { name, blocks, ...common } = result.data;
+  const { name, search, blocks, ...common } = result.data;
   const faults: string[] = [];
   const parsed = (blocks ?? [{}]).map((block, i) =>
     readBlock(merge(common, block), blocks ? `blocks.${i}.` : '', faults),
   );
   if (blocks && !blocks.length) faults.push('blocks: an empty list; pass at least one block, or leave it out');
   const count = parsed.reduce((sum, block) => sum + block.count, 0);
-  if (!Object.keys(input as object).some((key) => key !== 'name'))
+  if (!Object.keys(input as object).some((key) => key !== 'name' && key !== 'search'))
     faults.push(
       'the grid is empty; pass at least base or grid, for example {"base": {"model": "hcnn"}, "grid": {"grammar.m": [2, 4]}}',
     );
@@ -100,7 +103,7 @@ export function parseSpec(input: unknown): Spec {
       `${count.toLocaleString('en')} combinations, ${MOST_RUNS.toLocaleString('en')} at most; take fewer values, or split the grid`,
     );
   if (faults.length) throw new GridError(faults.map((message) => ({ message, runs: [], count: 0 })));
-  return { name, blocks: parsed, count };
+  return { name, search, blocks: parsed, count };
 }
 
 /** A block's own keys go on top of the file's; a field that one of them sets anew leaves the other's place. */

@@ -54,7 +54,7 @@ function sourcesOf({ budget, evaluation }: Experiment, rules: Rules, seed: numbe
   }
 }
 
-const PATIENT_EPOCHS = 64; // the best validation loss comes after 10 to 30
+const PATIENT_EPOCHS = 128; // the best validation loss comes after 10 to 60
 const PATIENT_STEPS = 2 ** 14; // small training sets: what a network needs to leave its initial state, and more
 
 /** Optimiser steps an experiment is planned for. A run with patience may end before. */

@@ -233,10 +233,10 @@ test('weighted grammars: repeats among the P draws and test sentences seen in tr
   assert.is((await run(make({ budget: { steps: 4 } }))).tests[0].repeats, undefined);
 });
 
-test('planned steps: patience alone leaves room for 64 epochs, and 2^14 steps at least', () => {
+test('planned steps: patience alone leaves room for 128 epochs, and 2^14 steps at least', () => {
   const steps = (budget: Record<string, unknown>) => plannedSteps(make({ budget: { steps: undefined, ...budget } }));
   assert.is(steps({}), 2 ** 14);
-  assert.is(steps({ sentences: 8000 }), 64000);
+  assert.is(steps({ sentences: 8000 }), 128000);
   assert.is(steps({ epochs: 3 }), Math.ceil(300 / 8));
   const e = make({ budget: { steps: 300 } });
   assert.equal(

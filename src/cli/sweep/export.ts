@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type ExportFormat, exportFormats, exportSweep } from '../../platform/sweepExport.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
+import { askedRuns } from '../../sweep/gridSearch.js';
 import { healStore } from '../../sweep/heal.js';
 import type { RunEntry } from '../../sweep/store.js';
 import type { CommandContext } from '../context.js';
-import { readGrid, storeOf } from './options.js';
+import { readGrid, recordsIn, storeOf } from './options.js';
 
 export interface ExportOptions {
   out?: string;
@@ -27,7 +28,7 @@ export async function sweepExport(
   const store = openSweepFolder(grid ? storeOf(grid, options.out) : target, { existing: true });
   const { entries } = await healStore(store, { quiet: true });
   const wanted: RunEntry[] = grid
-    ? grid.runs.flatMap(({ hash, name }) => {
+    ? (await askedRuns(grid, recordsIn(store.name))).flatMap(({ hash, name }) => {
         const entry = entries.get(hash);
         return entry ? [{ ...entry, name }] : [];
       })

@@ -1,10 +1,12 @@
 /** What the sweep commands share: the grid file, the store, what computes. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { parse, YAMLParseError } from 'yaml';
 import { InputError } from '../../core/errors.js';
+import { openSweepFolder } from '../../platform/sweepFolder.js';
 import { expandGrid, type Grid, type SweepRun } from '../../sweep/grid.js';
+import { files } from '../../training/folder.js';
 
 export interface NamedGrid extends Grid {
   file: string;
@@ -44,6 +46,20 @@ function parseText(file: string, text: string): unknown {
     throw error;
   }
 }
+
+/** @throws InputError for a grid whose runs follow from each other's results */
+export function refuseSearch(grid: Grid, command: string): void {
+  if (grid.search)
+    throw new InputError(
+      `search: ${command} hands out all runs at once, a search decides on each round by the one before; use rhm sweep run`,
+    );
+}
+
+/** records.jsonl of the runs of a store. */
+export const recordsIn = (out: string) => {
+  const store = existsSync(join(out, 'store.json')) ? openSweepFolder(out, { existing: true }) : undefined;
+  return async (run: SweepRun) => store?.file(run.hash, files.records);
+};
 
 export const storeOf = (grid: NamedGrid, out: string | undefined): string => out ?? join('out', `sweep-${grid.title}`);
 

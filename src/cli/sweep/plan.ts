@@ -2,13 +2,17 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { shapeName } from '../../analysis/curves.js';
+import { languageSize } from '../../grammar/derivations.js';
 import { openExecutor } from '../../platform/executor.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
 import { calibrate, groupRuns, type SweepGroup } from '../../sweep/cost.js';
+import type { SweepRun } from '../../sweep/grid.js';
+import { askedRuns } from '../../sweep/gridSearch.js';
 import type { ComputeOptions } from '../compute.js';
 import type { CommandContext } from '../context.js';
 import { timeText } from '../running.js';
-import { type NamedGrid, readGrid, storeOf } from './options.js';
+import { type NamedGrid, readGrid, recordsIn, storeOf } from './options.js';
 
 export interface PlanOptions extends ComputeOptions {
   out?: string;
@@ -26,7 +30,8 @@ export async function sweepPlan(
   const grid = await readGrid(file);
   const out = storeOf(grid, options.out);
   const complete = await completeIn(out);
-  const missing = grid.runs.filter((run) => !complete.has(run.hash));
+  const known = await askedRuns(grid, recordsIn(out));
+  const missing = known.filter((run) => !complete.has(run.hash));
   const groups = groupRuns(missing);
   let executor: string | undefined;
   if (options.calibrate && groups.length) {
@@ -42,11 +47,13 @@ export async function sweepPlan(
   const value = {
     name: grid.title,
     out,
-    runs: grid.runs.length,
+    runs: known.length,
     combinations: grid.combinations,
     filtered: grid.filtered,
     duplicates: grid.duplicates,
-    complete: grid.runs.length - missing.length,
+    sentences: languageSizes(grid.runs),
+    ...(grid.search && { search: { curves: grid.runs.length, most: grid.search.most * grid.runs.length } }),
+    complete: known.length - missing.length,
     missing: missing.length,
     flops: sum((g) => g.flops),
     storeBytes: sum((g) => g.storeBytes),
@@ -55,11 +62,19 @@ export async function sweepPlan(
     seconds: executor ? sum((g) => g.seconds ?? 0) : undefined,
     groups: groups.map(({ key: _, runs, ...group }) => ({ ...group, runs: runs.length })),
     ...(options.all && {
-      list: grid.runs.map(({ hash, name }) => ({ run: hash, name, complete: complete.has(hash) })),
+      list: known.map(({ hash, name }) => ({ run: hash, name, complete: complete.has(hash) })),
     }),
   };
   await io.result(command, value, () => planText(value, grid));
 }
+
+/** Size and number of sentences of each language, in the order of the runs. */
+function languageSizes(runs: readonly SweepRun[]): { grammar: string; sentences: string | null }[] {
+  const shapes = new Map(runs.map(({ experiment }) => [shapeName(rulesShape(experiment)), rulesShape(experiment)]));
+  return [...shapes].map(([grammar, shape]) => ({ grammar, sentences: languageSize(shape) }));
+}
+
+const rulesShape = ({ grammar: { v, n = v, m, s, L } }: SweepRun['experiment']) => ({ v, n, m, s, L });
 
 async function completeIn(out: string): Promise<ReadonlySet<string>> {
   if (!existsSync(join(out, 'store.json'))) return new Set();
@@ -78,6 +93,8 @@ function planText(
     duplicates: number;
     complete: number;
     missing: number;
+    sentences: { grammar: string; sentences: string | null }[];
+    search?: { curves: number; most: number };
     flops: number;
     storeBytes: number;
     memoryBytes: number;
@@ -96,6 +113,16 @@ function planText(
     `${grid.title}: ${plan.runs} runs (${[`${plan.combinations} combinations`, ...left.filter(Boolean)].join(', ')})`,
     `${plan.complete} complete in ${plan.out}, ${plan.missing} to train in ${plan.groups.length} groups of equal shapes:`,
   ];
+  if (plan.search)
+    lines.push(
+      `a search over P: ${plan.search.curves} curves, ${plan.search.most} runs at most; these are the runs known so far`,
+    );
+  lines.push(
+    `sentences: ${plan.sentences
+      .slice(0, SHOWN)
+      .map((x) => `${x.sentences ?? 'more than 10^100000'} (${x.grammar})`)
+      .join(', ')}`,
+  );
   for (const g of plan.groups.slice(0, SHOWN)) {
     const time =
       g.seconds === undefined

@@ -6,7 +6,7 @@ import { workOnQueue } from '../../platform/queue/work.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
 import type { CommandContext } from '../context.js';
 import { abortOnSignals } from '../running.js';
-import { readGrid, storeOf } from './options.js';
+import { readGrid, refuseSearch, storeOf } from './options.js';
 import { jsonLines, liveView, resultText, summaryOf } from './run.js';
 import { type WorkerOptions, workerStarter } from './workers.js';
 
@@ -28,6 +28,7 @@ export async function sweepSubmit(
 ): Promise<void> {
   const address = queueAddress(options.queue, process.env.RHM_QUEUE);
   const grid = await readGrid(file);
+  refuseSearch(grid, 'rhm sweep submit');
   const out = storeOf(grid, options.out);
   const connection = await connectQueue(address, io.log);
   const abort = abortOnSignals(io, 'the queue keeps what was submitted; the same command collects it');

@@ -2,8 +2,12 @@
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
+import type { Grid, SweepRun } from '../../sweep/grid.js';
+import { foundJson, foundText, searchesOf } from '../../sweep/gridSearch.js';
 import type { SweepView } from '../../sweep/progress.js';
 import { runSweep, type SweepEvent, type SweepResult } from '../../sweep/schedule.js';
+import { type Found, runSearches } from '../../sweep/search.js';
+import { files } from '../../training/folder.js';
 import type { CommandContext } from '../context.js';
 import { abortOnSignals, timeText } from '../running.js';
 import { readGrid, type Shard, shardOf, storeOf } from './options.js';
@@ -25,8 +29,8 @@ export async function sweepRun(io: CommandContext, file: string, options: RunOpt
   const abort = abortOnSignals(io);
   const told = new Set<string>();
   const started = performance.now();
-  try {
-    const result = await runSweep(runs, store, {
+  const train = (runs: readonly SweepRun[]) =>
+    runSweep(runs, store, {
       startWorker: workerStarter(io, options, (executor) => {
         if (!told.has(executor)) io.log(`running on ${executor}; ${runs.length} runs into ${out}`);
         told.add(executor);
@@ -41,14 +45,49 @@ export async function sweepRun(io: CommandContext, file: string, options: RunOpt
       signal: abort.signal,
       onEvent: options.json ? jsonLines(io) : liveView(io),
     });
-    const summary = { ...summaryOf(result), out, seconds: (performance.now() - started) / 1000 };
+  try {
+    const { result, found } = grid.search
+      ? await searchSweep({ ...grid, runs }, train, (run) => store.file(run.hash, files.records), io)
+      : { result: await train(runs), found: undefined };
+    const summary = {
+      ...summaryOf(result),
+      ...(found && { found: found.map(foundJson) }),
+      out,
+      seconds: (performance.now() - started) / 1000,
+    };
     if (options.json) await io.write(`${JSON.stringify({ type: 'end', ...summary })}\n`);
-    else await io.result(command, summary, () => resultText(result, out, summary.seconds));
-    if (result.failed.length) process.exitCode = 1;
-    if (result.interrupted) process.exitCode = abort.status;
+    else
+      await io.result(command, summary, () =>
+        [resultText(result, out, summary.seconds), ...(found ?? []).map(foundText)].join('\n'),
+      );
+    if (result.failed.length || result.interrupted) process.exitCode = 1;
   } finally {
     abort.stop();
   }
+}
+
+/** Trains a grid with a search round by round. */
+async function searchSweep(
+  grid: Pick<Grid, 'search' | 'runs'>,
+  train: (runs: readonly SweepRun[]) => Promise<SweepResult>,
+  records: (run: SweepRun) => Promise<string | undefined>,
+  io: CommandContext,
+): Promise<{ result: SweepResult; found: Found[] }> {
+  const all: SweepResult = { total: 0, trained: 0, present: 0, failed: [], interrupted: false };
+  const found = await runSearches(searchesOf(grid), {
+    async train(runs, round) {
+      io.log(`round ${round} of the search: ${runs.length} runs`);
+      const { total, trained, present, failed, interrupted } = await train(runs);
+      all.total += total;
+      all.trained += trained;
+      all.present += present;
+      all.failed.push(...failed);
+      all.interrupted ||= interrupted;
+      return !interrupted;
+    },
+    records,
+  });
+  return { result: all, found };
 }
 
 export const summaryOf = ({ total, trained, present, failed, interrupted }: SweepResult) => ({

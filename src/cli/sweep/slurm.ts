@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { InputError } from '../../core/errors.js';
 import type { CommandContext } from '../context.js';
 import { writeOutput } from '../output.js';
-import { readGrid, storeOf } from './options.js';
+import { readGrid, refuseSearch, storeOf } from './options.js';
 
 export interface SlurmOptions {
   out?: string;
@@ -33,6 +33,7 @@ export async function sweepSlurm(
   if (spec === '-')
     throw new InputError('spec: the tasks read the grid file themselves; pass a file, not standard input');
   const grid = await readGrid(spec);
+  refuseSearch(grid, 'rhm sweep slurm');
   const tasks = Math.min(options.tasks ?? Math.min(MOST_TASKS, grid.runs.length), grid.runs.length);
   const out = resolve(storeOf(grid, options.out));
   const file = options.file ?? `${grid.title}.sbatch`;

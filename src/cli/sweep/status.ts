@@ -3,10 +3,11 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
+import { askedRuns } from '../../sweep/gridSearch.js';
 import { healStore } from '../../sweep/heal.js';
 import type { RunEntry, RunState } from '../../sweep/store.js';
 import type { CommandContext } from '../context.js';
-import { readGrid, storeOf } from './options.js';
+import { readGrid, recordsIn, storeOf } from './options.js';
 
 export interface StatusOptions {
   out?: string;
@@ -31,8 +32,9 @@ export async function sweepStatus(
   const { entries, faults, unchecked } = begun
     ? await healStore(openSweepFolder(out, { existing: true }), { thorough: options.check, quiet: !options.check })
     : { entries: new Map<string, RunEntry>(), faults: new Map<string, string[]>(), unchecked: new Set<string>() };
-  const runs: Listed[] = grid
-    ? grid.runs.map(({ hash, name }) => listed(hash, entries.get(hash), name))
+  const asked = grid && begun ? await askedRuns(grid, recordsIn(out)) : grid?.runs;
+  const runs: Listed[] = asked
+    ? asked.map(({ hash, name }) => listed(hash, entries.get(hash), name))
     : [...entries].map(([hash, entry]) => listed(hash, entry));
   const counts: Record<RunState, number> = { done: 0, diverged: 0, running: 0, failed: 0, waiting: 0 };
   for (const run of runs) counts[run.state]++;

@@ -1,0 +1,108 @@
+/** A grid that asks for a search: every combination of the grid is one curve in data, narrowed in log P. */
+import * as z from 'zod';
+import { InputError } from '../core/errors.js';
+import type { Experiment } from '../core/experiment.js';
+import { countDerivations } from '../grammar/derivations.js';
+import { membersOf, rulesOf } from '../training/members.js';
+import { LARGEST_PART } from './dataStudy.js';
+import type { Grid, SweepRun } from './grid.js';
+import { type Found, runSearches, type Search, type SearchHooks } from './search.js';
+
+/** What the part `search` of a grid file may hold. */
+export const searchSchema = z.strictObject({
+  steps: z
+    .array(z.number().int().min(1).max(20))
+    .min(1)
+    .describe('ell of the wanted P_ell: P at which the best loss is half way down the step H(ell-1) to H(ell)'),
+  from: z
+    .number()
+    .int()
+    .min(1)
+    .max(2 ** 30)
+    .optional()
+    .describe('smallest P; default: the batch'),
+  to: z
+    .number()
+    .int()
+    .min(2)
+    .max(2 ** 30)
+    .optional()
+    .describe('largest P; default: a tenth of the language'),
+  within: z.number().gt(1).max(100).default(1.3).describe('wanted ratio of the ends of an interval of P_ell'),
+  most: z.number().int().min(3).max(1000).default(28).describe('runs of a curve, at most'),
+});
+export type GridSearch = z.infer<typeof searchSchema>;
+
+const SEARCHED = 'budget.sentences';
+
+/** What is wrong with a combination as a curve; the run is that at its smallest P. */
+export function searchProblems(search: GridSearch, { task, evaluation, grammar }: Experiment): string[] {
+  const problems: string[] = [];
+  const deepest = Math.max(...search.steps);
+  if (task.kind !== 'last' || task.context !== undefined)
+    problems.push('search: needs the task last with its whole context, whose steps are known exactly');
+  if (evaluation.validation === undefined)
+    problems.push('search: needs evaluation.validation, such as 2048: a best loss chosen on the test set is none');
+  if (deepest > grammar.L) problems.push(`search.steps: ${deepest} is beyond the last step, L = ${grammar.L}`);
+  return problems;
+}
+
+/** Where P begins: `from`, or the batch. */
+export const firstSentences = (search: GridSearch, batch: number): number => Math.max(search.from ?? batch, batch);
+
+/** One search per combination. @throws InputError when a grammar is too small for its sets */
+export function searchesOf({ search, runs }: Pick<Grid, 'search' | 'runs'>): Search[] {
+  if (!search) return [];
+  return runs.map(({ name, experiment }): Search => {
+    const from = experiment.budget.sentences!;
+    const rules = rulesOf(experiment);
+    const tenth = Number(countDerivations(rules)) * LARGEST_PART;
+    const to = search.to ?? Math.max(from, Math.min(2 ** 22, Math.floor(tenth)));
+    const at = (P: number) => ({ ...experiment, budget: { ...experiment.budget, sentences: P } });
+    membersOf(at(to), rules); // says so when P, validation and test do not fit the language
+    return { name, steps: search.steps, from, to, within: search.within, most: search.most, at };
+  });
+}
+
+/** The fields that a grid with a search leaves out. @throws InputError */
+export function checkUnset(fields: readonly string[]): void {
+  if (fields.includes(SEARCHED)) throw new InputError(`${SEARCHED}: is what the search varies; leave it out`);
+}
+
+/** The runs that a search has asked for so far, as far as the records reach; nothing is trained. */
+export async function askedRuns(grid: Grid, records: SearchHooks['records']): Promise<readonly SweepRun[]> {
+  if (!grid.search) return grid.runs;
+  const asked: SweepRun[] = [];
+  await runSearches(searchesOf(grid), {
+    train: async (runs) => {
+      asked.push(...runs);
+      return true;
+    },
+    records,
+  });
+  return asked;
+}
+
+/** `P_2 = 1832 [1650, 2040]`, or a bound, for each step. */
+export function foundText({ search, crossings, points }: Found): string {
+  const P = (x: number) => String(Number(Math.exp(x).toPrecision(4)));
+  const parts = [...crossings].map(([ell, { bound, value, low, high }]) => {
+    if (bound === 'none') return `P_${ell} = ${P(value)} [${P(low)}, ${P(high)}]`;
+    if (bound === 'unknown') return `P_${ell} unknown`;
+    return `P_${ell} ${bound === 'lower' ? '≥' : '≤'} ${P(value)}`;
+  });
+  return `${search.name}: ${parts.join(', ')} from ${points.length} runs`;
+}
+
+/** The same as plain data. */
+export const foundJson = ({ search, crossings, points }: Found) => ({
+  name: search.name,
+  runs: points.length,
+  steps: [...crossings].map(([ell, { bound, value, low, high }]) => ({
+    ell,
+    bound,
+    P: Number.isFinite(value) ? Math.exp(value) : null,
+    low: Number.isFinite(low) ? Math.exp(low) : null,
+    high: Number.isFinite(high) ? Math.exp(high) : null,
+  })),
+});
