@@ -34,6 +34,16 @@ export class DamageError extends FileError {
   }
 }
 
+/** There is no room for a file: it can be written when there is. */
+export class DiskFullError extends FileError {
+  override get name() {
+    return 'FileError';
+  }
+}
+
+/** Whether a system's error code says that there is no room. */
+export const isFull = (code: string | undefined): boolean => code === 'ENOSPC' || code === 'EDQUOT';
+
 /** Somebody else is working in the folder: it is free again when they are done, or gone. */
 export class FolderBusyError extends FileError {
   override get name() {

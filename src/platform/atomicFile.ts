@@ -1,6 +1,10 @@
 /** Files that appear under their name only when complete: written beside it, flushed, renamed. For Node and Deno. */
+import { readdirSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, open, readFile, rename, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { FileError } from '../core/errors.js';
+import { syncDirectory } from './durable.js';
+import { machineName } from './processIdentity.js';
 
 export interface AtomicFile {
   write(chunk: string | Uint8Array): Promise<void>;
@@ -10,11 +14,10 @@ export interface AtomicFile {
   abort(): Promise<void>;
 }
 
-let serial = 0;
-
 /** @throws FileError when the folder cannot be written. */
 export async function atomicFile(path: string): Promise<AtomicFile> {
-  const temporary = `${path}.partial-${process.pid}-${serial++}`;
+  removeLeftovers(path);
+  const temporary = `${path}.partial-${machineName()}-${process.pid}-${crypto.randomUUID()}`;
   const handle: FileHandle = await guard(path, () => open(temporary, 'wx'));
   const abort = async () => {
     await handle.close().catch(() => {});
@@ -35,9 +38,37 @@ export async function atomicFile(path: string): Promise<AtomicFile> {
         await handle.sync();
         await handle.close();
         await rename(temporary, path);
+        await syncDirectory(dirname(path));
       }),
     abort,
   };
+}
+
+const LEFT_MS = 86_400_000; // the unfinished file of a process that cannot be seen from here is of no use after this
+
+/** Removes what processes that were killed had begun to write under this name. */
+function removeLeftovers(path: string): void {
+  const directory = dirname(path);
+  const begin = `${basename(path)}.partial-`;
+  let names: string[] = [];
+  try {
+    names = readdirSync(directory).filter((name) => name.startsWith(begin));
+  } catch {} // what opens the file says it
+  for (const name of names) {
+    const [, machine, pid] = /^([0-9a-f]{8})-(\d+)-/.exec(name.slice(begin.length)) ?? [];
+    const file = join(directory, name);
+    const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    if (machine === machineName() ? !isThere(Number(pid)) : age > LEFT_MS) rmSync(file, { force: true });
+  }
+}
+
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 /** Writes a whole file atomically. @throws FileError */

@@ -1,18 +1,21 @@
 /** A sweep's store on disk, for Node and Deno: DIR/store.json, DIR/index.jsonl, DIR/runs/<hash>/. */
 import {
-  appendFileSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
   linkSync,
-  mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
-  writeFileSync,
+  writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
-import { FileError, InputError } from '../core/errors.js';
+import { join, resolve } from 'node:path';
+import { DiskFullError, FileError, InputError, isFull } from '../core/errors.js';
 import { foldIndex, indexLines, STORE_VERSION, type SweepStore } from '../sweep/store.js';
-import { folderHolder } from './nodeFolder.js';
+import { makeFolder, syncDirectoryNow, writeDurably } from './durable.js';
+import { folderHolder } from './folderLock.js';
 
 const VERSION_FILE = 'store.json';
 const INDEX = 'index.jsonl';
@@ -35,8 +38,15 @@ export function openSweepFolder(directory: string, options: { existing?: boolean
     read: async () => foldIndex(readText(join(directory, INDEX)) ?? ''),
     async note(events) {
       if (!events.length) return;
+      const file = join(directory, INDEX);
+      const fresh = !existsSync(file);
       // One write to a file opened for appending: lines of different processes do not mix.
-      guard(directory, `append to ${INDEX}`, () => appendFileSync(join(directory, INDEX), indexLines(events)));
+      try {
+        await writeDurably(file, 'a', new TextEncoder().encode(indexLines(events)));
+        if (fresh) syncDirectoryNow(directory);
+      } catch (error) {
+        throw failure(directory, `append to ${INDEX}`, error);
+      }
     },
     async folders() {
       const found = guard(directory, 'list the runs', () => readdirSync(runs, { withFileTypes: true }));
@@ -51,12 +61,18 @@ export function openSweepFolder(directory: string, options: { existing?: boolean
 
 function create(directory: string, runs: string): void {
   guard(directory, 'make the store', () => {
-    mkdirSync(runs, { recursive: true });
-    const beside = join(directory, `${VERSION_FILE}.${process.pid}.tmp`);
-    writeFileSync(
-      beside,
-      `${JSON.stringify({ format: 'rhm sweep store', version: STORE_VERSION, id: crypto.randomUUID() })}\n`,
-    );
+    makeFolder(resolve(runs));
+    for (const file of readdirSync(directory)) // of processes that were killed
+      if (file.startsWith(`${VERSION_FILE}.`) && file.endsWith('.tmp')) rmSync(join(directory, file), { force: true });
+    const beside = join(directory, `${VERSION_FILE}.${crypto.randomUUID()}.tmp`);
+    const handle = openSync(beside, 'wx');
+    try {
+      const version = { format: 'rhm sweep store', version: STORE_VERSION, id: crypto.randomUUID() };
+      writeSync(handle, `${JSON.stringify(version)}\n`);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
     try {
       linkSync(beside, join(directory, VERSION_FILE)); // not over another process's
     } catch (error) {
@@ -64,6 +80,7 @@ function create(directory: string, runs: string): void {
       if (code !== 'EEXIST') renameSync(beside, join(directory, VERSION_FILE));
     }
     rmSync(beside, { force: true });
+    syncDirectoryNow(directory);
   });
 }
 
@@ -101,9 +118,12 @@ function guard<T>(directory: string, what: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new FileError(`${directory}: could not ${what}: ${code ?? message}; make room or choose another --out`, {
-      cause: error,
-    });
+    throw failure(directory, what, error);
   }
+}
+
+function failure(directory: string, what: string, error: unknown): FileError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const text = `${directory}: could not ${what}: ${code ?? message}; make room or choose another --out`;
+  return new (isFull(code) ? DiskFullError : FileError)(text, { cause: error });
 }

@@ -1,0 +1,69 @@
+/** Writing so that a power cut leaves the old or the new: data, names and folders reach the disk in this order. Node and Deno. */
+import { closeSync, fdatasync, fsync, fsyncSync, mkdirSync, openSync, statSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+
+const dataOnDisk = promisify(fdatasync);
+const allOnDisk = promisify(fsync);
+
+/**
+ * Makes a folder and those above it, each durably. Not mkdir's own `recursive`: in a folder that takes no entries, such as /proc,
+ * Node 20 tries for ever.
+ */
+export function makeFolder(directory: string): void {
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return;
+  const parent = dirname(directory);
+  if (!statSync(parent, { throwIfNoEntry: false })) {
+    if (parent === directory) throw Object.assign(new Error('no such folder'), { code: 'ENOENT' });
+    makeFolder(parent);
+  }
+  try {
+    mkdirSync(directory);
+  } catch (error) {
+    // Another process was faster.
+    if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) throw error;
+  }
+  onDirectory(parent, fsyncSync);
+}
+
+/**
+ * Writes a file anew (`wx`: it must not exist) or appends to it, and waits for the disk without holding up the thread: files of several
+ * runs are made durable side by side. The name of a new file is durable only after syncDirectory.
+ */
+export async function writeDurably(file: string, flags: 'wx' | 'a', bytes: Uint8Array): Promise<void> {
+  const handle = openSync(file, flags);
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(handle, bytes, done);
+    await dataOnDisk(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** Makes the names in a directory durable; some systems cannot sync a directory, and need not. */
+export async function syncDirectory(directory: string): Promise<void> {
+  let handle: number | undefined;
+  try {
+    handle = openSync(directory, 'r');
+    await allOnDisk(handle);
+  } catch {
+  } finally {
+    if (handle !== undefined) closeSync(handle);
+  }
+}
+
+/** The same at once. */
+export function syncDirectoryNow(directory: string): void {
+  onDirectory(directory, fsyncSync);
+}
+
+function onDirectory(directory: string, work: (handle: number) => void): void {
+  let handle: number | undefined;
+  try {
+    handle = openSync(directory, 'r');
+    work(handle);
+  } catch {
+  } finally {
+    if (handle !== undefined) closeSync(handle);
+  }
+}
