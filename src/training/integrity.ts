@@ -91,6 +91,7 @@ export function lostRecords(
       why ??
       `${found} evaluations and measures up to step ${step}, ${checkpoint.records} were written; it was shortened`
     );
+  if (!checkpoint && parsed.unchecked) return undefined; // made by something else, perhaps with evaluations of its own choice
   const seen = new Map<number, Set<number>>();
   for (const record of records)
     if (record.type === 'eval' && record.step <= step)
