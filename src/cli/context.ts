@@ -44,7 +44,7 @@ export function number(min = -Infinity, max = Infinity): (text: string) => numbe
 }
 
 export function createContext(platform: Platform): CommandContext {
-  let lastProgress = 0;
+  let lastProgress = -Infinity;
   let drawn = false;
   const clear = () => {
     if (drawn) process.stderr.write('\r\x1b[K');
@@ -74,8 +74,8 @@ export function createContext(platform: Platform): CommandContext {
       if (process.stderr.isTTY) {
         process.stderr.write(`\r\x1b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
         drawn = true;
-      } else if (last || Date.now() - lastProgress >= 2000) {
-        lastProgress = Date.now();
+      } else if (last || performance.now() - lastProgress >= 2000) {
+        lastProgress = performance.now();
         process.stderr.write(`${line}\n`);
       }
     },

@@ -10,8 +10,8 @@ const patienceMs = 60_000; // a thread that was killed while it held the lock mu
 /** Runs `work` while no other thread runs theirs. */
 export async function withEnvironment<T>(work: () => Promise<T>): Promise<T> {
   const lock = new Int32Array(environmentLock);
-  const deadline = Date.now() + patienceMs;
-  while (Atomics.compareExchange(lock, 0, 0, 1) !== 0 && Date.now() < deadline)
+  const deadline = performance.now() + patienceMs;
+  while (Atomics.compareExchange(lock, 0, 0, 1) !== 0 && performance.now() < deadline)
     await new Promise((resolve) => setTimeout(resolve, 3));
   try {
     return await work();

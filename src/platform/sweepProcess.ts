@@ -153,7 +153,7 @@ export async function serveSweepProcess(platform: Platform): Promise<void> {
   let opened: OpenExecutor | undefined;
   let abort = new AbortController();
   let training: Promise<void> = Promise.resolve();
-  let toldAt = 0;
+  let toldAt = -Infinity;
   const failed = (error: unknown) =>
     say({
       type: 'error',
@@ -181,8 +181,8 @@ export async function serveSweepProcess(platform: Platform): Promise<void> {
           signal: abort.signal,
           checkpointMs: message.checkpointMs,
           onProgress(progress) {
-            if (Date.now() - toldAt < PROGRESS_MS) return;
-            toldAt = Date.now();
+            if (performance.now() - toldAt < PROGRESS_MS) return;
+            toldAt = performance.now();
             say({ type: 'progress', progress });
           },
           onOutcome: (outcome) => say({ type: 'outcome', outcome }),

@@ -1,5 +1,5 @@
 /** A chunk of a sweep: the runs that one worker trains at a time, and what it says of them. */
-import { DamageError, FileError, FolderBusyError, InputError, RhmError } from '../core/errors.js';
+import { DamageError, DiskFullError, FileError, FolderBusyError, InputError, RhmError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
 import { measures } from '../measures/index.js';
 import type { Executor } from '../plan/executor.js';
@@ -16,9 +16,9 @@ export interface ChunkRun {
 
 /**
  * `busy`: another process works in its folder; `interrupted`: stopped with everything saved; `failed`: it can never be trained;
- * `broke`: something went wrong that may go well another time.
+ * `full`: there is no room for its files; `broke`: something went wrong that may go well another time.
  */
-export type RunResult = 'done' | 'diverged' | 'interrupted' | 'busy' | 'failed' | 'broke';
+export type RunResult = 'done' | 'diverged' | 'interrupted' | 'busy' | 'failed' | 'full' | 'broke';
 
 export interface RunOutcome {
   readonly hash: string;
@@ -26,7 +26,7 @@ export interface RunOutcome {
   readonly fresh: boolean; // trained now; false where the folder held it complete
   readonly loss?: number | null; // nats, mean over replicas; null: not finite
   readonly step?: number;
-  readonly error?: string; // of failed, broke and busy
+  readonly error?: string; // of failed, full, broke and busy
 }
 
 export interface ChunkProgress {
@@ -187,6 +187,8 @@ function failure(hash: string, error: unknown): RunOutcome {
   if (error instanceof FolderBusyError) return { hash, result: 'busy', fresh: false, error: text };
   if (error instanceof InputError || error instanceof DamageError)
     return { hash, result: 'failed', fresh: true, error: text };
+  // Without the remedy: whoever runs a sweep has another one.
+  if (error instanceof DiskFullError) return { hash, result: 'full', fresh: true, error: error.message.split('; ')[0] };
   if (error instanceof FileError) return { hash, result: 'broke', fresh: true, error: text };
   throw error;
 }

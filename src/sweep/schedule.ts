@@ -2,7 +2,7 @@
  * Runs a sweep: hands chunks of runs to workers, starts a new worker for one that died, tries its runs again one by one, and
  * sets a run aside when it has brought down as many workers as are allowed. The index learns of everything that happens.
  */
-import { WorkerError } from '../core/errors.js';
+import { DiskFullError, WorkerError } from '../core/errors.js';
 import { files } from '../training/folder.js';
 import type { ChunkProgress, ChunkRun, RunOutcome, SweepWorker } from './chunk.js';
 import type { SweepRun } from './grid.js';
@@ -10,6 +10,7 @@ import { healStore } from './heal.js';
 import { type PackLimits, pack } from './pack.js';
 import { SweepProgress, type SweepView } from './progress.js';
 import { endOf, type IndexEvent, type SweepStore } from './store.js';
+import { Watch } from './watch.js';
 
 export interface ScheduleOptions {
   /** Starts worker number `index` (from 0); called again when it has died. @throws AdapterError and the like: ends the sweep */
@@ -48,6 +49,7 @@ export interface SweepResult {
   present: number; // complete in the store
   failed: { run: SweepRun; error: string }[];
   interrupted: boolean;
+  stopped?: string; // why it stopped by itself before its end
 }
 
 const START_FAILURES = 10; // in a row, over all workers: then it is not bad luck
@@ -72,12 +74,16 @@ class Schedule {
   #atWork = 0; // chunks in workers' hands: they may come back
   #startFailures = 0;
   #fatal: unknown;
+  readonly #full = new AbortController();
+  readonly #signal: AbortSignal;
 
   constructor(
     readonly runs: readonly SweepRun[],
     readonly store: SweepStore,
     readonly options: ScheduleOptions,
   ) {
+    const { signal } = options;
+    this.#signal = signal ? AbortSignal.any([signal, this.#full.signal]) : this.#full.signal;
     this.#result = { total: runs.length, trained: 0, present: 0, failed: [], interrupted: false };
     this.#progress = new SweepProgress(runs, (view) => options.onEvent?.({ type: 'progress', view }));
   }
@@ -95,6 +101,7 @@ class Schedule {
       );
       await Promise.all(crew);
     }
+    if (this.#fatal instanceof DiskFullError && this.#result.stopped) this.#fatal = undefined; // said already
     if (this.#fatal !== undefined) throw this.#fatal;
     onEvent?.({ type: 'progress', view: this.#progress.view(), last: true });
     const { trained, present, failed } = this.#result;
@@ -150,7 +157,7 @@ class Schedule {
   }
 
   get #stopped(): boolean {
-    return this.#fatal !== undefined || this.options.signal?.aborted === true;
+    return this.#fatal !== undefined || this.#signal.aborted;
   }
 
   /** One worker's life, or several workers' one after the other. */
@@ -181,10 +188,10 @@ class Schedule {
     while (!this.#stopped) {
       const chunk = this.#queue.shift();
       if (chunk) return chunk;
-      const due = this.#later.findIndex(({ at }) => at <= Date.now());
+      const due = this.#later.findIndex(({ at }) => at <= performance.now());
       if (due >= 0) return this.#later.splice(due, 1)[0].chunk;
       if (!this.#later.length && !this.#atWork) return undefined;
-      await wait(50, this.options.signal);
+      await wait(50, this.#signal);
     }
     return undefined;
   }
@@ -194,20 +201,22 @@ class Schedule {
       return await this.options.startWorker(index);
     } catch (error) {
       if (!(error instanceof WorkerError) || ++this.#startFailures >= START_FAILURES) throw error;
-      await wait(100 * this.#startFailures, this.options.signal);
+      await wait(100 * this.#startFailures, this.#signal);
       return undefined;
     }
   }
 
   /** @returns false when the worker is gone. */
   async #train(worker: SweepWorker, index: number, chunk: Chunk): Promise<boolean> {
-    const { signal, checkpointMs, stallMs = 300_000, by = 'this process' } = this.options;
+    const { checkpointMs, stallMs = 300_000, by = 'this process' } = this.options;
     const seen = new Map<string, RunOutcome>();
     const settled: Promise<void>[] = [];
     const settle = (outcome: RunOutcome) => {
       if (seen.has(outcome.hash)) return;
       seen.set(outcome.hash, outcome);
-      settled.push(this.#settle(chunk.find((run) => run.hash === outcome.hash)!, outcome));
+      const settling = this.#settle(chunk.find((run) => run.hash === outcome.hash)!, outcome);
+      settling.catch(() => {}); // it is awaited with the others
+      settled.push(settling);
     };
     const watch = new Watch(stallMs, worker);
     await this.store.note(chunk.map(({ hash }) => ({ run: hash, state: 'running', at: Date.now(), by })));
@@ -221,7 +230,7 @@ class Schedule {
       }));
       const outcomes = await watch.over(
         worker.train(task, {
-          signal,
+          signal: this.#signal,
           checkpointMs,
           onProgress: (progress: ChunkProgress) => {
             watch.sign();
@@ -250,7 +259,8 @@ class Schedule {
 
   async #settle(run: SweepRun, { result, fresh, loss, step, error }: RunOutcome): Promise<void> {
     const at = Date.now();
-    if (result === 'busy') this.#later.push({ chunk: [run], at: at + (this.options.busyMs ?? 1000) });
+    if (result === 'busy') this.#later.push({ chunk: [run], at: performance.now() + (this.options.busyMs ?? 1000) });
+    else if (result === 'full') await this.#outOfRoom(run, error ?? 'unknown');
     else if (result === 'interrupted')
       await this.store.note([{ run: run.hash, state: 'waiting', at, error: 'interrupted' }]);
     else if (result === 'broke') await this.#again(run, error ?? 'unknown');
@@ -283,6 +293,15 @@ class Schedule {
       this.options.onEvent?.({ type: 'retry', run, tries: this.#tries.get(run.hash) ?? 0, error: text });
   }
 
+  /** No run would fare better: the sweep stops, and every run that has not ended waits for the next one. */
+  async #outOfRoom(run: SweepRun, error: string): Promise<void> {
+    const why = `no room on the disk: ${error}; free some space, then the same command goes on`;
+    this.#result.stopped ??= why;
+    this.#full.abort();
+    // There may be no room for this line either.
+    await this.store.note([{ run: run.hash, state: 'waiting', at: Date.now(), error: why }]).catch(() => {});
+  }
+
   async #again(run: SweepRun, error: string): Promise<void> {
     const tries = (this.#tries.get(run.hash) ?? 0) + 1;
     this.#tries.set(run.hash, tries);
@@ -304,42 +323,6 @@ class Schedule {
     if (worker.kill) worker.kill();
     else void worker.close().catch(() => {}); // it may hang
     return undefined;
-  }
-}
-
-/** Ends a worker that shows no sign of life. */
-class Watch {
-  #last = Date.now();
-
-  constructor(
-    readonly stallMs: number,
-    readonly worker: SweepWorker,
-  ) {}
-
-  sign(): void {
-    this.#last = Date.now();
-  }
-
-  async over<T>(work: Promise<T>): Promise<T> {
-    let timer: ReturnType<typeof setInterval> | undefined;
-    const stalled = new Promise<never>((_, reject) => {
-      timer = setInterval(
-        () => {
-          if (Date.now() - this.#last < this.stallMs) return;
-          reject(
-            new WorkerError(`the worker gave no sign of life for ${Math.round(this.stallMs / 1000)} s and was ended`),
-          );
-          this.worker.kill?.();
-        },
-        Math.min(1000, this.stallMs / 4),
-      );
-    });
-    work.catch(() => {});
-    try {
-      return await Promise.race([work, stalled]);
-    } finally {
-      clearInterval(timer);
-    }
   }
 }
 

@@ -90,23 +90,25 @@ async function searchSweep(
   return { result: all, found };
 }
 
-export const summaryOf = ({ total, trained, present, failed, interrupted }: SweepResult) => ({
+export const summaryOf = ({ total, trained, present, failed, interrupted, stopped }: SweepResult) => ({
   total,
   trained,
   present,
   failed: failed.map(({ run, error }) => ({ run: run.hash, name: run.name, error })),
   interrupted,
+  ...(stopped && { stopped }),
 });
 
 export function resultText(
-  { total, trained, present, failed, interrupted }: SweepResult,
+  { total, trained, present, failed, interrupted, stopped }: SweepResult,
   out: string,
   seconds: number,
 ): string {
   const lines = [
     `${trained + present} of ${total} runs are complete in ${out}: ${trained} trained now in ${timeText(seconds)}, ${present} were there`,
   ];
-  if (interrupted) lines.push('stopped early: the same command continues');
+  if (stopped) lines.push(stopped);
+  else if (interrupted) lines.push('stopped early: the same command continues');
   if (failed.length) lines.push(`${failed.length} set aside (again with --retry-failed):`);
   for (const { run, error } of failed.slice(0, 20)) lines.push(`  ${run.name} (${run.hash}): ${error}`);
   return lines.join('\n');
@@ -114,11 +116,11 @@ export function resultText(
 
 /** One line a change, the last progress at most once in two seconds. */
 export function jsonLines(io: CommandContext): (event: SweepEvent) => void {
-  let last = 0;
+  let last = -Infinity;
   return (event) => {
     if (event.type === 'progress') {
-      if (!event.last && Date.now() - last < 1000) return;
-      last = Date.now();
+      if (!event.last && performance.now() - last < 1000) return;
+      last = performance.now();
       const { view } = event;
       void io.write(`${JSON.stringify({ type: 'progress', ...view })}\n`);
     } else {

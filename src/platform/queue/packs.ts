@@ -1,7 +1,7 @@
 /** Runs that come from a queue one by one, trained side by side where it pays: whatever waits when a worker is free is packed. */
-import { WorkerError } from '../../core/errors.js';
 import type { ChunkHooks, ChunkProgress, ChunkRun, RunOutcome, SweepWorker } from '../../sweep/chunk.js';
 import { type PackLimits, pack } from '../../sweep/pack.js';
+import { Watch } from '../../sweep/watch.js';
 
 export interface PacksOptions {
   startWorker: (index: number) => Promise<SweepWorker>;
@@ -81,38 +81,25 @@ export class Packs {
       left.delete(outcome.hash);
     };
     let worker = idle;
-    let watch: ReturnType<typeof setInterval> | undefined;
     try {
       worker ??= await this.#start();
       const own = worker;
-      let sign = Date.now();
-      const stalled = new Promise<never>((_, reject) => {
-        watch = setInterval(
-          () => {
-            if (Date.now() - sign > this.options.stallMs)
-              reject(
-                new WorkerError(`the worker gave no sign of life for ${this.options.stallMs / 1000} s and was ended`),
-              );
-          },
-          Math.min(1000, this.options.stallMs / 4),
-        );
-      });
+      const watch = new Watch(this.options.stallMs, own);
       const trained = own.train(
         group.map(({ run }) => run),
         {
           ...this.options.hooks,
           onProgress(progress) {
-            sign = Date.now();
+            watch.sign();
             left.get(progress.hash)?.onProgress(progress);
           },
           onOutcome(outcome) {
-            sign = Date.now();
+            watch.sign();
             settle(outcome);
           },
         },
       );
-      trained.catch(() => {});
-      for (const outcome of await Promise.race([trained, stalled])) settle(outcome);
+      for (const outcome of await watch.over(trained)) settle(outcome);
       this.#idle.push(own);
     } catch (error) {
       if (worker) {
@@ -122,7 +109,6 @@ export class Packs {
       }
       this.#lost([...left.values()], error);
     } finally {
-      clearInterval(watch);
       this.#hand();
     }
   }
