@@ -5,11 +5,10 @@ import { pathToFileURL } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { analyze } from '../../src/analysis/analyze.js';
 import { figures } from '../../src/analysis/figures/index.js';
 import { writeReport } from '../../src/platform/report.js';
 import { launchBrowser } from '../support/browser.js';
-import { syntheticStudy } from '../support/syntheticRuns.js';
+import { syntheticAnalysis } from '../support/syntheticAnalysis.js';
 
 const test = suite('report in a browser');
 const folder = mkdtempSync(join(tmpdir(), 'rhm-page-'));
@@ -17,8 +16,8 @@ let url = '';
 let browser: Browser;
 test.before(async () => {
   // Runs that end early: bounds, empty corners and all.
-  const study = syntheticStudy({ measures: true, hlcn: true, grammars: 3, steps: 2 ** 14, batches: [128] });
-  url = pathToFileURL((await writeReport(await analyze(study), folder, 'A report')).report).href;
+  const analysis = await syntheticAnalysis({ grammars: 3, steps: 2 ** 14 });
+  url = pathToFileURL((await writeReport(analysis, folder, 'A report')).report).href;
   browser = await launchBrowser([]);
 });
 test.after(async () => {
@@ -39,6 +38,9 @@ for (const width of [1280, 390])
           if (request.url() !== url && !request.url().startsWith('data:')) problems.push(`asked for ${request.url()}`);
         });
         await page.goto(url);
+        await page.evaluate(() => {
+          for (const details of document.querySelectorAll('details')) details.open = true;
+        });
         const found = await page.evaluate(examine);
         assert.equal(problems, []);
         assert.is(found.figures, figures.length);

@@ -258,13 +258,31 @@ export function syntheticDataRuns(options: SyntheticDataOptions): RunFiles[] {
     };
     parseExperiment(experiment);
     const loss = staircaseLoss(plateaus, staircase, Math.log(P)) * Math.exp(noise * random.next());
-    const step = Math.round(10000 * bestAt(P));
+    const steps = evaluationSteps(budget.steps);
+    const best = steps.reduce((a, b) => (Math.abs(b - 1e4 * bestAt(P)) < Math.abs(a - 1e4 * bestAt(P)) ? b : a));
     const exact = plateaus[plateaus.length - 1] + 0.01; // an easy test set: both losses are off by as much
-    const samples = 32 * step;
+    const evals = steps.map((step) => ({
+      type: 'eval' as const,
+      replica: 0,
+      step,
+      samples: 32 * step,
+      loss: step === best ? loss : 1.2 * loss,
+      accuracy: 0.5,
+      elapsed_ms: step,
+      set: 'validation' as const,
+    }));
+    const tested = {
+      type: 'test',
+      replica: 0,
+      step: best,
+      samples: 32 * best,
+      validation: loss,
+      accuracy: 0.5,
+    } as const;
     const records = [
       { type: 'start', hash: `hash-${path}-${P}`, adapter: 'synthetic adapter', executor: 'none' } as const,
-      { type: 'eval', replica: 0, step, samples, loss, accuracy: 0.5, elapsed_ms: step, set: 'validation' } as const,
-      { type: 'test', replica: 0, step, samples, loss: loss + 0.01, accuracy: 0.5, validation: loss, exact } as const,
+      ...evals,
+      { ...tested, loss: loss + 0.01, exact },
       { type: 'end', replica: 0, reason: 'done' } as const,
     ];
     return {

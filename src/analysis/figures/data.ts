@@ -180,6 +180,22 @@ function excessPanel(
   };
 }
 
+const LEVELS_HEIGHT = 230;
+const LINE = 11; // pixels of a label
+
+/** Labels at one level moved up until none covers the one below it. */
+function apart<T extends { level: number; y: number }>(labels: readonly T[], [low, high]: [number, number]): T[] {
+  const gap = (Math.log(high / low) * LINE) / (LEVELS_HEIGHT - 56);
+  const taken = new Map<number, number>();
+  return [...labels]
+    .sort((a, b) => a.y - b.y)
+    .map((label) => {
+      const y = Math.max(Math.log(label.y), (taken.get(label.level) ?? -Infinity) + gap);
+      taken.set(label.level, y);
+      return { ...label, y: Math.exp(y) };
+    });
+}
+
 /** The authors' comparison: level against level at fixed m. */
 export const levelsFigure: FigureSpec = {
   name: 'levels',
@@ -220,6 +236,15 @@ export const levelsFigure: FigureSpec = {
         points: group.map((r) => ({ level: r.ell - 1, y: r.estimate.value / unit(r.shape.m, r.ell - 1) })),
       }));
       const levels = [...new Set(lines.flatMap((l) => l.points.map((p) => p.level)))].sort();
+      const y = logAxis(
+        lines.flatMap((l) => l.points.map((p) => p.y)),
+        'P',
+        0.1,
+      );
+      const labels = apart(
+        lines.map(({ points, name, look }) => ({ ...points[points.length - 1], name, color: look.color })),
+        y.domain,
+      );
       return {
         title: 'P at which level l is learnt',
         subtitle,
@@ -233,31 +258,35 @@ export const levelsFigure: FigureSpec = {
             labelArrow: 'none',
             grid: true,
           },
-          y: logAxis(
-            lines.flatMap((l) => l.points.map((p) => p.y)),
-            'P',
-            0.1,
-          ),
-          marks: lines.flatMap(({ look, points, name }) => [
-            Plot.line(points, { x: 'level', y: 'y', stroke: look.color, strokeDasharray: look.dash, strokeWidth: 1.6 }),
-            Plot.dot(points, { x: 'level', y: 'y', symbol: look.symbol, r: 3, fill: look.color }),
-            Plot.text(points.slice(-1), {
+          y,
+          marks: [
+            ...lines.flatMap(({ look, points }) => [
+              Plot.line(points, {
+                x: 'level',
+                y: 'y',
+                stroke: look.color,
+                strokeDasharray: look.dash,
+                strokeWidth: 1.6,
+              }),
+              Plot.dot(points, { x: 'level', y: 'y', symbol: look.symbol, r: 3, fill: look.color }),
+            ]),
+            Plot.text(labels, {
               x: 'level',
               y: 'y',
-              text: () => name,
+              text: 'name',
               dx: 6,
               textAnchor: 'start',
               fontSize: 9,
-              fill: look.color,
+              fill: (d) => d.color,
             }),
-          ]),
+          ],
         },
       };
     });
     const looks = [
       ...new Map(series.map((g) => [kindOf(g[0].series), modelLook(kindOf(g[0].series), canvas.theme)])).values(),
     ];
-    return compose(canvas, panels, 3, 230, looks as Look[], true);
+    return compose(canvas, panels, 3, LEVELS_HEIGHT, looks as Look[], true);
   },
 };
 

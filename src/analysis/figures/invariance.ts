@@ -56,7 +56,7 @@ export const invarianceFigure: FigureSpec = {
           if (group.length) panels.push(ratioPanel(group, rescaled, analysis, looks));
           else panels.push({ title: '', options: { marks: [] } });
         }
-    return compose(canvas, panels, levels.length, 130, [...looks.values()], false, 2);
+    return compose(canvas, panels, levels.length, 130, [...looks.values()]);
   },
 };
 
@@ -133,7 +133,7 @@ export const transitionsFigure: FigureSpec = {
         if (here.length) panels.push(layersPanel(here, canvas));
         else if (!isNarrow(canvas)) panels.push({ title: '', options: { marks: [] } });
       }
-    return compose(canvas, panels, sizes.length, 150, [], false, 2);
+    return compose(canvas, panels, sizes.length, 150, []);
   },
 };
 

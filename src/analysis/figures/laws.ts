@@ -246,10 +246,10 @@ function stepPanel(
     return { look: looks.get(shapeName(shape))!, points: points.filter((p) => p.y > -0.4 && p.y < 1.3) };
   });
   const row = analysis.collapse.find((c) => c.series === own[0].series && c.ell === ell);
-  const spread = row && `spread × ${Math.exp(rescaled ? row.byLaw[family] : row.raw).toFixed(2)}`;
+  const spread = row && `× ${Math.exp(rescaled ? row.byLaw[family] : row.raw).toFixed(2)}`;
   return {
-    title: `${own[0].series}, step ${ell}${rescaled ? ', rescaled' : ''}`,
-    subtitle: [rescaled ? `${lawNames[family]} law` : 'as trained', spread].filter(Boolean).join(', '),
+    title: `${own[0].series}, step ${ell}`,
+    subtitle: [rescaled ? `${lawNames[family]} law` : 'as measured', spread].filter(Boolean).join(', '),
     options: {
       x: logAxis(
         lines.flatMap((l) => l.points.map((p) => p.x)),

@@ -65,7 +65,7 @@ function curvePanel(
   const low = steps.length ? steps[steps.length - 1].height / 8 : Math.min(...losses);
   const high = steps.length ? 1.5 * Math.max(steps[0].height, Math.log(group[0].shape.v) - floor) : Math.max(...losses);
   return {
-    title: `${shapeName(group[0].shape)}, grammar ${row + 1}`,
+    title: `v=${group[0].shape.v} m=${group[0].shape.m}, grammar ${row + 1}`,
     subtitle: absent.length ? `no run of ${absent.join(', ')}` : undefined,
     options: {
       x,
