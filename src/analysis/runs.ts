@@ -1,5 +1,7 @@
+import { isDiverged } from '../core/divergence.js';
 import { InputError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
+import { parseJson } from '../core/outside.js';
 import { parseRules } from '../core/parse-rules.js';
 import {
   type EndReason,
@@ -7,12 +9,13 @@ import {
   type EvalRecord,
   type MeasureRecord,
   parseRecords,
+  type RunRecord,
   type StartRecord,
   type TestRecord,
 } from '../core/records.js';
 import type { Rules } from '../core/rules.js';
 import type { RunContents } from '../training/integrity.js';
-import { rulesOf } from '../training/members.js';
+import { plannedSteps, rulesOf } from '../training/members.js';
 
 /** The text of the files of a run folder. */
 export interface RunFiles {
@@ -49,9 +52,9 @@ export interface ReplicaHistory {
 
 /** Reads one run. What is odd about its records is listed in `problems`. @throws InputError for a bad experiment or grammar. */
 export function readRun(files: RunFiles): Run {
-  const experiment = inFile(files.path, 'experiment.json', () => parseExperiment(json(files.experiment)));
+  const experiment = inFile(files.path, 'experiment.json', () => parseExperiment(parseJson(files.experiment)));
   const rules = inFile(files.path, 'rules.json', () =>
-    files.rules === undefined ? rulesOf(experiment) : parseRules(json(files.rules)),
+    files.rules === undefined ? rulesOf(experiment) : parseRules(parseJson(files.rules)),
   );
   const problems: string[] = [];
   const parsed = parseRecords(files.records ?? '');
@@ -68,7 +71,13 @@ export function readRun(files: RunFiles): Run {
   let start: StartRecord | undefined;
   let end: EndReason | undefined;
   const ends = new Map<number, EndReason>();
+  const foreign = new Set<string>();
   for (const record of parsed.records) {
+    const odd = outsideOf(experiment, record);
+    if (odd) {
+      foreign.add(odd);
+      continue;
+    }
     if (record.type === 'start') {
       if (start?.hash && record.hash && start.hash !== record.hash)
         problems.push(`records.jsonl: continues another experiment (${record.hash} after ${start.hash})`);
@@ -82,11 +91,12 @@ export function readRun(files: RunFiles): Run {
     else if (record.type === 'measure')
       history(record.replica).measures.set([record.name, record.layer, record.level, record.step].join(), record);
   }
+  for (const odd of [...foreign].slice(0, 3)) problems.push(`records.jsonl: ${odd}; such lines were left out`);
   const replicas = [...histories.entries()]
     .sort(([a], [b]) => a - b)
     .map(([replica, { evals, measures }]): ReplicaHistory => {
       const sorted = [...evals.values()].sort((a, b) => a.samples - b.samples);
-      const broken = sorted.some((e) => !Number.isFinite(e.loss));
+      const broken = sorted.some((e) => !Number.isFinite(e.loss)) || isDiverged(sorted.at(-1)?.loss ?? 0);
       return {
         replica,
         status: !sorted.length ? 'empty' : broken ? 'diverged' : (ends.get(replica) ?? end ?? 'unfinished'),
@@ -110,18 +120,20 @@ export function readRun(files: RunFiles): Run {
   };
 }
 
+/** A replica or a step that the experiment does not have; undefined: it has both. */
+function outsideOf(experiment: Experiment, record: RunRecord): string | undefined {
+  if ('replica' in record && (record.replica ?? 0) >= experiment.replicas)
+    return `replica ${record.replica} of a run with ${experiment.replicas}`;
+  const steps = plannedSteps(experiment);
+  if ((record.type === 'eval' || record.type === 'measure') && record.step > steps)
+    return `step ${record.step} of a run with ${steps}`;
+  return undefined;
+}
+
 const severity: RunStatus[] = ['done', 'interrupted', 'unfinished', 'empty', 'failed', 'diverged'];
 
 function worst(replicas: ReplicaHistory[]): RunStatus {
   return severity[Math.max(...replicas.map((r) => severity.indexOf(r.status)))] ?? 'unfinished';
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new InputError(`not JSON (${(error as Error).message})`);
-  }
 }
 
 function inFile<T>(path: string, file: string, work: () => T): T {

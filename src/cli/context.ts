@@ -1,5 +1,6 @@
 /** What a command is given: where to write, how to report, and the platform it runs on. */
 import { type Command, InvalidArgumentError } from 'commander';
+import { printable, printableJson, printableLine } from '../core/outside.js';
 import type { Platform } from '../platform/platform.js';
 
 export interface CommandContext {
@@ -68,19 +69,21 @@ export function createContext(platform: Platform): CommandContext {
     },
     log(line) {
       clear();
-      process.stderr.write(`${line}\n`);
+      process.stderr.write(`${printable(line)}\n`);
     },
     progress(line, last) {
       if (process.stderr.isTTY) {
-        process.stderr.write(`\r\x1b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
+        process.stderr.write(
+          `\r\x1b[K${printableLine(line, line.length).slice(0, (process.stderr.columns ?? 80) - 1)}`,
+        );
         drawn = true;
       } else if (last || performance.now() - lastProgress >= 2000) {
         lastProgress = performance.now();
-        process.stderr.write(`${line}\n`);
+        process.stderr.write(`${printable(line)}\n`);
       }
     },
     async result(command, value, text) {
-      const out = command.optsWithGlobals().json ? JSON.stringify(value, null, 2) : text();
+      const out = command.optsWithGlobals().json ? printableJson(value, 2) : printable(text());
       await io.write(out.endsWith('\n') ? out : `${out}\n`);
     },
   };

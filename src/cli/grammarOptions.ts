@@ -1,7 +1,7 @@
 /** The options by which commands are told a grammar: a rules file, or sizes and a seed. */
 import type { Command } from 'commander';
-import { show } from '../core/check.js';
 import { InputError } from '../core/errors.js';
+import { parseJson } from '../core/outside.js';
 import { parseRules } from '../core/parse-rules.js';
 import { type GrammarOptions, type GrammarShape, makeRules, type Rules, type Weights } from '../core/rules.js';
 import { readText } from '../platform/atomicFile.js';
@@ -59,7 +59,7 @@ export async function loadGrammar(flags: GrammarFlags, seed: number): Promise<Ru
   );
   if (given) throw new InputError(`${given}: given together with a rules file, which decides it; give one of them`);
   const text = await readText(flags.rules);
-  return parseRules(parseJson(flags.rules, text));
+  return parseRules(parseJson(text, flags.rules));
 }
 
 /** Any number, NaN for what is none: the checks of the library then name the field and its bound. */
@@ -73,13 +73,5 @@ function zipfOf(text: string): Weights | Weights[] {
 }
 
 function json(field: string, text: string | undefined): unknown {
-  return text === undefined ? undefined : parseJson(field, text);
-}
-
-function parseJson(where: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new InputError(`${where}: not JSON (${(error as Error).message}): ${show(text)}`, { cause: error });
-  }
+  return text === undefined ? undefined : parseJson(text, field);
 }

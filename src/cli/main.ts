@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { FileError, RhmError } from '../core/errors.js';
+import { printable } from '../core/outside.js';
 import { reason } from '../platform/atomicFile.js';
 import type { Platform } from '../platform/platform.js';
 import { commands } from './commands/index.js';
@@ -49,7 +50,12 @@ function buildProgram(platform: Platform): Command {
     .option('--debug', 'show stack traces (also RHM_DEBUG=1)')
     .exitOverride()
     .configureOutput({
-      outputError: (text, write) => write(`${text.trim().replace(/\s*\n\s*/g, ' ')}; see rhm --help\n`),
+      outputError: (text, write) =>
+        write(
+          `${printable(text)
+            .trim()
+            .replace(/\s*\n\s*/g, ' ')}; see rhm --help\n`,
+        ),
     })
     .addHelpText(
       'after',
@@ -75,11 +81,11 @@ function report(error: unknown): number {
   const known = error instanceof RhmError;
   const name = error instanceof Error ? error.name : 'Error';
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`${name}: ${message.replace(/\s*\n\s*/g, ' ')}\n`);
+  process.stderr.write(`${name}: ${printable(message).replace(/\s*\n\s*/g, ' ')}\n`);
   if (debug && error instanceof Error) {
-    process.stderr.write(`${error.stack}\n`);
+    process.stderr.write(`${printable(error.stack ?? '')}\n`);
     for (let cause = error.cause; cause instanceof Error; cause = cause.cause)
-      process.stderr.write(`caused by: ${cause.stack}\n`);
+      process.stderr.write(`caused by: ${printable(cause.stack ?? '')}\n`);
   } else if (!known) process.stderr.write('This was not expected; run again with --debug and report what it prints.\n');
   return known ? error.exitCode : 1;
 }

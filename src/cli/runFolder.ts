@@ -3,10 +3,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DamageError, InputError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
+import { files, parseJson } from '../core/outside.js';
 import { parseRules } from '../core/parse-rules.js';
 import type { Rules } from '../core/rules.js';
 import { hashIn } from '../platform/runFolders.js';
-import { files } from '../training/folder.js';
 import { checkRun } from '../training/integrity.js';
 
 export interface FinishedRun {
@@ -26,14 +26,7 @@ export async function readRun(folder: string, report: (line: string) => void): P
       throw new InputError(`${join(folder, file)}: ${code}; pass the folder of a run made by rhm train`);
     }
   };
-  const json = (file: string): unknown => {
-    try {
-      return JSON.parse(new TextDecoder().decode(read(file)));
-    } catch (error) {
-      if (error instanceof InputError) throw error;
-      throw new InputError(`${join(folder, file)}: ${(error as Error).message}; the file is damaged`);
-    }
-  };
+  const json = (file: string): unknown => parseJson(read(file), join(folder, file));
   const text = (file: string) => new TextDecoder().decode(read(file));
   const [experiment, rules] = [text(files.experiment), text(files.rules)];
   const checkpoint = read(files.checkpoint);

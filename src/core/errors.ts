@@ -12,6 +12,9 @@ export class InputError extends RhmError {
   override readonly exitCode: number = 2;
 }
 
+/** Made by a version of this program that knows more than this one: another may do what is asked. */
+export class VersionError extends InputError {}
+
 /** Shapes that do not fit: names the operation and both shapes. Raised at plan time, before any GPU work. */
 export class ShapeError extends InputError {}
 

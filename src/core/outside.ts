@@ -25,6 +25,16 @@ export function checkHash(value: unknown, where = 'hash'): string {
   throw new InputError(`${where}: got ${shown(value)}; the name of a run has 16 hexadecimal digits`);
 }
 
+/** Name of an entry of a folder that is ours: of letters, digits, - and _ alone. */
+export const isPlainName = (value: unknown): value is string =>
+  typeof value === 'string' && /^[\w-]{1,100}$/.test(value);
+
+/** @throws InputError unless it can be nothing but an entry of its folder. */
+export function checkPlainName(value: unknown, where: string): string {
+  if (isPlainName(value)) return value;
+  throw new InputError(`${where}: got ${shown(value)}; pass a name of letters, digits, - and _`);
+}
+
 export interface TextBounds {
   bytes?: number; // of the text, at most; default 256 MiB
   depth?: number; // of lists and objects in each other, at most; default 64
@@ -52,17 +62,18 @@ export function decodeText(bytes: Uint8Array, where: string, most = MOST_BYTES):
  * The value of a JSON text, as RFC 8259 wants it and with each key once.
  * @throws InputError naming the place: no JSON, a key twice, `__proto__`, too large, too deep.
  */
-export function parseJson(text: string | Uint8Array, where: string, bounds: TextBounds = {}): unknown {
+export function parseJson(text: string | Uint8Array, where = '', bounds: TextBounds = {}): unknown {
   const { bytes = MOST_BYTES, depth = MOST_DEPTH } = bounds;
+  const at = where && `${where}: `;
   const whole = typeof text === 'string' ? text.replace(/^\ufeff/, '') : decodeText(text, where, bytes);
   if (whole.length > bytes)
-    throw new InputError(`${where}: ${whole.length} characters, ${bytes} at most; it is no text of this kind`);
+    throw new InputError(`${at}${whole.length} characters, ${bytes} at most; it is no text of this kind`);
   const fault = faultOf(whole, depth);
-  if (fault) throw new InputError(`${where}: ${fault}`);
+  if (fault) throw new InputError(`${at}${fault}`);
   try {
     return JSON.parse(whole);
   } catch (error) {
-    throw new InputError(`${where}: not JSON (${printable((error as Error).message)})`, { cause: error });
+    throw new InputError(`${at}not JSON (${printable((error as Error).message)})`, { cause: error });
   }
 }
 

@@ -209,6 +209,8 @@ export function inspectRecords(text: string): InspectedRecords {
   }
 }
 
+const LEAST_LOSS = -0.01; // nats: a cross-entropy of 0, less what f32 takes from logits of 10^5
+
 function toRecord(json: unknown): RunRecord | undefined {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new InputError('not an object');
   const o = json as Record<string, unknown>;
@@ -218,10 +220,14 @@ function toRecord(json: unknown): RunRecord | undefined {
       throw new InputError(`${name}: wanted a whole number of at least 0, got ${JSON.stringify(o[name])}`);
     return value;
   };
-  const real = (name: string) => {
+  const real = (name: string, min = -Infinity, max = Infinity) => {
     const value = o[name];
     if (value === null || value === undefined) return Number.NaN;
     if (typeof value !== 'number') throw new InputError(`${name}: wanted a number, got ${JSON.stringify(value)}`);
+    if (!(value >= min && value <= max))
+      throw new InputError(
+        `${name}: got ${value}; no run has one ${value < min ? 'below' : 'above'} ${value < min ? min : max}`,
+      );
     return value;
   };
   switch (o.type) {
@@ -233,9 +239,9 @@ function toRecord(json: unknown): RunRecord | undefined {
         replica: count('replica', 0),
         step: count('step'),
         samples: count('samples'),
-        loss: real('loss'),
-        accuracy: real('accuracy'),
-        elapsed_ms: real('elapsed_ms'),
+        loss: real('loss', LEAST_LOSS),
+        accuracy: real('accuracy', 0, 1),
+        elapsed_ms: real('elapsed_ms', 0),
         ...(o.set === 'validation' && { set: o.set }),
       };
     case 'test': {
@@ -244,11 +250,11 @@ function toRecord(json: unknown): RunRecord | undefined {
         replica: count('replica', 0),
         step: count('step'),
         samples: count('samples'),
-        loss: real('loss'),
-        accuracy: real('accuracy'),
-        validation: real('validation'),
+        loss: real('loss', LEAST_LOSS),
+        accuracy: real('accuracy', 0, 1),
+        validation: real('validation', LEAST_LOSS),
       };
-      if (o.exact !== undefined) record.exact = real('exact');
+      if (o.exact !== undefined) record.exact = real('exact', LEAST_LOSS);
       if (o.repeats !== undefined) record.repeats = count('repeats');
       if (o.leaked !== undefined) record.leaked = count('leaked');
       return record;

@@ -1,4 +1,5 @@
 import { InputError } from './errors.js';
+import { parseJson } from './outside.js';
 
 /**
  * Sets `a.b.c=value` pairs in a nested object. Values are JSON where they parse as JSON, else text. A bare
@@ -40,8 +41,9 @@ export function setField(target: Record<string, unknown>, field: string, value: 
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text);
+    JSON.parse(text);
   } catch {
     return text;
   }
+  return parseJson(text, 'value');
 }

@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DiskFullError, FileError, InputError, isFull } from '../core/errors.js';
+import { checkPlainName, isPlainName, parseJson } from '../core/outside.js';
 import { foldIndex, indexLines, STORE_VERSION, type SweepStore } from '../sweep/store.js';
 import { makeFolder, syncDirectoryNow, writeDurably } from './durable.js';
 import { folderHolder } from './folderLock.js';
@@ -26,6 +27,7 @@ const INDEX = 'index.jsonl';
  */
 export function openSweepFolder(directory: string, options: { existing?: boolean } = {}): SweepStore {
   const runs = join(directory, 'runs');
+  const location = (hash: string) => join(runs, checkPlainName(hash, `${directory}: run`));
   const exists = readText(join(directory, VERSION_FILE)) !== undefined;
   if (!exists && options.existing)
     throw new InputError(
@@ -50,12 +52,12 @@ export function openSweepFolder(directory: string, options: { existing?: boolean
     },
     async folders() {
       const found = guard(directory, 'list the runs', () => readdirSync(runs, { withFileTypes: true }));
-      return new Set(found.filter((entry) => entry.isDirectory()).map((entry) => entry.name));
+      return new Set(found.filter((e) => e.isDirectory() && isPlainName(e.name)).map((e) => e.name));
     },
-    location: (hash) => join(runs, hash),
-    file: async (hash, file) => readText(join(runs, hash, file)),
-    bytes: async (hash, file) => readBytes(join(runs, hash, file)),
-    holder: async (hash) => folderHolder(join(runs, hash)),
+    location,
+    file: async (hash, file) => readText(join(location(hash), file)),
+    bytes: async (hash, file) => readBytes(join(location(hash), file)),
+    holder: async (hash) => folderHolder(location(hash)),
   };
 }
 
@@ -89,9 +91,11 @@ function readVersion(directory: string): string {
   let version: unknown;
   let id: unknown;
   try {
-    ({ version, id } = JSON.parse(readText(join(directory, VERSION_FILE)) ?? ''));
+    ({ version, id } = Object(
+      parseJson(readText(join(directory, VERSION_FILE)) ?? '', VERSION_FILE, { bytes: 65536 }),
+    ));
   } catch {}
-  if (!Number.isInteger(version) || typeof id !== 'string')
+  if (!Number.isInteger(version) || !isPlainName(id))
     throw new InputError(
       `${join(directory, VERSION_FILE)}: no version and id in it; restore it, or choose another --out`,
     );

@@ -1,5 +1,5 @@
 /** Where index and folders disagree, the folders are right. */
-import { files } from '../training/folder.js';
+import { files, parseJson } from '../core/outside.js';
 import { checkRun } from '../training/integrity.js';
 import { endOf, type IndexEvent, type RunEntry, type SweepStore } from './store.js';
 
@@ -86,7 +86,8 @@ async function examine(store: SweepStore, run: string) {
   const experiment = busy ? undefined : await store.file(run, files.experiment);
   let replicas = Number.POSITIVE_INFINITY;
   try {
-    replicas = JSON.parse(experiment ?? '').replicas ?? 1;
+    const given = Object(parseJson(experiment ?? '', files.experiment)).replicas ?? 1;
+    if (Number.isInteger(given) && given >= 1) replicas = given;
   } catch {} // no experiment, or half a one: the run begins again
   const ended = experiment === undefined ? undefined : endOf(await store.file(run, files.records), replicas);
   return { busy, ended, begun: experiment !== undefined };

@@ -1,6 +1,7 @@
 /** The state of a sweep's runs: an append-only index beside the run folders, folded into one entry a run. */
-import type { EndReason } from '../core/records.js';
-import { inspectRecords } from '../core/records.js';
+import { isDiverged } from '../core/divergence.js';
+import { isPlainName } from '../core/outside.js';
+import { type EndReason, type InspectedRecords, inspectRecords } from '../core/records.js';
 
 /** Written into every store; a store of a newer version is refused. */
 export const STORE_VERSION = 1;
@@ -61,18 +62,36 @@ export function foldIndex(text: string): Map<string, RunEntry> {
   return entries;
 
   function take(line: string): void {
-    let event: IndexEvent;
-    try {
-      event = JSON.parse(line);
-    } catch {
-      return;
-    }
-    if (typeof event?.run !== 'string' || typeof event.state !== 'string') return;
+    const event = readEvent(line);
+    if (!event) return;
     const old = entries.get(event.run);
     // An error is about the last try only.
     if (old) Object.assign(old, { error: undefined, by: undefined }, event);
     else entries.set(event.run, { tries: 0, ...event });
   }
+}
+
+const states: readonly unknown[] = ['waiting', 'running', 'done', 'diverged', 'failed'] satisfies RunState[];
+const texts = ['name', 'by', 'error'] as const;
+const counts = ['tries', 'step'] as const;
+
+/** One line; undefined where it is none. A field that is not of its kind is left out. */
+function readEvent(line: string): IndexEvent | undefined {
+  let value: Record<string, unknown>;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { run, state, at, loss } = value;
+  if (!isPlainName(run) || !states.includes(state)) return undefined;
+  const event: IndexEvent = { run, state: state as RunState, at: typeof at === 'number' ? at : 0 };
+  for (const key of texts) if (typeof value[key] === 'string') event[key] = value[key];
+  for (const key of counts)
+    if (Number.isSafeInteger(value[key]) && (value[key] as number) >= 0) event[key] = value[key] as number;
+  if (loss === null || typeof loss === 'number') event.loss = loss;
+  return event;
 }
 
 /** Lines for the end of an index. A line begins with a newline too, so that one cut off before it does no harm. */
@@ -86,14 +105,14 @@ export interface Ended {
   step: number;
 }
 
-export function endOf(records: string | undefined, replicas: number): Ended | undefined {
+export function endOf(records: string | InspectedRecords | undefined, replicas: number): Ended | undefined {
   if (!records) return undefined;
+  const parsed = typeof records === 'string' ? inspectRecords(records) : records;
   const ends = new Map<number, EndReason>();
   const losses = new Map<number, number>();
   let step = 0;
-  const { records: all, intact } = inspectRecords(records);
   // What follows a bad line does not count: the run goes on from its checkpoint, which says whether anything is lost.
-  for (const record of all.slice(0, intact)) {
+  for (const record of parsed.records.slice(0, parsed.intact)) {
     if (record.type === 'end' && record.replica !== undefined && record.reason !== 'interrupted')
       ends.set(record.replica, record.reason);
     if (record.type === 'eval') {
@@ -103,6 +122,7 @@ export function endOf(records: string | undefined, replicas: number): Ended | un
   }
   if (ends.size < replicas) return undefined;
   const mean = [...losses.values()].reduce((sum, loss) => sum + loss, 0) / losses.size;
-  const diverged = [...ends.values()].every((reason) => reason === 'diverged');
+  // A loss that is no loss of a network, said to be done by programs of before.
+  const diverged = [...ends].every(([r, reason]) => reason === 'diverged' || isDiverged(losses.get(r) ?? 0));
   return { state: diverged ? 'diverged' : 'done', loss: Number.isFinite(mean) ? mean : null, step };
 }

@@ -2,6 +2,7 @@
 import { canonicalJson, contentHash } from '../core/canonical.js';
 import { RhmError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
+import { parseJson } from '../core/outside.js';
 import { parseRules } from '../core/parse-rules.js';
 import { type InspectedRecords, inspectRecords, type RunRecord } from '../core/records.js';
 import { safetensorsMetadata } from '../core/safetensors.js';
@@ -132,11 +133,11 @@ async function checkExperiment(
   let experiment: Experiment;
   let found: string;
   try {
-    const value: unknown = JSON.parse(text);
+    const value = parseJson(text);
     found = await contentHash(value);
     experiment = parseExperiment(value);
   } catch (error) {
-    return fault(`${error instanceof SyntaxError ? 'not JSON' : (error as Error).message}; the file is damaged`);
+    return fault(`${(error as Error).message}; the file is damaged`);
   }
   const wanted = hash ?? hashOf(records);
   if (wanted && found !== wanted) return fault(`holds experiment ${found}, the run is ${wanted}: the file was changed`);

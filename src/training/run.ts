@@ -1,4 +1,5 @@
 import { contentHash } from '../core/canonical.js';
+import { isDiverged } from '../core/divergence.js';
 import { DamageError, FileError, InputError, RhmError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import { type InspectedRecords, inspectRecords, RecordLines, type RunRecord } from '../core/records.js';
@@ -214,9 +215,10 @@ export class Run {
       if (this.improves(replica, loss)) Object.assign(p, { bestLoss: loss, bestStep: step });
       records.push({ type: 'eval', replica, step, samples, loss, accuracy, elapsed_ms, ...set });
       for (const value of values) records.push({ type: 'measure', step, samples, ...value, replica });
-      if (!Number.isFinite(loss)) p.ended = 'diverged';
-      else if ((stopLoss !== undefined && loss <= stopLoss) || step >= this.steps) p.ended = 'done';
-      else if (step >= patience * Math.max(p.bestStep, epochSteps(budget))) p.ended = 'done';
+      const last = step >= this.steps || step >= patience * Math.max(p.bestStep, epochSteps(budget));
+      // A huge loss may come down again; at the end it says that it did not.
+      if (!Number.isFinite(loss) || (last && isDiverged(loss))) p.ended = 'diverged';
+      else if (last || (stopLoss !== undefined && loss <= stopLoss)) p.ended = 'done';
     }
     await this.#emit(...records);
   }

@@ -1,5 +1,6 @@
 /** A setting in the address after `#`, where it never reaches a server. */
 import { InputError } from '../core/errors.js';
+import { parseJson } from '../core/outside.js';
 import { parseSetting, type Setting } from './setting.js';
 
 const PREFIX = '#setting=';
@@ -24,7 +25,10 @@ export function fromHash(hash: string): Setting | undefined {
   let value: unknown;
   try {
     const text = atob(hash.slice(PREFIX.length).replace(/-/g, '+').replace(/_/g, '/'));
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Uint8Array.from(text, (c) => c.charCodeAt(0))));
+    value = parseJson(
+      Uint8Array.from(text, (c) => c.charCodeAt(0)),
+      'link',
+    );
   } catch {
     throw new InputError('the link is damaged: what follows #setting= cannot be read; copy it again');
   }

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { contentHash } from '../../core/canonical.js';
 import { FileError, InputError } from '../../core/errors.js';
 import { type Experiment, experimentJsonSchema, parseExperiment } from '../../core/experiment.js';
+import { parseJson } from '../../core/outside.js';
 import { decodeSafetensors, type SafeFile } from '../../core/safetensors.js';
 import { applySettings } from '../../core/settings.js';
 import { measures } from '../../measures/index.js';
@@ -117,12 +118,10 @@ export function addTrain(program: Command, io: CommandContext): void {
 export function readExperiment(file: string | undefined, pairs: readonly string[]): Experiment {
   let raw: Record<string, unknown> = {};
   if (file !== undefined) {
-    const text = readText(file);
-    try {
-      raw = JSON.parse(text);
-    } catch (error) {
-      throw new InputError(`${file}: ${(error as Error).message}; pass a JSON file`);
-    }
+    const value = parseJson(readBytes(file), file);
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw new InputError(`${file}: holds no object; pass one such as {"model": "hcnn"}`);
+    raw = value as Record<string, unknown>;
   } else if (!pairs.length)
     throw new InputError(
       'experiment: pass a JSON file, or fields with --set, for example --set model=hcnn grammar.m=4',
@@ -130,9 +129,9 @@ export function readExperiment(file: string | undefined, pairs: readonly string[
   return parseExperiment(applySettings(raw, pairs));
 }
 
-function readText(file: string): string {
+function readBytes(file: string): Uint8Array {
   try {
-    return readFileSync(file, 'utf8');
+    return readFileSync(file);
   } catch (error) {
     throw new InputError(`${file}: ${(error as NodeJS.ErrnoException).code ?? error}; pass a readable file`);
   }

@@ -4,6 +4,7 @@ import { basename, extname, join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { parse, YAMLParseError } from 'yaml';
 import { InputError } from '../../core/errors.js';
+import { checkTree, parseJson } from '../../core/outside.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
 import { expandGrid, type Grid, type SweepRun } from '../../sweep/grid.js';
 import { files } from '../../training/folder.js';
@@ -36,12 +37,12 @@ function readText(file: string): string {
 
 function parseText(file: string, text: string): unknown {
   try {
-    const value: unknown = file.endsWith('.json') ? JSON.parse(text) : parse(text);
-    JSON.stringify(value);
+    const value: unknown = file.endsWith('.json') ? parseJson(text, file) : parse(text);
+    checkTree(value, file);
     return value;
   } catch (error) {
-    if (error instanceof TypeError) throw new InputError(`${file}: refers to itself; spell it out`);
-    if (error instanceof SyntaxError || error instanceof YAMLParseError || error instanceof ReferenceError)
+    if (error instanceof RangeError) throw new InputError(`${file}: too deep or too large for a grid; spread it out`);
+    if (error instanceof YAMLParseError || error instanceof ReferenceError)
       throw new InputError(`${file}: ${error.message.replace(/\s*\n\s*/g, ' ')}; pass a YAML or JSON file`);
     throw error;
   }

@@ -1,5 +1,6 @@
 /** `rhm sweep submit` and `rhm sweep work`: runs on many machines through Redis or Valkey. */
 import type { Command } from 'commander';
+import { printableJson } from '../../core/outside.js';
 import { connectQueue } from '../../platform/queue/connect.js';
 import { queueAddress, submitSweep } from '../../platform/queue/submit.js';
 import { workOnQueue } from '../../platform/queue/work.js';
@@ -41,6 +42,7 @@ export async function sweepSubmit(
       retryFailed: options.retryFailed,
       detach: options.detach,
       signal: abort.signal,
+      report: io.log,
       onEvent: options.json ? jsonLines(io) : liveView(io),
     });
     const summary = {
@@ -49,7 +51,7 @@ export async function sweepSubmit(
       queue: connection.shown,
       seconds: (performance.now() - started) / 1000,
     };
-    if (options.json) await io.write(`${JSON.stringify({ type: 'end', ...summary })}\n`);
+    if (options.json) await io.write(`${printableJson({ type: 'end', ...summary })}\n`);
     else await io.result(command, summary, () => resultText(result, out, summary.seconds));
     if (result.failed.length) process.exitCode = 1;
     if (result.interrupted && (abort.signal.aborted || !options.detach)) process.exitCode = abort.status;
@@ -87,12 +89,12 @@ export async function sweepWork(io: CommandContext, options: WorkCommandOptions,
       idleMs: options.idleSeconds === undefined ? undefined : options.idleSeconds * 1000,
       signal: abort.signal,
       onEvent(event) {
-        if (options.json) void io.write(`${JSON.stringify({ type: 'run', ...event })}\n`);
+        if (options.json) void io.write(`${printableJson({ type: 'run', ...event })}\n`);
         else if (event.state !== 'begun')
           io.log(`${event.name}: ${event.state}${event.error ? `: ${event.error}` : ''}`);
       },
     });
-    if (options.json) await io.write(`${JSON.stringify({ type: 'end', ...result })}\n`);
+    if (options.json) await io.write(`${printableJson({ type: 'end', ...result })}\n`);
     else
       await io.result(
         command,

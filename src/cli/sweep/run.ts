@@ -1,6 +1,7 @@
 /** `rhm sweep run`: trains what the store lacks. */
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
+import { printableJson } from '../../core/outside.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
 import type { Grid, SweepRun } from '../../sweep/grid.js';
 import { foundJson, foundText, searchesOf } from '../../sweep/gridSearch.js';
@@ -55,7 +56,7 @@ export async function sweepRun(io: CommandContext, file: string, options: RunOpt
       out,
       seconds: (performance.now() - started) / 1000,
     };
-    if (options.json) await io.write(`${JSON.stringify({ type: 'end', ...summary })}\n`);
+    if (options.json) await io.write(`${printableJson({ type: 'end', ...summary })}\n`);
     else
       await io.result(command, summary, () =>
         [resultText(result, out, summary.seconds), ...(found ?? []).map(foundText)].join('\n'),
@@ -122,10 +123,10 @@ export function jsonLines(io: CommandContext): (event: SweepEvent) => void {
       if (!event.last && performance.now() - last < 1000) return;
       last = performance.now();
       const { view } = event;
-      void io.write(`${JSON.stringify({ type: 'progress', ...view })}\n`);
+      void io.write(`${printableJson({ type: 'progress', ...view })}\n`);
     } else {
       const flat = 'run' in event ? { ...event, run: event.run.hash, name: event.run.name } : event;
-      void io.write(`${JSON.stringify(flat)}\n`);
+      void io.write(`${printableJson(flat)}\n`);
     }
   };
 }

@@ -40,9 +40,11 @@ export class Packs {
     return this.#limits.replicas * this.options.workers;
   }
 
-  /** The run's outcome. @throws what its worker died of, where it had the worker for itself. */
+  /** The run's outcome. @throws InputError where no model fits; what its worker died of, where it had the worker for itself */
   train(run: ChunkRun, onProgress: (progress: ChunkProgress) => void): Promise<RunOutcome> {
     return new Promise((resolve, reject) => {
+      // A run that no model fits is refused here, alone: among others it would hold up those that it is packed with.
+      pack([run], { ...this.#limits, memoryBytes: this.#limits.memoryBytes ?? Number.MAX_VALUE });
       this.#waiting.push({ run, experiment: run.experiment, onProgress, resolve, reject });
       this.#timer ??= setTimeout(() => {
         this.#timer = undefined;

@@ -1,24 +1,17 @@
 /** Submits runs to a queue and brings their results into the store. */
 import type { Job, Queue } from 'bullmq';
-import { InputError } from '../../core/errors.js';
-import type { Experiment } from '../../core/experiment.js';
-import type { ChunkProgress } from '../../sweep/chunk.js';
+import { canonicalJson } from '../../core/canonical.js';
+import { FolderBusyError, InputError, QueueError } from '../../core/errors.js';
+import { checkTree, files, isHash, printableLine } from '../../core/outside.js';
 import type { SweepRun } from '../../sweep/grid.js';
 import { healStore } from '../../sweep/heal.js';
 import { SweepProgress } from '../../sweep/progress.js';
+import { PROTOCOL, type ReceivedRun, type RunMessage, readProgress, receiveResult } from '../../sweep/received.js';
 import type { SweepEvent, SweepResult } from '../../sweep/schedule.js';
-import { endOf, type SweepStore } from '../../sweep/store.js';
-import { files, type RunFolder } from '../../training/folder.js';
+import { endOf, type RunEntry, type SweepStore } from '../../sweep/store.js';
+import type { RunFolder } from '../../training/folder.js';
 import { PREFIX, QUEUE, type QueueConnection } from './connect.js';
-import { dropResult, getFiles, keysOf, type RunFileData } from './transfer.js';
-
-/** What a job holds: everything a worker needs. */
-export interface RunJob {
-  store: string; // id of the store its result belongs to
-  hash: string;
-  name: string;
-  experiment: Experiment;
-}
+import { dropResult, keysOf, openSent, refuseResult } from './transfer.js';
 
 export interface SubmitOptions {
   openFolder: (folder: string) => Promise<RunFolder>;
@@ -30,6 +23,8 @@ export interface SubmitOptions {
   detach?: boolean;
   signal?: AbortSignal;
   onEvent?: (event: SweepEvent) => void;
+  /** Lines for people: what was refused, what is waited for. */
+  report?: (line: string) => void;
   pollMs?: number; // default 500
 }
 
@@ -42,7 +37,7 @@ export async function submitSweep(
   connection: QueueConnection,
   options: SubmitOptions,
 ): Promise<SweepResult> {
-  const queue = new connection.bullmq.Queue<RunJob>(QUEUE, { connection: connection.redis, prefix: PREFIX });
+  const queue = new connection.bullmq.Queue<RunMessage>(QUEUE, { connection: connection.redis, prefix: PREFIX });
   queue.on('error', () => {}); // the connection reports them
   try {
     return await new Submission(runs, store, connection, queue, options).go();
@@ -54,14 +49,18 @@ export async function submitSweep(
 class Submission {
   readonly #pending: SweepRun[] = [];
   readonly #out = new Map<string, SweepRun>(); // in the queue, or done and not collected
+  readonly #refused = new Map<string, number>(); // results of a run that could not be read, jobs that were not ours
+  readonly #told = new Set<string>(); // lines for people
   readonly #result: SweepResult;
   readonly #progress: SweepProgress;
+  readonly #begun = Date.now();
+  #entries: ReadonlyMap<string, RunEntry> = new Map(); // the index as it was last read
 
   constructor(
     readonly runs: readonly SweepRun[],
     readonly store: SweepStore,
     readonly connection: QueueConnection,
-    readonly queue: Queue<RunJob>,
+    readonly queue: Queue<RunMessage>,
     readonly options: SubmitOptions,
   ) {
     this.#result = { total: runs.length, trained: 0, present: 0, failed: [], interrupted: false };
@@ -73,19 +72,34 @@ class Submission {
     await this.#missing();
     for (let round = 0; this.#pending.length || this.#out.size; round++) {
       if (signal?.aborted) break;
-      await this.#collect();
-      await this.#topUp();
-      if (detach && !this.#pending.length) break;
-      if (round % 4 === 0) await this.#look();
-      await new Promise((done) => setTimeout(done, pollMs));
+      const waits = await this.#round(round);
+      if (!waits && detach && !this.#pending.length) break;
+      await new Promise((done) => setTimeout(done, waits ? Math.max(pollMs, 2000) : pollMs));
     }
     this.#result.interrupted = this.#pending.length + this.#out.size > 0;
     this.options.onEvent?.({ type: 'progress', view: this.#progress.view(), last: true });
     return this.#result;
   }
 
+  /** @returns whether the server could not do what was asked and may soon. @throws QueueError where it never will */
+  async #round(round: number): Promise<boolean> {
+    try {
+      await this.#collect();
+      await this.#topUp();
+      if (round % 4 === 0) await this.#look();
+      return false;
+    } catch (error) {
+      const text = serverText(error);
+      if (text === undefined) throw error;
+      if (!PASSES.test(text)) throw new QueueError(`queue ${this.connection.shown}: ${text}; look at the server`);
+      this.#tell(`${this.connection.shown}: ${text}; trying again until the server can do it`);
+      return true;
+    }
+  }
+
   async #missing(): Promise<void> {
     const { entries, repaired } = await healStore(this.store);
+    this.#entries = entries;
     for (const run of this.runs) {
       const entry = entries.get(run.hash);
       if (entry?.state === 'done' || entry?.state === 'diverged') {
@@ -104,56 +118,103 @@ class Submission {
     this.options.onEvent?.({ type: 'begin', ...counts });
   }
 
-  /** Keeps the window full; a job that the queue knows already is not made again. */
+  /** Keeps the window full; a job that the queue knows already is not made again, nor one that another submission ended. */
   async #topUp(): Promise<void> {
     const { window = 512, tries = 3 } = this.options;
     const room = window - this.#out.size;
-    const runs = room > 0 ? this.#pending.splice(0, room) : [];
-    if (!runs.length) return;
+    if (room <= 0 || !this.#pending.length) return;
+    const entries = await this.store.read();
+    const runs: SweepRun[] = [];
+    let looked = 0;
+    for (; looked < this.#pending.length && runs.length < room; looked++) {
+      const run = this.#pending[looked];
+      if (!this.#endedElsewhere(run, entries.get(run.hash))) runs.push(run);
+    }
     await this.queue.addBulk(
-      runs.map(({ hash, name, experiment }) => ({
+      runs.map((run) => ({
         name: 'run',
-        data: { store: this.store.id, hash, name, experiment },
-        opts: { jobId: jobIdOf(this.store, hash), attempts: tries, backoff: { type: 'fixed', delay: 500 } },
+        data: this.#messageOf(run),
+        opts: { jobId: jobIdOf(this.store, run.hash), attempts: tries, backoff: { type: 'fixed', delay: 500 } },
       })),
     );
+    this.#pending.splice(0, looked);
     for (const run of runs) this.#out.set(run.hash, run);
+  }
+
+  #messageOf({ hash, name, experiment }: SweepRun): RunMessage {
+    return { protocol: PROTOCOL, store: this.store.id, hash, name, experiment };
   }
 
   async #collect(): Promise<void> {
     const { redis } = this.connection;
-    for (const hash of await redis.smembers(keysOf(this.store.id).finished)) {
-      const data = await getFiles(redis, keysOf(this.store.id).result(hash));
-      if (data) await this.#keep(hash, data);
+    const keys = keysOf(this.store.id);
+    for (const hash of await redis.smembers(keys.finished)) {
+      if (!isHash(hash)) {
+        this.#tell(`a result goes by ${printableLine(JSON.stringify(hash), 100)}, which is no run; it is left out`);
+        await redis.multi().srem(keys.finished, hash).hdel(keys.sizes, hash).exec();
+        continue;
+      }
+      if (!this.#out.has(hash) && !(await this.#isOfThisStore(hash))) continue; // it is for whoever asked for it
+      if (!(await this.#take(hash))) continue;
       const job = await this.queue.getJob(jobIdOf(this.store, hash));
       // Its worker is about to complete it: a job in a worker's hands cannot be removed yet.
-      if (job && !(await job.isCompleted())) {
-        if (await job.isActive()) continue;
-      }
+      if (job && (await job.isActive())) continue;
       await job?.remove().catch(() => {});
       await dropResult(redis, this.store.id, hash);
-      if (!data && this.#out.has(hash)) this.#again(hash); // forgotten by the server
     }
   }
 
+  async #isOfThisStore(hash: string): Promise<boolean> {
+    if (!this.#entries.has(hash)) this.#entries = await this.store.read();
+    return this.#entries.has(hash);
+  }
+
+  /** Brings a result into the store. false: it is not to be removed, or is already. */
+  async #take(hash: string): Promise<boolean> {
+    const { redis } = this.connection;
+    try {
+      const sent = await openSent(redis, keysOf(this.store.id).result(hash));
+      if (sent) await this.#keep(hash, await receiveResult(hash, sent));
+      else if (!(await this.#collectedElsewhere(hash))) this.#again(hash); // forgotten by the server
+      return true;
+    } catch (error) {
+      if (error instanceof FolderBusyError) return false; // another submission is at it
+      if (!(error instanceof InputError)) throw error;
+      await this.#refuse(hash, `its result cannot be used: ${printableLine(error.message, 500)}`);
+      return false;
+    }
+  }
+
+  /** Takes an unreadable result out of the way and has the run trained again, as often as a run may fail. */
+  async #refuse(hash: string, error: string): Promise<void> {
+    const job = await this.queue.getJob(jobIdOf(this.store, hash));
+    if (job && (await job.isActive())) return;
+    await job?.remove().catch(() => {});
+    await refuseResult(this.connection.redis, this.store.id, hash);
+    const run = this.#out.get(hash);
+    const times = (this.#refused.get(hash) ?? 0) + 1;
+    this.#refused.set(hash, times);
+    this.#tell(`${run?.name ?? hash}: ${error}`);
+    if (!run) return;
+    if (times >= (this.options.tries ?? 3)) await this.#setAside(run, error, times);
+    else this.#again(hash);
+  }
+
   /** Writes a result into the store; the records last, because they say that it is complete. */
-  async #keep(hash: string, data: RunFileData): Promise<void> {
-    const experiment = JSON.parse(new TextDecoder().decode(data.get(files.experiment))) as Experiment;
-    const records = new TextDecoder().decode(data.get(files.records));
-    const ended = endOf(records, experiment.replicas);
-    if (!ended) return this.#again(hash);
+  async #keep(hash: string, { experiment, ended, data }: ReceivedRun): Promise<void> {
     const folder = await this.options.openFolder(this.store.location(hash));
     try {
       const old = await folder.read(files.records);
       if (!old || !endOf(new TextDecoder().decode(old), experiment.replicas)) {
         for (const [name, bytes] of data) if (name !== files.records) await folder.write(name, bytes);
-        await folder.write(files.records, records);
+        await folder.write(files.records, data.get(files.records)!);
       }
     } finally {
       await folder.release();
     }
     await this.store.note([{ run: hash, at: Date.now(), tries: 0, ...ended }]);
-    const run = this.#out.get(hash);
+    const waiting = this.#pending.findIndex((one) => one.hash === hash); // an earlier submission asked for it
+    const run = waiting < 0 ? this.#out.get(hash) : this.#pending.splice(waiting, 1)[0];
     if (!run) return;
     this.#out.delete(hash);
     this.#result.trained++;
@@ -168,20 +229,40 @@ class Submission {
     this.#pending.unshift(run);
   }
 
+  /** Whether another submission of the same store has brought the run's end into it, as it is now. */
+  async #collectedElsewhere(hash: string): Promise<boolean> {
+    const run = this.#out.get(hash);
+    return run !== undefined && this.#endedElsewhere(run, (await this.store.read()).get(hash));
+  }
+
+  #endedElsewhere(run: SweepRun, entry: RunEntry | undefined): boolean {
+    const ended = entry?.state === 'done' || entry?.state === 'diverged';
+    const failed = entry?.state === 'failed' && entry.at >= this.#begun;
+    if (!ended && !failed) return false;
+    this.#out.delete(run.hash);
+    if (failed) this.#result.failed.push({ run, error: entry.error ?? 'unknown' });
+    else this.#result.present++;
+    this.#progress.ended(run.hash, failed);
+    return true;
+  }
+
   /** What became of the jobs: those at work for the view, those that failed for good, those that are gone. */
   async #look(): Promise<void> {
+    const { redis } = this.connection;
+    const keys = keysOf(this.store.id);
     const active = new Set<string>();
     for (const [hash, run] of this.#out) {
       const job = await this.queue.getJob(jobIdOf(this.store, hash));
+      const finished = await redis.sismember(keys.finished, hash);
       if (!job) {
-        if (!(await this.connection.redis.sismember(keysOf(this.store.id).finished, hash))) this.#again(hash);
-        continue;
-      }
-      if (job.failedReason && (await job.isFailed())) await this.#failed(run, job);
+        if (!finished && !(await this.#collectedElsewhere(hash))) this.#again(hash);
+      } else if (finished) {
+        // It is collected in the next round, whatever became of the job since.
+      } else if (job.failedReason && (await job.isFailed())) await this.#failed(run, job);
       else if (job.processedOn && !job.finishedOn) {
         active.add(hash);
         this.#show(run, job);
-      } else if (job.finishedOn && !(await this.connection.redis.exists(keysOf(this.store.id).result(hash)))) {
+      } else if (job.finishedOn && !(await redis.exists(keys.result(hash)))) {
         await job.remove().catch(() => {}); // completed long ago, its result forgotten: from the start
         this.#again(hash);
       }
@@ -189,27 +270,67 @@ class Submission {
     this.#progress.onlyAtWork(active);
   }
 
-  #show(run: SweepRun, job: Job<RunJob>): void {
+  #show(run: SweepRun, job: Job<RunMessage>): void {
+    const { needs } = Object(job.progress) as { needs?: unknown };
+    if (typeof needs === 'string') this.#tell(`${run.name}: waits for another worker: ${printableLine(needs, 300)}`);
+    const progress = readProgress(job.progress);
     this.#progress.begins(run.hash, [run]);
-    if (job.progress && typeof job.progress === 'object')
-      this.#progress.at(run.hash, job.progress as unknown as ChunkProgress);
+    if (progress) this.#progress.at(run.hash, { hash: run.hash, ...progress });
   }
 
-  async #failed(run: SweepRun, job: Job<RunJob>): Promise<void> {
-    const error = job.failedReason;
-    this.#out.delete(run.hash);
-    await job.remove();
+  async #failed(run: SweepRun, job: Job<RunMessage>): Promise<void> {
+    const error = printableLine(job.failedReason, 2000);
+    await job.remove().catch(() => {});
     if (this.options.retryFailed && job.processedOn! < this.#begun) {
-      this.#pending.push(run); // it failed before this submission
+      this.#again(run.hash); // it failed before this submission
       return;
     }
+    const own = isSame(job.data, this.#messageOf(run));
+    const times = (this.#refused.get(run.hash) ?? 0) + 1;
+    if (!own && times < (this.options.tries ?? 3)) {
+      this.#refused.set(run.hash, times);
+      this.#tell(`${run.name}: another job was in its place and failed (${error}); it is submitted again`);
+      this.#again(run.hash);
+      return;
+    }
+    await this.#setAside(run, error, job.attemptsMade);
+  }
+
+  async #setAside(run: SweepRun, error: string, tries: number): Promise<void> {
+    this.#out.delete(run.hash);
     this.#result.failed.push({ run, error });
     this.#progress.ended(run.hash, true);
-    await this.store.note([{ run: run.hash, state: 'failed', at: Date.now(), error, tries: job.attemptsMade }]);
+    await this.store.note([{ run: run.hash, state: 'failed', at: Date.now(), error, tries }]);
     this.options.onEvent?.({ type: 'run', run, state: 'failed', fresh: true, error });
   }
 
-  readonly #begun = Date.now();
+  #tell(line: string): void {
+    if (this.#told.has(line)) return;
+    this.#told.add(line);
+    this.options.report?.(line);
+  }
+}
+
+function isSame(data: unknown, message: RunMessage): boolean {
+  try {
+    checkTree(data, 'job');
+    return canonicalJson(data) === canonicalJson(message);
+  } catch {
+    return false;
+  }
+}
+
+/** Answers of a server that is full, starting, or away for a while. */
+const PASSES =
+  /\b(OOM|LOADING|BUSY|TRYAGAIN|READONLY|MASTERDOWN|CLUSTERDOWN|MISCONF|EXECABORT|NOREPLICAS)\b|Connection is closed|ECONNRE|EPIPE|ETIMEDOUT|discarded/;
+
+/** What the server or the way to it says; undefined: the error is of another kind. */
+function serverText(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const all = [error, ...((error as { previousErrors?: Error[] }).previousErrors ?? [])];
+  const known = /^(ReplyError|AbortError|MaxRetriesPerRequestError|TransactionDiscardedError)$/;
+  const ours = all.some(({ name, message }) => known.test(name) || PASSES.test(message));
+  return ours ? printableLine(all.map(({ message }) => message).join('; '), 300) : undefined;
 }
 
 /** @throws InputError unless an address is given. */

@@ -1,11 +1,17 @@
 /** Files of runs on their way through Redis: what a worker made goes to the store of whoever submitted the run. */
+import { constants } from 'node:buffer';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import type { Redis } from 'ioredis';
+import type { ChainableCommander, Redis } from 'ioredis';
+import { InputError } from '../../core/errors.js';
+import { files, isRunFile, parseJson, printableLine, type RunFileName } from '../../core/outside.js';
+import type { ReadSent, RunFileData } from '../../sweep/received.js';
 import { PREFIX } from './connect.js';
 
 const PART_BYTES = 16 * 2 ** 20; // of one field
+const MOST_PARTS = 4096; // of one file: 64 GiB
 const KEEP_SECONDS = 7 * 24 * 3600; // results that nobody collects are forgotten
+const KEPT_REFUSED_BYTES = 64 * 2 ** 20; // what cannot be read is kept for a look, unless it is larger
 
 /** Names of what a store's runs have in Redis beside their jobs. */
 export const keysOf = (store: string) => ({
@@ -13,74 +19,149 @@ export const keysOf = (store: string) => ({
   sizes: `${PREFIX}:sizes:${store}`, // hash: bytes of its result
   result: (hash: string) => `${PREFIX}:result:${store}:${hash}`,
   partial: (hash: string) => `${PREFIX}:partial:${store}:${hash}`, // of a run that was handed back
+  refused: (hash: string) => `${PREFIX}:refused:${store}:${hash}`, // a result that could not be read
 });
 
-export type RunFileData = ReadonlyMap<string, Uint8Array>;
+/** A run's files as they go through the server. */
+export interface Packed {
+  readonly fields: ReadonlyMap<string, Buffer>;
+  readonly bytes: number;
+}
 
-async function fieldsOf(files: RunFileData): Promise<{ fields: Map<string, Buffer>; bytes: number }> {
+export async function packFiles(data: RunFileData): Promise<Packed> {
   const fields = new Map<string, Buffer>();
-  const parts: Record<string, number> = {};
+  const parts: Partial<Record<RunFileName, number>> = {};
   let bytes = 0;
-  for (const [name, data] of files) {
-    const packed = await promisify(gzip)(data, { level: 1 });
-    parts[name] = Math.max(1, Math.ceil(packed.length / PART_BYTES));
+  for (const [name, content] of data) {
+    const packed = await promisify(gzip)(content, { level: 1 });
+    const count = Math.max(1, Math.ceil(packed.length / PART_BYTES));
+    parts[name] = count;
     bytes += packed.length;
-    for (let i = 0; i < parts[name]; i++)
-      fields.set(`${name}#${i}`, packed.subarray(i * PART_BYTES, (i + 1) * PART_BYTES));
+    for (let i = 0; i < count; i++) fields.set(`${name}#${i}`, packed.subarray(i * PART_BYTES, (i + 1) * PART_BYTES));
   }
   fields.set('parts', Buffer.from(JSON.stringify(parts)));
   return { fields, bytes };
 }
 
-/** Puts a run's complete files there. Doing it twice is as doing it once. */
-export async function putResult(redis: Redis, store: string, hash: string, files: RunFileData): Promise<void> {
+/** Puts a run's complete files there. Doing it twice is as doing it once. @throws what the server says */
+export async function putResult(redis: Redis, store: string, hash: string, { fields, bytes }: Packed): Promise<void> {
   const keys = keysOf(store);
-  const { fields, bytes } = await fieldsOf(files);
-  await redis
-    .multi()
-    .del(keys.result(hash), keys.partial(hash))
-    .hset(keys.result(hash), fields)
-    .expire(keys.result(hash), KEEP_SECONDS)
-    .hset(keys.sizes, hash, bytes)
-    .sadd(keys.finished, hash)
-    .expire(keys.sizes, KEEP_SECONDS)
-    .expire(keys.finished, KEEP_SECONDS)
-    .exec();
+  const commands = redis.multi().del(keys.result(hash), keys.partial(hash));
+  setFields(commands, keys.result(hash), fields);
+  await all(
+    commands
+      .hset(keys.sizes, hash, bytes)
+      .sadd(keys.finished, hash)
+      .expire(keys.sizes, KEEP_SECONDS)
+      .expire(keys.finished, KEEP_SECONDS),
+  );
 }
 
-/** Puts the files of a run that is handed back there, for the next worker. */
-export async function putPartial(redis: Redis, store: string, hash: string, files: RunFileData): Promise<void> {
+/** Puts the files of a run that is handed back there, for the next worker. @throws what the server says */
+export async function putPartial(redis: Redis, store: string, hash: string, { fields }: Packed): Promise<void> {
   const key = keysOf(store).partial(hash);
-  const { fields } = await fieldsOf(files);
-  await redis.multi().del(key).hset(key, fields).expire(key, KEEP_SECONDS).exec();
+  await all(setFields(redis.multi().del(key), key, fields));
 }
 
-/** undefined: nothing is there, or not all of it. */
-export async function getFiles(redis: Redis, key: string): Promise<RunFileData | undefined> {
-  const fields = await redis.hgetallBuffer(key);
-  if (!fields.parts) return undefined;
-  const files = new Map<string, Uint8Array>();
-  for (const [name, count] of Object.entries(JSON.parse(fields.parts.toString()) as Record<string, number>)) {
-    const parts = Array.from({ length: count }, (_, i) => fields[`${name}#${i}`]);
-    if (parts.some((part) => !part)) return undefined;
-    files.set(name, new Uint8Array(await promisify(gunzip)(Buffer.concat(parts))));
+function setFields(commands: ChainableCommander, key: string, fields: Packed['fields']): ChainableCommander {
+  for (const [name, data] of fields) commands.hset(key, name, data); // one by one: a command has a bound too
+  return commands.expire(key, KEEP_SECONDS);
+}
+
+/** A transaction; what went wrong in it is thrown too: exec() alone resolves with the errors among the answers. */
+async function all(commands: ChainableCommander): Promise<void> {
+  const answers = await commands.exec();
+  const error = answers?.find(([failed]) => failed)?.[0];
+  if (error) throw error;
+  if (!answers) throw new Error('the server discarded the transaction');
+}
+
+/**
+ * Opens what was put there: undefined when nothing is. The files are unpacked one by one, each within its bound.
+ * @throws InputError for names, counts and sizes that no run has
+ */
+export async function openSent(redis: Redis, key: string): Promise<ReadSent | undefined> {
+  if ((await redis.type(key)) !== 'hash') return undefined;
+  if (!(await redis.hexists(key, 'parts'))) return undefined;
+  if ((await redis.hstrlen(key, 'parts')) > 4096) throw new InputError('parts: too long for the list of a run');
+  const counts = partsOf(parseJson((await redis.hgetBuffer(key, 'parts')) ?? new Uint8Array(), 'parts'));
+  return async (file, most) => {
+    const count = counts.get(file);
+    if (count === undefined) return undefined;
+    const packedMost = most + most / 1000 + 2 ** 12; // gzip adds little to what it cannot make smaller
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    for (let i = 0; i < count; i++) {
+      bytes += await redis.hstrlen(key, `${file}#${i}`);
+      if (bytes > packedMost) throw new InputError(`${file}: more than ${most} bytes, which no such run has`);
+      const part = await redis.hgetBuffer(key, `${file}#${i}`);
+      if (!part) throw new InputError(`${file}: part ${i} of ${count} is missing`);
+      parts.push(part);
+    }
+    return unpack(file, Buffer.concat(parts), most);
+  };
+}
+
+function partsOf(value: unknown): ReadonlyMap<RunFileName, number> {
+  const entries = typeof value === 'object' && value !== null ? Object.entries(value) : [];
+  const counts = new Map<RunFileName, number>();
+  for (const [name, count] of entries) {
+    if (!isRunFile(name))
+      throw new InputError(`parts: holds ${printableLine(name, 100)}; a run has ${Object.values(files).join(', ')}`);
+    if (!Number.isInteger(count) || (count as number) < 1 || (count as number) > MOST_PARTS)
+      throw new InputError(`parts: ${name} in ${printableLine(JSON.stringify(count) ?? '', 40)} parts`);
+    counts.set(name, count as number);
   }
-  return files;
+  return counts;
+}
+
+/** @throws InputError for what is no gzip, or grows beyond its bound; no more than that is unpacked. */
+async function unpack(file: string, packed: Buffer, most: number): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await promisify(gunzip)(packed, { maxOutputLength: Math.min(most, constants.MAX_LENGTH) }));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const what = code === 'ERR_BUFFER_TOO_LARGE' ? `more than ${most} bytes, which no such run has` : message;
+    throw new InputError(`${file}: ${what}`, { cause: error });
+  }
 }
 
 /** Forgets a result that is safe in its store. */
 export async function dropResult(redis: Redis, store: string, hash: string): Promise<void> {
   const keys = keysOf(store);
-  await redis
-    .multi()
-    .del(keys.result(hash), keys.partial(hash))
-    .hdel(keys.sizes, hash)
-    .srem(keys.finished, hash)
-    .exec();
+  await all(redis.multi().del(keys.result(hash), keys.partial(hash)).hdel(keys.sizes, hash).srem(keys.finished, hash));
+}
+
+/** Takes a result that cannot be read out of the way; it is kept under another name for a while, for a look. */
+export async function refuseResult(redis: Redis, store: string, hash: string): Promise<void> {
+  const keys = keysOf(store);
+  const bytes = Number((await redis.memory('USAGE', keys.result(hash)).catch(() => null)) ?? 0);
+  if (bytes > 0 && bytes <= KEPT_REFUSED_BYTES) {
+    await redis.rename(keys.result(hash), keys.refused(hash)).catch(() => {});
+    await redis.expire(keys.refused(hash), KEEP_SECONDS);
+  }
+  await dropResult(redis, store, hash);
 }
 
 /** Bytes of all results of a store that wait to be collected. */
 export async function uncollectedBytes(redis: Redis, store: string): Promise<number> {
   const sizes = await redis.hvals(keysOf(store).sizes);
-  return sizes.reduce((sum, size) => sum + Number(size), 0);
+  return sizes.reduce((sum, size) => sum + (Number(size) || 0), 0);
+}
+
+/** Why the server does not take what it is given, and what helps. bytes: of what it is given. */
+export async function storageProblem(redis: Redis, error: unknown, bytes: number): Promise<string> {
+  const texts = [error, ...((error as { previousErrors?: unknown[] }).previousErrors ?? [])].map((e) =>
+    e instanceof Error ? e.message : String(e),
+  );
+  const text = printableLine(texts.find((t) => /OOM|NOPERM|MISCONF|READONLY/.test(t)) ?? texts[0]);
+  if (!/OOM/.test(text)) return `${text}; trying again until the server takes it`;
+  const MiB = (n: number) => `${(n / 2 ** 20).toFixed(1)} MiB`;
+  const memory = await redis.info('memory').catch(() => '');
+  const [used, most] = ['used_memory', 'maxmemory'].map((name) =>
+    Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(memory)?.[1] ?? 0),
+  );
+  const where = most ? `${MiB(used)} of maxmemory ${MiB(most)} are taken` : 'its memory is used up';
+  const needed = most ? `raise maxmemory to at least ${MiB(Math.max(used, most) + 2 * bytes + 2 ** 20)}, or ` : '';
+  return `the server is out of memory: ${where}, this result needs ${MiB(bytes)}; ${needed}collect results with rhm sweep submit; trying again until there is room`;
 }

@@ -1,14 +1,16 @@
 /** Works on a queue: takes runs, trains them in workers of its own, sends the files back. */
-import { rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Job, Worker } from 'bullmq';
+import { InputError, VersionError } from '../../core/errors.js';
+import { files, isHash, printableLine, type RunFileName } from '../../core/outside.js';
 import type { RunOutcome, SweepWorker } from '../../sweep/chunk.js';
-import { files, type RunFolder } from '../../training/folder.js';
+import { type RunFileData, type RunMessage, readMessage, receivePartial } from '../../sweep/received.js';
+import type { RunFolder } from '../../training/folder.js';
 import { PREFIX, QUEUE, type QueueConnection } from './connect.js';
 import { Packs } from './packs.js';
-import type { RunJob } from './submit.js';
-import { getFiles, keysOf, putPartial, putResult, type RunFileData, uncollectedBytes } from './transfer.js';
+import { keysOf, openSent, packFiles, putPartial, putResult, storageProblem, uncollectedBytes } from './transfer.js';
 
 export interface WorkOptions {
   startWorker: (index: number) => Promise<SweepWorker>;
@@ -44,6 +46,10 @@ export interface WorkResult {
 }
 
 const PROGRESS_MS = 1000;
+const LEAVE_MS = 5000; // a job of another version comes back after this, each time after twice as long
+const LEAVE_MOST_MS = 60_000;
+const RETRY_MS = 500; // likewise between two tries to hand in
+const RETRY_MOST_MS = 15_000;
 
 /** Takes runs until the signal: then what is at work is saved, handed back to the queue, and the rest left to others. */
 export async function workOnQueue(connection: QueueConnection, options: WorkOptions): Promise<WorkResult> {
@@ -53,7 +59,9 @@ export async function workOnQueue(connection: QueueConnection, options: WorkOpti
 class Crew {
   readonly #packs: Packs;
   readonly #result: WorkResult = { trained: 0, failed: 0, handedBack: 0 };
-  readonly #scratch = join(tmpdir(), `rhm-queue-${process.pid}-${crypto.randomUUID().slice(0, 8)}`);
+  readonly #left = new Map<string, number>(); // times a job of another version was left to others
+  #scratch = ''; // of this process alone
+  #keepScratch = false;
   #busy = 0;
   #lastAt = Date.now();
 
@@ -69,27 +77,16 @@ class Crew {
     const { lockMs = 30_000, tries = 3, idleMs = Number.POSITIVE_INFINITY, signal } = this.options;
     const { bullmq } = this.connection;
     const atOnce = await this.#packs.open();
+    this.#scratch = await mkdtemp(join(tmpdir(), 'rhm-queue-'));
     let fatal: unknown;
-    const worker: Worker<RunJob> = new bullmq.Worker<RunJob>(
-      QUEUE,
-      async (job, token) => {
-        this.#busy++;
-        try {
-          return await this.#run(job, token!);
-        } finally {
-          this.#busy--;
-          this.#lastAt = Date.now();
-        }
-      },
-      {
-        connection: this.connection.redis,
-        prefix: PREFIX,
-        concurrency: atOnce,
-        lockDuration: lockMs,
-        stalledInterval: Math.max(1000, lockMs / 2),
-        maxStalledCount: tries - 1,
-      },
-    );
+    const worker: Worker<unknown> = new bullmq.Worker<unknown>(QUEUE, (job, token) => this.#take(job, token!), {
+      connection: this.connection.redis,
+      prefix: PREFIX,
+      concurrency: atOnce,
+      lockDuration: lockMs,
+      stalledInterval: Math.max(1000, lockMs / 2),
+      maxStalledCount: tries - 1,
+    });
     worker.on('error', () => {}); // the connection reports what is wrong with it
     worker.on('failed', (job, error) => this.#failed(job, error));
     try {
@@ -101,42 +98,72 @@ class Crew {
     }
     await worker.close(); // waits for what is at work: the signal makes it hand back
     await this.#packs.close();
-    await rm(this.#scratch, { recursive: true, force: true });
+    if (!this.#keepScratch) await rm(this.#scratch, { recursive: true, force: true });
     if (fatal !== undefined) throw fatal;
     return this.#result;
   }
 
-  async #run(job: Job<RunJob>, token: string): Promise<string> {
-    const { bullmq, redis } = this.connection;
-    const { store, hash, name } = job.data;
-    const { signal } = this.options;
-    const tell = (state: WorkEvent['state'], error?: string) =>
-      this.options.onEvent?.({ run: hash, name, state, error });
-    const giveBack = async (delayMs: number): Promise<never> => {
-      await job.moveToDelayed(Date.now() + delayMs, token); // does not count as a try
-      throw new bullmq.DelayedError();
-    };
-    if (signal?.aborted) return giveBack(0);
+  /** Reads a job before anything of it is used; one that is not to be done here is left to others or fails alone. */
+  async #take(job: Job<unknown>, token: string): Promise<string> {
+    const { bullmq } = this.connection;
+    let message: RunMessage;
+    try {
+      message = await readMessage(job.data);
+    } catch (error) {
+      if (error instanceof VersionError) return this.#leave(job, token, error);
+      throw new bullmq.UnrecoverableError(printableLine(error instanceof Error ? error.message : String(error), 1000));
+    }
+    this.#busy++;
+    try {
+      return await this.#run(job, message, token);
+    } finally {
+      this.#busy--;
+      this.#lastAt = Date.now();
+    }
+  }
+
+  /** Leaves a job to workers of another version. @throws DelayedError */
+  async #leave(job: Job<unknown>, token: string, error: VersionError): Promise<never> {
+    const times = this.#left.get(job.id!) ?? 0;
+    this.#left.set(job.id!, times + 1);
+    if (!times) this.options.onEvent?.({ ...shownOf(job), state: 'handed back', error: error.message });
+    await job.updateProgress({ needs: error.message }).catch(() => {});
+    return this.#giveBack(job, token, Math.min(LEAVE_MOST_MS, LEAVE_MS * 2 ** times));
+  }
+
+  /** @throws DelayedError, which ends the work on it without counting as a try */
+  async #giveBack(job: Job<unknown>, token: string, delayMs: number): Promise<never> {
+    await job.moveToDelayed(Date.now() + delayMs, token);
+    throw new this.connection.bullmq.DelayedError();
+  }
+
+  async #run(job: Job<unknown>, message: RunMessage, token: string): Promise<string> {
+    const { bullmq } = this.connection;
+    const { store, hash, name } = message;
+    const { signal, shared } = this.options;
+    const tell: Tell = (state, error) => this.options.onEvent?.({ run: hash, name, state, error });
+    if (signal?.aborted) return this.#giveBack(job, token, 0);
+    // Its worker lost the job after it had handed in the result, as when the server had no memory for more.
+    if (await this.#isHandedIn(store, hash)) return 'done';
     tell('begun');
-    const location = this.options.shared ? join(this.options.shared, 'runs', hash) : join(this.#scratch, hash);
-    if (!this.options.shared) await this.#restore(store, hash, location);
-    const { result, error } = await this.#train(job, location);
+    const location = shared ? join(shared, 'runs', hash) : join(this.#scratch, hash);
+    if (!shared) await this.#restore(store, hash, location, tell);
+    const { result, error } = await this.#train(job, message, location);
     switch (result) {
       case 'done':
       case 'diverged':
-        await this.#room(store, () => tell('waits', 'results are not collected: the submitter is away'));
-        await putResult(redis, store, hash, await this.#filesOf(location));
-        if (!this.options.shared) await rm(location, { recursive: true, force: true });
+        if (!(await this.#handIn(message, location, tell))) return this.#giveBack(job, token, 0);
+        if (!shared) await rm(location, { recursive: true, force: true });
         this.#result.trained++;
         tell(result);
         return result;
       case 'busy':
-        return giveBack(2000);
+        return this.#giveBack(job, token, 2000);
       case 'interrupted':
-        if (!this.options.shared) await putPartial(redis, store, hash, await this.#filesOf(location));
+        if (!shared) await this.#handBack(message, location, tell);
         this.#result.handedBack++;
         tell('handed back');
-        return giveBack(0);
+        return this.#giveBack(job, token, 0);
       case 'failed':
         throw new bullmq.UnrecoverableError(error ?? 'unknown');
       default:
@@ -144,28 +171,73 @@ class Crew {
     }
   }
 
-  #train(job: Job<RunJob>, folder: string): Promise<RunOutcome> {
-    const { hash, experiment } = job.data;
+  async #train(job: Job<unknown>, { hash, experiment }: RunMessage, folder: string): Promise<RunOutcome> {
     let told = 0;
-    return this.#packs.train({ hash, experiment, folder }, (progress) => {
-      if (Date.now() - told < PROGRESS_MS) return;
-      told = Date.now();
-      void job.updateProgress({ ...progress }).catch(() => {});
-    });
+    try {
+      return await this.#packs.train({ hash, experiment, folder }, (progress) => {
+        if (Date.now() - told < PROGRESS_MS) return;
+        told = Date.now();
+        void job.updateProgress({ ...progress }).catch(() => {});
+      });
+    } catch (error) {
+      if (error instanceof InputError) return { hash, result: 'failed', fresh: true, error: error.message };
+      throw error;
+    }
   }
 
-  #failed(job: Job<RunJob> | undefined, error: Error): void {
+  #failed(job: Job<unknown> | undefined, error: Error): void {
     const final = !job || job.attemptsMade >= (job.opts.attempts ?? 1) || error.name === 'UnrecoverableError';
     if (final) this.#result.failed++;
-    if (job) {
-      const { hash: run, name } = job.data;
-      this.options.onEvent?.({
-        run,
-        name,
-        state: 'failed',
-        error: `${error.message}${final ? '' : '; it will be tried again'}`,
-      });
+    const text = `${printableLine(error.message, 1000)}${final ? '' : '; it will be tried again'}`;
+    if (job) this.options.onEvent?.({ ...shownOf(job), state: 'failed', error: text });
+  }
+
+  async #isHandedIn(store: string, hash: string): Promise<boolean> {
+    const { redis } = this.connection;
+    const keys = keysOf(store);
+    return (await redis.sismember(keys.finished, hash)) === 1 && (await redis.exists(keys.result(hash))) === 1;
+  }
+
+  /** Hands a finished run in, however long the server does not take it. false: the signal came first. */
+  async #handIn({ store, hash }: RunMessage, location: string, tell: Tell): Promise<boolean> {
+    const { redis } = this.connection;
+    const { signal } = this.options;
+    const packed = await packFiles(await this.#filesOf(location));
+    let said: string | undefined;
+    for (let wait = RETRY_MS; ; wait = Math.min(RETRY_MOST_MS, 2 * wait)) {
+      try {
+        await this.#room(store, () => tell('waits', 'results are not collected: the submitter is away'));
+        await putResult(redis, store, hash, packed);
+        return true;
+      } catch (error) {
+        const problem = await storageProblem(redis, error, packed.bytes);
+        if (problem !== said) tell('waits', problem);
+        said = problem;
+      }
+      if (signal?.aborted) {
+        this.#keep(location, tell);
+        return false;
+      }
+      await pause(wait, signal);
     }
+  }
+
+  /** Hands back what is there of an interrupted run. */
+  async #handBack({ store, hash }: RunMessage, location: string, tell: Tell): Promise<void> {
+    const { redis } = this.connection;
+    const packed = await packFiles(await this.#filesOf(location));
+    try {
+      await putPartial(redis, store, hash, packed);
+    } catch (error) {
+      tell('waits', await storageProblem(redis, error, packed.bytes));
+      this.#keep(location, tell);
+    }
+  }
+
+  #keep(location: string, tell: Tell): void {
+    if (this.options.shared) return;
+    this.#keepScratch = true;
+    tell('waits', `its files stay in ${location}; copied into runs/ of its store they count as its run`);
   }
 
   /** Waits while too much of a store's results lies in the server's memory. */
@@ -174,14 +246,22 @@ class Crew {
     for (let told = false; !signal?.aborted; told = true) {
       if ((await uncollectedBytes(this.connection.redis, store)) < resultBytes) return;
       if (!told) waits();
-      await new Promise((done) => setTimeout(done, 500));
+      await pause(500, signal);
     }
   }
 
-  /** What another worker of the run handed back. */
-  async #restore(store: string, hash: string, location: string): Promise<void> {
-    const partial = await getFiles(this.connection.redis, keysOf(store).partial(hash));
-    if (!partial) return;
+  /** What another worker of the run handed back; nothing where that cannot be gone on from. */
+  async #restore(store: string, hash: string, location: string, tell: Tell): Promise<void> {
+    let partial: RunFileData;
+    try {
+      const sent = await openSent(this.connection.redis, keysOf(store).partial(hash));
+      if (!sent) return;
+      partial = await receivePartial(hash, sent);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      tell('begun', `what another worker handed back cannot be used (${error.message}); it begins anew`);
+      return;
+    }
     const folder = await this.options.openFolder(location);
     try {
       for (const [name, data] of partial) await folder.write(name, data);
@@ -193,7 +273,7 @@ class Crew {
   async #filesOf(location: string): Promise<RunFileData> {
     const folder = await this.options.openFolder(location);
     try {
-      const found = new Map<string, Uint8Array>();
+      const found = new Map<RunFileName, Uint8Array>();
       for (const name of Object.values(files)) {
         const data = await folder.read(name);
         if (data) found.set(name, data);
@@ -203,4 +283,28 @@ class Crew {
       await folder.release();
     }
   }
+}
+
+type Tell = (state: WorkEvent['state'], error?: string) => void;
+
+/** What is shown of a job that may be anything. */
+function shownOf({ data, id = '' }: Job<unknown>): { run: string; name: string } {
+  const { hash, name } = Object(data) as { hash?: unknown; name?: unknown };
+  return {
+    run: isHash(hash) ? hash : '',
+    name: printableLine(typeof name === 'string' && name ? name : `job ${id}`),
+  };
+}
+
+function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener('abort', done);
+    if (signal?.aborted) done();
+    function done() {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    }
+  });
 }

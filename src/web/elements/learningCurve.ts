@@ -1,10 +1,10 @@
 import { pageTheme } from '../../analysis/figures/theme.js';
 import { FileError, InputError } from '../../core/errors.js';
-import { type Experiment, parseExperiment } from '../../core/experiment.js';
+import { parseExperiment } from '../../core/experiment.js';
+import { files, parseJson } from '../../core/outside.js';
 import { parseRecords, type RunRecord } from '../../core/records.js';
 import { startWebWorker } from '../../platform/webWorker.js';
 import { connectWorker } from '../../platform/worker.js';
-import { files } from '../../training/folder.js';
 import { type CurveSource, curvesOf, labelsOf } from '../curveData.js';
 import type { Desk, GrammarTheory } from '../desk.js';
 import { h } from '../dom.js';
@@ -102,14 +102,7 @@ export class RhmLearningCurve extends RhmElement {
 
   #setting(): Setting {
     const text = this.getAttribute('setting');
-    if (text !== null) {
-      try {
-        return parseSetting(JSON.parse(text));
-      } catch (error) {
-        if (error instanceof SyntaxError) throw new InputError(`setting: ${error.message}; pass JSON`);
-        throw error;
-      }
-    }
+    if (text !== null) return parseSetting(parseJson(text, 'setting'));
     const { grammar, networks, budget } = firstSetting;
     const known = new Map(networks.map((n) => [n.model.kind, n]));
     const models = this.getAttribute('models')
@@ -197,12 +190,6 @@ async function fetchRun(address: string): Promise<CurveSource> {
     return answer.text();
   };
   const [json, lines] = await Promise.all([text(files.experiment), text(files.records)]);
-  let experiment: Experiment;
-  try {
-    experiment = parseExperiment(JSON.parse(json));
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new InputError(`${base}${files.experiment}: ${error.message}`);
-    throw error;
-  }
+  const experiment = parseExperiment(parseJson(json, `${base}${files.experiment}`));
   return { experiment, records: parseRecords(lines).records };
 }
