@@ -73,7 +73,7 @@ export function parseJson(text: string | Uint8Array, where = '', bounds: TextBou
   try {
     return JSON.parse(whole);
   } catch (error) {
-    throw new InputError(`${at}not JSON (${printable((error as Error).message)})`, { cause: error });
+    throw new InputError(`${at}not JSON (${printableLine((error as Error).message)})`, { cause: error });
   }
 }
 

@@ -18,7 +18,7 @@ import { describeTestSet } from './heldOut.js';
 import { countEvaluations, hashOf, lostRecords, recordsRemedy } from './integrity.js';
 import { epochSteps, evaluationSteps, type Member, membersOf, plannedSteps, rulesOf } from './members.js';
 import type { TrainingProgram } from './program.js';
-import { type Evaluation, initialState, initialWeights, type ReplicaState, stepOf } from './trainer.js';
+import { copyState, type Evaluation, initialState, initialWeights, type ReplicaState, stepOf } from './trainer.js';
 import { weightsDigest } from './weights.js';
 
 export interface GroupRun {
@@ -244,7 +244,7 @@ export class Run {
     const { ending } = this;
     await this.save(states, layout);
     // Copies: a view would keep the memory of the whole group. Of the last ones nothing is asked any more.
-    if (this.live.length) for (const r of ending) this.#states[r] = copyOf(states[r]!);
+    if (this.live.length) for (const r of ending) this.#states[r] = copyState(states[r]!);
     await this.#emit(...ending.flatMap((r) => this.#endRecords(r)));
   }
 
@@ -366,16 +366,6 @@ export class Run {
         'resume it with the --init that it began with, or choose another --out',
     );
   }
-}
-
-function copyOf({ params, moments, best, clock, pace }: ReplicaState): ReplicaState {
-  return {
-    params: params.slice(),
-    moments: moments.map((row) => row.slice()),
-    best: best.slice(),
-    clock: clock.slice(),
-    pace: pace.slice(),
-  };
 }
 
 /** What the folder holds; refuses another experiment's run, and one that is there without `resume`. */

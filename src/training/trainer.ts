@@ -248,3 +248,13 @@ function fillUniform(key: Key, bound: number, out: Float32Array): void {
 export function stepOf(state: ReplicaState): number {
   return state.clock[clockWords.step];
 }
+
+export function copyState({ params, moments, best, clock, pace }: ReplicaState): ReplicaState {
+  return {
+    params: params.slice(),
+    moments: moments.map((row) => row.slice()),
+    best: best.slice(),
+    clock: clock.slice(),
+    pace: pace.slice(),
+  };
+}
