@@ -39,7 +39,7 @@ export function reportHtml(analysis: Analysis, drawn: readonly DrawnFigure[], op
 Transformers vs. Convolutional Architectures</cite>, <a href="https://arxiv.org/abs/2505.07070">arXiv:2505.07070</a>. A step of the loss, from H(ℓ-1) to
 H(ℓ), takes P<sub>ℓ</sub> sentences; how P<sub>ℓ</sub> grows with m, the number of synonyms, is what the theory predicts.</p>
 <ul class="summary">${analysis.summary.map((line) => `<li>${typeset(line)}</li>`).join('')}</ul>
-<p class="names">${networksHtml(analysis)}</p>
+<p class="names">${networksHtml(analysis)} ${languagesHtml(analysis)}</p>
 ${chapters.map((chapter) => chapterHtml(chapter, drawn)).join('\n')}
 <h2 id="findings">Theory and measurement</h2>
 <p>Intervals hold 95%: bootstrap over grammars (over replicas where there is one grammar), with Student's t. <b>Agrees</b>: the interval holds the
@@ -69,6 +69,13 @@ function networksHtml({ kinds }: Analysis): string {
   return [...new Set(kinds.values())]
     .map((kind) => `<b>${modelNames[kind]}</b> (<code>${kind}</code>): ${about[kind]}.`)
     .join(' ');
+}
+
+/** The sizes of grammars with the sizes of their languages. */
+function languagesHtml({ curves }: Analysis): string {
+  const sizes = new Map(curves.map((c) => [shapeName(c.shape), c.sentences]));
+  if (!sizes.size) return '';
+  return `Languages: ${[...sizes].map(([name, sentences]) => `${name}, ${showNumber(sentences)} distinct sentences`).join('; ')}.`;
 }
 
 /** Figures by what they argue, in order. The first two chapters are open. */

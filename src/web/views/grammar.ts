@@ -1,3 +1,5 @@
+import type { Rules } from '../../core/rules.js';
+import { languageSize, logDerivations } from '../../grammar/derivations.js';
 import { rulesOf } from '../../training/members.js';
 import { h } from '../dom.js';
 import { GrammarFigure } from '../figures/grammar.js';
@@ -22,9 +24,10 @@ class GrammarView implements View {
   readonly element: HTMLElement;
   readonly #figure = new GrammarFigure();
   readonly #form = h('div');
+  readonly #size = h('p', { class: 'hint' });
 
   constructor(readonly page: Page) {
-    this.element = h('div', {}, this.#form, this.#figure.element);
+    this.element = h('div', {}, this.#form, this.#size, this.#figure.element);
     this.reset();
   }
 
@@ -42,8 +45,17 @@ class GrammarView implements View {
         },
       }),
     );
-    void this.#figure.show(rulesOf(this.page.experiments[0]), seed);
+    const rules = rulesOf(this.page.experiments[0]);
+    this.#size.textContent = `This language has ${languageText(rules)} distinct sentences.`;
+    void this.#figure.show(rules, seed);
   }
 
   update(): void {}
+}
+
+/** In full up to a million million, then as a power of ten. */
+function languageText(rules: Rules): string {
+  const size = languageSize(rules);
+  if (size && size.length <= 12) return Number(size).toLocaleString('en');
+  return `about 10^${Math.floor(logDerivations(rules) / Math.LN10)}`;
 }
