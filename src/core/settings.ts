@@ -33,10 +33,26 @@ export function setField(target: Record<string, unknown>, field: string, value: 
     at = at[key] as Record<string, unknown>;
   }
   const last = path[path.length - 1];
-  const old = at[last];
-  if (typeof value === 'string' && typeof old === 'object' && old !== null && !Array.isArray(old))
-    (old as Record<string, unknown>).kind = value;
-  else at[last] = value;
+  const old = Object.hasOwn(at, last) ? at[last] : undefined;
+  if (typeof value === 'string' && isSection(old)) old.kind = value;
+  else at[last] = mergeSections(old, value);
+}
+
+const isSection = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * A section set on top of another keeps the fields that it does not name; a bare name counts as `kind`. A section of another kind,
+ * and any other value, takes the place of the whole.
+ */
+export function mergeSections(old: unknown, value: unknown): unknown {
+  const before = typeof old === 'string' ? { kind: old } : old;
+  if (!isSection(before) || !isSection(value)) return value;
+  if (value.kind !== undefined && before.kind !== undefined && value.kind !== before.kind) return value;
+  const merged = { ...before };
+  for (const [key, inner] of Object.entries(value))
+    merged[key] = mergeSections(Object.hasOwn(before, key) ? before[key] : undefined, inner);
+  return merged;
 }
 
 function parse(text: string): unknown {

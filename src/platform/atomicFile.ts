@@ -1,9 +1,10 @@
 /** Files that appear under their name only when complete: written beside it, flushed, renamed. For Node and Deno. */
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, rmSync, type Stats, statSync } from 'node:fs';
 import { type FileHandle, open, readFile, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { FileError } from '../core/errors.js';
+import { FileError, InputError } from '../core/errors.js';
 import { syncDirectory } from './durable.js';
+import { outputTarget } from './outputTarget.js';
 import { machineName } from './processIdentity.js';
 
 export interface AtomicFile {
@@ -15,10 +16,13 @@ export interface AtomicFile {
 }
 
 /** @throws FileError when the folder cannot be written. */
-export async function atomicFile(path: string): Promise<AtomicFile> {
+export async function atomicFile(name: string): Promise<AtomicFile> {
+  const target = await guard(name, async () => outputTarget(name));
+  if (target.kind === 'through') return throughFile(name);
+  const { path, before } = target;
   removeLeftovers(path);
   const temporary = `${path}.partial-${machineName()}-${process.pid}-${crypto.randomUUID()}`;
-  const handle: FileHandle = await guard(path, () => open(temporary, 'wx'));
+  const handle: FileHandle = await guard(path, () => open(temporary, 'wx', before ? 0o600 : 0o666));
   const abort = async () => {
     await handle.close().catch(() => {});
     await unlink(temporary).catch(() => {});
@@ -35,6 +39,7 @@ export async function atomicFile(path: string): Promise<AtomicFile> {
     write: (chunk) => guarded(() => handle.appendFile(chunk)),
     commit: () =>
       guarded(async () => {
+        if (before) await takeOver(handle, before);
         await handle.sync();
         await handle.close();
         await rename(temporary, path);
@@ -42,6 +47,28 @@ export async function atomicFile(path: string): Promise<AtomicFile> {
       }),
     abort,
   };
+}
+
+/** Gives a file the mode of the one that it replaces, and its owner where one may. */
+async function takeOver(handle: FileHandle, { mode, uid, gid }: Stats): Promise<void> {
+  const own = await handle.stat();
+  if (own.uid !== uid || own.gid !== gid) await handle.chown(uid, gid).catch(() => {});
+  await handle.chmod(mode & 0o7777);
+}
+
+/** What is no regular file is written as it comes: nothing can appear there all at once. */
+async function throughFile(path: string): Promise<AtomicFile> {
+  const handle = await guard(path, () => open(path, 'w'));
+  return {
+    write: (chunk) => guard(path, () => writeWhole(handle, typeof chunk === 'string' ? Buffer.from(chunk) : chunk)),
+    commit: () => guard(path, () => handle.close()),
+    abort: () => handle.close().catch(() => {}),
+  };
+}
+
+/** A pipe may take less than it is given. */
+async function writeWhole(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length; ) done += (await handle.write(bytes, done)).bytesWritten;
 }
 
 const LEFT_MS = 86_400_000; // the unfinished file of a process that cannot be seen from here is of no use after this
@@ -91,6 +118,7 @@ async function guard<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
+    if (error instanceof InputError) throw error;
     throw new FileError(`cannot write ${path}: ${reason(error)}`, { cause: error });
   }
 }

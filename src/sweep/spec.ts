@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { InputError } from '../core/errors.js';
 import { nearest } from '../core/nearest.js';
+import { mergeSections } from '../core/settings.js';
 import { type Axis, MOST_RUNS, parseAxis } from './axes.js';
 import { type Compiled, compileExpression } from './expression.js';
 import { type GridSearch, searchSchema } from './gridSearch.js';
@@ -113,7 +114,7 @@ function merge(common: Part, own: Part): Part {
   const set = new Set([...Object.keys(own.grid ?? {}), ...zips(own).flatMap((zip) => Object.keys(zip))]);
   const kept = Object.entries(common.grid ?? {}).filter(([field]) => !set.has(field));
   return {
-    base: { ...common.base, ...own.base },
+    base: mergeFields(common.base, own.base),
     grid: { ...Object.fromEntries(kept), ...own.grid },
     zip: [...zips(common), ...zips(own)],
     seeds: own.seeds ?? common.seeds,
@@ -121,6 +122,21 @@ function merge(common: Part, own: Part): Part {
     filter: [...filters(common), ...filters(own)],
   };
 }
+
+/**
+ * Fields of both, those of `own` last: sections that both have keep the fields that only one sets, nested or dotted.
+ */
+function mergeFields(common: Fields = {}, own: Fields = {}): Fields {
+  const merged: Fields = { ...common };
+  for (const [field, value] of Object.entries(own)) {
+    const old = Object.hasOwn(merged, field) ? merged[field] : undefined;
+    delete merged[field]; // set again behind the others: later fields win
+    merged[field] = mergeSections(old, value);
+  }
+  return merged;
+}
+
+type Fields = Record<string, unknown>;
 
 function readBlock(part: Part, where: string, faults: string[]): Block {
   const attempt = <T>(name: string, work: () => T): T | undefined => {

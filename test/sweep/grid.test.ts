@@ -227,4 +227,25 @@ test('axes and expressions that mean nothing', async () => {
   assert.match((await faultsOf({ base: small, grid: { seed: [1] }, seeds: 3 }))[0], /set by two axes/);
 });
 
+test('sections are merged field by field: of a block over the file, dotted over nested and the other way round', async () => {
+  const one = async (grid: object) => (await expandGrid(grid)).runs.map(({ experiment }) => experiment);
+  const base = { grammar: { v: 8, L: 3 }, model: { kind: 'mla', channels: 32, heads: 4 } };
+  const [block] = await one({ base, blocks: [{ base: { grammar: { m: 2 }, model: { heads: 8 } } }] });
+  assert.equal([block.grammar.v, block.grammar.L, block.grammar.m], [8, 3, 2]);
+  assert.equal(block.model, { kind: 'mla', channels: 32, heads: 8 });
+  for (const fields of [
+    { 'grammar.m': 3, grammar: { v: 4 } },
+    { grammar: { v: 4 }, 'grammar.m': 3 },
+  ]) {
+    const [run] = await one({ base: fields });
+    assert.equal([run.grammar.v, run.grammar.m], [4, 3]);
+  }
+  const [named] = await one({ base: { model: 'mla' }, blocks: [{ base: { model: { channels: 16 } } }] });
+  assert.is(named.model.kind, 'mla');
+  const [axis] = await one({ base, grid: { grammar: [{ m: 2 }] } });
+  assert.equal([axis.grammar.v, axis.grammar.m], [8, 2], 'an axis too');
+  const [other] = await one({ base, grid: { model: [{ kind: 'hcnn', width: 8 }] } });
+  assert.equal([other.model.kind, 'channels' in other.model], ['hcnn', false], 'another kind takes the whole place');
+});
+
 test.run();

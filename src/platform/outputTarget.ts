@@ -1,0 +1,44 @@
+/** Where a file that a user names goes: links are followed; devices, pipes and open descriptors are written through, never replaced. */
+import { readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import { InputError } from '../core/errors.js';
+
+export type OutputTarget =
+  | { kind: 'through'; path: string } // written as it is
+  | { kind: 'file'; path: string; before?: Stats }; // replaced when complete; before: the regular file that is there
+
+const MOST_LINKS = 40; // one after the other, as Linux has it
+
+/** @throws InputError for an empty name or links in a circle */
+export function outputTarget(name: string): OutputTarget {
+  if (!name) throw new InputError('output: an empty name; pass the path of a file');
+  const before = statSync(name, { throwIfNoEntry: false });
+  if (before && !before.isFile() && !before.isDirectory()) return { kind: 'through', path: name };
+  const path = before ? realpathSync(name) : behindLinks(name);
+  // /dev/stdout may be a file that a shell holds open: another one in its place would be written in vain.
+  if (isOfSystem(name) || isOfSystem(path)) return { kind: 'through', path: name };
+  return { kind: 'file', path, before: before?.isFile() ? before : undefined };
+}
+
+/** What a link names, though that is not there yet. */
+function behindLinks(name: string): string {
+  let path = name;
+  for (let i = 0; i < MOST_LINKS; i++) {
+    let next: string;
+    try {
+      next = readlinkSync(path);
+    } catch {
+      return path;
+    }
+    path = isAbsolute(next) ? next : join(dirname(path), next);
+  }
+  throw new InputError(`${name}: links that lead in a circle; name another file`);
+}
+
+function isOfSystem(path: string): boolean {
+  try {
+    return /^\/(dev|proc)\/(?!shm\/)/.test(join(realpathSync(dirname(path)), basename(path)));
+  } catch {
+    return false;
+  }
+}
