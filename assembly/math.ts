@@ -47,6 +47,11 @@ export function cos1(x: f64): f64 {
   return NativeMath.cos(x);
 }
 
+/** 1 - exp(-x), in float64 (error below 1 ulp: musl's expm1, in AssemblyScript's library), rounded to f32. */
+export function oneMinusExp(x: f64): f32 {
+  return <f32>-NativeMath.expm1(-x);
+}
+
 /** (x0 + x1) + (x2 + x3) */
 export function sum4(x: v128): f32 {
   return f32x4.extract_lane(x, 0) + f32x4.extract_lane(x, 1) + (f32x4.extract_lane(x, 2) + f32x4.extract_lane(x, 3));

@@ -1,5 +1,6 @@
 // First layer on tokens, without ever forming the one-hot input:
 //   output[r, b, t] = relu(scale * sum_j x(b, t*stride - padding + j) W[j] + position[t]),   W[j]: v x width
+// or, with POSITION_INSIDE, relu(scale * (the sum + position[t]))
 // with x(token u) = W row u (plain), or whitened: c1 (W[j,u] - S[j] / v) and, at the masked position, v^-1/2 S[j];
 // c1 = (1 - 1/v)^-1/2, S[j] = sum_u W[j,u]. Exact, up to rounding.
 // One thread owns one Value of channels (f32, or four as vec4f; width and strides count Values) of up to ROWS windows and
@@ -57,8 +58,9 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   }
   // All reads before the first write, which they would otherwise have to wait for.
 #for i < ROWS
+  if (p.positionRows > 0u && POSITION_INSIDE) { sum{i} += position[r * p.positionReplica + (t{i} % p.positionRows) * p.width + c]; }
   sum{i} *= p.scale;
-  if (p.positionRows > 0u) { sum{i} += position[r * p.positionReplica + (t{i} % p.positionRows) * p.width + c]; }
+  if (p.positionRows > 0u && !POSITION_INSIDE) { sum{i} += position[r * p.positionReplica + (t{i} % p.positionRows) * p.width + c]; }
   if (RELU) { sum{i} = max(sum{i}, Value()); }
 #end
 #for i < ROWS

@@ -3,6 +3,7 @@
 override PER_SENTENCE: u32; // windows of a sentence that one row of the grid walks over: all, or 1 where each has its filter
 override WHITENED = false;
 override RELU = false;
+override POSITION_INSIDE = false; // the position's vector is added before scaling
 
 struct Params {
   batch: u32, windows: u32, length: u32, width: u32,

@@ -1,5 +1,5 @@
 // First layer on tokens for GPUs, the sums of embed.wgsl in the same order, with the filters in workgroup memory:
-//   output[r, b, t] = relu(scale * sum_j x(b, t*stride - padding + j) W[j] + position[t])
+//   output[r, b, t] = relu(scale * sum_j x(b, t*stride - padding + j) W[j] + position[t]),  or relu(scale * (sum + position[t])) with POSITION_INSIDE
 // One workgroup owns QUADS * 4 channels of one replica (and window, where each has its filter) and TILE windows. It reads the
 // filters of its channels once, takes the mean of each column off, and from then on a token is a row of workgroup memory:
 // per output one store and J loads from there. A warp reads and writes 512 contiguous bytes.
@@ -73,8 +73,9 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
       }
     }
 #end
+    if (p.positionRows > 0u && POSITION_INSIDE) { sum += position[r * p.positionReplica + (t % p.positionRows) * p.width + c]; }
     sum *= p.scale;
-    if (p.positionRows > 0u) { sum += position[r * p.positionReplica + (t % p.positionRows) * p.width + c]; }
+    if (p.positionRows > 0u && !POSITION_INSIDE) { sum += position[r * p.positionReplica + (t % p.positionRows) * p.width + c]; }
     if (RELU) { sum = max(sum, Value()); }
     output[r * p.outputReplica + (b * p.windows + t) * p.width + c] = sum;
   }

@@ -1,6 +1,7 @@
 // Shared by the matmul kernels: what a product is, and the epilogue.
 //   C[r, g] = epilogue(scale * opA(A[r, g]) x opB(B[r, g])),  opA: M x K, opB: K x N,  r < R replicas, g < G groups
 //   epilogue(x) = mask(relu(x + bias)) + residual (+ old C);  mask(x) = x where the mask tensor is > 0, else 0
+//   BIAS_INSIDE: scale * (the product + bias) in place of scale * (the product) + bias.
 //   UPDATE: C -= rate * scale * (the product), a step of plain SGD; bit for bit what sgd.wgsl makes of the stored product.
 // A_T: A is stored K x M instead of M x K. B_T: B is stored N x K instead of K x N.
 // K is cut into `splits` x KG ranges; each is one upward chain of fused multiply-adds and the ranges are added in order, so
@@ -8,6 +9,7 @@
 override A_T = false;
 override B_T = false;
 override BIAS = false;
+override BIAS_INSIDE = false;
 override RELU = false;
 override MASK = false;
 override RESIDUAL = false;
@@ -58,8 +60,10 @@ fn besideUnlessSplit(r: u32, g: u32, i: u32, j: u32) -> Beside {
 fn finish(r: u32, g: u32, i: u32, j: u32, sum: vec4f, extra: Beside) {
   if (!EXACT && (i >= p.m || j >= p.n)) { return; }
   let valid = p.n - j;
-  var x = sum * p.scale;
-  if (BIAS) { x += extra.bias; }
+  var x = sum;
+  if (BIAS && BIAS_INSIDE) { x += extra.bias; }
+  x *= p.scale;
+  if (BIAS && !BIAS_INSIDE) { x += extra.bias; }
   if (RELU) { x = max(x, vec4f(0.0)); }
   if (MASK) { x = select(vec4f(0.0), x, extra.mask > vec4f(0.0)); }
   if (RESIDUAL) { x += extra.residual; }

@@ -72,8 +72,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(subgroup_invocation_id) lane
 fn put(r: u32, g: u32, i: u32, j: u32, sum: f32) {
   let inner = g * p.cGroup + i * p.cRow + j;
   let at = p.cOffset + r * p.cReplica + inner;
-  var x = sum * p.scale;
-  if (BIAS) { x += bias[r * p.biasReplica + g * p.biasGroup + j]; }
+  var x = sum;
+  if (BIAS && BIAS_INSIDE) { x += bias[r * p.biasReplica + g * p.biasGroup + j]; }
+  x *= p.scale;
+  if (BIAS && !BIAS_INSIDE) { x += bias[r * p.biasReplica + g * p.biasGroup + j]; }
   if (RELU) { x = max(x, 0.0); }
   if (MASK) { x = select(0.0, x, mask[r * p.maskReplica + inner] > 0.0); }
   if (RESIDUAL) { x += residual[r * p.residualReplica + inner]; }

@@ -1,5 +1,6 @@
 // Learning rate and Adam corrections of the step at hand, then step += 1 and sample counter += batch (64 bit).
-//   rate = base * schedule(step);  1 - beta^(t+1) = beta (1 - beta^t) + (1 - beta), which keeps its relative accuracy
+//   rate = base * schedule(step);  1 - beta^t = 1 - exp(-t decay), decay = -ln beta: a recurrence in f32 sticks once its step
+//   is below a rounding
 // One thread a replica. Words: src/core/clock.ts.
 struct Params { replicas: u32, batch: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
@@ -17,8 +18,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   clock[r * 8u + 1u] = low + p.batch;
   if (low + p.batch < low) { clock[r * 8u + 2u] += 1u; }
   let h = r * 16u;
-  pace[r * 4u + 1u] = fma(hyper[h + 2u], pace[r * 4u + 1u], hyper[h + 10u]);
-  pace[r * 4u + 2u] = fma(hyper[h + 3u], pace[r * 4u + 2u], hyper[h + 11u]);
+  pace[r * 4u + 1u] = oneMinusExp(f32(step + 1u) * hyper[h + 12u]);
+  pace[r * 4u + 2u] = oneMinusExp(f32(step + 1u) * hyper[h + 13u]);
   let warmup = hyper[h + 7u];
   var factor = 1.0;
   if (f32(step) < warmup) {
@@ -43,4 +44,22 @@ fn cosPi(x: f32) -> f32 {
   sum = fma(sum, z, 1.0 / 120.0);
   sum = fma(sum, z, -1.0 / 6.0);
   return fma(sum * z, y, y);
+}
+
+// 1 - exp(-x) for x >= 0, within a few 2^-24 of itself: x = k ln 2 + r, 1 - exp(-x) = (1 - 2^-k) + 2^-k (1 - exp(-r)), the last by
+// Taylor's series (|r| <= 0.35, remainder < 2e-9 of it). WGSL's exp is too coarse for small x. k ln2Hi is exact.
+fn oneMinusExp(x: f32) -> f32 {
+  if (x >= 25.0) { return 1.0; }
+  let k = round(x * 1.44269504);
+  let r = fma(-k, 1.42860677e-6, fma(-k, 0.693145752, x));
+  var sum = -1.0 / 40320.0;
+  sum = fma(sum, r, 1.0 / 5040.0);
+  sum = fma(sum, r, -1.0 / 720.0);
+  sum = fma(sum, r, 1.0 / 120.0);
+  sum = fma(sum, r, -1.0 / 24.0);
+  sum = fma(sum, r, 1.0 / 6.0);
+  sum = fma(sum, r, -0.5);
+  let rest = fma(sum * r, r, r);
+  let share = ldexp(1.0, -i32(k));
+  return fma(share, rest, 1.0 - share);
 }

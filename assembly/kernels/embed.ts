@@ -39,6 +39,7 @@ export const UNIT: usize = 104; // f32 1 / sqrt(1 - 1/v), or 1 without whitening
 export const SHARE: usize = 108; // f32 1/v, or 0 without whitening
 export const CONSTANT: usize = 112; // f32 v^-1/2
 const POSITION_ROWS: usize = 116; // T', or 1 for a bias
+const POSITION_INSIDE: usize = 120; // scale * (x W + position)
 
 /** Columns of one unit of work, a multiple of 32 (whole cache lines): `owners` replicas or filters share `threads`. */
 export function blockOf(width: u32, owners: u32, threads: u32): u32 {
@@ -172,6 +173,7 @@ function windowBase(p: usize, r: u32, t: u32, from: u32, cols: u32, sums: usize,
   const whitened = load<u32>(p, WHITENED) != 0;
   const masked = load<i32>(p, MASKED);
   const scale = load<f32>(p, SCALE);
+  const inside = load<u32>(p, POSITION_INSIDE) != 0;
   const mean = -(load<f32>(p, UNIT) * load<f32>(p, SHARE));
   const first = <i32>(t * load<u32>(p, STRIDE)) - load<i32>(p, PADDING);
   for (let c: u32 = 0; c < cols; c++) {
@@ -182,6 +184,7 @@ function windowBase(p: usize, r: u32, t: u32, from: u32, cols: u32, sums: usize,
         if (at < 0 || at >= length) continue;
         x += (at == masked ? load<f32>(p, CONSTANT) : mean) * load<f32>(sums + 4 * (j * cols + c));
       }
-    store<f32>(base + 4 * c, x * scale + (position ? load<f32>(position + 4 * c) : 0));
+    const added: f32 = position ? load<f32>(position + 4 * c) : 0;
+    store<f32>(base + 4 * c, inside ? (x + added) * scale : x * scale + added);
   }
 }

@@ -36,6 +36,7 @@ const RESIDUAL_REPLICA: usize = 96;
 const SCALE: usize = 100; // f32
 const RELU: usize = 104;
 const ACCUMULATE: usize = 108;
+const BIAS_INSIDE: usize = 112; // scale * (op(A) op(B) + bias)
 
 const NT: u32 = 1;
 const TN: u32 = 2;
@@ -232,25 +233,28 @@ function finishPlain(p: usize, r: u32, g: u32, row: u32, col: u32, tile: usize):
 /** The epilogue of rows x cols results of a tile, written to C from (row, col) on. */
 function finish(p: usize, r: u32, g: u32, row: u32, col: u32, rows: u32, cols: u32, tile: usize): void {
   const cRow = 4 * load<u32>(p, C_ROW);
-  const inside = 4 * (g * load<u32>(p, C_GROUP) + col) + row * cRow;
-  let c = load<u32>(p, C) + 4 * r * load<u32>(p, C_REPLICA) + inside;
+  const start = 4 * (g * load<u32>(p, C_GROUP) + col) + row * cRow;
+  let c = load<u32>(p, C) + 4 * r * load<u32>(p, C_REPLICA) + start;
   let mask = load<u32>(p, MASK);
-  if (mask) mask += 4 * r * load<u32>(p, MASK_REPLICA) + inside;
+  if (mask) mask += 4 * r * load<u32>(p, MASK_REPLICA) + start;
   let residual = load<u32>(p, RESIDUAL);
-  if (residual) residual += 4 * r * load<u32>(p, RESIDUAL_REPLICA) + inside;
+  if (residual) residual += 4 * r * load<u32>(p, RESIDUAL_REPLICA) + start;
   let bias = load<u32>(p, BIAS);
   if (bias) bias += 4 * (r * load<u32>(p, BIAS_REPLICA) + g * load<u32>(p, BIAS_GROUP) + col);
   const scale = load<f32>(p, SCALE);
   const relu = load<u32>(p, RELU) != 0;
   const accumulate = load<u32>(p, ACCUMULATE) != 0;
+  const inside = load<u32>(p, BIAS_INSIDE) != 0;
   const zero = f32x4.splat(0);
   const factor = f32x4.splat(scale);
   for (let i: u32 = 0; i < rows; i++) {
     let j: u32 = 0;
     for (; j + 4 <= cols; j += 4) {
       const at = 4 * j;
-      let x = f32x4.mul(v128.load(tile + at), factor);
-      if (bias) x = f32x4.add(x, v128.load(bias + at));
+      let x = v128.load(tile + at);
+      if (bias && inside) x = f32x4.add(x, v128.load(bias + at));
+      x = f32x4.mul(x, factor);
+      if (bias && !inside) x = f32x4.add(x, v128.load(bias + at));
       if (relu) x = f32x4.max(x, zero);
       if (mask) x = v128.and(x, f32x4.gt(v128.load(mask + at), zero));
       if (residual) x = f32x4.add(x, v128.load(residual + at));
@@ -259,8 +263,10 @@ function finish(p: usize, r: u32, g: u32, row: u32, col: u32, rows: u32, cols: u
     }
     for (; j < cols; j++) {
       const at = 4 * j;
-      let x = load<f32>(tile + at) * scale;
-      if (bias) x += load<f32>(bias + at);
+      let x = load<f32>(tile + at);
+      if (bias && inside) x += load<f32>(bias + at);
+      x *= scale;
+      if (bias && !inside) x += load<f32>(bias + at);
       if (relu) x = max<f32>(x, 0);
       if (mask && !(load<f32>(mask + at) > 0)) x = 0;
       if (residual) x += load<f32>(residual + at);

@@ -1,8 +1,8 @@
 /**
  * Learning rate and Adam corrections of the step at hand, then step += 1 and sample counter += batch (64 bit); the twin of
- * shaders/tick.wgsl. 1 - beta^(t+1) = beta (1 - beta^t) + (1 - beta), which keeps its relative accuracy.
+ * shaders/tick.wgsl. 1 - beta^t = 1 - exp(-t decay), decay = -ln beta.
  */
-import { cos1 } from '../math';
+import { cos1, oneMinusExp } from '../math';
 import { shareOf } from '../share';
 
 // Parameter words (src/kernels/tick.ts). Addresses in bytes; rows are packed.
@@ -23,8 +23,8 @@ export function tick(p: usize, thread: u32, threads: u32): void {
     const step = load<u32>(clock);
     store<u32>(clock, step + 1);
     store<u64>(clock, load<u64>(clock, 4) + load<u32>(p, BATCH), 4); // low word, high word
-    store<f32>(pace, load<f32>(hyper, 8) * load<f32>(pace, 4) + load<f32>(hyper, 40), 4);
-    store<f32>(pace, load<f32>(hyper, 12) * load<f32>(pace, 8) + load<f32>(hyper, 44), 8);
+    store<f32>(pace, oneMinusExp(<f64>(step + 1) * <f64>load<f32>(hyper, 48)), 4);
+    store<f32>(pace, oneMinusExp(<f64>(step + 1) * <f64>load<f32>(hyper, 52)), 8);
     store<f32>(pace, <f32>(<f64>load<f32>(hyper) * factor(hyper, <f64>step)));
   }
 }

@@ -16,9 +16,11 @@ export const hyperWords = {
   floor: 9,
   oneMinusBeta1: 10, // 1 - beta1 and 1 - beta2, rounded to f32 from float64: their difference to 1 is what counts
   oneMinusBeta2: 11,
+  decay1: 12, // -ln beta1 and -ln beta2, at most 100: 1 - beta^t = 1 - exp(-t decay)
+  decay2: 13,
 } as const;
 export const HYPER_WORDS = 16;
 
-/** pace: f32 [R, 4], what the plan keeps for the step at hand; zero before the first. correction1 = 1 - beta1^t, correction2 = 1 - beta2^t. */
+/** pace: f32 [R, 4], what the plan keeps for the step at hand; as it was made. correction1 = 1 - beta1^t, correction2 = 1 - beta2^t. */
 export const paceWords = { rate: 0, correction1: 1, correction2: 2 } as const;
 export const PACE_WORDS = 4;

@@ -41,6 +41,23 @@ export const embedShapes: readonly (readonly [string, CaseShape])[] = [
     { v: 7, width: 20, batch: 5, d: 9, windows: 8, filter: 1, length: 8, whitened: false, scale: 1, position: 1 },
   ],
   [
+    'hcnn with biases',
+    {
+      v: 5,
+      width: 36,
+      batch: 7,
+      d: 8,
+      windows: 4,
+      filter: 2,
+      whitened: true,
+      masked: 7,
+      scale: 0.3,
+      relu: true,
+      position: 1,
+      positionInside: true,
+    },
+  ],
+  [
     'fcn',
     { v: 3, width: 9, batch: 70, d: 9, windows: 1, filter: 8, length: 8, whitened: true, scale: 0.2, relu: true },
   ],

@@ -16,6 +16,7 @@ export interface EmbedOptions {
   tokens: Tensor; // [R, B, d] u32 < v
   weight: Tensor; // [R, filter * v, w], or [R, T', filter * v, w] when local
   position?: Tensor; // [R, T', w] (or [R, w] for all windows), added after scaling
+  positionInside?: boolean; // added before scaling instead
   output: Tensor; // [R, B, T', w]
   v: number;
   filter: number; // tokens a window
@@ -31,7 +32,7 @@ export interface EmbedOptions {
 }
 
 /**
- * Adds the first layer: output = relu(scale * x W + position), x the one-hot (whitened or not) windows of the tokens.
+ * Adds the first layer: output = relu(scale * x W + position) or relu(scale * (x W + position)), x the one-hot (whitened or not) windows of the tokens.
  * Overwrites output. @throws ShapeError naming the tensors that do not fit.
  */
 export function embed(plan: PlanBuilder, o: EmbedOptions): void {
@@ -125,7 +126,9 @@ export function shapeOf(op: string, o: Omit<EmbedOptions, 'output'>, output: Ten
     masked,
     local,
     whitened: o.whitened,
+    exactInputs: false,
     scale: o.scale,
+    positionInside: o.positionInside ?? false,
     relu: o.relu ?? false,
   };
 }
@@ -140,6 +143,7 @@ export function wasmWords(s: EmbedParams, tensors: Record<string, Tensor | undef
     ...[s.firstToken, s.tokenRow, s.masked, Number(s.local), Number(s.whitened), Number(s.relu), { f32: s.scale }],
     ...[s.whitened ? (1 - 1 / s.v) ** -0.5 : 1, s.whitened ? 1 / s.v : 0, s.v ** -0.5].map((f) => ({ f32: f })),
     position ? elementsPerReplica(position) / s.width : 0,
+    Number(s.positionInside),
   ];
 }
 
@@ -172,6 +176,7 @@ function lower(call: Call, traits: AdapterTraits): Dispatch[] {
     ],
     bindings: [read(tokens), read(weight), read(position), write(output)],
   };
+  const constants = { ...shaderConstants(s), POSITION_INSIDE: Number(s.positionInside) };
   const tile = lanes === 4 && !traits.software ? memoryTile(s, rows, batches, traits) : undefined;
   if (tile)
     return [
@@ -179,7 +184,7 @@ function lower(call: Call, traits: AdapterTraits): Dispatch[] {
         ...shared,
         shader: 'embed_memory',
         source: prelude + coreSource + constantLines(tile) + unroll(memorySource, tile),
-        constants: { ...shaderConstants(s), SYMBOLS: s.v },
+        constants: { ...constants, SYMBOLS: s.v },
         workgroups: [Math.ceil(s.width / 4 / tile.QUADS), Math.ceil(rows / tile.TILE), batches],
       },
     ];
@@ -193,7 +198,7 @@ function lower(call: Call, traits: AdapterTraits): Dispatch[] {
       ...shared,
       shader: 'embed',
       source: prelude + coreSource + constantLines({ ROWS, TOGETHER }) + unroll(forwardSource, { ROWS, TOGETHER }),
-      constants: shaderConstants(s),
+      constants,
       workgroups: [columns, Math.ceil(rows / ROWS), batches],
     },
   ];

@@ -36,6 +36,7 @@ export interface MatmulOptions {
   c: MatrixView;
   scale?: number;
   bias?: Tensor; // [R, N] or [R, G, N]
+  biasInside?: boolean; // scale * (op(A) op(B) + bias); default: scale * op(A) op(B) + bias
   relu?: boolean;
   mask?: Tensor; // laid out as c without its offset
   residual?: Tensor; // laid out as c without its offset
@@ -53,6 +54,7 @@ interface Params extends Product {
   cRow: number;
   cGroup: number;
   biasGroup: number;
+  biasInside: boolean;
   scale: number;
   relu: boolean;
   accumulate: boolean;
@@ -60,6 +62,7 @@ interface Params extends Product {
 
 /**
  * Adds C = mask(relu(scale * op(A) op(B) + bias)) + residual (+ C) for every replica and group. f32, K summed upwards.
+ * With biasInside the bias is scaled too.
  * Overwrites C unless `accumulate`. @throws ShapeError when a view reaches past its tensor.
  */
 export function matmul(plan: PlanBuilder, o: MatmulOptions): void {
@@ -100,6 +103,7 @@ export function matmul(plan: PlanBuilder, o: MatmulOptions): void {
     cRow: c.row,
     cGroup: c.group,
     biasGroup,
+    biasInside: o.biasInside ?? false,
     scale: o.scale ?? 1,
     relu: o.relu ?? false,
     accumulate: o.accumulate ?? false,
@@ -152,6 +156,7 @@ function runReference(call: Call, views: HostViews): void {
           scale: p.scale,
           relu: p.relu,
           accumulate: p.accumulate,
+          biasInside: p.biasInside,
           bias: slice('bias', r * (views.bias?.stride ?? 0) + g * p.biasGroup),
           mask: slice('mask', r * (views.mask?.stride ?? 0) + g * p.cGroup),
           residual: slice('residual', r * (views.residual?.stride ?? 0) + g * p.cGroup),
@@ -189,6 +194,7 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   const transposes = { A_T: Number(p.form === 'TN'), B_T: Number(p.form === 'NT') };
   const epilogue = {
     BIAS: Number(!!bias),
+    BIAS_INSIDE: Number(p.biasInside),
     RELU: Number(p.relu),
     MASK: Number(!!mask),
     RESIDUAL: Number(!!residual),
@@ -258,7 +264,7 @@ function wasm(call: Call): WasmCommand[] {
         ...[['NN', 'NT', 'TN'].indexOf(p.form), p.m, p.n, p.k, p.groups, c.shape[0]],
         ...[p.aRow, p.aGroup, stride(a), p.bRow, p.bGroup, stride(b), p.cRow, p.cGroup, stride(c)],
         ...[p.biasGroup, stride(bias), stride(mask), stride(residual)],
-        ...[{ f32: p.scale }, Number(p.relu), Number(p.accumulate)],
+        ...[{ f32: p.scale }, Number(p.relu), Number(p.accumulate), Number(p.biasInside)],
       ],
       parts: partsFor((c.shape[0] * p.groups * p.m * p.n * p.k) / 4),
       threadBytes: 4 * (depth * cols + depth * rows + rows * cols),
@@ -299,28 +305,35 @@ function cases(): KernelCase[] {
           });
         },
       });
-  list.push({
-    name: 'every epilogue',
-    replicas: 3,
-    ...bound(19),
-    build(plan) {
-      const [m, n, k] = [21, 33, 19];
-      const p = plan.program;
-      matmul(plan, {
-        label: 'case',
-        m,
-        n,
-        k,
-        a: { tensor: p.persistent('a', [m, k]) },
-        b: { tensor: p.persistent('b', [k, n]) },
-        c: { tensor: p.persistent('c', [m, n]) },
-        bias: p.persistent('bias', [n]),
-        mask: p.persistent('mask', [m, n]),
-        residual: p.persistent('residual', [m, n]),
-        relu: true,
-        accumulate: true,
-      });
-    },
-  });
+  for (const [name, k, biasInside] of [
+    ['every epilogue', 19, false],
+    ['every epilogue, bias inside', 19, true],
+    ['every epilogue, bias inside, long sums', 520, true],
+  ] as const)
+    list.push({
+      name,
+      replicas: 3,
+      ...bound(k),
+      build(plan) {
+        const [m, n] = [21, 33];
+        const p = plan.program;
+        matmul(plan, {
+          label: 'case',
+          m,
+          n,
+          k,
+          a: { tensor: p.persistent('a', [m, k]) },
+          b: { tensor: p.persistent('b', [k, n]) },
+          c: { tensor: p.persistent('c', [m, n]) },
+          bias: p.persistent('bias', [n]),
+          biasInside,
+          scale: biasInside ? 0.3 : 1,
+          mask: p.persistent('mask', [m, n]),
+          residual: p.persistent('residual', [m, n]),
+          relu: true,
+          accumulate: true,
+        });
+      },
+    });
   return list;
 }

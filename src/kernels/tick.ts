@@ -63,11 +63,44 @@ export const tickKernel: KernelSpec = {
     tickCase('cosine after warm-up', 1, 5, 90),
     tickCase('inside warm-up', 1, 50, 90),
     tickCase('past the end', 1, 5, 20),
+    ...[0, 1, 9, 999, 99_998, 16_777_216, 2 ** 31 - 2].map((step) => correctionCase(step)),
   ],
 };
 
+/** Corrections of slow and fast averages at one step, right to f32. */
+function correctionCase(step: number): KernelCase {
+  const betas = [
+    [0.9, 0.999],
+    [0.9999, 0.99999],
+    [0.5, 0.98],
+    [0, 0.7],
+  ];
+  let replica = -1;
+  const base = tickCase(`corrections of step ${step + 1}`, 0, 0, 9);
+  return {
+    ...base,
+    replicas: betas.length,
+    fill: {
+      ...base.fill,
+      clock: (i) => (i === 0 ? step : 0),
+      hyper(i) {
+        if (i === 0) replica++;
+        if (i !== 12 && i !== 13) return i === 0 ? 0.5 : 0; // a constant rate
+        return Math.fround(Math.min(100, -Math.log(betas[replica % betas.length][i - 12])));
+      },
+    },
+    // t and its product with the decay are rounded, and a correction is no further off than its exponent, relatively; then the series.
+    rtol: 4 * 2 ** -24,
+    atol: 0,
+    build(plan) {
+      replica = -1;
+      base.build(plan);
+    },
+  };
+}
+
 function tickCase(name: string, schedule: number, warmup: number, steps: number): KernelCase {
-  const hyper = [0.5, 0.9, 0.9, 0.999, 1e-8, 0.1, schedule, warmup, steps, 0.1, 1 - 0.9, 1 - 0.999, 0, 0, 0, 0];
+  const hyper = [0.5, 0.9, 0.9, 0.999, 1e-8, 0.1, schedule, warmup, steps, 0.1, 1 - 0.9, 1 - 0.999, 0.105, 1e-3, 0, 0];
   return {
     name,
     replicas: 3,

@@ -31,7 +31,7 @@ interface Stack {
   layers: Layer[];
   width: number;
   local: boolean;
-  bias: boolean;
+  bias: boolean; // of the authors' code: inside the normalisation, (W x + b) / sqrt(fan-in); of a local layer after it
   length: number; // tokens the first layer sees
   masked: number; // masked position among them, -1 for none
   classes: number;
@@ -150,10 +150,23 @@ function stack(s: Stack): Model {
       init: 'normal',
       disk: s.disk(k),
     };
-    return s.bias ? [weight, asIs(`hidden.${k}.bias`, [groups * width], 'zeros', `hidden.${k}.0.bias`)] : [weight];
+    return s.bias ? [weight, biasOf(s, k, groups)] : [weight];
   });
   parameters.push(asIs('readout', [depth > 0 ? width : s.length * s.shape.v, classes], 'normal'));
   return { parameters, forward: (plan, options) => forward(s, plan, options) };
+}
+
+/** Memory: [(window,) output channel]; disk: [out], of a local layer [1, out, windows]. */
+function biasOf({ local, width }: Stack, k: number, groups: number): ParameterSpec {
+  const name = `hidden.${k}.0.bias`;
+  const shape = local ? [1, width, groups] : [width];
+  const strides = local ? [groups * width, 1, width] : [1];
+  return {
+    name: `hidden.${k}.bias`,
+    shape: [groups * width],
+    init: 'normal',
+    disk: [{ name, shape, start: 0, strides }],
+  };
 }
 
 function forward(s: Stack, plan: PlanBuilder, { tokens, batch }: ForwardOptions): Forward {
@@ -189,6 +202,7 @@ function forward(s: Stack, plan: PlanBuilder, { tokens, batch }: ForwardOptions)
     ...embedOptions,
     weight: program.parameter('hidden.0'),
     position: s.bias ? program.parameter('hidden.0.bias') : undefined,
+    positionInside: !s.local,
     output: h[0],
     relu: true,
   });
@@ -198,6 +212,7 @@ function forward(s: Stack, plan: PlanBuilder, { tokens, batch }: ForwardOptions)
       label: `hidden.${k}`,
       scale: scaleOf(k),
       bias: s.bias ? program.parameter(`hidden.${k}.bias`) : undefined,
+      biasInside: !s.local,
       relu: true,
     });
 
@@ -258,6 +273,7 @@ function forward(s: Stack, plan: PlanBuilder, { tokens, batch }: ForwardOptions)
           label: `hidden.${k}.bias gradient`,
           input: { ...dh, shape: [plan.replicas, rows, columns] },
           output: program.gradient(`hidden.${k}.bias`),
+          scale: s.local ? 1 : scaleOf(k),
         });
       }
       if (k === 0) break;

@@ -62,6 +62,31 @@ export function fromDisk(
   }
 }
 
+/** In the metadata of our files with biases of hcnn, hlcn or fcn: they stand where the authors' code has them. */
+const BIAS_MARK = { biases: 'authors' };
+
+export function biasMark(names: Iterable<string>): Record<string, string> {
+  return hasBiases(names) ? BIAS_MARK : {};
+}
+
+/**
+ * Earlier versions added every bias after the division by sqrt(fan-in), so that the same numbers are another network. Files of
+ * PyTorch carry neither mark nor experiment and are taken as the authors'. @throws InputError
+ */
+export function checkBiases({ metadata, tensors }: SafeFile, file: string): void {
+  const ours = metadata.hash !== undefined || metadata.experiment !== undefined;
+  if (!ours || metadata.biases === BIAS_MARK.biases || !hasBiases(tensors.keys())) return;
+  throw new InputError(
+    `${file}: an earlier version wrote it and added its biases elsewhere than the authors' code, so that its weights are another ` +
+      'network here; train the experiment anew in an empty folder, or use the version that wrote it',
+  );
+}
+
+function hasBiases(names: Iterable<string>): boolean {
+  for (const name of names) if (/(^|\/)hidden\.\d+\.0\.bias$/.test(name)) return true;
+  return false;
+}
+
 function numbers(tensor: SafeTensor): Floats {
   if (tensor.data instanceof Float32Array || tensor.data instanceof Float64Array) return tensor.data;
   throw new InputError(`weights: a tensor is ${tensor.dtype}; pass F32 or F64`);

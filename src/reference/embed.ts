@@ -13,9 +13,11 @@ export interface EmbedShape {
   firstToken: number; // index of the first used token in a row of `tokens`
   tokenRow: number; // tokens a sentence in memory, d
   whitened: boolean;
+  exactInputs: boolean; // whitened in float64 here, in place of f32
   masked: number; // index among the used tokens that is masked, -1 for none
   local: boolean; // an own filter for every window
   scale: number;
+  positionInside: boolean; // scale * (x W + position)
   relu: boolean;
 }
 
@@ -24,6 +26,9 @@ function inputVector(s: EmbedShape, token: number, position: number): Float64Arr
   const x = new Float64Array(s.v);
   if (position < 0 || position >= s.length) return x;
   if (!s.whitened) x[token] = 1;
+  else if (s.exactInputs)
+    for (let u = 0; u < s.v; u++)
+      x[u] = position === s.masked ? s.v ** -0.5 : (Number(u === token) - 1 / s.v) / Math.sqrt(1 - 1 / s.v);
   else if (position === s.masked) x.fill(Math.fround(s.v ** -0.5));
   else for (let u = 0; u < s.v; u++) x[u] = whiten(Number(u === token), s.v);
   return x;
@@ -51,7 +56,7 @@ function eachWindow(
       }
 }
 
-/** output [B, T', w] = relu(scale * x W + position). weight [filter * v, w], or [T', filter * v, w] when local. */
+/** output [B, T', w] = relu(scale * x W + position), or relu(scale * (x W + position)) with positionInside. weight [filter * v, w], or [T', filter * v, w] when local. */
 export function embed(
   s: EmbedShape,
   batch: number,
@@ -69,7 +74,8 @@ export function embed(
   for (let row = 0; row < batch * s.windows; row++)
     for (let c = 0; c < width; c++) {
       const at = row * width + c;
-      const y = output[at] * s.scale + (position ? position[((row % s.windows) % positionRows) * width + c] : 0);
+      const added = position ? position[((row % s.windows) % positionRows) * width + c] : 0;
+      const y = s.positionInside ? (output[at] + added) * s.scale : output[at] * s.scale + added;
       output[at] = s.relu ? Math.max(y, 0) : y;
     }
 }

@@ -13,13 +13,14 @@ export interface MatmulShape {
 export interface MatmulEpilogue {
   scale: number;
   bias?: Float64Array; // [N]
+  biasInside: boolean; // scaled too
   relu: boolean;
   mask?: Float64Array; // laid out as C: keep where > 0
   residual?: Float64Array; // laid out as C
   accumulate: boolean;
 }
 
-/** C = mask(relu(scale * op(A) op(B) + bias)) + residual (+ C). Arrays start at their first element. */
+/** C = mask(relu(scale * op(A) op(B) + bias)) + residual (+ C), or scale * (op(A) op(B) + bias) with biasInside. Arrays start at their first element. */
 export function matmul(
   shape: MatmulShape,
   a: Float64Array,
@@ -34,7 +35,8 @@ export function matmul(
       for (let l = 0; l < k; l++)
         sum += (transposeA ? a[l * aRow + i] : a[i * aRow + l]) * (transposeB ? b[j * bRow + l] : b[l * bRow + j]);
       const at = i * cRow + j;
-      let x = sum * epilogue.scale + (epilogue.bias?.[j] ?? 0);
+      const bias = epilogue.bias?.[j] ?? 0;
+      let x = epilogue.biasInside ? (sum + bias) * epilogue.scale : sum * epilogue.scale + bias;
       if (epilogue.relu) x = Math.max(x, 0);
       if (epilogue.mask && !(epilogue.mask[at] > 0)) x = 0;
       if (epilogue.residual) x += epilogue.residual[at];

@@ -9,7 +9,7 @@ export function tick(batch: number, clock: Uint32Array, hyper: Float64Array, pac
   clock[clockWords.sampleLow] = low; // wraps modulo 2^32
   if (low >= 2 ** 32) clock[clockWords.sampleHigh] += 1;
   const h = (word: keyof typeof hyperWords) => hyper[hyperWords[word]];
-  pace[paceWords.correction1] = h('beta1') * pace[paceWords.correction1] + h('oneMinusBeta1');
-  pace[paceWords.correction2] = h('beta2') * pace[paceWords.correction2] + h('oneMinusBeta2');
+  pace[paceWords.correction1] = -Math.expm1(-(step + 1) * h('decay1'));
+  pace[paceWords.correction2] = -Math.expm1(-(step + 1) * h('decay2'));
   pace[paceWords.rate] = h('rate') * scheduleFactor(step, h('schedule'), h('warmup'), h('steps'), h('floor'));
 }

@@ -8,7 +8,7 @@ import {
   type SafeTensor,
   safetensorsMetadata,
 } from '../core/safetensors.js';
-import { diskSources, fromDisk } from '../models/disk.js';
+import { biasMark, checkBiases, diskSources, fromDisk } from '../models/disk.js';
 import type { TrainingProgram } from './program.js';
 import type { ReplicaState } from './trainer.js';
 
@@ -73,6 +73,7 @@ export async function encodeCheckpoint(
     progress: JSON.stringify(progress),
     ...(records !== undefined && { records: String(records) }),
     ...(init !== undefined && { init }),
+    ...biasMark(tensors.keys()),
   };
   const bytes = encodeSafetensors({ metadata, tensors });
   bytes.set(utf8.encode(await digestOf(bytes)), digestPlace(bytes));
@@ -132,6 +133,7 @@ export function decodeCheckpoint(
     );
   const progress: ReplicaProgress[] = JSON.parse(metadata.progress);
   const { model, program } = training;
+  checkBiases(safe, file);
   return {
     hash,
     init: metadata.init,

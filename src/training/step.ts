@@ -108,5 +108,11 @@ export function hyperRow(
   row[hyperWords.floor] = schedule.floor;
   row[hyperWords.oneMinusBeta1] = 1 - adam.beta1;
   row[hyperWords.oneMinusBeta2] = 1 - adam.beta2;
+  row[hyperWords.decay1] = decayOf(adam.beta1);
+  row[hyperWords.decay2] = decayOf(adam.beta2);
   return row;
+}
+
+function decayOf(beta: number): number {
+  return Math.min(-Math.log(beta), 100); // beta = 0: exp(-100) is far below a rounding of 1
 }

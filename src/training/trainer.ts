@@ -2,7 +2,7 @@ import { CLOCK_WORDS, clockWords, hyperWords, PACE_WORDS } from '../core/clock.j
 import type { SafeFile } from '../core/safetensors.js';
 import { type Key, streamKey, threefryInto } from '../core/threefry.js';
 import { normalFiller } from '../grammar/normals.js';
-import { fromDisk } from '../models/disk.js';
+import { checkBiases, fromDisk } from '../models/disk.js';
 import { modelSpec } from '../models/index.js';
 import type { MeasureValue } from '../models/measure.js';
 import type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
@@ -217,6 +217,7 @@ export async function initialWeights(
   init?: SafeFile,
 ): Promise<Float32Array | Float64Array> {
   if (init) {
+    checkBiases(init, 'weights');
     const given = new Float64Array(program.parameterCount); // a file may hold F64
     fromDisk(model.parameters, program, init, given);
     return given;

@@ -2,6 +2,7 @@ import { digestOf } from '../core/canonical.js';
 import { clockWords } from '../core/clock.js';
 import { FileError, InputError } from '../core/errors.js';
 import { decodeSafetensors, encodeSafetensors, type SafeFile } from '../core/safetensors.js';
+import { biasMark, checkBiases } from '../models/disk.js';
 import type { Model } from '../models/types.js';
 
 export interface WeightsChoice {
@@ -18,8 +19,10 @@ export function weightsOf(
   file: string,
   { which = 'best', replica = 0 }: WeightsChoice,
 ): SafeFile {
-  const { metadata, tensors } = decodeSafetensors(checkpoint, file);
+  const safe = decodeSafetensors(checkpoint, file);
+  const { metadata, tensors } = safe;
   if (metadata.progress === undefined) throw new FileError(`${file}: no checkpoint of a run; pass a run's folder`);
+  checkBiases(safe, file);
   const progress: { bestStep: number; bestLoss: number | null }[] = JSON.parse(metadata.progress);
   const replicas = progress.length;
   if (!(Number.isInteger(replica) && replica >= 0 && replica < replicas))
@@ -42,6 +45,7 @@ export function weightsOf(
       weights: which,
       replica: String(replica),
       step: String(step),
+      ...biasMark(chosen.keys()),
       ...(which === 'best' && bestLoss !== null && { loss: String(bestLoss) }),
     },
     tensors: chosen,

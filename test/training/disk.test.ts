@@ -1,7 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseExperiment } from '../../src/core/experiment.js';
-import { fromDisk, toDisk } from '../../src/models/disk.js';
+import type { SafeTensor } from '../../src/core/safetensors.js';
+import { biasMark, checkBiases, fromDisk, toDisk } from '../../src/models/disk.js';
 import { membersOf } from '../../src/training/members.js';
 import { trainingProgram } from '../../src/training/program.js';
 
@@ -12,6 +13,7 @@ const grammar = { v: 5, m: 2, L: 3 };
 const models: Record<string, Record<string, unknown>> = {
   hcnn: { model: { kind: 'hcnn', width: 67, bias: true }, task: { kind: 'last' } },
   hlcn: { model: { kind: 'hlcn', width: 41 }, task: { kind: 'last' } },
+  'hlcn with biases': { model: { kind: 'hlcn', width: 41, bias: true }, task: { kind: 'last' } },
   fcn: { model: { kind: 'fcn', width: 53 }, task: { kind: 'class' } },
   mla: { model: { kind: 'mla', channels: 39, heads: 3 }, task: { kind: 'last' } },
   clm: { model: { kind: 'clm', channels: 36, heads: 3 }, task: { kind: 'auto' } },
@@ -64,6 +66,36 @@ test('a local filter is [out, in, window, offset] on disk, [window, offset, in, 
       for (let window = 0; window < 2; window++)
         for (let place = 0; place < 2; place++)
           assert.is(data[i++], offset + ((window * 2 + place) * 41 + input) * 41 + out);
+});
+
+test('biases of a local layer are [1, out, windows] on disk, [window, out] in memory', () => {
+  const { parameters, program } = layoutOf(models['hlcn with biases']);
+  const { shape, data } = toDisk(parameters, program, places(program.parameterCount)).get('hidden.0.0.bias')!;
+  assert.equal(shape, [1, 41, 4]);
+  const { offset } = program.tensors.get('hidden.0.bias')!;
+  for (let out = 0; out < 41; out++)
+    for (let window = 0; window < 4; window++) assert.is(data[out * 4 + window], offset + window * 41 + out);
+});
+
+test('files of earlier versions with biases are refused, those of PyTorch are taken', () => {
+  const file = (model: string, metadata: Record<string, string>) => {
+    const { parameters, program } = layoutOf(models[model]);
+    const tensors = toDisk(parameters, program, places(program.parameterCount));
+    const named = [...tensors].map(([name, tensor]) => [
+      `replica.1/best/${name}`,
+      { dtype: 'F64' as const, ...tensor },
+    ]);
+    return { metadata, tensors: new Map(named as [string, SafeTensor][]) };
+  };
+  const old = /^f: an earlier version wrote it and added its biases elsewhere.*train the experiment anew/;
+  assert.throws(() => checkBiases(file('hcnn', { hash: '0' }), 'f'), old);
+  assert.throws(() => checkBiases(file('hlcn with biases', { experiment: '0' }), 'f'), old);
+  checkBiases(file('hcnn', { hash: '0', ...biasMark(file('hcnn', {}).tensors.keys()) }), 'f');
+  checkBiases(file('hcnn', { format: 'pt' }), 'f');
+  for (const other of ['hlcn', 'mla', 'clm', 'fcn']) {
+    checkBiases(file(other, { hash: '0' }), 'f');
+    assert.equal(biasMark(file(other, {}).tensors.keys()), {});
+  }
 });
 
 test('the key projection is [out, in] on disk, the middle third of [in, 3 out] in memory', () => {
