@@ -1,5 +1,6 @@
-/** Ticks of a logarithmic axis: decades, with numbers between them when they are few. */
+/** Ticks of a logarithmic axis: decades, with numbers between them when they are few. None where the ends are no positive numbers. */
 export function logTicks([low, high]: readonly [number, number]): number[] {
+  if (!(low > 0 && high >= low && high < Number.POSITIVE_INFINITY)) return [];
   const decades = Math.log10(high / low);
   const steps = decades > 2.2 ? [1] : decades > 1.2 ? [1, 3] : decades > 0.5 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 8];
   const every = decades > 10 ? 3 : decades > 5.5 ? 2 : 1;

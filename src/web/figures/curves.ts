@@ -56,8 +56,7 @@ export function drawCurves(data: CurvesData, { width, height, theme }: Frame): {
   const margin = { left: 46, right: width < 480 ? 38 : 46, top: 12 + ROW * lawful.length, bottom: 40 };
   const [low, high] = data.samples;
   const losses = data.curves.flatMap((c) => c.replicas.flatMap((r) => r.map((p) => p.loss))).filter((y) => y > 0);
-  const lossLow = 0.86 * Math.min(...(data.H.length ? [data.H[data.H.length - 1]] : [0.1]), ...losses);
-  const lossHigh = 1.12 * Math.min(Math.max(data.H[0] ?? 1, ...losses), 3 * (data.H[0] ?? 100));
+  const [lossLow, lossHigh] = lossRange(data.H, losses);
   const axes = makeAxes(width, height, margin, [low, high], [lossLow, lossHigh]);
   const figure = svg('svg', {
     xmlns: 'http://www.w3.org/2000/svg',
@@ -141,6 +140,19 @@ export function prefactor(curve: LiveCurve, H: readonly number[], P: readonly nu
 }
 
 type Range = readonly [number, number];
+
+const LEAST_LOSS = 1e-9; // nats; below it a floor is zero but for rounding
+
+/** The losses shown: the staircase and the curves, and never zero, which a logarithmic axis has no place for. */
+export function lossRange(H: readonly number[], losses: readonly number[]): Range {
+  const known = [...H, ...losses].filter((x) => x > LEAST_LOSS && x < Number.POSITIVE_INFINITY);
+  if (!known.length) return [0.086, 1.12];
+  const toZero = H.some((x) => !(x > LEAST_LOSS));
+  const low = (toZero ? 0.5 : 0.86) * Math.min(...(H.length ? [] : [0.1]), ...known);
+  const chance = H[0] > LEAST_LOSS ? H[0] : undefined;
+  const high = 1.12 * Math.min(Math.max(chance ?? 1, ...losses), 3 * (chance ?? 100));
+  return [low, Math.max(high, 1.5 * low)];
+}
 
 function makeAxes(
   width: number,
