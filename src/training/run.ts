@@ -2,7 +2,7 @@ import { contentHash } from '../core/canonical.js';
 import { isDiverged } from '../core/divergence.js';
 import { DamageError, FileError, InputError, RhmError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
-import { type InspectedRecords, inspectRecords, RecordLines, type RunRecord } from '../core/records.js';
+import { RecordLines, type RunRecord } from '../core/records.js';
 import type { Rules } from '../core/rules.js';
 import type { SafeFile } from '../core/safetensors.js';
 import type { MeasureValue } from '../models/measure.js';
@@ -15,8 +15,9 @@ import {
 } from './checkpoint.js';
 import { files, type RunFolder } from './folder.js';
 import { describeTestSet } from './heldOut.js';
-import { countEvaluations, hashOf, lostRecords, recordsRemedy } from './integrity.js';
+import { countEvaluations, lostRecords, recordsRemedy } from './integrity.js';
 import { epochSteps, evaluationSteps, type Member, membersOf, plannedSteps, rulesOf } from './members.js';
+import { examine, type OldRun } from './oldRun.js';
 import type { TrainingProgram } from './program.js';
 import { copyState, type Evaluation, initialState, initialWeights, type ReplicaState, stepOf } from './trainer.js';
 import { weightsDigest } from './weights.js';
@@ -56,8 +57,6 @@ export interface RunHooks {
   now: () => number;
 }
 
-type Old = { checkpoint?: Uint8Array; parsed: InspectedRecords; records: RunRecord[] };
-
 /** One experiment on its way through training: its folder, records and checkpoint, and how far its replicas are. */
 export class Run {
   step = 0;
@@ -85,7 +84,7 @@ export class Run {
     readonly hash: string,
     readonly rules: Rules,
     readonly members: readonly Member[],
-    readonly old: Old,
+    readonly old: OldRun,
     readonly hooks: RunHooks,
   ) {
     this.steps = plannedSteps(input.experiment);
@@ -366,41 +365,4 @@ export class Run {
         'resume it with the --init that it began with, or choose another --out',
     );
   }
-}
-
-/** What the folder holds; refuses another experiment's run, and one that is there without `resume`. */
-async function examine({ folder, resume }: GroupRun, mine: string): Promise<Old> {
-  const experiment = await folder.read(files.experiment);
-  const checkpoint = await folder.read(files.checkpoint);
-  const text = new TextDecoder().decode(await folder.read(files.records));
-  const parsed = inspectRecords(text);
-  // What follows a bad line is made again, where the checkpoint does not count on it.
-  const records = parsed.records.slice(0, parsed.intact);
-  const owner = hashOf(records);
-  if (experiment) {
-    const file = `${folder.name}/${files.experiment}`;
-    const remedy = 'restore it, or remove it and continue with --resume';
-    let value: unknown;
-    try {
-      value = JSON.parse(new TextDecoder().decode(experiment));
-    } catch (cause) {
-      const what = `${file}: not JSON, the file is damaged; ${remedy}, or choose another --out`;
-      throw new DamageError(what, { cause });
-    }
-    const hash = await contentHash(value);
-    if (hash !== mine && owner === mine)
-      throw new DamageError(`${file}: holds experiment ${hash}, the records are of ${mine}: it was changed; ${remedy}`);
-    if (hash !== mine)
-      throw new InputError(
-        `${folder.name}: holds experiment ${hash}, this one is ${mine}; choose another folder with --out`,
-      );
-  } else if (owner !== mine && text.trim() && !(checkpoint && !owner))
-    throw new InputError(
-      `${folder.name}: holds ${files.records} of ${owner ? `experiment ${owner}` : 'something else'}, this experiment is ${mine}; choose another folder with --out`,
-    );
-  if (!resume && (experiment || checkpoint || text.trim()))
-    throw new InputError(
-      `${folder.name}: holds ${experiment || owner ? 'this run' : 'a run'} already; continue it with --resume, or choose another --out`,
-    );
-  return { checkpoint, parsed, records };
 }

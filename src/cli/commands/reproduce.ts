@@ -218,7 +218,12 @@ const planLine = ({ name, experiment }: SweepRun) =>
 const searchLine = ({ name, steps, from, to, most }: PlannedSearch) =>
   `${name}: P from ${from} to ${Math.round(to)} for steps ${steps.join(', ')}, at most ${most} runs`;
 
-const planJson = ({ runs, searches }: { runs: readonly SweepRun[]; searches: readonly PlannedSearch[] }) => ({
-  searches: searches.map(({ name, steps, from, to, most, at }) => ({ name, steps, from, to, most, at: at(from) })),
-  runs: runs.map(({ name, hash, experiment }) => ({ name, hash, experiment })),
-});
+/** One list: the curves that are searched, each with its run at the smallest P, and the runs that are known. */
+const planJson = ({ runs, searches }: { runs: readonly SweepRun[]; searches: readonly PlannedSearch[] }) => [
+  ...searches.map(({ name, steps, from, to, most, at }) => ({
+    name,
+    search: { steps, from, to: Math.floor(to), most },
+    experiment: at(from),
+  })),
+  ...runs.map(({ name, hash, experiment }) => ({ name, hash, experiment })),
+];

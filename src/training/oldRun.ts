@@ -1,0 +1,50 @@
+import { contentHash } from '../core/canonical.js';
+import { DamageError, InputError } from '../core/errors.js';
+import { type InspectedRecords, inspectRecords, type RunRecord } from '../core/records.js';
+import { files } from './folder.js';
+import { hashOf } from './integrity.js';
+import type { GroupRun } from './run.js';
+
+/** What a folder held when its run was opened. records: up to the first bad line. */
+export interface OldRun {
+  checkpoint?: Uint8Array;
+  parsed: InspectedRecords;
+  records: RunRecord[];
+}
+
+/** What the folder holds; refuses another experiment's run, and one that is there without `resume`. */
+export async function examine({ folder, resume }: GroupRun, mine: string): Promise<OldRun> {
+  const experiment = await folder.read(files.experiment);
+  const checkpoint = await folder.read(files.checkpoint);
+  const text = new TextDecoder().decode(await folder.read(files.records));
+  const parsed = inspectRecords(text);
+  // What follows a bad line is made again, where the checkpoint does not count on it.
+  const records = parsed.records.slice(0, parsed.intact);
+  const owner = hashOf(records);
+  if (experiment) {
+    const file = `${folder.name}/${files.experiment}`;
+    const remedy = 'restore it, or remove it and continue with --resume';
+    let value: unknown;
+    try {
+      value = JSON.parse(new TextDecoder().decode(experiment));
+    } catch (cause) {
+      const what = `${file}: not JSON, the file is damaged; ${remedy}, or choose another --out`;
+      throw new DamageError(what, { cause });
+    }
+    const hash = await contentHash(value);
+    if (hash !== mine && owner === mine)
+      throw new DamageError(`${file}: holds experiment ${hash}, the records are of ${mine}: it was changed; ${remedy}`);
+    if (hash !== mine)
+      throw new InputError(
+        `${folder.name}: holds experiment ${hash}, this one is ${mine}; choose another folder with --out`,
+      );
+  } else if (owner !== mine && text.trim() && !(checkpoint && !owner))
+    throw new InputError(
+      `${folder.name}: holds ${files.records} of ${owner ? `experiment ${owner}` : 'something else'}, this experiment is ${mine}; choose another folder with --out`,
+    );
+  if (!resume && (experiment || checkpoint || text.trim()))
+    throw new InputError(
+      `${folder.name}: holds ${experiment || owner ? 'this run' : 'a run'} already; continue it with --resume, or choose another --out`,
+    );
+  return { checkpoint, parsed, records };
+}
