@@ -1,11 +1,11 @@
 /** A file server for the page: one folder, only GET and HEAD, on the loopback address unless asked otherwise. Node and Deno. */
-import { createReadStream, realpathSync, statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { extname, join, sep } from 'node:path';
+import { join, sep } from 'node:path';
 import { pipeline } from 'node:stream';
-import { createGzip } from 'node:zlib';
 import { FileError, InputError } from '../core/errors.js';
+import { FileCache, type ServedFile } from './servedFile.js';
 
 export interface ServeOptions {
   host?: string; // default 127.0.0.1
@@ -33,19 +33,6 @@ export const contentSecurityPolicy = [
   "form-action 'none'",
 ].join('; ');
 
-const types: Readonly<Record<string, string>> = {
-  '.html': 'text/html; charset=utf-8',
-  '.js': 'text/javascript; charset=utf-8',
-  '.css': 'text/css; charset=utf-8',
-  '.json': 'application/json',
-  '.jsonl': 'application/x-ndjson',
-  '.map': 'application/json',
-  '.wasm': 'application/wasm',
-  '.svg': 'image/svg+xml',
-  '.png': 'image/png',
-  '.safetensors': 'application/octet-stream',
-};
-
 /** Serves a folder until `close`. @throws InputError when there is no index.html; FileError when the port cannot be had. */
 export function serveFolder(folder: string, options: ServeOptions = {}): Promise<StaticServer> {
   const { host = '127.0.0.1', port = 0 } = options;
@@ -54,8 +41,16 @@ export function serveFolder(folder: string, options: ServeOptions = {}): Promise
       `${folder}: holds no index.html; pass the folder of a built page, or build one with npm run build`,
     );
   const root = realpathSync(folder);
-  const server = createServer((request, response) => answer(root, options, request, response));
+  const cache = new FileCache();
+  const server = createServer({ connectionsCheckingInterval: 2000 }, (request, response) => {
+    answer(root, cache, options, request, response).catch(() => response.destroy());
+  });
   server.headersTimeout = 10_000;
+  server.requestTimeout = 30_000;
+  server.on('clientError', (_error, socket) => {
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+    else socket.destroy();
+  });
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const remedy =
@@ -77,12 +72,13 @@ export function serveFolder(folder: string, options: ServeOptions = {}): Promise
   });
 }
 
-function answer(
+async function answer(
   root: string,
-  { isolated, inlineStyles }: ServeOptions,
+  cache: FileCache,
+  { isolated, inlineStyles, host = '127.0.0.1' }: ServeOptions,
   request: IncomingMessage,
   response: ServerResponse,
-): void {
+): Promise<void> {
   const policy = inlineStyles
     ? contentSecurityPolicy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
     : contentSecurityPolicy;
@@ -103,26 +99,95 @@ function answer(
   };
   if (request.method !== 'GET' && request.method !== 'HEAD')
     refuse(405, 'only GET and HEAD are answered here', { Allow: 'GET, HEAD', Connection: 'close' });
+  else if (!isOwnHost(request.headers.host, host)) refuse(403, 'this server answers to localhost alone');
   else {
-    const file = fileFor(root, request.url ?? '/');
-    if (file) send(file, headers, request, response);
-    else refuse(404, 'no such file');
+    const path = fileFor(root, request.url ?? '/');
+    const file = path && cache.open(path);
+    if (!file) return refuse(404, 'no such file');
+    try {
+      await send(file, headers, request, response);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    if (response.writableEnded) file.close();
   }
 }
 
-function send(file: string, headers: Record<string, string>, request: IncomingMessage, response: ServerResponse): void {
-  const type = types[extname(file)] ?? 'application/octet-stream';
-  const zipped = /^text|json|xml/.test(type) && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
-  response.writeHead(200, {
-    ...headers,
-    'Content-Type': type,
-    Vary: 'Accept-Encoding',
-    ...(zipped ? { 'Content-Encoding': 'gzip' } : { 'Content-Length': String(statSync(file).size) }),
-  });
-  if (request.method === 'HEAD') response.end();
-  else if (zipped) pipeline(createReadStream(file), createGzip(), response, () => {});
-  else pipeline(createReadStream(file), response, () => {}); // a reader that goes away is no failure
+async function send(
+  file: ServedFile,
+  headers: Record<string, string>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { range, 'accept-encoding': accepted } = request.headers;
+  const isHead = request.method === 'HEAD';
+  const given = { ...headers, 'Content-Type': file.type, Vary: 'Accept-Encoding', 'Accept-Ranges': 'bytes' };
+  const etag = `"${file.tag}"`;
+  const etagPacked = `"${file.tag}-gzip"`;
+  const wanted =
+    range === undefined || !isFresh(request.headers['if-range'], etag) ? undefined : rangeOf(range, file.size);
+  const data = wanted === undefined && acceptsGzip(accepted) ? await file.packed() : undefined;
+  const tag = data ? etagPacked : etag;
+  const known = request.headers['if-none-match'];
+  if (known?.split(',').some((one) => one.trim() === '*' || one.trim().replace(/^W\//, '') === tag)) {
+    response.writeHead(304, { ...given, ETag: tag });
+    response.end();
+  } else if (data) {
+    response.writeHead(200, { ...given, ETag: tag, 'Content-Encoding': 'gzip', 'Content-Length': String(data.length) });
+    response.end(isHead ? undefined : data);
+  } else if (wanted === 'none') {
+    response.writeHead(416, { ...given, 'Content-Range': `bytes */${file.size}`, 'Content-Length': '0' });
+    response.end();
+  } else {
+    const { from, to } = wanted ?? { from: 0, to: file.size - 1 };
+    const length = { ETag: tag, 'Content-Length': String(to - from + 1) };
+    if (wanted) response.writeHead(206, { ...given, ...length, 'Content-Range': `bytes ${from}-${to}/${file.size}` });
+    else response.writeHead(200, { ...given, ...length });
+    if (isHead || to < from) response.end();
+    else {
+      const part = file.part(from, to);
+      if (Buffer.isBuffer(part)) response.end(part);
+      else pipeline(part, response, () => {}); // a reader that goes away is no failure, nor a file that is cut: the connection ends
+    }
+  }
 }
+
+/** Whether a header allows gzip: the name, or `*`, with a weight above 0. */
+export function acceptsGzip(header: string | readonly string[] | undefined): boolean {
+  let any = false;
+  for (const part of String(header ?? '').split(',')) {
+    const [name, ...parameters] = part.trim().toLowerCase().split(';');
+    const weight = parameters.map((p) => /^\s*q\s*=\s*([\d.]+)\s*$/.exec(p)?.[1]).find((q) => q !== undefined);
+    const allowed = weight === undefined || Number(weight) > 0;
+    if (name.trim() === 'gzip' || name.trim() === 'x-gzip') return allowed;
+    if (name.trim() === '*') any = allowed;
+  }
+  return any;
+}
+
+/** One range of bytes; undefined: the whole is sent (several ranges, another unit, no range); none: it lies behind the end. */
+export function rangeOf(header: string, size: number): { from: number; to: number } | 'none' | undefined {
+  const [, first, last] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header.trim()) ?? [];
+  if (first === undefined || (!first && !last)) return undefined;
+  const from = first ? Number(first) : Math.max(0, size - Number(last));
+  const to = first && last ? Math.min(Number(last), size - 1) : size - 1;
+  if (first && last && Number(last) < Number(first)) return undefined;
+  return from < size && from <= to ? { from, to } : 'none';
+}
+
+const isFresh = (condition: string | readonly string[] | undefined, etag: string): boolean =>
+  condition === undefined || condition === etag;
+
+/** Whether a page of that host may ask: a foreign name that leads to this machine must not read what is meant for it. */
+export function isOwnHost(header: string | undefined, listening: string): boolean {
+  if (!isLoopback(listening) || header === undefined) return true;
+  const name = header.replace(/:\d*$/, '').toLowerCase();
+  return name === 'localhost' || name.endsWith('.localhost') || isLoopback(name.replace(/^\[|\]$/g, ''));
+}
+
+const isLoopback = (address: string): boolean =>
+  address === 'localhost' || address === '::1' || /^127(\.\d{1,3}){3}$/.test(address);
 
 /** The file that a request path names, links resolved; undefined when there is none, or it lies outside the folder or is hidden. */
 export function fileFor(root: string, url: string): string | undefined {

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type StaticServer, serveFolder } from '../../src/platform/staticServer.js';
+import { fileFor, isOwnHost, type StaticServer, serveFolder } from '../../src/platform/staticServer.js';
 
 const test = suite('rhm serve');
 const root = mkdtempSync(join(tmpdir(), 'rhm-serve-'));
@@ -20,6 +20,7 @@ test.before(async () => {
   writeFileSync(join(root, 'secret'), 'secret');
   writeFileSync(join(root, 'page-secret'), 'secret');
   symlinkSync(join(root, 'secret'), join(page, 'link'));
+  symlinkSync(join(root, 'page-secret'), join(page, 'beside'));
   server = await serveFolder(page);
 });
 test.after(async () => {
@@ -28,11 +29,11 @@ test.after(async () => {
 });
 
 /** The answer to a request line as it stands: fetch() would tidy the path up. */
-function raw(line: string): Promise<string> {
+function raw(line: string, headers = ''): Promise<string> {
   const { hostname, port } = new URL(server.url);
   return new Promise((done, fail) => {
     const socket = connect(Number(port), hostname, () =>
-      socket.write(`${line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`),
+      socket.write(`${line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${headers}\r\n`),
     );
     let text = '';
     socket.setEncoding('utf8').on('data', (part) => {
@@ -73,6 +74,7 @@ test('nothing outside the folder, hidden or odd is served', async () => {
     '/%5c..%5csecret',
     '//etc/passwd',
     '/link',
+    '/beside',
     '/.hidden/file',
     '/chunks',
     '/chunks/',
@@ -84,6 +86,90 @@ test('nothing outside the folder, hidden or odd is served', async () => {
     const answer = await raw(`GET ${path}`);
     assert.match(answer, /^HTTP\/1.1 404/, path);
     assert.not.match(answer, /^secret/m, path);
+  }
+});
+
+test('a root folder is more than the beginning of a name', () => {
+  const folder = realpathSync(page);
+  assert.is(fileFor(folder, '/beside'), undefined);
+  assert.is(fileFor(folder, '/'), join(folder, 'index.html'));
+});
+
+test('tags, ranges, weights of encodings', async () => {
+  const first = await fetch(server.url, { headers: { 'accept-encoding': 'identity' } });
+  const tag = first.headers.get('etag')!;
+  const zipped = (await fetch(server.url)).headers.get('etag')!;
+  assert.not.equal(tag, zipped);
+  assert.match(await raw('GET /', `Accept-Encoding: gzip\r\nIf-None-Match: "x", W/${zipped}\r\n`), /^HTTP\/1.1 304/);
+  assert.match(await raw('GET /', `Accept-Encoding: gzip\r\nIf-None-Match: "x"\r\n`), /^HTTP\/1.1 200/);
+  const part = await raw('GET /', 'Range: bytes=2-8\r\n');
+  assert.match(part, /^HTTP\/1.1 206[\s\S]*Content-Range: bytes 2-8\/34\r\n[\s\S]*\r\n\r\ndoctype$/);
+  assert.match(await raw('GET /', 'Range: bytes=-7\r\n'), /\r\n\r\n\/title>$/);
+  assert.match(await raw('GET /', 'Range: bytes=34-\r\n'), /^HTTP\/1.1 416[\s\S]*bytes \*\/34/);
+  assert.match(await raw('GET /', 'Range: bytes=0-1\r\nIf-Range: "old"\r\n'), /^HTTP\/1.1 200/);
+  for (const refused of ['gzip;q=0', 'gzip; q=0.0, *', '*;q=0', 'gzippy', ''])
+    assert.not.match(await raw('GET /', `Accept-Encoding: ${refused}\r\n`), /Content-Encoding/, refused);
+  for (const given of ['GZIP', 'br, gzip;q=0.1', '*'])
+    assert.match(await raw('GET /', `Accept-Encoding: ${given}\r\n`), /Content-Encoding: gzip/, given);
+});
+
+test('foreign hosts are refused on the loopback address', () => {
+  for (const host of ['localhost', 'localhost:80', 'a.localhost:1', '127.0.0.1:80', '127.9.9.9', '[::1]:80', undefined])
+    assert.ok(isOwnHost(host, '127.0.0.1'), String(host));
+  for (const host of ['evil.example', 'localhost.evil.example:80', '127.0.0.1.evil.example', 'x', '', '10.0.0.1'])
+    assert.not(isOwnHost(host, '127.0.0.1'), host);
+  assert.ok(isOwnHost('lab.example', '0.0.0.0'));
+});
+
+test('files that are replaced, cut and removed while they are served: whole answers, no end of the server', async () => {
+  const file = join(page, 'moving.js');
+  let whole = 0;
+  // A process of its own: it moves between any two looks of the server.
+  const script = `const { writeFileSync, renameSync, rmSync } = require('node:fs'); const file = ${JSON.stringify(file)};
+    for (let i = 0; ; i++) {
+      writeFileSync(file + '.new', String(i % 10).repeat(20000 + 1000 * (i % 7)));
+      renameSync(file + '.new', file);
+      if (i % 3 === 0) rmSync(file);
+    }`;
+  const mover = spawn(process.execPath, ['-e', script], { stdio: 'ignore' });
+  await Promise.all(
+    Array.from({ length: 8 }, async (_, client) => {
+      for (let i = 0; i < 60; i++) {
+        const answer = await fetch(`${server.url}moving.js`, {
+          headers: { 'accept-encoding': client % 2 ? 'gzip' : 'identity' },
+        });
+        const text = await answer.text();
+        if (answer.status === 200 && text.length) {
+          assert.match(text, /^(.)\1*$/);
+          whole++;
+        } else assert.ok(answer.status === 404 || !text.length, String(answer.status));
+      }
+    }),
+  );
+  mover.kill('SIGKILL');
+  assert.ok(whole > 0);
+  assert.is((await fetch(server.url)).status, 200);
+});
+
+test('half-open connections by the hundred keep nobody out', async () => {
+  const { hostname, port } = new URL(server.url);
+  const count = process.env.RHM_SOAK ? 1000 : 200;
+  const sockets = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<Socket>((done, fail) => {
+          const socket = connect(Number(port), hostname, () =>
+            socket.write('GET / HTTP/1.1\r\nHost: loc', () => done(socket)),
+          );
+          socket.on('error', fail);
+        }),
+    ),
+  );
+  try {
+    for (let i = 0; i < 20; i++) assert.is((await fetch(server.url)).status, 200);
+  } finally {
+    for (const socket of sockets) socket.on('error', () => {}).destroy();
   }
 });
 
