@@ -5,9 +5,18 @@ export type SafeDType = 'F32' | 'F64' | 'U32' | 'I32' | 'U8' | 'I64';
 export type SafeArray = Float32Array | Float64Array | Uint32Array | Int32Array | Uint8Array | BigInt64Array;
 
 export interface SafeTensor {
-  dtype: SafeDType;
+  dtype: SafeDType | OtherType;
   shape: readonly number[];
-  data: SafeArray;
+  data: SafeArray; // of other types: their bytes as they lie in the file
+}
+
+/** What bytes may come as. */
+export type Bytes = ArrayBufferLike | ArrayBufferView;
+
+/** The bytes themselves, not a copy. */
+export function bytesOf(input: Bytes): Uint8Array {
+  if (ArrayBuffer.isView(input)) return new Uint8Array(input.buffer, input.byteOffset, input.byteLength);
+  return new Uint8Array(input);
 }
 
 export interface SafeFile {
@@ -32,6 +41,37 @@ const arrays = {
   I64: BigInt64Array,
 } as const;
 
+/** Types that are read but not computed with, and their bytes an element. F16 and BF16 become F32, which holds all their numbers. */
+const others = { BOOL: 1, I8: 1, F8_E4M3: 1, F8_E5M2: 1, F8_E8M0: 1, I16: 2, U16: 2, U64: 8, C64: 8 } as const;
+export type OtherType = keyof typeof others;
+type HalfType = 'F16' | 'BF16';
+
+const halves: Readonly<Record<HalfType, (bits: number) => number>> = { F16: fromF16, BF16: fromBF16 };
+
+function fromF16(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24);
+}
+
+const word = new DataView(new ArrayBuffer(4));
+
+function fromBF16(bits: number): number {
+  word.setUint16(0, bits);
+  return word.getFloat32(0);
+}
+
+const isKnown = (dtype: unknown): dtype is SafeDType => Object.hasOwn(arrays, String(dtype));
+
+/** Undefined for a type that the format does not have. */
+function elementBytes(dtype: unknown): number | undefined {
+  if (isKnown(dtype)) return arrays[dtype].BYTES_PER_ELEMENT;
+  if (Object.hasOwn(halves, String(dtype))) return 2;
+  return Object.hasOwn(others, String(dtype)) ? others[dtype as OtherType] : undefined;
+}
+
 export function encodeSafetensors({
   metadata,
   tensors,
@@ -43,7 +83,8 @@ export function encodeSafetensors({
   let at = 0;
   for (const [name, tensor] of tensors) {
     const { dtype, shape } = tensor;
-    const bytes = elementsOf(tensor) * arrays[dtype].BYTES_PER_ELEMENT;
+    const bytes =
+      'data' in tensor ? tensor.data.byteLength : elementsOf(tensor) * arrays[tensor.dtype].BYTES_PER_ELEMENT;
     header[name] = { dtype, shape, data_offsets: [at, at + bytes] };
     at += bytes;
   }
@@ -79,23 +120,28 @@ function elementsOf(tensor: SafeTensor | SafeSource): number {
  * Tensors follow each other without gaps and fill the file, as in the format's own reader: none can name another's bytes.
  * @throws FileError naming the file and what is wrong with it: truncated, no header, a shape that is none, a tensor outside its place.
  */
-export function decodeSafetensors(bytes: Uint8Array, file = 'safetensors file'): SafeFile {
+export function decodeSafetensors(input: Bytes, file = 'safetensors file'): SafeFile {
+  const bytes = bytesOf(input);
   const { entries, metadata, start } = readHeader(bytes, file, bytes.length);
   const tensors = new Map<string, SafeTensor>();
   for (const [name, { dtype, shape, data_offsets }] of entries) {
-    const data = new arrays[dtype](bytes.slice(start + data_offsets[0], start + data_offsets[1]).buffer);
-    tensors.set(name, { dtype, shape, data });
+    // A copy, wherever the bytes lie: slice() of a Node Buffer is a view of memory that it shares.
+    const { buffer } = new Uint8Array(bytes.subarray(start + data_offsets[0], start + data_offsets[1]));
+    const half = halves[dtype as HalfType];
+    if (half) tensors.set(name, { dtype: 'F32', shape, data: Float32Array.from(new Uint16Array(buffer), half) });
+    else if (isKnown(dtype)) tensors.set(name, { dtype, shape, data: new arrays[dtype](buffer) });
+    else tensors.set(name, { dtype: dtype as OtherType, shape, data: new Uint8Array(buffer) });
   }
   return { metadata, tensors };
 }
 
 /** Its metadata alone; the rest of the header is looked at too. fileBytes: where `bytes` are only the first of the file. @throws FileError */
 export function safetensorsMetadata(
-  bytes: Uint8Array,
+  bytes: Bytes,
   file = 'safetensors file',
-  fileBytes = bytes.length,
+  fileBytes = bytes.byteLength,
 ): Record<string, string> {
-  return readHeader(bytes, file, fileBytes).metadata;
+  return readHeader(bytesOf(bytes), file, fileBytes).metadata;
 }
 
 function readHeader(bytes: Uint8Array, file: string, fileBytes: number) {
@@ -108,7 +154,9 @@ function readHeader(bytes: Uint8Array, file: string, fileBytes: number) {
   if (length > HEADER_LIMIT) fail(`the header is ${length} bytes, at most ${HEADER_LIMIT} are allowed`);
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, 8 + length)));
+    header = JSON.parse(
+      new TextDecoder('utf-8', { fatal: true }).decode(new Uint8Array(bytes.subarray(8, 8 + length))),
+    );
   } catch {
     fail('the header is no JSON');
   }
@@ -140,7 +188,7 @@ function readHeader(bytes: Uint8Array, file: string, fileBytes: number) {
 const HEADER_LIMIT = 100_000_000; // bytes; the limit of the format's own reader
 
 interface Entry {
-  dtype: SafeDType;
+  dtype: SafeDType | HalfType | OtherType;
   shape: number[];
   data_offsets: [number, number];
 }
@@ -154,12 +202,13 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 function wrongWith(entry: unknown, dataBytes: number): string | undefined {
   if (!isObject(entry)) return 'has no dtype and shape';
   const { dtype, shape, data_offsets } = entry as Partial<Entry>;
-  if (!Object.hasOwn(arrays, String(dtype))) return `has the unknown dtype ${JSON.stringify(dtype)}`;
+  const each = elementBytes(dtype);
+  if (each === undefined) return `has the unknown dtype ${JSON.stringify(dtype)}`;
   if (!Array.isArray(shape) || !shape.every(isCount)) return `has the shape ${JSON.stringify(shape)}`;
   if (!Array.isArray(data_offsets) || data_offsets.length !== 2 || !data_offsets.every(isCount))
     return `has the data_offsets ${JSON.stringify(data_offsets)}`;
   const [from, to] = data_offsets;
   if (to < from || to > dataBytes) return `lies at bytes ${from} to ${to} of the data, which has ${dataBytes}`;
-  const wanted = shape.reduce((product, n) => product * n, arrays[dtype as SafeDType].BYTES_PER_ELEMENT);
+  const wanted = shape.reduce((product, n) => product * n, each);
   return to - from === wanted ? undefined : `[${shape}] ${dtype} has ${to - from} bytes, it needs ${wanted}`;
 }

@@ -89,7 +89,7 @@ function hasBiases(names: Iterable<string>): boolean {
 
 function numbers(tensor: SafeTensor): Floats {
   if (tensor.data instanceof Float32Array || tensor.data instanceof Float64Array) return tensor.data;
-  throw new InputError(`weights: a tensor is ${tensor.dtype}; pass F32 or F64`);
+  throw new InputError(`weights: a tensor is ${tensor.dtype}; pass F32, F64, F16 or BF16`);
 }
 
 /** from, to: how far apart neighbours along it lie, in elements. */

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
+import process from 'node:process';
 import { FileError } from '../core/errors.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -11,8 +12,8 @@ export function cacheFolder(env: Environment): string {
   const choices = env.RHM_CACHE
     ? [env.RHM_CACHE]
     : [
-        join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'rhm-lab'),
-        join(tmpdir(), `rhm-lab-${userInfo().uid}`),
+        ...[env.XDG_CACHE_HOME || within(homeFolder(env), '.cache')].flatMap((f) => (f ? [join(f, 'rhm-lab')] : [])),
+        join(tmpdir(), `rhm-lab-${userId()}`),
       ];
   let reason: unknown;
   for (const folder of choices) {
@@ -21,7 +22,7 @@ export function cacheFolder(env: Environment): string {
       rmSync(mkdtempSync(join(folder, '.probe-')), { recursive: true }); // throws where the folder cannot be written
       // Libraries are loaded from here: a folder of another user's is not to be trusted.
       const owner = statSync(folder).uid;
-      if (owner !== userInfo().uid && owner !== 0) throw new Error(`${folder} belongs to another user`);
+      if (owner !== userId() && owner !== 0) throw new Error(`${folder} belongs to another user`);
       return folder;
     } catch (error) {
       reason = error;
@@ -30,6 +31,42 @@ export function cacheFolder(env: Environment): string {
   throw new FileError(
     `No cache folder could be written (${(reason as Error)?.message}); set RHM_CACHE to a folder that can be`,
   );
+}
+
+/** HOME, else what the password file says; undefined for a user without an entry there, as in many containers. */
+export function homeFolder(env: Environment): string | undefined {
+  if (env.HOME) return env.HOME;
+  try {
+    return homedir();
+  } catch {
+    return undefined;
+  }
+}
+
+function within(folder: string | undefined, name: string): string | undefined {
+  return folder && join(folder, name);
+}
+
+/** userInfo() needs an entry in the password file; getuid() needs none, but in Deno a permission of its own. */
+function userId(): number {
+  try {
+    return userInfo().uid;
+  } catch {
+    return process.getuid?.() ?? -1;
+  }
+}
+
+/** Whether libraries in a folder cannot be loaded: the mount that holds it has the option noexec. mounts: text of /proc/self/mounts. */
+export function mountedNoexec(folder: string, mounts: string): boolean {
+  let [deepest, options] = ['', ''];
+  for (const line of mounts.split('\n')) {
+    const [, point = '', , with_ = ''] = line.split(' ');
+    const path = point.replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
+    const inside = folder === path || folder.startsWith(path === '/' ? '/' : `${path}/`);
+    // Of two mounts at one place the later one is seen.
+    if (path && inside && path.length >= deepest.length) [deepest, options] = [path, with_];
+  }
+  return options.split(',').includes('noexec');
 }
 
 /** mkdirSync's own recursion never returns for a folder in /proc (Node 20.20). */

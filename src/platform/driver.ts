@@ -2,14 +2,13 @@
  * Vulkan drivers on Linux, for Node and for Deno: which are installed, and the software driver (SwiftShader, with a
  * Vulkan loader) that the optional npm package @sparticuz/chromium carries. Needs no root and no install script.
  */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import process from 'node:process';
 import { brotliDecompressSync } from 'node:zlib';
-import { AdapterError } from '../core/errors.js';
-import { type Environment, unpackOnce, untar } from './cache.js';
+import { AdapterError, FileError } from '../core/errors.js';
+import { type Environment, homeFolder, mountedNoexec, unpackOnce, untar } from './cache.js';
 
 /** The unpacked software driver. */
 export interface SoftwareDriver {
@@ -28,7 +27,7 @@ export function processorMs(): number {
 export function installedDrivers(env: Environment): string[] {
   const named = env.VK_DRIVER_FILES || env.VK_ICD_FILENAMES;
   if (named) return named.split(':').filter((f) => existsSync(f));
-  const home = env.HOME || homedir();
+  const home = homeFolder(env) ?? '/';
   const roots = [
     env.XDG_CONFIG_HOME || join(home, '.config'),
     ...(env.XDG_CONFIG_DIRS || '/etc/xdg').split(':'),
@@ -70,6 +69,11 @@ export function softwareDriver(env: Environment, report: (line: string) => void 
     for (const { name, data } of untar(brotliDecompressSync(readFileSync(file))))
       if (files.includes(name)) writeFileSync(join(target, name), data, { mode: 0o755 });
   });
+  const mounts = '/proc/self/mounts';
+  if (existsSync(mounts) && mountedNoexec(realpathSync(folder), readFileSync(mounts, 'utf8')))
+    throw new FileError(
+      `${folder}: the file system is mounted noexec, so that the software driver in it cannot be loaded; set RHM_CACHE to a folder on another one`,
+    );
   return { manifest: join(folder, files[0]), loader: join(folder, files[1]), version: packed.version };
 }
 

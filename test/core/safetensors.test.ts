@@ -1,7 +1,14 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FileError } from '../../src/core/errors.js';
-import { decodeSafetensors, encodeSafetensors, type SafeArray, type SafeTensor } from '../../src/core/safetensors.js';
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  type SafeArray,
+  type SafeDType,
+  type SafeTensor,
+  safetensorsMetadata,
+} from '../../src/core/safetensors.js';
 
 const test = suite('safetensors');
 
@@ -38,11 +45,73 @@ test('numbers written straight into the file give the same bytes', () => {
   const sources = new Map(
     [...tensors].map(([name, { dtype, shape, data }]) => {
       const fill = (out: SafeArray) => (out as Float64Array).set(data as Float64Array);
-      return [name, name === 'odd' ? { dtype, shape, data } : { dtype, shape, fill }] as const;
+      return [name, name === 'odd' ? { dtype, shape, data } : { dtype: dtype as SafeDType, shape, fill }] as const;
     }),
   );
   const metadata = { some: 'text' };
   assert.equal(encodeSafetensors({ metadata, tensors: sources }), encodeSafetensors({ metadata, tensors }));
+});
+
+test('bytes of every kind: Buffer, views at odd places, buffers, shared memory', () => {
+  const file = encodeSafetensors({ metadata: { format: 'pt' }, tensors });
+  const within = (memory: ArrayBuffer | SharedArrayBuffer, at: number) => {
+    new Uint8Array(memory).fill(0xa5);
+    const view = new Uint8Array(memory, at, file.length);
+    view.set(file);
+    return view;
+  };
+  const n = file.length;
+  const pooled = Buffer.from(file); // a part of memory that Node shares among small buffers
+  const all = {
+    Buffer: pooled,
+    'Buffer at an odd place': Buffer.concat([Buffer.from('abc'), file, Buffer.from('xyz')]).subarray(3, 3 + n),
+    'array at an odd place': within(new ArrayBuffer(n + 9), 5),
+    'shared memory at an odd place': within(new SharedArrayBuffer(n + 9), 1),
+    ArrayBuffer: within(new ArrayBuffer(n), 0).buffer,
+    SharedArrayBuffer: within(new SharedArrayBuffer(n), 0).buffer,
+    DataView: new DataView(within(new ArrayBuffer(n + 9), 7).buffer, 7, n),
+  };
+  for (const [name, bytes] of Object.entries(all)) {
+    const read = decodeSafetensors(bytes);
+    assert.equal(read.tensors, tensors, name);
+    assert.equal(safetensorsMetadata(bytes), { format: 'pt' }, name);
+    for (const { data } of read.tensors.values()) assert.is(data.buffer.byteLength, data.byteLength, name);
+  }
+  const read = decodeSafetensors(pooled);
+  pooled.fill(0);
+  assert.equal(read.tensors, tensors, 'a copy');
+});
+
+test('F16 and BF16 are read as F32, other types are kept as bytes', () => {
+  const header = {
+    half: tensor([2, 4], [0, 16], 'F16'),
+    brain: tensor([4], [16, 24], 'BF16'),
+    counts: tensor([1], [24, 32], 'U64'),
+    flags: tensor([3], [32, 35], 'BOOL'),
+  };
+  const file = fileOf(header, 35);
+  const data = new DataView(file.buffer, file.length - 35);
+  [0x3c00, 0xc100, 0x7bff, 0x0001, 0x03ff, 0x8000, 0x7c00, 0xfe00].forEach((bits, i) => {
+    data.setUint16(2 * i, bits, true);
+  });
+  [0x3f80, 0xc049, 0x0080, 0xff80].forEach((bits, i) => {
+    data.setUint16(16 + 2 * i, bits, true);
+  });
+  [1, 0, 1].forEach((flag, i) => {
+    data.setUint8(32 + i, flag);
+  });
+  const read = decodeSafetensors(file).tensors;
+  const half = [1, -2.5, 65504, 2 ** -24, 1023 * 2 ** -24, -0, Number.POSITIVE_INFINITY, Number.NaN];
+  const { data: halves, ...kind } = read.get('half')!;
+  assert.equal(kind, { dtype: 'F32', shape: [2, 4] });
+  assert.is(String(halves), String(half)); // NaN equals no number
+  assert.ok(Object.is(halves[5], -0));
+  read.delete('half');
+  const brain = [1, -3.140625, 2 ** -126, Number.NEGATIVE_INFINITY];
+  assert.equal(read.get('brain'), { dtype: 'F32', shape: [4], data: Float32Array.from(brain) });
+  assert.equal(read.get('flags'), { dtype: 'BOOL', shape: [3], data: Uint8Array.of(1, 0, 1) });
+  const again = encodeSafetensors({ metadata: {}, tensors: read });
+  assert.equal(decodeSafetensors(again).tensors, read);
 });
 
 /** A file of this header with so many bytes of data. */
