@@ -158,7 +158,7 @@ export function printableLine(text: string, most = 200): string {
 
 /** JSON for a terminal: what is left of control characters after JSON.stringify is escaped; the value is the same. */
 export function printableJson(value: unknown, indent?: number): string {
-  return JSON.stringify(value, null, indent).replace(HIDDEN, (c) =>
+  return (JSON.stringify(value, null, indent) ?? 'null').replace(HIDDEN, (c) =>
     Array.from({ length: c.length }, (_, i) => `\\u${c.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''),
   );
 }

@@ -5,9 +5,11 @@ import { DiskFullError, FileError, isFull } from '../core/errors.js';
 import type { RunFolder } from '../training/folder.js';
 import { makeFolder, syncDirectory, writeDurably } from './durable.js';
 import { lockFolder } from './folderLock.js';
+import { checkFolderName } from './ownFiles.js';
 
 /** Opens (and makes) the folder and locks it. @throws FileError when another process holds it or it cannot be written. */
 export function openRunFolder(path: string): RunFolder {
+  checkFolderName(path, '--out');
   const directory = resolve(path);
   guard(path, 'make the folder', () => makeFolder(directory));
   const lock = lockFolder(directory, path);

@@ -1,5 +1,5 @@
 /** The report folder: index.html, figures/*.svg and *.png, data/*.csv and *.parquet. Node and Deno; loaded when it is needed. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { parseHTML } from 'linkedom';
@@ -10,6 +10,8 @@ import type { Analysis } from '../analysis/results.js';
 import { tablesOf, toCsv, toParquet } from '../analysis/tables.js';
 import { FileError } from '../core/errors.js';
 import { reason, writeAtomically } from './atomicFile.js';
+import { makeFolder } from './durable.js';
+import { claimFiles, holdsText } from './ownFiles.js';
 
 export interface WrittenReport {
   report: string; // path of index.html
@@ -30,6 +32,14 @@ export async function writeReport(
   only?: readonly string[],
 ): Promise<WrittenReport> {
   const tables = tablesOf(analysis);
+  const modes = figures.flatMap(({ name }) => Object.keys(themes).map((m) => (m === 'light' ? name : `${name}-${m}`)));
+  const names = [
+    'index.html',
+    ...tables.flatMap(({ name }) => [`data/${name}.csv`, `data/${name}.parquet`]),
+    ...modes.flatMap((name) => [`figures/${name}.svg`, `figures/${name}.png`]),
+  ];
+  const before = holdsText(join(out, 'index.html'), `<footer>${packageJson.name} `);
+  await claimFiles(out, names, '--out', () => before);
   const { render, problem } = await pngRenderer();
   for (const table of tables) {
     await write(join(out, 'data', `${table.name}.csv`), toCsv(table));
@@ -99,7 +109,7 @@ async function pngRenderer(): Promise<{ render?: RenderPng; problem?: string }> 
 
 async function write(file: string, content: string | Uint8Array): Promise<void> {
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
   } catch (error) {
     throw new FileError(`${dirname(file)}: ${reason(error)}; choose another folder with --out`, { cause: error });
   }

@@ -1,5 +1,5 @@
 /** A store's runs as tables: CSV and Parquet, written run by run so that thousands of them need little memory. Node and Deno. */
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { DamageError, InputError } from '../core/errors.js';
 import { parseRecords, type RunRecord } from '../core/records.js';
@@ -8,7 +8,7 @@ import { endOf } from '../sweep/store.js';
 import { files } from '../training/folder.js';
 import { checkRun } from '../training/integrity.js';
 import { type AtomicFile, atomicFile, writeAtomically } from './atomicFile.js';
-import { makeFolder } from './durable.js';
+import { claimFiles, holdsText } from './ownFiles.js';
 
 export const exportFormats = ['parquet', 'csv'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
@@ -59,7 +59,10 @@ export async function exportSweep(
   }
   if (!begun.length && damaged.length) throw new DamageError(damaged.flatMap((run) => run.faults).join('; '));
   if (!begun.length) throw new InputError(`${store.name}: no run has begun; rhm sweep run makes some`);
-  makeFolder(resolve(directory));
+  const names = ['runs', 'evals', 'measures'].flatMap((name) => formats.map((format) => `${name}.${format}`));
+  // Tables of earlier versions, by the beginning of theirs or the program that wrote them.
+  const isOurs = (name: string) => holdsText(join(directory, name), name.endsWith('.csv') ? 'run,' : 'hyparquet');
+  await claimFiles(directory, names, '--to', isOurs);
   const tables = [
     new Table('runs', new Map([...runColumns, ...fields]), directory, formats),
     new Table('evals', evalColumns, directory, formats),

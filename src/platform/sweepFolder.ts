@@ -17,6 +17,7 @@ import { checkPlainName, isPlainName, parseJson } from '../core/outside.js';
 import { foldIndex, indexLines, STORE_VERSION, type SweepStore } from '../sweep/store.js';
 import { makeFolder, syncDirectoryNow, writeDurably } from './durable.js';
 import { folderHolder } from './folderLock.js';
+import { checkFolderName } from './ownFiles.js';
 
 const VERSION_FILE = 'store.json';
 const INDEX = 'index.jsonl';
@@ -26,6 +27,7 @@ const INDEX = 'index.jsonl';
  * there is none; FileError when it cannot be read or written.
  */
 export function openSweepFolder(directory: string, options: { existing?: boolean } = {}): SweepStore {
+  checkFolderName(directory, '--out');
   const runs = join(directory, 'runs');
   const location = (hash: string) => join(runs, checkPlainName(hash, `${directory}: run`));
   const exists = readText(join(directory, VERSION_FILE)) !== undefined;
