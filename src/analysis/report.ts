@@ -79,20 +79,44 @@ function languagesHtml({ curves }: Analysis): string {
 }
 
 /** Figures by what they argue, in order. The first two chapters are open. */
-const chapters: { title: string; figures: readonly string[]; open?: boolean }[] = [
-  { title: 'In data', figures: ['data', 'dataCurves', 'ratios', 'collapse', 'control', 'paperData'], open: true },
-  { title: 'The comparison of the authors', figures: ['levels'], open: true },
-  { title: 'One pass over fresh sentences', figures: ['curves', 'positions', 'excess', 'scaling', 'batch'] },
-  { title: 'Representations', figures: ['invariance', 'transitions'] },
-  { title: 'Correlations', figures: ['correlations'] },
+const chapters: { title: string; about: string; figures: readonly string[]; open?: boolean }[] = [
+  {
+    title: 'In data',
+    about:
+      'Our comparison: sizes of grammars against each other in distinct sentences, which is what the laws count. Each network is trained on P sentences to its best validation loss.',
+    figures: ['data', 'dataCurves', 'ratios', 'collapse', 'control', 'paperData'],
+    open: true,
+  },
+  {
+    title: 'The comparison of the authors',
+    about:
+      'What the paper compares: one pass over fresh sentences at one batch size, levels of one grammar against each other.',
+    figures: ['levels'],
+    open: true,
+  },
+  {
+    title: 'One pass over fresh sentences',
+    about: 'Sizes of grammars against each other in one pass, which counts gradient steps as well as data.',
+    figures: ['curves', 'positions', 'excess', 'scaling', 'batch'],
+  },
+  {
+    title: 'Representations',
+    about: 'When the layers of a network stop telling synonyms apart.',
+    figures: ['invariance', 'transitions'],
+  },
+  {
+    title: 'Correlations',
+    about: 'The signal that the theory says networks learn from, and its sampling noise.',
+    figures: ['correlations'],
+  },
 ];
 
-function chapterHtml({ title, figures, open }: (typeof chapters)[0], drawn: readonly DrawnFigure[]): string {
+function chapterHtml({ title, about, figures, open }: (typeof chapters)[0], drawn: readonly DrawnFigure[]): string {
   const own = drawn.filter((f) => figures.includes(f.name));
   if (!own.length) return '';
   // Without curves in data the chapter of one pass is what the report is about.
   const isOpen = open || !drawn.some((f) => f.name === 'data');
-  return `<details class="chapter"${isOpen ? ' open' : ''}><summary><h2>${title}</h2></summary>${own.map(figureHtml).join('\n')}</details>`;
+  return `<details class="chapter"${isOpen ? ' open' : ''}><summary><h2>${title}</h2></summary><p>${about}</p>${own.map(figureHtml).join('\n')}</details>`;
 }
 
 const sections: [Finding['section'], string][] = [
