@@ -187,6 +187,13 @@ const makeCases = () => [
     0,
   ),
   sampleCase(
+    'permuted derivations, three quarters of 2^64', // both halves of a position have all 32 bits
+    makeRules({ v: 16, n: 3, m: 4, s: 2, L: 5 }, 8),
+    { mode: 'permutation', size: 3n * 4n ** 31n },
+    undefined,
+    0,
+  ),
+  sampleCase(
     'ordered epochs of a range',
     makeRules({ v: 16, n: 16, m: 4, s: 2, L: 4 }, 5),
     { mode: 'permutation', size: 2n ** 34n, first: 5, length: 11, orderKey: [3, 4] },

@@ -1,9 +1,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { contentHash } from '../../src/core/canonical.js';
 import { InputError } from '../../src/core/errors.js';
 import { grammarImage } from '../../src/core/grammar-image.js';
 import { parseRules } from '../../src/core/parse-rules.js';
 import { checkShape, makeRules, type Rules } from '../../src/core/rules.js';
+import { threefry } from '../../src/core/threefry.js';
+import { UniformStream } from '../../src/core/uniform.js';
 import { chiSquare } from './chi.js';
 import { randomGrammars } from './grammars.js';
 
@@ -179,6 +182,29 @@ test('a rules file names level, symbol and rule of its first fault', () => {
   );
   assert.throws(() => parseRules([]), /wanted an object/);
   assert.throws(() => parseRules(null), /wanted an object/);
+});
+
+// Seeds name grammars in experiments and papers: these must never change.
+for (const [shape, seed, hash] of [
+  [{ v: 5, n: 5, m: 2, s: 2, L: 3 }, 1, '3baba13c0be94d54'],
+  [{ v: 3, n: 2, m: 3, s: 3, L: 2 }, 7, '77d2bdbf6f351a79'],
+  [{ v: 16, n: 16, m: 4, s: 2, L: 4 }, 0, '9953b15f4f759b1b'],
+  [{ v: 1000, n: 3, m: 5, s: 4, L: 2 }, 3, '6030af4290d7c677'],
+  [{ v: 65536, n: 4, m: 2, s: 3, L: 1 }, 4294967301, 'd052e553b99e4390'],
+] as const)
+  test(`the grammar of seed ${seed}, ${JSON.stringify(shape)}, is what it always was`, async () => {
+    assert.is(await contentHash(makeRules(shape, seed)), hash);
+  });
+
+test('beyond 2^32 a draw takes two words, the upper one first', () => {
+  const key = [7, 11] as const;
+  const stream = new UniformStream(key);
+  const bound = 2 ** 40 + 1;
+  for (let i = 0; i < 20; i++) {
+    const [first, second] = threefry(key, i, 0);
+    const word = (BigInt(first & 0x1fffff) << 32n) | BigInt(second);
+    assert.is(stream.below(bound), Number(word % BigInt(bound)));
+  }
 });
 
 test.run();
