@@ -61,7 +61,9 @@ export async function sweepRun(io: CommandContext, file: string, options: RunOpt
       await io.result(command, summary, () =>
         [resultText(result, out, summary.seconds), ...(found ?? []).map(foundText)].join('\n'),
       );
-    if (result.failed.length || result.interrupted) process.exitCode = 1;
+    if (result.stopped && options.json) io.log(result.stopped);
+    if (result.failed.length) process.exitCode = 1;
+    if (result.interrupted) process.exitCode = abort.status;
   } finally {
     abort.stop();
   }
@@ -78,12 +80,13 @@ async function searchSweep(
   const found = await runSearches(searchesOf(grid), {
     async train(runs, round) {
       io.log(`round ${round} of the search: ${runs.length} runs`);
-      const { total, trained, present, failed, interrupted } = await train(runs);
+      const { total, trained, present, failed, interrupted, stopped } = await train(runs);
       all.total += total;
       all.trained += trained;
       all.present += present;
       all.failed.push(...failed);
       all.interrupted ||= interrupted;
+      all.stopped ??= stopped;
       return !interrupted;
     },
     records,

@@ -164,6 +164,9 @@ class Crew {
         this.#result.handedBack++;
         tell('handed back');
         return this.#giveBack(job, token, 0);
+      case 'full': // not the run's fault: it goes on where there is room
+        tell('waits', `no room on the disk: ${error}; free some space`);
+        return this.#giveBack(job, token, 10_000);
       case 'failed':
         throw new bullmq.UnrecoverableError(error ?? 'unknown');
       default:
