@@ -74,6 +74,8 @@ export function crossingBy({ online, points, plateaus }: Curve, loss: number): O
   return dataCrossing(points, plateaus, loss - plateaus[plateaus.length - 1]);
 }
 
+const WIDEST = Math.log(3); // a crossing known less well, such as one that was not searched for, is left out
+
 /** ln P where the best loss crosses an excess: points limited by steps are bounds, never values. */
 function dataCrossing(
   points: readonly CurvePoint[],
@@ -84,7 +86,8 @@ function dataCrossing(
     points.map((p) => ({ x: Math.log(p.samples), y: logExcess(p.excess!, plateaus, p.stop), limited: p.limited })),
     Math.log(excess),
   );
-  return bound === 'unknown' ? undefined : { logSamples: value, bound, width: high - low };
+  if (bound === 'unknown' || (bound === 'none' && high - low > WIDEST)) return undefined;
+  return { logSamples: value, bound, width: high - low };
 }
 
 /** P_1 .. of one curve; steps hidden in the noise of the test loss are left out. */

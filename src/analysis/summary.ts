@@ -36,7 +36,7 @@ function dataSummary(r: Results): string[] {
 const NEAR = 0.5; // of a power of m: called near its law where its interval is narrow enough to leave it out
 
 function lawSentence(kind: ModelKind, powers: readonly DataPower[]): string {
-  const known = powers.filter((p) => p.data.bound === 'none' && p.law !== undefined && !Number.isNaN(p.data.value));
+  const known = powers.filter((p) => p.data.bound === 'none' && p.law !== undefined && p.data.high > p.data.low);
   if (!known.length) return '';
   const holds = known.filter((p) => p.data.low <= p.law! && p.data.high >= p.law!);
   const near = known.filter((p) => !holds.includes(p) && Math.abs(p.data.value - p.law!) <= NEAR);

@@ -9,7 +9,7 @@ import { groupBy } from '../staircase.js';
 import { type Canvas, compose, type ErrorPoint, errorPoints, logAxis, type Panel, tickedAxis } from './canvas.js';
 import { bySize, seriesLegend } from './learning.js';
 import type { FigureSpec } from './spec.js';
-import { type Look, looksFor, seriesLooks } from './theme.js';
+import { type Look, looksFor, modelLook, seriesLooks, type Theme } from './theme.js';
 
 /** P_ell of one pass against m. */
 export const positionsFigure: FigureSpec = {
@@ -90,9 +90,10 @@ export const ratiosFigure: FigureSpec = {
   draw: (analysis, canvas) => {
     const rows = shownRatios(analysis);
     if (!rows.length) return undefined;
-    const looks = seriesLooks(analysis.kinds, canvas.theme);
+    const looks = ratioLooks(analysis, rows, canvas.theme);
     const base = analysis.kinds.get(rows[0].denominator)!;
-    const panels = groupBy(rows, (r) => String(r.ell)).map((group): Panel => {
+    const known = rows.filter((r) => r.estimate.bound !== 'unknown');
+    const panels = groupBy(known, (r) => String(r.ell)).map((group): Panel => {
       const { ell } = group[0];
       const points = groupBy(group, (r) => r.numerator).map((own) => {
         const power = predictedPower(analysis.kinds.get(own[0].numerator)!, ell);
@@ -104,13 +105,18 @@ export const ratiosFigure: FigureSpec = {
       });
       return powerPanel(`step ${ell}`, `P_${ell} / P_${ell}(${rows[0].denominator})`, points, canvas);
     });
-    const legend = seriesLegend(
-      rows.map((r) => ({ series: r.numerator })),
-      looks,
-    );
-    return compose(canvas, panels, Math.min(4, panels.length), 230, legend, true);
+    return compose(canvas, panels, Math.min(4, panels.length), 230, [...looks.values()], true);
   },
 };
+
+/** Models under their names in full, where each stands for one series. */
+function ratioLooks({ kinds }: Analysis, rows: Analysis['ratios'], theme: Theme): ReadonlyMap<string, Look> {
+  const series = [...new Set(rows.map((r) => r.numerator))];
+  const own = series.map((s) => kinds.get(s)!);
+  if (new Set(own).size < own.length)
+    return new Map([...seriesLooks(kinds, theme)].filter(([name]) => series.includes(name)));
+  return new Map(series.map((s, i) => [s, modelLook(own[i], theme)]));
+}
 
 /** In data where there are such curves. */
 function shownRatios({ ratios }: Analysis): Analysis['ratios'] {
@@ -134,7 +140,8 @@ export interface PowerPoints {
 
 export function powerPanel(title: string, label: string, series: readonly PowerPoints[], { theme }: Canvas): Panel {
   const all = series.flatMap((s) => s.points);
-  const ends = all.flatMap((p) => [p.y, Number.isFinite(p.low) ? p.low : p.y, Number.isFinite(p.high) ? p.high : p.y]);
+  // An interval of two grammars may span decades: it is cut off at the edge, and the others stay readable.
+  const ends = all.flatMap((p) => [p.y, ...[p.low, p.high].filter((end) => end > p.y / 6 && end < p.y * 6)]);
   const y = logAxis(ends, label, 0.12);
   const x = tickedAxis(
     all.map((p) => p.x),
