@@ -239,8 +239,7 @@ class Group {
       for (const run of runs) run.step += count;
       if (due.length) await this.#evaluate(due);
       else {
-        // The next slice is queued before this one is waited for, so that the device has always something to do; not for a
-        // caller who wants the device for himself between slices.
+        // The next slice is queued before this one is waited for, to keep the device busy; not where `control` uses the device.
         const queued = { steps: count, done: trainer.finish() };
         queued.done.catch(() => {}); // whoever waits for it is told
         const awaited = this.hooks.control ? queued : this.#ahead;
@@ -294,6 +293,10 @@ class Group {
     await trainer.keepBest(
       this.#seats.map(({ run, replica }, i) => wanted.has(i) && run.improves(replica, evaluations[i].loss)),
     );
+    const isTested = this.#seats.map((s, i) => wanted.has(i) && s.run.isTestedAfter(s.replica, evaluations[i].loss));
+    const before = isTested.includes(true) ? await trainer.state() : undefined;
+    const tests = before && (await trainer.test(isTested, before, this.options.signal));
+    if (before && !tests) return; // likewise
     await this.#each(due, async (run) => {
       const results = places(run).map((i) => {
         const { replica } = this.#seats[i];
@@ -304,13 +307,10 @@ class Group {
     });
     const ending = due.filter((run) => !run.settled && run.ending.length);
     if (!ending.length) return;
-    const states = await trainer.state();
-    const tested = new Map(ending.map((run) => [run, run.testable]));
-    const atBest = this.#seats.map(({ run, replica }) => tested.get(run)?.includes(replica) ?? false);
-    const tests = atBest.includes(true) ? await trainer.test(atBest) : [];
+    const states = before ?? (await trainer.state());
     await this.#each(ending, async (run) => {
       for (const [i, seat] of this.#seats.entries())
-        if (seat.run === run && atBest[i]) await run.tested(seat.replica, tests[i]);
+        if (seat.run === run && isTested[i]) await run.tested(seat.replica, tests![i]);
       await run.end(this.#statesOf(run, states), trainer.training);
       if (!run.live.length) await this.#finish(run);
     });

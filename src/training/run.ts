@@ -200,8 +200,7 @@ export class Run {
 
   /** Records an evaluation of live replicas at this step, and decides which of them have ended. */
   async evaluated(results: readonly (Evaluation & { replica: number; values: MeasureValue[] })[]): Promise<void> {
-    const { budget, evaluation } = this.input.experiment;
-    const { stopLoss, patience = Infinity } = budget;
+    const { evaluation } = this.input.experiment;
     const { step } = this;
     const samples = this.#samplesAt(step);
     const set = evaluation.validation === undefined ? {} : { set: 'validation' as const };
@@ -214,23 +213,35 @@ export class Run {
       if (this.improves(replica, loss)) Object.assign(p, { bestLoss: loss, bestStep: step });
       records.push({ type: 'eval', replica, step, samples, loss, accuracy, elapsed_ms, ...set });
       for (const value of values) records.push({ type: 'measure', step, samples, ...value, replica });
-      const last = step >= this.steps || step >= patience * Math.max(p.bestStep, epochSteps(budget));
-      // A huge loss may come down again; at the end it says that it did not.
-      if (!Number.isFinite(loss) || (last && isDiverged(loss))) p.ended = 'diverged';
-      else if (last || (stopLoss !== undefined && loss <= stopLoss)) p.ended = 'done';
+      p.ended = this.#endAfter(replica, loss) ?? p.ended;
     }
     await this.#emit(...records);
+  }
+
+  /** How a replica ends with this loss at this step; null: it goes on. */
+  #endAfter(replica: number, loss: number): ReplicaProgress['ended'] {
+    const { budget } = this.input.experiment;
+    const { stopLoss = -Infinity, patience = Infinity } = budget;
+    const { step } = this;
+    const bestStep = this.improves(replica, loss) ? step : this.#progress[replica].bestStep;
+    const last = step >= this.steps || step >= patience * Math.max(bestStep, epochSteps(budget));
+    // A huge loss may come down again; at the end it says that it did not.
+    if (!Number.isFinite(loss) || (last && isDiverged(loss))) return 'diverged';
+    return last || loss <= stopLoss ? 'done' : null;
+  }
+
+  /** Whether a replica ends with this loss and is then tested at its best weights. */
+  isTestedAfter(replica: number, loss: number): boolean {
+    if (this.input.experiment.evaluation.validation === undefined) return false;
+    return (
+      this.#endAfter(replica, loss) !== null &&
+      (this.improves(replica, loss) || this.#progress[replica].bestLoss !== null)
+    );
   }
 
   /** Replicas that have ended and whose state is not kept yet. */
   get ending(): number[] {
     return this.members.flatMap((_, r) => (this.#progress[r].ended && !this.#states[r] ? [r] : []));
-  }
-
-  /** Replicas that have ended and are to be tested at their best weights: `end` wants the results. */
-  get testable(): number[] {
-    if (this.input.experiment.evaluation.validation === undefined) return [];
-    return this.ending.filter((r) => this.#progress[r].bestLoss !== null);
   }
 
   /** Takes the test of a replica that is ending. */

@@ -92,12 +92,18 @@ export class Trainer {
   }
 
   /**
-   * Loss and accuracy on the test set, for the flagged replicas at their best weights, which replace their current ones: take
-   * their state before. For programs with a validation set.
+   * Loss and accuracy on the test set, for the flagged replicas at their best weights; their current ones, which are those of
+   * `states`, are put back. For programs with a validation set. undefined: the signal came before it was done.
    */
-  async test(flagged: readonly boolean[]): Promise<Evaluation[]> {
+  async test(
+    flagged: readonly boolean[],
+    states: readonly ReplicaState[],
+    signal?: AbortSignal,
+  ): Promise<Evaluation[] | undefined> {
     await this.#copyFlagged('recall', flagged);
-    return (await this.#evaluateOn(this.training.test))!;
+    const found = await this.#evaluateOn(this.training.test, signal);
+    for (const [r, yes] of flagged.entries()) if (yes) this.loaded.write(this.training.params, states[r].params, r);
+    return found;
   }
 
   async #evaluateOn({ plan, clock, record, chunks }: HeldOut, signal?: AbortSignal): Promise<Evaluation[] | undefined> {

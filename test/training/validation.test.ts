@@ -8,6 +8,7 @@ import { makeDataset } from '../../src/grammar/dataset.js';
 import { derivationSource } from '../../src/grammar/index.js';
 import { createSampler } from '../../src/grammar/sampler.js';
 import { wasmExecutor } from '../../src/kernels/index.js';
+import type { Executor } from '../../src/plan/executor.js';
 import { exactLosses } from '../../src/theory/predictor.js';
 import { files, MemoryFolder } from '../../src/training/folder.js';
 import { type TrainOptions, train, trainGroup } from '../../src/training/loop.js';
@@ -214,6 +215,45 @@ test('packed, resumed and killed between checkpoint and record: the same records
   await folder.write(files.records, text.split('\n').slice(0, -3).join('\n').concat('\n'));
   const repaired = await run(make(), { resume: true }, folder);
   assert.equal(strip(repaired.result.records), strip(alone[0].result.records));
+});
+
+test('stopped while the best weights are tested: the weights of the checkpoint are the current ones, and resuming gives the same records', async () => {
+  const folder = new MemoryFolder();
+  const controller = new AbortController();
+  let tests = 0;
+  const stopping: Executor = {
+    kind: executor.kind,
+    description: executor.description,
+    load: async (...args: Parameters<typeof executor.load>) => {
+      const loaded = await executor.load(...args);
+      return new Proxy(loaded, {
+        get(target, key) {
+          const value = target[key as keyof typeof target] as unknown;
+          if (key !== 'run') return typeof value === 'function' ? value.bind(target) : value;
+          return (plan: string, count?: number) => {
+            if (plan === 'evaluate') {
+              tests++;
+              controller.abort();
+            }
+            return target.run(plan, count);
+          };
+        },
+      });
+    },
+  };
+  // Chunks of an odd size: more than one, so that the signal is looked at between them.
+  const e = make({ grammar: { m: 3 }, evaluation: { size: 1031 * 2 } });
+  const reference = await run(e);
+  const stopped = await run(e, { executor: stopping, signal: controller.signal }, folder);
+  assert.is(stopped.result.reason, 'interrupted');
+  assert.ok(tests > 0 && stopped.tests.length === 0);
+  const resumed = await run(e, { resume: true }, folder);
+  const strip = ({ result }: typeof reference) =>
+    result.records
+      .filter((r) => r.type === 'eval' || r.type === 'test' || (r.type === 'end' && r.replica === 0))
+      .map((r) => (r.type === 'eval' ? { ...r, elapsed_ms: 0 } : r));
+  assert.equal(strip(resumed), strip(reference));
+  assert.equal(weightsOf(resumed.safe), weightsOf(reference.safe));
 });
 
 test('weighted grammars: repeats among the P draws and test sentences seen in training are counted', async () => {
