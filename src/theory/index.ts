@@ -1,3 +1,4 @@
+export { adjustedRandIndex, type Clustered, kMeans, type WeightedRows } from './cluster.js';
 export {
   classificationComplexity,
   complexityScale,
@@ -15,6 +16,7 @@ export {
   rmsCovariances,
   simpleMeanSquare,
 } from './covariance.js';
+export { type Crossing, type CrossingPoint, crossingOf, nextProbes, type ProbeOptions } from './crossing.js';
 export {
   type CovarianceOptions,
   CovarianceStream,
@@ -26,3 +28,5 @@ export { annealedPlateaus, contraction, ensemblePlateaus, hypergeometric } from 
 export { examineGrammar, examineInstance, type InstanceTheory } from './instances.js';
 export { type LossOptions, type LossPlateaus, lossPlateaus } from './losses.js';
 export { marginals, rootWeights, ruleWeights, transitions } from './marginals.js';
+export { exactLosses } from './predictor.js';
+export { stepExcess } from './steps.js';
