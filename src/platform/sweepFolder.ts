@@ -9,6 +9,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -63,11 +64,22 @@ export function openSweepFolder(directory: string, options: { existing?: boolean
   };
 }
 
+const ABANDONED_MS = 60_000;
+
+/** Removes what killed processes left half made; a young one may be of a process that makes the same store right now. */
+function removeAbandoned(directory: string): void {
+  for (const file of readdirSync(directory)) {
+    if (!file.startsWith(`${VERSION_FILE}.`) || !file.endsWith('.tmp')) continue;
+    const path = join(directory, file);
+    const made = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.NaN;
+    if (Date.now() - made > ABANDONED_MS) rmSync(path, { force: true });
+  }
+}
+
 function create(directory: string, runs: string): void {
   guard(directory, 'make the store', () => {
     makeFolder(resolve(runs));
-    for (const file of readdirSync(directory)) // of processes that were killed
-      if (file.startsWith(`${VERSION_FILE}.`) && file.endsWith('.tmp')) rmSync(join(directory, file), { force: true });
+    removeAbandoned(directory);
     const beside = join(directory, `${VERSION_FILE}.${crypto.randomUUID()}.tmp`);
     const handle = openSync(beside, 'wx');
     try {

@@ -1,6 +1,6 @@
 /** The store on disk: who may work in a run's folder, what the index survives. */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -87,6 +87,21 @@ test('two processes that make one store agree on it', () => {
     version: 1,
     id: first.id,
   });
+});
+
+test('a store that another process is just making is left to it; what was abandoned goes', () => {
+  const directory = join(scratch, 'half-made');
+  mkdirSync(directory);
+  const young = join(directory, 'store.json.0a.tmp');
+  const old = join(directory, 'store.json.0b.tmp');
+  for (const file of [young, old]) writeFileSync(file, '');
+  const before = new Date(Date.now() - 10 * 60_000);
+  utimesSync(old, before, before);
+  openSweepFolder(directory);
+  assert.equal(
+    [young, old].map((file) => existsSync(file)),
+    [true, false],
+  );
 });
 
 test.run();
