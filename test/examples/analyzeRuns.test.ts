@@ -18,7 +18,7 @@ test('two trained runs, their steps, and a CSV file', async () => {
   for (const seed of [1, 2]) {
     const experiment = parseExperiment({
       model: { kind: 'hcnn', width: 32 },
-      grammar: { v: 8, m: 2, L: 2, seed },
+      grammar: { v: 8, m: 3, L: 3, seed },
       budget: { batch: 32, steps: 512 },
       evaluation: { size: 2048 },
       seed,
@@ -49,7 +49,9 @@ test('two trained runs, their steps, and a CSV file', async () => {
   const first = analysis.positions.find((p) => p.ell === 1)!;
   assert.ok(first.reached === 2 && first.estimate.value > 32 && first.estimate.value < 512 * 32);
   assert.ok(
-    csv.startsWith('series,v,n,m,s,L,grammar,replica,samples,loss,accuracy,floor\r\nhcnn,8,8,2,2,2,1,run 1 #0,32,'),
+    csv.startsWith(
+      'series,v,n,m,s,L,grammar,replica,samples,loss,accuracy,floor,excess,limited\r\nhcnn,8,8,3,2,3,1,run 1 #0,32,',
+    ),
   );
 });
 

@@ -38,6 +38,7 @@ function readText(file: string): string {
 function parseText(file: string, text: string): unknown {
   try {
     const value: unknown = file.endsWith('.json') ? parseJson(text, file) : parse(text);
+    if (refersToItself(value)) throw new InputError(`${file}: refers to itself; spell it out`);
     checkTree(value, file);
     return value;
   } catch (error) {
@@ -46,6 +47,18 @@ function parseText(file: string, text: string): unknown {
       throw new InputError(`${file}: ${error.message.replace(/\s*\n\s*/g, ' ')}; pass a YAML or JSON file`);
     throw error;
   }
+}
+
+/** Whether an alias of YAML stands inside what it names. Each object is looked at once. */
+function refersToItself(value: unknown, above = new Set<unknown>(), seen = new Set<unknown>()): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (above.has(value)) return true;
+  if (seen.has(value)) return false;
+  seen.add(value);
+  above.add(value);
+  const found = Object.values(value).some((part) => refersToItself(part, above, seen));
+  above.delete(value);
+  return found;
 }
 
 /** @throws InputError for a grid whose runs follow from each other's results */

@@ -117,12 +117,6 @@ function planText(
     lines.push(
       `a search over P: ${plan.search.curves} curves, ${plan.search.most} runs at most; these are the runs known so far`,
     );
-  lines.push(
-    `sentences: ${plan.sentences
-      .slice(0, SHOWN)
-      .map((x) => `${x.sentences ?? 'more than 10^100000'} (${x.grammar})`)
-      .join(', ')}`,
-  );
   for (const g of plan.groups.slice(0, SHOWN)) {
     const time =
       g.seconds === undefined
@@ -133,6 +127,12 @@ function planText(
     );
   }
   if (plan.groups.length > SHOWN) lines.push(`  ... and ${plan.groups.length - SHOWN} more groups`);
+  lines.push(
+    `sentences: ${plan.sentences
+      .slice(0, SHOWN)
+      .map((x) => `${x.sentences ?? 'more than 10^100000'} (${x.grammar})`)
+      .join(', ')}`,
+  );
   lines.push(`in all ${quantity(plan.flops, 'FLOP')}, ${bytes(plan.storeBytes)} in the store`);
   if (plan.seconds !== undefined)
     lines.push(
