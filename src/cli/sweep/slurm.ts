@@ -54,7 +54,7 @@ function script(spec: string, title: string, out: string, tasks: number, o: Slur
   const lines = [
     `--job-name=rhm-${title}`,
     `--array=${array}`,
-    `--output=${optionValue(`${out}/slurm/%A_%a.log`)}`,
+    `--output=${optionValue(`${out.replaceAll('%', '%%')}/slurm/%A_%a.log`)}`,
     '--open-mode=append',
     `--time=${o.time}`,
     `--cpus-per-task=${o.cpus}`,
@@ -76,7 +76,7 @@ exec ${program} sweep run ${quote(resolve(spec))} \\
 `.replace(/ +\n$/, '\n');
 }
 
-/** Slurm takes quotes and backslashes in the lines of options; % begins one of its own names. */
+/** Slurm takes quotes and backslashes in the lines of options; % begins one of its own names, %% is the character. */
 const optionValue = (text: string): string => (/[\s'"\\#]/.test(text) ? `"${text.replace(/["\\]/g, '\\$&')}"` : text);
 
 const quote = (text: string): string => (/^[\w./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
