@@ -1,4 +1,5 @@
 /** The options by which commands are told a grammar: a rules file, or sizes and a seed. */
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../core/errors.js';
 import { parseJson } from '../core/outside.js';
@@ -20,7 +21,11 @@ export interface GrammarFlags {
 
 /** file: whether a rules file may be given instead of sizes. */
 export function grammarOptions(command: Command, file = true): Command {
-  if (file) command.option('--rules <file>', 'a grammar as JSON, as `rhm rules` prints it; instead of the sizes below');
+  if (file)
+    command.option(
+      '--rules <file>',
+      'a grammar as JSON, as `rhm rules` prints it; - for standard input, instead of the sizes below',
+    );
   return command
     .option('-v, --v <v>', 'v, vocabulary size', looseNumber)
     .option('-n, --n <n>', 'n, root symbols (default: v)', looseNumber)
@@ -58,6 +63,7 @@ export async function loadGrammar(flags: GrammarFlags, seed: number): Promise<Ru
     (name) => flags[name] !== undefined,
   );
   if (given) throw new InputError(`${given}: given together with a rules file, which decides it; give one of them`);
+  if (flags.rules === '-') return parseRules(parseJson(readFileSync(0), 'standard input'));
   const text = await readText(flags.rules);
   return parseRules(parseJson(text, flags.rules));
 }

@@ -36,7 +36,7 @@ export function addTrain(program: Command, io: CommandContext): void {
     program
       .command('train')
       .description('train one experiment: records, weights and checkpoints in a folder')
-      .argument('[experiment]', 'JSON file; every field has a default')
+      .argument('[experiment]', 'JSON file, or - for standard input; every field has a default')
       .option('--set <field=value...>', 'fields on top of the file, for example model=hcnn grammar.m=4 model.width=64')
       .option(
         '--out <dir>',
@@ -118,7 +118,7 @@ export function addTrain(program: Command, io: CommandContext): void {
 export function readExperiment(file: string | undefined, pairs: readonly string[]): Experiment {
   let raw: Record<string, unknown> = {};
   if (file !== undefined) {
-    const value = parseJson(readBytes(file), file);
+    const value = parseJson(readBytes(file), file === '-' ? 'standard input' : file);
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw new InputError(`${file}: holds no object; pass one such as {"model": "hcnn"}`);
     raw = value as Record<string, unknown>;
@@ -131,7 +131,7 @@ export function readExperiment(file: string | undefined, pairs: readonly string[
 
 function readBytes(file: string): Uint8Array {
   try {
-    return readFileSync(file);
+    return readFileSync(file === '-' ? 0 : file);
   } catch (error) {
     throw new InputError(`${file}: ${(error as NodeJS.ErrnoException).code ?? error}; pass a readable file`);
   }
