@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { thirdPartyLicences } from './licences.mjs';
 import { ensureInstalled, root, say } from './setup.mjs';
 
 export { root };
@@ -23,6 +24,7 @@ export const bundleOptions = {
   format: 'esm',
   target: 'es2022',
   sourcemap: 'linked',
+  metafile: true,
   loader: { '.wgsl': 'text', '.wasm': 'binary' },
   logLevel: 'warning',
 };
@@ -36,6 +38,9 @@ export const nativePackages = [
   'bullmq',
   'ioredis',
 ];
+
+/** Beside the bundles, and in the page's folder, which is copied alone. */
+const LICENCES = 'THIRD_PARTY_LICENCES.txt';
 
 /** The bundles of dist/: name to entry, by where they run. Every entry is one public export or one worker script. */
 const bundles = [
@@ -84,8 +89,9 @@ export async function buildBundles() {
   say('building dist/');
   const esbuild = await import('esbuild');
   const outdir = join(root, `build/dist-${process.pid}`);
-  for (const { platform, chunks, entries } of bundles)
-    await esbuild.build({
+  const built = [];
+  for (const { platform, chunks, entries } of bundles) {
+    const { metafile } = await esbuild.build({
       ...bundleOptions,
       absWorkingDir: root,
       platform,
@@ -97,7 +103,11 @@ export async function buildBundles() {
       // Bundled CommonJS packages call require() for Node's own modules.
       banner: platform === 'node' ? { js: requireBanner } : {},
     });
-  await buildPage(outdir);
+    built.push(metafile);
+  }
+  built.push(...(await buildPage(outdir)));
+  const licences = thirdPartyLicences(root, built);
+  for (const folder of [outdir, join(outdir, 'page')]) writeFileSync(join(folder, LICENCES), licences);
   const cli = join(outdir, 'cli.js');
   writeFileSync(cli, `#!/usr/bin/env node\n${readFileSync(cli, 'utf8')}`, { mode: 0o755 });
   const types = join(root, 'dist/types');
@@ -114,20 +124,22 @@ export async function buildBundles() {
 }
 
 /** dist/page/, a folder for any web server, and dist/elements.js, the custom elements in one module script. */
+/** @returns what esbuild says of the inputs of both */
 async function buildPage(outdir) {
   const esbuild = await import('esbuild');
   const source = join(root, 'src/web');
   const options = { ...bundleOptions, absWorkingDir: root, platform: 'browser', minify: true, legalComments: 'none' };
-  await esbuild.build({
+  const page = await esbuild.build({
     ...options,
     entryPoints: { main: 'src/web/main.ts', worker: 'src/web/worker.ts' },
     outdir: join(outdir, 'page'),
     splitting: true,
     chunkNames: 'chunks/[name]-[hash]',
   });
-  await esbuild.build({ ...options, entryPoints: { elements: 'src/web/elements.ts' }, outdir });
+  const elements = await esbuild.build({ ...options, entryPoints: { elements: 'src/web/elements.ts' }, outdir });
   copyFileSync(join(outdir, 'elements.js'), join(outdir, 'page/elements.js')); // a page folder alone is enough to embed from
   for (const file of ['index.html', 'page.css']) copyFileSync(join(source, file), join(outdir, 'page', file));
+  return [page.metafile, elements.metafile];
 }
 
 const requireBanner =
