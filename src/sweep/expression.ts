@@ -45,8 +45,14 @@ export const mathFunctions: Readonly<Record<string, (...args: Value[]) => Value>
   max: numeric(Math.max, -1),
 };
 
+const LONGEST = 2000; // characters: deeper trees than these give would overflow the stack
+
 /** @throws InputError where the text is no expression. */
 export function compileExpression(text: string): Compiled {
+  if (text.length > LONGEST)
+    throw new InputError(
+      `"${text.slice(0, 40)}...": ${text.length} characters, an expression has ${LONGEST} at most; put parts of it into variables such as $a`,
+    );
   let tree: Expression;
   try {
     tree = jsep(text);

@@ -207,4 +207,11 @@ test('beyond 2^32 a draw takes two words, the upper one first', () => {
   }
 });
 
+test('rules that no memory holds are refused by their number', () => {
+  assert.throws(
+    () => makeRules({ v: 65536, n: 65536, m: 500, s: 2, L: 2 }, 1),
+    /m: the rules hold more than 16777216 symbols in all; take a smaller v, m or s/,
+  );
+});
+
 test.run();

@@ -67,4 +67,18 @@ test('what cannot be searched is refused by name', async () => {
   );
 });
 
+test('an expression of ten thousand terms is refused by its length, before it is evaluated', async () => {
+  const long = Array(10_000).fill('1').join(' + ');
+  await refuses(
+    { search: undefined, derive: { 'budget.steps': long } },
+    /39997 characters, an expression has 2000 at most/,
+  );
+  const { runs } = await expandGrid({
+    ...spec,
+    search: undefined,
+    derive: { 'budget.steps': Array(500).fill('1').join('+') },
+  });
+  assert.is(runs[0].experiment.budget.steps, 500);
+});
+
 test.run();
