@@ -37,7 +37,16 @@ export async function sweepSlurm(
   const tasks = Math.min(options.tasks ?? Math.min(MOST_TASKS, grid.runs.length), grid.runs.length);
   const out = resolve(storeOf(grid, options.out));
   const file = options.file ?? `${grid.title}.sbatch`;
-  const text = script(spec, grid.title, out, tasks, options);
+  if (out.includes('\\'))
+    throw new InputError(
+      `--out ${out}: holds a backslash, after which Slurm replaces no name in a path; choose another folder`,
+    );
+  if (tasks > MOST_TASKS)
+    io.log(
+      `${tasks} tasks: Slurm takes ${MOST_TASKS} in an array unless the site has raised MaxArraySize (scontrol show config says it); pass --tasks ${MOST_TASKS} or fewer`,
+    );
+  const runtime = io.platform.name === 'deno' ? [process.execPath, 'run', '-A'] : [process.execPath];
+  const text = script(spec, grid.title, out, tasks, options, runtime);
   if (file !== '-') mkdirSync(`${out}/slurm`, { recursive: true }); // Slurm does not make the folder of its logs
   await writeOutput(io, file, (write) => write(text));
   if (file === '-') return;
@@ -49,7 +58,14 @@ export async function sweepSlurm(
   );
 }
 
-function script(spec: string, title: string, out: string, tasks: number, o: SlurmOptions): string {
+function script(
+  spec: string,
+  title: string,
+  out: string,
+  tasks: number,
+  o: SlurmOptions,
+  runtime: readonly string[],
+): string {
   const array = `0-${tasks - 1}${o.atOnce ? `%${o.atOnce}` : ''}`;
   const lines = [
     `--job-name=rhm-${title}`,
@@ -65,7 +81,7 @@ function script(spec: string, title: string, out: string, tasks: number, o: Slur
     ...(o.mem ? [`--mem=${o.mem}`] : []),
     ...(o.sbatch ?? []),
   ];
-  const program = [process.execPath, realpathSync(process.argv[1])].map(quote).join(' ');
+  const program = [...runtime, realpathSync(process.argv[1])].map(quote).join(' ');
   const more = (o.run ?? []).map(quote).join(' ');
   return `#!/bin/bash
 # Written by rhm sweep slurm: task i of ${tasks} trains part i of the grid. Submit it again to continue what did not end.
