@@ -158,9 +158,11 @@ function wasm(call: Call, scratch: ShareScratch): WasmCommand[] {
   ];
 }
 
+/** name, B, T (0: one row a sentence), V, gradient, size of the logits */
+type CaseShape = [string, number, number, number, boolean, number];
+
 function cases(): KernelCase[] {
-  const shapes: [string, number, number, number, boolean, number][] = [
-    // name, B, T (0: one row a sentence), V, gradient, size of the logits
+  const shapes: CaseShape[] = [
     ['last token', 37, 0, 16, true, 1],
     ['every token', 5, 7, 11, true, 1],
     ['evaluation of many rows', 3000, 0, 5, false, 1],
@@ -173,7 +175,11 @@ function cases(): KernelCase[] {
     ['sixty-four lanes', 3, 0, 1030, true, 2],
     ['one row, one class', 1, 0, 1, true, 1],
   ];
-  return shapes.map(([name, batch, positions, classes, gradient, size]) => ({
+  return shapes.map(crossEntropyCase);
+}
+
+export function crossEntropyCase([name, batch, positions, classes, gradient, size]: CaseShape): KernelCase {
+  return {
     name,
     replicas: 2,
     fill: {
@@ -198,5 +204,5 @@ function cases(): KernelCase[] {
         record: p.persistent('record', [4, 2]),
       });
     },
-  }));
+  };
 }
