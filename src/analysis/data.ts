@@ -49,15 +49,19 @@ export interface DataPower {
 /** Which of the two references the interval of a power allows. `open`: a bound, or no interval. */
 export type DataVerdict = 'law' | 'correlations alone' | 'both' | 'neither' | 'open';
 
+const MOST_GRAMMARS = 6; // of a size: one takes seconds
+
 /** The learner on the grammars that curves in data stand on. */
 export async function learnerTable(
   curves: readonly Curve[],
   cluster: ClusterGrammar = (rules) => clusterCurves(rules, { draws: 1 }),
 ): Promise<LearnerRow[]> {
-  const known = groupBy(
-    curves.filter((c) => !c.online && c.task === 'last' && hasLaw(c.shape) && c.shape.L > 1),
-    (c) => c.grammar,
-  ).map(([c]) => c);
+  const usable = curves.filter((c) => !c.online && c.task === 'last' && hasLaw(c.shape) && c.shape.L > 1);
+  const known = groupBy(usable, (c) => shapeName(c.shape)).flatMap((size) =>
+    groupBy(size, (c) => c.grammar)
+      .slice(0, MOST_GRAMMARS)
+      .map(([c]) => c),
+  );
   const found: { curve: Curve; clusters: ClusterCurve[] }[] = [];
   for (const curve of known) found.push({ curve, clusters: await cluster(curve.rules) });
   return groupBy(found, ({ curve }) => shapeName(curve.shape)).flatMap((group) =>
