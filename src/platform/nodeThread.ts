@@ -19,6 +19,8 @@ parentPort.once('message', (message) => threadMain(message, (answer) => parentPo
       worker.on('exit', (code) => fail(`ended with exit code ${code}`));
     },
     kill: async () => {
+      // An unreferenced worker does not keep the process alive, so nothing would wait for its end.
+      worker.ref();
       await worker.terminate();
     },
   };

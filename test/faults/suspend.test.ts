@@ -55,7 +55,7 @@ test('the watch: silence counts, what the supervisor slept through does not', ()
   'a sweep stopped four times for longer than --stall-seconds sets nothing aside',
   async () => {
     const spec = join(scratch, 'grid.json');
-    writeFileSync(spec, JSON.stringify({ base: { ...base, budget: { batch: 16, steps: 150_000 } }, seeds: 1 }));
+    writeFileSync(spec, JSON.stringify({ base: { ...base, budget: { batch: 16, steps: 600_000 } }, seeds: 1 }));
     const args = [
       '--executor',
       'wasm',
