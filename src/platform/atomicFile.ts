@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { FileError, InputError } from '../core/errors.js';
 import { syncDirectory } from './durable.js';
 import { outputTarget } from './outputTarget.js';
-import { machineName } from './processIdentity.js';
+import { hasProcess, machineName } from './processIdentity.js';
 
 export interface AtomicFile {
   write(chunk: string | Uint8Array): Promise<void>;
@@ -85,16 +85,7 @@ function removeLeftovers(path: string): void {
     const [, machine, pid] = /^([0-9a-f]{8})-(\d+)-/.exec(name.slice(begin.length)) ?? [];
     const file = join(directory, name);
     const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
-    if (machine === machineName() ? !isThere(Number(pid)) : age > LEFT_MS) rmSync(file, { force: true });
-  }
-}
-
-function isThere(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if (machine === machineName() ? !hasProcess(Number(pid)) : age > LEFT_MS) rmSync(file, { force: true });
   }
 }
 

@@ -23,7 +23,7 @@ export function makeFolder(directory: string): void {
     // Another process was faster.
     if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
-  onDirectory(parent, fsyncSync);
+  syncDirectoryNow(parent);
 }
 
 /**
@@ -54,14 +54,10 @@ export async function syncDirectory(directory: string): Promise<void> {
 
 /** The same at once. */
 export function syncDirectoryNow(directory: string): void {
-  onDirectory(directory, fsyncSync);
-}
-
-function onDirectory(directory: string, work: (handle: number) => void): void {
   let handle: number | undefined;
   try {
     handle = openSync(directory, 'r');
-    work(handle);
+    fsyncSync(handle);
   } catch {
   } finally {
     if (handle !== undefined) closeSync(handle);

@@ -24,15 +24,19 @@ export function isRunning({ pid, host, started, boot, namespace }: ProcessIdenti
   if (boot && boot !== bootId()) return undefined; // restarted, or another machine of the same name
   if (namespace && namespace !== pidNamespace()) return undefined;
   if (!Number.isSafeInteger(pid) || pid < 1) return false; // 0 and -1 mean groups of processes to kill()
-  let seen = true;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    seen = (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-  if (!seen) return false;
+  if (!hasProcess(pid)) return false;
   const found = startOf(pid);
   return started && found ? started === found : undefined;
+}
+
+/** Whether a process of this machine has the number, another user's too. */
+export function hasProcess(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 /** A name for this machine's processes, fit for file names: numbers of processes with the same one can be compared. */

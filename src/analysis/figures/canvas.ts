@@ -190,6 +190,21 @@ export function tickedAxis(values: readonly number[], label: string, type: 'log'
   return { type, ...base, domain, ticks, tickFormat: (x: number) => String(x), label, labelArrow: 'none', grid: true };
 }
 
+/** Dashed lines at the staircase H(0), H(1), ... with their names right of the frame; heights in units of y. */
+export const plateauMarks = (heights: readonly number[], theme: Theme, clip?: boolean): Plot.Markish[] => [
+  Plot.ruleY(heights, { stroke: theme.muted, strokeDasharray: '3 3', strokeWidth: 1 }),
+  Plot.text(heights, {
+    y: (d) => d,
+    text: (_, ell) => `H(${ell})`,
+    frameAnchor: 'right',
+    dx: 4,
+    textAnchor: 'start',
+    fill: theme.muted,
+    fontSize: 9.5,
+    clip,
+  }),
+];
+
 /** Points with error bars; bounds are drawn as arrows in the open direction. */
 export interface ErrorPoint {
   x: number;

@@ -7,7 +7,7 @@ import { predictedPower } from '../exponents.js';
 import { showEstimate } from '../format.js';
 import { groupBy } from '../staircase.js';
 import type { Estimate } from '../statistics.js';
-import { type Canvas, compose, type ErrorPoint, errorPoints, logAxis, type Panel } from './canvas.js';
+import { type Canvas, compose, type ErrorPoint, errorPoints, logAxis, type Panel, plateauMarks } from './canvas.js';
 import { powerPanel } from './laws.js';
 import { bySize } from './learning.js';
 import type { FigureSpec } from './spec.js';
@@ -151,16 +151,7 @@ function excessPanel(
       y: logAxis([floor, top], 'loss - exact (nats)'),
       marginRight: 34,
       marks: [
-        Plot.ruleY(mean, { stroke: theme.muted, strokeDasharray: '3 3', strokeWidth: 1 }),
-        Plot.text(mean, {
-          y: (d) => d,
-          text: (_, ell) => `H(${ell})`,
-          frameAnchor: 'right',
-          dx: 4,
-          textAnchor: 'start',
-          fill: theme.muted,
-          fontSize: 9.5,
-        }),
+        ...plateauMarks(mean, theme),
         ...own.map((c) =>
           Plot.line(
             c.points.filter((p) => p.excess! > floor),

@@ -4,7 +4,7 @@ import { showEstimate } from '../format.js';
 import type { MeanCurve, MeanPoint } from '../means.js';
 import type { Analysis } from '../results.js';
 import { groupBy } from '../staircase.js';
-import { type Canvas, compose, isNarrow, logAxis, type Panel } from './canvas.js';
+import { type Canvas, compose, isNarrow, logAxis, type Panel, plateauMarks } from './canvas.js';
 import type { FigureSpec } from './spec.js';
 import { type Look, seriesLooks } from './theme.js';
 
@@ -59,11 +59,11 @@ function curvePanel(
 ): Panel {
   const plateaus = group.find((c) => c.plateaus)?.plateaus;
   const floor = plateaus?.at(-1) ?? 0;
-  const steps = (plateaus ?? []).slice(0, -1).map((H, ell) => ({ height: H - floor, ell }));
+  const steps = (plateaus ?? []).slice(0, -1).map((H) => H - floor);
   const losses = group.flatMap((c) => c.points.map((p) => p.loss - floor).filter((y) => y > 0));
   // Below a part of the last step the noise of the test set is all there is; an untrained network lies far above H(0).
-  const low = steps.length ? steps[steps.length - 1].height / 8 : Math.min(...losses);
-  const high = steps.length ? 1.5 * Math.max(steps[0].height, Math.log(group[0].shape.v) - floor) : Math.max(...losses);
+  const low = steps.length ? steps[steps.length - 1] / 8 : Math.min(...losses);
+  const high = steps.length ? 1.5 * Math.max(steps[0], Math.log(group[0].shape.v) - floor) : Math.max(...losses);
   return {
     title: `v=${group[0].shape.v} m=${group[0].shape.m}, grammar ${row + 1}`,
     subtitle: absent.length ? `no run of ${absent.join(', ')}` : undefined,
@@ -72,16 +72,7 @@ function curvePanel(
       y: logAxis([low, high], plateaus ? 'loss - H(L) (nats)' : 'loss (nats)'),
       marginRight: 34,
       marks: [
-        Plot.ruleY(steps, { y: 'height', stroke: theme.muted, strokeDasharray: '3 3', strokeWidth: 1 }),
-        Plot.text(steps, {
-          y: 'height',
-          text: (s) => `H(${s.ell})`,
-          frameAnchor: 'right',
-          dx: 4,
-          textAnchor: 'start',
-          fill: theme.muted,
-          fontSize: 9.5,
-        }),
+        ...plateauMarks(steps, theme),
         ...group.map((c) =>
           Plot.line(
             c.points.map((p) => ({ samples: p.samples, y: Math.max(p.loss - floor, low / 2) })),
@@ -152,17 +143,7 @@ function excessPanel(
       marginRight: 34,
       clip: true,
       marks: [
-        Plot.ruleY(plateaus, { stroke: theme.muted, strokeDasharray: '3 3', strokeWidth: 1 }),
-        Plot.text(plateaus, {
-          y: (d) => d,
-          text: (_, ell) => `H(${ell})`,
-          frameAnchor: 'right',
-          dx: 4,
-          textAnchor: 'start',
-          fill: theme.muted,
-          fontSize: 9.5,
-          clip: false,
-        }),
+        ...plateauMarks(plateaus, theme, false),
         ...size.flatMap((m) => {
           const look = looks.get(m.series)!;
           return [
