@@ -79,8 +79,8 @@ export function nextProbes(
   const deepest = crossingOf(points, Math.min(...levels));
   if (deepest.bound === 'lower' || deepest.bound === 'unknown') {
     const reach = Math.max(...points.map((p) => p.x));
-    const next = row.find((x) => x > reach + stride / 3);
-    if (next !== undefined) return [next];
+    const next = row.find((x) => x > reach + stride / 3) ?? to; // the end of the range however close it is
+    if (isNew(next) && next > reach) return [next];
   }
   const found: { x: number }[] = [];
   for (const level of levels) {

@@ -120,6 +120,9 @@ test('the search begins with a coarse row, goes up to the last level and no fart
     nextProbes(high, [1], options).map((x) => Math.round(Math.exp(x))),
     [32768],
   );
+  const near = { ...options, to: Math.log(64 * 8 ** 2 * 1.9) };
+  assert.equal(nextProbes(high, [1], near), [near.to], 'the end of the range, however close');
+  assert.equal(nextProbes([...high, { x: near.to, y: 3 }], [1], near), [], 'once');
   const top = [...high, { x: options.to, y: 3 }];
   assert.equal(nextProbes(top, [1], options), [], 'no P reaches it');
   assert.equal(nextProbes(crossed, [1], { ...options, most: 3 }), [], 'no more runs are allowed');

@@ -72,6 +72,10 @@ export function addReproduce(program: Command, io: CommandContext): void {
       const named = ({ name }: { name: string }) => wanted === undefined || holdsAll(name, wanted);
       const searches = planSearches(scale, withBaseline(figures.length ? figures : defaultFigures[scale]));
       const plan = await hashed(planReproduction(scale, figures));
+      if (wanted !== undefined && ![...searches, ...plan].some(named))
+        throw new InputError(
+          `--runs ${JSON.stringify(wanted)}: no run's name holds all of these words; --dry-run lists the names`,
+        );
       const others = (options.store ?? []).map(storeAt);
       if (options.dryRun) {
         const list = { runs: plan.filter(named), searches: searches.filter(named) };
@@ -192,7 +196,7 @@ function roundText(found: readonly Found[], searches: readonly PlannedSearch[], 
 
 /** Every word of `text` is in the name. */
 const holdsAll = (name: string, text: string): boolean =>
-  text.split(/\s+/).every((word) => name.split(/[\s,]+/).includes(word));
+  text.split(/[\s,]+/).filter(Boolean).every((word) => name.split(/[\s,]+/).includes(word));
 
 /** Some names stand for two figures. */
 const drawnFor = (figures: readonly string[]) =>
