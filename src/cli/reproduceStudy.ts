@@ -2,9 +2,10 @@
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { type Experiment, parseExperiment } from '../core/experiment.js';
 import type { Executor } from '../plan/executor.js';
 import { type OpenExecutor, openExecutor } from '../platform/executor.js';
-import { readRunFolder } from '../platform/runFolders.js';
+import { hashIn, readRunFolder, runPaths } from '../platform/runFolders.js';
 import { openSweepFolder } from '../platform/sweepFolder.js';
 import { type SweepWorker, trainChunk } from '../sweep/chunk.js';
 import { calibrate, groupRuns } from '../sweep/cost.js';
@@ -101,6 +102,19 @@ export class Study {
     const paths = this.stores.map((store) => join(store, hash)).filter((p) => existsSync(join(p, 'experiment.json')));
     const complete = (path: string) => !!endOf(readRunFolder(path).records, experiment.replicas);
     return paths.find(complete) ?? paths[0];
+  }
+
+  /** Experiments of all runs in the stores, by hash. A damaged one is left to whoever asks for that run. */
+  stored(): Map<string, Experiment> {
+    const found = new Map<string, Experiment>();
+    for (const path of this.stores.filter((store) => existsSync(store)).flatMap(runPaths)) {
+      const hash = hashIn(path);
+      if (hash === undefined) continue;
+      try {
+        found.set(hash, parseExperiment(JSON.parse(readRunFolder(path).experiment)));
+      } catch {}
+    }
+    return found;
   }
 
   #timeOut(): void {

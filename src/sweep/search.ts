@@ -2,7 +2,7 @@
  * Narrowing in log P: trains one curve of runs on P distinct sentences at few P, chosen from what the runs before have shown,
  * until it is known where the best loss crosses the middles of the named steps.
  */
-import { contentHash } from '../core/canonical.js';
+import { canonicalJson, contentHash } from '../core/canonical.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
 import { parseRecords } from '../core/records.js';
 import { type Crossing, type CrossingPoint, crossingOf, nextProbes } from '../theory/crossing.js';
@@ -80,9 +80,37 @@ export async function firstRuns(searches: readonly Search[]): Promise<SweepRun[]
   return runs;
 }
 
+/**
+ * Of the runs of a store those that lie on one of the curves, also where the search would choose other P: they were trained
+ * for an earlier one, and say as much.
+ */
+export async function runsOnCurves(
+  searches: readonly Search[],
+  stored: ReadonlyMap<string, Experiment>, // by hash
+): Promise<SweepRun[]> {
+  const family = ({ grammar, model }: Experiment) => canonicalJson([grammar, model]);
+  const counts = new Map<string, Set<number>>(); // P by family
+  for (const experiment of stored.values()) {
+    const { sentences } = experiment.budget;
+    const key = family(experiment);
+    if (sentences !== undefined) counts.set(key, (counts.get(key) ?? new Set()).add(sentences));
+  }
+  const runs: SweepRun[] = [];
+  for (const search of searches) {
+    const curve = new SearchedCurve(search);
+    for (const sentences of counts.get(family(parseExperiment(search.at(search.from)))) ?? []) {
+      if (sentences < search.from || sentences > search.to) continue;
+      const run = await curve.run(sentences);
+      if (stored.has(run.hash)) runs.push(run);
+    }
+  }
+  return runs;
+}
+
 class SearchedCurve {
   readonly #points: (CrossingPoint & { sentences: number })[] = [];
   readonly #asked = new Set<number>();
+  readonly #failed: number[] = []; // ln P
   readonly #plateaus: readonly number[];
   readonly #levels: ReadonlyMap<number, number>; // by ell, ln excess
 
@@ -101,6 +129,7 @@ class SearchedCurve {
       stride: STRIDE,
       together: TOGETHER,
       most,
+      failed: this.#failed,
     };
     const probes = nextProbes(this.#points, [...this.#levels.values()], options);
     return [...new Set(probes.map((x) => Math.min(to, Math.max(from, Math.round(Math.exp(x))))))].filter(
@@ -117,7 +146,10 @@ class SearchedCurve {
   take(sentences: number, run: SweepRun, records: string | undefined): void {
     this.#asked.add(sentences);
     const point = records && dataPointOf(run.experiment, parseRecords(records).records, 0);
-    if (!point || point.excess === undefined) return;
+    if (!point || point.excess === undefined) {
+      this.#failed.push(Math.log(sentences));
+      return;
+    }
     const { stopLoss } = run.experiment.budget;
     const stop = stopLoss === undefined ? undefined : stopLoss - this.#plateaus[this.#plateaus.length - 1];
     const y = logExcess(point.excess, this.#plateaus, stop);

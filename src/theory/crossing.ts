@@ -55,6 +55,7 @@ export interface ProbeOptions {
   stride: number; // between the points of the first look
   together: number; // points of one crossing probed in one round
   most: number; // points of the curve in all
+  failed?: readonly number[]; // x that gave no point and are not asked again
 }
 
 /**
@@ -67,18 +68,19 @@ export function nextProbes(
   levels: readonly number[],
   options: ProbeOptions,
 ): number[] {
-  const { from, to, within, stride, together, most } = options;
-  const free = most - points.length;
+  const { from, to, within, stride, together, most, failed = [] } = options;
+  const tried = [...points, ...failed.map((x) => ({ x }))];
+  const free = most - tried.length;
   if (free <= 0 || !levels.length) return [];
   const row: number[] = [];
   for (let x = from; x < to; x += stride) row.push(x);
   row.push(to);
-  const isNew = (x: number, others: readonly { x: number }[] = points) =>
+  const isNew = (x: number, others: readonly { x: number }[] = tried) =>
     others.every((p) => Math.abs(p.x - x) > within / 6);
-  if (!points.length) return row.slice(0, Math.min(3, free));
+  if (!tried.length) return row.slice(0, Math.min(3, free));
   const deepest = crossingOf(points, Math.min(...levels));
   if (deepest.bound === 'lower' || deepest.bound === 'unknown') {
-    const reach = Math.max(...points.map((p) => p.x));
+    const reach = Math.max(...tried.map((p) => p.x));
     const next = row.find((x) => x > reach + stride / 3) ?? to; // the end of the range however close it is
     if (isNew(next) && next > reach) return [next];
   }

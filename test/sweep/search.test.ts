@@ -1,11 +1,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { contentHash } from '../../src/core/canonical.js';
 import { parseExperiment } from '../../src/core/experiment.js';
 import { formatRecord } from '../../src/core/records.js';
 import { makeRules } from '../../src/core/rules.js';
 import { planSearches } from '../../src/sweep/dataStudy.js';
 import type { SweepRun } from '../../src/sweep/grid.js';
-import { firstRuns, runSearches, type Search } from '../../src/sweep/search.js';
+import { firstRuns, runSearches, runsOnCurves, type Search } from '../../src/sweep/search.js';
 import { lossPlateaus } from '../../src/theory/losses.js';
 import { staircaseLoss } from '../support/syntheticRuns.js';
 
@@ -117,6 +118,43 @@ test('a run that failed is not asked for again, and the others go on', async () 
   const [found] = await runSearches([searchFor()], { ...store.hooks, train });
   assert.is(found.crossings.get(3)!.bound, 'none');
   assert.is(asked, store.trained.length + 1);
+});
+
+test('without the run at the end of its range, a search still finds the steps before', async () => {
+  const store = new Trained();
+  const train = async (runs: readonly SweepRun[]) => {
+    store.train(runs.filter((run) => run.experiment.budget.sentences! < 20_000));
+    return true;
+  };
+  const [{ crossings }] = await runSearches([searchFor({ steps: [1, 2, 3, 4], to: 40_000 })], {
+    ...store.hooks,
+    train,
+  });
+  assert.is(crossings.get(4)!.bound, 'lower');
+  for (const ell of [1, 2, 3]) {
+    const { bound, low, high } = crossings.get(ell)!;
+    assert.is(bound, 'none');
+    assert.ok(high - low < Math.log(1.5), `step ${ell}: ${high - low}`);
+  }
+});
+
+test('runs of a store on a curve count, whatever P the search would choose; others do not', async () => {
+  const search = searchFor();
+  const runOf = async (P: number, change: Record<string, unknown> = {}) => {
+    const experiment = parseExperiment({ ...(search.at(P) as object), ...change });
+    return [await contentHash(experiment), experiment] as const;
+  };
+  const stored = new Map([
+    await runOf(777),
+    await runOf(31),
+    await runOf(888, { seed: 5 }),
+    await runOf(999, { grammar: { ...grammar, seed: 2 } }),
+  ]);
+  const runs = await runsOnCurves([search], stored);
+  assert.equal(
+    runs.map((run) => run.experiment.budget.sentences),
+    [777],
+  );
 });
 
 test('the planned searches: same grammars for all networks of a size, P up to a tenth of the language, experiments that are valid', async () => {

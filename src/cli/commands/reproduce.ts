@@ -23,7 +23,7 @@ import {
   type Scale,
   scales,
 } from '../../sweep/reproduce.js';
-import { type Found, runSearches } from '../../sweep/search.js';
+import { type Found, runSearches, runsOnCurves } from '../../sweep/search.js';
 import { plannedSteps } from '../../training/members.js';
 import { addComputeOptions } from '../compute.js';
 import { type CommandContext, integer, number } from '../context.js';
@@ -169,6 +169,15 @@ async function searchAll(
           onRound: (found, round) => training && io.log(roundText(found, part, round)),
         });
     }
+  const stored = study.stored();
+  for (const figure of ['data', 'control'] as const) {
+    const on = await runsOnCurves(
+      searches.filter((s) => s.figure === figure),
+      stored,
+    );
+    const known = new Set(runs[figure].map(({ hash }) => hash));
+    runs[figure].push(...on.filter(({ hash }) => !known.has(hash)));
+  }
   return runs;
 }
 
@@ -196,7 +205,10 @@ function roundText(found: readonly Found[], searches: readonly PlannedSearch[], 
 
 /** Every word of `text` is in the name. */
 const holdsAll = (name: string, text: string): boolean =>
-  text.split(/[\s,]+/).filter(Boolean).every((word) => name.split(/[\s,]+/).includes(word));
+  text
+    .split(/[\s,]+/)
+    .filter(Boolean)
+    .every((word) => name.split(/[\s,]+/).includes(word));
 
 /** Some names stand for two figures. */
 const drawnFor = (figures: readonly string[]) =>
