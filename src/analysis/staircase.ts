@@ -74,7 +74,7 @@ export function crossingBy({ online, points, plateaus }: Curve, loss: number): O
   return dataCrossing(points, plateaus, loss - plateaus[plateaus.length - 1]);
 }
 
-const WIDEST = Math.log(3); // a crossing known less well, such as one that was not searched for, is left out
+const WIDEST = Math.log(2); // in the 68% interval: a crossing known less well, such as one not searched for, is left out
 
 /** ln P where the best loss crosses an excess: points limited by steps are bounds, never values. */
 function dataCrossing(
@@ -82,11 +82,11 @@ function dataCrossing(
   plateaus: readonly number[],
   excess: number,
 ): Omit<Position, 'ell'> | undefined {
-  const { bound, value, low, high } = crossingOf(
+  const { bound, value, low, high, spread } = crossingOf(
     points.map((p) => ({ x: Math.log(p.samples), y: logExcess(p.excess!, plateaus, p.stop), limited: p.limited })),
     Math.log(excess),
   );
-  if (bound === 'unknown' || (bound === 'none' && high - low > WIDEST)) return undefined;
+  if (bound === 'unknown' || (bound === 'none' && spread > WIDEST)) return undefined;
   return { logSamples: value, bound, width: high - low };
 }
 

@@ -18,11 +18,13 @@ export function storedText(analysis: Analysis, made: string, command: string): s
   const { summary, data, dataPowers, levels } = analysis;
   const results: StoredResults = { made, command, summary, data, dataPowers, levels };
   const rounded = (x: number) => Number(x.toPrecision(5));
-  return `${JSON.stringify(
-    results,
-    (_, value) => (typeof value !== 'number' ? value : Number.isFinite(value) ? rounded(value) : String(value)),
-    1,
-  )}\n`;
+  const text = (value: unknown) =>
+    JSON.stringify(value, (_, x) => (typeof x !== 'number' ? x : Number.isFinite(x) ? rounded(x) : String(x)));
+  const fields = Object.entries(results).map(([name, value]) => {
+    const rows = Array.isArray(value) ? `[\n${value.map((row) => `  ${text(row)}`).join(',\n')}\n ]` : text(value);
+    return ` ${JSON.stringify(name)}: ${rows}`;
+  });
+  return `{\n${fields.join(',\n')}\n}\n`; // a row a line, so that two versions can be compared
 }
 
 const NAMES: Readonly<Record<string, number>> = { NaN: Number.NaN, Infinity: Infinity, '-Infinity': -Infinity };

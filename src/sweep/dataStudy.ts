@@ -158,7 +158,7 @@ function searchOf(block: DataBlock, index: number, scale: Scale): PlannedSearch 
     m: shape.m,
     steps,
     from: batch,
-    to: Math.min(sentences * LARGEST_PART, to),
+    to: Math.floor(Math.min(sentences * LARGEST_PART, to)),
     within: scale === 'quick' ? 1.5 : 1.25,
     most: scale === 'quick' ? 12 : 28,
     at: (P) => ({

@@ -132,7 +132,7 @@ class SearchedCurve {
       failed: this.#failed,
     };
     const probes = nextProbes(this.#points, [...this.#levels.values()], options);
-    return [...new Set(probes.map((x) => Math.min(to, Math.max(from, Math.round(Math.exp(x))))))].filter(
+    return [...new Set(probes.map((x) => Math.min(Math.floor(to), Math.max(from, Math.round(Math.exp(x))))))].filter(
       (P) => !this.#asked.has(P),
     );
   }

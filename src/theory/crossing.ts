@@ -19,6 +19,8 @@ export interface Crossing {
   value: number; // median, or the bound
   low: number; // 95% interval; of a bound: its open side is infinite
   high: number;
+  /** Length of the central interval that holds it with probability 0.68, in ln P; of a bound infinite. */
+  spread: number;
 }
 
 const WINDOW = Math.log(8); // points farther from the crossing than this factor in P do not count
@@ -30,22 +32,30 @@ const LINE = [4, 2]; // standard deviations of the straight line's height and sl
 const GRID = 120;
 const NEGLIGIBLE = 1e-3; // weight of a fit that is left out
 
+const nowhere = { low: -Infinity, high: Infinity, spread: Infinity };
+
 /** The crossing of a level by a curve that comes down with x. */
 export function crossingOf(points: readonly CrossingPoint[], level: number): Crossing {
   const usable = usableFor(points, level);
-  if (!usable.length) return { bound: 'unknown', value: Number.NaN, low: -Infinity, high: Infinity };
+  if (!usable.length) return { bound: 'unknown', value: Number.NaN, ...nowhere };
   const below = usable.filter((p) => p.y <= level);
   const above = usable.filter((p) => p.y > level);
   const last = usable[usable.length - 1];
-  if (!below.length) return { bound: 'lower', value: last.x, low: last.x, high: Infinity };
+  if (!below.length) return { bound: 'lower', value: last.x, ...nowhere, low: last.x };
   if (!above.length || (usable[0].y <= level && below.length === usable.length))
-    return { bound: 'upper', value: usable[0].x, low: -Infinity, high: usable[0].x };
+    return { bound: 'upper', value: usable[0].x, ...nowhere, high: usable[0].x };
   const cdf = crossingDistribution(usable, level);
   const value = quantile(cdf, 0.5);
   const first = usable.find((p) => p.x >= value && p.y <= level);
-  if (!first) return { bound: 'lower', value: last.x, low: last.x, high: Infinity };
-  if (first.limited) return { bound: 'upper', value: first.x, low: -Infinity, high: first.x };
-  return { bound: 'none', value, low: quantile(cdf, 0.025), high: quantile(cdf, 0.975) };
+  if (!first) return { bound: 'lower', value: last.x, ...nowhere, low: last.x };
+  if (first.limited) return { bound: 'upper', value: first.x, ...nowhere, high: first.x };
+  return {
+    bound: 'none',
+    value,
+    low: quantile(cdf, 0.025),
+    high: quantile(cdf, 0.975),
+    spread: quantile(cdf, 0.84) - quantile(cdf, 0.16),
+  };
 }
 
 export interface ProbeOptions {

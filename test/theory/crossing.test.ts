@@ -89,8 +89,14 @@ test('without noise: to within a hundredth of a factor of 2', () => {
 const line = (xs: readonly number[], more: Partial<CrossingPoint> = {}) => xs.map((x) => ({ x, y: 5 - x, ...more }));
 
 test('a level that no point reaches is a lower bound, one that all have passed an upper bound', () => {
-  assert.equal(crossingOf(line([1, 2, 3]), 1), { bound: 'lower', value: 3, low: 3, high: Infinity });
-  assert.equal(crossingOf(line([4.5, 5, 6]), 1), { bound: 'upper', value: 4.5, low: -Infinity, high: 4.5 });
+  assert.equal(crossingOf(line([1, 2, 3]), 1), { bound: 'lower', value: 3, low: 3, high: Infinity, spread: Infinity });
+  assert.equal(crossingOf(line([4.5, 5, 6]), 1), {
+    bound: 'upper',
+    value: 4.5,
+    low: -Infinity,
+    high: 4.5,
+    spread: Infinity,
+  });
   assert.is(crossingOf([], 1).bound, 'unknown');
   assert.is(crossingOf([{ x: 1, y: Number.NaN }], 1).bound, 'unknown');
 });
@@ -101,7 +107,7 @@ test('points limited by steps: above the level they say nothing, below it they a
   const aboveAt3 = [...line([1, 2]), { x: 3, y: 2, limited: true }];
   assert.equal(crossingOf(aboveAt3, 1).value, 2, 'the last point that counts');
   const below = [...line([1, 2, 3]), ...line([4.5, 6], { limited: true })];
-  assert.equal(crossingOf(below, 1), { bound: 'upper', value: 4.5, low: -Infinity, high: 4.5 });
+  assert.equal(crossingOf(below, 1), { bound: 'upper', value: 4.5, low: -Infinity, high: 4.5, spread: Infinity });
 });
 
 test('the search begins with a coarse row, goes up to the last level and no farther, and ends', () => {
