@@ -2,6 +2,7 @@ import type { Experiment } from '../core/experiment.js';
 import { sentenceLength } from '../core/rules.js';
 import type { PlanBuilder, ProgramBuilder } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
+import type { Net } from './net.js';
 
 /** The sizes a model needs to know, derived from an experiment. */
 export interface ModelShape {
@@ -24,18 +25,30 @@ export interface DiskPart {
   strides: readonly number[];
 }
 
+export type Init = 'normal' | 'zeros' | 'ones' | { uniform: number }; // uniform on (-bound, bound)
+
 export interface ParameterSpec {
   name: string;
   shape: readonly number[]; // without the replica dimension
-  init: 'normal' | 'zeros' | 'ones' | { uniform: number }; // uniform on (-bound, bound)
+  init: Init;
   disk: readonly DiskPart[];
 }
 
-/** What the forward pass leaves for the backward pass and the measures. */
-export interface Forward {
+/** A hidden layer as measures see it. */
+export interface HiddenLayer {
+  name: string;
+  activation: Tensor; // [R, B, positions, units], after its non-linearity
+  positions: number;
+  units: number;
+}
+
+/** What a forward pass results in. */
+export interface Outcome {
   logits: Tensor; // [R, B, classes], or [R, B, T - 1, v] for `auto`
-  /** Hidden layers in order, after their non-linearity: [R, B, positions, units]; a measure picks by name. */
-  hidden: { name: string; activation: Tensor; positions: number; units: number }[];
+  hidden: HiddenLayer[]; // in order; a measure picks by name
+}
+
+export interface Forward extends Outcome {
   /** Adds the backward calls: every parameter's gradient from dLogits. */
   backward(dLogits: Tensor): void;
 }
@@ -49,7 +62,7 @@ export interface ForwardOptions {
   clock?: Tensor; // u32 [R, 8]
 }
 
-/** A model: from a config to parameters and the calls of its forward and backward pass. */
+/** A model of one shape: its parameters, and the calls of its passes. */
 export interface Model {
   readonly parameters: readonly ParameterSpec[];
   forward(plan: PlanBuilder, options: ForwardOptions): Forward;
@@ -58,8 +71,8 @@ export interface Model {
 export interface ModelSpec {
   kind: Experiment['model']['kind'];
   tasks: readonly ModelShape['task'][];
-  /** @throws InputError naming the field and the bound when the config does not fit the shape. */
-  create(config: Experiment['model'], shape: ModelShape): Model;
+  /** The whole model: parameters are declared where they are used. @throws InputError naming the field that does not fit the shape. */
+  forward(net: Net, config: Experiment['model']): Outcome;
   /** The factor on the base learning rate: w in mean-field scaling, else 1. */
   rateFactor(config: Experiment['model']): number;
 }

@@ -1,0 +1,368 @@
+/**
+ * The backward calls of a recorded forward pass. Each operation says how the gradients of its inputs follow from those of its
+ * outputs (a GradientRule); which of them are wanted, in what order they are written, and which are sums, follows here.
+ *
+ * Calls go in reverse order. A gradient that several calls contribute to is written by one of them, the leader, and the others
+ * add to it: the leader covers the whole tensor and, if one of them cannot add, it is that one. Contributions before the leader
+ * wait for it. Contributions to disjoint parts of a tensor need no leader. Within a call the gradients of activations come before
+ * those of parameters, so that a product may change a weight in place of writing its gradient (src/kernels/fuseUpdate.ts).
+ */
+import { ShapeError } from '../core/errors.js';
+import { type PlanBuilder, product } from './builder.js';
+import { type Call, elementsPerReplica, type Tensor } from './types.js';
+
+/** Matrices inside one replica of a tensor; strides in elements. */
+export interface Region {
+  offset: number;
+  row: number;
+  group: number;
+  rows: number;
+  columns: number;
+  groups: number;
+}
+
+/** Where a contribution is written. */
+export interface GradientTarget {
+  tensor: Tensor; // shaped as the input
+  accumulate: boolean; // add to what is there
+  mask?: Tensor; // the input itself, where it is the result of a ReLU: the gradient passes where it is > 0
+}
+
+/** What one call adds to the gradient of one of its inputs. */
+export interface Contribution {
+  input: Tensor;
+  /** Part of the input; default: all of it. */
+  region?: Region;
+  /** Whether `write` heeds these fields of its target; otherwise a copy does. */
+  accumulates?: boolean;
+  masks?: boolean;
+  write(target: GradientTarget): void;
+}
+
+export interface GradientPass {
+  readonly plan: PlanBuilder;
+  /** Whether a parameter lies behind this input. */
+  wants(input: Tensor | undefined): input is Tensor;
+  /** The gradient of one of the call's outputs, shaped as that output; complete when a contribution is written. */
+  of(output: Tensor): Tensor;
+  /** Adds a contribution; one to an input that nobody wants is left out. */
+  add(contribution: Contribution): void;
+  /** Several gradients by one call: `write` gets a target for each, also for those that nobody wants. */
+  addTogether(
+    parts: readonly Omit<Contribution, 'write' | 'region'>[],
+    write: (targets: GradientTarget[]) => void,
+  ): void;
+  /** The gradient of `output` is that of `input` too, unchanged. */
+  pass(input: Tensor, output: Tensor): void;
+}
+
+export type GradientRule = (call: Call, pass: GradientPass) => void;
+
+/** What the pass needs of the operations. */
+export interface GradientOperations {
+  /** By operation; without a rule it has no gradient. */
+  rule(op: string): GradientRule | undefined;
+  /** Whether the call ends in a ReLU on this output. */
+  isRectified(call: Call, output: Tensor): boolean;
+  /** to = (to +) from, where mask > 0. */
+  copy(plan: PlanBuilder, label: string, from: Tensor, to: GradientTarget): void;
+  /** Sets every element to 0; `like` is another tensor of that length. */
+  clear(plan: PlanBuilder, label: string, tensor: Tensor, like: Tensor): void;
+}
+
+/**
+ * Adds to `plan` the calls that write the gradient of every parameter that `calls` use, given dResult, the gradient of their
+ * result. @throws ShapeError naming the call when an operation between a parameter and the result has no gradient, and the
+ * parameter when the result does not depend on it.
+ */
+export function addGradients(
+  plan: PlanBuilder,
+  calls: readonly Call[],
+  result: Tensor,
+  dResult: Tensor,
+  operations: GradientOperations,
+): void {
+  new Backward(plan, calls, operations).run(result, dResult);
+}
+
+/** A contribution, or several of one call that are written together. */
+interface Entry {
+  call: number; // index
+  parts: Part[];
+  write: ((targets: GradientTarget[]) => void) | 'pass';
+}
+
+interface Part extends Omit<Contribution, 'write'> {
+  key: string;
+  wanted: boolean;
+}
+
+interface Gradient {
+  input: Tensor;
+  tensor?: Tensor;
+  /** All contributions, in the order of their calls (the last call first). */
+  parts: { entry: Entry; part: Part }[];
+  leader: Entry | 'none needed' | 'cleared' | undefined;
+  waiting: Entry[];
+}
+
+class Backward implements GradientPass {
+  readonly #needed = new Set<string>(); // tensors that depend on a parameter
+  readonly #rectified = new Map<string, Tensor>();
+  readonly #firstWriter = new Map<string, number>();
+  readonly #gradients = new Map<string, Gradient>();
+  readonly #entries: Entry[][]; // by call
+  #at = 0; // the call whose rule runs, or whose contributions are written
+
+  constructor(
+    readonly plan: PlanBuilder,
+    readonly calls: readonly Call[],
+    readonly operations: GradientOperations,
+  ) {
+    this.#entries = calls.map(() => []);
+    calls.forEach((call, index) => {
+      const inputs = Object.values(call.inputs);
+      for (const input of inputs) if (input.role === 'parameter') this.#needed.add(keyOf(input));
+      const depends = inputs.some((input) => this.#needed.has(keyOf(input)));
+      for (const output of Object.values(call.outputs)) {
+        const key = keyOf(output);
+        if (depends) this.#needed.add(key);
+        if (this.#rectified.has(key))
+          throw new ShapeError(`${call.label}: changes ${output.name} after its ReLU in place; write another tensor`);
+        if (operations.isRectified(call, output)) this.#rectified.set(key, output);
+        if (!this.#firstWriter.has(key)) this.#firstWriter.set(key, index);
+      }
+    });
+  }
+
+  run(result: Tensor, dResult: Tensor): void {
+    if (!this.#needed.has(keyOf(result)))
+      throw new ShapeError(`${result.name}: no parameter lies behind it, so that nothing can be learnt`);
+    const reached = new Set([keyOf(result)]);
+    // Which contributions there are is known before the first is written.
+    for (let index = this.calls.length - 1; index >= 0; index--) {
+      const call = this.calls[index];
+      const outputs = Object.values(call.outputs);
+      const depends = outputs.some((output) => this.#needed.has(keyOf(output)));
+      if (!depends || !outputs.some((output) => reached.has(keyOf(output)))) continue;
+      const rule = this.operations.rule(call.op);
+      if (!rule) throw new ShapeError(`${call.label}: the operation ${call.op} has no gradient`);
+      this.#at = index;
+      rule(call, this);
+      for (const { parts } of this.#entries[index]) for (const part of parts) if (part.wanted) reached.add(part.key);
+    }
+    this.#checkParameters(reached);
+    for (const gradient of this.#gradients.values()) gradient.leader = leaderOf(gradient);
+    this.#gradients.set(keyOf(result), this.#seed(result, dResult));
+    for (let index = this.calls.length - 1; index >= 0; index--) {
+      this.#at = index;
+      const entries = this.#entries[index];
+      for (const isParameter of [false, true])
+        for (const entry of entries)
+          if (entry.parts.every((p) => p.input.role === 'parameter') === isParameter && entry.write !== 'pass')
+            this.#turn(entry);
+      for (const entry of entries) if (entry.write === 'pass') this.#turn(entry);
+    }
+  }
+
+  wants(input: Tensor | undefined): input is Tensor {
+    return input !== undefined && this.#needed.has(keyOf(input));
+  }
+
+  of(output: Tensor): Tensor {
+    const gradient = this.#gradients.get(keyOf(output))?.tensor;
+    if (!gradient) throw new ShapeError(`${output.name}: its gradient is asked for before it is known`);
+    return { ...gradient, shape: output.shape };
+  }
+
+  add({ write, ...part }: Contribution): void {
+    if (this.wants(part.input)) this.#register([part], (targets) => write(targets[0]));
+  }
+
+  addTogether(parts: readonly Omit<Contribution, 'write' | 'region'>[], write: (t: GradientTarget[]) => void): void {
+    if (parts.some(({ input }) => this.wants(input))) this.#register(parts, write);
+  }
+
+  pass(input: Tensor, output: Tensor): void {
+    if (!this.wants(input)) return;
+    this.#register([{ input, accumulates: true, masks: true }], 'pass', output);
+  }
+
+  readonly #passed = new Map<Entry, Tensor>(); // entry -> the output whose gradient it hands on
+
+  #register(parts: readonly Omit<Contribution, 'write'>[], write: Entry['write'], output?: Tensor): void {
+    const entry: Entry = {
+      call: this.#at,
+      parts: parts.map((part) => ({ ...part, key: keyOf(part.input), wanted: this.wants(part.input) })),
+      write,
+    };
+    this.#entries[this.#at].push(entry);
+    if (output) this.#passed.set(entry, output);
+    for (const part of entry.parts) {
+      if (!part.wanted) continue;
+      const gradient = this.#gradients.get(part.key) ?? {
+        input: part.input,
+        parts: [],
+        leader: undefined,
+        waiting: [],
+      };
+      gradient.parts.push({ entry, part });
+      this.#gradients.set(part.key, gradient);
+    }
+  }
+
+  #seed(result: Tensor, dResult: Tensor): Gradient {
+    const others = this.#gradients.get(keyOf(result));
+    if (others) throw new ShapeError(`${result.name}: the result of a forward pass may not be an input of its calls`);
+    const mask = this.#rectified.get(keyOf(result));
+    let tensor = dResult;
+    if (mask) {
+      tensor = this.#activation(result);
+      this.operations.copy(this.plan, `${result.name} gradient`, dResult, { tensor, accumulate: false, mask });
+    }
+    return { input: result, tensor, parts: [], leader: 'none needed', waiting: [] };
+  }
+
+  #checkParameters(reached: ReadonlySet<string>): void {
+    for (const call of this.calls)
+      for (const input of Object.values(call.inputs))
+        if (input.role === 'parameter' && !reached.has(keyOf(input)))
+          throw new ShapeError(`${call.label}: the result does not depend on the parameter ${input.name}`);
+  }
+
+  /** An entry's turn: now, or when the leader of a gradient has been written. */
+  #turn(entry: Entry): void {
+    // What is written together is not put off: its parts are written aside where they have to wait for a leader.
+    const [part] = entry.parts;
+    const gradient = entry.parts.length === 1 ? this.#gradients.get(part.key)! : undefined;
+    if (gradient && typeof gradient.leader === 'object' && gradient.leader !== entry && !gradient.tensor) {
+      gradient.waiting.push(entry);
+      return;
+    }
+    this.#write(entry);
+    for (const { key, wanted } of entry.parts) {
+      if (!wanted) continue;
+      const written = this.#gradients.get(key)!;
+      if (written.leader !== entry) continue;
+      for (const waiting of written.waiting.splice(0)) this.#write(waiting);
+    }
+  }
+
+  #write(entry: Entry): void {
+    const label = this.calls[entry.call].label;
+    if (entry.write === 'pass') {
+      this.#hand(entry, label);
+      return;
+    }
+    const aside: { from: Tensor; to: GradientTarget }[] = [];
+    const targets = entry.parts.map((part): GradientTarget => {
+      if (!part.wanted) return { tensor: this.#activation(part.input), accumulate: false };
+      const target = this.#target(part, label);
+      if ((target.accumulate && !part.accumulates) || (target.mask && !part.masks)) {
+        if (part.region) throw new ShapeError(`${label}: has no gradient for a part of ${part.input.name}`);
+        const tensor = this.#activation(part.input);
+        aside.push({ from: tensor, to: target });
+        return { tensor, accumulate: false };
+      }
+      return target;
+    });
+    entry.write(targets);
+    for (const { from, to } of aside) this.operations.copy(this.plan, `${label} gradient sum`, from, to);
+  }
+
+  /** The tensor that a part goes to, and whether something is there already. */
+  #target(part: Part, label: string): GradientTarget {
+    const gradient = this.#gradients.get(part.key)!;
+    const mask = this.#rectified.get(part.key);
+    const accumulate = gradient.tensor !== undefined && gradient.leader !== 'none needed';
+    if (!gradient.tensor) {
+      gradient.tensor = this.#allocate(gradient.input);
+      if (gradient.leader === 'cleared') {
+        this.operations.clear(this.plan, `${label} gradient start`, gradient.tensor, gradient.input);
+        return { tensor: gradient.tensor, accumulate: true, mask };
+      }
+    }
+    if (accumulate) this.#own(gradient, label);
+    return { tensor: gradient.tensor, accumulate, mask };
+  }
+
+  /** Hands an output's gradient on: the same tensor where this is the first contribution, else added. */
+  #hand(entry: Entry, label: string): void {
+    const [part] = entry.parts;
+    const gradient = this.#gradients.get(part.key)!;
+    const from = this.of(this.#passed.get(entry)!);
+    const plain = !this.#rectified.has(part.key) && part.input.role === 'activation';
+    if (!gradient.tensor && gradient.leader === entry && plain && from.role === 'activation') {
+      gradient.tensor = { ...from, shape: gradient.input.shape };
+      return;
+    }
+    this.operations.copy(this.plan, `${label} gradient sum`, from, this.#target(part, label));
+  }
+
+  /** A gradient that was handed on is one tensor for two: before something is added to it, the other must have been used. */
+  #own(gradient: Gradient, label: string): void {
+    const { tensor } = gradient;
+    const shared = [...this.#gradients.values()].some(
+      (other) =>
+        other !== gradient &&
+        other.tensor?.buffer === tensor!.buffer &&
+        other.tensor.offset === tensor!.offset &&
+        this.#isAwaited(other),
+    );
+    if (!shared || gradient.input.role === 'parameter') return;
+    gradient.tensor = this.#activation(gradient.input);
+    this.operations.copy(this.plan, `${label} gradient copy`, tensor!, { tensor: gradient.tensor, accumulate: false });
+  }
+
+  /** Whether contributions that read this gradient are still to be written. */
+  #isAwaited({ input }: Gradient): boolean {
+    const waits = [...this.#gradients.values()].some(({ waiting }) =>
+      waiting.some(({ call }) => Object.values(this.calls[call].outputs).some((t) => keyOf(t) === keyOf(input))),
+    );
+    return waits || (this.#firstWriter.get(keyOf(input)) ?? this.#at) < this.#at;
+  }
+
+  #allocate(input: Tensor): Tensor {
+    return input.role === 'parameter'
+      ? { ...this.plan.program.gradient(input.name), shape: input.shape }
+      : this.#activation(input);
+  }
+
+  #activation(like: Tensor): Tensor {
+    return this.plan.activation(`${like.name} gradient`, like.shape.slice(1));
+  }
+}
+
+/** Tensors with one place in memory have one gradient, whatever their shape. */
+function keyOf(tensor: Tensor): string {
+  return `${tensor.buffer}:${tensor.offset}`;
+}
+
+function leaderOf({ input, parts }: Gradient): Gradient['leader'] {
+  const isWhole = ({ part }: { part: Part }) => !part.region || covers(part.region, input);
+  if (parts.length === 1 && isWhole(parts[0])) return parts[0].entry;
+  const whole = parts.filter(isWhole);
+  if (whole.length) return (whole.find(({ part }) => !part.accumulates) ?? whole[0]).entry;
+  return coveredOnce(input, parts) ? 'none needed' : 'cleared';
+}
+
+function covers({ offset, row, group, rows, columns, groups }: Region, tensor: Tensor): boolean {
+  const dense = offset === 0 && groups * rows * columns === elementsPerReplica(tensor);
+  const byGroups = row === columns && (groups === 1 || group === rows * columns);
+  const byRows = row === groups * columns && group === columns;
+  return dense && (byGroups || byRows || (rows === 1 && (groups === 1 || group === columns)));
+}
+
+/** Whether the regions cover every element exactly once. */
+function coveredOnce(tensor: Tensor, parts: Gradient['parts']): boolean {
+  const times = new Uint8Array(product(tensor.shape.slice(1)));
+  for (const { part } of parts) {
+    const { offset, row, group, rows, columns, groups } = part.region!;
+    for (let g = 0; g < groups; g++)
+      for (let i = 0; i < rows; i++) {
+        const start = offset + g * group + i * row;
+        for (let j = start; j < start + columns; j++) times[j]++;
+      }
+  }
+  return times.every((n) => n === 1);
+}
