@@ -319,7 +319,7 @@ class Backward implements GradientPass {
     const waits = [...this.#gradients.values()].some(({ waiting }) =>
       waiting.some(({ call }) => Object.values(this.calls[call].outputs).some((t) => keyOf(t) === keyOf(input))),
     );
-    return waits || (this.#firstWriter.get(keyOf(input)) ?? this.#at) < this.#at;
+    return waits || (this.#firstWriter.get(keyOf(input)) ?? Infinity) <= this.#at;
   }
 
   #allocate(input: Tensor): Tensor {
