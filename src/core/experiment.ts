@@ -1,13 +1,11 @@
 import * as z from 'zod';
 import { InputError } from './errors.js';
+import { count } from './fields.js';
 import { nearest } from './nearest.js';
+import { optimiserSchema } from './optimisers.js';
 import { wanted } from './wanted.js';
 
-z.config({ jitless: true }); // pages forbid eval
-
-const count = (max = 2 ** 31) => z.number().int().min(1).max(max);
 const seed = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
-const positive = z.number().positive().max(1e6);
 const weights = z.union([
   z.literal('uniform'),
   z.strictObject({ zipf: z.number().min(0) }),
@@ -91,25 +89,6 @@ const model = z.discriminatedUnion('kind', [
   }),
 ]);
 
-const optimiser = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('sgd'),
-    rate: positive.default(1).describe('base learning rate; times w in mean-field scaling'),
-    momentum: z.number().min(0).max(0.9999).default(0),
-    weightDecay: z.number().min(0).max(1).default(0),
-    clip: positive.optional().describe('bound on the global gradient norm'),
-  }),
-  z.strictObject({
-    kind: z.literal('adamw'),
-    rate: positive.default(1e-3).describe('learning rate'),
-    beta1: z.number().min(0).max(0.9999).default(0.9),
-    beta2: z.number().min(0).max(0.99999).default(0.999),
-    epsilon: z.number().positive().max(1).default(1e-8),
-    weightDecay: z.number().min(0).max(1).default(0),
-    clip: positive.optional(),
-  }),
-]);
-
 const schedule = z.strictObject({
   kind: z.enum(['constant', 'cosine']).default('constant').describe('schedule of the rate'),
   warmup: z
@@ -167,7 +146,7 @@ const fields = {
   grammar: grammar.prefault({}),
   task: task.prefault({}),
   model: model.prefault({ kind: 'hcnn' }),
-  optimiser: optimiser.optional(),
+  optimiser: optimiserSchema.optional(),
   schedule: schedule.prefault({}),
   budget: budget.prefault({}),
   evaluation: evaluation.prefault({}),
@@ -239,7 +218,7 @@ export function experimentFields(): string[] {
     budget: [budget],
     evaluation: [evaluation],
   };
-  const variants = { ...sections, model: model.options, optimiser: optimiser.options };
+  const variants = { ...sections, model: model.options, optimiser: optimiserSchema.options };
   const nested = Object.entries(variants).flatMap(([section, objects]) =>
     objects.flatMap((object) => Object.keys(object.shape).map((key) => `${section}.${key}`)),
   );
@@ -273,7 +252,7 @@ function text(value: unknown): string {
 }
 
 function kindsOf(path: string[]): string[] {
-  const union = path[0] === 'optimiser' ? optimiser : model;
+  const union = path[0] === 'optimiser' ? optimiserSchema : model;
   return union.options.map((o) => String(o.shape.kind.value));
 }
 
@@ -282,7 +261,7 @@ function knownKeys(path: string[], raw: unknown): string[] {
   const kind = (raw as Record<string, { kind?: string }>)[path[0]]?.kind;
   const object = { grammar, task, schedule, budget, evaluation }[path[0]];
   if (object) return Object.keys(object.shape);
-  const union = path[0] === 'optimiser' ? optimiser : model;
+  const union = path[0] === 'optimiser' ? optimiserSchema : model;
   const option = union.options.find((o) => o.shape.kind.value === kind);
   return option ? Object.keys(option.shape) : [];
 }
