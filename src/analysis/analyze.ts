@@ -75,7 +75,7 @@ export async function analyze(folders: readonly RunFiles[], options: AnalyzeOpti
     invariance,
     invarianceExponents: invarianceExponents(invariance, (series) => kinds.get(series)!),
     correlations: await correlationTable(
-      curves.filter((c) => c.task === 'last').map((c) => c.rules),
+      curves.filter((c) => c.plateaus).map((c) => c.rules),
       sample,
     ),
     notes,
@@ -164,8 +164,7 @@ function runNotes(run: Run): string[] {
 
 function curveNotes(curves: readonly Curve[]): string[] {
   const notes: string[] = [];
-  const tasks = new Set(curves.map((c) => c.task));
-  if ([...tasks].some((t) => t !== 'last'))
+  if (curves.some((c) => !c.plateaus))
     notes.push('the staircase H(ell) is that of the last token: runs of other tasks appear as learning curves only');
   for (const group of groupBy(curves, (c) => `${c.series}|${shapeName(c.shape)}`)) {
     const name = `${group[0].series}, ${shapeName(group[0].shape)}`;

@@ -56,7 +56,7 @@ export async function learnerTable(
   curves: readonly Curve[],
   cluster: ClusterGrammar = (rules) => clusterCurves(rules, { draws: 1 }),
 ): Promise<LearnerRow[]> {
-  const usable = curves.filter((c) => !c.online && c.task === 'last' && hasLaw(c.shape) && c.shape.L > 1);
+  const usable = curves.filter((c) => !c.online && c.plateaus && hasLaw(c.shape) && c.shape.L > 1);
   const known = groupBy(usable, (c) => shapeName(c.shape)).flatMap((size) =>
     groupBy(size, (c) => c.grammar)
       .slice(0, MOST_GRAMMARS)

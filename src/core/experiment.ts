@@ -3,6 +3,8 @@ import { InputError } from './errors.js';
 import { count } from './fields.js';
 import { nearest } from './nearest.js';
 import { optimiserSchema } from './optimisers.js';
+import { TOKEN_LIMIT } from './rules.js';
+import { DEFAULT_TASK, taskKinds, tasks } from './tasks.js';
 import { wanted } from './wanted.js';
 
 const seed = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -32,10 +34,10 @@ const grammar = z.strictObject({
 
 const task = z.strictObject({
   kind: z
-    .enum(['last', 'class', 'auto'])
-    .default('last')
-    .describe('predict the last token, the root symbol, or every next token'),
-  context: count(2 ** 20)
+    .enum(taskKinds)
+    .default(DEFAULT_TASK)
+    .describe(`predict ${inWords(taskKinds.map((kind) => tasks[kind].predicts))}`),
+  context: count(TOKEN_LIMIT)
     .optional()
     .describe('use only the last tokens, this many with the predicted one; default: all s^L'),
 });
@@ -165,6 +167,11 @@ export type ExperimentInput = Record<string, unknown>;
 
 /** Fields that may be given as a bare name. */
 const shorthands = ['model', 'optimiser', 'task', 'schedule'];
+
+/** `a, b, or c`. */
+function inWords(parts: readonly string[]): string {
+  return `${parts.slice(0, -1).join(', ')}, or ${parts[parts.length - 1]}`;
+}
 
 /** Everything that is wrong with an experiment. */
 export class ExperimentError extends InputError {

@@ -1,5 +1,6 @@
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
+import { tasks } from '../core/tasks.js';
 import { mla } from './attention.js';
 import { fcn, hcnn, hlcn } from './convolutional.js';
 import { clm } from './decoder.js';
@@ -16,8 +17,11 @@ export function modelSpec(kind: Experiment['model']['kind']): ModelSpec {
 export function createModel(experiment: Pick<Experiment, 'grammar' | 'task' | 'model'>): Model {
   const shape = modelShape(experiment);
   const spec = modelSpec(experiment.model.kind);
-  if (!(shape.length >= 1 && shape.length <= shape.d))
-    throw new InputError(`task.context: ${shape.length} tokens, a sentence has s^L = ${shape.d}; pass 1 to ${shape.d}`);
+  const { leastTokens } = tasks[shape.task];
+  if (!(shape.length >= leastTokens && shape.length <= shape.d))
+    throw new InputError(
+      `task.context: ${shape.length} tokens, a sentence has s^L = ${shape.d}; pass ${leastTokens} to ${shape.d}`,
+    );
   if (!spec.tasks.includes(shape.task))
     throw new InputError(
       `task.kind: ${experiment.model.kind} does not learn '${shape.task}'; pass ${spec.tasks.map((t) => `'${t}'`).join(' or ')}`,

@@ -3,6 +3,7 @@ import { InputError } from '../core/errors.js';
 import { grammarImage } from '../core/grammar-image.js';
 import { nearest } from '../core/nearest.js';
 import { SOURCE_WORDS, sourceWords } from '../core/sample-source.js';
+import { tasks } from '../core/tasks.js';
 import { streamKey } from '../core/threefry.js';
 import { blend } from '../kernels/blend.js';
 import { crossEntropy } from '../kernels/crossEntropy.js';
@@ -246,7 +247,7 @@ function addSample(
   const { grammar, [set]: source, plain } = data;
   const { s, L } = shape;
   const options = { label: 'sentences', s, L, grammar, source: source!, clock, tokens, skip, plain: plain[set] };
-  sample(plan, shape.task === 'class' ? { ...options, roots } : options);
+  sample(plan, tasks[shape.task].targets === 'roots' ? { ...options, roots } : options);
   return { tokens, roots };
 }
 

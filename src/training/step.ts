@@ -2,6 +2,7 @@
 import { CLOCK_WORDS, clockWords, HYPER_WORDS, hyperWords, PACE_WORDS } from '../core/clock.js';
 import type { Experiment } from '../core/experiment.js';
 import { schedules } from '../core/schedule.js';
+import { tasks } from '../core/tasks.js';
 import { clip } from '../kernels/clip.js';
 import { crossEntropy } from '../kernels/crossEntropy.js';
 import { reduce } from '../kernels/reduce.js';
@@ -30,8 +31,8 @@ export function declareState(builder: ProgramBuilder, ring: number): StepState {
 
 /** Which tensor holds what is predicted, and where in it. */
 export function targetsOf(shape: ModelShape, tokens: Tensor, roots: Tensor): { targets: Tensor; targetOffset: number } {
-  if (shape.task === 'class') return { targets: roots, targetOffset: 0 };
-  return { targets: tokens, targetOffset: shape.task === 'last' ? shape.d - 1 : shape.firstToken + 1 };
+  const task = tasks[shape.task];
+  return { targets: task.targets === 'roots' ? roots : tokens, targetOffset: task.targetOffset(shape) };
 }
 
 export interface LossOptions {
