@@ -1,6 +1,7 @@
 /** mla: token and position embeddings, multi-head self-attention, a linear readout. */
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
+import { tasks } from '../core/tasks.js';
 import { attention } from '../kernels/attention.js';
 import { attentionBackward } from '../kernels/attentionBackward.js';
 import { columnSum } from '../kernels/columnSum.js';
@@ -88,7 +89,7 @@ function create(config: Config, shape: ModelShape): Model {
       firstToken: shape.firstToken,
       length: T,
       whitened: true,
-      masked: shape.task === 'last' ? T - 1 : -1,
+      masked: tasks[shape.task].masked(T),
       scale: v ** -0.5,
     };
     let x = plan.activation('embedding', [batch, T, C]);

@@ -1,6 +1,7 @@
 /** hcnn, hlcn and fcn: a first layer on tokens, matmul layers with ReLU, a linear readout. */
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
+import { tasks } from '../core/tasks.js';
 import { columnSum } from '../kernels/columnSum.js';
 import { embed } from '../kernels/embed.js';
 import { embedBackward } from '../kernels/embedBackward.js';
@@ -89,7 +90,7 @@ function hierarchical(config: Hierarchical, shape: ModelShape, local: boolean): 
     local,
     bias,
     length: shape.length,
-    masked: shape.task === 'last' ? shape.length - 1 : -1,
+    masked: tasks[shape.task].masked(shape.length),
     classes: shape.classes,
     shape,
     readoutScale: scaling === 'mean-field' ? 1 / width : width ** -0.5,
@@ -107,7 +108,7 @@ function hierarchical(config: Hierarchical, shape: ModelShape, local: boolean): 
 
 function fullyConnected(config: FullyConnected, shape: ModelShape): Model {
   const { width, bias, scaling, depth } = config;
-  const length = shape.task === 'last' ? shape.length - 1 : shape.length;
+  const length = tasks[shape.task].masked(shape.length) < 0 ? shape.length : shape.length - 1; // the last is masked
   if (length < 1)
     throw new InputError('task.context: a fully connected network needs at least one visible token; pass 2 or more');
   const layers = Array.from({ length: depth }, (_, k) => ({

@@ -1,5 +1,6 @@
 import type { Experiment } from '../core/experiment.js';
 import { sentenceLength } from '../core/rules.js';
+import { type TaskKind, tasks } from '../core/tasks.js';
 import type { PlanBuilder, ProgramBuilder } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
 
@@ -12,7 +13,7 @@ export interface ModelShape {
   firstToken: number; // first token that is used
   length: number; // T, tokens used, the predicted one included
   classes: number; // outputs: v, or n for root classification
-  task: 'last' | 'class' | 'auto';
+  task: TaskKind;
 }
 
 /** A part of a parameter as the PyTorch reference names and shapes it on disk. */
@@ -69,7 +70,7 @@ export function modelShape(experiment: Pick<Experiment, 'grammar' | 'task'>): Mo
   const d = sentenceLength({ s, L });
   const length = experiment.task.context ?? d;
   const task = experiment.task.kind;
-  return { v, s, L, d, firstToken: d - length, length, classes: task === 'class' ? n : v, task };
+  return { v, s, L, d, firstToken: d - length, length, classes: tasks[task].classes({ v, n }), task };
 }
 
 export function declare(builder: ProgramBuilder, parameters: readonly ParameterSpec[]): void {
