@@ -1,36 +1,19 @@
 import { canonicalJson } from '../core/canonical.js';
 import type { Experiment } from '../core/experiment.js';
+import type { ModelKind } from '../core/modelFacts.js';
 import type { MeasureRecord } from '../core/records.js';
 import type { GrammarShape, Rules } from '../core/rules.js';
 import { DEFAULT_TASK } from '../core/tasks.js';
 import { countDerivations } from '../grammar/derivations.js';
 import { floorsOf } from '../theory/floors.js';
-import { type Family, lossPlateaus } from '../theory/index.js';
+import { lossPlateaus } from '../theory/index.js';
 import { dataPointOf } from '../training/dataPoint.js';
 import type { Run, RunStatus } from './runs.js';
 
-export type ModelKind = Experiment['model']['kind'];
-
-/** Names in full, for readers. */
-export const modelNames: Record<ModelKind, string> = {
-  hcnn: 'hierarchical CNN',
-  hlcn: 'locally connected net',
-  fcn: 'fully connected net',
-  mla: 'transformer',
-  clm: 'causal transformer',
-};
+export type { ModelKind };
 
 /** What ends the name of a series of curves in data. */
 export const IN_DATA = ' in data';
-
-/** Which law of sample complexity a model is expected to follow. hlcn: argued, not proven. fcn: none is known. */
-export const families: Record<ModelKind, Family | undefined> = {
-  hcnn: 'cnn',
-  hlcn: 'transformer',
-  fcn: undefined,
-  mla: 'transformer',
-  clm: 'transformer',
-};
 
 /** Test loss of one trained network against P, the training sentences it has seen (one pass) or owns (in data). */
 export interface Curve {

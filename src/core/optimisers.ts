@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { oneOf, positive, variants } from './fields.js';
+import { type Fields, oneOf, positive } from './fields.js';
 
 const decayed = {
   weightDecay: z.number().min(0).max(1).default(0),
@@ -8,24 +8,30 @@ const decayed = {
 const beta = (value: number, max = 0.9999) => z.number().min(0).max(max).default(value);
 
 /**
- * Fields of every optimiser. One row an optimiser; `training/optimisers.ts` says how each row trains, and does not compile while
- * a row has no counterpart there.
+ * Every optimiser, one row each: its name in menus, and its fields. `training/optimisers.ts` says how each row trains, and does not
+ * compile while a row has no counterpart there.
  */
-export const optimiserFields = variants({
+export const optimisers = {
   sgd: {
-    rate: positive.default(1).describe('base learning rate; times w in mean-field scaling'),
-    momentum: beta(0),
-    ...decayed,
+    title: 'SGD',
+    fields: {
+      rate: positive.default(1).describe('base learning rate; times w in mean-field scaling'),
+      momentum: beta(0),
+      ...decayed,
+    },
   },
   adamw: {
-    rate: positive.default(1e-3).describe('learning rate'),
-    beta1: beta(0.9),
-    beta2: beta(0.999, 0.99999),
-    epsilon: z.number().positive().max(1).default(1e-8),
-    ...decayed,
+    title: 'AdamW',
+    fields: {
+      rate: positive.default(1e-3).describe('learning rate'),
+      beta1: beta(0.9),
+      beta2: beta(0.999, 0.99999),
+      epsilon: z.number().positive().max(1).default(1e-8),
+      ...decayed,
+    },
   },
-});
+} satisfies Record<string, { title: string; fields: Fields }>;
 
-export const optimiserSchema = oneOf(optimiserFields);
+export const optimiserSchema = oneOf(optimisers);
 export type Optimiser = z.infer<typeof optimiserSchema>;
-export type OptimiserKind = Optimiser['kind'];
+export type OptimiserKind = keyof typeof optimisers;

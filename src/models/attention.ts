@@ -25,7 +25,6 @@ type Config = Extract<Experiment['model'], { kind: 'mla' }>;
 /** Multi-layer attention for `last`: no residual, no MLP, no layer norm, no mask. arXiv:2505.07070. */
 export const mla: ModelSpec = {
   kind: 'mla',
-  tasks: ['last', 'class'],
   create: (config, shape) => create(config as Config, shape),
   rateFactor: () => 1,
 };

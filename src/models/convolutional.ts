@@ -47,21 +47,18 @@ type FullyConnected = Extract<Experiment['model'], { kind: 'fcn' }>;
 
 export const hcnn: ModelSpec = {
   kind: 'hcnn',
-  tasks: ['last', 'class'],
   create: (config, shape) => hierarchical(config as Hierarchical, shape, false),
   rateFactor: (config) => meanFieldRate(config as Hierarchical),
 };
 
 export const hlcn: ModelSpec = {
   kind: 'hlcn',
-  tasks: ['last', 'class'],
   create: (config, shape) => hierarchical(config as Hierarchical, shape, true),
   rateFactor: (config) => meanFieldRate(config as Hierarchical),
 };
 
 export const fcn: ModelSpec = {
   kind: 'fcn',
-  tasks: ['last', 'class'],
   create: (config, shape) => fullyConnected(config as FullyConnected, shape),
   rateFactor: (config) => meanFieldRate(config as FullyConnected),
 };

@@ -58,7 +58,6 @@ export interface Model {
 
 export interface ModelSpec {
   kind: Experiment['model']['kind'];
-  tasks: readonly ModelShape['task'][];
   /** @throws InputError naming the field and the bound when the config does not fit the shape. */
   create(config: Experiment['model'], shape: ModelShape): Model;
   /** The factor on the base learning rate: w in mean-field scaling, else 1. */

@@ -61,7 +61,10 @@ function groupOf(key: string, runs: readonly SweepRun[]): SweepGroup {
 
 function describe(runs: readonly SweepRun[]): string {
   const { model, grammar, task, budget, replicas } = runs[0].experiment;
-  const size = 'width' in model ? `width ${model.width}` : `C=${model.channels}, ${model.heads} heads`;
+  const sizes: Record<string, unknown> = model;
+  const size = ['width', 'channels', 'heads']
+    .flatMap((name) => (name in sizes ? `${name} ${sizes[name]}` : []))
+    .join(', ');
   const m = [...new Set(runs.map(({ experiment }) => experiment.grammar.m))].join(',');
   const { v, s, L } = grammar;
   const more = [task.kind !== DEFAULT_TASK && task.kind, replicas > 1 && `${replicas} replicas`].filter(Boolean);
