@@ -1,12 +1,13 @@
 import { canonicalJson } from '../core/canonical.js';
 import { InputError } from '../core/errors.js';
+import { modelFacts, modelOrder } from '../core/modelFacts.js';
 import { sampleComplexity } from '../theory/index.js';
 import { checkRun } from '../training/integrity.js';
 import { batchExponents, batchTable } from './batch.js';
 import { collapseTable } from './collapse.js';
 import { type ControlRow, controlTable } from './control.js';
 import { correlationTable, type SampleSentences, sampleSentences } from './correlations.js';
-import { type Curve, curvesOf, families, hasLaw, type ModelKind, shapeName, shapeOf } from './curves.js';
+import { type Curve, curvesOf, hasLaw, shapeName, shapeOf } from './curves.js';
 import { type ClusterGrammar, dataPowers, dataTable, learnerTable } from './data.js';
 import { positionExponents, ratioExponents, ratioTable, scalingTable } from './exponents.js';
 import { findingsOf } from './findings.js';
@@ -40,7 +41,7 @@ export async function analyze(folders: readonly RunFiles[], options: AnalyzeOpti
   for (const run of runs) notes.push(...runNotes(run));
   notes.push(...curveNotes(curves));
   const positions = positionTable(curves).map((row) => {
-    const family = families[kinds.get(row.series)!];
+    const family = modelFacts(kinds.get(row.series)!).family;
     return {
       ...row,
       predicted: family && hasLaw(row.shape) ? sampleComplexity(row.shape, family, row.ell) : undefined,
@@ -75,7 +76,7 @@ export async function analyze(folders: readonly RunFiles[], options: AnalyzeOpti
     invariance,
     invarianceExponents: invarianceExponents(invariance, (series) => kinds.get(series)!),
     correlations: await correlationTable(
-      curves.filter((c) => c.task === 'last').map((c) => c.rules),
+      curves.filter((c) => c.plateaus).map((c) => c.rules),
       sample,
     ),
     notes,
@@ -98,12 +99,10 @@ async function controlOf(
   return controlTable(curves, runs, curvesOf(changed).sort(inOrder), changed);
 }
 
-const modelOrder: readonly ModelKind[] = ['hcnn', 'hlcn', 'mla', 'fcn', 'clm'];
-
 /** By model, then by grammar size: the order of every table. Runs of one kind keep theirs. */
 function inOrder(a: Curve, b: Curve): number {
   return (
-    modelOrder.indexOf(a.kind) - modelOrder.indexOf(b.kind) ||
+    modelOrder(a.kind) - modelOrder(b.kind) ||
     a.series.localeCompare(b.series) ||
     a.shape.v - b.shape.v ||
     a.shape.m - b.shape.m ||
@@ -164,8 +163,7 @@ function runNotes(run: Run): string[] {
 
 function curveNotes(curves: readonly Curve[]): string[] {
   const notes: string[] = [];
-  const tasks = new Set(curves.map((c) => c.task));
-  if ([...tasks].some((t) => t !== 'last'))
+  if (curves.some((c) => !c.plateaus))
     notes.push('the staircase H(ell) is that of the last token: runs of other tasks appear as learning curves only');
   for (const group of groupBy(curves, (c) => `${c.series}|${shapeName(c.shape)}`)) {
     const name = `${group[0].series}, ${shapeName(group[0].shape)}`;

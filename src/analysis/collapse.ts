@@ -1,7 +1,8 @@
+import { modelFacts } from '../core/modelFacts.js';
 import { streamKey } from '../core/threefry.js';
 import { UniformStream } from '../core/uniform.js';
 import { type Family, sampleComplexity } from '../theory/index.js';
-import { type Curve, density, families, shapeName } from './curves.js';
+import { type Curve, density, shapeName } from './curves.js';
 import { crossingBy, groupBy, isVisible, type UnitOfGrammar, unitsOf } from './staircase.js';
 import { mean, variance } from './statistics.js';
 
@@ -29,7 +30,7 @@ export const lawNames: Record<Family, string> = { cnn: 'CNN', transformer: 'tran
 export function collapseTable(curves: readonly Curve[]): CollapseRow[] {
   const rows: CollapseRow[] = [];
   for (const series of groupBy(curves, (c) => c.series)) {
-    const law = families[series[0].kind];
+    const law = modelFacts(series[0].kind).family;
     const levels = Math.max(0, ...series.map((c) => (c.plateaus?.length ?? 1) - 1));
     if (!law) continue;
     for (let ell = 1; ell <= levels; ell++) {

@@ -1,34 +1,19 @@
 import { canonicalJson } from '../core/canonical.js';
 import type { Experiment } from '../core/experiment.js';
+import type { ModelKind } from '../core/modelFacts.js';
 import type { MeasureRecord } from '../core/records.js';
 import type { GrammarShape, Rules } from '../core/rules.js';
+import { DEFAULT_TASK } from '../core/tasks.js';
 import { countDerivations } from '../grammar/derivations.js';
-import { type Family, lossPlateaus } from '../theory/index.js';
+import { floorsOf } from '../theory/floors.js';
+import { lossPlateaus } from '../theory/index.js';
 import { dataPointOf } from '../training/dataPoint.js';
 import type { Run, RunStatus } from './runs.js';
 
-export type ModelKind = Experiment['model']['kind'];
-
-/** Names in full, for readers. */
-export const modelNames: Record<ModelKind, string> = {
-  hcnn: 'hierarchical CNN',
-  hlcn: 'locally connected net',
-  fcn: 'fully connected net',
-  mla: 'transformer',
-  clm: 'causal transformer',
-};
+export type { ModelKind };
 
 /** What ends the name of a series of curves in data. */
 export const IN_DATA = ' in data';
-
-/** Which law of sample complexity a model is expected to follow. hlcn: argued, not proven. fcn: none is known. */
-export const families: Record<ModelKind, Family | undefined> = {
-  hcnn: 'cnn',
-  hlcn: 'transformer',
-  fcn: undefined,
-  mla: 'transformer',
-  clm: 'transformer',
-};
 
 /** Test loss of one trained network against P, the training sentences it has seen (one pass) or owns (in data). */
 export interface Curve {
@@ -89,7 +74,7 @@ export function curvesOf(runs: readonly Run[]): Curve[] {
         replica: `${run.path} #${replica.replica}`,
         online,
         points,
-        plateaus: plateausOf(run),
+        plateaus: floorsOf(experiment.task, run.rules, {}, exactPlateaus),
         noise: 0.5 / Math.sqrt(experiment.evaluation.size),
         sentences: Number(countDerivations(run.rules)),
         measures: replica.measures,
@@ -142,7 +127,7 @@ function seriesLabels(runs: readonly Run[]): Map<Run, SeriesLabel> {
   const byKind = new Map<string, Run[]>();
   for (const run of runs) {
     const { task, budget, model } = run.experiment;
-    const name = [model.kind, task.kind === 'last' ? '' : task.kind];
+    const name = [model.kind, task.kind === DEFAULT_TASK ? '' : task.kind];
     const key = `${name.filter(Boolean).join(', ')}${budget.sentences === undefined ? '' : IN_DATA}`;
     byKind.set(key, [...(byKind.get(key) ?? []), run]);
   }
@@ -180,16 +165,6 @@ function setupOf(experiment: Experiment): Record<string, unknown> {
 function varyingFields(setups: Record<string, unknown>[]): string[] {
   const keys = [...new Set(setups.flatMap((s) => Object.keys(s)))];
   return keys.filter((key) => new Set(setups.map((s) => JSON.stringify(s[key]))).size > 1);
-}
-
-function plateausOf(run: Run): number[] | undefined {
-  const { task } = run.experiment;
-  if (task.kind !== 'last') return undefined;
-  const all = exactPlateaus(run.rules);
-  if (task.context === undefined) return all;
-  let reach = 0;
-  while (reach < run.rules.L && run.rules.s ** (reach + 1) <= task.context) reach++;
-  return all.slice(0, reach + 1);
 }
 
 const known = new Map<string, number[]>();

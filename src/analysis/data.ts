@@ -1,3 +1,4 @@
+import { modelFacts } from '../core/modelFacts.js';
 /** P_ell in data beside its law, one pass over the same grammars, and the learner that uses correlations alone. */
 import type { Rules } from '../core/rules.js';
 import { complexityScale } from '../theory/index.js';
@@ -56,7 +57,7 @@ export async function learnerTable(
   curves: readonly Curve[],
   cluster: ClusterGrammar = (rules) => clusterCurves(rules, { draws: 1 }),
 ): Promise<LearnerRow[]> {
-  const usable = curves.filter((c) => !c.online && c.task === 'last' && hasLaw(c.shape) && c.shape.L > 1);
+  const usable = curves.filter((c) => !c.online && c.plateaus && hasLaw(c.shape) && c.shape.L > 1);
   const known = groupBy(usable, (c) => shapeName(c.shape)).flatMap((size) =>
     groupBy(size, (c) => c.grammar)
       .slice(0, MOST_GRAMMARS)
@@ -81,7 +82,7 @@ export async function learnerTable(
 }
 
 /** A CNN shares what it finds between places; the others start from tokens in each block. */
-export const formOf = (kind: ModelKind): ClusterForm => (kind === 'hcnn' ? 'pooled' : 'raw');
+export const formOf = (kind: ModelKind): ClusterForm => (modelFacts(kind).family === 'cnn' ? 'pooled' : 'raw');
 
 export function dataTable(
   positions: readonly (PositionRow & { predicted: number | undefined })[],

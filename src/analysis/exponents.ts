@@ -1,5 +1,6 @@
+import { type Family, modelFacts } from '../core/modelFacts.js';
 import { complexityScale, sampleComplexity, scalingExponent } from '../theory/index.js';
-import { type Curve, density, families, type ModelKind, shapeName } from './curves.js';
+import { type Curve, density, type ModelKind, shapeName } from './curves.js';
 import {
   groupBy,
   isVisible,
@@ -44,10 +45,14 @@ export interface RatioRow {
   cells: { units: Unit[]; coefficient: number }[]; // the statistic, for ln ratio
 }
 
-/** The power of m in P_ell: cnn ell + 1 (1 for ell = 1), transformer 2 ell - 1. */
+/** The power of m in P_ell that a model is expected to show. */
 export function predictedPower(kind: ModelKind, ell: number): number | undefined {
-  const family = families[kind];
-  if (!family) return undefined;
+  const { family } = modelFacts(kind);
+  return family && powerOfLaw(family, ell);
+}
+
+/** The power of m in P_ell: cnn ell + 1 (1 for ell = 1), transformer 2 ell - 1. */
+export function powerOfLaw(family: Family, ell: number): number {
   const at = (m: number) => Math.log(sampleComplexity({ v: 64, n: 64, m, s: 3, L: ell }, family, ell) * (1 - m / 4096));
   return Math.round((at(8) - at(2)) / Math.log(4));
 }
@@ -86,24 +91,27 @@ function exponentRows<T extends { shape: Curve['shape']; estimate: Estimate }>(
   return found;
 }
 
-/** Ratios of every series of another model to the first of hcnn under the same protocol, per grammar size and ell. */
+/** The network that the others are set in relation to. */
+const BASE: ModelKind = 'hcnn';
+
+/** Ratios of every series of another model to the first of BASE under the same protocol, per grammar size and ell. */
 export function ratioTable(rows: readonly PositionRow[], kinds: ReadonlyMap<string, ModelKind>): RatioRow[] {
   return [true, false].flatMap((online) => {
     const own = rows.filter((r) => r.online === online);
-    const base = own.find((r) => kinds.get(r.series) === 'hcnn')?.series;
+    const base = own.find((r) => kinds.get(r.series) === BASE)?.series;
     return base === undefined ? [] : ratiosTo(base, own, kinds);
   });
 }
 
 function ratiosTo(base: string, rows: readonly PositionRow[], kinds: ReadonlyMap<string, ModelKind>): RatioRow[] {
   return rows
-    .filter((r) => kinds.get(r.series) !== 'hcnn')
+    .filter((r) => kinds.get(r.series) !== BASE)
     .flatMap((above) => {
       const below = rows.find(
         (r) => r.series === base && r.ell === above.ell && shapeName(r.shape) === shapeName(above.shape),
       );
       if (!below) return [];
-      const [top, bottom] = [families[kinds.get(above.series)!], families[kinds.get(base)!]];
+      const [top, bottom] = [modelFacts(kinds.get(above.series)!).family, modelFacts(kinds.get(base)!).family];
       const { shape, ell } = above;
       const pairs = pairUnits(above.units, below.units);
       const cells = pairs
@@ -222,7 +230,7 @@ export function scalingTable(curves: readonly Curve[]): ScalingRow[] {
     (c) => `${c.series}|${shapeName(c.shape)}`,
   ).map((group) => {
     const { series, shape, kind, online } = group[0];
-    const family = families[kind];
+    const family = modelFacts(kind).family;
     const known = family && density(shape) < 1 && shape.m > 1;
     const alongCurve: UnitOfGrammar[] = [];
     const throughSteps: UnitOfGrammar[] = [];

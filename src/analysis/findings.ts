@@ -1,7 +1,8 @@
+import { modelFacts } from '../core/modelFacts.js';
 import { refinedMeanSquare } from '../theory/index.js';
 import { type CollapseRow, lawNames } from './collapse.js';
-import { families, type ModelKind, shapeName } from './curves.js';
-import { type ExponentRow, overSizes, predictedPower } from './exponents.js';
+import { type ModelKind, shapeName } from './curves.js';
+import { type ExponentRow, overSizes, powerOfLaw, predictedPower } from './exponents.js';
 import { round, showEstimate, showNumber, showPower } from './format.js';
 import type { InvarianceRow } from './invariance.js';
 import type { Finding, Results, Verdict } from './results.js';
@@ -245,10 +246,10 @@ function otherLayers(layers: readonly InvarianceRow[], first: InvarianceRow): st
 
 /** Whether the law of the other family is excluded too: an interval that holds both says little. */
 function otherLaw(kind: ModelKind, ell: number, estimate: Estimate): string {
-  const family = families[kind];
+  const family = modelFacts(kind).family;
   if (!family) return 'no law is known';
   const other = family === 'cnn' ? 'transformer' : 'cnn';
-  const power = predictedPower(family === 'cnn' ? 'mla' : 'hcnn', ell)!;
+  const power = powerOfLaw(other, ell);
   if (power === predictedPower(kind, ell)) return 'both laws agree here';
   const verdict = compare(power, estimate);
   const word = verdict === 'disagrees' ? 'excluded' : verdict === 'no interval' ? 'not tested' : 'not excluded';

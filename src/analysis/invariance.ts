@@ -1,3 +1,4 @@
+import { modelFacts } from '../core/modelFacts.js';
 import { complexityScale } from '../theory/index.js';
 import { type Curve, density, shapeName } from './curves.js';
 import { predictedPower } from './exponents.js';
@@ -48,8 +49,7 @@ export function invarianceCurves(curves: readonly Curve[]): InvarianceCurve[] {
       (m) => m.layer !== undefined && m.level !== undefined && Object.values<string>(recordNames).includes(m.name),
     );
     for (const group of groupBy(relevant, (m) => `${m.layer},${m.level}`)) {
-      // A unit of a convolution in layer l sees s^l tokens: less than a block of a higher level.
-      if (curve.kind !== 'mla' && curve.kind !== 'clm' && group[0].layer! < group[0].level!) continue;
+      if (modelFacts(curve.kind).sees === 'block' && group[0].layer! < group[0].level!) continue;
       const byStep = groupBy(group, (m) => String(m.samples));
       const points = byStep.flatMap((records) => {
         const value = (name: string) => records.find((r) => r.name === name)?.value ?? Number.NaN;
@@ -73,11 +73,11 @@ export const invarianceCrossing = ({ points }: Pick<InvarianceCurve, 'points'>) 
   );
 
 /**
- * The layer that stands for a level: the first whose unit sees a whole block of the next level, in a convolution; the last one of
- * a transformer, whose units see everything.
+ * The layer that stands for a level: the first whose unit sees a whole block of the next level; the last one where units see
+ * everything.
  */
 export const layerShown = (kind: Curve['kind'], level: number, layers: readonly number[]): number =>
-  kind === 'hcnn' || kind === 'hlcn' ? Math.min(level + 1, Math.max(...layers)) : Math.max(...layers);
+  modelFacts(kind).sees === 'block' ? Math.min(level + 1, Math.max(...layers)) : Math.max(...layers);
 
 export function invarianceTable(
   curves: readonly InvarianceCurve[],

@@ -1,4 +1,5 @@
-import { modelNames, shapeName } from './curves.js';
+import { modelFacts } from '../core/modelFacts.js';
+import { shapeName } from './curves.js';
 import type { FigureTable } from './figures/spec.js';
 import { pageTheme, themeCss } from './figures/theme.js';
 import { showEstimate, showInterval, showNumber } from './format.js';
@@ -59,15 +60,11 @@ ${runsHtml(analysis)}
 
 /** The networks that occur, with their names in full and what they share. */
 function networksHtml({ kinds }: Analysis): string {
-  const about: Record<keyof typeof modelNames, string> = {
-    hcnn: 'convolutions shaped like the tree, the same filters at every place',
-    hlcn: 'the same with filters of its own at every place: locality without weight sharing',
-    fcn: 'no structure',
-    mla: 'layers of self-attention, without MLPs and residuals',
-    clm: 'a decoder that predicts every next token',
-  };
   return [...new Set(kinds.values())]
-    .map((kind) => `<b>${modelNames[kind]}</b> (<code>${kind}</code>): ${about[kind]}.`)
+    .map((kind) => {
+      const { title, about } = modelFacts(kind);
+      return `<b>${escapeHtml(title)}</b> (<code>${kind}</code>): ${escapeHtml(about)}.`;
+    })
     .join(' ');
 }
 

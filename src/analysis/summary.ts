@@ -1,5 +1,6 @@
 /** What the first screen of the report and the last lines in the terminal say: at most five sentences. */
-import { type ModelKind, modelNames, shapeName } from './curves.js';
+import { modelFacts } from '../core/modelFacts.js';
+import { type ModelKind, shapeName } from './curves.js';
 import type { DataPower } from './data.js';
 import { type ExponentRow, overSizes } from './exponents.js';
 import { compare } from './findings.js';
@@ -52,7 +53,7 @@ function lawSentence(kind: ModelKind, powers: readonly DataPower[]): string {
     near.length ? `comes near its law in ${list(near.map(text))}` : '',
     off.length ? `does not follow its law in ${list(off.map(text))}` : '',
   ].filter(Boolean);
-  return `Counted in distinct sentences${one && sizes[0] ? `, ${sizes[0]}` : ''}, the ${modelNames[kind]} (${kind}) ${list(parts)}.`;
+  return `Counted in distinct sentences${one && sizes[0] ? `, ${sizes[0]}` : ''}, the ${modelFacts(kind).title} (${kind}) ${list(parts)}.`;
 }
 
 /** Two digits. */
@@ -70,7 +71,7 @@ function passSentence(r: Results): string {
   const powers = r.dataPowers.filter((p) => p.kind === kind && p.ell > 1 && p.pass?.bound === 'none');
   const beyond = [...new Set(rows.filter((row) => row.passBeyond).map((row) => shapeName(row.shape)))];
   return (
-    `One pass over fresh sentences takes the ${modelNames[kind]} ${brief(times[0])} to ${brief(times[times.length - 1])} times as many, since there gradient steps limit` +
+    `One pass over fresh sentences takes the ${modelFacts(kind).title} ${brief(times[0])} to ${brief(times[times.length - 1])} times as many, since there gradient steps limit` +
     (powers.length
       ? `, and grows more slowly: ${list(powers.map((p) => `P_${p.ell} like m^${p.pass!.value.toFixed(1)}`))}`
       : '') +
@@ -93,7 +94,7 @@ function ratioSentence(r: Results): string {
     });
   const parts = (['mla', 'hlcn'] as const).flatMap((kind) => {
     const own = steps(kind);
-    return own.length ? [`the ${modelNames[kind]} needs ${list(own)}`] : [];
+    return own.length ? [`the ${modelFacts(kind).title} needs ${list(own)}`] : [];
   });
   return parts.length ? `In units of the CNN's distinct sentences ${parts.join('; ')}.` : '';
 }

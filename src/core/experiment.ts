@@ -1,13 +1,14 @@
 import * as z from 'zod';
 import { InputError } from './errors.js';
+import { count } from './fields.js';
+import { DEFAULT_MODEL, modelFacts, modelSchema } from './modelFacts.js';
 import { nearest } from './nearest.js';
+import { optimiserSchema } from './optimisers.js';
+import { TOKEN_LIMIT } from './rules.js';
+import { DEFAULT_TASK, taskKinds, tasks } from './tasks.js';
 import { wanted } from './wanted.js';
 
-z.config({ jitless: true }); // pages forbid eval
-
-const count = (max = 2 ** 31) => z.number().int().min(1).max(max);
 const seed = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
-const positive = z.number().positive().max(1e6);
 const weights = z.union([
   z.literal('uniform'),
   z.strictObject({ zipf: z.number().min(0) }),
@@ -34,81 +35,13 @@ const grammar = z.strictObject({
 
 const task = z.strictObject({
   kind: z
-    .enum(['last', 'class', 'auto'])
-    .default('last')
-    .describe('predict the last token, the root symbol, or every next token'),
-  context: count(2 ** 20)
+    .enum(taskKinds)
+    .default(DEFAULT_TASK)
+    .describe(`predict ${inWords(taskKinds.map((kind) => tasks[kind].predicts))}`),
+  context: count(TOKEN_LIMIT)
     .optional()
     .describe('use only the last tokens, this many with the predicted one; default: all s^L'),
 });
-
-const scaling = z
-  .enum(['mean-field', 'standard'])
-  .default('mean-field')
-  .describe('readout over w (learning rate times w), or over sqrt(w)');
-const width = count(65536).default(512).describe('w, channels of a hidden layer');
-const bias = z.boolean().default(false);
-const depth = z.number().int().min(0).max(64);
-
-const model = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('hcnn'),
-    width,
-    scaling,
-    bias,
-    depth: depth.min(1).optional().describe('layers; default L'),
-    filter: count(1024).optional().describe('filter size and stride; default s'),
-  }),
-  z.strictObject({
-    kind: z.literal('hlcn'),
-    width,
-    scaling,
-    bias,
-    depth: depth.min(1).optional().describe('layers; default L'),
-    filter: count(1024).optional().describe('filter size and stride; default s'),
-  }),
-  z.strictObject({
-    kind: z.literal('fcn'),
-    width,
-    scaling,
-    bias,
-    depth: depth.default(3).describe('hidden layers; 0 is a perceptron'),
-  }),
-  z.strictObject({
-    kind: z.literal('mla'),
-    channels: count(8192).default(256).describe('C'),
-    heads: count(256).default(16).describe('H'),
-    depth: depth.min(1).optional().describe('attention layers; default L'),
-  }),
-  z.strictObject({
-    kind: z.literal('clm'),
-    channels: count(8192).default(256).describe('C'),
-    heads: count(256).default(8).describe('H'),
-    depth: depth.min(1).optional().describe('blocks; default L'),
-    ratio: count(64).default(4).describe('width of the MLP over C'),
-    tied: z.boolean().default(false).describe('the head uses the token embedding'),
-    dropout: z.number().min(0).max(0.9).default(0),
-  }),
-]);
-
-const optimiser = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('sgd'),
-    rate: positive.default(1).describe('base learning rate; times w in mean-field scaling'),
-    momentum: z.number().min(0).max(0.9999).default(0),
-    weightDecay: z.number().min(0).max(1).default(0),
-    clip: positive.optional().describe('bound on the global gradient norm'),
-  }),
-  z.strictObject({
-    kind: z.literal('adamw'),
-    rate: positive.default(1e-3).describe('learning rate'),
-    beta1: z.number().min(0).max(0.9999).default(0.9),
-    beta2: z.number().min(0).max(0.99999).default(0.999),
-    epsilon: z.number().positive().max(1).default(1e-8),
-    weightDecay: z.number().min(0).max(1).default(0),
-    clip: positive.optional(),
-  }),
-]);
 
 const schedule = z.strictObject({
   kind: z.enum(['constant', 'cosine']).default('constant').describe('schedule of the rate'),
@@ -163,22 +96,32 @@ const evaluation = z.strictObject({
     .describe('k, evaluations a doubling: at 1, 2, 3, ... then every factor 2^(1/k) in steps'),
 });
 
-const fields = {
+const fieldsWith = (model: ReturnType<typeof modelSchema>) => ({
   grammar: grammar.prefault({}),
   task: task.prefault({}),
-  model: model.prefault({ kind: 'hcnn' }),
-  optimiser: optimiser.optional(),
+  model: model.prefault({ kind: DEFAULT_MODEL }),
+  optimiser: optimiserSchema.optional(),
   schedule: schedule.prefault({}),
   budget: budget.prefault({}),
   evaluation: evaluation.prefault({}),
   measures: z.array(z.string()).default([]).describe('measures of representation, by name'),
   replicas: count(4096).default(1).describe('R, replicas; copies with seeds of their own, trained side by side'),
   seed: seed.default(0).describe('first seed; replica r has seed + r'),
-};
+});
 
-export const experimentSchema = z.strictObject(fields);
+const schemaWith = (model: ReturnType<typeof modelSchema>) => z.strictObject(fieldsWith(model));
+let known: { model: ReturnType<typeof modelSchema>; schema: ReturnType<typeof schemaWith>; json?: unknown } | undefined;
 
-type Parsed = z.infer<typeof experimentSchema>;
+/** Made again when a model was registered. */
+function schemas(): NonNullable<typeof known> {
+  const model = modelSchema();
+  if (known?.model !== model) known = { model, schema: schemaWith(model) };
+  return known;
+}
+
+export const experimentSchema = () => schemas().schema;
+
+type Parsed = z.infer<ReturnType<typeof experimentSchema>>;
 /** One immutable description of a run. Everything that decides its bits is in here. */
 export type Experiment = Readonly<Omit<Parsed, 'optimiser'> & { optimiser: NonNullable<Parsed['optimiser']> }>;
 /** What a user may write: every field optional, `model: 'hcnn'` short for `model: { kind: 'hcnn' }`. */
@@ -186,6 +129,11 @@ export type ExperimentInput = Record<string, unknown>;
 
 /** Fields that may be given as a bare name. */
 const shorthands = ['model', 'optimiser', 'task', 'schedule'];
+
+/** `a, b, or c`. */
+function inWords(parts: readonly string[]): string {
+  return `${parts.slice(0, -1).join(', ')}, or ${parts[parts.length - 1]}`;
+}
 
 /** Everything that is wrong with an experiment. */
 export class ExperimentError extends InputError {
@@ -206,10 +154,10 @@ export function parseExperiment(input: unknown): Experiment {
     if (typeof raw[key] === 'string') raw[key] = { kind: raw[key] };
     const value = raw[key];
     if (value && typeof value === 'object' && !('kind' in value) && (key === 'model' || key === 'optimiser'))
-      raw[key] = { kind: key === 'model' ? 'hcnn' : optimiserOf(raw), ...value };
+      raw[key] = { ...(key === 'model' ? { kind: DEFAULT_MODEL } : optimiserOf(raw)), ...value };
   }
-  if (raw.optimiser === undefined) raw.optimiser = { kind: optimiserOf(raw) };
-  const result = experimentSchema.safeParse(raw);
+  if (raw.optimiser === undefined) raw.optimiser = optimiserOf(raw);
+  const result = experimentSchema().safeParse(raw);
   if (!result.success) throw new ExperimentError(result.error.issues.map((issue) => explain(issue, raw)));
   const { budget, evaluation } = result.data;
   if (budget.patience !== undefined && evaluation.validation === undefined)
@@ -219,15 +167,16 @@ export function parseExperiment(input: unknown): Experiment {
   return Object.freeze(result.data as Experiment);
 }
 
-/** Attention models are trained with AdamW, the others with SGD, as in the paper. */
-function optimiserOf(raw: Record<string, unknown>): string {
-  const kind = (raw.model as { kind?: unknown } | undefined)?.kind;
-  return kind === 'mla' || kind === 'clm' ? 'adamw' : 'sgd';
+function optimiserOf(raw: Record<string, unknown>): Record<string, unknown> {
+  const { kind = DEFAULT_MODEL } = (raw.model ?? {}) as { kind?: unknown };
+  return { ...modelFacts(String(kind)).optimiser };
 }
 
 /** JSON Schema of an experiment file, for editors. */
 export function experimentJsonSchema(): unknown {
-  return z.toJSONSchema(experimentSchema, { io: 'input' });
+  const now = schemas();
+  now.json ??= z.toJSONSchema(now.schema, { io: 'input' });
+  return now.json;
 }
 
 /** Dotted names of all fields, those of every kind of model and optimiser among them. */
@@ -239,11 +188,11 @@ export function experimentFields(): string[] {
     budget: [budget],
     evaluation: [evaluation],
   };
-  const variants = { ...sections, model: model.options, optimiser: optimiser.options };
+  const variants = { ...sections, model: modelSchema().options, optimiser: optimiserSchema.options };
   const nested = Object.entries(variants).flatMap(([section, objects]) =>
     objects.flatMap((object) => Object.keys(object.shape).map((key) => `${section}.${key}`)),
   );
-  return [...new Set([...Object.keys(fields), ...nested])];
+  return [...new Set([...Object.keys(experimentSchema().shape), ...nested])];
 }
 
 function explain(issue: z.core.$ZodIssue, raw: unknown): string {
@@ -273,16 +222,16 @@ function text(value: unknown): string {
 }
 
 function kindsOf(path: string[]): string[] {
-  const union = path[0] === 'optimiser' ? optimiser : model;
+  const union = path[0] === 'optimiser' ? optimiserSchema : modelSchema();
   return union.options.map((o) => String(o.shape.kind.value));
 }
 
 function knownKeys(path: string[], raw: unknown): string[] {
-  if (!path.length) return Object.keys(fields);
+  if (!path.length) return Object.keys(experimentSchema().shape);
   const kind = (raw as Record<string, { kind?: string }>)[path[0]]?.kind;
   const object = { grammar, task, schedule, budget, evaluation }[path[0]];
   if (object) return Object.keys(object.shape);
-  const union = path[0] === 'optimiser' ? optimiser : model;
+  const union = path[0] === 'optimiser' ? optimiserSchema : modelSchema();
   const option = union.options.find((o) => o.shape.kind.value === kind);
   return option ? Object.keys(option.shape) : [];
 }

@@ -29,7 +29,7 @@ export interface GrammarOptions {
 }
 
 const SYMBOL_LIMIT = 65536; // digits are drawn with 16 x 16 bit products, also on the GPU
-const TOKEN_LIMIT = 2 ** 20;
+export const TOKEN_LIMIT = 2 ** 20;
 const TABLE_LIMIT = 2 ** 24; // symbols in all rules together: 0.7 GB of memory, 100 MB as JSON
 
 /** Number of tokens of a sentence, s^L. */

@@ -1,5 +1,6 @@
 import { InputError } from '../core/errors.js';
 import { drawFrom, largest } from '../core/softmax.js';
+import { tasks, tasksWith } from '../core/tasks.js';
 import { streamKey, threefry } from '../core/threefry.js';
 import { Parser } from '../grammar/parser.js';
 import type { Measure, MeasureContext, MeasureSpec, MeasureValue } from '../models/measure.js';
@@ -18,8 +19,10 @@ export const grammaticality: MeasureSpec = {
 
 function build(context: MeasureContext): Measure {
   const { builder, model, shape, members } = context;
-  if (shape.task === 'class')
-    throw new InputError("measures: grammaticality looks at predicted tokens; take task.kind 'last' or 'auto'");
+  if (tasks[shape.task].targets !== 'tokens')
+    throw new InputError(
+      `measures: grammaticality looks at predicted tokens; take task.kind ${tasksWith((task) => task.targets === 'tokens')}`,
+    );
   const { d, L, classes: v } = shape;
   const tokens = builder.persistent('measure/grammaticality/tokens', [BATCH, d], 'u32');
   const plan = builder.plan('measure/grammaticality');

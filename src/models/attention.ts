@@ -1,5 +1,6 @@
 /** mla: token and position embeddings, multi-head self-attention, a linear readout. */
 import type { Experiment } from '../core/experiment.js';
+import { tasks } from '../core/tasks.js';
 import { reshape } from '../plan/builder.js';
 import type { Net } from './net.js';
 import { asIs, type HiddenLayer, type ModelSpec, type Outcome } from './types.js';
@@ -9,7 +10,6 @@ type Config = Extract<Experiment['model'], { kind: 'mla' }>;
 /** Multi-layer attention for `last`: no residual, no MLP, no layer norm, no mask. arXiv:2505.07070. */
 export const mla: ModelSpec = {
   kind: 'mla',
-  tasks: ['last', 'class'],
   forward: (net, config) => forward(net, config as Config),
   rateFactor: () => 1,
 };
@@ -24,7 +24,7 @@ function forward(net: Net, { channels: C, heads, depth = net.shape.L }: Config):
     disk: [{ name: 'token_embedding', shape: [C, v], start: 0, strides: [1, C] }],
   });
   const position = net.parameter(asIs('position', [T, C], 'normal', 'position_embedding.weight'));
-  const masked = task === 'last' ? T - 1 : -1;
+  const masked = tasks[task].masked(T);
   let x = net.embed('embedding', token, C, { length: T, whitened: true, masked, scale: v ** -0.5, position });
   const hidden: HiddenLayer[] = [];
   for (let k = 0; k < depth; k++) {

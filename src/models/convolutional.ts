@@ -1,6 +1,7 @@
 /** hcnn, hlcn and fcn: a first layer on tokens, matmul layers with ReLU, a linear readout. */
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
+import { tasks } from '../core/tasks.js';
 import { reshape } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
 import type { Net } from './net.js';
@@ -31,21 +32,18 @@ type FullyConnected = Extract<Experiment['model'], { kind: 'fcn' }>;
 
 export const hcnn: ModelSpec = {
   kind: 'hcnn',
-  tasks: ['last', 'class'],
   forward: (net, config) => hierarchical(net, config as Hierarchical, false),
   rateFactor: (config) => meanFieldRate(config as Hierarchical),
 };
 
 export const hlcn: ModelSpec = {
   kind: 'hlcn',
-  tasks: ['last', 'class'],
   forward: (net, config) => hierarchical(net, config as Hierarchical, true),
   rateFactor: (config) => meanFieldRate(config as Hierarchical),
 };
 
 export const fcn: ModelSpec = {
   kind: 'fcn',
-  tasks: ['last', 'class'],
   forward: (net, config) => fullyConnected(net, config as FullyConnected),
   rateFactor: (config) => meanFieldRate(config as FullyConnected),
 };
@@ -75,7 +73,7 @@ function hierarchical(net: Net, config: Hierarchical, local: boolean): Outcome {
     local,
     bias,
     length: shape.length,
-    masked: shape.task === 'last' ? shape.length - 1 : -1,
+    masked: tasks[shape.task].masked(shape.length),
     classes: shape.classes,
     readoutScale: scaling === 'mean-field' ? 1 / width : width ** -0.5,
     disk(k) {
@@ -93,7 +91,7 @@ function hierarchical(net: Net, config: Hierarchical, local: boolean): Outcome {
 function fullyConnected(net: Net, config: FullyConnected): Outcome {
   const { shape } = net;
   const { width, bias, scaling, depth } = config;
-  const length = shape.task === 'last' ? shape.length - 1 : shape.length;
+  const length = tasks[shape.task].masked(shape.length) < 0 ? shape.length : shape.length - 1; // the last is masked
   if (length < 1)
     throw new InputError('task.context: a fully connected network needs at least one visible token; pass 2 or more');
   const layers = Array.from({ length: depth }, (_, k) => ({

@@ -10,7 +10,6 @@ type Config = Extract<Experiment['model'], { kind: 'clm' }>;
 /** Pre-layer-norm causal decoder for `auto`. arXiv:2505.07070; scalings as in the authors' code, found by replaying it. */
 export const clm: ModelSpec = {
   kind: 'clm',
-  tasks: ['auto'],
   forward: (net, config) => forward(net, config as Config),
   rateFactor: () => 1,
 };
@@ -18,8 +17,6 @@ export const clm: ModelSpec = {
 function forward(net: Net, config: Config): Outcome {
   const { channels: C, depth = net.shape.L, tied } = config;
   const { length, v } = net.shape;
-  if (length < 2)
-    throw new InputError('task.context: the decoder needs one token to predict the next from; pass 2 or more');
   if (config.dropout > 0 && C % 4 !== 0)
     throw new InputError(`model.channels: ${C} with dropout; take a multiple of 4`);
   const T = length - 1;

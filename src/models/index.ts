@@ -1,13 +1,15 @@
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
+import { type ModelKind, modelFacts } from '../core/modelFacts.js';
+import { tasks } from '../core/tasks.js';
 import { mla } from './attention.js';
 import { fcn, hcnn, hlcn } from './convolutional.js';
 import { clm } from './decoder.js';
 import { recordedModel } from './recorded.js';
 import { type Model, type ModelSpec, modelShape } from './types.js';
 
-/** Every model. One line a model. */
-export const models = { hcnn, hlcn, fcn, mla, clm } satisfies Record<Experiment['model']['kind'], ModelSpec>;
+/** The forward pass of every model under the name of its row in core/modelFacts.ts. One line a model. */
+export const models = { hcnn, hlcn, fcn, mla, clm } satisfies Record<ModelKind, ModelSpec>;
 
 export function modelSpec(kind: Experiment['model']['kind']): ModelSpec {
   return models[kind];
@@ -16,12 +18,16 @@ export function modelSpec(kind: Experiment['model']['kind']): ModelSpec {
 /** The model of an experiment. @throws InputError naming the field that does not fit the task or the grammar. */
 export function createModel(experiment: Pick<Experiment, 'grammar' | 'task' | 'model'>): Model {
   const shape = modelShape(experiment);
-  const spec = modelSpec(experiment.model.kind);
-  if (!(shape.length >= 1 && shape.length <= shape.d))
-    throw new InputError(`task.context: ${shape.length} tokens, a sentence has s^L = ${shape.d}; pass 1 to ${shape.d}`);
-  if (!spec.tasks.includes(shape.task))
+  const facts = modelFacts(experiment.model.kind);
+  const { leastTokens } = tasks[shape.task];
+  if (!(shape.length >= leastTokens && shape.length <= shape.d))
     throw new InputError(
-      `task.kind: ${experiment.model.kind} does not learn '${shape.task}'; pass ${spec.tasks.map((t) => `'${t}'`).join(' or ')}`,
+      `task.context: ${shape.length} tokens, a sentence has s^L = ${shape.d}; pass ${leastTokens} to ${shape.d}`,
     );
+  if (!facts.tasks.includes(shape.task))
+    throw new InputError(
+      `task.kind: ${experiment.model.kind} does not learn '${shape.task}'; pass ${facts.tasks.map((t) => `'${t}'`).join(' or ')}`,
+    );
+  const spec = modelSpec(experiment.model.kind);
   return recordedModel((net) => spec.forward(net, experiment.model), shape);
 }

@@ -1,5 +1,6 @@
 import type { Experiment } from '../core/experiment.js';
 import { sentenceLength } from '../core/rules.js';
+import { type TaskKind, tasks } from '../core/tasks.js';
 import type { PlanBuilder, ProgramBuilder } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
 import type { Net } from './net.js';
@@ -13,7 +14,7 @@ export interface ModelShape {
   firstToken: number; // first token that is used
   length: number; // T, tokens used, the predicted one included
   classes: number; // outputs: v, or n for root classification
-  task: 'last' | 'class' | 'auto';
+  task: TaskKind;
 }
 
 /** A part of a parameter as the PyTorch reference names and shapes it on disk. */
@@ -70,7 +71,6 @@ export interface Model {
 
 export interface ModelSpec {
   kind: Experiment['model']['kind'];
-  tasks: readonly ModelShape['task'][];
   /** The whole model: parameters are declared where they are used. @throws InputError naming the field that does not fit the shape. */
   forward(net: Net, config: Experiment['model']): Outcome;
   /** The factor on the base learning rate: w in mean-field scaling, else 1. */
@@ -82,7 +82,7 @@ export function modelShape(experiment: Pick<Experiment, 'grammar' | 'task'>): Mo
   const d = sentenceLength({ s, L });
   const length = experiment.task.context ?? d;
   const task = experiment.task.kind;
-  return { v, s, L, d, firstToken: d - length, length, classes: task === 'class' ? n : v, task };
+  return { v, s, L, d, firstToken: d - length, length, classes: tasks[task].classes({ v, n }), task };
 }
 
 export function declare(builder: ProgramBuilder, parameters: readonly ParameterSpec[]): void {

@@ -1,5 +1,6 @@
 /** What a sweep costs before it is run: arithmetic, memory, space in the store, and time from a short calibration. */
 import type { Experiment } from '../core/experiment.js';
+import { DEFAULT_TASK } from '../core/tasks.js';
 import { kernelOf } from '../kernels/index.js';
 import { measures } from '../measures/index.js';
 import type { Executor } from '../plan/executor.js';
@@ -60,10 +61,13 @@ function groupOf(key: string, runs: readonly SweepRun[]): SweepGroup {
 
 function describe(runs: readonly SweepRun[]): string {
   const { model, grammar, task, budget, replicas } = runs[0].experiment;
-  const size = 'width' in model ? `width ${model.width}` : `C=${model.channels}, ${model.heads} heads`;
+  const sizes: Record<string, unknown> = model;
+  const size = ['width', 'channels', 'heads']
+    .flatMap((name) => (name in sizes ? `${name} ${sizes[name]}` : []))
+    .join(', ');
   const m = [...new Set(runs.map(({ experiment }) => experiment.grammar.m))].join(',');
   const { v, s, L } = grammar;
-  const more = [task.kind !== 'last' && task.kind, replicas > 1 && `${replicas} replicas`].filter(Boolean);
+  const more = [task.kind !== DEFAULT_TASK && task.kind, replicas > 1 && `${replicas} replicas`].filter(Boolean);
   const batch = budget.batch * budget.accumulate;
   return [`${model.kind} ${size}`, `v=${v} m=${m} s=${s} L=${L}`, `batch ${batch}`, ...more].join(', ');
 }

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
+import { isExact, tasksWith } from '../core/tasks.js';
 import { countDerivations } from '../grammar/derivations.js';
 import { membersOf, rulesOf } from '../training/members.js';
 import { LARGEST_PART } from './dataStudy.js';
@@ -39,8 +40,10 @@ const SEARCHED = 'budget.sentences';
 export function searchProblems(search: GridSearch, { task, evaluation, grammar }: Experiment): string[] {
   const problems: string[] = [];
   const deepest = Math.max(...search.steps);
-  if (task.kind !== 'last' || task.context !== undefined)
-    problems.push('search: needs the task last with its whole context, whose steps are known exactly');
+  if (!isExact(task)) {
+    const known = tasksWith(({ staircase }) => staircase);
+    problems.push(`search: needs the task ${known} with its whole context, whose steps are known exactly`);
+  }
   if (evaluation.validation === undefined)
     problems.push('search: needs evaluation.validation, such as 2048: a best loss chosen on the test set is none');
   if (deepest > grammar.L) problems.push(`search.steps: ${deepest} is beyond the last step, L = ${grammar.L}`);

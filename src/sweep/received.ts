@@ -82,7 +82,7 @@ async function experimentOf(value: unknown, hash: string, where: string): Promis
 
 /** Whether it holds fields or choices that this version does not know. */
 function hasUnknownPart(value: unknown): boolean {
-  const { error } = experimentSchema.safeParse(value);
+  const { error } = experimentSchema().safeParse(value);
   return (
     error?.issues.some(({ code }) => ['unrecognized_keys', 'invalid_union', 'invalid_value'].includes(code)) === true
   );

@@ -1,6 +1,7 @@
 /** What names and functions in a grid's expressions mean for one combination. */
 import { InputError } from '../core/errors.js';
 import { type Experiment, experimentFields } from '../core/experiment.js';
+import { modelFacts } from '../core/modelFacts.js';
 import { nearest } from '../core/nearest.js';
 import type { GrammarShape } from '../core/rules.js';
 import { classificationComplexity, type Family, sampleComplexity, scalingExponent } from '../theory/complexity.js';
@@ -68,13 +69,13 @@ function shapeOf({ grammar }: Record<string, unknown>): GrammarShape {
   return { v, n: n ?? v, m, s, L } as GrammarShape;
 }
 
-/** The law that a model is expected to follow: locally connected nets share nothing, as transformers. */
+/** The law that a model is expected to follow, unless an expression names one. */
 function familyOf(experiment: Record<string, unknown>, given: Value): Family {
   if (given === 'cnn' || given === 'transformer') return given;
   if (given !== undefined) throw new InputError(`family: got ${JSON.stringify(given)}; pass 'cnn' or 'transformer'`);
   const kind = (experiment.model as { kind?: string } | undefined)?.kind ?? '';
-  if (kind === 'hcnn') return 'cnn';
-  if (['mla', 'clm', 'hlcn'].includes(kind)) return 'transformer';
+  const { family } = modelFacts(kind);
+  if (family) return family;
   throw new InputError(`no law is known for the model ${kind}; name the family, 'cnn' or 'transformer'`);
 }
 

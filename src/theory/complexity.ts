@@ -1,8 +1,9 @@
 import { checkInteger } from '../core/check.js';
 import { InputError } from '../core/errors.js';
+import type { Family } from '../core/modelFacts.js';
 import { checkShape, type GrammarShape } from '../core/rules.js';
 
-export type Family = 'transformer' | 'cnn';
+export type { Family };
 
 /**
  * Samples at which the loss step H(ell-1) -> H(ell) is learnt, up to a prefactor: signal (covariance) equals noise.

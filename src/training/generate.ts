@@ -3,6 +3,7 @@ import type { Experiment } from '../core/experiment.js';
 import type { Rules } from '../core/rules.js';
 import type { SafeFile } from '../core/safetensors.js';
 import { drawFrom } from '../core/softmax.js';
+import { tasks, tasksWith } from '../core/tasks.js';
 import { streamKey, threefry } from '../core/threefry.js';
 import { Parser } from '../grammar/parser.js';
 import { createSampler } from '../grammar/sampler.js';
@@ -37,9 +38,9 @@ export async function generate(
   executor: Executor,
   { count, temperature, seed }: GenerateOptions,
 ): Promise<Generated> {
-  if (experiment.task.kind !== 'auto')
+  if (!tasks[experiment.task.kind].generates)
     throw new InputError(
-      `task.kind: the run learnt '${experiment.task.kind}', it generates no sentences; train model clm on task 'auto'`,
+      `task.kind: the run learnt '${experiment.task.kind}', it generates no sentences; train model clm on task ${tasksWith((task) => task.generates)}`,
     );
   const model = createModel(experiment);
   const shape = modelShape(experiment);

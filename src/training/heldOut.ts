@@ -1,5 +1,6 @@
 import type { Rules } from '../core/rules.js';
 import type { Source } from '../core/sample-source.js';
+import { isExact } from '../core/tasks.js';
 import { createSampler } from '../grammar/sampler.js';
 import { exactLosses } from '../theory/predictor.js';
 import type { TestResult } from './checkpoint.js';
@@ -15,8 +16,7 @@ export async function describeTestSet(member: Member): Promise<Described> {
   const { experiment, rules, test, distinct } = member;
   const { task, budget, evaluation } = experiment;
   const described: Described = {};
-  if (task.kind === 'last' && task.context === undefined)
-    described.exact = await exactLossOn(rules, test, evaluation.size);
+  if (isExact(task)) described.exact = await exactLossOn(rules, test, evaluation.size);
   const P = budget.sentences;
   if (P !== undefined && !distinct && P <= COUNTED_SENTENCES) Object.assign(described, await countRepeats(member, P));
   return described;

@@ -3,6 +3,7 @@ import { InputError } from '../core/errors.js';
 import { grammarImage } from '../core/grammar-image.js';
 import { nearest } from '../core/nearest.js';
 import { SOURCE_WORDS, sourceWords } from '../core/sample-source.js';
+import { tasks } from '../core/tasks.js';
 import { streamKey } from '../core/threefry.js';
 import { blend } from '../kernels/blend.js';
 import { crossEntropy } from '../kernels/crossEntropy.js';
@@ -14,6 +15,7 @@ import { declare, type Model, type ModelShape, modelShape } from '../models/type
 import { type PlanBuilder, ProgramBuilder } from '../plan/builder.js';
 import type { Program, Tensor } from '../plan/types.js';
 import type { Member } from './members.js';
+import { optimiserSpec } from './optimisers.js';
 import { addLossAndGradient, addUpdate, declareMoments, declareState, type StepState, targetsOf } from './step.js';
 
 /** The program of a group of replicas that share all shapes, and the tensors that the host touches. */
@@ -226,12 +228,9 @@ function addTrainingPlan(
         weights: { a: k === 0 ? 0 : 1, b: 1 / accumulate },
       });
   }
-  addUpdate(plan, optimiser, sum, moments, state, batch * accumulate, members.every(isPlain));
-}
-
-/** Plain SGD: a step is the gradient times the rate. */
-function isPlain({ experiment: { optimiser } }: Member): boolean {
-  return optimiser.kind === 'sgd' && optimiser.momentum === 0 && optimiser.weightDecay === 0;
+  const { isPlain } = optimiserSpec(optimiser.kind);
+  const plain = members.every(({ experiment }) => isPlain?.(experiment.optimiser) ?? false);
+  addUpdate(plan, optimiser, sum, moments, state, batch * accumulate, plain);
 }
 
 function addSample(
@@ -248,7 +247,7 @@ function addSample(
   const { grammar, [set]: source, plain } = data;
   const { s, L } = shape;
   const options = { label: 'sentences', s, L, grammar, source: source!, clock, tokens, skip, plain: plain[set] };
-  sample(plan, shape.task === 'class' ? { ...options, roots } : options);
+  sample(plan, tasks[shape.task].targets === 'roots' ? { ...options, roots } : options);
   return { tokens, roots };
 }
 

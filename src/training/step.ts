@@ -2,15 +2,15 @@
 import { CLOCK_WORDS, clockWords, HYPER_WORDS, hyperWords, PACE_WORDS } from '../core/clock.js';
 import type { Experiment } from '../core/experiment.js';
 import { schedules } from '../core/schedule.js';
-import { adamw } from '../kernels/adamw.js';
+import { tasks } from '../core/tasks.js';
 import { clip } from '../kernels/clip.js';
 import { crossEntropy } from '../kernels/crossEntropy.js';
 import { reduce } from '../kernels/reduce.js';
-import { sgd } from '../kernels/sgd.js';
 import { tick } from '../kernels/tick.js';
 import type { Forward, ModelShape } from '../models/types.js';
 import type { PlanBuilder, ProgramBuilder } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
+import { type Hyper, optimiserSpec } from './optimisers.js';
 
 /** State that the plan advances by itself. */
 export interface StepState {
@@ -31,8 +31,8 @@ export function declareState(builder: ProgramBuilder, ring: number): StepState {
 
 /** Which tensor holds what is predicted, and where in it. */
 export function targetsOf(shape: ModelShape, tokens: Tensor, roots: Tensor): { targets: Tensor; targetOffset: number } {
-  if (shape.task === 'class') return { targets: roots, targetOffset: 0 };
-  return { targets: tokens, targetOffset: shape.task === 'last' ? shape.d - 1 : shape.firstToken + 1 };
+  const task = tasks[shape.task];
+  return { targets: task.targets === 'roots' ? roots : tokens, targetOffset: task.targetOffset(shape) };
 }
 
 export interface LossOptions {
@@ -61,7 +61,7 @@ export function addLossAndGradient(plan: PlanBuilder, { forward, targets, target
 
 /** The optimiser's moments; they exist once in a program and are saved with the parameters. */
 export function declareMoments(builder: ProgramBuilder, kind: Experiment['optimiser']['kind']): Tensor[] {
-  return (kind === 'sgd' ? ['velocity'] : ['moment1', 'moment2']).map((name) => builder.block(name));
+  return optimiserSpec(kind).moments.map((name) => builder.block(name));
 }
 
 /**
@@ -83,9 +83,10 @@ export function addUpdate(
     reduce(plan, { label: 'gradient norm', input: grads, sums, nonFinite: plan.activation('bad', [1], 'u32') });
     clip(plan, { label: 'clip', block: grads, sums, maxNorm });
   }
+  const spec = optimiserSpec(kind);
   const blocks = { params: plan.program.block('params'), grads, hyper: state.hyper, pace: state.pace };
-  if (kind === 'sgd') sgd(plan, { label: 'update', ...blocks, velocity: moments[0], plain });
-  else adamw(plan, { label: 'update', ...blocks, moment1: moments[0], moment2: moments[1] });
+  const own = Object.fromEntries(spec.moments.map((name, i) => [name, moments[i]]));
+  spec.update(plan, { label: 'update', ...blocks }, own, plain);
 }
 
 /** One replica's hyper row [16]. rateFactor: of the model's scaling. steps: planned optimiser steps. */
@@ -95,21 +96,22 @@ export function hyperRow(
   steps: number,
 ): Float64Array {
   const row = new Float64Array(HYPER_WORDS);
-  const adam = optimiser.kind === 'adamw' ? optimiser : { beta1: 0, beta2: 0, epsilon: 0 };
+  const none: Record<Hyper, number> = { momentum: 0, beta1: 0, beta2: 0, epsilon: 0 };
+  const { momentum, beta1, beta2, epsilon } = { ...none, ...optimiserSpec(optimiser.kind).hyper(optimiser) };
   row[hyperWords.rate] = optimiser.rate * rateFactor;
-  row[hyperWords.momentum] = optimiser.kind === 'sgd' ? optimiser.momentum : 0;
-  row[hyperWords.beta1] = adam.beta1;
-  row[hyperWords.beta2] = adam.beta2;
-  row[hyperWords.epsilon] = adam.epsilon;
+  row[hyperWords.momentum] = momentum;
+  row[hyperWords.beta1] = beta1;
+  row[hyperWords.beta2] = beta2;
+  row[hyperWords.epsilon] = epsilon;
   row[hyperWords.weightDecay] = optimiser.weightDecay;
   row[hyperWords.schedule] = schedules[schedule.kind];
   row[hyperWords.warmup] = schedule.warmup;
   row[hyperWords.steps] = steps;
   row[hyperWords.floor] = schedule.floor;
-  row[hyperWords.oneMinusBeta1] = 1 - adam.beta1;
-  row[hyperWords.oneMinusBeta2] = 1 - adam.beta2;
-  row[hyperWords.decay1] = decayOf(adam.beta1);
-  row[hyperWords.decay2] = decayOf(adam.beta2);
+  row[hyperWords.oneMinusBeta1] = 1 - beta1;
+  row[hyperWords.oneMinusBeta2] = 1 - beta2;
+  row[hyperWords.decay1] = decayOf(beta1);
+  row[hyperWords.decay2] = decayOf(beta2);
   return row;
 }
 

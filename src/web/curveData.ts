@@ -1,7 +1,7 @@
 /** From trainees and theory to what the figure of learning curves draws. */
-import { families } from '../analysis/curves.js';
 import { looksFor, type Theme } from '../analysis/figures/theme.js';
 import type { Experiment } from '../core/experiment.js';
+import { modelFacts } from '../core/modelFacts.js';
 import type { RunRecord } from '../core/records.js';
 import { plannedSteps } from '../training/members.js';
 import type { GrammarTheory } from './desk.js';
@@ -14,16 +14,10 @@ export interface CurveSource {
 }
 
 /** What a network is called, for people. */
-export const modelNames: Readonly<Record<Experiment['model']['kind'], string>> = {
-  hcnn: 'Hierarchical CNN',
-  hlcn: 'Locally connected',
-  fcn: 'Fully connected',
-  mla: 'Transformer',
-  clm: 'Causal decoder',
-};
-
-/** The same beside the figure's axis. */
-const shortNames: typeof modelNames = { hcnn: 'CNN', hlcn: 'local', fcn: 'MLP', mla: 'transf.', clm: 'decoder' };
+export function modelName(kind: string): string {
+  const { title } = modelFacts(kind);
+  return title[0].toUpperCase() + title.slice(1);
+}
 
 /** looks: of each network, which of its seeds stands out. */
 export function curvesOf(
@@ -34,7 +28,7 @@ export function curvesOf(
 ): CurvesData {
   const labels = labelsOf(sources.map((s) => s.experiment));
   const styles = looksFor(labels, theme);
-  const short = numbered(sources.map((s) => shortNames[s.experiment.model.kind]));
+  const short = numbered(sources.map((s) => modelFacts(s.experiment.model.kind).short));
   const ranges = sources.map(({ experiment }) => {
     const { batch, accumulate } = experiment.budget;
     return [batch * accumulate, batch * accumulate * plannedSteps(experiment)] as const;
@@ -44,7 +38,7 @@ export function curvesOf(
     curves: sources.map(({ experiment, records }, i) => ({
       look: styles.get(labels[i])!,
       short: short[i],
-      family: families[experiment.model.kind],
+      family: modelFacts(experiment.model.kind).family,
       replicas: replicasOf(records, experiment.replicas),
       seed: experiment.seed,
       chosen: chosenReplica(looks[i], experiment.replicas),
@@ -63,7 +57,7 @@ export function chosenReplica(look: LookChoice | undefined, replicas: number): n
 
 /** Names that differ: two networks of one kind are numbered. */
 export function labelsOf(experiments: readonly Experiment[]): string[] {
-  return numbered(experiments.map((e) => modelNames[e.model.kind]));
+  return numbered(experiments.map((e) => modelName(e.model.kind)));
 }
 
 function numbered(names: readonly string[]): string[] {

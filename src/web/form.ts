@@ -23,16 +23,17 @@ export interface FormOptions {
   value: Values;
   fields?: readonly string[]; // default: all that a control can show
   limits?: Readonly<Record<string, number>>; // upper bounds below those of the schema, by full path
-  words?: Readonly<Record<string, string>>; // what a choice is called, where its name in the schema says little
+  words?: (choice: string) => string; // what a choice is called, where its name in the schema says little
   change: (value: Values) => void;
 }
 
-const root = experimentJsonSchema() as Schema;
+/** Asked for each form: models may have been registered meanwhile. */
+const root = () => experimentJsonSchema() as Schema;
 
 /** Controls for the fields of one object of the experiment. Refused input stays where it is, with the reason beside it. */
 export function schemaForm(options: FormOptions): HTMLElement {
   const { path, value, limits = {}, words } = options;
-  const schema = path ? root.properties![path] : root;
+  const schema = path ? root().properties![path] : root();
   const variants = schema.oneOf ?? schema.anyOf?.find((s) => s.oneOf)?.oneOf;
   const change = (name: string, entry: unknown) => options.change({ ...value, [name]: entry });
   const controls: HTMLElement[] = [];
@@ -62,7 +63,7 @@ export function schemaForm(options: FormOptions): HTMLElement {
 
 /** Names of the variants of a part, such as the kinds of model. */
 export function kindsOf(path: 'model' | 'optimiser'): string[] {
-  const schema = root.properties![path];
+  const schema = root().properties![path];
   const variants = schema.oneOf ?? schema.anyOf?.find((s) => s.oneOf)?.oneOf ?? [];
   return variants.map((v) => String(v.properties!.kind.const));
 }
@@ -102,12 +103,12 @@ function select(
   names: readonly string[],
   chosen: string,
   change: (name: string) => void,
-  words: Readonly<Record<string, string>> = {},
+  words: (choice: string) => string = (choice) => choice,
 ): HTMLElement {
   const element = h(
     'select',
     { onchange: () => change(element.value) },
-    ...names.map((name) => h('option', { value: name, selected: name === chosen }, words[name] ?? name)),
+    ...names.map((name) => h('option', { value: name, selected: name === chosen }, words(name))),
   );
   return element;
 }

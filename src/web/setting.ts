@@ -3,6 +3,7 @@ import { show } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
 import { checkShape, type GrammarShape, sentenceLength } from '../core/rules.js';
+import { tasks, tasksWith } from '../core/tasks.js';
 import { measures } from '../measures/index.js';
 import { createModel } from '../models/index.js';
 
@@ -120,9 +121,9 @@ export const pageLimits = {
 function withinPage(experiment: Experiment): Experiment {
   const { grammar, model, budget, evaluation, replicas } = experiment;
   checkShape(shapeOf(experiment));
-  if (experiment.task.kind !== 'last')
+  if (!tasks[experiment.task.kind].staircase)
     throw new InputError(
-      `task.kind: got '${experiment.task.kind}', this page shows 'last'; other tasks run on the command line with rhm train`,
+      `task.kind: got '${experiment.task.kind}', this page shows ${tasksWith(({ staircase }) => staircase)}; other tasks run on the command line with rhm train`,
     );
   const found: Record<keyof typeof pageLimits, number | undefined> = {
     'grammar.v': Math.max(grammar.v, grammar.n ?? 0),

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { optimisers } from '../../src/core/optimisers.js';
 import { kernels } from '../../src/kernels/index.js';
 
 /** A file imports from folders of lower layers and from its own. */
@@ -35,7 +36,9 @@ const exceptions: Readonly<Record<string, string>> = {
 const wasmExecutorExists = existsSync('src/wasm');
 
 /** Operations whose float64 reference stands in a file of another name. `xBackward` always stands beside `x`. */
-const sharedReferences: Readonly<Record<string, string>> = { sgd: 'optimisers', adamw: 'optimisers' };
+const sharedReferences: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.keys(optimisers).map((kind) => [kind, 'optimisers']),
+);
 
 const test = suite('architecture');
 

@@ -50,7 +50,7 @@ test('what cannot be searched is refused by name', async () => {
     { base: { ...spec.base, evaluation: { size: 64 }, budget: { batch: 16 } } },
     /search: needs evaluation.validation/,
   );
-  await refuses({ base: { ...spec.base, task: 'class' } }, /search: needs the task last/);
+  await refuses({ base: { ...spec.base, task: 'class' } }, /search: needs the task 'last'/);
   await refuses(
     { base: { ...spec.base, budget: { batch: 16, patience: 2, sentences: 50 } } },
     /budget.sentences: is what the search varies/,

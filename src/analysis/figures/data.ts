@@ -1,7 +1,8 @@
 import * as Plot from '@observablehq/plot';
+import { modelFacts } from '../../core/modelFacts.js';
 import { complexityScale } from '../../theory/index.js';
 import { stepExcess } from '../../theory/steps.js';
-import { type Curve, density, modelNames, shapeName } from '../curves.js';
+import { type Curve, density, shapeName } from '../curves.js';
 import { type DataRow, formOf } from '../data.js';
 import { predictedPower } from '../exponents.js';
 import { showEstimate } from '../format.js';
@@ -28,7 +29,7 @@ export const dataFigure: FigureSpec = {
   table: ({ data }) => ({
     head: ['network', 'grammar', 'step', 'in data', 'over the law', 'correlations alone', 'one pass'],
     rows: data.map((r) => [
-      modelNames[r.kind],
+      modelFacts(r.kind).title,
       shapeName(r.shape),
       `P_${r.ell}`,
       showEstimate(r.data),
@@ -200,7 +201,7 @@ export const levelsFigure: FigureSpec = {
   table: ({ levels }) => ({
     head: ['network', 'grammar', 'ratio', 'from', 'law: power of m', 'measured'],
     rows: levels.map((r) => [
-      modelNames[r.kind],
+      modelFacts(r.kind).title,
       shapeName(r.shape),
       `P_${r.ell + 1} / P_${r.ell}`,
       r.from === 'loss' ? 'loss' : 'invariance',
@@ -292,7 +293,13 @@ export const controlFigure: FigureSpec = {
   }),
   table: ({ control }) => ({
     head: ['network', 'grammar', 'change', 'step', 'P over unchanged'],
-    rows: control.map((r) => [modelNames[r.kind], shapeName(r.shape), r.change, `P_${r.ell}`, showEstimate(r.ratio)]),
+    rows: control.map((r) => [
+      modelFacts(r.kind).title,
+      shapeName(r.shape),
+      r.change,
+      `P_${r.ell}`,
+      showEstimate(r.ratio),
+    ]),
   }),
   draw: (analysis, canvas) => {
     const rows = analysis.control;

@@ -1,7 +1,8 @@
 import * as Plot from '@observablehq/plot';
+import { modelFacts } from '../../core/modelFacts.js';
 import { sampleComplexity } from '../../theory/index.js';
 import { lawNames } from '../collapse.js';
-import { density, families, shapeName } from '../curves.js';
+import { density, shapeName } from '../curves.js';
 import { showNumber, showPower } from '../format.js';
 import { type InvarianceCurve, type InvarianceRow, layerShown } from '../invariance.js';
 import type { Analysis } from '../results.js';
@@ -63,7 +64,7 @@ export const invarianceFigure: FigureSpec = {
 function shownLayers(curves: readonly InvarianceCurve[], { kinds }: Analysis): InvarianceCurve[] {
   return groupBy(curves, (c) => `${c.series}|${c.level}`).flatMap((group) => {
     const kind = kinds.get(group[0].series)!;
-    if (!families[kind]) return [];
+    if (!modelFacts(kind).family) return [];
     const layers = group.map((c) => c.layer);
     return group.filter((c) => c.layer === layerShown(kind, c.level, layers));
   });
@@ -76,7 +77,7 @@ function ratioPanel(
   looks: ReadonlyMap<string, Look>,
 ): Panel {
   const { series, level, layer } = group[0];
-  const family = families[kinds.get(series)!]!;
+  const family = modelFacts(kinds.get(series)!).family!;
   const lines = groupBy(group, (c) => shapeName(c.shape)).map((own) => {
     const unit = rescaled ? sampleComplexity(own[0].shape, family, level + 1) : 1;
     const bySamples = groupBy(

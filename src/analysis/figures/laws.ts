@@ -1,7 +1,8 @@
 import * as Plot from '@observablehq/plot';
+import { modelFacts } from '../../core/modelFacts.js';
 import { complexityScale, sampleComplexity } from '../../theory/index.js';
 import { lawNames } from '../collapse.js';
-import { density, families, shapeName } from '../curves.js';
+import { density, shapeName } from '../curves.js';
 import { lossAt, overSizes, predictedPower } from '../exponents.js';
 import { showEstimate, showPower } from '../format.js';
 import type { Analysis } from '../results.js';
@@ -209,7 +210,7 @@ export const collapseFigure: FigureSpec = {
   draw: (analysis, canvas) => {
     const series = groupBy(
       inDataOrAll(analysis.curves).filter(
-        (c) => families[c.kind] && c.plateaus && density(c.shape) < 1 && c.status !== 'diverged',
+        (c) => modelFacts(c.kind).family && c.plateaus && density(c.shape) < 1 && c.status !== 'diverged',
       ),
       (c) => c.series,
     ).filter((own) => new Set(own.map((c) => shapeName(c.shape))).size > 1);
@@ -237,7 +238,7 @@ function stepPanel(
   { theme }: Canvas,
   analysis: Analysis,
 ): Panel {
-  const family = families[own[0].kind]!;
+  const family = modelFacts(own[0].kind).family!;
   const lines = groupBy(
     own.filter((c) => ell < c.plateaus!.length),
     (c) => shapeName(c.shape),

@@ -1,4 +1,5 @@
-import { type ModelKind, modelNames } from '../curves.js';
+import { modelFacts } from '../../core/modelFacts.js';
+import type { ModelKind } from '../curves.js';
 
 /** Colours of a figure. Values are CSS colours, or `var(...)` where a page decides between light and dark. */
 export interface Theme {
@@ -51,10 +52,10 @@ export interface Look {
 
 const dashes = [undefined, '7 3', '2 2.5', '9 3 2 3', '4 2', '12 3'];
 const symbols = ['circle', 'square', 'triangle', 'diamond', 'star', 'times'] as const;
-const homeOf: Record<ModelKind, number> = { hcnn: 0, mla: 1, hlcn: 2, fcn: 3, clm: 4 };
 
 /** The look of a model, under its name in full. */
-export const modelLook = (kind: ModelKind, theme: Theme): Look => lookAt(modelNames[kind], homeOf[kind], theme);
+export const modelLook = (kind: ModelKind, theme: Theme): Look =>
+  lookAt(modelFacts(kind).title, modelFacts(kind).colour, theme);
 
 /** The look of what is no network. */
 export const referenceLook = (theme: Theme): Look => ({
@@ -74,7 +75,7 @@ export function seriesLooks(kinds: ReadonlyMap<string, ModelKind>, theme: Theme)
   const taken = new Set<number>();
   const looks = new Map<string, Look>();
   for (const [series, kind] of kinds) {
-    let at = homeOf[kind];
+    let at = modelFacts(kind).colour;
     for (let i = 0; taken.has(at) && i < theme.palette.length; i++) at = i;
     taken.add(at);
     looks.set(series, lookAt(series, at, theme));

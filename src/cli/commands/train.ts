@@ -11,7 +11,7 @@ import { applySettings } from '../../core/settings.js';
 import { measures } from '../../measures/index.js';
 import { type OpenExecutor, openExecutor } from '../../platform/executor.js';
 import { openRunFolder } from '../../platform/nodeFolder.js';
-import { lossPlateaus } from '../../theory/losses.js';
+import { floorsOf } from '../../theory/floors.js';
 import { type Progress, train } from '../../training/loop.js';
 import { membersOf, plannedSteps, rulesOf } from '../../training/members.js';
 import { trainingProgram } from '../../training/program.js';
@@ -66,7 +66,7 @@ export function addTrain(program: Command, io: CommandContext): void {
       const folder = openRunFolder(out);
       const abort = abortOnSignals(io);
       try {
-        const plateaus = experiment.task.kind === 'last' ? lossPlateaus(rules).H : [];
+        const plateaus = floorsOf(experiment.task, rules) ?? [];
         let opened: OpenExecutor | undefined;
         try {
           const result = await train(experiment, {

@@ -1,6 +1,7 @@
 import { pageTheme } from '../../analysis/figures/theme.js';
 import { FileError, InputError } from '../../core/errors.js';
 import { parseExperiment } from '../../core/experiment.js';
+import { hasField } from '../../core/modelFacts.js';
 import { files, parseJson } from '../../core/outside.js';
 import { parseRecords, type RunRecord } from '../../core/records.js';
 import { startWebWorker } from '../../platform/webWorker.js';
@@ -120,8 +121,9 @@ export class RhmLearningCurve extends RhmElement {
         seed: this.numberOf('seed', 1),
       },
       networks:
-        models?.map((kind) => known.get(kind) ?? { model: { kind, ...(kind === 'clm' ? {} : { width: 64 }) } }) ??
-        networks,
+        models?.map(
+          (kind) => known.get(kind) ?? { model: { kind, ...(hasField(kind, 'width') ? { width: 64 } : {}) } },
+        ) ?? networks,
       budget: {
         batch: this.numberOf('batch', budget.batch as number),
         steps: this.numberOf('steps', budget.steps as number),

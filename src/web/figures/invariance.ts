@@ -11,7 +11,7 @@ export class InvarianceTable {
 
   constructor(
     readonly label: string,
-    readonly merges: boolean, // of a convolution
+    readonly merges: boolean, // units see blocks, as in a convolution
   ) {}
 
   /** Records of one step; of several replicas their mean is shown. */

@@ -1,7 +1,8 @@
 import { pageTheme } from '../../analysis/figures/theme.js';
 import { showNumber } from '../../analysis/format.js';
+import { type OptimiserKind, optimisers } from '../../core/optimisers.js';
 import { plannedSteps } from '../../training/members.js';
-import { curvesOf, labelsOf, modelNames } from '../curveData.js';
+import { curvesOf, labelsOf, modelName } from '../curveData.js';
 import { h, throttle } from '../dom.js';
 import { type LiveCurve, lastOf, usualPrefactor } from '../figures/curves.js';
 import { CurvesPanel } from '../figures/curvesPanel.js';
@@ -147,7 +148,7 @@ class LearningView implements View {
         h('legend', {}, `Network ${i + 1}: ${labels[i]}`),
         schemaForm({
           path: 'model',
-          words: modelNames,
+          words: modelName,
           value: model,
           limits: pageLimits,
           // Another kind of network wants the optimiser that suits it.
@@ -156,7 +157,7 @@ class LearningView implements View {
         }),
         schemaForm({
           path: 'optimiser',
-          words: { sgd: 'SGD', adamw: 'AdamW' },
+          words: (kind) => optimisers[kind as OptimiserKind].title,
           value: optimiser,
           fields: ['rate', 'momentum', 'weightDecay'],
           change: (value) => replace({ optimiser: value }),

@@ -1,3 +1,4 @@
+import { modelFacts } from '../../core/modelFacts.js';
 import type { MeasureRecord } from '../../core/records.js';
 import type { Look, LookInfo, Pick } from '../cloud/look.js';
 import { symbolColour } from '../colours.js';
@@ -108,7 +109,10 @@ class Stage {
   ) {
     const { measured = -1, ...chosen } = kept.now();
     this.#measuredOf = measured;
-    this.#invariance = new InvarianceTable(`Invariance of ${label}`, /^h/.test(trainee.experiment.model.kind));
+    this.#invariance = new InvarianceTable(
+      `Invariance of ${label}`,
+      modelFacts(trainee.experiment.model.kind).sees === 'block',
+    );
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
     this.#look = {
       replica: 0,

@@ -8,7 +8,7 @@ import { verifyCheckpoint } from '../../training/checkpoint.js';
 import { files } from '../../training/folder.js';
 import { plannedSteps } from '../../training/members.js';
 import { weightsOf } from '../../training/weights.js';
-import { curvesOf, labelsOf, modelNames } from '../curveData.js';
+import { curvesOf, labelsOf, modelName } from '../curveData.js';
 import { h, throttle } from '../dom.js';
 import { download, recordsCsv, toPng } from '../download.js';
 import { curvesFile } from '../figures/curves.js';
@@ -188,10 +188,10 @@ class TakeawayView implements View {
       .map(({ name, experiment, records, ended }) => {
         const shown = this.page.race.trainees.find((t) => t.name === name);
         if (shown?.active)
-          return `${modelNames[experiment.model.kind]} (${shown.state === 'held' ? 'paused' : 'in training'})`;
+          return `${modelName(experiment.model.kind)} (${shown.state === 'held' ? 'paused' : 'in training'})`;
         const last = records.findLast((r) => r.type === 'eval');
         const step = last?.type === 'eval' ? `step ${last.step.toLocaleString('en')}` : 'not begun';
-        return `${modelNames[experiment.model.kind]} (${ended ? 'done' : step})`;
+        return `${modelName(experiment.model.kind)} (${ended ? 'done' : step})`;
       })
       .join(', ');
     const shape = `v=${v} m=${m} s=${s} L=${L}, grammar ${seed ?? setting.seed}`;

@@ -1,0 +1,168 @@
+import * as z from 'zod';
+import { InputError } from './errors.js';
+import { count, type Fields, oneOf } from './fields.js';
+import type { OptimiserKind } from './optimisers.js';
+import { type TaskKind, taskKinds } from './tasks.js';
+
+/** Laws of sample complexity: theory/complexity.ts. */
+export type Family = 'transformer' | 'cnn';
+
+/** What is known of a model without building it: for schema, menus, reports and expected laws. */
+export interface ModelFacts {
+  title: string; // in full, as within a sentence
+  short: string; // beside a figure's axis
+  about: string; // half a sentence for readers of a report
+  /** The law that it is expected to follow; undefined: none is known. */
+  family: Family | undefined;
+  /** What trains it where an experiment names no optimiser; without a rate, that optimiser's own. */
+  optimiser: { kind: OptimiserKind; rate?: number };
+  tasks: readonly TaskKind[];
+  /** What a unit of layer l looks at: `block`, s^l tokens, less than a block of a higher level; `sentence`, everything. */
+  sees: 'block' | 'sentence';
+  colour: number; // place in the palette of figures
+}
+
+export interface ModelRow extends ModelFacts {
+  fields: Fields; // of `model` in an experiment, beside `kind`
+}
+
+const scaling = z
+  .enum(['mean-field', 'standard'])
+  .default('mean-field')
+  .describe('readout over w (learning rate times w), or over sqrt(w)');
+const width = count(65536).default(512).describe('w, channels of a hidden layer');
+const bias = z.boolean().default(false);
+const depth = z.number().int().min(0).max(64);
+const hierarchical = {
+  width,
+  scaling,
+  bias,
+  depth: depth.min(1).optional().describe('layers; default L'),
+  filter: count(1024).optional().describe('filter size and stride; default s'),
+};
+
+/** The models that come with the program. One row a model; `models/index.ts` holds their forward passes under the same names. */
+const builtIn = {
+  hcnn: {
+    title: 'hierarchical CNN',
+    short: 'CNN',
+    about: 'convolutions shaped like the tree, the same filters at every place',
+    family: 'cnn',
+    optimiser: { kind: 'sgd' },
+    tasks: ['last', 'class'],
+    sees: 'block',
+    colour: 0,
+    fields: hierarchical,
+  },
+  hlcn: {
+    title: 'locally connected net',
+    short: 'local',
+    about: 'the same with filters of its own at every place: locality without weight sharing',
+    family: 'transformer', // argued, not proven: it shares nothing, as transformers
+    optimiser: { kind: 'sgd' },
+    tasks: ['last', 'class'],
+    sees: 'block',
+    colour: 2,
+    fields: hierarchical,
+  },
+  fcn: {
+    title: 'fully connected net',
+    short: 'MLP',
+    about: 'no structure',
+    family: undefined,
+    optimiser: { kind: 'sgd' },
+    tasks: ['last', 'class'],
+    sees: 'sentence',
+    colour: 3,
+    fields: { width, scaling, bias, depth: depth.default(3).describe('hidden layers; 0 is a perceptron') },
+  },
+  mla: {
+    title: 'transformer',
+    short: 'transf.',
+    about: 'layers of self-attention, without MLPs and residuals',
+    family: 'transformer',
+    optimiser: { kind: 'adamw' },
+    tasks: ['last', 'class'],
+    sees: 'sentence',
+    colour: 1,
+    fields: {
+      channels: count(8192).default(256).describe('C'),
+      heads: count(256).default(16).describe('H'),
+      depth: depth.min(1).optional().describe('attention layers; default L'),
+    },
+  },
+  clm: {
+    title: 'causal transformer',
+    short: 'decoder',
+    about: 'a decoder that predicts every next token',
+    family: 'transformer',
+    optimiser: { kind: 'adamw' },
+    tasks: ['auto'],
+    sees: 'sentence',
+    colour: 4,
+    fields: {
+      channels: count(8192).default(256).describe('C'),
+      heads: count(256).default(8).describe('H'),
+      depth: depth.min(1).optional().describe('blocks; default L'),
+      ratio: count(64).default(4).describe('width of the MLP over C'),
+      tied: z.boolean().default(false).describe('the head uses the token embedding'),
+      dropout: z.number().min(0).max(0.9).default(0),
+    },
+  },
+} satisfies Record<string, ModelRow>;
+
+/** A model that comes with the program. */
+export type ModelKind = keyof typeof builtIn;
+export const DEFAULT_MODEL: ModelKind = 'hcnn';
+
+const builtInSchema = oneOf(builtIn);
+export type ModelConfig = z.infer<typeof builtInSchema>;
+
+const rows = new Map<string, ModelRow>(Object.entries(builtIn));
+let schema = builtInSchema;
+
+/**
+ * Makes a model known by name: from then on an experiment may say `model: kind` with these fields. Facts left out are those of
+ * `modelFacts` for a name that nobody registered. A second registration takes the place of the first.
+ * @throws InputError for a name that is no plain word, or that of a model that comes with the program.
+ */
+export function registerModel(kind: string, { fields = {}, ...facts }: Partial<ModelRow> = {}): void {
+  if (!/^[A-Za-z][\w-]{0,39}$/.test(kind))
+    throw new InputError(`model kind: got ${JSON.stringify(kind)}; pass a letter, then letters, digits, _ or -`);
+  if (Object.hasOwn(builtIn, kind))
+    throw new InputError(`model kind: ${kind} comes with the program; take another name`);
+  if ('kind' in fields) throw new InputError(`model ${kind}: the field kind is the model's name; take another one`);
+  rows.set(kind, { ...modelFacts(kind), ...facts, fields });
+  schema = oneOf(Object.fromEntries(rows)) as unknown as typeof schema;
+}
+
+/** The facts of a model. Of a name that nobody registered, as in runs of another program, what can be said of any model. */
+export function modelFacts(kind: string): ModelFacts {
+  return (
+    rows.get(kind) ?? {
+      title: kind,
+      short: kind,
+      about: 'defined by its user',
+      family: undefined,
+      optimiser: { kind: 'sgd' },
+      tasks: taskKinds,
+      sees: 'sentence',
+      colour: rows.size,
+    }
+  );
+}
+
+/** Names of all models, those that come with the program first. */
+export const modelKinds = (): string[] => [...rows.keys()];
+
+/** Position of a model among `modelKinds`, the order of tables; behind them all for an unknown one. */
+export function modelOrder(kind: string): number {
+  const at = modelKinds().indexOf(kind);
+  return at < 0 ? rows.size : at;
+}
+
+/** Whether a model has an option of that name. */
+export const hasField = (kind: string, name: string): boolean => Object.hasOwn(rows.get(kind)?.fields ?? {}, name);
+
+/** The schema of `model` in an experiment, over all models that are registered now. Typed by those of the program. */
+export const modelSchema = (): typeof builtInSchema => schema;

@@ -1,0 +1,37 @@
+import * as z from 'zod';
+import { type Fields, oneOf, positive } from './fields.js';
+
+const decayed = {
+  weightDecay: z.number().min(0).max(1).default(0),
+  clip: positive.optional().describe('bound on the global gradient norm'),
+};
+const beta = (value: number, max = 0.9999) => z.number().min(0).max(max).default(value);
+
+/**
+ * Every optimiser, one row each: its name in menus, and its fields. `training/optimisers.ts` says how each row trains, and does not
+ * compile while a row has no counterpart there.
+ */
+export const optimisers = {
+  sgd: {
+    title: 'SGD',
+    fields: {
+      rate: positive.default(1).describe('base learning rate; times w in mean-field scaling'),
+      momentum: beta(0),
+      ...decayed,
+    },
+  },
+  adamw: {
+    title: 'AdamW',
+    fields: {
+      rate: positive.default(1e-3).describe('learning rate'),
+      beta1: beta(0.9),
+      beta2: beta(0.999, 0.99999),
+      epsilon: z.number().positive().max(1).default(1e-8),
+      ...decayed,
+    },
+  },
+} satisfies Record<string, { title: string; fields: Fields }>;
+
+export const optimiserSchema = oneOf(optimisers);
+export type Optimiser = z.infer<typeof optimiserSchema>;
+export type OptimiserKind = keyof typeof optimisers;

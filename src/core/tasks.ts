@@ -1,0 +1,69 @@
+import type { GrammarShape } from './rules.js';
+
+/** What a network learns to predict from a sentence, and what follows from it. T: tokens used, the predicted one included. */
+export interface TaskSpec {
+  /** Of a network's output, and of what is evaluated: mean loss (nats) and accuracy on it. Ends the sentence `predict ...`. */
+  predicts: string;
+  targets: 'tokens' | 'roots';
+  /** Element of a sentence's targets that the first prediction is about. d = s^L tokens, of which those from firstToken are used. */
+  targetOffset(sentence: { d: number; firstToken: number }): number;
+  classes(grammar: Pick<GrammarShape, 'v' | 'n'>): number;
+  /** Position, among the T used, that the network must not read; -1: none. */
+  masked(length: number): number;
+  leastTokens: number; // smallest T
+  /** Every token is predicted from those before it, so that a trained network can write sentences. */
+  generates: boolean;
+  /** With the whole context the exact loss is H(L), reached by the steps H(0) .. H(L) of theory/losses.ts. */
+  staircase: boolean;
+}
+
+/** One row a task. */
+export const tasks = {
+  last: {
+    predicts: 'the last token',
+    targets: 'tokens',
+    targetOffset: ({ d }) => d - 1,
+    classes: ({ v }) => v,
+    masked: (length) => length - 1,
+    leastTokens: 1,
+    generates: false,
+    staircase: true,
+  },
+  class: {
+    predicts: 'the root symbol',
+    targets: 'roots',
+    targetOffset: () => 0,
+    classes: ({ n }) => n,
+    masked: () => -1,
+    leastTokens: 1,
+    generates: false,
+    staircase: false,
+  },
+  auto: {
+    predicts: 'every next token',
+    targets: 'tokens',
+    targetOffset: ({ firstToken }) => firstToken + 1,
+    classes: ({ v }) => v,
+    masked: () => -1,
+    leastTokens: 2,
+    generates: true,
+    staircase: false,
+  },
+} satisfies Record<string, TaskSpec>;
+
+export type TaskKind = keyof typeof tasks;
+export const taskKinds = Object.keys(tasks) as [TaskKind, ...TaskKind[]];
+
+/** Trained where an experiment names none; left out of the names of runs. */
+export const DEFAULT_TASK: TaskKind = 'last';
+
+/** Whether a run's exact loss is known: see `staircase`. */
+export const isExact = ({ kind, context }: { kind: TaskKind; context?: number }): boolean =>
+  tasks[kind].staircase && context === undefined;
+
+/** For messages: the tasks with a property, as `'last' or 'auto'`. */
+export const tasksWith = (has: (task: TaskSpec) => boolean): string =>
+  taskKinds
+    .filter((kind) => has(tasks[kind]))
+    .map((kind) => `'${kind}'`)
+    .join(' or ');

@@ -1,0 +1,47 @@
+import type { hyperWords } from '../core/clock.js';
+import type { Optimiser, OptimiserKind } from '../core/optimisers.js';
+import { adamw } from '../kernels/adamw.js';
+import type { OptimiserOptions } from '../kernels/optimisers.js';
+import { sgd } from '../kernels/sgd.js';
+import type { PlanBuilder } from '../plan/builder.js';
+import type { Tensor } from '../plan/types.js';
+
+type Of<Kind extends OptimiserKind> = Extract<Optimiser, { kind: Kind }>;
+
+/** How an optimiser trains: what it keeps between steps, and the call that changes the weights. */
+export interface OptimiserSpec<Kind extends OptimiserKind, Moment extends string = string> {
+  /** Blocks as long as the parameters that start at zero and go into checkpoints under these names. */
+  moments: readonly Moment[];
+  /** The kernel's numbers beside rate and weight decay; those left out are 0. */
+  hyper(optimiser: Of<Kind>): Partial<Pick<Record<keyof typeof hyperWords, number>, Hyper>>;
+  /** plain: see `isPlain`; a promise for every replica of the plan. */
+  update(plan: PlanBuilder, blocks: OptimiserOptions, moments: Record<Moment, Tensor>, plain: boolean): void;
+  /** Whether a step is the gradient times the rate, so that a GPU may update inside products (kernels/fuseUpdate.ts). */
+  isPlain?(optimiser: Of<Kind>): boolean;
+}
+export type Hyper = 'momentum' | 'beta1' | 'beta2' | 'epsilon';
+
+/** Ties the names of the moments to what `update` takes. */
+const define = <Kind extends OptimiserKind, Moment extends string>(
+  _: Kind,
+  row: OptimiserSpec<Kind, Moment>,
+): OptimiserSpec<Kind> => row;
+
+/** One row an optimiser; its fields stand in core/optimisers.ts. */
+const optimisers = {
+  sgd: define('sgd', {
+    moments: ['velocity'],
+    hyper: ({ momentum }) => ({ momentum }),
+    update: (plan, blocks, moments, plain) => sgd(plan, { ...blocks, ...moments, plain }),
+    isPlain: ({ momentum, weightDecay }) => momentum === 0 && weightDecay === 0,
+  }),
+  adamw: define('adamw', {
+    moments: ['moment1', 'moment2'],
+    hyper: ({ beta1, beta2, epsilon }) => ({ beta1, beta2, epsilon }),
+    update: (plan, blocks, moments) => adamw(plan, { ...blocks, ...moments }),
+  }),
+} satisfies { [Kind in OptimiserKind]: OptimiserSpec<Kind> };
+
+export function optimiserSpec(kind: OptimiserKind): OptimiserSpec<OptimiserKind> {
+  return optimisers[kind];
+}

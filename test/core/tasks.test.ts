@@ -1,0 +1,51 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { experimentJsonSchema, parseExperiment } from '../../src/core/experiment.js';
+import { makeRules } from '../../src/core/rules.js';
+import { isExact, type TaskKind, taskKinds, tasks, tasksWith } from '../../src/core/tasks.js';
+import { modelShape } from '../../src/models/types.js';
+import { floorsOf } from '../../src/theory/floors.js';
+import { lossPlateaus } from '../../src/theory/losses.js';
+
+const test = suite('tasks');
+
+test('the first target is an element of what the network is compared with', () => {
+  for (const kind of taskKinds)
+    for (const context of [undefined, tasks[kind].leastTokens, 3]) {
+      const shape = modelShape(parseExperiment({ grammar: { v: 5, n: 3, m: 2, L: 2 }, task: { kind, context } }));
+      const { targets, targetOffset, masked, classes } = tasks[kind];
+      const size = targets === 'roots' ? 1 : shape.d;
+      assert.ok(targetOffset(shape) >= 0 && targetOffset(shape) < size, `${kind}: ${targetOffset(shape)} of ${size}`);
+      assert.ok(masked(shape.length) < shape.length);
+      assert.is(classes({ v: 5, n: 3 }), shape.classes);
+    }
+});
+
+test('the help text and the choices come from the table', () => {
+  const { task } = (experimentJsonSchema() as { properties: Record<string, { properties: Record<string, object> }> })
+    .properties;
+  assert.equal(task.properties.kind, {
+    default: 'last',
+    description: 'predict the last token, the root symbol, or every next token',
+    type: 'string',
+    enum: taskKinds,
+  });
+  assert.is(
+    tasksWith((one) => one.targets === 'tokens'),
+    "'last' or 'auto'",
+  );
+});
+
+test('floors reach as far as the context holds whole blocks; a task without a staircase has none', () => {
+  const rules = makeRules({ v: 4, n: 4, m: 2, s: 2, L: 3 }, 1);
+  const { H } = lossPlateaus(rules);
+  const floors = (kind: TaskKind, context?: number) => floorsOf({ kind, context }, rules);
+  assert.equal(floors('last'), H);
+  assert.equal(floors('last', 5), H.slice(0, 3));
+  assert.equal(floors('last', 1), H.slice(0, 1));
+  assert.is(floors('class'), undefined);
+  assert.is(floors('auto'), undefined);
+  assert.ok(isExact({ kind: 'last' }) && !isExact({ kind: 'last', context: 8 }) && !isExact({ kind: 'auto' }));
+});
+
+test.run();
