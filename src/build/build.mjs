@@ -47,13 +47,19 @@ const bundles = [
   {
     platform: 'browser',
     chunks: 'shared',
-    entries: { index: 'src/entry/index.ts', web: 'src/entry/web.ts', 'worker.web': 'src/worker/web.ts' },
+    entries: {
+      index: 'src/entry/index.ts',
+      web: 'src/entry/web.ts',
+      engine: 'src/entry/engine.ts',
+      'worker.web': 'src/worker/web.ts',
+    },
   },
   {
     platform: 'node',
     chunks: 'node',
     entries: {
       node: 'src/entry/node.ts',
+      'engine.node': 'src/entry/engine.ts', // models defined through it are those of node, deno and the command line
       deno: 'src/entry/deno.ts',
       cli: 'src/cli/main.ts',
       'worker.node': 'src/worker/node.ts',

@@ -1,8 +1,12 @@
 /** The command line, `rhm`. Exit status: 0 done, 1 failed, 2 wrong usage or input, 128 + n stopped by signal n after saving. */
+
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { FileError, RhmError } from '../core/errors.js';
 import { printable } from '../core/outside.js';
+import { loadModels } from '../models/define.js';
 import { reason } from '../platform/atomicFile.js';
 import type { Platform } from '../platform/platform.js';
 import { commands } from './commands/index.js';
@@ -70,7 +74,17 @@ function buildProgram(platform: Platform): Command {
     if (!command.options.some((option) => option.long === '--json'))
       command.option('--json', 'machine-readable output on standard output');
     command.option('--debug', 'show stack traces');
+    command.option(
+      '--models <module...>',
+      'modules that define models (see rhm-lab/engine): they count by name from then on',
+    );
   }
+  program.hook('preAction', async (_, command) => {
+    const { models = [] } = command.opts<{ models?: string[] }>();
+    await loadModels(
+      models.map((path) => (/^(file|https?|data):/.test(path) ? path : pathToFileURL(resolve(path)).href)),
+    );
+  });
   return program;
 }
 

@@ -42,3 +42,4 @@ export {
   type TrainedRun,
 } from '../worker/lab.js';
 export * from './index.js';
+export * from './models.js';

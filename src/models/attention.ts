@@ -9,7 +9,6 @@ type Config = Extract<Experiment['model'], { kind: 'mla' }>;
 
 /** Multi-layer attention for `last`: no residual, no MLP, no layer norm, no mask. arXiv:2505.07070. */
 export const mla: ModelSpec = {
-  kind: 'mla',
   forward: (net, config) => forward(net, config as Config),
   rateFactor: () => 1,
 };

@@ -31,19 +31,16 @@ type Hierarchical = Extract<Experiment['model'], { kind: 'hcnn' | 'hlcn' }>;
 type FullyConnected = Extract<Experiment['model'], { kind: 'fcn' }>;
 
 export const hcnn: ModelSpec = {
-  kind: 'hcnn',
   forward: (net, config) => hierarchical(net, config as Hierarchical, false),
   rateFactor: (config) => meanFieldRate(config as Hierarchical),
 };
 
 export const hlcn: ModelSpec = {
-  kind: 'hlcn',
   forward: (net, config) => hierarchical(net, config as Hierarchical, true),
   rateFactor: (config) => meanFieldRate(config as Hierarchical),
 };
 
 export const fcn: ModelSpec = {
-  kind: 'fcn',
   forward: (net, config) => fullyConnected(net, config as FullyConnected),
   rateFactor: (config) => meanFieldRate(config as FullyConnected),
 };

@@ -9,7 +9,6 @@ type Config = Extract<Experiment['model'], { kind: 'clm' }>;
 
 /** Pre-layer-norm causal decoder for `auto`. arXiv:2505.07070; scalings as in the authors' code, found by replaying it. */
 export const clm: ModelSpec = {
-  kind: 'clm',
   forward: (net, config) => forward(net, config as Config),
   rateFactor: () => 1,
 };

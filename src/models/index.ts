@@ -5,14 +5,21 @@ import { tasks } from '../core/tasks.js';
 import { mla } from './attention.js';
 import { fcn, hcnn, hlcn } from './convolutional.js';
 import { clm } from './decoder.js';
-import { recordedModel } from './recorded.js';
+import { definedModel } from './define.js';
+import { recordedModel, tryGradients } from './recorded.js';
 import { type Model, type ModelSpec, modelShape } from './types.js';
 
 /** The forward pass of every model under the name of its row in core/modelFacts.ts. One line a model. */
 export const models = { hcnn, hlcn, fcn, mla, clm } satisfies Record<ModelKind, ModelSpec>;
 
-export function modelSpec(kind: Experiment['model']['kind']): ModelSpec {
-  return models[kind];
+/** @throws InputError for a name that is neither the program's nor defined here. */
+export function modelSpec(kind: string): ModelSpec {
+  const spec = Object.hasOwn(models, kind) ? models[kind as ModelKind] : definedModel(kind);
+  if (!spec)
+    throw new InputError(
+      `model.kind: ${kind} has no forward pass here; define it with defineModel, or load its module`,
+    );
+  return spec;
 }
 
 /** The model of an experiment. @throws InputError naming the field that does not fit the task or the grammar. */
@@ -28,6 +35,9 @@ export function createModel(experiment: Pick<Experiment, 'grammar' | 'task' | 'm
     throw new InputError(
       `task.kind: ${experiment.model.kind} does not learn '${shape.task}'; pass ${facts.tasks.map((t) => `'${t}'`).join(' or ')}`,
     );
-  const spec = modelSpec(experiment.model.kind);
-  return recordedModel((net) => spec.forward(net, experiment.model), shape);
+  const { kind } = experiment.model;
+  const spec = modelSpec(kind);
+  const model = recordedModel(kind, (net) => spec.forward(net, experiment.model), shape);
+  if (!Object.hasOwn(models, kind)) tryGradients(model, shape);
+  return model;
 }

@@ -70,7 +70,6 @@ export interface Model {
 }
 
 export interface ModelSpec {
-  kind: Experiment['model']['kind'];
   /** The whole model: parameters are declared where they are used. @throws InputError naming the field that does not fit the shape. */
   forward(net: Net, config: Experiment['model']): Outcome;
   /** The factor on the base learning rate: w in mean-field scaling, else 1. */

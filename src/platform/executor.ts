@@ -1,7 +1,9 @@
 /** Which executor runs a program here: WebGPU on a real GPU if there is one, otherwise WebAssembly on the CPU. */
+
 import { AdapterError, InputError } from '../core/errors.js';
 import type { GpuSession } from '../gpu/device.js';
 import { gpuExecutor, wasmExecutor } from '../kernels/index.js';
+import { loadModels } from '../models/define.js';
 import type { Executor } from '../plan/executor.js';
 import { canShare } from '../wasm/executor.js';
 import type { Platform } from './platform.js';
@@ -11,6 +13,7 @@ export interface ExecutorChoice {
   adapter?: string; // for webgpu
   threads?: number; // for wasm; default: one a core, at most 8
   mostThreads?: number; // for wasm: bound of that default, where several executors share the cores
+  models?: readonly string[]; // modules of model definitions that are loaded first, as URLs
 }
 
 export interface OpenExecutor {
@@ -26,7 +29,8 @@ export async function openExecutor(
   choice: ExecutorChoice,
   report?: (line: string) => void,
 ): Promise<OpenExecutor> {
-  const { executor, adapter, threads, mostThreads = 8 } = choice;
+  const { executor, adapter, threads, mostThreads = 8, models = [] } = choice;
+  await loadModels(models);
   if (executor !== undefined && !(executorNames as readonly string[]).includes(executor))
     throw new InputError(`executor: got ${executor}; pass ${executorNames.join(' or ')}`);
   if (executor === 'wasm' && adapter !== undefined)

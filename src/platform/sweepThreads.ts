@@ -1,5 +1,6 @@
 /** A sweep from code: a grid, a store, workers that are threads. The entries for node, deno and web say where both are. */
 import { InputError } from '../core/errors.js';
+import { loadModels, modelModules } from '../models/define.js';
 import { expandGrid } from '../sweep/grid.js';
 import { runSweep, type ScheduleOptions, type SweepResult } from '../sweep/schedule.js';
 import type { SweepStore } from '../sweep/store.js';
@@ -23,13 +24,15 @@ export async function sweepInThreads(
   cores: number,
   options: SweepOptions,
 ): Promise<SweepResult> {
+  await loadModels(options.models ?? []);
   const { runs, search } = await expandGrid(grid);
   if (search)
     throw new InputError('search: this function trains the runs of a grid; use runSearches, or rhm sweep run');
   const { executor, adapter, threads, workers = 1 } = options;
+  const models = modelModules();
   const mostThreads = Math.max(1, Math.floor(cores / workers));
   const choice = Object.fromEntries(
-    Object.entries({ executor, adapter, threads, mostThreads }).filter(([, value]) => value !== undefined),
+    Object.entries({ executor, adapter, threads, mostThreads, models }).filter(([, value]) => value !== undefined),
   );
   return runSweep(runs, store, {
     ...options,

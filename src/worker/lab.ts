@@ -4,6 +4,7 @@ import { type GrammarOptions, type GrammarShape, makeRules, type Rules } from '.
 import { streamKey } from '../core/threefry.js';
 import type { AdapterSummary, GpuSession } from '../gpu/device.js';
 import { createSampler } from '../grammar/index.js';
+import { loadModels } from '../models/define.js';
 import { type DoctorReport, examine } from '../platform/doctor.js';
 import type { Platform } from '../platform/platform.js';
 import type { ChunkApi } from '../platform/sweepThread.js';
@@ -37,6 +38,11 @@ export interface RefusedRun {
 
 /** Each function may be called while others run; all take and return plain data. */
 export interface Lab extends ChunkApi {
+  /**
+   * Defines the models that modules export, by the modules' URLs: a worker has definitions of its own. @returns their names.
+   * @throws InputError
+   */
+  loadModels(urls: string[]): Promise<string[]>;
   /** The adapter that would be used. @throws AdapterError */
   adapter(options?: LabOptions): Promise<AdapterSummary>;
   /** Checks every kernel and measures speeds. @throws AdapterError, GpuError, DeviceLostError */
@@ -93,6 +99,7 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
   return {
     lab: {
       ...chunks.api,
+      loadModels,
       adapter: (options = {}) => withGpu(options, undefined, async (session) => session.info),
       doctor: (options = {}, report) => withGpu(options, report, (session) => examine(session, report)),
       rules: async (shape, seed, options) => makeRules(shape, seed, options),

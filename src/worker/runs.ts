@@ -3,6 +3,7 @@ import { type ExperimentInput, parseExperiment } from '../core/experiment.js';
 import type { RunRecord } from '../core/records.js';
 import { decodeSafetensors } from '../core/safetensors.js';
 import { measures } from '../measures/index.js';
+import { loadModels } from '../models/define.js';
 import { type ExecutorChoice, type OpenExecutor, openExecutor } from '../platform/executor.js';
 import type { Platform } from '../platform/platform.js';
 import { files, MemoryFolder, type RunFolder } from '../training/folder.js';
@@ -50,6 +51,7 @@ export async function runTogether(
   options: GroupRunOptions,
 ): Promise<(TrainedRun | FailedRun)[]> {
   const { signal, onRecord, onProgress } = options;
+  await loadModels(options.models ?? []);
   const inputs = requests.map(({ experiment, folder, resume, init }) => ({
     experiment: parseExperiment(experiment),
     path: folder,

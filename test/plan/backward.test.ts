@@ -125,7 +125,7 @@ const passes: Record<string, (net: Net) => Tensor> = {
 for (const [name, pass] of Object.entries(passes))
   test(`${name}: as finite differences`, async () => {
     const { ok, parameters } = await checkGradients(
-      recordedModel((net) => end(net, pass(net)), shape),
+      recordedModel('test', (net) => end(net, pass(net)), shape),
       shape,
     );
     assert.ok(parameters.length >= 3);
@@ -134,7 +134,7 @@ for (const [name, pass] of Object.entries(passes))
 
 /** The calls that the gradients of a pass take. */
 function backwardCalls(pass: (net: Net) => Tensor): Call[] {
-  const model = recordedModel((net) => end(net, pass(net)), shape);
+  const model = recordedModel('test', (net) => end(net, pass(net)), shape);
   const builder = new ProgramBuilder(1);
   for (const spec of model.parameters) builder.declareParameter(spec.name, spec.shape);
   const plan = builder.plan('p');
@@ -249,10 +249,14 @@ for (const [name, [pass, message]] of Object.entries(refused))
 test('one name for two shapes of a parameter is refused', () => {
   assert.throws(
     () =>
-      recordedModel((net) => {
-        weight(net, 'w', C, C);
-        return end(net, net.product('b', start(net), weight(net, 'w', C, 2), 2, { scale: 1 }));
-      }, shape),
+      recordedModel(
+        'test',
+        (net) => {
+          weight(net, 'w', C, C);
+          return end(net, net.product('b', start(net), weight(net, 'w', C, 2), 2, { scale: 1 }));
+        },
+        shape,
+      ),
     /w: declared as \[8,8\] and as \[8,2\]; give each parameter a name of its own/,
   );
 });

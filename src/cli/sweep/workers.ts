@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Command, Option } from 'commander';
 import { FileError } from '../../core/errors.js';
+import { modelModules } from '../../models/define.js';
 import { openExecutor } from '../../platform/executor.js';
 import { startSweepProcess } from '../../platform/sweepProcess.js';
 import { startSweepThread } from '../../platform/sweepThread.js';
@@ -53,7 +54,7 @@ export function workerStarter(
   const isolate = options.isolate ?? (platform.name === 'node' ? 'process' : 'none');
   const { executor, adapter, threads } = options;
   const mostThreads = Math.max(1, Math.floor(platform.cores / options.workers)); // on the CPU the workers share the cores
-  const choice = { executor, adapter, threads, mostThreads };
+  const choice = { executor, adapter, threads, mostThreads, models: modelModules() };
   if (isolate === 'process')
     return () => startSweepProcess(scriptBeside('cli.js'), ['sweep', 'child'], choice, onStart);
   if (isolate === 'thread')

@@ -1,0 +1,25 @@
+/**
+ * `rhm-lab/engine`: the plan builder, the operations, the executors and the models, for programs that put steps together
+ * themselves. Opening a GPU is the platform's part: `openGpu` of rhm-lab/node, /deno or /web.
+ */
+export * from '../core/errors.js';
+export { type AttentionOptions, attention } from '../kernels/attention.js';
+export { type BlendOptions, blend } from '../kernels/blend.js';
+export { type ColumnSumOptions, columnSum } from '../kernels/columnSum.js';
+export { type CrossEntropyOptions, crossEntropy } from '../kernels/crossEntropy.js';
+export { type DropoutOptions, dropout } from '../kernels/dropout.js';
+export { type EmbedOptions, embed } from '../kernels/embed.js';
+export { type FoldOptions, fold } from '../kernels/fold.js';
+export { gradientOperations } from '../kernels/gradients.js';
+export { gpuExecutor, referenceExecutor, wasmExecutor } from '../kernels/index.js';
+export { type LayerNormOptions, layerNorm } from '../kernels/layerNorm.js';
+export { type MatmulOptions, type MatrixView, matmul } from '../kernels/matmul.js';
+export { meanPositions } from '../kernels/meanPositions.js';
+export { type UnfoldOptions, unfold } from '../kernels/unfold.js';
+export { createModel, models } from '../models/index.js';
+export { asIs, declare, type Forward, type Init, type Model, modelShape, type ParameterSpec } from '../models/types.js';
+export { addGradients } from '../plan/backward.js';
+export { type PlanBuilder, ProgramBuilder, reshape } from '../plan/builder.js';
+export type { Executor, LoadedProgram } from '../plan/executor.js';
+export type { Call, Program, Tensor } from '../plan/types.js';
+export * from './models.js';
