@@ -30,6 +30,8 @@ export interface WorkOptions {
   idleMs?: number;
   signal?: AbortSignal;
   onEvent?: (event: WorkEvent) => void;
+  /** Lines for people: what the server does not do at present. */
+  report?: (line: string) => void;
 }
 
 export interface WorkEvent {
@@ -48,7 +50,7 @@ export interface WorkResult {
 const PROGRESS_MS = 1000;
 const LEAVE_MS = 5000; // a job of another version comes back after this, each time after twice as long
 const LEAVE_MOST_MS = 60_000;
-const RETRY_MS = 500; // likewise between two tries to hand in
+const RETRY_MS = 500; // likewise between two tries to hand in, or to take a run
 const RETRY_MOST_MS = 15_000;
 
 /** Takes runs until the signal: then what is at work is saved, handed back to the queue, and the rest left to others. */
@@ -64,6 +66,9 @@ class Crew {
   #keepScratch = false;
   #busy = 0;
   #lastAt = Date.now();
+  #restMs = RETRY_MS;
+  #resting = false;
+  #saidRest = false;
 
   constructor(
     readonly connection: QueueConnection,
@@ -87,7 +92,11 @@ class Crew {
       stalledInterval: Math.max(1000, lockMs / 2),
       maxStalledCount: tries - 1,
     });
-    worker.on('error', () => {}); // the connection reports what is wrong with it
+    worker.on('error', (error) => void this.#rest(worker, error));
+    worker.on('active', () => {
+      this.#restMs = RETRY_MS;
+      this.#saidRest = false;
+    });
     worker.on('failed', (job, error) => this.#failed(job, error));
     try {
       await worker.waitUntilReady();
@@ -101,6 +110,23 @@ class Crew {
     if (!this.#keepScratch) await rm(this.#scratch, { recursive: true, force: true });
     if (fatal !== undefined) throw fatal;
     return this.#result;
+  }
+
+  /**
+   * Takes no runs for a while. BullMQ 6.7 asks again at once where the server answers with an error instead of a job (out of
+   * memory: 12,000 times a second); lost connections, which it waits for itself, are reported by the connection.
+   */
+  async #rest(worker: Worker<unknown>, error: Error): Promise<void> {
+    if (error.name !== 'ReplyError' || this.#resting || worker.closing) return;
+    this.#resting = true;
+    await worker.pause(true);
+    const problem = await storageProblem(this.connection.redis, error);
+    if (!this.#saidRest) this.options.report?.(`${this.connection.shown}: no run can be taken: ${problem}`);
+    this.#saidRest = true;
+    await pause(this.#restMs, this.options.signal);
+    this.#restMs = Math.min(RETRY_MOST_MS, 2 * this.#restMs);
+    this.#resting = false;
+    if (!worker.closing) await worker.resume();
   }
 
   /** Reads a job before anything of it is used; one that is not to be done here is left to others or fails alone. */
