@@ -273,6 +273,22 @@ test('a result that cannot be read is kept aside for a look and trained again; t
   assertSameRuns(join(scratch, 'unreadable'), local, RUNS);
 });
 
+test('one command of the hand-in fails, the others do not: the worker does not take it for handed in', async () => {
+  const detached = await submit('half', '--detach').ended;
+  assert.is(detached.code, 0, detached.output);
+  const { id } = JSON.parse(readFileSync(join(scratch, 'half', 'store.json'), 'utf8'));
+  await redis.set(`rhm:sizes:${id}`, 'no hash');
+  const worker = work();
+  await worker.said(/"state":"waits","error":"WRONGTYPE [^"]*; trying again until the server takes it"/);
+  assert.not.match(worker.output, /"state":"(failed|done)"/);
+  await redis.del(`rhm:sizes:${id}`);
+  const submission = submit('half');
+  assert.is((await submission.ended).code, 0, submission.output);
+  assert.equal(counts(submission), [RUNS, RUNS, 0, 0]);
+  await drain(worker);
+  assertSameRuns(join(scratch, 'half'), local, RUNS);
+});
+
 test('a result that can never be read is set aside after its tries, the others are done, submit ends', async () => {
   const submission = submit('never', '--tries', '2');
   const worker = work();
