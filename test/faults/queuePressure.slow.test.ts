@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert';
 import { contentHash } from '../../src/core/canonical.js';
 import { parseExperiment } from '../../src/core/experiment.js';
 import { parseRecords } from '../../src/core/records.js';
+import { keysOf, packFiles, putResult } from '../../src/platform/queue/transfer.js';
 import { type RedisServer, redisClient, startRedis } from '../support/redis.js';
 import { rhm } from '../support/run.js';
 import { type Started, startRhm } from '../sweep/processes.js';
@@ -273,20 +274,14 @@ test('a result that cannot be read is kept aside for a look and trained again; t
   assertSameRuns(join(scratch, 'unreadable'), local, RUNS);
 });
 
-test('one command of the hand-in fails, the others do not: the worker does not take it for handed in', async () => {
-  const detached = await submit('half', '--detach').ended;
-  assert.is(detached.code, 0, detached.output);
-  const { id } = JSON.parse(readFileSync(join(scratch, 'half', 'store.json'), 'utf8'));
-  await redis.set(`rhm:sizes:${id}`, 'no hash');
-  const worker = work();
-  await worker.said(/"state":"waits","error":"WRONGTYPE [^"]*; trying again until the server takes it"/);
-  assert.not.match(worker.output, /"state":"(failed|done)"/);
-  await redis.del(`rhm:sizes:${id}`);
-  const submission = submit('half');
-  assert.is((await submission.ended).code, 0, submission.output);
-  assert.equal(counts(submission), [RUNS, RUNS, 0, 0]);
-  await drain(worker);
-  assertSameRuns(join(scratch, 'half'), local, RUNS);
+test('one command of the hand-in fails, the others do not: it does not count as handed in', async () => {
+  await redis.set(keysOf('half').sizes, 'no hash');
+  const packed = await packFiles(new Map([['records.jsonl', new Uint8Array([1])]]));
+  let error: unknown;
+  await putResult(redis, 'half', hashes[0], packed).catch((thrown) => {
+    error = thrown;
+  });
+  assert.match(String(error), /WRONGTYPE/);
 });
 
 test('a result that can never be read is set aside after its tries, the others are done, submit ends', async () => {
@@ -321,6 +316,19 @@ async function waitFor<T>(look: () => T): Promise<T> {
     }
 }
 
+test('the same runs of two stores, taken by one worker at a time: each store gets its own', async () => {
+  const stores = ['first', 'second'];
+  for (const out of stores) assert.is((await submit(out, '--detach').ended).code, 0);
+  const worker = work({}, '--pack', String(2 * RUNS));
+  for (const out of stores) {
+    const submission = submit(out);
+    assert.is((await submission.ended).code, 0, submission.output);
+    assert.equal(counts(submission), [RUNS, RUNS, 0, 0]);
+    assertSameRuns(join(scratch, out), local, RUNS);
+  }
+  await drain(worker);
+});
+
 test('two submitters of one grid, into one store and into two: both end with 0 and hold every run', async () => {
   const seeds = 12;
   const many = join(scratch, 'many.json');
@@ -329,7 +337,7 @@ test('two submitters of one grid, into one store and into two: both end with 0 a
   const ran = await rhm(['sweep', 'run', many, '--out', whole, '--executor', 'wasm', '--threads', '1']);
   assert.is(ran.code, 0, ran.stderr);
   const stores = ['same', 'same', 'other'].map((name) => join(scratch, name));
-  const submissions = stores.map((out) => start(['submit', many, '--out', out]));
+  const submissions = stores.map((out) => start(['submit', many, '--out', out, '--window', '2']));
   const worker = work({}, '--pack', '4');
   for (const { ended } of submissions) assert.is((await ended).code, 0, submissions.map((s) => s.output).join('\n\n'));
   for (const submission of submissions) {
@@ -338,6 +346,7 @@ test('two submitters of one grid, into one store and into two: both end with 0 a
   }
   assert.is(counts(submissions[2])[1], seeds, 'the other store gets its own results');
   await drain(worker);
+  assert.is(worker.output.match(/"state":"done"/g)!.length, 2 * seeds, 'each run of a store is trained once');
   for (const out of new Set(stores)) assertSameRuns(out, whole, seeds);
   const queue = new Queue('runs', { connection: redis, prefix: 'rhm' });
   assert.equal(await queue.getJobCounts('waiting', 'active', 'delayed', 'failed', 'completed'), {

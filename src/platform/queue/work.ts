@@ -50,6 +50,7 @@ export interface WorkResult {
 const PROGRESS_MS = 1000;
 const LEAVE_MS = 5000; // a job of another version comes back after this, each time after twice as long
 const LEAVE_MOST_MS = 60_000;
+const BUSY_MS = 2000; // a run that is being trained comes back after this
 const RETRY_MS = 500; // likewise between two tries to hand in, or to take a run
 const RETRY_MOST_MS = 15_000;
 
@@ -62,6 +63,7 @@ class Crew {
   readonly #packs: Packs;
   readonly #result: WorkResult = { trained: 0, failed: 0, handedBack: 0 };
   readonly #left = new Map<string, number>(); // times a job of another version was left to others
+  readonly #atWork = new Set<string>(); // hashes
   #scratch = ''; // of this process alone
   #keepScratch = false;
   #busy = 0;
@@ -139,10 +141,14 @@ class Crew {
       if (error instanceof VersionError) return this.#leave(job, token, error);
       throw new bullmq.UnrecoverableError(printableLine(error instanceof Error ? error.message : String(error), 1000));
     }
+    // The same run of another store: the two would share a folder, and a pack tells its runs apart by their hashes.
+    if (this.#atWork.has(message.hash)) return this.#giveBack(job, token, BUSY_MS);
+    this.#atWork.add(message.hash);
     this.#busy++;
     try {
       return await this.#run(job, message, token);
     } finally {
+      this.#atWork.delete(message.hash);
       this.#busy--;
       this.#lastAt = Date.now();
     }
@@ -184,7 +190,7 @@ class Crew {
         tell(result);
         return result;
       case 'busy':
-        return this.#giveBack(job, token, 2000);
+        return this.#giveBack(job, token, BUSY_MS);
       case 'interrupted':
         if (!shared) await this.#handBack(message, location, tell);
         this.#result.handedBack++;
