@@ -33,6 +33,14 @@ export interface AdapterTraits {
   readonly subgroupSize?: number;
   /** Winners of `rhm tune` on this adapter: `${op}:${shape key}` -> variant name. */
   readonly tuned?: ReadonlyMap<string, string>;
+  /** Decides in place of variantOf(): tests run every variant on whatever adapter there is. */
+  readonly choose?: (op: string, fitting: readonly string[], usual: string) => string | undefined;
+}
+
+/** Which of the variants that fit a call runs. Every choice between kernels of one operation goes through here. */
+export function variantOf<V extends string>(traits: AdapterTraits, op: string, fitting: readonly V[], usual: V): V {
+  const chosen = traits.choose?.(op, fitting, usual);
+  return fitting.find((variant) => variant === chosen) ?? usual;
 }
 
 /** Scratch memory that lives only within one call; `index` tells buffers of one call apart. */

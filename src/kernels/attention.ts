@@ -3,7 +3,16 @@ import coreSource from '../../shaders/attention_core.wgsl';
 import rowsSource from '../../shaders/attention_rows.wgsl';
 import scalarSource from '../../shaders/attention_scalar.wgsl';
 import vec4Source from '../../shaders/attention_vec4.wgsl';
-import { type AdapterTraits, type Dispatch, f32, linearGrid, read, type Word, write } from '../gpu/dispatch.js';
+import {
+  type AdapterTraits,
+  type Dispatch,
+  f32,
+  linearGrid,
+  read,
+  variantOf,
+  type Word,
+  write,
+} from '../gpu/dispatch.js';
 import { constantLines } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import type { Call, ParamValue, Tensor } from '../plan/types.js';
@@ -191,8 +200,8 @@ export function attentionSource(
  */
 export function attentionVariant(op: string, traits: AdapterTraits): 'rows' | 'tiled' {
   const tuned = traits.tuned?.get(op);
-  if (tuned === 'rows' || tuned === 'tiled') return tuned;
-  return traits.software ? 'rows' : 'tiled';
+  const usual = traits.software ? 'rows' : 'tiled';
+  return variantOf(traits, op, ['rows', 'tiled'], tuned === 'rows' || tuned === 'tiled' ? tuned : usual);
 }
 
 /** The uniform block of attention_core.wgsl. tiles: workgroups along the queries or keys of a sentence's head. */

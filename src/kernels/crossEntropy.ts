@@ -4,7 +4,7 @@ import quadsSource from '../../shaders/crossEntropy_quads.wgsl';
 import rowsSource from '../../shaders/crossEntropy_rows.wgsl';
 import recordSource from '../../shaders/crossEntropyRecord.wgsl';
 import { ShapeError } from '../core/errors.js';
-import { type AdapterTraits, type Dispatch, read, type Scratch, write } from '../gpu/dispatch.js';
+import { type AdapterTraits, type Dispatch, read, type Scratch, variantOf, write } from '../gpu/dispatch.js';
 import { constantLines, opaqueBounds, unroll, unrolledLoads } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
@@ -106,7 +106,9 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   const strides = [p.classes, logits.replicaStride, dLogits?.replicaStride ?? 0];
   const inRegisters = p.classes <= 32 && strides.every((x) => x % 4 === 0);
   // One workgroup does it all for a small batch; larger ones spread over workgroups.
-  const staged = inRegisters && p.rows > 4096 && !traits.software;
+  const usual = traits.software ? 'quads' : p.rows > 4096 ? 'staged' : 'direct';
+  const variant = inRegisters ? variantOf(traits, 'crossEntropy', ['quads', 'staged', 'direct'], usual) : 'lanes';
+  const staged = variant === 'staged';
   const threads = staged ? 64 : 256;
   const teams = threads / lanes;
   const rowsPerGroup = p.rows <= 2 * teams ? Math.ceil(p.rows / teams) : p.rows > 2 ** 18 ? 8 : 1;
@@ -114,7 +116,7 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   const target = blocks === 1 ? record : scratch(0, [replicas, blocks, 2]);
   const prelude = `alias Value = ${inRegisters ? 'vec4f' : 'f32'};\nconst THREADS = ${threads}u;\n${opaqueBounds(traits.software, 'p.rows')}`;
   const shape = { QUADS: p.classes / 4, STAGED: Number(staged), DIRECT: Number(!staged) };
-  const shader = !inRegisters ? 'crossEntropy' : traits.software ? 'crossEntropy_quads' : 'crossEntropy_rows';
+  const shader = !inRegisters ? 'crossEntropy' : variant === 'quads' ? 'crossEntropy_quads' : 'crossEntropy_rows';
   const text = { crossEntropy: source, crossEntropy_quads: quadsSource, crossEntropy_rows: rowsSource }[shader];
   const main: Dispatch = {
     shader,

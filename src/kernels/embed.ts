@@ -2,7 +2,7 @@ import forwardSource from '../../shaders/embed.wgsl';
 import coreSource from '../../shaders/embed_core.wgsl';
 import memorySource from '../../shaders/embed_memory.wgsl';
 import { ShapeError } from '../core/errors.js';
-import { type AdapterTraits, type Dispatch, f32, read, write } from '../gpu/dispatch.js';
+import { type AdapterTraits, type Dispatch, f32, read, variantOf, write } from '../gpu/dispatch.js';
 import { constantLines, unroll } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type ParamValue, type Tensor } from '../plan/types.js';
@@ -177,8 +177,8 @@ function lower(call: Call, traits: AdapterTraits): Dispatch[] {
     bindings: [read(tokens), read(weight), read(position), write(output)],
   };
   const constants = { ...shaderConstants(s), POSITION_INSIDE: Number(s.positionInside) };
-  const tile = lanes === 4 && !traits.software ? memoryTile(s, rows, batches, traits) : undefined;
-  if (tile)
+  const tile = lanes === 4 ? memoryTile(s, rows, batches, traits) : undefined;
+  if (tile && variantOf(traits, 'embed', ['rows', 'memory'], traits.software ? 'rows' : 'memory') === 'memory')
     return [
       {
         ...shared,

@@ -3,7 +3,7 @@ import coreSource from '../../shaders/embedBackward_core.wgsl';
 import registersSource from '../../shaders/embedBackward_registers.wgsl';
 import rowsSource from '../../shaders/embedBackward_rows.wgsl';
 import { ShapeError } from '../core/errors.js';
-import { type AdapterTraits, type Dispatch, f32, read, type Scratch, write } from '../gpu/dispatch.js';
+import { type AdapterTraits, type Dispatch, f32, read, type Scratch, variantOf, write } from '../gpu/dispatch.js';
 import { constantLines, opaqueBounds, unroll } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
@@ -88,6 +88,13 @@ type Variant = 'product' | 'memory' | 'registers' | 'rows';
  */
 export function embedBackwardVariant(call: Call, traits: AdapterTraits): Variant {
   const s = call.params as unknown as EmbedParams;
+  const fitting: Variant[] = ['rows', 'registers'];
+  if (memoryTile(s, traits)) fitting.push('memory');
+  if (productFits(call, s)) fitting.push('product');
+  return variantOf(traits, 'embedBackward', fitting, usualVariant(call, s, traits));
+}
+
+function usualVariant(call: Call, s: EmbedParams, traits: AdapterTraits): Variant {
   const tuned = traits.tuned?.get('embedBackward');
   if (tuned === 'rows' || tuned === 'registers') return tuned;
   if (!tuned && traits.software) return 'rows';

@@ -6,7 +6,15 @@ import rowsSource from '../../shaders/matmul_rows.wgsl';
 import scalarSource from '../../shaders/matmul_scalar.wgsl';
 import vec4Source from '../../shaders/matmul_vec4.wgsl';
 import { ShapeError } from '../core/errors.js';
-import { type AdapterTraits, type Dispatch, linearGrid, read, type Scratch, write } from '../gpu/dispatch.js';
+import {
+  type AdapterTraits,
+  type Dispatch,
+  linearGrid,
+  read,
+  type Scratch,
+  variantOf,
+  write,
+} from '../gpu/dispatch.js';
 import { constantLines, unroll } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
@@ -175,7 +183,11 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   const { a, b, bias, mask, residual, pace } = call.inputs;
   const { c } = call.outputs;
   const replicas = c.shape[0];
-  const ranges = rangesOf(p, traits);
+  const lanesTile = lanesTileOf(p, replicas, traits);
+  const fitting = ['rows', 'tiled', ...(lanesTile ? ['lanes'] : [])];
+  const usual = !traits.software ? 'tiled' : lanesTile ? 'lanes' : 'rows';
+  const variant = variantOf(traits, 'matmul', fitting, usual);
+  const ranges = variant === 'tiled' ? rangesOf(p, traits) : { kg: 1, splits: 1 };
   const { splits } = ranges;
   const batch = batchOf(call.label, { ...p, replicas }, splits);
   const contiguous = [p.n, p.form === 'TN' ? p.m : p.k, ...(p.form === 'NT' ? [p.k] : [])];
@@ -204,21 +216,21 @@ function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] 
   const target = splits === 1 ? c : scratch(0, [splits * replicas * p.groups, p.m, Math.ceil(p.n / 4) * 4]);
   const bindings = [read(a), read(b), read(bias), read(mask), read(residual), write(target), read(pace)];
   const constants = { ...transposes, ...epilogue };
-  const lanesTile = traits.software ? lanesTileOf(p, replicas, traits) : undefined;
-  if (lanesTile) return [lanesDispatch(lanesTile)];
-  const main: Dispatch = traits.software
-    ? {
-        shader: 'matmul_rows',
-        source: access + plainSource + coreSource + rowsSource,
-        constants,
-        uniforms,
-        bindings,
-        workgroups: [Math.ceil(p.n / 32), Math.ceil(p.m / 32), batch],
-      }
-    : tiledDispatch(
-        { ...p, replicas, ranges, factors: access + plainSource, oneHot: false, vec4, constants, uniforms, bindings },
-        traits,
-      );
+  if (variant === 'lanes') return [lanesDispatch(lanesTile!)];
+  const main: Dispatch =
+    variant === 'rows'
+      ? {
+          shader: 'matmul_rows',
+          source: access + plainSource + coreSource + rowsSource,
+          constants,
+          uniforms,
+          bindings,
+          workgroups: [Math.ceil(p.n / 32), Math.ceil(p.m / 32), batch],
+        }
+      : tiledDispatch(
+          { ...p, replicas, ranges, factors: access + plainSource, oneHot: false, vec4, constants, uniforms, bindings },
+          traits,
+        );
   if (splits === 1) return [main];
   const words = Math.ceil(p.n / 4) * p.m * replicas * p.groups;
   return [

@@ -9,7 +9,7 @@ import { makeRules, type Rules } from '../core/rules.js';
 import { SOURCE_WORDS, type Source, sourceWords } from '../core/sample-source.js';
 import { streamKey } from '../core/threefry.js';
 import { CHANGE_WORDS, changeWords, type TreeChange } from '../core/tree-change.js';
-import { type AdapterTraits, linearGrid, read, write } from '../gpu/dispatch.js';
+import { type AdapterTraits, linearGrid, read, variantOf, write } from '../gpu/dispatch.js';
 import { opaqueBounds } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
@@ -70,10 +70,10 @@ export function sample(plan: PlanBuilder, o: SampleOptions): void {
  * thread a node above the last) on a GPU. Two cores: rows compile on lavapipe in half the time of nodes and run there and on
  * SwiftShader as fast for 1024 sentences of 16 tokens of a stream, 2 to 4 times as fast for longer ones and permutations.
  */
-export function sampleVariant(traits: Pick<AdapterTraits, 'software' | 'tuned'>): 'nodes' | 'rows' {
+export function sampleVariant(traits: AdapterTraits): 'nodes' | 'rows' {
   const tuned = traits.tuned?.get('sample');
-  if (tuned === 'nodes' || tuned === 'rows') return tuned;
-  return traits.software ? 'rows' : 'nodes';
+  const usual = traits.software ? 'rows' : 'nodes';
+  return variantOf(traits, 'sample', ['nodes', 'rows'], tuned === 'nodes' || tuned === 'rows' ? tuned : usual);
 }
 
 export const sampleKernel: KernelSpec = {

@@ -1,17 +1,6 @@
 import type { AttentionCase } from '../../src/kernels/attention.cases.js';
 import type { Draw } from './harness.js';
 
-/** Cases for the tiled kernels: one, several and no whole tiles, one and several heads a workgroup and column ranges. */
-export const tiledCases = [
-  '16 tokens, head size 16',
-  '13 tokens, head size 16, causal',
-  '32 tokens, head size 32',
-  '29 tokens, head size 16, last query',
-  '77 tokens, head size 6, causal',
-  '77 tokens, head size 40',
-  'scores of 1e4',
-];
-
 /** Random shapes. */
 export function randomAttention(draw: Draw): AttentionCase {
   return {

@@ -3,9 +3,9 @@ import * as assert from 'uvu/assert';
 import { ShapeError } from '../../src/core/errors.js';
 import { threefry } from '../../src/core/threefry.js';
 import type { GpuSession } from '../../src/gpu/device.js';
-import { GpuExecutor } from '../../src/gpu/executor.js';
+import type { GpuExecutor } from '../../src/gpu/executor.js';
 import { checkCase, runCase } from '../../src/kernels/check.js';
-import { gpuExecutor, kernelOf, kernels, referenceExecutor, wasmExecutor } from '../../src/kernels/index.js';
+import { gpuExecutor, referenceExecutor, wasmExecutor } from '../../src/kernels/index.js';
 import type { KernelCase, KernelSpec } from '../../src/kernels/types.js';
 import { type PlanBuilder, ProgramBuilder } from '../../src/plan/builder.js';
 import { openNodeGpu } from '../../src/platform/node.js';
@@ -99,37 +99,6 @@ function addWasmTests(
     test('200 random shapes, WebAssembly', async () => {
       for (const item of randomCases()) await check(item, executors[2]);
     });
-}
-
-/**
- * A suite that runs cases of an operation with the kernels meant for GPUs (variant `tiled`), where the adapter is a software
- * driver and has kernels of its own: against float64, and the same bits on a second run.
- */
-export function gpuVariantSuite(spec: KernelSpec, names: readonly string[]) {
-  const test = suite(`kernel ${spec.op}, tiled`);
-  let gpu: GpuSession;
-  let executor: GpuExecutor;
-  test.before(async () => {
-    gpu = await openNodeGpu();
-    // All operations: a gradient must meet scores that were rounded as its own.
-    const tuned = new Map(Object.keys(kernels).map((op) => [op, 'tiled']));
-    executor = new GpuExecutor(gpu, (call, traits, scratch) =>
-      kernelOf(call).webgpu(call, { ...traits, tuned }, scratch),
-    );
-  });
-  test.after(async () => gpu.release());
-  for (const name of names)
-    test(name, async () => {
-      const item = spec.cases.find((c) => c.name === name);
-      assert.ok(item, `no case ${name}`);
-      const result = await checkCase(item, executor, referenceExecutor());
-      assert.ok(result.ok, `${name}: ${result.where} (${result.worst.toFixed(2)} x the bound ${result.bound})`);
-      const first = await runCase(item, executor);
-      assert.equal(await runCase(item, executor), first, `${name} differs on a second run`);
-      const alone = await runCase({ ...item, replicas: 1 }, executor);
-      for (const slot of Object.keys(alone)) assert.equal(alone[slot], first[slot].subarray(0, alone[slot].length));
-    });
-  return test;
 }
 
 /** The message of the ShapeError that adding a call to a plan of 2 replicas ends with. */

@@ -80,8 +80,8 @@ test('thread groups and splits of K', async () => {
 
 // Groups finish one, two or four rows of a quad at a time.
 for (const [k, ...tiles] of [
-  [300, '32x32x8/4x4/k4', '32x32x8/4x4/k1', '32x16x32/4x4/k4'],
-  [150, '32x32x16/4x4/k2', '32x32x8/4x4/k1', '32x16x32/4x4/k2'],
+  [300, '32x32x8/4x4/k4', '32x32x8/4x4/k1', '32x16x16/4x4/k4'],
+  [150, '32x32x16/4x4/k2', '32x32x8/4x4/k1', '32x16x16/4x4/k2'],
 ] as const)
   test(`ranges of K in turn give the bits of ranges shared out to thread groups, k = ${k}`, async () => {
     const limits = {

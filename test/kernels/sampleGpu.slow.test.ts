@@ -27,7 +27,10 @@ test("each kernel gives the reference's tokens, roots and hidden symbols", async
 
 test('which kernel runs', () => {
   const choice = (software: boolean, tuned?: string) =>
-    sampleVariant({ software, tuned: tuned === undefined ? undefined : new Map([['sample', tuned]]) });
+    sampleVariant({
+      ...{ software, vendor: '', maxWorkgroupStorageBytes: 0, maxInvocations: 0 },
+      tuned: tuned === undefined ? undefined : new Map([['sample', tuned]]),
+    });
   assert.is(choice(true), 'rows');
   assert.is(choice(false), 'nodes');
   assert.is(choice(true, 'nodes'), 'nodes');

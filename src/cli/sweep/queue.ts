@@ -88,6 +88,7 @@ export async function sweepWork(io: CommandContext, options: WorkCommandOptions,
       resultBytes: options.resultsMb * 2 ** 20,
       idleMs: options.idleSeconds === undefined ? undefined : options.idleSeconds * 1000,
       signal: abort.signal,
+      report: io.log,
       onEvent(event) {
         if (options.json) void io.write(`${printableJson({ type: 'run', ...event })}\n`);
         else if (event.state !== 'begun')

@@ -149,8 +149,8 @@ export async function uncollectedBytes(redis: Redis, store: string): Promise<num
   return sizes.reduce((sum, size) => sum + (Number(size) || 0), 0);
 }
 
-/** Why the server does not take what it is given, and what helps. bytes: of what it is given. */
-export async function storageProblem(redis: Redis, error: unknown, bytes: number): Promise<string> {
+/** Why the server does not take what it is given, and what helps. bytes: of the result that it is given. */
+export async function storageProblem(redis: Redis, error: unknown, bytes = 0): Promise<string> {
   const texts = [error, ...((error as { previousErrors?: unknown[] }).previousErrors ?? [])].map((e) =>
     e instanceof Error ? e.message : String(e),
   );
@@ -163,5 +163,6 @@ export async function storageProblem(redis: Redis, error: unknown, bytes: number
   );
   const where = most ? `${MiB(used)} of maxmemory ${MiB(most)} are taken` : 'its memory is used up';
   const needed = most ? `raise maxmemory to at least ${MiB(Math.max(used, most) + 2 * bytes + 2 ** 20)}, or ` : '';
-  return `the server is out of memory: ${where}, this result needs ${MiB(bytes)}; ${needed}collect results with rhm sweep submit; trying again until there is room`;
+  const result = bytes ? `, this result needs ${MiB(bytes)}` : '';
+  return `the server is out of memory: ${where}${result}; ${needed}collect results with rhm sweep submit; trying again until there is room`;
 }

@@ -30,6 +30,8 @@ export interface WorkOptions {
   idleMs?: number;
   signal?: AbortSignal;
   onEvent?: (event: WorkEvent) => void;
+  /** Lines for people: what the server does not do at present. */
+  report?: (line: string) => void;
 }
 
 export interface WorkEvent {
@@ -48,7 +50,8 @@ export interface WorkResult {
 const PROGRESS_MS = 1000;
 const LEAVE_MS = 5000; // a job of another version comes back after this, each time after twice as long
 const LEAVE_MOST_MS = 60_000;
-const RETRY_MS = 500; // likewise between two tries to hand in
+const BUSY_MS = 2000; // a run that is being trained comes back after this
+const RETRY_MS = 500; // likewise between two tries to hand in, or to take a run
 const RETRY_MOST_MS = 15_000;
 
 /** Takes runs until the signal: then what is at work is saved, handed back to the queue, and the rest left to others. */
@@ -60,10 +63,14 @@ class Crew {
   readonly #packs: Packs;
   readonly #result: WorkResult = { trained: 0, failed: 0, handedBack: 0 };
   readonly #left = new Map<string, number>(); // times a job of another version was left to others
+  readonly #atWork = new Set<string>(); // hashes
   #scratch = ''; // of this process alone
   #keepScratch = false;
   #busy = 0;
   #lastAt = Date.now();
+  #restMs = RETRY_MS;
+  #resting = false;
+  #saidRest = false;
 
   constructor(
     readonly connection: QueueConnection,
@@ -87,7 +94,11 @@ class Crew {
       stalledInterval: Math.max(1000, lockMs / 2),
       maxStalledCount: tries - 1,
     });
-    worker.on('error', () => {}); // the connection reports what is wrong with it
+    worker.on('error', (error) => void this.#rest(worker, error));
+    worker.on('active', () => {
+      this.#restMs = RETRY_MS;
+      this.#saidRest = false;
+    });
     worker.on('failed', (job, error) => this.#failed(job, error));
     try {
       await worker.waitUntilReady();
@@ -103,6 +114,23 @@ class Crew {
     return this.#result;
   }
 
+  /**
+   * Takes no runs for a while. BullMQ 6.7 asks again at once where the server answers with an error instead of a job (out of
+   * memory: 12,000 times a second); lost connections, which it waits for itself, are reported by the connection.
+   */
+  async #rest(worker: Worker<unknown>, error: Error): Promise<void> {
+    if (error.name !== 'ReplyError' || this.#resting || worker.closing) return;
+    this.#resting = true;
+    await worker.pause(true);
+    const problem = await storageProblem(this.connection.redis, error);
+    if (!this.#saidRest) this.options.report?.(`${this.connection.shown}: no run can be taken: ${problem}`);
+    this.#saidRest = true;
+    await pause(this.#restMs, this.options.signal);
+    this.#restMs = Math.min(RETRY_MOST_MS, 2 * this.#restMs);
+    this.#resting = false;
+    if (!worker.closing) await worker.resume();
+  }
+
   /** Reads a job before anything of it is used; one that is not to be done here is left to others or fails alone. */
   async #take(job: Job<unknown>, token: string): Promise<string> {
     const { bullmq } = this.connection;
@@ -113,10 +141,14 @@ class Crew {
       if (error instanceof VersionError) return this.#leave(job, token, error);
       throw new bullmq.UnrecoverableError(printableLine(error instanceof Error ? error.message : String(error), 1000));
     }
+    // The same run of another store: the two would share a folder, and a pack tells its runs apart by their hashes.
+    if (this.#atWork.has(message.hash)) return this.#giveBack(job, token, BUSY_MS);
+    this.#atWork.add(message.hash);
     this.#busy++;
     try {
       return await this.#run(job, message, token);
     } finally {
+      this.#atWork.delete(message.hash);
       this.#busy--;
       this.#lastAt = Date.now();
     }
@@ -158,7 +190,7 @@ class Crew {
         tell(result);
         return result;
       case 'busy':
-        return this.#giveBack(job, token, 2000);
+        return this.#giveBack(job, token, BUSY_MS);
       case 'interrupted':
         if (!shared) await this.#handBack(message, location, tell);
         this.#result.handedBack++;

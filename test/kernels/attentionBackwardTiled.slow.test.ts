@@ -1,8 +1,0 @@
-/** The tiled kernels take software drivers seconds to compile. */
-import { attentionBackwardKernel } from '../../src/kernels/attentionBackward.js';
-import { tiledCases } from './attentionShapes.js';
-import { gpuVariantSuite } from './harness.js';
-
-const test = gpuVariantSuite(attentionBackwardKernel, tiledCases);
-
-test.run();

@@ -1,8 +1,0 @@
-/** The tiled kernels take software drivers seconds to compile. */
-import { attentionKernel } from '../../src/kernels/attention.js';
-import { tiledCases } from './attentionShapes.js';
-import { gpuVariantSuite } from './harness.js';
-
-const test = gpuVariantSuite(attentionKernel, tiledCases);
-
-test.run();
