@@ -1,24 +1,22 @@
 import { canonicalJson } from '../core/canonical.js';
 import { InputError } from '../core/errors.js';
-import { modelFacts, modelOrder } from '../core/modelFacts.js';
+import { modelFacts } from '../core/modelFacts.js';
 import { sampleComplexity } from '../theory/index.js';
 import { checkRun } from '../training/integrity.js';
-import { batchExponents, batchTable } from './batch.js';
-import { collapseTable } from './collapse.js';
-import { type ControlRow, controlTable } from './control.js';
-import { correlationTable, type SampleSentences, sampleSentences } from './correlations.js';
-import { type Curve, curvesOf, hasLaw, shapeName, shapeOf } from './curves.js';
+import { type SampleSentences, sampleSentences } from './correlations.js';
+import { type Curve, hasLaw, orderedCurves, shapeName, shapeOf } from './curves.js';
 import { type ClusterGrammar, dataPowers, dataTable, learnerTable } from './data.js';
-import { positionExponents, ratioExponents, ratioTable, scalingTable } from './exponents.js';
-import { findingsOf } from './findings.js';
+import { positionExponents } from './exponents.js';
+import type { Inputs } from './figures/spec.js';
+import { judged } from './findings.js';
 import { showNumber } from './format.js';
-import { invarianceCurves, invarianceExponents, invarianceTable } from './invariance.js';
-import { levelTable } from './levels.js';
+import { invarianceCurves } from './invariance.js';
 import { meanCurves } from './means.js';
-import type { Analysis, Results, RunRow } from './results.js';
+import type { Analysis, Base, Finding, Results, RunRow } from './results.js';
 import { type Run, type RunFiles, type RunStatus, readRun } from './runs.js';
 import { groupBy, isVisible, LARGE_PART, positionTable } from './staircase.js';
 import { summaryOf } from './summary.js';
+import { sharedTables } from './tables.js';
 
 export interface AnalyzeOptions {
   /** Where sentences for the empirical correlations come from; null leaves them out. Default: the WebAssembly sampler. */
@@ -36,7 +34,7 @@ export interface AnalyzeOptions {
 export async function analyze(folders: readonly RunFiles[], options: AnalyzeOptions = {}): Promise<Analysis> {
   const notes: string[] = [];
   const runs = distinctRuns(await readAll(folders, notes), notes);
-  const curves = curvesOf(runs).sort(inOrder);
+  const curves = orderedCurves(runs);
   const kinds = new Map(curves.map((c) => [c.series, c.kind]));
   for (const run of runs) notes.push(...runNotes(run));
   notes.push(...curveNotes(curves));
@@ -47,14 +45,9 @@ export async function analyze(folders: readonly RunFiles[], options: AnalyzeOpti
       predicted: family && hasLaw(row.shape) ? sampleComplexity(row.shape, family, row.ell) : undefined,
     };
   });
-  const invariances = invarianceCurves(curves);
-  const invariance = invarianceTable(invariances, positions);
-  const ratios = ratioTable(positions, kinds);
-  const batches = batchTable(curves);
-  const sample = options.sample === undefined ? sampleSentences : (options.sample ?? undefined);
   const learner = options.cluster === null ? [] : await learnerTable(curves, options.cluster);
   const exponents = positionExponents(positions, kinds);
-  const results: Results = {
+  const base: Base = {
     runs: runs.map((run) => runRow(run, curves)),
     kinds,
     curves,
@@ -64,51 +57,28 @@ export async function analyze(folders: readonly RunFiles[], options: AnalyzeOpti
     data: dataTable(positions, kinds, learner),
     dataPowers: dataPowers(exponents, kinds, learner),
     learner,
-    levels: levelTable(curves, invariances),
-    control: await controlOf(curves, runs, options.control, notes),
-    ratios,
-    ratioExponents: ratioExponents(ratios, kinds),
-    scaling: scalingTable(curves),
-    collapse: collapseTable(curves),
-    batches,
-    batchExponents: batchExponents(batches),
-    invarianceCurves: invariances,
-    invariance,
-    invarianceExponents: invarianceExponents(invariance, (series) => kinds.get(series)!),
-    correlations: await correlationTable(
-      curves.filter((c) => c.plateaus).map((c) => c.rules),
-      sample,
-    ),
+    invarianceCurves: invarianceCurves(curves),
     notes,
   };
-  const findings = findingsOf(results);
-  return { ...results, findings, summary: summaryOf(results, findings) };
+  const inputs: Inputs = {
+    runs,
+    control: options.control?.length ? await readAll(options.control, notes) : [],
+    sample: options.sample === undefined ? sampleSentences : (options.sample ?? undefined),
+  };
+  const { figures } = await import('./figures/index.js'); // with the plotting library, which is larger than the rest
+  const own = await Promise.all(figures.map((figure) => figure.results?.(base, inputs)));
+  const results = Object.assign({}, base, ...own) as Results;
+  const findings = figures.flatMap(({ sections = [] }) =>
+    sections.flatMap(({ name, findings }) =>
+      findings(results).map((row): Finding => ({ section: name, ...judged(row) })),
+    ),
+  );
+  const tables = [...sharedTables(base, findings), ...figures.flatMap((figure) => figure.tables?.(results) ?? [])];
+  return { ...results, findings, tables: tables.filter((t) => t.rows.length), summary: summaryOf(results, findings) };
 }
 
 /** Notes of folders that could not be read, or hold damaged files, begin with this. */
 export const LEFT_OUT = 'left out: ';
-
-async function controlOf(
-  curves: readonly Curve[],
-  runs: readonly Run[],
-  folders: readonly RunFiles[] | undefined,
-  notes: string[],
-): Promise<ControlRow[]> {
-  if (!folders?.length) return [];
-  const changed = await readAll(folders, notes);
-  return controlTable(curves, runs, curvesOf(changed).sort(inOrder), changed);
-}
-
-/** By model, then by grammar size: the order of every table. Runs of one kind keep theirs. */
-function inOrder(a: Curve, b: Curve): number {
-  return (
-    modelOrder(a.kind) - modelOrder(b.kind) ||
-    a.series.localeCompare(b.series) ||
-    a.shape.v - b.shape.v ||
-    a.shape.m - b.shape.m ||
-    a.shape.L - b.shape.L
-  );
-}
 
 async function readAll(folders: readonly RunFiles[], notes: string[]): Promise<Run[]> {
   if (!folders.length)

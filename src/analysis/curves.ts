@@ -1,6 +1,6 @@
 import { canonicalJson } from '../core/canonical.js';
 import type { Experiment } from '../core/experiment.js';
-import type { ModelKind } from '../core/modelFacts.js';
+import { type ModelKind, modelOrder } from '../core/modelFacts.js';
 import type { MeasureRecord } from '../core/records.js';
 import type { GrammarShape, Rules } from '../core/rules.js';
 import { DEFAULT_TASK } from '../core/tasks.js';
@@ -49,6 +49,20 @@ export interface CurvePoint {
 }
 
 const PAIRED_NOISE = 0.3; // of the noise of a test loss, what is left when the exact predictor's loss is taken off
+
+/** The curves in the order of every table. */
+export const orderedCurves = (runs: readonly Run[]): Curve[] => curvesOf(runs).sort(inOrder);
+
+/** By model, then by grammar size: the order of every table. Runs of one kind keep theirs. */
+function inOrder(a: Curve, b: Curve): number {
+  return (
+    modelOrder(a.kind) - modelOrder(b.kind) ||
+    a.series.localeCompare(b.series) ||
+    a.shape.v - b.shape.v ||
+    a.shape.m - b.shape.m ||
+    a.shape.L - b.shape.L
+  );
+}
 
 /** Every replica's curve. Runs on finite training sets of several sizes make one curve: the best test loss of each size. */
 export function curvesOf(runs: readonly Run[]): Curve[] {

@@ -1,6 +1,6 @@
 import { modelFacts } from '../core/modelFacts.js';
 import { shapeName } from './curves.js';
-import type { FigureTable } from './figures/spec.js';
+import { type ChapterName, chapters, type FigureTable } from './figures/spec.js';
 import { pageTheme, themeCss } from './figures/theme.js';
 import { showEstimate, showInterval, showNumber } from './format.js';
 import type { Analysis, Finding } from './results.js';
@@ -10,6 +10,7 @@ import type { Table } from './tables.js';
 export interface DrawnFigure {
   name: string;
   title: string;
+  chapter: ChapterName;
   caption: { predicts: string; measured: string };
   wide: string; // SVG text, colours as the page's custom properties
   narrow: string;
@@ -18,6 +19,7 @@ export interface DrawnFigure {
 
 export interface ReportOptions {
   title: string;
+  sections: readonly { name: string; title: string }[]; // of the findings, in order
   tables: readonly Table[]; // links to data/NAME.csv and .parquet
   made: string; // date and program, for the foot
 }
@@ -41,11 +43,13 @@ Transformers vs. Convolutional Architectures</cite>, <a href="https://arxiv.org/
 H(ℓ), takes P<sub>ℓ</sub> sentences; how P<sub>ℓ</sub> grows with m, the number of synonyms, is what the theory predicts.</p>
 <ul class="summary">${analysis.summary.map((line) => `<li>${typeset(line)}</li>`).join('')}</ul>
 <p class="names">${networksHtml(analysis)} ${languagesHtml(analysis)}</p>
-${chapters.map((chapter) => chapterHtml(chapter, drawn)).join('\n')}
+${Object.entries(chapters)
+  .map((chapter) => chapterHtml(chapter, drawn))
+  .join('\n')}
 <h2 id="findings">Theory and measurement</h2>
 <p>Intervals hold 95%: bootstrap over grammars (over replicas where there is one grammar), with Student's t. <b>Agrees</b>: the interval holds the
 prediction. <b>Open</b>: a bound that allows it. A dash: theory fixes no value, or these runs cannot test it.</p>
-${sections.map((section) => findingsHtml(analysis.findings, section)).join('\n')}
+${options.sections.map((section) => findingsHtml(analysis.findings, section)).join('\n')}
 ${notesHtml(analysis.notes)}
 <h2 id="runs">Runs</h2>
 ${runsHtml(analysis)}
@@ -75,59 +79,15 @@ function languagesHtml({ curves }: Analysis): string {
   return `Languages: ${[...sizes].map(([name, sentences]) => `${name}, ${showNumber(sentences)} distinct sentences`).join('; ')}.`;
 }
 
-/** Figures by what they argue, in order. The first two chapters are open. */
-const chapters: { title: string; about: string; figures: readonly string[]; open?: boolean }[] = [
-  {
-    title: 'In data',
-    about:
-      'Our comparison: sizes of grammars against each other in distinct sentences, which is what the laws count. Each network is trained on P sentences to its best validation loss.',
-    figures: ['data', 'dataCurves', 'ratios', 'collapse', 'control', 'paperData'],
-    open: true,
-  },
-  {
-    title: 'The comparison of the authors',
-    about:
-      'What the paper compares: one pass over fresh sentences at one batch size, levels of one grammar against each other.',
-    figures: ['levels'],
-    open: true,
-  },
-  {
-    title: 'One pass over fresh sentences',
-    about: 'Sizes of grammars against each other in one pass, which counts gradient steps as well as data.',
-    figures: ['curves', 'positions', 'excess', 'scaling', 'batch'],
-  },
-  {
-    title: 'Representations',
-    about: 'When the layers of a network stop telling synonyms apart.',
-    figures: ['invariance', 'transitions'],
-  },
-  {
-    title: 'Correlations',
-    about: 'The signal that the theory says networks learn from, and its sampling noise.',
-    figures: ['correlations'],
-  },
-];
+type Chapter = [string, (typeof chapters)[ChapterName]];
 
-function chapterHtml({ title, about, figures, open }: (typeof chapters)[0], drawn: readonly DrawnFigure[]): string {
-  const own = drawn.filter((f) => figures.includes(f.name));
+function chapterHtml([name, { title, about, open }]: Chapter, drawn: readonly DrawnFigure[]): string {
+  const own = drawn.filter((f) => f.chapter === name);
   if (!own.length) return '';
   // Without curves in data the chapter of one pass is what the report is about.
   const isOpen = open || !drawn.some((f) => f.name === 'data');
   return `<details class="chapter"${isOpen ? ' open' : ''}><summary><h2>${title}</h2></summary><p>${about}</p>${own.map(figureHtml).join('\n')}</details>`;
 }
-
-const sections: [Finding['section'], string][] = [
-  ['data', 'In data: how the steps grow with m'],
-  ['level', 'One pass: level against level at fixed m'],
-  ['exponent', 'One pass: how the steps grow with m'],
-  ['ratio', 'Models against each other'],
-  ['scaling', 'Exponents of the excess loss'],
-  ['batch', 'Data or steps: P against batch size'],
-  ['collapse', 'Collapses'],
-  ['invariance', 'Invariance'],
-  ['position', 'Positions of the steps'],
-  ['correlation', 'Correlations'],
-];
 
 function figureHtml(f: DrawnFigure): string {
   return `<figure id="${f.name}"><h3>${typeset(f.title)}</h3>
@@ -141,8 +101,8 @@ function tableHtml({ head, rows, note }: FigureTable): string {
   return `<details><summary>Numbers (${rows.length})</summary><div class="scroll"><table><thead><tr>${head.map((h) => `<th>${typeset(h)}</th>`).join('')}</tr></thead><tbody>${body}</tbody></table></div>${below}</details>`;
 }
 
-function findingsHtml(findings: readonly Finding[], [section, title]: (typeof sections)[0]): string {
-  const own = findings.filter((f) => f.section === section);
+function findingsHtml(findings: readonly Finding[], { name, title }: ReportOptions['sections'][0]): string {
+  const own = findings.filter((f) => f.section === name);
   if (!own.length) return '';
   const rows = own.map(
     (f) =>

@@ -1,18 +1,15 @@
 import type { Experiment } from '../core/experiment.js';
-import type { BatchExponent, BatchRow } from './batch.js';
-import type { CollapseRow } from './collapse.js';
-import type { ControlRow } from './control.js';
-import type { CorrelationRow } from './correlations.js';
 import type { Curve, ModelKind } from './curves.js';
 import type { DataPower, DataRow, LearnerRow } from './data.js';
-import type { ExponentRow, RatioRow, ScalingRow } from './exponents.js';
-import type { InvarianceCurve, InvarianceExponent, InvarianceRow } from './invariance.js';
-import type { LevelRow } from './levels.js';
+import type { ExponentRow } from './exponents.js';
+import type { FigureResults } from './figures/index.js';
+import type { InvarianceCurve } from './invariance.js';
 import type { MeanCurve } from './means.js';
 import type { RunStatus } from './runs.js';
 import type { PositionRow } from './staircase.js';
 import type { Estimate } from './statistics.js';
 import type { StoredResults } from './stored.js';
+import type { Table } from './tables.js';
 
 /** One line of the table of runs. */
 export interface RunRow {
@@ -31,37 +28,30 @@ export interface RunRow {
   experiment: Experiment;
 }
 
-export interface Results {
+/** What several figures build on; their own results stand in their files. */
+export interface Base {
   runs: RunRow[];
   kinds: Map<string, ModelKind>; // of each series
   curves: Curve[];
   means: MeanCurve[];
   positions: (PositionRow & { predicted: number | undefined })[]; // predicted without its prefactor
   exponents: ExponentRow[];
-  ratios: RatioRow[];
-  ratioExponents: ExponentRow[];
-  scaling: ScalingRow[];
-  collapse: CollapseRow[];
   data: DataRow[];
   dataPowers: DataPower[];
   learner: LearnerRow[];
-  levels: LevelRow[];
-  control: ControlRow[];
-  batches: BatchRow[]; // where series differ in batch size only
-  batchExponents: BatchExponent[];
   invarianceCurves: InvarianceCurve[];
-  invariance: InvarianceRow[];
-  invarianceExponents: InvarianceExponent[];
-  correlations: CorrelationRow[];
   notes: string[]; // what was left out, what is missing, and why
-}
-
-export interface Analysis extends Results {
-  findings: Finding[];
-  summary: string[]; // at most five sentences
   /** Results of the paper scale that are shown beside those of a smaller one. */
   stored?: StoredResults;
 }
+
+export type Results = Base & FigureResults;
+
+export type Analysis = Results & {
+  findings: Finding[];
+  tables: Table[]; // all results, flat
+  summary: string[]; // at most five sentences
+};
 
 /**
  * `agrees`: the 95% interval holds the prediction. `open`: runs ended too early, the bound allows the prediction.
@@ -69,22 +59,16 @@ export interface Analysis extends Results {
  */
 export type Verdict = 'agrees' | 'disagrees' | 'open' | 'no interval' | '-';
 
-export interface Finding {
-  section:
-    | 'data'
-    | 'level'
-    | 'position'
-    | 'exponent'
-    | 'ratio'
-    | 'scaling'
-    | 'collapse'
-    | 'batch'
-    | 'invariance'
-    | 'correlation';
+/** One comparison with theory. */
+export interface FindingRow {
   quantity: string;
   where: string;
   predicted: number | undefined;
   measured: Estimate;
-  verdict: Verdict;
-  comment: string;
+  verdict?: Verdict; // default: what `compare` says
+  comment?: string;
+}
+
+export interface Finding extends Required<FindingRow> {
+  section: string; // of the figure that it belongs to
 }

@@ -1,5 +1,5 @@
-import { shapeName } from './curves.js';
-import type { Analysis } from './results.js';
+import type { GrammarShape } from '../core/rules.js';
+import type { Analysis, Base, Finding } from './results.js';
 import type { Estimate } from './statistics.js';
 
 /** A flat table. Every row has the columns of the first; null where there is nothing. */
@@ -9,21 +9,28 @@ export interface Table {
   rows: Record<string, string | number | null>[];
 }
 
+export const shapeColumns = ({ v, n, m, s, L }: GrammarShape) => ({ v, n, m, s, L });
+export const estimateColumns = ({ value, low, high, bound, units }: Estimate) => ({ value, low, high, bound, units });
+/** Grammars by number, in the order of the curves. */
+export const grammarNumbers = ({ curves }: Pick<Base, 'curves'>): Map<string, number> =>
+  new Map([...new Set(curves.map((c) => c.grammar))].map((g, i) => [g, i + 1]));
+
 /** All results as flat tables, for CSV and Parquet. */
-export function tablesOf(a: Analysis): Table[] {
-  const shape = (s: Analysis['curves'][0]['shape']) => ({ v: s.v, n: s.n, m: s.m, s: s.s, L: s.L });
-  const estimate = (e: Estimate) => ({ value: e.value, low: e.low, high: e.high, bound: e.bound, units: e.units });
-  const grammars = new Map([...new Set(a.curves.map((c) => c.grammar))].map((g, i) => [g, i + 1]));
-  const tables: Table[] = [
+export const tablesOf = ({ tables }: Pick<Analysis, 'tables'>): Table[] => tables;
+
+/** The tables of what figures share; the others stand in the files of the figures. */
+export function sharedTables(a: Base, findings: readonly Finding[]): Table[] {
+  const grammars = grammarNumbers(a);
+  return [
     {
       name: 'findings',
       about: 'every comparison of theory and measurement, with 95% intervals',
-      rows: a.findings.map((f) => ({
+      rows: findings.map((f) => ({
         section: f.section,
         quantity: f.quantity,
         where: f.where,
         predicted: f.predicted ?? null,
-        ...estimate(f.measured),
+        ...estimateColumns(f.measured),
         verdict: f.verdict,
         comment: f.comment.trim(),
       })),
@@ -34,7 +41,7 @@ export function tablesOf(a: Analysis): Table[] {
       rows: a.runs.map(({ shape: s, floor, experiment, ...run }) => ({
         ...run,
         floor: floor ?? null,
-        ...shape(s),
+        ...shapeColumns(s),
         experiment: JSON.stringify(experiment),
       })),
     },
@@ -44,7 +51,7 @@ export function tablesOf(a: Analysis): Table[] {
       rows: a.curves.flatMap((c) =>
         c.points.map((p) => ({
           series: c.series,
-          ...shape(c.shape),
+          ...shapeColumns(c.shape),
           grammar: grammars.get(c.grammar)!,
           replica: c.replica,
           samples: p.samples,
@@ -60,176 +67,28 @@ export function tablesOf(a: Analysis): Table[] {
       name: 'plateaus',
       about: 'H(ell) of every grammar, in nats',
       rows: [...new Map(a.curves.map((c) => [c.grammar, c])).values()].flatMap((c) =>
-        (c.plateaus ?? []).map((H, ell) => ({ ...shape(c.shape), grammar: grammars.get(c.grammar)!, ell, H })),
+        (c.plateaus ?? []).map((H, ell) => ({ ...shapeColumns(c.shape), grammar: grammars.get(c.grammar)!, ell, H })),
       ),
     },
     {
       name: 'means',
       about: 'learning curves averaged over grammars and replicas',
-      rows: a.means.flatMap((c) => c.points.map((p) => ({ series: c.series, ...shape(c.shape), ...p }))),
+      rows: a.means.flatMap((c) => c.points.map((p) => ({ series: c.series, ...shapeColumns(c.shape), ...p }))),
     },
     {
       name: 'positions',
       about: 'P_ell per series and grammar size; law: the predicted value without its prefactor',
       rows: a.positions.map((p) => ({
         series: p.series,
-        ...shape(p.shape),
+        ...shapeColumns(p.shape),
         ell: p.ell,
         law: p.predicted ?? null,
-        ...estimate(p.estimate),
+        ...estimateColumns(p.estimate),
         reached: p.reached,
         curves: p.curves,
       })),
     },
-    {
-      name: 'data',
-      about: 'P_ell in data, beside the law, one pass over the same grammars, and the learner of correlations',
-      rows: a.data.map((r) => ({
-        series: r.series,
-        ...shape(r.shape),
-        ell: r.ell,
-        law: r.law ?? null,
-        ...estimate(r.data),
-        onePass: r.pass?.value ?? null,
-        onePassBound: r.pass?.bound ?? null,
-        beyondLanguage: String(r.passBeyond),
-        correlationsAlone: r.learner?.value ?? null,
-        correlationsBound: r.learner?.bound ?? null,
-      })),
-    },
-    {
-      name: 'data_powers',
-      about: 'how P_ell in data grows with m, and which references its interval allows',
-      rows: a.dataPowers.map((r) => ({
-        series: r.series,
-        ell: r.ell,
-        law: r.law ?? null,
-        ...estimate(r.data),
-        onePass: r.pass?.value ?? null,
-        correlationsAlone: r.learner?.value ?? null,
-        verdict: r.verdict,
-      })),
-    },
-    {
-      name: 'learner',
-      about:
-        'P at which correlations with the last token alone find half of the hidden symbols (adjusted Rand index over its ceiling)',
-      rows: a.learner.map((r) => ({
-        ...shape(r.shape),
-        ell: r.ell,
-        form: r.form,
-        ceiling: r.ceiling,
-        ...estimate(r.estimate),
-      })),
-    },
-    {
-      name: 'control',
-      about: 'P_ell in data with another rate, batch or width, over that of the unchanged network on the same grammars',
-      rows: a.control.map((r) => ({
-        kind: r.kind,
-        ...shape(r.shape),
-        change: r.change,
-        ell: r.ell,
-        ...estimate(r.ratio),
-      })),
-    },
-    {
-      name: 'levels',
-      about: 'one pass, level against level: the power of m in P_(ell+1) / P_ell of one grammar',
-      rows: a.levels.map((r) => ({
-        series: r.series,
-        ...shape(r.shape),
-        ell: r.ell,
-        from: r.from,
-        predicted: r.predicted ?? null,
-        ...estimate(r.estimate),
-      })),
-    },
-    {
-      name: 'ratios',
-      about: 'P_ell of a series over that of the CNN',
-      rows: a.ratios.map((r) => ({
-        numerator: r.numerator,
-        denominator: r.denominator,
-        ...shape(r.shape),
-        ell: r.ell,
-        predicted: r.predicted ?? null,
-        ...estimate(r.estimate),
-        paired: String(r.paired),
-      })),
-    },
-    {
-      name: 'batches',
-      about: 'P_ell against batch size, where series differ in nothing else',
-      rows: a.batches.flatMap((b) =>
-        b.points.map((p) => ({
-          series: b.series,
-          ...shape(b.shape),
-          ell: b.ell,
-          batch: p.batch,
-          ...estimate(p.estimate),
-        })),
-      ),
-    },
-    {
-      name: 'correlations',
-      about: 'rms covariance of the last token with tokens at each level',
-      rows: a.correlations.flatMap((r) => [
-        {
-          ...shape(r.shape),
-          ell: r.ell,
-          kind: 'exact',
-          samples: null,
-          rms: r.exact.value,
-          low: r.exact.low,
-          high: r.exact.high,
-          refined: r.refined,
-          simple: r.simple,
-          floor: null,
-        },
-        ...r.empirical.map((e) => ({
-          ...shape(r.shape),
-          ell: r.ell,
-          kind: 'sampled',
-          samples: e.samples,
-          rms: e.rms,
-          low: null,
-          high: null,
-          refined: r.refined,
-          simple: r.simple,
-          floor: e.floor,
-        })),
-      ]),
-    },
-    {
-      name: 'invariance',
-      about: 'ratio (1 - S_rule) / (1 - S_symbol) against training samples P',
-      rows: a.invarianceCurves.flatMap((c) =>
-        c.points.map((p) => ({
-          series: c.series,
-          ...shape(c.shape),
-          grammar: grammars.get(c.grammar)!,
-          layer: c.layer,
-          level: c.level,
-          ...p,
-        })),
-      ),
-    },
-    {
-      name: 'transitions',
-      about: 'P at which a layer becomes invariant to rules at a level (the ratio falls below one half)',
-      rows: a.invariance.map((r) => ({
-        series: r.series,
-        size: shapeName(r.shape),
-        layer: r.layer,
-        level: r.level,
-        ...estimate(r.estimate),
-        reached: r.reached,
-        curves: r.curves,
-      })),
-    },
   ];
-  return tables.filter((t) => t.rows.length);
 }
 
 /** RFC 4180, with a header. Numbers that are not finite are empty, infinities `Infinity`. */

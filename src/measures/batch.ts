@@ -2,6 +2,7 @@
 import { CLOCK_WORDS } from '../core/clock.js';
 import { sample } from '../kernels/sample.js';
 import type { MeasureContext } from '../models/measure.js';
+import type { ModelShape } from '../models/types.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
 
@@ -21,4 +22,20 @@ export interface TestBatch {
 export function addTestBatch(context: MeasureContext, plan: PlanBuilder, batch: TestBatch): void {
   const { grammar, testSource: source, plain, shape } = context;
   sample(plan, { label: 'sentences', s: shape.s, L: shape.L, grammar, source, plain, ...batch });
+}
+
+/** The hidden symbol that stands for a level: the second to last one, whose tokens are all visible; at the top the root. */
+export interface ObservedSymbol {
+  level: number; // counted from the leaves, 1 .. L
+  node: number; // in the tree, root first
+  lastToken: number; // of those below it, in the whole sentence
+}
+
+export function observedSymbols({ s, L }: Pick<ModelShape, 's' | 'L'>): ObservedSymbol[] {
+  return Array.from({ length: L }, (_, i) => {
+    const level = i + 1;
+    const nodes = s ** (L - level);
+    const place = Math.max(0, nodes - 2);
+    return { level, node: (nodes - 1) / (s - 1) + place, lastToken: (place + 1) * s ** level - 1 };
+  });
 }

@@ -4,7 +4,7 @@ import { matmul } from '../kernels/matmul.js';
 import { ridge } from '../kernels/ridge.js';
 import type { Measure, MeasureContext, MeasureSpec, MeasureValue } from '../models/measure.js';
 import { elementsPerReplica } from '../plan/types.js';
-import { addTestBatch, declareClock } from './batch.js';
+import { addTestBatch, declareClock, observedSymbols } from './batch.js';
 
 const FIT = 192; // sentences the read-out is fitted to
 const CHECK = 128; // sentences its accuracy is counted on
@@ -25,12 +25,7 @@ function build(context: MeasureContext): Measure {
   const { v, n } = members[0].rules;
   const batch = FIT + CHECK;
   const nodes = (d - 1) / (s - 1);
-  // Every level's symbol: its node in the tree, root first, and its columns among the scores.
-  const levels = Array.from({ length: L }, (_, i) => {
-    const depth = L - 1 - i;
-    const node = (s ** depth - 1) / (s - 1) + Math.max(0, s ** depth - 2);
-    return { level: i + 1, node, first: i * v, classes: depth === 0 ? n : v };
-  });
+  const levels = observedSymbols(shape).map((symbol, i) => ({ ...symbol, first: i * v, classes: i === L - 1 ? n : v }));
   const columns = (L - 1) * v + n;
   const words = levels.flatMap(({ node, classes }) =>
     Array.from({ length: classes }, (_, symbol) => [node, symbol]).flat(),

@@ -46,15 +46,17 @@ export async function writeReport(
     await write(join(out, 'data', `${table.name}.parquet`), await toParquet(table));
   }
   const drawn: DrawnFigure[] = [];
-  for (const { name, title: heading, caption, table } of figures) {
+  for (const figure of figures) {
+    const { name, title: heading, chapter } = figure;
     if (only && !only.includes(name)) continue;
     const wide = draw(name, analysis, pageTheme, WIDE);
     if (wide === undefined) continue;
     drawn.push({
       name,
       title: heading,
-      caption: caption(analysis),
-      table: table?.(analysis),
+      chapter,
+      caption: figure.caption(analysis),
+      table: figure.table?.(analysis),
       wide,
       narrow: draw(name, analysis, pageTheme, NARROW)!,
     });
@@ -67,7 +69,10 @@ export async function writeReport(
   }
   const report = join(out, 'index.html');
   const made = `${packageJson.name} ${packageJson.version}, ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-  await write(report, reportHtml(analysis, drawn, { title, tables, made }));
+  await write(
+    report,
+    reportHtml(analysis, drawn, { title, tables, sections: figures.flatMap(({ sections = [] }) => sections), made }),
+  );
   return {
     report,
     figures: drawn.map((f) => f.name),

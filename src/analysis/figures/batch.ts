@@ -1,17 +1,65 @@
 import * as Plot from '@observablehq/plot';
-import type { BatchRow } from '../batch.js';
+import { type BatchRow, batchExponents, batchTable } from '../batch.js';
 import { shapeName } from '../curves.js';
+import { otherLaw } from '../findings.js';
 import { showEstimate, showPower } from '../format.js';
 import { groupBy } from '../staircase.js';
+import { estimateColumns, shapeColumns } from '../tables.js';
 import { compose, errorPoints, logAxis, type Panel, tickedAxis } from './canvas.js';
-import { bySize } from './learning.js';
-import type { FigureSpec } from './spec.js';
+import { bySize } from './legend.js';
+import { figure } from './spec.js';
 import { type Look, looksFor } from './theme.js';
 
 /** P_ell against batch size. */
-export const batchFigure: FigureSpec = {
+export const batchFigure = figure({
   name: 'batch',
   title: 'Data or steps: P_ell against batch size',
+  chapter: 'onePass',
+  results({ curves }) {
+    const batches = batchTable(curves);
+    return { batches, batchExponents: batchExponents(batches) };
+  },
+  tables: (all) => [
+    {
+      name: 'batches',
+      about: 'P_ell against batch size, where series differ in nothing else',
+      rows: all.batches.flatMap((b) =>
+        b.points.map((p) => ({
+          series: b.series,
+          ...shapeColumns(b.shape),
+          ell: b.ell,
+          batch: p.batch,
+          ...estimateColumns(p.estimate),
+        })),
+      ),
+    },
+  ],
+  sections: [
+    {
+      name: 'batch',
+      title: 'Data or steps: P against batch size',
+      findings: (r) => [
+        ...r.batches.flatMap((row) =>
+          row.slope && row.slopeBetween
+            ? {
+                quantity: `slope of ln P_${row.ell} against ln batch, ${row.slopeBetween.join(' to ')}`,
+                where: `${row.series}, ${shapeName(row.shape)}`,
+                predicted: 0,
+                measured: row.slope,
+                comment: `${share(row.slope.value)}; least P_${row.ell} ${showEstimate(row.least!)} at batch ${row.leastBatch}`,
+              }
+            : [],
+        ),
+        ...r.batchExponents.map((row) => ({
+          quantity: `power of m in the least P_${row.ell} over batch sizes`,
+          where: row.series,
+          predicted: row.predicted,
+          measured: row.estimate,
+          comment: otherLaw(r.batches.find((b) => b.series === row.series)!.kind, row.ell, row.estimate),
+        })),
+      ],
+    },
+  ],
   caption: () => ({
     predicts:
       'the laws count data, which does not depend on the batch size: horizontal lines. Where the number of steps is what limits, P_ell is the batch size times a number of steps: the dotted slope. At batch sizes too small for the learning rate the noise of the gradients hides the step: P_ell rises, or the step is never taken (arrow).',
@@ -67,7 +115,7 @@ export const batchFigure: FigureSpec = {
     });
     return compose(canvas, panels, Math.min(4, panels.length), 230, [...looks.values()], true);
   },
-};
+});
 
 /** Points, joined; and the slope 1 down from the largest batch size. */
 function rowMarks({ points }: BatchRow, look: Look, paper: string): Plot.Markish[] {
@@ -87,3 +135,6 @@ function rowMarks({ points }: BatchRow, look: Look, paper: string): Plot.Markish
     ),
   ];
 }
+
+const share = (slope: number) =>
+  slope > 0.8 ? 'steps limit, not data' : slope < 0.2 ? 'data limits, not steps' : 'both steps and data limit';

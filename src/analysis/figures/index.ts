@@ -1,13 +1,22 @@
 import { batchFigure } from './batch.js';
-import { controlFigure, dataCurvesFigure, dataFigure, levelsFigure, storedDataFigure } from './data.js';
-import { invarianceFigure, transitionsFigure } from './invariance.js';
-import { collapseFigure, positionsFigure, ratiosFigure } from './laws.js';
-import { curvesFigure, excessFigure } from './learning.js';
-import { correlationsFigure, scalingFigure } from './more.js';
-import type { FigureSpec } from './spec.js';
+import { collapseFigure } from './collapse.js';
+import { controlFigure } from './control.js';
+import { correlationsFigure } from './correlations.js';
+import { curvesFigure } from './curves.js';
+import { dataFigure } from './data.js';
+import { dataCurvesFigure } from './dataCurves.js';
+import { excessFigure } from './excess.js';
+import { invarianceFigure } from './invariance.js';
+import { levelsFigure } from './levels.js';
+import { storedDataFigure } from './paperData.js';
+import { positionsFigure } from './positions.js';
+import { ratiosFigure } from './ratios.js';
+import { scalingFigure } from './scaling.js';
+import type { AnyFigure, ResultsOf } from './spec.js';
+import { transitionsFigure } from './transitions.js';
 
-/** In the order of the report. */
-export const figures: readonly FigureSpec[] = [
+/** In the order of the report. One file and one line a figure. */
+const table = [
   dataFigure,
   dataCurvesFigure,
   ratiosFigure,
@@ -23,8 +32,16 @@ export const figures: readonly FigureSpec[] = [
   invarianceFigure,
   transitionsFigure,
   correlationsFigure,
-];
+] as const;
+
+type All<Union> = (Union extends unknown ? (part: Union) => void : never) extends (part: infer Whole) => void
+  ? Whole
+  : never;
+/** The results of all figures. */
+export type FigureResults = All<ResultsOf<(typeof table)[number]>>;
+
+export const figures: readonly AnyFigure[] = table;
 
 export type { Canvas } from './canvas.js';
-export type { FigureSpec, FigureTable } from './spec.js';
+export { chapters, type FigureSpec, type FigureTable } from './spec.js';
 export { pageTheme, type Theme, type ThemeName, themeCss, themes } from './theme.js';

@@ -4,21 +4,64 @@ import { sampleComplexity } from '../../theory/index.js';
 import { lawNames } from '../collapse.js';
 import { density, shapeName } from '../curves.js';
 import { showNumber, showPower } from '../format.js';
-import { type InvarianceCurve, type InvarianceRow, layerShown } from '../invariance.js';
-import type { Analysis } from '../results.js';
+import {
+  type InvarianceCurve,
+  type InvarianceRow,
+  invarianceExponents,
+  invarianceTable,
+  layerShown,
+} from '../invariance.js';
+import type { Base, FindingRow } from '../results.js';
 import { groupBy } from '../staircase.js';
-import { type Canvas, compose, isNarrow, logAxis, type Panel } from './canvas.js';
-import { bySize } from './learning.js';
-import type { FigureSpec } from './spec.js';
+import { grammarNumbers, shapeColumns } from '../tables.js';
+import { compose, logAxis, type Panel } from './canvas.js';
+import { bySize } from './legend.js';
+import { figure, type ResultsOf } from './spec.js';
 import { type Look, looksFor } from './theme.js';
 
-const usable = ({ invarianceCurves }: Analysis) =>
+const usable = ({ invarianceCurves }: Base) =>
   invarianceCurves.filter((c) => density(c.shape) < 1 && c.points.length > 2 && c.level < c.shape.L);
 
 /** Invariance ratios against P, and over P / P_(level+1). */
-export const invarianceFigure: FigureSpec = {
+export const invarianceFigure = figure({
   name: 'invariance',
   title: 'When a layer stops telling synonyms apart',
+  chapter: 'representations',
+  results({ invarianceCurves, positions, kinds }) {
+    const invariance = invarianceTable(invarianceCurves, positions);
+    return { invariance, invarianceExponents: invarianceExponents(invariance, (series) => kinds.get(series)!) };
+  },
+  tables: (all) => [
+    {
+      name: 'invariance',
+      about: 'ratio (1 - S_rule) / (1 - S_symbol) against training samples P',
+      rows: all.invarianceCurves.flatMap((c) =>
+        c.points.map((p) => ({
+          series: c.series,
+          ...shapeColumns(c.shape),
+          grammar: grammarNumbers(all).get(c.grammar)!,
+          layer: c.layer,
+          level: c.level,
+          ...p,
+        })),
+      ),
+    },
+  ],
+  sections: [
+    {
+      name: 'invariance',
+      title: 'Invariance',
+      findings: (r) => [
+        ...r.invarianceExponents.map((row) => ({
+          quantity: `power of m, layer ${row.layer} invariant at level ${row.level}`,
+          where: row.series,
+          predicted: row.predicted,
+          measured: row.estimate,
+        })),
+        ...groupBy(r.invariance, (row) => `${row.series}|${shapeName(row.shape)}|${row.level}`).flatMap(firstLayer),
+      ],
+    },
+  ],
   caption: () => ({
     predicts:
       'the ratio (1 - S_rule) / (1 - S_symbol) falls from 1 to 0 when a layer becomes invariant to the choice of rules at a level; level l goes with the step P_(l+1) of the loss, so curves of all sizes coincide over P / P_(l+1). Convolutional nets: layer l + 1, the first whose units see a whole block of the next level. Transformers: the last layer.',
@@ -59,9 +102,9 @@ export const invarianceFigure: FigureSpec = {
         }
     return compose(canvas, panels, levels.length, 130, [...looks.values()]);
   },
-};
+});
 
-function shownLayers(curves: readonly InvarianceCurve[], { kinds }: Analysis): InvarianceCurve[] {
+function shownLayers(curves: readonly InvarianceCurve[], { kinds }: Base): InvarianceCurve[] {
   return groupBy(curves, (c) => `${c.series}|${c.level}`).flatMap((group) => {
     const kind = kinds.get(group[0].series)!;
     if (!modelFacts(kind).family) return [];
@@ -73,7 +116,7 @@ function shownLayers(curves: readonly InvarianceCurve[], { kinds }: Analysis): I
 function ratioPanel(
   group: readonly InvarianceCurve[],
   rescaled: boolean,
-  { kinds }: Analysis,
+  { kinds }: Base,
   looks: ReadonlyMap<string, Look>,
 ): Panel {
   const { series, level, layer } = group[0];
@@ -113,61 +156,39 @@ function ratioPanel(
   };
 }
 
-/** Layers by levels: when each becomes invariant, in units of the step that goes with it. */
-export const transitionsFigure: FigureSpec = {
-  name: 'transitions',
-  title: 'Which layer becomes invariant, and when',
-  caption: () => ({
-    predicts:
-      'a layer drops the choice of rules at level l about when the loss takes step l + 1, so numbers are of order 1 and do not change with m. In a network that builds the hierarchy layer by layer, layers below l + 1 do not become invariant at all.',
-    measured:
-      'each number is P at which the ratio of the figure above falls below one half, over the measured P_(l+1). Strong colour: early; > : not in all runs by their end; - : never seen.',
-  }),
-  draw: (analysis, canvas) => {
-    const rows = analysis.invariance.filter((r) => r.level < r.shape.L && r.overStep);
-    if (!rows.length) return undefined;
-    const sizes = groupBy(rows, (r) => shapeName(r.shape)).sort(bySize);
-    const panels: Panel[] = [];
-    for (const own of groupBy(rows, (r) => r.series))
-      for (const [{ shape }] of sizes) {
-        const here = own.filter((r) => shapeName(r.shape) === shapeName(shape));
-        if (here.length) panels.push(layersPanel(here, canvas));
-        else if (!isNarrow(canvas)) panels.push({ title: '', options: { marks: [] } });
-      }
-    return compose(canvas, panels, sizes.length, 150, []);
-  },
-};
+export type InvarianceResults = ResultsOf<typeof invarianceFigure>;
 
-function layersPanel(rows: readonly InvarianceRow[], { theme }: Canvas): Panel {
-  const { series, shape } = rows[0];
-  return {
-    title: `${series}, ${shapeName(shape)}`,
-    options: {
-      marginTop: 4,
-      x: { label: 'layer', labelArrow: 'none', padding: 0.06, tickSize: 0 },
-      y: { label: 'level', labelArrow: 'none', padding: 0.08, tickSize: 0, reverse: true },
-      marks: [
-        Plot.cell(rows, {
-          x: 'layer',
-          y: 'level',
-          fill: theme.palette[0],
-          fillOpacity: early,
-          stroke: theme.muted,
-          strokeOpacity: 0.4,
-        }),
-        Plot.text(rows, { x: 'layer', y: 'level', text: cellText, fill: theme.ink, fontSize: 11 }),
-      ],
+/** When a level is dropped first, and by which layer. */
+function firstLayer(layers: readonly InvarianceRow[]): FindingRow[] {
+  const first = earliest(layers);
+  if (!first?.overStep) return [];
+  const { series, shape, level } = first;
+  return [
+    {
+      quantity: `level ${level} invariant at P / P_${level + 1} =`,
+      where: `${series}, ${shapeName(shape)}`,
+      predicted: undefined,
+      measured: first.overStep,
+      comment: `first in layer ${first.layer}; theory: of order 1 and the same for all m. ${otherLayers(layers, first)}`,
+      verdict: '-',
     },
-  };
+  ];
 }
 
-/** 0.5 at a third of the step or before, 0 at three times or never. */
-function early({ overStep }: InvarianceRow): number {
-  if (overStep?.bound !== 'none') return 0;
-  return Math.min(0.5, Math.max(0.04, 0.25 * (1 - Math.log(overStep.value) / Math.log(3))));
+/** Of the layers, the one that becomes invariant first. */
+function earliest(layers: readonly InvarianceRow[]): InvarianceRow | undefined {
+  const reached = layers.filter((row) => row.reached > 0 && row.overStep);
+  return reached.length ? reached.reduce((a, b) => (b.estimate.value < a.estimate.value ? b : a)) : undefined;
 }
 
-function cellText({ overStep, reached }: InvarianceRow): string {
-  if (overStep?.bound === 'none') return showNumber(Number(overStep.value.toPrecision(2)));
-  return overStep?.bound === 'lower' && reached ? `> ${showNumber(Number(overStep.value.toPrecision(2)))}` : '-';
+function otherLayers(layers: readonly InvarianceRow[], first: InvarianceRow): string {
+  const others = layers.filter((row) => row !== first);
+  const late = others.filter((row) => row.overStep?.bound === 'none');
+  const never = others.filter((row) => !late.includes(row)).map((row) => row.layer);
+  return [
+    late.map((row) => `layer ${row.layer} at ${showNumber(row.overStep!.value)}`).join(', '),
+    never.length ? `not in all runs: layer ${never.join(', ')}` : '',
+  ]
+    .filter(Boolean)
+    .join('; ');
 }

@@ -1,17 +1,79 @@
-import type { Analysis } from '../results.js';
+import type { SampleSentences } from '../correlations.js';
+import type { Base, FindingRow, Results } from '../results.js';
+import type { Run } from '../runs.js';
+import type { Table } from '../tables.js';
 import type { Canvas } from './canvas.js';
 
-/** One figure: what it is called, what its caption says, and how it is drawn wherever there is a document. */
-export interface FigureSpec {
+/** Chapters of the report, in order. The first two are open. */
+export const chapters = {
+  inData: {
+    title: 'In data',
+    about:
+      'Our comparison: sizes of grammars against each other in distinct sentences, which is what the laws count. Each network is trained on P sentences to its best validation loss.',
+    open: true,
+  },
+  levels: {
+    title: 'The comparison of the authors',
+    about:
+      'What the paper compares: one pass over fresh sentences at one batch size, levels of one grammar against each other.',
+    open: true,
+  },
+  onePass: {
+    title: 'One pass over fresh sentences',
+    about: 'Sizes of grammars against each other in one pass, which counts gradient steps as well as data.',
+    open: false,
+  },
+  representations: {
+    title: 'Representations',
+    about: 'When the layers of a network stop telling synonyms apart.',
+    open: false,
+  },
+  correlations: {
+    title: 'Correlations',
+    about: 'The signal that the theory says networks learn from, and its sampling noise.',
+    open: false,
+  },
+};
+export type ChapterName = keyof typeof chapters;
+
+/** What results are computed from beside the results that all figures share. */
+export interface Inputs {
+  runs: readonly Run[];
+  /** Runs in data that differ from those in rate, batch or width; empty where none were given. */
+  control: readonly Run[];
+  sample: SampleSentences | undefined; // absent: no sampled correlations
+}
+
+/**
+ * One figure: its results, what they say about theory, their tables, and how it is drawn wherever there is a document.
+ * Own: what `results` gives; it becomes part of every analysis. Needs: results of other figures.
+ */
+export interface FigureSpec<Own extends object = object, Needs extends object = object> {
   name: string;
   title: string;
+  chapter: ChapterName;
+  results?(shared: Base, inputs: Inputs): Own | Promise<Own>;
+  /** Flat tables for CSV and Parquet; those without rows are left out. */
+  tables?(analysis: Base & Own & Needs): Table[];
+  /** Comparisons with theory, a folded table each in the report. */
+  sections?: readonly { name: string; title: string; findings(analysis: Base & Own & Needs): FindingRow[] }[];
   /** What the paper predicts, and what these runs gave. Only called for figures that could be drawn. */
-  caption: (analysis: Analysis) => { predicts: string; measured: string };
+  caption(analysis: Base & Own & Needs): { predicts: string; measured: string };
   /** The numbers behind it, shown folded below. */
-  table?: (analysis: Analysis) => FigureTable;
+  table?(analysis: Base & Own & Needs): FigureTable;
   /** An SVG element, or undefined where the runs hold nothing to draw. */
-  draw: (analysis: Analysis, canvas: Canvas) => SVGSVGElement | undefined;
+  draw(analysis: Base & Own & Needs, canvas: Canvas): SVGSVGElement | undefined;
 }
+
+/** Lets the compiler find out what a figure's `results` give; write them before what uses them. */
+export const figure = <Own extends object = object, Needs extends object = object>(spec: FigureSpec<Own, Needs>) =>
+  spec;
+
+/** What a figure adds to an analysis. */
+export type ResultsOf<F> = F extends { results?: (shared: Base, inputs: Inputs) => infer Own } ? Awaited<Own> : object;
+
+/** A figure as the report sees it. */
+export type AnyFigure = FigureSpec<object, Results>;
 
 /** Cells are text with plain formulas such as P_3 and m^2. */
 export interface FigureTable {

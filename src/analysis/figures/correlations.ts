@@ -1,89 +1,72 @@
 import * as Plot from '@observablehq/plot';
-import { CORRELATION_SAMPLES } from '../correlations.js';
+import { refinedMeanSquare } from '../../theory/index.js';
+import { CORRELATION_SAMPLES, correlationTable } from '../correlations.js';
 import { shapeName } from '../curves.js';
 import { showEstimate, showNumber } from '../format.js';
 import { groupBy } from '../staircase.js';
+import { shapeColumns } from '../tables.js';
 import { compose, errorPoints, logAxis, type Panel, tickedAxis } from './canvas.js';
-import { bySize, seriesLegend } from './learning.js';
-import type { FigureSpec } from './spec.js';
-import { looksFor, seriesLooks } from './theme.js';
-
-/** alpha, predicted and measured. */
-export const scalingFigure: FigureSpec = {
-  name: 'scaling',
-  title: 'Exponents of the excess loss, predicted and measured',
-  caption: () => ({
-    predicts:
-      "crosses: alpha for many levels. Open symbols: what is left of it at this depth, the slope through the middles of the grammars' own steps at the predicted P_ell.",
-    measured: 'filled symbols: the slope through the middles of the measured steps, with 95% intervals over grammars.',
-  }),
-  table: ({ scaling }) => ({
-    head: ['series', 'grammar', 'alpha for many levels', 'at this depth', 'measured'],
-    rows: scaling
-      .filter((r) => r.steps)
-      .map((r) => [
-        r.series,
-        shapeName(r.shape),
-        showNumber(r.predicted),
-        showNumber(r.predictedFinite),
-        showEstimate(r.steps!),
-      ]),
-  }),
-  draw: (analysis, canvas) => {
-    const rows = analysis.scaling.filter((r) => r.online && r.steps && r.predicted !== undefined);
-    if (!rows.length) return undefined;
-    const looks = seriesLooks(analysis.kinds, canvas.theme);
-    const { paper } = canvas.theme;
-    const panels = groupBy(rows, (r) => `v=${r.shape.v} s=${r.shape.s} L=${r.shape.L}`).map((group): Panel => {
-      const top = Math.max(...group.flatMap((r) => [r.predicted!, r.steps!.value, Math.min(r.steps!.high || 0, 3)]));
-      const at = (value: number, r: (typeof rows)[0]) => [
-        { x: r.shape.m, y: value, low: Number.NaN, high: Number.NaN, bound: 'none' as const },
-      ];
-      const x = tickedAxis(
-        group.map((r) => r.shape.m),
-        'm',
-        'linear',
-      );
-      const [from, to] = x.domain as [number, number];
-      return {
-        title: `v=${group[0].shape.v} s=${group[0].shape.s} L=${group[0].shape.L}`,
-        options: {
-          x,
-          y: { domain: [0, top * 1.15], label: 'alpha', labelArrow: 'none', grid: true, ticks: 5 },
-          marks: group.flatMap((r) => {
-            const look = looks.get(r.series)!;
-            // Beside each other, so that the series do not cover one another.
-            const shift = ([...looks.keys()].indexOf(r.series) - (looks.size - 1) / 2) * 0.06 * (to - from);
-            const moved = { ...r, shape: { ...r.shape, m: r.shape.m + shift } };
-            return [
-              ...errorPoints(at(r.predicted!, moved), { ...look, symbol: 'times' }, paper),
-              ...(r.predictedFinite ? errorPoints(at(r.predictedFinite, moved), look, paper, true) : []),
-              ...errorPoints(
-                [
-                  {
-                    x: moved.shape.m,
-                    y: r.steps!.value,
-                    low: r.steps!.low,
-                    high: r.steps!.high,
-                    bound: r.steps!.bound,
-                  },
-                ],
-                look,
-                paper,
-              ),
-            ];
-          }),
-        },
-      };
-    });
-    return compose(canvas, panels, panels.length, 240, seriesLegend(rows, looks), true);
-  },
-};
+import { bySize } from './legend.js';
+import { figure } from './spec.js';
+import { looksFor } from './theme.js';
 
 /** Correlations against level, with the noise floor. */
-export const correlationsFigure: FigureSpec = {
+export const correlationsFigure = figure({
   name: 'correlations',
   title: 'Correlations with the last token, and the noise they hide in',
+  chapter: 'correlations',
+  results: async ({ curves }, { sample }) => ({
+    correlations: await correlationTable(
+      curves.filter((c) => c.plateaus).map((c) => c.rules),
+      sample,
+    ),
+  }),
+  tables: (all) => [
+    {
+      name: 'correlations',
+      about: 'rms covariance of the last token with tokens at each level',
+      rows: all.correlations.flatMap((r) => [
+        {
+          ...shapeColumns(r.shape),
+          ell: r.ell,
+          kind: 'exact',
+          samples: null,
+          rms: r.exact.value,
+          low: r.exact.low,
+          high: r.exact.high,
+          refined: r.refined,
+          simple: r.simple,
+          floor: null,
+        },
+        ...r.empirical.map((e) => ({
+          ...shapeColumns(r.shape),
+          ell: r.ell,
+          kind: 'sampled',
+          samples: e.samples,
+          rms: e.rms,
+          low: null,
+          high: null,
+          refined: r.refined,
+          simple: r.simple,
+          floor: e.floor,
+        })),
+      ]),
+    },
+  ],
+  sections: [
+    {
+      name: 'correlation',
+      title: 'Correlations',
+      findings: ({ correlations }) =>
+        correlations.map((row) => ({
+          quantity: `rms covariance, common ancestor at level ${row.ell}`,
+          where: shapeName(row.shape),
+          predicted: Math.sqrt(refinedMeanSquare(row.shape, row.ell)),
+          measured: row.exact,
+          comment: `simple law ${showNumber(row.simple)}`,
+        })),
+    },
+  ],
   caption: () => ({
     predicts:
       'the root-mean-square covariance of the last token with a token whose common ancestor lies at level ell falls by a factor of about m with each level (line: with finite-v corrections); measured on P sentences it stops at the noise floor (dashed), so distant tokens need more data.',
@@ -155,4 +138,4 @@ export const correlationsFigure: FigureSpec = {
     });
     return compose(canvas, panels, sizes.length, 240, [exact, ...looks.values()], true);
   },
-};
+});

@@ -1,0 +1,93 @@
+import * as Plot from '@observablehq/plot';
+import { modelFacts } from '../../core/modelFacts.js';
+import { controlTable } from '../control.js';
+import { orderedCurves, shapeName } from '../curves.js';
+import { showEstimate } from '../format.js';
+import { groupBy } from '../staircase.js';
+import { estimateColumns, shapeColumns } from '../tables.js';
+import { compose, type ErrorPoint, errorPoints, logAxis, type Panel } from './canvas.js';
+import { bySize } from './legend.js';
+import { figure } from './spec.js';
+import { looksFor } from './theme.js';
+
+/** What moves P_ell in data and is not data. */
+export const controlFigure = figure({
+  name: 'control',
+  title: 'Control: the same curves with another rate, batch and width',
+  chapter: 'inData',
+  results: ({ curves }, { runs, control }) => ({
+    control: control.length ? controlTable(curves, runs, orderedCurves(control), control) : [],
+  }),
+  tables: (all) => [
+    {
+      name: 'control',
+      about: 'P_ell in data with another rate, batch or width, over that of the unchanged network on the same grammars',
+      rows: all.control.map((r) => ({
+        kind: r.kind,
+        ...shapeColumns(r.shape),
+        change: r.change,
+        ell: r.ell,
+        ...estimateColumns(r.ratio),
+      })),
+    },
+  ],
+  caption: () => ({
+    predicts: 'what data limits does not move with the training: all ratios are 1.',
+    measured:
+      'P_ell in data over that of the unchanged network, grammar by grammar, with 95% intervals. What moves here is not data.',
+  }),
+  table: ({ control }) => ({
+    head: ['network', 'grammar', 'change', 'step', 'P over unchanged'],
+    rows: control.map((r) => [
+      modelFacts(r.kind).title,
+      shapeName(r.shape),
+      r.change,
+      `P_${r.ell}`,
+      showEstimate(r.ratio),
+    ]),
+  }),
+  draw: (analysis, canvas) => {
+    const rows = analysis.control;
+    if (!rows.length) return undefined;
+    const looks = looksFor(
+      [...new Set(rows.map((r) => r.ell))].map((ell) => `step ${ell}`),
+      canvas.theme,
+    );
+    const changes = [...new Set(rows.map((r) => r.change))];
+    const panels = groupBy(rows, (r) => shapeName(r.shape))
+      .sort(bySize)
+      .map((own): Panel => {
+        const ells = [...new Set(own.map((r) => r.ell))];
+        const at = (r: (typeof own)[0]): ErrorPoint => ({
+          x: changes.indexOf(r.change) + 0.16 * (ells.indexOf(r.ell) - (ells.length - 1) / 2),
+          y: r.ratio.value,
+          low: r.ratio.low,
+          high: r.ratio.high,
+          bound: r.ratio.bound,
+        });
+        return {
+          title: shapeName(own[0].shape),
+          options: {
+            marginBottom: 44,
+            x: {
+              type: 'linear',
+              domain: [-0.5, changes.length - 0.5],
+              ticks: changes.map((_, i) => i),
+              tickFormat: (i: number) => changes[i],
+              label: 'change',
+              labelArrow: 'none',
+              tickRotate: -20,
+            },
+            y: logAxis([0.4, 2.5, ...own.map((r) => r.ratio.value)], 'P / P unchanged'),
+            marks: [
+              Plot.ruleY([1], { stroke: canvas.theme.muted, strokeDasharray: '3 3' }),
+              ...ells.flatMap((ell) =>
+                errorPoints(own.filter((r) => r.ell === ell).map(at), looks.get(`step ${ell}`)!, canvas.theme.paper),
+              ),
+            ],
+          },
+        };
+      });
+    return compose(canvas, panels, 2, 230, [...looks.values()], true);
+  },
+});
