@@ -79,7 +79,7 @@ const builtIn = {
   mla: {
     title: 'transformer',
     short: 'transf.',
-    about: 'layers of self-attention, without MLPs and residuals',
+    about: 'layers of self-attention; as in the paper without MLPs and residuals, unless its options add them',
     family: 'transformer',
     optimiser: { kind: 'adamw' },
     tasks: ['last', 'class'],
@@ -89,6 +89,10 @@ const builtIn = {
       channels: count(8192).default(256).describe('C'),
       heads: count(256).default(16).describe('H'),
       depth: depth.min(1).optional().describe('attention layers; default L'),
+      // Optional rather than with a default: the hash of an experiment without them stays what it was.
+      residual: z.boolean().optional().describe('residuals around attention and MLP; default: none, as in the paper'),
+      ratio: count(64).optional().describe('width of an MLP behind each attention over C; default: no MLP'),
+      norm: z.enum(['layer']).optional().describe('norm before attention, MLP and readout; default: none'),
     },
   },
   clm: {

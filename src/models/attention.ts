@@ -1,21 +1,24 @@
 /** mla: token and position embeddings, multi-head self-attention, a linear readout. */
 import type { Experiment } from '../core/experiment.js';
 import { tasks } from '../core/tasks.js';
-import { reshape } from '../plan/builder.js';
+import type { Tensor } from '../plan/types.js';
 import type { Net } from './net.js';
 import { asIs, type HiddenLayer, type ModelSpec, type Outcome } from './types.js';
 
 type Config = Extract<Experiment['model'], { kind: 'mla' }>;
 
-/** Multi-layer attention for `last`: no residual, no MLP, no layer norm, no mask. arXiv:2505.07070. */
+/**
+ * Multi-layer attention for `last`: no residual, no MLP, no norm, no mask (arXiv:2505.07070). With `residual`, `ratio` and
+ * `norm` it is an ordinary pre-norm transformer; each can be had alone.
+ */
 export const mla: ModelSpec = {
   forward: (net, config) => forward(net, config as Config),
   rateFactor: () => 1,
 };
 
-function forward(net: Net, { channels: C, heads, depth = net.shape.L }: Config): Outcome {
+function forward(net: Net, config: Config): Outcome {
+  const { channels: C, depth = net.shape.L, residual = false } = config;
   const { v, length: T, classes, task } = net.shape;
-  const scale = C ** -0.5;
   const token = net.parameter({
     name: 'token',
     shape: [v, C],
@@ -27,13 +30,25 @@ function forward(net: Net, { channels: C, heads, depth = net.shape.L }: Config):
   let x = net.embed('embedding', token, C, { length: T, whitened: true, masked, scale: v ** -0.5, position });
   const hidden: HiddenLayer[] = [];
   for (let k = 0; k < depth; k++) {
-    const block = `blocks.${k}`;
-    const lastQueryOnly = k === depth - 1; // only the last position is read out: one query is enough there
-    const mixed = net.attention(block, x, { heads, lastQueryOnly, disk: `${block}.sa` });
-    x = net.linear(`${block}.projection`, mixed, C, { scale, disk: `${block}.sa.projection` });
-    hidden.push({ name: block, activation: x, positions: lastQueryOnly ? 1 : T, units: C });
+    // Only the last position is read out: one query is enough there, unless its residual comes from all positions.
+    x = block(net, `blocks.${k}`, x, config, k === depth - 1 && !residual);
+    hidden.push({ name: `blocks.${k}`, activation: x, positions: x.shape[2], units: C });
   }
-  // With no block the readout sees the last position of the embedding.
-  const logits = net.linear('readout', x, classes, { scale });
-  return { logits: reshape(logits, [net.batch, classes]), hidden };
+  if (config.norm) x = net.norm('norm', x);
+  const weight = net.parameter(asIs('readout', [classes, C], 'normal'));
+  const logits = net.product('readout', x, weight, classes, { form: 'NT', scale: C ** -0.5, last: true });
+  return { logits, hidden };
+}
+
+function block(net: Net, name: string, x: Tensor, config: Config, lastQueryOnly: boolean): Tensor {
+  const { channels: C, heads, residual, ratio, norm } = config;
+  const scale = C ** -0.5;
+  const normed = (part: string, y: Tensor) => (norm ? net.norm(`${name}.${part}`, y) : y);
+  const mixed = net.attention(name, normed('norm1', x), { heads, lastQueryOnly, disk: `${name}.sa` });
+  const disk = `${name}.sa.projection`;
+  const y = net.linear(`${name}.projection`, mixed, C, { scale, disk, residual: residual ? x : undefined });
+  if (ratio === undefined) return y;
+  const expanded = net.linear(`${name}.expand`, normed('norm2', y), ratio * C, { scale, relu: true });
+  const contract = { scale: (ratio * C) ** -0.5, residual: residual ? y : undefined };
+  return net.linear(`${name}.contract`, expanded, C, contract);
 }

@@ -22,6 +22,7 @@ export interface ProductOptions {
   relu?: boolean;
   residual?: Tensor; // shaped as the result, added last
   dropout?: number; // probability, before the residual
+  last?: boolean; // of x [R, B, T, C] the last position alone, to [R, B, units]
 }
 
 export interface EmbedLayer {
@@ -70,11 +71,13 @@ export class Net {
 
   /** op(x) W of the last dimension; weight [in, units] (NN) or [units, in] (NT). @returns as x, with `units` in place of the last */
   product(label: string, x: Tensor, weight: Tensor, units: number, o: ProductOptions & { form?: 'NN' | 'NT' }): Tensor {
-    const { dropout: probability = 0, residual, ...rest } = o;
+    const { dropout: probability = 0, residual, last = false, ...rest } = o;
     const k = x.shape[x.shape.length - 1];
-    const m = elementsPerReplica(x) / k;
-    const output = this.plan.activation(label, [...x.shape.slice(1, -1), units]);
-    const product = { ...rest, label, m, n: units, k, a: { tensor: x }, b: { tensor: weight } };
+    const T = last ? x.shape[2] : 1;
+    const m = elementsPerReplica(x) / k / T;
+    const output = this.plan.activation(label, [...(last ? [x.shape[1]] : x.shape.slice(1, -1)), units]);
+    const a = { tensor: x, offset: (T - 1) * k, row: T * k };
+    const product = { ...rest, label, m, n: units, k, a, b: { tensor: weight } };
     if (!(this.options.training && probability > 0)) {
       matmul(this.plan, { ...product, c: { tensor: output }, residual });
       return output;

@@ -14,6 +14,9 @@ const models = {
   hlcn: { model: { kind: 'hlcn', width: 7, bias: true } },
   fcn: { model: { kind: 'fcn', width: 9, bias: true } },
   mla: { model: { kind: 'mla', channels: 12, heads: 3 } },
+  'mla, residual': { model: { kind: 'mla', channels: 12, heads: 3, residual: true } },
+  'mla, MLP': { model: { kind: 'mla', channels: 12, heads: 3, ratio: 2 }, task: { kind: 'class' } },
+  'mla, ordinary': { model: { kind: 'mla', channels: 12, heads: 3, residual: true, ratio: 2, norm: 'layer' } },
   clm: { model: { kind: 'clm', channels: 12, heads: 3, dropout: 0.25 }, task: { kind: 'auto' } },
   'clm, tied': { model: { kind: 'clm', channels: 12, heads: 2, tied: true }, task: { kind: 'auto' } },
 };
