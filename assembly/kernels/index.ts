@@ -1,4 +1,5 @@
 /** The kernels by op code. One constant and one case an operation; src/wasm/memory.ts reads the constants by name. */
+import { perform } from '../../build/assembly/dispatch';
 import { adamw } from './adamw';
 import { attention } from './attention';
 import { attentionBackward } from './attentionBackward';
@@ -10,8 +11,6 @@ import { dropout } from './dropout';
 import { embed } from './embed';
 import { embedBackward } from './embedBackward';
 import { fold } from './fold';
-import { layerNorm } from './layerNorm';
-import { layerNormBackward, layerNormBackwardParams } from './layerNormBackward';
 import { matmul } from './matmul';
 import { meanPositions } from './meanPositions';
 import { meanPositionsBackward } from './meanPositionsBackward';
@@ -39,9 +38,6 @@ export const OP_meanPositions: u32 = 12;
 export const OP_meanPositionsBackward: u32 = 13;
 export const OP_attention: u32 = 14;
 export const OP_attentionBackward: u32 = 15;
-export const OP_layerNorm: u32 = 16;
-export const OP_layerNormBackward: u32 = 17;
-export const OP_layerNormBackwardParams: u32 = 18;
 export const OP_dropout: u32 = 19;
 export const OP_unfold: u32 = 20;
 export const OP_fold: u32 = 21;
@@ -102,15 +98,6 @@ export function execute(op: u32, p: usize, thread: u32, threads: u32, scratch: u
     case OP_attentionBackward:
       attentionBackward(p, thread, threads, scratch);
       break;
-    case OP_layerNorm:
-      layerNorm(p, thread, threads);
-      break;
-    case OP_layerNormBackward:
-      layerNormBackward(p, thread, threads);
-      break;
-    case OP_layerNormBackwardParams:
-      layerNormBackwardParams(p, thread, threads);
-      break;
     case OP_dropout:
       dropout(p, thread, threads);
       break;
@@ -144,5 +131,7 @@ export function execute(op: u32, p: usize, thread: u32, threads: u32, scratch: u
     case OP_similarityMean:
       similarityMean(p, thread);
       break;
+    default:
+      perform(op, p, thread, threads, scratch);
   }
 }

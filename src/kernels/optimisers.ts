@@ -49,7 +49,7 @@ export function lowerUpdate(call: Call, shader: string, source: string): Dispatc
       shader,
       source: coreSource + source,
       uniforms: [quads, replicas, params.replicaStride / 4],
-      bindings: [read(grads), read(hyper), read(pace), write(params), ...Object.values(state).map(write)],
+      bindings: [read(grads), read(hyper), read(pace), write(params), ...Object.values(state).map((t) => write(t))],
       workgroups: linearGrid(Math.ceil((quads * replicas) / 256)),
     },
   ];

@@ -73,7 +73,7 @@ export const ridgeKernel: KernelSpec = {
         constants: { FIT: fit, PENALTY: reference.PENALTY, FLOOR: reference.FLOOR },
         uniforms: [spaces, batch, columns, nodes, ...strides, replicas * spaces],
         bindings: [
-          ...[gram, symbols, targets].map(read),
+          ...[gram, symbols, targets].map((t) => read(t)),
           write(scratch(0, [replicas, spaces, fit + 1, batch + columns])),
           write(scores),
         ],
