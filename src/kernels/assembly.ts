@@ -2,11 +2,9 @@
  * What the build writes for assembly/: a class for the words of every operation's commands, and the call by op code. An address is
  * in bytes, 0 without the tensor; a stride in elements; `inputAt(r)` is where replica r of `input` begins.
  */
-import { CLOCK_WORDS, clockWords, HYPER_WORDS, hyperWords, PACE_WORDS, paceWords } from '../core/clock.js';
-import { HEADER, LEVEL, LEVEL_WORDS } from '../core/grammar-image.js';
-import { SOURCE, SOURCE_WORDS } from '../core/sample-source.js';
 import type { Layout } from './operation.js';
 import { kernels } from './table.js';
+import { clock, constantName, header, hyper, level, pace, source } from './words.js';
 
 const layouts = Object.values<object>(kernels).flatMap((kernel) =>
   'layout' in kernel ? [kernel.layout as Layout] : [],
@@ -26,7 +24,7 @@ function classOf({ op, fields, names }: Layout): string {
   const types = { address: 'usize', u32: 'u32', i32: 'i32', f32: 'f32' };
   const lines = [...fields].map(([name, type]) => `  ${name}: ${types[type]};\n`).join('');
   const indices = [...names].flatMap(([param, list]) =>
-    list.map((name, i) => `export const ${snake(`${op}_${param}`)}_${snake(name)}: u32 = ${i};\n`),
+    list.map((name, i) => `export const ${constantName(`${op}_${param}`)}_${constantName(name)}: u32 = ${i};\n`),
   );
   const starts = [...fields].flatMap(([name, type]) =>
     type === 'address' && fields.has(`${name}Replica`)
@@ -37,7 +35,6 @@ function classOf({ op, fields, names }: Layout): string {
 }
 
 const className = (op: string) => op[0].toUpperCase() + op.slice(1);
-const snake = (name: string) => name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase();
 
 /** Calls a command's functions by op code. src/wasm/memory.ts reads the codes by name. */
 function dispatch(): string {
@@ -63,24 +60,15 @@ ${cases.join('')}  }
 `;
 }
 
-/** Byte offsets of the words in buffers that the host fills and several kernels read. */
+/** Byte offsets of the words of src/kernels/words.ts. */
 function words(): string {
-  const records: readonly (readonly [string, Readonly<Record<string, number>>])[] = [
-    ['CLOCK', { ...clockWords, words: CLOCK_WORDS }],
-    ['HYPER', { ...hyperWords, words: HYPER_WORDS }],
-    ['PACE', { ...paceWords, words: PACE_WORDS }],
-    ['HEADER', HEADER],
-    ['LEVEL', { ...LEVEL, words: LEVEL_WORDS }],
-    ['SOURCE', { ...SOURCE, words: SOURCE_WORDS }],
-  ];
-  return records
-    .flatMap(([record, offsets]) => [
+  return [clock, hyper, pace, header, level, source]
+    .flatMap(({ prefix, at, count }) => [
       '\n',
-      ...Object.entries(offsets).map(([name, word]) =>
-        name === 'words'
-          ? `export const ${record}_BYTES: usize = ${4 * word};\n`
-          : `export const ${record}_${snake(name)}: usize = ${4 * word};\n`,
+      ...Object.entries(at).map(
+        ([name, word]) => `export const ${prefix}_${constantName(name)}: usize = ${4 * word};\n`,
       ),
+      ...(count === undefined ? [] : [`export const ${prefix}_BYTES: usize = ${4 * count};\n`]),
     ])
     .join('');
 }

@@ -64,9 +64,14 @@ export function dimensionNames(specs: Iterable<ParsedSpec>): Set<string> {
 const plainName = (dim: string) => dim.replace('...', '');
 const isName = (factor: string) => /^[A-Za-z]\w*$/.test(factor);
 
+/** Sizes by name; of those that `...` gathered, the dimensions too. */
+export class Sizes extends Map<string, number> {
+  readonly forms = new Map<string, readonly number[]>();
+}
+
 /** Adds the dimensions that the tensor tells: those that neither another one told before nor the operation computes. */
 export function bindDimensions(
-  sizes: Map<string, number>,
+  sizes: Sizes,
   { dims }: ParsedSpec,
   tensor: Tensor,
   computed: ReadonlyMap<string, unknown>,
@@ -82,14 +87,18 @@ export function bindDimensions(
     const name = plainName(dim);
     if (!open(name)) return;
     const at = rest >= 0 && i > rest ? i + extra : i;
-    const size = i === rest ? shape.slice(at, at + 1 + extra).reduce((a, b) => a * b, 1) : shape[at];
-    sizes.set(name, size);
+    const form = i === rest ? shape.slice(at, at + 1 + extra) : [shape[at]];
+    if (i === rest) sizes.forms.set(name, form);
+    sizes.set(
+      name,
+      form.reduce((a, b) => a * b, 1),
+    );
   });
 }
 
 /** Refuses a tensor of another type, another number of replicas, or other sizes; another form of as many elements will do. */
 export function checkTensor(
-  sizes: ReadonlyMap<string, number>,
+  sizes: Sizes,
   { dims, dtype }: ParsedSpec,
   tensor: Tensor,
   replicas: number,
@@ -102,9 +111,15 @@ export function checkTensor(
   const elements = wanted.reduce((a, b) => a * b, 1);
   const fits = whole ? wanted.every((n, i) => n === shape[i]) : elementsPerReplica(tensor) === elements;
   if (fits && tensor.shape[0] === replicas) return;
-  const wrong = dims.filter((dim, i) => !/^\d+$/.test(dim) && !(whole && wanted[i] === shape[i]));
-  const told = wrong.map((dim) => `, ${plainName(dim)} = ${sizeOf(plainName(dim), sizes)}`).join('');
-  refuse(`is [${tensor.shape}]${told}; pass [${[replicas, ...wanted]}]`);
+  // Where the ranks agree, only the dimensions that differ are named.
+  const list = dims.flatMap((dim, i) => {
+    const form = (dim.startsWith('...') && sizes.forms.get(plainName(dim))) || [wanted[i]];
+    return form.map((size) => ({ dim, size, total: wanted[i] }));
+  });
+  const alike = list.length === shape.length;
+  const wrong = list.filter(({ dim, size }, i) => !/^\d+$/.test(dim) && !(alike && size === shape[i]));
+  const told = new Set(wrong.map(({ dim, total }) => `, ${plainName(dim)} = ${total}`));
+  refuse(`is [${tensor.shape}]${[...told].join('')}; pass [${[replicas, ...list.map(({ size }) => size)]}]`);
 }
 
 type Refuse = (why: string) => never;

@@ -24,6 +24,7 @@ import {
   dimensionNames,
   type ParsedSpec,
   parseSpec,
+  Sizes,
   type TensorSpecs,
   type Tensors,
   type ViewsOf,
@@ -112,7 +113,7 @@ export interface Definition<
   readonly params?: P;
   /** In order: sizes that no tensor tells by a dimension of its own. A dimension among them is checked, not taken from a tensor. */
   readonly sizes?: Readonly<Record<S, (given: Given<I, O, P, never>) => number>>;
-  /** Refuses what tensors and ranges leave possible. */
+  /** Refuses what ranges and dimensions leave possible; before the tensors' shapes are compared with the sizes. */
   check?(given: Given<I, O, P, S>, refuse: (why: string) => never): void;
   /** One replica in float64. */
   reference(views: ViewsOf<I> & ViewsOf<O>, params: ParamsOf<I, O, P, S>): void;
@@ -179,21 +180,21 @@ export function defineOperation<
       if (why) refuse(why);
       values[name] = value as ParamValue;
     }
-    const sizes = new Map<string, number>();
+    const sizes = new Sizes();
     for (const [name, tensor] of tensors)
       bindDimensions(sizes, specs.get(name)!, tensor, computed, (why) => refuse(`${name} ${why}`));
-    const known = { ...Object.fromEntries(tensors), ...values, ...Object.fromEntries(sizes) };
+    const known: Record<string, unknown> = { ...Object.fromEntries(tensors), ...values, ...Object.fromEntries(sizes) };
     for (const [name, size] of computed) {
       const value = size(known as Given<I, O, P, never>);
       const why = misfit(name, params.get(name) ?? u32(), value);
       if (why) refuse(why);
-      Object.assign(params.has(name) ? values : known, { [name]: value });
-      Object.assign(known, { [name]: value });
-      if (!params.has(name)) sizes.set(name, value);
+      known[name] = value;
+      if (params.has(name)) values[name] = value;
+      sizes.set(name, value);
     }
+    d.check?.(known as Given<I, O, P, S>, refuse);
     for (const [name, tensor] of tensors)
       checkTensor(sizes, specs.get(name)!, tensor, plan.replicas, (why) => refuse(`${name} ${why}`));
-    d.check?.(known as Given<I, O, P, S>, refuse);
     const pick = (of: TensorSpecs) => Object.fromEntries([...tensors].filter(([name]) => name in of));
     const all = { ...Object.fromEntries(sizes), ...values };
     plan.call({ op: d.name, label: options.label, inputs: pick(d.inputs), outputs: pick(d.outputs), params: all });

@@ -1,40 +1,40 @@
 import { adamwKernel } from './adamw.js';
 import { attentionKernel } from './attention.js';
 import { attentionBackwardKernel } from './attentionBackward.js';
-import { blendKernel } from './blend.js';
-import { clipKernel } from './clip.js';
-import { columnSumKernel } from './columnSum.js';
+import { blendOperation } from './blend.js';
+import { clip } from './clip.js';
+import { columnSum } from './columnSum.js';
 import { crossEntropyKernel } from './crossEntropy.js';
-import { dropoutKernel } from './dropout.js';
+import { dropout } from './dropout.js';
 import { embedKernel } from './embed.js';
 import { embedBackwardKernel } from './embedBackward.js';
 import { foldKernel } from './fold.js';
 import { layerNorm } from './layerNorm.js';
 import { layerNormBackward } from './layerNormBackward.js';
 import { matmulKernel } from './matmul.js';
-import { meanPositionsKernel } from './meanPositions.js';
-import { meanPositionsBackwardKernel } from './meanPositionsBackward.js';
-import { reduceKernel } from './reduce.js';
+import { meanPositions } from './meanPositions.js';
+import { meanPositionsBackward } from './meanPositionsBackward.js';
+import { reduce } from './reduce.js';
 import { ridgeKernel } from './ridge.js';
 import { sampleKernel } from './sample.js';
 import { sgdKernel } from './sgd.js';
-import { similarityKernel } from './similarity.js';
+import { similarity } from './similarity.js';
 import { tickKernel } from './tick.js';
 import type { KernelSpec } from './types.js';
 import { unfoldKernel } from './unfold.js';
-import { uniformFillKernel } from './uniformFill.js';
+import { uniformFill } from './uniformFill.js';
 
 /** Every operation a plan may call. One line an operation. */
 export const kernels = {
   sample: sampleKernel,
   embed: embedKernel,
   embedBackward: embedBackwardKernel,
-  blend: blendKernel,
-  columnSum: columnSumKernel,
-  meanPositions: meanPositionsKernel,
-  meanPositionsBackward: meanPositionsBackwardKernel,
+  blend: blendOperation,
+  columnSum,
+  meanPositions,
+  meanPositionsBackward,
   matmul: matmulKernel,
-  similarity: similarityKernel,
+  similarity,
   ridge: ridgeKernel,
   tick: tickKernel,
   adamw: adamwKernel,
@@ -44,10 +44,10 @@ export const kernels = {
   attentionBackward: attentionBackwardKernel,
   layerNorm,
   layerNormBackward: layerNormBackward,
-  dropout: dropoutKernel,
-  reduce: reduceKernel,
-  clip: clipKernel,
-  uniformFill: uniformFillKernel,
+  dropout,
+  reduce,
+  clip,
+  uniformFill,
   unfold: unfoldKernel,
   fold: foldKernel,
 } satisfies Record<string, KernelSpec>;
