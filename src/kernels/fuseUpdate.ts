@@ -76,7 +76,8 @@ function rest(update: Call, done: readonly Tensor[]): Call[] {
   return ranges.map(([from, to]) => {
     const cut = (t: Tensor): Tensor => ({ ...t, shape: [t.shape[0], to - from], offset: t.offset + from });
     const outputs = Object.fromEntries(Object.entries(update.outputs).map(([name, t]) => [name, cut(t)]));
-    return { ...update, inputs: { grads: cut(grads), ...clocks }, outputs };
+    const params = { ...update.params, elements: to - from };
+    return { ...update, inputs: { grads: cut(grads), ...clocks }, outputs, params };
   });
 }
 

@@ -112,12 +112,19 @@ export interface Definition<
   readonly outputs: O; // written; read too where the operation accumulates
   readonly params?: P;
   /** In order: sizes that no tensor tells by a dimension of its own. A dimension among them is checked, not taken from a tensor. */
-  readonly sizes?: Readonly<Record<S, (given: Given<I, O, P, never>) => number>>;
+  readonly sizes?: Readonly<Record<S, (given: Given<NoInfer<I>, NoInfer<O>, NoInfer<P>, never>) => number>>;
   /** Refuses what ranges and dimensions leave possible; before the tensors' shapes are compared with the sizes. */
-  check?(given: Given<I, O, P, S>, refuse: (why: string) => never): void;
+  check?(given: Given<NoInfer<I>, NoInfer<O>, NoInfer<P>, NoInfer<S>>, refuse: (why: string) => never): void;
   /** One replica in float64. */
-  reference(views: ViewsOf<I> & ViewsOf<O>, params: ParamsOf<I, O, P, S>): void;
-  webgpu(call: TypedCall<I, O, P, S>, traits: AdapterTraits, scratch: Scratch): Dispatch[];
+  reference(
+    views: ViewsOf<NoInfer<I>> & ViewsOf<NoInfer<O>>,
+    params: ParamsOf<NoInfer<I>, NoInfer<O>, NoInfer<P>, NoInfer<S>>,
+  ): void;
+  webgpu(
+    call: TypedCall<NoInfer<I>, NoInfer<O>, NoInfer<P>, NoInfer<S>>,
+    traits: AdapterTraits,
+    scratch: Scratch,
+  ): Dispatch[];
   readonly wasm: {
     /** Functions of assembly/kernels/<name>.ts; default: the one of the operation's name. */
     readonly kernels?: readonly string[];
@@ -125,14 +132,23 @@ export interface Definition<
     readonly scratch?: boolean;
     /** Words beside the call's tensors, strides, replicas and parameters. */
     readonly words?: W;
-    launch(call: TypedCall<I, O, P, S>, scratch: ShareScratch): AssemblyLaunch<W>[];
+    launch(
+      call: TypedCall<NoInfer<I>, NoInfer<O>, NoInfer<P>, NoInfer<S>>,
+      scratch: ShareScratch,
+    ): AssemblyLaunch<NoInfer<W>>[];
   };
   /** Of one replica. */
-  cost(params: ParamsOf<I, O, P, S>, call: TypedCall<I, O, P, S>): Cost;
+  cost(
+    params: ParamsOf<NoInfer<I>, NoInfer<O>, NoInfer<P>, NoInfer<S>>,
+    call: TypedCall<NoInfer<I>, NoInfer<O>, NoInfer<P>, NoInfer<S>>,
+  ): Cost;
   /** Made when they are asked for. */
   cases(): readonly KernelCase[];
   /** Adds calls that compute the gradients of the inputs that are wanted. */
-  gradient?(call: TypedCall<I, O, P, S>, d: Gradients<I, O>): void;
+  gradient?(
+    call: TypedCall<NoInfer<I>, NoInfer<O>, NoInfer<P>, NoInfer<S>>,
+    d: Gradients<NoInfer<I>, NoInfer<O>>,
+  ): void;
 }
 
 /** What assembly/ knows of an operation: the words of its commands, and the functions that perform them. */
@@ -180,7 +196,9 @@ export function defineOperation<
       if (why) refuse(why);
       values[name] = value as ParamValue;
     }
-    const sizes = new Sizes();
+    const sizes = new Sizes(
+      Object.entries(values).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
+    );
     for (const [name, tensor] of tensors)
       bindDimensions(sizes, specs.get(name)!, tensor, computed, (why) => refuse(`${name} ${why}`));
     const known: Record<string, unknown> = { ...Object.fromEntries(tensors), ...values, ...Object.fromEntries(sizes) };

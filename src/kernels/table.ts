@@ -1,27 +1,27 @@
-import { adamwKernel } from './adamw.js';
+import { adamw } from './adamw.js';
 import { attentionKernel } from './attention.js';
 import { attentionBackwardKernel } from './attentionBackward.js';
 import { blendOperation } from './blend.js';
 import { clip } from './clip.js';
 import { columnSum } from './columnSum.js';
-import { crossEntropyKernel } from './crossEntropy.js';
+import { crossEntropy } from './crossEntropy.js';
 import { dropout } from './dropout.js';
 import { embedKernel } from './embed.js';
 import { embedBackwardKernel } from './embedBackward.js';
-import { foldKernel } from './fold.js';
+import { fold } from './fold.js';
 import { layerNorm } from './layerNorm.js';
 import { layerNormBackward } from './layerNormBackward.js';
 import { matmulKernel } from './matmul.js';
 import { meanPositions } from './meanPositions.js';
 import { meanPositionsBackward } from './meanPositionsBackward.js';
 import { reduce } from './reduce.js';
-import { ridgeKernel } from './ridge.js';
+import { ridge } from './ridge.js';
 import { sampleKernel } from './sample.js';
-import { sgdKernel } from './sgd.js';
+import { sgd } from './sgd.js';
 import { similarity } from './similarity.js';
-import { tickKernel } from './tick.js';
+import { tick } from './tick.js';
 import type { KernelSpec } from './types.js';
-import { unfoldKernel } from './unfold.js';
+import { unfold } from './unfold.js';
 import { uniformFill } from './uniformFill.js';
 
 /** Every operation a plan may call. One line an operation. */
@@ -35,11 +35,11 @@ export const kernels = {
   meanPositionsBackward,
   matmul: matmulKernel,
   similarity,
-  ridge: ridgeKernel,
-  tick: tickKernel,
-  adamw: adamwKernel,
-  sgd: sgdKernel,
-  crossEntropy: crossEntropyKernel,
+  ridge,
+  tick,
+  adamw,
+  sgd,
+  crossEntropy,
   attention: attentionKernel,
   attentionBackward: attentionBackwardKernel,
   layerNorm,
@@ -48,6 +48,6 @@ export const kernels = {
   reduce,
   clip,
   uniformFill,
-  unfold: unfoldKernel,
-  fold: foldKernel,
+  unfold,
+  fold,
 } satisfies Record<string, KernelSpec>;
