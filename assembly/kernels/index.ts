@@ -2,14 +2,8 @@
 import { perform } from '../../build/assembly/dispatch';
 import { attention } from './attention';
 import { attentionBackward } from './attentionBackward';
-import { embed } from './embed';
-import { embedBackward } from './embedBackward';
-import { matmul } from './matmul';
 import { sample } from './sample';
 
-export const OP_matmul: u32 = 1;
-export const OP_embed: u32 = 2;
-export const OP_embedBackward: u32 = 3;
 export const OP_sample: u32 = 9;
 export const OP_attention: u32 = 14;
 export const OP_attentionBackward: u32 = 15;
@@ -17,15 +11,6 @@ export const OP_attentionBackward: u32 = 15;
 /** One thread's share of a command. p: its parameter words; scratch: memory of this thread's own. */
 export function execute(op: u32, p: usize, thread: u32, threads: u32, scratch: usize): void {
   switch (op) {
-    case OP_matmul:
-      matmul(p, thread, threads, scratch);
-      break;
-    case OP_embed:
-      embed(p, thread, threads, scratch);
-      break;
-    case OP_embedBackward:
-      embedBackward(p, thread, threads, scratch);
-      break;
     case OP_sample:
       sample(p, thread, threads, scratch);
       break;

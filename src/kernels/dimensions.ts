@@ -4,14 +4,14 @@ import { type DType, elementsPerReplica, type Tensor } from '../plan/types.js';
 
 /**
  * A tensor as text: `R rows channels`. R is the replica's dimension; a number stands for itself; `...rows` for any number of
- * dimensions whose product is `rows`; `filter*channels` for a product. In front: `u32` or `any` where it is not f32. Behind:
+ * dimensions whose product is `rows`, `...` alone for any shape; `filter*channels` for a product. In front: `u32` or `any` where it is not f32. Behind:
  * ` ?` where it may be left out.
  */
 export type TensorSpec = string;
 export type TensorSpecs = Readonly<Record<string, TensorSpec>>;
 
 type Split<S extends string> = S extends `${infer A} ${infer B}` ? A | Split<B> : S;
-type NameIn<W extends string> = W extends '' | 'R' | '?' | 'u32' | 'any' | `${number}`
+type NameIn<W extends string> = W extends '' | '...' | 'R' | '?' | 'u32' | 'any' | `${number}`
   ? never
   : W extends `...${infer N}`
     ? N
@@ -105,6 +105,7 @@ export function checkTensor(
   refuse: Refuse,
 ): void {
   if (dtype !== 'any' && tensor.dtype !== dtype) refuse(`is ${tensor.dtype}; pass ${dtype}`);
+  if (dims.includes('...') && tensor.shape[0] === replicas) return;
   const wanted = dims.map((dim) => sizeOf(plainName(dim), sizes)!);
   const shape = tensor.shape.slice(1);
   const whole = dims.every((dim) => !dim.startsWith('...')) && shape.length === wanted.length;

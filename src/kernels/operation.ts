@@ -161,9 +161,11 @@ export interface Layout {
 }
 
 /** Adds a call to a plan; and everything that executors, tests and tools ask of the operation. */
-export interface Operation<Options = never> extends KernelSpec {
+export interface Operation<Options = never, Typed = unknown> extends KernelSpec {
   /** @throws ShapeError naming the operation, the label, what does not fit, what came and what to pass. */
   (plan: PlanBuilder, options: Options): void;
+  /** A call of this operation as its definition sees it. */
+  typed(call: Call): Typed;
   readonly layout: Layout;
   readonly inputs: TensorSpecs;
   readonly outputs: TensorSpecs;
@@ -176,7 +178,7 @@ export function defineOperation<
   const P extends ParamSpecs = Record<never, never>,
   S extends string = never,
   const W extends AssemblyWords = Record<never, never>,
->(d: Definition<I, O, P, S, W>): Operation<OptionsOf<I, O, P>> {
+>(d: Definition<I, O, P, S, W>): Operation<OptionsOf<I, O, P>, TypedCall<I, O, P, S>> {
   const specs = new Map(Object.entries({ ...d.inputs, ...d.outputs }).map(([name, text]) => [name, parseSpec(text)]));
   const params = new Map<string, Param<ParamValue, boolean>>(Object.entries(d.params ?? {}));
   const computed = new Map(Object.entries<(given: Given<I, O, P, never>) => number>(d.sizes ?? {}));
@@ -229,6 +231,7 @@ export function defineOperation<
 
   return Object.assign(add, {
     op: d.name,
+    typed,
     inputs: d.inputs,
     outputs: d.outputs,
     layout,

@@ -6,12 +6,12 @@ import { clip } from './clip.js';
 import { columnSum } from './columnSum.js';
 import { crossEntropy } from './crossEntropy.js';
 import { dropout } from './dropout.js';
-import { embedKernel } from './embed.js';
-import { embedBackwardKernel } from './embedBackward.js';
+import { embed } from './embed.js';
+import { embedBackward } from './embedBackward.js';
 import { fold } from './fold.js';
 import { layerNorm } from './layerNorm.js';
 import { layerNormBackward } from './layerNormBackward.js';
-import { matmulKernel } from './matmul.js';
+import { matmulOperation } from './matmul.js';
 import { meanPositions } from './meanPositions.js';
 import { meanPositionsBackward } from './meanPositionsBackward.js';
 import { reduce } from './reduce.js';
@@ -27,13 +27,13 @@ import { uniformFill } from './uniformFill.js';
 /** Every operation a plan may call. One line an operation. */
 export const kernels = {
   sample: sampleKernel,
-  embed: embedKernel,
-  embedBackward: embedBackwardKernel,
+  embed,
+  embedBackward,
   blend: blendOperation,
   columnSum,
   meanPositions,
   meanPositionsBackward,
-  matmul: matmulKernel,
+  matmul: matmulOperation,
   similarity,
   ridge,
   tick,
