@@ -1,4 +1,5 @@
 /** Everything the WebAssembly module exports. One line a file; see the files for what they do. */
+export * from '../build/assembly/dispatch';
 export { permute } from './draws';
 export { fastScratchBytes, sampleFast } from './fast';
 export * from './kernels/index';

@@ -1,10 +1,5 @@
 // out[r, i] = a[r] out[r, i] + b[r] x[r, i] over flat blocks; a term with weight 0 is not touched, so that a NaN in it stays
 // out. One thread owns 4 neighbouring elements.
-struct Params { quads: u32, replicas: u32, useWeights: u32, a: f32, b: f32 }
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> weights: array<vec2f>; // [R]: a, b
-@group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {

@@ -1,9 +1,5 @@
 // Global gradient norm clipping: block = block * min(1, maxNorm / sqrt(sums[r, 1])) for every replica r, in place. A sum that
 // is infinite or no number leaves the block as it is (reduce's count tells). One thread an element.
-struct Params { elements: u32, replicas: u32, blockReplica: u32, sumsReplica: u32, maxNorm: f32 }
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> sums: array<f32>;
-@group(0) @binding(2) var<storage, read_write> block: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {

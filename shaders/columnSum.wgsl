@@ -1,14 +1,6 @@
 // output[r, j] = (old +) scale * sum over rows i of input[r, i, j]. One thread owns one column of one range of rows and adds
 // upwards, eight loads at once (#for: src/gpu/unroll.ts); with several ranges the partial sums [splits, R, columns] go to
 // scratch, and a second run of this kernel over them (as `splits` rows) finishes.
-struct Params {
-  rows: u32, columns: u32, splits: u32, rowsPerSplit: u32,
-  inputReplica: u32, inputRow: u32, outputReplica: u32, replicas: u32,
-  accumulate: u32, scale: f32,
-}
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> input: array<f32>;
-@group(0) @binding(2) var<storage, read_write> output: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid: u32) {

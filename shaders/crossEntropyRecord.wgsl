@@ -1,11 +1,6 @@
 // Second half of a cross-entropy over many rows: one workgroup a replica adds the partial sums [R, blocks, 2] and writes the
 // means to record[r, clock % ring]. TOGETHER loads are under way at once (unrolledLoads
 // in src/gpu/unroll.ts, which also writes out #for).
-struct Params { blocks: u32, rows: u32, ring: u32, clockWord: u32, clockReplica: u32, recordReplica: u32 }
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> partial: array<vec2f>;
-@group(0) @binding(2) var<storage, read> clock: array<u32>;
-@group(0) @binding(3) var<storage, read_write> record: array<f32>;
 
 const THREADS = 256u;
 var<workgroup> sums: array<vec2f, THREADS>;

@@ -28,7 +28,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     let wj = filters + j * p.v * p.width;
 #for i < ROWS
     let at{i} = i32(t{i} * p.stride + j) - i32(p.padding);
-    let token{i} = tokens[r * p.tokenReplica + b{i} * p.tokenRow + p.firstToken + u32(clamp(at{i}, 0, i32(p.length) - 1))];
+    let token{i} = tokens[r * p.tokensReplica + b{i} * p.tokenRow + p.firstToken + u32(clamp(at{i}, 0, i32(p.length) - 1))];
 #end
     var columnSum = Value();
     if (WHITENED) {

@@ -21,19 +21,6 @@ override SLOTS = SYMBOLS + 3u;
 override PART = J * SLOTS * CHANNELS; // values a part
 const THREADS = CHANNELS * PARTS;
 
-struct Params {
-  batch: u32, windows: u32, length: u32, width: u32,
-  filterSize: u32, stride: u32, padding: u32, firstToken: u32,
-  tokenRow: u32, masked: i32, local: u32, rowsPerSplit: u32,
-  tokenReplica: u32, outputReplica: u32, dOutputReplica: u32, dWeightReplica: u32,
-  scale: f32, splits: u32, replicas: u32,
-}
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> tokens: array<u32>;
-@group(0) @binding(2) var<storage, read> output: array<f32>;
-@group(0) @binding(3) var<storage, read> dOutput: array<f32>;
-@group(0) @binding(4) var<storage, read_write> dWeight: array<f32>; // or partial sums [splits, R * groups, filter * v, width]
-
 var<workgroup> sums: array<f32, PARTS * PART>; // WGSL starts it at zero
 var<workgroup> places: array<vec4u, J * TILE / 4u>; // of the windows of a tile: [j][window], where its sum is in a part
 
@@ -42,7 +29,7 @@ fn placeOf(row: u32, rowEnd: u32, r: u32, g: u32, firstJ: u32, j: u32) -> u32 {
   let safe = min(row, rowEnd - 1u);
   let at = i32((g + safe % PER_SENTENCE) * p.stride + firstJ + j) - i32(p.padding);
   let token = tokens[
-    r * p.tokenReplica + (safe / PER_SENTENCE) * p.tokenRow + p.firstToken + u32(clamp(at, 0, i32(p.length) - 1))];
+    r * p.tokensReplica + (safe / PER_SENTENCE) * p.tokenRow + p.firstToken + u32(clamp(at, 0, i32(p.length) - 1))];
   var slot = min(token, FOREIGN);
   if (token == MASKED) { slot = FOREIGN; }
   if (WHITENED && at == p.masked) { slot = MASKED; }

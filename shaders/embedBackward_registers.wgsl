@@ -51,7 +51,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     let from{i} = ((row{i} / PER_SENTENCE) * p.windows + g + row{i} % PER_SENTENCE) * p.width + channel;
     let at{i} = i32((g + row{i} % PER_SENTENCE) * p.stride + j) - i32(p.padding);
     let token{i} = tokens[
-      r * p.tokenReplica + (row{i} / PER_SENTENCE) * p.tokenRow + p.firstToken + u32(clamp(at{i}, 0, i32(p.length) - 1))];
+      r * p.tokensReplica + (row{i} / PER_SENTENCE) * p.tokenRow + p.firstToken + u32(clamp(at{i}, 0, i32(p.length) - 1))];
     var x{i} = dOutput[r * p.dOutputReplica + from{i}];
     if (RELU) { x{i} = select(Value(), x{i}, output[r * p.outputReplica + from{i}] > Value()); }
 #end

@@ -38,7 +38,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
         masked += x;
       } else {
         all += x;
-        let token = tokens[r * p.tokenReplica + b * p.tokenRow + p.firstToken + u32(at)];
+        let token = tokens[r * p.tokensReplica + b * p.tokenRow + p.firstToken + u32(at)];
         if (token < p.v) { dWeight[to + token * p.width] += x; }
       }
     }

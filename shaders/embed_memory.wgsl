@@ -35,7 +35,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     let row = min(start + n % TILE, rows - 1u);
     let at = i32((g + row % PER_SENTENCE) * p.stride + n / TILE) - i32(p.padding);
     let token = tokens[
-      r * p.tokenReplica + row / PER_SENTENCE * p.tokenRow + p.firstToken + u32(clamp(at, 0, i32(p.length) - 1))];
+      r * p.tokensReplica + row / PER_SENTENCE * p.tokenRow + p.firstToken + u32(clamp(at, 0, i32(p.length) - 1))];
     var slot = min(token, SYMBOLS - 1u);
     if (WHITENED && at == p.masked) { slot = MASKED; }
     if (at < 0 || at >= i32(p.length)) { slot = OUTSIDE; }

@@ -1,13 +1,5 @@
 // Transpose of unfold, as a gather: output[b, token, c] = (output +) sum over f of input[b, t, f C + c] for the windows t with
 // t stride + f - padding = token, f upwards. One thread an element of the output.
-struct Params {
-  batch: u32, tokens: u32, channels: u32, windows: u32,
-  filterSize: u32, stride: u32, padding: u32, replicas: u32,
-  inputReplica: u32, outputReplica: u32, accumulate: u32,
-}
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> input: array<f32>;
-@group(0) @binding(2) var<storage, read_write> output: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {

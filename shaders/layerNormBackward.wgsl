@@ -1,17 +1,5 @@
 // Gradient of layer norm's input: with n = (input - mean) * inverse and g = dOutput * weight,
 //   dInput = (dInput +) inverse * (g - mean of g - n * mean of g n),  the means over the C channels of a row.
-struct Params {
-  rows: u32, channels: u32, lanes: u32, replicas: u32,
-  inputReplica: u32, weightReplica: u32, meanReplica: u32, inverseReplica: u32,
-  dOutputReplica: u32, dInputReplica: u32, accumulate: u32,
-}
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> input: array<f32>;
-@group(0) @binding(2) var<storage, read> weight: array<f32>;
-@group(0) @binding(3) var<storage, read> mean: array<f32>;
-@group(0) @binding(4) var<storage, read> inverse: array<f32>;
-@group(0) @binding(5) var<storage, read> dOutput: array<f32>;
-@group(0) @binding(6) var<storage, read_write> dInput: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {

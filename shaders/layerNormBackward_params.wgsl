@@ -1,17 +1,6 @@
 // Gradients of layer norm's weight and bias over one range of rows, into [splits, R, C] for sumSplits.wgsl:
 //   dWeight = sum of dOutput * (input - mean) * inverse;  dBias = sum of dOutput.  One thread a channel, rows upwards,
 // TOGETHER loaded at once (unrolledLoads in src/gpu/unroll.ts).
-struct Params {
-  rows: u32, channels: u32, rowsPerSplit: u32, replicas: u32,
-  inputReplica: u32, meanReplica: u32, inverseReplica: u32, dOutputReplica: u32,
-}
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> input: array<f32>;
-@group(0) @binding(2) var<storage, read> mean: array<f32>;
-@group(0) @binding(3) var<storage, read> inverse: array<f32>;
-@group(0) @binding(4) var<storage, read> dOutput: array<f32>;
-@group(0) @binding(5) var<storage, read_write> dWeight: array<f32>;
-@group(0) @binding(6) var<storage, read_write> dBias: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {

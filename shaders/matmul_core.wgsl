@@ -17,17 +17,6 @@ override ACCUMULATE = false;
 override UPDATE = false;
 override EXACT = false; // every tile is full: nothing to check
 
-struct Params {
-  m: u32, n: u32, k: u32, groups: u32,
-  aOffset: u32, aReplica: u32, aGroup: u32, aRow: u32,
-  bOffset: u32, bReplica: u32, bGroup: u32, bRow: u32,
-  cOffset: u32, cReplica: u32, cGroup: u32, cRow: u32,
-  biasReplica: u32, biasGroup: u32, maskReplica: u32, residualReplica: u32,
-  splits: u32, kChunk: u32, scale: f32, replicas: u32,
-}
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(7) var<storage, read> pace: array<f32>; // [R, 4], learning rate first
-
 // Elements that may be read: all four where every tile is full.
 fn room(valid: u32, inside: bool) -> u32 {
   if (EXACT) { return 4u; }
@@ -68,7 +57,7 @@ fn finish(r: u32, g: u32, i: u32, j: u32, sum: vec4f, extra: Beside) {
   if (MASK) { x = select(vec4f(0.0), x, extra.mask > vec4f(0.0)); }
   if (RESIDUAL) { x += extra.residual; }
   if (ACCUMULATE) { x += extra.old; }
-  if (UPDATE) { x = fma(vec4f(-pace[r * 4u]), x, extra.old); }
+  if (UPDATE) { x = fma(vec4f(-pace[r * PACE_WORDS + PACE_RATE]), x, extra.old); }
   storeC(p.cOffset + r * p.cReplica + g * p.cGroup + i * p.cRow + j, valid, x);
 }
 

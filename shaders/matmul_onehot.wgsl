@@ -19,11 +19,6 @@ override HIT: f32;
 override MISS: f32;
 override BLANK: f32;
 
-@group(0) @binding(1) var<storage, read> tokens: array<u32>;
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
-@group(0) @binding(3) var<storage, read> gate: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> c: array<vec4f>;
-
 fn loadB(index: u32, valid: u32) -> vec4f {
   if (valid == 0u) { return vec4f(); }
   return b[index >> 2u];

@@ -1,11 +1,5 @@
 // Memory access of the matmul kernels for shapes and strides that are not multiples of 4: `valid` elements of the row are
 // left at `index`, the rest reads as zero and is not written. Twin: matmul_vec4.wgsl.
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> mask: array<f32>;
-@group(0) @binding(5) var<storage, read> residual: array<f32>;
-@group(0) @binding(6) var<storage, read_write> c: array<f32>;
 
 fn loadA(index: u32, valid: u32) -> vec4f {
   var x = vec4f(0.0);

@@ -1,11 +1,5 @@
 // Memory access of the matmul kernels, four floats at a time. Every offset, stride and contiguous dimension is a multiple
 // of 4 here, so `valid` (elements left in the row) is 0 or at least 4. Twin: matmul_scalar.wgsl.
-@group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
-@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read> mask: array<vec4f>;
-@group(0) @binding(5) var<storage, read> residual: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> c: array<vec4f>;
 
 fn loadA(index: u32, valid: u32) -> vec4f {
   if (valid == 0u) { return vec4f(0.0); }

@@ -1,13 +1,5 @@
 // dInput[r, b, t, c] = dOutput[r, b, c] / positions, zero where the mask (the activation behind a ReLU) is not > 0.
 // One thread owns one (b, t, c).
-struct Params {
-  batch: u32, positions: u32, channels: u32, dOutputReplica: u32,
-  maskReplica: u32, dInputReplica: u32, masked: u32,
-}
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> dOutput: array<f32>;
-@group(0) @binding(2) var<storage, read> mask: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dInput: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {

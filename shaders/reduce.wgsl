@@ -2,10 +2,6 @@
 // range of N elements. The count looks at exponent bits: WGSL may assume that such values do not occur. One workgroup a
 // (range, replica): thread t adds elements t, t + 256, ... upwards, eight loads under way at once (#for, opaque: src/gpu/unroll.ts), then a tree of
 // fixed shape. Second half: reduce_finish.wgsl.
-struct Params { elements: u32, perRange: u32, ranges: u32, inputReplica: u32 }
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> input: array<u32>; // f32 bits
-@group(0) @binding(2) var<storage, read_write> part: array<vec4f>; // [R, ranges]
 
 var<workgroup> partial: array<vec4f, 256>;
 

@@ -1,10 +1,5 @@
 // Second half of reduce: adds the parts of one replica's ranges. One workgroup a replica: thread t adds ranges t, t + 256, ...
 // upwards, then a tree of fixed shape. opaque: src/gpu/unroll.ts.
-struct Params { ranges: u32, sumsReplica: u32, countReplica: u32 }
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> part: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> sums: array<f32>; // [R, 2]: sum, sum of squares
-@group(0) @binding(3) var<storage, read_write> nonFinite: array<u32>; // [R, 1]
 
 var<workgroup> partial: array<vec2f, 256>;
 var<workgroup> bad: array<u32, 256>;
@@ -32,5 +27,5 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   if (tid != 0u) { return; }
   sums[r * p.sumsReplica] = partial[0].x;
   sums[r * p.sumsReplica + 1u] = partial[0].y;
-  nonFinite[r * p.countReplica] = bad[0];
+  nonFinite[r * p.nonFiniteReplica] = bad[0];
 }

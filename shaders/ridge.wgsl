@@ -2,17 +2,6 @@
 // over the fitted sentences, the outputs for a sentence with inner products k are k A^-1 Y = (U^-T k)^T (U^-T Y). So the columns of
 // A, of the inner products k and of the one-hot targets Y stand side by side, and one elimination turns them into z = U, U^-T k,
 // U^-T Y. A thread owns columns of z; row j of z needs the rows above it and column j of U.
-struct Params {
-  spaces: u32, batch: u32, columns: u32, nodes: u32,
-  gramReplica: u32, symbolsReplica: u32, targetsReplica: u32, scoresReplica: u32,
-  units: u32, // R spaces
-}
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> gram: array<f32>; // [R, spaces, batch, batch]
-@group(0) @binding(2) var<storage, read> symbols: array<u32>; // [R, batch, nodes]
-@group(0) @binding(3) var<storage, read> targets: array<vec2u>; // [R, columns]: node, symbol
-@group(0) @binding(4) var<storage, read_write> z: array<f32>; // [R spaces, FIT rows and one of centres, batch + columns]
-@group(0) @binding(5) var<storage, read_write> scores: array<f32>; // [R, spaces, batch - FIT, columns]
 
 override FIT = 1u; // sentences that are fitted, the first of the batch
 override PENALTY = 0.0; // over the variance

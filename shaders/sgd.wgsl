@@ -1,5 +1,4 @@
 // SGD with momentum (and L2 weight decay): velocity = momentum velocity + grad + decay param;  param -= rate velocity
-@group(0) @binding(5) var<storage, read_write> velocity: array<vec4f>;
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {
@@ -7,9 +6,9 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   if (index >= p.quads * p.replicas) { return; }
   let r = index / p.quads;
   let i = r * p.stride + index % p.quads;
-  let rate = pace[r * 4u];
-  let momentum = hyper[r * 16u + 1u];
-  let decay = hyper[r * 16u + 5u];
+  let rate = pace[r * PACE_WORDS + PACE_RATE];
+  let momentum = hyper[r * HYPER_WORDS + HYPER_MOMENTUM];
+  let decay = hyper[r * HYPER_WORDS + HYPER_WEIGHT_DECAY];
   var v = fma(vec4f(decay), params[i], grads[i]);
   if (momentum != 0.0) {
     v = fma(vec4f(momentum), velocity[i], v);

@@ -1,11 +1,6 @@
 // First of three: mean and inverse standard deviation over the batch of every unit of a and of b. One workgroup owns 32 units of
 // one side, eight threads a unit that share out the sentences: stats[r, side, 0, j] = mean, stats[r, side, 1, j] = 1 / deviation,
 // 0 for a unit that does not vary.
-struct Params { batch: u32, units: u32, aReplica: u32, bReplica: u32 }
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read_write> stats: array<f32>;
 
 const FLAT = 1e-10; // variance over squared mean below which rounding may be all there is
 const UNITS = 32u;

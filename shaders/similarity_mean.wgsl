@@ -1,8 +1,4 @@
 // Last of three: output[r, slot] = mean of rows[r, :]. One workgroup owns a replica; a tree sum over 64 strided sums.
-struct Params { batch: u32, slot: u32, outputReplica: u32 }
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> rows: array<f32>;
-@group(0) @binding(2) var<storage, read_write> output: array<f32>;
 
 var<workgroup> sums: array<f32, 64>;
 

@@ -1,11 +1,5 @@
 // Second of three: the cosine of the standardised rows, rows[r, b]. One workgroup owns one row. 1 where neither row varies,
 // 0 where only one of them does.
-struct Params { batch: u32, units: u32, aReplica: u32, bReplica: u32 }
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read> stats: array<f32>; // [R, side, mean or inverse, units]
-@group(0) @binding(4) var<storage, read_write> rows: array<f32>;
 
 var<workgroup> sums: array<vec3f, 64>;
 

@@ -1,35 +1,31 @@
 // Learning rate and Adam corrections of the step at hand, then step += 1 and sample counter += batch (64 bit).
 //   rate = base * schedule(step);  1 - beta^t = 1 - exp(-t decay), decay = -ln beta: a recurrence in f32 sticks once its step
 //   is below a rounding
-// One thread a replica. Words: src/core/clock.ts.
-struct Params { replicas: u32, batch: u32 }
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> hyper: array<f32>;
-@group(0) @binding(2) var<storage, read_write> clock: array<u32>;
-@group(0) @binding(3) var<storage, read_write> pace: array<f32>;
-
+// One thread a replica. Words: src/kernels/words.ts.
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let r = id.x;
   if (r >= p.replicas) { return; }
-  let step = clock[r * 8u];
-  clock[r * 8u] = step + 1u;
-  let low = clock[r * 8u + 1u];
-  clock[r * 8u + 1u] = low + p.batch;
-  if (low + p.batch < low) { clock[r * 8u + 2u] += 1u; }
-  let h = r * 16u;
-  pace[r * 4u + 1u] = oneMinusExp(f32(step + 1u) * hyper[h + 12u]);
-  pace[r * 4u + 2u] = oneMinusExp(f32(step + 1u) * hyper[h + 13u]);
-  let warmup = hyper[h + 7u];
+  let c = r * CLOCK_WORDS;
+  let h = r * HYPER_WORDS;
+  let now = r * PACE_WORDS;
+  let step = clock[c + CLOCK_STEP];
+  clock[c + CLOCK_STEP] = step + 1u;
+  let low = clock[c + CLOCK_SAMPLE_LOW];
+  clock[c + CLOCK_SAMPLE_LOW] = low + p.batch;
+  if (low + p.batch < low) { clock[c + CLOCK_SAMPLE_HIGH] += 1u; }
+  pace[now + PACE_CORRECTION1] = oneMinusExp(f32(step + 1u) * hyper[h + HYPER_DECAY1]);
+  pace[now + PACE_CORRECTION2] = oneMinusExp(f32(step + 1u) * hyper[h + HYPER_DECAY2]);
+  let warmup = hyper[h + HYPER_WARMUP];
   var factor = 1.0;
   if (f32(step) < warmup) {
     factor = f32(step + 1u) / warmup;
-  } else if (hyper[h + 6u] == 1.0) {
-    let progress = min(1.0, (f32(step) - warmup) / max(1.0, hyper[h + 8u] - 1.0 - warmup));
-    let floor = hyper[h + 9u];
+  } else if (hyper[h + HYPER_SCHEDULE] == 1.0) {
+    let progress = min(1.0, (f32(step) - warmup) / max(1.0, hyper[h + HYPER_STEPS] - 1.0 - warmup));
+    let floor = hyper[h + HYPER_FLOOR];
     factor = floor + (1.0 - floor) * 0.5 * (1.0 + cosPi(progress));
   }
-  pace[r * 4u] = hyper[h] * factor;
+  pace[now + PACE_RATE] = hyper[h + HYPER_RATE] * factor;
 }
 
 // cos(pi x) for x in [0, 1] as sin(pi (1/2 - x)), by Taylor's series to y^13 (remainder < 3e-10). WGSL leaves cos an

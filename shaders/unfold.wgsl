@@ -1,13 +1,5 @@
 // Windows of a sentence side by side (im2col): output[b, t, f C + c] = input[b, t stride + f - padding, c], zero outside.
 // One thread an element of the output.
-struct Params {
-  batch: u32, tokens: u32, channels: u32, windows: u32,
-  filterSize: u32, stride: u32, padding: u32, replicas: u32,
-  inputReplica: u32, outputReplica: u32,
-}
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> input: array<f32>;
-@group(0) @binding(2) var<storage, read_write> output: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {

@@ -1,10 +1,6 @@
 // Uniform numbers: element i of a replica is word i % 2 of threefry(key, (i / 2, stream)), as u32, or with FLOAT as its upper
 // 24 bits / 2^24 in [0, 1). threefry.wgsl stands before this. One thread owns two elements.
 override FLOAT = false;
-struct Params { elements: u32, replicas: u32, keyReplica: u32, outputReplica: u32, stream: u32 }
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> key: array<u32>;
-@group(0) @binding(2) var<storage, read_write> output: array<u32>; // f32 bits with FLOAT
 
 fn element(word: u32) -> u32 {
   if (FLOAT) { return bitcast<u32>(f32(word >> 8u) * 0x1p-24f); }
@@ -18,7 +14,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   let r = index / pairs;
   if (r >= p.replicas) { return; }
   let i = 2u * (index % pairs);
-  let words = threefry(vec2u(key[r * p.keyReplica], key[r * p.keyReplica + 1u]), vec2u(i / 2u, p.stream));
+  let words = threefry(vec2u(keys[r * p.keysReplica], keys[r * p.keysReplica + 1u]), vec2u(i / 2u, p.stream));
   let at = r * p.outputReplica + i;
   output[at] = element(words.x);
   if (i + 1u < p.elements) { output[at + 1u] = element(words.y); }

@@ -2,44 +2,35 @@
  * Decoupled weight decay, then Adam with bias correction, epsilon outside the root; the twin of shaders/adamw.wgsl.
  * A thread owns a range of every replica's block.
  */
+import { Adamw } from '../../build/assembly/layouts';
 import {
-  CORRECTION1,
-  CORRECTION2,
-  ELEMENTS,
-  EPSILON,
-  firstElement,
-  GRADS,
-  hyperOf,
-  ONE_MINUS_BETA1,
-  ONE_MINUS_BETA2,
-  PARAMS,
-  paceOf,
-  RATE,
-  REPLICAS,
-  STATE1,
-  STATE2,
-  WEIGHT_DECAY,
-} from './optimisers';
+  HYPER_EPSILON,
+  HYPER_ONE_MINUS_BETA1,
+  HYPER_ONE_MINUS_BETA2,
+  HYPER_WEIGHT_DECAY,
+  PACE_CORRECTION1,
+  PACE_CORRECTION2,
+  PACE_RATE,
+} from '../../build/assembly/words';
+import { firstElement } from './optimisers';
 
-export function adamw(p: usize, thread: u32, threads: u32): void {
-  const from = firstElement(p, thread, threads);
-  const to = firstElement(p, thread + 1, threads);
-  const elements = load<u32>(p, ELEMENTS);
-  for (let r: u32 = 0; r < load<u32>(p, REPLICAS); r++) {
-    const hyper = hyperOf(p, r);
-    const pace = paceOf(p, r);
-    const rate = load<f32>(pace, RATE);
-    const keep = f32x4.splat(1 - rate * load<f32>(hyper, WEIGHT_DECAY));
-    const step = f32x4.splat(rate / load<f32>(pace, CORRECTION1));
-    const correction2 = f32x4.splat(load<f32>(pace, CORRECTION2));
-    const epsilon = f32x4.splat(load<f32>(hyper, EPSILON));
-    const new1 = f32x4.splat(load<f32>(hyper, ONE_MINUS_BETA1));
-    const new2 = f32x4.splat(load<f32>(hyper, ONE_MINUS_BETA2));
-    const row = 4 * r * elements;
-    const params = load<u32>(p, PARAMS) + row;
-    const grads = load<u32>(p, GRADS) + row;
-    const moments1 = load<u32>(p, STATE1) + row;
-    const moments2 = load<u32>(p, STATE2) + row;
+export function adamw(p: Adamw, thread: u32, threads: u32): void {
+  const from = firstElement(p.elements, thread, threads);
+  const to = firstElement(p.elements, thread + 1, threads);
+  for (let r: u32 = 0; r < p.replicas; r++) {
+    const hyper = p.hyperAt(r);
+    const pace = p.paceAt(r);
+    const rate = load<f32>(pace, PACE_RATE);
+    const keep = f32x4.splat(1 - rate * load<f32>(hyper, HYPER_WEIGHT_DECAY));
+    const step = f32x4.splat(rate / load<f32>(pace, PACE_CORRECTION1));
+    const correction2 = f32x4.splat(load<f32>(pace, PACE_CORRECTION2));
+    const epsilon = f32x4.splat(load<f32>(hyper, HYPER_EPSILON));
+    const new1 = f32x4.splat(load<f32>(hyper, HYPER_ONE_MINUS_BETA1));
+    const new2 = f32x4.splat(load<f32>(hyper, HYPER_ONE_MINUS_BETA2));
+    const params = p.paramsAt(r);
+    const grads = p.gradsAt(r);
+    const moments1 = p.moment1At(r);
+    const moments2 = p.moment2At(r);
     for (let at: usize = 4 * from; at < 4 * to; at += 16) {
       const g = v128.load(grads + at);
       let m = v128.load(moments1 + at);

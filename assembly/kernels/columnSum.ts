@@ -2,35 +2,25 @@
  * output [R, N] = (output +) scale * sum over the rows of input [R, A, N], upwards; the twin of shaders/columnSum.wgsl.
  * A thread owns a block of 32 columns of a replica.
  */
+import { ColumnSum } from '../../build/assembly/layouts';
 import { shareOf } from '../share';
-
-// Parameter words (src/kernels/columnSum.ts). Addresses in bytes, strides in elements.
-const INPUT: usize = 0;
-const OUTPUT: usize = 4;
-const INPUT_REPLICA: usize = 8;
-const OUTPUT_REPLICA: usize = 12;
-const REPLICAS: usize = 16;
-const ROWS: usize = 20;
-const COLUMNS: usize = 24;
-const SCALE: usize = 28; // f32
-const ACCUMULATE: usize = 32;
 
 const BLOCK: u32 = 32;
 
-export function columnSum(p: usize, thread: u32, threads: u32): void {
-  const columns = load<u32>(p, COLUMNS);
-  const rows = load<u32>(p, ROWS);
-  const scale = load<f32>(p, SCALE);
+export function columnSum(p: ColumnSum, thread: u32, threads: u32): void {
+  const columns = p.columns;
+  const rows = p.rows;
+  const scale = p.scale;
   const scales = f32x4.splat(scale);
-  const accumulate = load<u32>(p, ACCUMULATE) != 0;
+  const accumulate = p.accumulate != 0;
   const stride = 4 * columns;
   const blocks = (columns + BLOCK - 1) / BLOCK;
-  const units = blocks * load<u32>(p, REPLICAS);
+  const units = blocks * p.replicas;
   const end = shareOf(units, thread + 1, threads);
   for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
     const r = unit / blocks;
-    const input = load<u32>(p, INPUT) + 4 * r * load<u32>(p, INPUT_REPLICA);
-    const output = load<u32>(p, OUTPUT) + 4 * r * load<u32>(p, OUTPUT_REPLICA);
+    const input = p.inputAt(r);
+    const output = p.outputAt(r);
     let j = (unit % blocks) * BLOCK;
     const last = min(columns, j + BLOCK);
     for (; j + 16 <= last; j += 16) {

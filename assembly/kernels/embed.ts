@@ -5,41 +5,9 @@
  * so a row is a sum of `filter` rows of W times a constant, plus a vector that depends on the window alone.
  * A thread owns a block of columns of a replica, as wide as leaves none idle: the bits do not depend on it.
  */
+import { Embed } from '../../build/assembly/layouts';
 import { alignUp, shareOf } from '../share';
 import { clearWords } from '../words';
-
-// Parameter words shared with embedBackward (src/kernels/embed.ts).
-export const TOKENS: usize = 0;
-export const WEIGHT: usize = 4; // dWeight in embedBackward
-export const POSITION: usize = 8; // forward only; 0: none
-export const OUTPUT: usize = 12; // backward: 0 without ReLU
-export const D_OUTPUT: usize = 16; // backward only
-export const TOKENS_REPLICA: usize = 20;
-export const WEIGHT_REPLICA: usize = 24;
-export const POSITION_REPLICA: usize = 28;
-export const OUTPUT_REPLICA: usize = 32;
-export const D_OUTPUT_REPLICA: usize = 36;
-export const REPLICAS: usize = 40;
-export const BATCH: usize = 44;
-export const WINDOWS: usize = 48;
-export const LENGTH: usize = 52;
-export const WIDTH: usize = 56;
-export const VOCABULARY: usize = 60;
-export const FILTER: usize = 64;
-export const STRIDE: usize = 68;
-export const PADDING: usize = 72;
-export const FIRST_TOKEN: usize = 76;
-export const TOKEN_ROW: usize = 80;
-export const MASKED: usize = 84; // i32, -1: none
-export const LOCAL: usize = 88;
-export const WHITENED: usize = 92;
-export const RELU: usize = 96;
-export const SCALE: usize = 100; // f32
-export const UNIT: usize = 104; // f32 1 / sqrt(1 - 1/v), or 1 without whitening
-export const SHARE: usize = 108; // f32 1/v, or 0 without whitening
-export const CONSTANT: usize = 112; // f32 v^-1/2
-const POSITION_ROWS: usize = 116; // T', or 1 for a bias
-const POSITION_INSIDE: usize = 120; // scale * (x W + position)
 
 /** Columns of one unit of work, a multiple of 32 (whole cache lines): `owners` replicas or filters share `threads`. */
 export function blockOf(width: u32, owners: u32, threads: u32): u32 {
@@ -48,11 +16,11 @@ export function blockOf(width: u32, owners: u32, threads: u32): u32 {
 }
 
 /** Scratch: sums of weight rows [filter, block], a window's constant vector [block], row addresses [filter]. */
-export function embed(p: usize, thread: u32, threads: u32, scratch: usize): void {
-  const width = load<u32>(p, WIDTH);
-  const block = blockOf(width, load<u32>(p, REPLICAS), threads);
+export function embed(p: Embed, thread: u32, threads: u32, scratch: usize): void {
+  const width = p.width;
+  const block = blockOf(width, p.replicas, threads);
   const blocks = (width + block - 1) / block;
-  const units = blocks * load<u32>(p, REPLICAS);
+  const units = blocks * p.replicas;
   const end = shareOf(units, thread + 1, threads);
   for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
     const from = (unit % blocks) * block;
@@ -60,27 +28,27 @@ export function embed(p: usize, thread: u32, threads: u32, scratch: usize): void
   }
 }
 
-function forward(p: usize, r: u32, from: u32, cols: u32, scratch: usize): void {
-  const width = load<u32>(p, WIDTH);
-  const filter = load<u32>(p, FILTER);
-  const windows = load<u32>(p, WINDOWS);
-  const batch = load<u32>(p, BATCH);
-  const v = load<u32>(p, VOCABULARY);
-  const tokenRow = 4 * load<u32>(p, TOKEN_ROW);
-  const local = load<u32>(p, LOCAL) != 0;
-  const relu = load<u32>(p, RELU) != 0;
-  const factor = load<f32>(p, SCALE) * load<f32>(p, UNIT);
+function forward(p: Embed, r: u32, from: u32, cols: u32, scratch: usize): void {
+  const width = p.width;
+  const filter = p.filter;
+  const windows = p.windows;
+  const batch = p.batch;
+  const v = p.v;
+  const tokenRow = 4 * p.tokenRow;
+  const local = p.local != 0;
+  const relu = p.relu != 0;
+  const factor = p.scale * p.unit;
   const factors = f32x4.splat(factor);
   const zero = f32x4.splat(0);
-  const tokens = load<u32>(p, TOKENS) + 4 * (r * load<u32>(p, TOKENS_REPLICA) + load<u32>(p, FIRST_TOKEN));
-  const weights = load<u32>(p, WEIGHT) + 4 * (r * load<u32>(p, WEIGHT_REPLICA) + from);
-  const output = load<u32>(p, OUTPUT) + 4 * (r * load<u32>(p, OUTPUT_REPLICA) + from);
+  const tokens = p.tokensAt(r) + 4 * p.firstToken;
+  const weights = p.weightAt(r) + 4 * from;
+  const output = p.outputAt(r) + 4 * from;
   const sums = scratch;
   const base = sums + 4 * cols * filter;
   const rows = base + 4 * cols;
   for (let t: u32 = 0; t < windows; t++) {
     const weight = weights + (local ? 4 * t * filter * v * width : 0);
-    if (load<u32>(p, WHITENED) && (t == 0 || local)) sumRows(weight, 4 * width, filter, v, cols, sums);
+    if (p.whitened && (t == 0 || local)) sumRows(weight, 4 * width, filter, v, cols, sums);
     windowBase(p, r, t, from, cols, sums, base);
     for (let b: u32 = 0; b < batch; b++) {
       const count = rowAddresses(p, t, tokens + b * tokenRow, weight, 4 * width, rows);
@@ -134,12 +102,12 @@ function sum16(rows: usize, count: u32, at: usize, factors: v128, base: usize, r
 }
 
 /** Addresses of the weight rows that a window sums: its tokens that are neither masked nor outside. Returns their number. */
-function rowAddresses(p: usize, t: u32, tokens: usize, weight: usize, stride: usize, rows: usize): u32 {
-  const v = load<u32>(p, VOCABULARY);
-  const filter = <i32>load<u32>(p, FILTER);
-  const length = load<i32>(p, LENGTH);
-  const masked = load<u32>(p, WHITENED) ? load<i32>(p, MASKED) : -1;
-  const first = <i32>(t * load<u32>(p, STRIDE)) - load<i32>(p, PADDING);
+function rowAddresses(p: Embed, t: u32, tokens: usize, weight: usize, stride: usize, rows: usize): u32 {
+  const v = p.v;
+  const filter = <i32>p.filter;
+  const length = <i32>p.length;
+  const masked = p.whitened ? p.masked : -1;
+  const first = <i32>(t * p.stride) - <i32>p.padding;
   let count: u32 = 0;
   for (let j: i32 = 0; j < filter; j++) {
     const position = first + j;
@@ -164,25 +132,25 @@ export function addRow(from: usize, cols: u32, to: usize): void {
 }
 
 /** base [cols]: what a window adds whatever its tokens are: the position's vector, the whitening's mean, the masked place. */
-function windowBase(p: usize, r: u32, t: u32, from: u32, cols: u32, sums: usize, base: usize): void {
-  const width = load<u32>(p, WIDTH);
-  let position = load<u32>(p, POSITION);
-  if (position) position += 4 * (r * load<u32>(p, POSITION_REPLICA) + (t % load<u32>(p, POSITION_ROWS)) * width + from);
-  const filter = <i32>load<u32>(p, FILTER);
-  const length = load<i32>(p, LENGTH);
-  const whitened = load<u32>(p, WHITENED) != 0;
-  const masked = load<i32>(p, MASKED);
-  const scale = load<f32>(p, SCALE);
-  const inside = load<u32>(p, POSITION_INSIDE) != 0;
-  const mean = -(load<f32>(p, UNIT) * load<f32>(p, SHARE));
-  const first = <i32>(t * load<u32>(p, STRIDE)) - load<i32>(p, PADDING);
+function windowBase(p: Embed, r: u32, t: u32, from: u32, cols: u32, sums: usize, base: usize): void {
+  const width = p.width;
+  let position = p.position;
+  if (position) position += 4 * (r * p.positionReplica + (t % p.positionRows) * width + from);
+  const filter = <i32>p.filter;
+  const length = <i32>p.length;
+  const whitened = p.whitened != 0;
+  const masked = p.masked;
+  const scale = p.scale;
+  const inside = p.positionInside != 0;
+  const mean = -(p.unit * p.share);
+  const first = <i32>(t * p.stride) - <i32>p.padding;
   for (let c: u32 = 0; c < cols; c++) {
     let x: f32 = 0;
     if (whitened)
       for (let j: i32 = 0; j < filter; j++) {
         const at = first + j;
         if (at < 0 || at >= length) continue;
-        x += (at == masked ? load<f32>(p, CONSTANT) : mean) * load<f32>(sums + 4 * (j * cols + c));
+        x += (at == masked ? p.constant : mean) * load<f32>(sums + 4 * (j * cols + c));
       }
     const added: f32 = position ? load<f32>(position + 4 * c) : 0;
     store<f32>(base + 4 * c, inside ? (x + added) * scale : x * scale + added);

@@ -4,46 +4,18 @@
  *   dWeight[j, u] = scale * ((D[j, u] - sum_u D[j, u] / v) / sqrt(1 - 1/v) + E[j] / sqrt(v))
  * D is gathered in dWeight itself, windows upwards. A thread owns a block of columns of a replica (and window, when local).
  */
+import { EmbedBackward } from '../../build/assembly/layouts';
 import { shareOf } from '../share';
 import { clearWords } from '../words';
-import {
-  addRow,
-  BATCH,
-  blockOf,
-  CONSTANT,
-  D_OUTPUT,
-  D_OUTPUT_REPLICA,
-  FILTER,
-  FIRST_TOKEN,
-  LENGTH,
-  LOCAL,
-  MASKED,
-  OUTPUT,
-  OUTPUT_REPLICA,
-  PADDING,
-  REPLICAS,
-  SCALE,
-  SHARE,
-  STRIDE,
-  TOKEN_ROW,
-  TOKENS,
-  TOKENS_REPLICA,
-  UNIT,
-  VOCABULARY,
-  WEIGHT,
-  WEIGHT_REPLICA,
-  WHITENED,
-  WIDTH,
-  WINDOWS,
-} from './embed';
+import { addRow, blockOf } from './embed';
 
 /** Scratch: gradient of one window [block], E [filter, block], sum over the vocabulary [block]. */
-export function embedBackward(p: usize, thread: u32, threads: u32, scratch: usize): void {
-  const width = load<u32>(p, WIDTH);
-  const groups = load<u32>(p, LOCAL) ? load<u32>(p, WINDOWS) : 1;
-  const block = blockOf(width, groups * load<u32>(p, REPLICAS), threads);
+export function embedBackward(p: EmbedBackward, thread: u32, threads: u32, scratch: usize): void {
+  const width = p.width;
+  const groups = p.local ? p.windows : 1;
+  const block = blockOf(width, groups * p.replicas, threads);
   const blocks = (width + block - 1) / block;
-  const units = blocks * groups * load<u32>(p, REPLICAS);
+  const units = blocks * groups * p.replicas;
   const end = shareOf(units, thread + 1, threads);
   for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
     const from = (unit % blocks) * block;
@@ -52,21 +24,21 @@ export function embedBackward(p: usize, thread: u32, threads: u32, scratch: usiz
   }
 }
 
-function backward(p: usize, r: u32, group: u32, from: u32, cols: u32, scratch: usize): void {
-  const width = load<u32>(p, WIDTH);
+function backward(p: EmbedBackward, r: u32, group: u32, from: u32, cols: u32, scratch: usize): void {
+  const width = p.width;
   const stride = 4 * width;
-  const filter = load<u32>(p, FILTER);
-  const windows = load<u32>(p, WINDOWS);
-  const batch = load<u32>(p, BATCH);
-  const v = load<u32>(p, VOCABULARY);
-  const local = load<u32>(p, LOCAL) != 0;
-  const length = load<i32>(p, LENGTH);
-  const masked = load<u32>(p, WHITENED) ? load<i32>(p, MASKED) : -1;
-  const tokens = load<u32>(p, TOKENS) + 4 * (r * load<u32>(p, TOKENS_REPLICA) + load<u32>(p, FIRST_TOKEN));
-  const dOutput = load<u32>(p, D_OUTPUT) + 4 * (r * load<u32>(p, D_OUTPUT_REPLICA) + from);
-  let output = load<u32>(p, OUTPUT);
-  if (output) output += 4 * (r * load<u32>(p, OUTPUT_REPLICA) + from);
-  const weight = load<u32>(p, WEIGHT) + 4 * (r * load<u32>(p, WEIGHT_REPLICA) + group * filter * v * width + from);
+  const filter = p.filter;
+  const windows = p.windows;
+  const batch = p.batch;
+  const v = p.v;
+  const local = p.local != 0;
+  const length = <i32>p.length;
+  const masked = p.whitened ? p.masked : -1;
+  const tokens = p.tokensAt(r) + 4 * p.firstToken;
+  const dOutput = p.dOutputAt(r) + 4 * from;
+  let output: usize = p.relu ? p.output : 0;
+  if (output) output += 4 * (r * p.outputReplica + from);
+  const weight = p.dWeightAt(r) + 4 * (group * filter * v * width + from);
   const firstWindow: u32 = local ? group : 0;
   const endWindow: u32 = local ? group + 1 : windows;
   const gradient = scratch;
@@ -76,7 +48,7 @@ function backward(p: usize, r: u32, group: u32, from: u32, cols: u32, scratch: u
   for (let row: u32 = 0; row < filter * v; row++) clearWords(weight + row * stride, cols);
 
   for (let b: u32 = 0; b < batch; b++) {
-    const sentence = tokens + 4 * b * load<u32>(p, TOKEN_ROW);
+    const sentence = tokens + 4 * b * p.tokenRow;
     for (let t = firstWindow; t < endWindow; t++) {
       const at = 4 * (b * windows + t) * width;
       let g = dOutput + at;
@@ -84,7 +56,7 @@ function backward(p: usize, r: u32, group: u32, from: u32, cols: u32, scratch: u
         maskRow(g, output + at, cols, gradient);
         g = gradient;
       }
-      const first = <i32>(t * load<u32>(p, STRIDE)) - load<i32>(p, PADDING);
+      const first = <i32>(t * p.stride) - <i32>p.padding;
       for (let j: u32 = 0; j < filter; j++) {
         const position = first + <i32>j;
         if (position < 0 || position >= length) continue;
@@ -94,10 +66,10 @@ function backward(p: usize, r: u32, group: u32, from: u32, cols: u32, scratch: u
     }
   }
 
-  const scale = load<f32>(p, SCALE);
-  const unit = scale * load<f32>(p, UNIT);
-  const share = load<f32>(p, SHARE);
-  const constant = scale * load<f32>(p, CONSTANT);
+  const scale = p.scale;
+  const unit = scale * p.unit;
+  const share = p.share;
+  const constant = scale * p.constant;
   for (let j: u32 = 0; j < filter; j++) {
     const rows = weight + j * v * stride;
     clearWords(totals, cols);

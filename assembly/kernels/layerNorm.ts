@@ -2,43 +2,26 @@
  * output = (input - mean) / sqrt(variance + eps) * weight + bias over the channels of each row; keeps mean and inverse
  * standard deviation for the backward call. The twin of shaders/layerNorm.wgsl. A thread owns rows.
  */
+import { LayerNorm } from '../../build/assembly/layouts';
 import { sum4 } from '../math';
 import { shareOf } from '../share';
 
-// Parameter words (src/kernels/layerNorm.ts). Addresses in bytes, strides in elements.
-const INPUT: usize = 0;
-const WEIGHT: usize = 4;
-const BIAS: usize = 8;
-const OUTPUT: usize = 12;
-const MEAN: usize = 16;
-const INVERSE: usize = 20;
-const INPUT_REPLICA: usize = 24;
-const WEIGHT_REPLICA: usize = 28;
-const BIAS_REPLICA: usize = 32;
-const OUTPUT_REPLICA: usize = 36;
-const MEAN_REPLICA: usize = 40;
-const INVERSE_REPLICA: usize = 44;
-const REPLICAS: usize = 48;
-const ROWS: usize = 52;
-const CHANNELS: usize = 56;
-const EPSILON: usize = 60; // f32
-
-export function layerNorm(p: usize, thread: u32, threads: u32): void {
-  const rows = load<u32>(p, ROWS);
-  const channels = load<u32>(p, CHANNELS);
-  const all = rows * load<u32>(p, REPLICAS);
+export function layerNorm(p: LayerNorm, thread: u32, threads: u32): void {
+  const rows = p.rows;
+  const channels = p.channels;
+  const all = rows * p.replicas;
   const end = shareOf(all, thread + 1, threads);
   for (let i = shareOf(all, thread, threads); i < end; i++) {
     const r = i / rows;
     const row = i % rows;
-    const x = load<u32>(p, INPUT) + 4 * (r * load<u32>(p, INPUT_REPLICA) + row * channels);
-    const y = load<u32>(p, OUTPUT) + 4 * (r * load<u32>(p, OUTPUT_REPLICA) + row * channels);
-    const weight = load<u32>(p, WEIGHT) + 4 * r * load<u32>(p, WEIGHT_REPLICA);
-    const bias = load<u32>(p, BIAS) + 4 * r * load<u32>(p, BIAS_REPLICA);
+    const x = p.inputAt(r) + 4 * row * channels;
+    const y = p.outputAt(r) + 4 * row * channels;
+    const weight = p.weightAt(r);
+    const bias = p.biasAt(r);
     const mean = rowSum(x, channels) / <f32>channels;
-    const inverse: f32 = 1 / Mathf.sqrt(squares(x, channels, mean) / <f32>channels + load<f32>(p, EPSILON));
-    store<f32>(load<u32>(p, MEAN) + 4 * (r * load<u32>(p, MEAN_REPLICA) + row), mean);
-    store<f32>(load<u32>(p, INVERSE) + 4 * (r * load<u32>(p, INVERSE_REPLICA) + row), inverse);
+    const inverse: f32 = 1 / Mathf.sqrt(squares(x, channels, mean) / <f32>channels + p.eps);
+    store<f32>(p.meanAt(r) + 4 * row, mean);
+    store<f32>(p.inverseAt(r) + 4 * row, inverse);
     const means = f32x4.splat(mean);
     const inverses = f32x4.splat(inverse);
     let c: u32 = 0;

@@ -4,47 +4,28 @@
  *   dWeight = sum of dOutput n,  dBias = sum of dOutput, rows upwards    `layerNormBackwardParams`, a thread owns columns
  * The twin of shaders/layerNormBackward*.wgsl.
  */
+import { LayerNormBackward } from '../../build/assembly/layouts';
 import { sum4 } from '../math';
 import { shareOf } from '../share';
 
-// Parameter words (src/kernels/layerNormBackward.ts), shared by both commands. Addresses in bytes, strides in elements.
-const INPUT: usize = 0;
-const WEIGHT: usize = 4;
-const MEAN: usize = 8;
-const INVERSE: usize = 12;
-const D_OUTPUT: usize = 16;
-const D_INPUT: usize = 20;
-const D_WEIGHT: usize = 24;
-const D_BIAS: usize = 28;
-const REPLICA: usize = 32; // the replica strides of the eight tensors follow, in the same order
-const REPLICAS: usize = 64;
-const ROWS: usize = 68;
-const CHANNELS: usize = 72;
-const ACCUMULATE: usize = 76;
-
 const BLOCK: u32 = 16; // columns: a cache line
 
-/** First element of a tensor's replica; word: its address word. */
-function start(p: usize, word: usize, r: u32): usize {
-  return load<u32>(p + word) + 4 * r * load<u32>(p + REPLICA + word);
-}
-
-export function layerNormBackward(p: usize, thread: u32, threads: u32): void {
-  const rows = load<u32>(p, ROWS);
-  const channels = load<u32>(p, CHANNELS);
-  const accumulate = load<u32>(p, ACCUMULATE) != 0;
+export function layerNormBackward(p: LayerNormBackward, thread: u32, threads: u32): void {
+  const rows = p.rows;
+  const channels = p.channels;
+  const accumulate = p.accumulate != 0;
   const share: f32 = 1 / <f32>channels;
-  const all = rows * load<u32>(p, REPLICAS);
+  const all = rows * p.replicas;
   const end = shareOf(all, thread + 1, threads);
   for (let i = shareOf(all, thread, threads); i < end; i++) {
     const r = i / rows;
     const row = i % rows;
-    const x = start(p, INPUT, r) + 4 * row * channels;
-    const dy = start(p, D_OUTPUT, r) + 4 * row * channels;
-    const dx = start(p, D_INPUT, r) + 4 * row * channels;
-    const weight = start(p, WEIGHT, r);
-    const mean = load<f32>(start(p, MEAN, r) + 4 * row);
-    const inverse = load<f32>(start(p, INVERSE, r) + 4 * row);
+    const x = p.inputAt(r) + 4 * row * channels;
+    const dy = p.dOutputAt(r) + 4 * row * channels;
+    const dx = p.dInputAt(r) + 4 * row * channels;
+    const weight = p.weightAt(r);
+    const mean = load<f32>(p.meanAt(r) + 4 * row);
+    const inverse = load<f32>(p.inverseAt(r) + 4 * row);
     const means = f32x4.splat(mean);
     const inverses = f32x4.splat(inverse);
     let sums = f32x4.splat(0);
@@ -82,22 +63,22 @@ export function layerNormBackward(p: usize, thread: u32, threads: u32): void {
   }
 }
 
-export function layerNormBackwardParams(p: usize, thread: u32, threads: u32): void {
-  const rows = load<u32>(p, ROWS);
-  const channels = load<u32>(p, CHANNELS);
+export function layerNormBackwardParams(p: LayerNormBackward, thread: u32, threads: u32): void {
+  const rows = p.rows;
+  const channels = p.channels;
   const blocks = (channels + BLOCK - 1) / BLOCK;
-  const units = blocks * load<u32>(p, REPLICAS);
+  const units = blocks * p.replicas;
   const end = shareOf(units, thread + 1, threads);
   for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
     const r = unit / blocks;
     let c = (unit % blocks) * BLOCK;
     const last = min(channels, c + BLOCK);
-    const x = start(p, INPUT, r);
-    const dy = start(p, D_OUTPUT, r);
-    const means = start(p, MEAN, r);
-    const inverses = start(p, INVERSE, r);
-    const dWeight = start(p, D_WEIGHT, r);
-    const dBias = start(p, D_BIAS, r);
+    const x = p.inputAt(r);
+    const dy = p.dOutputAt(r);
+    const means = p.meanAt(r);
+    const inverses = p.inverseAt(r);
+    const dWeight = p.dWeightAt(r);
+    const dBias = p.dBiasAt(r);
     for (; c + 4 <= last; c += 4) {
       let weights = f32x4.splat(0);
       let biases = f32x4.splat(0);

@@ -5,41 +5,8 @@
  * A thread owns a share of the products, or of the rows or columns where there are few of them. B is packed into panels of
  * 8 columns, A (TN only) into panels of 4 rows; 4 x 8 results are kept in registers.
  */
+import { MATMUL_FORM_NT, MATMUL_FORM_TN, Matmul } from '../../build/assembly/layouts';
 import { alignUp, shareOf } from '../share';
-
-// Parameter words (src/kernels/matmul.ts). Addresses in bytes, strides in elements.
-const A: usize = 0;
-const B: usize = 4;
-const C: usize = 8;
-const BIAS: usize = 12; // 0: none; likewise mask and residual
-const MASK: usize = 16;
-const RESIDUAL: usize = 20;
-const FORM: usize = 24; // 0 NN, 1 NT, 2 TN
-const M: usize = 28;
-const N: usize = 32;
-const K: usize = 36;
-const GROUPS: usize = 40;
-const REPLICAS: usize = 44;
-const A_ROW: usize = 48;
-const A_GROUP: usize = 52;
-const A_REPLICA: usize = 56;
-const B_ROW: usize = 60;
-const B_GROUP: usize = 64;
-const B_REPLICA: usize = 68;
-const C_ROW: usize = 72;
-const C_GROUP: usize = 76;
-const C_REPLICA: usize = 80;
-const BIAS_GROUP: usize = 84;
-const BIAS_REPLICA: usize = 88;
-const MASK_REPLICA: usize = 92;
-const RESIDUAL_REPLICA: usize = 96;
-const SCALE: usize = 100; // f32
-const RELU: usize = 104;
-const ACCUMULATE: usize = 108;
-const BIAS_INSIDE: usize = 112; // scale * (op(A) op(B) + bias)
-
-const NT: u32 = 1;
-const TN: u32 = 2;
 
 // Blocks (WASM_BLOCKS of src/kernels/matmul.ts): a panel of B (8 x KC) and one of A (4 x KC) stay in the first cache, a block of B (NC x KC) in the second.
 const MC: u32 = 256; // rows between two packings of B
@@ -49,11 +16,11 @@ const KC: u32 = 512;
 const ZEROS: usize = memory.data(128, 16); // where the sums of a tile start
 
 /** Scratch: packed B [NC, KC], packed A [MC, KC], partial sums [MC, NC]. */
-export function matmul(p: usize, thread: u32, threads: u32, scratch: usize): void {
-  const m = load<u32>(p, M);
-  const n = load<u32>(p, N);
-  const groups = load<u32>(p, GROUPS);
-  const products = groups * load<u32>(p, REPLICAS);
+export function matmul(p: Matmul, thread: u32, threads: u32, scratch: usize): void {
+  const m = p.m;
+  const n = p.n;
+  const groups = p.groups;
+  const products = groups * p.replicas;
   // Few products: each is cut into as many parts as there are threads, across its longer side.
   const parts: u32 = products % threads == 0 ? 1 : threads;
   const byRows = m >= n;
@@ -75,16 +42,16 @@ export function matmul(p: usize, thread: u32, threads: u32, scratch: usize): voi
 }
 
 /** Rows [rowFrom, rowTo) and columns [colFrom, colTo) of one product. */
-function multiply(p: usize, product: u32, rowFrom: u32, rowTo: u32, colFrom: u32, colTo: u32, scratch: usize): void {
-  const groups = load<u32>(p, GROUPS);
+function multiply(p: Matmul, product: u32, rowFrom: u32, rowTo: u32, colFrom: u32, colTo: u32, scratch: usize): void {
+  const groups = p.groups;
   const r = product / groups;
   const g = product % groups;
-  const form = load<u32>(p, FORM);
-  const k = load<u32>(p, K);
-  const aRow = load<u32>(p, A_ROW);
-  const bRow = load<u32>(p, B_ROW);
-  const a = load<u32>(p, A) + 4 * (r * load<u32>(p, A_REPLICA) + g * load<u32>(p, A_GROUP));
-  const b = load<u32>(p, B) + 4 * (r * load<u32>(p, B_REPLICA) + g * load<u32>(p, B_GROUP));
+  const form = p.form;
+  const k = p.k;
+  const aRow = p.aRow;
+  const bRow = p.bRow;
+  const a = p.aAt(r) + 4 * (p.aOffset + g * p.aGroup);
+  const b = p.bAt(r) + 4 * (p.bOffset + g * p.bGroup);
   const packedA = scratch + 4 * NC * KC;
   const partial = packedA + 4 * MC * KC;
   const depths = (k + KC - 1) / KC;
@@ -96,16 +63,16 @@ function multiply(p: usize, product: u32, rowFrom: u32, rowTo: u32, colFrom: u32
       for (let block: u32 = 0; block < depths; block++) {
         const k0 = shareOf(k, block, depths);
         const depth = shareOf(k, block + 1, depths) - k0;
-        if (form == NT) packTransposed(b + 4 * (j0 * bRow + k0), 4 * bRow, depth, cols, scratch);
+        if (form == MATMUL_FORM_NT) packTransposed(b + 4 * (j0 * bRow + k0), 4 * bRow, depth, cols, scratch);
         else packColumns8(b + 4 * (k0 * bRow + j0), 4 * bRow, depth, cols, scratch);
-        if (form == TN) packColumns4(a + 4 * (k0 * aRow + i0), 4 * aRow, depth, rows, packedA);
+        if (form == MATMUL_FORM_TN) packColumns4(a + 4 * (k0 * aRow + i0), 4 * aRow, depth, rows, packedA);
         for (let j: u32 = 0; j < cols; j += 8) {
           const panel = scratch + 4 * j * depth;
           for (let i: u32 = 0; i < rows; i += 4) {
             // With one block of K the sums go straight to C, else they wait in `partial`.
             const tile = depths == 1 ? partial : partial + 4 * (j * alignUp(rows, 4) + 8 * i);
             const begin = block == 0 ? ZEROS : tile;
-            if (form == TN) tilePacked(packedA + 4 * i * depth, panel, depth, begin, tile);
+            if (form == MATMUL_FORM_TN) tilePacked(packedA + 4 * i * depth, panel, depth, begin, tile);
             else {
               const a0 = a + 4 * ((i0 + i) * aRow + k0);
               const last = rows - 1 - i; // rows past the end repeat the last one; their results are dropped
@@ -131,9 +98,9 @@ function multiply(p: usize, product: u32, rowFrom: u32, rowTo: u32, colFrom: u32
 }
 
 /** Whether the results are only scaled. */
-function isPlain(p: usize): bool {
-  const added = load<u32>(p, BIAS) | load<u32>(p, MASK) | load<u32>(p, RESIDUAL);
-  return (added | load<u32>(p, RELU) | load<u32>(p, ACCUMULATE)) == 0;
+function isPlain(p: Matmul): bool {
+  const added = p.bias | p.mask | p.residual;
+  return (added | p.relu | p.accumulate) == 0;
 }
 
 /** tile [4, 8] = `from` + four rows of A times a panel of B [depth, 8]. */
@@ -218,10 +185,10 @@ function tilePacked(a: usize, b: usize, depth: u32, from: usize, tile: usize): v
 }
 
 /** A whole tile, scaled, to C from (row, col) on. */
-function finishPlain(p: usize, r: u32, g: u32, row: u32, col: u32, tile: usize): void {
-  const cRow = 4 * load<u32>(p, C_ROW);
-  let c = load<u32>(p, C) + 4 * (r * load<u32>(p, C_REPLICA) + g * load<u32>(p, C_GROUP) + col) + row * cRow;
-  const factor = f32x4.splat(load<f32>(p, SCALE));
+function finishPlain(p: Matmul, r: u32, g: u32, row: u32, col: u32, tile: usize): void {
+  const cRow = 4 * p.cRow;
+  let c = p.cAt(r) + 4 * (p.cOffset + g * p.cGroup + col) + row * cRow;
+  const factor = f32x4.splat(p.scale);
   for (let i = 0; i < 4; i++) {
     v128.store(c, f32x4.mul(v128.load(tile), factor));
     v128.store(c, f32x4.mul(v128.load(tile, 16), factor), 16);
@@ -231,20 +198,20 @@ function finishPlain(p: usize, r: u32, g: u32, row: u32, col: u32, tile: usize):
 }
 
 /** The epilogue of rows x cols results of a tile, written to C from (row, col) on. */
-function finish(p: usize, r: u32, g: u32, row: u32, col: u32, rows: u32, cols: u32, tile: usize): void {
-  const cRow = 4 * load<u32>(p, C_ROW);
-  const start = 4 * (g * load<u32>(p, C_GROUP) + col) + row * cRow;
-  let c = load<u32>(p, C) + 4 * r * load<u32>(p, C_REPLICA) + start;
-  let mask = load<u32>(p, MASK);
-  if (mask) mask += 4 * r * load<u32>(p, MASK_REPLICA) + start;
-  let residual = load<u32>(p, RESIDUAL);
-  if (residual) residual += 4 * r * load<u32>(p, RESIDUAL_REPLICA) + start;
-  let bias = load<u32>(p, BIAS);
-  if (bias) bias += 4 * (r * load<u32>(p, BIAS_REPLICA) + g * load<u32>(p, BIAS_GROUP) + col);
-  const scale = load<f32>(p, SCALE);
-  const relu = load<u32>(p, RELU) != 0;
-  const accumulate = load<u32>(p, ACCUMULATE) != 0;
-  const inside = load<u32>(p, BIAS_INSIDE) != 0;
+function finish(p: Matmul, r: u32, g: u32, row: u32, col: u32, rows: u32, cols: u32, tile: usize): void {
+  const cRow = 4 * p.cRow;
+  const start = 4 * (g * p.cGroup + col) + row * cRow;
+  let c = p.cAt(r) + 4 * p.cOffset + start;
+  let mask = p.mask;
+  if (mask) mask += 4 * r * p.maskReplica + start;
+  let residual = p.residual;
+  if (residual) residual += 4 * r * p.residualReplica + start;
+  let bias = p.bias;
+  if (bias) bias += 4 * (r * p.biasReplica + g * p.biasGroup + col);
+  const scale = p.scale;
+  const relu = p.relu != 0;
+  const accumulate = p.accumulate != 0;
+  const inside = p.biasInside != 0;
   const zero = f32x4.splat(0);
   const factor = f32x4.splat(scale);
   for (let i: u32 = 0; i < rows; i++) {

@@ -3,37 +3,20 @@
  * the rows of the centred Gram matrix A = L L^T, those to predict and the targets' stand in one matrix and become L, k L^-T and
  * Y^T L^-T; outputs are products of the latter two. Four rows and two columns at a time: each number loaded serves several products.
  */
+import { Ridge } from '../../build/assembly/layouts';
 import { shareOf } from '../share';
 
-// Parameter words (src/kernels/ridge.ts). Addresses in bytes, strides in elements.
-const GRAM: usize = 0;
-const SYMBOLS: usize = 4;
-const TARGETS: usize = 8;
-const SCORES: usize = 12;
-const GRAM_REPLICA: usize = 16;
-const SYMBOLS_REPLICA: usize = 20;
-const TARGETS_REPLICA: usize = 24;
-const SCORES_REPLICA: usize = 28;
-const REPLICAS: usize = 32;
-const SPACES: usize = 36;
-const BATCH: usize = 40;
-const FIT: usize = 44;
-const COLUMNS: usize = 48;
-const NODES: usize = 52;
-const PENALTY: usize = 56;
-const FLOOR: usize = 60;
-
-export function ridge(p: usize, thread: u32, threads: u32, scratch: usize): void {
-  const all = load<u32>(p, REPLICAS) * load<u32>(p, SPACES);
+export function ridge(p: Ridge, thread: u32, threads: u32, scratch: usize): void {
+  const all = p.replicas * p.spaces;
   const end = shareOf(all, thread + 1, threads);
   for (let unit = shareOf(all, thread, threads); unit < end; unit++) regress(p, unit, scratch);
 }
 
-function regress(p: usize, unit: u32, rows: usize): void {
-  const batch = load<u32>(p, BATCH);
-  const fit = load<u32>(p, FIT);
-  const columns = load<u32>(p, COLUMNS);
-  const spaces = load<u32>(p, SPACES);
+function regress(p: Ridge, unit: u32, rows: usize): void {
+  const batch = p.batch;
+  const fit = p.fit;
+  const columns = p.columns;
+  const spaces = p.spaces;
   const r = unit / spaces;
   const space = unit % spaces;
   const bytes: usize = 16 * ((fit + 1) / 2); // of a row, with a zero behind it where fit is odd
@@ -69,7 +52,7 @@ function regress(p: usize, unit: u32, rows: usize): void {
   }
 
   const centres = sums + 64;
-  const scores = load<u32>(p, SCORES) + 4 * (r * load<u32>(p, SCORES_REPLICA) + space * (batch - fit) * columns);
+  const scores = p.scoresAt(r) + 4 * (space * (batch - fit) * columns);
   for (let i = fit; i < batch; i += 4)
     for (let c: u32 = 0; c < columns; c += 2) {
       products(rows + i * bytes, rows + (batch + c) * bytes, bytes, bytes, sums);
@@ -82,14 +65,14 @@ function regress(p: usize, unit: u32, rows: usize): void {
 }
 
 /** Fills the rows, centred, penalty on the diagonal; centres: f64 [batch + columns]. Returns the penalty. */
-function centre(p: usize, r: u32, space: u32, rows: usize, bytes: usize, count: u32, centres: usize): f64 {
-  const batch = load<u32>(p, BATCH);
-  const fit = load<u32>(p, FIT);
-  const columns = load<u32>(p, COLUMNS);
-  const nodes = load<u32>(p, NODES);
-  const gram = load<u32>(p, GRAM) + 4 * (r * load<u32>(p, GRAM_REPLICA) + space * batch * batch);
-  const symbols = load<u32>(p, SYMBOLS) + 4 * r * load<u32>(p, SYMBOLS_REPLICA);
-  const targets = load<u32>(p, TARGETS) + 4 * r * load<u32>(p, TARGETS_REPLICA);
+function centre(p: Ridge, r: u32, space: u32, rows: usize, bytes: usize, count: u32, centres: usize): f64 {
+  const batch = p.batch;
+  const fit = p.fit;
+  const columns = p.columns;
+  const nodes = p.nodes;
+  const gram = p.gramAt(r) + 4 * space * batch * batch;
+  const symbols = p.symbolsAt(r);
+  const targets = p.targetsAt(r);
   memory.fill(rows, 0, count * bytes);
   let grand: f64 = 0;
   let square: f64 = 0;
@@ -103,8 +86,7 @@ function centre(p: usize, r: u32, space: u32, rows: usize, bytes: usize, count: 
   }
   grand /= <f64>fit;
   square /= <f64>fit;
-  const penalty: f64 =
-    <f64>load<f32>(p, PENALTY) * max<f64>(square - grand, 0) + <f64>load<f32>(p, FLOOR) * square + 1e-30;
+  const penalty: f64 = <f64>p.penalty * max<f64>(square - grand, 0) + <f64>p.floor * square + 1e-30;
   for (let i: u32 = 0; i < batch; i++) {
     const shift = grand - load<f64>(centres + 8 * i);
     for (let j: u32 = 0; j < fit; j++) {

@@ -2,37 +2,23 @@
  * Mean cosine of standardised rows, in three commands like shaders/similarity*.wgsl: statistics of the units (a thread owns
  * units), cosines of the rows (a thread owns rows), their mean (one thread).
  */
+import { Similarity } from '../../build/assembly/layouts';
 import { shareOf } from '../share';
-
-// Parameter words (src/kernels/similarity.ts). Addresses in bytes, strides in elements.
-const A: usize = 0;
-const B: usize = 4;
-const OUTPUT: usize = 8;
-const A_REPLICA: usize = 12;
-const B_REPLICA: usize = 16;
-const OUTPUT_REPLICA: usize = 20;
-const STATS: usize = 24; // [R, side, mean or inverse deviation, units]
-const ROWS: usize = 28; // [R, B]
-const REPLICAS: usize = 32;
-const BATCH: usize = 36;
-const UNITS: usize = 40;
-const SLOT: usize = 44;
 
 const FLAT: f32 = 1e-10;
 
-export function similarity(p: usize, thread: u32, threads: u32): void {
-  const batch = load<u32>(p, BATCH);
-  const units = load<u32>(p, UNITS);
+export function similarity(p: Similarity, thread: u32, threads: u32): void {
+  const batch = p.batch;
+  const units = p.units;
   const blocks = (units + 3) / 4;
-  const all = 2 * load<u32>(p, REPLICAS) * blocks;
+  const all = 2 * p.replicas * blocks;
   const end = shareOf(all, thread + 1, threads);
   for (let unit = shareOf(all, thread, threads); unit < end; unit++) {
     const side = unit / blocks; // r * 2 + (0 for a, 1 for b)
     const r = side >> 1;
     const first = (unit % blocks) * 4;
-    const data =
-      side & 1 ? load<u32>(p, B) + 4 * r * load<u32>(p, B_REPLICA) : load<u32>(p, A) + 4 * r * load<u32>(p, A_REPLICA);
-    const stats = load<u32>(p, STATS) + 8 * side * units;
+    const data = side & 1 ? p.bAt(r) : p.aAt(r);
+    const stats = p.stats + 8 * side * units;
     const last = min(units, first + 4);
     for (let j = first; j < last; j++) {
       let sum: f32 = 0;
@@ -53,18 +39,18 @@ export function similarity(p: usize, thread: u32, threads: u32): void {
   }
 }
 
-export function similarityRows(p: usize, thread: u32, threads: u32): void {
-  const batch = load<u32>(p, BATCH);
-  const units = load<u32>(p, UNITS);
-  const all = load<u32>(p, REPLICAS) * batch;
+export function similarityRows(p: Similarity, thread: u32, threads: u32): void {
+  const batch = p.batch;
+  const units = p.units;
+  const all = p.replicas * batch;
   const end = shareOf(all, thread + 1, threads);
   const inverse = 4 * units;
   for (let row = shareOf(all, thread, threads); row < end; row++) {
     const r = row / batch;
     const i = row % batch;
-    const a = load<u32>(p, A) + 4 * (r * load<u32>(p, A_REPLICA) + i * units);
-    const b = load<u32>(p, B) + 4 * (r * load<u32>(p, B_REPLICA) + i * units);
-    const statsA = load<u32>(p, STATS) + 16 * r * units;
+    const a = p.aAt(r) + 4 * i * units;
+    const b = p.bAt(r) + 4 * i * units;
+    const statsA = p.stats + 16 * r * units;
     const statsB = statsA + 8 * units;
     let xy = f32x4.splat(0);
     let xx = f32x4.splat(0);
@@ -91,17 +77,17 @@ export function similarityRows(p: usize, thread: u32, threads: u32): void {
     }
     let cosine: f32 = sumXX == 0 && sumYY == 0 ? 1 : 0;
     if (sumXX > 0 && sumYY > 0) cosine = sumXY / (sqrt<f32>(sumXX) * sqrt<f32>(sumYY));
-    store<f32>(load<u32>(p, ROWS) + 4 * row, cosine);
+    store<f32>(p.rows + 4 * row, cosine);
   }
 }
 
-export function similarityMean(p: usize, thread: u32): void {
+export function similarityMean(p: Similarity, thread: u32, _threads: u32): void {
   if (thread != 0) return;
-  const batch = load<u32>(p, BATCH);
-  for (let r: u32 = 0; r < load<u32>(p, REPLICAS); r++) {
+  const batch = p.batch;
+  for (let r: u32 = 0; r < p.replicas; r++) {
     let sum: f32 = 0;
-    for (let i: u32 = 0; i < batch; i++) sum += load<f32>(load<u32>(p, ROWS) + 4 * (r * batch + i));
-    store<f32>(load<u32>(p, OUTPUT) + 4 * (r * load<u32>(p, OUTPUT_REPLICA) + load<u32>(p, SLOT)), sum / <f32>batch);
+    for (let i: u32 = 0; i < batch; i++) sum += load<f32>(p.rows + 4 * (r * batch + i));
+    store<f32>(p.outputAt(r) + 4 * p.slot, sum / <f32>batch);
   }
 }
 

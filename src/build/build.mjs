@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { thirdPartyLicences } from './licences.mjs';
 import { ensureInstalled, root, say } from './setup.mjs';
 
@@ -68,10 +68,41 @@ const bundles = [
   },
 ];
 
+const layoutFiles = ['layouts', 'dispatch', 'words'].map((name) => `build/assembly/${name}.ts`);
+
+/** Writes build/assembly/: what assembly/ knows of the operations of src/kernels/. A file that would stay the same is not touched. */
+async function writeLayouts() {
+  const folder = join(root, 'build/assembly');
+  const stamp = join(folder, 'stamp');
+  if ((statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0) > newestIn(['src/core', 'src/kernels', 'src/build']))
+    return;
+  mkdirSync(folder, { recursive: true });
+  const esbuild = await import('esbuild');
+  const script = join(folder, `write-${process.pid}.mjs`);
+  await esbuild.build({
+    ...bundleOptions,
+    sourcemap: false,
+    absWorkingDir: root,
+    platform: 'node',
+    entryPoints: ['src/kernels/assembly.ts'],
+    outfile: script,
+  });
+  const { assemblyFiles } = await import(pathToFileURL(script).href);
+  rmSync(script);
+  for (const [name, text] of Object.entries(assemblyFiles())) {
+    const file = join(folder, name);
+    if (existsSync(file) && readFileSync(file, 'utf8') === text) continue;
+    writeFileSync(`${file}.${process.pid}`, text);
+    renameSync(`${file}.${process.pid}`, file);
+  }
+  writeFileSync(stamp, '');
+}
+
 /** Compiles assembly/ when a source is newer than the modules. */
 export async function buildWasm() {
+  await writeLayouts();
   const outputs = ['plain', 'shared'].map((name) => join(root, 'build/wasm', `${name}.wasm`));
-  const newest = newestIn(['assembly', 'asconfig.json']);
+  const newest = newestIn(['assembly', 'asconfig.json', ...layoutFiles]);
   const oldest = Math.min(...outputs.map((f) => statSync(f, { throwIfNoEntry: false })?.mtimeMs ?? 0));
   if (oldest > newest) return;
   mkdirSync(join(root, 'build/wasm'), { recursive: true });

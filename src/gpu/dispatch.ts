@@ -1,4 +1,4 @@
-import type { Tensor } from '../plan/types.js';
+import type { DType, Tensor } from '../plan/types.js';
 
 /** One word of a uniform block; whole numbers go in as u32 (negative ones as i32), `f32(x)` as a float. */
 export type Word = number | { readonly f32: number };
@@ -10,6 +10,7 @@ export function f32(value: number): Word {
 export interface Binding {
   readonly tensor: Tensor | 'none'; // 'none': a small dummy buffer, for an input that this variant does not use
   readonly access: 'read' | 'write'; // WGSL storage `read` or `read_write`
+  readonly type?: string; // of the elements, as WGSL names it; default: the tensor's
 }
 
 /** What one dispatch needs. Binding 0 is the uniform block, `bindings` follow from 1 on, all in group 0. */
@@ -20,6 +21,53 @@ export interface Dispatch {
   readonly uniforms: readonly Word[];
   readonly bindings: readonly Binding[];
   readonly workgroups: readonly [number, number, number];
+}
+
+/** A shader's text without its head, which names the uniform block `p` and the buffers. */
+export interface Shader {
+  readonly shader: string; // the .wgsl file's name
+  readonly enable?: string; // a WGSL extension
+  readonly source: string;
+  readonly constants?: Readonly<Record<string, number>>;
+  readonly words?: readonly NamedWord[];
+  readonly bind: Readonly<Record<string, Binding>>;
+  readonly workgroups: readonly [number, number, number];
+}
+
+/** A word of the uniform block: `p.name` in the shader. */
+export interface NamedWord {
+  readonly name: string;
+  readonly type: 'u32' | 'i32' | 'f32';
+  readonly value: number;
+}
+
+/** Words by name: whole numbers are u32. */
+export function namedWords(words: Readonly<Record<string, Word>>): NamedWord[] {
+  return Object.entries(words).map(([name, word]) =>
+    typeof word === 'number' ? { name, type: 'u32', value: word } : { name, type: 'f32', value: word.f32 },
+  );
+}
+
+/** The dispatch of a shader: its text behind a head with `struct Params` and the bindings. A name that is not there does not compile. */
+export function dispatchOf({ enable, source, words = [], bind, ...rest }: Shader): Dispatch {
+  const fields = words.map(({ name, type }) => `  ${wgslName(name)}: ${type},\n`).join('');
+  const buffers = Object.entries(bind).map(([name, { tensor, access, type }], i) => {
+    const element: DType | string = type ?? (tensor === 'none' ? 'f32' : tensor.dtype);
+    const mode = access === 'read' ? 'read' : 'read_write';
+    return `@group(0) @binding(${i + 1}) var<storage, ${mode}> ${name}: array<${element}>;\n`;
+  });
+  const block = fields && `struct Params {\n${fields}}\n@group(0) @binding(0) var<uniform> p: Params;\n`;
+  return {
+    ...rest,
+    source: `${enable ? `enable ${enable};\n` : ''}${block}${buffers.join('')}${source}`,
+    uniforms: words.map(({ type, value }) => (type === 'f32' ? { f32: value } : value)),
+    bindings: Object.values(bind),
+  };
+}
+
+/** WGSL keeps some words for itself. */
+function wgslName(name: string): string {
+  return name === 'filter' ? 'filterSize' : name;
 }
 
 /** What a kernel may ask about the adapter when it chooses a variant. */
@@ -49,12 +97,12 @@ export type Scratch = (index: number, shape: readonly number[]) => Tensor;
 /** Turns a kernel call into dispatches; src/kernels implements it for every operation. */
 export type Lowering<C> = (call: C, traits: AdapterTraits, scratch: Scratch) => Dispatch[];
 
-export function read(tensor: Tensor | undefined): Binding {
-  return { tensor: tensor ?? 'none', access: 'read' };
+export function read(tensor: Tensor | undefined, type?: string): Binding {
+  return { tensor: tensor ?? 'none', access: 'read', type };
 }
 
-export function write(tensor: Tensor): Binding {
-  return { tensor, access: 'write' };
+export function write(tensor: Tensor, type?: string): Binding {
+  return { tensor, access: 'write', type };
 }
 
 /** A 1-D count of workgroups as a grid within WebGPU's 65535 a dimension; the shader uses id.x + id.y * count.x. */

@@ -1,36 +1,24 @@
 import source from '../../shaders/adamw.wgsl';
-import type { PlanBuilder } from '../plan/builder.js';
-import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/optimisers.js';
-import { addUpdate, caseFill, lowerUpdate, type OptimiserOptions, paceOf, row, wasmUpdate } from './optimisers.js';
-import type { KernelSpec } from './types.js';
+import { partsFor } from '../wasm/command.js';
+import { defineOperation } from './operation.js';
+import { caseFill, checkBlock, launchUpdate, paceOf, updateInputs } from './optimisers.js';
 
-/** Adds AdamW over the flat block. moment1, moment2 [R, P]: start at zero, updated in place. */
-export function adamw(plan: PlanBuilder, o: OptimiserOptions & { moment1: Tensor; moment2: Tensor }): void {
-  addUpdate(plan, 'adamw', o, { moment1: o.moment1, moment2: o.moment2 });
-}
-
-export const adamwKernel: KernelSpec = {
-  op: 'adamw',
-  reference(call, views) {
-    const { params } = call.outputs;
-    for (let r = 0; r < params.shape[0]; r++)
-      reference.adamw(
-        paceOf(views, r),
-        row(views, 'params', r),
-        row(views, 'grads', r),
-        row(views, 'moment1', r),
-        row(views, 'moment2', r),
-        elementsPerReplica(params),
-      );
+/** AdamW over the flat block. params, moment1 and moment2, which start at zero, are updated in place. */
+export const adamw = defineOperation({
+  name: 'adamw',
+  inputs: updateInputs,
+  outputs: { params: 'R ...elements', moment1: 'R ...elements', moment2: 'R ...elements' },
+  check: checkBlock,
+  reference: ({ hyper, pace, params, grads, moment1, moment2 }, { elements }) =>
+    reference.adamw(paceOf(hyper, pace), params, grads, moment1, moment2, elements),
+  webgpu(call) {
+    const { moment1, moment2 } = call.outputs;
+    return [launchUpdate(call, source, { moment1, moment2 })];
   },
-  webgpu: (call) => lowerUpdate(call, 'adamw', source),
-  wasm: (call) => wasmUpdate(call, 'adamw'),
-  cost(call) {
-    const elements = call.outputs.params.shape[0] * elementsPerReplica(call.outputs.params);
-    return { flops: 14 * elements, bytes: 28 * elements };
-  },
-  cases: [
+  wasm: { launch: ({ params: { elements }, replicas }) => [{ parts: partsFor(2 * replicas * elements) }] },
+  cost: ({ elements }) => ({ flops: 14 * elements, bytes: 28 * elements }),
+  cases: () => [
     {
       name: 'second step with decay',
       replicas: 3,
@@ -52,4 +40,4 @@ export const adamwKernel: KernelSpec = {
       },
     },
   ],
-};
+});

@@ -1,88 +1,52 @@
 import source from '../../shaders/blend.wgsl';
-import { ShapeError } from '../core/errors.js';
-import { f32, linearGrid, read, write } from '../gpu/dispatch.js';
+import { linearGrid, read, write } from '../gpu/dispatch.js';
 import type { PlanBuilder } from '../plan/builder.js';
-import { elementsPerReplica, type Tensor } from '../plan/types.js';
+import type { Tensor } from '../plan/types.js';
 import * as reference from '../reference/blend.js';
-import { at, partsFor, stride } from '../wasm/command.js';
-import type { KernelCase, KernelSpec } from './types.js';
+import { partsFor } from '../wasm/command.js';
+import { defineOperation } from './operation.js';
+import { f32 } from './params.js';
+import type { KernelCase } from './types.js';
 
-export interface BlendOptions {
-  label: string;
-  x: Tensor; // [R, P]
-  out: Tensor; // [R, P], updated in place
-  /** The same a and b for all replicas, or a tensor f32 [R, 2] with both. */
+/** The same a and b for all replicas, or a tensor f32 [R, 2] with both. */
+export interface BlendOptions extends Pick<Parameters<typeof blendOperation>[1], 'label' | 'x' | 'out'> {
   weights: { a: number; b: number } | Tensor;
 }
 
 /** Adds out = a out + b x over flat blocks: accumulated gradients, kept copies. A term with weight 0 is not read. */
-export function blend(plan: PlanBuilder, o: BlendOptions): void {
-  const elements = elementsPerReplica(o.out);
-  if (elementsPerReplica(o.x) !== elements || elements % 4 !== 0)
-    throw new ShapeError(
-      `blend (${o.label}): x [${o.x.shape}], out [${o.out.shape}]; pass equal rows, a multiple of 4 long`,
-    );
-  const inputs: Record<string, Tensor> = { x: o.x };
-  let params = { a: 0, b: 0 };
-  if ('buffer' in o.weights) inputs.weights = o.weights;
-  else params = o.weights;
-  plan.call({ op: 'blend', label: o.label, inputs, outputs: { out: o.out }, params });
+export function blend(plan: PlanBuilder, { weights, ...o }: BlendOptions): void {
+  blendOperation(plan, 'buffer' in weights ? { ...o, weights } : { ...o, ...weights });
 }
 
-export const blendKernel: KernelSpec = {
-  op: 'blend',
-  reference(call, views) {
-    const elements = elementsPerReplica(call.outputs.out);
-    for (let r = 0; r < call.outputs.out.shape[0]; r++) {
-      const w = views.weights?.data.subarray(r * views.weights.stride);
-      reference.blend(
-        w ? w[0] : Number(call.params.a),
-        w ? w[1] : Number(call.params.b),
-        views.x.data.subarray(r * views.x.stride) as Float64Array,
-        views.out.data.subarray(r * views.out.stride) as Float64Array,
-        elements,
-      );
-    }
+export const blendOperation = defineOperation({
+  name: 'blend',
+  inputs: { x: 'R ...elements', weights: 'R 2 ?' },
+  outputs: { out: 'R ...elements' }, // updated in place
+  params: { a: f32({ default: 0 }), b: f32({ default: 0 }) },
+  check({ elements }, refuse) {
+    if (elements % 4 !== 0) refuse(`elements = ${elements}; pass rows a multiple of 4 long`);
   },
-  webgpu(call) {
-    const { out } = call.outputs;
-    const { x, weights } = call.inputs;
-    const quads = elementsPerReplica(out) / 4;
-    const replicas = out.shape[0];
+  reference: ({ x, weights, out }, { a, b, elements }) =>
+    weights ? reference.blend(weights[0], weights[1], x, out, elements) : reference.blend(a, b, x, out, elements),
+  webgpu({ inputs: { x, weights }, outputs: { out }, params, replicas, launch }) {
+    const quads = params.elements / 4;
     return [
-      {
-        shader: 'blend',
+      launch({
         source,
-        uniforms: [quads, replicas, Number(!!weights), f32(Number(call.params.a)), f32(Number(call.params.b))],
-        bindings: [read(x), read(weights), write(out)],
+        words: { quads, useWeights: Number(!!weights) },
+        bind: { x: read(x, 'vec4f'), weights: read(weights, 'vec2f'), out: write(out, 'vec4f') },
         workgroups: linearGrid(Math.ceil((quads * replicas) / 256)),
-      },
+      }),
     ];
   },
-  wasm(call) {
-    const { out } = call.outputs;
-    const { x, weights } = call.inputs;
-    const elements = elementsPerReplica(out);
-    const factors = [call.params.a, call.params.b].map((f) => ({ f32: Number(f) }));
-    const tensors = [x, out, weights];
-    return [
-      {
-        kernel: 'blend',
-        words: [...tensors.map(at), ...tensors.map(stride), out.shape[0], elements / 4, ...factors],
-        parts: partsFor(out.shape[0] * elements),
-      },
-    ];
-  },
-  cost(call) {
-    const elements = call.outputs.out.shape[0] * elementsPerReplica(call.outputs.out);
-    return { flops: 2 * elements, bytes: 12 * elements };
-  },
-  cases: [
+  wasm: { launch: ({ params: { elements }, replicas }) => [{ parts: partsFor(replicas * elements) }] },
+  cost: ({ elements }) => ({ flops: 2 * elements, bytes: 12 * elements }),
+  cases: () => [
     blendCase('accumulate', { a: 1, b: 0.25 }),
     blendCase('overwrite', { a: 0, b: 0.25 }),
     blendCase('by replica', undefined),
   ],
-};
+});
 
 function blendCase(name: string, weights: { a: number; b: number } | undefined): KernelCase {
   let replica = 0;

@@ -1,81 +1,30 @@
 import source from '../../shaders/clip.wgsl';
-import { ShapeError } from '../core/errors.js';
-import { f32, linearGrid, read, write } from '../gpu/dispatch.js';
-import type { PlanBuilder } from '../plan/builder.js';
-import { elementsPerReplica, type Tensor } from '../plan/types.js';
+import { linearGrid } from '../gpu/dispatch.js';
 import * as reference from '../reference/clip.js';
-import { at, partsFor, stride } from '../wasm/command.js';
-import { expectShape } from './shapes.js';
-import type { KernelCase, KernelSpec } from './types.js';
+import { partsFor } from '../wasm/command.js';
+import { defineOperation } from './operation.js';
+import { f32 } from './params.js';
+import type { KernelCase } from './types.js';
 
-export interface ClipOptions {
-  label: string;
-  block: Tensor; // [R, ...], gradients, scaled in place
-  sums: Tensor; // [R, 2] from reduce over the same block
-  maxNorm: number; // > 0
-}
-
-/** Adds block = block * min(1, maxNorm / norm) with each replica's own norm. @throws ShapeError. */
-export function clip(plan: PlanBuilder, o: ClipOptions): void {
-  const { block, sums, maxNorm } = o;
-  expectShape('clip', o.label, 'block', block, block.shape);
-  expectShape('clip', o.label, 'sums', sums, [block.shape[0], 2]);
-  if (!(maxNorm > 0)) throw new ShapeError(`clip (${o.label}): maxNorm = ${maxNorm}; pass a number > 0`);
-  plan.call({ op: 'clip', label: o.label, inputs: { sums }, outputs: { block }, params: { maxNorm } });
-}
-
-export const clipKernel: KernelSpec = {
-  op: 'clip',
-  reference(call, { sums, block }) {
-    const elements = elementsPerReplica(call.outputs.block);
-    for (let r = 0; r < call.outputs.block.shape[0]; r++)
-      reference.clip(
-        elements,
-        Number(call.params.maxNorm),
-        sums.data[r * sums.stride + 1],
-        block.data.subarray(r * block.stride) as Float64Array,
-      );
-  },
-  webgpu(call) {
-    const { sums } = call.inputs;
-    const { block } = call.outputs;
-    const elements = elementsPerReplica(block);
-    const replicas = block.shape[0];
-    return [
-      {
-        shader: 'clip',
-        source,
-        uniforms: [elements, replicas, block.replicaStride, sums.replicaStride, f32(Number(call.params.maxNorm))],
-        bindings: [read(sums), write(block)],
-        workgroups: linearGrid(Math.ceil((elements * replicas) / 64)),
-      },
-    ];
-  },
-  wasm(call) {
-    const { sums } = call.inputs;
-    const { block } = call.outputs;
-    const elements = elementsPerReplica(block);
-    const replicas = block.shape[0];
-    const limit = { f32: Number(call.params.maxNorm) };
-    return [
-      {
-        kernel: 'clip',
-        words: [at(block), at(sums), stride(block), stride(sums), replicas, elements, limit],
-        parts: partsFor(replicas * elements),
-      },
-    ];
-  },
-  cost(call) {
-    const elements = call.outputs.block.shape[0] * elementsPerReplica(call.outputs.block);
-    return { flops: elements, bytes: 8 * elements };
-  },
-  cases: [
+/** block = block * min(1, maxNorm / norm) with each replica's own norm; in place. sums: from reduce over the same block. */
+export const clip = defineOperation({
+  name: 'clip',
+  inputs: { sums: 'R 2' },
+  outputs: { block: 'R ...elements' },
+  params: { maxNorm: f32({ above: 0 }) },
+  reference: ({ sums, block }, { elements, maxNorm }) => reference.clip(elements, maxNorm, sums[1], block),
+  webgpu: ({ params: { elements }, replicas, launch }) => [
+    launch({ source, workgroups: linearGrid(Math.ceil((elements * replicas) / 64)) }),
+  ],
+  wasm: { launch: ({ params: { elements }, replicas }) => [{ parts: partsFor(replicas * elements) }] },
+  cost: ({ elements }) => ({ flops: elements, bytes: 8 * elements }),
+  cases: () => [
     { name: 'over the bound', ...clipCase(3, [7, 13], 1.5, 40) },
     { name: 'under the bound', ...clipCase(2, [9], 10, 99) },
     { name: 'infinite norm', ...clipCase(2, [9], 1, Number.POSITIVE_INFINITY) },
     { name: 'one element', ...clipCase(2, [1], 0.01, 1e-3) },
   ],
-};
+});
 
 export function clipCase(
   replicas: number,

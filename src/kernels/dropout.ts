@@ -1,116 +1,59 @@
 import source from '../../shaders/dropout.wgsl';
 import threefrySource from '../../shaders/threefry.wgsl';
 import { clockWords } from '../core/clock.js';
-import { ShapeError } from '../core/errors.js';
-import { f32, linearGrid, read, write } from '../gpu/dispatch.js';
-import type { PlanBuilder } from '../plan/builder.js';
-import { elementsPerReplica, type Tensor } from '../plan/types.js';
+import { linearGrid } from '../gpu/dispatch.js';
 import * as reference from '../reference/dropout.js';
-import { at, partsFor, stride } from '../wasm/command.js';
-import { expectShape, expectWhole } from './shapes.js';
-import type { KernelCase, KernelSpec } from './types.js';
-
-export interface DropoutOptions {
-  label: string;
-  input: Tensor; // [R, ...]
-  output: Tensor; // as input, another tensor
-  keys: Tensor; // u32 [R, 2], of the stream `dropout`
-  clock: Tensor; // u32 [R, words]
-  clockWord?: number; // where the step is in clock; default clockWords.step
-  layer: number; // tells the dropouts of one step apart
-  probability: number; // of an element to be dropped, 0 <= p < 1
-}
+import { partsFor } from '../wasm/command.js';
+import { defineOperation } from './operation.js';
+import { f32, u32 } from './params.js';
+import type { KernelCase } from './types.js';
 
 /**
- * Adds output = input / (1 - p) where the mask keeps, else 0; overwrites. The mask is a function of (key, step, layer,
- * element): the backward pass calls this again with dOutput as input and dInput as output. @throws ShapeError.
+ * output = input / (1 - p) where the mask keeps, else 0; overwrites. The mask is a function of (key, step, layer, element): the
+ * backward pass calls this again with dOutput as input and dInput as output. keys: of the stream `dropout`; layer tells the
+ * dropouts of one step apart; clockWord: where the step is in clock.
  */
-export function dropout(plan: PlanBuilder, o: DropoutOptions): void {
-  const { input, output, keys, clock, layer, probability, clockWord = clockWords.step } = o;
-  const replicas = input.shape[0];
-  expectShape('dropout', o.label, 'output', output, input.shape);
-  expectShape('dropout', o.label, 'keys', keys, [replicas, 2], 'u32');
-  expectShape('dropout', o.label, 'clock', clock, [replicas, ...clock.shape.slice(1)], 'u32');
-  expectWhole('dropout', o.label, { layer, clockWord }, 0);
-  if (clockWord >= elementsPerReplica(clock))
-    throw new ShapeError(`dropout (${o.label}): clock [${clock.shape}] has no word ${clockWord}`);
-  if (!(probability >= 0 && probability < 1))
-    throw new ShapeError(`dropout (${o.label}): probability = ${probability}; pass 0 <= p < 1`);
-  plan.call({
-    op: 'dropout',
-    label: o.label,
-    inputs: { input, keys, clock },
-    outputs: { output },
-    params: { layer, probability, clockWord },
-  });
-}
-
-export const dropoutKernel: KernelSpec = {
-  op: 'dropout',
-  reference(call, views) {
-    const { layer, probability, clockWord } = call.params as Record<string, number>;
-    for (let r = 0; r < call.inputs.input.shape[0]; r++)
-      reference.dropout(
-        elementsPerReplica(call.inputs.input),
-        probability,
-        views.keys.data.subarray(r * views.keys.stride),
-        views.clock.data[r * views.clock.stride + clockWord],
-        layer,
-        views.input.data.subarray(r * views.input.stride) as Float64Array,
-        views.output.data.subarray(r * views.output.stride) as Float64Array,
-      );
+export const dropout = defineOperation({
+  name: 'dropout',
+  inputs: { input: 'R ...elements', keys: 'u32 R 2', clock: 'u32 R ...words' },
+  outputs: { output: 'R ...elements' }, // another tensor than input
+  params: {
+    layer: u32(),
+    probability: f32({ least: 0, below: 1 }), // of an element to be dropped
+    clockWord: u32({ default: clockWords.step }),
   },
-  webgpu(call) {
-    const { layer, probability, clockWord } = call.params as Record<string, number>;
-    const { input, keys, clock } = call.inputs;
-    const { output } = call.outputs;
-    const elements = elementsPerReplica(input);
-    const replicas = input.shape[0];
+  check({ clock, words, clockWord }, refuse) {
+    if (clockWord >= words) refuse(`clock [${clock.shape}] has no word ${clockWord}`);
+  },
+  reference: ({ input, keys, clock, output }, { elements, probability, clockWord, layer }) =>
+    reference.dropout(elements, probability, keys, clock[clockWord], layer, input, output),
+  webgpu({ params: { elements, probability }, replicas, launch }) {
+    const threshold = reference.dropThreshold(probability);
     return [
-      {
-        shader: 'dropout',
+      launch({
         source: threefrySource + source,
-        uniforms: [
-          ...[elements, replicas],
-          ...[input, output, keys, clock].map((t) => t.replicaStride),
-          ...[clockWord, layer, reference.dropThreshold(probability), f32(1 / (1 - probability))],
-        ],
-        bindings: [read(input), read(keys), read(clock), write(output)],
+        words: { threshold, factor: { f32: 1 / (1 - probability) } },
         workgroups: linearGrid(Math.ceil((Math.ceil(elements / 2) * replicas) / 64)),
-      },
+      }),
     ];
   },
-  wasm(call) {
-    const { layer, probability, clockWord } = call.params as Record<string, number>;
-    const { input, keys, clock } = call.inputs;
-    const tensors = [input, call.outputs.output, keys, clock];
-    const elements = elementsPerReplica(input);
-    const replicas = input.shape[0];
-    return [
+  wasm: {
+    words: { threshold: 'u32', factor: 'f32' },
+    launch: ({ params: { elements, probability }, replicas }) => [
       {
-        kernel: 'dropout',
-        words: [
-          ...[...tensors.map(at), ...tensors.map(stride), replicas, elements, clockWord, layer],
-          ...[reference.dropThreshold(probability), { f32: 1 / (1 - probability) }],
-        ],
+        words: { threshold: reference.dropThreshold(probability), factor: 1 / (1 - probability) },
         parts: partsFor(16 * replicas * elements),
       },
-    ];
+    ],
   },
-  cost(call) {
-    const elements = call.inputs.input.shape[0] * elementsPerReplica(call.inputs.input);
-    return { flops: elements, bytes: 8 * elements };
-  },
-  cases: [
-    ['odd number of elements', [3, 37], 0.1, 0],
-    ['half dropped, layer 5', [4, 3, 8], 0.5, 5],
-    ['nothing dropped', [9], 0, 1],
-    ['one element', [1], 0.75, 2],
-  ].map(([name, shape, probability, layer]) => ({
-    name: name as string,
-    ...dropoutCase(3, shape as number[], probability as number, layer as number),
-  })),
-};
+  cost: ({ elements }) => ({ flops: elements, bytes: 8 * elements }),
+  cases: () => [
+    { name: 'odd number of elements', ...dropoutCase(3, [3, 37], 0.1, 0) },
+    { name: 'half dropped, layer 5', ...dropoutCase(3, [4, 3, 8], 0.5, 5) },
+    { name: 'nothing dropped', ...dropoutCase(3, [9], 0, 1) },
+    { name: 'one element', ...dropoutCase(3, [1], 0.75, 2) },
+  ],
+});
 
 export function dropoutCase(
   replicas: number,

@@ -1,10 +1,23 @@
-import type { EmbedOptions } from './embed.js';
-
-/** A shape that both directions are checked on. */
-export type CaseShape = { v: number; width: number; batch: number; d: number; windows: number } & Omit<
-  EmbedOptions,
-  'label' | 'tokens' | 'weight' | 'output' | 'v' | 'position'
-> & { position?: number };
+/** A shape that both directions are checked on; position: rows of the position table. */
+export interface CaseShape {
+  v: number;
+  width: number;
+  batch: number;
+  d: number;
+  windows: number;
+  filter: number;
+  stride?: number;
+  padding?: number;
+  firstToken?: number;
+  length?: number;
+  masked?: number;
+  local?: boolean;
+  whitened: boolean;
+  scale: number;
+  relu?: boolean;
+  position?: number;
+  positionInside?: boolean;
+}
 
 /** Odd shapes that both directions are checked on. */
 export const embedShapes: readonly (readonly [string, CaseShape])[] = [

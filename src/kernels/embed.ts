@@ -1,214 +1,170 @@
 import forwardSource from '../../shaders/embed.wgsl';
 import coreSource from '../../shaders/embed_core.wgsl';
 import memorySource from '../../shaders/embed_memory.wgsl';
-import { ShapeError } from '../core/errors.js';
-import { type AdapterTraits, type Dispatch, f32, read, variantOf, write } from '../gpu/dispatch.js';
+import { type AdapterTraits, read, variantOf, write } from '../gpu/dispatch.js';
 import { constantLines, unroll } from '../gpu/unroll.js';
-import type { PlanBuilder } from '../plan/builder.js';
-import { type Call, elementsPerReplica, type ParamValue, type Tensor } from '../plan/types.js';
+import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/embed.js';
-import { at, partsFor, stride, type WasmWord } from '../wasm/command.js';
+import { partsFor } from '../wasm/command.js';
 import { type CaseShape, embedShapes } from './embed.cases.js';
-import type { HostViews, KernelCase, KernelSpec } from './types.js';
+import { defineOperation } from './operation.js';
+import { bool, f32, i32, u32 } from './params.js';
+import type { KernelCase } from './types.js';
 
-export interface EmbedOptions {
-  label: string;
-  tokens: Tensor; // [R, B, d] u32 < v
-  weight: Tensor; // [R, filter * v, w], or [R, T', filter * v, w] when local
-  position?: Tensor; // [R, T', w] (or [R, w] for all windows), added after scaling
-  positionInside?: boolean; // added before scaling instead
-  output: Tensor; // [R, B, T', w]
-  v: number;
-  filter: number; // tokens a window
-  stride?: number; // default: filter
-  padding?: number;
-  firstToken?: number; // first token used
-  length?: number; // tokens used; default: all from firstToken on
-  whitened: boolean;
-  masked?: number; // index among the used tokens that is replaced by the constant vector; default none
-  local?: boolean; // an own filter for every window
+/** What both directions are told beside their tensors. */
+export const embedParams = {
+  v: u32({ least: 2 }), // symbols of the vocabulary
+  filter: u32({ least: 1 }), // tokens a window
+  stride: u32({ optional: true, least: 1 }), // default: filter
+  padding: u32({ default: 0 }),
+  firstToken: u32({ default: 0 }), // first token used
+  length: u32({ optional: true }), // tokens used; default: all from firstToken on
+  masked: i32({ default: -1 }), // index among the used tokens that is replaced by the constant vector; -1: none
+  local: bool(), // an own filter for every window
+  whitened: bool(),
+  scale: f32(),
+  relu: bool(),
+  positionInside: bool(), // added before scaling instead
+  exactInputs: bool(), // the reference whitens in float64, in place of f32
+};
+
+/** weight: elements of a replica's filters. */
+export const embedSizes = {
+  stride: ({ stride, filter }: { stride?: number; filter: number }) => stride ?? filter,
+  length: ({ length, tokenRow, firstToken }: { length?: number; tokenRow: number; firstToken: number }) =>
+    length ?? tokenRow - firstToken,
+  weights: (o: { local: boolean; windows: number; filter: number; v: number; width: number }) =>
+    (o.local ? o.windows : 1) * o.filter * o.v * o.width,
+};
+
+/** Sizes of a call in either direction. */
+export interface EmbedCall extends reference.EmbedShape {
+  batch: number;
   scale: number;
-  relu?: boolean;
+}
+
+/** Refuses windows that reach past the tokens. */
+export function checkEmbed(
+  o: Pick<EmbedCall, 'windows' | 'filter' | 'stride' | 'padding' | 'firstToken' | 'length' | 'tokenRow'>,
+  refuse: (why: string) => never,
+): void {
+  if (o.firstToken + o.length > o.tokenRow)
+    refuse(`tokens ${o.firstToken} to ${o.firstToken + o.length} of rows of ${o.tokenRow}`);
+  if ((o.windows - 1) * o.stride + o.filter > o.length + 2 * o.padding)
+    refuse(
+      `${o.windows} windows of ${o.filter}, stride ${o.stride}, padding ${o.padding} do not fit ${o.length} tokens`,
+    );
+}
+
+/** In WebAssembly: 1 / sqrt(1 - 1/v) or 1, 1/v or 0, v^-1/2. */
+export const whiteningTypes = { unit: 'f32', share: 'f32', constant: 'f32' } as const;
+export function whitening({ v, whitened }: { v: number; whitened: boolean }) {
+  return { unit: whitened ? (1 - 1 / v) ** -0.5 : 1, share: whitened ? 1 / v : 0, constant: v ** -0.5 };
 }
 
 /**
- * Adds the first layer: output = relu(scale * x W + position) or relu(scale * (x W + position)), x the one-hot (whitened or not) windows of the tokens.
- * Overwrites output. @throws ShapeError naming the tensors that do not fit.
+ * The first layer: output = relu(scale * x W + position) or relu(scale * (x W + position)), x the one-hot (whitened or not)
+ * windows of the tokens. weight is [R, filter * v, w], or [R, T', filter * v, w] when local; position [R, T', w], or [R, w] for all
+ * windows. Overwrites output.
  */
-export function embed(plan: PlanBuilder, o: EmbedOptions): void {
-  const params = shapeOf('embed', o, o.output);
-  const inputs: Record<string, Tensor> = { tokens: o.tokens, weight: o.weight };
-  if (o.position) {
-    const rows = elementsPerReplica(o.position) / params.width;
-    if (rows !== params.windows && rows !== 1)
-      throw new ShapeError(
-        `embed (${o.label}): position [${o.position.shape}]; pass [R, ${params.windows}, ${params.width}] or [R, ${params.width}]`,
-      );
-    inputs.position = o.position;
-  }
-  plan.call({ op: 'embed', label: o.label, inputs, outputs: { output: o.output }, params: { ...params } });
-}
-
-export const embedKernel: KernelSpec = {
-  op: 'embed',
-  reference(call: Call, views: HostViews) {
-    const s = call.params as unknown as EmbedParams;
-    for (let r = 0; r < call.outputs.output.shape[0]; r++)
-      reference.embed(
-        s,
-        s.batch,
-        views.tokens.data.subarray(r * views.tokens.stride) as Uint32Array,
-        views.weight.data.subarray(r * views.weight.stride) as Float64Array,
-        views.position?.data.subarray(r * views.position.stride) as Float64Array | undefined,
-        call.inputs.position ? elementsPerReplica(call.inputs.position) / s.width : 0,
-        views.output.data.subarray(r * views.output.stride) as Float64Array,
-      );
+export const embed = defineOperation({
+  name: 'embed',
+  inputs: { tokens: 'u32 R batch tokenRow', weight: 'R ...weights', position: 'R ... ?' },
+  outputs: { output: 'R batch windows width' },
+  params: embedParams,
+  sizes: {
+    ...embedSizes,
+    positionRows: ({ position, width }) => (position ? Math.floor(elementsPerReplica(position) / width) : 0),
   },
-  webgpu: lower,
-  wasm(call: Call) {
-    const s = call.params as unknown as EmbedParams;
-    const { tokens, weight, position } = call.inputs;
-    const { output } = call.outputs;
-    const work = (output.shape[0] * s.batch * s.windows * s.width * (s.filter + 2)) / 4;
-    return [
-      {
-        kernel: 'embed',
-        words: wasmWords(s, { tokens, weight, position, output }),
-        parts: partsFor(work),
-        threadBytes: 4 * (s.width * (s.filter + 1) + s.filter),
+  check(o, refuse) {
+    const { position, positionRows: rows, windows, width } = o;
+    checkEmbed(o, refuse);
+    if (position && !((rows === windows || rows === 1) && rows * width === elementsPerReplica(position)))
+      refuse(`position is [${position.shape}]; pass [R, ${windows}, ${width}] or [R, ${width}]`);
+  },
+  reference: ({ tokens, weight, position, output }, p) =>
+    reference.embed(p, p.batch, tokens, weight, position, p.positionRows, output),
+  webgpu(call, traits) {
+    const { inputs, outputs, params: s, replicas } = call;
+    const { tokens, weight, position } = inputs;
+    const { output } = outputs;
+    const rows = s.local ? s.batch : s.batch * s.windows;
+    const batches = replicas * (s.local ? s.windows : 1);
+    const { lanes, prelude, words } = valuesOf(s.width, { weight, position, output });
+    const constants = { ...shaderConstants(s), POSITION_INSIDE: Number(s.positionInside) };
+    const shared = {
+      words,
+      bind: {
+        tokens,
+        weight: read(weight, 'Value'),
+        position: read(position, 'Value'),
+        output: write(output, 'Value'),
       },
+    };
+    const tile = lanes === 4 ? memoryTile(s, rows, batches, traits) : undefined;
+    if (tile && variantOf(traits, 'embed', ['rows', 'memory'], traits.software ? 'rows' : 'memory') === 'memory')
+      return [
+        call.launch({
+          ...shared,
+          shader: 'embed_memory',
+          source: prelude + coreSource + constantLines(tile) + unroll(memorySource, tile),
+          constants: { ...constants, SYMBOLS: s.v },
+          workgroups: [Math.ceil(s.width / 4 / tile.QUADS), Math.ceil(rows / tile.TILE), batches],
+        }),
+      ];
+    const columns = Math.ceil(s.width / lanes / 64);
+    // Many windows a thread share the column sums; few fill a GPU. No output depends on it, nor on how many loads are TOGETHER.
+    // lavapipe compiles 16 rows for 9 s, 4 rows for 1 s, and both run in the same time.
+    const ROWS = traits.software ? 4 : ([16, 8].find((n) => columns * (rows / n) * batches >= 1024) ?? 4);
+    const TOGETHER = traits.software ? 2 : 8;
+    return [
+      call.launch({
+        ...shared,
+        source: prelude + coreSource + constantLines({ ROWS, TOGETHER }) + unroll(forwardSource, { ROWS, TOGETHER }),
+        constants,
+        workgroups: [columns, Math.ceil(rows / ROWS), batches],
+      }),
     ];
   },
-  cost(call: Call) {
-    const s = call.params as unknown as EmbedParams;
-    const outputs = call.outputs.output.shape[0] * s.batch * s.windows * s.width;
-    const weights = call.inputs.weight.shape[0] * elementsPerReplica(call.inputs.weight);
-    return { flops: 2 * outputs * s.filter, bytes: 4 * (outputs + weights) };
+  wasm: {
+    scratch: true,
+    words: whiteningTypes,
+    launch: ({ params: s, replicas }) => [
+      {
+        words: whitening(s),
+        parts: partsFor((replicas * s.batch * s.windows * s.width * (s.filter + 2)) / 4),
+        threadBytes: 4 * (s.width * (s.filter + 1) + s.filter),
+      },
+    ],
   },
-  cases: embedShapes.map(([name, options]) => embedCase(name, options)),
-};
-
-/** What the forward and the backward call share. */
-export interface EmbedParams extends reference.EmbedShape, Record<string, ParamValue> {
-  batch: number;
-}
-
-/** Checks tokens, weight and [R, B, T', w] against each other. */
-export function shapeOf(op: string, o: Omit<EmbedOptions, 'output'>, output: Tensor): EmbedParams {
-  const [, batch, tokenRow] = o.tokens.shape;
-  const [, outBatch, windows, width] = output.shape;
-  const { v, filter, stride = filter, padding = 0, firstToken = 0, masked = -1, local = false } = o;
-  const length = o.length ?? tokenRow - firstToken;
-  const fail = (what: string) => {
-    throw new ShapeError(`${op} (${o.label}): ${what}`);
-  };
-  if (o.tokens.dtype !== 'u32') fail(`tokens are ${o.tokens.dtype}; pass u32`);
-  if (outBatch !== batch) fail(`tokens [${o.tokens.shape}] and output [${output.shape}] differ in batch`);
-  if (firstToken < 0 || firstToken + length > tokenRow)
-    fail(`tokens ${firstToken} to ${firstToken + length} of rows of ${tokenRow}`);
-  if ((windows - 1) * stride + filter > length + 2 * padding || windows < 1)
-    fail(`${windows} windows of ${filter}, stride ${stride}, padding ${padding} do not fit ${length} tokens`);
-  const wanted = (local ? windows : 1) * filter * v * width;
-  if (elementsPerReplica(o.weight) !== wanted)
-    fail(`weight [${o.weight.shape}]; pass [R, ${local ? `${windows}, ` : ''}${filter} * ${v}, ${width}]`);
-  if (!(v >= 2)) fail(`v = ${v}; the vocabulary needs at least 2 symbols`);
-  return {
-    batch,
-    windows,
-    length,
-    width,
-    v,
-    filter,
-    stride,
-    padding,
-    firstToken,
-    tokenRow,
-    masked,
-    local,
-    whitened: o.whitened,
-    exactInputs: false,
-    scale: o.scale,
-    positionInside: o.positionInside ?? false,
-    relu: o.relu ?? false,
-  };
-}
-
-/** The parameter words of assembly/kernels/embed.ts; weight: dWeight when going backward. */
-export function wasmWords(s: EmbedParams, tensors: Record<string, Tensor | undefined>): WasmWord[] {
-  const { tokens, weight, position, output, dOutput } = tensors;
-  return [
-    ...[tokens, weight, position, output, dOutput].map(at),
-    ...[tokens, weight, position, output, dOutput].map(stride),
-    ...[weight!.shape[0], s.batch, s.windows, s.length, s.width, s.v, s.filter, s.stride, s.padding],
-    ...[s.firstToken, s.tokenRow, s.masked, Number(s.local), Number(s.whitened), Number(s.relu), { f32: s.scale }],
-    ...[s.whitened ? (1 - 1 / s.v) ** -0.5 : 1, s.whitened ? 1 / s.v : 0, s.v ** -0.5].map((f) => ({ f32: f })),
-    position ? elementsPerReplica(position) / s.width : 0,
-    Number(s.positionInside),
-  ];
-}
+  cost({ batch, windows, width, filter, weights }) {
+    const outputs = batch * windows * width;
+    return { flops: 2 * outputs * filter, bytes: 4 * (outputs + weights) };
+  },
+  cases: () => embedShapes.map(([name, options]) => embedCase(name, options)),
+});
 
 /** The overrides that both shaders share. */
-export function shaderConstants(s: EmbedParams): Record<string, number> {
+export function shaderConstants(s: Pick<EmbedCall, 'local' | 'windows' | 'whitened' | 'relu'>): Record<string, number> {
   return { PER_SENTENCE: s.local ? 1 : s.windows, WHITENED: Number(s.whitened), RELU: Number(s.relu) };
 }
 
-/** Channels go four at a time where every stride allows it. What a shader needs to know in front of its text. */
-export function valueType(width: number, tensors: readonly (Tensor | undefined)[]): { lanes: number; prelude: string } {
-  const whole = [width, ...tensors.map((t) => t?.replicaStride ?? 0)].every((x) => x % 4 === 0);
-  return whole ? { lanes: 4, prelude: 'alias Value = vec4f;\n' } : { lanes: 1, prelude: 'alias Value = f32;\n' };
-}
-
-function lower(call: Call, traits: AdapterTraits): Dispatch[] {
-  const s = call.params as unknown as EmbedParams;
-  const { tokens, weight, position } = call.inputs;
-  const { output } = call.outputs;
-  const rows = s.local ? s.batch : s.batch * s.windows;
-  const batches = output.shape[0] * (s.local ? s.windows : 1);
-  const { lanes, prelude } = valueType(s.width, [weight, position, output]);
-  const strides = [weight.replicaStride, position?.replicaStride ?? 0, output.replicaStride];
-  const shared = {
-    uniforms: [
-      ...[s.batch, s.windows, s.length, s.width / lanes],
-      ...[s.v, s.filter, s.stride, s.padding],
-      ...[s.firstToken, s.tokenRow, s.masked, Number(s.local)],
-      ...[tokens.replicaStride, ...strides.map((x) => x / lanes)],
-      ...[position ? elementsPerReplica(position) / s.width : 0, f32(s.scale)],
-    ],
-    bindings: [read(tokens), read(weight), read(position), write(output)],
-  };
-  const constants = { ...shaderConstants(s), POSITION_INSIDE: Number(s.positionInside) };
-  const tile = lanes === 4 ? memoryTile(s, rows, batches, traits) : undefined;
-  if (tile && variantOf(traits, 'embed', ['rows', 'memory'], traits.software ? 'rows' : 'memory') === 'memory')
-    return [
-      {
-        ...shared,
-        shader: 'embed_memory',
-        source: prelude + coreSource + constantLines(tile) + unroll(memorySource, tile),
-        constants: { ...constants, SYMBOLS: s.v },
-        workgroups: [Math.ceil(s.width / 4 / tile.QUADS), Math.ceil(rows / tile.TILE), batches],
-      },
-    ];
-  const columns = Math.ceil(s.width / lanes / 64);
-  // Many windows a thread share the column sums; few fill a GPU. No output depends on it, nor on how many loads are TOGETHER.
-  // lavapipe compiles 16 rows for 9 s, 4 rows for 1 s, and both run in the same time.
-  const ROWS = traits.software ? 4 : ([16, 8].find((n) => columns * (rows / n) * batches >= 1024) ?? 4);
-  const TOGETHER = traits.software ? 2 : 8;
-  return [
-    {
-      ...shared,
-      shader: 'embed',
-      source: prelude + coreSource + constantLines({ ROWS, TOGETHER }) + unroll(forwardSource, { ROWS, TOGETHER }),
-      constants,
-      workgroups: [columns, Math.ceil(rows / ROWS), batches],
-    },
-  ];
+/**
+ * Channels go four at a time where every stride allows it: what a shader needs to know in front of its text, the sizes that count
+ * Values then, and the tensors bound as arrays of them.
+ */
+export function valuesOf(width: number, tensors: Readonly<Record<string, Tensor | undefined>>) {
+  const strides = Object.entries(tensors).map(([name, t]) => [`${name}Replica`, t?.replicaStride ?? 0] as const);
+  const lanes = [width, ...strides.map(([, n]) => n)].every((n) => n % 4 === 0) ? 4 : 1;
+  const words = Object.fromEntries([['width', width / lanes], ...strides.map(([name, n]) => [name, n / lanes])]);
+  return { lanes, prelude: `alias Value = ${lanes === 4 ? 'vec4f' : 'f32'};\n`, words };
 }
 
 /**
  * How embed_memory.wgsl is cut; no output depends on it. Undefined where the filters of 32 quads of channels do not fit, which
  * does not depend on the number of replicas: the two kernels may round differently.
  */
-function memoryTile(s: EmbedParams, rows: number, batches: number, traits: AdapterTraits) {
+function memoryTile(s: EmbedCall, rows: number, batches: number, traits: AdapterTraits) {
   const [QUADS, PARTS, most] = [32, 8, 128];
   const bytes = 4 * s.filter * (4 * (s.v + 3) * QUADS + most);
   if (bytes > traits.maxWorkgroupStorageBytes || QUADS * PARTS > traits.maxInvocations) return undefined;

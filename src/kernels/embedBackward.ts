@@ -2,72 +2,66 @@ import memorySource from '../../shaders/embedBackward.wgsl';
 import coreSource from '../../shaders/embedBackward_core.wgsl';
 import registersSource from '../../shaders/embedBackward_registers.wgsl';
 import rowsSource from '../../shaders/embedBackward_rows.wgsl';
-import { ShapeError } from '../core/errors.js';
-import { type AdapterTraits, type Dispatch, f32, read, type Scratch, variantOf, write } from '../gpu/dispatch.js';
+import { PACE_WORDS } from '../core/clock.js';
+import { type AdapterTraits, type Dispatch, read, type Scratch, variantOf, write } from '../gpu/dispatch.js';
 import { constantLines, opaqueBounds, unroll } from '../gpu/unroll.js';
-import type { PlanBuilder } from '../plan/builder.js';
-import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
+import { elementsPerReplica } from '../plan/types.js';
 import * as reference from '../reference/embed.js';
 import { partsFor } from '../wasm/command.js';
 import { type CaseShape, embedShapes } from './embed.cases.js';
-import { type EmbedOptions, type EmbedParams, shaderConstants, shapeOf, valueType, wasmWords } from './embed.js';
-import { productDispatch, productFits, productPays } from './embedBackwardProduct.js';
+import {
+  checkEmbed,
+  type EmbedCall,
+  embedParams,
+  embedSizes,
+  shaderConstants,
+  valuesOf,
+  whitening,
+  whiteningTypes,
+} from './embed.js';
+import { type BackwardCall, productDispatch, productFits, productPays } from './embedBackwardProduct.js';
+import { defineOperation, type Launch } from './operation.js';
 import { sumSplits } from './splits.js';
-import type { HostViews, KernelCase, KernelSpec } from './types.js';
+import type { KernelCase } from './types.js';
 
-export interface EmbedBackwardOptions extends Omit<EmbedOptions, 'output' | 'weight' | 'position'> {
-  output?: Tensor; // [R, B, T', w] after the ReLU; needed with relu
-  dOutput: Tensor; // [R, B, T', w]
-  dWeight: Tensor; // as weight
-}
-
-/** Adds the gradient of embed's weight; overwrites dWeight. The position table's gradient is a columnSum of dOutput. */
-export function embedBackward(plan: PlanBuilder, o: EmbedBackwardOptions): void {
-  const params = shapeOf('embedBackward', { ...o, weight: o.dWeight }, o.dOutput);
-  const inputs: Record<string, Tensor> = { tokens: o.tokens, dOutput: o.dOutput };
-  if (o.relu) {
-    if (!o.output || elementsPerReplica(o.output) !== elementsPerReplica(o.dOutput))
-      throw new ShapeError(`embedBackward (${o.label}): with relu pass output, shaped as dOutput [${o.dOutput.shape}]`);
-    inputs.output = o.output;
-  }
-  plan.call({ op: 'embedBackward', label: o.label, inputs, outputs: { dWeight: o.dWeight }, params: { ...params } });
-}
-
-export const embedBackwardKernel: KernelSpec = {
-  op: 'embedBackward',
-  reference(call: Call, views: HostViews) {
-    const s = call.params as unknown as EmbedParams;
-    for (let r = 0; r < call.outputs.dWeight.shape[0]; r++)
-      reference.embedBackward(
-        s,
-        s.batch,
-        views.tokens.data.subarray(r * views.tokens.stride) as Uint32Array,
-        views.output?.data.subarray(r * views.output.stride) as Float64Array | undefined,
-        views.dOutput.data.subarray(r * views.dOutput.stride) as Float64Array,
-        views.dWeight.data.subarray(r * views.dWeight.stride) as Float64Array,
-      );
+/**
+ * Gradient of embed's weight; overwrites dWeight, which is shaped as weight. The position table's gradient is a columnSum of dOutput.
+ * output: after the ReLU; needed with relu.
+ */
+export const embedBackward = defineOperation({
+  name: 'embedBackward',
+  inputs: {
+    tokens: 'u32 R batch tokenRow',
+    dOutput: 'R batch windows width',
+    output: 'R batch windows width ?',
+    pace: `R ${PACE_WORDS} ?`, // a step of plain SGD along the gradient instead (fuseUpdate.ts)
   },
+  outputs: { dWeight: 'R ...weights' },
+  params: embedParams,
+  sizes: embedSizes,
+  check(o, refuse) {
+    checkEmbed(o, refuse);
+    if (o.relu && !o.output) refuse(`output is missing; with relu pass it, shaped as dOutput [${o.dOutput.shape}]`);
+  },
+  reference: ({ tokens, output, dOutput, dWeight }, p) =>
+    reference.embedBackward(p, p.batch, tokens, p.relu ? output : undefined, dOutput, dWeight),
   webgpu: lower,
-  wasm(call: Call) {
-    const s = call.params as unknown as EmbedParams;
-    const { tokens, output, dOutput } = call.inputs;
-    const weight = call.outputs.dWeight;
-    const work = (weight.shape[0] * s.batch * s.windows * s.width * (s.filter + 1)) / 2;
-    return [
+  wasm: {
+    scratch: true,
+    words: whiteningTypes,
+    launch: ({ params: s, replicas }) => [
       {
-        kernel: 'embedBackward',
-        words: wasmWords(s, { tokens, weight, output, dOutput }),
-        parts: partsFor(work),
+        words: whitening(s),
+        parts: partsFor((replicas * s.batch * s.windows * s.width * (s.filter + 1)) / 2),
         threadBytes: 4 * s.width * (s.filter + 2),
       },
-    ];
+    ],
   },
-  cost(call: Call) {
-    const s = call.params as unknown as EmbedParams;
-    const rows = call.outputs.dWeight.shape[0] * s.batch * s.windows * s.width;
-    return { flops: 2 * rows * s.filter, bytes: 4 * rows * (s.relu ? 2 : 1) };
+  cost({ batch, windows, width, filter, relu }) {
+    const rows = batch * windows * width;
+    return { flops: 2 * rows * filter, bytes: 4 * rows * (relu ? 2 : 1) };
   },
-  cases: [
+  cases: () => [
     ...embedShapes.map(([name, shape]) => backwardCase(name, shape)),
     // Large enough for a GPU to take it as a product.
     backwardCase('product', {
@@ -75,7 +69,7 @@ export const embedBackwardKernel: KernelSpec = {
       ...{ whitened: true, masked: 15, scale: 0.3, relu: true },
     }),
   ],
-};
+});
 
 type Variant = 'product' | 'memory' | 'registers' | 'rows';
 
@@ -86,20 +80,19 @@ type Variant = 'product' | 'memory' | 'registers' | 'rows';
  * itself. Two cores, 8192 windows of 512 channels, v = 16: rows compile on lavapipe in 0.4 s where registers of 2 rows take 3 s,
  * and run as fast there and nine times as fast on SwiftShader.
  */
-export function embedBackwardVariant(call: Call, traits: AdapterTraits): Variant {
-  const s = call.params as unknown as EmbedParams;
+export function embedBackwardVariant(call: BackwardCall, traits: AdapterTraits): Variant {
   const fitting: Variant[] = ['rows', 'registers'];
-  if (memoryTile(s, traits)) fitting.push('memory');
-  if (productFits(call, s)) fitting.push('product');
-  return variantOf(traits, 'embedBackward', fitting, usualVariant(call, s, traits));
+  if (memoryTile(call.params, traits)) fitting.push('memory');
+  if (productFits(call)) fitting.push('product');
+  return variantOf(traits, 'embedBackward', fitting, usualVariant(call, traits));
 }
 
-function usualVariant(call: Call, s: EmbedParams, traits: AdapterTraits): Variant {
+function usualVariant(call: BackwardCall, traits: AdapterTraits): Variant {
   const tuned = traits.tuned?.get('embedBackward');
   if (tuned === 'rows' || tuned === 'registers') return tuned;
   if (!tuned && traits.software) return 'rows';
-  if (tuned !== 'memory' && productFits(call, s) && (tuned || productPays(s))) return 'product';
-  return memoryTile(s, traits) ? 'memory' : 'registers';
+  if (tuned !== 'memory' && productFits(call) && (tuned || productPays(call.params))) return 'product';
+  return memoryTile(call.params, traits) ? 'memory' : 'registers';
 }
 
 /** How embedBackward.wgsl is cut. It changes the order of sums, so it depends on one replica's shape and the adapter only. */
@@ -115,7 +108,7 @@ export interface MemoryTile {
 const CHANNELS = 32; // a warp reads 128 contiguous bytes of a row
 
 /** All places of the window at once (four at most) if two parts fit; then as many parts as fit, 8 at most. */
-export function memoryTile(s: EmbedParams, traits: AdapterTraits): MemoryTile | undefined {
+export function memoryTile(s: EmbedCall, traits: AdapterTraits): MemoryTile | undefined {
   for (const fewest of [2, 1])
     for (let shares = Math.ceil(s.filter / 4); shares <= s.filter; shares++) {
       const J = Math.ceil(s.filter / shares);
@@ -133,7 +126,7 @@ export function memoryTile(s: EmbedParams, traits: AdapterTraits): MemoryTile | 
  * Adds the ranges of windows. They fill the GPU when one replica trains alone, but cost a second dispatch (3 us on an H200,
  * the time of 6 loads of ROWS) and partial sums, written and read: a quarter of what is read at most.
  */
-function cut(s: EmbedParams, { PARTS, J, TILE }: Pick<MemoryTile, 'PARTS' | 'J' | 'TILE'>): MemoryTile {
+function cut(s: EmbedCall, { PARTS, J, TILE }: Pick<MemoryTile, 'PARTS' | 'J' | 'TILE'>): MemoryTile {
   const rows = s.local ? s.batch : s.batch * s.windows;
   const ROWS = [16, 8].find((n) => n * PARTS <= rows) ?? 4;
   const chunk = PARTS * ROWS;
@@ -146,63 +139,56 @@ function cut(s: EmbedParams, { PARTS, J, TILE }: Pick<MemoryTile, 'PARTS' | 'J' 
   return { PARTS, J, ROWS, TILE, splits: Math.ceil(rows / rowsPerSplit), rowsPerSplit };
 }
 
-function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
-  const s = call.params as unknown as EmbedParams;
+function lower(call: BackwardCall, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
+  const { params: s, replicas } = call;
   const { tokens, output, dOutput, pace } = call.inputs;
   const { dWeight } = call.outputs;
   const variant = embedBackwardVariant(call, traits);
-  if (variant === 'product') return [productDispatch(call, s, traits)];
+  if (variant === 'product') return [productDispatch(call, traits)];
   const tile = variant === 'memory' ? memoryTile(s, traits) : undefined;
-  const { splits, grid, ...kernel } = tile
-    ? memoryKernel(call, s, tile)
+  const { splits, grid, type, ...kernel } = tile
+    ? memoryKernel(s, tile)
     : variant === 'rows'
-      ? rowsKernel(call, s)
-      : registersKernel(call, s);
-  const replicas = dWeight.shape[0];
+      ? rowsKernel(call)
+      : registersKernel(call);
   const groups = s.local ? s.windows : 1;
   const elements = elementsPerReplica(dWeight);
   const inPlace = splits === 1 && !pace;
   const target = inPlace ? dWeight : scratch(0, [splits, replicas * elements]);
-  const main: Dispatch = {
+  // Elements between the replicas of a gradient that is not split: where an update follows, it is written to scratch memory.
+  const dWeightReplica = pace ? elements : dWeight.replicaStride;
+  const main = call.launch({
     ...kernel,
-    bindings: [read(tokens), read(output), read(dOutput), write(target)],
+    words: { dWeightReplica, ...kernel.words, splits },
+    bind: { tokens, output: read(output, type), dOutput: read(dOutput, type), dWeight: write(target, type) },
     workgroups: [...grid, replicas * groups * splits],
-  };
+  });
   return inPlace ? [main] : [main, sumSplits(target, dWeight, elements, splits, false, pace)];
 }
 
-/** Elements between the replicas of a gradient that is not split: where an update follows, it is written to scratch memory. */
-function resultStride({ inputs, outputs: { dWeight } }: Call): number {
-  return inputs.pace ? elementsPerReplica(dWeight) : dWeight.replicaStride;
-}
-
-/** What the two kernels differ in. grid: workgroups along the channels, and along places and symbols. */
-interface Kernel extends Omit<Dispatch, 'bindings' | 'workgroups'> {
+/** What the kernels differ in. type: of the elements; grid: workgroups along the channels, and along places and symbols. */
+interface Kernel extends Omit<Launch, 'bind' | 'workgroups'> {
+  type: string;
   splits: number;
   grid: readonly [number, number];
 }
 
-function memoryKernel(call: Call, s: EmbedParams, tile: MemoryTile): Kernel {
-  const { tokens, output, dOutput } = call.inputs;
+function memoryKernel(s: EmbedCall, tile: MemoryTile): Kernel {
   const { splits, rowsPerSplit, PARTS, J, ROWS, TILE } = tile;
   return {
     shader: 'embedBackward',
     source: withConstants(memorySource, { CHANNELS, PARTS, OTHERS: PARTS - 1, J, TILE, ROWS, QUADS: ROWS / 4 }),
-    uniforms: [
-      ...[s.batch, s.windows, s.length, s.width],
-      ...[s.filter, s.stride, s.padding, s.firstToken],
-      ...[s.tokenRow, s.masked, Number(s.local), rowsPerSplit],
-      ...[tokens.replicaStride, output?.replicaStride ?? 0, dOutput.replicaStride, resultStride(call)],
-      ...[f32(s.scale), splits, call.outputs.dWeight.shape[0]],
-    ],
+    words: { rowsPerSplit },
     constants: { ...shaderConstants(s), SYMBOLS: s.v },
+    type: 'f32',
     splits,
     grid: [Math.ceil(s.width / CHANNELS), Math.ceil(s.filter / J)],
   };
 }
 
-function registersKernel(call: Call, s: EmbedParams): Kernel {
-  const { lanes, prelude } = valueTypeOf(call, s);
+function registersKernel(call: BackwardCall): Kernel {
+  const { params: s } = call;
+  const { lanes, prelude, words } = valuesOfCall(call);
   // A workgroup of at most 256 threads: 4 Values of channels, up to 32 symbols by eights, the rest parts of the windows.
   const QUADS = 4;
   const PAIRS = Math.min(4, Math.ceil(s.v / 2));
@@ -214,44 +200,40 @@ function registersKernel(call: Call, s: EmbedParams): Kernel {
     shader: 'embedBackward_registers',
     source: prelude + coreSource + opaqueBounds(true, 'p.v') + withConstants(registersSource, constants),
     constants: shaderConstants(s),
-    ...ranges(call, s, lanes, columns, shares),
+    ...ranges(s, words, columns, shares),
   };
 }
 
-function rowsKernel(call: Call, s: EmbedParams): Kernel {
-  const { lanes, prelude } = valueTypeOf(call, s);
+function rowsKernel(call: BackwardCall): Kernel {
+  const { params: s } = call;
+  const { lanes, prelude, words } = valuesOfCall(call);
   return {
     shader: 'embedBackward_rows',
     source: prelude + coreSource + rowsSource,
     constants: shaderConstants(s),
-    ...ranges(call, s, lanes, Math.ceil(s.width / lanes / 64), s.filter),
+    ...ranges(s, words, Math.ceil(s.width / lanes / 64), s.filter),
   };
 }
 
-function valueTypeOf({ inputs, outputs }: Call, s: EmbedParams) {
-  return valueType(s.width, [inputs.output, inputs.dOutput, outputs.dWeight]);
+function valuesOfCall({ inputs, outputs, params }: BackwardCall) {
+  const { lanes, prelude, words } = valuesOf(params.width, {
+    output: inputs.output,
+    dOutput: inputs.dOutput,
+    dWeight: outputs.dWeight,
+  });
+  const stride = inputs.pace ? elementsPerReplica(outputs.dWeight) : outputs.dWeight.replicaStride;
+  return { lanes, prelude, words: { ...words, dWeightReplica: stride / lanes } };
 }
 
-/** Ranges of windows and the uniforms of the kernels on Values. They cost a second dispatch: only for long sums or few workgroups. */
-function ranges(call: Call, s: EmbedParams, lanes: number, columns: number, shares: number) {
-  const { tokens, output, dOutput } = call.inputs;
+/** Ranges of windows of the kernels on Values. They cost a second dispatch: only for long sums or few workgroups. */
+function ranges(s: EmbedCall, words: Readonly<Record<string, number>>, columns: number, shares: number) {
   const rows = s.local ? s.batch : s.batch * s.windows;
   const groups = s.local ? s.windows : 1;
   // Depends on one replica's shape only.
   const wanted = Math.max(rows / 2048, Math.min(64 / (columns * shares * groups), rows / 512));
   const rowsPerSplit = Math.ceil(rows / Math.max(1, Math.min(64, Math.floor(wanted))));
   const splits = Math.ceil(rows / rowsPerSplit);
-  return {
-    uniforms: [
-      ...[s.batch, s.windows, s.length, s.width / lanes],
-      ...[s.v, s.filter, s.stride, s.padding],
-      ...[s.firstToken, s.tokenRow, s.masked, Number(s.local)],
-      ...[tokens.replicaStride, (output?.replicaStride ?? 0) / lanes, dOutput.replicaStride / lanes],
-      ...[resultStride(call) / lanes, f32(s.scale), rowsPerSplit, splits, call.outputs.dWeight.shape[0]],
-    ],
-    splits,
-    grid: [columns, shares] as const,
-  };
+  return { words: { ...words, rowsPerSplit }, type: 'Value', splits, grid: [columns, shares] as const };
 }
 
 /** The written-out text behind its constants. */

@@ -1,16 +1,26 @@
 /** The gradient of embed's weight as a product: the matmul kernel for GPUs with one-hot rows made from the tokens. */
 import oneHotSource from '../../shaders/matmul_onehot.wgsl';
 import { type AdapterTraits, type Dispatch, read, write } from '../gpu/dispatch.js';
-import type { Call } from '../plan/types.js';
-import type { EmbedParams } from './embed.js';
-import { batchOf, productUniforms, tiledDispatch } from './matmulTiled.js';
+import type { Tensor } from '../plan/types.js';
+import type { EmbedCall } from './embed.js';
+import { batchOf, productWords, tiledLaunch } from './matmulTiled.js';
 import { type Product, rangesOf } from './matmulTiles.js';
+import type { Launch } from './operation.js';
+
+/** What the kernels of embedBackward read of a call. */
+export interface BackwardCall {
+  label: string;
+  inputs: { tokens: Tensor; dOutput: Tensor; output?: Tensor; pace?: Tensor };
+  outputs: { dWeight: Tensor };
+  params: EmbedCall;
+  replicas: number;
+  launch(o: Launch): Dispatch;
+}
 
 /** Whether a product can do it: one filter for all windows, everything a multiple of 4. */
-export function productFits({ inputs, outputs }: Call, s: EmbedParams): boolean {
-  const { output, dOutput } = inputs;
-  const strides = [s.v, s.width, dOutput.replicaStride, outputs.dWeight.replicaStride];
-  const gated = !s.relu || output.replicaStride === dOutput.replicaStride;
+export function productFits({ inputs: { output, dOutput }, outputs: { dWeight }, params: s }: BackwardCall): boolean {
+  const strides = [s.v, s.width, dOutput.replicaStride, dWeight.replicaStride];
+  const gated = !s.relu || output?.replicaStride === dOutput.replicaStride;
   return gated && !s.local && strides.every((x) => x % 4 === 0);
 }
 
@@ -19,29 +29,29 @@ export function productFits({ inputs, outputs }: Call, s: EmbedParams): boolean 
  * two dispatches more, microseconds on an H100: 16 x 2 symbols, 1024 windows of 512 channels 20 and 30, 16 replicas 45 and
  * 55; 32 x 2 symbols, 2048 windows 28 and 41, 16 replicas 86 and 157; but 16 symbols, 2048 windows of 256 channels 41 and 26.
  */
-export function productPays(s: EmbedParams): boolean {
+export function productPays(s: EmbedCall): boolean {
   const tiles = Math.ceil((s.filter * s.v) / 32) * Math.ceil(s.width / 32);
   return s.v <= 64 && s.batch * s.windows <= 2048 && tiles >= 16;
 }
 
 /** dW = scale A^T B, A the whitened one-hot rows [windows, filter * v], B = dOutput where output > 0 [windows, width]. */
-export function productDispatch(call: Call, s: EmbedParams, traits: AdapterTraits): Dispatch {
+export function productDispatch(call: BackwardCall, traits: AdapterTraits): Dispatch {
+  const { params: s, replicas } = call;
   const { tokens, output, dOutput, pace } = call.inputs;
   const { dWeight } = call.outputs;
-  const replicas = dWeight.shape[0];
   const shape: Product = { form: 'TN', groups: 1, m: s.filter * s.v, n: s.width, k: s.batch * s.windows };
   // Sums of moderate length: four groups of threads do, without a second dispatch.
   const ranges = { kg: shape.k >= 256 ? 4 : rangesOf(shape, traits).kg, splits: 1 };
   const p = { ...shape, replicas, ranges };
   batchOf(call.label, p, ranges.splits);
-  const uniforms = productUniforms(
-    p,
-    [s.firstToken, tokens.replicaStride, 0, 0],
-    [0, dOutput.replicaStride, 0, s.width],
-    [0, dWeight.replicaStride, 0, s.width],
-    [0, 0, 0, 0],
-    s.scale,
-  );
+  const { groups, m, n, k } = shape;
+  const words = {
+    ...{ m, n, k, groups, ...productWords(p) },
+    ...{ aOffset: s.firstToken, aReplica: tokens.replicaStride, aGroup: 0, aRow: 0 },
+    ...{ bOffset: 0, bReplica: dOutput.replicaStride, bGroup: 0, bRow: n },
+    ...{ cOffset: 0, cReplica: dWeight.replicaStride, cGroup: 0, cRow: n },
+    ...{ biasReplica: 0, biasGroup: 0, maskReplica: 0, residualReplica: 0 },
+  };
   const c1 = 1 / Math.sqrt(1 - 1 / s.v);
   const constants = {
     ...{ A_T: 1, UPDATE: Number(!!pace) },
@@ -51,10 +61,12 @@ export function productDispatch(call: Call, s: EmbedParams, traits: AdapterTrait
       ? { HIT: c1 * (1 - 1 / s.v), MISS: -c1 / s.v, BLANK: 1 / Math.sqrt(s.v) }
       : { HIT: 1, MISS: 0, BLANK: 0 }),
   };
-  const none = read(undefined);
-  const bindings = [read(tokens), read(dOutput), read(output), none, none, write(dWeight), read(pace)];
-  return tiledDispatch(
-    { ...p, factors: oneHotSource, oneHot: true, vec4: true, constants, uniforms, bindings },
-    traits,
-  );
+  return call.launch({
+    ...tiledLaunch({ ...p, factors: oneHotSource, oneHot: true, vec4: true, constants }, traits),
+    words,
+    bind: {
+      ...{ tokens, b: read(dOutput, 'vec4f'), gate: read(output, 'vec4f'), c: write(dWeight, 'vec4f') },
+      pace,
+    },
+  });
 }

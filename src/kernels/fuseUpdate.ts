@@ -1,4 +1,6 @@
 import { type Call, elementsPerReplica, type Plan, type Program, spanElements, type Tensor } from '../plan/types.js';
+import { embedBackward } from './embedBackward.js';
+import { matmulOperation } from './matmul.js';
 
 /**
  * For GPUs: plain SGD inside the products that make the gradients. A matmul, or embedBackward, that writes a weight's whole
@@ -76,17 +78,18 @@ function rest(update: Call, done: readonly Tensor[]): Call[] {
   return ranges.map(([from, to]) => {
     const cut = (t: Tensor): Tensor => ({ ...t, shape: [t.shape[0], to - from], offset: t.offset + from });
     const outputs = Object.fromEntries(Object.entries(update.outputs).map(([name, t]) => [name, cut(t)]));
-    return { ...update, inputs: { grads: cut(grads), ...clocks }, outputs };
+    const params = { ...update.params, elements: to - from };
+    return { ...update, inputs: { grads: cut(grads), ...clocks }, outputs, params };
   });
 }
 
 /** Whether a product overwrites every element of its result, with nothing but a scale behind it. */
-function writesWhole({ op, inputs, outputs, params: p }: Call): boolean {
-  if (op === 'embedBackward') return true;
+function writesWhole(call: Call): boolean {
+  if (call.op === embedBackward.op) return true;
+  const { inputs, outputs, params: p } = matmulOperation.typed(call);
   const plain = !inputs.bias && !inputs.mask && !inputs.residual && !p.relu && !p.accumulate;
-  const [groups, m, n] = [Number(p.groups), Number(p.m), Number(p.n)];
-  const dense = p.cOffset === 0 && p.cRow === n && (groups === 1 || p.cGroup === m * n);
-  return plain && dense && groups * m * n === elementsPerReplica(outputs.c);
+  const dense = p.cOffset === 0 && p.cRow === p.n && (p.groups === 1 || p.cGroup === p.m * p.n);
+  return plain && dense && p.groups * p.m * p.n === elementsPerReplica(outputs.c);
 }
 
 function tensorsOf(call: Call): Tensor[] {

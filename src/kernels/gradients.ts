@@ -8,14 +8,13 @@ import { attentionBackward } from './attentionBackward.js';
 import { blend } from './blend.js';
 import { columnSum } from './columnSum.js';
 import { dropout } from './dropout.js';
-import type { EmbedParams } from './embed.js';
+import { embed } from './embed.js';
 import { embedBackward } from './embedBackward.js';
 import { fold } from './fold.js';
 import { layerNormBackward } from './layerNormBackward.js';
 import { type MatmulOptions, matmul } from './matmul.js';
 import { meanPositionsBackward } from './meanPositionsBackward.js';
 import { unfold } from './unfold.js';
-import type { WindowParams } from './windows.js';
 
 const rules: Readonly<Record<string, GradientRule>> = {
   /** C = relu(scale op(A) op(B) + bias) + residual: each factor's gradient is a product of dC and the other factor. */
@@ -109,8 +108,9 @@ const rules: Readonly<Record<string, GradientRule>> = {
   embed(call, pass) {
     const { tokens, weight, position } = call.inputs;
     const { output } = call.outputs;
-    const p = call.params as unknown as EmbedParams & { positionInside?: boolean };
-    const { relu: _, batch: _batch, windows, width, ...options } = p;
+    const p = embed.typed(call).params;
+    const { windows, width } = p;
+    const { v, filter, stride, padding, firstToken, length, masked, local, whitened, scale } = p;
     if (pass.wants(position)) {
       const columns = elementsPerReplica(position);
       pass.add({
@@ -121,7 +121,7 @@ const rules: Readonly<Record<string, GradientRule>> = {
             label: `${position.name} gradient`,
             input: reshape(pass.of(output), [(p.batch * windows * width) / columns, columns]),
             output: reshape(tensor, [columns]),
-            scale: p.positionInside ? p.scale : 1,
+            scale: p.positionInside ? scale : 1,
             accumulate,
           }),
       });
@@ -130,7 +130,7 @@ const rules: Readonly<Record<string, GradientRule>> = {
       input: weight,
       write: ({ tensor }) =>
         embedBackward(pass.plan, {
-          ...options,
+          ...{ v, filter, stride, padding, firstToken, length, masked, local, whitened, scale },
           label: `${call.label} gradient`,
           tokens,
           dOutput: pass.of(output),
@@ -200,7 +200,7 @@ const rules: Readonly<Record<string, GradientRule>> = {
   },
 
   unfold(call, pass) {
-    const { filter, stride, padding } = call.params as WindowParams;
+    const { filter, stride, padding } = unfold.typed(call).params;
     pass.add({
       input: call.inputs.input,
       accumulates: true,
@@ -213,7 +213,7 @@ const rules: Readonly<Record<string, GradientRule>> = {
   },
 
   fold(call, pass) {
-    const { filter, stride, padding } = call.params as WindowParams;
+    const { filter, stride, padding } = fold.typed(call).params;
     pass.add({
       input: call.inputs.input,
       write: ({ tensor }) =>

@@ -1,123 +1,45 @@
 import source from '../../shaders/layerNorm.wgsl';
 import coreSource from '../../shaders/layerNorm_core.wgsl';
-import { ShapeError } from '../core/errors.js';
-import { f32, linearGrid, read, write } from '../gpu/dispatch.js';
+import { linearGrid } from '../gpu/dispatch.js';
 import type { PlanBuilder } from '../plan/builder.js';
-import { elementsPerReplica, type Tensor } from '../plan/types.js';
+import type { Tensor } from '../plan/types.js';
 import * as reference from '../reference/layerNorm.js';
-import { at, partsFor, stride } from '../wasm/command.js';
-import type { HostViews, KernelCase, KernelSpec } from './types.js';
+import { partsFor } from '../wasm/command.js';
+import { defineOperation } from './operation.js';
+import { f32 } from './params.js';
+import type { KernelCase } from './types.js';
 
-export interface LayerNormOptions {
-  label: string;
-  input: Tensor; // [R, ..., C]
-  weight: Tensor; // [R, C]
-  bias: Tensor; // [R, C]
-  output: Tensor; // as input
-  mean: Tensor; // [R, rows], for the backward call
-  inverse: Tensor; // [R, rows], 1 / standard deviation
-  eps?: number; // default 1e-5
-}
-
-/** Adds output = (input - mean) / sqrt(variance + eps) * weight + bias over the last dimension; overwrites. @throws ShapeError. */
-export function layerNorm(plan: PlanBuilder, o: LayerNormOptions): void {
-  const { input, weight, bias, output, mean, inverse, eps = 1e-5 } = o;
-  const sizes = normSizes('layerNorm', o.label, input, { weight, bias }, { mean, inverse }, { output });
-  if (!(eps > 0)) throw new ShapeError(`layerNorm (${o.label}): eps = ${eps}; pass a number > 0`);
-  plan.call({
-    op: 'layerNorm',
-    label: o.label,
-    inputs: { input, weight, bias },
-    outputs: { output, mean, inverse },
-    params: { ...sizes, eps },
-  });
-}
-
-export const layerNormKernel: KernelSpec = {
-  op: 'layerNorm',
-  reference(call, views) {
-    const { rows, channels, eps } = call.params as Record<string, number>;
-    for (let r = 0; r < call.inputs.input.shape[0]; r++) {
-      const of = replicaOf(views, r);
-      reference.layerNorm(
-        ...([rows, channels, eps] as const),
-        ...([of('input'), of('weight'), of('bias'), of('output'), of('mean'), of('inverse')] as const),
-      );
-    }
-  },
-  webgpu(call) {
-    const { rows, channels, eps } = call.params as Record<string, number>;
-    const { input, weight, bias } = call.inputs;
-    const { output, mean, inverse } = call.outputs;
+/**
+ * output = (input - mean) / sqrt(variance + eps) * weight + bias over the last dimension; overwrites. mean and inverse, 1 / standard
+ * deviation, are for the backward call.
+ */
+export const layerNorm = defineOperation({
+  name: 'layerNorm',
+  inputs: { input: 'R ...rows channels', weight: 'R channels', bias: 'R channels' },
+  outputs: { output: 'R ...rows channels', mean: 'R rows', inverse: 'R rows' },
+  params: { eps: f32({ default: 1e-5, above: 0 }) },
+  reference: (t, { rows, channels, eps }) =>
+    reference.layerNorm(rows, channels, eps, t.input, t.weight, t.bias, t.output, t.mean, t.inverse),
+  webgpu({ params: { rows, channels }, replicas, launch }) {
     const lanes = lanesFor(channels);
-    return [
-      {
-        shader: 'layerNorm',
-        source: coreSource + source,
-        uniforms: [
-          ...[rows, channels, lanes, input.shape[0]],
-          ...[input, weight, bias, output, mean, inverse].map((t) => t.replicaStride),
-          f32(eps),
-        ],
-        bindings: [read(input), read(weight), read(bias), write(output), write(mean), write(inverse)],
-        workgroups: linearGrid(Math.ceil((rows * input.shape[0]) / (64 / lanes))),
-      },
-    ];
+    const workgroups = linearGrid(Math.ceil((rows * replicas) / (64 / lanes)));
+    return [launch({ source: coreSource + source, words: { lanes }, workgroups })];
   },
-  wasm(call) {
-    const { rows, channels, eps } = call.params as Record<string, number>;
-    const { input, weight, bias } = call.inputs;
-    const { output, mean, inverse } = call.outputs;
-    const tensors = [input, weight, bias, output, mean, inverse];
-    const replicas = input.shape[0];
-    return [
-      {
-        kernel: 'layerNorm',
-        words: [...tensors.map(at), ...tensors.map(stride), replicas, rows, channels, { f32: eps }],
-        parts: partsFor(2 * replicas * rows * channels),
-      },
-    ];
+  wasm: {
+    launch: ({ params: { rows, channels }, replicas }) => [{ parts: partsFor(2 * replicas * rows * channels) }],
   },
-  cost(call) {
-    const elements = call.inputs.input.shape[0] * elementsPerReplica(call.inputs.input);
-    return { flops: 8 * elements, bytes: 8 * elements };
-  },
-  cases: normCases((plan, t) => layerNorm(plan, { label: 'case', ...t })),
-};
+  cost: ({ rows, channels }) => ({ flops: 8 * rows * channels, bytes: 8 * rows * channels }),
+  cases: () =>
+    normCases((plan, tensors) => {
+      layerNorm(plan, { label: 'case', ...tensors });
+    }),
+});
 
 /** Threads that walk one row: about 4 channels each, a power of 2. */
 export function lanesFor(channels: number): number {
   let lanes = 1;
   while (lanes < 64 && 4 * lanes < channels) lanes *= 2;
   return lanes;
-}
-
-/** One replica's elements of a view, first element first. */
-export function replicaOf(views: HostViews, r: number): (slot: string) => Float64Array {
-  return (slot) => views[slot].data.subarray(r * views[slot].stride) as Float64Array;
-}
-
-/** Rows and channels of input [R, ..., C], with everything else checked against them. */
-export function normSizes(
-  op: string,
-  label: string,
-  input: Tensor,
-  perChannel: Readonly<Record<string, Tensor>>,
-  perRow: Readonly<Record<string, Tensor>>,
-  perElement: Readonly<Record<string, Tensor>>,
-): { rows: number; channels: number } {
-  const channels = input.shape[input.shape.length - 1];
-  const elements = elementsPerReplica(input);
-  const rows = elements / channels;
-  const check = (tensors: Readonly<Record<string, Tensor>>, wanted: number, pass: string) => {
-    for (const [name, t] of Object.entries(tensors))
-      if (elementsPerReplica(t) !== wanted || t.shape[0] !== input.shape[0] || t.dtype !== 'f32')
-        throw new ShapeError(`${op} (${label}): ${name} is [${t.shape}], input [${input.shape}]; pass ${pass}`);
-  };
-  check(perChannel, channels, `[${input.shape[0]},${channels}]`);
-  check(perRow, rows, `[${input.shape[0]},${rows}]`);
-  check(perElement, elements, `[${input.shape}]`);
-  return { rows, channels };
 }
 
 /** The tensors of a layer norm case. */

@@ -1,11 +1,10 @@
-import coreSource from '../../shaders/matmul_core.wgsl';
 import lanesSource from '../../shaders/matmul_lanes.wgsl';
 import plainSource from '../../shaders/matmul_plain.wgsl';
 import reduceSource from '../../shaders/matmul_reduce.wgsl';
 import rowsSource from '../../shaders/matmul_rows.wgsl';
 import scalarSource from '../../shaders/matmul_scalar.wgsl';
 import vec4Source from '../../shaders/matmul_vec4.wgsl';
-import { ShapeError } from '../core/errors.js';
+import { PACE_WORDS } from '../core/clock.js';
 import {
   type AdapterTraits,
   type Dispatch,
@@ -17,12 +16,14 @@ import {
 } from '../gpu/dispatch.js';
 import { constantLines, unroll } from '../gpu/unroll.js';
 import type { PlanBuilder } from '../plan/builder.js';
-import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
+import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/matmul.js';
-import { at, partsFor, stride, type WasmCommand } from '../wasm/command.js';
-import { batchOf, productUniforms, tiledDispatch } from './matmulTiled.js';
+import { partsFor } from '../wasm/command.js';
+import { batchOf, coreText, productWords, tiledLaunch } from './matmulTiled.js';
 import { type Form, type LanesTile, lanesTileOf, type Product, rangesOf } from './matmulTiles.js';
-import type { Cost, HostViews, KernelCase, KernelSpec } from './types.js';
+import { defineOperation, type Launch } from './operation.js';
+import { bool, f32, oneOf, u32 } from './params.js';
+import type { KernelCase } from './types.js';
 
 /** A factor or the result: matrices inside a tensor. Strides in elements, inside one replica. */
 export interface MatrixView {
@@ -51,237 +52,184 @@ export interface MatmulOptions {
   accumulate?: boolean;
 }
 
-interface Params extends Product {
-  aOffset: number;
-  aRow: number;
-  aGroup: number;
-  bOffset: number;
-  bRow: number;
-  bGroup: number;
-  cOffset: number;
-  cRow: number;
-  cGroup: number;
-  biasGroup: number;
-  biasInside: boolean;
-  scale: number;
-  relu: boolean;
-  accumulate: boolean;
-}
-
 /**
  * Adds C = mask(relu(scale * op(A) op(B) + bias)) + residual (+ C) for every replica and group. f32, K summed upwards.
  * With biasInside the bias is scaled too.
  * Overwrites C unless `accumulate`. @throws ShapeError when a view reaches past its tensor.
  */
 export function matmul(plan: PlanBuilder, o: MatmulOptions): void {
-  const { m, n, k, groups = 1, form = 'NN' } = o;
-  for (const [name, value] of Object.entries({ m, n, k, groups }))
-    if (!(Number.isInteger(value) && value >= 1))
-      throw new ShapeError(`matmul (${o.label}): ${name} = ${value}; every dimension must be a whole number >= 1`);
-  const [rowsA, colsA] = form === 'TN' ? [k, m] : [m, k];
-  const [rowsB, colsB] = form === 'NT' ? [n, k] : [k, n];
-  const a = resolve(o.label, 'a', o.a, rowsA, colsA, groups);
-  const b = resolve(o.label, 'b', o.b, rowsB, colsB, groups);
-  const c = resolve(o.label, 'c', o.c, m, n, groups);
-  const biasGroup = o.bias && elementsPerReplica(o.bias) === n * groups && groups > 1 ? n : 0;
-  if (o.bias && elementsPerReplica(o.bias) < n)
-    throw new ShapeError(`matmul (${o.label}): bias [${o.bias.shape}] for n = ${n}; pass [R, ${n}]`);
-  for (const [name, t] of Object.entries({ mask: o.mask, residual: o.residual }))
-    if (t && elementsPerReplica(t) < (groups - 1) * c.group + (m - 1) * c.row + n)
-      throw new ShapeError(`matmul (${o.label}): ${name} [${t.shape}] is smaller than c [${o.c.tensor.shape}]`);
-  const replicas = plan.replicas;
-  for (const [name, t] of Object.entries({ a: o.a.tensor, b: o.b.tensor, c: o.c.tensor }))
-    if (t.shape[0] !== replicas)
-      throw new ShapeError(
-        `matmul (${o.label}): ${name} [${t.shape}] has ${t.shape[0]} replicas, the plan ${replicas}`,
-      );
-  const params: Params = {
-    form,
-    m,
-    n,
-    k,
-    groups,
-    aOffset: a.offset,
-    aRow: a.row,
-    aGroup: a.group,
-    bOffset: b.offset,
-    bRow: b.row,
-    bGroup: b.group,
-    cOffset: c.offset,
-    cRow: c.row,
-    cGroup: c.group,
-    biasGroup,
-    biasInside: o.biasInside ?? false,
-    scale: o.scale ?? 1,
-    relu: o.relu ?? false,
-    accumulate: o.accumulate ?? false,
+  const { label, form = 'NN', m, n, k, groups = 1, bias, mask, residual } = o;
+  const { biasInside, scale, relu, accumulate } = o;
+  const view = ({ tensor, offset = 0, row, group }: MatrixView, rows: number) => {
+    const step = row ?? tensor.shape[tensor.shape.length - 1];
+    return { offset, row: step, group: group ?? (groups > 1 ? rows * step : 0) };
   };
-  const inputs: Record<string, Tensor> = { a: o.a.tensor, b: o.b.tensor };
-  if (o.bias) inputs.bias = o.bias;
-  if (o.mask) inputs.mask = o.mask;
-  if (o.residual) inputs.residual = o.residual;
-  plan.call({ op: 'matmul', label: o.label, inputs, outputs: { c: o.c.tensor }, params: { ...params } });
+  const a = view(o.a, form === 'TN' ? k : m);
+  const b = view(o.b, form === 'NT' ? n : k);
+  const c = view(o.c, m);
+  const biasGroup = bias && elementsPerReplica(bias) === n * groups && groups > 1 ? n : 0;
+  matmulOperation(plan, {
+    ...{ label, form, m, n, k, groups, bias, mask, residual, biasGroup, biasInside, scale, relu, accumulate },
+    ...{ a: o.a.tensor, aOffset: a.offset, aRow: a.row, aGroup: a.group },
+    ...{ b: o.b.tensor, bOffset: b.offset, bRow: b.row, bGroup: b.group },
+    ...{ c: o.c.tensor, cOffset: c.offset, cRow: c.row, cGroup: c.group },
+  });
 }
 
-export const matmulKernel: KernelSpec = {
-  op: 'matmul',
-  reference: runReference,
-  webgpu: lower,
-  wasm,
-  cost,
-  cases: cases(),
-};
+const size = u32({ least: 1 });
+const stride = u32();
 
-function resolve(label: string, name: string, view: MatrixView, rows: number, cols: number, groups: number) {
-  const row = view.row ?? view.tensor.shape[view.tensor.shape.length - 1];
-  const group = view.group ?? (groups > 1 ? rows * row : 0);
-  const offset = view.offset ?? 0;
-  const last = offset + (groups - 1) * group + (rows - 1) * row + cols;
-  const have = elementsPerReplica(view.tensor);
-  if (!(last <= have) || !(row >= cols || rows === 1))
-    throw new ShapeError(
-      `matmul (${label}): ${name} needs ${groups} x ${rows} x ${cols} (row stride ${row}, group stride ${group}, offset ` +
-        `${offset}), tensor ${view.tensor.name} is [${view.tensor.shape}]`,
-    );
-  return { row, group, offset };
-}
-
-function runReference(call: Call, views: HostViews): void {
-  const p = call.params as unknown as Params;
-  const slice = (name: string, at: number) => {
-    const view = views[name];
-    return view ? (view.data as Float64Array).subarray(at) : undefined;
-  };
-  const replicas = call.outputs.c.shape[0];
-  for (let r = 0; r < replicas; r++)
+/** The product with every view spelled out: where it begins in its tensor, elements between rows and groups. */
+export const matmulOperation = defineOperation({
+  name: 'matmul',
+  // pace: a step of plain SGD along the product instead (fuseUpdate.ts).
+  inputs: { a: 'R ...', b: 'R ...', bias: 'R ... ?', mask: 'R ... ?', residual: 'R ... ?', pace: `R ${PACE_WORDS} ?` },
+  outputs: { c: 'R ...' },
+  params: {
+    ...{ form: oneOf('NN', 'NT', 'TN'), m: size, n: size, k: size, groups: size },
+    ...{ aOffset: stride, aRow: stride, aGroup: stride, bOffset: stride, bRow: stride, bGroup: stride },
+    ...{ cOffset: stride, cRow: stride, cGroup: stride, biasGroup: stride },
+    ...{ biasInside: bool(), scale: f32({ default: 1 }), relu: bool(), accumulate: bool() },
+  },
+  check(o, refuse) {
+    const { form, m, n, k, groups, bias } = o;
+    const fits = (name: string, t: Tensor, rows: number, cols: number, offset: number, row: number, group: number) => {
+      const last = offset + (groups - 1) * group + (rows - 1) * row + cols;
+      if (!(last <= elementsPerReplica(t)) || !(row >= cols || rows === 1))
+        refuse(
+          `${name} needs ${groups} x ${rows} x ${cols} (row stride ${row}, group stride ${group}, offset ${offset}), ` +
+            `tensor ${t.name} is [${t.shape}]`,
+        );
+    };
+    fits('a', o.a, form === 'TN' ? k : m, form === 'TN' ? m : k, o.aOffset, o.aRow, o.aGroup);
+    fits('b', o.b, form === 'NT' ? n : k, form === 'NT' ? k : n, o.bOffset, o.bRow, o.bGroup);
+    fits('c', o.c, m, n, o.cOffset, o.cRow, o.cGroup);
+    if (bias && elementsPerReplica(bias) < n) refuse(`bias is [${bias.shape}], n = ${n}; pass [R, ${n}]`);
+    for (const [name, t] of Object.entries({ mask: o.mask, residual: o.residual }))
+      if (t && elementsPerReplica(t) < (groups - 1) * o.cGroup + (m - 1) * o.cRow + n)
+        refuse(`${name} [${t.shape}] is smaller than c [${o.c.shape}]`);
+  },
+  reference({ a, b, c, bias, mask, residual }, p) {
     for (let g = 0; g < p.groups; g++)
       reference.matmul(
         { ...p, transposeA: p.form === 'TN', transposeB: p.form === 'NT' },
-        slice('a', r * views.a.stride + p.aOffset + g * p.aGroup)!,
-        slice('b', r * views.b.stride + p.bOffset + g * p.bGroup)!,
-        slice('c', r * views.c.stride + p.cOffset + g * p.cGroup)!,
+        a.subarray(p.aOffset + g * p.aGroup),
+        b.subarray(p.bOffset + g * p.bGroup),
+        c.subarray(p.cOffset + g * p.cGroup),
         {
-          scale: p.scale,
-          relu: p.relu,
-          accumulate: p.accumulate,
-          biasInside: p.biasInside,
-          bias: slice('bias', r * (views.bias?.stride ?? 0) + g * p.biasGroup),
-          mask: slice('mask', r * (views.mask?.stride ?? 0) + g * p.cGroup),
-          residual: slice('residual', r * (views.residual?.stride ?? 0) + g * p.cGroup),
+          ...p,
+          bias: bias?.subarray(g * p.biasGroup),
+          mask: mask?.subarray(g * p.cGroup),
+          residual: residual?.subarray(g * p.cGroup),
         },
       );
+  },
+  webgpu: lower,
+  wasm: {
+    scratch: true,
+    launch({ params: { m, n, k, groups }, replicas }) {
+      const { rows, cols, depth } = WASM_BLOCKS;
+      const threadBytes = 4 * (depth * cols + depth * rows + rows * cols);
+      return [{ parts: partsFor((replicas * groups * m * n * k) / 4), threadBytes }];
+    },
+  },
+  cost: ({ m, n, k, groups }) => ({ flops: 2 * groups * m * n * k, bytes: 4 * groups * (m * k + k * n + m * n) }),
+  cases,
+});
+
+/** Scratch of a thread in assembly/kernels/matmul.ts: packed B, packed A, partial sums. */
+const WASM_BLOCKS = { rows: 256, cols: 256, depth: 512 };
+
+/** What lower() reads of a call. */
+interface ProductCall {
+  label: string;
+  inputs: { a: Tensor; b: Tensor; bias?: Tensor; mask?: Tensor; residual?: Tensor; pace?: Tensor };
+  outputs: { c: Tensor };
+  params: Product &
+    Record<'aOffset' | 'aRow' | 'aGroup' | 'bOffset' | 'bRow' | 'bGroup', number> &
+    Record<'cOffset' | 'cRow' | 'cGroup' | 'biasGroup', number> &
+    Record<'biasInside' | 'relu' | 'accumulate', boolean>;
+  replicas: number;
+  launch(o: Launch): Dispatch;
 }
 
-function cost(call: Call): Cost {
-  const p = call.params as unknown as Params;
-  const batch = call.outputs.c.shape[0] * p.groups;
-  return { flops: 2 * batch * p.m * p.n * p.k, bytes: 4 * batch * (p.m * p.k + p.k * p.n + p.m * p.n) };
-}
-
-function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
-  const p = call.params as unknown as Params;
-  const { a, b, bias, mask, residual, pace } = call.inputs;
+function lower(call: ProductCall, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
+  const { inputs, params: p, replicas, launch } = call;
+  const { a, b, bias, mask, residual, pace } = inputs;
   const { c } = call.outputs;
-  const replicas = c.shape[0];
   const lanesTile = lanesTileOf(p, replicas, traits);
   const fitting = ['rows', 'tiled', ...(lanesTile ? ['lanes'] : [])];
   const usual = !traits.software ? 'tiled' : lanesTile ? 'lanes' : 'rows';
   const variant = variantOf(traits, 'matmul', fitting, usual);
   const ranges = variant === 'tiled' ? rangesOf(p, traits) : { kg: 1, splits: 1 };
   const { splits } = ranges;
-  const batch = batchOf(call.label, { ...p, replicas }, splits);
+  const product = { ...p, replicas, ranges };
+  const batch = batchOf(call.label, product, splits);
   const contiguous = [p.n, p.form === 'TN' ? p.m : p.k, ...(p.form === 'NT' ? [p.k] : [])];
   const strides = [p.aOffset, p.aRow, p.aGroup, p.bOffset, p.bRow, p.bGroup, p.cOffset, p.cRow, p.cGroup, p.biasGroup];
   const replicaStrides = [a, b, c, bias, mask, residual].map((t) => t?.replicaStride ?? 0);
   const vec4 = [...contiguous, ...strides, ...replicaStrides].every((x) => x % 4 === 0);
   const access = vec4 ? vec4Source : scalarSource;
-  const uniforms = productUniforms(
-    { ...p, replicas, ranges },
-    [p.aOffset, a.replicaStride, p.aGroup, p.aRow],
-    [p.bOffset, b.replicaStride, p.bGroup, p.bRow],
-    [p.cOffset, c.replicaStride, p.cGroup, p.cRow],
-    [bias?.replicaStride ?? 0, p.biasGroup, mask?.replicaStride ?? 0, residual?.replicaStride ?? 0],
-    p.scale,
-  );
-  const transposes = { A_T: Number(p.form === 'TN'), B_T: Number(p.form === 'NT') };
-  const epilogue = {
+  const constants = {
+    A_T: Number(p.form === 'TN'),
+    B_T: Number(p.form === 'NT'),
     BIAS: Number(!!bias),
     BIAS_INSIDE: Number(p.biasInside),
     RELU: Number(p.relu),
     MASK: Number(!!mask),
     RESIDUAL: Number(!!residual),
     ACCUMULATE: Number(p.accumulate),
-    UPDATE: Number(!!pace), // src/kernels/fuseUpdate.ts
+    UPDATE: Number(!!pace),
   };
   const target = splits === 1 ? c : scratch(0, [splits * replicas * p.groups, p.m, Math.ceil(p.n / 4) * 4]);
-  const bindings = [read(a), read(b), read(bias), read(mask), read(residual), write(target), read(pace)];
-  const constants = { ...transposes, ...epilogue };
-  if (variant === 'lanes') return [lanesDispatch(lanesTile!)];
-  const main: Dispatch =
+  const bind = (from: Tensor, other: Tensor | undefined, to: Tensor, type = vec4 ? 'vec4f' : 'f32') => ({
+    ...{ a: read(from, type), b: read(other, type), bias: read(bias, type), mask: read(mask, type) },
+    ...{ residual: read(residual, type), c: write(to, type), pace: read(pace) },
+  });
+  const words = { ...productWords(product), cReplica: c.replicaStride };
+  if (variant === 'lanes') return [lanesLaunch(lanesTile!)];
+  const main =
     variant === 'rows'
-      ? {
+      ? launch({
           shader: 'matmul_rows',
-          source: access + plainSource + coreSource + rowsSource,
+          source: access + plainSource + coreText + rowsSource,
           constants,
-          uniforms,
-          bindings,
+          words,
+          bind: bind(a, b, target),
           workgroups: [Math.ceil(p.n / 32), Math.ceil(p.m / 32), batch],
-        }
-      : tiledDispatch(
-          { ...p, replicas, ranges, factors: access + plainSource, oneHot: false, vec4, constants, uniforms, bindings },
-          traits,
-        );
+        })
+      : launch({
+          ...tiledLaunch({ ...product, factors: access + plainSource, oneHot: false, vec4, constants }, traits),
+          words,
+          bind: bind(a, b, target),
+        });
   if (splits === 1) return [main];
-  const words = Math.ceil(p.n / 4) * p.m * replicas * p.groups;
+  const vectors = Math.ceil(p.n / 4) * p.m * replicas * p.groups;
   return [
     main,
-    {
+    launch({
       shader: 'matmul_reduce',
-      source: access + coreSource + reduceSource,
+      source: access + coreText + reduceSource,
       constants,
-      uniforms,
-      bindings: [read(target), read(undefined), read(bias), read(mask), read(residual), write(c), read(pace)],
-      workgroups: linearGrid(Math.ceil(words / 64)),
-    },
+      words: { ...words, aReplica: a.replicaStride, bReplica: b.replicaStride },
+      bind: bind(target, undefined, c),
+      workgroups: linearGrid(Math.ceil(vectors / 64)),
+    }),
   ];
 
-  function lanesDispatch({ lanes, tm, tn }: LanesTile): Dispatch {
+  function lanesLaunch({ lanes, tm, tn }: LanesTile): Dispatch {
     const tile = { LANES: lanes, TM: tm, TN: tn, GROUPS: tm / lanes };
     const spare = { GROUPS_AND_SPARE: tile.GROUPS + 1, LANES_AND_SPARE: lanes + 1, TN_AND_SPARE: tn + 1 };
-    return {
+    return launch({
       shader: 'matmul_lanes',
-      source: `enable subgroups;\n${constantLines(tile)}${scalarSource}${coreSource}${unroll(lanesSource, { ...tile, ...spare })}`,
+      enable: 'subgroups',
+      source: constantLines(tile) + scalarSource + coreText + unroll(lanesSource, { ...tile, ...spare }),
       constants,
-      uniforms,
-      bindings,
+      words,
+      bind: bind(a, b, target, 'f32'),
       workgroups: [Math.ceil(p.n / (tn * lanes)), Math.ceil(p.m / tm), batch],
-    };
+    });
   }
-}
-
-/** Scratch of a thread in assembly/kernels/matmul.ts: packed B, packed A, partial sums. */
-const WASM_BLOCKS = { rows: 256, cols: 256, depth: 512 };
-
-function wasm(call: Call): WasmCommand[] {
-  const p = call.params as unknown as Params;
-  const { a, b, bias, mask, residual } = call.inputs;
-  const { c } = call.outputs;
-  const { rows, cols, depth } = WASM_BLOCKS;
-  const shifted = (tensor: Tensor, offset: number) => at({ ...tensor, offset: tensor.offset + offset });
-  return [
-    {
-      kernel: 'matmul',
-      words: [
-        ...[shifted(a, p.aOffset), shifted(b, p.bOffset), shifted(c, p.cOffset), at(bias), at(mask), at(residual)],
-        ...[['NN', 'NT', 'TN'].indexOf(p.form), p.m, p.n, p.k, p.groups, c.shape[0]],
-        ...[p.aRow, p.aGroup, stride(a), p.bRow, p.bGroup, stride(b), p.cRow, p.cGroup, stride(c)],
-        ...[p.biasGroup, stride(bias), stride(mask), stride(residual)],
-        ...[{ f32: p.scale }, Number(p.relu), Number(p.accumulate), Number(p.biasInside)],
-      ],
-      parts: partsFor((c.shape[0] * p.groups * p.m * p.n * p.k) / 4),
-      threadBytes: 4 * (depth * cols + depth * rows + rows * cols),
-    },
-  ];
 }
 
 function cases(): KernelCase[] {

@@ -2,17 +2,19 @@
 import coreSource from '../../shaders/matmul_core.wgsl';
 import tiledSource from '../../shaders/matmul_tiled.wgsl';
 import { ShapeError } from '../core/errors.js';
-import { type AdapterTraits, type Binding, type Dispatch, f32, type Word } from '../gpu/dispatch.js';
+import type { AdapterTraits } from '../gpu/dispatch.js';
 import { constantLines, unroll } from '../gpu/unroll.js';
 import { type Product, type Ranges, rowsThatMeet, tileOf } from './matmulTiles.js';
+import type { Launch } from './operation.js';
+import { pace, wordConstants } from './words.js';
+
+/** matmul_core.wgsl behind the words that it names. */
+export const coreText = wordConstants(pace) + coreSource;
 
 /** A product in so many replicas. */
 export interface Replicated extends Product {
   replicas: number;
 }
-
-/** Offset of the first element, then elements between replicas, groups and rows. */
-type Strides = readonly [offset: number, replica: number, group: number, row: number];
 
 /** Workgroups along z. @throws ShapeError past WebGPU's limit */
 export function batchOf(label: string, { replicas, groups }: Replicated, splits: number): number {
@@ -22,23 +24,9 @@ export function batchOf(label: string, { replicas, groups }: Replicated, splits:
   return batch;
 }
 
-/** Params of matmul_core.wgsl. beside: replica and group stride of the bias, replica strides of mask and residual. */
-export function productUniforms(
-  p: Replicated & { ranges: Ranges },
-  a: Strides,
-  b: Strides,
-  c: Strides,
-  beside: readonly [bias: number, biasGroup: number, mask: number, residual: number],
-  scale: number,
-): Word[] {
-  return [
-    ...[p.m, p.n, p.k, p.groups],
-    ...a,
-    ...b,
-    ...c,
-    ...beside,
-    ...[p.ranges.splits, chunkOf(p), f32(scale), p.replicas],
-  ];
+/** What the kernels know of a product beside its operation's own words. */
+export function productWords(p: Product & { ranges: Ranges }) {
+  return { splits: p.ranges.splits, kChunk: chunkOf(p) };
 }
 
 /** Length of a range of K. */
@@ -52,11 +40,9 @@ export interface TiledProduct extends Replicated {
   oneHot: boolean; // they are those of matmul_onehot.wgsl
   vec4: boolean; // every stride and contiguous dimension is a multiple of 4
   constants: Readonly<Record<string, number>>;
-  uniforms: readonly Word[];
-  bindings: readonly Binding[];
 }
 
-export function tiledDispatch(p: TiledProduct, traits: AdapterTraits): Dispatch {
+export function tiledLaunch(p: TiledProduct, traits: AdapterTraits): Launch {
   const { kg, splits } = p.ranges;
   const { tile: chosen, ranges } = tileOf(p, p.ranges, p.replicas, traits);
   const { bm, bn, bk, tm, tn } = chosen;
@@ -90,10 +76,8 @@ export function tiledDispatch(p: TiledProduct, traits: AdapterTraits): Dispatch 
   };
   return {
     shader: 'matmul_tiled',
-    source: constantLines(tile) + p.factors + coreSource + unroll(tiledSource, tile),
+    source: constantLines(tile) + p.factors + coreText + unroll(tiledSource, tile),
     constants: { ...p.constants, EXACT: Number(p.vec4 && exact) },
-    uniforms: p.uniforms,
-    bindings: p.bindings,
     workgroups: [Math.ceil(p.n / bn), Math.ceil(p.m / bm), p.replicas * p.groups * splits],
   };
 }

@@ -1,96 +1,60 @@
 /** What sgd and adamw share: the blocks they update and how they are launched. */
 import coreSource from '../../shaders/optimiser_core.wgsl';
-import { hyperWords, paceWords } from '../core/clock.js';
-import { ShapeError } from '../core/errors.js';
+import { HYPER_WORDS, hyperWords, PACE_WORDS, paceWords } from '../core/clock.js';
 import { type Dispatch, linearGrid, read, write } from '../gpu/dispatch.js';
-import type { PlanBuilder } from '../plan/builder.js';
-import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
+import type { Tensor } from '../plan/types.js';
 import type { Pace } from '../reference/optimisers.js';
-import { at, partsFor, stride, type WasmCommand } from '../wasm/command.js';
-import type { HostViews } from './types.js';
+import type { Launch } from './operation.js';
+import { hyper, pace, wordConstants } from './words.js';
 
-export interface OptimiserOptions {
-  label: string;
-  params: Tensor; // [R, P], updated in place
-  grads: Tensor; // [R, P]
-  hyper: Tensor; // [R, 16], src/core/clock.ts
-  pace: Tensor; // [R, 4]
+/** Of a whole block: grads; hyper and pace as src/core/clock.ts has them. */
+export const updateInputs = { grads: 'R ...elements', hyper: `R ${HYPER_WORDS}`, pace: `R ${PACE_WORDS}` } as const;
+
+/** Refuses blocks that are not whole rows of vec4s. */
+export function checkBlock(
+  { params, elements }: { params: Tensor; elements: number },
+  refuse: (why: string) => never,
+): void {
+  if (elements % 4 !== 0 || params.replicaStride !== elements)
+    refuse(`params [${params.shape}]; pass whole rows, a multiple of 4 long`);
 }
 
-/** Adds one update of the whole block. state: moments of the same shape, updated in place. */
-export function addUpdate(
-  plan: PlanBuilder,
-  op: string,
-  o: OptimiserOptions,
-  state: Record<string, Tensor>,
-  params: Call['params'] = {},
-): void {
-  for (const [name, tensor] of Object.entries({ grads: o.grads, ...state }))
-    if (elementsPerReplica(tensor) !== elementsPerReplica(o.params))
-      throw new ShapeError(`${op} (${o.label}): ${name} [${tensor.shape}] and params [${o.params.shape}] differ`);
-  if (elementsPerReplica(o.params) % 4 !== 0 || o.params.replicaStride !== elementsPerReplica(o.params))
-    throw new ShapeError(`${op} (${o.label}): params [${o.params.shape}]; pass whole rows, a multiple of 4 long`);
-  plan.call({
-    op,
-    label: o.label,
-    inputs: { grads: o.grads, hyper: o.hyper, pace: o.pace },
-    outputs: { params: o.params, ...state },
-    params,
+/** The dispatch that updates params and state, moments of the same shape. */
+export function launchUpdate(
+  call: {
+    inputs: { grads: Tensor; hyper: Tensor; pace: Tensor };
+    outputs: { params: Tensor };
+    params: { elements: number };
+    replicas: number;
+    launch(o: Launch): Dispatch;
+  },
+  source: string,
+  state: Readonly<Record<string, Tensor>>,
+): Dispatch {
+  const { grads, ...clocks } = call.inputs;
+  const { params } = call.outputs;
+  const quads = call.params.elements / 4;
+  const moments = Object.entries(state).map(([name, tensor]) => [name, write(tensor, 'vec4f')] as const);
+  return call.launch({
+    source: wordConstants(hyper, pace) + coreSource + source,
+    words: { quads, stride: params.replicaStride / 4 },
+    bind: { grads: read(grads, 'vec4f'), ...clocks, params: write(params, 'vec4f'), ...Object.fromEntries(moments) },
+    workgroups: linearGrid(Math.ceil((quads * call.replicas) / 256)),
   });
 }
 
-export function lowerUpdate(call: Call, shader: string, source: string): Dispatch[] {
-  const { params, ...state } = call.outputs;
-  const { grads, hyper, pace } = call.inputs;
-  const quads = elementsPerReplica(params) / 4;
-  const replicas = params.shape[0];
-  return [
-    {
-      shader,
-      source: coreSource + source,
-      uniforms: [quads, replicas, params.replicaStride / 4],
-      bindings: [read(grads), read(hyper), read(pace), write(params), ...Object.values(state).map(write)],
-      workgroups: linearGrid(Math.ceil((quads * replicas) / 256)),
-    },
-  ];
-}
-
-/** One command over the whole block. */
-export function wasmUpdate(call: Call, kernel: string): WasmCommand[] {
-  const { params, ...state } = call.outputs;
-  const { grads, hyper, pace } = call.inputs;
-  const [state1, state2] = Object.values(state);
-  const elements = elementsPerReplica(params);
-  return [
-    {
-      kernel,
-      words: [
-        ...[params, grads, state1, state2, hyper, pace].map(at),
-        ...[stride(hyper), stride(pace), params.shape[0], elements],
-      ],
-      parts: partsFor(2 * params.shape[0] * elements),
-    },
-  ];
-}
-
 /** The numbers of one replica as the reference takes them. */
-export function paceOf(views: HostViews, r: number): Pace {
-  const h = views.hyper.data.subarray(r * views.hyper.stride);
-  const s = views.pace.data.subarray(r * views.pace.stride);
+export function paceOf(h: Float64Array, now: Float64Array): Pace {
   return {
-    rate: s[paceWords.rate],
+    rate: now[paceWords.rate],
     momentum: h[hyperWords.momentum],
     oneMinusBeta1: h[hyperWords.oneMinusBeta1],
     oneMinusBeta2: h[hyperWords.oneMinusBeta2],
     epsilon: h[hyperWords.epsilon],
     weightDecay: h[hyperWords.weightDecay],
-    correction1: s[paceWords.correction1],
-    correction2: s[paceWords.correction2],
+    correction1: now[paceWords.correction1],
+    correction2: now[paceWords.correction2],
   };
-}
-
-export function row(views: HostViews, name: string, r: number): Float64Array {
-  return views[name].data.subarray(r * views[name].stride) as Float64Array;
 }
 
 /** hyper and pace of a checked case; f32-exact numbers, so that the reference sees what the GPU sees. */

@@ -1,95 +1,61 @@
 import source from '../../shaders/reduce.wgsl';
 import finishSource from '../../shaders/reduce_finish.wgsl';
-import { type AdapterTraits, type Dispatch, read, type Scratch, write } from '../gpu/dispatch.js';
+import { read, write } from '../gpu/dispatch.js';
 import { opaqueBounds, unroll } from '../gpu/unroll.js';
-import type { PlanBuilder } from '../plan/builder.js';
-import { type Call, elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/reduce.js';
-import { at, partsFor, stride } from '../wasm/command.js';
-import { expectShape } from './shapes.js';
-import type { KernelCase, KernelSpec } from './types.js';
+import { partsFor } from '../wasm/command.js';
+import { defineOperation } from './operation.js';
+import type { KernelCase } from './types.js';
 
-export interface ReduceOptions {
-  label: string;
-  input: Tensor; // [R, ...], a whole block too
-  sums: Tensor; // [R, 2]: sum, sum of squares
-  nonFinite: Tensor; // u32 [R, 1]: how many values are infinite or no numbers
-}
-
-/** Adds sum, sum of squares and finite check of every replica's elements; overwrites. @throws ShapeError. */
-export function reduce(plan: PlanBuilder, o: ReduceOptions): void {
-  const { input, sums, nonFinite } = o;
-  expectShape('reduce', o.label, 'input', input, input.shape);
-  expectShape('reduce', o.label, 'sums', sums, [input.shape[0], 2]);
-  expectShape('reduce', o.label, 'nonFinite', nonFinite, [input.shape[0], 1], 'u32');
-  plan.call({ op: 'reduce', label: o.label, inputs: { input }, outputs: { sums, nonFinite }, params: {} });
-}
-
-export const reduceKernel: KernelSpec = {
-  op: 'reduce',
-  reference(call, views) {
-    const { input, sums, nonFinite } = views;
-    for (let r = 0; r < call.inputs.input.shape[0]; r++) {
-      const row = input.data.subarray(r * input.stride) as Float64Array;
-      const [sum, squares, bad] = reference.reduce(elementsPerReplica(call.inputs.input), row);
-      sums.data[r * sums.stride] = sum;
-      sums.data[r * sums.stride + 1] = squares;
-      nonFinite.data[r * nonFinite.stride] = bad;
-    }
+/** Sum and sum of squares of every replica's elements, and how many are infinite or no numbers; overwrites. */
+export const reduce = defineOperation({
+  name: 'reduce',
+  inputs: { input: 'R ...elements' }, // a whole block too
+  outputs: { sums: 'R 2', nonFinite: 'u32 R 1' },
+  reference({ input, sums, nonFinite }, { elements }) {
+    [sums[0], sums[1], nonFinite[0]] = reference.reduce(elements, input);
   },
-  webgpu: lower,
-  wasm(call, scratch) {
-    const { input } = call.inputs;
-    const { sums, nonFinite } = call.outputs;
-    const elements = elementsPerReplica(input);
-    const replicas = input.shape[0];
-    const tensors = [input, sums, nonFinite];
-    const partial = scratch(24 * replicas * Math.ceil(elements / 4096));
-    const words = [...tensors.map(at), partial, ...tensors.map(stride), replicas, elements];
+  webgpu({ inputs: { input }, outputs: { sums, nonFinite }, params: { elements }, replicas, launch }, traits, scratch) {
+    // Depends on one replica's shape only, so that its bits do not depend on its neighbours.
+    const perRange = Math.max(4096, Math.ceil(elements / 2048 / 256) * 256);
+    const ranges = Math.ceil(elements / perRange);
+    const part = scratch(0, [replicas, ranges, 4]);
     return [
-      { kernel: 'reduce', words, parts: partsFor(3 * replicas * elements) },
-      { kernel: 'reduceFinish', words, parts: 1 },
+      launch({
+        source: opaqueBounds(traits.software, 'p.elements') + unroll(source, {}),
+        words: { perRange, ranges },
+        bind: { input: read(input, 'u32'), part: write(part, 'vec4f') },
+        workgroups: [ranges, replicas, 1],
+      }),
+      launch({
+        shader: 'reduce_finish',
+        source: opaqueBounds(traits.software, 'p.ranges') + finishSource,
+        words: { ranges },
+        bind: { part: read(part, 'vec4f'), sums, nonFinite },
+        workgroups: [replicas, 1, 1],
+      }),
     ];
   },
-  cost(call) {
-    const elements = call.inputs.input.shape[0] * elementsPerReplica(call.inputs.input);
-    return { flops: 3 * elements, bytes: 4 * elements };
+  wasm: {
+    kernels: ['reduce', 'reduceFinish'],
+    words: { partial: 'address' },
+    launch({ params: { elements }, replicas }, scratch) {
+      const words = { partial: scratch(24 * replicas * Math.ceil(elements / 4096)) };
+      return [
+        { words, parts: partsFor(3 * replicas * elements) },
+        { kernel: 'reduceFinish', words, parts: 1 },
+      ];
+    },
   },
-  cases: [
+  cost: ({ elements }) => ({ flops: 3 * elements, bytes: 4 * elements }),
+  cases: () => [
     { name: '5 x 77 elements', ...reduceCase(3, [5, 77]) },
     { name: 'many ranges', ...reduceCase(2, [20011]) },
     { name: 'one element', ...reduceCase(2, [1]) },
     { name: 'tiny values', ...reduceCase(2, [300], (_i, random) => 1e-15 * (random() - 0.5)) },
     { name: 'large values', ...reduceCase(2, [300], (_i, random) => 1e15 * (random() - 0.5)) },
   ],
-};
-
-function lower(call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
-  const { input } = call.inputs;
-  const { sums, nonFinite } = call.outputs;
-  const elements = elementsPerReplica(input);
-  const replicas = input.shape[0];
-  // Depends on one replica's shape only, so that its bits do not depend on its neighbours.
-  const perRange = Math.max(4096, Math.ceil(elements / 2048 / 256) * 256);
-  const ranges = Math.ceil(elements / perRange);
-  const part = scratch(0, [replicas, ranges, 4]);
-  return [
-    {
-      shader: 'reduce',
-      source: opaqueBounds(traits.software, 'p.elements') + unroll(source, {}),
-      uniforms: [elements, perRange, ranges, input.replicaStride],
-      bindings: [read(input), write(part)],
-      workgroups: [ranges, replicas, 1],
-    },
-    {
-      shader: 'reduce_finish',
-      source: opaqueBounds(traits.software, 'p.ranges') + finishSource,
-      uniforms: [ranges, sums.replicaStride, nonFinite.replicaStride],
-      bindings: [read(part), write(sums), write(nonFinite)],
-      workgroups: [replicas, 1, 1],
-    },
-  ];
-}
+});
 
 export function reduceCase(
   replicas: number,

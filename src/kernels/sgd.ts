@@ -1,41 +1,26 @@
 import source from '../../shaders/sgd.wgsl';
-import type { PlanBuilder } from '../plan/builder.js';
-import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/optimisers.js';
-import { addUpdate, caseFill, lowerUpdate, type OptimiserOptions, paceOf, row, wasmUpdate } from './optimisers.js';
-import type { KernelSpec } from './types.js';
+import { partsFor } from '../wasm/command.js';
+import { defineOperation } from './operation.js';
+import { caseFill, checkBlock, launchUpdate, paceOf, updateInputs } from './optimisers.js';
+import { bool } from './params.js';
 
-export interface SgdOptions extends OptimiserOptions {
-  velocity: Tensor; // [R, P]; starts at zero, updated in place
-  /** Promises that no replica has momentum or decay, so that a GPU may update inside the products (fuseUpdate.ts). */
-  plain?: boolean;
-}
-
-/** Adds SGD with momentum over the flat block. */
-export function sgd(plan: PlanBuilder, o: SgdOptions): void {
-  addUpdate(plan, 'sgd', o, { velocity: o.velocity }, { plain: o.plain ?? false });
-}
-
-export const sgdKernel: KernelSpec = {
-  op: 'sgd',
-  reference(call, views) {
-    const { params } = call.outputs;
-    for (let r = 0; r < params.shape[0]; r++)
-      reference.sgd(
-        paceOf(views, r),
-        row(views, 'params', r),
-        row(views, 'grads', r),
-        row(views, 'velocity', r),
-        elementsPerReplica(params),
-      );
-  },
-  webgpu: (call) => lowerUpdate(call, 'sgd', source),
-  wasm: (call) => wasmUpdate(call, 'sgd'),
-  cost(call) {
-    const elements = call.outputs.params.shape[0] * elementsPerReplica(call.outputs.params);
-    return { flops: 6 * elements, bytes: 20 * elements };
-  },
-  cases: [
+/**
+ * SGD with momentum over the flat block. params and velocity, which starts at zero, are updated in place. plain promises that no
+ * replica has momentum or decay, so that a GPU may update inside the products (fuseUpdate.ts).
+ */
+export const sgd = defineOperation({
+  name: 'sgd',
+  inputs: updateInputs,
+  outputs: { params: 'R ...elements', velocity: 'R ...elements' },
+  params: { plain: bool() },
+  check: checkBlock,
+  reference: ({ hyper, pace, params, grads, velocity }, { elements }) =>
+    reference.sgd(paceOf(hyper, pace), params, grads, velocity, elements),
+  webgpu: (call) => [launchUpdate(call, source, { velocity: call.outputs.velocity })],
+  wasm: { launch: ({ params: { elements }, replicas }) => [{ parts: partsFor(2 * replicas * elements) }] },
+  cost: ({ elements }) => ({ flops: 6 * elements, bytes: 20 * elements }),
+  cases: () => [
     {
       name: 'momentum and decay',
       replicas: 3,
@@ -55,4 +40,4 @@ export const sgdKernel: KernelSpec = {
       },
     },
   ],
-};
+});

@@ -1,110 +1,69 @@
 import columnsSource from '../../shaders/similarity.wgsl';
 import meanSource from '../../shaders/similarity_mean.wgsl';
 import rowsSource from '../../shaders/similarity_rows.wgsl';
-import { ShapeError } from '../core/errors.js';
-import { read, write } from '../gpu/dispatch.js';
-import type { PlanBuilder } from '../plan/builder.js';
-import { elementsPerReplica, type Tensor } from '../plan/types.js';
+import { write } from '../gpu/dispatch.js';
 import * as reference from '../reference/similarity.js';
-import { at, partsFor, stride } from '../wasm/command.js';
-import type { KernelCase, KernelSpec } from './types.js';
-
-export interface SimilarityOptions {
-  label: string;
-  a: Tensor; // [R, B, ...], activations of a batch
-  b: Tensor; // as a, of the changed batch
-  output: Tensor; // [R, slots]
-  slot: number; // element of output that is written
-}
+import { partsFor } from '../wasm/command.js';
+import { defineOperation } from './operation.js';
+import { u32 } from './params.js';
+import type { KernelCase } from './types.js';
 
 /**
- * Adds output[slot] = mean over the batch of the cosine between a's and b's rows, each unit standardised over its batch
- * (mean subtracted, divided by the standard deviation; constant units count as zero). Source: arXiv:2505.07070. @throws ShapeError
+ * output[slot] = mean over the batch of the cosine between a's and b's rows, each unit standardised over its batch (mean
+ * subtracted, divided by the standard deviation; constant units count as zero). a: activations of a batch; b: of the changed
+ * batch. Source: arXiv:2505.07070.
  */
-export function similarity(plan: PlanBuilder, { label, a, b, output, slot }: SimilarityOptions): void {
-  const batch = a.shape[1];
-  const units = elementsPerReplica(a) / batch;
-  if (a.shape.join() !== b.shape.join())
-    throw new ShapeError(`similarity (${label}): a [${a.shape}], b [${b.shape}]; pass equal shapes`);
-  if (!(Number.isInteger(slot) && slot >= 0 && slot < elementsPerReplica(output)))
-    throw new ShapeError(`similarity (${label}): slot ${slot} of output [${output.shape}]`);
-  plan.call({ op: 'similarity', label, inputs: { a, b }, outputs: { output }, params: { batch, units, slot } });
-}
-
-export const similarityKernel: KernelSpec = {
-  op: 'similarity',
-  reference(call, { a, b, output }) {
-    const { batch, units, slot } = call.params as Record<string, number>;
-    for (let r = 0; r < call.outputs.output.shape[0]; r++)
-      output.data[r * output.stride + slot] = reference.similarity(
-        batch,
-        units,
-        a.data.subarray(r * a.stride) as Float64Array,
-        b.data.subarray(r * b.stride) as Float64Array,
-      );
+export const similarity = defineOperation({
+  name: 'similarity',
+  inputs: { a: 'R batch ...units', b: 'R batch ...units' },
+  outputs: { output: 'R ...slots' },
+  params: { slot: u32() },
+  check({ slot, slots, output }, refuse) {
+    if (slot >= slots) refuse(`slot ${slot} of output [${output.shape}]; pass a slot < ${slots}`);
   },
-  webgpu(call, _traits, scratch) {
-    const { batch, units, slot } = call.params as Record<string, number>;
-    const { a, b } = call.inputs;
-    const { output } = call.outputs;
-    const replicas = output.shape[0];
+  reference({ a, b, output }, { batch, units, slot }) {
+    output[slot] = reference.similarity(batch, units, a, b);
+  },
+  webgpu({ inputs: { a, b }, outputs: { output }, params: { batch, units }, replicas, launch }, _traits, scratch) {
     const stats = scratch(0, [replicas, 4 * units]);
     const rows = scratch(1, [replicas, batch]);
-    const sizes = [batch, units, a.replicaStride, b.replicaStride];
     return [
-      {
-        shader: 'similarity',
+      launch({
         source: columnsSource,
-        uniforms: sizes,
-        bindings: [read(a), read(b), write(stats)],
+        bind: { a, b, stats: write(stats) },
         workgroups: [Math.ceil(units / 32), 2, replicas],
-      },
-      {
+      }),
+      launch({
         shader: 'similarity_rows',
         source: rowsSource,
-        uniforms: sizes,
-        bindings: [read(a), read(b), read(stats), write(rows)],
+        bind: { a, b, stats, rows: write(rows) },
         workgroups: [batch, replicas, 1],
-      },
-      {
-        shader: 'similarity_mean',
-        source: meanSource,
-        uniforms: [batch, slot, output.replicaStride],
-        bindings: [read(rows), write(output)],
-        workgroups: [replicas, 1, 1],
-      },
+      }),
+      launch({ shader: 'similarity_mean', source: meanSource, bind: { rows, output }, workgroups: [replicas, 1, 1] }),
     ];
   },
-  wasm(call, scratch) {
-    const { batch, units, slot } = call.params as Record<string, number>;
-    const { a, b } = call.inputs;
-    const { output } = call.outputs;
-    const replicas = output.shape[0];
-    const words = [
-      ...[a, b, output].map(at),
-      ...[a, b, output].map(stride),
-      ...[scratch(16 * replicas * units), scratch(4 * replicas * batch)],
-      ...[replicas, batch, units, slot],
-    ];
-    const work = replicas * batch * units;
-    return [
-      { kernel: 'similarity', words, parts: partsFor(work) },
-      { kernel: 'similarityRows', words, parts: partsFor(2 * work) },
-      { kernel: 'similarityMean', words, parts: 1 },
-    ];
+  wasm: {
+    kernels: ['similarity', 'similarityRows', 'similarityMean'],
+    words: { stats: 'address', rows: 'address' },
+    launch({ params: { batch, units }, replicas }, scratch) {
+      const words = { stats: scratch(16 * replicas * units), rows: scratch(4 * replicas * batch) };
+      const work = replicas * batch * units;
+      return [
+        { words, parts: partsFor(work) },
+        { kernel: 'similarityRows', words, parts: partsFor(2 * work) },
+        { kernel: 'similarityMean', words, parts: 1 },
+      ];
+    },
   },
-  cost(call) {
-    const elements = call.inputs.a.shape[0] * elementsPerReplica(call.inputs.a);
-    return { flops: 20 * elements, bytes: 24 * elements };
-  },
-  cases: [
+  cost: ({ batch, units }) => ({ flops: 20 * batch * units, bytes: 24 * batch * units }),
+  cases: () => [
     similarityCase('few units', 37, [5], 0),
     similarityCase('many units and positions', 9, [3, 67], 2),
     similarityCase('constant units', 20, [7], 1, (i) => (i % 7 < 4 ? 3.3 : undefined)),
     similarityCase('nothing varies', 6, [4], 1, () => 0.1),
     similarityCase('one sentence', 1, [3], 0),
   ],
-};
+});
 
 function similarityCase(
   name: string,

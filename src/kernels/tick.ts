@@ -1,71 +1,35 @@
 import source from '../../shaders/tick.wgsl';
 import { CLOCK_WORDS, HYPER_WORDS, PACE_WORDS } from '../core/clock.js';
-import { ShapeError } from '../core/errors.js';
-import { read, write } from '../gpu/dispatch.js';
-import type { PlanBuilder } from '../plan/builder.js';
-import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/tick.js';
-import { at } from '../wasm/command.js';
-import type { KernelCase, KernelSpec } from './types.js';
-
-export interface TickOptions {
-  label: string;
-  batch: number; // sentences a step
-  hyper: Tensor; // f32 [R, 16]
-  clock: Tensor; // u32 [R, 8]
-  pace: Tensor; // f32 [R, 4]
-}
+import { defineOperation } from './operation.js';
+import { u32 } from './params.js';
+import type { KernelCase } from './types.js';
+import { clock, hyper, pace, wordConstants } from './words.js';
 
 /**
- * Adds the learning rate and bias corrections of the step at hand, after which the counters show the next one. Between the
- * last reader of the clock and the optimiser it costs nothing: it shares no buffer with the backward pass, so both run at once.
+ * The learning rate and bias corrections of the step at hand, after which the counters show the next one. Between the last
+ * reader of the clock and the optimiser it costs nothing: it shares no buffer with the backward pass, so both run at once.
+ * batch: sentences a step.
  */
-export function tick(plan: PlanBuilder, o: TickOptions): void {
-  const sizes = [o.clock, o.hyper, o.pace].map(elementsPerReplica);
-  if (sizes.join() !== [CLOCK_WORDS, HYPER_WORDS, PACE_WORDS].join())
-    throw new ShapeError(`tick (${o.label}): clock, hyper, pace have ${sizes} words; pass 8, 16, 4`);
-  const { hyper, clock, pace } = o;
-  plan.call({ op: 'tick', label: o.label, inputs: { hyper }, outputs: { clock, pace }, params: { batch: o.batch } });
-}
-
-export const tickKernel: KernelSpec = {
-  op: 'tick',
-  reference(call, views) {
-    for (let r = 0; r < call.outputs.clock.shape[0]; r++)
-      reference.tick(
-        Number(call.params.batch),
-        views.clock.data.subarray(r * views.clock.stride) as Uint32Array,
-        views.hyper.data.subarray(r * views.hyper.stride) as Float64Array,
-        views.pace.data.subarray(r * views.pace.stride) as Float64Array,
-      );
-  },
-  webgpu(call) {
-    const { clock, pace } = call.outputs;
-    const replicas = clock.shape[0];
-    return [
-      {
-        shader: 'tick',
-        source,
-        uniforms: [replicas, Number(call.params.batch)],
-        bindings: [read(call.inputs.hyper), write(clock), write(pace)],
-        workgroups: [Math.ceil(replicas / 64), 1, 1],
-      },
-    ];
-  },
-  wasm(call) {
-    const { clock, pace } = call.outputs;
-    const words = [at(call.inputs.hyper), at(clock), at(pace), clock.shape[0], Number(call.params.batch)];
-    return [{ kernel: 'tick', words, parts: 1 }];
-  },
-  cost: (call) => ({ flops: 20 * call.outputs.clock.shape[0], bytes: 160 * call.outputs.clock.shape[0] }),
-  cases: [
+export const tick = defineOperation({
+  name: 'tick',
+  inputs: { hyper: `R ${HYPER_WORDS}` },
+  outputs: { clock: `u32 R ${CLOCK_WORDS}`, pace: `R ${PACE_WORDS}` },
+  params: { batch: u32({ least: 1 }) },
+  reference: ({ hyper, clock, pace }, { batch }) => reference.tick(batch, clock, hyper, pace),
+  webgpu: ({ replicas, launch }) => [
+    launch({ source: wordConstants(clock, hyper, pace) + source, workgroups: [Math.ceil(replicas / 64), 1, 1] }),
+  ],
+  wasm: { launch: () => [{ parts: 1 }] },
+  cost: () => ({ flops: 20, bytes: 160 }),
+  cases: () => [
     tickCase('constant', 0, 0, 9),
     tickCase('cosine after warm-up', 1, 5, 90),
     tickCase('inside warm-up', 1, 50, 90),
     tickCase('past the end', 1, 5, 20),
     ...[0, 1, 9, 999, 99_998, 16_777_216, 2 ** 31 - 2].map((step) => correctionCase(step)),
   ],
-};
+});
 
 /** Corrections of slow and fast averages at one step, right to f32. */
 function correctionCase(step: number): KernelCase {
@@ -100,12 +64,12 @@ function correctionCase(step: number): KernelCase {
 }
 
 function tickCase(name: string, schedule: number, warmup: number, steps: number): KernelCase {
-  const hyper = [0.5, 0.9, 0.9, 0.999, 1e-8, 0.1, schedule, warmup, steps, 0.1, 1 - 0.9, 1 - 0.999, 0.105, 1e-3, 0, 0];
+  const values = [0.5, 0.9, 0.9, 0.999, 1e-8, 0.1, schedule, warmup, steps, 0.1, 1 - 0.9, 1 - 0.999, 0.105, 1e-3, 0, 0];
   return {
     name,
     replicas: 3,
     fill: {
-      hyper: (i) => Math.fround(hyper[i]),
+      hyper: (i) => Math.fround(values[i]),
       pace: (i) => Math.fround([0.25, 0.19, 0.002, 0][i]),
       clock: (i) => [31, 2 ** 32 - 3, 7, 1, 0, 0, 0, 0][i], // the sample counter wraps into its high word
     },

@@ -6,7 +6,7 @@ import { ProgramBuilder } from '../plan/builder.js';
 import type { LoadedProgram } from '../plan/executor.js';
 import type { Call } from '../plan/types.js';
 import { gpuExecutor } from './index.js';
-import { matmul } from './matmul.js';
+import { matmul, matmulOperation } from './matmul.js';
 import { matmulKey, type Product, rangesOf, type Tile, tileFits, tileName, tileOf } from './matmulTiles.js';
 
 /** One product of a plan, in `replicas` replicas. */
@@ -41,10 +41,10 @@ export const tileCandidates: readonly Omit<Tile, 'kg'>[] = [
 /** The different products among the calls of a plan. */
 export function productsOf(calls: readonly Call[]): TuneShape[] {
   const found = new Map<string, TuneShape>();
-  for (const { op, params, outputs } of calls) {
-    if (op !== 'matmul') continue;
-    const { form, groups, m, n, k } = params as unknown as Product;
-    const shape = { form, groups, m, n, k, replicas: outputs.c.shape[0] };
+  for (const call of calls.filter(({ op }) => op === matmulOperation.op)) {
+    const { params, replicas } = matmulOperation.typed(call);
+    const { form, groups, m, n, k } = params;
+    const shape = { form, groups, m, n, k, replicas };
     found.set(matmulKey(shape, shape.replicas), shape);
   }
   return [...found.values()];

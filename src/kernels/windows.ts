@@ -1,11 +1,10 @@
 /** What unfold and fold share: sizes, checks and cases. */
-import { ShapeError } from '../core/errors.js';
 import type { PlanBuilder } from '../plan/builder.js';
-import type { ParamValue, Tensor } from '../plan/types.js';
+import type { Tensor } from '../plan/types.js';
 import type { WindowShape } from '../reference/unfold.js';
-import { at, partsFor, stride, type WasmCommand } from '../wasm/command.js';
-import { expectRank, expectShape, expectWhole } from './shapes.js';
-import type { KernelCase } from './types.js';
+import { partsFor } from '../wasm/command.js';
+import { u32 } from './params.js';
+import type { Cost, KernelCase } from './types.js';
 
 export interface WindowOptions {
   filter: number; // tokens a window
@@ -13,65 +12,43 @@ export interface WindowOptions {
   padding?: number; // zeros on either side, default 0
 }
 
-export interface WindowParams extends WindowShape, Record<string, ParamValue> {}
+export const windowParams = {
+  filter: u32({ least: 1 }),
+  stride: u32({ optional: true, least: 1 }), // default: filter
+  padding: u32({ default: 0 }),
+};
 
-/** Windows that fit: floor((tokens + 2 padding - filter) / stride) + 1. */
+/** Windows that fit: floor((tokens + 2 padding - filter) / stride) + 1; at least 0. */
 export function windowCount(tokens: number, { filter, stride = filter, padding = 0 }: WindowOptions): number {
-  return Math.floor((tokens + 2 * padding - filter) / stride) + 1;
+  return Math.max(0, Math.floor((tokens + 2 * padding - filter) / stride) + 1);
 }
 
-/** Checks sentences [R, B, T, C] against their windows [R, B, T', filter C]. */
-export function windowParams(
-  op: string,
-  label: string,
-  o: WindowOptions,
-  sentences: [name: string, tensor: Tensor],
-  windows: [name: string, tensor: Tensor],
-): WindowParams {
-  const { filter, stride = filter, padding = 0 } = o;
-  expectWhole(op, label, { filter, stride });
-  expectWhole(op, label, { padding }, 0);
-  expectRank(op, label, ...sentences, 'R, B, T, C');
-  const [replicas, batch, tokens, channels] = sentences[1].shape;
-  const count = windowCount(tokens, o);
-  if (count < 1)
-    throw new ShapeError(
-      `${op} (${label}): a filter of ${filter} does not fit ${sentences[0]} [${sentences[1].shape}], padding ${padding}`,
-    );
-  expectShape(op, label, ...sentences, sentences[1].shape);
-  expectShape(op, label, ...windows, [replicas, batch, count, filter * channels]);
-  return { batch, tokens, channels, windows: count, filter, stride, padding };
+export const windowSizes = {
+  stride: ({ stride, filter }: WindowOptions) => stride ?? filter,
+  windows: ({ tokens, ...o }: WindowOptions & { tokens: number }) => windowCount(tokens, o),
+};
+
+/** Refuses a filter that fits nowhere. sentences: the tensor that is not cut into windows. */
+export function checkWindows<Name extends string>(sentences: Name) {
+  return (o: Readonly<Record<Name, Tensor>> & WindowShape, refuse: (why: string) => never): void => {
+    if (o.windows < 1)
+      refuse(`a filter of ${o.filter} does not fit ${sentences} [${o[sentences].shape}], padding ${o.padding}`);
+  };
+}
+
+/** Every element of both tensors is read or written once. */
+export function windowCost(s: WindowShape): Cost {
+  return { flops: 0, bytes: 4 * s.batch * s.channels * (s.tokens + s.windows * s.filter) };
+}
+
+export function windowParts({ batch, windows, filter, channels }: WindowShape, replicas: number): number {
+  return partsFor((replicas * batch * windows * filter * channels) / 2);
 }
 
 export interface WindowCase extends WindowOptions {
   batch: number;
   tokens: number;
   channels: number;
-}
-
-export function windowUniforms(s: WindowShape, replicas: number): number[] {
-  return [s.batch, s.tokens, s.channels, s.windows, s.filter, s.stride, s.padding, replicas];
-}
-
-/** The command of assembly/kernels/unfold.ts or fold.ts. */
-export function windowCommand(
-  kernel: string,
-  s: WindowShape,
-  sentences: Tensor,
-  windows: Tensor,
-  accumulate = false,
-): WasmCommand {
-  const tensors = [sentences, windows];
-  const { batch, tokens, channels, filter, padding } = s;
-  const replicas = sentences.shape[0];
-  return {
-    kernel,
-    words: [
-      ...[...tensors.map(at), ...tensors.map(stride), replicas, batch, tokens, channels],
-      ...[s.windows, filter, s.stride, padding, Number(accumulate)],
-    ],
-    parts: partsFor((replicas * batch * s.windows * filter * channels) / 2),
-  };
 }
 
 type Build = (plan: PlanBuilder, sentences: Tensor, windows: Tensor, options: WindowOptions) => void;

@@ -1,12 +1,15 @@
 import type { hyperWords } from '../core/clock.js';
 import type { Optimiser, OptimiserKind } from '../core/optimisers.js';
 import { adamw } from '../kernels/adamw.js';
-import type { OptimiserOptions } from '../kernels/optimisers.js';
+
 import { sgd } from '../kernels/sgd.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
 
 type Of<Kind extends OptimiserKind> = Extract<Optimiser, { kind: Kind }>;
+
+/** What every update reads and changes. */
+type UpdatedBlocks = Omit<Parameters<typeof sgd>[1], 'velocity' | 'plain'>;
 
 /** How an optimiser trains: what it keeps between steps, and the call that changes the weights. */
 export interface OptimiserSpec<Kind extends OptimiserKind, Moment extends string = string> {
@@ -15,7 +18,7 @@ export interface OptimiserSpec<Kind extends OptimiserKind, Moment extends string
   /** The kernel's numbers beside rate and weight decay; those left out are 0. */
   hyper(optimiser: Of<Kind>): Partial<Pick<Record<keyof typeof hyperWords, number>, Hyper>>;
   /** plain: see `isPlain`; a promise for every replica of the plan. */
-  update(plan: PlanBuilder, blocks: OptimiserOptions, moments: Record<Moment, Tensor>, plain: boolean): void;
+  update(plan: PlanBuilder, blocks: UpdatedBlocks, moments: Record<Moment, Tensor>, plain: boolean): void;
   /** Whether a step is the gradient times the rate, so that a GPU may update inside products (kernels/fuseUpdate.ts). */
   isPlain?(optimiser: Of<Kind>): boolean;
 }

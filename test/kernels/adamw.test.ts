@@ -1,6 +1,6 @@
-import { adamwKernel } from '../../src/kernels/adamw.js';
+import { adamw } from '../../src/kernels/adamw.js';
 import { kernelSuite } from './harness.js';
 
-const test = kernelSuite(adamwKernel);
+const test = kernelSuite(adamw);
 
 test.run();

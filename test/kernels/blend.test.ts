@@ -1,6 +1,6 @@
-import { blendKernel } from '../../src/kernels/blend.js';
+import { blendOperation } from '../../src/kernels/blend.js';
 import { kernelSuite } from './harness.js';
 
-const test = kernelSuite(blendKernel);
+const test = kernelSuite(blendOperation);
 
 test.run();

@@ -1,9 +1,9 @@
 import * as assert from 'uvu/assert';
-import { clip, clipCase, clipKernel } from '../../src/kernels/clip.js';
+import { clip, clipCase } from '../../src/kernels/clip.js';
 import * as reference from '../../src/reference/clip.js';
 import { kernelSuite, refusal } from './harness.js';
 
-const test = kernelSuite(clipKernel, {
+const test = kernelSuite(clip, {
   property: (draw) => clipCase(draw(1, 3), [draw(1, 9), draw(1, 40)], draw(1, 30) / 10, draw(0, 1000) / 64),
 });
 

@@ -1,6 +1,6 @@
-import { columnSumKernel } from '../../src/kernels/columnSum.js';
+import { columnSum } from '../../src/kernels/columnSum.js';
 import { kernelSuite } from './harness.js';
 
-const test = kernelSuite(columnSumKernel);
+const test = kernelSuite(columnSum);
 
 test.run();

@@ -1,7 +1,7 @@
-import { crossEntropyKernel } from '../../src/kernels/crossEntropy.js';
+import { crossEntropy } from '../../src/kernels/crossEntropy.js';
 import { kernelSuite } from './harness.js';
 
 // The kernels for GPUs: variants.slow.test.ts.
-const test = kernelSuite(crossEntropyKernel);
+const test = kernelSuite(crossEntropy);
 
 test.run();

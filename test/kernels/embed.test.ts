@@ -1,6 +1,6 @@
-import { embedKernel } from '../../src/kernels/embed.js';
+import { embed } from '../../src/kernels/embed.js';
 import { kernelSuite } from './harness.js';
 
-const test = kernelSuite(embedKernel);
+const test = kernelSuite(embed);
 
 test.run();

@@ -2,13 +2,8 @@ import * as assert from 'uvu/assert';
 import type { GpuSession } from '../../src/gpu/device.js';
 import type { AdapterTraits } from '../../src/gpu/dispatch.js';
 import type { CaseShape } from '../../src/kernels/embed.cases.js';
-import type { EmbedParams } from '../../src/kernels/embed.js';
-import {
-  backwardCase,
-  embedBackwardKernel,
-  embedBackwardVariant,
-  memoryTile,
-} from '../../src/kernels/embedBackward.js';
+import type { EmbedCall } from '../../src/kernels/embed.js';
+import { backwardCase, embedBackward, embedBackwardVariant, memoryTile } from '../../src/kernels/embedBackward.js';
 import { gpuExecutor } from '../../src/kernels/index.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 import {
@@ -23,7 +18,7 @@ import {
 } from './embedBackwardShapes.js';
 import { kernelSuite } from './harness.js';
 
-const test = kernelSuite(embedBackwardKernel);
+const test = kernelSuite(embedBackward);
 
 let gpu: GpuSession;
 test.before(async () => {
@@ -54,9 +49,9 @@ for (const item of [...cases, ...productCases])
 test('which kernel runs, and how it is cut', () => {
   const KiB = 1024;
   const nvidia = { software: false, vendor: 'nvidia', maxWorkgroupStorageBytes: 48 * KiB, maxInvocations: 256 };
-  const hcnn = { batch: 128, windows: 16, width: 512, v: 32, filter: 2, relu: true, local: false } as EmbedParams;
-  const cut = (shape: Partial<EmbedParams>, traits: Partial<AdapterTraits>) =>
-    memoryTile({ ...hcnn, ...shape } as EmbedParams, { ...nvidia, ...traits });
+  const hcnn = { batch: 128, windows: 16, width: 512, v: 32, filter: 2, relu: true, local: false } as EmbedCall;
+  const cut = (shape: Partial<EmbedCall>, traits: Partial<AdapterTraits>) =>
+    memoryTile({ ...hcnn, ...shape } as EmbedCall, { ...nvidia, ...traits });
   assert.equal(cut({}, {}), { PARTS: 4, J: 2, ROWS: 16, TILE: 256, splits: 8, rowsPerSplit: 256 });
   assert.is(cut({}, { maxWorkgroupStorageBytes: 32 * KiB })?.PARTS, 2);
   assert.is(cut({ filter: 16 }, {})?.J, 4);

@@ -2,12 +2,11 @@ import * as assert from 'uvu/assert';
 import type { AdapterTraits } from '../../src/gpu/dispatch.js';
 import type { GpuExecutor } from '../../src/gpu/executor.js';
 import { checkCase, runCase } from '../../src/kernels/check.js';
-import type { EmbedParams } from '../../src/kernels/embed.js';
-import { backwardCase, embedBackwardKernel } from '../../src/kernels/embedBackward.js';
+import type { EmbedCall } from '../../src/kernels/embed.js';
+import { backwardCase, embedBackward } from '../../src/kernels/embedBackward.js';
 import { referenceExecutor } from '../../src/kernels/index.js';
 import type { KernelCase } from '../../src/kernels/types.js';
 import { ProgramBuilder } from '../../src/plan/builder.js';
-import type { Call } from '../../src/plan/types.js';
 
 const KiB = 1024;
 /** The kernels meant for GPUs, on whatever adapter there is: with much, with little and with too little workgroup memory. */
@@ -19,7 +18,7 @@ export const variants = {
 
 /** Every case of the operation, one whose ranges of windows are added by a second dispatch, and five places as three and two. */
 export const cases: readonly KernelCase[] = [
-  ...embedBackwardKernel.cases,
+  ...embedBackward.cases,
   backwardCase('ranges of windows', {
     ...{ v: 3, width: 33, batch: 301, d: 9, windows: 8, filter: 1, length: 8, relu: true },
     ...{ whitened: true, masked: 7, scale: 0.3 },
@@ -80,12 +79,12 @@ export async function checkAll(item: KernelCase, executor: GpuExecutor): Promise
   }
 }
 
-export function callOf(item: KernelCase): Call {
+export function callOf(item: KernelCase) {
   const plan = new ProgramBuilder(item.replicas).plan('params');
   item.build(plan);
-  return plan.calls[0];
+  return embedBackward.typed(plan.calls[0]);
 }
 
-export function paramsOf(item: KernelCase): EmbedParams {
-  return callOf(item).params as unknown as EmbedParams;
+export function paramsOf(item: KernelCase): EmbedCall {
+  return callOf(item).params;
 }

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { GpuSession } from '../../src/gpu/device.js';
 import { checkCase, runCase } from '../../src/kernels/check.js';
-import { embed, embedKernel } from '../../src/kernels/embed.js';
+import { embed } from '../../src/kernels/embed.js';
 import { gpuExecutor, referenceExecutor } from '../../src/kernels/index.js';
 import type { KernelCase } from '../../src/kernels/types.js';
 import { ProgramBuilder } from '../../src/plan/builder.js';
@@ -43,11 +43,11 @@ const inMemory = (item: KernelCase) => {
   const plan = new ProgramBuilder(item.replicas).plan('case');
   item.build(plan);
   const traits = { ...gpuExecutor(gpu).traits, ...memory };
-  return embedKernel.webgpu(plan.calls[0], traits, neverScratch)[0].shader === 'embed_memory';
+  return embed.webgpu(plan.calls[0], traits, neverScratch)[0].shader === 'embed_memory';
 };
 
 test('float64, poisoned outputs, the same bits again and with one replica', async () => {
-  const cases = [ranges, ...embedKernel.cases].filter(inMemory);
+  const cases = [ranges, ...embed.cases].filter(inMemory);
   assert.ok(cases.length >= 3, `cases with filters in workgroup memory: ${cases.map(({ name }) => name)}`);
   for (const item of cases) {
     const poisoned: KernelCase = { ...item, fill: { ...item.fill, output: () => Number.NaN } };

@@ -1,12 +1,12 @@
 import * as assert from 'uvu/assert';
-import { fold, foldKernel } from '../../src/kernels/fold.js';
+import { fold } from '../../src/kernels/fold.js';
 import { windowCase } from '../../src/kernels/windows.js';
 import * as reference from '../../src/reference/unfold.js';
 import { checkGradient, dot, randoms } from './finiteDifferences.js';
 import { kernelSuite, refusal } from './harness.js';
 import { randomWindows } from './windowShapes.js';
 
-const test = kernelSuite(foldKernel, {
+const test = kernelSuite(fold, {
   property: (draw) => {
     const accumulate = draw(0, 1) === 1;
     return windowCase(
@@ -35,7 +35,7 @@ test('shapes that do not fit are refused', () => {
     const input = p.persistent('input', [4, 2, 20]);
     fold(plan, { label: 'layer 1', input, output: p.persistent('output', [4, 6, 8]), filter: 3 });
   });
-  assert.is(message, 'fold (layer 1): input is [2,4,2,20]; pass [2,4,2,24]');
+  assert.is(message, 'fold (layer 1): input is [2,4,2,20], filter*channels = 24; pass [2,4,2,24]');
 });
 
 test.run();

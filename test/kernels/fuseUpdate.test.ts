@@ -4,7 +4,7 @@ import { type ExperimentInput, parseExperiment } from '../../src/core/experiment
 import type { GpuSession } from '../../src/gpu/device.js';
 import type { AdapterTraits, Lowering } from '../../src/gpu/dispatch.js';
 import { GpuExecutor } from '../../src/gpu/executor.js';
-import { embedBackwardVariant } from '../../src/kernels/embedBackward.js';
+import { embedBackward, embedBackwardVariant } from '../../src/kernels/embedBackward.js';
 import { fuseUpdates } from '../../src/kernels/fuseUpdate.js';
 import { kernelOf, referenceExecutor } from '../../src/kernels/index.js';
 import { measures } from '../../src/measures/index.js';
@@ -80,7 +80,8 @@ for (const [name, input] of Object.entries(untouched))
 
 const isProduct = (call: Call, traits: AdapterTraits) =>
   call.op === 'matmul' ||
-  (call.op === 'embedBackward' && embedBackwardVariant(call, { ...traits, software: false }) === 'product');
+  (call.op === 'embedBackward' &&
+    embedBackwardVariant(embedBackward.typed(call), { ...traits, software: false }) === 'product');
 
 /** Weights after some steps, all replicas. */
 async function weightsAfter(input: ExperimentInput, executor: Executor, steps: number): Promise<Float32Array[]> {

@@ -2,14 +2,14 @@ import * as assert from 'uvu/assert';
 import type { GpuSession } from '../../src/gpu/device.js';
 import { checkCase, runCase } from '../../src/kernels/check.js';
 import { gpuExecutor, referenceExecutor } from '../../src/kernels/index.js';
-import { matmul, matmulKernel } from '../../src/kernels/matmul.js';
+import { matmul, matmulOperation } from '../../src/kernels/matmul.js';
 import { lanesTileOf } from '../../src/kernels/matmulTiles.js';
 import type { KernelCase } from '../../src/kernels/types.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 import { softwareDrivers } from '../support/gpu.js';
 import { kernelSuite } from './harness.js';
 
-const test = kernelSuite(matmulKernel);
+const test = kernelSuite(matmulOperation);
 
 /** Many tiles of the kernel for software drivers with subgroups, full and ragged. */
 const shapes = [

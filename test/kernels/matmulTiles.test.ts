@@ -4,7 +4,7 @@ import type { GpuSession } from '../../src/gpu/device.js';
 import type { AdapterTraits } from '../../src/gpu/dispatch.js';
 import { checkCase, runCase } from '../../src/kernels/check.js';
 import { gpuExecutor, referenceExecutor } from '../../src/kernels/index.js';
-import { matmul, matmulKernel } from '../../src/kernels/matmul.js';
+import { matmul, matmulOperation } from '../../src/kernels/matmul.js';
 import { type Form, matmulKey, rangesOf, tileName, tileOf } from '../../src/kernels/matmulTiles.js';
 import { productsOf } from '../../src/kernels/tune.js';
 import type { KernelCase } from '../../src/kernels/types.js';
@@ -23,7 +23,7 @@ test.after(async () => gpu.release());
 // A software driver takes long to compile the larger tiles: all but the first run on a small one.
 const chosen = ['NN 36x28x300 x2', 'NT 37x29x43 x3', 'TN 9x1x5 x2', 'every epilogue'];
 const small = '32x32x8/4x4/k1';
-for (const item of matmulKernel.cases.filter(({ name }) => chosen.includes(name)))
+for (const item of matmulOperation.cases.filter(({ name }) => chosen.includes(name)))
   test(`${item.name}, ${item.name === chosen[0] ? 'chosen by table' : small}`, async () => {
     const traits = { ...gpuTraits, maxWorkgroupStorageBytes: gpu.limits.maxComputeWorkgroupStorageSize };
     const tuned = { get: () => small } as unknown as Map<string, string>;
@@ -48,7 +48,7 @@ const product = (form: Form, k: number, [m, n] = [76, 72]): KernelCase => ({
 });
 
 test('all four were found', () => {
-  const names = matmulKernel.cases.map(({ name }) => name);
+  const names = matmulOperation.cases.map(({ name }) => name);
   assert.equal(
     chosen.filter((name) => !names.includes(name)),
     [],

@@ -1,6 +1,6 @@
-import { meanPositionsKernel } from '../../src/kernels/meanPositions.js';
+import { meanPositions } from '../../src/kernels/meanPositions.js';
 import { kernelSuite } from './harness.js';
 
-const test = kernelSuite(meanPositionsKernel);
+const test = kernelSuite(meanPositions);
 
 test.run();

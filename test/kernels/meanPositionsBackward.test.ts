@@ -1,6 +1,6 @@
-import { meanPositionsBackwardKernel } from '../../src/kernels/meanPositionsBackward.js';
+import { meanPositionsBackward } from '../../src/kernels/meanPositionsBackward.js';
 import { kernelSuite } from './harness.js';
 
-const test = kernelSuite(meanPositionsBackwardKernel);
+const test = kernelSuite(meanPositionsBackward);
 
 test.run();

@@ -1,11 +1,11 @@
 import * as assert from 'uvu/assert';
 import { runCase } from '../../src/kernels/check.js';
 import { gpuExecutor } from '../../src/kernels/index.js';
-import { reduce, reduceCase, reduceKernel } from '../../src/kernels/reduce.js';
+import { reduce, reduceCase } from '../../src/kernels/reduce.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 import { kernelSuite, refusal } from './harness.js';
 
-const test = kernelSuite(reduceKernel, { property: (draw) => reduceCase(draw(1, 3), [draw(1, 7), draw(1, 900)]) });
+const test = kernelSuite(reduce, { property: (draw) => reduceCase(draw(1, 3), [draw(1, 7), draw(1, 900)]) });
 
 test('infinities and values that are no numbers are counted, each replica for itself', async () => {
   const bad = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];

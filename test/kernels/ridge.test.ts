@@ -2,12 +2,12 @@ import * as assert from 'uvu/assert';
 import { threefry } from '../../src/core/threefry.js';
 import { runCase } from '../../src/kernels/check.js';
 import { gpuExecutor, referenceExecutor, wasmExecutor } from '../../src/kernels/index.js';
-import { ridge as addRidge, ridgeKernel } from '../../src/kernels/ridge.js';
+import { ridge as addRidge } from '../../src/kernels/ridge.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 import { ridge } from '../../src/reference/ridge.js';
 import { kernelSuite, refusal } from './harness.js';
 
-const test = kernelSuite(ridgeKernel);
+const test = kernelSuite(addRidge);
 
 const uniform = (i: number, j: number, key: number) => threefry([key, j], i, 0)[0] / 2 ** 32;
 const gramOf = (features: number[][]) =>
@@ -62,7 +62,7 @@ test('what is linear in the features is read, noise is not', () => {
 });
 
 test('a replica whose numbers are broken has no scores, the others keep theirs', async () => {
-  const item = ridgeKernel.cases[0];
+  const item = addRidge.cases[0];
   const fill = { ...item.fill };
   let replica = -1;
   fill.gram = (i, random) => {
@@ -98,11 +98,11 @@ test('matrices that are not square, and nothing or too much to fit, are refused'
         scores: p.persistent('scores', scores),
       });
     });
-  assert.match(attempt([1, 8, 7], [1, 3, 5], 8), 'pass K spaces of B x B');
-  assert.match(attempt([1, 8, 8], [2, 3, 5], 8), 'pass K spaces of B x B');
+  assert.match(attempt([1, 8, 7], [1, 3, 5], 8), 'gram is [2,1,8,7], batch = 8; pass [2,1,8,8]');
+  assert.match(attempt([1, 8, 8], [2, 3, 5], 8), 'scores is [2,2,3,5], spaces = 1; pass [2,1,3,5]');
   assert.match(attempt([1, 8, 8], [1, 8, 5], 8), '0 of 8 sentences are fitted; take 1 to 2048');
-  assert.match(attempt([1, 8, 8], [1, 3, 5], 9), 'for B = 8, C = 5');
-  assert.match(attempt([1, 8, 8], [1, 3, 5], 8, 4), 'for B = 8, C = 5');
+  assert.match(attempt([1, 8, 8], [1, 3, 5], 9), 'symbols is [2,9,3], batch = 8; pass [2,8,3]');
+  assert.match(attempt([1, 8, 8], [1, 3, 5], 8, 4), 'scores is [2,1,3,5], columns = 4; pass [2,1,3,4]');
 });
 
 test.run();

@@ -1,6 +1,6 @@
-import { sgdKernel } from '../../src/kernels/sgd.js';
+import { sgd } from '../../src/kernels/sgd.js';
 import { kernelSuite } from './harness.js';
 
-const test = kernelSuite(sgdKernel);
+const test = kernelSuite(sgd);
 
 test.run();

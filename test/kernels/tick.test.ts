@@ -1,6 +1,6 @@
-import { tickKernel } from '../../src/kernels/tick.js';
+import { tick } from '../../src/kernels/tick.js';
 import { kernelSuite } from './harness.js';
 
-const test = kernelSuite(tickKernel);
+const test = kernelSuite(tick);
 
 test.run();

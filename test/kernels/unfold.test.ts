@@ -1,11 +1,11 @@
 import * as assert from 'uvu/assert';
-import { unfold, unfoldKernel } from '../../src/kernels/unfold.js';
+import { unfold } from '../../src/kernels/unfold.js';
 import { windowCase } from '../../src/kernels/windows.js';
 import * as reference from '../../src/reference/unfold.js';
 import { kernelSuite, refusal } from './harness.js';
 import { randomWindows } from './windowShapes.js';
 
-const test = kernelSuite(unfoldKernel, {
+const test = kernelSuite(unfold, {
   property: (draw) =>
     windowCase(
       (plan, input, output, options) => unfold(plan, { label: 'case', input, output, ...options }),
@@ -27,7 +27,7 @@ test('shapes that do not fit are refused', () => {
       const input = p.persistent('input', [4, 6, 8]);
       unfold(plan, { label: 'layer 1', input, output: p.persistent('output', [4, windows, 24]), filter });
     });
-  assert.is(refused(3, 3), 'unfold (layer 1): output is [2,4,3,24]; pass [2,4,2,24]');
+  assert.is(refused(3, 3), 'unfold (layer 1): output is [2,4,3,24], windows = 2; pass [2,4,2,24]');
   assert.match(refused(7, 1), /a filter of 7 does not fit input \[2,4,6,8\]/);
   assert.match(refused(0, 1), /filter = 0; pass a whole number >= 1/);
 });

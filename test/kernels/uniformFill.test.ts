@@ -1,9 +1,9 @@
 import * as assert from 'uvu/assert';
-import { fillCase, uniformFill, uniformFillKernel } from '../../src/kernels/uniformFill.js';
+import { fillCase, uniformFill } from '../../src/kernels/uniformFill.js';
 import { uniformElement } from '../../src/reference/uniformFill.js';
 import { kernelSuite, refusal } from './harness.js';
 
-const test = kernelSuite(uniformFillKernel, {
+const test = kernelSuite(uniformFill, {
   property: (draw) => fillCase(draw(1, 3), [draw(1, 9), draw(1, 40)], draw(0, 1) ? 'f32' : 'u32', draw(0, 1000)),
 });
 

@@ -1,0 +1,33 @@
+/** Names for the words of buffers that the host fills and several kernels read: WGSL constants `CLOCK_STEP`, and for all of a record `CLOCK_WORDS`. */
+import { CLOCK_WORDS, clockWords, HYPER_WORDS, hyperWords, PACE_WORDS, paceWords } from '../core/clock.js';
+import { HEADER, LEVEL, LEVEL_WORDS } from '../core/grammar-image.js';
+import { SOURCE, SOURCE_WORDS } from '../core/sample-source.js';
+
+/** A record: its words by name, and how many it has. */
+export interface Words {
+  readonly prefix: string;
+  readonly at: Readonly<Record<string, number>>;
+  readonly count?: number;
+}
+
+export const clock: Words = { prefix: 'CLOCK', at: clockWords, count: CLOCK_WORDS };
+export const hyper: Words = { prefix: 'HYPER', at: hyperWords, count: HYPER_WORDS };
+export const pace: Words = { prefix: 'PACE', at: paceWords, count: PACE_WORDS };
+export const header: Words = { prefix: 'HEADER', at: HEADER };
+export const level: Words = { prefix: 'LEVEL', at: LEVEL, count: LEVEL_WORDS };
+export const source: Words = { prefix: 'SOURCE', at: SOURCE, count: SOURCE_WORDS };
+
+/** rootThresholds -> ROOT_THRESHOLDS */
+export function constantName(name: string): string {
+  return name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase();
+}
+
+/** The names of some records as WGSL constants. */
+export function wordConstants(...records: readonly Words[]): string {
+  return records
+    .flatMap(({ prefix, at, count }) => [
+      ...Object.entries(at).map(([name, word]) => `const ${prefix}_${constantName(name)} = ${word}u;\n`),
+      ...(count === undefined ? [] : [`const ${prefix}_WORDS = ${count}u;\n`]),
+    ])
+    .join('');
+}
