@@ -1,8 +1,8 @@
 /** The tiled kernels take software drivers seconds to compile. */
-import { attentionBackwardKernel } from '../../src/kernels/attentionBackward.js';
+import { attentionBackward } from '../../src/kernels/attentionBackward.js';
 import { tiledCases } from './attentionShapes.js';
 import { gpuVariantSuite } from './harness.js';
 
-const test = gpuVariantSuite(attentionBackwardKernel, tiledCases);
+const test = gpuVariantSuite(attentionBackward, tiledCases);
 
 test.run();

@@ -1,8 +1,8 @@
 /** The tiled kernels take software drivers seconds to compile. */
-import { attentionKernel } from '../../src/kernels/attention.js';
+import { attention } from '../../src/kernels/attention.js';
 import { tiledCases } from './attentionShapes.js';
 import { gpuVariantSuite } from './harness.js';
 
-const test = gpuVariantSuite(attentionKernel, tiledCases);
+const test = gpuVariantSuite(attention, tiledCases);
 
 test.run();
