@@ -1,27 +1,27 @@
 /** Single draws, and which sentence a counter stands for. Twins: src/reference/sample.ts, src/core/sample-source.ts. */
 import {
-  BLOCKS,
-  DEPTHS,
-  FIRST,
-  field,
-  LENGTH,
-  LENGTH_BITS,
+  HEADER_BLOCKS,
+  HEADER_L,
+  HEADER_LEVELS,
+  HEADER_M,
+  HEADER_N,
+  HEADER_NODES,
+  HEADER_ROOT_THRESHOLDS,
   LEVEL_BYTES,
-  LEVELS,
-  M,
-  MULTIPLIERS,
-  N,
-  NODES,
-  ORDER_KEY,
-  ORDERED,
-  PER_WORD,
-  POSITIONS,
-  ROOT_THRESHOLDS,
-  SIZE,
-  THRESHOLDS,
-  WORD,
-} from './layout';
+  LEVEL_MULTIPLIERS,
+  LEVEL_PER_WORD,
+  LEVEL_POSITIONS,
+  LEVEL_THRESHOLDS,
+  LEVEL_WORD,
+  SOURCE_FIRST,
+  SOURCE_LENGTH,
+  SOURCE_LENGTH_BITS,
+  SOURCE_ORDER_KEY,
+  SOURCE_ORDERED,
+  SOURCE_SIZE,
+} from '../build/assembly/words';
 import { threefry } from './threefry';
+import { field } from './words';
 
 const FEISTEL_ROUNDS: u32 = 8;
 
@@ -57,19 +57,19 @@ export function freshDigit(image: usize, thresholds: u32, radix: u32, word: u32,
 /** Digits of stream place `place`: root, then rules level by level. words: scratch of 2 u32 per block. */
 export function wordDigits(image: usize, k0: u32, k1: u32, place: u64, words: usize, digits: usize): void {
   const high = (<u32>(place >> 32)) << 16;
-  const blocks = field(image, BLOCKS);
+  const blocks = field(image, HEADER_BLOCKS);
   for (let b: u32 = 0; b < blocks; b++) store<u64>(words + 8 * b, threefry(k0, k1, <u32>place, high | b));
-  const m = field(image, M);
-  store<u32>(digits, digit(image, field(image, ROOT_THRESHOLDS), field(image, N), load<u32>(words), 1));
+  const m = field(image, HEADER_M);
+  store<u32>(digits, digit(image, field(image, HEADER_ROOT_THRESHOLDS), field(image, HEADER_N), load<u32>(words), 1));
   digits += 4;
-  const depth = field(image, DEPTHS);
+  const depth = field(image, HEADER_L);
   for (let l: u32 = 0; l < depth; l++) {
-    const record = image + LEVELS + LEVEL_BYTES * l;
-    const positions = field(record, POSITIONS);
-    const perWord = field(record, PER_WORD);
-    const thresholds = field(record, THRESHOLDS);
-    const multipliers = image + 4 * field(record, MULTIPLIERS);
-    let word = words + 4 * field(record, WORD);
+    const record = image + HEADER_LEVELS + LEVEL_BYTES * l;
+    const positions = field(record, LEVEL_POSITIONS);
+    const perWord = field(record, LEVEL_PER_WORD);
+    const thresholds = field(record, LEVEL_THRESHOLDS);
+    const multipliers = image + 4 * field(record, LEVEL_MULTIPLIERS);
+    let word = words + 4 * field(record, LEVEL_WORD);
     for (let p: u32 = 0; p < positions; p += perWord, word += 4) {
       const x = load<u32>(word);
       for (let j: u32 = 0; j < perWord; j++, digits += 4)
@@ -80,8 +80,8 @@ export function wordDigits(image: usize, k0: u32, k1: u32, place: u64, words: us
 
 /** Digits of derivation `number`, a mixed-radix number with the root as its most significant digit. */
 export function numberDigits(image: usize, digits: usize, number: u64): void {
-  const m = <u64>field(image, M);
-  for (let node = field(image, NODES); node > 0; node--) {
+  const m = <u64>field(image, HEADER_M);
+  for (let node = field(image, HEADER_NODES); node > 0; node--) {
     store<u32>(digits + 4 * node, <u32>(number % m));
     number /= m;
   }
@@ -89,19 +89,24 @@ export function numberDigits(image: usize, digits: usize, number: u64): void {
 }
 
 export function sourceSize(source: usize): u64 {
-  return load<u64>(source + SIZE, 0, 4);
+  return load<u64>(source + SOURCE_SIZE, 0, 4);
 }
 
 /** Counter g to a place in the stream or in the permutation: epochs and their order undone. */
 export function unmixIndex(source: usize, g: u64): u64 {
-  const length = <u64>field(source, LENGTH);
-  const first = load<u64>(source + FIRST, 0, 4);
+  const length = <u64>field(source, SOURCE_LENGTH);
+  const first = load<u64>(source + SOURCE_FIRST, 0, 4);
   if (!length) return first + g;
   const epoch = g / length;
   const r = g % length;
-  if (!field(source, ORDERED)) return first + r;
-  const key = threefry(field(source, ORDER_KEY), field(source, ORDER_KEY + 4), <u32>epoch, <u32>(epoch >> 32));
-  return first + permute(<u32>key, <u32>(key >> 32), length, field(source, LENGTH_BITS), r);
+  if (!field(source, SOURCE_ORDERED)) return first + r;
+  const key = threefry(
+    field(source, SOURCE_ORDER_KEY),
+    field(source, SOURCE_ORDER_KEY + 4),
+    <u32>epoch,
+    <u32>(epoch >> 32),
+  );
+  return first + permute(<u32>key, <u32>(key >> 32), length, field(source, SOURCE_LENGTH_BITS), r);
 }
 
 /** The keyed bijection on 0 .. size-1. bits: least b with 2^b >= size. */

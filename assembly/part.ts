@@ -2,8 +2,9 @@
  * One job of sampling shared by threads: each takes the next chunk of sentences until none is left. Every thread has its own
  * scratch. Which thread wrote which sentence leaves no trace, since sentence g depends on g alone.
  */
+
+import { SOURCE_KEY } from '../build/assembly/words';
 import { sampleFast } from './fast';
-import { KEY } from './layout';
 import { sampleGeneral } from './sampler';
 
 // Job record (src/grammar/parallel.ts), u32 words.
@@ -35,7 +36,16 @@ export function samplePart(job: usize, scratch: usize): void {
     const g = start + first;
     const at = output + first * row;
     if (plan)
-      sampleFast(plan, load<u32>(source, KEY), load<u32>(source, KEY + 4), <u32>g, <u32>(g >> 32), rows, at, scratch);
+      sampleFast(
+        plan,
+        load<u32>(source, SOURCE_KEY),
+        load<u32>(source, SOURCE_KEY + 4),
+        <u32>g,
+        <u32>(g >> 32),
+        rows,
+        at,
+        scratch,
+      );
     else {
       const bytes = load<u32>(job, TOKEN_BYTES);
       const change = load<u32>(job, CHANGE);

@@ -3,41 +3,44 @@
  * image of src/core/grammar-image.ts and the source of src/core/sample-source.ts, and equals src/reference/sample.ts and
  * shaders/sample.wgsl bit for bit. Nothing is allocated: every pointer is the caller's.
  */
-import { freshDigit, numberDigits, permute, sourceSize, unmixIndex, wordDigits } from './draws';
+
 import {
-  BLOCKS,
   CHANGE_DEPTH,
+  CHANGE_DIFFERENT,
   CHANGE_KEY,
+  CHANGE_KIND,
   CHANGE_POSITION,
-  DEPTHS,
-  DIFFERENT,
-  FIRST_NODE,
-  field,
-  KEY,
-  KIND,
+  HEADER_BLOCKS,
+  HEADER_L,
+  HEADER_LEVELS,
+  HEADER_M,
+  HEADER_N,
+  HEADER_NODES,
+  HEADER_ROOT_THRESHOLDS,
+  HEADER_S,
+  HEADER_SYMBOLS,
+  HEADER_TOKENS,
+  HEADER_V,
   LEVEL_BYTES,
-  LEVELS,
-  M,
-  MODE,
-  N,
-  NODES,
-  POSITIONS,
-  ROOT_THRESHOLDS,
-  RULES,
-  S,
-  SIZE_BITS,
-  SYMBOLS,
-  THRESHOLDS,
-  TOKENS,
-  V,
-} from './layout';
+  LEVEL_FIRST_NODE,
+  LEVEL_POSITIONS,
+  LEVEL_RULES,
+  LEVEL_THRESHOLDS,
+  SOURCE_BITS,
+  SOURCE_KEY,
+  SOURCE_MODE,
+} from '../build/assembly/words';
+import { freshDigit, numberDigits, permute, sourceSize, unmixIndex, wordDigits } from './draws';
 import { threefry } from './threefry';
+import { field } from './words';
 
 const INTERVENTION_BLOCK: u32 = 0xffff;
 
 /** Bytes of scratch that sampleGeneral needs for a grammar image. */
 export function generalScratchBytes(image: usize): u32 {
-  return 4 * (2 * (1 + field(image, NODES)) + field(image, SYMBOLS) + 2 * field(image, BLOCKS)) + 8;
+  return (
+    4 * (2 * (1 + field(image, HEADER_NODES)) + field(image, HEADER_SYMBOLS) + 2 * field(image, HEADER_BLOCKS)) + 8
+  );
 }
 
 /**
@@ -58,22 +61,22 @@ export function sampleGeneral(
   rules: usize,
   scratch: usize,
 ): void {
-  const nodes = field(image, NODES);
-  const d = field(image, TOKENS);
-  const treeSize = field(image, SYMBOLS);
-  const key0 = field(source, KEY);
-  const key1 = field(source, KEY + 4);
+  const nodes = field(image, HEADER_NODES);
+  const d = field(image, HEADER_TOKENS);
+  const treeSize = field(image, HEADER_SYMBOLS);
+  const key0 = field(source, SOURCE_KEY);
+  const key1 = field(source, SOURCE_KEY + 4);
   const words = scratch;
-  const digits = words + 8 * field(image, BLOCKS);
+  const digits = words + 8 * field(image, HEADER_BLOCKS);
   const redraw = digits + 4 * (1 + nodes);
   const tree = redraw + 4 * (1 + nodes);
   let g = ((<u64>startHigh) << 32) | startLow;
   for (let i: u32 = 0; i < count; i++, g++) {
     const place = unmixIndex(source, g);
-    if (field(source, MODE))
-      numberDigits(image, digits, permute(key0, key1, sourceSize(source), field(source, SIZE_BITS), place));
+    if (field(source, SOURCE_MODE))
+      numberDigits(image, digits, permute(key0, key1, sourceSize(source), field(source, SOURCE_BITS), place));
     else wordDigits(image, key0, key1, place, words, digits);
-    if (change && field(change, KIND)) {
+    if (change && field(change, CHANGE_KIND)) {
       wordDigits(image, field(change, CHANGE_KEY), field(change, CHANGE_KEY + 4), g, words, redraw);
       applyChange(image, change, g, digits, redraw);
     }
@@ -105,40 +108,44 @@ function applyChange(image: usize, change: usize, g: u64, digits: usize, redraw:
   const fresh = threefry(field(change, CHANGE_KEY), field(change, CHANGE_KEY + 4), <u32>g, counterHigh);
   store<u32>(redraw, <u32>fresh);
   const changeDepth = field(change, CHANGE_DEPTH);
-  const depth = field(image, DEPTHS);
+  const depth = field(image, HEADER_L);
   let span: u32 = 1; // nodes of the level below the changed one
   for (let l = changeDepth; l < depth; l++) {
-    const record = image + LEVELS + LEVEL_BYTES * l;
-    const from = 4 * (1 + field(record, FIRST_NODE) + field(change, CHANGE_POSITION) * span);
+    const record = image + HEADER_LEVELS + LEVEL_BYTES * l;
+    const from = 4 * (1 + field(record, LEVEL_FIRST_NODE) + field(change, CHANGE_POSITION) * span);
     if (l == changeDepth) {
-      const old: i32 = field(change, KIND) == 1 && field(change, DIFFERENT) ? <i32>load<u32>(digits + from) : -1;
-      store<u32>(digits + from, freshDigit(image, field(record, THRESHOLDS), field(image, M), <u32>(fresh >> 32), old));
+      const old: i32 =
+        field(change, CHANGE_KIND) == 1 && field(change, CHANGE_DIFFERENT) ? <i32>load<u32>(digits + from) : -1;
+      store<u32>(
+        digits + from,
+        freshDigit(image, field(record, LEVEL_THRESHOLDS), field(image, HEADER_M), <u32>(fresh >> 32), old),
+      );
     } else memory.copy(digits + from, redraw + from, 4 * span);
-    span *= field(image, S);
+    span *= field(image, HEADER_S);
   }
 }
 
 /** Top-down expansion of digits into the symbols of the whole tree. */
 function expand(image: usize, change: usize, digits: usize, redraw: usize, tree: usize): void {
-  const s = field(image, S);
-  const m = field(image, M);
-  const depth = field(image, DEPTHS);
-  const symbolDepth: u32 = change && field(change, KIND) == 2 ? field(change, CHANGE_DEPTH) : 0xffffffff;
+  const s = field(image, HEADER_S);
+  const m = field(image, HEADER_M);
+  const depth = field(image, HEADER_L);
+  const symbolDepth: u32 = change && field(change, CHANGE_KIND) == 2 ? field(change, CHANGE_DEPTH) : 0xffffffff;
   store<u32>(tree, load<u32>(digits));
   let current = tree;
   digits += 4;
   for (let l: u32 = 0; l <= depth; l++) {
     if (l == symbolDepth) {
       const at = current + 4 * field(change, CHANGE_POSITION);
-      const old: i32 = field(change, DIFFERENT) ? <i32>load<u32>(at) : -1;
-      const radix = l == 0 ? field(image, N) : field(image, V);
-      const thresholds = l == 0 ? field(image, ROOT_THRESHOLDS) : 0;
+      const old: i32 = field(change, CHANGE_DIFFERENT) ? <i32>load<u32>(at) : -1;
+      const radix = l == 0 ? field(image, HEADER_N) : field(image, HEADER_V);
+      const thresholds = l == 0 ? field(image, HEADER_ROOT_THRESHOLDS) : 0;
       store<u32>(at, freshDigit(image, thresholds, radix, load<u32>(redraw), old));
     }
     if (l == depth) break;
-    const record = image + LEVELS + LEVEL_BYTES * l;
-    const positions = field(record, POSITIONS);
-    const table = image + 4 * field(record, RULES);
+    const record = image + HEADER_LEVELS + LEVEL_BYTES * l;
+    const positions = field(record, LEVEL_POSITIONS);
+    const table = image + 4 * field(record, LEVEL_RULES);
     let next = current + 4 * positions;
     for (let p: u32 = 0; p < positions; p++, current += 4, digits += 4) {
       let from = table + 4 * s * (load<u32>(current) * m + load<u32>(digits));

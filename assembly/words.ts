@@ -3,6 +3,11 @@
  * call: more than the few cache lines of a row.
  */
 
+/** A word of a record, by its byte offset (build/assembly/words.ts). */
+export function field(record: usize, offset: usize): u32 {
+  return load<u32>(record + offset);
+}
+
 export function clearWords(at: usize, count: u32): void {
   const end = at + 4 * count;
   const end4 = at + 16 * (count / 4);

@@ -3,7 +3,6 @@
 // blocks of 4 rows x 4 columns of the output in every one of CHUNKS column ranges (constants in front of this text).
 //   m' = max(m, max_k S);  P = exp(S - m');  out = out exp(m - m') + P v;  l likewise;  at the end out / l, m + log l
 override KP = 256u; // vec4s: the larger of a K tile and a P tile, NH heads
-@group(0) @binding(4) var<storage, read_write> logsumexp: array<f32>;
 
 var<workgroup> sQ: array<vec4f, NH * TR * DC>;
 var<workgroup> sKP: array<vec4f, KP>; // K, then P
@@ -137,7 +136,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
         if (valid > 0u) { storeResult(outIndex(w, row, head, c * DC + quad), valid, acc[4u * (c * BLOCKS + n) + i] / sum[n][i]); }
       }
       if (quad == 0u) {
-        logsumexp[w.r * p.lseReplica + rowIndex(w, row, head)] = sTop[slot * (TR / 4u) + y][i] + log(sum[n][i]);
+        logsumexp[w.r * p.logsumexpReplica + rowIndex(w, row, head)] = sTop[slot * (TR / 4u) + y][i] + log(sum[n][i]);
       }
     }
   }

@@ -6,7 +6,6 @@
 // (heads of 32) for 1024 sentences of 16 heads.
 override VP = 256u; // vec4s: the larger of a V tile and a P tile, NH heads
 override OS = 256u; // vec4s: the larger of a dOut tile and a dS tile, NH heads
-@group(0) @binding(4) var<storage, read> logsumexp: array<f32>;
 
 var<workgroup> sQ: array<vec4f, NH * TR * DC>;
 var<workgroup> sK: array<vec4f, NH * TK * DC>;

@@ -1,7 +1,7 @@
 // Shared by the attention gradients: probabilities from saved logsumexp, and where gradients go.
 fn probability(w: Place, row: u32, head: u32, key: u32, score: vec4f) -> vec4f {
   if (row >= p.queries || w.head + head >= p.heads) { return vec4f(0.0); }
-  let lse = logsumexp[w.r * p.lseReplica + rowIndex(w, row, w.head + head)];
+  let lse = logsumexp[w.r * p.logsumexpReplica + rowIndex(w, row, w.head + head)];
   return select(vec4f(0.0), exp(score * p.scale - lse), visible(row, key));
 }
 fn put(w: Place, token: u32, third: u32, head: u32, quad: u32, value: vec4f) {

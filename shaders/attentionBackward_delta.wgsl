@@ -1,10 +1,5 @@
 // delta[r, b, h, q] = sum over the head's columns of dOut * out: the mean that softmax's gradient subtracts. One thread a
 // (sentence, query, head), heads fastest.
-struct Params { rows: u32, queries: u32, heads: u32, dim: u32, replicas: u32, outReplica: u32, dOutReplica: u32, deltaReplica: u32 }
-@group(0) @binding(0) var<uniform> p: Params; // rows: B * Tq * H of one replica
-@group(0) @binding(1) var<storage, read> out: array<f32>;
-@group(0) @binding(2) var<storage, read> dOut: array<f32>;
-@group(0) @binding(3) var<storage, read_write> delta: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {

@@ -1,8 +1,6 @@
 // Attention gradient for drivers that run on the CPU: one thread owns one position of one head, as a query (dQ) or, with KEYS,
 // as a key (dK, dV). Two pipelines: lavapipe compiles both in one for 3 s. delta [B, H, Tq] = sum of dOut * out. Value, LANES:
 // attention_vec4.wgsl. Formulas: attentionBackward.wgsl. KEYS is put in front of this text.
-@group(0) @binding(4) var<storage, read> logsumexp: array<f32>;
-@group(0) @binding(5) var<storage, read> delta: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {
@@ -67,6 +65,6 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
 // P and dS of one pair, from its score and dP.
 fn dScore(w: Place, row: u32, s: f32, g: f32) -> vec2f {
   let at = rowIndex(w, row, w.head);
-  let weight = exp(s * p.scale - logsumexp[w.r * p.lseReplica + at]);
+  let weight = exp(s * p.scale - logsumexp[w.r * p.logsumexpReplica + at]);
   return vec2f(weight, weight * (g - delta[w.r * p.deltaReplica + at]) * p.scale);
 }

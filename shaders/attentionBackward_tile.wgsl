@@ -1,7 +1,5 @@
 // Shared by the long attention gradients: P and dS of one tile of TR queries x TK keys of one head (NH = 1), left in
 // workgroup memory. Scores are summed over CHUNKS ranges of DC vec4s; delta [B, H, Tq] = sum of dOut * out.
-@group(0) @binding(4) var<storage, read> logsumexp: array<f32>;
-@group(0) @binding(5) var<storage, read> delta: array<f32>;
 
 var<workgroup> sQ: array<vec4f, TR * DC>;
 var<workgroup> sO: array<vec4f, TR * DC>;

@@ -11,15 +11,6 @@ override DMASK = 7u; // largest power of 2 that divides DC, at most 8, minus 1
 override KMASK = 7u; // the same for TK / 4
 const NEVER = -1e30; // score of a pair that is masked out
 
-struct Params {
-  replicas: u32, batch: u32, tokens: u32, heads: u32,
-  dim: u32, queries: u32, queryFirst: u32, causal: u32,
-  qkvReplica: u32, outReplica: u32, lseReplica: u32, deltaReplica: u32,
-  dQkvReplica: u32, scale: f32, headGroups: u32, tiles: u32,
-  zero: u32,
-}
-@group(0) @binding(0) var<uniform> p: Params;
-
 struct Place { r: u32, b: u32, head: u32, tile: u32 } // head: the workgroup's first
 
 fn placeOf(index: u32) -> Place {

@@ -1,6 +1,5 @@
 // Attention forward for drivers that run on the CPU (no workgroup memory, loops that stay loops: there the tiled kernel
 // takes seconds to compile). One thread owns one query of one head: the largest score first, then the weighted sum.
-@group(0) @binding(4) var<storage, read_write> logsumexp: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {
@@ -33,5 +32,5 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
     for (var d = 0u; d < values; d++) { acc[d] = fma(Value(weight), qkvAt(k + p.heads * p.dim, d), acc[d]); }
   }
   for (var d = 0u; d < values; d++) { storeAt(out, d, acc[d] / sum); }
-  logsumexp[w.r * p.lseReplica + rowIndex(w, row, w.head)] = top + log(sum);
+  logsumexp[w.r * p.logsumexpReplica + rowIndex(w, row, w.head)] = top + log(sum);
 }

@@ -1,8 +1,5 @@
 // Memory access of the attention kernels for head sizes that are not multiples of 4: `valid` columns of the head are left
 // at `index`, the rest reads as zero and is not written. Twin: attention_vec4.wgsl.
-@group(0) @binding(1) var<storage, read> qkv: array<f32>;
-@group(0) @binding(2) var<storage, read> dOut: array<f32>;
-@group(0) @binding(3) var<storage, read_write> result: array<f32>;
 
 fn loadQkv(index: u32, valid: u32) -> vec4f {
   var x = vec4f(0.0);

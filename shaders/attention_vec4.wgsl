@@ -1,8 +1,5 @@
 // Memory access of the attention kernels, four floats at a time: every row and head starts at a multiple of 4. Twin:
 // attention_scalar.wgsl. `valid` columns of the head are left at `index`, 0 or at least 4 here.
-@group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
-@group(0) @binding(2) var<storage, read> dOut: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> result: array<vec4f>;
 
 fn loadQkv(index: u32, valid: u32) -> vec4f {
   if (valid == 0u) { return vec4f(0.0); }

@@ -5,15 +5,15 @@
 // block is kept until a level needs another one.
 // Counter to a place in the stream or in the permutation: epochs and their order undone.
 fn unmixIndex(at: u32, g: vec2u) -> vec2u {
-  let length = source[at + 8u];
-  let first = vec2u(source[at + 6u], source[at + 7u]);
+  let length = source[at + SOURCE_LENGTH];
+  let first = vec2u(source[at + SOURCE_FIRST], source[at + SOURCE_FIRST + 1u]);
   var r = g;
   if (length > 0u) {
     let divided = divide64(g, length);
     r = vec2u(divided.z, 0u);
-    if (source[at + 10u] == 1u) {
-      let key = threefry(vec2u(source[at + 11u], source[at + 12u]), divided.xy);
-      r = permute(key, vec2u(length, 0u), source[at + 9u], r);
+    if (source[at + SOURCE_ORDERED] == 1u) {
+      let key = threefry(vec2u(source[at + SOURCE_ORDER_KEY], source[at + SOURCE_ORDER_KEY + 1u]), divided.xy);
+      r = permute(key, vec2u(length, 0u), source[at + SOURCE_LENGTH_BITS], r);
     }
   }
   let sum = add64(first, r.x);
@@ -21,16 +21,16 @@ fn unmixIndex(at: u32, g: vec2u) -> vec2u {
 }
 
 fn levelDigit(record: u32, position: u32, key: vec2u, index: vec2u, tag: u32) -> u32 {
-  let perWord = grammar[record + 2u];
+  let perWord = grammar[record + LEVEL_PER_WORD];
   var word = 0u;
   var slot = position;
   if (position >= perWord) {
     word = position / perWord;
     slot = position - word * perWord;
   }
-  let drawn = wordOf(key, index, grammar[record + 1u] + word, tag);
-  let multiplier = grammar[g0 + grammar[record + 3u] + slot];
-  return digit(g0, grammar[record + 4u], m, drawn, multiplier);
+  let drawn = wordOf(key, index, grammar[record + LEVEL_WORD] + word, tag);
+  let multiplier = grammar[g0 + grammar[record + LEVEL_MULTIPLIERS] + slot];
+  return digit(g0, grammar[record + LEVEL_THRESHOLDS], m, drawn, multiplier);
 }
 
 // What the thread works on.
@@ -74,13 +74,13 @@ fn visit(l: u32, position: u32, symbolBefore: u32, redrawn: bool, old: u32) -> N
     rule = levelDigit(record, position, key, place, 0u);
   }
   if (CHANGES == 1u && here) {
-    rule = freshDigit(g0, grammar[record + 4u], m, fresh.y, select(NO_OLD, rule, kind == 1u && different));
+    rule = freshDigit(g0, grammar[record + LEVEL_THRESHOLDS], m, fresh.y, select(NO_OLD, rule, kind == 1u && different));
   }
   return Node(symbol, rule, redrawn || here);
 }
 
 fn tupleOf(l: u32, node: Node) -> u32 {
-  return g0 + grammar[g0 + HEADER_LEVELS + l * LEVEL_WORDS + 5u] + (node.symbol * m + node.rule) * p.s;
+  return g0 + grammar[g0 + HEADER_LEVELS + l * LEVEL_WORDS + LEVEL_RULES] + (node.symbol * m + node.rule) * p.s;
 }
 
 @compute @workgroup_size(64)
@@ -94,16 +94,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   let clock0 = r * p.clockReplica;
   g0 = r * p.grammarReplica;
   m = grammar[g0 + HEADER_M];
-  counter = add64(add64(vec2u(clock[clock0 + 1u], clock[clock0 + 2u]), p.skip), b);
+  counter = add64(add64(vec2u(clock[clock0 + CLOCK_SAMPLE_LOW], clock[clock0 + CLOCK_SAMPLE_HIGH]), p.skip), b);
   if (PLAIN == 1u) {
-    let first = add64(counter, source[s0 + 6u]);
-    place = vec2u(first.x, first.y + source[s0 + 7u]);
+    let first = add64(counter, source[s0 + SOURCE_FIRST]);
+    place = vec2u(first.x, first.y + source[s0 + SOURCE_FIRST + 1u]);
   } else {
     place = unmixIndex(s0, counter);
   }
-  key = vec2u(source[s0 + 1u], source[s0 + 2u]);
-  numbered = PLAIN == 0u && source[s0] == 1u;
-  let last = p.depth - 1u; // level of the nodes whose children are tokens
+  key = vec2u(source[s0 + SOURCE_KEY], source[s0 + SOURCE_KEY + 1u]);
+  numbered = PLAIN == 0u && source[s0 + SOURCE_MODE] == 1u;
+  let last = p.L - 1u; // level of the nodes whose children are tokens
   let children = select(p.s, 1u, last == 0u); // nodes of that level below this unit
 
   // Permutation: peel the digits off the derivation's number from the last node on. Those along the path go into `digits`,
@@ -112,17 +112,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   var root = 0u;
   number = vec2u(0u);
   if (PLAIN == 0u && numbered) {
-    var rest = permute(key, vec2u(source[s0 + 3u], source[s0 + 4u]), source[s0 + 5u], place);
-    for (var l = 0u; l < p.depth; l++) { digits[l] = 0u; }
+    var rest = permute(key, vec2u(source[s0 + SOURCE_SIZE], source[s0 + SOURCE_SIZE + 1u]), source[s0 + SOURCE_BITS], place);
+    for (var l = 0u; l < p.L; l++) { digits[l] = 0u; }
     if (m > 1u) {
       var level = select(last - 1u, 0u, last == 0u);
       var position = unit;
-      let lastFirst = grammar[g0 + HEADER_LEVELS + last * LEVEL_WORDS + 7u];
+      let lastFirst = grammar[g0 + HEADER_LEVELS + last * LEVEL_WORDS + LEVEL_FIRST_NODE];
       for (var node = p.nodes; node > 0u; node--) {
         if (node == lastFirst + (unit + 1u) * children) { number = rest; }
         let divided = divideSmall(rest, m);
         rest = divided.xy;
-        if (last > 0u && node - 1u == grammar[g0 + HEADER_LEVELS + level * LEVEL_WORDS + 7u] + position) {
+        if (last > 0u && node - 1u == grammar[g0 + HEADER_LEVELS + level * LEVEL_WORDS + LEVEL_FIRST_NODE] + position) {
           digits[level] = divided.z;
           level = select(0u, level - 1u, level > 0u);
           position /= p.s;
@@ -137,11 +137,11 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   kind = 0u;
   if (CHANGES == 1u) {
     let c0 = r * p.changeReplica;
-    kind = change[c0];
-    changeDepth = change[c0 + 1u];
-    changePosition = change[c0 + 2u];
-    different = change[c0 + 3u] == 1u;
-    changeKey = vec2u(change[c0 + 4u], change[c0 + 5u]);
+    kind = change[c0 + CHANGE_KIND];
+    changeDepth = change[c0 + CHANGE_DEPTH];
+    changePosition = change[c0 + CHANGE_POSITION];
+    different = change[c0 + CHANGE_DIFFERENT] == 1u;
+    changeKey = vec2u(change[c0 + CHANGE_KEY], change[c0 + CHANGE_KEY + 1u]);
     if (kind > 0u) { fresh = threefry(changeKey, vec2u(counter.x, (counter.y << 16u) | INTERVENTION_BLOCK)); }
   }
 
@@ -156,7 +156,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     if (rest == 0u) {
       if (l == 0u && (p.outputs & 1u) == 1u) { roots[r * p.rootsReplica + b] = node.symbol; }
       if ((p.outputs & 2u) == 2u) {
-        hidden[row + grammar[g0 + HEADER_LEVELS + l * LEVEL_WORDS + 7u] + position] = node.symbol;
+        hidden[row + grammar[g0 + HEADER_LEVELS + l * LEVEL_WORDS + LEVEL_FIRST_NODE] + position] = node.symbol;
       }
     }
     redrawn = node.redrawn;
@@ -184,13 +184,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     let node = visit(last, at, mine, redrawn, old);
     if (last == 0u && (p.outputs & 1u) == 1u) { roots[r * p.rootsReplica + b] = node.symbol; }
     if ((p.outputs & 2u) == 2u) {
-      hidden[row + grammar[g0 + HEADER_LEVELS + last * LEVEL_WORDS + 7u] + at] = node.symbol;
+      hidden[row + grammar[g0 + HEADER_LEVELS + last * LEVEL_WORDS + LEVEL_FIRST_NODE] + at] = node.symbol;
     }
     let leaves = tupleOf(last, node);
     let out = r * p.tokensReplica + (b * p.units * children + at) * p.s;
     for (var i = 0u; i < p.s; i++) {
       var token = grammar[leaves + i];
-      if (CHANGES == 1u && kind == 2u && changeDepth == p.depth && at * p.s + i == changePosition) {
+      if (CHANGES == 1u && kind == 2u && changeDepth == p.L && at * p.s + i == changePosition) {
         token = freshDigit(g0, 0u, grammar[g0 + HEADER_V], fresh.x, select(NO_OLD, token, different));
       }
       tokens[out + i] = token;

@@ -1,32 +1,11 @@
-// Shared by the samplers: words of grammar, source and change (src/core/grammar-image.ts, sample-source.ts, tree-change.ts),
+// Shared by the samplers: words of grammar, source and change (by the names of src/kernels/words.ts),
 // and the arithmetic of a draw. opaque: src/gpu/unroll.ts.
-struct Params {
-  batch: u32, skip: u32, s: u32, depth: u32,
-  units: u32, nodes: u32, gridX: u32, unused: u32, // units: nodes owned by threads, a sentence
-
-  grammarReplica: u32, sourceReplica: u32, clockReplica: u32, changeReplica: u32,
-  tokensReplica: u32, rootsReplica: u32, hiddenReplica: u32, outputs: u32, // outputs: 1 roots, 2 hidden
-}
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> grammar: array<u32>;
-@group(0) @binding(2) var<storage, read> source: array<u32>;
-@group(0) @binding(3) var<storage, read> clock: array<u32>;
-@group(0) @binding(4) var<storage, read> change: array<u32>;
-@group(0) @binding(5) var<storage, read_write> tokens: array<u32>;
-@group(0) @binding(6) var<storage, read_write> roots: array<u32>;
-@group(0) @binding(7) var<storage, read_write> hidden: array<u32>;
 
 // 1: every source is a stream without epochs. Drivers on the processor execute both sides of a branch, so what a plan cannot
 // need is left out when the pipeline is built.
 override PLAIN: u32 = 0u;
 override CHANGES: u32 = 1u;
 
-const HEADER_N = 2u;
-const HEADER_M = 3u;
-const HEADER_V = 1u;
-const HEADER_ROOT_THRESHOLDS = 10u;
-const HEADER_LEVELS = 16u;
-const LEVEL_WORDS = 8u;
 const INTERVENTION_BLOCK = 0xffffu;
 const FEISTEL_ROUNDS = 8u;
 const WEIGHT_SCALE = 0x80000000u;

@@ -8,12 +8,11 @@ var<private> words: array<u32, 112>;
 const DIGITS = 0u; // rules by the derivation's number, the last node's first
 const MOST_DIGITS = 64u; // as that number is below 2^64
 const SOURCE = 64u;
-const SOURCE_WORDS = 13u;
-const CHANGE = 80u; // kind (0 none, 1 rule, 2 symbol), depth, position, different, key
-const CHANGE_WORDS = 6u;
+const SOURCE_USED = SOURCE_ORDER_KEY + 2u;
+const CHANGE = 80u;
 const LEVEL = 88u;
 const HEADER = 96u;
-const HEADER_WORDS = 11u;
+const HEADER_USED = HEADER_ROOT_THRESHOLDS + 1u;
 
 @compute @workgroup_size(16)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid: u32) {
@@ -22,34 +21,34 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   let r = wid.z;
   let g0 = r * p.grammarReplica;
   let clock0 = r * p.clockReplica;
-  for (var i = 1u; i < opaque(HEADER_WORDS); i++) { words[HEADER + i] = grammar[g0 + i]; }
+  for (var i = 1u; i < opaque(HEADER_USED); i++) { words[HEADER + i] = grammar[g0 + i]; }
   let m = words[HEADER + HEADER_M];
-  let counter = add64(add64(vec2u(clock[clock0 + 1u], clock[clock0 + 2u]), p.skip), b);
-  for (var i = 0u; i < opaque(SOURCE_WORDS); i++) { words[SOURCE + i] = source[r * p.sourceReplica + i]; }
-  let key = vec2u(words[SOURCE + 1u], words[SOURCE + 2u]);
-  let first = add64(counter, words[SOURCE + 6u]);
-  var place = vec2u(first.x, first.y + words[SOURCE + 7u]); // in the stream or the permutation
+  let counter = add64(add64(vec2u(clock[clock0 + CLOCK_SAMPLE_LOW], clock[clock0 + CLOCK_SAMPLE_HIGH]), p.skip), b);
+  for (var i = 0u; i < opaque(SOURCE_USED); i++) { words[SOURCE + i] = source[r * p.sourceReplica + i]; }
+  let key = vec2u(words[SOURCE + SOURCE_KEY], words[SOURCE + SOURCE_KEY + 1u]);
+  let first = add64(counter, words[SOURCE + SOURCE_FIRST]);
+  var place = vec2u(first.x, first.y + words[SOURCE + SOURCE_FIRST + 1u]); // in the stream or the permutation
   var root = 0u;
-  let numbered = PLAIN == 0u && words[SOURCE + 0u] == 1u;
+  let numbered = PLAIN == 0u && words[SOURCE + SOURCE_MODE] == 1u;
   if (PLAIN == 0u) {
-    let length = words[SOURCE + 8u];
+    let length = words[SOURCE + SOURCE_LENGTH];
     var at = counter;
     var orderKey = vec2u();
     if (length > 0u) {
       let divided = divide64(counter, length);
       at = vec2u(divided.z, 0u);
-      orderKey = threefry(vec2u(words[SOURCE + 11u], words[SOURCE + 12u]), divided.xy);
+      orderKey = threefry(vec2u(words[SOURCE + SOURCE_ORDER_KEY], words[SOURCE + SOURCE_ORDER_KEY + 1u]), divided.xy);
     }
     // First the order of the epoch, then the derivation's number.
     for (var stage = 0u; stage < opaque(2u); stage++) {
       let order = stage == 0u;
-      if (select(numbered, length > 0u && words[SOURCE + 10u] == 1u, order)) {
-        let size = select(vec2u(words[SOURCE + 3u], words[SOURCE + 4u]), vec2u(length, 0u), order);
-        at = permute(select(key, orderKey, order), size, select(words[SOURCE + 5u], words[SOURCE + 9u], order), at);
+      if (select(numbered, length > 0u && words[SOURCE + SOURCE_ORDERED] == 1u, order)) {
+        let size = select(vec2u(words[SOURCE + SOURCE_SIZE], words[SOURCE + SOURCE_SIZE + 1u]), vec2u(length, 0u), order);
+        at = permute(select(key, orderKey, order), size, select(words[SOURCE + SOURCE_BITS], words[SOURCE + SOURCE_LENGTH_BITS], order), at);
       }
       if (order) {
-        let sum = add64(at, words[SOURCE + 6u]);
-        at = vec2u(sum.x, sum.y + words[SOURCE + 7u]);
+        let sum = add64(at, words[SOURCE + SOURCE_FIRST]);
+        at = vec2u(sum.x, sum.y + words[SOURCE + SOURCE_FIRST + 1u]);
         place = at;
       }
     }
@@ -69,50 +68,50 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   var fresh = vec2u(); // words of the change's own draws
   if (CHANGES == 1u) {
     for (var i = 0u; i < opaque(CHANGE_WORDS); i++) { words[CHANGE + i] = change[r * p.changeReplica + i]; }
-    fresh = threefry(vec2u(words[CHANGE + 4u], words[CHANGE + 5u]), vec2u(counter.x, (counter.y << 16u) | INTERVENTION_BLOCK));
+    fresh = threefry(vec2u(words[CHANGE + CHANGE_KEY], words[CHANGE + CHANGE_KEY + 1u]), vec2u(counter.x, (counter.y << 16u) | INTERVENTION_BLOCK));
   }
-  let kind = words[CHANGE + 0u];
+  let kind = words[CHANGE + CHANGE_KIND];
 
   let out = r * p.tokensReplica + b * (p.nodes * (p.s - 1u) + 1u);
   tokens[out] = root;
   var nodes = 1u; // of the level
   var changedFirst = 0u; // those in the changed subtree
   var changedEnd = 0u;
-  for (var l = 0u; l <= p.depth; l++) {
-    let here = CHANGES == 1u && kind > 0u && l == words[CHANGE + 1u];
+  for (var l = 0u; l <= p.L; l++) {
+    let here = CHANGES == 1u && kind > 0u && l == words[CHANGE + CHANGE_DEPTH];
     if (here && kind == 2u) {
       let radix = select(words[HEADER + HEADER_V], words[HEADER + HEADER_N], l == 0u);
       let thresholds = select(0u, words[HEADER + HEADER_ROOT_THRESHOLDS], l == 0u);
-      let old = select(NO_OLD, tokens[out + words[CHANGE + 2u]], words[CHANGE + 3u] == 1u);
-      tokens[out + words[CHANGE + 2u]] = freshDigit(g0, thresholds, radix, fresh.x, old);
+      let old = select(NO_OLD, tokens[out + words[CHANGE + CHANGE_POSITION]], words[CHANGE + CHANGE_DIFFERENT] == 1u);
+      tokens[out + words[CHANGE + CHANGE_POSITION]] = freshDigit(g0, thresholds, radix, fresh.x, old);
     }
-    if (l == p.depth) { break; }
+    if (l == p.L) { break; }
     for (var i = 1u; i < opaque(LEVEL_WORDS); i++) { words[LEVEL + i] = grammar[g0 + HEADER_LEVELS + l * LEVEL_WORDS + i]; }
     for (var position = nodes - 1u; position < nodes; position--) { // until it wraps
       let symbol = tokens[out + position];
       if (l == 0u && (p.outputs & 1u) == 1u) { roots[r * p.rootsReplica + b] = symbol; }
-      if ((p.outputs & 2u) == 2u) { hidden[r * p.hiddenReplica + b * p.nodes + words[LEVEL + 7u] + position] = symbol; }
+      if ((p.outputs & 2u) == 2u) { hidden[r * p.hiddenReplica + b * p.nodes + words[LEVEL + LEVEL_FIRST_NODE] + position] = symbol; }
       var rule = 0u;
       let redrawn = position >= changedFirst && position < changedEnd;
       if (redrawn || !numbered) {
-        let word = position / words[LEVEL + 2u];
-        let drawKey = select(key, vec2u(words[CHANGE + 4u], words[CHANGE + 5u]), redrawn);
+        let word = position / words[LEVEL + LEVEL_PER_WORD];
+        let drawKey = select(key, vec2u(words[CHANGE + CHANGE_KEY], words[CHANGE + CHANGE_KEY + 1u]), redrawn);
         let tag = select(0u, 0x80000000u, redrawn);
-        let drawn = wordOf(drawKey, select(place, counter, redrawn), words[LEVEL + 1u] + word, tag);
-        rule = digit(g0, words[LEVEL + 4u], m, drawn, grammar[g0 + words[LEVEL + 3u] + position - word * words[LEVEL + 2u]]);
+        let drawn = wordOf(drawKey, select(place, counter, redrawn), words[LEVEL + LEVEL_WORD] + word, tag);
+        rule = digit(g0, words[LEVEL + LEVEL_THRESHOLDS], m, drawn, grammar[g0 + words[LEVEL + LEVEL_MULTIPLIERS] + position - word * words[LEVEL + LEVEL_PER_WORD]]);
       } else {
-        let later = p.nodes - 1u - words[LEVEL + 7u] - position;
+        let later = p.nodes - 1u - words[LEVEL + LEVEL_FIRST_NODE] - position;
         if (later < MOST_DIGITS) { rule = words[DIGITS + later]; }
       }
-      if (here && position == words[CHANGE + 2u]) {
-        rule = freshDigit(g0, words[LEVEL + 4u], m, fresh.y, select(NO_OLD, rule, kind == 1u && words[CHANGE + 3u] == 1u));
+      if (here && position == words[CHANGE + CHANGE_POSITION]) {
+        rule = freshDigit(g0, words[LEVEL + LEVEL_THRESHOLDS], m, fresh.y, select(NO_OLD, rule, kind == 1u && words[CHANGE + CHANGE_DIFFERENT] == 1u));
       }
-      let tuple = g0 + words[LEVEL + 5u] + (symbol * m + rule) * p.s;
+      let tuple = g0 + words[LEVEL + LEVEL_RULES] + (symbol * m + rule) * p.s;
       for (var i = 0u; i < p.s; i++) { tokens[out + position * p.s + i] = grammar[tuple + i]; }
     }
     if (here) {
-      changedFirst = words[CHANGE + 2u];
-      changedEnd = words[CHANGE + 2u] + 1u;
+      changedFirst = words[CHANGE + CHANGE_POSITION];
+      changedEnd = words[CHANGE + CHANGE_POSITION] + 1u;
     }
     changedFirst *= p.s;
     changedEnd *= p.s;

@@ -2,60 +2,42 @@
  * Multi-head self-attention of whole sentences: out = softmax(scale q k^T) v and the logarithm of each softmax's sum; the
  * twin of shaders/attention*.wgsl. A thread owns heads of sentences; keys four to a vector.
  */
+import { Attention } from '../../build/assembly/layouts';
 import { exp4, log1, sum4 } from '../math';
 import { alignUp, shareOf } from '../share';
 import { clearWords } from '../words';
 
-// Parameter words shared with attentionBackward (src/kernels/attention.ts). Addresses in bytes, strides in elements.
-export const QKV: usize = 0; // [R, B, T, 3C]
-export const OUT: usize = 4; // [R, B, Tq, C]; dOut in the backward call
-export const LOG_SUM: usize = 8; // [R, B, H, Tq]
-export const D_QKV: usize = 12; // backward only
-export const QKV_REPLICA: usize = 16;
-export const OUT_REPLICA: usize = 20;
-export const LOG_SUM_REPLICA: usize = 24;
-export const D_QKV_REPLICA: usize = 28;
-export const REPLICAS: usize = 32;
-export const BATCH: usize = 36;
-export const LENGTH: usize = 40; // T
-export const QUERIES: usize = 44; // Tq: T, or 1 for the last position alone
-export const HEADS: usize = 48;
-export const DIM: usize = 52; // D
-export const CAUSAL: usize = 56;
-export const SCALE: usize = 60; // f32
-
 /** Scratch: keys transposed [D, T], scores of four queries [4, T]; T rounded up to 16. */
-export function attention(p: usize, thread: u32, threads: u32, scratch: usize): void {
-  const heads = load<u32>(p, HEADS);
-  const units = load<u32>(p, REPLICAS) * load<u32>(p, BATCH) * heads;
+export function attention(p: Attention, thread: u32, threads: u32, scratch: usize): void {
+  const heads = p.heads;
+  const units = p.replicas * p.batch * heads;
   const end = shareOf(units, thread + 1, threads);
   for (let unit = shareOf(units, thread, threads); unit < end; unit++) forward(p, unit / heads, unit % heads, scratch);
 }
 
-function forward(p: usize, sentence: u32, head: u32, scratch: usize): void {
-  const r = sentence / load<u32>(p, BATCH);
-  const b = sentence % load<u32>(p, BATCH);
-  const length = load<u32>(p, LENGTH);
-  const queries = load<u32>(p, QUERIES);
-  const dim = load<u32>(p, DIM);
-  const channels = dim * load<u32>(p, HEADS);
+function forward(p: Attention, sentence: u32, head: u32, scratch: usize): void {
+  const r = sentence / p.batch;
+  const b = sentence % p.batch;
+  const length = p.tokens;
+  const queries = p.queries;
+  const dim = p.dim;
+  const channels = dim * p.heads;
   const row = 12 * channels; // bytes
-  const scale = f32x4.splat(load<f32>(p, SCALE));
-  const q = load<u32>(p, QKV) + 4 * (r * load<u32>(p, QKV_REPLICA) + b * length * 3 * channels + head * dim);
+  const scale = f32x4.splat(p.scale);
+  const q = p.qkvAt(r) + 4 * (b * length * 3 * channels + head * dim);
   const values = q + 8 * channels;
-  const out = load<u32>(p, OUT) + 4 * (r * load<u32>(p, OUT_REPLICA) + b * queries * channels + head * dim);
-  const logSums =
-    load<u32>(p, LOG_SUM) + 4 * (r * load<u32>(p, LOG_SUM_REPLICA) + (b * load<u32>(p, HEADS) + head) * queries);
+  const out = p.outAt(r) + 4 * (b * queries * channels + head * dim);
+  const logSums = p.logsumexpAt(r) + 4 * ((b * p.heads + head) * queries);
   const padded = alignUp(length, 16);
   const keys = scratch;
   const block = keys + 4 * padded * dim;
   transpose(q + 4 * channels, row, length, dim, padded, keys);
   for (let i: u32 = 0; i < queries; i++) {
     const query = length - queries + i;
-    const seen = load<u32>(p, CAUSAL) ? query + 1 : length;
+    const seen = p.causal ? query + 1 : length;
     if (i % 4 == 0) {
       const count = min(4, queries - i);
-      const most = load<u32>(p, CAUSAL) ? query + count : length;
+      const most = p.causal ? query + count : length;
       products(q + row * query, row, count, dim, keys, padded, most, block);
     }
     const scores = block + 4 * padded * (i % 4);

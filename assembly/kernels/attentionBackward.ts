@@ -3,57 +3,36 @@
  * the softmax's sum and dP = dOut v^T:  dS = scale P (dP - sum P dP / sum P),  dq = dS k,  dk += dS^T q,  dv += P^T dOut.
  * A thread owns heads of sentences; queries upwards.
  */
+import { AttentionBackward } from '../../build/assembly/layouts';
 import { exp4, sum4 } from '../math';
 import { alignUp, shareOf } from '../share';
 import { clearWords, copyWords } from '../words';
-import {
-  BATCH,
-  CAUSAL,
-  D_QKV,
-  D_QKV_REPLICA,
-  DIM,
-  HEADS,
-  LENGTH,
-  LOG_SUM,
-  LOG_SUM_REPLICA,
-  OUT,
-  OUT_REPLICA,
-  products,
-  QKV,
-  QKV_REPLICA,
-  QUERIES,
-  REPLICAS,
-  SCALE,
-  scaleScores,
-  transpose,
-  weightedRows,
-} from './attention';
+import { products, scaleScores, transpose, weightedRows } from './attention';
 
 /** Scratch: keys and values transposed [D, T] each, P and dP of four queries [4, T] each, dk and dv [T, D] each; T rounded up to 16, D to 4. */
-export function attentionBackward(p: usize, thread: u32, threads: u32, scratch: usize): void {
-  const heads = load<u32>(p, HEADS);
-  const units = load<u32>(p, REPLICAS) * load<u32>(p, BATCH) * heads;
+export function attentionBackward(p: AttentionBackward, thread: u32, threads: u32, scratch: usize): void {
+  const heads = p.heads;
+  const units = p.replicas * p.batch * heads;
   const end = shareOf(units, thread + 1, threads);
   for (let unit = shareOf(units, thread, threads); unit < end; unit++) backward(p, unit / heads, unit % heads, scratch);
 }
 
-function backward(p: usize, sentence: u32, head: u32, scratch: usize): void {
-  const r = sentence / load<u32>(p, BATCH);
-  const b = sentence % load<u32>(p, BATCH);
-  const length = load<u32>(p, LENGTH);
-  const queries = load<u32>(p, QUERIES);
-  const dim = load<u32>(p, DIM);
-  const channels = dim * load<u32>(p, HEADS);
+function backward(p: AttentionBackward, sentence: u32, head: u32, scratch: usize): void {
+  const r = sentence / p.batch;
+  const b = sentence % p.batch;
+  const length = p.tokens;
+  const queries = p.queries;
+  const dim = p.dim;
+  const channels = dim * p.heads;
   const row = 12 * channels; // bytes
-  const scale = load<f32>(p, SCALE);
+  const scale = p.scale;
   const first = b * length * 3 * channels + head * dim;
-  const q = load<u32>(p, QKV) + 4 * (r * load<u32>(p, QKV_REPLICA) + first);
-  const dq = load<u32>(p, D_QKV) + 4 * (r * load<u32>(p, D_QKV_REPLICA) + first);
+  const q = p.qkvAt(r) + 4 * first;
+  const dq = p.dQkvAt(r) + 4 * first;
   const k = q + 4 * channels;
   const v = q + 8 * channels;
-  const dOut = load<u32>(p, OUT) + 4 * (r * load<u32>(p, OUT_REPLICA) + b * queries * channels + head * dim);
-  const logSums =
-    load<u32>(p, LOG_SUM) + 4 * (r * load<u32>(p, LOG_SUM_REPLICA) + (b * load<u32>(p, HEADS) + head) * queries);
+  const dOut = p.dOutAt(r) + 4 * (b * queries * channels + head * dim);
+  const logSums = p.logsumexpAt(r) + 4 * ((b * p.heads + head) * queries);
   const padded = alignUp(length, 16);
   const wide = alignUp(dim, 4);
   const keys = scratch;
@@ -69,11 +48,11 @@ function backward(p: usize, sentence: u32, head: u32, scratch: usize): void {
 
   for (let i: u32 = 0; i < queries; i++) {
     const query = length - queries + i;
-    const seen = load<u32>(p, CAUSAL) ? query + 1 : length;
+    const seen = p.causal ? query + 1 : length;
     const dRow = dOut + 4 * channels * i;
     if (i % 4 == 0) {
       const count = min(4, queries - i);
-      const most = load<u32>(p, CAUSAL) ? query + count : length;
+      const most = p.causal ? query + count : length;
       products(q + row * query, row, count, dim, keys, padded, most, block);
       products(dRow, 4 * channels, count, dim, values, padded, most, dBlock);
     }

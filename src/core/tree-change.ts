@@ -16,7 +16,14 @@ export interface TreeChange {
   key: Key;
 }
 
-/** The 6 words that WebAssembly and WGSL read: kind (1 rule, 2 symbol; 0 none), depth, position, different, key. */
+/** The 6 words that WebAssembly and WGSL read. */
+export const CHANGE = {
+  kind: 0, // 1 rule, 2 symbol; 0 none
+  depth: 1,
+  position: 2,
+  different: 3,
+  key: 4, // 2 words
+} as const;
 export const CHANGE_WORDS = 6;
 
 /** @throws InputError naming the field and the bound. */

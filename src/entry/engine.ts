@@ -3,7 +3,7 @@
  * themselves. Opening a GPU is the platform's part: `openGpu` of rhm-lab/node, /deno or /web.
  */
 export * from '../core/errors.js';
-export { type AttentionOptions, attention } from '../kernels/attention.js';
+export { attention } from '../kernels/attention.js';
 export { type BlendOptions, blend } from '../kernels/blend.js';
 export { columnSum } from '../kernels/columnSum.js';
 export { crossEntropy } from '../kernels/crossEntropy.js';

@@ -4,7 +4,7 @@
  */
 import type { Layout } from './operation.js';
 import { kernels } from './table.js';
-import { clock, constantName, header, hyper, level, pace, source } from './words.js';
+import { change, clock, constantName, header, hyper, level, pace, source } from './words.js';
 
 const layouts = Object.values<object>(kernels).flatMap((kernel) =>
   'layout' in kernel ? [kernel.layout as Layout] : [],
@@ -62,7 +62,7 @@ ${cases.join('')}  }
 
 /** Byte offsets of the words of src/kernels/words.ts. */
 function words(): string {
-  return [clock, hyper, pace, header, level, source]
+  return [clock, hyper, pace, header, level, source, change]
     .flatMap(({ prefix, at, count }) => [
       '\n',
       ...Object.entries(at).map(

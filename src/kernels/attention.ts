@@ -3,138 +3,131 @@ import coreSource from '../../shaders/attention_core.wgsl';
 import rowsSource from '../../shaders/attention_rows.wgsl';
 import scalarSource from '../../shaders/attention_scalar.wgsl';
 import vec4Source from '../../shaders/attention_vec4.wgsl';
-import {
-  type AdapterTraits,
-  type Dispatch,
-  f32,
-  linearGrid,
-  read,
-  variantOf,
-  type Word,
-  write,
-} from '../gpu/dispatch.js';
+import { type AdapterTraits, linearGrid, read, variantOf, write } from '../gpu/dispatch.js';
 import { constantLines } from '../gpu/unroll.js';
-import type { PlanBuilder } from '../plan/builder.js';
-import type { Call, ParamValue, Tensor } from '../plan/types.js';
+import type { Tensor } from '../plan/types.js';
 import * as reference from '../reference/attention.js';
-import { at, partsFor, stride, type WasmCommand } from '../wasm/command.js';
+import { partsFor } from '../wasm/command.js';
 import { attentionCases } from './attention.cases.js';
-import { expectRank, expectShape, expectWhole } from './shapes.js';
-import type { HostViews, KernelSpec } from './types.js';
+import { defineOperation } from './operation.js';
+import { bool, f32, u32 } from './params.js';
 
-export interface AttentionOptions {
-  label: string;
-  qkv: Tensor; // [R, B, T, 3C]: q | k | v, head h owns columns hD..(h+1)D of each
-  out: Tensor; // [R, B, Tq, C]; Tq = 1 with lastQueryOnly, else T
-  logsumexp: Tensor; // [R, B, H, Tq], for the backward call
-  heads: number; // H; D = C / H at most 128
-  scale: number; // of q . k
-  causal?: boolean;
-  lastQueryOnly?: boolean; // only the query at the last position
+/** Sizes of a call, forward or backward. queries: Tq. */
+export type AttentionSizes = Omit<reference.AttentionShape, 'scale'> & { batch: number; queries: number };
+
+export const attentionParams = {
+  heads: u32({ least: 1 }), // H; D = C / H at most 128
+  scale: f32(), // of q . k
+  causal: bool(),
+  lastQueryOnly: bool(), // only the query at the last position
+};
+
+/** width: of a row of qkv, 3 C. */
+export const attentionSizes = {
+  dim: ({ width, heads }: { width: number; heads: number }) => Math.floor(width / 3 / heads),
+  channels: ({ width, heads }: { width: number; heads: number }) => Math.floor(width / 3 / heads) * heads,
+  queries: ({ tokens, lastQueryOnly }: { tokens: number; lastQueryOnly: boolean }) => (lastQueryOnly ? 1 : tokens),
+};
+
+/** Refuses heads that do not divide the columns, and those too large. */
+export function checkHeads(o: { qkv: Tensor; width: number; heads: number }, refuse: (why: string) => never): void {
+  const dim = o.width / 3 / o.heads;
+  if (!(Number.isInteger(dim) && dim >= 1 && dim <= MOST_COLUMNS))
+    refuse(
+      `head size ${dim} of qkv [${o.qkv.shape}] with ${o.heads} heads; pass 3 * heads * D columns, ` +
+        `D a whole number from 1 to ${MOST_COLUMNS}`,
+    );
 }
+
+const MOST_COLUMNS = 128; // registers of attention_rows.wgsl
 
 /**
- * Adds fused multi-head self-attention: out = softmax(scale q k^T) v, never holding the scores of a whole sentence.
- * Overwrites out and logsumexp. @throws ShapeError naming the tensor that does not fit.
+ * Fused multi-head self-attention: out = softmax(scale q k^T) v, never holding the scores of a whole sentence. qkv is q | k | v,
+ * head h owns columns hD..(h+1)D of each. Overwrites out and logsumexp, which is for the backward call.
  */
-export function attention(plan: PlanBuilder, o: AttentionOptions): void {
-  const params = attentionParams('attention', o);
-  plan.call({
-    op: 'attention',
-    label: o.label,
-    inputs: { qkv: o.qkv },
-    outputs: { out: o.out, logsumexp: o.logsumexp },
-    params,
-  });
-}
-
-export const attentionKernel: KernelSpec = {
-  op: 'attention',
-  reference(call: Call, views: HostViews) {
-    const s = call.params as AttentionParams;
-    for (const at of sentences(call.outputs.out.shape[0], s))
+export const attention = defineOperation({
+  name: 'attention',
+  inputs: { qkv: 'R batch tokens width' },
+  outputs: { out: 'R batch queries channels', logsumexp: 'R batch heads queries' },
+  params: attentionParams,
+  sizes: attentionSizes,
+  check: checkHeads,
+  reference({ qkv, out, logsumexp }, s) {
+    for (let b = 0; b < s.batch; b++)
       reference.attention(
         s,
-        rows(views, 'qkv', at, s.tokens * 3 * s.heads * s.dim),
-        rows(views, 'out', at, s.queries * s.heads * s.dim),
-        rows(views, 'logsumexp', at, s.heads * s.queries),
+        sentenceOf(qkv, b, s.tokens * s.width),
+        sentenceOf(out, b, s.queries * s.channels),
+        sentenceOf(logsumexp, b, s.heads * s.queries),
         s.queries,
       );
   },
-  webgpu: lower,
-  wasm(call) {
-    const s = call.params as AttentionParams;
-    const { out, logsumexp } = call.outputs;
-    const padded = Math.ceil(s.tokens / 16) * 16;
-    return [wasmAttention('attention', s, [call.inputs.qkv, out, logsumexp], 4 * padded * (s.dim + 4))];
+  webgpu({ inputs: { qkv }, outputs: { out, logsumexp }, params: s, replicas, launch }, traits) {
+    const aligned = [qkv.replicaStride, out.replicaStride];
+    const type = elementsOf(s, aligned);
+    const bind = { qkv: read(qkv, type), dOut: read(undefined, type), result: write(out, type), logsumexp };
+    const words = { queryFirst: s.tokens - s.queries, outReplica: out.replicaStride, zero: 0 };
+    if (attentionVariant('attention', traits) === 'rows')
+      return [
+        launch({
+          shader: 'attention_rows',
+          source: attentionSource(s, aligned, {}, false) + rowsSource,
+          words: { ...words, headGroups: s.heads, tiles: 1 },
+          bind,
+          workgroups: linearGrid(Math.ceil((replicas * s.batch * s.heads * s.queries) / 64)),
+        }),
+      ];
+    const rowsOf = (t: AttentionTile) => Math.max(t.tk * t.dc, (t.tr * t.tk) / 4);
+    const memory = (t: AttentionTile) => (t.tr + t.tk) * t.dc + rowsOf(t) + (t.tr * t.tk) / 16 + (2 * t.tr) / 4;
+    const tile = attentionTile(s, memory, 8);
+    const { tr, dc, chunks, nh } = tile;
+    const headGroups = Math.ceil(s.heads / nh);
+    const tiles = Math.ceil(s.queries / tr);
+    const blocks = Math.ceil((nh * tr * dc) / 4 / ATTENTION_THREADS);
+    return [
+      launch({
+        source: attentionSource(s, aligned, { BLOCKS: blocks, CHUNKS: chunks }, traits.software) + forwardSource,
+        constants: { ...tileConstants(tile), KP: nh * rowsOf(tile) },
+        words: { ...words, headGroups, tiles },
+        bind,
+        workgroups: linearGrid(replicas * s.batch * headGroups * tiles),
+      }),
+    ];
   },
-  cost(call: Call) {
-    const s = call.params as AttentionParams;
-    const rowsAll = call.outputs.out.shape[0] * s.batch * s.heads;
-    const pairs = rowsAll * s.queries * s.tokens * (s.causal && !s.lastQueryOnly ? 0.5 : 1);
+  wasm: {
+    scratch: true,
+    launch({ params: s, replicas }) {
+      const padded = Math.ceil(s.tokens / 16) * 16;
+      return [{ parts: attentionParts(s, replicas, 2), threadBytes: 4 * padded * (s.dim + 4) }];
+    },
+  },
+  cost(s) {
+    const rows = s.batch * s.heads;
     return {
-      flops: 4 * pairs * s.dim,
-      bytes: 4 * rowsAll * (s.dim * (2 * s.tokens + 2 * s.queries) + s.queries),
+      flops: 4 * rows * attentionPairs(s) * s.dim,
+      bytes: 4 * rows * (s.dim * (2 * s.tokens + 2 * s.queries) + s.queries),
     };
   },
-  cases: attentionCases((plan, shape) => {
-    const { qkv, out, logsumexp, options } = shape(plan);
-    attention(plan, { ...options, qkv, out, logsumexp });
-  }),
-};
-
-/** The numbers of an attention call, forward or backward. */
-export interface AttentionParams extends reference.AttentionShape, Record<string, ParamValue> {
-  batch: number;
-  queries: number; // Tq
-}
-
-/** Checks the tensors of a forward or backward call against each other. */
-export function attentionParams(op: string, o: AttentionOptions): AttentionParams {
-  expectWhole(op, o.label, { heads: o.heads });
-  expectRank(op, o.label, 'qkv', o.qkv, 'R, B, T, 3C');
-  const [replicas, batch, tokens, width] = o.qkv.shape;
-  const { heads, causal = false, lastQueryOnly = false } = o;
-  const dim = width / 3 / heads;
-  expectWhole(op, o.label, { [`head size (qkv [${o.qkv.shape}], ${heads} heads)`]: dim });
-  if (dim > 128) expectWhole(op, o.label, { [`128 - head size ${dim}`]: 128 - dim }, 0);
-  const queries = lastQueryOnly ? 1 : tokens;
-  expectShape(op, o.label, 'qkv', o.qkv, [replicas, batch, tokens, 3 * heads * dim]);
-  expectShape(op, o.label, 'out', o.out, [replicas, batch, queries, heads * dim]);
-  expectShape(op, o.label, 'logsumexp', o.logsumexp, [replicas, batch, heads, queries]);
-  return { batch, tokens, queries, heads, dim, causal, lastQueryOnly, scale: o.scale };
-}
-
-/** The command of a forward or backward call. tensors: qkv, out (backward: dOut), logsumexp, dQkv. */
-export function wasmAttention(
-  kernel: string,
-  s: AttentionParams,
-  tensors: readonly Tensor[],
-  threadBytes: number,
-): WasmCommand {
-  const [qkv, out, logsumexp, dQkv] = tensors;
-  const replicas = qkv.shape[0];
-  return {
-    kernel,
-    words: [
-      ...[qkv, out, logsumexp, dQkv].map(at),
-      ...[qkv, out, logsumexp, dQkv].map(stride),
-      ...[replicas, s.batch, s.tokens, s.queries, s.heads, s.dim, Number(s.causal), { f32: s.scale }],
-    ],
-    parts: partsFor((replicas * s.batch * s.heads * s.queries * s.tokens * s.dim * (dQkv ? 5 : 2)) / 4),
-    threadBytes,
-  };
-}
-
-/** Every (replica, sentence) of a call. */
-export function* sentences(replicas: number, s: AttentionParams): Generator<{ r: number; b: number }> {
-  for (let r = 0; r < replicas; r++) for (let b = 0; b < s.batch; b++) yield { r, b };
-}
+  cases: () =>
+    attentionCases((plan, shape) => {
+      const { options, ...tensors } = shape(plan);
+      attention(plan, { ...options, ...tensors });
+    }),
+});
 
 /** The elements of one sentence, `per` of them. */
-export function rows(views: HostViews, slot: string, at: { r: number; b: number }, per: number): Float64Array {
-  const { data, stride } = views[slot];
-  return data.subarray(at.r * stride + at.b * per, at.r * stride + (at.b + 1) * per) as Float64Array;
+export function sentenceOf(data: Float64Array, b: number, per: number): Float64Array {
+  return data.subarray(b * per, (b + 1) * per);
+}
+
+/** Pairs of a query and a key that it sees. */
+export function attentionPairs({ queries, tokens, causal, lastQueryOnly }: AttentionSizes): number {
+  return queries * tokens * (causal && !lastQueryOnly ? 0.5 : 1);
+}
+
+/** products: that a pair takes. */
+export function attentionParts(s: AttentionSizes, replicas: number, products: number): number {
+  return partsFor((replicas * s.batch * s.heads * s.queries * s.tokens * s.dim * products) / 4);
 }
 
 /** Tile sizes: query rows, keys, vec4s of a head's columns held at once, ranges of columns, heads a workgroup. */
@@ -151,7 +144,7 @@ const STORAGE_VEC4 = 1024; // 16 KiB of workgroup memory
 
 /** Smallest tile that holds all tokens (at most 32) and as many heads as fit. memory: vec4s a head takes with this tile. */
 export function attentionTile(
-  s: AttentionParams,
+  s: AttentionSizes,
   memory: (tile: AttentionTile) => number,
   chunkQuads: number,
 ): AttentionTile {
@@ -178,19 +171,25 @@ export function tileConstants(t: AttentionTile): Record<string, number> {
   };
 }
 
+/** What the kernels read and write at once. */
+export function elementsOf({ dim }: AttentionSizes, strides: readonly number[]): 'vec4f' | 'f32' {
+  return [dim, ...strides].every((n) => n % 4 === 0) ? 'vec4f' : 'f32';
+}
+
 /**
  * Memory access and helpers in front of a kernel's text. constants: plain ones, for the sizes of register arrays. On
  * software drivers loop bounds are hidden from the compiler, which unrolls them otherwise: 11 s for one kernel, then 3.
  */
 export function attentionSource(
-  s: AttentionParams,
+  s: AttentionSizes,
   strides: readonly number[],
   constants: Readonly<Record<string, number>>,
   hideBounds: boolean,
 ): string {
-  const vec4 = [s.dim, ...strides].every((n) => n % 4 === 0);
   const opaque = `fn opaque(n: u32) -> u32 { return ${hideBounds ? 'n + p.zero' : 'n'}; }\n`;
-  return constantLines(constants) + opaque + (vec4 ? vec4Source : scalarSource) + coreSource;
+  return (
+    constantLines(constants) + opaque + (elementsOf(s, strides) === 'vec4f' ? vec4Source : scalarSource) + coreSource
+  );
 }
 
 /**
@@ -202,58 +201,4 @@ export function attentionVariant(op: string, traits: AdapterTraits): 'rows' | 't
   const tuned = traits.tuned?.get(op);
   const usual = traits.software ? 'rows' : 'tiled';
   return variantOf(traits, op, ['rows', 'tiled'], tuned === 'rows' || tuned === 'tiled' ? tuned : usual);
-}
-
-/** The uniform block of attention_core.wgsl. tiles: workgroups along the queries or keys of a sentence's head. */
-export function attentionUniforms(
-  replicas: number,
-  s: AttentionParams,
-  strides: { qkv: number; out: number; lse: number; delta?: number; dQkv?: number },
-  headGroups: number,
-  tiles: number,
-): Word[] {
-  return [
-    ...[replicas, s.batch, s.tokens, s.heads],
-    ...[s.dim, s.queries, s.tokens - s.queries, Number(s.causal)],
-    ...[strides.qkv, strides.out, strides.lse, strides.delta ?? 0],
-    ...[strides.dQkv ?? 0, f32(s.scale), headGroups, tiles],
-    0,
-  ];
-}
-
-function lower(call: Call, traits: AdapterTraits): Dispatch[] {
-  const s = call.params as AttentionParams;
-  const { qkv } = call.inputs;
-  const { out, logsumexp } = call.outputs;
-  const replicas = out.shape[0];
-  const strides = { qkv: qkv.replicaStride, out: out.replicaStride, lse: logsumexp.replicaStride };
-  const aligned = [strides.qkv, strides.out];
-  const bindings = [read(qkv), read(undefined), write(out), write(logsumexp)];
-  if (attentionVariant('attention', traits) === 'rows')
-    return [
-      {
-        shader: 'attention_rows',
-        source: attentionSource(s, aligned, {}, false) + rowsSource,
-        uniforms: attentionUniforms(replicas, s, strides, s.heads, 1),
-        bindings,
-        workgroups: linearGrid(Math.ceil((replicas * s.batch * s.heads * s.queries) / 64)),
-      },
-    ];
-  const rowsOf = (t: AttentionTile) => Math.max(t.tk * t.dc, (t.tr * t.tk) / 4);
-  const memory = (t: AttentionTile) => (t.tr + t.tk) * t.dc + rowsOf(t) + (t.tr * t.tk) / 16 + (2 * t.tr) / 4;
-  const tile = attentionTile(s, memory, 8);
-  const { tr, dc, chunks, nh } = tile;
-  const headGroups = Math.ceil(s.heads / nh);
-  const tiles = Math.ceil(s.queries / tr);
-  const blocks = Math.ceil((nh * tr * dc) / 4 / ATTENTION_THREADS);
-  return [
-    {
-      shader: 'attention',
-      source: attentionSource(s, aligned, { BLOCKS: blocks, CHUNKS: chunks }, traits.software) + forwardSource,
-      constants: { ...tileConstants(tile), KP: nh * rowsOf(tile) },
-      uniforms: attentionUniforms(replicas, s, strides, headGroups, tiles),
-      bindings,
-      workgroups: linearGrid(replicas * s.batch * headGroups * tiles),
-    },
-  ];
 }

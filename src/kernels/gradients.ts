@@ -3,7 +3,7 @@ import { ShapeError } from '../core/errors.js';
 import type { GradientOperations, GradientRule, Region } from '../plan/backward.js';
 import { reshape } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
-import type { AttentionParams } from './attention.js';
+import { attention } from './attention.js';
 import { attentionBackward } from './attentionBackward.js';
 import { blend } from './blend.js';
 import { columnSum } from './columnSum.js';
@@ -142,7 +142,7 @@ const rules: Readonly<Record<string, GradientRule>> = {
   attention(call, pass) {
     const { qkv } = call.inputs;
     const { out, logsumexp } = call.outputs;
-    const { heads, scale, causal, lastQueryOnly } = call.params as AttentionParams;
+    const { heads, scale, causal, lastQueryOnly } = attention.typed(call).params;
     pass.add({
       input: qkv,
       write: ({ tensor }) =>

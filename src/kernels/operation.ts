@@ -229,7 +229,8 @@ export function defineOperation<
     launch: (o) => launchOf(d.name, specs, params, d.outputs, call, o),
   });
 
-  return Object.assign(add, {
+  let cases: readonly KernelCase[] | undefined;
+  const operation = Object.assign(add, {
     op: d.name,
     typed,
     inputs: d.inputs,
@@ -261,13 +262,13 @@ export function defineOperation<
       const { flops, bytes } = d.cost(call.params as ParamsOf<I, O, P, S>, typed(call));
       return { flops: flops * replicasOf(call), bytes: bytes * replicasOf(call) };
     },
-    get cases() {
-      return d.cases();
-    },
+    cases: [],
     gradient:
       d.gradient &&
       ((call: Call, gradients: Gradients<TensorSpecs, TensorSpecs>) => d.gradient?.(typed(call), gradients)),
   });
+  // Object.assign would read a getter: cases are made when they are asked for.
+  return Object.defineProperty(operation, 'cases', { get: () => (cases ??= d.cases()) });
 }
 
 function replicasOf(call: Call): number {

@@ -1,6 +1,6 @@
 import { adamw } from './adamw.js';
-import { attentionKernel } from './attention.js';
-import { attentionBackwardKernel } from './attentionBackward.js';
+import { attention } from './attention.js';
+import { attentionBackward } from './attentionBackward.js';
 import { blendOperation } from './blend.js';
 import { clip } from './clip.js';
 import { columnSum } from './columnSum.js';
@@ -16,7 +16,7 @@ import { meanPositions } from './meanPositions.js';
 import { meanPositionsBackward } from './meanPositionsBackward.js';
 import { reduce } from './reduce.js';
 import { ridge } from './ridge.js';
-import { sampleKernel } from './sample.js';
+import { sample } from './sample.js';
 import { sgd } from './sgd.js';
 import { similarity } from './similarity.js';
 import { tick } from './tick.js';
@@ -26,7 +26,7 @@ import { uniformFill } from './uniformFill.js';
 
 /** Every operation a plan may call. One line an operation. */
 export const kernels = {
-  sample: sampleKernel,
+  sample,
   embed,
   embedBackward,
   blend: blendOperation,
@@ -40,8 +40,8 @@ export const kernels = {
   adamw,
   sgd,
   crossEntropy,
-  attention: attentionKernel,
-  attentionBackward: attentionBackwardKernel,
+  attention,
+  attentionBackward,
   layerNorm,
   layerNormBackward: layerNormBackward,
   dropout,

@@ -2,6 +2,7 @@
 import { CLOCK_WORDS, clockWords, HYPER_WORDS, hyperWords, PACE_WORDS, paceWords } from '../core/clock.js';
 import { HEADER, LEVEL, LEVEL_WORDS } from '../core/grammar-image.js';
 import { SOURCE, SOURCE_WORDS } from '../core/sample-source.js';
+import { CHANGE, CHANGE_WORDS } from '../core/tree-change.js';
 
 /** A record: its words by name, and how many it has. */
 export interface Words {
@@ -16,6 +17,7 @@ export const pace: Words = { prefix: 'PACE', at: paceWords, count: PACE_WORDS };
 export const header: Words = { prefix: 'HEADER', at: HEADER };
 export const level: Words = { prefix: 'LEVEL', at: LEVEL, count: LEVEL_WORDS };
 export const source: Words = { prefix: 'SOURCE', at: SOURCE, count: SOURCE_WORDS };
+export const change: Words = { prefix: 'CHANGE', at: CHANGE, count: CHANGE_WORDS };
 
 /** rootThresholds -> ROOT_THRESHOLDS */
 export function constantName(name: string): string {

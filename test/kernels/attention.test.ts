@@ -1,10 +1,10 @@
 import * as assert from 'uvu/assert';
 import { attentionCase } from '../../src/kernels/attention.cases.js';
-import { attention, attentionKernel } from '../../src/kernels/attention.js';
+import { attention } from '../../src/kernels/attention.js';
 import { randomAttention } from './attentionShapes.js';
 import { kernelSuite, refusal } from './harness.js';
 
-const test = kernelSuite(attentionKernel, {
+const test = kernelSuite(attention, {
   property: (draw) =>
     attentionCase((plan, shape) => {
       const { options, ...tensors } = shape(plan);
@@ -24,7 +24,7 @@ test('shapes that do not fit are refused', () => {
       scale: 1,
     });
   });
-  assert.is(message, 'attention (block 1): out is [2,3,5,6]; pass [2,3,5,8]');
+  assert.is(message, 'attention (block 1): out is [2,3,5,6], channels = 8; pass [2,3,5,8]');
   const heads = (count: number, width: number) =>
     refusal((plan) => {
       const p = plan.program;

@@ -1,13 +1,13 @@
 import * as assert from 'uvu/assert';
 import { attentionCase } from '../../src/kernels/attention.cases.js';
 import { attention } from '../../src/kernels/attention.js';
-import { attentionBackward, attentionBackwardKernel } from '../../src/kernels/attentionBackward.js';
+import { attentionBackward } from '../../src/kernels/attentionBackward.js';
 import * as reference from '../../src/reference/attention.js';
 import { randomAttention } from './attentionShapes.js';
 import { checkGradient, dot, randoms } from './finiteDifferences.js';
 import { kernelSuite, refusal } from './harness.js';
 
-const test = kernelSuite(attentionBackwardKernel, {
+const test = kernelSuite(attentionBackward, {
   property: (draw) =>
     attentionCase((plan, shape) => {
       const { options, ...tensors } = shape(plan);
@@ -54,7 +54,7 @@ test('shapes that do not fit are refused', () => {
       scale: 1,
     });
   });
-  assert.is(message, 'attentionBackward (block 1): dQkv is [2,3,5,8]; pass [2,3,5,24]');
+  assert.is(message, 'attentionBackward (block 1): dQkv is [2,3,5,8], width = 24; pass [2,3,5,24]');
 });
 
 test.run();

@@ -1,6 +1,6 @@
-import { sampleKernel } from '../../src/kernels/sample.js';
+import { sample } from '../../src/kernels/sample.js';
 import { kernelSuite } from './harness.js';
 
-const test = kernelSuite(sampleKernel);
+const test = kernelSuite(sample);
 
 test.run();

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkCase, runCase } from '../../src/kernels/check.js';
 import { gpuExecutor, referenceExecutor } from '../../src/kernels/index.js';
-import { sampleKernel, sampleVariant } from '../../src/kernels/sample.js';
+import { sample, sampleVariant } from '../../src/kernels/sample.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 
 const test = suite('kernel sample, as on a GPU');
@@ -13,7 +13,7 @@ test("each kernel gives the reference's tokens, roots and hidden symbols", async
   try {
     for (const variant of ['nodes', 'rows']) {
       const executor = gpuExecutor(gpu, new Map([['sample', variant]]));
-      for (const item of sampleKernel.cases) {
+      for (const item of sample.cases) {
         const result = await checkCase(item, executor, referenceExecutor());
         assert.ok(result.ok, `${item.name}, ${variant}: ${result.where}`);
         const first = await runCase(item, executor);
