@@ -25,7 +25,7 @@ import {
   sentenceOf,
   tileConstants,
 } from './attention.js';
-import { defineOperation, type Launch } from './operation.js';
+import { defineOperation, gradientOf, type Launch } from './operation.js';
 
 /**
  * Gradient of attention from its inputs, its results `out` and `logsumexp`, and dOut. Overwrites dQkv, all of it (zero for queries
@@ -80,6 +80,18 @@ export const attentionBackward = defineOperation({
       const dQkv = plan.program.persistent('dQkv', qkv.shape.slice(1));
       attentionBackward(plan, { ...options, qkv, out, logsumexp, dOut, dQkv });
     }, true),
+});
+
+gradientOf(attention, ({ label, inputs: { qkv }, outputs: { out, logsumexp }, params }, pass) => {
+  const { heads, scale, causal, lastQueryOnly } = params;
+  pass.add({
+    input: qkv,
+    write: ({ tensor: dQkv }) =>
+      attentionBackward(pass.plan, {
+        ...{ label: `${label} gradient`, heads, scale, causal, lastQueryOnly },
+        ...{ qkv, out, logsumexp, dOut: pass.of(out), dQkv },
+      }),
+  });
 });
 
 interface BackwardCall {

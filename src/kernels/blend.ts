@@ -1,4 +1,5 @@
 import source from '../../shaders/blend.wgsl';
+import { ShapeError } from '../core/errors.js';
 import { linearGrid, read, write } from '../gpu/dispatch.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
@@ -41,6 +42,11 @@ export const blendOperation = defineOperation({
   },
   wasm: { launch: ({ params: { elements }, replicas }) => [{ parts: partsFor(replicas * elements) }] },
   cost: ({ elements }) => ({ flops: 2 * elements, bytes: 12 * elements }),
+  gradient({ label, inputs: { x, weights }, outputs: { out }, params: { a, b } }, pass) {
+    if (weights || (a !== 0 && a !== 1) || b !== 1)
+      throw new ShapeError(`${label}: blend has a gradient as out = x and as out = out + x alone`);
+    pass.pass(x, out);
+  },
   cases: () => [
     blendCase('accumulate', { a: 1, b: 0.25 }),
     blendCase('overwrite', { a: 0, b: 0.25 }),

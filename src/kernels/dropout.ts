@@ -47,6 +47,16 @@ export const dropout = defineOperation({
     ],
   },
   cost: ({ elements }) => ({ flops: elements, bytes: 8 * elements }),
+  gradient({ label, inputs: { input, keys, clock }, outputs, params: { layer, probability, clockWord } }, pass) {
+    pass.add({
+      input,
+      write: ({ tensor: output }) =>
+        dropout(pass.plan, {
+          ...{ label: `${label} gradient`, input: pass.of(outputs.output), output },
+          ...{ keys, clock, layer, probability, clockWord },
+        }),
+    });
+  },
   cases: () => [
     { name: 'odd number of elements', ...dropoutCase(3, [3, 37], 0.1, 0) },
     { name: 'half dropped, layer 5', ...dropoutCase(3, [4, 3, 8], 0.5, 5) },

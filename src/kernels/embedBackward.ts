@@ -5,13 +5,16 @@ import rowsSource from '../../shaders/embedBackward_rows.wgsl';
 import { PACE_WORDS } from '../core/clock.js';
 import { type AdapterTraits, type Dispatch, read, type Scratch, variantOf, write } from '../gpu/dispatch.js';
 import { constantLines, opaqueBounds, unroll } from '../gpu/unroll.js';
+import { reshape } from '../plan/builder.js';
 import { elementsPerReplica } from '../plan/types.js';
 import * as reference from '../reference/embed.js';
 import { partsFor } from '../wasm/command.js';
+import { columnSum } from './columnSum.js';
 import { type CaseShape, embedShapes } from './embed.cases.js';
 import {
   checkEmbed,
   type EmbedCall,
+  embed,
   embedParams,
   embedSizes,
   shaderConstants,
@@ -20,7 +23,7 @@ import {
   whiteningTypes,
 } from './embed.js';
 import { type BackwardCall, productDispatch, productFits, productPays } from './embedBackwardProduct.js';
-import { defineOperation, type Launch } from './operation.js';
+import { defineOperation, gradientOf, type Launch } from './operation.js';
 import { sumSplits } from './splits.js';
 import type { KernelCase } from './types.js';
 
@@ -69,6 +72,33 @@ export const embedBackward = defineOperation({
       ...{ whitened: true, masked: 15, scale: 0.3, relu: true },
     }),
   ],
+});
+
+gradientOf(embed, ({ label, inputs: { tokens, weight, position }, outputs: { output }, params: p }, pass) => {
+  if (pass.wants(position)) {
+    const columns = elementsPerReplica(position);
+    pass.add({
+      input: position,
+      accumulates: true,
+      write: ({ tensor, accumulate }) =>
+        columnSum(pass.plan, {
+          label: `${position.name} gradient`,
+          input: reshape(pass.of(output), [(p.batch * p.windows * p.width) / columns, columns]),
+          output: reshape(tensor, [columns]),
+          scale: p.positionInside ? p.scale : 1,
+          accumulate,
+        }),
+    });
+  }
+  const { v, filter, stride, padding, firstToken, length, masked, local, whitened, scale } = p;
+  pass.add({
+    input: weight,
+    write: ({ tensor: dWeight }) =>
+      embedBackward(pass.plan, {
+        ...{ v, filter, stride, padding, firstToken, length, masked, local, whitened, scale },
+        ...{ label: `${label} gradient`, tokens, dOutput: pass.of(output), dWeight },
+      }),
+  });
 });
 
 type Variant = 'product' | 'memory' | 'registers' | 'rows';

@@ -1,8 +1,9 @@
 import source from '../../shaders/fold.wgsl';
 import { linearGrid } from '../gpu/dispatch.js';
 import * as reference from '../reference/fold.js';
-import { defineOperation } from './operation.js';
+import { defineOperation, gradientOf } from './operation.js';
 import { bool } from './params.js';
+import { unfold } from './unfold.js';
 import { checkWindows, windowCases, windowCost, windowParams, windowParts, windowSizes } from './windows.js';
 
 /** The transpose of unfold, its gradient: every window's columns are added where they came from. Overwrites unless `accumulate`. */
@@ -26,3 +27,30 @@ export const fold = defineOperation({
       }).map((item) => (accumulate ? { ...item, name: `${item.name}, accumulated` } : item)),
     ),
 });
+
+gradientOf(fold, ({ label, inputs: { input }, outputs, params: { filter, stride, padding } }, pass) =>
+  pass.add({
+    input,
+    write: ({ tensor: output }) =>
+      unfold(pass.plan, {
+        label: `${label} gradient`,
+        input: pass.of(outputs.output),
+        output,
+        filter,
+        stride,
+        padding,
+      }),
+  }),
+);
+
+gradientOf(unfold, ({ label, inputs: { input }, outputs, params: { filter, stride, padding } }, pass) =>
+  pass.add({
+    input,
+    accumulates: true,
+    write: ({ tensor: output, accumulate }) =>
+      fold(pass.plan, {
+        ...{ label: `${label} gradient`, input: pass.of(outputs.output), output },
+        ...{ filter, stride, padding, accumulate },
+      }),
+  }),
+);

@@ -6,7 +6,7 @@ import { unrolledLoads } from '../gpu/unroll.js';
 import * as reference from '../reference/layerNorm.js';
 import { partsFor } from '../wasm/command.js';
 import { lanesFor, layerNorm, normCases } from './layerNorm.js';
-import { defineOperation } from './operation.js';
+import { defineOperation, gradientOf } from './operation.js';
 import { bool } from './params.js';
 import { sumSplits } from './splits.js';
 
@@ -75,3 +75,12 @@ export const layerNormBackward = defineOperation({
       }).map((item) => (accumulate ? { ...item, name: `${item.name}, accumulated` } : item)),
     ),
 });
+
+gradientOf(layerNorm, ({ label, inputs: { input, weight, bias }, outputs: { output, mean, inverse } }, pass) =>
+  pass.addTogether([{ input, accumulates: true }, { input: weight }, { input: bias }], ([dInput, dWeight, dBias]) =>
+    layerNormBackward(pass.plan, {
+      ...{ label: `${label} gradient`, input, weight, mean, inverse, dOutput: pass.of(output) },
+      ...{ dInput: dInput.tensor, dWeight: dWeight.tensor, dBias: dBias.tensor, accumulate: dInput.accumulate },
+    }),
+  ),
+);

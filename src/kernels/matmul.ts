@@ -5,6 +5,7 @@ import rowsSource from '../../shaders/matmul_rows.wgsl';
 import scalarSource from '../../shaders/matmul_scalar.wgsl';
 import vec4Source from '../../shaders/matmul_vec4.wgsl';
 import { PACE_WORDS } from '../core/clock.js';
+import { ShapeError } from '../core/errors.js';
 import {
   type AdapterTraits,
   type Dispatch,
@@ -15,10 +16,12 @@ import {
   write,
 } from '../gpu/dispatch.js';
 import { constantLines, unroll } from '../gpu/unroll.js';
-import type { PlanBuilder } from '../plan/builder.js';
+import type { GradientPass, Region } from '../plan/backward.js';
+import { type PlanBuilder, reshape } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/matmul.js';
 import { partsFor } from '../wasm/command.js';
+import { columnSum } from './columnSum.js';
 import { batchOf, coreText, productWords, tiledLaunch } from './matmulTiled.js';
 import { type Form, type LanesTile, lanesTileOf, type Product, rangesOf } from './matmulTiles.js';
 import { defineOperation, type Launch } from './operation.js';
@@ -133,6 +136,7 @@ export const matmulOperation = defineOperation({
       return [{ parts: partsFor((replicas * groups * m * n * k) / 4), threadBytes }];
     },
   },
+  gradient,
   cost: ({ m, n, k, groups }) => ({ flops: 2 * groups * m * n * k, bytes: 4 * groups * (m * k + k * n + m * n) }),
   cases,
 });
@@ -151,6 +155,95 @@ interface ProductCall {
     Record<'biasInside' | 'relu' | 'accumulate', boolean>;
   replicas: number;
   launch(o: Launch): Dispatch;
+}
+
+/** C = relu(scale op(A) op(B) + bias) + residual: the gradient of each factor is a product of dC and the other factor. */
+function gradient(
+  call: Pick<ProductCall, 'label' | 'inputs' | 'outputs'> & { params: ProductCall['params'] & { scale: number } },
+  pass: GradientPass,
+): void {
+  const { label, params: p } = call;
+  const { a, b, bias, mask, residual } = call.inputs;
+  const { c } = call.outputs;
+  const { m, n, k, groups, form, scale } = p;
+  if (mask || (residual && p.relu))
+    throw new ShapeError(`${label}: a product with a mask, or with a ReLU before its residual, has no gradient`);
+  const [rowsA, columnsA] = form === 'TN' ? [k, m] : [m, k];
+  const [rowsB, columnsB] = form === 'NT' ? [n, k] : [k, n];
+  const regionA = { offset: p.aOffset, row: p.aRow, group: p.aGroup, rows: rowsA, columns: columnsA, groups };
+  const regionB = { offset: p.bOffset, row: p.bRow, group: p.bGroup, rows: rowsB, columns: columnsB, groups };
+  const viewA = { offset: p.aOffset, row: p.aRow, group: p.aGroup };
+  const viewB = { offset: p.bOffset, row: p.bRow, group: p.bGroup };
+  const dC = () => ({ tensor: pass.of(c), offset: p.cOffset, row: p.cRow, group: p.cGroup });
+  const A = { tensor: a, ...viewA };
+  const B = { tensor: b, ...viewB };
+  const factor = (
+    input: Tensor,
+    region: Region,
+    product: () => Pick<MatmulOptions, 'form' | 'm' | 'n' | 'k' | 'a' | 'b'>,
+  ) => {
+    const { offset, row, group } = region;
+    if (groups > 1 && group === 0)
+      throw new ShapeError(`${label}: a factor that all groups share has no gradient; fold the groups into rows`);
+    const what = input.role === 'parameter' ? 'gradient' : 'input gradient';
+    pass.add({
+      input,
+      region,
+      accumulates: true,
+      masks: offset === 0,
+      write: ({ tensor, accumulate, mask }) =>
+        matmul(pass.plan, {
+          ...product(),
+          label: `${label} ${what}`,
+          c: { tensor, offset, row, group },
+          groups,
+          scale,
+          accumulate,
+          mask,
+        }),
+    });
+  };
+  if (pass.wants(a))
+    factor(a, regionA, () =>
+      form === 'NN'
+        ? { form: 'NT', m, n: k, k: n, a: dC(), b: B }
+        : form === 'NT'
+          ? { form: 'NN', m, n: k, k: n, a: dC(), b: B }
+          : { form: 'NT', m: k, n: m, k: n, a: B, b: dC() },
+    );
+  if (pass.wants(b))
+    factor(b, regionB, () =>
+      form === 'NN'
+        ? { form: 'TN', m: k, n, k: m, a: A, b: dC() }
+        : form === 'NT'
+          ? { form: 'TN', m: n, n: k, k: m, a: dC(), b: A }
+          : { form: 'NN', m: k, n, k: m, a: A, b: dC() },
+    );
+  if (pass.wants(bias)) {
+    // Rows of n elements follow each other, a group beside or below the other.
+    const beside = p.cRow === groups * n && (groups === 1 || p.cGroup === n);
+    const own = p.biasGroup > 0;
+    if (p.cOffset !== 0 || groups * m * n !== elementsPerReplica(c) || !(beside || (!own && p.cGroup === m * n)))
+      throw new ShapeError(`${label}: a bias on a part of ${c.name} [${c.shape}] has no gradient`);
+    const columns = own ? groups * n : n;
+    pass.add({
+      input: bias,
+      accumulates: true,
+      write: ({ tensor, accumulate }) =>
+        columnSum(pass.plan, {
+          label: `${bias.name} gradient`,
+          input: reshape(pass.of(c), [(groups * m * n) / columns, columns]),
+          output: reshape(tensor, [columns]),
+          scale: p.biasInside ? scale : 1,
+          accumulate,
+        }),
+    });
+  }
+  if (pass.wants(residual)) {
+    if (elementsPerReplica(residual) !== groups * m * n || p.cOffset !== 0)
+      throw new ShapeError(`${label}: a residual on a part of ${c.name} [${c.shape}] has no gradient`);
+    pass.pass(residual, c);
+  }
 }
 
 function lower(call: ProductCall, traits: AdapterTraits, scratch: Scratch): Dispatch[] {

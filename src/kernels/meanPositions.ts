@@ -2,6 +2,7 @@ import source from '../../shaders/meanPositions.wgsl';
 import { linearGrid } from '../gpu/dispatch.js';
 import * as reference from '../reference/meanPositions.js';
 import { partsFor } from '../wasm/command.js';
+import { meanPositionsBackward } from './meanPositionsBackward.js';
 import { defineOperation } from './operation.js';
 
 /** output = mean over the positions of input; overwrites. */
@@ -24,6 +25,13 @@ export const meanPositions = defineOperation({
     const elements = batch * positions * channels;
     return { flops: elements, bytes: 4 * elements };
   },
+  gradient: ({ label, inputs: { input }, outputs: { output } }, pass) =>
+    pass.add({
+      input,
+      masks: true,
+      write: ({ tensor: dInput, mask }) =>
+        meanPositionsBackward(pass.plan, { label: `${label} gradient`, dOutput: pass.of(output), dInput, mask }),
+    }),
   cases: () =>
     [[5, 4, 37] as const, [1, 1, 3] as const, [70, 3, 1] as const].map(([batch, positions, channels]) => ({
       name: `${batch} x ${positions} x ${channels}`,

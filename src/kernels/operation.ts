@@ -14,6 +14,7 @@ import {
   type Shader,
   type Word,
 } from '../gpu/dispatch.js';
+import type { GradientPass, GradientRule } from '../plan/backward.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Call, elementsPerReplica, type ParamValue, type Tensor } from '../plan/types.js';
 import { at, type ShareScratch, stride, type WasmCommand, type WasmWord } from '../wasm/command.js';
@@ -76,17 +77,6 @@ export interface TypedCall<I extends TensorSpecs, O extends TensorSpecs, P exten
   launch(o: Launch): Dispatch;
 }
 
-/** The gradients at hand when an operation adds those of its inputs to a plan. */
-export interface Gradients<I extends TensorSpecs, O extends TensorSpecs> {
-  readonly plan: PlanBuilder;
-  /** Gradient of an output; undefined where nothing depends on it. */
-  of(output: keyof O): Tensor | undefined;
-  /** Whether anybody needs the gradient of an input. */
-  wants(input: keyof I): boolean;
-  /** Where the gradient of an input goes, and whether it is added to what is there. */
-  into(input: keyof I): { tensor: Tensor; accumulate: boolean };
-}
-
 type AssemblyType = 'address' | 'u32' | 'i32' | 'f32';
 type AssemblyWords = Readonly<Record<string, AssemblyType>>;
 
@@ -144,11 +134,8 @@ export interface Definition<
   ): Cost;
   /** Made when they are asked for. */
   cases(): readonly KernelCase[];
-  /** Adds calls that compute the gradients of the inputs that are wanted. */
-  gradient?(
-    call: TypedCall<NoInfer<I>, NoInfer<O>, NoInfer<P>, NoInfer<S>>,
-    d: Gradients<NoInfer<I>, NoInfer<O>>,
-  ): void;
+  /** How the gradients of its inputs follow from those of its outputs, as calls of operations; without it there is none. */
+  gradient?(call: TypedCall<NoInfer<I>, NoInfer<O>, NoInfer<P>, NoInfer<S>>, pass: GradientPass): void;
 }
 
 /** What assembly/ knows of an operation: the words of its commands, and the functions that perform them. */
@@ -169,7 +156,7 @@ export interface Operation<Options = never, Typed = unknown> extends KernelSpec 
   readonly layout: Layout;
   readonly inputs: TensorSpecs;
   readonly outputs: TensorSpecs;
-  gradient?(call: Call, d: Gradients<TensorSpecs, TensorSpecs>): void;
+  gradient?: GradientRule;
 }
 
 export function defineOperation<
@@ -263,12 +250,18 @@ export function defineOperation<
       return { flops: flops * replicasOf(call), bytes: bytes * replicasOf(call) };
     },
     cases: [],
-    gradient:
-      d.gradient &&
-      ((call: Call, gradients: Gradients<TensorSpecs, TensorSpecs>) => d.gradient?.(typed(call), gradients)),
+    gradient: d.gradient && ((call: Call, pass: GradientPass) => d.gradient?.(typed(call), pass)),
   });
   // Object.assign would read a getter: cases are made when they are asked for.
   return Object.defineProperty(operation, 'cases', { get: () => (cases ??= d.cases()) });
+}
+
+/** Gives an operation its gradient beside the operation that computes it, which is defined with it and so comes later. */
+export function gradientOf<Options, Typed>(
+  operation: Operation<Options, Typed>,
+  rule: (call: Typed, pass: GradientPass) => void,
+): void {
+  operation.gradient = (call, pass) => rule(operation.typed(call), pass);
 }
 
 function replicasOf(call: Call): number {
