@@ -92,7 +92,7 @@ const builtIn = {
       // Optional rather than with a default: the hash of an experiment without them stays what it was.
       residual: z.boolean().optional().describe('residuals around attention and MLP; default: none, as in the paper'),
       ratio: count(64).optional().describe('width of an MLP behind each attention over C; default: no MLP'),
-      norm: z.enum(['layer']).optional().describe('norm before attention, MLP and readout; default: none'),
+      norm: z.enum(['layer', 'rms']).optional().describe('norm before attention, MLP and readout; default: none'),
     },
   },
   clm: {

@@ -16,6 +16,8 @@ import { meanPositions } from './meanPositions.js';
 import { meanPositionsBackward } from './meanPositionsBackward.js';
 import { reduce } from './reduce.js';
 import { ridge } from './ridge.js';
+import { rmsNorm } from './rmsNorm.js';
+import { rmsNormBackward } from './rmsNormBackward.js';
 import { sample } from './sample.js';
 import { sgd } from './sgd.js';
 import { similarity } from './similarity.js';
@@ -44,6 +46,8 @@ export const kernels = {
   attentionBackward,
   layerNorm,
   layerNormBackward: layerNormBackward,
+  rmsNorm,
+  rmsNormBackward,
   dropout,
   reduce,
   clip,

@@ -34,7 +34,7 @@ function forward(net: Net, config: Config): Outcome {
     x = block(net, `blocks.${k}`, x, config, k === depth - 1 && !residual);
     hidden.push({ name: `blocks.${k}`, activation: x, positions: x.shape[2], units: C });
   }
-  if (config.norm) x = net.norm('norm', x);
+  if (config.norm) x = net.norm('norm', x, config.norm);
   const weight = net.parameter(asIs('readout', [classes, C], 'normal'));
   const logits = net.product('readout', x, weight, classes, { form: 'NT', scale: C ** -0.5, last: true });
   return { logits, hidden };
@@ -43,7 +43,7 @@ function forward(net: Net, config: Config): Outcome {
 function block(net: Net, name: string, x: Tensor, config: Config, lastQueryOnly: boolean): Tensor {
   const { channels: C, heads, residual, ratio, norm } = config;
   const scale = C ** -0.5;
-  const normed = (part: string, y: Tensor) => (norm ? net.norm(`${name}.${part}`, y) : y);
+  const normed = (part: string, y: Tensor) => (norm ? net.norm(`${name}.${part}`, y, norm) : y);
   const mixed = net.attention(name, normed('norm1', x), { heads, lastQueryOnly, disk: `${name}.sa` });
   const disk = `${name}.sa.projection`;
   const y = net.linear(`${name}.projection`, mixed, C, { scale, disk, residual: residual ? x : undefined });

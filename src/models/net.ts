@@ -10,6 +10,7 @@ import { embed } from '../kernels/embed.js';
 import { layerNorm } from '../kernels/layerNorm.js';
 import { matmul } from '../kernels/matmul.js';
 import { meanPositions } from '../kernels/meanPositions.js';
+import { rmsNorm } from '../kernels/rmsNorm.js';
 import { type PlanBuilder, reshape } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import { asIs, type DiskPart, type ForwardOptions, type Init, type ModelShape, type ParameterSpec } from './types.js';
@@ -136,16 +137,20 @@ export class Net {
     return output;
   }
 
-  /** Layer norm over the last dimension, with gain and shift. */
-  norm(name: string, x: Tensor): Tensor {
+  /** Layer norm over the last dimension, with gain and shift; or RMS norm, with gain. */
+  norm(name: string, x: Tensor, kind: 'layer' | 'rms' = 'layer'): Tensor {
     const { plan } = this;
     const channels = x.shape[x.shape.length - 1];
-    const rows = elementsPerReplica(x) / channels;
+    const rows = [elementsPerReplica(x) / channels];
     const weight = this.parameter(asIs(`${name}.weight`, [channels], 'ones'));
-    const bias = this.parameter(asIs(`${name}.bias`, [channels], 'zeros'));
     const output = plan.activation(name, x.shape.slice(1));
-    const mean = plan.activation(`${name}.mean`, [rows]);
-    const inverse = plan.activation(`${name}.inverse`, [rows]);
+    const inverse = plan.activation(`${name}.inverse`, rows);
+    if (kind === 'rms') {
+      rmsNorm(plan, { label: name, input: x, weight, output, inverse });
+      return output;
+    }
+    const bias = this.parameter(asIs(`${name}.bias`, [channels], 'zeros'));
+    const mean = plan.activation(`${name}.mean`, rows);
     layerNorm(plan, { label: name, input: x, weight, bias, output, mean, inverse });
     return output;
   }

@@ -17,6 +17,7 @@ const models = {
   'mla, residual': { model: { kind: 'mla', channels: 12, heads: 3, residual: true } },
   'mla, MLP': { model: { kind: 'mla', channels: 12, heads: 3, ratio: 2 }, task: { kind: 'class' } },
   'mla, ordinary': { model: { kind: 'mla', channels: 12, heads: 3, residual: true, ratio: 2, norm: 'layer' } },
+  'mla, RMS norms': { model: { kind: 'mla', channels: 12, heads: 3, residual: true, ratio: 2, norm: 'rms' } },
   clm: { model: { kind: 'clm', channels: 12, heads: 3, dropout: 0.25 }, task: { kind: 'auto' } },
   'clm, tied': { model: { kind: 'clm', channels: 12, heads: 2, tied: true }, task: { kind: 'auto' } },
 };
