@@ -1,9 +1,9 @@
 import source from '../../shaders/fold.wgsl';
 import { linearGrid } from '../gpu/dispatch.js';
 import * as reference from '../reference/fold.js';
-import { defineOperation } from './operation.js';
-import { bool } from './params.js';
-import { checkWindows, windowCases, windowCost, windowParams, windowParts, windowSizes } from './windows.js';
+import { defineOperation } from './shared/operation.js';
+import { bool } from './shared/params.js';
+import { checkWindows, windowCases, windowCost, windowParams, windowParts, windowSizes } from './shared/windows.js';
 
 /** The transpose of unfold, its gradient: every window's columns are added where they came from. Overwrites unless `accumulate`. */
 export const fold = defineOperation({

@@ -1,4 +1,4 @@
-import type { AttentionCase } from '../../src/kernels/attention.cases.js';
+import type { AttentionCase } from '../../src/kernels/shared/attention.cases.js';
 import type { Draw } from './harness.js';
 
 /** Cases for the tiled kernels: one, several and no whole tiles, one and several heads a workgroup and column ranges. */

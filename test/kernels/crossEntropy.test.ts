@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert';
-import { checkCase } from '../../src/kernels/check.js';
 import { crossEntropy, crossEntropyCase } from '../../src/kernels/crossEntropy.js';
 import { gpuExecutor, referenceExecutor } from '../../src/kernels/index.js';
+import { checkCase } from '../../src/kernels/tools/check.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 import { kernelSuite } from './harness.js';
 
