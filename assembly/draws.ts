@@ -7,10 +7,10 @@ import {
   HEADER_N,
   HEADER_NODES,
   HEADER_ROOT_THRESHOLDS,
-  LEVEL_BYTES,
   LEVEL_MULTIPLIERS,
   LEVEL_PER_WORD,
   LEVEL_POSITIONS,
+  LEVEL_RECORD,
   LEVEL_THRESHOLDS,
   LEVEL_WORD,
   SOURCE_FIRST,
@@ -64,7 +64,7 @@ export function wordDigits(image: usize, k0: u32, k1: u32, place: u64, words: us
   digits += 4;
   const depth = field(image, HEADER_L);
   for (let l: u32 = 0; l < depth; l++) {
-    const record = image + HEADER_LEVELS + LEVEL_BYTES * l;
+    const record = image + HEADER_LEVELS + LEVEL_RECORD * l;
     const positions = field(record, LEVEL_POSITIONS);
     const perWord = field(record, LEVEL_PER_WORD);
     const thresholds = field(record, LEVEL_THRESHOLDS);

@@ -2,7 +2,6 @@
 export * from '../build/assembly/dispatch';
 export { permute } from './draws';
 export { fastScratchBytes, sampleFast } from './fast';
-export * from './kernels/index';
 export { exp1 } from './math';
 export { fillNormal, normalTail } from './normal';
 export { samplePart } from './part';

@@ -4,20 +4,24 @@
  * Thread 0 (`start`, `advance`) and the others (`work`) walk the same list and meet at the barriers. The barrier counts
  * arrivals; the last one moves the generation on and wakes who sleeps.
  */
-import { execute } from './kernels/index';
+import { execute } from '../build/assembly/dispatch';
+import {
+  COMMAND_BARRIER,
+  COMMAND_BYTES,
+  COMMAND_OP,
+  COMMAND_PARTS,
+  COMMAND_RECORD,
+  CONTROL_ARRIVED,
+  CONTROL_GENERATION,
+  CONTROL_LIST,
+  CONTROL_MAY_SLEEP,
+  CONTROL_SCRATCH,
+  CONTROL_SCRATCH_BYTES,
+  CONTROL_SLEEPERS,
+  CONTROL_THREADS,
+  CONTROL_TIMES,
+} from '../build/assembly/words';
 
-// Control block, each line written by several threads in a cache line of its own. Words: src/wasm/memory.ts.
-const ARRIVED: usize = 0;
-const GENERATION: usize = 64;
-const SLEEPERS: usize = 128;
-const LIST: usize = 192; // address of the list to run, 0: end
-const TIMES: usize = 196;
-const THREADS: usize = 200;
-const SCRATCH: usize = 204; // of thread 0; thread t's lies t * SCRATCH_BYTES further
-const SCRATCH_BYTES: usize = 208;
-const MAY_SLEEP: usize = 212; // 0 on a browser's main thread, which must not wait
-
-const HEADER: usize = 16;
 const SPINS: u32 = 100000; // some 50 us: waking a sleeper takes as long
 const NAPS: u32 = 10; // of 50 ms, before thread 0 returns to its caller to hear of dead threads
 const PATIENT_SPINS: u32 = 1 << 20; // instead of naps where sleeping is not allowed
@@ -41,8 +45,8 @@ export function attach(controlBlock: usize, thread: u32): void {
 
 /** Thread 0: begins `times` runs of a list; then call `advance` until it returns 1. */
 export function start(list: usize, times: u32): void {
-  store<u32>(control, list, LIST);
-  store<u32>(control, times, TIMES);
+  store<u32>(control, list, CONTROL_LIST);
+  store<u32>(control, times, CONTROL_TIMES);
   position = list;
   remaining = times;
   arrive();
@@ -50,7 +54,7 @@ export function start(list: usize, times: u32): void {
 
 /** Thread 0: works on. 1: all done; 0: other threads are late, call again. */
 export function advance(): u32 {
-  const list = load<u32>(control, LIST);
+  const list = load<u32>(control, CONTROL_LIST);
   while (true) {
     if (waiting) {
       if (!passed(false)) return 0;
@@ -63,7 +67,7 @@ export function advance(): u32 {
       continue;
     }
     const at = position;
-    position = at + load<u32>(at, 4);
+    position = at + load<u32>(at, COMMAND_BYTES);
     perform(at);
   }
 }
@@ -74,10 +78,10 @@ export function work(): void {
   while (true) {
     passed(true);
     waiting = false;
-    const list = load<u32>(control, LIST);
+    const list = load<u32>(control, CONTROL_LIST);
     if (!list) return;
-    for (let times = load<u32>(control, TIMES); times; times--) {
-      for (let at: usize = list; load<u32>(at); at += load<u32>(at, 4)) {
+    for (let times = load<u32>(control, CONTROL_TIMES); times; times--) {
+      for (let at: usize = list; load<u32>(at); at += load<u32>(at, COMMAND_BYTES)) {
         perform(at);
         if (waiting) {
           passed(true);
@@ -91,24 +95,24 @@ export function work(): void {
 
 /** This thread's share of one command; arrives at the barrier behind it. */
 function perform(at: usize): void {
-  const threads = min(load<u32>(control, THREADS), load<u32>(at, 8));
+  const threads = min(load<u32>(control, CONTROL_THREADS), load<u32>(at, COMMAND_PARTS));
   if (me < threads) {
-    const scratch = load<u32>(control, SCRATCH) + me * load<u32>(control, SCRATCH_BYTES);
-    execute(load<u32>(at), at + HEADER, me, threads, scratch);
+    const scratch = load<u32>(control, CONTROL_SCRATCH) + me * load<u32>(control, CONTROL_SCRATCH_BYTES);
+    execute(load<u32>(at, COMMAND_OP), at + COMMAND_RECORD, me, threads, scratch);
   }
-  if (load<u32>(at, 12)) arrive();
+  if (load<u32>(at, COMMAND_BARRIER)) arrive();
 }
 
 function arrive(): void {
   if (ASC_FEATURE_THREADS) {
-    const threads = load<u32>(control, THREADS);
+    const threads = load<u32>(control, CONTROL_THREADS);
     if (threads == 1) return;
-    awaited = atomic.load<u32>(control, GENERATION);
+    awaited = atomic.load<u32>(control, CONTROL_GENERATION);
     waiting = true;
-    if (atomic.add<u32>(control, 1, ARRIVED) == threads - 1) {
-      atomic.store<u32>(control, 0, ARRIVED);
-      atomic.add<u32>(control, 1, GENERATION);
-      if (atomic.load<u32>(control, SLEEPERS)) atomic.notify(control + GENERATION, -1);
+    if (atomic.add<u32>(control, 1, CONTROL_ARRIVED) == threads - 1) {
+      atomic.store<u32>(control, 0, CONTROL_ARRIVED);
+      atomic.add<u32>(control, 1, CONTROL_GENERATION);
+      if (atomic.load<u32>(control, CONTROL_SLEEPERS)) atomic.notify(control + CONTROL_GENERATION, -1);
     }
   }
 }
@@ -116,18 +120,19 @@ function arrive(): void {
 /** Whether all have arrived. patient: waits as long as it takes. */
 function passed(patient: bool): bool {
   if (ASC_FEATURE_THREADS) {
-    for (let spin: u32 = 0; spin < SPINS; spin++) if (atomic.load<u32>(control, GENERATION) != awaited) return true;
-    if (!patient && !load<u32>(control, MAY_SLEEP)) {
+    for (let spin: u32 = 0; spin < SPINS; spin++)
+      if (atomic.load<u32>(control, CONTROL_GENERATION) != awaited) return true;
+    if (!patient && !load<u32>(control, CONTROL_MAY_SLEEP)) {
       for (let spin: u32 = 0; spin < PATIENT_SPINS; spin++)
-        if (atomic.load<u32>(control, GENERATION) != awaited) return true;
+        if (atomic.load<u32>(control, CONTROL_GENERATION) != awaited) return true;
       return false;
     }
     forever = patient;
     for (naps = 0; forever || naps < NAPS; naps++) {
-      atomic.add<u32>(control, 1, SLEEPERS);
-      atomic.wait<i32>(control + GENERATION, awaited, forever ? -1 : 50_000_000);
-      atomic.sub<u32>(control, 1, SLEEPERS);
-      if (atomic.load<u32>(control, GENERATION) != awaited) return true;
+      atomic.add<u32>(control, 1, CONTROL_SLEEPERS);
+      atomic.wait<i32>(control + CONTROL_GENERATION, awaited, forever ? -1 : 50_000_000);
+      atomic.sub<u32>(control, 1, CONTROL_SLEEPERS);
+      if (atomic.load<u32>(control, CONTROL_GENERATION) != awaited) return true;
     }
     return false;
   }

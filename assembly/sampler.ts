@@ -21,9 +21,9 @@ import {
   HEADER_SYMBOLS,
   HEADER_TOKENS,
   HEADER_V,
-  LEVEL_BYTES,
   LEVEL_FIRST_NODE,
   LEVEL_POSITIONS,
+  LEVEL_RECORD,
   LEVEL_RULES,
   LEVEL_THRESHOLDS,
   SOURCE_BITS,
@@ -111,7 +111,7 @@ function applyChange(image: usize, change: usize, g: u64, digits: usize, redraw:
   const depth = field(image, HEADER_L);
   let span: u32 = 1; // nodes of the level below the changed one
   for (let l = changeDepth; l < depth; l++) {
-    const record = image + HEADER_LEVELS + LEVEL_BYTES * l;
+    const record = image + HEADER_LEVELS + LEVEL_RECORD * l;
     const from = 4 * (1 + field(record, LEVEL_FIRST_NODE) + field(change, CHANGE_POSITION) * span);
     if (l == changeDepth) {
       const old: i32 =
@@ -143,7 +143,7 @@ function expand(image: usize, change: usize, digits: usize, redraw: usize, tree:
       store<u32>(at, freshDigit(image, thresholds, radix, load<u32>(redraw), old));
     }
     if (l == depth) break;
-    const record = image + HEADER_LEVELS + LEVEL_BYTES * l;
+    const record = image + HEADER_LEVELS + LEVEL_RECORD * l;
     const positions = field(record, LEVEL_POSITIONS);
     const table = image + 4 * field(record, LEVEL_RULES);
     let next = current + 4 * positions;

@@ -1,4 +1,4 @@
-// Shared by the samplers: words of grammar, source and change (by the names of src/kernels/words.ts),
+// Shared by the samplers: words of grammar, source and change (by the names of src/kernels/shared/words.ts),
 // and the arithmetic of a draw. opaque: src/gpu/unroll.ts.
 
 // 1: every source is a stream without epochs. Drivers on the processor execute both sides of a branch, so what a plan cannot

@@ -2,11 +2,6 @@
 // eight loaded at once (#for: src/gpu/unroll.ts). One thread an element.
 // UPDATE: output -= rate * sum, a step of plain SGD, bit for bit as sgd.wgsl takes it.
 override UPDATE = false;
-struct Params { elements: u32, replicas: u32, splits: u32, outputReplica: u32, accumulate: u32 }
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> partial: array<f32>;
-@group(0) @binding(2) var<storage, read_write> output: array<f32>;
-@group(0) @binding(3) var<storage, read> pace: array<f32>; // [R, 4], learning rate first
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {
@@ -24,6 +19,6 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   let r = index / p.elements;
   let at = r * p.outputReplica + index % p.elements;
   if (p.accumulate != 0u) { sum += output[at]; }
-  if (UPDATE) { sum = fma(-pace[r * 4u], sum, output[at]); }
+  if (UPDATE) { sum = fma(-pace[r * PACE_WORDS + PACE_RATE], sum, output[at]); }
   output[at] = sum;
 }

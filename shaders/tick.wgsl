@@ -1,7 +1,7 @@
 // Learning rate and Adam corrections of the step at hand, then step += 1 and sample counter += batch (64 bit).
 //   rate = base * schedule(step);  1 - beta^t = 1 - exp(-t decay), decay = -ln beta: a recurrence in f32 sticks once its step
 //   is below a rounding
-// One thread a replica. Words: src/kernels/words.ts.
+// One thread a replica. Words: src/kernels/shared/words.ts.
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let r = id.x;

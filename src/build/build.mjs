@@ -74,7 +74,10 @@ const layoutFiles = ['layouts', 'dispatch', 'words'].map((name) => `build/assemb
 async function writeLayouts() {
   const folder = join(root, 'build/assembly');
   const stamp = join(folder, 'stamp');
-  if ((statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0) > newestIn(['src/core', 'src/kernels', 'src/build']))
+  if (
+    (statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0) >
+    newestIn(['src/core', 'src/kernels', 'src/wasm', 'src/build'])
+  )
     return;
   mkdirSync(folder, { recursive: true });
   const esbuild = await import('esbuild');
@@ -84,7 +87,7 @@ async function writeLayouts() {
     sourcemap: false,
     absWorkingDir: root,
     platform: 'node',
-    entryPoints: ['src/kernels/assembly.ts'],
+    entryPoints: ['src/kernels/tools/assembly.ts'],
     outfile: script,
   });
   const { assemblyFiles } = await import(pathToFileURL(script).href);

@@ -1,11 +1,7 @@
 import type { DType, Tensor } from '../plan/types.js';
 
-/** One word of a uniform block; whole numbers go in as u32 (negative ones as i32), `f32(x)` as a float. */
+/** One word of a uniform block; whole numbers go in as u32 (negative ones as i32). */
 export type Word = number | { readonly f32: number };
-
-export function f32(value: number): Word {
-  return { f32: value };
-}
 
 export interface Binding {
   readonly tensor: Tensor | 'none'; // 'none': a small dummy buffer, for an input that this variant does not use

@@ -3,6 +3,7 @@ import { type Executor, type HostArray, type LoadedProgram, replicasWritten } fr
 import { type Call, elementsPerReplica, type Program, spanElements, type Tensor } from '../plan/types.js';
 import type { GpuSession } from './device.js';
 import type { AdapterTraits, Dispatch, Lowering } from './dispatch.js';
+import { bufferUsage, mapMode } from './flags.js';
 import { type Compiled, clockOf, PipelineCache } from './pipelines.js';
 import { readBuffer } from './scope.js';
 
@@ -121,10 +122,10 @@ export class GpuProgram implements LoadedProgram {
         throw new ShapeError(
           `buffer ${name}: ${bytes} bytes, the adapter's limit is ${limit}; use fewer replicas, a smaller batch or width`,
         );
-      const usage = GPUBufferUsage_STORAGE | GPUBufferUsage_COPY_SRC | GPUBufferUsage_COPY_DST;
+      const usage = bufferUsage.storage | bufferUsage.copySrc | bufferUsage.copyDst;
       this.#buffers.set(name, this.#device.createBuffer({ label: name, size: bytes, usage }));
     }
-    this.#buffers.set('none', this.#device.createBuffer({ label: 'none', size: 256, usage: GPUBufferUsage_STORAGE }));
+    this.#buffers.set('none', this.#device.createBuffer({ label: 'none', size: 256, usage: bufferUsage.storage }));
   }
 
   async addPlan(
@@ -138,7 +139,7 @@ export class GpuProgram implements LoadedProgram {
     const uniforms = this.#device.createBuffer({
       label: `${name} uniforms`,
       size: words.byteLength,
-      usage: GPUBufferUsage_UNIFORM | GPUBufferUsage_COPY_DST,
+      usage: bufferUsage.uniform | bufferUsage.copyDst,
     });
     this.#uniforms.push(uniforms);
     if (oneByOne) for (const { dispatch } of list) await cache.get(dispatch);
@@ -239,7 +240,7 @@ export class GpuProgram implements LoadedProgram {
     const plan = this.#plans.get(name) ?? [];
     const samples: number[][] = plan.map(() => []);
     const queries = device.createQuerySet({ type: 'timestamp', count: 2 });
-    const resolved = device.createBuffer({ size: 16, usage: 0x200 | GPUBufferUsage_COPY_SRC });
+    const resolved = device.createBuffer({ size: 16, usage: bufferUsage.queryResolve | bufferUsage.copySrc });
     for (let repeat = 0; repeat < repeats; repeat++)
       for (const [i, prepared] of plan.entries()) {
         const encoder = device.createCommandEncoder();
@@ -300,14 +301,14 @@ export class GpuProgram implements LoadedProgram {
     const replicas = tensor.shape[0];
     const staging = this.#device.createBuffer({
       size: Math.max(16, 4 * per * replicas),
-      usage: GPUBufferUsage_MAP_READ | GPUBufferUsage_COPY_DST,
+      usage: bufferUsage.mapRead | bufferUsage.copyDst,
     });
     const encoder = this.#device.createCommandEncoder();
     const buffer = this.#bufferOf(tensor);
     for (let r = 0; r < replicas; r++)
       encoder.copyBufferToBuffer(buffer, 4 * (tensor.offset + r * tensor.replicaStride), staging, 4 * r * per, 4 * per);
     this.#device.queue.submit([encoder.finish()]);
-    await this.executor.gpu.guard(staging.mapAsync(GPUMapMode_READ));
+    await this.executor.gpu.guard(staging.mapAsync(mapMode.read));
     const copy = staging.getMappedRange().slice(0, 4 * per * replicas);
     staging.unmap();
     staging.destroy();
@@ -336,11 +337,3 @@ function passOf(encoder: GPUCommandEncoder, prepared: Prepared, descriptor?: GPU
   pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
   pass.end();
 }
-
-// WebGPU's constants; the global namespaces exist only where the runtime defines them before this module loads.
-const GPUBufferUsage_MAP_READ = 0x0001;
-const GPUBufferUsage_COPY_SRC = 0x0004;
-const GPUBufferUsage_COPY_DST = 0x0008;
-const GPUBufferUsage_UNIFORM = 0x0040;
-const GPUBufferUsage_STORAGE = 0x0080;
-const GPUMapMode_READ = 0x0001;

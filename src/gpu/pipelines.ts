@@ -1,5 +1,6 @@
 import type { GpuSession } from './device.js';
 import type { Dispatch } from './dispatch.js';
+import { shaderStage } from './flags.js';
 import { compileShader, scoped } from './scope.js';
 
 export interface Compiled {
@@ -8,8 +9,6 @@ export interface Compiled {
   createMs: number; // what clockOf() says of its creation; others may have been created beside it
   compileMs?: number; // with what its first dispatch took longer than the next, once GpuProgram.compileTimes() measured it
 }
-
-const COMPUTE = 4; // GPUShaderStage.COMPUTE
 
 /** What compilation is timed with: processor time of the process where that is known, which other programs do not prolong. */
 export function clockOf(session: GpuSession): { name: 'processor' | 'wall'; now: () => number } {
@@ -58,10 +57,10 @@ export class PipelineCache {
       device.createBindGroupLayout({
         label: dispatch.shader,
         entries: [
-          { binding: 0, visibility: COMPUTE, buffer: { type: 'uniform' } },
+          { binding: 0, visibility: shaderStage.compute, buffer: { type: 'uniform' } },
           ...dispatch.bindings.map((b, i) => ({
             binding: i + 1,
-            visibility: COMPUTE,
+            visibility: shaderStage.compute,
             buffer: { type: (b.access === 'read' ? 'read-only-storage' : 'storage') as GPUBufferBindingType },
           })),
         ],

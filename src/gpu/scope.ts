@@ -1,6 +1,7 @@
 /** Creation under error scopes: a refused shader, pipeline or buffer throws where it was made, with the WGSL line. */
 import { GpuError } from '../core/errors.js';
 import { type GpuSession, oneLine } from './device.js';
+import { bufferUsage, mapMode } from './flags.js';
 
 /**
  * Runs `create` under validation, out-of-memory and internal error scopes.
@@ -63,7 +64,7 @@ export async function createBuffer(
   usage: GPUBufferUsageFlags,
 ): Promise<GPUBuffer> {
   const { maxBufferSize, maxStorageBufferBindingSize } = session.limits;
-  const bound = usage & 0x80 /* STORAGE */ ? Math.min(maxBufferSize, maxStorageBufferBindingSize) : maxBufferSize;
+  const bound = usage & bufferUsage.storage ? Math.min(maxBufferSize, maxStorageBufferBindingSize) : maxBufferSize;
   if (!(bufferBytes <= bound))
     throw new GpuError(
       `buffer ${label}: ${bufferBytes} bytes are wanted, ${session.info.name} allows ${bound}; use a smaller batch, width or number of replicas`,
@@ -81,12 +82,16 @@ export async function readBuffer(
   offset = 0,
 ): Promise<ArrayBuffer> {
   const { device } = session;
-  const staging = device.createBuffer({ label: 'readback', size: bytes, usage: 0x1 | 0x8 /* MAP_READ | COPY_DST */ });
+  const staging = device.createBuffer({
+    label: 'readback',
+    size: bytes,
+    usage: bufferUsage.mapRead | bufferUsage.copyDst,
+  });
   try {
     const encoder = device.createCommandEncoder();
     encoder.copyBufferToBuffer(buffer, offset, staging, 0, bytes);
     device.queue.submit([encoder.finish()]);
-    await session.guard(staging.mapAsync(0x1 /* READ */));
+    await session.guard(staging.mapAsync(mapMode.read));
     const copy = staging.getMappedRange().slice(0);
     staging.unmap();
     session.check();

@@ -1,5 +1,6 @@
 /** How long GPU work takes: by timestamp queries where the adapter has them, by the host's clock otherwise. */
 import type { GpuSession } from './device.js';
+import { bufferUsage } from './flags.js';
 import { readBuffer } from './scope.js';
 
 export interface GpuTime {
@@ -21,7 +22,7 @@ export async function timePass(
   const stamped = session.features.has('timestamp-query');
   const queries = stamped ? device.createQuerySet({ type: 'timestamp', count: 2 }) : undefined;
   const resolved = stamped
-    ? device.createBuffer({ size: 16, usage: 0x200 | 0x4 /* QUERY_RESOLVE | COPY_SRC */ })
+    ? device.createBuffer({ size: 16, usage: bufferUsage.queryResolve | bufferUsage.copySrc })
     : undefined;
   const stamps: number[] = [];
   const walls: number[] = [];

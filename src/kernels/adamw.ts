@@ -1,8 +1,8 @@
 import source from '../../shaders/adamw.wgsl';
 import * as reference from '../reference/optimisers.js';
 import { partsFor } from '../wasm/command.js';
-import { defineOperation } from './operation.js';
-import { caseFill, checkBlock, launchUpdate, paceOf, updateInputs } from './optimisers.js';
+import { defineOperation } from './shared/operation.js';
+import { caseFill, checkBlock, launchUpdate, paceOf, updateInputs } from './shared/optimisers.js';
 
 /** AdamW over the flat block. params, moment1 and moment2, which start at zero, are updated in place. */
 export const adamw = defineOperation({

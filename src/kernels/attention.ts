@@ -8,9 +8,9 @@ import { constantLines } from '../gpu/unroll.js';
 import type { Tensor } from '../plan/types.js';
 import * as reference from '../reference/attention.js';
 import { partsFor } from '../wasm/command.js';
-import { attentionCases } from './attention.cases.js';
-import { defineOperation } from './operation.js';
-import { bool, f32, u32 } from './params.js';
+import { attentionCases } from './shared/attention.cases.js';
+import { defineOperation } from './shared/operation.js';
+import { bool, f32, u32 } from './shared/params.js';
 
 /** Sizes of a call, forward or backward. queries: Tq. */
 export type AttentionSizes = Omit<reference.AttentionShape, 'scale'> & { batch: number; queries: number };

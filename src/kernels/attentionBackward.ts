@@ -8,7 +8,6 @@ import tileSource from '../../shaders/attentionBackward_tile.wgsl';
 import { type AdapterTraits, type Dispatch, linearGrid, read, type Scratch, write } from '../gpu/dispatch.js';
 import type { Tensor } from '../plan/types.js';
 import * as reference from '../reference/attention.js';
-import { attentionCases } from './attention.cases.js';
 import {
   type AttentionSizes,
   type AttentionTile,
@@ -25,7 +24,8 @@ import {
   sentenceOf,
   tileConstants,
 } from './attention.js';
-import { defineOperation, gradientOf, type Launch } from './operation.js';
+import { attentionCases } from './shared/attention.cases.js';
+import { defineOperation, gradientOf, type Launch } from './shared/operation.js';
 
 /**
  * Gradient of attention from its inputs, its results `out` and `logsumexp`, and dOut. Overwrites dQkv, all of it (zero for queries

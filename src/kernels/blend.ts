@@ -5,9 +5,9 @@ import type { PlanBuilder } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
 import * as reference from '../reference/blend.js';
 import { partsFor } from '../wasm/command.js';
-import { defineOperation } from './operation.js';
-import { f32 } from './params.js';
-import type { KernelCase } from './types.js';
+import { defineOperation } from './shared/operation.js';
+import { f32 } from './shared/params.js';
+import type { KernelCase } from './shared/types.js';
 
 /** The same a and b for all replicas, or a tensor f32 [R, 2] with both. */
 export interface BlendOptions extends Pick<Parameters<typeof blendOperation>[1], 'label' | 'x' | 'out'> {

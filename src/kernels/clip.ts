@@ -2,9 +2,9 @@ import source from '../../shaders/clip.wgsl';
 import { linearGrid } from '../gpu/dispatch.js';
 import * as reference from '../reference/clip.js';
 import { partsFor } from '../wasm/command.js';
-import { defineOperation } from './operation.js';
-import { f32 } from './params.js';
-import type { KernelCase } from './types.js';
+import { defineOperation } from './shared/operation.js';
+import { f32 } from './shared/params.js';
+import type { KernelCase } from './shared/types.js';
 
 /** block = block * min(1, maxNorm / norm) with each replica's own norm; in place. sums: from reduce over the same block. */
 export const clip = defineOperation({

@@ -4,9 +4,9 @@ import { unroll } from '../gpu/unroll.js';
 import type { Tensor } from '../plan/types.js';
 import * as reference from '../reference/columnSum.js';
 import { partsFor } from '../wasm/command.js';
-import { defineOperation } from './operation.js';
-import { bool, f32 } from './params.js';
-import type { KernelCase } from './types.js';
+import { defineOperation } from './shared/operation.js';
+import { bool, f32 } from './shared/params.js';
+import type { KernelCase } from './shared/types.js';
 
 /** output = (output +) scale * sum over the rows of input: gradients of biases and position tables. */
 export const columnSum = defineOperation({

@@ -7,9 +7,9 @@ import { read, variantOf, write } from '../gpu/dispatch.js';
 import { constantLines, opaqueBounds, unroll, unrolledLoads } from '../gpu/unroll.js';
 import * as reference from '../reference/crossEntropy.js';
 import { partsFor } from '../wasm/command.js';
-import { defineOperation } from './operation.js';
-import { u32 } from './params.js';
-import type { KernelCase } from './types.js';
+import { defineOperation } from './shared/operation.js';
+import { u32 } from './shared/params.js';
+import type { KernelCase } from './shared/types.js';
 
 /**
  * Softmax cross-entropy (mean over rows, nats), its gradient and the accuracy. Row (b, t) predicts targets[b, targetOffset + t].

@@ -4,9 +4,9 @@ import { clockWords } from '../core/clock.js';
 import { linearGrid } from '../gpu/dispatch.js';
 import * as reference from '../reference/dropout.js';
 import { partsFor } from '../wasm/command.js';
-import { defineOperation } from './operation.js';
-import { f32, u32 } from './params.js';
-import type { KernelCase } from './types.js';
+import { defineOperation } from './shared/operation.js';
+import { f32, u32 } from './shared/params.js';
+import type { KernelCase } from './shared/types.js';
 
 /**
  * output = input / (1 - p) where the mask keeps, else 0; overwrites. The mask is a function of (key, step, layer, element): the

@@ -6,10 +6,10 @@ import { constantLines, unroll } from '../gpu/unroll.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/embed.js';
 import { partsFor } from '../wasm/command.js';
-import { type CaseShape, embedShapes } from './embed.cases.js';
-import { defineOperation } from './operation.js';
-import { bool, f32, i32, u32 } from './params.js';
-import type { KernelCase } from './types.js';
+import { type CaseShape, embedShapes } from './shared/embed.cases.js';
+import { defineOperation } from './shared/operation.js';
+import { bool, f32, i32, u32 } from './shared/params.js';
+import type { KernelCase } from './shared/types.js';
 
 /** What both directions are told beside their tensors. */
 export const embedParams = {

@@ -10,7 +10,6 @@ import { elementsPerReplica } from '../plan/types.js';
 import * as reference from '../reference/embed.js';
 import { partsFor } from '../wasm/command.js';
 import { columnSum } from './columnSum.js';
-import { type CaseShape, embedShapes } from './embed.cases.js';
 import {
   checkEmbed,
   type EmbedCall,
@@ -22,10 +21,11 @@ import {
   whitening,
   whiteningTypes,
 } from './embed.js';
-import { type BackwardCall, productDispatch, productFits, productPays } from './embedBackwardProduct.js';
-import { defineOperation, gradientOf, type Launch } from './operation.js';
-import { sumSplits } from './splits.js';
-import type { KernelCase } from './types.js';
+import { type CaseShape, embedShapes } from './shared/embed.cases.js';
+import { type BackwardCall, productDispatch, productFits, productPays } from './shared/embedBackwardProduct.js';
+import { defineOperation, gradientOf, type Launch } from './shared/operation.js';
+import { sumSplits } from './shared/splits.js';
+import type { KernelCase } from './shared/types.js';
 
 /**
  * Gradient of embed's weight; overwrites dWeight, which is shaped as weight. The position table's gradient is a columnSum of dOutput.
@@ -37,7 +37,7 @@ export const embedBackward = defineOperation({
     tokens: 'u32 R batch tokenRow',
     dOutput: 'R batch windows width',
     output: 'R batch windows width ?',
-    pace: `R ${PACE_WORDS} ?`, // a step of plain SGD along the gradient instead (fuseUpdate.ts)
+    pace: `R ${PACE_WORDS} ?`, // a step of plain SGD along the gradient instead (shared/fuseUpdate.ts)
   },
   outputs: { dWeight: 'R ...weights' },
   params: embedParams,

@@ -1,10 +1,10 @@
 import source from '../../shaders/fold.wgsl';
 import { linearGrid } from '../gpu/dispatch.js';
 import * as reference from '../reference/fold.js';
-import { defineOperation, gradientOf } from './operation.js';
-import { bool } from './params.js';
+import { defineOperation, gradientOf } from './shared/operation.js';
+import { bool } from './shared/params.js';
+import { checkWindows, windowCases, windowCost, windowParams, windowParts, windowSizes } from './shared/windows.js';
 import { unfold } from './unfold.js';
-import { checkWindows, windowCases, windowCost, windowParams, windowParts, windowSizes } from './windows.js';
 
 /** The transpose of unfold, its gradient: every window's columns are added where they came from. Overwrites unless `accumulate`. */
 export const fold = defineOperation({

@@ -5,11 +5,10 @@ import { elementsPerReplica } from '../plan/types.js';
 import { blend } from './blend.js';
 import { columnSum } from './columnSum.js';
 import { meanPositionsBackward } from './meanPositionsBackward.js';
-import type { Operation } from './operation.js';
 import { kernels } from './table.js';
 
 export const gradientOperations: GradientOperations = {
-  rule: (op) => (kernels as Readonly<Record<string, Pick<Operation, 'gradient'>>>)[op]?.gradient,
+  rule: (op) => kernels[op]?.gradient,
   isRectified: (call, output) =>
     call.params.relu === true && (output === call.outputs.c || output === call.outputs.output),
   copy(plan, label, from, { tensor, accumulate, mask }) {

@@ -6,14 +6,14 @@ import type { PipelineCache } from '../gpu/pipelines.js';
 import type { Call } from '../plan/types.js';
 import { ReferenceExecutor } from '../reference/executor.js';
 import { WasmExecutor, type WasmOptions } from '../wasm/executor.js';
-import { fuseUpdates } from './fuseUpdate.js';
+import { fuseUpdates } from './shared/fuseUpdate.js';
+import type { Operation } from './shared/operation.js';
 import { kernels } from './table.js';
-import type { KernelSpec } from './types.js';
 
 export { kernels };
 
-export function kernelOf(call: Call): KernelSpec {
-  const spec = (kernels as Record<string, KernelSpec>)[call.op];
+export function kernelOf(call: Call): Operation {
+  const spec = kernels[call.op];
   if (!spec) throw new ShapeError(`${call.op} (${call.label}): no such operation; there are ${Object.keys(kernels)}`);
   return spec;
 }

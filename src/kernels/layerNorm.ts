@@ -5,9 +5,9 @@ import type { PlanBuilder } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
 import * as reference from '../reference/layerNorm.js';
 import { partsFor } from '../wasm/command.js';
-import { defineOperation } from './operation.js';
-import { f32 } from './params.js';
-import type { KernelCase } from './types.js';
+import { defineOperation } from './shared/operation.js';
+import { f32 } from './shared/params.js';
+import type { KernelCase } from './shared/types.js';
 
 /**
  * output = (input - mean) / sqrt(variance + eps) * weight + bias over the last dimension; overwrites. mean and inverse, 1 / standard

@@ -6,9 +6,9 @@ import { unrolledLoads } from '../gpu/unroll.js';
 import * as reference from '../reference/layerNorm.js';
 import { partsFor } from '../wasm/command.js';
 import { lanesFor, layerNorm, normCases } from './layerNorm.js';
-import { defineOperation, gradientOf } from './operation.js';
-import { bool } from './params.js';
-import { sumSplits } from './splits.js';
+import { defineOperation, gradientOf } from './shared/operation.js';
+import { bool } from './shared/params.js';
+import { sumSplits } from './shared/splits.js';
 
 /** Gradients of layerNorm. dInput is overwritten, or added to with `accumulate` (a residual's gradient); the others are overwritten. */
 export const layerNormBackward = defineOperation({

@@ -22,11 +22,11 @@ import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/matmul.js';
 import { partsFor } from '../wasm/command.js';
 import { columnSum } from './columnSum.js';
-import { batchOf, coreText, productWords, tiledLaunch } from './matmulTiled.js';
-import { type Form, type LanesTile, lanesTileOf, type Product, rangesOf } from './matmulTiles.js';
-import { defineOperation, type Launch } from './operation.js';
-import { bool, f32, oneOf, u32 } from './params.js';
-import type { KernelCase } from './types.js';
+import { batchOf, coreText, productWords, tiledLaunch } from './shared/matmulTiled.js';
+import { type Form, type LanesTile, lanesTileOf, type Product, rangesOf } from './shared/matmulTiles.js';
+import { defineOperation, type Launch } from './shared/operation.js';
+import { bool, f32, oneOf, u32 } from './shared/params.js';
+import type { KernelCase } from './shared/types.js';
 
 /** A factor or the result: matrices inside a tensor. Strides in elements, inside one replica. */
 export interface MatrixView {
@@ -85,7 +85,7 @@ const stride = u32();
 /** The product with every view spelled out: where it begins in its tensor, elements between rows and groups. */
 export const matmulOperation = defineOperation({
   name: 'matmul',
-  // pace: a step of plain SGD along the product instead (fuseUpdate.ts).
+  // pace: a step of plain SGD along the product instead (shared/fuseUpdate.ts).
   inputs: { a: 'R ...', b: 'R ...', bias: 'R ... ?', mask: 'R ... ?', residual: 'R ... ?', pace: `R ${PACE_WORDS} ?` },
   outputs: { c: 'R ...' },
   params: {

@@ -3,7 +3,7 @@ import { linearGrid } from '../gpu/dispatch.js';
 import * as reference from '../reference/meanPositions.js';
 import { partsFor } from '../wasm/command.js';
 import { meanPositionsBackward } from './meanPositionsBackward.js';
-import { defineOperation } from './operation.js';
+import { defineOperation } from './shared/operation.js';
 
 /** output = mean over the positions of input; overwrites. */
 export const meanPositions = defineOperation({

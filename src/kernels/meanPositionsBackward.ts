@@ -2,7 +2,7 @@ import source from '../../shaders/meanPositionsBackward.wgsl';
 import { linearGrid } from '../gpu/dispatch.js';
 import * as reference from '../reference/meanPositions.js';
 import { partsFor } from '../wasm/command.js';
-import { defineOperation } from './operation.js';
+import { defineOperation } from './shared/operation.js';
 
 /** Gradient of meanPositions, through a ReLU when its output is given as mask: it passes where that is > 0. dInput is overwritten. */
 export const meanPositionsBackward = defineOperation({

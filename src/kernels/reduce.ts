@@ -4,8 +4,8 @@ import { read, write } from '../gpu/dispatch.js';
 import { opaqueBounds, unroll } from '../gpu/unroll.js';
 import * as reference from '../reference/reduce.js';
 import { partsFor } from '../wasm/command.js';
-import { defineOperation } from './operation.js';
-import type { KernelCase } from './types.js';
+import { defineOperation } from './shared/operation.js';
+import type { KernelCase } from './shared/types.js';
 
 /** Sum and sum of squares of every replica's elements, and how many are infinite or no numbers; overwrites. */
 export const reduce = defineOperation({

@@ -2,8 +2,8 @@ import source from '../../shaders/ridge.wgsl';
 import { threefry } from '../core/threefry.js';
 import { linearGrid, read, write } from '../gpu/dispatch.js';
 import * as reference from '../reference/ridge.js';
-import { defineOperation } from './operation.js';
-import type { KernelCase } from './types.js';
+import { defineOperation } from './shared/operation.js';
+import type { KernelCase } from './shared/types.js';
 
 const MOST_FITTED = 2048; // two arrays of 4 bytes each fill WebGPU's 16 KiB of workgroup memory
 

@@ -6,9 +6,9 @@ import type { Tensor } from '../plan/types.js';
 import * as reference from '../reference/rmsNorm.js';
 import { partsFor } from '../wasm/command.js';
 import { lanesFor, normCases } from './layerNorm.js';
-import { defineOperation } from './operation.js';
-import { f32 } from './params.js';
-import type { KernelCase } from './types.js';
+import { defineOperation } from './shared/operation.js';
+import { f32 } from './shared/params.js';
+import type { KernelCase } from './shared/types.js';
 
 /**
  * output = input / sqrt(mean of squares + eps) * weight over the last dimension; overwrites. inverse, the factor of each row, is for

@@ -6,10 +6,10 @@ import { unrolledLoads } from '../gpu/unroll.js';
 import * as reference from '../reference/rmsNorm.js';
 import { partsFor } from '../wasm/command.js';
 import { lanesFor } from './layerNorm.js';
-import { defineOperation, gradientOf } from './operation.js';
-import { bool } from './params.js';
 import { rmsCases, rmsNorm } from './rmsNorm.js';
-import { sumSplits } from './splits.js';
+import { defineOperation, gradientOf } from './shared/operation.js';
+import { bool } from './shared/params.js';
+import { sumSplits } from './shared/splits.js';
 
 /** Gradients of rmsNorm. dInput is overwritten, or added to with `accumulate`; dWeight is overwritten. */
 export const rmsNormBackward = defineOperation({

@@ -12,9 +12,9 @@ import { type AdapterTraits, linearGrid, variantOf, write } from '../gpu/dispatc
 import { opaqueBounds } from '../gpu/unroll.js';
 import * as reference from '../reference/sample.js';
 import { partsFor } from '../wasm/command.js';
-import { defineOperation } from './operation.js';
-import { bool, u32 } from './params.js';
-import type { KernelCase } from './types.js';
+import { defineOperation } from './shared/operation.js';
+import { bool, u32 } from './shared/params.js';
+import type { KernelCase } from './shared/types.js';
 import {
   change as changeNames,
   clock as clockNames,
@@ -22,7 +22,7 @@ import {
   level,
   source as sourceNames,
   wordConstants,
-} from './words.js';
+} from './shared/words.js';
 
 /**
  * Which kernel runs: the choice in `tuned` under the operation's name, else rows (a thread a sentence) on the CPU and nodes (a

@@ -1,13 +1,13 @@
 import source from '../../shaders/sgd.wgsl';
 import * as reference from '../reference/optimisers.js';
 import { partsFor } from '../wasm/command.js';
-import { defineOperation } from './operation.js';
-import { caseFill, checkBlock, launchUpdate, paceOf, updateInputs } from './optimisers.js';
-import { bool } from './params.js';
+import { defineOperation } from './shared/operation.js';
+import { caseFill, checkBlock, launchUpdate, paceOf, updateInputs } from './shared/optimisers.js';
+import { bool } from './shared/params.js';
 
 /**
  * SGD with momentum over the flat block. params and velocity, which starts at zero, are updated in place. plain promises that no
- * replica has momentum or decay, so that a GPU may update inside the products (fuseUpdate.ts).
+ * replica has momentum or decay, so that a GPU may update inside the products (shared/fuseUpdate.ts).
  */
 export const sgd = defineOperation({
   name: 'sgd',

@@ -4,9 +4,9 @@ import rowsSource from '../../shaders/similarity_rows.wgsl';
 import { write } from '../gpu/dispatch.js';
 import * as reference from '../reference/similarity.js';
 import { partsFor } from '../wasm/command.js';
-import { defineOperation } from './operation.js';
-import { u32 } from './params.js';
-import type { KernelCase } from './types.js';
+import { defineOperation } from './shared/operation.js';
+import { u32 } from './shared/params.js';
+import type { KernelCase } from './shared/types.js';
 
 /**
  * output[slot] = mean over the batch of the cosine between a's and b's rows, each unit standardised over its batch (mean

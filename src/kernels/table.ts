@@ -20,22 +20,22 @@ import { rmsNorm } from './rmsNorm.js';
 import { rmsNormBackward } from './rmsNormBackward.js';
 import { sample } from './sample.js';
 import { sgd } from './sgd.js';
+import type { Operation } from './shared/operation.js';
 import { similarity } from './similarity.js';
 import { tick } from './tick.js';
-import type { KernelSpec } from './types.js';
 import { unfold } from './unfold.js';
 import { uniformFill } from './uniformFill.js';
 
-/** Every operation a plan may call. One line an operation. */
-export const kernels = {
+/** Every operation a plan may call, by its name. One line an operation. */
+export const kernels: Readonly<Record<string, Operation>> = byName([
   sample,
   embed,
   embedBackward,
-  blend: blendOperation,
+  blendOperation,
   columnSum,
   meanPositions,
   meanPositionsBackward,
-  matmul: matmulOperation,
+  matmulOperation,
   similarity,
   ridge,
   tick,
@@ -45,7 +45,7 @@ export const kernels = {
   attention,
   attentionBackward,
   layerNorm,
-  layerNormBackward: layerNormBackward,
+  layerNormBackward,
   rmsNorm,
   rmsNormBackward,
   dropout,
@@ -54,4 +54,8 @@ export const kernels = {
   uniformFill,
   unfold,
   fold,
-} satisfies Record<string, KernelSpec>;
+]);
+
+function byName(operations: readonly Operation[]): Record<string, Operation> {
+  return Object.fromEntries(operations.map((operation) => [operation.op, operation]));
+}

@@ -1,10 +1,10 @@
 import source from '../../shaders/tick.wgsl';
 import { CLOCK_WORDS, HYPER_WORDS, PACE_WORDS } from '../core/clock.js';
 import * as reference from '../reference/tick.js';
-import { defineOperation } from './operation.js';
-import { u32 } from './params.js';
-import type { KernelCase } from './types.js';
-import { clock, hyper, pace, wordConstants } from './words.js';
+import { defineOperation } from './shared/operation.js';
+import { u32 } from './shared/params.js';
+import type { KernelCase } from './shared/types.js';
+import { clock, hyper, pace, wordConstants } from './shared/words.js';
 
 /**
  * The learning rate and bias corrections of the step at hand, after which the counters show the next one. Between the last

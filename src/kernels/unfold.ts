@@ -1,8 +1,8 @@
 import source from '../../shaders/unfold.wgsl';
 import { linearGrid } from '../gpu/dispatch.js';
 import * as reference from '../reference/unfold.js';
-import { defineOperation } from './operation.js';
-import { checkWindows, windowCases, windowCost, windowParams, windowParts, windowSizes } from './windows.js';
+import { defineOperation } from './shared/operation.js';
+import { checkWindows, windowCases, windowCost, windowParams, windowParts, windowSizes } from './shared/windows.js';
 
 /** output[b, t, f C + c] = input[b, t stride + f - padding, c], zero outside: the left factor of a convolution's product. Overwrites. */
 export const unfold = defineOperation({

@@ -4,9 +4,9 @@ import { linearGrid, write } from '../gpu/dispatch.js';
 import type { DType } from '../plan/types.js';
 import * as reference from '../reference/uniformFill.js';
 import { partsFor } from '../wasm/command.js';
-import { defineOperation } from './operation.js';
-import { u32 } from './params.js';
-import type { KernelCase } from './types.js';
+import { defineOperation } from './shared/operation.js';
+import { u32 } from './shared/params.js';
+import type { KernelCase } from './shared/types.js';
 
 /**
  * A fill with uniform numbers, a function of (key, stream, element) alone; overwrites. output u32: whole words; f32: multiples of

@@ -5,7 +5,7 @@
  * Calls go in reverse order. A gradient that several calls contribute to is written by one of them, the leader, and the others
  * add to it: the leader covers the whole tensor and, if one of them cannot add, it is that one. Contributions before the leader
  * wait for it. Contributions to disjoint parts of a tensor need no leader. Within a call the gradients of activations come before
- * those of parameters, so that a product may change a weight in place of writing its gradient (src/kernels/fuseUpdate.ts).
+ * those of parameters, so that a product may change a weight in place of writing its gradient (src/kernels/shared/fuseUpdate.ts).
  */
 import { ShapeError } from '../core/errors.js';
 import { type PlanBuilder, product } from './builder.js';

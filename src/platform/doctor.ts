@@ -5,10 +5,10 @@ import { type CompileTime, type GpuExecutor, slowest } from '../gpu/executor.js'
 import { clockOf } from '../gpu/pipelines.js';
 import { compileShader, createBuffer, readBuffer, scoped } from '../gpu/scope.js';
 import { timePass } from '../gpu/timing.js';
-import { checkCase } from '../kernels/check.js';
 import { gpuExecutor, kernels, referenceExecutor } from '../kernels/index.js';
 import { matmul } from '../kernels/matmul.js';
-import type { KernelCase, KernelSpec } from '../kernels/types.js';
+import type { KernelCase, KernelSpec } from '../kernels/shared/types.js';
+import { checkCase } from '../kernels/tools/check.js';
 import { ProgramBuilder } from '../plan/builder.js';
 
 export interface DoctorReport {

@@ -19,7 +19,7 @@ export interface OptimiserSpec<Kind extends OptimiserKind, Moment extends string
   hyper(optimiser: Of<Kind>): Partial<Pick<Record<keyof typeof hyperWords, number>, Hyper>>;
   /** plain: see `isPlain`; a promise for every replica of the plan. */
   update(plan: PlanBuilder, blocks: UpdatedBlocks, moments: Record<Moment, Tensor>, plain: boolean): void;
-  /** Whether a step is the gradient times the rate, so that a GPU may update inside products (kernels/fuseUpdate.ts). */
+  /** Whether a step is the gradient times the rate, so that a GPU may update inside products (kernels/shared/fuseUpdate.ts). */
   isPlain?(optimiser: Of<Kind>): boolean;
 }
 export type Hyper = 'momentum' | 'beta1' | 'beta2' | 'epsilon';

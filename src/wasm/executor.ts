@@ -2,7 +2,7 @@ import { InputError, ShapeError } from '../core/errors.js';
 import { type Executor, type HostArray, type LoadedProgram, replicasWritten } from '../plan/executor.js';
 import { type Call, elementsPerReplica, type Program, type Tensor } from '../plan/types.js';
 import type { WasmLowering } from './command.js';
-import { CONTROL_BYTES, type CommandList, control, type Layout, layOut } from './memory.js';
+import { CONTROL_BYTES, type CommandList, commandWords, control, type Layout, layOut } from './memory.js';
 import { Arena, macrotask, type SpawnThread } from './threads.js';
 
 export interface WasmOptions {
@@ -161,9 +161,9 @@ export class WasmProgram implements LoadedProgram {
     const times: { label: string; us: number }[] = [];
     for (const [i, start] of starts.entries()) {
       // The command alone: a barrier behind it, and the end of the list where the next one begins.
-      const end = start + words[start + 1] / 4;
-      const kept = [words[start + 3], words[end]];
-      words[start + 3] = 1;
+      const end = start + words[start + commandWords.bytes] / 4;
+      const kept = [words[start + commandWords.barrier], words[end]];
+      words[start + commandWords.barrier] = 1;
       words[end] = 0;
       const samples: number[] = [];
       for (let repeat = 0; repeat < repeats; repeat++) {
@@ -172,7 +172,7 @@ export class WasmProgram implements LoadedProgram {
         while (!exports.advance()) await this.#pause();
         samples.push(((performance.now() - before) * 1000) / PROFILE_RUNS);
       }
-      words[start + 3] = kept[0];
+      words[start + commandWords.barrier] = kept[0];
       words[end] = kept[1];
       times.push({ label: labels[i], us: samples.sort((a, b) => a - b)[repeats >> 1] });
     }

@@ -4,11 +4,23 @@ import type { Call, Program, Tensor } from '../plan/types.js';
 import type { WasmCommand, WasmLowering, WasmWord } from './command.js';
 import type { WasmExports } from './module.js';
 
-/** Words of the control block (assembly/run.ts), in bytes from its start. */
-export const control = { list: 192, times: 196, threads: 200, scratch: 204, scratchBytes: 208, maySleep: 212 } as const;
+/** Bytes from the start of the control block (assembly/run.ts). What several threads write lies in cache lines of its own. */
+export const control = {
+  arrived: 0,
+  generation: 64,
+  sleepers: 128,
+  list: 192, // address of the list to run, 0: end
+  times: 196,
+  threads: 200,
+  scratch: 204, // of thread 0; thread t's lies t * scratchBytes further
+  scratchBytes: 208,
+  maySleep: 212, // 0 on a browser's main thread, which must not wait
+} as const;
 export const CONTROL_BYTES = 256;
 
-const HEADER_WORDS = 4; // op code, bytes to the next command, parts, barrier
+/** A command begins with these words; its parameters follow. */
+export const commandWords = { op: 0, bytes: 1, parts: 2, barrier: 3 } as const;
+const HEADER_WORDS = Object.keys(commandWords).length;
 const LIMIT_BYTES = 65535 * 65536; // the last page would end at 2^32, which no address can name
 
 /** A plan's commands, at byte `at`; labels and word offsets of its commands, in order. */
@@ -115,7 +127,10 @@ function encode(
     // Two commands in a row that the first thread alone performs need no barrier between them.
     const next = list[index + 1];
     const barrier = !(next && next.parts === 1 && command.parts === 1);
-    words.set([op.value, 4 * (HEADER_WORDS + command.words.length), command.parts, Number(barrier)], to);
+    words[to + commandWords.op] = op.value;
+    words[to + commandWords.bytes] = 4 * (HEADER_WORDS + command.words.length);
+    words[to + commandWords.parts] = command.parts;
+    words[to + commandWords.barrier] = Number(barrier);
     to += HEADER_WORDS;
     for (const word of command.words) put(to++, word);
   }

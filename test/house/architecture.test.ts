@@ -81,6 +81,13 @@ for (const op of Object.keys(kernels))
     assert.equal(missingSiblings(op), []);
   });
 
+test('src/kernels/ holds operations; their helpers lie in shared/, what measures and checks them in tools/', () => {
+  const beside = ['index', 'table', 'gradients'];
+  const files = readdirSync('src/kernels').filter((f) => f.endsWith('.ts'));
+  const others = files.map((f) => f.replace(/\.ts$/, '')).filter((name) => !(name in kernels || beside.includes(name)));
+  assert.equal(others, []);
+});
+
 test('a missing sibling is seen', () => {
   assert.ok(missingSiblings('noSuchOperation').length >= 4);
 });

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
-import { attentionCase } from '../../src/kernels/attention.cases.js';
 import { attention } from '../../src/kernels/attention.js';
+import { attentionCase } from '../../src/kernels/shared/attention.cases.js';
 import { randomAttention } from './attentionShapes.js';
 import { kernelSuite, refusal } from './harness.js';
 

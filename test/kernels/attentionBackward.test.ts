@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert';
-import { attentionCase } from '../../src/kernels/attention.cases.js';
 import { attention } from '../../src/kernels/attention.js';
 import { attentionBackward } from '../../src/kernels/attentionBackward.js';
+import { attentionCase } from '../../src/kernels/shared/attention.cases.js';
 import * as reference from '../../src/reference/attention.js';
 import { randomAttention } from './attentionShapes.js';
 import { checkGradient, dot, randoms } from './finiteDifferences.js';

@@ -1,4 +1,4 @@
-import type { AttentionCase } from '../../src/kernels/attention.cases.js';
+import type { AttentionCase } from '../../src/kernels/shared/attention.cases.js';
 import type { Draw } from './harness.js';
 
 /** Random shapes. */

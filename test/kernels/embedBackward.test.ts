@@ -1,10 +1,10 @@
 import * as assert from 'uvu/assert';
 import type { GpuSession } from '../../src/gpu/device.js';
 import type { AdapterTraits } from '../../src/gpu/dispatch.js';
-import type { CaseShape } from '../../src/kernels/embed.cases.js';
 import type { EmbedCall } from '../../src/kernels/embed.js';
 import { backwardCase, embedBackward, embedBackwardVariant, memoryTile } from '../../src/kernels/embedBackward.js';
 import { gpuExecutor } from '../../src/kernels/index.js';
+import type { CaseShape } from '../../src/kernels/shared/embed.cases.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 import {
   callOf,

@@ -4,7 +4,7 @@ import { threefry } from '../../src/core/threefry.js';
 import type { GpuSession } from '../../src/gpu/device.js';
 import { backwardCase } from '../../src/kernels/embedBackward.js';
 import { gpuExecutor } from '../../src/kernels/index.js';
-import type { KernelCase } from '../../src/kernels/types.js';
+import type { KernelCase } from '../../src/kernels/shared/types.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 import { softwareDrivers } from '../support/gpu.js';
 import { cases, checkAll, inMemory, variants } from './embedBackwardShapes.js';

@@ -1,11 +1,11 @@
 import * as assert from 'uvu/assert';
 import type { AdapterTraits } from '../../src/gpu/dispatch.js';
 import type { GpuExecutor } from '../../src/gpu/executor.js';
-import { checkCase, runCase } from '../../src/kernels/check.js';
 import type { EmbedCall } from '../../src/kernels/embed.js';
 import { backwardCase, embedBackward } from '../../src/kernels/embedBackward.js';
 import { referenceExecutor } from '../../src/kernels/index.js';
-import type { KernelCase } from '../../src/kernels/types.js';
+import type { KernelCase } from '../../src/kernels/shared/types.js';
+import { checkCase, runCase } from '../../src/kernels/tools/check.js';
 import { ProgramBuilder } from '../../src/plan/builder.js';
 
 const KiB = 1024;

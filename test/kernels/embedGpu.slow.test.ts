@@ -2,10 +2,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { GpuSession } from '../../src/gpu/device.js';
-import { checkCase, runCase } from '../../src/kernels/check.js';
 import { embed } from '../../src/kernels/embed.js';
 import { gpuExecutor, referenceExecutor } from '../../src/kernels/index.js';
-import type { KernelCase } from '../../src/kernels/types.js';
+import type { KernelCase } from '../../src/kernels/shared/types.js';
+import { checkCase, runCase } from '../../src/kernels/tools/check.js';
 import { ProgramBuilder } from '../../src/plan/builder.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { fold } from '../../src/kernels/fold.js';
-import { windowCase } from '../../src/kernels/windows.js';
+import { windowCase } from '../../src/kernels/shared/windows.js';
 import * as reference from '../../src/reference/unfold.js';
 import { checkGradient, dot, randoms } from './finiteDifferences.js';
 import { kernelSuite, refusal } from './harness.js';

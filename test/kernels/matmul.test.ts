@@ -1,10 +1,10 @@
 import * as assert from 'uvu/assert';
 import type { GpuSession } from '../../src/gpu/device.js';
-import { checkCase, runCase } from '../../src/kernels/check.js';
 import { gpuExecutor, referenceExecutor } from '../../src/kernels/index.js';
 import { matmul, matmulOperation } from '../../src/kernels/matmul.js';
-import { lanesTileOf } from '../../src/kernels/matmulTiles.js';
-import type { KernelCase } from '../../src/kernels/types.js';
+import { lanesTileOf } from '../../src/kernels/shared/matmulTiles.js';
+import type { KernelCase } from '../../src/kernels/shared/types.js';
+import { checkCase, runCase } from '../../src/kernels/tools/check.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 import { softwareDrivers } from '../support/gpu.js';
 import { kernelSuite } from './harness.js';

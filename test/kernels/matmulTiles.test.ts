@@ -2,12 +2,12 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { GpuSession } from '../../src/gpu/device.js';
 import type { AdapterTraits } from '../../src/gpu/dispatch.js';
-import { checkCase, runCase } from '../../src/kernels/check.js';
 import { gpuExecutor, referenceExecutor } from '../../src/kernels/index.js';
 import { matmul, matmulOperation } from '../../src/kernels/matmul.js';
-import { type Form, matmulKey, rangesOf, tileName, tileOf } from '../../src/kernels/matmulTiles.js';
-import { productsOf } from '../../src/kernels/tune.js';
-import type { KernelCase } from '../../src/kernels/types.js';
+import { type Form, matmulKey, rangesOf, tileName, tileOf } from '../../src/kernels/shared/matmulTiles.js';
+import type { KernelCase } from '../../src/kernels/shared/types.js';
+import { checkCase, runCase } from '../../src/kernels/tools/check.js';
+import { productsOf } from '../../src/kernels/tools/tune.js';
 import { ProgramBuilder } from '../../src/plan/builder.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 

@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert';
-import { runCase } from '../../src/kernels/check.js';
 import { gpuExecutor } from '../../src/kernels/index.js';
 import { reduce, reduceCase } from '../../src/kernels/reduce.js';
+import { runCase } from '../../src/kernels/tools/check.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 import { kernelSuite, refusal } from './harness.js';
 

@@ -1,8 +1,8 @@
 import * as assert from 'uvu/assert';
 import { threefry } from '../../src/core/threefry.js';
-import { runCase } from '../../src/kernels/check.js';
 import { gpuExecutor, referenceExecutor, wasmExecutor } from '../../src/kernels/index.js';
 import { ridge as addRidge } from '../../src/kernels/ridge.js';
+import { runCase } from '../../src/kernels/tools/check.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 import { ridge } from '../../src/reference/ridge.js';
 import { kernelSuite, refusal } from './harness.js';

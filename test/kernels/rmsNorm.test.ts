@@ -11,7 +11,7 @@ test('a row of squares with mean m becomes one with mean 1, whatever its scale',
     const [output, inverse] = [new Float64Array(4), new Float64Array(1)];
     reference.rmsNorm(1, 4, 1e-30, input, Float64Array.of(1, 1, 1, 2), output, inverse);
     const rms = 6.5; // sqrt((9 + 16 + 144) / 4)
-    [3, -4, 0, 24].forEach((x, c) => assert.ok(Math.abs(output[c] - x / rms) < 1e-14));
+    for (const [c, x] of [3, -4, 0, 24].entries()) assert.ok(Math.abs(output[c] - x / rms) < 1e-14);
     assert.ok(Math.abs(inverse[0] * rms * scale - 1) < 1e-14);
   }
 });

@@ -1,9 +1,9 @@
 /** The sampler meant for GPUs, which takes software drivers seconds to compile. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { checkCase, runCase } from '../../src/kernels/check.js';
 import { gpuExecutor, referenceExecutor } from '../../src/kernels/index.js';
 import { sample, sampleVariant } from '../../src/kernels/sample.js';
+import { checkCase, runCase } from '../../src/kernels/tools/check.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 
 const test = suite('kernel sample, as on a GPU');

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
+import { windowCase } from '../../src/kernels/shared/windows.js';
 import { unfold } from '../../src/kernels/unfold.js';
-import { windowCase } from '../../src/kernels/windows.js';
 import * as reference from '../../src/reference/unfold.js';
 import { kernelSuite, refusal } from './harness.js';
 import { randomWindows } from './windowShapes.js';

@@ -1,4 +1,4 @@
-import { type WindowCase, windowCount } from '../../src/kernels/windows.js';
+import { type WindowCase, windowCount } from '../../src/kernels/shared/windows.js';
 import type { Draw } from './harness.js';
 
 /** Random replicas, sentence and window sizes; at least one window fits. */

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { InputError, ShapeError, WorkerError } from '../../src/core/errors.js';
 import { referenceExecutor, wasmExecutor } from '../../src/kernels/index.js';
 import { matmul } from '../../src/kernels/matmul.js';
-import type { Form } from '../../src/kernels/matmulTiles.js';
+import type { Form } from '../../src/kernels/shared/matmulTiles.js';
 import { ProgramBuilder } from '../../src/plan/builder.js';
 import type { Executor } from '../../src/plan/executor.js';
 import { spawnNodeThread } from '../../src/platform/nodeThread.js';

@@ -3,8 +3,8 @@
 import type { Command } from 'commander';
 import { GpuExecutor, GpuProgram, slowest } from '../../gpu/executor.js';
 import { clockOf } from '../../gpu/pipelines.js';
-import { type BenchCase, benchCases } from '../../kernels/bench.js';
 import { kernelOf } from '../../kernels/index.js';
+import { type BenchCase, benchCases } from '../../kernels/tools/bench.js';
 import { ProgramBuilder } from '../../plan/builder.js';
 import type { Executor } from '../../plan/executor.js';
 import { openExecutor } from '../../platform/executor.js';

@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { InputError } from '../../core/errors.js';
 import { type Experiment, parseExperiment } from '../../core/experiment.js';
-import { matmulKey } from '../../kernels/matmulTiles.js';
-import { productsOf, type TuneShape, tuneMatmul } from '../../kernels/tune.js';
+import { matmulKey } from '../../kernels/shared/matmulTiles.js';
+import { productsOf, type TuneShape, tuneMatmul } from '../../kernels/tools/tune.js';
 import { saveTuned } from '../../platform/tuned.js';
 import { membersOf } from '../../training/members.js';
 import { trainingProgram } from '../../training/program.js';

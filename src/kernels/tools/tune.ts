@@ -1,13 +1,13 @@
 /** Measures the tiles of matmul on one adapter and keeps the winners. Tiles never change a result's bits, so neither does tuning. */
-import { streamKey, threefry } from '../core/threefry.js';
-import type { GpuSession } from '../gpu/device.js';
-import { PipelineCache } from '../gpu/pipelines.js';
-import { ProgramBuilder } from '../plan/builder.js';
-import type { LoadedProgram } from '../plan/executor.js';
-import type { Call } from '../plan/types.js';
-import { gpuExecutor } from './index.js';
-import { matmul, matmulOperation } from './matmul.js';
-import { matmulKey, type Product, rangesOf, type Tile, tileFits, tileName, tileOf } from './matmulTiles.js';
+import { streamKey, threefry } from '../../core/threefry.js';
+import type { GpuSession } from '../../gpu/device.js';
+import { PipelineCache } from '../../gpu/pipelines.js';
+import { ProgramBuilder } from '../../plan/builder.js';
+import type { LoadedProgram } from '../../plan/executor.js';
+import type { Call } from '../../plan/types.js';
+import { gpuExecutor } from '../index.js';
+import { matmul, matmulOperation } from '../matmul.js';
+import { matmulKey, type Product, rangesOf, type Tile, tileFits, tileName, tileOf } from '../shared/matmulTiles.js';
 
 /** One product of a plan, in `replicas` replicas. */
 export interface TuneShape extends Product {

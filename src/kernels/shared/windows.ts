@@ -1,8 +1,8 @@
 /** What unfold and fold share: sizes, checks and cases. */
-import type { PlanBuilder } from '../plan/builder.js';
-import type { Tensor } from '../plan/types.js';
-import type { WindowShape } from '../reference/unfold.js';
-import { partsFor } from '../wasm/command.js';
+import type { PlanBuilder } from '../../plan/builder.js';
+import type { Tensor } from '../../plan/types.js';
+import type { WindowShape } from '../../reference/unfold.js';
+import { partsFor } from '../../wasm/command.js';
 import { u32 } from './params.js';
 import type { Cost, KernelCase } from './types.js';
 

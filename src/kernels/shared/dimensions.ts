@@ -1,6 +1,6 @@
 /** Shapes by named dimensions: what stands in an operation's `inputs` and `outputs`. */
-import { ShapeError } from '../core/errors.js';
-import { type DType, elementsPerReplica, type Tensor } from '../plan/types.js';
+import { ShapeError } from '../../core/errors.js';
+import { type DType, elementsPerReplica, type Tensor } from '../../plan/types.js';
 
 /**
  * A tensor as text: `R rows channels`. R is the replica's dimension; a number stands for itself; `...rows` for any number of

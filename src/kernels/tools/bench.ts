@@ -1,17 +1,17 @@
 /** Shapes that `rhm bench kernels` times. Add a line for a new operation. */
-import type { PlanBuilder } from '../plan/builder.js';
-import { adamw } from './adamw.js';
-import { attention } from './attention.js';
-import { attentionBackward } from './attentionBackward.js';
-import { crossEntropy } from './crossEntropy.js';
-import { embed } from './embed.js';
-import { embedBackward } from './embedBackward.js';
-import { layerNorm } from './layerNorm.js';
-import { layerNormBackward } from './layerNormBackward.js';
-import { matmul } from './matmul.js';
-import type { Form } from './matmulTiles.js';
-import { reduce } from './reduce.js';
-import { sgd } from './sgd.js';
+import type { PlanBuilder } from '../../plan/builder.js';
+import { adamw } from '../adamw.js';
+import { attention } from '../attention.js';
+import { attentionBackward } from '../attentionBackward.js';
+import { crossEntropy } from '../crossEntropy.js';
+import { embed } from '../embed.js';
+import { embedBackward } from '../embedBackward.js';
+import { layerNorm } from '../layerNorm.js';
+import { layerNormBackward } from '../layerNormBackward.js';
+import { matmul } from '../matmul.js';
+import { reduce } from '../reduce.js';
+import { sgd } from '../sgd.js';
+import type { Form } from '../shared/matmulTiles.js';
 
 export interface BenchCase {
   op: string;

@@ -1,5 +1,5 @@
 /** Tiles of the matmul kernel for GPUs: names, limits, and the choice for a product. */
-import type { AdapterTraits } from '../gpu/dispatch.js';
+import type { AdapterTraits } from '../../gpu/dispatch.js';
 
 export type Form = 'NN' | 'NT' | 'TN';
 

@@ -1,8 +1,8 @@
 /**
  * One definition per operation. From its tensors and parameters follow the type and the checks of a call, the uniform block and
- * the bindings of its shaders, and the layout that assembly/kernels/<name>.ts reads (tools/assembly.ts writes it down).
+ * the bindings of its shaders, and the layout that assembly/kernels/<name>.ts reads (../tools/assembly.ts writes it down).
  */
-import { ShapeError } from '../core/errors.js';
+import { ShapeError } from '../../core/errors.js';
 import {
   type AdapterTraits,
   type Binding,
@@ -13,11 +13,11 @@ import {
   type Scratch,
   type Shader,
   type Word,
-} from '../gpu/dispatch.js';
-import type { GradientPass, GradientRule } from '../plan/backward.js';
-import type { PlanBuilder } from '../plan/builder.js';
-import { type Call, elementsPerReplica, type ParamValue, type Tensor } from '../plan/types.js';
-import { at, type ShareScratch, stride, type WasmCommand, type WasmWord } from '../wasm/command.js';
+} from '../../gpu/dispatch.js';
+import type { GradientPass, GradientRule } from '../../plan/backward.js';
+import type { PlanBuilder } from '../../plan/builder.js';
+import { type Call, elementsPerReplica, type ParamValue, type Tensor } from '../../plan/types.js';
+import { at, type ShareScratch, stride, type WasmCommand, type WasmWord } from '../../wasm/command.js';
 import {
   bindDimensions,
   checkTensor,

@@ -1,7 +1,7 @@
-import type { AdapterTraits, Dispatch, Scratch } from '../gpu/dispatch.js';
-import type { PlanBuilder } from '../plan/builder.js';
-import type { Call } from '../plan/types.js';
-import type { ShareScratch, WasmCommand } from '../wasm/command.js';
+import type { AdapterTraits, Dispatch, Scratch } from '../../gpu/dispatch.js';
+import type { PlanBuilder } from '../../plan/builder.js';
+import type { Call } from '../../plan/types.js';
+import type { ShareScratch, WasmCommand } from '../../wasm/command.js';
 
 /** The elements of a tensor on the host, first element first; replica r starts at r * stride. */
 export interface HostView {

@@ -1,8 +1,8 @@
-import { threefry } from '../core/threefry.js';
-import { ProgramBuilder } from '../plan/builder.js';
-import type { Executor, HostArray } from '../plan/executor.js';
-import { elementsPerReplica, type Tensor } from '../plan/types.js';
-import type { KernelCase } from './types.js';
+import { threefry } from '../../core/threefry.js';
+import { ProgramBuilder } from '../../plan/builder.js';
+import type { Executor, HostArray } from '../../plan/executor.js';
+import { elementsPerReplica, type Tensor } from '../../plan/types.js';
+import type { KernelCase } from '../shared/types.js';
 
 export interface CaseResult {
   name: string;

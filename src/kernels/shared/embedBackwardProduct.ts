@@ -1,8 +1,8 @@
 /** The gradient of embed's weight as a product: the matmul kernel for GPUs with one-hot rows made from the tokens. */
-import oneHotSource from '../../shaders/matmul_onehot.wgsl';
-import { type AdapterTraits, type Dispatch, read, write } from '../gpu/dispatch.js';
-import type { Tensor } from '../plan/types.js';
-import type { EmbedCall } from './embed.js';
+import oneHotSource from '../../../shaders/matmul_onehot.wgsl';
+import { type AdapterTraits, type Dispatch, read, write } from '../../gpu/dispatch.js';
+import type { Tensor } from '../../plan/types.js';
+import type { EmbedCall } from '../embed.js';
 import { batchOf, productWords, tiledLaunch } from './matmulTiled.js';
 import { type Product, rangesOf } from './matmulTiles.js';
 import type { Launch } from './operation.js';

@@ -1,5 +1,5 @@
-import type { PlanBuilder } from '../plan/builder.js';
-import type { Tensor } from '../plan/types.js';
+import type { PlanBuilder } from '../../plan/builder.js';
+import type { Tensor } from '../../plan/types.js';
 import type { KernelCase } from './types.js';
 
 /** Sizes of a checked attention call. */

@@ -2,14 +2,13 @@
  * What the build writes for assembly/: a class for the words of every operation's commands, and the call by op code. An address is
  * in bytes, 0 without the tensor; a stride in elements; `inputAt(r)` is where replica r of `input` begins.
  */
-import type { Layout } from './operation.js';
-import { kernels } from './table.js';
-import { change, clock, constantName, header, hyper, level, pace, source } from './words.js';
+import { commandWords, control } from '../../wasm/memory.js';
+import type { Layout } from '../shared/operation.js';
+import { change, clock, constantName, header, hyper, level, pace, source, type Words } from '../shared/words.js';
+import { kernels } from '../table.js';
 
-const layouts = Object.values<object>(kernels).flatMap((kernel) =>
-  'layout' in kernel ? [kernel.layout as Layout] : [],
-);
-const note = '// Written by the build (src/kernels/assembly.ts).\n';
+const layouts = Object.values(kernels).map(({ layout }) => layout);
+const note = '// Written by the build (src/kernels/tools/assembly.ts).\n';
 
 /** Files of build/assembly/ by name. */
 export function assemblyFiles(): Record<string, string> {
@@ -48,27 +47,33 @@ function dispatch(): string {
       text: `${name}(changetype<${className(op)}>(p), thread, threads${scratch ? ', scratch' : ''})`,
     })),
   );
-  const codes = calls.map(({ name }, i) => `export const OP_${name}: u32 = ${i + 100};\n`);
+  const codes = calls.map(({ name }, i) => `export const OP_${name}: u32 = ${i + 1};\n`);
   const cases = calls.map(({ name, text }) => `    case OP_${name}:\n      ${text};\n      break;\n`);
   return `${imports.join('')}
 ${codes.join('')}
 /** One thread's share of a command. p: its parameter words; scratch: memory of this thread's own. */
-export function perform(op: u32, p: usize, thread: u32, threads: u32, scratch: usize): void {
+export function execute(op: u32, p: usize, thread: u32, threads: u32, scratch: usize): void {
   switch (op) {
 ${cases.join('')}  }
 }
 `;
 }
 
-/** Byte offsets of the words of src/kernels/words.ts. */
+/** Byte offsets of the words of src/kernels/shared/words.ts, of the control block and of a command. */
 function words(): string {
-  return [clock, hyper, pace, header, level, source, change]
+  const bytes = Object.entries(control).map(
+    ([name, at]) => `export const CONTROL_${constantName(name)}: usize = ${at};\n`,
+  );
+  const command = { prefix: 'COMMAND', at: commandWords, count: Object.keys(commandWords).length };
+  const records: readonly Words[] = [clock, hyper, pace, header, level, source, change, command];
+  return records
     .flatMap(({ prefix, at, count }) => [
       '\n',
       ...Object.entries(at).map(
         ([name, word]) => `export const ${prefix}_${constantName(name)}: usize = ${4 * word};\n`,
       ),
-      ...(count === undefined ? [] : [`export const ${prefix}_BYTES: usize = ${4 * count};\n`]),
+      ...(count === undefined ? [] : [`export const ${prefix}_RECORD: usize = ${4 * count};\n`]),
     ])
+    .concat('\n', ...bytes)
     .join('');
 }

@@ -1,9 +1,9 @@
 /** What sgd and adamw share: the blocks they update and how they are launched. */
-import coreSource from '../../shaders/optimiser_core.wgsl';
-import { HYPER_WORDS, hyperWords, PACE_WORDS, paceWords } from '../core/clock.js';
-import { type Dispatch, linearGrid, read, write } from '../gpu/dispatch.js';
-import type { Tensor } from '../plan/types.js';
-import type { Pace } from '../reference/optimisers.js';
+import coreSource from '../../../shaders/optimiser_core.wgsl';
+import { HYPER_WORDS, hyperWords, PACE_WORDS, paceWords } from '../../core/clock.js';
+import { type Dispatch, linearGrid, read, write } from '../../gpu/dispatch.js';
+import type { Tensor } from '../../plan/types.js';
+import type { Pace } from '../../reference/optimisers.js';
 import type { Launch } from './operation.js';
 import { hyper, pace, wordConstants } from './words.js';
 

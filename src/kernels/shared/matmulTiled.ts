@@ -1,9 +1,9 @@
 /** The product kernel for GPUs, matmul_tiled.wgsl, as matmul and embedBackward dispatch it. */
-import coreSource from '../../shaders/matmul_core.wgsl';
-import tiledSource from '../../shaders/matmul_tiled.wgsl';
-import { ShapeError } from '../core/errors.js';
-import type { AdapterTraits } from '../gpu/dispatch.js';
-import { constantLines, unroll } from '../gpu/unroll.js';
+import coreSource from '../../../shaders/matmul_core.wgsl';
+import tiledSource from '../../../shaders/matmul_tiled.wgsl';
+import { ShapeError } from '../../core/errors.js';
+import type { AdapterTraits } from '../../gpu/dispatch.js';
+import { constantLines, unroll } from '../../gpu/unroll.js';
 import { type Product, type Ranges, rowsThatMeet, tileOf } from './matmulTiles.js';
 import type { Launch } from './operation.js';
 import { pace, wordConstants } from './words.js';

@@ -1,6 +1,6 @@
-import { type Call, elementsPerReplica, type Plan, type Program, spanElements, type Tensor } from '../plan/types.js';
-import { embedBackward } from './embedBackward.js';
-import { matmulOperation } from './matmul.js';
+import { type Call, elementsPerReplica, type Plan, type Program, spanElements, type Tensor } from '../../plan/types.js';
+import { embedBackward } from '../embedBackward.js';
+import { matmulOperation } from '../matmul.js';
 
 /**
  * For GPUs: plain SGD inside the products that make the gradients. A matmul, or embedBackward, that writes a weight's whole

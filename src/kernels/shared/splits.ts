@@ -1,0 +1,31 @@
+import sumSource from '../../../shaders/sumSplits.wgsl';
+import { type Dispatch, dispatchOf, linearGrid, namedWords, read, write } from '../../gpu/dispatch.js';
+import { unroll } from '../../gpu/unroll.js';
+import type { Tensor } from '../../plan/types.js';
+import { pace as paceNames, wordConstants } from './words.js';
+
+/**
+ * The dispatch that adds partial sums [splits, R, elements] in order into `output`; overwrites it unless `accumulate`. pace:
+ * takes a step of plain SGD along the sum instead (fuseUpdate.ts).
+ */
+export function sumSplits(
+  partial: Tensor,
+  output: Tensor,
+  elements: number,
+  splits: number,
+  accumulate = false,
+  pace?: Tensor,
+): Dispatch {
+  const replicas = output.shape[0];
+  return dispatchOf({
+    shader: 'sumSplits',
+    source: wordConstants(paceNames) + unroll(sumSource, {}),
+    constants: { UPDATE: Number(!!pace) },
+    words: namedWords({
+      ...{ elements, replicas, splits, outputReplica: output.replicaStride },
+      accumulate: Number(accumulate),
+    }),
+    bind: { partial: read(partial), output: write(output), pace: read(pace) },
+    workgroups: linearGrid(Math.ceil((elements * replicas) / 64)),
+  });
+}
