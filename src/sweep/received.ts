@@ -19,7 +19,7 @@ import { checkRun } from '../training/integrity.js';
 import { evaluationSteps, membersOf, plannedSteps, rulesOf } from '../training/members.js';
 import { type TrainingProgram, trainingProgram } from '../training/program.js';
 import { byReplica, type ReplicaRecords, recordFaults } from '../training/recordFaults.js';
-import { stepOf } from '../training/trainer.js';
+import { parameterRows, stepOf } from '../training/replicaState.js';
 import type { ChunkProgress } from './chunk.js';
 import { type Ended, endOf } from './store.js';
 
@@ -222,7 +222,7 @@ export function mostBytes(
   const weights = rules.n + rules.L * rules.m;
   const evaluations = evaluationSteps(plannedSteps(experiment), evaluation.perDoubling).length;
   const lines = STARTS + replicas * (3 + evaluations * (1 + VALUES * experiment.measures.length));
-  const rows = 2 + training.moments.length; // weights, best weights, moments
+  const rows = parameterRows(training);
   const tensors = rows * training.model.parameters.reduce((sum, { disk }) => sum + disk.length, 0);
   return {
     [files.experiment]: MOST_EXPERIMENT_BYTES,

@@ -19,7 +19,8 @@ import { countEvaluations, lostRecords, recordsRemedy } from './integrity.js';
 import { epochSteps, evaluationSteps, type Member, membersOf, plannedSteps, rulesOf } from './members.js';
 import { examine, type OldRun } from './oldRun.js';
 import type { TrainingProgram } from './program.js';
-import { copyState, type Evaluation, initialState, initialWeights, type ReplicaState, stepOf } from './trainer.js';
+import { copyState, type ReplicaState, stepOf } from './replicaState.js';
+import { type Evaluation, initialState, initialWeights } from './trainer.js';
 import { weightsDigest } from './weights.js';
 
 export interface GroupRun {
