@@ -1,6 +1,6 @@
 import { digestOf } from '../core/canonical.js';
 import { DamageError, InputError } from '../core/errors.js';
-import type { TestRecord } from '../core/records.js';
+import type { RunEnd, TestRecord } from '../core/records.js';
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -16,7 +16,7 @@ import { makeState, type ReplicaState, stateParts } from './replicaState.js';
 export interface ReplicaProgress {
   bestLoss: number | null; // nats
   bestStep: number;
-  ended: 'done' | 'diverged' | null;
+  ended: RunEnd | null;
   test?: TestResult; // of a run with a validation set that has ended
 }
 

@@ -2,7 +2,7 @@ import { contentHash } from '../core/canonical.js';
 import { isDiverged } from '../core/divergence.js';
 import { DamageError, FileError, InputError, RhmError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
-import { RecordLines, type RunRecord } from '../core/records.js';
+import { RecordLines, type RunEnd, type RunRecord } from '../core/records.js';
 import type { Rules } from '../core/rules.js';
 import type { SafeFile } from '../core/safetensors.js';
 import type { MeasureValue } from '../models/measure.js';
@@ -44,7 +44,7 @@ export interface Progress {
 
 export interface TrainResult {
   hash: string;
-  reason: 'done' | 'diverged' | 'interrupted';
+  reason: RunEnd | 'interrupted';
   step: number;
   /** Last evaluation of each replica. */
   loss: number[];
