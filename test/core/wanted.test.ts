@@ -7,7 +7,7 @@ import { type ExperimentInput, parseExperiment } from '../../src/core/experiment
 const test = suite('refusals of an experiment');
 
 const refusals: [ExperimentInput, string][] = [
-  [{ grammar: { v: '6' } }, 'grammar.v: got "6"; pass a whole number from 1 to 65536'],
+  [{ grammar: { v: '6' } }, 'grammar.v: got "6"; pass a whole number from 2 to 65536'],
   [{ grammar: { L: 2.5 } }, 'grammar.L: got 2.5; pass a whole number from 1 to 20'],
   [{ grammar: { L: 21 } }, 'grammar.L: got 21; pass a whole number from 1 to 20'],
   [{ grammar: 5 }, 'grammar: got 5; pass an object with the fields v, n, m, s, L, '],
