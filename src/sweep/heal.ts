@@ -73,7 +73,7 @@ export async function healStore(
 }
 
 /** Looks at all files of a run. */
-export async function checkStored(store: SweepStore, run: string) {
+async function checkStored(store: SweepStore, run: string) {
   const [experiment, rules, records] = await Promise.all(
     [files.experiment, files.rules, files.records].map((file) => store.file(run, file)),
   );

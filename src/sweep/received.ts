@@ -212,11 +212,7 @@ const STARTS = 10_000; // of a run that was resumed again and again
 const VALUES = 1000; // of a measure in one evaluation: layers times levels
 
 /** Bytes that the files of a run may have, from what is in them; rounded up a good deal. */
-export function mostBytes(
-  experiment: Experiment,
-  rules: Rules,
-  training: TrainingProgram,
-): Record<RunFileName, number> {
+function mostBytes(experiment: Experiment, rules: Rules, training: TrainingProgram): Record<RunFileName, number> {
   const { replicas, evaluation } = experiment;
   const tuples = rules.rules.reduce((sum, _, level) => sum + parents(rules, level) * rules.m, 0);
   const weights = rules.n + rules.L * rules.m;

@@ -32,7 +32,7 @@ export interface LookChoice {
   sentence?: number; // -1: the mean over some
   measured?: number; // replica whose invariance is shown, -1: the mean over all
 }
-export const lookFields = ['replica', 'layer', 'position', 'level', 'head', 'sentence', 'measured'] as const;
+const lookFields = ['replica', 'layer', 'position', 'level', 'head', 'sentence', 'measured'] as const;
 
 /** Learns its three steps in about a minute on a processor, the convolutional network well before the transformer. */
 export const firstSetting: Setting = {
