@@ -23,7 +23,7 @@ export interface CollapseRow {
 }
 
 /** Heights in the step, 1 at H(ell-1) and 0 at H(ell), where curves are compared. */
-export const HEIGHTS = [0.75, 0.5, 0.25];
+const HEIGHTS = [0.75, 0.5, 0.25];
 
 export const lawNames: Record<Family, string> = { cnn: 'CNN', transformer: 'transformer' };
 

@@ -13,7 +13,7 @@ import type { Run, RunStatus } from './runs.js';
 export type { ModelKind };
 
 /** What ends the name of a series of curves in data. */
-export const IN_DATA = ' in data';
+const IN_DATA = ' in data';
 
 /** Test loss of one trained network against P, the training sentences it has seen (one pass) or owns (in data). */
 export interface Curve {
@@ -65,7 +65,7 @@ function inOrder(a: Curve, b: Curve): number {
 }
 
 /** Every replica's curve. Runs on finite training sets of several sizes make one curve: the best test loss of each size. */
-export function curvesOf(runs: readonly Run[]): Curve[] {
+function curvesOf(runs: readonly Run[]): Curve[] {
   const labels = seriesLabels(runs);
   const curves: Curve[] = [];
   const finite = new Map<string, Curve>();

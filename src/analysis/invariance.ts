@@ -40,7 +40,7 @@ export interface InvarianceExponent {
 }
 
 /** The record names that the measure writes: the two similarities, or their ratio. */
-export const recordNames = { rule: 'S_rule', symbol: 'S_symbol', ratio: 'invariance' } as const;
+const recordNames = { rule: 'S_rule', symbol: 'S_symbol', ratio: 'invariance' } as const;
 
 export function invarianceCurves(curves: readonly Curve[]): InvarianceCurve[] {
   const found: InvarianceCurve[] = [];

@@ -60,7 +60,7 @@ export function crossing(points: readonly CurvePoint[], threshold: number): Omit
 }
 
 /** Steps whose middle is at least this many standard errors of the test loss from both plateaus are measured. */
-export const VISIBLE = 2;
+const VISIBLE = 2;
 
 export function isVisible({ plateaus, noise }: Curve, ell: number): boolean {
   if (!plateaus) return false;

@@ -20,7 +20,7 @@ export interface Unit {
   bound: Bound;
 }
 
-export const CONFIDENCE = 0.95;
+const CONFIDENCE = 0.95;
 
 /**
  * A linear statistic sum_i c_i mean(cell_i) with a bootstrap interval. Units are resampled within their cell; residuals
@@ -75,7 +75,7 @@ function welch(cells: readonly Unit[][], coefficients: readonly number[]): numbe
 }
 
 /** The open side of a bound is infinite. */
-export function bounded(estimate: Estimate): Estimate {
+function bounded(estimate: Estimate): Estimate {
   const { bound } = estimate;
   return {
     ...estimate,

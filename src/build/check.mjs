@@ -1,4 +1,4 @@
-/** `npm run check`: strict types, format and lint. */
+/** `npm run check`: strict types, format and lint, exports and files that nobody uses. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { ensureInstalled, root } from './setup.mjs';
@@ -10,6 +10,7 @@ const bin = (name) => join(root, 'node_modules/.bin', name);
 const steps = [
   [bin('tsc'), ['-p', 'tsconfig.json']],
   [bin('biome'), ['check', process.argv.includes('--fix') ? '--write' : '--error-on-warnings']],
+  [bin('knip'), ['--no-progress']], // its settings: package.json
 ];
 let status = 0;
 for (const [command, args] of steps) status ||= spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status ?? 1;

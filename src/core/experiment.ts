@@ -4,7 +4,7 @@ import { count } from './fields.js';
 import { DEFAULT_MODEL, modelFacts, modelSchema } from './modelFacts.js';
 import { nearest } from './nearest.js';
 import { optimiserSchema } from './optimisers.js';
-import { TOKEN_LIMIT } from './rules.js';
+import { type GrammarShape, grammarLimits, TOKEN_LIMIT } from './rules.js';
 import { DEFAULT_TASK, taskKinds, tasks } from './tasks.js';
 import { wanted } from './wanted.js';
 
@@ -15,12 +15,13 @@ const weights = z.union([
   z.array(z.number().min(0)),
 ]);
 
+const size = (name: keyof GrammarShape) => z.number().int().min(grammarLimits[name][0]).max(grammarLimits[name][1]);
 const grammar = z.strictObject({
-  v: count(65536).default(16).describe('v, vocabulary size'),
-  n: count(65536).optional().describe('n, root symbols; default: v'),
-  m: count(65536).default(4).describe('m, production rules per symbol'),
-  s: z.number().int().min(2).max(64).default(2).describe('s, branching factor'),
-  L: count(20).default(4).describe('L, depth; a sentence has s^L tokens'),
+  v: size('v').default(16).describe('v, vocabulary size'),
+  n: size('n').optional().describe('n, root symbols; default: v'),
+  m: size('m').default(4).describe('m, production rules per symbol'),
+  s: size('s').default(2).describe('s, branching factor'),
+  L: size('L').default(4).describe('L, depth; a sentence has s^L tokens'),
   seed: seed.optional().describe('seed of the rules; default: the seed of the experiment'),
   rootPrior: weights.optional().describe('probabilities of the root symbols; default uniform'),
   ruleProbabilities: z

@@ -42,14 +42,14 @@ export const LEVEL = {
   firstNode: 7, // nodes above this level
 } as const;
 export const LEVEL_WORDS = 8;
-export const IMAGE_MAGIC = 0x52484d31;
+const IMAGE_MAGIC = 0x52484d31;
 
 /** The Threefry block that an intervention draws its new symbol (word 0) and new rule (word 1) from. */
 export const INTERVENTION_BLOCK = 0xffff;
 /** Sample indices are below this. */
 export const INDEX_LIMIT = 2 ** 48;
 /** Resolution of a non-uniform probability. */
-export const WEIGHT_SCALE = 2 ** 31;
+const WEIGHT_SCALE = 2 ** 31;
 
 /** The image of a grammar. @throws InputError when a sample needs more than 131070 random words. */
 export function grammarImage(rules: Rules): Uint32Array<ArrayBuffer> {

@@ -120,7 +120,6 @@ export type ModelKind = keyof typeof builtIn;
 export const DEFAULT_MODEL: ModelKind = 'hcnn';
 
 const builtInSchema = oneOf(builtIn);
-export type ModelConfig = z.infer<typeof builtInSchema>;
 
 const rows = new Map<string, ModelRow>(Object.entries(builtIn));
 let schema = builtInSchema;

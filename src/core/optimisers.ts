@@ -30,6 +30,15 @@ export const optimisers = {
       ...decayed,
     },
   },
+  lion: {
+    title: 'Lion',
+    fields: {
+      rate: positive.default(1e-4).describe('learning rate, the size of every step'),
+      beta1: beta(0.9),
+      beta2: beta(0.99, 0.99999),
+      ...decayed,
+    },
+  },
 } satisfies Record<string, { title: string; fields: Fields }>;
 
 export const optimiserSchema = oneOf(optimisers);

@@ -74,7 +74,12 @@ export interface RateRecord {
   factor: number;
 }
 
-export type EndReason = 'done' | 'diverged' | 'interrupted' | 'failed';
+/** How a replica, or a run, ends when nothing is left to do. */
+export type RunEnd = 'done' | 'diverged';
+export type EndReason = RunEnd | 'interrupted' | 'failed';
+
+export const hasEnded = (state: string | null | undefined): state is RunEnd => state === 'done' || state === 'diverged';
+
 export type RunRecord = StartRecord | EvalRecord | TestRecord | MeasureRecord | RateRecord | EndRecord;
 
 export interface ParsedRecords {

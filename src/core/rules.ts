@@ -29,7 +29,15 @@ export interface GrammarOptions {
 }
 
 const SYMBOL_LIMIT = 65536; // digits are drawn with 16 x 16 bit products, also on the GPU
-export const TOKEN_LIMIT = 2 ** 20;
+export const TOKEN_LIMIT = 2 ** 20; // of a sentence
+/** Smallest and largest value of each size by itself; `checkShape` says which go together. */
+export const grammarLimits = {
+  v: [2, SYMBOL_LIMIT],
+  n: [1, SYMBOL_LIMIT],
+  m: [1, SYMBOL_LIMIT],
+  s: [2, TOKEN_LIMIT],
+  L: [1, 20],
+} as const satisfies Record<keyof GrammarShape, readonly [number, number]>;
 const TABLE_LIMIT = 2 ** 24; // symbols in all rules together: 0.7 GB of memory, 100 MB as JSON
 
 /** Number of tokens of a sentence, s^L. */
@@ -40,11 +48,11 @@ export const parents = (shape: GrammarShape, level: number) => (level === 0 ? sh
 
 /** Checks sizes. @throws InputError naming the field and the bound. */
 export function checkShape(shape: GrammarShape): GrammarShape {
-  const v = checkInteger('v', shape.v, 2, SYMBOL_LIMIT, 'vocabulary size');
-  const n = checkInteger('n', shape.n, 1, SYMBOL_LIMIT, 'root symbols');
-  const m = checkInteger('m', shape.m, 1, SYMBOL_LIMIT, 'production rules per symbol');
-  const s = checkInteger('s', shape.s, 2, TOKEN_LIMIT, 'branching factor');
-  const L = checkInteger('L', shape.L, 1, 20, 'depth');
+  const v = checkInteger('v', shape.v, ...grammarLimits.v, 'vocabulary size');
+  const n = checkInteger('n', shape.n, ...grammarLimits.n, 'root symbols');
+  const m = checkInteger('m', shape.m, ...grammarLimits.m, 'production rules per symbol');
+  const s = checkInteger('s', shape.s, ...grammarLimits.s, 'branching factor');
+  const L = checkInteger('L', shape.L, ...grammarLimits.L, 'depth');
   if (s ** L > TOKEN_LIMIT)
     throw new InputError(
       `s^L: a sentence of ${s}^${L} tokens is over the limit of ${TOKEN_LIMIT}; take a smaller L or s`,

@@ -14,7 +14,7 @@ export interface SafeTensor {
 export type Bytes = ArrayBufferLike | ArrayBufferView;
 
 /** The bytes themselves, not a copy. */
-export function bytesOf(input: Bytes): Uint8Array {
+function bytesOf(input: Bytes): Uint8Array {
   if (ArrayBuffer.isView(input)) return new Uint8Array(input.buffer, input.byteOffset, input.byteLength);
   return new Uint8Array(input);
 }

@@ -33,7 +33,7 @@ export const SOURCE = {
   orderKey: 11, // 2 words
 } as const;
 export const SOURCE_WORDS = 16;
-export const FEISTEL_ROUNDS = 8;
+const FEISTEL_ROUNDS = 8;
 export const LENGTH_LIMIT = 2 ** 31;
 
 export function sourceWords(source: Source): Uint32Array<ArrayBuffer> {

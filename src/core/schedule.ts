@@ -1,6 +1,5 @@
 /** Learning-rate schedules. `steps` optimiser steps in all; `warmup` of them linear from 0. */
 export const schedules = { constant: 0, cosine: 1 } as const;
-export type ScheduleName = keyof typeof schedules;
 
 /**
  * Learning rate over its base value at a step, counted from 0: linear warm-up to 1 over `warmup` steps, then constant, or

@@ -47,7 +47,7 @@ function rotl(x: number, bits: number): number {
 }
 
 /** The named random streams of an experiment. The numbers are part of the file format: never renumber. */
-export const streams = {
+const streams = {
   rules: 1,
   data: 2,
   init: 3,

@@ -11,6 +11,7 @@ import { embedBackward } from './embedBackward.js';
 import { fold } from './fold.js';
 import { layerNorm } from './layerNorm.js';
 import { layerNormBackward } from './layerNormBackward.js';
+import { lion } from './lion.js';
 import { matmulOperation } from './matmul.js';
 import { meanPositions } from './meanPositions.js';
 import { meanPositionsBackward } from './meanPositionsBackward.js';
@@ -41,6 +42,7 @@ export const kernels: Readonly<Record<string, Operation>> = byName([
   tick,
   adamw,
   sgd,
+  lion,
   crossEntropy,
   attention,
   attentionBackward,

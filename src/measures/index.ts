@@ -1,8 +1,9 @@
 import type { MeasureTable } from '../models/measure.js';
+import { gdv } from './gdv.js';
 import { grammaticality } from './grammaticality.js';
 import { invariance } from './invariance.js';
 import { norms } from './norms.js';
 import { readout } from './readout.js';
 
 /** Every measure that an experiment may name. One line a measure. */
-export const measures = { invariance, grammaticality, readout, norms } satisfies MeasureTable;
+export const measures = { invariance, grammaticality, readout, norms, gdv } satisfies MeasureTable;

@@ -27,7 +27,7 @@ export interface MeasureValue {
 
 export interface Measure {
   /** Initial values of tensors that do not change. */
-  constants: { tensor: Tensor; data: Uint32Array }[];
+  constants: { tensor: Tensor; data: Uint32Array | Float32Array }[];
   /** Runs its plans at the current weights. */
   read(loaded: LoadedProgram): Promise<MeasureValue[]>;
 }

@@ -1,8 +1,9 @@
 /** A store's runs as tables: CSV and Parquet, written run by run so that thousands of them need little memory. Node and Deno. */
+
 import { join } from 'node:path';
 import type { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { DamageError, InputError } from '../core/errors.js';
-import { parseRecords, type RunRecord } from '../core/records.js';
+import { hasEnded, parseRecords, type RunRecord } from '../core/records.js';
 import type { RunEntry, SweepStore } from '../sweep/store.js';
 import { endOf } from '../sweep/store.js';
 import { files } from '../training/folder.js';
@@ -43,7 +44,7 @@ export async function exportSweep(
   let unchecked = 0;
   for (const entry of entries) {
     const experiment = await store.file(entry.run, files.experiment);
-    if (experiment === undefined && entry.state !== 'done' && entry.state !== 'diverged') continue;
+    if (experiment === undefined && !hasEnded(entry.state)) continue;
     const checkup = await checkTables(store, entry);
     if (checkup.unchecked.length) unchecked++;
     if (checkup.faults.length || experiment === undefined) {
@@ -104,7 +105,7 @@ async function checkTables(store: SweepStore, { run, state, step }: RunEntry) {
   const checkup = await checkRun({ name, hash: /^[0-9a-f]{16}$/.test(run) ? run : undefined, experiment, records });
   if (experiment === undefined && !checkup.faults.length)
     checkup.faults.push(`${name}/${files.experiment}: it is not there; restore it`);
-  if (checkup.faults.length || experiment === undefined || (state !== 'done' && state !== 'diverged')) return checkup;
+  if (checkup.faults.length || experiment === undefined || !hasEnded(state)) return checkup;
   if (!endOf(records, JSON.parse(experiment).replicas ?? 1))
     checkup.faults.push(
       `${name}/${files.records}: it has no end, the index says ${state} at step ${step}; restore a copy of it, or continue the run: rhm sweep status ${store.name} --check finds it, rhm sweep run trains it`,

@@ -1,1 +1,1 @@
-export { fold, type WindowShape } from './unfold.js';
+export { fold } from './unfold.js';

@@ -34,3 +34,13 @@ export function adamw(
     params[i] = params[i] * (1 - p.rate * p.weightDecay) - (p.rate / p.correction1) * (moment1[i] / denominator);
   }
 }
+
+/** Decoupled weight decay, then a step of the sign of an interpolation of moment and gradient. Source: arXiv:2302.06675. */
+export function lion(p: Pace, params: Float64Array, grads: Float64Array, moment: Float64Array, n: number): void {
+  for (let i = 0; i < n; i++) {
+    const change = grads[i] - moment[i];
+    const direction = moment[i] + p.oneMinusBeta1 * change;
+    moment[i] += p.oneMinusBeta2 * change;
+    params[i] = params[i] * (1 - p.rate * p.weightDecay) - p.rate * (Number(direction > 0) - Number(direction < 0));
+  }
+}

@@ -1,6 +1,8 @@
 /** A chunk of a sweep: the runs that one worker trains at a time, and what it says of them. */
+
 import { DamageError, DiskFullError, FileError, FolderBusyError, InputError, RhmError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
+import type { RunEnd } from '../core/records.js';
 import { measures } from '../measures/index.js';
 import type { Executor } from '../plan/executor.js';
 import { files, type RunFolder } from '../training/folder.js';
@@ -18,7 +20,7 @@ export interface ChunkRun {
  * `busy`: another process works in its folder; `interrupted`: stopped with everything saved; `failed`: it can never be trained;
  * `full`: there is no room for its files; `broke`: something went wrong that may go well another time.
  */
-export type RunResult = 'done' | 'diverged' | 'interrupted' | 'busy' | 'failed' | 'full' | 'broke';
+export type RunResult = RunEnd | 'interrupted' | 'busy' | 'failed' | 'full' | 'broke';
 
 export interface RunOutcome {
   readonly hash: string;

@@ -6,6 +6,7 @@ import { measures } from '../measures/index.js';
 import type { Executor } from '../plan/executor.js';
 import { evaluationSteps, membersOf, plannedSteps } from '../training/members.js';
 import { type TrainingProgram, trainingProgram } from '../training/program.js';
+import { parameterRows } from '../training/replicaState.js';
 import { Trainer } from '../training/trainer.js';
 import type { SweepRun } from './grid.js';
 import { byGroupKey, pack, packLimits } from './pack.js';
@@ -85,7 +86,7 @@ const FILE_BYTES = 4096; // experiment, rules and the rounding of file sizes, ab
 
 /** Weights, moments and best weights as in the checkpoint, and the records. */
 function storedBytes(experiment: Experiment, training: TrainingProgram, evaluations: number): number {
-  const numbers = training.program.parameterCount * (2 + training.moments.length);
+  const numbers = training.program.parameterCount * parameterRows(training);
   const records = evaluations * (1 + 8 * experiment.measures.length);
   return experiment.replicas * (4 * numbers + records * RECORD_BYTES) + FILE_BYTES;
 }

@@ -30,7 +30,7 @@ const numeric = (f: (...x: number[]) => number, arity: number) => {
 };
 
 /** Functions every expression may call. */
-export const mathFunctions: Readonly<Record<string, (...args: Value[]) => Value>> = {
+const mathFunctions: Readonly<Record<string, (...args: Value[]) => Value>> = {
   abs: numeric(Math.abs, 1),
   ceil: numeric(Math.ceil, 1),
   floor: numeric(Math.floor, 1),

@@ -1,5 +1,7 @@
 /** Where index and folders disagree, the folders are right. */
+
 import { files, parseJson } from '../core/outside.js';
+import { hasEnded } from '../core/records.js';
 import { checkRun } from '../training/integrity.js';
 import { endOf, type IndexEvent, type RunEntry, type SweepStore } from './store.js';
 
@@ -36,7 +38,7 @@ export async function healStore(
     return true;
   };
   for (const [run, entry] of entries) {
-    const ended = entry.state === 'done' || entry.state === 'diverged';
+    const ended = hasEnded(entry.state);
     if (!folders.has(run)) {
       if (ended || entry.state === 'running')
         events.push({ run, state: 'waiting', at, error: 'its folder is gone; it will be run again' });
@@ -71,7 +73,7 @@ export async function healStore(
 }
 
 /** Looks at all files of a run. */
-export async function checkStored(store: SweepStore, run: string) {
+async function checkStored(store: SweepStore, run: string) {
   const [experiment, rules, records] = await Promise.all(
     [files.experiment, files.rules, files.records].map((file) => store.file(run, file)),
   );

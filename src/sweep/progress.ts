@@ -14,7 +14,7 @@ export interface SweepView {
 }
 
 /** Training sentences of a run that goes to its end. */
-export function samplesOf({ experiment }: Pick<SweepRun, 'experiment'>): number {
+function samplesOf({ experiment }: Pick<SweepRun, 'experiment'>): number {
   const { budget, replicas } = experiment;
   return plannedSteps(experiment) * budget.batch * budget.accumulate * replicas;
 }

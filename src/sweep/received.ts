@@ -19,7 +19,7 @@ import { checkRun } from '../training/integrity.js';
 import { evaluationSteps, membersOf, plannedSteps, rulesOf } from '../training/members.js';
 import { type TrainingProgram, trainingProgram } from '../training/program.js';
 import { byReplica, type ReplicaRecords, recordFaults } from '../training/recordFaults.js';
-import { stepOf } from '../training/trainer.js';
+import { parameterRows, stepOf } from '../training/replicaState.js';
 import type { ChunkProgress } from './chunk.js';
 import { type Ended, endOf } from './store.js';
 
@@ -212,17 +212,13 @@ const STARTS = 10_000; // of a run that was resumed again and again
 const VALUES = 1000; // of a measure in one evaluation: layers times levels
 
 /** Bytes that the files of a run may have, from what is in them; rounded up a good deal. */
-export function mostBytes(
-  experiment: Experiment,
-  rules: Rules,
-  training: TrainingProgram,
-): Record<RunFileName, number> {
+function mostBytes(experiment: Experiment, rules: Rules, training: TrainingProgram): Record<RunFileName, number> {
   const { replicas, evaluation } = experiment;
   const tuples = rules.rules.reduce((sum, _, level) => sum + parents(rules, level) * rules.m, 0);
   const weights = rules.n + rules.L * rules.m;
   const evaluations = evaluationSteps(plannedSteps(experiment), evaluation.perDoubling).length;
   const lines = STARTS + replicas * (3 + evaluations * (1 + VALUES * experiment.measures.length));
-  const rows = 2 + training.moments.length; // weights, best weights, moments
+  const rows = parameterRows(training);
   const tensors = rows * training.model.parameters.reduce((sum, { disk }) => sum + disk.length, 0);
   return {
     [files.experiment]: MOST_EXPERIMENT_BYTES,

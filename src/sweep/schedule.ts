@@ -3,13 +3,14 @@
  * sets a run aside when it has brought down as many workers as are allowed. The index learns of everything that happens.
  */
 import { DiskFullError, WorkerError } from '../core/errors.js';
+import type { RunEnd } from '../core/records.js';
 import { files } from '../training/folder.js';
+import { backlogOf, triesOf } from './backlog.js';
 import type { ChunkProgress, ChunkRun, RunOutcome, SweepWorker } from './chunk.js';
 import type { SweepRun } from './grid.js';
-import { healStore } from './heal.js';
 import { type PackLimits, pack } from './pack.js';
 import { SweepProgress, type SweepView } from './progress.js';
-import { endOf, type IndexEvent, type SweepStore } from './store.js';
+import { endOf, type SweepStore } from './store.js';
 import { Watch } from './watch.js';
 
 export interface ScheduleOptions {
@@ -35,7 +36,7 @@ export type SweepEvent =
   | {
       type: 'run';
       run: SweepRun;
-      state: 'done' | 'diverged' | 'failed';
+      state: RunEnd | 'failed';
       fresh: boolean;
       loss?: number | null;
       error?: string;
@@ -90,7 +91,8 @@ class Schedule {
 
   async go(): Promise<SweepResult> {
     const { workers = 1, onEvent } = this.options;
-    const missing = await this.#missing();
+    const { missing, entries } = await backlogOf(this.runs, this.store, this.#result, this.#progress, this.options);
+    for (const { hash } of missing) this.#tries.set(hash, triesOf(entries.get(hash)));
     if (missing.length && !this.#stopped) {
       // The first worker knows what it computes on, and so how many runs pay side by side.
       let first: SweepWorker | undefined;
@@ -114,46 +116,6 @@ class Schedule {
     const { workers = 1, replicas = limits.replicas } = this.options;
     const total = runs.reduce((sum, run) => sum + run.experiment.replicas, 0);
     return pack(runs, { ...limits, replicas: Math.min(replicas, Math.ceil(total / workers)) });
-  }
-
-  /** Runs to train, after a look at the index and the folders; new ones are entered as waiting. */
-  async #missing(): Promise<SweepRun[]> {
-    const { entries, repaired } = await healStore(this.store);
-    const missing: SweepRun[] = [];
-    const events: IndexEvent[] = [];
-    for (const run of this.runs) {
-      const entry = entries.get(run.hash);
-      const failed = entry?.state === 'failed' && !this.options.retryFailed;
-      if (entry?.state === 'done' || entry?.state === 'diverged') {
-        this.#result.present++;
-        this.#progress.ended(run.hash, false, true);
-      } else if (failed) {
-        this.#result.failed.push({ run, error: entry.error ?? 'unknown' });
-        this.#progress.ended(run.hash, true, true);
-      } else {
-        missing.push(run);
-        if (entry && entry.state !== 'failed') this.#tries.set(run.hash, entry.tries);
-        if (!entry?.name || entry.state === 'failed')
-          events.push({
-            run: run.hash,
-            state: 'waiting',
-            at: Date.now(),
-            name: run.name,
-            tries: this.#tries.get(run.hash) ?? 0,
-          });
-      }
-    }
-    await this.store.note(events);
-    const { present: done, failed } = this.#result;
-    this.options.onEvent?.({
-      type: 'begin',
-      total: this.runs.length,
-      done,
-      failed: failed.length,
-      waiting: missing.length,
-      repaired,
-    });
-    return missing;
   }
 
   get #stopped(): boolean {

@@ -29,7 +29,7 @@ const part = {
     .describe('expressions; only runs for which all hold are kept'),
 };
 /** What a grid file may hold. `blocks`: several grids in one sweep, each on top of the rest of the file. */
-export const specSchema = z.strictObject({
+const specSchema = z.strictObject({
   name: z.string().min(1).max(100).optional(),
   ...part,
   search: searchSchema.optional().describe('each combination is a curve in data: P is narrowed until P_ell is known'),

@@ -1,7 +1,7 @@
 /** The state of a sweep's runs: an append-only index beside the run folders, folded into one entry a run. */
 import { isDiverged } from '../core/divergence.js';
 import { isPlainName } from '../core/outside.js';
-import { type EndReason, type InspectedRecords, inspectRecords } from '../core/records.js';
+import { type EndReason, type InspectedRecords, inspectRecords, type RunEnd } from '../core/records.js';
 
 /** Written into every store; a store of a newer version is refused. */
 export const STORE_VERSION = 1;
@@ -10,7 +10,7 @@ export const STORE_VERSION = 1;
  * `waiting`: to be run, or to be continued; `running`: a process said so and may have died since; `failed`: set aside, with
  * its error; `done` and `diverged`: nothing left to do.
  */
-export type RunState = 'waiting' | 'running' | 'done' | 'diverged' | 'failed';
+export type RunState = 'waiting' | 'running' | RunEnd | 'failed';
 
 /** One line of index.jsonl: what is new about one run. Fields that are left out stay as they were. */
 export interface IndexEvent {
@@ -100,7 +100,7 @@ export const indexLines = (events: readonly IndexEvent[]): string =>
 
 /** What a run's records say about its end; undefined: it has not ended. */
 export interface Ended {
-  state: 'done' | 'diverged';
+  state: RunEnd;
   loss: number | null;
   step: number;
 }

@@ -1,6 +1,6 @@
 import { digestOf } from '../core/canonical.js';
 import { DamageError, InputError } from '../core/errors.js';
-import type { TestRecord } from '../core/records.js';
+import type { RunEnd, TestRecord } from '../core/records.js';
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -10,13 +10,13 @@ import {
 } from '../core/safetensors.js';
 import { biasMark, checkBiases, diskSources, fromDisk } from '../models/disk.js';
 import type { TrainingProgram } from './program.js';
-import type { ReplicaState } from './trainer.js';
+import { makeState, type ReplicaState, stateParts } from './replicaState.js';
 
 /** What the host knows of a replica beside its state on the device. */
 export interface ReplicaProgress {
   bestLoss: number | null; // nats
   bestStep: number;
-  ended: 'done' | 'diverged' | null;
+  ended: RunEnd | null;
   test?: TestResult; // of a run with a validation set that has ended
 }
 
@@ -49,18 +49,14 @@ export async function encodeCheckpoint(
   const { model, program } = training;
   checkpoint.replicas.forEach(({ state }, r) => {
     const prefix = prefixOf(r, checkpoint.replicas.length);
-    const put = (group: string, row: Float32Array | Float64Array) => {
-      for (const [name, source] of diskSources(model.parameters, program, row))
-        tensors.set(`${prefix}${group}${name}`, source);
-    };
-    put('', state.params);
-    training.moments.forEach((tensor, i) => {
-      put(`optimiser/${tensor.name}/`, state.moments[i]);
-    });
-    put('best/', state.best);
-    tensors.set(`${prefix}state/clock`, { dtype: 'U32', shape: [state.clock.length], data: state.clock });
-    const paceType = state.pace instanceof Float32Array ? 'F32' : 'F64';
-    tensors.set(`${prefix}state/pace`, { dtype: paceType, shape: [state.pace.length], data: state.pace });
+    for (const { name, group } of stateParts(training)) {
+      const row = state[name];
+      if (group === undefined)
+        tensors.set(`${prefix}state/${name}`, { dtype: dtypeOf(row), shape: [row.length], data: row });
+      else
+        for (const [parameter, source] of diskSources(model.parameters, program, row as Float32Array))
+          tensors.set(`${prefix}${group}${parameter}`, source);
+    }
   });
   const { hash, init, step, elapsedMs, records, replicas } = checkpoint;
   const progress = replicas.map((r) => r.progress);
@@ -142,26 +138,23 @@ export function decodeCheckpoint(
     records: metadata.records === undefined ? undefined : Number(metadata.records),
     replicas: Array.from({ length: replicas }, (_, r) => {
       const prefix = prefixOf(r, replicas);
-      const row = (group: string) => {
+      const state = makeState(training, ({ name, group }) => {
+        if (group === undefined) {
+          const tensor = safe.tensors.get(`${prefix}state/${name}`);
+          if (!tensor) throw new InputError(`${file}: no tensor ${prefix}state/${name}`);
+          return tensor.data as Uint32Array | Float32Array;
+        }
         const values = new Float32Array(program.parameterCount);
         fromDisk(model.parameters, program, safe, values, `${prefix}${group}`);
         return values;
-      };
-      const raw = (name: string) => {
-        const tensor = safe.tensors.get(`${prefix}state/${name}`);
-        if (!tensor) throw new InputError(`${file}: no tensor ${prefix}state/${name}`);
-        return tensor.data;
-      };
-      const state: ReplicaState = {
-        params: row(''),
-        moments: training.moments.map((tensor) => row(`optimiser/${tensor.name}/`)),
-        best: row('best/'),
-        clock: raw('clock') as Uint32Array,
-        pace: raw('pace') as Float32Array,
-      };
+      });
       return { state, progress: progress[r] };
     }),
   };
+}
+
+function dtypeOf(row: ReplicaState[string]): 'U32' | 'F32' | 'F64' {
+  return row instanceof Uint32Array ? 'U32' : row instanceof Float32Array ? 'F32' : 'F64';
 }
 
 function prefixOf(replica: number, replicas: number): string {

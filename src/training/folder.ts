@@ -13,6 +13,22 @@ export interface RunFolder {
 
 export { files } from '../core/outside.js';
 
+/** A folder that is opened, and perhaps made, when it is first read or written. @throws from then on what `open` throws */
+export function lazyFolder(name: string, open: () => RunFolder): RunFolder {
+  let opened: RunFolder | undefined;
+  const folder = () => {
+    opened ??= open();
+    return opened;
+  };
+  return {
+    name,
+    read: async (file) => folder().read(file),
+    write: async (file, bytes) => folder().write(file, bytes),
+    append: async (file, text) => folder().append(file, text),
+    release: async () => opened?.release(),
+  };
+}
+
 /** A folder that lasts as long as the object. */
 export class MemoryFolder implements RunFolder {
   readonly contents = new Map<string, Uint8Array>();

@@ -113,7 +113,7 @@ export function countEvaluations(records: readonly RunRecord[], step: number): n
 }
 
 /** The first bad line. */
-export function problemOf({ problems }: InspectedRecords): string | undefined {
+function problemOf({ problems }: InspectedRecords): string | undefined {
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more lines)` : '';
   return problems.length ? `line ${problems[0].line}: ${problems[0].message}${more}` : undefined;
 }

@@ -2,6 +2,7 @@ import type { hyperWords } from '../core/clock.js';
 import type { Optimiser, OptimiserKind } from '../core/optimisers.js';
 import { adamw } from '../kernels/adamw.js';
 
+import { lion } from '../kernels/lion.js';
 import { sgd } from '../kernels/sgd.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
@@ -42,6 +43,11 @@ const optimisers = {
     moments: ['moment1', 'moment2'],
     hyper: ({ beta1, beta2, epsilon }) => ({ beta1, beta2, epsilon }),
     update: (plan, blocks, moments) => adamw(plan, { ...blocks, ...moments }),
+  }),
+  lion: define('lion', {
+    moments: ['moment'],
+    hyper: ({ beta1, beta2 }) => ({ beta1, beta2 }),
+    update: (plan, blocks, moments) => lion(plan, { ...blocks, ...moments }),
   }),
 } satisfies { [Kind in OptimiserKind]: OptimiserSpec<Kind> };
 

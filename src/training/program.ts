@@ -32,7 +32,7 @@ export interface TrainingProgram {
   improved: Tensor; // f32 [R, 2], weights of the plans `keep` and `recall`: (0, 1) copies, (1, 0) leaves
   measures: Measure[]; // in the order of the experiment's list
   /** Initial values that do not change: grammars and sources. */
-  constants: { tensor: Tensor; data: Uint32Array }[];
+  constants: { tensor: Tensor; data: Uint32Array | Float32Array }[];
 }
 
 /** A set of sentences that the program evaluates on, chunk by chunk. */

@@ -2,7 +2,7 @@ import { contentHash } from '../core/canonical.js';
 import { isDiverged } from '../core/divergence.js';
 import { DamageError, FileError, InputError, RhmError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
-import { RecordLines, type RunRecord } from '../core/records.js';
+import { RecordLines, type RunEnd, type RunRecord } from '../core/records.js';
 import type { Rules } from '../core/rules.js';
 import type { SafeFile } from '../core/safetensors.js';
 import type { MeasureValue } from '../models/measure.js';
@@ -19,7 +19,8 @@ import { countEvaluations, lostRecords, recordsRemedy } from './integrity.js';
 import { epochSteps, evaluationSteps, type Member, membersOf, plannedSteps, rulesOf } from './members.js';
 import { examine, type OldRun } from './oldRun.js';
 import type { TrainingProgram } from './program.js';
-import { copyState, type Evaluation, initialState, initialWeights, type ReplicaState, stepOf } from './trainer.js';
+import { copyState, type ReplicaState, stepOf } from './replicaState.js';
+import { type Evaluation, initialState, initialWeights } from './trainer.js';
 import { weightsDigest } from './weights.js';
 
 export interface GroupRun {
@@ -43,7 +44,7 @@ export interface Progress {
 
 export interface TrainResult {
   hash: string;
-  reason: 'done' | 'diverged' | 'interrupted';
+  reason: RunEnd | 'interrupted';
   step: number;
   /** Last evaluation of each replica. */
   loss: number[];
@@ -67,6 +68,7 @@ export class Run {
   /** Files of an earlier version that it continues from: nothing says whether they were changed. */
   readonly unchecked: string[] = [];
   readonly steps: number;
+  #old!: OldRun; // since `restore`
   #lines = new RecordLines();
   readonly #evaluations: number[];
   readonly #progress: ReplicaProgress[];
@@ -84,7 +86,6 @@ export class Run {
     readonly hash: string,
     readonly rules: Rules,
     readonly members: readonly Member[],
-    readonly old: OldRun,
     readonly hooks: RunHooks,
   ) {
     this.steps = plannedSteps(input.experiment);
@@ -94,12 +95,12 @@ export class Run {
     this.#loss = members.map(() => Number.NaN);
   }
 
-  /** Checks the experiment and looks at its folder. @throws InputError when the folder holds another run; FileError */
+  /** Checks the experiment; its folder is not touched before `restore`. @throws InputError */
   static async open(input: GroupRun, hooks: RunHooks): Promise<Run> {
     const rules = rulesOf(input.experiment);
     const members = membersOf(input.experiment, rules);
     const hash = await contentHash(input.experiment);
-    return new Run(input, hash, rules, members, await examine(input, hash), hooks);
+    return new Run(input, hash, rules, members, hooks);
   }
 
   /** The replicas that have not ended. */
@@ -127,14 +128,15 @@ export class Run {
   }
 
   /**
-   * Takes what the checkpoint holds, where there is one. The layout: of a program with any number of replicas.
-   * @throws InputError when the checkpoint or the weights do not fit; FileError when the checkpoint is damaged.
+   * Looks at the folder and takes what the checkpoint holds, where there is one. The layout: of a program with any number of replicas.
+   * @throws InputError when the folder holds another run, or checkpoint or weights do not fit; FileError when the checkpoint is damaged.
    */
   async restore(layout: TrainingProgram): Promise<void> {
     const { init, resume } = this.input;
-    const { checkpoint: bytes, records } = this.old;
+    if (init) await initialWeights(layout, this.members[0], init); // a file that does not fit is refused before the folder is made
+    this.#old = await examine(this.input, this.hash);
+    const { checkpoint: bytes, records } = this.#old;
     const checkpoint = bytes && resume ? await this.#decode(layout, bytes) : undefined;
-    if (init) await initialWeights(layout, this.members[0], init); // before the digest: a file that does not fit is refused as such
     this.#init = this.#sameInit(checkpoint, init && (await weightsDigest(layout.model, init)));
     if (!checkpoint) return;
     this.members.forEach((_, r) => {
@@ -157,7 +159,7 @@ export class Run {
   /** Writes what identifies the run, and drops records from after the checkpoint: they will be made again. */
   async openFolder(): Promise<void> {
     const { folder, experiment } = this.input;
-    const kept = this.old.records.filter((r) => {
+    const kept = this.#old.records.filter((r) => {
       if (r.type === 'eval' || r.type === 'measure' || r.type === 'rate') return r.step <= this.step;
       if (r.type === 'start') return true;
       return (r.type === 'end' || r.type === 'test') && r.replica !== undefined && this.#progress[r.replica]?.ended;
@@ -183,7 +185,7 @@ export class Run {
     this.#startedAt = this.hooks.now();
     this.#firstStep = this.step;
     const { hash, step } = this;
-    const { parsed } = this.old;
+    const { parsed } = this.#old;
     const unchecked = (step > 0 && parsed.unchecked) || undefined;
     await this.#emit({ type: 'start', hash, ...on, step, init: this.#init, unchecked, time: new Date().toISOString() });
   }
@@ -322,7 +324,7 @@ export class Run {
   async #decode(layout: TrainingProgram, bytes: Uint8Array): Promise<Checkpoint | undefined> {
     const file = `${this.input.folder.name}/${files.checkpoint}`;
     const remedy = 'restore a copy of it, or remove it to start again';
-    const { parsed } = this.old;
+    const { parsed } = this.#old;
     try {
       const checkpoint = await this.#verified(layout, bytes, file);
       for (const { state, progress } of checkpoint.replicas) {
@@ -366,7 +368,7 @@ export class Run {
 
   /** The digest of the weights that the run began with. @throws InputError when that is not what is given now. */
   #sameInit(checkpoint: Checkpoint | undefined, given: string | undefined): string | undefined {
-    const last = checkpoint ?? this.old.records.findLast((r) => r.type === 'start');
+    const last = checkpoint ?? this.#old.records.findLast((r) => r.type === 'start');
     if (!last || last.init === given) return given;
     // A checkpoint holds all weights: the file that the run began with is not needed any more.
     if (checkpoint && given === undefined) return checkpoint.init;

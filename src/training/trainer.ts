@@ -1,4 +1,4 @@
-import { CLOCK_WORDS, clockWords, hyperWords, PACE_WORDS } from '../core/clock.js';
+import { hyperWords } from '../core/clock.js';
 import type { SafeFile } from '../core/safetensors.js';
 import { type Key, streamKey, threefryInto } from '../core/threefry.js';
 import { normalFiller } from '../grammar/normals.js';
@@ -9,6 +9,7 @@ import type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import { type Member, plannedSteps } from './members.js';
 import { type HeldOut, type TrainingProgram, trainingProgram } from './program.js';
+import { makeState, type ReplicaState, stateAt, stateParts } from './replicaState.js';
 import { hyperRow } from './step.js';
 
 export interface Evaluation {
@@ -16,14 +17,7 @@ export interface Evaluation {
   accuracy: number;
 }
 
-/** Everything of one replica that continues a run to the same bits. Rows of the [R, ...] tensors, perhaps views of them. */
-export interface ReplicaState {
-  params: Float32Array | Float64Array; // [P]
-  moments: (Float32Array | Float64Array)[]; // [P] each
-  best: Float32Array | Float64Array; // [P]
-  clock: Uint32Array; // [8]
-  pace: Float32Array | Float64Array; // [4]
-}
+export type { ReplicaState };
 
 const PIECE_MS = 250; // an evaluation looks at the signal this often
 
@@ -67,12 +61,8 @@ export class Trainer {
     for (const { tensor, data } of training.constants) loaded.write(tensor, data);
     this.scaleRates(this.members.map(() => 1));
     for (const replica of this.members.keys()) {
-      const { params, moments, best, clock, pace } = await stateOf(replica);
-      loaded.write(training.params, params, replica);
-      for (const [i, tensor] of training.moments.entries()) loaded.write(tensor, moments[i], replica);
-      loaded.write(training.best, best, replica);
-      loaded.write(training.state.clock, clock, replica);
-      loaded.write(training.state.pace, pace, replica);
+      const state = await stateOf(replica);
+      for (const { name, tensor } of stateParts(training)) loaded.write(tensor, state[name], replica);
     }
   }
 
@@ -161,19 +151,9 @@ export class Trainer {
   /** The state of all replicas after all queued steps: views of one memory for all of them. */
   async state(): Promise<ReplicaState[]> {
     const { training, loaded } = this;
-    const read = async (tensor: Tensor) => this.#rows(tensor, await loaded.read(tensor));
-    const params = await read(training.params);
-    const moments = await Promise.all(training.moments.map(read));
-    const best = await read(training.best);
-    const clock = await read(training.state.clock);
-    const pace = await read(training.state.pace);
-    return this.members.map((_, r) => ({
-      params: params[r] as Float32Array,
-      moments: moments.map((rows) => rows[r] as Float32Array),
-      best: best[r] as Float32Array,
-      clock: clock[r] as Uint32Array,
-      pace: pace[r] as Float32Array,
-    }));
+    const rows = new Map<string, HostArray[]>();
+    for (const { name, tensor } of stateParts(training)) rows.set(name, this.#rows(tensor, await loaded.read(tensor)));
+    return this.members.map((_, r) => makeState(training, ({ name }) => rows.get(name)![r]));
   }
 
   /** Multiplies each member's learning rate, as its experiment has it, by its factor from the next step on. */
@@ -206,14 +186,7 @@ export class Trainer {
 
 /** One replica at step 0. @throws InputError when the file does not fit. */
 export async function initialState(training: TrainingProgram, member: Member, init?: SafeFile): Promise<ReplicaState> {
-  const params = await initialWeights(training, member, init);
-  return {
-    params,
-    moments: training.moments.map(() => new Float32Array(params.length)),
-    best: params,
-    clock: new Uint32Array(CLOCK_WORDS),
-    pace: new Float32Array(PACE_WORDS),
-  };
+  return stateAt(training, await initialWeights(training, member, init));
 }
 
 /** One replica's row [P] at step 0: from its seed, or from a file. @throws InputError when the file does not fit. */
@@ -249,19 +222,4 @@ function fillUniform(key: Key, bound: number, out: Float32Array): void {
     threefryInto(words, key, i, 0);
     out[i] = bound * (((words[0] >>> 8) + 0.5) / 2 ** 23 - 1);
   }
-}
-
-/** Steps that a state has done. */
-export function stepOf(state: ReplicaState): number {
-  return state.clock[clockWords.step];
-}
-
-export function copyState({ params, moments, best, clock, pace }: ReplicaState): ReplicaState {
-  return {
-    params: params.slice(),
-    moments: moments.map((row) => row.slice()),
-    best: best.slice(),
-    clock: clock.slice(),
-    pace: pace.slice(),
-  };
 }

@@ -50,7 +50,7 @@ export function curvesOf(
 }
 
 /** The replica that a look names, or the nearest that there is; undefined: none was chosen, or there is only one. */
-export function chosenReplica(look: LookChoice | undefined, replicas: number): number | undefined {
+function chosenReplica(look: LookChoice | undefined, replicas: number): number | undefined {
   const { replica } = look ?? {};
   return replica === undefined || replicas === 1 ? undefined : Math.min(Math.max(0, replica), replicas - 1);
 }
@@ -69,7 +69,7 @@ function numbered(names: readonly string[]): string[] {
 }
 
 /** Test losses of each replica by samples; of a step that was done twice the later one counts. */
-export function replicasOf(records: readonly RunRecord[], replicas: number): CurvePoint[][] {
+function replicasOf(records: readonly RunRecord[], replicas: number): CurvePoint[][] {
   const found = Array.from({ length: replicas }, () => new Map<number, CurvePoint>());
   for (const record of records)
     if (record.type === 'eval')

@@ -1,7 +1,7 @@
 /** What a worker of the page does: exact theory, and one training run that can be held, stepped and looked at. */
 import { DeviceLostError } from '../core/errors.js';
 import { type Experiment, type ExperimentInput, parseExperiment } from '../core/experiment.js';
-import { parseRecords, type RunRecord } from '../core/records.js';
+import { parseRecords, type RunEnd, type RunRecord } from '../core/records.js';
 import { GpuExecutor } from '../gpu/executor.js';
 import { measures } from '../measures/index.js';
 import { browserPlatform } from '../platform/browser.js';
@@ -40,13 +40,13 @@ export interface RunChoice {
   rate?: number; // learning rate over that of the experiment, set before the first step
 }
 
-export type RunEnd = 'done' | 'diverged' | 'interrupted';
+export type RunStop = RunEnd | 'interrupted';
 
 /** The worker's functions. One run at a time. */
 export interface Desk {
   theory(experiment: ExperimentInput): Promise<GrammarTheory>;
   /** Starts or resumes. @throws InputError, AdapterError, GpuError, and FileError only for what cannot be helped. */
-  run(experiment: ExperimentInput, choice: RunChoice, tell: (event: RunEvent) => void): Promise<RunEnd>;
+  run(experiment: ExperimentInput, choice: RunChoice, tell: (event: RunEvent) => void): Promise<RunStop>;
   hold(): Promise<void>;
   go(): Promise<void>;
   /** Does this many optimiser steps, then holds. */
@@ -170,7 +170,7 @@ export function createDesk(): { desk: Desk; close: () => Promise<void> } {
 /** One run, from its start to its end, over lost devices. */
 class Run {
   readonly abort = new AbortController();
-  readonly finished: Promise<RunEnd>;
+  readonly finished: Promise<RunStop>;
   folder: RunFolder | undefined;
   at = 0; // steps done
   active = true;
@@ -221,7 +221,7 @@ class Run {
     await Promise.race([written, this.finished.catch(() => {})]);
   }
 
-  async #whole(): Promise<RunEnd> {
+  async #whole(): Promise<RunStop> {
     const { experiment, choice, tell } = this;
     const notice = (text: string) => tell({ kind: 'notice', text });
     this.folder = await keepOrMemory(choice.name, notice);
@@ -249,7 +249,7 @@ class Run {
     }
   }
 
-  async #once(folder: RunFolder): Promise<RunEnd> {
+  async #once(folder: RunFolder): Promise<RunStop> {
     const { experiment, choice, tell, viewer } = this;
     let opened: OpenExecutor | undefined;
     try {

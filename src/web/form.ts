@@ -61,13 +61,6 @@ export function schemaForm(options: FormOptions): HTMLElement {
   return h('div', { class: 'fields' }, ...controls);
 }
 
-/** Names of the variants of a part, such as the kinds of model. */
-export function kindsOf(path: 'model' | 'optimiser'): string[] {
-  const schema = root().properties![path];
-  const variants = schema.oneOf ?? schema.anyOf?.find((s) => s.oneOf)?.oneOf ?? [];
-  return variants.map((v) => String(v.properties!.kind.const));
-}
-
 function controlFor(
   field: Schema,
   value: unknown,

@@ -1,11 +1,10 @@
 /** The state of the page that its views share: the setting, the race that it decides, and notices to the visitor. */
 import { RhmError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
-import { createModel } from '../models/index.js';
 import { membersOf } from '../training/members.js';
 import { toHash } from './link.js';
 import { Race } from './race.js';
-import { experimentsOf, type LookChoice, parseSetting, type Setting } from './setting.js';
+import { experimentsOf, type LookChoice, readSetting, type Setting } from './setting.js';
 
 /** A part of the page. One module each in views/, one line each in views/index.ts. */
 export interface View {
@@ -46,12 +45,8 @@ export class Page {
   /** Takes a new setting, or says why not and keeps the old one. A run in training is saved and let go. */
   change(part: Partial<Setting>, link = true): boolean {
     try {
-      const setting = parseSetting({ ...this.setting, ...part });
-      const experiments = experimentsOf(setting);
-      for (const experiment of experiments) {
-        createModel(experiment);
-        membersOf(experiment);
-      }
+      const { setting, experiments } = readSetting({ ...this.setting, ...part });
+      for (const experiment of experiments) membersOf(experiment); // its rules can be drawn
       this.setting = setting;
       this.experiments = experiments;
     } catch (error) {

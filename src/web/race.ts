@@ -1,5 +1,7 @@
 /** Networks that train side by side on one grammar, each in a worker of its own, and the theory of that grammar. */
+
 import type { Experiment } from '../core/experiment.js';
+import { hasEnded } from '../core/records.js';
 import { browserPlatform } from '../platform/browser.js';
 import { startWebWorker } from '../platform/webWorker.js';
 import { connectWorker } from '../platform/worker.js';
@@ -33,13 +35,12 @@ export class Race {
   }
 
   get finished(): boolean {
-    return this.trainees.every((t) => t.state === 'done' || t.state === 'diverged');
+    return this.trainees.every((t) => hasEnded(t.state));
   }
 
   /** Starts all, or lets those that hold go on. */
   go(): void {
-    for (const trainee of this.trainees)
-      if (trainee.state !== 'done' && trainee.state !== 'diverged') void trainee.go();
+    for (const trainee of this.trainees) if (!hasEnded(trainee.state)) void trainee.go();
   }
 
   hold(): void {
@@ -47,8 +48,7 @@ export class Race {
   }
 
   stepOnce(): void {
-    for (const trainee of this.trainees)
-      if (trainee.state !== 'done' && trainee.state !== 'diverged') void trainee.stepOnce();
+    for (const trainee of this.trainees) if (!hasEnded(trainee.state)) void trainee.stepOnce();
   }
 
   save(): void {

@@ -32,7 +32,7 @@ export interface LookChoice {
   sentence?: number; // -1: the mean over some
   measured?: number; // replica whose invariance is shown, -1: the mean over all
 }
-export const lookFields = ['replica', 'layer', 'position', 'level', 'head', 'sentence', 'measured'] as const;
+const lookFields = ['replica', 'layer', 'position', 'level', 'head', 'sentence', 'measured'] as const;
 
 /** Learns its three steps in about a minute on a processor, the convolutional network well before the transformer. */
 export const firstSetting: Setting = {
@@ -55,7 +55,10 @@ export function experimentsOf(setting: Setting): Experiment[] {
 }
 
 /** Checks a value from a link or a file. @throws InputError */
-export function parseSetting(value: unknown): Setting {
+export const parseSetting = (value: unknown): Setting => readSetting(value).setting;
+
+/** The same with the experiments that it stands for, one a network. @throws InputError */
+export function readSetting(value: unknown): { setting: Setting; experiments: Experiment[] } {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new InputError('setting: wanted an object with grammar, networks, budget and so on');
   const known = Object.keys(firstSetting).concat('schedule', 'task', 'looks');
@@ -74,13 +77,14 @@ export function parseSetting(value: unknown): Setting {
     )
       throw new InputError('networks: each has a model and an optimiser, nothing else');
   if (setting.looks !== undefined) checkLooks(setting.looks, networks.length);
-  for (const experiment of experimentsOf(setting)) {
+  const experiments = experimentsOf(setting);
+  for (const experiment of experiments) {
     createModel(experiment);
     for (const name of experiment.measures)
       if (!Object.hasOwn(measures, name))
         throw new InputError(`measures: got ${show(name)}; there are ${Object.keys(measures).join(', ')}`);
   }
-  return setting;
+  return { setting, experiments };
 }
 
 /** @throws InputError */

@@ -3,7 +3,7 @@ import { transfer } from 'comlink';
 import { contentHash } from '../core/canonical.js';
 import { WorkerError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
-import type { RunRecord } from '../core/records.js';
+import type { RunEnd, RunRecord } from '../core/records.js';
 import { startWebWorker } from '../platform/webWorker.js';
 import { connectWorker, progress, type WorkerHandle } from '../platform/worker.js';
 import { files } from '../training/folder.js';
@@ -12,7 +12,7 @@ import type { Look, LookInfo, Pick, PointInfo, Shape } from './cloud/look.js';
 import type { Desk, RunChoice, RunEvent } from './desk.js';
 import { forget, keptFiles, readKept } from './folders.js';
 
-export type TraineeState = 'idle' | 'starting' | 'running' | 'held' | 'done' | 'diverged' | 'stopped' | 'failed';
+export type TraineeState = 'idle' | 'starting' | 'running' | 'held' | RunEnd | 'stopped' | 'failed';
 
 export interface TraineeOptions {
   script: URL; // of the worker

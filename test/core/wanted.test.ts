@@ -2,12 +2,13 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { InputError } from '../../src/core/errors.js';
 import { type ExperimentInput, parseExperiment } from '../../src/core/experiment.js';
+import { optimisers } from '../../src/core/optimisers.js';
 
 /** What a refused field is told: its name, the value, and what it takes, from the schema's own bounds. */
 const test = suite('refusals of an experiment');
 
 const refusals: [ExperimentInput, string][] = [
-  [{ grammar: { v: '6' } }, 'grammar.v: got "6"; pass a whole number from 1 to 65536'],
+  [{ grammar: { v: '6' } }, 'grammar.v: got "6"; pass a whole number from 2 to 65536'],
   [{ grammar: { L: 2.5 } }, 'grammar.L: got 2.5; pass a whole number from 1 to 20'],
   [{ grammar: { L: 21 } }, 'grammar.L: got 21; pass a whole number from 1 to 20'],
   [{ grammar: 5 }, 'grammar: got 5; pass an object with the fields v, n, m, s, L, '],
@@ -22,7 +23,10 @@ const refusals: [ExperimentInput, string][] = [
   [{ optimiser: { rate: Number.POSITIVE_INFINITY } }, 'optimiser.rate: got Infinity; pass a number above 0'],
   [{ optimiser: { kind: 'adamw', beta1: 3 } }, 'optimiser.beta1: got 3; pass a number from 0 to 0.9999'],
   [{ optimiser: { kind: 'sgd', beta1: 0.9 } }, 'optimiser.beta1: no such field; there are kind, rate, momentum, '],
-  [{ optimiser: 3 }, 'optimiser: got 3; pass one of sgd, adamw, alone or as the field kind of an object'],
+  [
+    { optimiser: 3 },
+    `optimiser: got 3; pass one of ${Object.keys(optimisers).join(', ')}, alone or as the field kind of an object`,
+  ],
   [{ model: null }, 'model: got null; pass one of hcnn, hlcn, fcn, mla, clm, alone or '],
   [{ model: 'cnn' }, 'model.kind: got "cnn"; pass one of hcnn, hlcn, fcn, mla, clm'],
   [{ model: { kind: 'hcnn', bias: 'yes' } }, 'model.bias: got "yes"; pass true or false'],

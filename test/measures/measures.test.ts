@@ -185,7 +185,11 @@ test('draws follow softmax at a temperature', () => {
 
 test('records carry them; unknown names and impossible ones are refused', async () => {
   const folder = new MemoryFolder();
-  const short = { ...hcnn, budget: { batch: 8, steps: 3 } };
+  const short = {
+    ...hcnn,
+    budget: { batch: 8, steps: 3 },
+    measures: ['invariance', 'grammaticality', 'readout', 'norms'],
+  };
   const { records } = await train(parseExperiment(short), { executor, folder, measures });
   const at2 = records.filter((r) => r.type === 'measure' && r.step === 2);
   assert.is(at2.length, 2 * 2 * 3 + 2 * 3 + 3 * 3 + 2);

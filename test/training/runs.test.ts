@@ -205,7 +205,7 @@ test('divergence ends the run of its replica, the others keep their bits', async
     const evaluations = await trainer.evaluate();
     const state = await trainer.state();
     trainer.destroy();
-    return state.map((s, i) => ({ params: s.params, moments: s.moments, loss: evaluations[i].loss }));
+    return state.map((s, i) => ({ params: s.params, velocity: s.velocity, loss: evaluations[i].loss }));
   };
   const together = await states(members);
   assert.not.ok(Number.isFinite(together[1].loss));

@@ -82,7 +82,7 @@ function line(t: KernelTime): string {
 }
 
 /** Repeats a plan of one call until a round takes some milliseconds; then so many rounds. */
-export async function timeKernel(
+async function timeKernel(
   item: BenchCase,
   executor: Executor,
   { profile, rounds: count }: Pick<Options, 'profile' | 'rounds'>,

@@ -9,13 +9,13 @@ import { parseJson } from '../../core/outside.js';
 import { decodeSafetensors, type SafeFile } from '../../core/safetensors.js';
 import { applySettings } from '../../core/settings.js';
 import { measures } from '../../measures/index.js';
+import { createModel } from '../../models/index.js';
 import { type OpenExecutor, openExecutor } from '../../platform/executor.js';
 import { openRunFolder } from '../../platform/nodeFolder.js';
 import { floorsOf } from '../../theory/floors.js';
+import { lazyFolder } from '../../training/folder.js';
 import { type Progress, train } from '../../training/loop.js';
-import { membersOf, plannedSteps, rulesOf } from '../../training/members.js';
-import { trainingProgram } from '../../training/program.js';
-import { initialWeights } from '../../training/trainer.js';
+import { plannedSteps, rulesOf } from '../../training/members.js';
 import { weightsDigest } from '../../training/weights.js';
 import { addComputeOptions, type ComputeOptions } from '../compute.js';
 import { type CommandContext, number } from '../context.js';
@@ -54,19 +54,16 @@ export function addTrain(program: Command, io: CommandContext): void {
       }
       const experiment = readExperiment(file, options.set ?? []);
       const hash = await contentHash(experiment);
-      const rules = rulesOf(experiment);
+      const plateaus = floorsOf(experiment.task, rulesOf(experiment)) ?? [];
       const init = options.init ? readWeights(options.init) : undefined;
-      // Everything is checked before the folder is made.
-      const members = membersOf(experiment, rules);
-      const training = trainingProgram(members, measures);
-      if (init) await initialWeights(training, members[0], init);
-      const start = init ? `-init-${await weightsDigest(training.model, init)}` : '';
+      const start = init ? `-init-${await weightsDigest(createModel(experiment), init)}` : '';
       const out = options.out ?? join('out', `${hash}${start}`);
-      io.log(`experiment ${hash}\n${JSON.stringify(experiment, null, 2)}`);
-      const folder = openRunFolder(out);
+      const folder = lazyFolder(out, () => {
+        io.log(`experiment ${hash}\n${JSON.stringify(experiment, null, 2)}`);
+        return openRunFolder(out);
+      });
       const abort = abortOnSignals(io);
       try {
-        const plateaus = floorsOf(experiment.task, rules) ?? [];
         let opened: OpenExecutor | undefined;
         try {
           const result = await train(experiment, {

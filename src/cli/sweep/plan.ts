@@ -1,8 +1,10 @@
 /** `rhm sweep plan`: how many runs, how they group, what they cost. Nothing is written. */
+
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { shapeName } from '../../analysis/curves.js';
+import { hasEnded } from '../../core/records.js';
 import { languageSize } from '../../grammar/derivations.js';
 import { openExecutor } from '../../platform/executor.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
@@ -79,7 +81,7 @@ const rulesShape = ({ grammar: { v, n = v, m, s, L } }: SweepRun['experiment']) 
 async function completeIn(out: string): Promise<ReadonlySet<string>> {
   if (!existsSync(join(out, 'store.json'))) return new Set();
   const entries = await openSweepFolder(out, { existing: true }).read();
-  return new Set([...entries].filter(([, e]) => e.state === 'done' || e.state === 'diverged').map(([hash]) => hash));
+  return new Set([...entries].filter(([, e]) => hasEnded(e.state)).map(([hash]) => hash));
 }
 
 const SHOWN = 20;

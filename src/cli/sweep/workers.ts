@@ -16,7 +16,7 @@ import { type CommandContext, integer, number } from '../context.js';
 /** What --threads means where several workers share the cores. */
 export const threadsOfWorkers = 'wasm on this many threads (default: the cores shared out among the workers)';
 
-export const isolations = ['process', 'thread', 'none'] as const;
+const isolations = ['process', 'thread', 'none'] as const;
 
 export interface WorkerOptions extends ComputeOptions {
   workers: number;

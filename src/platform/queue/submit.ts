@@ -3,8 +3,9 @@ import type { Job, Queue } from 'bullmq';
 import { canonicalJson } from '../../core/canonical.js';
 import { FolderBusyError, InputError, QueueError } from '../../core/errors.js';
 import { checkTree, files, isHash, printableLine } from '../../core/outside.js';
+import { hasEnded } from '../../core/records.js';
+import { backlogOf } from '../../sweep/backlog.js';
 import type { SweepRun } from '../../sweep/grid.js';
-import { healStore } from '../../sweep/heal.js';
 import { SweepProgress } from '../../sweep/progress.js';
 import { PROTOCOL, type ReceivedRun, type RunMessage, readProgress, receiveResult } from '../../sweep/received.js';
 import type { SweepEvent, SweepResult } from '../../sweep/schedule.js';
@@ -69,7 +70,9 @@ class Submission {
 
   async go(): Promise<SweepResult> {
     const { signal, detach, pollMs = 500 } = this.options;
-    await this.#missing();
+    const { missing, entries } = await backlogOf(this.runs, this.store, this.#result, this.#progress, this.options);
+    this.#pending.push(...missing);
+    this.#entries = entries;
     for (let round = 0; this.#pending.length || this.#out.size; round++) {
       if (signal?.aborted) break;
       const waits = await this.#round(round);
@@ -95,27 +98,6 @@ class Submission {
       this.#tell(`${this.connection.shown}: ${text}; trying again until the server can do it`);
       return true;
     }
-  }
-
-  async #missing(): Promise<void> {
-    const { entries, repaired } = await healStore(this.store);
-    this.#entries = entries;
-    for (const run of this.runs) {
-      const entry = entries.get(run.hash);
-      if (entry?.state === 'done' || entry?.state === 'diverged') {
-        this.#result.present++;
-        this.#progress.ended(run.hash, false, true);
-      } else if (entry?.state === 'failed' && !this.options.retryFailed) {
-        this.#result.failed.push({ run, error: entry.error ?? 'unknown' });
-        this.#progress.ended(run.hash, true, true);
-      } else this.#pending.push(run);
-    }
-    const at = Date.now();
-    const unknown = this.#pending.filter((run) => !entries.get(run.hash)?.name);
-    await this.store.note(unknown.map(({ hash, name }) => ({ run: hash, state: 'waiting', at, name })));
-    const { present: done, failed } = this.#result;
-    const counts = { total: this.runs.length, done, failed: failed.length, waiting: this.#pending.length, repaired };
-    this.options.onEvent?.({ type: 'begin', ...counts });
   }
 
   /** Keeps the window full; a job that the queue knows already is not made again, nor one that another submission ended. */
@@ -236,7 +218,7 @@ class Submission {
   }
 
   #endedElsewhere(run: SweepRun, entry: RunEntry | undefined): boolean {
-    const ended = entry?.state === 'done' || entry?.state === 'diverged';
+    const ended = hasEnded(entry?.state);
     const failed = entry?.state === 'failed' && entry.at >= this.#begun;
     if (!ended && !failed) return false;
     this.#out.delete(run.hash);

@@ -1,10 +1,12 @@
 /** Works on a queue: takes runs, trains them in workers of its own, sends the files back. */
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Job, Worker } from 'bullmq';
 import { InputError, VersionError } from '../../core/errors.js';
 import { files, isHash, printableLine, type RunFileName } from '../../core/outside.js';
+import type { RunEnd } from '../../core/records.js';
 import type { RunOutcome, SweepWorker } from '../../sweep/chunk.js';
 import { type RunFileData, type RunMessage, readMessage, receivePartial } from '../../sweep/received.js';
 import type { RunFolder } from '../../training/folder.js';
@@ -37,7 +39,7 @@ export interface WorkOptions {
 export interface WorkEvent {
   run: string;
   name: string;
-  state: 'begun' | 'done' | 'diverged' | 'handed back' | 'failed' | 'waits';
+  state: 'begun' | RunEnd | 'handed back' | 'failed' | 'waits';
   error?: string;
 }
 

@@ -192,7 +192,7 @@ function orthonormalise(vectors: Float64Array[]): void {
 }
 
 /** Eigenvalues in falling order and eigenvectors (columns) of a symmetric matrix [k, k]: cyclic Jacobi rotations. */
-export function symmetricEigen(matrix: Float64Array, k: number): { values: number[]; vectors: Float64Array } {
+function symmetricEigen(matrix: Float64Array, k: number): { values: number[]; vectors: Float64Array } {
   const a = Float64Array.from(matrix);
   const v = new Float64Array(k * k);
   for (let i = 0; i < k; i++) v[i * k + i] = 1;

@@ -226,7 +226,7 @@ function staircase(H: readonly number[], axes: Axes, theme: Theme): SVGGElement 
 }
 
 /** Positions (downward, ascending) moved apart to at least `gap`, none below `bottom`. */
-export function spread(wanted: readonly number[], gap: number, bottom: number): number[] {
+function spread(wanted: readonly number[], gap: number, bottom: number): number[] {
   const placed = [...wanted];
   for (let i = 1; i < placed.length; i++) placed[i] = Math.max(placed[i], placed[i - 1] + gap);
   for (let i = placed.length - 1, limit = bottom; i >= 0; i--, limit -= gap) placed[i] = Math.min(placed[i], limit);

@@ -1,0 +1,51 @@
+import { hasEnded } from '../core/records.js';
+import type { SweepRun } from './grid.js';
+import { healStore } from './heal.js';
+import type { SweepProgress } from './progress.js';
+import type { SweepEvent, SweepResult } from './schedule.js';
+import type { IndexEvent, RunEntry, SweepStore } from './store.js';
+
+export interface Backlog {
+  missing: SweepRun[]; // to be trained, or continued
+  entries: ReadonlyMap<string, RunEntry>; // the index before these were entered
+}
+
+/**
+ * What a sweep still has to do, after a look at the index and the folders. Runs that are new, or tried again after they were set aside,
+ * are entered as waiting; the others are counted in `result` and shown as ended.
+ */
+export async function backlogOf(
+  runs: readonly SweepRun[],
+  store: SweepStore,
+  result: SweepResult,
+  progress: SweepProgress,
+  options: { retryFailed?: boolean; onEvent?: (event: SweepEvent) => void },
+): Promise<Backlog> {
+  const { entries, repaired } = await healStore(store);
+  const missing: SweepRun[] = [];
+  const events: IndexEvent[] = [];
+  const at = Date.now();
+  for (const run of runs) {
+    const entry = entries.get(run.hash);
+    const failed = entry?.state === 'failed';
+    if (hasEnded(entry?.state)) {
+      result.present++;
+      progress.ended(run.hash, false, true);
+    } else if (failed && !options.retryFailed) {
+      result.failed.push({ run, error: entry.error ?? 'unknown' });
+      progress.ended(run.hash, true, true);
+    } else {
+      missing.push(run);
+      if (failed || !entry?.name)
+        events.push({ run: run.hash, state: 'waiting', at, name: run.name, tries: triesOf(entry) });
+    }
+  }
+  await store.note(events);
+  const counts = { total: runs.length, done: result.present, failed: result.failed.length, waiting: missing.length };
+  options.onEvent?.({ type: 'begin', ...counts, repaired });
+  return { missing, entries };
+}
+
+/** Workers that a run has brought down so far; one that was set aside begins anew. */
+export const triesOf = (entry: RunEntry | undefined): number =>
+  entry === undefined || entry.state === 'failed' ? 0 : entry.tries;
