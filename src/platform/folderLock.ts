@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { clearInterval, setInterval } from 'node:timers';
-import { FileError, FolderBusyError } from '../core/errors.js';
+import { DiskFullError, FileError, FolderBusyError, isFull } from '../core/errors.js';
 import { isRunning, type ProcessIdentity, thisProcess } from './processIdentity.js';
 
 const LOCK = 'run.lock';
@@ -42,11 +42,9 @@ export function lockFolder(directory: string, name: string): FolderLock {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'EEXIST')
-        throw new FileError(
+        throw new (isFull(code) ? DiskFullError : FileError)(
           `${name}: could not write ${LOCK}: ${code}; ${remedies[code ?? ''] ?? 'look at the folder and try again'}`,
-          {
-            cause: error,
-          },
+          { cause: error },
         );
     }
     const holder = readHolder(file, name);

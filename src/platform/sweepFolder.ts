@@ -10,7 +10,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DiskFullError, FileError, InputError, isFull } from '../core/errors.js';
@@ -81,21 +81,24 @@ function create(directory: string, runs: string): void {
     makeFolder(resolve(runs));
     removeAbandoned(directory);
     const beside = join(directory, `${VERSION_FILE}.${crypto.randomUUID()}.tmp`);
-    const handle = openSync(beside, 'wx');
     try {
-      const version = { format: 'rhm sweep store', version: STORE_VERSION, id: crypto.randomUUID() };
-      writeSync(handle, `${JSON.stringify(version)}\n`);
-      fsyncSync(handle);
+      const handle = openSync(beside, 'wx');
+      try {
+        const version = { format: 'rhm sweep store', version: STORE_VERSION, id: crypto.randomUUID() };
+        writeFileSync(handle, `${JSON.stringify(version)}\n`);
+        fsyncSync(handle);
+      } finally {
+        closeSync(handle);
+      }
+      try {
+        linkSync(beside, join(directory, VERSION_FILE)); // not over another process's
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code !== 'EEXIST') renameSync(beside, join(directory, VERSION_FILE));
+      }
     } finally {
-      closeSync(handle);
+      rmSync(beside, { force: true });
     }
-    try {
-      linkSync(beside, join(directory, VERSION_FILE)); // not over another process's
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'EEXIST') renameSync(beside, join(directory, VERSION_FILE));
-    }
-    rmSync(beside, { force: true });
     syncDirectoryNow(directory);
   });
 }

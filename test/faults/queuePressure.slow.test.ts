@@ -1,8 +1,9 @@
-/** A Redis server that is out of memory, loses connections, or brings what cannot be read: finished work is kept, nothing waits for ever. */
+/** Servers out of memory, lost connections, results that cannot be read, full disks of workers and submitters: finished work is kept, nothing waits for ever. */
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Queue } from 'bullmq';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -315,6 +316,36 @@ async function waitFor<T>(look: () => T): Promise<T> {
       await new Promise((done) => setTimeout(done, 25));
     }
 }
+
+/** The disk below a folder is full for a program while the file `flag` is there. */
+const disk = (folder: string, flag: string): NodeJS.ProcessEnv => ({
+  RHM_FULL: JSON.stringify({ folder: `${folder}/`, flag }),
+  NODE_OPTIONS: `--import=${pathToFileURL(resolve('test/faults/fixtures/full.mjs')).href}`,
+});
+
+test('full disks of a worker and of a submitter: the worker waits for room, the submitter says it and collects later', async () => {
+  const flag = join(scratch, 'full.flag');
+  const tmp = mkdtempSync(join(scratch, 'tmp-'));
+  const out = join(scratch, 'room');
+  assert.is((await submit('room', '--detach').ended).code, 0);
+  writeFileSync(flag, '');
+  const worker = work({ TMPDIR: tmp, ...disk(tmp, flag) });
+  await worker.said(/"state":"waits","error":"no room on the disk: [^"]*ENOSPC; free some space"/);
+  assert.not.match(worker.output, /"state":"(failed|done)"/);
+  rmSync(flag);
+  await worker.said(/"state":"done"[\s\S]*"state":"done"[\s\S]*"state":"done"/);
+  await drain(worker);
+  writeFileSync(flag, '');
+  const full = start(['submit', spec, '--out', out], disk(out, flag));
+  assert.is((await full.ended).code, 1, full.output);
+  assert.match(full.output, /FileError: .*ENOSPC/);
+  assert.not.match(full.output, /not expected|^ {4}at /m);
+  rmSync(flag);
+  const submission = submit('room');
+  assert.is((await submission.ended).code, 0, submission.output);
+  assert.equal(counts(submission), [RUNS, RUNS, 0, 0]);
+  assertSameRuns(out, local, RUNS);
+});
 
 test('the same runs of two stores, taken by one worker at a time: each store gets its own', async () => {
   const stores = ['first', 'second'];
