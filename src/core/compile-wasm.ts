@@ -24,3 +24,20 @@ export function requireWasm(): void {
       'This runtime offers no WebAssembly; use Node 20, Deno 2.9 or a current browser, and do not switch it off (--no-expose-wasm, --jitless, lockdown mode)',
     );
 }
+
+/**
+ * A memory for a module. Engines reserve some ten GB of addresses for each, whatever it holds, to check bounds by page faults.
+ * @throws WasmError where the process may not have them
+ */
+export function wasmMemory(descriptor: WebAssembly.MemoryDescriptor): WebAssembly.Memory {
+  requireWasm();
+  try {
+    return new WebAssembly.Memory(descriptor);
+  } catch (error) {
+    throw new WasmError(
+      `WebAssembly memory was refused (${error instanceof Error ? error.message : error}): this process may not have the 14 GB of addresses that the engine reserves; ` +
+        'lift the limit (ulimit -v unlimited), or set NODE_OPTIONS=--disable-wasm-trap-handler, which is slower and needs 4 GB',
+      { cause: error },
+    );
+  }
+}

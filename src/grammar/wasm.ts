@@ -1,6 +1,6 @@
 import plainBytes from '../../build/wasm/plain.wasm';
 import sharedBytes from '../../build/wasm/shared.wasm';
-import { compileWasm, requireWasm } from '../core/compile-wasm.js';
+import { compileWasm, wasmMemory } from '../core/compile-wasm.js';
 
 /** Functions of assembly/index.ts that this folder calls. Pointers are byte offsets into the module's memory. */
 export interface SamplerExports {
@@ -41,8 +41,7 @@ const compiled: { plain?: Promise<WebAssembly.Module>; shared?: Promise<WebAssem
 
 /** A memory that the modules accept. initialBytes is rounded up to pages of 64 KiB; shared needs SharedArrayBuffer. */
 export function newMemory(initialBytes: number, shared = false): WebAssembly.Memory {
-  requireWasm();
-  return new WebAssembly.Memory({ initial: Math.max(1, Math.ceil(initialBytes / 65536)), maximum: 65536, shared });
+  return wasmMemory({ initial: Math.max(1, Math.ceil(initialBytes / 65536)), maximum: 65536, shared });
 }
 
 /** The module for one thread (`plain`) or for several on one memory (`shared`). */

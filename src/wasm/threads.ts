@@ -1,4 +1,5 @@
 /** Threads on one shared WebAssembly memory. How a thread is started is the platform's business: it is handed in. */
+import { wasmMemory } from '../core/compile-wasm.js';
 import { WorkerError } from '../core/errors.js';
 import { control } from './memory.js';
 import { instantiate, type WasmExports, wasmModule } from './module.js';
@@ -45,7 +46,7 @@ export class Arena {
   static async create(threads: number, spawn: SpawnThread | undefined, maySleep: boolean): Promise<Arena> {
     const shared = threads > 1;
     const module = await wasmModule(shared ? 'shared' : 'plain');
-    const memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared });
+    const memory = wasmMemory({ initial: 16, maximum: 65536, shared });
     const exports = await instantiate(module, memory);
     const controlAt = Math.ceil(exports.heapBase() / 64) * 64;
     const words = new Uint32Array(memory.buffer, controlAt);
@@ -95,7 +96,7 @@ export class Arena {
       if (pages > have) this.memory.grow(pages - have);
     } catch (cause) {
       throw new WorkerError(
-        `${bytes} bytes of WebAssembly memory were refused by this engine; use a smaller batch or fewer replicas`,
+        `${bytes} bytes of WebAssembly memory were refused by this engine; use a smaller batch or fewer replicas, or lift the limit of this process (ulimit -v)`,
         { cause },
       );
     }
