@@ -1,7 +1,21 @@
 /** Files that appear under their name only when complete: written beside it, flushed, renamed. For Node and Deno. */
-import { readdirSync, rmSync, type Stats, statSync } from 'node:fs';
-import { type FileHandle, open, readFile, rename, unlink } from 'node:fs/promises';
+import {
+  close,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  fsync,
+  open,
+  openSync,
+  readdirSync,
+  rmSync,
+  type Stats,
+  statSync,
+  write,
+} from 'node:fs';
+import { readFile, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { FileError, InputError } from '../core/errors.js';
 import { syncDirectory } from './durable.js';
 import { outputTarget } from './outputTarget.js';
@@ -22,9 +36,15 @@ export async function atomicFile(name: string): Promise<AtomicFile> {
   const { path, before } = target;
   removeLeftovers(path);
   const temporary = `${path}.partial-${machineName()}-${process.pid}-${crypto.randomUUID()}`;
-  const handle: FileHandle = await guard(path, () => open(temporary, 'wx', before ? 0o600 : 0o666));
+  // By its number: Yarn's Plug'n'Play has no sync() in the file handles of node:fs/promises.
+  const handle = await guard(path, async () => openSync(temporary, 'wx', before ? 0o600 : 0o666));
+  let isOpen = true;
+  const shut = async () => {
+    if (isOpen) await closed(handle);
+    isOpen = false;
+  };
   const abort = async () => {
-    await handle.close().catch(() => {});
+    await shut().catch(() => {});
     await unlink(temporary).catch(() => {});
   };
   const guarded = async (work: () => Promise<unknown>) => {
@@ -36,12 +56,12 @@ export async function atomicFile(name: string): Promise<AtomicFile> {
     }
   };
   return {
-    write: (chunk) => guarded(() => handle.appendFile(chunk)),
+    write: (chunk) => guarded(() => writeWhole(handle, chunk)),
     commit: () =>
       guarded(async () => {
-        if (before) await takeOver(handle, before);
-        await handle.sync();
-        await handle.close();
+        if (before) takeOver(handle, before);
+        await synced(handle);
+        await shut();
         await rename(temporary, path);
         await syncDirectory(dirname(path));
       }),
@@ -50,25 +70,35 @@ export async function atomicFile(name: string): Promise<AtomicFile> {
 }
 
 /** Gives a file the mode of the one that it replaces, and its owner where one may. */
-async function takeOver(handle: FileHandle, { mode, uid, gid }: Stats): Promise<void> {
-  const own = await handle.stat();
-  if (own.uid !== uid || own.gid !== gid) await handle.chown(uid, gid).catch(() => {});
-  await handle.chmod(mode & 0o7777);
+function takeOver(handle: number, { mode, uid, gid }: Stats): void {
+  const own = fstatSync(handle);
+  try {
+    if (own.uid !== uid || own.gid !== gid) fchownSync(handle, uid, gid);
+  } catch {} // only root may give files away
+  fchmodSync(handle, mode & 0o7777);
 }
 
 /** What is no regular file is written as it comes: nothing can appear there all at once. */
 async function throughFile(path: string): Promise<AtomicFile> {
-  const handle = await guard(path, () => open(path, 'w'));
+  const handle = await guard(path, () => opened(path, 'w')); // waits for the reader of a pipe
   return {
-    write: (chunk) => guard(path, () => writeWhole(handle, typeof chunk === 'string' ? Buffer.from(chunk) : chunk)),
-    commit: () => guard(path, () => handle.close()),
-    abort: () => handle.close().catch(() => {}),
+    write: (chunk) => guard(path, () => writeWhole(handle, chunk)),
+    commit: () => guard(path, () => closed(handle)),
+    abort: () => closed(handle).catch(() => {}),
   };
 }
 
-/** A pipe may take less than it is given. */
-async function writeWhole(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length; ) done += (await handle.write(bytes, done)).bytesWritten;
+const [opened, closed, synced] = [promisify(open), promisify(close), promisify(fsync)];
+
+/** A pipe may take less than it is given, and so does a disk that is nearly full. */
+async function writeWhole(handle: number, chunk: string | Uint8Array): Promise<void> {
+  const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+  for (let done = 0; done < bytes.length; )
+    done += await new Promise<number>((resolve, reject) => {
+      write(handle, bytes, done, bytes.length - done, null, (error, written) =>
+        error ? reject(error) : resolve(written),
+      );
+    });
 }
 
 const LEFT_MS = 86_400_000; // the unfinished file of a process that cannot be seen from here is of no use after this

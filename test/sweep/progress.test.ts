@@ -145,4 +145,18 @@ test('without a terminal lines are two seconds apart, but the last one is always
   assert.equal(lines, ['one\n', 'three\n']);
 });
 
+test('runs that are found complete on the way are nobody’s pace', async () => {
+  const runs = await runsOf(3);
+  const { progress, pass, report } = watched(runs);
+  progress.begins(0, [runs[0]]);
+  report([runs[0]], 0);
+  pass(2);
+  report([runs[0]], 200);
+  pass(2);
+  report([runs[0]], 400);
+  progress.ended(runs[1].hash, false, true);
+  // 100 steps a second, 600 and 1000 steps are left.
+  close(progress.view().secondsLeft, 16, 'seconds left');
+});
+
 test.run();

@@ -5,10 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { contentHash } from '../../src/core/canonical.js';
 import { FolderBusyError } from '../../src/core/errors.js';
+import { parseExperiment } from '../../src/core/experiment.js';
+import { wasmExecutor } from '../../src/kernels/index.js';
 import { openRunFolder } from '../../src/platform/nodeFolder.js';
 import { openSweepFolder } from '../../src/platform/sweepFolder.js';
+import { healStore } from '../../src/sweep/heal.js';
 import { foldIndex, indexLines } from '../../src/sweep/store.js';
+import { train } from '../../src/training/loop.js';
 
 const test = suite('store of a sweep');
 const scratch = mkdtempSync(join(tmpdir(), 'rhm-store-'));
@@ -102,6 +107,46 @@ test('a store that another process is just making is left to it; what was abando
     [young, old].map((file) => existsSync(file)),
     [true, false],
   );
+});
+
+test('an entry is what its last line says: errors and holders of before are gone, other fields stay, counts are counts', () => {
+  const entries = foldIndex(
+    indexLines([
+      { run: 'a', state: 'running', at: 1, name: 'first', by: 'process 1 on here', tries: 2 },
+      { run: 'a', state: 'failed', at: 2, error: 'it broke', step: 7 },
+      { run: 'a', state: 'waiting', at: 3, tries: -1, step: 2.5 },
+    ]),
+  );
+  const { error, by, ...entry } = entries.get('a')!;
+  assert.equal([error, by], [undefined, undefined]);
+  assert.equal(entry, { run: 'a', state: 'waiting', at: 3, name: 'first', tries: 2, step: 7 });
+});
+
+test('a thorough look sets a step right that the index has wrong, and writes nothing where it may not', async () => {
+  const store = openSweepFolder(join(scratch, 'thorough'));
+  const experiment = parseExperiment({
+    ...{ model: { kind: 'hcnn', width: 4 }, grammar: { v: 4, m: 2, L: 2 }, budget: { steps: 4 } },
+    evaluation: { size: 8 },
+  });
+  const hash = await contentHash(experiment);
+  const executor = wasmExecutor({ threads: 1 });
+  const folder = openRunFolder(store.location(hash));
+  try {
+    await train(experiment, { folder, executor });
+  } finally {
+    await folder.release();
+    await executor.destroy();
+  }
+  const { entries } = await healStore(store);
+  const { loss } = entries.get(hash)!;
+  assert.equal([entries.get(hash)!.state, entries.get(hash)!.step], ['done', 4]);
+  await store.note([{ run: hash, state: 'done', at: 1, loss, step: 3 }]);
+  const before = readFileSync(join(store.name, 'index.jsonl'), 'utf8');
+  const quiet = await healStore(store, { thorough: true, quiet: true });
+  assert.equal([quiet.entries.get(hash)!.step, quiet.repaired], [4, 1]);
+  assert.is(readFileSync(join(store.name, 'index.jsonl'), 'utf8'), before);
+  await healStore(store, { thorough: true });
+  assert.is((await store.read()).get(hash)!.step, 4);
 });
 
 test.run();
