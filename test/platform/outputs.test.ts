@@ -83,4 +83,19 @@ test('nothing is left beside the files', () => {
   );
 });
 
+test('where file handles of node:fs/promises know less, as under Yarn’s Plug’n’Play, files are written too', async () => {
+  const preload = `import { open } from 'node:fs/promises';
+    const handle = await open(process.execPath);
+    for (const name of ['sync', 'datasync', 'appendFile', 'chmod', 'chown'])
+      Object.getPrototypeOf(handle)[name] = () => { throw new Error('Method not implemented.'); };
+    await handle.close();`;
+  const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(preload)}`;
+  const args = ['dist/cli.js', 'rules', '-v', '4', '-m', '2', '-L', '2', '-o', at('pnp.json')];
+  for (let time = 0; time < 2; time++) {
+    const { code, stderr } = await run(process.execPath, args, { env: { NODE_OPTIONS } });
+    assert.is(code, 0, stderr);
+    assert.is(JSON.parse(readFileSync(at('pnp.json'), 'utf8')).v, 4);
+  }
+});
+
 test.run();
