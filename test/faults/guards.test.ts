@@ -3,11 +3,14 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { contentHash } from '../../src/core/canonical.js';
 import { type ExperimentInput, parseExperiment } from '../../src/core/experiment.js';
-import { formatRecord, inspectRecords, type RunRecord } from '../../src/core/records.js';
+import { formatRecord, inspectRecords, RecordLines, type RunRecord } from '../../src/core/records.js';
 import { makeRules } from '../../src/core/rules.js';
+import { safetensorsMetadata } from '../../src/core/safetensors.js';
 import { wasmExecutor } from '../../src/kernels/index.js';
+import { measures } from '../../src/measures/index.js';
 import { endOf } from '../../src/sweep/store.js';
 import { files, MemoryFolder } from '../../src/training/folder.js';
+import { lostRecords } from '../../src/training/integrity.js';
 import { type TrainOptions, train } from '../../src/training/loop.js';
 
 const test = suite('guards');
@@ -168,6 +171,24 @@ test('time goes on after a resume: that of the checkpoint and what was spent sin
   for (let i = 1; i < times.length; i++) assert.ok(times[i] > times[i - 1], `${times}`);
   assert.ok(times.at(-1)! < spent + (now - 5_000_000), `${times.at(-1)} ms of ${spent} and ${now - 5_000_000}`);
   assert.ok(times.find((time) => time > before)! - before < 1000, 'neither lost nor counted twice');
+});
+
+test('a checkpoint stands for every record before it: one measure less is a loss', async () => {
+  const folder = new MemoryFolder();
+  const experiment = parseExperiment({ ...base, measures: ['norms'] });
+  await go(folder, { measures }, experiment);
+  const records = recordsOf(folder);
+  const { step, records: count } = safetensorsMetadata(folder.contents.get(files.checkpoint)!, 'checkpoint');
+  const kept = { step: Number(step), records: Number(count) };
+  const lost = (some: readonly RunRecord[]) =>
+    lostRecords(inspectRecords(new RecordLines().format(some)), experiment, kept);
+  assert.is(lost(records), undefined);
+  const last = records.findLastIndex((r) => r.type === 'measure');
+  assert.ok(last > 0);
+  assert.match(
+    String(lost(records.toSpliced(last, 1))),
+    new RegExp(`${kept.records - 1} evaluations and measures .*${count} were written`),
+  );
 });
 
 test.run();
