@@ -1,8 +1,8 @@
 import source from '../../shaders/lion.wgsl';
 import * as reference from '../reference/optimisers.js';
 import { partsFor } from '../wasm/command.js';
-import { defineOperation } from './operation.js';
-import { caseFill, checkBlock, launchUpdate, paceOf, updateInputs } from './optimisers.js';
+import { defineOperation } from './shared/operation.js';
+import { caseFill, checkBlock, launchUpdate, paceOf, updateInputs } from './shared/optimisers.js';
 
 /** Lion over the flat block. params and moment, which starts at zero, are updated in place. */
 export const lion = defineOperation({

@@ -1,8 +1,10 @@
 /** Draws a cloud of points: by WebGPU from whatever buffer holds the activations, or on a plain canvas where there is none. */
+
 import { mat4 } from 'wgpu-matrix';
 import shader from '../../../shaders/cloud.wgsl';
 import { DeviceLostError } from '../../core/errors.js';
 import { type GpuSession, oneLine } from '../../gpu/device.js';
+import { bufferUsage, mapMode, textureUsage } from '../../gpu/flags.js';
 import { symbolColour, symbolRgb } from '../colours.js';
 import type { Cloud, Rows } from './pca.js';
 
@@ -96,7 +98,11 @@ export class GpuRenderer implements Renderer {
       depthStencil: { format: 'depth24plus', depthWriteEnabled: true, depthCompare: 'less' },
       multisample: { count: SAMPLES, alphaToCoverageEnabled: true },
     });
-    this.#uniforms = device.createBuffer({ label: 'cloud view', size: UNIFORM_BYTES, usage: UNIFORM | COPY_DST });
+    this.#uniforms = device.createBuffer({
+      label: 'cloud view',
+      size: UNIFORM_BYTES,
+      usage: bufferUsage.uniform | bufferUsage.copyDst,
+    });
     this.#checked();
   }
 
@@ -110,7 +116,7 @@ export class GpuRenderer implements Renderer {
       const buffer = this.#device.createBuffer({
         label,
         size: Math.max(16, data.byteLength),
-        usage: STORAGE | COPY_DST,
+        usage: bufferUsage.storage | bufferUsage.copyDst,
       });
       this.#device.queue.writeBuffer(buffer, 0, data as Float32Array<ArrayBuffer>);
       this.#owned.push(buffer);
@@ -191,7 +197,7 @@ export class GpuRenderer implements Renderer {
   async #copy({ width, height, rowBytes }: Targets, staging: GPUBuffer): Promise<void> {
     this.#copying = true;
     try {
-      await this.session.guard(staging.mapAsync(1));
+      await this.session.guard(staging.mapAsync(mapMode.read));
       const padded = new Uint8ClampedArray(staging.getMappedRange());
       const image = new ImageData(width, height);
       for (let y = 0; y < height; y++)
@@ -239,16 +245,19 @@ export class GpuRenderer implements Renderer {
     const device = this.#device;
     const size = [width, height];
     const make = (format: GPUTextureFormat) =>
-      device.createTexture({ size, format, sampleCount: SAMPLES, usage: RENDER_ATTACHMENT });
+      device.createTexture({ size, format, sampleCount: SAMPLES, usage: textureUsage.renderAttachment });
     const rowBytes = Math.ceil((4 * width) / 256) * 256;
     this.#targets = { width, height, rowBytes, colour: make(this.#format), depth: make('depth24plus') };
     if (this.#plain) {
       this.#targets.resolved = device.createTexture({
         size,
         format: this.#format,
-        usage: RENDER_ATTACHMENT | COPY_SRC,
+        usage: textureUsage.renderAttachment | textureUsage.copySrc,
       });
-      this.#targets.staging = device.createBuffer({ size: rowBytes * height, usage: MAP_READ | COPY_DST });
+      this.#targets.staging = device.createBuffer({
+        size: rowBytes * height,
+        usage: bufferUsage.mapRead | bufferUsage.copyDst,
+      });
     }
     return this.#targets;
   }
@@ -337,11 +346,3 @@ export function projected({ cloud, rows }: Scene): Float64Array {
     }
   return points;
 }
-
-// WebGPU's constants; the global namespaces are not there in every worker.
-const UNIFORM = 0x40;
-const STORAGE = 0x80;
-const COPY_DST = 0x8;
-const RENDER_ATTACHMENT = 0x10;
-const COPY_SRC = 0x1; // of textures
-const MAP_READ = 0x1;
