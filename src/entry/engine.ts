@@ -15,7 +15,9 @@ export { gpuExecutor, referenceExecutor, wasmExecutor } from '../kernels/index.j
 export { layerNorm } from '../kernels/layerNorm.js';
 export { type MatmulOptions, type MatrixView, matmul } from '../kernels/matmul.js';
 export { meanPositions } from '../kernels/meanPositions.js';
+export { multiply } from '../kernels/multiply.js';
 export { rmsNorm } from '../kernels/rmsNorm.js';
+export { softmax } from '../kernels/softmax.js';
 export { unfold } from '../kernels/unfold.js';
 export { createModel, models } from '../models/index.js';
 export { asIs, declare, type Forward, type Init, type Model, modelShape, type ParameterSpec } from '../models/types.js';

@@ -15,14 +15,18 @@ import { lion } from './lion.js';
 import { matmulOperation } from './matmul.js';
 import { meanPositions } from './meanPositions.js';
 import { meanPositionsBackward } from './meanPositionsBackward.js';
+import { multiply } from './multiply.js';
 import { reduce } from './reduce.js';
 import { ridge } from './ridge.js';
 import { rmsNorm } from './rmsNorm.js';
 import { rmsNormBackward } from './rmsNormBackward.js';
+import { rowDot } from './rowDot.js';
 import { sample } from './sample.js';
 import { sgd } from './sgd.js';
 import type { Operation } from './shared/operation.js';
 import { similarity } from './similarity.js';
+import { softmax } from './softmax.js';
+import { softmaxBackward } from './softmaxBackward.js';
 import { tick } from './tick.js';
 import { unfold } from './unfold.js';
 import { uniformFill } from './uniformFill.js';
@@ -50,6 +54,10 @@ export const kernels: Readonly<Record<string, Operation>> = byName([
   layerNormBackward,
   rmsNorm,
   rmsNormBackward,
+  multiply,
+  rowDot,
+  softmax,
+  softmaxBackward,
   dropout,
   reduce,
   clip,

@@ -10,7 +10,9 @@ import { embed } from '../kernels/embed.js';
 import { layerNorm } from '../kernels/layerNorm.js';
 import { matmul } from '../kernels/matmul.js';
 import { meanPositions } from '../kernels/meanPositions.js';
+import { multiply } from '../kernels/multiply.js';
 import { rmsNorm } from '../kernels/rmsNorm.js';
+import { softmax } from '../kernels/softmax.js';
 import { type PlanBuilder, reshape } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import { asIs, type DiskPart, type ForwardOptions, type Init, type ModelShape, type ParameterSpec } from './types.js';
@@ -126,6 +128,37 @@ export class Net {
   ): Tensor {
     const weight = this.parameter(asIs(name, [units, x.shape[x.shape.length - 1]], init, disk));
     return this.product(name, x, weight, units, { ...o, form: 'NT' });
+  }
+
+  /** x and y added, element by element. Rows of a multiple of 4 elements. */
+  add(label: string, x: Tensor, y: Tensor): Tensor {
+    const out = this.plan.activation(label, x.shape.slice(1));
+    blend(this.plan, { label: `${label}, first`, x, out, weights: { a: 0, b: 1 } });
+    blend(this.plan, { label, x: y, out, weights: { a: 1, b: 1 } });
+    return out;
+  }
+
+  /**
+   * x with a factor for every element (factors shaped as x), for every channel ([R, C]), or for every row: column `column` of
+   * factors [R, ..., n], one row of which stands for each row of x.
+   */
+  multiply(label: string, x: Tensor, factors: Tensor, column?: number): Tensor {
+    const output = this.plan.activation(label, x.shape.slice(1));
+    const channels = x.shape[x.shape.length - 1];
+    const perElement = elementsPerReplica(factors) === elementsPerReplica(x);
+    const strides =
+      column === undefined
+        ? { bRow: perElement ? channels : 0, bColumn: 1 }
+        : { bOffset: column, bRow: factors.shape[factors.shape.length - 1], bColumn: 0 };
+    multiply(this.plan, { label, a: x, b: factors, output, ...strides });
+    return output;
+  }
+
+  /** Softmax over the last dimension. */
+  softmax(label: string, x: Tensor): Tensor {
+    const output = this.plan.activation(label, x.shape.slice(1));
+    softmax(this.plan, { label, input: x, output });
+    return output;
   }
 
   /** Mean over positions, [R, B, T, C] to [R, B, C]; one position is its own mean. */

@@ -98,6 +98,18 @@ const passes: Record<string, (net: Net) => Tensor> = {
       biasInside: true,
     });
   },
+  'factors of elements, columns and rows': (net) => {
+    const x = dense(net, 'a', start(net), { relu: true });
+    const y = net.multiply('gain', x, net.parameter(asIs('gain', [C], 'normal')));
+    const weights = net.softmax('weights', net.product('scores', x, weight(net, 'scores', C, 3), 3, { scale: 0.3 }));
+    const parts = [0, 1, 2].map((f) => net.multiply(`part ${f}`, dense(net, `f${f}`, y), weights, f));
+    const sum = net.add('sum', net.add('two', parts[0], parts[1]), parts[2]);
+    return net.multiply('square', sum, dense(net, 'b', y));
+  },
+  'a row of factors of which one is used': (net) => {
+    const x = start(net);
+    return net.multiply('part', x, net.product('scores', x, weight(net, 'scores', C, 4), 4, { scale: 0.3 }), 1);
+  },
   'overlapping windows': (net) => {
     const x = dense(net, 'a', start(net), { relu: true });
     const wide = net.plan.activation('wide', [net.batch, 4, 3 * C]);
