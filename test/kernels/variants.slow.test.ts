@@ -140,7 +140,8 @@ for (const op of Object.keys(kernels) as (keyof typeof kernels)[]) {
 }
 
 test('no shader of a kernel was left out', () => {
-  const used = readdirSync('src/kernels')
+  const used = readdirSync('src/kernels', { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
     .map((file) => readFileSync(`src/kernels/${file}`, 'utf8'))
     .join('');
   const shaders = readdirSync('shaders')
