@@ -58,6 +58,11 @@ export class Net {
     readonly parameter: (spec: ParameterSpec) => Tensor,
   ) {}
 
+  /** A parameter [rows, columns], stored as it is in memory. */
+  matrix(name: string, rows: number, columns: number, init: Init = 'normal'): Tensor {
+    return this.parameter(asIs(name, [rows, columns], init));
+  }
+
   get batch(): number {
     return this.options.batch;
   }
@@ -139,7 +144,7 @@ export class Net {
   }
 
   /**
-   * x with a factor for every element (factors shaped as x), for every channel ([R, C]), or for every row: column `column` of
+   * x with a factor for every element (factors shaped as x), for every channel ([R, C] or [R, 1, C]), or for every row: column `column` of
    * factors [R, ..., n], one row of which stands for each row of x.
    */
   multiply(label: string, x: Tensor, factors: Tensor, column?: number): Tensor {
