@@ -1,10 +1,11 @@
 import { canonicalJson } from '../core/canonical.js';
 import { InputError } from '../core/errors.js';
 import { modelFacts } from '../core/modelFacts.js';
+import { shapeOf } from '../core/rules.js';
 import { sampleComplexity } from '../theory/index.js';
 import { checkRun } from '../training/integrity.js';
 import { type SampleSentences, sampleSentences } from './correlations.js';
-import { type Curve, hasLaw, orderedCurves, shapeName, shapeOf } from './curves.js';
+import { type Curve, hasLaw, orderedCurves, shapeName } from './curves.js';
 import { type ClusterGrammar, dataPowers, dataTable, learnerTable } from './data.js';
 import { positionExponents } from './exponents.js';
 import type { Inputs } from './figures/spec.js';

@@ -1,7 +1,7 @@
-import type { Rules } from '../core/rules.js';
+import { type Rules, shapeOf } from '../core/rules.js';
 import { streamKey } from '../core/threefry.js';
 import { commonLevel, noiseFloor, refinedMeanSquare, rmsCovariances, simpleMeanSquare } from '../theory/index.js';
-import { type Curve, density, grammarKey, shapeName, shapeOf } from './curves.js';
+import { type Curve, density, grammarKey, shapeName } from './curves.js';
 import { groupBy } from './staircase.js';
 import { type Estimate, exponential, linearStatistic } from './statistics.js';
 

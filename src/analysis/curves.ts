@@ -2,7 +2,7 @@ import { canonicalJson } from '../core/canonical.js';
 import type { Experiment } from '../core/experiment.js';
 import { type ModelKind, modelOrder } from '../core/modelFacts.js';
 import type { MeasureRecord } from '../core/records.js';
-import type { GrammarShape, Rules } from '../core/rules.js';
+import { type GrammarShape, type Rules, shapeOf } from '../core/rules.js';
 import { DEFAULT_TASK } from '../core/tasks.js';
 import { countDerivations } from '../grammar/derivations.js';
 import { floorsOf } from '../theory/floors.js';
@@ -121,8 +121,6 @@ function curvesOf(runs: readonly Run[]): Curve[] {
   for (const curve of finite.values()) curve.points.sort((a, b) => a.samples - b.samples);
   return [...curves, ...finite.values()];
 }
-
-export const shapeOf = ({ v, n, m, s, L }: GrammarShape): GrammarShape => ({ v, n, m, s, L });
 
 /** f, the fraction of s-tuples in use. */
 export const density = ({ v, m, s }: GrammarShape) => m / v ** (s - 1);

@@ -41,7 +41,7 @@ export function grammarOptions(command: Command, file = true): Command {
 }
 
 /** The shape that the flags give. @throws InputError naming the missing size. */
-export function shapeOf(flags: GrammarFlags): GrammarShape {
+export function sizesOf(flags: GrammarFlags): GrammarShape {
   for (const name of ['v', 'm', 'L'] as const)
     if (flags[name] === undefined)
       throw new InputError(`${name}: missing; give --rules FILE, or the sizes -v, -m and -L (and -s, -n)`);
@@ -58,7 +58,7 @@ export function weightsOf(flags: GrammarFlags): GrammarOptions {
 
 /** The grammar: from the file, or drawn with the seed. @throws InputError, FileError */
 export async function loadGrammar(flags: GrammarFlags, seed: number): Promise<Rules> {
-  if (flags.rules === undefined) return makeRules(shapeOf(flags), seed, weightsOf(flags));
+  if (flags.rules === undefined) return makeRules(sizesOf(flags), seed, weightsOf(flags));
   const given = (['v', 'n', 'm', 's', 'L', 'zipf', 'rootPrior', 'ruleProbabilities'] as const).find(
     (name) => flags[name] !== undefined,
   );

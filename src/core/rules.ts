@@ -28,6 +28,11 @@ export interface GrammarOptions {
   ruleProbabilities?: Weights | Weights[];
 }
 
+/** The sizes alone, with the number of root symbols that an experiment may leave out. */
+export function shapeOf({ v, n = v, m, s, L }: Omit<GrammarShape, 'n'> & { n?: number }): GrammarShape {
+  return { v, n, m, s, L };
+}
+
 const SYMBOL_LIMIT = 65536; // digits are drawn with 16 x 16 bit products, also on the GPU
 export const TOKEN_LIMIT = 2 ** 20; // of a sentence
 /** Smallest and largest value of each size by itself; `checkShape` says which go together. */

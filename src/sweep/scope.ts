@@ -3,7 +3,7 @@ import { InputError } from '../core/errors.js';
 import { type Experiment, experimentFields } from '../core/experiment.js';
 import { modelFacts } from '../core/modelFacts.js';
 import { nearest } from '../core/nearest.js';
-import type { GrammarShape } from '../core/rules.js';
+import { type GrammarShape, shapeOf } from '../core/rules.js';
 import { classificationComplexity, type Family, sampleComplexity, scalingExponent } from '../theory/complexity.js';
 import { lossPlateaus } from '../theory/losses.js';
 import { rulesOf } from '../training/members.js';
@@ -37,15 +37,20 @@ export function scopeOf(experiment: Record<string, unknown>, variables: Variable
       return at as Value;
     },
     functions: {
-      P: (ell, family) => sampleComplexity(shapeOf(experiment), familyOf(experiment, family), wholeNumber('ell', ell)),
+      P: (ell, family) =>
+        sampleComplexity(
+          shapeOf(experiment.grammar as GrammarShape),
+          familyOf(experiment, family),
+          wholeNumber('ell', ell),
+        ),
       H(ell) {
         const { H } = lossPlateaus(rulesOf(experiment as unknown as Experiment));
         const index = wholeNumber('ell', ell);
         if (!(index in H)) throw new InputError(`ell = ${index}; H goes from 0 to ${H.length - 1}`);
         return H[index];
       },
-      alpha: (family) => scalingExponent(shapeOf(experiment), familyOf(experiment, family)),
-      Pclass: () => classificationComplexity(shapeOf(experiment)),
+      alpha: (family) => scalingExponent(shapeOf(experiment.grammar as GrammarShape), familyOf(experiment, family)),
+      Pclass: () => classificationComplexity(shapeOf(experiment.grammar as GrammarShape)),
     },
   };
 }
@@ -62,11 +67,6 @@ export function derivedValue(derived: Derived, field: string, scope: Scope): Val
     return Math.ceil(P / (sentences('budget.batch') * sentences('budget.accumulate')));
   }
   return field.startsWith('$') || field === 'budget.stopLoss' ? P : Math.round(P);
-}
-
-function shapeOf({ grammar }: Record<string, unknown>): GrammarShape {
-  const { v, n, m, s, L } = grammar as Partial<GrammarShape>;
-  return { v, n: n ?? v, m, s, L } as GrammarShape;
 }
 
 /** The law that a model is expected to follow, unless an expression names one. */

@@ -1,7 +1,7 @@
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import { parseRules } from '../core/parse-rules.js';
-import { makeRules, type Rules } from '../core/rules.js';
+import { makeRules, type Rules, shapeOf } from '../core/rules.js';
 import type { Source } from '../core/sample-source.js';
 import { type Dataset, makeDataset } from '../grammar/dataset.js';
 
@@ -19,10 +19,11 @@ export interface Member {
 
 /** The grammar of an experiment: its own rules, or drawn from grammar.seed (default: the experiment's seed). */
 export function rulesOf({ grammar, seed }: Experiment): Rules {
-  const { v, n = v, m, s, L, rules, rootPrior, ruleProbabilities } = grammar;
+  const shape = shapeOf(grammar);
+  const { rules, rootPrior, ruleProbabilities } = grammar;
   const options = { rootPrior, ruleProbabilities };
-  if (!rules) return makeRules({ v, n, m, s, L }, grammar.seed ?? seed, options);
-  return parseRules({ v, n, m, s, L, rules, rootPrior, ruleProbabilities });
+  if (!rules) return makeRules(shape, grammar.seed ?? seed, options);
+  return parseRules({ ...shape, rules, rootPrior, ruleProbabilities });
 }
 
 /** The replicas of an experiment; replica r has seed + r. @throws InputError when P or the test set does not fit. */

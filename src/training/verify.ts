@@ -3,9 +3,11 @@
  * inputs were whitened nor in which order an fcn's were flattened, and cases differ in both: those are taken under which the
  * float64 reference comes closest to the case's logits (`inputs` of the result). Nothing else about a case is free.
  */
+
 import { PACE_WORDS } from '../core/clock.js';
 import { parseExperiment } from '../core/experiment.js';
 import { decodeSafetensors, type SafeFile } from '../core/safetensors.js';
+import { type TaskKind, tasks } from '../core/tasks.js';
 import { referenceExecutor } from '../kernels/index.js';
 import { fromDisk, toDisk } from '../models/disk.js';
 import { createModel } from '../models/index.js';
@@ -43,7 +45,7 @@ interface GoldenCase {
   s: number;
   L: number;
   batch: number;
-  mode: 'last' | 'class' | 'auto';
+  mode: TaskKind;
   width?: number;
   channels?: number;
   heads?: number;
@@ -187,7 +189,8 @@ class GoldenRun {
     loaded.write(state.hyper, repeat(hyper));
     loaded.write(state.pace, new Float64Array(PACE_WORDS * replicas));
     loaded.write(tokens, repeat(golden.tensors.get('tokens')!.data as Int32Array));
-    if (c.mode === 'class') loaded.write(roots, repeat(golden.tensors.get('targets')!.data as Int32Array));
+    if (tasks[c.mode].targets === 'roots')
+      loaded.write(roots, repeat(golden.tensors.get('targets')!.data as Int32Array));
     return new GoldenRun(model, loaded, probed.logits, want);
   }
 

@@ -1,7 +1,9 @@
 /** What a worker of the page does: exact theory, and one training run that can be held, stepped and looked at. */
+
 import { DeviceLostError } from '../core/errors.js';
 import { type Experiment, type ExperimentInput, parseExperiment } from '../core/experiment.js';
 import { parseRecords, type RunEnd, type RunRecord } from '../core/records.js';
+import { shapeOf } from '../core/rules.js';
 import { GpuExecutor } from '../gpu/executor.js';
 import { measures } from '../measures/index.js';
 import { browserPlatform } from '../platform/browser.js';
@@ -16,7 +18,6 @@ import { addProbe } from './cloud/probe.js';
 import { lookAtRest } from './cloud/rest.js';
 import { Viewer } from './cloud/viewer.js';
 import { allEnded, keepOrMemory } from './folders.js';
-import { shapeOf } from './setting.js';
 
 /** What happens to a run, in order. */
 export type RunEvent =
@@ -86,7 +87,7 @@ export function createDesk(): { desk: Desk; close: () => Promise<void> } {
     async theory(input) {
       const experiment = parseExperiment(input);
       const rules = rulesOf(experiment);
-      const shape = shapeOf(experiment);
+      const shape = shapeOf(experiment.grammar);
       const P = {
         cnn: sampleComplexities(shape, 'cnn'),
         transformer: sampleComplexities(shape, 'transformer'),

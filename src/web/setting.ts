@@ -2,7 +2,7 @@
 import { show } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
-import { checkShape, type GrammarShape, sentenceLength } from '../core/rules.js';
+import { checkShape, sentenceLength, shapeOf } from '../core/rules.js';
 import { tasks, tasksWith } from '../core/tasks.js';
 import { measures } from '../measures/index.js';
 import { createModel } from '../models/index.js';
@@ -100,11 +100,6 @@ function checkLooks(looks: unknown, networks: number): void {
     }
 }
 
-/** The shape of an experiment's grammar. */
-export function shapeOf({ grammar: { v, n = v, m, s, L } }: Pick<Experiment, 'grammar'>): GrammarShape {
-  return { v, n, m, s, L };
-}
-
 /** What a page takes on, so that a link cannot freeze a visitor's machine. Larger experiments run with `rhm train`. */
 export const pageLimits = {
   'grammar.v': 64,
@@ -124,7 +119,7 @@ export const pageLimits = {
 /** @throws InputError naming what is too large for a page. */
 function withinPage(experiment: Experiment): Experiment {
   const { grammar, model, budget, evaluation, replicas } = experiment;
-  checkShape(shapeOf(experiment));
+  checkShape(shapeOf(experiment.grammar));
   if (!tasks[experiment.task.kind].staircase)
     throw new InputError(
       `task.kind: got '${experiment.task.kind}', this page shows ${tasksWith(({ staircase }) => staircase)}; other tasks run on the command line with rhm train`,

@@ -13,7 +13,7 @@ import { sample } from '../../kernels/sample.js';
 import { ProgramBuilder } from '../../plan/builder.js';
 import type { CommandContext } from '../context.js';
 import { integer } from '../context.js';
-import { type GrammarFlags, grammarOptions, shapeOf, weightsOf } from '../grammarOptions.js';
+import { type GrammarFlags, grammarOptions, sizesOf, weightsOf } from '../grammarOptions.js';
 
 interface Options extends GrammarFlags {
   threads: number;
@@ -39,7 +39,7 @@ export function addBenchSampler(program: Command, io: CommandContext): void {
     .option('--no-gpu', 'leave out the GPU')
     .option('--adapter <name>', 'gpu, lavapipe, swiftshader or an adapter name')
     .action(async (options: Options, command: Command) => {
-      const rules = makeRules(shapeOf({ v: 16, m: 4, L: 4, ...options }), 1, weightsOf(options));
+      const rules = makeRules(sizesOf({ v: 16, m: 4, L: 4, ...options }), 1, weightsOf(options));
       const times: SamplerTime[] = [];
       const report = (time: SamplerTime) => {
         times.push(time);

@@ -6,7 +6,7 @@ import { checkInteger, checkSeed } from '../../core/check.js';
 import { makeRules } from '../../core/rules.js';
 import { languageSize } from '../../grammar/derivations.js';
 import { type CommandContext, integer } from '../context.js';
-import { type GrammarFlags, grammarOptions, loadGrammar, looseNumber, shapeOf, weightsOf } from '../grammarOptions.js';
+import { type GrammarFlags, grammarOptions, loadGrammar, looseNumber, sizesOf, weightsOf } from '../grammarOptions.js';
 
 interface ClusterFlags extends GrammarFlags {
   seed: number;
@@ -36,7 +36,7 @@ export function addCluster(program: Command, io: CommandContext): void {
       const { levels, sentences, draws, seed } = flags;
       const instances = checkInteger('instances', flags.instances, 1, 1000, 'random grammars');
       const rules = await loadGrammar(flags, seed);
-      const shape = instances > 1 ? shapeOf({ ...flags, rules: undefined }) : rules; // says so when a rules file was given
+      const shape = instances > 1 ? sizesOf({ ...flags, rules: undefined }) : rules; // says so when a rules file was given
       const found: ClusterCurve[][] = [];
       for (let i = 0; i < instances; i++) {
         const grammar = i ? makeRules(shape, seed + i, weightsOf(flags)) : rules;

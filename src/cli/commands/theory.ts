@@ -17,7 +17,7 @@ import {
   simpleMeanSquare,
 } from '../../theory/index.js';
 import type { CommandContext } from '../context.js';
-import { type GrammarFlags, grammarOptions, loadGrammar, looseNumber, shapeOf, weightsOf } from '../grammarOptions.js';
+import { type GrammarFlags, grammarOptions, loadGrammar, looseNumber, sizesOf, weightsOf } from '../grammarOptions.js';
 import { inWorkers } from '../workers.js';
 
 interface TheoryFlags extends GrammarFlags {
@@ -51,7 +51,7 @@ const PATIENCE_MS = 1500; // what starting workers is worth
 /** The first grammar, then those of the next seeds: on worker threads where that is worth it. */
 async function examineAll(flags: TheoryFlags, first: Rules, instances: number, io: CommandContext) {
   if (instances === 1) return [examineGrammar(first)];
-  const shape = shapeOf({ ...flags, rules: undefined }); // says so when a rules file was given instead of sizes
+  const shape = sizesOf({ ...flags, rules: undefined }); // says so when a rules file was given instead of sizes
   const options = weightsOf(flags);
   const start = performance.now();
   const found = [examineGrammar(first)];

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { shapeName } from '../../analysis/curves.js';
 import { hasEnded } from '../../core/records.js';
+import { shapeOf } from '../../core/rules.js';
 import { languageSize } from '../../grammar/derivations.js';
 import { openExecutor } from '../../platform/executor.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
@@ -72,11 +73,9 @@ export async function sweepPlan(
 
 /** Size and number of sentences of each language, in the order of the runs. */
 function languageSizes(runs: readonly SweepRun[]): { grammar: string; sentences: string | null }[] {
-  const shapes = new Map(runs.map(({ experiment }) => [shapeName(rulesShape(experiment)), rulesShape(experiment)]));
+  const shapes = new Map(runs.map(({ experiment: { grammar } }) => [shapeName(shapeOf(grammar)), shapeOf(grammar)]));
   return [...shapes].map(([grammar, shape]) => ({ grammar, sentences: languageSize(shape) }));
 }
-
-const rulesShape = ({ grammar: { v, n = v, m, s, L } }: SweepRun['experiment']) => ({ v, n, m, s, L });
 
 async function completeIn(out: string): Promise<ReadonlySet<string>> {
   if (!existsSync(join(out, 'store.json'))) return new Set();

@@ -1,6 +1,7 @@
+import { shapeOf } from '../../core/rules.js';
 import { h } from '../dom.js';
 import type { Page, View, ViewSpec } from '../page.js';
-import { type Setting, shapeOf } from '../setting.js';
+import type { Setting } from '../setting.js';
 
 export const embedView: ViewSpec = {
   id: 'embed',
@@ -44,7 +45,7 @@ class EmbedView implements View {
     const { setting, experiments } = this.page;
     if (setting === this.#shown) return;
     this.#shown = setting;
-    const { v, m, s, L } = shapeOf(experiments[0]);
+    const { v, m, s, L } = shapeOf(experiments[0].grammar);
     const seed = experiments[0].grammar.seed ?? setting.seed;
     const script = new URL('elements.js', document.baseURI);
     script.hash = '';

@@ -1,5 +1,6 @@
 import { modelFacts } from '../../core/modelFacts.js';
 import type { MeasureRecord } from '../../core/records.js';
+import { shapeOf } from '../../core/rules.js';
 import type { Look, LookInfo, Pick } from '../cloud/look.js';
 import { symbolColour } from '../colours.js';
 import { labelsOf } from '../curveData.js';
@@ -9,7 +10,7 @@ import { InvarianceTable } from '../figures/invariance.js';
 import { lookChoices } from '../figures/lookChoices.js';
 import { describePart, drawPart } from '../figures/sentencePart.js';
 import type { Page, View, ViewSpec } from '../page.js';
-import { type LookChoice, shapeOf } from '../setting.js';
+import type { LookChoice } from '../setting.js';
 import type { Trainee } from '../trainee.js';
 
 export const representationView: ViewSpec = {
@@ -174,7 +175,7 @@ class Stage {
       this.#resize();
       return {
         canvas: canvas.transferControlToOffscreen(),
-        shape: shapeOf(trainee.experiment),
+        shape: shapeOf(trainee.experiment.grammar),
         look: this.#look,
         tell: (info) => this.#take(info),
       };
@@ -334,7 +335,7 @@ class Stage {
     if (pick !== this.#picks) return; // another one was asked for meanwhile
     const hint = 'Point at the cloud, or press N in it, to see what a point stands for.';
     this.#part.replaceChildren(
-      found ? drawPart(found, shapeOf(this.trainee.experiment)) : h('p', { class: 'hint' }, hint),
+      found ? drawPart(found, shapeOf(this.trainee.experiment.grammar)) : h('p', { class: 'hint' }, hint),
     );
     this.#partWords.textContent = found ? describePart(found) : '';
     this.#partWords.setAttribute('aria-live', this.#fixed ? 'polite' : 'off');
