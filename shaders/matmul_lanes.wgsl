@@ -80,6 +80,6 @@ fn put(r: u32, g: u32, i: u32, j: u32, sum: f32) {
   if (MASK) { x = select(0.0, x, mask[r * p.maskReplica + inner] > 0.0); }
   if (RESIDUAL) { x += residual[r * p.residualReplica + inner]; }
   if (ACCUMULATE) { x += c[at]; }
-  if (UPDATE) { x = fma(-pace[r * 4u], x, c[at]); }
+  if (UPDATE) { x = fma(-pace[r * PACE_WORDS + PACE_RATE], x, c[at]); }
   c[at] = x;
 }
