@@ -81,9 +81,9 @@ function buildProgram(platform: Platform): Command {
   }
   program.hook('preAction', async (_, command) => {
     const { models = [] } = command.opts<{ models?: string[] }>();
-    await loadModels(
-      models.map((path) => (/^(file|https?|data):/.test(path) ? path : pathToFileURL(resolve(path)).href)),
-    );
+    const urls = models.map((path) => (/^(file|https?|data):/.test(path) ? path : pathToFileURL(resolve(path)).href));
+    command.setOptionValue('models', urls); // as executors and workers take them
+    await loadModels(urls);
   });
   return program;
 }
