@@ -1,4 +1,5 @@
 /** The example network of routed functions: gradients, training, a worker thread in Node and a worker in a page. */
+import { rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { suite } from 'uvu';
@@ -9,7 +10,7 @@ import type * as Web from '../../src/entry/web.js';
 import { loadModels } from '../../src/models/define.js';
 import { checkModel } from '../../src/training/checkModel.js';
 import { launchBrowser, openPage } from '../support/browser.js';
-import { rhm } from '../support/run.js';
+import { deno, rhm } from '../support/run.js';
 import { serve } from '../support/server.js';
 
 const test = suite('example: neural interpreter');
@@ -72,6 +73,28 @@ test('a worker thread and a page in Chromium, whose workers import it by URL, ge
   } finally {
     await browser.close();
     await server.close();
+  }
+});
+
+test('a worker in Deno imports it too', async () => {
+  const script = resolve('build', `interpreter-${process.pid}.mjs`);
+  writeFileSync(
+    script,
+    `import { startWorker } from ${JSON.stringify(pathToFileURL(resolve('dist/deno.js')).href)};
+const { api, terminate } = await startWorker();
+await api.loadModels([${JSON.stringify(module)}]);
+const { reason, loss } = await api.train(${JSON.stringify(short)}, ${JSON.stringify(wasm)});
+await terminate();
+console.log(JSON.stringify({ reason, loss }));
+`,
+  );
+  try {
+    const { code, stdout, stderr } = await deno(['run', '-A', script]);
+    assert.is(code, 0, stderr);
+    const { loss } = await lab.train(short, wasm);
+    assert.equal(JSON.parse(stdout), { reason: 'done', loss });
+  } finally {
+    rmSync(script);
   }
 });
 

@@ -12,7 +12,19 @@ import { serve } from '../support/server.js';
 const program = (entry: string) => `
 import { lab, startWorker, InputError } from 'rhm-lab/${entry}';
 import * as core from 'rhm-lab';
+import * as engine from 'rhm-lab/engine';
 if (new core.InputError('x').exitCode !== 2 || new InputError('x').name !== 'InputError') throw new Error('errors');
+engine.defineModel({
+  kind: 'probe',
+  forward(net) {
+    const { v, length, classes } = net.shape;
+    const embedded = net.embed('first', net.matrix('first', v, 4), 4, { length, whitened: true, masked: length - 1, scale: 1 });
+    return net.linear('readout', net.mean('mean', embedded), classes, { scale: 0.5 });
+  },
+});
+const small = { grammar: { v: 4, m: 2, L: 2 }, budget: { steps: 3, batch: 4 }, evaluation: { size: 8 } };
+const { reason } = await lab.train({ ...small, model: 'probe' }, { executor: 'wasm', threads: 1 });
+if (reason !== 'done') throw new Error(reason);
 const main = await lab.adapter();
 const worker = await startWorker();
 const inWorker = await worker.api.adapter();
@@ -59,7 +71,7 @@ test('a page without bundler: import map, a worker, no other file', async () => 
   writeFileSync(
     join(folder, 'page.html'),
     `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
-<script type="importmap">{ "imports": { "rhm-lab/web": "/node_modules/rhm-lab/dist/web.js", "rhm-lab": "/node_modules/rhm-lab/dist/index.js" } }</script>
+<script type="importmap">{ "imports": { "rhm-lab/web": "/node_modules/rhm-lab/dist/web.js", "rhm-lab": "/node_modules/rhm-lab/dist/index.js", "rhm-lab/engine": "/node_modules/rhm-lab/dist/engine.js" } }</script>
 <script type="module">window.ran = (async () => {
   const lines = [];
   const console = { log: (line) => lines.push(line) };
@@ -89,6 +101,23 @@ test('TypeScript: the declarations stand by themselves', async () => {
 import { openGpu as openInPage } from 'rhm-lab/web';
 import { openGpu as openInDeno } from 'rhm-lab/deno';
 import { RhmError } from 'rhm-lab';
+import { defineModel, matmul, type Net, ProgramBuilder, referenceExecutor, type Tensor } from 'rhm-lab/engine';
+defineModel({
+  kind: 'typed',
+  options: { width: { type: 'integer', default: 8 }, name: { type: 'choice', of: ['a', 'b'] } },
+  forward(net: Net, { width, name }): Tensor {
+    const units: number = width;
+    const chosen: 'a' | 'b' | undefined = name;
+    // @ts-expect-error an option that is none
+    console.log(chosen, net.options.batch, ({ width, name }).height);
+    return net.linear('readout', net.mean('mean', net.matrix('x', 1, units)), 2, { scale: 1 });
+  },
+});
+const builder = new ProgramBuilder(1);
+const [a, b, c] = ['a', 'b', 'c'].map((name) => builder.persistent(name, [2, 2]));
+matmul(builder.plan('p'), { label: 'ab', m: 2, n: 2, k: 2, a: { tensor: a }, b: { tensor: b }, c: { tensor: c } });
+const loaded = await referenceExecutor().load(builder.build());
+await loaded.run('p');
 const report: DoctorReport = await lab.doctor({}, (line) => console.log(line.length));
 const worker = await startWorker();
 const again: DoctorReport = await worker.api.doctor({}, progress((line: string) => console.log(line)));
