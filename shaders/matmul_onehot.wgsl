@@ -1,4 +1,4 @@
-// Memory and factors of matmul_tiled.wgsl for the gradient of embed's weight as one product (src/kernels/embedBackwardProduct.ts):
+// Memory and factors of matmul_tiled.wgsl for the gradient of embed's weight as one product (src/kernels/shared/embedBackwardProduct.ts):
 //   dW[i, c] = scale * sum over windows k of A[k, i] B[k, c],  i = (place j of the window, symbol u)
 //   A: the whitened one-hot rows that embed multiplies, made from the tokens: HIT where window k has symbol u at its j-th place,
 //   else MISS; BLANK for all u where that token is masked; 0 where it lies outside the sentence.   B: dOutput, where GATED and

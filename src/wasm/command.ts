@@ -10,7 +10,7 @@ export type WasmWord = number | { readonly f32: number } | { readonly address: T
 
 /** One command of the compiled plan: what a kernel of assembly/kernels/ needs. */
 export interface WasmCommand {
-  readonly kernel: string; // `matmul` for the constant OP_matmul of assembly/kernels/index.ts
+  readonly kernel: string; // `matmul` for the constant OP_matmul, which the build writes
   readonly words: readonly WasmWord[];
   /** The most threads it is worth using; 1 leaves the command to the first thread. */
   readonly parts: number;

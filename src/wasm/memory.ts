@@ -123,7 +123,10 @@ function encode(
   let to = 0;
   for (const [index, command] of list.entries()) {
     const op = exports[`OP_${command.kernel}`];
-    if (!op) throw new ShapeError(`${command.kernel}: assembly/kernels/index.ts has no OP_${command.kernel}`);
+    if (!op)
+      throw new ShapeError(
+        `${command.kernel}: the WebAssembly module has no such function; the kernels of the definition name them`,
+      );
     // Two commands in a row that the first thread alone performs need no barrier between them.
     const next = list[index + 1];
     const barrier = !(next && next.parts === 1 && command.parts === 1);
