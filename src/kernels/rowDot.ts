@@ -1,7 +1,7 @@
 import coreSource from '../../shaders/layerNorm_core.wgsl';
 import source from '../../shaders/rowDot.wgsl';
 import { linearGrid } from '../gpu/dispatch.js';
-import * as reference from '../reference/multiply.js';
+import * as reference from '../reference/rowDot.js';
 import { partsFor } from '../wasm/command.js';
 import { lanesFor } from './layerNorm.js';
 import { defineOperation } from './shared/operation.js';
