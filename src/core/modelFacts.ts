@@ -79,7 +79,7 @@ const builtIn = {
   mla: {
     title: 'transformer',
     short: 'transf.',
-    about: 'layers of self-attention; as in the paper without MLPs and residuals, unless its options add them',
+    about: 'layers of self-attention; by default, as in the paper, without MLPs and residuals',
     family: 'transformer',
     optimiser: { kind: 'adamw' },
     tasks: ['last', 'class'],
