@@ -1,11 +1,11 @@
-/** From trainees and theory to what the figure of learning curves draws. */
+/** From runs and theory to what the figure of learning curves draws. */
 import { looksFor, type Theme } from '../analysis/figures/theme.js';
 import type { Experiment } from '../core/experiment.js';
 import { modelFacts } from '../core/modelFacts.js';
 import type { RunRecord } from '../core/records.js';
 import { plannedSteps } from '../training/members.js';
-import type { GrammarTheory } from './desk.js';
 import type { CurvePoint, CurvesData } from './figures/curves.js';
+import type { GrammarTheory } from './pageWorker.js';
 import type { LookChoice } from './setting.js';
 
 export interface CurveSource {

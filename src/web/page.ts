@@ -1,15 +1,15 @@
-/** The state of the page that its views share: the setting, the race that it decides, and notices to the visitor. */
+/** The state of the page that its views share: the setting, the training that it decides, and notices to the visitor. */
 import { RhmError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import { membersOf } from '../training/members.js';
 import { toHash } from './link.js';
-import { Race } from './race.js';
 import { experimentsOf, type LookChoice, readSetting, type Setting } from './setting.js';
+import { SideBySideTraining } from './sideBySideTraining.js';
 
 /** A part of the page. One module each in views/, one line each in views/index.ts. */
 export interface View {
   readonly element: HTMLElement;
-  /** After a new setting: `page.race` is another one. */
+  /** After a new setting: `page.training` is another one. */
   reset(): void;
   /** After anything that happened in training. Must be cheap. */
   update(): void;
@@ -28,7 +28,7 @@ export type Executor = 'webgpu' | 'wasm' | undefined; // undefined: the best the
 export class Page {
   readonly views: View[] = [];
   executor: Executor;
-  race: Race;
+  training: SideBySideTraining;
   experiments: Experiment[];
   #gone: Promise<unknown> = Promise.resolve();
 
@@ -39,7 +39,7 @@ export class Page {
     readonly say: (message: string | undefined) => void,
   ) {
     this.experiments = experimentsOf(setting);
-    this.race = this.#newRace();
+    this.training = this.#newTraining();
   }
 
   /** Takes a new setting, or says why not and keeps the old one. A run in training is saved and let go. */
@@ -56,7 +56,7 @@ export class Page {
     }
     this.say(undefined);
     if (link) history.replaceState(null, '', toHash(this.setting));
-    this.#replaceRace();
+    this.#replaceTraining();
     return true;
   }
 
@@ -73,22 +73,22 @@ export class Page {
 
   setExecutor(executor: Executor): void {
     this.executor = executor;
-    this.#replaceRace();
+    this.#replaceTraining();
   }
 
-  #replaceRace(): void {
-    this.#gone = this.race.dispose();
-    this.race = this.#newRace();
+  #replaceTraining(): void {
+    this.#gone = this.training.dispose();
+    this.training = this.#newTraining();
     for (const view of this.views) view.reset();
   }
 
-  #newRace(): Race {
+  #newTraining(): SideBySideTraining {
     const options = { script: this.script, keep: true, executor: this.executor, after: this.#gone };
-    const race = new Race(this.experiments, options);
-    race.onChange = () => {
+    const training = new SideBySideTraining(this.experiments, options);
+    training.onChange = () => {
       for (const view of this.views) view.update();
     };
-    for (const trainee of race.trainees) void trainee.recall();
-    return race;
+    for (const network of training.networks) void network.recall();
+    return training;
   }
 }

@@ -1,4 +1,4 @@
 /** The page's worker: the script of a module worker. */
-import { serveDesk } from './serveDesk.js';
+import { servePageWorker } from './servePageWorker.js';
 
-serveDesk();
+servePageWorker();

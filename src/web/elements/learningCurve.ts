@@ -7,11 +7,11 @@ import { parseRecords, type RunRecord } from '../../core/records.js';
 import { startWebWorker } from '../../platform/webWorker.js';
 import { connectWorker } from '../../platform/worker.js';
 import { type CurveSource, curvesOf, labelsOf } from '../curveData.js';
-import type { Desk, GrammarTheory } from '../desk.js';
 import { h } from '../dom.js';
 import { CurvesPanel } from '../figures/curvesPanel.js';
-import { Race } from '../race.js';
+import type { GrammarTheory, PageWorkerApi } from '../pageWorker.js';
 import { experimentsOf, firstSetting, parseSetting, type Setting } from '../setting.js';
+import { SideBySideTraining } from '../sideBySideTraining.js';
 import { RhmElement } from './base.js';
 
 /**
@@ -31,7 +31,7 @@ export class RhmLearningCurve extends RhmElement {
   readonly #restart = h('button', { type: 'button', onclick: () => void this.restart() }, 'Restart');
   readonly #state = h('span', { class: 'state', role: 'status' });
   readonly #toolbar = h('div', { class: 'toolbar' }, this.#button, this.#restart, this.#state);
-  #race: Race | undefined;
+  #training: SideBySideTraining | undefined;
   #gone: Promise<unknown> = Promise.resolve();
   #seen = '';
   #looks: Setting['looks'];
@@ -51,20 +51,20 @@ export class RhmLearningCurve extends RhmElement {
   }
 
   start(): void {
-    this.#race?.go();
+    this.#training?.go();
   }
 
   pause(): void {
-    this.#race?.hold();
+    this.#training?.hold();
   }
 
   async restart(): Promise<void> {
-    await Promise.all(this.#race?.trainees.map((t) => t.restart()) ?? []);
+    await Promise.all(this.#training?.networks.map((n) => n.restart()) ?? []);
   }
 
   /** Records so far, one list a network. */
   get records(): RunRecord[][] {
-    return this.#race?.trainees.map((t) => [...t.records]) ?? [];
+    return this.#training?.networks.map((n) => [...n.records]) ?? [];
   }
 
   protected override async refresh(): Promise<void> {
@@ -81,24 +81,24 @@ export class RhmLearningCurve extends RhmElement {
       throw new InputError(`executor: got "${executor}"; pass webgpu or wasm`);
     const setting = this.#setting();
     this.#looks = setting.looks;
-    const race = new Race(experimentsOf(setting), {
+    const training = new SideBySideTraining(experimentsOf(setting), {
       script: RhmLearningCurve.script,
       keep: this.hasAttribute('keep'),
       executor,
       after: this.#gone,
     });
-    this.#race = race;
-    race.trainees.forEach((trainee, network) => {
-      trainee.change.add((event) => {
-        if (event.kind === 'record') this.emit('rhm-record', { network, record: event.record });
-        else if (event.kind === 'state') this.emit('rhm-state', { network, state: trainee.state });
-        if (event.kind === 'state' && trainee.failure) this.fail(trainee.failure);
+    this.#training = training;
+    training.networks.forEach((network, index) => {
+      network.change.add((event) => {
+        if (event.kind === 'record') this.emit('rhm-record', { network: index, record: event.record });
+        else if (event.kind === 'state') this.emit('rhm-state', { network: index, state: network.state });
+        if (event.kind === 'state' && network.failure) this.fail(network.failure);
       });
-      void trainee.recall();
+      void network.recall();
     });
-    race.onChange = () => this.#draw();
+    training.onChange = () => this.#draw();
     this.#draw();
-    if (this.hasAttribute('autostart')) race.go();
+    if (this.hasAttribute('autostart')) training.go();
   }
 
   #setting(): Setting {
@@ -134,29 +134,29 @@ export class RhmLearningCurve extends RhmElement {
   }
 
   #draw(): void {
-    const race = this.#race;
-    if (!race) return;
-    this.#panel.show(curvesOf(race.trainees, race.theory, pageTheme, this.#looks));
-    this.#button.textContent = race.finished
+    const training = this.#training;
+    if (!training) return;
+    this.#panel.show(curvesOf(training.networks, training.theory, pageTheme, this.#looks));
+    this.#button.textContent = training.finished
       ? 'Done'
-      : race.running
+      : training.running
         ? 'Pause'
-        : race.trainees.some((t) => t.records.length)
+        : training.networks.some((n) => n.records.length)
           ? 'Continue'
           : 'Train';
-    this.#button.disabled = race.finished;
-    this.#restart.disabled = !race.trainees.some((t) => t.records.length);
-    const labels = labelsOf(race.experiments);
-    const text = race.finished
+    this.#button.disabled = training.finished;
+    this.#restart.disabled = !training.networks.some((n) => n.records.length);
+    const labels = labelsOf(training.experiments);
+    const text = training.finished
       ? 'Done'
-      : race.active
-        ? race.trainees.map((t, i) => `${labels[i]}: step ${t.step}`).join(', ')
+      : training.active
+        ? training.networks.map((n, i) => `${labels[i]}: step ${n.step}`).join(', ')
         : '';
     if (this.#state.textContent !== text) this.#state.textContent = text;
   }
 
   #toggle(): void {
-    if (this.#race?.running) this.pause();
+    if (this.#training?.running) this.pause();
     else this.start();
     this.#draw();
   }
@@ -164,7 +164,7 @@ export class RhmLearningCurve extends RhmElement {
   async #showFolders(folders: readonly string[]): Promise<void> {
     const sources = await Promise.all(folders.map(fetchRun));
     this.#panel.show(curvesOf(sources, undefined, pageTheme));
-    const worker = await connectWorker<Desk>(startWebWorker(RhmLearningCurve.script));
+    const worker = await connectWorker<PageWorkerApi>(startWebWorker(RhmLearningCurve.script));
     let theory: GrammarTheory;
     try {
       theory = await worker.api.theory(sources[0].experiment as unknown as Record<string, unknown>);
@@ -175,8 +175,8 @@ export class RhmLearningCurve extends RhmElement {
   }
 
   #end(): void {
-    if (this.#race) this.#gone = this.#race.dispose();
-    this.#race = undefined;
+    if (this.#training) this.#gone = this.#training.dispose();
+    this.#training = undefined;
   }
 }
 

@@ -8,9 +8,9 @@ import { type LiveCurve, lastOf, usualPrefactor } from '../figures/curves.js';
 import { CurvesPanel } from '../figures/curvesPanel.js';
 import { stepsTable } from '../figures/stepsTable.js';
 import { schemaForm } from '../form.js';
+import type { NetworkRun, NetworkRunState } from '../networkRun.js';
 import type { Executor, Page, View, ViewSpec } from '../page.js';
 import { pageLimits, type Setting } from '../setting.js';
-import type { Trainee, TraineeState } from '../trainee.js';
 
 export const learningView: ViewSpec = {
   id: 'learning',
@@ -27,7 +27,7 @@ export const learningView: ViewSpec = {
   create: (page) => new LearningView(page),
 };
 
-const stateWords: Readonly<Record<TraineeState, string>> = {
+const stateWords: Readonly<Record<NetworkRunState, string>> = {
   idle: 'ready',
   starting: 'starting',
   running: 'training',
@@ -42,7 +42,7 @@ class LearningView implements View {
   readonly element: HTMLElement;
   readonly #panel = new CurvesPanel();
   readonly #main = h('button', { type: 'button', class: 'primary', onclick: () => this.#toggle() }, 'Train');
-  readonly #step = h('button', { type: 'button', onclick: () => this.page.race.stepOnce() }, 'Step');
+  readonly #step = h('button', { type: 'button', onclick: () => this.page.training.stepOnce() }, 'Step');
   readonly #restart = h('button', { type: 'button', onclick: () => void this.#restartAll() }, 'Restart');
   readonly #networks = h('div', { class: 'networks' });
   readonly #settings = h('div', { class: 'settings' });
@@ -68,16 +68,16 @@ class LearningView implements View {
     );
     this.reset();
     document.addEventListener('visibilitychange', () => {
-      if (document.visibilityState === 'hidden') this.page.race.save();
+      if (document.visibilityState === 'hidden') this.page.training.save();
       else this.#refresh();
     });
   }
 
   reset(): void {
-    const { race, experiments } = this.page;
+    const { training, experiments } = this.page;
     const labels = labelsOf(experiments);
-    this.#rows = race.trainees.map(
-      (trainee, i) => new NetworkRow(trainee, labels[i], i, (replica) => this.page.remember(i, { replica })),
+    this.#rows = training.networks.map(
+      (network, i) => new NetworkRow(network, labels[i], i, (replica) => this.page.remember(i, { replica })),
     );
     this.#networks.replaceChildren(...this.#rows.map((row) => row.element));
     this.#settings.replaceChildren(...this.#forms());
@@ -89,30 +89,30 @@ class LearningView implements View {
   }
 
   #refresh(): void {
-    const { race } = this.page;
+    const { training } = this.page;
     const { looks } = this.page.setting;
-    const data = curvesOf(race.trainees, race.theory, pageTheme, looks);
+    const data = curvesOf(training.networks, training.theory, pageTheme, looks);
     this.#panel.show(data);
     const steps = stepsTable(data, this.page.experiments[0].grammar.s);
     if (steps.innerHTML !== this.#steps.firstElementChild?.innerHTML) this.#steps.replaceChildren(steps);
     for (const [i, row] of this.#rows.entries()) row.refresh(data.curves[i]);
-    const begun = race.trainees.some((t) => t.records.length > 0);
-    this.#main.textContent = race.finished ? 'Done' : race.running ? 'Pause' : begun ? 'Continue' : 'Train';
-    this.#main.disabled = race.finished;
-    this.#step.disabled = race.running || race.finished;
+    const begun = training.networks.some((n) => n.records.length > 0);
+    this.#main.textContent = training.finished ? 'Done' : training.running ? 'Pause' : begun ? 'Continue' : 'Train';
+    this.#main.disabled = training.finished;
+    this.#step.disabled = training.running || training.finished;
     this.#restart.disabled = !begun;
   }
 
   #toggle(): void {
-    const { race } = this.page;
-    if (race.running) race.hold();
-    else race.go();
+    const { training } = this.page;
+    if (training.running) training.hold();
+    else training.go();
     this.#refresh();
   }
 
   async #restartAll(): Promise<void> {
     try {
-      await Promise.all(this.page.race.trainees.map((t) => t.restart()));
+      await Promise.all(this.page.training.networks.map((n) => n.restart()));
     } catch (error) {
       this.page.say((error as Error).message);
     }
@@ -209,7 +209,7 @@ class NetworkRow {
   readonly #seed: HTMLSelectElement;
 
   constructor(
-    readonly trainee: Trainee,
+    readonly network: NetworkRun,
     label: string,
     index: number,
     /** Lets a replica stand out; undefined: the mean over all. */
@@ -225,9 +225,9 @@ class NetworkRow {
       step: 0.5,
       value: 0,
       oninput: () => this.#showRate(Number(this.#rate.value)),
-      onchange: () => void this.trainee.setRate(2 ** Number(this.#rate.value)),
+      onchange: () => void this.network.setRate(2 ** Number(this.#rate.value)),
     });
-    const { replicas, seed } = trainee.experiment;
+    const { replicas, seed } = network.experiment;
     const seedId = `curve-seed-${index}`;
     this.#seed = h(
       'select',
@@ -253,10 +253,10 @@ class NetworkRow {
   }
 
   refresh(curve: LiveCurve): void {
-    const { trainee } = this;
-    const { state, progress, experiment, failure } = trainee;
+    const { network } = this;
+    const { state, progress, experiment, failure } = network;
     const steps = plannedSteps(experiment);
-    const lastStep = trainee.records.reduce((most, r) => ('step' in r && r.step ? Math.max(most, r.step) : most), 0);
+    const lastStep = network.records.reduce((most, r) => ('step' in r && r.step ? Math.max(most, r.step) : most), 0);
     const step = Math.max(progress?.step ?? 0, lastStep);
     this.#state.textContent = stateWords[state];
     this.#bar.value = step / steps;
@@ -267,16 +267,16 @@ class NetworkRow {
       curve.replicas.length === 1 ? '' : curve.chosen === undefined ? 'mean ' : `seed ${curve.seed + curve.chosen}: `;
     if (last.loss !== undefined)
       parts.push(`${whose}${last.diverged ? 'last ' : ''}test loss ${last.loss.toFixed(3)} nats`);
-    if (trainee.executor) parts.push(trainee.executor);
+    if (network.executor) parts.push(network.executor);
     this.#seed.value = String(curve.chosen ?? '');
     this.#facts.textContent = parts.join(' · ');
     if (document.activeElement !== this.#rate) {
-      this.#rate.value = String(Math.log2(trainee.rate));
-      this.#showRate(Math.log2(trainee.rate));
+      this.#rate.value = String(Math.log2(network.rate));
+      this.#showRate(Math.log2(network.rate));
     }
-    const changed = trainee.records.some((r) => r.type === 'rate');
+    const changed = network.records.some((r) => r.type === 'rate');
     const notes = [
-      ...trainee.notices,
+      ...network.notices,
       ...(failure ? [failure.message] : []),
       ...(changed
         ? ['The learning rate was changed by hand: the experiment file alone does not reproduce this run.']
@@ -287,7 +287,7 @@ class NetworkRow {
   }
 
   #showRate(log: number): void {
-    const { rate } = this.trainee.experiment.optimiser;
+    const { rate } = this.network.experiment.optimiser;
     this.#rateText.textContent = `${showNumber(rate * 2 ** log)}${log ? ` (× ${showNumber(2 ** log)})` : ''}`;
   }
 }

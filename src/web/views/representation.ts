@@ -9,9 +9,9 @@ import { HeatMap } from '../figures/heat.js';
 import { InvarianceTable } from '../figures/invariance.js';
 import { lookChoices } from '../figures/lookChoices.js';
 import { describePart, drawPart } from '../figures/sentencePart.js';
+import type { NetworkRun } from '../networkRun.js';
 import type { Page, View, ViewSpec } from '../page.js';
 import type { LookChoice } from '../setting.js';
-import type { Trainee } from '../trainee.js';
 
 export const representationView: ViewSpec = {
   id: 'representation',
@@ -29,38 +29,38 @@ export const representationView: ViewSpec = {
 
 class RepresentationView implements View {
   readonly element = h('div', { class: 'networks wide' });
-  #stages: Stage[] = [];
+  #panels: NetworkPanel[] = [];
   readonly #soon = throttle(() => {
-    for (const stage of this.#stages) stage.refresh();
+    for (const panel of this.#panels) panel.refresh();
   }, 3);
 
   constructor(readonly page: Page) {
     const seen = new IntersectionObserver(([entry]) => {
-      for (const stage of this.#stages) stage.setVisible(entry.isIntersecting);
+      for (const panel of this.#panels) panel.setVisible(entry.isIntersecting);
     });
     seen.observe(this.element);
     document.addEventListener('visibilitychange', () => {
       const { top, bottom } = this.element.getBoundingClientRect();
       const here = document.visibilityState === 'visible' && bottom > 0 && top < innerHeight;
-      for (const stage of this.#stages) stage.setVisible(here);
+      for (const panel of this.#panels) panel.setVisible(here);
     });
     this.reset();
   }
 
   reset(): void {
-    const { race, experiments } = this.page;
+    const { training, experiments } = this.page;
     const labels = labelsOf(experiments);
     const { top, bottom } = this.element.getBoundingClientRect();
-    for (const stage of this.#stages) stage.disconnect();
-    this.#stages = race.trainees.map((trainee, i) => {
+    for (const panel of this.#panels) panel.disconnect();
+    this.#panels = training.networks.map((network, i) => {
       const visible = bottom > 0 && top < innerHeight;
       const kept: KeptLook = {
         now: () => this.page.setting.looks?.[i] ?? {},
         remember: (look) => this.page.remember(i, look),
       };
-      return new Stage(trainee, labels[i], i, visible, kept);
+      return new NetworkPanel(network, labels[i], i, visible, kept);
     });
-    this.element.replaceChildren(...this.#stages.map((stage) => stage.element));
+    this.element.replaceChildren(...this.#panels.map((panel) => panel.element));
   }
 
   update(): void {
@@ -75,7 +75,7 @@ interface KeptLook {
 }
 
 /** One network: the canvas that its worker draws on, what is chosen of it, and its tables. */
-class Stage {
+class NetworkPanel {
   readonly element: HTMLElement;
   readonly #frame: HTMLElement;
   readonly #facts = h('p', { class: 'hint', role: 'status' });
@@ -102,7 +102,7 @@ class Stage {
   #measuredOf: number; // replica, -1: all
 
   constructor(
-    readonly trainee: Trainee,
+    readonly network: NetworkRun,
     readonly label: string,
     index: number,
     visible: boolean,
@@ -112,7 +112,7 @@ class Stage {
     this.#measuredOf = measured;
     this.#invariance = new InvarianceTable(
       `Invariance of ${label}`,
-      modelFacts(trainee.experiment.model.kind).sees === 'block',
+      modelFacts(network.experiment.model.kind).sees === 'block',
     );
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
     this.#look = {
@@ -169,13 +169,13 @@ class Stage {
     this.#observer = new ResizeObserver(() => this.#resize());
     this.#observer.observe(this.#frame);
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', this.#recolour);
-    trainee.stage = () => {
+    network.createCanvas = () => {
       const canvas = h('canvas', { 'aria-hidden': 'true' });
       this.#frame.replaceChildren(canvas);
       this.#resize();
       return {
         canvas: canvas.transferControlToOffscreen(),
-        shape: shapeOf(trainee.experiment.grammar),
+        shape: shapeOf(network.experiment.grammar),
         look: this.#look,
         tell: (info) => this.#take(info),
       };
@@ -192,9 +192,9 @@ class Stage {
 
   /** Shows what there is without training, once. */
   #rest(): void {
-    if (this.#rested || !this.#look.visible || this.trainee.active) return;
+    if (this.#rested || !this.#look.visible || this.network.active) return;
     this.#rested = true;
-    this.trainee.showAtRest().catch((error) => {
+    this.network.showAtRest().catch((error) => {
       this.#facts.textContent = `Nothing to see yet: ${(error as Error).message}`;
     });
   }
@@ -211,13 +211,13 @@ class Stage {
   refresh(): void {
     const { replica = 0 } = this.kept.now();
     if (replica !== this.#look.replica) this.#choose({ replica });
-    const { records } = this.trainee;
+    const { records } = this.network;
     const measured = records.filter((r): r is MeasureRecord => r.type === 'measure' && /^S_/.test(r.name));
     // Records arrive one by one: the last step of which all are here.
     const last = measured.at(-1)?.step;
     const count = (step: number | undefined) => measured.filter((r) => r.step === step).length;
     const step = count(last) >= count(measured[0]?.step) ? last : measured.findLast((r) => r.step !== last)?.step;
-    const { replicas, seed } = this.trainee.experiment;
+    const { replicas, seed } = this.network.experiment;
     const of = this.#measuredOf < replicas ? this.#measuredOf : -1;
     const key = `${step},${count(step)},${of}`;
     if (key === this.#measured) return;
@@ -265,11 +265,11 @@ class Stage {
       );
       if (this.#look.only >= kinds) this.#choose({ only: -1 });
     }
-    this.#map.show(info.map, this.trainee.experiment.grammar);
+    this.#map.show(info.map, this.network.experiment.grammar);
   }
 
   #showChoices(): void {
-    const { grammar, seed } = this.trainee.experiment;
+    const { grammar, seed } = this.network.experiment;
     const focused = (document.activeElement as HTMLElement | null)?.dataset?.field;
     const choices = lookChoices(
       { info: this.#info!, seed, L: grammar.L, measured: this.#measuredOf },
@@ -293,7 +293,7 @@ class Stage {
 
   #choose(part: Partial<Look>): void {
     this.#look = { ...this.#look, ...part };
-    void this.trainee.look(part);
+    void this.network.look(part);
   }
 
   #resize(): void {
@@ -331,11 +331,11 @@ class Stage {
   /** Marks a point and shows the part of a sentence that it stands for. */
   async #pick(where: Pick | undefined): Promise<void> {
     const pick = ++this.#picks;
-    const found = await this.trainee.pick(where).catch(() => undefined);
+    const found = await this.network.pick(where).catch(() => undefined);
     if (pick !== this.#picks) return; // another one was asked for meanwhile
     const hint = 'Point at the cloud, or press N in it, to see what a point stands for.';
     this.#part.replaceChildren(
-      found ? drawPart(found, shapeOf(this.trainee.experiment.grammar)) : h('p', { class: 'hint' }, hint),
+      found ? drawPart(found, shapeOf(this.network.experiment.grammar)) : h('p', { class: 'hint' }, hint),
     );
     this.#partWords.textContent = found ? describePart(found) : '';
     this.#partWords.setAttribute('aria-live', this.#fixed ? 'polite' : 'off');

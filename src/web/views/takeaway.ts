@@ -14,9 +14,9 @@ import { download, recordsCsv, toPng } from '../download.js';
 import { curvesFile } from '../figures/curves.js';
 import { forget, type KeptRun, listKept } from '../folders.js';
 import { toHash } from '../link.js';
+import type { NetworkRun } from '../networkRun.js';
 import type { Page, View, ViewSpec } from '../page.js';
 import type { Setting } from '../setting.js';
-import type { Trainee } from '../trainee.js';
 
 export const takeawayView: ViewSpec = {
   id: 'takeaway',
@@ -39,7 +39,7 @@ class TakeawayView implements View {
   readonly #copied = h('span', { class: 'hint', role: 'status' });
   readonly #files = h('div', { class: 'networks' });
   readonly #kept = h('div');
-  #buttons: { button: HTMLButtonElement; trainee: Trainee }[] = [];
+  #buttons: { button: HTMLButtonElement; network: NetworkRun }[] = [];
   #ends = '';
   readonly #soon = throttle(() => this.#refresh(), 2);
 
@@ -74,16 +74,16 @@ class TakeawayView implements View {
   }
 
   reset(): void {
-    const { race, experiments } = this.page;
+    const { training, experiments } = this.page;
     const labels = labelsOf(experiments);
     this.#copied.textContent = '';
     this.#buttons = [];
     this.#files.replaceChildren(
-      ...race.trainees.map((trainee, i) => {
+      ...training.networks.map((network, i) => {
         const name = `${experiments[i].model.kind}-${i + 1}`;
         const file = (text: string, save: () => void | Promise<void>, needsRecords = true) => {
           const button = h('button', { type: 'button', onclick: () => void this.#try(save) }, text);
-          if (needsRecords) this.#buttons.push({ button, trainee });
+          if (needsRecords) this.#buttons.push({ button, network });
           return button;
         };
         const card = h(
@@ -93,17 +93,17 @@ class TakeawayView implements View {
           h(
             'div',
             { class: 'toolbar' },
-            file('Records, CSV', () => download(`${name}.csv`, recordsCsv(trainee.records), 'text/csv')),
+            file('Records, CSV', () => download(`${name}.csv`, recordsCsv(network.records), 'text/csv')),
             file('Records, JSON lines', () =>
-              download(`${name}.records.jsonl`, trainee.records.map(formatRecord).join(''), 'application/x-ndjson'),
+              download(`${name}.records.jsonl`, network.records.map(formatRecord).join(''), 'application/x-ndjson'),
             ),
-            file('Weights, safetensors', () => this.#saveWeights(trainee, name)),
+            file('Weights, safetensors', () => this.#saveWeights(network, name)),
             file(
               'Experiment, JSON',
               () =>
                 download(
                   `${name}.experiment.json`,
-                  `${JSON.stringify(trainee.experiment, null, 2)}\n`,
+                  `${JSON.stringify(network.experiment, null, 2)}\n`,
                   'application/json',
                 ),
               false,
@@ -128,21 +128,21 @@ class TakeawayView implements View {
       this.#link.value = link;
       this.#copied.textContent = '';
     }
-    for (const { button, trainee } of this.#buttons) button.disabled = !trainee.records.some((r) => r.type === 'eval');
-    const ends = this.page.race.trainees.map((t) => `${t.state}${t.records.length > 0}`).join();
+    for (const { button, network } of this.#buttons) button.disabled = !network.records.some((r) => r.type === 'eval');
+    const ends = this.page.training.networks.map((n) => `${n.state}${n.records.length > 0}`).join();
     if (ends === this.#ends) return;
     this.#ends = ends;
     void this.#list();
   }
 
   #figure(): string {
-    const { trainees, theory } = this.page.race;
+    const { networks, theory } = this.page.training;
     const { looks } = this.page.setting;
-    return curvesFile(curvesOf(trainees, theory, themes.light, looks), { ...FIGURE, theme: themes.light });
+    return curvesFile(curvesOf(networks, theory, themes.light, looks), { ...FIGURE, theme: themes.light });
   }
 
-  async #saveWeights(trainee: Trainee, name: string): Promise<void> {
-    const { [files.checkpoint]: checkpoint } = await trainee.files();
+  async #saveWeights(network: NetworkRun, name: string): Promise<void> {
+    const { [files.checkpoint]: checkpoint } = await network.files();
     if (!checkpoint) {
       this.page.say('There are no weights yet: they are written ten seconds into a run and when it pauses or ends.');
       return;
@@ -186,7 +186,7 @@ class TakeawayView implements View {
     const { v, m, s, L, seed } = setting.grammar as Record<string, number>;
     const what = runs
       .map(({ name, experiment, records, ended }) => {
-        const shown = this.page.race.trainees.find((t) => t.name === name);
+        const shown = this.page.training.networks.find((n) => n.name === name);
         if (shown?.active)
           return `${modelName(experiment.model.kind)} (${shown.state === 'held' ? 'paused' : 'in training'})`;
         const last = records.findLast((r) => r.type === 'eval');
@@ -218,8 +218,8 @@ class TakeawayView implements View {
             'aria-label': `Remove ${shape}, ${how}: ${what}`,
             onclick: () =>
               void this.#try(async () => {
-                const shown = this.page.race.trainees.filter((t) => runs.some((r) => r.name === t.name));
-                await Promise.all(shown.map((t) => t.stop()));
+                const shown = this.page.training.networks.filter((n) => runs.some((r) => r.name === n.name));
+                await Promise.all(shown.map((n) => n.stop()));
                 for (const { name } of runs) await forget(name);
                 if (shown.length) this.page.change({});
                 else await this.#list();

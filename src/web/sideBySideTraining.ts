@@ -5,11 +5,11 @@ import { hasEnded } from '../core/records.js';
 import { browserPlatform } from '../platform/browser.js';
 import { startWebWorker } from '../platform/webWorker.js';
 import { connectWorker } from '../platform/worker.js';
-import type { Desk, GrammarTheory } from './desk.js';
-import { Trainee, type TraineeOptions } from './trainee.js';
+import { NetworkRun, type NetworkRunOptions } from './networkRun.js';
+import type { GrammarTheory, PageWorkerApi } from './pageWorker.js';
 
-export class Race {
-  readonly trainees: Trainee[];
+export class SideBySideTraining {
+  readonly networks: NetworkRun[];
   theory: GrammarTheory | undefined;
   /** Called after everything that happens. */
   onChange: () => void = () => {};
@@ -17,42 +17,42 @@ export class Race {
 
   constructor(
     readonly experiments: readonly Experiment[],
-    readonly options: TraineeOptions,
+    readonly options: NetworkRunOptions,
   ) {
     // More threads than cores wait for each other, and for turns that the page needs.
     const mostThreads = Math.max(1, Math.floor(browserPlatform.cores / experiments.length));
-    this.trainees = experiments.map((experiment) => new Trainee(experiment, { mostThreads, ...options }));
-    for (const trainee of this.trainees) trainee.change.add(() => this.onChange());
+    this.networks = experiments.map((experiment) => new NetworkRun(experiment, { mostThreads, ...options }));
+    for (const network of this.networks) network.change.add(() => this.onChange());
     void this.#learnTheory();
   }
 
   get active(): boolean {
-    return this.trainees.some((t) => t.active);
+    return this.networks.some((n) => n.active);
   }
 
   get running(): boolean {
-    return this.trainees.some((t) => t.state === 'running' || t.state === 'starting');
+    return this.networks.some((n) => n.state === 'running' || n.state === 'starting');
   }
 
   get finished(): boolean {
-    return this.trainees.every((t) => hasEnded(t.state));
+    return this.networks.every((n) => hasEnded(n.state));
   }
 
   /** Starts all, or lets those that hold go on. */
   go(): void {
-    for (const trainee of this.trainees) if (!hasEnded(trainee.state)) void trainee.go();
+    for (const network of this.networks) if (!hasEnded(network.state)) void network.go();
   }
 
   hold(): void {
-    for (const trainee of this.trainees) void trainee.hold();
+    for (const network of this.networks) void network.hold();
   }
 
   stepOnce(): void {
-    for (const trainee of this.trainees) if (!hasEnded(trainee.state)) void trainee.stepOnce();
+    for (const network of this.networks) if (!hasEnded(network.state)) void network.stepOnce();
   }
 
   save(): void {
-    for (const trainee of this.trainees) void trainee.save();
+    for (const network of this.networks) void network.save();
   }
 
   /** Saves and ends all runs and their workers. */
@@ -60,16 +60,16 @@ export class Race {
     this.#disposed = true;
     this.onChange = () => {};
     await Promise.all(
-      this.trainees.map(async (t) => {
-        await t.stop();
-        await t.dispose();
+      this.networks.map(async (n) => {
+        await n.stop();
+        await n.dispose();
       }),
     );
   }
 
   /** In a worker of its own: for a large grammar it takes seconds, and training does not wait for it. */
   async #learnTheory(): Promise<void> {
-    const worker = await connectWorker<Desk>(startWebWorker(this.options.script)).catch(() => undefined);
+    const worker = await connectWorker<PageWorkerApi>(startWebWorker(this.options.script)).catch(() => undefined);
     try {
       this.theory = await worker?.api.theory(this.experiments[0] as unknown as Record<string, unknown>);
     } catch {

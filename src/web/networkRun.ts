@@ -9,12 +9,12 @@ import { connectWorker, progress, type WorkerHandle } from '../platform/worker.j
 import { files } from '../training/folder.js';
 import type { Progress } from '../training/loop.js';
 import type { Look, LookInfo, Pick, PointInfo, Shape } from './cloud/look.js';
-import type { Desk, RunChoice, RunEvent } from './desk.js';
 import { forget, keptFiles, readKept } from './folders.js';
+import type { PageWorkerApi, RunChoice, RunEvent } from './pageWorker.js';
 
-export type TraineeState = 'idle' | 'starting' | 'running' | 'held' | RunEnd | 'stopped' | 'failed';
+export type NetworkRunState = 'idle' | 'starting' | 'running' | 'held' | RunEnd | 'stopped' | 'failed';
 
-export interface TraineeOptions {
+export interface NetworkRunOptions {
   script: URL; // of the worker
   keep: boolean; // in the browser's private file system
   executor?: RunChoice['executor'];
@@ -23,8 +23,8 @@ export interface TraineeOptions {
 }
 
 /** Tells `change` after every event. All methods may be called in any state; those that do not fit do nothing. */
-export class Trainee {
-  state: TraineeState = 'idle';
+export class NetworkRun {
+  state: NetworkRunState = 'idle';
   records: RunRecord[] = [];
   progress: Progress | undefined;
   executor = ''; // what computes, in words
@@ -33,20 +33,20 @@ export class Trainee {
   failure: Error | undefined;
   name = ''; // the experiment's hash
   /** Makes a canvas for the worker to draw on, each time a worker begins. */
-  stage:
+  createCanvas:
     | (() => { canvas: OffscreenCanvas; shape: Shape; look: Partial<Look>; tell: (info: LookInfo) => void })
     | undefined;
   readonly change = new Set<(event: RunEvent | { kind: 'state' }) => void>();
-  #worker: Promise<WorkerHandle<Desk>> | undefined;
+  #worker: Promise<WorkerHandle<PageWorkerApi>> | undefined;
   #run: Promise<void> = Promise.resolve();
-  #staged = false;
+  #hasCanvas = false;
   #restarting = false;
   #sent = false; // the worker knows of the run, and answers to what is asked
   #asked: 'go' | 'hold' | 'stop' = 'go'; // last, before that
 
   constructor(
     readonly experiment: Experiment,
-    readonly options: TraineeOptions,
+    readonly options: NetworkRunOptions,
   ) {}
 
   get active(): boolean {
@@ -102,7 +102,7 @@ export class Trainee {
   async hold(): Promise<void> {
     if (!this.active && !this.#restarting) return;
     this.#asked = 'hold';
-    if (this.#sent && !this.#restarting) await (await this.desk()).hold();
+    if (this.#sent && !this.#restarting) await (await this.workerApi()).hold();
   }
 
   async go(): Promise<void> {
@@ -110,7 +110,7 @@ export class Trainee {
     else if (!this.active) this.start();
     else {
       this.#asked = 'go';
-      if (this.#sent) await (await this.desk()).go();
+      if (this.#sent) await (await this.workerApi()).go();
       if (this.state === 'held') this.#set('running');
     }
   }
@@ -118,39 +118,39 @@ export class Trainee {
   /** One optimiser step, then it holds. */
   async stepOnce(): Promise<void> {
     if (!this.active) this.start(1);
-    else if (this.#sent) await (await this.desk()).step(1);
+    else if (this.#sent) await (await this.workerApi()).step(1);
   }
 
   async setRate(factor: number): Promise<void> {
     this.rate = factor;
-    if (this.active && this.#sent) await (await this.desk()).rate(factor);
+    if (this.active && this.#sent) await (await this.workerApi()).rate(factor);
     this.#tell({ kind: 'state' });
   }
 
   /** Turns, moves or chooses what the worker draws. */
   async look(part: Partial<Look>): Promise<void> {
-    if (this.#staged) await (await this.desk()).look(part);
+    if (this.#hasCanvas) await (await this.workerApi()).look(part);
   }
 
   /** Marks a point of what the worker draws; undefined where there is none. */
   async pick(where: Pick | undefined): Promise<PointInfo | undefined> {
-    return this.#staged ? (await this.desk()).pick(where) : undefined;
+    return this.#hasCanvas ? (await this.workerApi()).pick(where) : undefined;
   }
 
   async save(): Promise<void> {
-    if (this.active && this.#sent) await (await this.desk()).save();
+    if (this.active && this.#sent) await (await this.workerApi()).save();
   }
 
   /** The run's files as bytes, by name: as the worker has them, or as they are kept from an earlier visit. */
   async files(): Promise<Record<string, Uint8Array>> {
-    const found = this.#worker ? await (await this.desk()).files() : {};
+    const found = this.#worker ? await (await this.workerApi()).files() : {};
     return Object.keys(found).length || !this.options.keep ? found : keptFiles(this.name);
   }
 
   /** Saves and ends; resolves when the run's folder is free. */
   async stop(): Promise<void> {
     this.#asked = 'stop';
-    if (this.active && this.#sent) await (await this.desk()).stop().catch(() => {});
+    if (this.active && this.#sent) await (await this.workerApi()).stop().catch(() => {});
     await this.#run;
   }
 
@@ -163,8 +163,8 @@ export class Trainee {
   }
 
   /** The worker's functions; starts the worker where there is none. @throws WorkerError */
-  async desk(): Promise<WorkerHandle<Desk>['api']> {
-    this.#worker ??= connectWorker<Desk>(startWebWorker(this.options.script));
+  async workerApi(): Promise<WorkerHandle<PageWorkerApi>['api']> {
+    this.#worker ??= connectWorker<PageWorkerApi>(startWebWorker(this.options.script));
     return (await this.#worker).api;
   }
 
@@ -174,14 +174,14 @@ export class Trainee {
       const { keep, executor, mostThreads, after } = this.options;
       await after;
       const choice: RunChoice = { name: keep ? this.name : undefined, executor, mostThreads, steps };
-      const desk = await this.desk();
-      await this.#setStage(desk);
+      const api = await this.workerApi();
+      await this.#sendCanvas(api);
       if (this.#asked === 'stop') return this.#set('stopped');
       if (this.#asked === 'hold') choice.steps = 0;
       this.#sent = true;
       // A rate moved before the start counts from the first step on; a resumed run has its own in its records.
       if (this.rate !== 1 && !this.records.length) choice.rate = this.rate;
-      const end = desk.run(
+      const end = api.run(
         this.experiment as unknown as Record<string, unknown>,
         choice,
         progress((event: RunEvent) => this.#take(event)),
@@ -191,7 +191,7 @@ export class Trainee {
     } catch (error) {
       if (error instanceof WorkerError) {
         this.#worker = undefined; // the next start takes a new one
-        this.#staged = false;
+        this.#hasCanvas = false;
       }
       this.failure = error as Error;
       this.#set('failed');
@@ -200,20 +200,20 @@ export class Trainee {
 
   /** Shows the network as it rests: before its first step, or as an earlier visit left it. @throws what the worker says */
   async showAtRest(): Promise<void> {
-    if (this.active || this.#staged || !this.stage) return;
+    if (this.active || this.#hasCanvas || !this.createCanvas) return;
     this.name ||= await contentHash(this.experiment);
     const kept = this.options.keep ? await keptFiles(this.name) : {};
-    const desk = await this.desk();
-    if (this.active || this.#staged) return;
-    await this.#setStage(desk);
-    await desk.rest(this.experiment as unknown as Record<string, unknown>, kept[files.checkpoint]);
+    const api = await this.workerApi();
+    if (this.active || this.#hasCanvas) return;
+    await this.#sendCanvas(api);
+    await api.rest(this.experiment as unknown as Record<string, unknown>, kept[files.checkpoint]);
   }
 
-  async #setStage(desk: WorkerHandle<Desk>['api']): Promise<void> {
-    if (!this.stage || this.#staged) return;
-    const { canvas, shape, look, tell } = this.stage();
-    this.#staged = true;
-    await desk.show(transfer(canvas, [canvas]), shape, look, progress(tell)); // later looks come after this one
+  async #sendCanvas(api: WorkerHandle<PageWorkerApi>['api']): Promise<void> {
+    if (!this.createCanvas || this.#hasCanvas) return;
+    const { canvas, shape, look, tell } = this.createCanvas();
+    this.#hasCanvas = true;
+    await api.show(transfer(canvas, [canvas]), shape, look, progress(tell)); // later looks come after this one
   }
 
   #take(event: RunEvent): void {
@@ -237,7 +237,7 @@ export class Trainee {
     this.#tell(event);
   }
 
-  #set(state: TraineeState): void {
+  #set(state: NetworkRunState): void {
     this.state = state;
     this.#tell({ kind: 'state' });
   }

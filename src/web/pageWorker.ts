@@ -44,7 +44,7 @@ export interface RunChoice {
 export type RunStop = RunEnd | 'interrupted';
 
 /** The worker's functions. One run at a time. */
-export interface Desk {
+export interface PageWorkerApi {
   theory(experiment: ExperimentInput): Promise<GrammarTheory>;
   /** Starts or resumes. @throws InputError, AdapterError, GpuError, and FileError only for what cannot be helped. */
   run(experiment: ExperimentInput, choice: RunChoice, tell: (event: RunEvent) => void): Promise<RunStop>;
@@ -73,7 +73,7 @@ const CHECKPOINT_MS = 10_000;
 const SLICE_MS = 100; // between two looks at what the visitor wants
 const RETRIES = 5; // device losses in a row without a step in between
 
-export function createDesk(): { desk: Desk; close: () => Promise<void> } {
+export function createPageWorker(): { api: PageWorkerApi; close: () => Promise<void> } {
   let run: Run | undefined;
   let last: RunFolder | undefined;
   let viewer: Viewer | undefined;
@@ -83,7 +83,7 @@ export function createDesk(): { desk: Desk; close: () => Promise<void> } {
     run?.wake();
     await run?.finished.catch(() => {});
   };
-  const desk: Desk = {
+  const api: PageWorkerApi = {
     async theory(input) {
       const experiment = parseExperiment(input);
       const rules = rulesOf(experiment);
@@ -165,7 +165,7 @@ export function createDesk(): { desk: Desk; close: () => Promise<void> } {
     await resting;
     await viewer?.close();
   };
-  return { desk, close };
+  return { api, close };
 }
 
 /** One run, from its start to its end, over lost devices. */
