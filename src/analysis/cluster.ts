@@ -44,8 +44,8 @@ export interface ClusterCurve {
 }
 
 const FORMS: readonly ClusterForm[] = ['pooled', 'raw'];
-const ENUMERATED = 2 ** 15; // languages up to this size are judged on every sentence
-const JUDGED = 2 ** 14; // others on this many
+const ENUMERATED = 2 ** 15; // languages up to this size are evaluated on every sentence
+const EVALUATED = 2 ** 14; // others on this many
 
 /** The index by number of sentences, per level and form. @throws InputError naming field and bound */
 export async function clusterCurves(rules: Rules, options: ClusterOptions = {}): Promise<ClusterCurve[]> {
@@ -64,8 +64,8 @@ export async function clusterCurves(rules: Rules, options: ClusterOptions = {}):
         `sentences: got ${P}; pass whole numbers from 2 to ${distinct ? Math.min(total, 2 ** 22) : 2 ** 22}`,
       );
   const sampler = await createSampler(rules);
-  const judge = new Judge(rules, sampler);
-  const curves = levels.flatMap((level) => FORMS.map((form) => ({ level, form, ...judge.exact(level, form) })));
+  const evaluation = new EvaluationSentences(rules, sampler);
+  const curves = levels.flatMap((level) => FORMS.map((form) => ({ level, form, ...evaluation.exact(level, form) })));
   const sums = curves.map(() => new Float64Array(sizes.length));
   for (let draw = 0; draw < draws; draw++) {
     const largest = Math.max(...sizes);
@@ -74,8 +74,8 @@ export async function clusterCurves(rules: Rules, options: ClusterOptions = {}):
     for (const [i, P] of sizes.entries()) {
       const learner = new Learner(rules, tree.symbols, P);
       for (const [c, { level, form, classes, ceiling }] of curves.entries()) {
-        const symbols = learner.symbols(level, form, classes, judge.trees, judge.count);
-        sums[c][i] += judge.index(level, form, symbols) / ceiling / draws;
+        const symbols = learner.symbols(level, form, classes, evaluation.trees, evaluation.count);
+        sums[c][i] += evaluation.index(level, form, symbols) / ceiling / draws;
       }
     }
   }
@@ -125,7 +125,7 @@ const offsetOf = ({ s, L }: Rules, h: number): number => (s ** (L - h) - 1) / (s
 const parentLevel = (level: number, form: ClusterForm): number => (form === 'raw' ? 1 : level - 1);
 
 /** Sentences on which found classes are compared with the true symbols. */
-class Judge {
+class EvaluationSentences {
   readonly trees: Uint32Array; // [count, symbols of a tree]
   readonly count: number;
   readonly #stride: number;
@@ -136,7 +136,7 @@ class Judge {
   ) {
     const total = Number(countDerivations(rules));
     const all = canPermute(rules) && total <= ENUMERATED;
-    this.count = all ? total : JUDGED;
+    this.count = all ? total : EVALUATED;
     const source: Source = all
       ? derivationSource(rules, 0)
       : { mode: 'stream', key: streamKey(0, 'measure', 0xc2), size: 0n, first: 0, length: 0 };
@@ -157,7 +157,7 @@ class Judge {
     return { classes, ceiling: this.#index(level, form, (_, symbol) => labels[symbol]) };
   }
 
-  /** found: symbol at each place of each judged sentence, [places * count]. */
+  /** found: symbol at each place of each evaluated sentence, [places * count]. */
   index(level: number, form: ClusterForm, found: Int32Array): number {
     return this.#index(level, form, (i) => found[i]);
   }

@@ -1,4 +1,4 @@
-/** The training behind `rhm reproduce`: one open device or crew of threads, several stores, one signal. */
+/** The training behind `rhm reproduce`: one open device or set of worker threads, several stores, one signal. */
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';

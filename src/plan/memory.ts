@@ -13,42 +13,42 @@ export function planMemory(plans: readonly Plan[]): { buffers: BufferSpec[]; slo
     const free = new Set(sizes.keys());
     const byStart = [...lifetimes(plan).values()].sort((a, b) => a.first - b.first || b.elements - a.elements);
     let running: { slot: number; last: number }[] = [];
-    for (const life of byStart) {
+    for (const lifetime of byStart) {
       // A slot is free again in the call after its last use: one call may not read and write the same buffer.
-      for (const held of running) if (held.last < life.first) free.add(held.slot);
-      running = running.filter((held) => held.last >= life.first);
-      const slot = bestFit(free, sizes, life.elements);
-      sizes[slot] = Math.max(sizes[slot] ?? 0, life.elements);
+      for (const held of running) if (held.last < lifetime.first) free.add(held.slot);
+      running = running.filter((held) => held.last >= lifetime.first);
+      const slot = bestFit(free, sizes, lifetime.elements);
+      sizes[slot] = Math.max(sizes[slot] ?? 0, lifetime.elements);
       free.delete(slot);
-      running.push({ slot, last: life.last });
-      slots.set(life.buffer, slotName(slot));
+      running.push({ slot, last: lifetime.last });
+      slots.set(lifetime.buffer, slotName(slot));
     }
   }
   const buffers = sizes.map((elements, slot) => ({ name: slotName(slot), elements, dtype: 'f32' as const }));
   return { buffers, slots };
 }
 
-interface Life {
+interface Lifetime {
   buffer: string;
   elements: number;
   first: number; // index of the first call that touches it
   last: number; // index of the last
 }
 
-function lifetimes(plan: Plan): Map<string, Life> {
-  const lives = new Map<string, Life>();
+function lifetimes(plan: Plan): Map<string, Lifetime> {
+  const byBuffer = new Map<string, Lifetime>();
   plan.calls.forEach((call, index) => {
     for (const tensor of [...Object.values(call.inputs), ...Object.values(call.outputs)]) {
       if (tensor.role !== 'activation') continue;
       const elements = tensor.offset + spanElements(tensor);
-      const life = lives.get(tensor.buffer);
-      if (life) {
-        life.last = index;
-        life.elements = Math.max(life.elements, elements);
-      } else lives.set(tensor.buffer, { buffer: tensor.buffer, elements, first: index, last: index });
+      const lifetime = byBuffer.get(tensor.buffer);
+      if (lifetime) {
+        lifetime.last = index;
+        lifetime.elements = Math.max(lifetime.elements, elements);
+      } else byBuffer.set(tensor.buffer, { buffer: tensor.buffer, elements, first: index, last: index });
     }
   });
-  return lives;
+  return byBuffer;
 }
 
 /** The smallest free slot that holds the tensor, else the largest free one (it will grow), else a new one. */

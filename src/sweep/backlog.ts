@@ -1,7 +1,7 @@
 import { hasEnded } from '../core/records.js';
 import type { SweepRun } from './grid.js';
-import { healStore } from './heal.js';
 import type { SweepProgress } from './progress.js';
+import { repairStore } from './repair.js';
 import type { SweepEvent, SweepResult } from './schedule.js';
 import type { IndexEvent, RunEntry, SweepStore } from './store.js';
 
@@ -21,7 +21,7 @@ export async function backlogOf(
   progress: SweepProgress,
   options: { retryFailed?: boolean; onEvent?: (event: SweepEvent) => void },
 ): Promise<Backlog> {
-  const { entries, repaired } = await healStore(store);
+  const { entries, repaired } = await repairStore(store);
   const missing: SweepRun[] = [];
   const events: IndexEvent[] = [];
   const at = Date.now();

@@ -10,8 +10,8 @@ import type { ChunkProgress, ChunkRun, RunOutcome, SweepWorker } from './chunk.j
 import type { SweepRun } from './grid.js';
 import { type PackLimits, pack } from './pack.js';
 import { SweepProgress, type SweepView } from './progress.js';
+import { StallDetector } from './stallDetector.js';
 import { endOf, type SweepStore } from './store.js';
-import { Watch } from './watch.js';
 
 export interface ScheduleOptions {
   /** Starts worker number `index` (from 0); called again when it has died. @throws AdapterError and the like: ends the sweep */
@@ -98,10 +98,10 @@ class Schedule {
       let first: SweepWorker | undefined;
       while (!first && !this.#stopped) first = await this.#start(0);
       this.#queue.push(...this.#chunks(missing, first?.limits));
-      const crew = Array.from({ length: Math.max(1, Math.min(workers, this.#queue.length)) }, (_, i) =>
+      const served = Array.from({ length: Math.max(1, Math.min(workers, this.#queue.length)) }, (_, i) =>
         this.#serve(i, i === 0 ? first : undefined),
       );
-      await Promise.all(crew);
+      await Promise.all(served);
     }
     if (this.#fatal instanceof DiskFullError && this.#result.stopped) this.#fatal = undefined; // said already
     if (this.#fatal !== undefined) throw this.#fatal;
@@ -180,7 +180,7 @@ class Schedule {
       settling.catch(() => {}); // it is awaited with the others
       settled.push(settling);
     };
-    const watch = new Watch(stallMs, worker);
+    const detector = new StallDetector(stallMs, worker);
     await this.store.note(chunk.map(({ hash }) => ({ run: hash, state: 'running', at: Date.now(), by })));
     this.#progress.begins(index, chunk);
     let lost: unknown;
@@ -190,16 +190,16 @@ class Schedule {
         experiment,
         folder: this.store.location(hash),
       }));
-      const outcomes = await watch.over(
+      const outcomes = await detector.over(
         worker.train(task, {
           signal: this.#signal,
           checkpointMs,
           onProgress: (progress: ChunkProgress) => {
-            watch.sign();
+            detector.sign();
             this.#progress.at(index, progress);
           },
           onOutcome: (outcome) => {
-            watch.sign();
+            detector.sign();
             settle(outcome);
           },
         }),

@@ -22,7 +22,7 @@ export interface RunContents {
   readonly checkpoint?: Uint8Array | { header: Uint8Array; fileBytes: number };
 }
 
-export interface Checkup {
+export interface RunCheck {
   /** File, what is wrong with it, and the remedy. */
   faults: string[];
   /** Files of earlier versions, which hold nothing to check them by. */
@@ -30,7 +30,7 @@ export interface Checkup {
 }
 
 /** Looks at everything but the lock. Never throws for what it finds. */
-export async function checkRun(run: RunContents): Promise<Checkup> {
+export async function checkRun(run: RunContents): Promise<RunCheck> {
   const faults: string[] = [];
   const unchecked: string[] = [];
   const at = (file: string) => `${run.name}/${file}`;

@@ -112,7 +112,7 @@ export async function trainGroup(runs: readonly GroupRun[], options: GroupOption
 }
 
 /** A replica's place in the plan. */
-interface Seat {
+interface ReplicaSlot {
   run: Run;
   replica: number;
   member: Member;
@@ -124,7 +124,7 @@ class Group {
   readonly #now: () => number;
   #executor!: Executor;
   #trainer: Trainer | undefined;
-  #seats: Seat[] = [];
+  #slots: ReplicaSlot[] = [];
   #checkpointAt = 0;
   #ahead: { steps: number; done: Promise<void> } | undefined; // queued last; the device is at it or will be
 
@@ -176,12 +176,12 @@ class Group {
     });
     const runs = this.#runs;
     if (!runs.length) return;
-    this.#seats = runs.flatMap((run) => run.live.map((replica) => ({ run, replica, member: run.members[replica] })));
-    const members = this.#seats.map((seat) => seat.member);
+    this.#slots = runs.flatMap((run) => run.live.map((replica) => ({ run, replica, member: run.members[replica] })));
+    const members = this.#slots.map((slot) => slot.member);
     const training = members.length === 1 ? layout : trainingProgram(members, measures, addPlans);
     this.#executor = typeof executor === 'function' ? await executor() : executor;
     await this.#load(training, (i) => {
-      const { run, replica } = this.#seats[i];
+      const { run, replica } = this.#slots[i];
       return run.takeState(replica, training);
     });
     await this.#begin(runs);
@@ -192,17 +192,17 @@ class Group {
 
   async #load(
     training: TrainingProgram,
-    stateOf: (seat: number) => ReplicaState | Promise<ReplicaState>,
+    stateOf: (slot: number) => ReplicaState | Promise<ReplicaState>,
   ): Promise<void> {
     this.#ahead = undefined;
     this.#trainer?.destroy();
-    const members = this.#seats.map((seat) => seat.member);
+    const members = this.#slots.map((slot) => slot.member);
     this.#trainer = await Trainer.create(members, this.#executor, stateOf, training);
     this.#setRates();
   }
 
   #setRates(): void {
-    this.#trainer!.scaleRates(this.#seats.map(({ run }) => run.rateFactor));
+    this.#trainer!.scaleRates(this.#slots.map(({ run }) => run.rateFactor));
   }
 
   async #begin(runs: readonly Run[]): Promise<void> {
@@ -227,7 +227,7 @@ class Group {
       const owed = runs.filter((run) => run.owesEvaluation);
       if (owed.length) {
         await this.#evaluate(owed);
-        await this.#closeRanks();
+        await this.#dropEnded();
         continue;
       }
       const count = Math.min(slice, limit - runs[0].step, ...runs.map((run) => run.nextEvaluation - run.step));
@@ -258,7 +258,7 @@ class Group {
         (run) => run.report(),
       );
       if (this.#now() - this.#checkpointAt >= checkpointMs) await this.#save();
-      await this.#closeRanks();
+      await this.#dropEnded();
     }
   }
 
@@ -288,18 +288,18 @@ class Group {
     const evaluations = await trainer.evaluate(this.options.signal);
     const values = evaluations && (await trainer.measure(this.options.signal));
     if (!values) return; // stopped: it is owed by whoever resumes the runs
-    const places = (run: Run) => this.#seats.map((_, i) => i).filter((i) => this.#isLive(this.#seats[i], run));
+    const places = (run: Run) => this.#slots.map((_, i) => i).filter((i) => this.#isLive(this.#slots[i], run));
     const wanted = new Set(due.flatMap(places));
     await trainer.keepBest(
-      this.#seats.map(({ run, replica }, i) => wanted.has(i) && run.improves(replica, evaluations[i].loss)),
+      this.#slots.map(({ run, replica }, i) => wanted.has(i) && run.improves(replica, evaluations[i].loss)),
     );
-    const isTested = this.#seats.map((s, i) => wanted.has(i) && s.run.isTestedAfter(s.replica, evaluations[i].loss));
+    const isTested = this.#slots.map((s, i) => wanted.has(i) && s.run.isTestedAfter(s.replica, evaluations[i].loss));
     const before = isTested.includes(true) ? await trainer.state() : undefined;
     const tests = before && (await trainer.test(isTested, before, this.options.signal));
     if (before && !tests) return; // likewise
     await this.#each(due, async (run) => {
       const results = places(run).map((i) => {
-        const { replica } = this.#seats[i];
+        const { replica } = this.#slots[i];
         return { ...evaluations[i], replica, values: values.filter((value) => value.replica === i) };
       });
       await run.evaluated(results);
@@ -309,8 +309,8 @@ class Group {
     if (!ending.length) return;
     const states = before ?? (await trainer.state());
     await this.#each(ending, async (run) => {
-      for (const [i, seat] of this.#seats.entries())
-        if (seat.run === run && isTested[i]) await run.tested(seat.replica, tests![i]);
+      for (const [i, slot] of this.#slots.entries())
+        if (slot.run === run && isTested[i]) await run.tested(slot.replica, tests![i]);
       await run.end(this.#statesOf(run, states), trainer.training);
       if (!run.live.length) await this.#finish(run);
     });
@@ -331,29 +331,29 @@ class Group {
     this.#checkpointAt = this.#now();
   }
 
-  /** Goes on with fewer seats where that saves time: on the CPU each costs what it costs alone, a GPU has room to spare. */
-  async #closeRanks(): Promise<void> {
-    const left = this.#seats.map((seat, i) => ({ seat, i })).filter(({ seat }) => this.#isLive(seat, seat.run));
-    const few = this.#executor.kind === 'webgpu' ? 2 * left.length <= this.#seats.length : true;
-    if (!left.length || left.length === this.#seats.length || !few) return;
+  /** Goes on with fewer slots where that saves time: on the CPU each costs what it costs alone, a GPU has room to spare. */
+  async #dropEnded(): Promise<void> {
+    const left = this.#slots.map((slot, i) => ({ slot, i })).filter(({ slot }) => this.#isLive(slot, slot.run));
+    const few = this.#executor.kind === 'webgpu' ? 2 * left.length <= this.#slots.length : true;
+    if (!left.length || left.length === this.#slots.length || !few) return;
     const states = await this.#trainer!.state();
-    this.#seats = left.map(({ seat }) => seat);
+    this.#slots = left.map(({ slot }) => slot);
     const training = trainingProgram(
-      this.#seats.map((seat) => seat.member),
+      this.#slots.map((slot) => slot.member),
       this.options.measures,
       this.hooks.addPlans,
     );
     await this.#load(training, (i) => states[left[i].i]);
   }
 
-  #isLive(seat: Seat, run: Run): boolean {
-    return seat.run === run && !run.settled && run.live.includes(seat.replica);
+  #isLive(slot: ReplicaSlot, run: Run): boolean {
+    return slot.run === run && !run.settled && run.live.includes(slot.replica);
   }
 
   /** By replica. */
   #statesOf(run: Run, states: readonly ReplicaState[]): (ReplicaState | undefined)[] {
     return run.members.map((_, replica) => {
-      const place = this.#seats.findIndex((seat) => seat.run === run && seat.replica === replica);
+      const place = this.#slots.findIndex((slot) => slot.run === run && slot.replica === replica);
       return states[place];
     });
   }

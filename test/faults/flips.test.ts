@@ -8,7 +8,7 @@ import { threefry } from '../../src/core/threefry.js';
 import { wasmExecutor } from '../../src/kernels/index.js';
 import { endOf } from '../../src/sweep/store.js';
 import { files, MemoryFolder } from '../../src/training/folder.js';
-import { type Checkup, checkRun } from '../../src/training/integrity.js';
+import { checkRun, type RunCheck } from '../../src/training/integrity.js';
 import { type TrainOptions, train } from '../../src/training/loop.js';
 
 const test = suite('flips and truncations');
@@ -38,7 +38,7 @@ function folderOf(contents: ReadonlyMap<string, Uint8Array>, file?: string, byte
   return folder;
 }
 
-const look = ({ contents }: MemoryFolder): Promise<Checkup> =>
+const look = ({ contents }: MemoryFolder): Promise<RunCheck> =>
   checkRun({
     name: 'run',
     hash,

@@ -11,7 +11,7 @@ import { parseExperiment } from '../../src/core/experiment.js';
 import { wasmExecutor } from '../../src/kernels/index.js';
 import { trainChunk } from '../../src/sweep/chunk.js';
 import { runSweep } from '../../src/sweep/schedule.js';
-import { Watch } from '../../src/sweep/watch.js';
+import { StallDetector } from '../../src/sweep/stallDetector.js';
 import type { RunFolder } from '../../src/training/folder.js';
 import { run as runProgram } from '../support/run.js';
 import { MemoryStore } from '../sweep/memoryStore.js';
@@ -32,18 +32,18 @@ const base = {
   evaluation: { size: 64 },
 };
 
-test('the watch: silence counts, what the supervisor slept through does not', () => {
+test('the stall detector: silence counts, what the supervisor slept through does not', () => {
   let now = 0;
-  const watch = new Watch(10_000, {}, () => now);
-  assert.is(watch.tickMs, 1000);
+  const detector = new StallDetector(10_000, {}, () => now);
+  assert.is(detector.tickMs, 1000);
   const tick = (ms: number) => {
     now += ms;
-    return watch.look();
+    return detector.look();
   };
   for (let i = 0; i < 9; i++) assert.is(tick(1000), false);
   for (let i = 0; i < 4; i++) assert.is(tick(3_600_000), false, 'an hour of sleep, four times');
   assert.is(tick(1000), true, 'ten seconds awake without a sign');
-  watch.sign();
+  detector.sign();
   assert.is(tick(1000), false);
   // A little late, as on a busy machine, is no sleep: the worker must not be silent for ever.
   let looks = 0;

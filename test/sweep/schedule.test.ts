@@ -11,7 +11,7 @@ import {
   trainChunk,
 } from '../../src/sweep/chunk.js';
 import { expandGrid, type SweepRun } from '../../src/sweep/grid.js';
-import { healStore } from '../../src/sweep/heal.js';
+import { repairStore } from '../../src/sweep/repair.js';
 import { runSweep, type SweepEvent } from '../../src/sweep/schedule.js';
 import { MemoryStore } from './memoryStore.js';
 
@@ -261,14 +261,14 @@ test('index and folders that disagree are set right, and the index survives a to
   // An index that is gone; one that was cut off in a line; a folder that is gone; a process that died.
   store.index = '';
   assert.equal(
-    [...(await healStore(store)).entries.values()].map((e) => e.state),
+    [...(await repairStore(store)).entries.values()].map((e) => e.state),
     ['done', 'done', 'done', 'done'],
   );
   store.index = whole.slice(0, -20);
   await store.note([{ run: runs[0].hash, state: 'running', at: 1, by: 'process 1' }]);
   store.runs.delete(runs[1].hash);
   store.runs.get(runs[2].hash)!.contents.delete('records.jsonl');
-  const { entries } = await healStore(store, { thorough: true });
+  const { entries } = await repairStore(store, { thorough: true });
   assert.equal(
     runs.map((r) => [entries.get(r.hash)!.state, entries.get(r.hash)!.error]),
     [
@@ -278,7 +278,7 @@ test('index and folders that disagree are set right, and the index survives a to
       ['done', undefined],
     ],
   );
-  const { repaired } = await healStore(store);
+  const { repaired } = await repairStore(store);
   assert.is(repaired, 0, 'what was found is in the index');
   const again = await runSweep(runs, store, { startWorker: trainer(store) });
   assert.equal([again.trained, again.present], [2, 2]);

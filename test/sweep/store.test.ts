@@ -11,7 +11,7 @@ import { parseExperiment } from '../../src/core/experiment.js';
 import { wasmExecutor } from '../../src/kernels/index.js';
 import { openRunFolder } from '../../src/platform/nodeFolder.js';
 import { openSweepFolder } from '../../src/platform/sweepFolder.js';
-import { healStore } from '../../src/sweep/heal.js';
+import { repairStore } from '../../src/sweep/repair.js';
 import { foldIndex, indexLines } from '../../src/sweep/store.js';
 import { train } from '../../src/training/loop.js';
 
@@ -137,15 +137,15 @@ test('a thorough look sets a step right that the index has wrong, and writes not
     await folder.release();
     await executor.destroy();
   }
-  const { entries } = await healStore(store);
+  const { entries } = await repairStore(store);
   const { loss } = entries.get(hash)!;
   assert.equal([entries.get(hash)!.state, entries.get(hash)!.step], ['done', 4]);
   await store.note([{ run: hash, state: 'done', at: 1, loss, step: 3 }]);
   const before = readFileSync(join(store.name, 'index.jsonl'), 'utf8');
-  const quiet = await healStore(store, { thorough: true, quiet: true });
+  const quiet = await repairStore(store, { thorough: true, quiet: true });
   assert.equal([quiet.entries.get(hash)!.step, quiet.repaired], [4, 1]);
   assert.is(readFileSync(join(store.name, 'index.jsonl'), 'utf8'), before);
-  await healStore(store, { thorough: true });
+  await repairStore(store, { thorough: true });
   assert.is((await store.read()).get(hash)!.step, 4);
 });
 

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { type ExportFormat, exportFormats, exportSweep } from '../../platform/sweepExport.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
 import { askedRuns } from '../../sweep/gridSearch.js';
-import { healStore } from '../../sweep/heal.js';
+import { repairStore } from '../../sweep/repair.js';
 import type { RunEntry } from '../../sweep/store.js';
 import type { CommandContext } from '../context.js';
 import { readGrid, recordsIn, storeOf } from './options.js';
@@ -26,7 +26,7 @@ export async function sweepExport(
   const isStore = statSync(target, { throwIfNoEntry: false })?.isDirectory();
   const grid = isStore ? undefined : await readGrid(target);
   const store = openSweepFolder(grid ? storeOf(grid, options.out) : target, { existing: true });
-  const { entries } = await healStore(store, { quiet: true });
+  const { entries } = await repairStore(store, { quiet: true });
   const wanted: RunEntry[] = grid
     ? (await askedRuns(grid, recordsIn(store.name))).flatMap(({ hash, name }) => {
         const entry = entries.get(hash);

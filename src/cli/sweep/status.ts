@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
 import { askedRuns } from '../../sweep/gridSearch.js';
-import { healStore } from '../../sweep/heal.js';
+import { repairStore } from '../../sweep/repair.js';
 import type { RunEntry, RunState } from '../../sweep/store.js';
 import type { CommandContext } from '../context.js';
 import { readGrid, recordsIn, storeOf } from './options.js';
@@ -30,7 +30,7 @@ export async function sweepStatus(
   const out = grid ? storeOf(grid, options.out) : target;
   const begun = existsSync(join(out, 'store.json')) || !grid;
   const { entries, faults, unchecked } = begun
-    ? await healStore(openSweepFolder(out, { existing: true }), { thorough: options.check, quiet: !options.check })
+    ? await repairStore(openSweepFolder(out, { existing: true }), { thorough: options.check, quiet: !options.check })
     : { entries: new Map<string, RunEntry>(), faults: new Map<string, string[]>(), unchecked: new Set<string>() };
   const asked = grid && begun ? await askedRuns(grid, recordsIn(out)) : grid?.runs;
   const runs: Listed[] = asked

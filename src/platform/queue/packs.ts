@@ -1,7 +1,7 @@
 /** Runs that come from a queue one by one, trained side by side where it pays: whatever waits when a worker is free is packed. */
 import type { ChunkHooks, ChunkProgress, ChunkRun, RunOutcome, SweepWorker } from '../../sweep/chunk.js';
 import { type PackLimits, pack } from '../../sweep/pack.js';
-import { Watch } from '../../sweep/watch.js';
+import { StallDetector } from '../../sweep/stallDetector.js';
 
 export interface PacksOptions {
   startWorker: (index: number) => Promise<SweepWorker>;
@@ -86,22 +86,22 @@ export class Packs {
     try {
       worker ??= await this.#start();
       const own = worker;
-      const watch = new Watch(this.options.stallMs, own);
+      const detector = new StallDetector(this.options.stallMs, own);
       const trained = own.train(
         group.map(({ run }) => run),
         {
           ...this.options.hooks,
           onProgress(progress) {
-            watch.sign();
+            detector.sign();
             left.get(progress.hash)?.onProgress(progress);
           },
           onOutcome(outcome) {
-            watch.sign();
+            detector.sign();
             settle(outcome);
           },
         },
       );
-      for (const outcome of await watch.over(trained)) settle(outcome);
+      for (const outcome of await detector.over(trained)) settle(outcome);
       this.#idle.push(own);
     } catch (error) {
       if (worker) {

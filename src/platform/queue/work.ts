@@ -58,10 +58,10 @@ const RETRY_MOST_MS = 15_000;
 
 /** Takes runs until the signal: then what is at work is saved, handed back to the queue, and the rest left to others. */
 export async function workOnQueue(connection: QueueConnection, options: WorkOptions): Promise<WorkResult> {
-  return new Crew(connection, options).go();
+  return new QueueWorkers(connection, options).go();
 }
 
-class Crew {
+class QueueWorkers {
   readonly #packs: Packs;
   readonly #result: WorkResult = { trained: 0, failed: 0, handedBack: 0 };
   readonly #left = new Map<string, number>(); // times a job of another version was left to others

@@ -8,7 +8,7 @@ const TICK_MS = 1000;
  * Time runs on a monotonic clock, and what the supervisor itself slept through (a suspended machine, a stopped process) does not count:
  * its own timer is late by as much.
  */
-export class Watch {
+export class StallDetector {
   readonly tickMs: number;
   #last: number; // sign of life
   #looked: number;

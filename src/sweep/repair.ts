@@ -5,7 +5,7 @@ import { hasEnded } from '../core/records.js';
 import { checkRun } from '../training/integrity.js';
 import { endOf, type IndexEvent, type RunEntry, type SweepStore } from './store.js';
 
-export interface Healed {
+export interface RepairedStore {
   entries: Map<string, RunEntry>;
   repaired: number; // events that the index was lacking
   faults: Map<string, string[]>; // by run, of a thorough look: files that are not as they were written
@@ -18,10 +18,10 @@ export interface Healed {
  * @param options.thorough Read all files of every run; one with a damaged file is set aside as failed.
  * @param options.quiet Do not write what was found to the index (a store one may not write to).
  */
-export async function healStore(
+export async function repairStore(
   store: SweepStore,
   options: { thorough?: boolean; quiet?: boolean } = {},
-): Promise<Healed> {
+): Promise<RepairedStore> {
   const entries = await store.read();
   const folders = await store.folders();
   const events: IndexEvent[] = [];
