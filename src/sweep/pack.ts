@@ -13,8 +13,8 @@ export interface PackLimits {
 }
 
 /** Runs by their groupKey, keys in the order of their first runs. @throws InputError for an experiment that no model fits */
-export function byGroupKey<Run extends { readonly experiment: Experiment }>(runs: readonly Run[]): Map<string, Run[]> {
-  const byKey = new Map<string, Run[]>();
+export function byGroupKey<T extends { readonly experiment: Experiment }>(runs: readonly T[]): Map<string, T[]> {
+  const byKey = new Map<string, T[]>();
   for (const run of runs) {
     const key = groupKey(run.experiment);
     const same = byKey.get(key);
@@ -28,12 +28,12 @@ export function byGroupKey<Run extends { readonly experiment: Experiment }>(runs
  * Runs of one groupKey in groups as equal in size as the limits allow, in the order given; groups in the order of their first
  * runs. Nothing about a run's result depends on it. @throws InputError for an experiment that no model fits
  */
-export function pack<Run extends { readonly experiment: Experiment }>(
-  runs: readonly Run[],
+export function pack<T extends { readonly experiment: Experiment }>(
+  runs: readonly T[],
   { replicas, memoryBytes = Infinity }: PackLimits,
-): Run[][] {
+): T[][] {
   if (!(replicas >= 1)) throw new InputError(`replicas: got ${replicas}; pass at least 1`);
-  const groups: { first: number; runs: Run[] }[] = [];
+  const groups: { first: number; runs: T[] }[] = [];
   const place = new Map(runs.map((run, i) => [run, i]));
   for (const same of byGroupKey(runs).values()) {
     const memory = memoryBytes === Infinity ? replicas : Math.floor(memoryBytes / replicaBytes(same[0].experiment));
@@ -56,9 +56,9 @@ export function replicaBytes(experiment: Experiment): number {
 }
 
 /** In as few groups as `most` replicas allow, as equal as possible. */
-function share<Run extends { readonly experiment: Experiment }>(runs: readonly Run[], most: number): Run[][] {
+function share<T extends { readonly experiment: Experiment }>(runs: readonly T[], most: number): T[][] {
   let left = runs.reduce((sum, run) => sum + run.experiment.replicas, 0);
-  const groups: Run[][] = [];
+  const groups: T[][] = [];
   let size = 0;
   let wanted = 0;
   for (const run of runs) {

@@ -8,7 +8,7 @@ import type { RunFolder } from './folder.js';
 import { groupKey } from './groupKey.js';
 import type { Member } from './members.js';
 import { type TrainingProgram, trainingProgram } from './program.js';
-import { type GroupRun, type Progress, Run, type TrainResult } from './run.js';
+import { type GroupRun, type Progress, TrainingRun, type TrainResult } from './run.js';
 import { type ReplicaState, Trainer } from './trainer.js';
 
 export type { GroupRun, Progress, TrainResult } from './run.js';
@@ -113,14 +113,14 @@ export async function trainGroup(runs: readonly GroupRun[], options: GroupOption
 
 /** A replica's place in the plan. */
 interface ReplicaSlot {
-  run: Run;
+  run: TrainingRun;
   replica: number;
   member: Member;
 }
 
 class Group {
   readonly #results: GroupResult[] = [];
-  readonly #index = new Map<Run, number>();
+  readonly #index = new Map<TrainingRun, number>();
   readonly #now: () => number;
   #executor!: Executor;
   #trainer: Trainer | undefined;
@@ -145,7 +145,7 @@ class Group {
           onProgress: onProgress && ((progress: Progress) => onProgress(progress, index)),
           now: this.#now,
         };
-        this.#index.set(await Run.open(input, hooks), index);
+        this.#index.set(await TrainingRun.open(input, hooks), index);
       } catch (error) {
         await this.#settle(index, { reason: 'failed', error });
       }
@@ -158,7 +158,7 @@ class Group {
   }
 
   /** Runs to which something may still happen. */
-  get #runs(): Run[] {
+  get #runs(): TrainingRun[] {
     return [...this.#index.keys()].filter((run) => !run.settled);
   }
 
@@ -205,7 +205,7 @@ class Group {
     this.#trainer!.scaleRates(this.#slots.map(({ run }) => run.rateFactor));
   }
 
-  async #begin(runs: readonly Run[]): Promise<void> {
+  async #begin(runs: readonly TrainingRun[]): Promise<void> {
     const { description, kind } = this.#executor;
     const { memoryBytes } = this.#trainer!;
     const together = runs.length > 1 ? runs.length : undefined;
@@ -263,7 +263,7 @@ class Group {
   }
 
   /** The step that `control` lets the run go to. Its time does not count. */
-  async #ask(runs: readonly Run[]): Promise<number> {
+  async #ask(runs: readonly TrainingRun[]): Promise<number> {
     const { control } = this.hooks;
     if (!control || this.options.signal?.aborted) return Infinity;
     const before = this.#now();
@@ -282,13 +282,13 @@ class Group {
     return limit;
   }
 
-  async #evaluate(due: readonly Run[]): Promise<void> {
+  async #evaluate(due: readonly TrainingRun[]): Promise<void> {
     const trainer = this.#trainer!;
     this.#ahead = undefined; // done, when this has been read
     const evaluations = await trainer.evaluate(this.options.signal);
     const values = evaluations && (await trainer.measure(this.options.signal));
     if (!values) return; // stopped: it is owed by whoever resumes the runs
-    const places = (run: Run) => this.#slots.map((_, i) => i).filter((i) => this.#isLive(this.#slots[i], run));
+    const places = (run: TrainingRun) => this.#slots.map((_, i) => i).filter((i) => this.#isLive(this.#slots[i], run));
     const wanted = new Set(due.flatMap(places));
     await trainer.keepBest(
       this.#slots.map(({ run, replica }, i) => wanted.has(i) && run.improves(replica, evaluations[i].loss)),
@@ -316,7 +316,7 @@ class Group {
     });
   }
 
-  async #interrupt(runs: readonly Run[]): Promise<void> {
+  async #interrupt(runs: readonly TrainingRun[]): Promise<void> {
     const states = await this.#trainer!.state();
     await this.#each(runs, async (run) => {
       await run.interrupted(this.#statesOf(run, states), this.#trainer!.training);
@@ -346,12 +346,12 @@ class Group {
     await this.#load(training, (i) => states[left[i].i]);
   }
 
-  #isLive(slot: ReplicaSlot, run: Run): boolean {
+  #isLive(slot: ReplicaSlot, run: TrainingRun): boolean {
     return slot.run === run && !run.settled && run.live.includes(slot.replica);
   }
 
   /** By replica. */
-  #statesOf(run: Run, states: readonly ReplicaState[]): (ReplicaState | undefined)[] {
+  #statesOf(run: TrainingRun, states: readonly ReplicaState[]): (ReplicaState | undefined)[] {
     return run.members.map((_, replica) => {
       const place = this.#slots.findIndex((slot) => slot.run === run && slot.replica === replica);
       return states[place];
@@ -359,7 +359,7 @@ class Group {
   }
 
   /** Does something with each run, a few at a time, which wait for their folders together; one that throws fails alone. */
-  async #each(runs: readonly Run[], work: (run: Run) => unknown): Promise<void> {
+  async #each(runs: readonly TrainingRun[], work: (run: TrainingRun) => unknown): Promise<void> {
     const waiting = runs.values();
     const lane = async () => {
       for (const run of waiting) if (!run.settled) await this.#alone(run, work);
@@ -368,7 +368,7 @@ class Group {
     for (const end of lanes) if (end.status === 'rejected') throw end.reason;
   }
 
-  async #alone(run: Run, work: (run: Run) => unknown): Promise<void> {
+  async #alone(run: TrainingRun, work: (run: TrainingRun) => unknown): Promise<void> {
     try {
       await work(run);
     } catch (error) {
@@ -378,7 +378,7 @@ class Group {
     }
   }
 
-  async #finish(run: Run): Promise<void> {
+  async #finish(run: TrainingRun): Promise<void> {
     run.settled = true;
     await this.#settle(this.#index.get(run)!, run.result);
   }

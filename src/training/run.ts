@@ -59,7 +59,7 @@ export interface RunHooks {
 }
 
 /** One experiment on its way through training: its folder, records and checkpoint, and how far its replicas are. */
-export class Run {
+export class TrainingRun {
   step = 0;
   /** Learning rate over that of the experiment, as set by hand. */
   rateFactor = 1;
@@ -96,11 +96,11 @@ export class Run {
   }
 
   /** Checks the experiment; its folder is not touched before `restore`. @throws InputError */
-  static async open(input: GroupRun, hooks: RunHooks): Promise<Run> {
+  static async open(input: GroupRun, hooks: RunHooks): Promise<TrainingRun> {
     const rules = rulesOf(input.experiment);
     const members = membersOf(input.experiment, rules);
     const hash = await contentHash(input.experiment);
-    return new Run(input, hash, rules, members, hooks);
+    return new TrainingRun(input, hash, rules, members, hooks);
   }
 
   /** The replicas that have not ended. */

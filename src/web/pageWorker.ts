@@ -74,7 +74,7 @@ const SLICE_MS = 100; // between two looks at what the visitor wants
 const RETRIES = 5; // device losses in a row without a step in between
 
 export function createPageWorker(): { api: PageWorkerApi; close: () => Promise<void> } {
-  let run: Run | undefined;
+  let run: ControlledRun | undefined;
   let last: RunFolder | undefined;
   let viewer: Viewer | undefined;
   let resting: Promise<unknown> = Promise.resolve(); // the look at a network at rest that is being made
@@ -98,7 +98,7 @@ export function createPageWorker(): { api: PageWorkerApi; close: () => Promise<v
       await stop();
       await resting;
       let listening = true;
-      const mine = new Run(
+      const mine = new ControlledRun(
         parseExperiment(input),
         choice,
         (event) => {
@@ -169,7 +169,7 @@ export function createPageWorker(): { api: PageWorkerApi; close: () => Promise<v
 }
 
 /** One run, from its start to its end, over lost devices. */
-class Run {
+class ControlledRun {
   readonly abort = new AbortController();
   readonly finished: Promise<RunStop>;
   folder: RunFolder | undefined;
