@@ -1,7 +1,7 @@
 // First layer on tokens, without ever forming the one-hot input:
 //   output[r, b, t] = relu(scale * sum_j x(b, t*stride - padding + j) W[j] + position[t]),   W[j]: v x width
 // or, with POSITION_INSIDE, relu(scale * (the sum + position[t]))
-// with x(token u) = W row u (plain), or whitened: c1 (W[j,u] - S[j] / v) and, at the masked position, v^-1/2 S[j];
+// with x(token u) = W row u, or whitened: c1 (W[j,u] - S[j] / v) and, at the masked position, v^-1/2 S[j];
 // c1 = (1 - 1/v)^-1/2, S[j] = sum_u W[j,u]. Exact, up to rounding.
 // One thread owns one Value of channels (f32, or four as vec4f; width and strides count Values) of up to ROWS windows and
 // makes the column sums S once for all of them. Tokens are read before any weight and every load is unconditional, so that

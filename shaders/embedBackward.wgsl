@@ -1,6 +1,6 @@
 // Gradient of embed's weight: a segmented sum over the windows, in a fixed order, without atomics.
 //   dW[j, u] = c1 (sum over windows whose j-th token is u of x - A[j] / v) + v^-1/2 M[j],   x = scale * relu'(output) * dOutput
-//   A[j] = sum over unmasked windows of x, M[j] = sum over masked ones; plain: dW[j, u] = sum of x.
+//   A[j] = sum over unmasked windows of x, M[j] = sum over masked ones; not whitened: dW[j, u] = sum of x.
 // Sums live in workgroup memory, indexed by the token: sums[part][j][slot][channel], slots as below. One workgroup owns
 // CHANNELS channels, J places j of the window, all symbols and one range of windows; one thread owns one channel and ROWS of
 // every PARTS * ROWS windows of the range, so that no sum is shared while windows are added. A row is loaded once for all J,

@@ -1,7 +1,7 @@
 // Gradient of embed's weight as embedBackward.wgsl has it, where its sums do not fit in workgroup memory: a segmented sum over the
 // windows, in a fixed order, without atomics.
 //   dW[j, u] = c1 (sum over windows whose j-th token is u of x - A[j] / v) + v^-1/2 M[j],   x = scale * relu'(output) * dOutput
-//   A[j] = sum over unmasked windows of x, M[j] = sum over masked ones; plain: dW[j, u] = sum of x.
+//   A[j] = sum over unmasked windows of x, M[j] = sum over masked ones; not whitened: dW[j, u] = sum of x.
 // A product with the one-hot rows, made in registers: one workgroup owns QUADS Values of channels (f32, or four as vec4f;
 // width and strides count Values), one j, SPANS * 2 PAIRS values of u and one range of windows. One thread owns one Value of
 // 2 PAIRS values of u, and every PARTS-th window of the range, ROWS at a time so that the loads overlap; the parts meet in

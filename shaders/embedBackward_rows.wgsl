@@ -1,7 +1,7 @@
 // Gradient of embed's weight as embedBackward.wgsl has it, for drivers that run shaders on the CPU: a segmented sum over the
 // windows, in a fixed order, without atomics.
 //   dW[j, u] = c1 (sum over windows whose j-th token is u of x - A[j] / v) + v^-1/2 M[j],   x = scale * relu'(output) * dOutput
-//   A[j] = sum over unmasked windows of x, M[j] = sum over masked ones; plain: dW[j, u] = sum of x.
+//   A[j] = sum over unmasked windows of x, M[j] = sum over masked ones; not whitened: dW[j, u] = sum of x.
 // One thread owns one Value of channels (f32, or four as vec4f; width and strides count Values) of one j and walks over one
 // range of windows. Its sums lie in dWeight, where each window goes to the row of its token: a processor has no nearer memory,
 // and the token, which a workgroup shares, decides nothing but an address. Ranges of windows are added by sumSplits.wgsl.

@@ -45,7 +45,7 @@ fn besideUnlessSplit(r: u32, g: u32, i: u32, j: u32) -> Beside {
   return x;
 }
 
-// Writes C[r, g, i, j .. j + 3]; sum is the plain product.
+// Writes C[r, g, i, j .. j + 3]; sum is the product before its epilogue.
 fn finish(r: u32, g: u32, i: u32, j: u32, sum: vec4f, extra: Beside) {
   if (!EXACT && (i >= p.m || j >= p.n)) { return; }
   let valid = p.n - j;
@@ -61,7 +61,7 @@ fn finish(r: u32, g: u32, i: u32, j: u32, sum: vec4f, extra: Beside) {
   storeC(p.cOffset + r * p.cReplica + g * p.cGroup + i * p.cRow + j, valid, x);
 }
 
-// With several splits the plain sums go to scratch [splits, R * G, M, N] (row length padded to 4) for matmul_reduce.wgsl.
+// With several splits the sums go as they are to scratch [splits, R * G, M, N] (row length padded to 4) for matmul_reduce.wgsl.
 fn finishOrSplit(batch: u32, split: u32, i: u32, j: u32, sum: vec4f, extra: Beside) {
   if (p.splits == 1u) {
     finish(batch / p.groups, batch % p.groups, i, j, sum, extra);

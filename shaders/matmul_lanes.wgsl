@@ -2,7 +2,7 @@
 // owns TM x TN * LANES elements of one C[r, g]: a lane sums TM rows of TN columns, LANES apart, and walks K one by one.
 // Such a driver runs a subgroup as one vector of the CPU: an operation costs one instruction for all lanes, a load a dozen for
 // each lane, whatever it reads (seen in lavapipe's code, Mesa 25). So the lanes load LANES rows of A at once and broadcast
-// them, and a loaded value serves TM or TN * LANES sums. LANES, TM, TN and GROUPS = TM / LANES are plain constants put in front
+// them, and a loaded value serves TM or TN * LANES sums. LANES, TM, TN and GROUPS = TM / LANES are constants put in front
 // of this text (#for: src/gpu/unroll.ts). Sums are named sum{q}_{e}_{w}: row e of group q, column w.
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(subgroup_invocation_id) lane: u32) {

@@ -4,7 +4,7 @@
 //   else MISS; BLANK for all u where that token is masked; 0 where it lies outside the sentence.   B: dOutput, where GATED and
 //   output <= 0: 0.
 // What is fetched ahead is only looked at when it goes to workgroup memory, so that nothing waits for it before.
-// Everything is a multiple of 4, v included: four neighbouring i have one place. Twin: matmul_vec4.wgsl with matmul_plain.wgsl.
+// Everything is a multiple of 4, v included: four neighbouring i have one place. Twin: matmul_vec4.wgsl with matmul_dense.wgsl.
 override GATED = false;
 override WHITENED = false;
 override SYMBOLS: u32; // v

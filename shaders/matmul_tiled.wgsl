@@ -2,7 +2,7 @@
 // out that split's K in contiguous ranges, so that small products still fill the machine; their sums meet in workgroup
 // memory at the end, in order. One thread holds TM x TN sums: quads of rows and of columns WY and WX quads apart, so that
 // neighbouring threads read neighbouring vec4s. The next tile is fetched into registers while the current one is used.
-// The tile's numbers are plain constants put in front of this text, a pipeline a tile, not a shape; loops over registers and
+// The tile's numbers are constants put in front of this text, a pipeline a tile, not a shape; loops over registers and
 // over k are written out by `#for` (src/gpu/unroll.ts). BM x BN x BK: the tile; TM x TN = 4 QM x 4 QN: sums a thread;
 // WX = BN / TN, WY = BM / TM threads; KG: groups of threads along K; RANGES: ranges of K that one group adds up one
 // after the other (1 where KG > 1: the sums must meet in the same order); FA, FB: 4 x 4 blocks of A and B a thread fetches.
@@ -10,8 +10,8 @@
 const GROUP = WX * WY;
 const blocksA = (BM / 4u) * (BK / 4u);
 const blocksB = (BN / 4u) * (BK / 4u);
-// PLAIN: blocks go to workgroup memory as fetched (matmul_plain.wgsl). ONE_HOT: numbers are made of them then
-// (matmul_onehot.wgsl). With functions that do nothing in PLAIN's place the 128 x 128 tile took a tenth longer on an H100.
+// DENSE: blocks go to workgroup memory as fetched (matmul_dense.wgsl). ONE_HOT: numbers are made of them then
+// (matmul_onehot.wgsl). With functions that do nothing in DENSE's place the 128 x 128 tile took a tenth longer on an H100.
 // k-major; a spare vec4 a row keeps transposing stores off one another's banks.
 const rowA = BM / 4u + PAD_A;
 const rowB = BN / 4u + PAD_B;
@@ -78,7 +78,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
   for (var tile = 0u; tile < tiles; tile++) {
 #for i < FA
     if (ownsA{i}) {
-#if PLAIN
+#if DENSE
       tileA[toA{i}] = nextA{i}[0];
       tileA[toA{i} + rowA] = nextA{i}[1];
       tileA[toA{i} + 2u * rowA] = nextA{i}[2];
@@ -95,7 +95,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
 #end
 #for i < FB
     if (ownsB{i}) {
-#if PLAIN
+#if DENSE
       tileB[toB{i}] = nextB{i}[0];
       tileB[toB{i} + rowB] = nextB{i}[1];
       tileB[toB{i} + 2u * rowB] = nextB{i}[2];

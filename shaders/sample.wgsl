@@ -95,14 +95,14 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   g0 = r * p.grammarReplica;
   m = grammar[g0 + HEADER_M];
   counter = add64(add64(vec2u(clock[clock0 + CLOCK_SAMPLE_LOW], clock[clock0 + CLOCK_SAMPLE_HIGH]), p.skip), b);
-  if (PLAIN == 1u) {
+  if (ENDLESS == 1u) {
     let first = add64(counter, source[s0 + SOURCE_FIRST]);
     place = vec2u(first.x, first.y + source[s0 + SOURCE_FIRST + 1u]);
   } else {
     place = unmixIndex(s0, counter);
   }
   key = vec2u(source[s0 + SOURCE_KEY], source[s0 + SOURCE_KEY + 1u]);
-  numbered = PLAIN == 0u && source[s0 + SOURCE_MODE] == 1u;
+  numbered = ENDLESS == 0u && source[s0 + SOURCE_MODE] == 1u;
   let last = p.L - 1u; // level of the nodes whose children are tokens
   let children = select(p.s, 1u, last == 0u); // nodes of that level below this unit
 
@@ -111,7 +111,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   var digits: array<u32, MAX_DEPTH>;
   var root = 0u;
   number = vec2u(0u);
-  if (PLAIN == 0u && numbered) {
+  if (ENDLESS == 0u && numbered) {
     var rest = permute(key, vec2u(source[s0 + SOURCE_SIZE], source[s0 + SOURCE_SIZE + 1u]), source[s0 + SOURCE_BITS], place);
     for (var l = 0u; l < p.L; l++) { digits[l] = 0u; }
     if (m > 1u) {
@@ -176,7 +176,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     var mine = root;
     if (last > 0u) { mine = grammar[tuple + c - 1u]; }
     var old = 0u;
-    if (PLAIN == 0u && numbered && m > 1u) {
+    if (ENDLESS == 0u && numbered && m > 1u) {
       let divided = divideSmall(number, m);
       number = divided.xy;
       old = divided.z;

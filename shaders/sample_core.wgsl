@@ -3,7 +3,7 @@
 
 // 1: every source is a stream without epochs. Drivers on the processor execute both sides of a branch, so what a plan cannot
 // need is left out when the pipeline is built.
-override PLAIN: u32 = 0u;
+override ENDLESS: u32 = 0u;
 override CHANGES: u32 = 1u;
 
 const INTERVENTION_BLOCK = 0xffffu;

@@ -29,8 +29,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   let first = add64(counter, words[SOURCE + SOURCE_FIRST]);
   var place = vec2u(first.x, first.y + words[SOURCE + SOURCE_FIRST + 1u]); // in the stream or the permutation
   var root = 0u;
-  let numbered = PLAIN == 0u && words[SOURCE + SOURCE_MODE] == 1u;
-  if (PLAIN == 0u) {
+  let numbered = ENDLESS == 0u && words[SOURCE + SOURCE_MODE] == 1u;
+  if (ENDLESS == 0u) {
     let length = words[SOURCE + SOURCE_LENGTH];
     var at = counter;
     var orderKey = vec2u();

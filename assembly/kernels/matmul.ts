@@ -55,7 +55,7 @@ function multiply(p: Matmul, product: u32, rowFrom: u32, rowTo: u32, colFrom: u3
   const packedA = scratch + 4 * NC * KC;
   const partial = packedA + 4 * MC * KC;
   const depths = (k + KC - 1) / KC;
-  const plain = isPlain(p);
+  const onlyScaled = isOnlyScaled(p);
   for (let i0 = rowFrom; i0 < rowTo; i0 += MC) {
     const rows = min(MC, rowTo - i0);
     for (let j0 = colFrom; j0 < colTo; j0 += NC) {
@@ -88,7 +88,7 @@ function multiply(p: Matmul, product: u32, rowFrom: u32, rowTo: u32, colFrom: u3
               );
             }
             if (block < depths - 1) continue;
-            if (plain && i + 4 <= rows && j + 8 <= cols) finishPlain(p, r, g, i0 + i, j0 + j, tile);
+            if (onlyScaled && i + 4 <= rows && j + 8 <= cols) finishScaled(p, r, g, i0 + i, j0 + j, tile);
             else finish(p, r, g, i0 + i, j0 + j, min(4, rows - i), min(8, cols - j), tile);
           }
         }
@@ -98,7 +98,7 @@ function multiply(p: Matmul, product: u32, rowFrom: u32, rowTo: u32, colFrom: u3
 }
 
 /** Whether the results are only scaled. */
-function isPlain(p: Matmul): bool {
+function isOnlyScaled(p: Matmul): bool {
   const added = p.bias | p.mask | p.residual;
   return (added | p.relu | p.accumulate) == 0;
 }
@@ -185,7 +185,7 @@ function tilePacked(a: usize, b: usize, depth: u32, from: usize, tile: usize): v
 }
 
 /** A whole tile, scaled, to C from (row, col) on. */
-function finishPlain(p: Matmul, r: u32, g: u32, row: u32, col: u32, tile: usize): void {
+function finishScaled(p: Matmul, r: u32, g: u32, row: u32, col: u32, tile: usize): void {
   const cRow = 4 * p.cRow;
   let c = p.cAt(r) + 4 * (p.cOffset + g * p.cGroup + col) + row * cRow;
   const factor = f32x4.splat(p.scale);

@@ -104,13 +104,13 @@ async function writeLayouts() {
 /** Compiles assembly/ when a source is newer than the modules. */
 export async function buildWasm() {
   await writeLayouts();
-  const outputs = ['plain', 'shared'].map((name) => join(root, 'build/wasm', `${name}.wasm`));
+  const outputs = ['single', 'shared'].map((name) => join(root, 'build/wasm', `${name}.wasm`));
   const newest = newestIn(['assembly', 'asconfig.json', ...layoutFiles]);
   const oldest = Math.min(...outputs.map((f) => statSync(f, { throwIfNoEntry: false })?.mtimeMs ?? 0));
   if (oldest > newest) return;
   mkdirSync(join(root, 'build/wasm'), { recursive: true });
   const asc = join(root, 'node_modules/assemblyscript/bin/asc.js');
-  for (const target of ['plain', 'shared'])
+  for (const target of ['single', 'shared'])
     execFileSync(process.execPath, [asc, '--config', 'asconfig.json', '--target', target], {
       cwd: root,
       stdio: 'inherit',

@@ -127,7 +127,7 @@ let schema = builtInSchema;
 /**
  * Makes a model known by name: from then on an experiment may say `model: kind` with these fields. Facts left out are those of
  * `modelFacts` for a name that nobody registered. A second registration takes the place of the first.
- * @throws InputError for a name that is no plain word, or that of a model that comes with the program.
+ * @throws InputError for a name that is no single word, or that of a model that comes with the program.
  */
 export function registerModel(kind: string, { fields = {}, ...facts }: Partial<ModelRow> = {}): void {
   if (!/^[A-Za-z][\w-]{0,39}$/.test(kind))

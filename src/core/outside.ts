@@ -26,12 +26,12 @@ export function checkHash(value: unknown, where = 'hash'): string {
 }
 
 /** Name of an entry of a folder that is ours: of letters, digits, - and _ alone. */
-export const isPlainName = (value: unknown): value is string =>
+export const isEntryName = (value: unknown): value is string =>
   typeof value === 'string' && /^[\w-]{1,100}$/.test(value);
 
 /** @throws InputError unless it can be nothing but an entry of its folder. */
-export function checkPlainName(value: unknown, where: string): string {
-  if (isPlainName(value)) return value;
+export function checkEntryName(value: unknown, where: string): string {
+  if (isEntryName(value)) return value;
   throw new InputError(`${where}: got ${shown(value)}; pass a name of letters, digits, - and _`);
 }
 

@@ -13,7 +13,7 @@ export interface Parse {
   fault?: Fault;
 }
 
-const DIRECT_LIMIT = 2 ** 22; // tuples for which a plain table is kept
+const DIRECT_LIMIT = 2 ** 22; // tuples for which a table by number is kept
 
 /** Bottom-up parsing by table: within a level every tuple has one parent, so there is never a choice. */
 export class Parser {

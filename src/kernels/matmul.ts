@@ -1,5 +1,5 @@
+import denseSource from '../../shaders/matmul_dense.wgsl';
 import lanesSource from '../../shaders/matmul_lanes.wgsl';
-import plainSource from '../../shaders/matmul_plain.wgsl';
 import reduceSource from '../../shaders/matmul_reduce.wgsl';
 import rowsSource from '../../shaders/matmul_rows.wgsl';
 import scalarSource from '../../shaders/matmul_scalar.wgsl';
@@ -285,14 +285,14 @@ function lower(call: ProductCall, traits: AdapterTraits, scratch: Scratch): Disp
     variant === 'rows'
       ? launch({
           shader: 'matmul_rows',
-          source: access + plainSource + coreText + rowsSource,
+          source: access + denseSource + coreText + rowsSource,
           constants,
           words,
           bind: bind(a, b, target),
           workgroups: [Math.ceil(p.n / 32), Math.ceil(p.m / 32), batch],
         })
       : launch({
-          ...tiledLaunch({ ...product, factors: access + plainSource, oneHot: false, vec4, constants }, traits),
+          ...tiledLaunch({ ...product, factors: access + denseSource, oneHot: false, vec4, constants }, traits),
           words,
           bind: bind(a, b, target),
         });

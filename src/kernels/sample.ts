@@ -53,12 +53,12 @@ export const sample = defineOperation({
     s: u32({ least: 2 }), // branching factor
     L: u32({ least: 1 }), // depth
     skip: u32({ default: 0 }), // added to the counter: batch k of an accumulated step starts at k * B
-    plain: bool(), // every source is a stream without epochs, whatever is written to it: less to compile
+    endless: bool(), // every source is a stream without epochs, whatever is written to it: less to compile
   },
   sizes: { sentence: ({ s, L }) => s ** L, nodes: ({ s, L }) => (s ** L - 1) / (s - 1) },
   reference: ({ grammar, source, clock, change, tokens, roots, hidden }, p) =>
     reference.sample(p, grammar, source, clock, change, tokens, roots, hidden),
-  webgpu({ inputs, outputs, params: { batch, s, L, plain }, replicas, launch }, traits, scratch) {
+  webgpu({ inputs, outputs, params: { batch, s, L, endless }, replicas, launch }, traits, scratch) {
     const { grammar, source, clock, change } = inputs;
     const { tokens, roots, hidden } = outputs;
     const units = s ** Math.max(0, L - 2); // a thread each, unless a sentence has one
@@ -69,7 +69,7 @@ export const sample = defineOperation({
       launch({
         shader: rows ? 'sample_rows' : 'sample',
         source: `${threefrySource}\n${opaqueBounds(traits.software, 'p.s')}${text}`,
-        constants: { PLAIN: Number(plain), CHANGES: Number(!!change) },
+        constants: { ENDLESS: Number(endless), CHANGES: Number(!!change) },
         words: { units, gridX: x, outputs: Number(!!roots) + 2 * Number(!!hidden) },
         bind: {
           ...{ grammar, source, clock, change },
@@ -178,7 +178,7 @@ function sampleCase(
       const p = plan.program;
       sample(plan, {
         label: 'case',
-        plain: !source.mode && !source.length,
+        endless: !source.mode && !source.length,
         s,
         L,
         skip,

@@ -20,8 +20,8 @@ export interface TestBatch {
 
 /** Fills `tokens` with the first sentences of the test set, after `change` if there is one. */
 export function addTestBatch(context: MeasureContext, plan: PlanBuilder, batch: TestBatch): void {
-  const { grammar, testSource: source, plain, shape } = context;
-  sample(plan, { label: 'sentences', s: shape.s, L: shape.L, grammar, source, plain, ...batch });
+  const { grammar, testSource: source, endless, shape } = context;
+  sample(plan, { label: 'sentences', s: shape.s, L: shape.L, grammar, source, endless, ...batch });
 }
 
 /** The hidden symbol that stands for a level: the second to last one, whose tokens are all visible; at the top the root. */

@@ -12,7 +12,7 @@ export interface MeasureContext {
   members: readonly { rules: Rules; seed: number }[]; // one a replica
   grammar: Tensor; // u32 [R, G]
   testSource: Tensor; // u32 [R, 16], sentences that are not trained on
-  plain: boolean; // the test source is a stream without epochs in every replica
+  endless: boolean; // the test source is a stream without epochs in every replica
   gradients: Tensor; // [R, P], of the last step
 }
 

@@ -291,8 +291,8 @@ class Backward implements GradientPass {
     const [part] = entry.parts;
     const gradient = this.#gradients.get(part.key)!;
     const from = this.of(this.#passed.get(entry)!);
-    const plain = !this.#rectified.has(part.key) && part.input.role === 'activation';
-    if (!gradient.tensor && gradient.leader === entry && plain && from.role === 'activation') {
+    const passesUnchanged = !this.#rectified.has(part.key) && part.input.role === 'activation';
+    if (!gradient.tensor && gradient.leader === entry && passesUnchanged && from.role === 'activation') {
       gradient.tensor = { ...from, shape: gradient.input.shape };
       return;
     }

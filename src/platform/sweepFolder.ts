@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DiskFullError, FileError, InputError, isFull } from '../core/errors.js';
-import { checkPlainName, isPlainName, parseJson } from '../core/outside.js';
+import { checkEntryName, isEntryName, parseJson } from '../core/outside.js';
 import { foldIndex, indexLines, STORE_VERSION, type SweepStore } from '../sweep/store.js';
 import { makeFolder, syncDirectoryNow, writeDurably } from './durable.js';
 import { folderHolder } from './folderLock.js';
@@ -30,7 +30,7 @@ const INDEX = 'index.jsonl';
 export function openSweepFolder(directory: string, options: { existing?: boolean } = {}): SweepStore {
   checkFolderName(directory, '--out');
   const runs = join(directory, 'runs');
-  const location = (hash: string) => join(runs, checkPlainName(hash, `${directory}: run`));
+  const location = (hash: string) => join(runs, checkEntryName(hash, `${directory}: run`));
   const exists = readText(join(directory, VERSION_FILE)) !== undefined;
   if (!exists && options.existing)
     throw new InputError(
@@ -55,7 +55,7 @@ export function openSweepFolder(directory: string, options: { existing?: boolean
     },
     async folders() {
       const found = guard(directory, 'list the runs', () => readdirSync(runs, { withFileTypes: true }));
-      return new Set(found.filter((e) => e.isDirectory() && isPlainName(e.name)).map((e) => e.name));
+      return new Set(found.filter((e) => e.isDirectory() && isEntryName(e.name)).map((e) => e.name));
     },
     location,
     file: async (hash, file) => readText(join(location(hash), file)),
@@ -112,7 +112,7 @@ function readVersion(directory: string): string {
       parseJson(readText(join(directory, VERSION_FILE)) ?? '', VERSION_FILE, { bytes: 65536 }),
     ));
   } catch {}
-  if (!Number.isInteger(version) || !isPlainName(id))
+  if (!Number.isInteger(version) || !isEntryName(id))
     throw new InputError(
       `${join(directory, VERSION_FILE)}: no version and id in it; restore it, or choose another --out`,
     );

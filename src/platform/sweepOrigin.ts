@@ -1,6 +1,6 @@
 /** A sweep's store in the browser's private file system: sweeps/<name>/ with version and index, runs/<name>.<hash>/ with the runs. */
 import { FileError, InputError } from '../core/errors.js';
-import { checkPlainName, isPlainName, parseJson } from '../core/outside.js';
+import { checkEntryName, isEntryName, parseJson } from '../core/outside.js';
 import { foldIndex, indexLines, STORE_VERSION, type SweepStore } from '../sweep/store.js';
 
 const VERSION_FILE = 'store.json';
@@ -17,7 +17,7 @@ export async function openSweepOrigin(name: string): Promise<SweepStore> {
   const runs = await root.getDirectoryHandle('runs', { create: true });
   const own = await sweeps.getDirectoryHandle(name, { create: true });
   const alone = <T>(work: () => Promise<T>): Promise<T> => locks.request(`rhm-lab/sweeps/${name}`, work) as Promise<T>;
-  const location = (hash: string) => `${name}.${checkPlainName(hash, `${name}: run`)}`;
+  const location = (hash: string) => `${name}.${checkEntryName(hash, `${name}: run`)}`;
   const id = await alone(() => versionOf(own, name));
   return {
     name,
@@ -29,7 +29,7 @@ export async function openSweepOrigin(name: string): Promise<SweepStore> {
     async folders() {
       const found = new Set<string>();
       for await (const entry of (runs as unknown as { keys(): AsyncIterable<string> }).keys())
-        if (entry.startsWith(`${name}.`) && isPlainName(entry.slice(name.length + 1)))
+        if (entry.startsWith(`${name}.`) && isEntryName(entry.slice(name.length + 1)))
           found.add(entry.slice(name.length + 1));
       return found;
     },
@@ -59,7 +59,7 @@ async function versionOf(directory: FileSystemDirectoryHandle, name: string): Pr
     return id;
   }
   const { version, id } = Object(parseJson(text, `${name}: ${VERSION_FILE}`)) as Record<string, unknown>;
-  if (!Number.isInteger(version) || !isPlainName(id))
+  if (!Number.isInteger(version) || !isEntryName(id))
     throw new InputError(`${name}: ${VERSION_FILE} holds no version and id; choose another name`);
   if ((version as number) > STORE_VERSION)
     throw new InputError(

@@ -1,6 +1,6 @@
 /** The state of a sweep's runs: an append-only index beside the run folders, folded into one entry a run. */
 import { isDiverged } from '../core/divergence.js';
-import { isPlainName } from '../core/outside.js';
+import { isEntryName } from '../core/outside.js';
 import { type EndReason, type InspectedRecords, inspectRecords, type RunEnd } from '../core/records.js';
 
 /** Written into every store; a store of a newer version is refused. */
@@ -85,7 +85,7 @@ function readEvent(line: string): IndexEvent | undefined {
   }
   if (typeof value !== 'object' || value === null) return undefined;
   const { run, state, at, loss } = value;
-  if (!isPlainName(run) || !states.includes(state)) return undefined;
+  if (!isEntryName(run) || !states.includes(state)) return undefined;
   const event: IndexEvent = { run, state: state as RunState, at: typeof at === 'number' ? at : 0 };
   for (const key of texts) if (typeof value[key] === 'string') event[key] = value[key];
   for (const key of counts)

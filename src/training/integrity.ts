@@ -152,8 +152,10 @@ export function hashOf(records: readonly RunRecord[]): string | undefined {
 
 function sameRules(text: string, experiment: Experiment): boolean {
   try {
-    const plain = (rules: unknown) => canonicalJson(JSON.parse(JSON.stringify(rules)));
-    return plain(parseRules(JSON.parse(text))) === plain(parseRules(JSON.parse(JSON.stringify(rulesOf(experiment)))));
+    const canonical = (rules: unknown) => canonicalJson(JSON.parse(JSON.stringify(rules)));
+    return (
+      canonical(parseRules(JSON.parse(text))) === canonical(parseRules(JSON.parse(JSON.stringify(rulesOf(experiment)))))
+    );
   } catch {
     return false;
   }

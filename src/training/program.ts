@@ -90,7 +90,7 @@ export function trainingProgram(
     members,
     grammar: data.grammar,
     testSource: data.test,
-    plain: data.plain.test,
+    endless: data.endless.test,
     gradients: builder.block(accumulate > 1 ? 'gradient sum' : 'grads'),
   };
   const measures = experiment.measures.map((name) => measureOf(name, table).build(context));
@@ -127,7 +127,7 @@ interface Data {
   test: Tensor;
   validation: Tensor | undefined;
   dropout: Tensor; // u32 [R, 2]
-  plain: { train: boolean; test: boolean; validation: boolean }; // streams without epochs, in every replica
+  endless: { train: boolean; test: boolean; validation: boolean }; // streams without epochs, in every replica
   constants: TrainingProgram['constants'];
 }
 
@@ -151,10 +151,10 @@ function declareData(builder: ProgramBuilder, members: readonly Member[]): Data 
     { tensor: dropout, data: concat(members.map((m) => Uint32Array.from(streamKey(m.seed, 'dropout')))) },
   ];
   if (validation) constants.push({ tensor: validation, data: concat(members.map((m) => sourceWords(m.validation))) });
-  const isPlain = (set: 'train' | 'test' | 'validation') =>
+  const isEndless = (set: 'train' | 'test' | 'validation') =>
     members.every(({ [set]: { mode, length } }) => mode === 'stream' && length === 0);
-  const plain = { train: isPlain('train'), test: isPlain('test'), validation: isPlain('validation') };
-  return { grammar, train, test, validation, dropout, plain, constants };
+  const endless = { train: isEndless('train'), test: isEndless('test'), validation: isEndless('validation') };
+  return { grammar, train, test, validation, dropout, endless, constants };
 }
 
 interface Parts {
@@ -244,9 +244,9 @@ function addSample(
 ): { tokens: Tensor; roots: Tensor } {
   const tokens = plan.activation('tokens', [batch, shape.d], 'u32');
   const roots = plan.activation('roots', [batch, 1], 'u32');
-  const { grammar, [set]: source, plain } = data;
+  const { grammar, [set]: source, endless } = data;
   const { s, L } = shape;
-  const options = { label: 'sentences', s, L, grammar, source: source!, clock, tokens, skip, plain: plain[set] };
+  const options = { label: 'sentences', s, L, grammar, source: source!, clock, tokens, skip, endless: endless[set] };
   sample(plan, tasks[shape.task].targets === 'roots' ? { ...options, roots } : options);
   return { tokens, roots };
 }

@@ -1,6 +1,7 @@
 /** The compiled modules of assembly/ and what they export for running plans. */
-import plainBytes from '../../build/wasm/plain.wasm';
+
 import sharedBytes from '../../build/wasm/shared.wasm';
+import singleBytes from '../../build/wasm/single.wasm';
 import { compileWasm } from '../core/compile-wasm.js';
 
 export interface WasmExports {
@@ -12,11 +13,11 @@ export interface WasmExports {
   readonly [constant: `OP_${string}`]: WebAssembly.Global | undefined;
 }
 
-const compiled: { plain?: Promise<WebAssembly.Module>; shared?: Promise<WebAssembly.Module> } = {};
+const compiled: { single?: Promise<WebAssembly.Module>; shared?: Promise<WebAssembly.Module> } = {};
 
-/** The module for one thread (`plain`) or for several on one memory (`shared`); compiled once per process. */
-export function wasmModule(kind: 'plain' | 'shared'): Promise<WebAssembly.Module> {
-  compiled[kind] ??= compileWasm(kind === 'shared' ? sharedBytes : plainBytes);
+/** The module for one thread (`single`) or for several on one memory (`shared`); compiled once per process. */
+export function wasmModule(kind: 'single' | 'shared'): Promise<WebAssembly.Module> {
+  compiled[kind] ??= compileWasm(kind === 'shared' ? sharedBytes : singleBytes);
   return compiled[kind];
 }
 

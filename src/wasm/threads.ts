@@ -45,7 +45,7 @@ export class Arena {
   /** threads: all of them, the caller's included. @throws WorkerError when one does not start. */
   static async create(threads: number, spawn: SpawnThread | undefined, maySleep: boolean): Promise<Arena> {
     const shared = threads > 1;
-    const module = await wasmModule(shared ? 'shared' : 'plain');
+    const module = await wasmModule(shared ? 'shared' : 'single');
     const memory = wasmMemory({ initial: 16, maximum: 65536, shared });
     const exports = await instantiate(module, memory);
     const controlAt = Math.ceil(exports.heapBase() / 64) * 64;

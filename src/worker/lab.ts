@@ -123,7 +123,7 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
       async trainGroup(requests, options = {}) {
         const results = await tracked(options, runTogether(platform, closing.signal, requests, options));
         return results.map((result) =>
-          result.reason === 'failed' ? { ...result, error: plain(result.error) } : result,
+          result.reason === 'failed' ? { ...result, error: errorData(result.error) } : result,
         );
       },
     },
@@ -136,7 +136,7 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
 }
 
 /** What crosses a worker's border as it is. */
-function plain(error: unknown): RefusedRun['error'] {
+function errorData(error: unknown): RefusedRun['error'] {
   const { name, message } = error instanceof Error ? error : new Error(String(error));
   return { name, message };
 }

@@ -7,7 +7,7 @@ import { parseHTML } from 'linkedom';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { analyze } from '../../src/analysis/analyze.js';
-import { compose, logTicks, plainFormula, tickedAxis } from '../../src/analysis/figures/canvas.js';
+import { compose, logTicks, tickedAxis, unicodeFormula } from '../../src/analysis/figures/canvas.js';
 import { figures, pageTheme, themes } from '../../src/analysis/figures/index.js';
 import { typeset } from '../../src/analysis/report.js';
 import type { Analysis } from '../../src/analysis/results.js';
@@ -132,7 +132,7 @@ test('captions and formulas', () => {
     'P<sub>3</sub> grows like m<sup>ℓ+1</sup>, m<sup>-0.5</sup> &lt;x&gt;',
   );
   assert.is(typeset('P^-alpha'), 'P<sup>-α</sup>');
-  assert.is(plainFormula('P_12 (1-f) / v, alpha, ell'), 'P₁₂ (1-f) / v, α, ℓ');
+  assert.is(unicodeFormula('P_12 (1-f) / v, alpha, ell'), 'P₁₂ (1-f) / v, α, ℓ');
 });
 
 test('CSV and Parquet hold the same numbers, read back by others', async () => {

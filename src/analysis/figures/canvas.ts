@@ -75,7 +75,7 @@ export function compose(
     plot.setAttribute('y', String(y + titleHeight));
     plot.setAttribute('style', 'overflow:visible');
     for (const node of plot.querySelectorAll('text'))
-      if (!node.children.length) node.textContent = plainFormula(node.textContent ?? '');
+      if (!node.children.length) node.textContent = unicodeFormula(node.textContent ?? '');
     svg.append(plot);
   });
   const rows = Math.ceil(panels.length / across);
@@ -95,7 +95,7 @@ function thinned(axis: Plot.ScaleOptions | undefined): Plot.ScaleOptions | undef
 }
 
 /** The formulas of a label with the signs that fonts have: P_3 becomes P₃, alpha α. */
-export const plainFormula = (label: string): string =>
+export const unicodeFormula = (label: string): string =>
   label
     .replace(/\b([A-Z])_(\d+)/g, (_, base, index) => base + [...index].map((i) => '₀₁₂₃₄₅₆₇₈₉'[Number(i)]).join(''))
     .replace(/\balpha\b/g, 'α')

@@ -134,7 +134,7 @@ async function onGpu(
       const source = builder.persistent('source', [SOURCE_WORDS], 'u32');
       const clock = builder.persistent('clock', [CLOCK_WORDS], 'u32');
       const tokens = builder.persistent('tokens', [batch, s ** L], 'u32');
-      sample(builder.plan('draw'), { label: 'bench', s, L, grammar, source, clock, tokens, plain: true });
+      sample(builder.plan('draw'), { label: 'bench', s, L, grammar, source, clock, tokens, endless: true });
       const loaded = await gpuExecutor(session).load(builder.build());
       loaded.write(grammar, image);
       loaded.write(source, sourceWords(stream));

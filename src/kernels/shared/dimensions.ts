@@ -57,11 +57,11 @@ export function parseSpec(spec: TensorSpec): ParsedSpec {
 
 /** Names of all dimensions, each once. */
 export function dimensionNames(specs: Iterable<ParsedSpec>): Set<string> {
-  const factors = [...specs].flatMap(({ dims }) => dims.flatMap((dim) => plainName(dim).split('*')));
+  const factors = [...specs].flatMap(({ dims }) => dims.flatMap((dim) => baseName(dim).split('*')));
   return new Set(factors.filter(isName));
 }
 
-const plainName = (dim: string) => dim.replace('...', '');
+const baseName = (dim: string) => dim.replace('...', '');
 const isName = (factor: string) => /^[A-Za-z]\w*$/.test(factor);
 
 /** Sizes by name; of those that `...` gathered, the dimensions too. */
@@ -78,13 +78,13 @@ export function bindDimensions(
   refuse: Refuse,
 ): void {
   const open = (name: string) => isName(name) && !sizes.has(name) && !computed.has(name);
-  if (!dims.some((dim) => open(plainName(dim)))) return;
+  if (!dims.some((dim) => open(baseName(dim)))) return;
   const shape = tensor.shape.slice(1);
   const rest = dims.findIndex((dim) => dim.startsWith('...'));
   const extra = shape.length - dims.length; // more dimensions than names: they belong to the rest
   if (rest < 0 ? extra !== 0 : extra < -1) refuse(`is [${tensor.shape}]; pass [${['R', ...dims].join(', ')}]`);
   dims.forEach((dim, i) => {
-    const name = plainName(dim);
+    const name = baseName(dim);
     if (!open(name)) return;
     const at = rest >= 0 && i > rest ? i + extra : i;
     const form = i === rest ? shape.slice(at, at + 1 + extra) : [shape[at]];
@@ -106,7 +106,7 @@ export function checkTensor(
 ): void {
   if (dtype !== 'any' && tensor.dtype !== dtype) refuse(`is ${tensor.dtype}; pass ${dtype}`);
   if (dims.includes('...') && tensor.shape[0] === replicas) return;
-  const wanted = dims.map((dim) => sizeOf(plainName(dim), sizes)!);
+  const wanted = dims.map((dim) => sizeOf(baseName(dim), sizes)!);
   const shape = tensor.shape.slice(1);
   const whole = dims.every((dim) => !dim.startsWith('...')) && shape.length === wanted.length;
   const elements = wanted.reduce((a, b) => a * b, 1);
@@ -114,12 +114,12 @@ export function checkTensor(
   if (fits && tensor.shape[0] === replicas) return;
   // Where the ranks agree, only the dimensions that differ are named.
   const list = dims.flatMap((dim, i) => {
-    const form = (dim.startsWith('...') && sizes.forms.get(plainName(dim))) || [wanted[i]];
+    const form = (dim.startsWith('...') && sizes.forms.get(baseName(dim))) || [wanted[i]];
     return form.map((size) => ({ dim, size, total: wanted[i] }));
   });
   const alike = list.length === shape.length;
   const wrong = list.filter(({ dim, size }, i) => !/^\d+$/.test(dim) && !(alike && size === shape[i]));
-  const told = new Set(wrong.map(({ dim, total }) => `, ${plainName(dim)} = ${total}`));
+  const told = new Set(wrong.map(({ dim, total }) => `, ${baseName(dim)} = ${total}`));
   refuse(`is [${tensor.shape}]${[...told].join('')}; pass [${[replicas, ...list.map(({ size }) => size)]}]`);
 }
 

@@ -87,9 +87,9 @@ function rest(update: Call, done: readonly Tensor[]): Call[] {
 function writesWhole(call: Call): boolean {
   if (call.op === embedBackward.op) return true;
   const { inputs, outputs, params: p } = matmulOperation.typed(call);
-  const plain = !inputs.bias && !inputs.mask && !inputs.residual && !p.relu && !p.accumulate;
+  const onlyScaled = !inputs.bias && !inputs.mask && !inputs.residual && !p.relu && !p.accumulate;
   const dense = p.cOffset === 0 && p.cRow === p.n && (p.groups === 1 || p.cGroup === p.m * p.n);
-  return plain && dense && p.groups * p.m * p.n === elementsPerReplica(outputs.c);
+  return onlyScaled && dense && p.groups * p.m * p.n === elementsPerReplica(outputs.c);
 }
 
 function tensorsOf(call: Call): Tensor[] {

@@ -69,7 +69,7 @@ export function tiledLaunch(p: TiledProduct, traits: AdapterTraits): Launch {
     TOTALS: Number(ranges > 1),
     FA: Math.ceil((bm * bk) / 16 / threads),
     FB: Math.ceil((bn * bk) / 16 / threads),
-    PLAIN: Number(!p.oneHot),
+    DENSE: Number(!p.oneHot),
     ONE_HOT: Number(p.oneHot),
     PAD_A: Number(p.form !== 'TN'),
     PAD_B: Number(p.form === 'NT'),

@@ -43,7 +43,7 @@ export interface LookInfo {
   within: number; // part of the variance that lies within the colours
   kinds: number; // symbols that colour
   problem?: string; // why nothing is drawn
-  drawn: 'buffer' | 'upload' | '2d'; // from the training buffers, by WebGPU from a copy, or on a plain canvas
+  drawn: 'buffer' | 'upload' | '2d'; // from the training buffers, by WebGPU from a copy, or on a 2D canvas
   map?: LookMap;
 }
 

@@ -1,4 +1,4 @@
-/** Draws a cloud of points: by WebGPU from whatever buffer holds the activations, or on a plain canvas where there is none. */
+/** Draws a cloud of points: by WebGPU from whatever buffer holds the activations, or on a 2D canvas where there is none. */
 
 import { mat4 } from 'wgpu-matrix';
 import shader from '../../../shaders/cloud.wgsl';
@@ -57,7 +57,7 @@ const pointRadius = (width: number, count: number) => Math.max(2, (width / 78) *
 const SIZE = 0.78;
 
 /**
- * WebGPU. On a processor's driver the picture is copied to a plain canvas: some of those drivers cannot present (headless
+ * WebGPU. On a processor's driver the picture is copied to a 2D canvas: some of those drivers cannot present (headless
  * Chromium 147 with SwiftShader shows nothing, without an error), and where all is memory of the processor a copy costs little.
  * So is that of an adapter without a name: Firefox 153 names none, shows nothing of lavapipe's, and trained no slower with copies.
  */
@@ -66,7 +66,7 @@ export class GpuRenderer implements Renderer {
   problem: string | undefined;
   readonly #device: GPUDevice;
   readonly #present: GPUCanvasContext | undefined;
-  readonly #plain: OffscreenCanvasRenderingContext2D | undefined;
+  readonly #copied: OffscreenCanvasRenderingContext2D | undefined;
   readonly #format: GPUTextureFormat;
   readonly #pipeline: GPURenderPipeline;
   readonly #uniforms: GPUBuffer;
@@ -83,9 +83,9 @@ export class GpuRenderer implements Renderer {
   ) {
     const { device, info } = session;
     this.#device = device;
-    if (info.software || !info.vendor) this.#plain = canvas.getContext('2d') ?? undefined;
-    if (!this.#plain) this.#present = canvas.getContext('webgpu') as GPUCanvasContext;
-    this.#format = this.#plain ? 'rgba8unorm' : (navigator as Navigator & { gpu: GPU }).gpu.getPreferredCanvasFormat();
+    if (info.software || !info.vendor) this.#copied = canvas.getContext('2d') ?? undefined;
+    if (!this.#copied) this.#present = canvas.getContext('webgpu') as GPUCanvasContext;
+    this.#format = this.#copied ? 'rgba8unorm' : (navigator as Navigator & { gpu: GPU }).gpu.getPreferredCanvasFormat();
     this.#present?.configure({ device, format: this.#format, alphaMode: 'opaque' });
     device.pushErrorScope('validation');
     const module = device.createShaderModule({ label: 'cloud', code: shader });
@@ -193,7 +193,7 @@ export class GpuRenderer implements Renderer {
     );
   }
 
-  /** The drawn picture to the plain canvas. */
+  /** The drawn picture to the 2D canvas. */
   async #copy({ width, height, rowBytes }: Targets, staging: GPUBuffer): Promise<void> {
     this.#copying = true;
     try {
@@ -205,7 +205,7 @@ export class GpuRenderer implements Renderer {
       staging.unmap();
       if (this.#gone) return;
       resize(this.canvas, width, height);
-      this.#plain?.putImageData(image, 0, 0);
+      this.#copied?.putImageData(image, 0, 0);
     } catch (error) {
       if (!this.#gone && !(error instanceof DeviceLostError)) throw error;
     } finally {
@@ -248,7 +248,7 @@ export class GpuRenderer implements Renderer {
       device.createTexture({ size, format, sampleCount: SAMPLES, usage: textureUsage.renderAttachment });
     const rowBytes = Math.ceil((4 * width) / 256) * 256;
     this.#targets = { width, height, rowBytes, colour: make(this.#format), depth: make('depth24plus') };
-    if (this.#plain) {
+    if (this.#copied) {
       this.#targets.resolved = device.createTexture({
         size,
         format: this.#format,
@@ -274,7 +274,7 @@ interface Targets {
 }
 
 /** The same picture without a GPU: projected here, drawn from back to front. */
-export class PlainRenderer implements Renderer {
+export class CanvasRenderer implements Renderer {
   readonly kind = '2d';
   readonly problem = undefined;
   #scene: { points: Float64Array; scene: Scene } | undefined;

@@ -10,10 +10,10 @@ import { FollowingPca, varianceWithin } from './pca.js';
 import { attentionMap, nodeOver, ofReplica, type Probe, type Span } from './probe.js';
 import {
   type Camera,
+  CanvasRenderer,
   cameraMatrix,
   GpuRenderer,
   onScreen,
-  PlainRenderer,
   projected,
   type Renderer,
   type Scene,
@@ -272,7 +272,7 @@ export class Viewer {
     } catch {
       // No WebGPU here: the processor draws. A canvas that WebGPU has drawn on stays as it is.
       try {
-        return new PlainRenderer(this.canvas);
+        return new CanvasRenderer(this.canvas);
       } catch {
         return undefined;
       }

@@ -4,7 +4,7 @@ import { pageTheme, type Theme } from '../../analysis/figures/theme.js';
 import { showNumber } from '../../analysis/format.js';
 import { h, svg, throttle } from '../dom.js';
 import { type Axes, type CurvesData, drawCurves, finite, lastOf, meanCurve, shownCurve, shownName } from './curves.js';
-import { NumbersTable, plainTable } from './numbers.js';
+import { NumbersTable, textTable } from './numbers.js';
 
 const REDRAWS = 5; // a second
 const UNSEEN = 1; // the same out of view: its words are still read
@@ -118,7 +118,7 @@ export class CurvesPanel {
     const samples = [...new Set(columns.flatMap((c) => c.points.map((p) => p.samples)))].sort((a, b) => a - b);
     if (!samples.length) return undefined;
     const losses = columns.map((c) => new Map(c.points.map((p) => [p.samples, p.loss])));
-    const table = plainTable(
+    const table = textTable(
       'Test loss in nats by training sentences',
       ['sentences', ...columns.map((c) => c.name)],
       samples.map((at) => [at.toLocaleString('en'), ...losses.map((by) => by.get(at)?.toFixed(4) ?? '')]),

@@ -2,7 +2,7 @@
 import { pageTheme } from '../../analysis/figures/theme.js';
 import type { LookMap } from '../cloud/look.js';
 import { h, svg } from '../dom.js';
-import { moveInGrid, NumbersTable, plainTable } from './numbers.js';
+import { moveInGrid, NumbersTable, textTable } from './numbers.js';
 
 const SHADES = 32; // of each colour: squares of one shade are one path, since a map can have 16384 squares
 
@@ -111,7 +111,7 @@ export class HeatMap {
     if (!map) return undefined;
     const { rows, columns, values } = map;
     const range = (count: number) => Array.from({ length: count }, (_, i) => i);
-    return plainTable(
+    return textTable(
       summary(map),
       [map.kind === 'attention' ? 'from \\ to' : 'input \\ channel', ...range(columns).map((j) => columnName(map, j))],
       range(rows).map((i) => [

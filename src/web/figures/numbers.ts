@@ -30,7 +30,7 @@ export class NumbersTable {
 }
 
 /** A table of texts with a heading for each column and for each row. */
-export function plainTable(caption: string, columns: readonly string[], rows: readonly string[][]): HTMLTableElement {
+export function textTable(caption: string, columns: readonly string[], rows: readonly string[][]): HTMLTableElement {
   return h(
     'table',
     {},
