@@ -1,18 +1,18 @@
 /** Single draws, and which sentence a counter stands for. Twins: src/reference/sample.ts, src/core/sample-source.ts. */
 import {
+  DEPTH_MULTIPLIERS,
+  DEPTH_PER_WORD,
+  DEPTH_POSITIONS,
+  DEPTH_RECORD,
+  DEPTH_THRESHOLDS,
+  DEPTH_WORD,
   HEADER_BLOCKS,
+  HEADER_DEPTHS,
   HEADER_L,
-  HEADER_LEVELS,
   HEADER_M,
   HEADER_N,
   HEADER_NODES,
   HEADER_ROOT_THRESHOLDS,
-  LEVEL_MULTIPLIERS,
-  LEVEL_PER_WORD,
-  LEVEL_POSITIONS,
-  LEVEL_RECORD,
-  LEVEL_THRESHOLDS,
-  LEVEL_WORD,
   SOURCE_FIRST,
   SOURCE_LENGTH,
   SOURCE_LENGTH_BITS,
@@ -64,12 +64,12 @@ export function wordDigits(image: usize, k0: u32, k1: u32, place: u64, words: us
   digits += 4;
   const depth = field(image, HEADER_L);
   for (let l: u32 = 0; l < depth; l++) {
-    const record = image + HEADER_LEVELS + LEVEL_RECORD * l;
-    const positions = field(record, LEVEL_POSITIONS);
-    const perWord = field(record, LEVEL_PER_WORD);
-    const thresholds = field(record, LEVEL_THRESHOLDS);
-    const multipliers = image + 4 * field(record, LEVEL_MULTIPLIERS);
-    let word = words + 4 * field(record, LEVEL_WORD);
+    const record = image + HEADER_DEPTHS + DEPTH_RECORD * l;
+    const positions = field(record, DEPTH_POSITIONS);
+    const perWord = field(record, DEPTH_PER_WORD);
+    const thresholds = field(record, DEPTH_THRESHOLDS);
+    const multipliers = image + 4 * field(record, DEPTH_MULTIPLIERS);
+    let word = words + 4 * field(record, DEPTH_WORD);
     for (let p: u32 = 0; p < positions; p += perWord, word += 4) {
       const x = load<u32>(word);
       for (let j: u32 = 0; j < perWord; j++, digits += 4)

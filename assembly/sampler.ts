@@ -10,9 +10,14 @@ import {
   CHANGE_KEY,
   CHANGE_KIND,
   CHANGE_POSITION,
+  DEPTH_FIRST_NODE,
+  DEPTH_POSITIONS,
+  DEPTH_RECORD,
+  DEPTH_RULES,
+  DEPTH_THRESHOLDS,
   HEADER_BLOCKS,
+  HEADER_DEPTHS,
   HEADER_L,
-  HEADER_LEVELS,
   HEADER_M,
   HEADER_N,
   HEADER_NODES,
@@ -21,11 +26,6 @@ import {
   HEADER_SYMBOLS,
   HEADER_TOKENS,
   HEADER_V,
-  LEVEL_FIRST_NODE,
-  LEVEL_POSITIONS,
-  LEVEL_RECORD,
-  LEVEL_RULES,
-  LEVEL_THRESHOLDS,
   SOURCE_BITS,
   SOURCE_KEY,
   SOURCE_MODE,
@@ -111,14 +111,14 @@ function applyChange(image: usize, change: usize, g: u64, digits: usize, redraw:
   const depth = field(image, HEADER_L);
   let span: u32 = 1; // nodes of the level below the changed one
   for (let l = changeDepth; l < depth; l++) {
-    const record = image + HEADER_LEVELS + LEVEL_RECORD * l;
-    const from = 4 * (1 + field(record, LEVEL_FIRST_NODE) + field(change, CHANGE_POSITION) * span);
+    const record = image + HEADER_DEPTHS + DEPTH_RECORD * l;
+    const from = 4 * (1 + field(record, DEPTH_FIRST_NODE) + field(change, CHANGE_POSITION) * span);
     if (l == changeDepth) {
       const old: i32 =
         field(change, CHANGE_KIND) == 1 && field(change, CHANGE_DIFFERENT) ? <i32>load<u32>(digits + from) : -1;
       store<u32>(
         digits + from,
-        freshDigit(image, field(record, LEVEL_THRESHOLDS), field(image, HEADER_M), <u32>(fresh >> 32), old),
+        freshDigit(image, field(record, DEPTH_THRESHOLDS), field(image, HEADER_M), <u32>(fresh >> 32), old),
       );
     } else memory.copy(digits + from, redraw + from, 4 * span);
     span *= field(image, HEADER_S);
@@ -143,9 +143,9 @@ function expand(image: usize, change: usize, digits: usize, redraw: usize, tree:
       store<u32>(at, freshDigit(image, thresholds, radix, load<u32>(redraw), old));
     }
     if (l == depth) break;
-    const record = image + HEADER_LEVELS + LEVEL_RECORD * l;
-    const positions = field(record, LEVEL_POSITIONS);
-    const table = image + 4 * field(record, LEVEL_RULES);
+    const record = image + HEADER_DEPTHS + DEPTH_RECORD * l;
+    const positions = field(record, DEPTH_POSITIONS);
+    const table = image + 4 * field(record, DEPTH_RULES);
     let next = current + 4 * positions;
     for (let p: u32 = 0; p < positions; p++, current += 4, digits += 4) {
       let from = table + 4 * s * (load<u32>(current) * m + load<u32>(digits));

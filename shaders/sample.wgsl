@@ -21,16 +21,16 @@ fn unmixIndex(at: u32, g: vec2u) -> vec2u {
 }
 
 fn levelDigit(record: u32, position: u32, key: vec2u, index: vec2u, tag: u32) -> u32 {
-  let perWord = grammar[record + LEVEL_PER_WORD];
+  let perWord = grammar[record + DEPTH_PER_WORD];
   var word = 0u;
   var slot = position;
   if (position >= perWord) {
     word = position / perWord;
     slot = position - word * perWord;
   }
-  let drawn = wordOf(key, index, grammar[record + LEVEL_WORD] + word, tag);
-  let multiplier = grammar[g0 + grammar[record + LEVEL_MULTIPLIERS] + slot];
-  return digit(g0, grammar[record + LEVEL_THRESHOLDS], m, drawn, multiplier);
+  let drawn = wordOf(key, index, grammar[record + DEPTH_WORD] + word, tag);
+  let multiplier = grammar[g0 + grammar[record + DEPTH_MULTIPLIERS] + slot];
+  return digit(g0, grammar[record + DEPTH_THRESHOLDS], m, drawn, multiplier);
 }
 
 // What the thread works on.
@@ -54,9 +54,9 @@ struct Node {
   redrawn: bool, // it or what is below it lies in the changed subtree
 }
 
-// The node at level l < L after the change. old: its rule by the derivation's number (permutation).
+// The node at depth l < L after the change. old: its rule by the derivation's number (permutation).
 fn visit(l: u32, position: u32, symbolBefore: u32, redrawn: bool, old: u32) -> Node {
-  let record = g0 + HEADER_LEVELS + l * LEVEL_WORDS;
+  let record = g0 + HEADER_DEPTHS + l * DEPTH_WORDS;
   let here = CHANGES == 1u && kind > 0u && l == changeDepth && position == changePosition;
   var symbol = symbolBefore;
   if (CHANGES == 1u && here && kind == 2u) {
@@ -74,13 +74,13 @@ fn visit(l: u32, position: u32, symbolBefore: u32, redrawn: bool, old: u32) -> N
     rule = levelDigit(record, position, key, place, 0u);
   }
   if (CHANGES == 1u && here) {
-    rule = freshDigit(g0, grammar[record + LEVEL_THRESHOLDS], m, fresh.y, select(NO_OLD, rule, kind == 1u && different));
+    rule = freshDigit(g0, grammar[record + DEPTH_THRESHOLDS], m, fresh.y, select(NO_OLD, rule, kind == 1u && different));
   }
   return Node(symbol, rule, redrawn || here);
 }
 
 fn tupleOf(l: u32, node: Node) -> u32 {
-  return g0 + grammar[g0 + HEADER_LEVELS + l * LEVEL_WORDS + LEVEL_RULES] + (node.symbol * m + node.rule) * p.s;
+  return g0 + grammar[g0 + HEADER_DEPTHS + l * DEPTH_WORDS + DEPTH_RULES] + (node.symbol * m + node.rule) * p.s;
 }
 
 @compute @workgroup_size(64)
@@ -103,7 +103,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   }
   key = vec2u(source[s0 + SOURCE_KEY], source[s0 + SOURCE_KEY + 1u]);
   numbered = ENDLESS == 0u && source[s0 + SOURCE_MODE] == 1u;
-  let last = p.L - 1u; // level of the nodes whose children are tokens
+  let last = p.L - 1u; // depth of the nodes whose children are tokens
   let children = select(p.s, 1u, last == 0u); // nodes of that level below this unit
 
   // Permutation: peel the digits off the derivation's number from the last node on. Those along the path go into `digits`,
@@ -115,16 +115,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     var rest = permute(key, vec2u(source[s0 + SOURCE_SIZE], source[s0 + SOURCE_SIZE + 1u]), source[s0 + SOURCE_BITS], place);
     for (var l = 0u; l < p.L; l++) { digits[l] = 0u; }
     if (m > 1u) {
-      var level = select(last - 1u, 0u, last == 0u);
+      var depth = select(last - 1u, 0u, last == 0u);
       var position = unit;
-      let lastFirst = grammar[g0 + HEADER_LEVELS + last * LEVEL_WORDS + LEVEL_FIRST_NODE];
+      let lastFirst = grammar[g0 + HEADER_DEPTHS + last * DEPTH_WORDS + DEPTH_FIRST_NODE];
       for (var node = p.nodes; node > 0u; node--) {
         if (node == lastFirst + (unit + 1u) * children) { number = rest; }
         let divided = divideSmall(rest, m);
         rest = divided.xy;
-        if (last > 0u && node - 1u == grammar[g0 + HEADER_LEVELS + level * LEVEL_WORDS + LEVEL_FIRST_NODE] + position) {
-          digits[level] = divided.z;
-          level = select(0u, level - 1u, level > 0u);
+        if (last > 0u && node - 1u == grammar[g0 + HEADER_DEPTHS + depth * DEPTH_WORDS + DEPTH_FIRST_NODE] + position) {
+          digits[depth] = divided.z;
+          depth = select(0u, depth - 1u, depth > 0u);
           position /= p.s;
         }
       }
@@ -156,7 +156,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     if (rest == 0u) {
       if (l == 0u && (p.outputs & 1u) == 1u) { roots[r * p.rootsReplica + b] = node.symbol; }
       if ((p.outputs & 2u) == 2u) {
-        hidden[row + grammar[g0 + HEADER_LEVELS + l * LEVEL_WORDS + LEVEL_FIRST_NODE] + position] = node.symbol;
+        hidden[row + grammar[g0 + HEADER_DEPTHS + l * DEPTH_WORDS + DEPTH_FIRST_NODE] + position] = node.symbol;
       }
     }
     redrawn = node.redrawn;
@@ -184,7 +184,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     let node = visit(last, at, mine, redrawn, old);
     if (last == 0u && (p.outputs & 1u) == 1u) { roots[r * p.rootsReplica + b] = node.symbol; }
     if ((p.outputs & 2u) == 2u) {
-      hidden[row + grammar[g0 + HEADER_LEVELS + last * LEVEL_WORDS + LEVEL_FIRST_NODE] + at] = node.symbol;
+      hidden[row + grammar[g0 + HEADER_DEPTHS + last * DEPTH_WORDS + DEPTH_FIRST_NODE] + at] = node.symbol;
     }
     let leaves = tupleOf(last, node);
     let out = r * p.tokensReplica + (b * p.units * children + at) * p.s;

@@ -10,7 +10,7 @@ const MOST_DIGITS = 64u; // as that number is below 2^64
 const SOURCE = 64u;
 const SOURCE_USED = SOURCE_ORDER_KEY + 2u;
 const CHANGE = 80u;
-const LEVEL = 88u;
+const DEPTH = 88u;
 const HEADER = 96u;
 const HEADER_USED = HEADER_ROOT_THRESHOLDS + 1u;
 
@@ -86,27 +86,27 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
       tokens[out + words[CHANGE + CHANGE_POSITION]] = freshDigit(g0, thresholds, radix, fresh.x, old);
     }
     if (l == p.L) { break; }
-    for (var i = 1u; i < opaque(LEVEL_WORDS); i++) { words[LEVEL + i] = grammar[g0 + HEADER_LEVELS + l * LEVEL_WORDS + i]; }
+    for (var i = 1u; i < opaque(DEPTH_WORDS); i++) { words[DEPTH + i] = grammar[g0 + HEADER_DEPTHS + l * DEPTH_WORDS + i]; }
     for (var position = nodes - 1u; position < nodes; position--) { // until it wraps
       let symbol = tokens[out + position];
       if (l == 0u && (p.outputs & 1u) == 1u) { roots[r * p.rootsReplica + b] = symbol; }
-      if ((p.outputs & 2u) == 2u) { hidden[r * p.hiddenReplica + b * p.nodes + words[LEVEL + LEVEL_FIRST_NODE] + position] = symbol; }
+      if ((p.outputs & 2u) == 2u) { hidden[r * p.hiddenReplica + b * p.nodes + words[DEPTH + DEPTH_FIRST_NODE] + position] = symbol; }
       var rule = 0u;
       let redrawn = position >= changedFirst && position < changedEnd;
       if (redrawn || !numbered) {
-        let word = position / words[LEVEL + LEVEL_PER_WORD];
+        let word = position / words[DEPTH + DEPTH_PER_WORD];
         let drawKey = select(key, vec2u(words[CHANGE + CHANGE_KEY], words[CHANGE + CHANGE_KEY + 1u]), redrawn);
         let tag = select(0u, 0x80000000u, redrawn);
-        let drawn = wordOf(drawKey, select(place, counter, redrawn), words[LEVEL + LEVEL_WORD] + word, tag);
-        rule = digit(g0, words[LEVEL + LEVEL_THRESHOLDS], m, drawn, grammar[g0 + words[LEVEL + LEVEL_MULTIPLIERS] + position - word * words[LEVEL + LEVEL_PER_WORD]]);
+        let drawn = wordOf(drawKey, select(place, counter, redrawn), words[DEPTH + DEPTH_WORD] + word, tag);
+        rule = digit(g0, words[DEPTH + DEPTH_THRESHOLDS], m, drawn, grammar[g0 + words[DEPTH + DEPTH_MULTIPLIERS] + position - word * words[DEPTH + DEPTH_PER_WORD]]);
       } else {
-        let later = p.nodes - 1u - words[LEVEL + LEVEL_FIRST_NODE] - position;
+        let later = p.nodes - 1u - words[DEPTH + DEPTH_FIRST_NODE] - position;
         if (later < MOST_DIGITS) { rule = words[DIGITS + later]; }
       }
       if (here && position == words[CHANGE + CHANGE_POSITION]) {
-        rule = freshDigit(g0, words[LEVEL + LEVEL_THRESHOLDS], m, fresh.y, select(NO_OLD, rule, kind == 1u && words[CHANGE + CHANGE_DIFFERENT] == 1u));
+        rule = freshDigit(g0, words[DEPTH + DEPTH_THRESHOLDS], m, fresh.y, select(NO_OLD, rule, kind == 1u && words[CHANGE + CHANGE_DIFFERENT] == 1u));
       }
-      let tuple = g0 + words[LEVEL + LEVEL_RULES] + (symbol * m + rule) * p.s;
+      let tuple = g0 + words[DEPTH + DEPTH_RULES] + (symbol * m + rule) * p.s;
       for (var i = 0u; i < p.s; i++) { tokens[out + position * p.s + i] = grammar[tuple + i]; }
     }
     if (here) {

@@ -11,7 +11,7 @@ import { type GrammarShape, parents, type Rules, sentenceLength } from './rules.
  * most 2^32 and are exact; other radices share it up to a product of 2^16, so no outcome of one word has a
  * probability off by more than a factor 1 +- 2^-16. A weighted draw uses a word of its own:
  * digit = number of thresholds <= word >> 1, thresholds being cumulative probabilities times 2^31.
- * A level's draws lie in order of position, K to a word, K a power of s, so siblings never straddle words.
+ * The draws of a depth lie in order of position, K to a word, K a power of s, so siblings never straddle words.
  */
 export const HEADER = {
   magic: 0,
@@ -27,21 +27,21 @@ export const HEADER = {
   rootThresholds: 10, // offset of n-1 thresholds, 0 = uniform
   symbols: 11, // symbols of a whole tree, nodes + s^L
   length: 12, // words of the image
-  levels: 16, // first level record
+  depths: 16, // first record of a depth
 } as const;
 
-/** One record of LEVEL_WORDS words per level, from HEADER.levels. */
-export const LEVEL = {
+/** One record of DEPTH_WORDS words per depth 0 .. L-1, from HEADER.depths. */
+export const DEPTH = {
   parents: 0, // n or v
   word: 1, // first random word
   perWord: 2, // K, draws per word
   multipliers: 3, // offset of K multipliers
   thresholds: 4, // offset of m-1 thresholds, 0 = uniform
   rules: 5, // offset of [parents][m][s] symbols
-  positions: 6, // s^level
-  firstNode: 7, // nodes above this level
+  positions: 6, // s^depth
+  firstNode: 7, // nodes above this depth
 } as const;
-export const LEVEL_WORDS = 8;
+export const DEPTH_WORDS = 8;
 const IMAGE_MAGIC = 0x52484d31;
 
 /** The Threefry block that an intervention draws its new symbol (word 0) and new rule (word 1) from. */
@@ -56,18 +56,18 @@ export function grammarImage(rules: Rules): Uint32Array<ArrayBuffer> {
   const { v, n, m, s, L } = rules;
   const draws = layoutDraws(rules);
   const nodes = (s ** L - 1) / (s - 1);
-  let offset = HEADER.levels + L * LEVEL_WORDS;
+  let offset = HEADER.depths + L * DEPTH_WORDS;
   const reserve = (words: number) => {
     const at = offset;
     offset += words;
     return at;
   };
   const rootThresholds = rules.rootPrior ? reserve(n - 1) : 0;
-  const levels = draws.levels.map((draw, level) => ({
+  const records = draws.depths.map((draw, depth) => ({
     ...draw,
     multipliersAt: reserve(draw.multipliers.length),
-    thresholdsAt: rules.ruleProbabilities?.[level] ? reserve(Math.max(1, m - 1)) : 0,
-    rulesAt: reserve(parents(rules, level) * m * s),
+    thresholdsAt: rules.ruleProbabilities?.[depth] ? reserve(Math.max(1, m - 1)) : 0,
+    rulesAt: reserve(parents(rules, depth) * m * s),
   }));
   const image = new Uint32Array(offset);
   const head: [keyof typeof HEADER, number][] = [
@@ -87,28 +87,28 @@ export function grammarImage(rules: Rules): Uint32Array<ArrayBuffer> {
   ];
   for (const [field, value] of head) image[HEADER[field]] = value;
   if (rules.rootPrior) image.set(thresholds(rules.rootPrior), rootThresholds);
-  levels.forEach((level, l) => {
-    const at = HEADER.levels + l * LEVEL_WORDS;
-    image[at + LEVEL.parents] = parents(rules, l);
-    image[at + LEVEL.word] = level.word;
-    image[at + LEVEL.perWord] = level.perWord;
-    image[at + LEVEL.multipliers] = level.multipliersAt;
-    image[at + LEVEL.thresholds] = level.thresholdsAt;
-    image[at + LEVEL.rules] = level.rulesAt;
-    image[at + LEVEL.positions] = s ** l;
-    image[at + LEVEL.firstNode] = (s ** l - 1) / (s - 1);
-    image.set(level.multipliers, level.multipliersAt);
+  records.forEach((record, l) => {
+    const at = HEADER.depths + l * DEPTH_WORDS;
+    image[at + DEPTH.parents] = parents(rules, l);
+    image[at + DEPTH.word] = record.word;
+    image[at + DEPTH.perWord] = record.perWord;
+    image[at + DEPTH.multipliers] = record.multipliersAt;
+    image[at + DEPTH.thresholds] = record.thresholdsAt;
+    image[at + DEPTH.rules] = record.rulesAt;
+    image[at + DEPTH.positions] = s ** l;
+    image[at + DEPTH.firstNode] = (s ** l - 1) / (s - 1);
+    image.set(record.multipliers, record.multipliersAt);
     const weights = rules.ruleProbabilities?.[l];
-    if (weights) image.set(thresholds(weights), level.thresholdsAt);
-    image.set(rules.rules[l].flat(2), level.rulesAt);
+    if (weights) image.set(thresholds(weights), record.thresholdsAt);
+    image.set(rules.rules[l].flat(2), record.rulesAt);
   });
   return image;
 }
 
-/** Where each level's draws lie among the random words of a sample. */
+/** Where the draws of each depth lie among the random words of a sample. */
 export interface DrawLayout {
   words: number;
-  levels: { word: number; perWord: number; multipliers: number[] }[];
+  depths: { word: number; perWord: number; multipliers: number[] }[];
 }
 
 export function layoutDraws(rules: GrammarShape & Pick<Rules, 'rootPrior' | 'ruleProbabilities'>): DrawLayout {
@@ -116,20 +116,20 @@ export function layoutDraws(rules: GrammarShape & Pick<Rules, 'rootPrior' | 'rul
   let words = 1;
   // The word that still has room: product of the radices drawn from it, 0 = none.
   let product = rules.rootPrior ? 0 : n;
-  const levels: DrawLayout['levels'] = [];
+  const depths: DrawLayout['depths'] = [];
   for (let l = 0; l < L; l++) {
     const count = s ** l;
     if (rules.ruleProbabilities?.[l]) {
-      levels.push({ word: words, perWord: 1, multipliers: [1] });
+      depths.push({ word: words, perWord: 1, multipliers: [1] });
       words += count;
       product = 0;
     } else if (product > 0 && fits(product, m, count)) {
-      levels.push({ word: words - 1, perWord: count, multipliers: powers(product, m, count) });
+      depths.push({ word: words - 1, perWord: count, multipliers: powers(product, m, count) });
       product *= m ** count;
     } else {
       let perWord = 1;
       while (perWord * s <= count && fits(1, m, perWord * s)) perWord *= s;
-      levels.push({ word: words, perWord, multipliers: powers(1, m, perWord) });
+      depths.push({ word: words, perWord, multipliers: powers(1, m, perWord) });
       words += count / perWord;
       product = perWord === count ? m ** count : 0;
     }
@@ -138,7 +138,7 @@ export function layoutDraws(rules: GrammarShape & Pick<Rules, 'rootPrior' | 'rul
     throw new InputError(
       `L: one sentence needs ${words} random words, the limit is ${2 * (INTERVENTION_BLOCK - 1)}; take a smaller L or s`,
     );
-  return { words, levels };
+  return { words, depths };
 }
 
 const powerOfTwo = (x: number) => 2 ** Math.round(Math.log2(x)) === x;

@@ -16,12 +16,12 @@ export function parseRules(json: unknown): Rules {
     if (!FIELDS.includes(key))
       throw new InputError(`rules file: unknown field "${key}"; known are ${FIELDS.join(', ')}`);
   const shape = checkShape(input as unknown as Rules);
-  const levels = list('rules', input.rules, shape.L, 'one entry per level, L');
-  const rules = levels.map((level, l) => {
+  const depths = list('rules', input.rules, shape.L, 'one entry per level, L');
+  const rules = depths.map((symbolsOf, l) => {
     const seen = new Map<string, string>();
     return list(
       `rules[${l}]`,
-      level,
+      symbolsOf,
       parents(shape, l),
       l === 0 ? 'one entry per root symbol, n' : 'one entry per symbol, v',
     ).map((symbol, a) =>

@@ -12,11 +12,14 @@ export interface GrammarShape {
   L: number; // depth; a sentence has s^L tokens
 }
 
-/** A grammar. Level 0 expands the root, level L-1 produces tokens. */
+/**
+ * A grammar. depth counts from the root (0) to the tokens (L); level, ell in the paper, from the tokens: level = L - depth.
+ * rules[depth] expands the symbols at that depth.
+ */
 export interface Rules extends GrammarShape {
-  rules: number[][][][]; // [level][symbol][rule] = tuple of s symbols; within a level all tuples differ
+  rules: number[][][][]; // [depth][symbol][rule] = tuple of s symbols; within a depth all tuples differ
   rootPrior?: number[]; // [n], sums to 1; absent = uniform
-  ruleProbabilities?: (number[] | null)[]; // [L][m], each sums to 1; null = uniform
+  ruleProbabilities?: (number[] | null)[]; // [L][m] by depth, each sums to 1; null = uniform
 }
 
 /** How the rules of a level (or the roots) are weighted: p_k ~ k^-(1+zipf), k = 1.., or explicit probabilities. */
@@ -24,7 +27,7 @@ export type Weights = 'uniform' | null | { zipf: number } | number[];
 
 export interface GrammarOptions {
   rootPrior?: Weights;
-  /** One value for every level, or an array of L of them. */
+  /** One value for every level, or an array of L of them, the root's first. */
   ruleProbabilities?: Weights | Weights[];
 }
 
@@ -48,8 +51,8 @@ const TABLE_LIMIT = 2 ** 24; // symbols in all rules together: 0.7 GB of memory,
 /** Number of tokens of a sentence, s^L. */
 export const sentenceLength = (shape: Pick<GrammarShape, 's' | 'L'>) => shape.s ** shape.L;
 
-/** Symbols that are expanded at a level: n at the root, v below. */
-export const parents = (shape: GrammarShape, level: number) => (level === 0 ? shape.n : shape.v);
+/** Symbols that are expanded at a depth: n at the root, v below. */
+export const parents = (shape: GrammarShape, depth: number) => (depth === 0 ? shape.n : shape.v);
 
 /** Checks sizes. @throws InputError naming the field and the bound. */
 export function checkShape(shape: GrammarShape): GrammarShape {
@@ -77,15 +80,15 @@ export function checkShape(shape: GrammarShape): GrammarShape {
 }
 
 /**
- * A random grammar: at each level the right-hand sides are distinct s-tuples drawn uniformly without replacement
+ * A random grammar: at each depth the right-hand sides are distinct s-tuples drawn uniformly without replacement
  * and dealt m to each symbol. Nothing of size v^s is held, unless the rules themselves use most tuples.
  */
 export function makeRules(shape: GrammarShape, seed: number, options: GrammarOptions = {}): Rules {
   const { v, n, m, s, L } = checkShape(shape);
   checkSeed(seed);
-  const rules = Array.from({ length: L }, (_, level) => {
-    const symbols = parents(shape, level);
-    const tuples = distinctTuples(v, s, symbols * m, new UniformStream(streamKey(seed, 'rules', level)));
+  const rules = Array.from({ length: L }, (_, depth) => {
+    const symbols = parents(shape, depth);
+    const tuples = distinctTuples(v, s, symbols * m, new UniformStream(streamKey(seed, 'rules', depth)));
     return Array.from({ length: symbols }, (_, a) => tuples.slice(a * m, (a + 1) * m));
   });
   return { v, n, m, s, L, rules, ...resolveWeights({ v, n, m, s, L }, options) };
@@ -103,14 +106,14 @@ export function resolveWeights(
   const perLevel = Array.isArray(ruleProbabilities) && ruleProbabilities.some((w) => typeof w !== 'number');
   if (perLevel && ruleProbabilities.length !== L)
     throw new InputError(`ruleProbabilities: wanted L = ${L} levels, got ${ruleProbabilities.length}`);
-  const levels = Array.from({ length: L }, (_, level) =>
+  const byDepth = Array.from({ length: L }, (_, depth) =>
     probabilities(
-      `ruleProbabilities[${level}]`,
-      perLevel ? (ruleProbabilities as Weights[])[level] : (ruleProbabilities as Weights),
+      `ruleProbabilities[${depth}]`,
+      perLevel ? (ruleProbabilities as Weights[])[depth] : (ruleProbabilities as Weights),
       m,
     ),
   );
-  if (levels.some((p) => p)) result.ruleProbabilities = levels;
+  if (byDepth.some((p) => p)) result.ruleProbabilities = byDepth;
   return result;
 }
 

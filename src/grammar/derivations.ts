@@ -16,7 +16,7 @@ export function logCoincidence(rules: Rules): number {
   const squares = (p: number[] | null | undefined, count: number) =>
     p ? Math.log(p.reduce((sum, x) => sum + x * x, 0)) : -Math.log(count);
   let log = squares(rules.rootPrior, n);
-  for (let level = 0; level < L; level++) log += s ** level * squares(rules.ruleProbabilities?.[level], m);
+  for (let depth = 0; depth < L; depth++) log += s ** depth * squares(rules.ruleProbabilities?.[depth], m);
   return log;
 }
 

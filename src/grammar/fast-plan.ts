@@ -16,8 +16,8 @@ export function fastPlan(rules: Rules, tokenBytes: 1 | 4): Uint8Array<ArrayBuffe
   if (v > 256 || rules.rootPrior || rules.ruleProbabilities || sentenceLength(rules) > 65536) return undefined;
   const draws = layoutDraws(rules);
   // Root and first rule are drawn as one number, so they must be adjacent digits of one word.
-  if (draws.levels[0].word !== 0) return undefined;
-  const stages = groupLevels(rules, draws.levels, tokenBytes);
+  if (draws.depths[0].word !== 0) return undefined;
+  const stages = groupLevels(rules, draws.depths, tokenBytes);
   if (!stages) return undefined;
 
   let offset = FIRST_STAGE + stages.length * STAGE_BYTES;
@@ -27,11 +27,11 @@ export function fastPlan(rules: Rules, tokenBytes: 1 | 4): Uint8Array<ArrayBuffe
     return at;
   };
   const placed = stages.map((stage) => {
-    const positions = s ** stage.level;
+    const positions = s ** stage.depth;
     const entry = s ** stage.levels * stage.symbolBytes;
     const stride = [2, 4, 8, 16].includes(entry) ? entry : Math.ceil(entry / 16) * 16;
     const below = stage.levels === 2 ? m ** s : 1;
-    const entries = parents(rules, stage.level) * m * below;
+    const entries = parents(rules, stage.depth) * m * below;
     return {
       ...stage,
       positions,
@@ -52,7 +52,7 @@ export function fastPlan(rules: Rules, tokenBytes: 1 | 4): Uint8Array<ArrayBuffe
   const exact = [2, 4, 8, 16].includes(placed[placed.length - 1].entry) ? 1 : 0;
   put(0, Math.ceil(draws.words / 2), placed.length, row, exact, Math.ceil((row + 16) / 16) * 16);
   placed.forEach((stage, i) => {
-    const first = stage.level === 0;
+    const first = stage.depth === 0;
     put(
       FIRST_STAGE + i * STAGE_BYTES,
       stage.positions,
@@ -65,8 +65,8 @@ export function fastPlan(rules: Rules, tokenBytes: 1 | 4): Uint8Array<ArrayBuffe
       stage.entry,
     );
     for (let p = 0; p < stage.positions; p++) {
-      const above = drawAt(draws.levels[stage.level], p);
-      const below = stage.levels === 2 ? drawAt(draws.levels[stage.level + 1], p * s) : above;
+      const above = drawAt(draws.depths[stage.depth], p);
+      const below = stage.levels === 2 ? drawAt(draws.depths[stage.depth + 1], p * s) : above;
       put(
         stage.slots + p * SLOT_BYTES,
         first ? 1 : above.multiplier,
@@ -81,37 +81,37 @@ export function fastPlan(rules: Rules, tokenBytes: 1 | 4): Uint8Array<ArrayBuffe
 }
 
 interface Stage {
-  level: number; // first level it expands
-  levels: 1 | 2;
+  depth: number; // of the symbols it expands
+  levels: 1 | 2; // how many it goes down
   symbolBytes: number; // of its output
 }
 
-type LevelDraws = ReturnType<typeof layoutDraws>['levels'][number];
+type DepthDraws = ReturnType<typeof layoutDraws>['depths'][number];
 
-const drawAt = ({ word, perWord, multipliers }: LevelDraws, p: number) => ({
+const drawAt = ({ word, perWord, multipliers }: DepthDraws, p: number) => ({
   word: word + Math.floor(p / perWord),
   multiplier: multipliers[p % perWord],
 });
 
 /** Pairs of levels from the bottom up, single ones where a pair's table is too large. undefined: even those are. */
-function groupLevels(rules: Rules, draws: LevelDraws[], tokenBytes: number): Stage[] | undefined {
+function groupLevels(rules: Rules, draws: DepthDraws[], tokenBytes: number): Stage[] | undefined {
   const { m, s, L } = rules;
   const stages: Stage[] = [];
-  for (let level = L - 1; level >= 0; ) {
-    const symbolBytes = level === L - 1 ? tokenBytes : 1;
-    const single = parents(rules, level) * m * s * symbolBytes;
+  for (let depth = L - 1; depth >= 0; ) {
+    const symbolBytes = depth === L - 1 ? tokenBytes : 1;
+    const single = parents(rules, depth) * m * s * symbolBytes;
     if (single > 2 * TABLE_BYTES) return undefined;
-    const double = level > 0 ? parents(rules, level - 1) * m * m ** s * s * s * symbolBytes : Number.POSITIVE_INFINITY;
-    const levels = double <= TABLE_BYTES && draws[level].perWord >= s ? 2 : 1;
-    level -= levels;
-    stages.unshift({ level: level + 1, levels, symbolBytes });
+    const double = depth > 0 ? parents(rules, depth - 1) * m * m ** s * s * s * symbolBytes : Number.POSITIVE_INFINITY;
+    const levels = double <= TABLE_BYTES && draws[depth].perWord >= s ? 2 : 1;
+    depth -= levels;
+    stages.unshift({ depth: depth + 1, levels, symbolBytes });
   }
   return stages;
 }
 
 function fillTable(rules: Rules, stage: Stage & { table: number; stride: number; below: number }, plan: Uint8Array) {
   const { m, s } = rules;
-  const upper = rules.rules[stage.level];
+  const upper = rules.rules[stage.depth];
   const write = (at: number, symbols: number[]) => {
     symbols.forEach((x, i) => {
       plan[at + i * stage.symbolBytes] = x;
@@ -125,7 +125,7 @@ function fillTable(rules: Rules, stage: Stage & { table: number; stride: number;
         else
           write(
             at,
-            tuple.flatMap((child, i) => rules.rules[stage.level + 1][child][Math.floor(below / m ** (s - 1 - i)) % m]),
+            tuple.flatMap((child, i) => rules.rules[stage.depth + 1][child][Math.floor(below / m ** (s - 1 - i)) % m]),
           );
       }
 }

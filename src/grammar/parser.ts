@@ -15,14 +15,14 @@ export interface Parse {
 
 const DIRECT_LIMIT = 2 ** 22; // tuples for which a table by number is kept
 
-/** Bottom-up parsing by table: within a level every tuple has one parent, so there is never a choice. */
+/** Bottom-up parsing by table: within a depth every tuple has one parent, so there is never a choice. */
 export class Parser {
-  private readonly find: ((symbols: ArrayLike<number>, at: number) => number)[]; // [level]: parent * m + rule, or -1
+  private readonly find: ((symbols: ArrayLike<number>, at: number) => number)[]; // [depth]: parent * m + rule, or -1
   private readonly d: number;
 
   constructor(readonly rules: Rules) {
     this.d = sentenceLength(rules);
-    this.find = rules.rules.map((_, level) => inverse(rules, level));
+    this.find = rules.rules.map((_, depth) => inverse(rules, depth));
   }
 
   /** tokens [s^L] to its tree. @throws ShapeError */
@@ -106,7 +106,7 @@ function slice(tokens: ArrayLike<number>, from: number, length: number): ArrayLi
 }
 
 /** Looks up the s symbols from `at` on; -1 when one of them is -1 or the tuple is no rule's. */
-function inverse(rules: Rules, level: number): (symbols: ArrayLike<number>, at: number) => number {
+function inverse(rules: Rules, depth: number): (symbols: ArrayLike<number>, at: number) => number {
   const { v, m, s } = rules;
   const total = v ** s;
   /** The tuple as a number below `total`; negative when one of its symbols is. */
@@ -119,8 +119,8 @@ function inverse(rules: Rules, level: number): (symbols: ArrayLike<number>, at: 
     return x;
   };
   const each = (put: (tuple: readonly number[], value: number) => void) => {
-    for (let a = 0; a < parents(rules, level); a++)
-      for (let k = 0; k < m; k++) put(rules.rules[level][a][k], a * m + k);
+    for (let a = 0; a < parents(rules, depth); a++)
+      for (let k = 0; k < m; k++) put(rules.rules[depth][a][k], a * m + k);
   };
   if (total <= DIRECT_LIMIT) {
     const table = new Int32Array(total).fill(-1);

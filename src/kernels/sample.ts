@@ -18,8 +18,8 @@ import type { KernelCase } from './shared/types.js';
 import {
   change as changeNames,
   clock as clockNames,
+  depth,
   header,
-  level,
   source as sourceNames,
   wordConstants,
 } from './shared/words.js';
@@ -93,7 +93,7 @@ export const sample = defineOperation({
   cases: makeCases,
 });
 
-const names = wordConstants(clockNames, header, level, sourceNames, changeNames);
+const names = wordConstants(clockNames, header, depth, sourceNames, changeNames);
 
 /** Their grammars take 50 ms, which every start of the program would pay. */
 function makeCases(): KernelCase[] {

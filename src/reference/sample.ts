@@ -4,18 +4,18 @@
  */
 
 import { clockWords } from '../core/clock.js';
-import { HEADER, INTERVENTION_BLOCK, LEVEL, LEVEL_WORDS } from '../core/grammar-image.js';
+import { DEPTH, DEPTH_WORDS, HEADER, INTERVENTION_BLOCK } from '../core/grammar-image.js';
 import { derivationAt, type Source, sourceFromWords, unmixIndex } from '../core/sample-source.js';
 import { type Key, threefry } from '../core/threefry.js';
 import { changeFromWords, type TreeChange } from '../core/tree-change.js';
 
 export interface Tree {
   symbols: Uint32Array[]; // [L+1]: root, then s, s^2, ... symbols; the last are the tokens
-  rules: Uint32Array[]; // [L]: rule chosen at each node of the level
+  rules: Uint32Array[]; // [L] by depth: rule chosen at each node
 }
 
-const level = (image: Uint32Array, l: number, field: keyof typeof LEVEL) =>
-  image[HEADER.levels + l * LEVEL_WORDS + LEVEL[field]];
+const fieldAt = (image: Uint32Array, l: number, field: keyof typeof DEPTH) =>
+  image[HEADER.depths + l * DEPTH_WORDS + DEPTH[field]];
 
 /** The tree of sample `index` of a source, after `change` if one is given. index: integer below 2^48. */
 export function sampleTree(image: Uint32Array, source: Source, index: number, change?: TreeChange): Tree {
@@ -41,11 +41,11 @@ export function sampleTree(image: Uint32Array, source: Source, index: number, ch
         chosen[p] = redraw.rules[l][p];
         if (l === change.depth) {
           const old = change.kind === 'rule' && change.different ? draw.rules[l][p] : -1;
-          chosen[p] = freshDigit(image, level(image, l, 'thresholds'), m, fresh[1], old);
+          chosen[p] = freshDigit(image, fieldAt(image, l, 'thresholds'), m, fresh[1], old);
         }
       }
       for (let i = 0; i < s; i++)
-        next[p * s + i] = image[level(image, l, 'rules') + (current[p] * m + chosen[p]) * s + i];
+        next[p * s + i] = image[fieldAt(image, l, 'rules') + (current[p] * m + chosen[p]) * s + i];
     }
     rules.push(chosen);
     current = next;
@@ -76,16 +76,16 @@ export function sample(
     tokens.set(leaves, b * leaves.length);
     roots?.set(symbols[0], b);
     let at = b * image[HEADER.nodes];
-    for (const level of symbols.slice(0, -1)) {
-      hidden?.set(level, at);
-      at += level.length;
+    for (const row of symbols.slice(0, -1)) {
+      hidden?.set(row, at);
+      at += row.length;
     }
   }
 }
 
 interface Digits {
   root: number;
-  rules: Uint32Array[]; // [L][s^level]
+  rules: Uint32Array[]; // [L][s^depth]
 }
 
 function digits(image: Uint32Array, source: Source, index: number): Digits {
@@ -95,7 +95,7 @@ function digits(image: Uint32Array, source: Source, index: number): Digits {
   let number = derivationAt(source, BigInt(at));
   const L = image[HEADER.L];
   const m = BigInt(image[HEADER.m]);
-  const rules = Array.from({ length: L }, (_, l) => new Uint32Array(level(image, l, 'positions')));
+  const rules = Array.from({ length: L }, (_, l) => new Uint32Array(fieldAt(image, l, 'positions')));
   for (let l = L - 1; l >= 0; l--)
     for (let p = rules[l].length - 1; p >= 0; p--) {
       rules[l][p] = Number(number % m);
@@ -116,11 +116,11 @@ function wordDigits(image: Uint32Array, key: Key, index: number): Digits {
   return {
     root: digit(image, image[HEADER.rootThresholds], image[HEADER.n], words[0], 1),
     rules: Array.from({ length: image[HEADER.L] }, (_, l) =>
-      Uint32Array.from({ length: level(image, l, 'positions') }, (_, p) => {
-        const perWord = level(image, l, 'perWord');
-        const word = words[level(image, l, 'word') + Math.floor(p / perWord)];
-        const multiplier = image[level(image, l, 'multipliers') + (p % perWord)];
-        return digit(image, level(image, l, 'thresholds'), m, word, multiplier);
+      Uint32Array.from({ length: fieldAt(image, l, 'positions') }, (_, p) => {
+        const perWord = fieldAt(image, l, 'perWord');
+        const word = words[fieldAt(image, l, 'word') + Math.floor(p / perWord)];
+        const multiplier = image[fieldAt(image, l, 'multipliers') + (p % perWord)];
+        return digit(image, fieldAt(image, l, 'thresholds'), m, word, multiplier);
       }),
     ),
   };

@@ -214,7 +214,7 @@ const VALUES = 1000; // of a measure in one evaluation: layers times levels
 /** Bytes that the files of a run may have, from what is in them; rounded up a good deal. */
 function mostBytes(experiment: Experiment, rules: Rules, training: TrainingProgram): Record<RunFileName, number> {
   const { replicas, evaluation } = experiment;
-  const tuples = rules.rules.reduce((sum, _, level) => sum + parents(rules, level) * rules.m, 0);
+  const tuples = rules.rules.reduce((sum, _, depth) => sum + parents(rules, depth) * rules.m, 0);
   const weights = rules.n + rules.L * rules.m;
   const evaluations = evaluationSteps(plannedSteps(experiment), evaluation.perDoubling).length;
   const lines = STARTS + replicas * (3 + evaluations * (1 + VALUES * experiment.measures.length));

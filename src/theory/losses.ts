@@ -59,16 +59,16 @@ interface Belief {
 }
 
 interface Branch {
-  siblings: number; // number of the (s-1)-tuple of left siblings at this level
+  siblings: number; // number of the (s-1)-tuple of left siblings at this depth
   last: number; // the symbol that continues the spine
   probability: number;
 }
 
 class Spine {
-  private readonly branches: Branch[][][]; // [level][symbol][rule]
-  private readonly siblingCounts: number[]; // [level]
-  private readonly known: Map<string, number>[]; // [level]: belief -> expected entropy
-  private readonly certain: Float64Array[]; // [level][symbol]: the same for a certain symbol, NaN = not yet
+  private readonly branches: Branch[][][]; // [depth][symbol][rule]
+  private readonly siblingCounts: number[]; // [depth]
+  private readonly known: Map<string, number>[]; // [depth]: belief -> expected entropy
+  private readonly certain: Float64Array[]; // [depth][symbol]: the same for a certain symbol, NaN = not yet
   private states = 0;
 
   constructor(
@@ -76,10 +76,10 @@ class Spine {
     private readonly stateLimit: number,
   ) {
     this.siblingCounts = [];
-    this.branches = rules.rules.map((level, l) => {
+    this.branches = rules.rules.map((symbols, l) => {
       const names = new Map<string, number>();
       const weights = ruleWeights(rules, l);
-      const table = level.map((tuples) =>
+      const table = symbols.map((tuples) =>
         tuples
           .map((tuple, k) => {
             const name = tuple.slice(0, -1).join();

@@ -1,8 +1,8 @@
 import { parents, type Rules } from '../core/rules.js';
 
-/** Probabilities of the m rules of a level. */
-export function ruleWeights(rules: Rules, level: number): number[] {
-  return rules.ruleProbabilities?.[level] ?? new Array<number>(rules.m).fill(1 / rules.m);
+/** Probabilities of the m rules of each symbol at a depth. */
+export function ruleWeights(rules: Rules, depth: number): number[] {
+  return rules.ruleProbabilities?.[depth] ?? new Array<number>(rules.m).fill(1 / rules.m);
 }
 
 /** Probabilities of the n roots. */
@@ -10,13 +10,13 @@ export function rootWeights(rules: Rules): number[] {
   return rules.rootPrior ?? new Array<number>(rules.n).fill(1 / rules.n);
 }
 
-/** transitions[level][i]: Float64Array [parents * v], probability of child symbol c in slot i of parent a at [a * v + c]. */
+/** transitions[depth][i]: Float64Array [parents * v], probability of child symbol c in slot i of parent a at [a * v + c]. */
 export function transitions(rules: Rules): Float64Array[][] {
-  return rules.rules.map((level, l) => {
+  return rules.rules.map((symbols, l) => {
     const weights = ruleWeights(rules, l);
     return Array.from({ length: rules.s }, (_, i) => {
       const table = new Float64Array(parents(rules, l) * rules.v);
-      level.forEach((tuples, a) => {
+      symbols.forEach((tuples, a) => {
         tuples.forEach((tuple, k) => {
           table[a * rules.v + tuple[i]] += weights[k];
         });

@@ -13,9 +13,9 @@ export function exactLosses(rules: Rules, tokens: ArrayLike<number>, count: numb
   const d = sentenceLength(rules);
   if (tokens.length < count * d)
     throw new ShapeError(`exactLosses: ${tokens.length} tokens for ${count} sentences of s^L = ${d}; pass count * d`);
-  const spine = rules.rules.map((_, level) => branchesOf(rules, level));
+  const spine = rules.rules.map((_, depth) => branchesOf(rules, depth));
   const lookup = rules.rules.map(
-    (level) => new Map(level.flatMap((tuples, a) => tuples.map((t) => [codeOf(t, 0, s, v), a]))),
+    (symbols) => new Map(symbols.flatMap((tuples, a) => tuples.map((t) => [codeOf(t, 0, s, v), a]))),
   );
   const priors = marginals(rules).map((nodes) => nodes[nodes.length - 1]);
   const sums = new Float64Array(L + 1);
@@ -46,12 +46,12 @@ interface Branch {
   probability: number;
 }
 
-/** Rules of a level by the name of their first s - 1 symbols. */
-function branchesOf(rules: Rules, level: number): Map<number | string, Branch[]> {
+/** Rules of a depth by the name of their first s - 1 symbols. */
+function branchesOf(rules: Rules, depth: number): Map<number | string, Branch[]> {
   const { s, v } = rules;
-  const weights = ruleWeights(rules, level);
+  const weights = ruleWeights(rules, depth);
   const table = new Map<number | string, Branch[]>();
-  rules.rules[level].forEach((tuples, parent) => {
+  rules.rules[depth].forEach((tuples, parent) => {
     tuples.forEach((tuple, k) => {
       const code = codeOf(tuple, 0, s - 1, v);
       const branch = { parent, last: tuple[s - 1], probability: weights[k] };

@@ -159,7 +159,7 @@ async function onGpu(
 /** What one would write at first: xorshift32, nested tables of typed arrays, one draw per rule. */
 function javascript(rules: Rules): SamplerTime {
   const { n, m, s, L } = rules;
-  const tables = rules.rules.map((level) => Uint8Array.from(level.flat(2)));
+  const tables = rules.rules.map((symbols) => Uint8Array.from(symbols.flat(2)));
   const d = s ** L;
   const count = Math.max(1, Math.floor(TOKENS / 4 / d));
   const out = new Uint8Array(count * d);

@@ -26,7 +26,7 @@ export function addRules(program: Command, io: CommandContext): void {
 function readable(grammar: Rules): string {
   const { rules, ...rest } = { sentences: languageSize(grammar), ...grammar };
   const levels = rules.map(
-    (level) => `[\n      ${level.map((symbol) => JSON.stringify(symbol)).join(',\n      ')}\n    ]`,
+    (symbols) => `[\n      ${symbols.map((symbol) => JSON.stringify(symbol)).join(',\n      ')}\n    ]`,
   );
   const head = JSON.stringify(rest, null, 2).slice(0, -2);
   return `${head},\n  "rules": [\n    ${levels.join(',\n    ')}\n  ]\n}\n`;

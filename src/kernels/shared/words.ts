@@ -1,6 +1,6 @@
 /** Names for the words of buffers that the host fills and several kernels read: WGSL constants `CLOCK_STEP`, and for all of a record `CLOCK_WORDS`. */
 import { CLOCK_WORDS, clockWords, HYPER_WORDS, hyperWords, PACE_WORDS, paceWords } from '../../core/clock.js';
-import { HEADER, LEVEL, LEVEL_WORDS } from '../../core/grammar-image.js';
+import { DEPTH, DEPTH_WORDS, HEADER } from '../../core/grammar-image.js';
 import { SOURCE, SOURCE_WORDS } from '../../core/sample-source.js';
 import { CHANGE, CHANGE_WORDS } from '../../core/tree-change.js';
 
@@ -15,7 +15,7 @@ export const clock: Words = { prefix: 'CLOCK', at: clockWords, count: CLOCK_WORD
 export const hyper: Words = { prefix: 'HYPER', at: hyperWords, count: HYPER_WORDS };
 export const pace: Words = { prefix: 'PACE', at: paceWords, count: PACE_WORDS };
 export const header: Words = { prefix: 'HEADER', at: HEADER };
-export const level: Words = { prefix: 'LEVEL', at: LEVEL, count: LEVEL_WORDS };
+export const depth: Words = { prefix: 'DEPTH', at: DEPTH, count: DEPTH_WORDS };
 export const source: Words = { prefix: 'SOURCE', at: SOURCE, count: SOURCE_WORDS };
 export const change: Words = { prefix: 'CHANGE', at: CHANGE, count: CHANGE_WORDS };
 

@@ -208,7 +208,7 @@ export class GrammarFigure {
   }
 }
 
-/** Rules that a derivation uses: [level] -> "symbol,rule". */
+/** Rules that a derivation uses: [depth] -> "symbol,rule". */
 function usedRules(shape: GrammarShape, { symbols, rules }: TreeOfSentence): Set<string>[] {
   return Array.from({ length: shape.L }, (_, depth) => {
     const used = new Set<string>();

@@ -3,7 +3,7 @@ import type { Rules } from '../../core/rules.js';
 import { symbolColour } from '../colours.js';
 import { h } from '../dom.js';
 
-/** used: of each level, the "symbol,rule" that the shown sentence uses; those are set off. */
+/** used: by depth, the "symbol,rule" that the shown sentence uses; those are set off. */
 export function drawRules(grammar: Rules, used: readonly ReadonlySet<string>[]): HTMLElement {
   const { L, v, n, rules } = grammar;
   return h(
