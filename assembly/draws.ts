@@ -1,4 +1,4 @@
-/** Single draws, and which sentence a counter stands for. Twins: src/reference/sample.ts, src/core/sample-source.ts. */
+/** Single draws, and which sentence a counter stands for. Twins: src/reference/sample.ts, src/core/sampleSource.ts. */
 import {
   DEPTH_MULTIPLIERS,
   DEPTH_PER_WORD,

@@ -1,7 +1,7 @@
 /**
  * The fast sampler: tokens of a stream, uniform rules, v <= 256. Eight samples at a time share two interleaved SIMD
  * Threefry chains; then each goes through stages that expand one symbol by one or two levels with one table look-up.
- * The plan (src/grammar/fast-plan.ts) holds the stages, their tables and where each position's draws lie.
+ * The plan (src/grammar/fastPlan.ts) holds the stages, their tables and where each position's draws lie.
  * The s draws below one symbol are adjacent mixed-radix digits of one word, so one mulhi by m^s yields all of them.
  */
 import { mulhi } from './draws';

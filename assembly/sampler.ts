@@ -1,6 +1,6 @@
 /**
  * The general sampler: any grammar, whole trees or tokens, streams or permutations, interventions. It reads the grammar
- * image of src/core/grammar-image.ts and the source of src/core/sample-source.ts, and equals src/reference/sample.ts and
+ * image of src/core/grammarImage.ts and the source of src/core/sampleSource.ts, and equals src/reference/sample.ts and
  * shaders/sample.wgsl bit for bit. Nothing is allocated: every pointer is the caller's.
  */
 

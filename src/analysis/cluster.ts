@@ -6,7 +6,7 @@
  */
 import { InputError } from '../core/errors.js';
 import type { Rules } from '../core/rules.js';
-import type { Source } from '../core/sample-source.js';
+import type { Source } from '../core/sampleSource.js';
 import { streamKey } from '../core/threefry.js';
 import { canPermute, derivationSource } from '../grammar/dataset.js';
 import { countDerivations } from '../grammar/derivations.js';

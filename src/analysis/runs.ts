@@ -2,7 +2,7 @@ import { isDiverged } from '../core/divergence.js';
 import { InputError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
 import { parseJson } from '../core/outside.js';
-import { parseRules } from '../core/parse-rules.js';
+import { parseRules } from '../core/parseRules.js';
 import {
   type EndReason,
   type EndRecord,

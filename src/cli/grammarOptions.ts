@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../core/errors.js';
 import { parseJson } from '../core/outside.js';
-import { parseRules } from '../core/parse-rules.js';
+import { parseRules } from '../core/parseRules.js';
 import { type GrammarOptions, type GrammarShape, makeRules, type Rules, type Weights } from '../core/rules.js';
 import { readText } from '../platform/atomicFile.js';
 

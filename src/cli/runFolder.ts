@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DamageError, InputError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
 import { files, parseJson } from '../core/outside.js';
-import { parseRules } from '../core/parse-rules.js';
+import { parseRules } from '../core/parseRules.js';
 import type { Rules } from '../core/rules.js';
 import { hashIn } from '../platform/runFolders.js';
 import { checkRun } from '../training/integrity.js';

@@ -1,7 +1,7 @@
 import { checkInteger, checkSeed } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import type { Rules } from '../core/rules.js';
-import { LENGTH_LIMIT, type Source } from '../core/sample-source.js';
+import { LENGTH_LIMIT, type Source } from '../core/sampleSource.js';
 import { streamKey } from '../core/threefry.js';
 import { collisionProbability, countDerivations, logDerivations } from './derivations.js';
 

@@ -1,8 +1,8 @@
 import { checkInteger } from '../core/check.js';
 import type { GrammarShape } from '../core/rules.js';
-import type { Source } from '../core/sample-source.js';
+import type { Source } from '../core/sampleSource.js';
 import { type Key, streamKey } from '../core/threefry.js';
-import type { TreeChange } from '../core/tree-change.js';
+import type { TreeChange } from '../core/treeChange.js';
 import type { Sampler } from './sampler.js';
 
 /**

@@ -1,8 +1,8 @@
 import { checkInteger } from '../core/check.js';
 import { WorkerError } from '../core/errors.js';
 import type { Rules } from '../core/rules.js';
-import type { Source } from '../core/sample-source.js';
-import type { TreeChange } from '../core/tree-change.js';
+import type { Source } from '../core/sampleSource.js';
+import type { TreeChange } from '../core/treeChange.js';
 import { Sampler } from './sampler.js';
 import { instantiate, newMemory, samplerModule } from './wasm.js';
 

@@ -1,11 +1,11 @@
 import { checkInteger, show } from '../core/check.js';
 import { InputError } from '../core/errors.js';
-import { grammarImage, HEADER, INDEX_LIMIT } from '../core/grammar-image.js';
+import { grammarImage, HEADER, INDEX_LIMIT } from '../core/grammarImage.js';
 import type { Rules } from '../core/rules.js';
-import { type Source, sourceWords } from '../core/sample-source.js';
-import type { TreeChange } from '../core/tree-change.js';
-import { changeWords } from '../core/tree-change.js';
-import { fastPlan } from './fast-plan.js';
+import { type Source, sourceWords } from '../core/sampleSource.js';
+import type { TreeChange } from '../core/treeChange.js';
+import { changeWords } from '../core/treeChange.js';
+import { fastPlan } from './fastPlan.js';
 import { instantiate, newMemory, type SamplerExports } from './wasm.js';
 
 /** Whole derivations of `count` sentences. */

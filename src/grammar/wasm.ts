@@ -1,6 +1,6 @@
 import sharedBytes from '../../build/wasm/shared.wasm';
 import singleBytes from '../../build/wasm/single.wasm';
-import { compileWasm, wasmMemory } from '../core/compile-wasm.js';
+import { compileWasm, wasmMemory } from '../core/compileWasm.js';
 
 /** Functions of assembly/index.ts that this folder calls. Pointers are byte offsets into the module's memory. */
 export interface SamplerExports {

@@ -1,6 +1,6 @@
 import { InputError } from '../core/errors.js';
 import { streamKey } from '../core/threefry.js';
-import { CHANGE_WORDS, changeWords } from '../core/tree-change.js';
+import { CHANGE_WORDS, changeWords } from '../core/treeChange.js';
 import { similarity } from '../kernels/similarity.js';
 import type { Measure, MeasureContext, MeasureSpec, MeasureValue } from '../models/measure.js';
 import type { Tensor } from '../plan/types.js';

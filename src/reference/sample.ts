@@ -4,10 +4,10 @@
  */
 
 import { clockWords } from '../core/clock.js';
-import { DEPTH, DEPTH_WORDS, HEADER, INTERVENTION_BLOCK } from '../core/grammar-image.js';
-import { derivationAt, type Source, sourceFromWords, unmixIndex } from '../core/sample-source.js';
+import { DEPTH, DEPTH_WORDS, HEADER, INTERVENTION_BLOCK } from '../core/grammarImage.js';
+import { derivationAt, type Source, sourceFromWords, unmixIndex } from '../core/sampleSource.js';
 import { type Key, threefry } from '../core/threefry.js';
-import { changeFromWords, type TreeChange } from '../core/tree-change.js';
+import { changeFromWords, type TreeChange } from '../core/treeChange.js';
 
 export interface Tree {
   symbols: Uint32Array[]; // [L+1]: root, then s, s^2, ... symbols; the last are the tokens

@@ -1,5 +1,5 @@
 import type { Rules } from '../core/rules.js';
-import type { Source } from '../core/sample-source.js';
+import type { Source } from '../core/sampleSource.js';
 import { isExact } from '../core/tasks.js';
 import { createSampler } from '../grammar/sampler.js';
 import { exactLosses } from '../theory/predictor.js';

@@ -3,7 +3,7 @@ import { canonicalJson, contentHash } from '../core/canonical.js';
 import { RhmError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
 import { parseJson } from '../core/outside.js';
-import { parseRules } from '../core/parse-rules.js';
+import { parseRules } from '../core/parseRules.js';
 import { type InspectedRecords, inspectRecords, type RunRecord } from '../core/records.js';
 import { safetensorsMetadata } from '../core/safetensors.js';
 import { verifyCheckpoint } from './checkpoint.js';

@@ -1,8 +1,8 @@
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
-import { parseRules } from '../core/parse-rules.js';
+import { parseRules } from '../core/parseRules.js';
 import { makeRules, type Rules, shapeOf } from '../core/rules.js';
-import type { Source } from '../core/sample-source.js';
+import type { Source } from '../core/sampleSource.js';
 import { type Dataset, makeDataset } from '../grammar/dataset.js';
 
 /** One replica: its own seed and sources of sentences. */

@@ -1,8 +1,8 @@
 import { clockWords } from '../core/clock.js';
 import { InputError } from '../core/errors.js';
-import { grammarImage } from '../core/grammar-image.js';
+import { grammarImage } from '../core/grammarImage.js';
 import { nearest } from '../core/nearest.js';
-import { SOURCE_WORDS, sourceWords } from '../core/sample-source.js';
+import { SOURCE_WORDS, sourceWords } from '../core/sampleSource.js';
 import { tasks } from '../core/tasks.js';
 import { streamKey } from '../core/threefry.js';
 import { blend } from '../kernels/blend.js';

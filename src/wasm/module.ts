@@ -2,7 +2,7 @@
 
 import sharedBytes from '../../build/wasm/shared.wasm';
 import singleBytes from '../../build/wasm/single.wasm';
-import { compileWasm } from '../core/compile-wasm.js';
+import { compileWasm } from '../core/compileWasm.js';
 
 export interface WasmExports {
   heapBase(): number;

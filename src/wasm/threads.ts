@@ -1,5 +1,5 @@
 /** Threads on one shared WebAssembly memory. How a thread is started is the platform's business: it is handed in. */
-import { wasmMemory } from '../core/compile-wasm.js';
+import { wasmMemory } from '../core/compileWasm.js';
 import { WorkerError } from '../core/errors.js';
 import { control } from './memory.js';
 import { instantiate, type WasmExports, wasmModule } from './module.js';

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { RhmError } from '../../src/core/errors.js';
 import { parseExperiment } from '../../src/core/experiment.js';
 import { checkTree, parseJson, printable, printableJson } from '../../src/core/outside.js';
-import { parseRules } from '../../src/core/parse-rules.js';
+import { parseRules } from '../../src/core/parseRules.js';
 import { parseRecords } from '../../src/core/records.js';
 import { makeRules } from '../../src/core/rules.js';
 import { decodeSafetensors, encodeSafetensors } from '../../src/core/safetensors.js';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseRules } from '../../src/core/parse-rules.js';
+import { parseRules } from '../../src/core/parseRules.js';
 import { makeRules } from '../../src/core/rules.js';
 import { Parser } from '../../src/grammar/parser.js';
 import { ensemblePlateaus, examineInstance, lossPlateaus, meanSquareCovariances } from '../../src/theory/index.js';

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { InputError } from '../../src/core/errors.js';
 import { makeRules, type Rules } from '../../src/core/rules.js';
-import type { Source } from '../../src/core/sample-source.js';
+import type { Source } from '../../src/core/sampleSource.js';
 import { streamKey } from '../../src/core/threefry.js';
 import { canPermute, derivationSource, makeDataset } from '../../src/grammar/dataset.js';
 import { collisionProbability, countDerivations, logCoincidence } from '../../src/grammar/derivations.js';

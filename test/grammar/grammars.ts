@@ -1,6 +1,6 @@
 import { makeRules, type Rules } from '../../src/core/rules.js';
 import { streamKey } from '../../src/core/threefry.js';
-import type { TreeChange } from '../../src/core/tree-change.js';
+import type { TreeChange } from '../../src/core/treeChange.js';
 
 /** Twenty grammars of all kinds: powers of two and not, any branching, one rule, dense, large v, weighted rules and roots. */
 export function randomGrammars(): Rules[] {

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WorkerError } from '../../src/core/errors.js';
 import { makeRules } from '../../src/core/rules.js';
-import type { Source } from '../../src/core/sample-source.js';
+import type { Source } from '../../src/core/sampleSource.js';
 import { streamKey } from '../../src/core/threefry.js';
 import { derivationSource } from '../../src/grammar/dataset.js';
 import { treeChange } from '../../src/grammar/intervene.js';

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { makeRules } from '../../src/core/rules.js';
-import type { Source } from '../../src/core/sample-source.js';
+import type { Source } from '../../src/core/sampleSource.js';
 import { streamKey } from '../../src/core/threefry.js';
 import { intervene, treeChange } from '../../src/grammar/intervene.js';
 import { Parser } from '../../src/grammar/parser.js';

@@ -1,8 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { grammarImage } from '../../src/core/grammar-image.js';
+import { grammarImage } from '../../src/core/grammarImage.js';
 import { makeRules } from '../../src/core/rules.js';
-import { bitsFor, permute, type Source } from '../../src/core/sample-source.js';
+import { bitsFor, permute, type Source } from '../../src/core/sampleSource.js';
 import { streamKey, threefry } from '../../src/core/threefry.js';
 import { UniformStream } from '../../src/core/uniform.js';
 import { createSampler } from '../../src/grammar/sampler.js';

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseExperiment } from '../../src/core/experiment.js';
-import { grammarImage } from '../../src/core/grammar-image.js';
+import { grammarImage } from '../../src/core/grammarImage.js';
 import { drawFrom, largest } from '../../src/core/softmax.js';
 import { referenceExecutor, wasmExecutor } from '../../src/kernels/index.js';
 import { measures } from '../../src/measures/index.js';

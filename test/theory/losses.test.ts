@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseRules } from '../../src/core/parse-rules.js';
+import { parseRules } from '../../src/core/parseRules.js';
 import { makeRules } from '../../src/core/rules.js';
 import { lossPlateaus } from '../../src/theory/losses.js';
 import { close, enumeratePlateaus } from './enumerate.js';

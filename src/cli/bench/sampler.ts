@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import { CLOCK_WORDS } from '../../core/clock.js';
 import { AdapterError } from '../../core/errors.js';
-import { grammarImage } from '../../core/grammar-image.js';
+import { grammarImage } from '../../core/grammarImage.js';
 import { makeRules, type Rules } from '../../core/rules.js';
-import { SOURCE_WORDS, type Source, sourceWords } from '../../core/sample-source.js';
+import { SOURCE_WORDS, type Source, sourceWords } from '../../core/sampleSource.js';
 import { streamKey } from '../../core/threefry.js';
 import { createParallelSampler } from '../../grammar/parallel.js';
 import { createSampler } from '../../grammar/sampler.js';

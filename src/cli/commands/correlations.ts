@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { checkInteger, checkSeed } from '../../core/check.js';
 import type { Rules } from '../../core/rules.js';
-import type { Source } from '../../core/sample-source.js';
+import type { Source } from '../../core/sampleSource.js';
 import { streamKey } from '../../core/threefry.js';
 import { createSampler } from '../../grammar/sampler.js';
 import {

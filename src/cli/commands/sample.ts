@@ -1,9 +1,9 @@
 /** `rhm sample`: sentences of a grammar, as many as wanted, in constant memory. */
 import { type Command, Option } from 'commander';
 import { checkInteger, checkSeed } from '../../core/check.js';
-import { INDEX_LIMIT } from '../../core/grammar-image.js';
+import { INDEX_LIMIT } from '../../core/grammarImage.js';
 import { npyHeader } from '../../core/npy.js';
-import type { Source } from '../../core/sample-source.js';
+import type { Source } from '../../core/sampleSource.js';
 import { streamKey } from '../../core/threefry.js';
 import { derivationSource } from '../../grammar/dataset.js';
 import { createSampler, type Sampler } from '../../grammar/sampler.js';

@@ -1,8 +1,8 @@
 /** Names for the words of buffers that the host fills and several kernels read: WGSL constants `CLOCK_STEP`, and for all of a record `CLOCK_WORDS`. */
 import { CLOCK_WORDS, clockWords, HYPER_WORDS, hyperWords, PACE_WORDS, paceWords } from '../../core/clock.js';
-import { DEPTH, DEPTH_WORDS, HEADER } from '../../core/grammar-image.js';
-import { SOURCE, SOURCE_WORDS } from '../../core/sample-source.js';
-import { CHANGE, CHANGE_WORDS } from '../../core/tree-change.js';
+import { DEPTH, DEPTH_WORDS, HEADER } from '../../core/grammarImage.js';
+import { SOURCE, SOURCE_WORDS } from '../../core/sampleSource.js';
+import { CHANGE, CHANGE_WORDS } from '../../core/treeChange.js';
 
 /** A record: its words by name, and how many it has. */
 export interface Words {

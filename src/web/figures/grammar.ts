@@ -1,6 +1,6 @@
 /** A grammar to look at and to touch: its rules, a derivation over its sentence, and what a resampled node changes. */
 import { type GrammarShape, type Rules, sentenceLength } from '../../core/rules.js';
-import type { Source } from '../../core/sample-source.js';
+import type { Source } from '../../core/sampleSource.js';
 import { streamKey } from '../../core/threefry.js';
 import { createSampler, type Sampler, treeChange } from '../../grammar/index.js';
 import { h, uniqueId } from '../dom.js';

@@ -2,7 +2,7 @@
  * Tables and draw positions for assembly/fast.ts. Two levels are precomposed into one table where it stays small: a
  * look-up then yields s^2 symbols. Byte offsets as in assembly/fast.ts.
  */
-import { layoutDraws } from '../core/grammar-image.js';
+import { layoutDraws } from '../core/grammarImage.js';
 import { parents, type Rules, sentenceLength } from '../core/rules.js';
 
 const STAGE_BYTES = 32;
