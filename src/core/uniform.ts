@@ -2,21 +2,24 @@ import { type Key, threefry } from './threefry.js';
 
 /** A sequence of unbiased integers from one Threefry key, for the few places that draw an unknown number of times. */
 export class UniformStream {
-  private counter = 0;
-  private spare = -1;
+  readonly #key: Key;
+  #counter = 0;
+  #spare = -1;
 
-  constructor(private readonly key: Key) {}
+  constructor(key: Key) {
+    this.#key = key;
+  }
 
   /** The next 32-bit word. */
   word(): number {
-    if (this.spare >= 0) {
-      const word = this.spare;
-      this.spare = -1;
+    if (this.#spare >= 0) {
+      const word = this.#spare;
+      this.#spare = -1;
       return word;
     }
-    const [x0, x1] = threefry(this.key, this.counter >>> 0, Math.floor(this.counter / 2 ** 32));
-    this.counter++;
-    this.spare = x1;
+    const [x0, x1] = threefry(this.#key, this.#counter >>> 0, Math.floor(this.#counter / 2 ** 32));
+    this.#counter++;
+    this.#spare = x1;
     return x0;
   }
 

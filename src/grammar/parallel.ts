@@ -59,15 +59,15 @@ export async function createParallelSampler(rules: Rules, options: ParallelOptio
 }
 
 export class ParallelSampler extends Sampler {
-  private readonly controlAt = this.reserve(CONTROL_BYTES);
-  private readonly scratchAt = this.threadScratch();
-  private readonly others: SamplerThread[] = [];
-  private failure: string | undefined;
-  private working = false;
+  readonly #controlAt = this.reserve(CONTROL_BYTES);
+  readonly #scratchAt = this.threadScratch();
+  readonly #others: SamplerThread[] = [];
+  #failure: string | undefined;
+  #working = false;
 
   /** Threads at work, the caller's included. */
   get threads(): number {
-    return 1 + this.others.length;
+    return 1 + this.#others.length;
   }
 
   /** Called once by createParallelSampler. @throws WorkerError */
@@ -80,13 +80,13 @@ export class ParallelSampler extends Sampler {
         (scratch, i) =>
           new Promise<void>((ready, fail) => {
             const thread = spawn(threadSource);
-            this.others.push(thread);
+            this.#others.push(thread);
             thread.onMessage(() => ready());
             thread.onFailure((reason) => {
-              this.failure ??= `sampler thread ${i + 1}: ${reason}`;
-              fail(new WorkerError(this.failure));
+              this.#failure ??= `sampler thread ${i + 1}: ${reason}`;
+              fail(new WorkerError(this.#failure));
             });
-            thread.postMessage({ module, memory: this.memory, control: this.controlAt, scratch });
+            thread.postMessage({ module, memory: this.memory, control: this.#controlAt, scratch });
           }),
       ),
     ).catch(async (error) => {
@@ -100,8 +100,8 @@ export class ParallelSampler extends Sampler {
    * One call at a time. @throws WorkerError when a thread has died.
    */
   async fill(source: Source, start: number, count: number, out: Uint8Array | Uint32Array, change?: TreeChange) {
-    if (this.working) throw new WorkerError('fill: another call has not ended; await it first');
-    if (this.failure) throw new WorkerError(this.failure);
+    if (this.#working) throw new WorkerError('fill: another call has not ended; await it first');
+    if (this.#failure) throw new WorkerError(this.#failure);
     const bytes = out.BYTES_PER_ELEMENT as 1 | 4;
     this.checkOutput(source, start, count, out);
     if (!this.owns(out.buffer)) {
@@ -112,32 +112,32 @@ export class ParallelSampler extends Sampler {
     const first = plan ? source.first + start : start;
     const row = this.tokensPerSentence * bytes;
     const chunk = Math.max(8, Math.ceil(CHUNK_TOKENS / this.tokensPerSentence / 8) * 8);
-    const words = new Int32Array(this.memory.buffer, this.controlAt, CONTROL_BYTES / 4);
+    const words = new Int32Array(this.memory.buffer, this.#controlAt, CONTROL_BYTES / 4);
     const [low, high] = [first >>> 0, Math.floor(first / INDEX_WORD)];
     words.set([0, chunk, count, low, high, out.byteOffset, row, bytes, plan, image, sourceAt, changeAt], JOB);
-    this.working = true;
+    this.#working = true;
     try {
       await undefined; // so that a second call always finds the first at work
-      Atomics.store(words, BUSY, this.others.length);
+      Atomics.store(words, BUSY, this.#others.length);
       Atomics.add(words, TURN, 1);
       Atomics.notify(words, TURN);
-      this.wasm.samplePart(this.controlAt + 4 * JOB, this.scratchAt);
+      this.wasm.samplePart(this.#controlAt + 4 * JOB, this.#scratchAt);
       while (Atomics.load(words, BUSY) > 0) {
-        if (this.failure) throw new WorkerError(this.failure);
+        if (this.#failure) throw new WorkerError(this.#failure);
         await changed(words, BUSY);
       }
     } finally {
-      this.working = false;
+      this.#working = false;
     }
   }
 
   /** Ends the threads. */
   async destroy(): Promise<void> {
-    const words = new Int32Array(this.memory.buffer, this.controlAt, JOB);
+    const words = new Int32Array(this.memory.buffer, this.#controlAt, JOB);
     words[END] = 1;
     Atomics.add(words, TURN, 1);
-    if (this.others.length) Atomics.notify(words, TURN);
-    await Promise.all(this.others.splice(0).map((thread) => thread.kill()));
+    if (this.#others.length) Atomics.notify(words, TURN);
+    await Promise.all(this.#others.splice(0).map((thread) => thread.kill()));
   }
 }
 

@@ -17,23 +17,23 @@ const DIRECT_LIMIT = 2 ** 22; // tuples for which a table by number is kept
 
 /** Bottom-up parsing by table: within a depth every tuple has one parent, so there is never a choice. */
 export class Parser {
-  private readonly find: ((symbols: ArrayLike<number>, at: number) => number)[]; // [depth]: parent * m + rule, or -1
-  private readonly d: number;
+  readonly #find: ((symbols: ArrayLike<number>, at: number) => number)[]; // [depth]: parent * m + rule, or -1
+  readonly #d: number;
 
   constructor(readonly rules: Rules) {
-    this.d = sentenceLength(rules);
-    this.find = rules.rules.map((_, depth) => inverse(rules, depth));
+    this.#d = sentenceLength(rules);
+    this.#find = rules.rules.map((_, depth) => inverse(rules, depth));
   }
 
   /** tokens [s^L] to its tree. @throws ShapeError */
   parse(tokens: ArrayLike<number>): Parse {
     const { s, L } = this.rules;
-    if (tokens.length !== this.d)
-      throw new ShapeError(`parse: ${tokens.length} tokens, a sentence has s^L = ${this.d}; pass one sentence`);
+    if (tokens.length !== this.#d)
+      throw new ShapeError(`parse: ${tokens.length} tokens, a sentence has s^L = ${this.#d}; pass one sentence`);
     const symbols: Int32Array[] = [];
     const rules: Int32Array[] = [];
     let fault: Fault | undefined;
-    symbols[L] = new Int32Array(this.d);
+    symbols[L] = new Int32Array(this.#d);
     this.#leaves(tokens, 0, symbols[L]);
     for (let l = L; ; l--) {
       const position = fault ? -1 : symbols[l].indexOf(-1);
@@ -48,13 +48,13 @@ export class Parser {
   /** The sentence whose tokens stand from `at` on; -1 for a token out of range. */
   #leaves(tokens: ArrayLike<number>, at: number, to: Int32Array): void {
     const { v } = this.rules;
-    for (let i = 0; i < this.d; i++) to[i] = tokens[at + i] >= 0 && tokens[at + i] < v ? tokens[at + i] : -1;
+    for (let i = 0; i < this.#d; i++) to[i] = tokens[at + i] >= 0 && tokens[at + i] < v ? tokens[at + i] : -1;
   }
 
   /** The `count` symbols of depth l, and the rules taken, from those below; -1 for none. `to` may be `below`. */
   #climb(l: number, below: Int32Array, count: number, to: Int32Array, rules?: Int32Array): void {
     const { m, s } = this.rules;
-    const find = this.find[l];
+    const find = this.#find[l];
     for (let p = 0; p < count; p++) {
       const found = find(below, p * s);
       to[p] = found < 0 ? -1 : Math.floor(found / m);
@@ -70,7 +70,7 @@ export class Parser {
     const { L } = this.rules;
     const passed = new Array<number>(L + 1).fill(0);
     for (let i = 0; i < count; i++) {
-      const { fault } = this.parse(slice(tokens, i * this.d, this.d));
+      const { fault } = this.parse(slice(tokens, i * this.#d, this.#d));
       const top = fault ? fault.level - 1 : L;
       for (let ell = 0; ell <= top; ell++) passed[ell]++;
     }
@@ -84,10 +84,10 @@ export class Parser {
   lastTokenConsistency(tokens: ArrayLike<number>, count: number): number[] {
     const { s, L } = this.rules;
     const passed = new Array<number>(L + 1).fill(0);
-    const symbols = new Int32Array(this.d); // one depth after the other
+    const symbols = new Int32Array(this.#d); // one depth after the other
     for (let i = 0; i < count; i++) {
-      this.#leaves(tokens, i * this.d, symbols);
-      let width = this.d;
+      this.#leaves(tokens, i * this.#d, symbols);
+      let width = this.#d;
       for (let l = L; symbols[width - 1] >= 0; l--) {
         passed[L - l]++;
         if (l === 0) break;

@@ -37,14 +37,14 @@ export class Sampler {
   readonly symbolsPerTree: number;
   readonly rulesPerTree: number;
   readonly image: Uint32Array<ArrayBuffer>;
-  private top: number;
-  private readonly buffers = new WeakSet<ArrayBufferLike>();
-  private readonly imageAt: number;
-  private readonly sourceAt: number;
-  private readonly changeAt: number;
-  private readonly generalScratchAt: number;
-  private readonly chunkAt: number;
-  private readonly plans: { 1?: Plan; 4?: Plan };
+  #top: number;
+  readonly #buffers = new WeakSet<ArrayBufferLike>();
+  readonly #imageAt: number;
+  readonly #sourceAt: number;
+  readonly #changeAt: number;
+  readonly #generalScratchAt: number;
+  readonly #chunkAt: number;
+  readonly #plans: { 1?: Plan; 4?: Plan };
 
   constructor(
     readonly rules: Rules,
@@ -56,18 +56,18 @@ export class Sampler {
     this.tokensPerSentence = this.image[HEADER.tokens];
     this.symbolsPerTree = this.image[HEADER.symbols];
     this.rulesPerTree = this.image[HEADER.nodes];
-    this.top = Math.max(options.base ?? 0, wasm.heapBase());
-    this.imageAt = this.place(new Uint8Array(this.image.buffer));
-    this.sourceAt = this.reserve(64);
-    this.changeAt = this.reserve(32);
-    this.generalScratchAt = this.reserve(wasm.generalScratchBytes(this.imageAt));
-    this.plans = options.general ? {} : { 1: this.makePlan(1), 4: this.makePlan(4) };
-    this.chunkAt = this.reserve(Math.max(CHUNK_BYTES, 4 * (this.symbolsPerTree + this.rulesPerTree)));
+    this.#top = Math.max(options.base ?? 0, wasm.heapBase());
+    this.#imageAt = this.#place(new Uint8Array(this.image.buffer));
+    this.#sourceAt = this.reserve(64);
+    this.#changeAt = this.reserve(32);
+    this.#generalScratchAt = this.reserve(wasm.generalScratchBytes(this.#imageAt));
+    this.#plans = options.general ? {} : { 1: this.#makePlan(1), 4: this.#makePlan(4) };
+    this.#chunkAt = this.reserve(Math.max(CHUNK_BYTES, 4 * (this.symbolsPerTree + this.rulesPerTree)));
   }
 
   /** First byte behind what the sampler uses. */
   get end(): number {
-    return this.top;
+    return this.#top;
   }
 
   /**
@@ -78,19 +78,19 @@ export class Sampler {
     this.checkOutput(source, start, count, out);
     const bytes = out.BYTES_PER_ELEMENT as 1 | 4;
     const d = this.tokensPerSentence;
-    this.writeRecords(source, change);
+    this.#writeRecords(source, change);
     if (this.owns(out.buffer)) {
-      this.write(source, start, count, out.byteOffset, bytes, change);
+      this.#write(source, start, count, out.byteOffset, bytes, change);
       return;
     }
     const perChunk = Math.max(1, Math.floor(CHUNK_BYTES / (d * bytes)));
     for (let done = 0; done < count; done += perChunk) {
       const rows = Math.min(perChunk, count - done);
-      this.write(source, start + done, rows, this.chunkAt, bytes, change);
+      this.#write(source, start + done, rows, this.#chunkAt, bytes, change);
       const from =
         bytes === 1
-          ? new Uint8Array(this.memory.buffer, this.chunkAt, rows * d)
-          : new Uint32Array(this.memory.buffer, this.chunkAt, rows * d);
+          ? new Uint8Array(this.memory.buffer, this.#chunkAt, rows * d)
+          : new Uint32Array(this.memory.buffer, this.#chunkAt, rows * d);
       out.set(from, done * d);
     }
   }
@@ -98,17 +98,17 @@ export class Sampler {
   /** Whole trees of sentences start .. start+count-1. */
   trees(source: Source, start: number, count: number, change?: TreeChange): Trees {
     this.checkRange(source, start, count);
-    this.writeRecords(source, change);
+    this.#writeRecords(source, change);
     const symbols = new Uint32Array(count * this.symbolsPerTree);
     const rules = new Uint32Array(count * this.rulesPerTree);
     const rowBytes = 4 * (this.symbolsPerTree + this.rulesPerTree);
     const perChunk = Math.max(1, Math.floor(CHUNK_BYTES / rowBytes));
     for (let done = 0; done < count; done += perChunk) {
       const rows = Math.min(perChunk, count - done);
-      const rulesAt = this.chunkAt + 4 * rows * this.symbolsPerTree;
-      this.general(start + done, rows, 0, 4, this.chunkAt, rulesAt, change);
+      const rulesAt = this.#chunkAt + 4 * rows * this.symbolsPerTree;
+      this.#general(start + done, rows, 0, 4, this.#chunkAt, rulesAt, change);
       symbols.set(
-        new Uint32Array(this.memory.buffer, this.chunkAt, rows * this.symbolsPerTree),
+        new Uint32Array(this.memory.buffer, this.#chunkAt, rows * this.symbolsPerTree),
         done * this.symbolsPerTree,
       );
       rules.set(new Uint32Array(this.memory.buffer, rulesAt, rows * this.rulesPerTree), done * this.rulesPerTree);
@@ -127,33 +127,33 @@ export class Sampler {
 
   /** Where the parts of a job lie, for threads that share this memory. Records of source and change are written. */
   protected prepare(source: Source, bytes: 1 | 4, change?: TreeChange) {
-    this.writeRecords(source, change);
-    const plan = change || source.mode !== 'stream' || source.length ? undefined : this.plans[bytes];
-    const places = { image: this.imageAt, source: this.sourceAt, change: change ? this.changeAt : 0 };
+    this.#writeRecords(source, change);
+    const plan = change || source.mode !== 'stream' || source.length ? undefined : this.#plans[bytes];
+    const places = { image: this.#imageAt, source: this.#sourceAt, change: change ? this.#changeAt : 0 };
     return { ...places, plan: plan?.at ?? 0 };
   }
 
   /** Scratch for one more thread, enough for every path. */
   protected threadScratch(): number {
-    const fast = [this.plans[1], this.plans[4]].map((plan) => (plan ? this.wasm.fastScratchBytes(plan.at) : 0));
-    return this.reserve(Math.max(...fast, this.wasm.generalScratchBytes(this.imageAt)));
+    const fast = [this.#plans[1], this.#plans[4]].map((plan) => (plan ? this.wasm.fastScratchBytes(plan.at) : 0));
+    return this.reserve(Math.max(...fast, this.wasm.generalScratchBytes(this.#imageAt)));
   }
 
   /** Whether a buffer is this memory; growing a shared memory leaves its older buffers valid. */
   protected owns(buffer: ArrayBufferLike): boolean {
-    return buffer === this.memory.buffer || this.buffers.has(buffer);
+    return buffer === this.memory.buffer || this.#buffers.has(buffer);
   }
 
-  private write(source: Source, start: number, count: number, at: number, bytes: 1 | 4, change?: TreeChange): void {
-    const plan = this.plans[bytes];
+  #write(source: Source, start: number, count: number, at: number, bytes: 1 | 4, change?: TreeChange): void {
+    const plan = this.#plans[bytes];
     if (plan && !change && source.mode === 'stream' && source.length === 0) {
       const first = source.first + start;
       const [k0, k1] = source.key;
       this.wasm.sampleFast(plan.at, k0, k1, first >>> 0, Math.floor(first / 2 ** 32), count, at, plan.scratch);
-    } else this.general(start, count, at, bytes, 0, 0, change);
+    } else this.#general(start, count, at, bytes, 0, 0, change);
   }
 
-  private general(
+  #general(
     start: number,
     count: number,
     tokens: number,
@@ -164,10 +164,10 @@ export class Sampler {
   ) {
     const low = start >>> 0;
     const high = Math.floor(start / 2 ** 32);
-    const changeAt = change ? this.changeAt : 0;
+    const changeAt = change ? this.#changeAt : 0;
     this.wasm.sampleGeneral(
-      this.imageAt,
-      this.sourceAt,
+      this.#imageAt,
+      this.#sourceAt,
       changeAt,
       low,
       high,
@@ -176,13 +176,13 @@ export class Sampler {
       bytes,
       symbols,
       rules,
-      this.generalScratchAt,
+      this.#generalScratchAt,
     );
   }
 
-  private writeRecords(source: Source, change?: TreeChange) {
-    new Uint32Array(this.memory.buffer, this.sourceAt, 16).set(sourceWords(source));
-    if (change) new Uint32Array(this.memory.buffer, this.changeAt, 6).set(changeWords(this.rules, change));
+  #writeRecords(source: Source, change?: TreeChange) {
+    new Uint32Array(this.memory.buffer, this.#sourceAt, 16).set(sourceWords(source));
+    if (change) new Uint32Array(this.memory.buffer, this.#changeAt, 6).set(changeWords(this.rules, change));
   }
 
   protected checkOutput(source: Source, start: number, count: number, out: Uint8Array | Uint32Array): void {
@@ -208,25 +208,25 @@ export class Sampler {
       );
   }
 
-  private makePlan(bytes: 1 | 4): Plan | undefined {
+  #makePlan(bytes: 1 | 4): Plan | undefined {
     const plan = fastPlan(this.rules, bytes);
     if (!plan) return undefined;
-    const at = this.place(plan);
+    const at = this.#place(plan);
     return { at, scratch: this.reserve(this.wasm.fastScratchBytes(at)) };
   }
 
-  private place(bytes: Uint8Array): number {
+  #place(bytes: Uint8Array): number {
     const at = this.reserve(bytes.length);
     new Uint8Array(this.memory.buffer, at, bytes.length).set(bytes);
     return at;
   }
 
   protected reserve(bytes: number): number {
-    const at = Math.ceil(this.top / 64) * 64;
-    this.top = at + bytes;
-    const missing = this.top - this.memory.buffer.byteLength;
+    const at = Math.ceil(this.#top / 64) * 64;
+    this.#top = at + bytes;
+    const missing = this.#top - this.memory.buffer.byteLength;
     if (missing > 0) {
-      if (!(this.memory.buffer instanceof ArrayBuffer)) this.buffers.add(this.memory.buffer);
+      if (!(this.memory.buffer instanceof ArrayBuffer)) this.#buffers.add(this.memory.buffer);
       this.memory.grow(Math.ceil(missing / 65536));
     }
     return at;

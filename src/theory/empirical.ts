@@ -32,33 +32,33 @@ export class CovarianceStream {
   readonly left: number;
   readonly width: number;
   readonly blocks: number;
-  private readonly levels: readonly number[];
-  private readonly pairs: Float64Array; // [blocks, width, left, v]
-  private readonly lefts: Float64Array; // [blocks, width, left]
-  private readonly lasts: Float64Array; // [blocks, v]
-  private readonly totals: Float64Array; // [blocks]
-  private next = 0;
+  readonly #levels: readonly number[];
+  readonly #pairs: Float64Array; // [blocks, width, left, v]
+  readonly #lefts: Float64Array; // [blocks, width, left]
+  readonly #lasts: Float64Array; // [blocks, v]
+  readonly #totals: Float64Array; // [blocks]
+  #next = 0;
 
   constructor(options: CovarianceOptions) {
     this.v = checkInteger('v', options.v, 2, 65536);
     this.left = checkInteger('left', options.left ?? options.v, 2, 2 ** 32, 'symbols on the left');
     this.width = checkInteger('width', options.width, 1, 2 ** 20, 'left symbols per sentence');
     this.blocks = checkInteger('blocks', options.blocks ?? 8, 2, 1024);
-    this.levels = options.levels;
+    this.#levels = options.levels;
     const cells = this.blocks * this.width * this.left * this.v;
     if (cells > COUNT_LIMIT)
       throw new InputError(
         `blocks * width * left * v: ${cells} counters are over the limit of ${COUNT_LIMIT}; take fewer positions`,
       );
-    this.pairs = new Float64Array(cells);
-    this.lefts = new Float64Array(this.blocks * this.width * this.left);
-    this.lasts = new Float64Array(this.blocks * this.v);
-    this.totals = new Float64Array(this.blocks);
+    this.#pairs = new Float64Array(cells);
+    this.#lefts = new Float64Array(this.blocks * this.width * this.left);
+    this.#lasts = new Float64Array(this.blocks * this.v);
+    this.#totals = new Float64Array(this.blocks);
   }
 
   /** Sentences seen. */
   get count(): number {
-    return this.next;
+    return this.#next;
   }
 
   /** left [count, stride]: the first `width` symbols of each row count; last: the last token, at [i * lastStride + lastAt]. */
@@ -72,15 +72,15 @@ export class CovarianceStream {
   ): void {
     const { v, left: symbols, width, blocks } = this;
     for (let i = 0; i < count; i++) {
-      const block = this.next++ % blocks;
+      const block = this.#next++ % blocks;
       const b = last[i * lastStride + lastAt];
-      this.totals[block]++;
-      this.lasts[block * v + b]++;
+      this.#totals[block]++;
+      this.#lasts[block * v + b]++;
       let cell = block * width * symbols;
       for (let p = 0; p < width; p++, cell += symbols) {
         const a = left[i * stride + p];
-        this.lefts[cell + a]++;
-        this.pairs[(cell + a) * v + b]++;
+        this.#lefts[cell + a]++;
+        this.#pairs[(cell + a) * v + b]++;
       }
     }
   }
@@ -93,8 +93,8 @@ export class CovarianceStream {
   /** One entry per level of the common ancestor, ascending. Error bars: jackknife over blocks. */
   result(): LevelCovariance[] {
     const { blocks } = this;
-    const full = this.moments(-1);
-    const parts = Array.from({ length: blocks }, (_, k) => this.moments(k));
+    const full = this.#moments(-1);
+    const parts = Array.from({ length: blocks }, (_, k) => this.#moments(k));
     return [...full.keys()]
       .sort((a, b) => a - b)
       .map((ell) => {
@@ -107,40 +107,40 @@ export class CovarianceStream {
   }
 
   /** Mean squares per level without block `skip` (-1: with all). */
-  private moments(skip: number): Map<number, { meanSquare: number; signal: number }> {
+  #moments(skip: number): Map<number, { meanSquare: number; signal: number }> {
     const { v, left, width, blocks } = this;
-    const used = Array.from({ length: blocks }, (_, k) => k).filter((k) => k !== skip && this.totals[k] > 1);
-    const total = used.reduce((sum, k) => sum + this.totals[k], 0);
+    const used = Array.from({ length: blocks }, (_, k) => k).filter((k) => k !== skip && this.#totals[k] > 1);
+    const total = used.reduce((sum, k) => sum + this.#totals[k], 0);
     const sums = new Map<number, { square: number; cross: number; cells: number }>();
     for (let p = 0; p < width; p++) {
       let square = 0;
       let cross = 0;
       for (let a = 0; a < left; a++) {
-        const la = used.reduce((sum, k) => sum + this.lefts[(k * width + p) * left + a], 0);
+        const la = used.reduce((sum, k) => sum + this.#lefts[(k * width + p) * left + a], 0);
         for (let b = 0; b < v; b++) {
           let sum = 0;
           let squares = 0;
           let n = 0;
           let lb = 0;
           for (const k of used) {
-            const joint = this.pairs[((k * width + p) * left + a) * v + b];
-            const t = this.totals[k];
-            const c = (joint - (this.lefts[(k * width + p) * left + a] * this.lasts[k * v + b]) / t) / (t - 1);
+            const joint = this.#pairs[((k * width + p) * left + a) * v + b];
+            const t = this.#totals[k];
+            const c = (joint - (this.#lefts[(k * width + p) * left + a] * this.#lasts[k * v + b]) / t) / (t - 1);
             sum += c;
             squares += c * c;
             n += joint;
-            lb += this.lasts[k * v + b];
+            lb += this.#lasts[k * v + b];
           }
           const c = (n - (la * lb) / total) / (total - 1);
           square += c * c;
           cross += (sum * sum - squares) / (used.length * (used.length - 1));
         }
       }
-      const level = sums.get(this.levels[p]) ?? { square: 0, cross: 0, cells: 0 };
+      const level = sums.get(this.#levels[p]) ?? { square: 0, cross: 0, cells: 0 };
       level.square += square;
       level.cross += cross;
       level.cells += left * v;
-      sums.set(this.levels[p], level);
+      sums.set(this.#levels[p], level);
     }
     return new Map([...sums].map(([ell, x]) => [ell, { meanSquare: x.square / x.cells, signal: x.cross / x.cells }]));
   }
@@ -148,8 +148,8 @@ export class CovarianceStream {
 
 /** Cross-entropy of the last token under counts of the `context` tokens before it, for several contexts at once. */
 export class NgramStream {
-  private readonly counts: Float64Array[]; // per context: [v^context, v]
-  private readonly totals: Float64Array[]; // [v^context]
+  readonly #counts: Float64Array[]; // per context: [v^context, v]
+  readonly #totals: Float64Array[]; // [v^context]
 
   /** contexts: numbers of tokens before the last, e.g. s^ell - 1. smoothing: added to each count. */
   constructor(
@@ -160,17 +160,17 @@ export class NgramStream {
     for (const k of contexts)
       if (!(v ** (k + 1) <= COUNT_LIMIT))
         throw new InputError(`contexts: v^(${k}+1) = ${v ** (k + 1)} counters are over the limit of ${COUNT_LIMIT}`);
-    this.counts = contexts.map((k) => new Float64Array(v ** (k + 1)));
-    this.totals = contexts.map((k) => new Float64Array(v ** k));
+    this.#counts = contexts.map((k) => new Float64Array(v ** (k + 1)));
+    this.#totals = contexts.map((k) => new Float64Array(v ** k));
   }
 
   /** Counts sentences [count, d]. */
   observe(tokens: ArrayLike<number>, d: number, count: number): void {
     for (let i = 0; i < count; i++)
       this.contexts.forEach((k, c) => {
-        const at = this.contextAt(tokens, i * d + d - 1, k);
-        this.counts[c][at * this.v + tokens[i * d + d - 1]]++;
-        this.totals[c][at]++;
+        const at = this.#contextAt(tokens, i * d + d - 1, k);
+        this.#counts[c][at * this.v + tokens[i * d + d - 1]]++;
+        this.#totals[c][at]++;
       });
   }
 
@@ -180,9 +180,9 @@ export class NgramStream {
       let mean = 0;
       let squares = 0;
       for (let i = 0; i < count; i++) {
-        const at = this.contextAt(tokens, i * d + d - 1, k);
-        const seen = this.counts[c][at * this.v + tokens[i * d + d - 1]];
-        const loss = -Math.log((seen + this.smoothing) / (this.totals[c][at] + this.smoothing * this.v));
+        const at = this.#contextAt(tokens, i * d + d - 1, k);
+        const seen = this.#counts[c][at * this.v + tokens[i * d + d - 1]];
+        const loss = -Math.log((seen + this.smoothing) / (this.#totals[c][at] + this.smoothing * this.v));
         const delta = loss - mean;
         mean += delta / (i + 1);
         squares += delta * (loss - mean);
@@ -191,7 +191,7 @@ export class NgramStream {
     });
   }
 
-  private contextAt(tokens: ArrayLike<number>, last: number, k: number): number {
+  #contextAt(tokens: ArrayLike<number>, last: number, k: number): number {
     let at = 0;
     for (let t = last - k; t < last; t++) at = at * this.v + tokens[t];
     return at;

@@ -65,18 +65,19 @@ interface Branch {
 }
 
 class Spine {
-  private readonly branches: Branch[][][]; // [depth][symbol][rule]
-  private readonly siblingCounts: number[]; // [depth]
-  private readonly known: Map<string, number>[]; // [depth]: belief -> expected entropy
-  private readonly certain: Float64Array[]; // [depth][symbol]: the same for a certain symbol, NaN = not yet
-  private states = 0;
+  readonly #branches: Branch[][][]; // [depth][symbol][rule]
+  readonly #siblingCounts: number[]; // [depth]
+  readonly #known: Map<string, number>[]; // [depth]: belief -> expected entropy
+  readonly #certain: Float64Array[]; // [depth][symbol]: the same for a certain symbol, NaN = not yet
+  readonly #rules: Rules;
+  readonly #stateLimit: number;
+  #states = 0;
 
-  constructor(
-    private readonly rules: Rules,
-    private readonly stateLimit: number,
-  ) {
-    this.siblingCounts = [];
-    this.branches = rules.rules.map((symbols, l) => {
+  constructor(rules: Rules, stateLimit: number) {
+    this.#rules = rules;
+    this.#stateLimit = stateLimit;
+    this.#siblingCounts = [];
+    this.#branches = rules.rules.map((symbols, l) => {
       const names = new Map<string, number>();
       const weights = ruleWeights(rules, l);
       const table = symbols.map((tuples) =>
@@ -88,35 +89,35 @@ class Spine {
           })
           .filter((b) => b.probability > 0),
       );
-      this.siblingCounts.push(names.size);
+      this.#siblingCounts.push(names.size);
       return table;
     });
-    this.known = rules.rules.map(() => new Map());
-    this.certain = rules.rules.map((_, l) => new Float64Array(parents(rules, l)).fill(Number.NaN));
+    this.#known = rules.rules.map(() => new Map());
+    this.#certain = rules.rules.map((_, l) => new Float64Array(parents(rules, l)).fill(Number.NaN));
   }
 
   /** Mean over contexts of the entropy of the last token, from a belief at `depth`; undefined: over the limit. */
   expectedEntropy(depth: number, belief: Belief): number | undefined {
-    if (depth === this.rules.L) return entropy(belief.weights);
+    if (depth === this.#rules.L) return entropy(belief.weights);
     const single = belief.symbols.length === 1;
     if (single) {
-      const value = this.certain[depth][belief.symbols[0]];
+      const value = this.#certain[depth][belief.symbols[0]];
       if (!Number.isNaN(value)) return value;
     }
     const name = single ? '' : nameOf(belief);
     if (!single) {
-      const value = this.known[depth].get(name);
+      const value = this.#known[depth].get(name);
       if (value !== undefined) return value;
-      if (++this.states > this.stateLimit) return undefined;
+      if (++this.#states > this.#stateLimit) return undefined;
     }
     let sum = 0;
-    for (const { probability, next } of this.outcomes(depth, belief)) {
+    for (const { probability, next } of this.#outcomes(depth, belief)) {
       const value = this.expectedEntropy(depth + 1, next);
       if (value === undefined) return undefined;
       sum += probability * value;
     }
-    if (single) this.certain[depth][belief.symbols[0]] = sum;
-    else this.known[depth].set(name, sum);
+    if (single) this.#certain[depth][belief.symbols[0]] = sum;
+    else this.#known[depth].set(name, sum);
     return sum;
   }
 
@@ -127,9 +128,9 @@ class Spine {
     let squares = 0;
     for (let i = 1; i <= samples; i++) {
       let belief = start;
-      for (let l = depth; l < this.rules.L; l++) {
+      for (let l = depth; l < this.#rules.L; l++) {
         let u = (random.word() + 0.5) / 2 ** 32;
-        const outcomes = this.outcomes(l, belief);
+        const outcomes = this.#outcomes(l, belief);
         let pick = 0;
         while (pick < outcomes.length - 1 && u >= outcomes[pick].probability) u -= outcomes[pick++].probability;
         belief = outcomes[pick].next;
@@ -143,10 +144,10 @@ class Spine {
   }
 
   /** Every observable sibling tuple: its probability and the belief after it. */
-  private outcomes(depth: number, belief: Belief): { probability: number; next: Belief }[] {
+  #outcomes(depth: number, belief: Belief): { probability: number; next: Belief }[] {
     const found = new Map<number, { probability: number; next: Belief }>();
     belief.symbols.forEach((a, i) => {
-      for (const { siblings, last, probability } of this.branches[depth][a]) {
+      for (const { siblings, last, probability } of this.#branches[depth][a]) {
         const weight = belief.weights[i] * probability;
         const outcome = found.get(siblings);
         if (outcome) {

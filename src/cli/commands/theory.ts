@@ -128,27 +128,27 @@ function exponent(shape: GrammarShape, family: Family): number | null {
 /** Mean and standard error of vectors, one by one. */
 class Moments {
   readonly mean: number[];
-  private readonly squares: number[];
-  private count = 0;
+  readonly #squares: number[];
+  #count = 0;
 
   constructor(length: number) {
     this.mean = new Array(length).fill(0);
-    this.squares = new Array(length).fill(0);
+    this.#squares = new Array(length).fill(0);
   }
 
   add(values: readonly number[]): void {
-    this.count++;
+    this.#count++;
     values.forEach((x, i) => {
       const delta = x - this.mean[i];
-      this.mean[i] += delta / this.count;
-      this.squares[i] += delta * (x - this.mean[i]);
+      this.mean[i] += delta / this.#count;
+      this.#squares[i] += delta * (x - this.mean[i]);
     });
   }
 
   /** floor: error of a single value, used where there is only one. */
   error(floor = 0): number[] {
-    if (this.count < 2) return this.mean.map(() => floor);
-    return this.squares.map((x) => Math.sqrt(x / (this.count - 1) / this.count));
+    if (this.#count < 2) return this.mean.map(() => floor);
+    return this.#squares.map((x) => Math.sqrt(x / (this.#count - 1) / this.#count));
   }
 }
 
