@@ -170,7 +170,10 @@ export class GpuProgram implements LoadedProgram {
 
   #bufferOf(tensor: Tensor): GPUBuffer {
     const buffer = this.#buffers.get(this.program.slots.get(tensor.buffer) ?? tensor.buffer);
-    if (!buffer) throw new GpuError(`tensor ${tensor.name}: no buffer ${tensor.buffer} in this program`);
+    if (!buffer)
+      throw new GpuError(
+        `tensor ${tensor.name}: no buffer ${tensor.buffer} in this program; use a tensor of the program's own builder`,
+      );
     return buffer;
   }
 
@@ -197,7 +200,8 @@ export class GpuProgram implements LoadedProgram {
 
   async run(name: string, times = 1): Promise<void> {
     const plan = this.#plans.get(name);
-    if (!plan) throw new GpuError(`no plan ${name}; this program has ${[...this.#plans.keys()].join(', ')}`);
+    if (!plan)
+      throw new GpuError(`plan ${name}: not in this program; run one of ${[...this.#plans.keys()].join(', ')}`);
     const gpu = this.executor.gpu;
     // Software drivers run a submit to its end before anything else gets the core: keep submits short there.
     // A GPU starts on a submit while the next one is encoded (1 to 2 us a dispatch): short ones, several under way.
@@ -236,7 +240,10 @@ export class GpuProgram implements LoadedProgram {
    */
   async profile(name: string, repeats = 15): Promise<{ label: string; us: number }[]> {
     const { device, features } = this.executor.gpu;
-    if (!features.has('timestamp-query')) throw new GpuError(`${this.executor.description} has no timestamp-query`);
+    if (!features.has('timestamp-query'))
+      throw new GpuError(
+        `profile: ${this.executor.description} has no timestamp-query; profile on an adapter that has it`,
+      );
     const plan = this.#plans.get(name) ?? [];
     const samples: number[][] = plan.map(() => []);
     const queries = device.createQuerySet({ type: 'timestamp', count: 2 });

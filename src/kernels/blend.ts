@@ -44,7 +44,7 @@ export const blendOperation = defineOperation({
   cost: ({ elements }) => ({ flops: 2 * elements, bytes: 12 * elements }),
   gradient({ label, inputs: { x, weights }, outputs: { out }, params: { a, b } }, pass) {
     if (weights || (a !== 0 && a !== 1) || b !== 1)
-      throw new ShapeError(`${label}: blend has a gradient as out = x and as out = out + x alone`);
+      throw new ShapeError(`${label}: blend has a gradient only as out = x and as out = out + x; scale by multiply`);
     pass.pass(x, out);
   },
   cases: () => [

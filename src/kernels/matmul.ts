@@ -167,7 +167,9 @@ function gradient(
   const { c } = call.outputs;
   const { m, n, k, groups, form, scale } = p;
   if (mask || (residual && p.relu))
-    throw new ShapeError(`${label}: a product with a mask, or with a ReLU before its residual, has no gradient`);
+    throw new ShapeError(
+      `${label}: a product with a mask, or with a ReLU before its residual, has no gradient; leave out the mask, and add the residual by a call of its own`,
+    );
   const [rowsA, columnsA] = form === 'TN' ? [k, m] : [m, k];
   const [rowsB, columnsB] = form === 'NT' ? [n, k] : [k, n];
   const regionA = { offset: p.aOffset, row: p.aRow, group: p.aGroup, rows: rowsA, columns: columnsA, groups };
@@ -224,7 +226,9 @@ function gradient(
     const beside = p.cRow === groups * n && (groups === 1 || p.cGroup === n);
     const own = p.biasGroup > 0;
     if (p.cOffset !== 0 || groups * m * n !== elementsPerReplica(c) || !(beside || (!own && p.cGroup === m * n)))
-      throw new ShapeError(`${label}: a bias on a part of ${c.name} [${c.shape}] has no gradient`);
+      throw new ShapeError(
+        `${label}: a bias on a part of ${c.name} [${c.shape}] has no gradient; write the whole tensor`,
+      );
     const columns = own ? groups * n : n;
     pass.add({
       input: bias,
@@ -241,7 +245,9 @@ function gradient(
   }
   if (pass.wants(residual)) {
     if (elementsPerReplica(residual) !== groups * m * n || p.cOffset !== 0)
-      throw new ShapeError(`${label}: a residual on a part of ${c.name} [${c.shape}] has no gradient`);
+      throw new ShapeError(
+        `${label}: a residual on a part of ${c.name} [${c.shape}] has no gradient; write the whole tensor`,
+      );
     pass.pass(residual, c);
   }
 }

@@ -17,7 +17,9 @@ function forward(net: Net, config: Config): Outcome {
   const { channels: C, depth = net.shape.L, tied } = config;
   const { length, v } = net.shape;
   if (config.dropout > 0 && C % 4 !== 0)
-    throw new InputError(`model.channels: ${C} with dropout; take a multiple of 4`);
+    throw new InputError(
+      `model.channels: got ${C}, with model.dropout it must be a multiple of 4; take ${Math.ceil(C / 4) * 4}`,
+    );
   const T = length - 1;
   const token = net.parameter(asIs('token', [v, C], 'normal', 'token_embedding_table.weight'));
   const position = net.parameter(asIs('position', [T, C], 'normal', 'position_embedding_table.weight'));

@@ -54,10 +54,15 @@ export function fromDisk(
     const { offset } = program.tensors.get(parameter.name)!;
     for (const { name, shape, start, strides } of parameter.disk) {
       const tensor = file.tensors.get(prefix + name);
-      if (!tensor) throw new InputError(`weights: no tensor ${prefix}${name}; the model wants [${shape}] there`);
+      if (!tensor)
+        throw new InputError(
+          `weights: no tensor ${prefix}${name}; the model wants [${shape}] there, pass the weights of the same model and sizes`,
+        );
       if (tensor.shape.join() !== shape.join())
-        throw new InputError(`weights: ${prefix}${name} is [${tensor.shape}], the model wants [${shape}]`);
-      copy(axesOf(shape, rowMajor(shape), strides), numbers(tensor), 0, row, offset + start);
+        throw new InputError(
+          `weights: ${prefix}${name} is [${tensor.shape}], the model wants [${shape}]; pass the weights of the same model and sizes`,
+        );
+      copy(axesOf(shape, rowMajor(shape), strides), numbers(prefix + name, tensor), 0, row, offset + start);
     }
   }
 }
@@ -87,9 +92,9 @@ function hasBiases(names: Iterable<string>): boolean {
   return false;
 }
 
-function numbers(tensor: SafeTensor): Floats {
+function numbers(name: string, tensor: SafeTensor): Floats {
   if (tensor.data instanceof Float32Array || tensor.data instanceof Float64Array) return tensor.data;
-  throw new InputError(`weights: a tensor is ${tensor.dtype}; pass F32, F64, F16 or BF16`);
+  throw new InputError(`weights: ${name} is ${tensor.dtype}, the model wants numbers; pass F32, F64, F16 or BF16`);
 }
 
 /** from, to: how far apart neighbours along it lie, in elements. */

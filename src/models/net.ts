@@ -226,7 +226,10 @@ export class Net {
 
   #dropout(label: string, input: Tensor, output: Tensor, probability: number): void {
     const { dropoutKeys: keys, clock, dropoutLayer = 0 } = this.options;
-    if (!keys || !clock) throw new InputError('model.dropout: no keys were given to the training plan');
+    if (!keys || !clock)
+      throw new InputError(
+        `${label}: dropout needs random keys and a clock; pass dropoutKeys and clock, or set model.dropout = 0`,
+      );
     const layer = dropoutLayer + this.#dropouts++;
     dropout(this.plan, { label: `${label} dropout`, input, output, keys, clock, layer, probability });
   }

@@ -137,7 +137,9 @@ class Backward implements GradientPass {
 
   run(result: Tensor, dResult: Tensor): void {
     if (!this.#needed.has(keyOf(result)))
-      throw new ShapeError(`${result.name}: no parameter lies behind it, so that nothing can be learnt`);
+      throw new ShapeError(
+        `${result.name}: no parameter lies behind it, so that nothing can be learnt; compute it from a parameter`,
+      );
     const reached = new Set([keyOf(result)]);
     // Which contributions there are is known before the first is written.
     for (let index = this.calls.length - 1; index >= 0; index--) {
@@ -146,7 +148,8 @@ class Backward implements GradientPass {
       const depends = outputs.some((output) => this.#needed.has(keyOf(output)));
       if (!depends || !outputs.some((output) => reached.has(keyOf(output)))) continue;
       const rule = this.operations.rule(call.op);
-      if (!rule) throw new ShapeError(`${call.label}: the operation ${call.op} has no gradient`);
+      if (!rule)
+        throw new ShapeError(`${call.label}: the operation ${call.op} has no gradient; use operations that have one`);
       this.#at = index;
       rule(call, this);
       for (const { parts } of this.#entries[index]) for (const part of parts) if (part.wanted) reached.add(part.key);
@@ -171,7 +174,10 @@ class Backward implements GradientPass {
 
   of(output: Tensor): Tensor {
     const gradient = this.#gradients.get(keyOf(output))?.tensor;
-    if (!gradient) throw new ShapeError(`${output.name}: its gradient is asked for before it is known`);
+    if (!gradient)
+      throw new ShapeError(
+        `${output.name}: its gradient was asked for before it is known; ask for it in the rule of the call that writes it`,
+      );
     return { ...gradient, shape: output.shape };
   }
 
@@ -213,7 +219,10 @@ class Backward implements GradientPass {
 
   #seed(result: Tensor, dResult: Tensor): Gradient {
     const others = this.#gradients.get(keyOf(result));
-    if (others) throw new ShapeError(`${result.name}: the result of a forward pass may not be an input of its calls`);
+    if (others)
+      throw new ShapeError(
+        `${result.name}: the result of the forward pass is an input of one of its calls too; end with a call whose output nothing reads`,
+      );
     const mask = this.#rectified.get(keyOf(result));
     let tensor = dResult;
     if (mask) {
@@ -227,7 +236,9 @@ class Backward implements GradientPass {
     for (const call of this.calls)
       for (const input of Object.values(call.inputs))
         if (input.role === 'parameter' && !reached.has(keyOf(input)))
-          throw new ShapeError(`${call.label}: the result does not depend on the parameter ${input.name}`);
+          throw new ShapeError(
+            `${call.label}: the result does not depend on the parameter ${input.name}; use it, or leave the call out`,
+          );
   }
 
   /** An entry's turn: now, or when the leader of a gradient has been written. */
@@ -259,7 +270,10 @@ class Backward implements GradientPass {
       if (!part.wanted) return { tensor: this.#activation(part.input), accumulate: false };
       const target = this.#target(part, label);
       if ((target.accumulate && !part.accumulates) || (target.mask && !part.masks)) {
-        if (part.region) throw new ShapeError(`${label}: has no gradient for a part of ${part.input.name}`);
+        if (part.region)
+          throw new ShapeError(
+            `${label}: no gradient can be added to a part of ${part.input.name} [${part.input.shape}]; read the whole tensor`,
+          );
         const tensor = this.#activation(part.input);
         aside.push({ from: tensor, to: target });
         return { tensor, accumulate: false };

@@ -24,9 +24,11 @@ export class ProgramBuilder {
    * they share one [R, P] block, in the order of declaration.
    */
   declareParameter(name: string, shape: readonly number[]): void {
-    if (this.#sealed) throw new ShapeError(`${name}: declare parameters before using any`);
+    if (this.#sealed)
+      throw new ShapeError(`parameter ${name}: declared after a parameter was used; declare all parameters first`);
     checkShape(name, shape);
-    if (this.#parameters.some((p) => p.name === name)) throw new ShapeError(`${name}: declared twice`);
+    if (this.#parameters.some((p) => p.name === name))
+      throw new ShapeError(`parameter ${name}: declared twice; give each parameter a name of its own`);
     this.#parameters.push({ name, shape, offset: this.#rowElements });
     this.#rowElements += align(product(shape));
   }
@@ -50,7 +52,8 @@ export class ProgramBuilder {
   /** A tensor that keeps its value between steps; starts at zero. Shape without the replica dimension. */
   persistent(name: string, shape: readonly number[], dtype: DType = 'f32'): Tensor {
     checkShape(name, shape);
-    if (this.#tensors.has(name)) throw new ShapeError(`${name}: declared twice`);
+    if (this.#tensors.has(name))
+      throw new ShapeError(`tensor ${name}: declared twice; give each tensor a name of its own`);
     const elements = product(shape);
     const tensor: Tensor = {
       name,
@@ -68,7 +71,7 @@ export class ProgramBuilder {
 
   /** Opens a plan: a list of calls that always run together, in order. */
   plan(name: string): PlanBuilder {
-    if (this.#plans.has(name)) throw new ShapeError(`plan ${name}: declared twice`);
+    if (this.#plans.has(name)) throw new ShapeError(`plan ${name}: declared twice; give each plan a name of its own`);
     const calls: Call[] = [];
     this.#plans.set(name, calls);
     return new PlanBuilder(this, name, calls);
@@ -94,7 +97,10 @@ export class ProgramBuilder {
     const existing = this.#tensors.get(key);
     if (existing) return existing;
     const parameter = this.#parameters.find((p) => p.name === name);
-    if (!parameter) throw new ShapeError(`${name}: no such parameter`);
+    if (!parameter) {
+      const known = this.#parameters.map((p) => p.name).join(', ') || 'none';
+      throw new ShapeError(`parameter ${name}: not declared, there are ${known}; call declareParameter first`);
+    }
     const tensor: Tensor = {
       name: key,
       shape: [this.replicas, ...parameter.shape],
@@ -147,7 +153,9 @@ export function reshape(tensor: Tensor, shape: readonly number[]): Tensor {
   const wanted = product(shape);
   const have = product(tensor.shape.slice(1));
   if (wanted !== have)
-    throw new ShapeError(`reshape ${tensor.name}: ${have} elements [${tensor.shape.slice(1)}] into [${shape}]`);
+    throw new ShapeError(
+      `reshape ${tensor.name}: [${tensor.shape.slice(1)}] has ${have} elements, [${shape}] has ${wanted}; pass a shape of ${have} elements`,
+    );
   return { ...tensor, shape: [tensor.shape[0], ...shape] };
 }
 

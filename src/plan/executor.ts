@@ -28,10 +28,13 @@ export function replicasWritten(
   replica?: number,
 ): [first: number, end: number] {
   const replicas: [number, number] = replica === undefined ? [0, tensor.shape[0]] : [replica, replica + 1];
-  if (data.length !== elementsPerReplica(tensor) * (replicas[1] - replicas[0]))
+  const wanted = elementsPerReplica(tensor) * (replicas[1] - replicas[0]);
+  if (data.length !== wanted) {
+    const shape = replica === undefined ? tensor.shape : tensor.shape.slice(1);
     throw new ShapeError(
-      `write ${tensor.name}: ${data.length} values for shape [${replica === undefined ? tensor.shape : tensor.shape.slice(1)}]`,
+      `write ${tensor.name}: got ${data.length} values, [${shape}] has ${wanted}; pass ${wanted} values`,
     );
+  }
   return replicas;
 }
 

@@ -46,7 +46,10 @@ class ReferenceProgram implements LoadedProgram {
 
   async run(name: string, times = 1): Promise<void> {
     const plan = this.program.plans.get(name);
-    if (!plan) throw new ShapeError(`no plan ${name}`);
+    if (!plan)
+      throw new ShapeError(
+        `plan ${name}: not in this program; run one of ${[...this.program.plans.keys()].join(', ')}`,
+      );
     for (let i = 0; i < times; i++)
       for (const call of plan.calls) {
         const views: Record<string, ReferenceView> = {};

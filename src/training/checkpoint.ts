@@ -122,7 +122,9 @@ export function decodeCheckpoint(
   const safe = decodeSafetensors(bytes, file);
   const { metadata } = safe;
   if (metadata.format !== FORMAT && metadata.format !== FORMAT_WITHOUT_DIGEST)
-    throw new InputError(`${file}: format ${metadata.format}, wanted ${FORMAT}`);
+    throw new InputError(
+      `${file}: format ${metadata.format}, wanted ${FORMAT}; use a checkpoint that this version or an earlier one wrote`,
+    );
   if (metadata.hash !== hash)
     throw new InputError(
       `${file}: checkpoint of experiment ${metadata.hash}, this one is ${hash}; use the folder of the same experiment, or an empty one`,
@@ -141,7 +143,10 @@ export function decodeCheckpoint(
       const state = makeState(training, ({ name, group }) => {
         if (group === undefined) {
           const tensor = safe.tensors.get(`${prefix}state/${name}`);
-          if (!tensor) throw new InputError(`${file}: no tensor ${prefix}state/${name}`);
+          if (!tensor)
+            throw new InputError(
+              `${file}: no tensor ${prefix}state/${name}; restore a copy of the file, or remove it to train from the start`,
+            );
           return tensor.data as Uint32Array | Float32Array;
         }
         const values = new Float32Array(program.parameterCount);

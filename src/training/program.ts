@@ -117,7 +117,7 @@ function measureOf(name: string, table: MeasureTable): MeasureSpec {
   const known = Object.keys(table);
   const guess = nearest(name, known);
   throw new InputError(
-    `measures: got "${name}"; ${guess ? `did you mean ${guess}?` : known.length ? `there are ${known.join(', ')}` : 'none are available here'}`,
+    `measures: got "${name}"; ${guess ? `did you mean ${guess}?` : known.length ? `there are ${known.join(', ')}` : 'no table of measures was given; pass options.measures'}`,
   );
 }
 

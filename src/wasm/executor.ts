@@ -218,7 +218,8 @@ export class WasmProgram implements LoadedProgram {
 
   #list(plan: string): CommandList {
     const list = this.layout.lists.get(plan);
-    if (!list) throw new ShapeError(`no plan ${plan}; there are ${[...this.layout.lists.keys()].join(', ')}`);
+    if (!list)
+      throw new ShapeError(`plan ${plan}: not in this program; run one of ${[...this.layout.lists.keys()].join(', ')}`);
     return list;
   }
 
@@ -239,7 +240,10 @@ export class WasmProgram implements LoadedProgram {
   /** The tensor's elements from its first on, unpacked. */
   #view(tensor: Tensor): Float32Array | Uint32Array {
     const buffer = this.layout.buffers.get(this.program.slots.get(tensor.buffer) ?? tensor.buffer);
-    if (buffer === undefined) throw new ShapeError(`tensor ${tensor.name}: no buffer ${tensor.buffer} in this program`);
+    if (buffer === undefined)
+      throw new ShapeError(
+        `tensor ${tensor.name}: no buffer ${tensor.buffer} in this program; use a tensor of the program's own builder`,
+      );
     const length = (tensor.shape[0] - 1) * tensor.replicaStride + elementsPerReplica(tensor);
     const from = buffer + 4 * tensor.offset;
     return tensor.dtype === 'u32'

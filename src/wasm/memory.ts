@@ -98,7 +98,10 @@ export function layOut(
 
   const address = (tensor: Tensor) => {
     const buffer = buffers.get(program.slots.get(tensor.buffer) ?? tensor.buffer);
-    if (buffer === undefined) throw new ShapeError(`tensor ${tensor.name}: no buffer ${tensor.buffer} in this program`);
+    if (buffer === undefined)
+      throw new ShapeError(
+        `tensor ${tensor.name}: no buffer ${tensor.buffer} in this program; use a tensor of the program's own builder`,
+      );
     return buffer + 4 * tensor.offset;
   };
   for (const [name, list] of commands) encode(list, lists.get(name)!.words, exports, address, shared);
@@ -125,7 +128,7 @@ function encode(
     const op = exports[`OP_${command.kernel}`];
     if (!op)
       throw new ShapeError(
-        `${command.kernel}: the WebAssembly module has no such function; the kernels of the definition name them`,
+        `${command.kernel}: the WebAssembly module has no such function; name it in kernels of the operation's definition and build`,
       );
     // Two commands in a row that the first thread alone performs need no barrier between them.
     const next = list[index + 1];

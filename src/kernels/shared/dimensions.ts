@@ -51,7 +51,10 @@ export function parseSpec(spec: TensorSpec): ParsedSpec {
   const optional = words[words.length - 1] === '?';
   const dtype = words[0] === 'u32' || words[0] === 'any' ? words[0] : 'f32';
   const dims = words.slice(dtype === 'f32' ? 0 : 1, optional ? -1 : undefined);
-  if (dims[0] !== 'R') throw new ShapeError(`${spec}: a tensor's first dimension is R`);
+  if (dims[0] !== 'R')
+    throw new ShapeError(
+      `${spec}: the first dimension is ${dims[0] ?? 'missing'}, wanted R; write R, the replicas, in front`,
+    );
   return { dims: dims.slice(1), dtype, optional };
 }
 

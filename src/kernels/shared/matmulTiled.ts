@@ -20,7 +20,10 @@ export interface Replicated extends Product {
 export function batchOf(label: string, { replicas, groups }: Replicated, splits: number): number {
   const batch = replicas * groups * splits;
   if (batch > 65535)
-    throw new ShapeError(`matmul (${label}): ${replicas} replicas x ${groups} groups x ${splits} splits > 65535`);
+    throw new ShapeError(
+      `matmul (${label}): ${replicas} replicas x ${groups} groups x ${splits} splits = ${batch} workgroups along z, ` +
+        'WebGPU allows 65535; use fewer replicas or groups',
+    );
   return batch;
 }
 
