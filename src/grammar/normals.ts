@@ -1,7 +1,8 @@
 /** Standard normal numbers of a stream in WebAssembly: the bits of core/normal.ts in less than half the time. */
 import { fillNormal } from '../core/normal.js';
 import type { Key } from '../core/threefry.js';
-import { instantiate, newMemory } from './wasm.js';
+import { newMemory } from '../core/wasmModule.js';
+import { instantiate } from './wasm.js';
 
 /** Fills out with normalAt(key, 0), normalAt(key, 1), ... */
 export type FillNormal = (key: Key, out: Float32Array) => void;

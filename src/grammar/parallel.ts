@@ -3,21 +3,15 @@ import { WorkerError } from '../core/errors.js';
 import type { Rules } from '../core/rules.js';
 import type { Source } from '../core/sampleSource.js';
 import type { TreeChange } from '../core/treeChange.js';
+import { newMemory, wasmModule } from '../core/wasmModule.js';
+import { type SpawnThread, startThreads, type Thread } from '../core/wasmThreads.js';
 import { Sampler } from './sampler.js';
-import { instantiate, newMemory, samplerModule } from './wasm.js';
-
-/** A started thread; platforms provide it. An idle one keeps no process alive. */
-export interface SamplerThread {
-  postMessage(message: unknown): void;
-  onMessage(receive: (message: unknown) => void): void;
-  onFailure(fail: (reason: string) => void): void;
-  kill(): Promise<void>;
-}
+import { instantiate } from './wasm.js';
 
 export interface ParallelOptions {
   threads: number; // the caller's included
   /** Starts a thread that evaluates `source`, which defines `threadMain(message, post)`, and calls it with its first message. */
-  spawn?: (source: string) => SamplerThread;
+  spawn?: SpawnThread;
 }
 
 // Control words, in u32: turn (waited on), threads still busy, 1 = end; then the job record of assembly/part.ts.
@@ -61,7 +55,7 @@ export async function createParallelSampler(rules: Rules, options: ParallelOptio
 export class ParallelSampler extends Sampler {
   readonly #controlAt = this.reserve(CONTROL_BYTES);
   readonly #scratchAt = this.threadScratch();
-  readonly #others: SamplerThread[] = [];
+  readonly #others: Thread[] = [];
   #failure: string | undefined;
   #working = false;
 
@@ -73,26 +67,13 @@ export class ParallelSampler extends Sampler {
   /** Called once by createParallelSampler. @throws WorkerError */
   async startThreads(threads: number, spawn: ParallelOptions['spawn']): Promise<void> {
     if (threads < 2 || !spawn) return;
-    const module = await samplerModule('shared');
-    const scratches = Array.from({ length: threads - 1 }, () => this.threadScratch());
-    await Promise.all(
-      scratches.map(
-        (scratch, i) =>
-          new Promise<void>((ready, fail) => {
-            const thread = spawn(threadSource);
-            this.#others.push(thread);
-            thread.onMessage(() => ready());
-            thread.onFailure((reason) => {
-              this.#failure ??= `sampler thread ${i + 1}: ${reason}`;
-              fail(new WorkerError(this.#failure));
-            });
-            thread.postMessage({ module, memory: this.memory, control: this.#controlAt, scratch });
-          }),
-      ),
-    ).catch(async (error) => {
-      await this.destroy();
-      throw error;
+    const module = await wasmModule('shared');
+    const { memory } = this;
+    const messages = Array.from({ length: threads - 1 }, () => {
+      return { module, memory, control: this.#controlAt, scratch: this.threadScratch() };
     });
+    const failed = (i: number, reason: string) => (this.#failure ??= `sampler thread ${i + 1}: ${reason}`);
+    this.#others.push(...(await startThreads(spawn, threadSource, messages, failed)));
   }
 
   /**

@@ -5,8 +5,9 @@ import type { Rules } from '../core/rules.js';
 import { type Source, sourceWords } from '../core/sampleSource.js';
 import type { TreeChange } from '../core/treeChange.js';
 import { changeWords } from '../core/treeChange.js';
+import { newMemory } from '../core/wasmModule.js';
 import { fastPlan } from './fastPlan.js';
-import { instantiate, newMemory, type SamplerExports } from './wasm.js';
+import { instantiate, type SamplerExports } from './wasm.js';
 
 /** Whole derivations of `count` sentences. */
 export interface Trees {

@@ -1,6 +1,4 @@
-import sharedBytes from '../../build/wasm/shared.wasm';
-import singleBytes from '../../build/wasm/single.wasm';
-import { compileWasm, wasmMemory } from '../core/compileWasm.js';
+import { instantiateOn } from '../core/wasmModule.js';
 
 /** Functions of assembly/index.ts that this folder calls. Pointers are byte offsets into the module's memory. */
 export interface SamplerExports {
@@ -37,24 +35,5 @@ export interface SamplerExports {
   ): void;
 }
 
-const compiled: { single?: Promise<WebAssembly.Module>; shared?: Promise<WebAssembly.Module> } = {};
-
-/** A memory that the modules accept. initialBytes is rounded up to pages of 64 KiB; shared needs SharedArrayBuffer. */
-export function newMemory(initialBytes: number, shared = false): WebAssembly.Memory {
-  return wasmMemory({ initial: Math.max(1, Math.ceil(initialBytes / 65536)), maximum: 65536, shared });
-}
-
-/** The module for one thread (`single`) or for several on one memory (`shared`). */
-export function samplerModule(kind: 'single' | 'shared'): Promise<WebAssembly.Module> {
-  compiled[kind] ??= compileWasm(kind === 'shared' ? sharedBytes : singleBytes);
-  return compiled[kind];
-}
-
-/** Instantiates the module that fits the memory; compiled once per process. */
-export async function instantiate(memory: WebAssembly.Memory): Promise<SamplerExports> {
-  const shared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
-  const module = await samplerModule(shared ? 'shared' : 'single');
-  const env = { memory, abort: () => undefined };
-  const instance = await WebAssembly.instantiate(module, { env });
-  return instance.exports as unknown as SamplerExports;
-}
+export const instantiate = (memory: WebAssembly.Memory): Promise<SamplerExports> =>
+  instantiateOn<SamplerExports>(memory);

@@ -1,6 +1,6 @@
 /** Threads of the WebAssembly executor in Node: worker_threads started from source text, so that no file is needed. */
 import { Worker } from 'node:worker_threads';
-import type { Thread } from '../wasm/threads.js';
+import type { Thread } from '../core/wasmThreads.js';
 
 export function spawnNodeThread(source: string): Thread {
   const script = `${source}

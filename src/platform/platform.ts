@@ -1,7 +1,8 @@
 /** What the entry points need to know of where they run; node, deno and browser each provide one. */
+
+import type { SpawnThread } from '../core/wasmThreads.js';
 import type { AdapterSummary, GpuSession, OpenGpuOptions } from '../gpu/device.js';
 import type { RunFolder } from '../training/folder.js';
-import type { SpawnThread } from '../wasm/threads.js';
 
 export interface OpenPlatformGpuOptions extends OpenGpuOptions {
   /** `gpu` real hardware only, `lavapipe`, `swiftshader`, or a name. Default: RHM_ADAPTER, else the best there is. */

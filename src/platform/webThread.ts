@@ -1,5 +1,5 @@
 /** Threads of the WebAssembly executor in browsers and Deno: module workers started from a blob of source text. */
-import type { Thread } from '../wasm/threads.js';
+import type { Thread } from '../core/wasmThreads.js';
 
 export function spawnWebThread(source: string): Thread {
   // A rejection in a worker does not reach its owner; an exception thrown from a timer does.

@@ -1,9 +1,10 @@
 import { InputError, ShapeError } from '../core/errors.js';
+import type { SpawnThread } from '../core/wasmThreads.js';
 import { type Executor, type HostArray, type LoadedProgram, replicasWritten } from '../plan/executor.js';
 import { type Call, elementsPerReplica, type Program, type Tensor } from '../plan/types.js';
 import type { WasmLowering } from './command.js';
 import { CONTROL_BYTES, type CommandList, commandWords, control, type Layout, layOut } from './memory.js';
-import { Arena, macrotask, type SpawnThread } from './threads.js';
+import { Arena, macrotask } from './threads.js';
 
 export interface WasmOptions {
   /** Threads, the caller's included; default: 1. More than one needs `spawn` and SharedArrayBuffer. */

@@ -1,24 +1,9 @@
-/** Threads on one shared WebAssembly memory. How a thread is started is the platform's business: it is handed in. */
-import { wasmMemory } from '../core/compileWasm.js';
+/** The memory that a plan's threads share. */
 import { WorkerError } from '../core/errors.js';
+import { newMemory, wasmModule } from '../core/wasmModule.js';
+import { type SpawnThread, startThreads, type Thread } from '../core/wasmThreads.js';
 import { control } from './memory.js';
-import { instantiate, type WasmExports, wasmModule } from './module.js';
-
-/** A started thread. */
-export interface Thread {
-  postMessage(message: unknown): void;
-  onMessage(receive: (message: unknown) => void): void;
-  /** Called once when the thread crashed, was ended, or could not be started. */
-  onFailure(fail: (reason: string) => void): void;
-  kill(): Promise<void>;
-}
-
-/**
- * Starts a thread that evaluates `source`, which defines `threadMain(message, post)`, and calls it with the first message
- * it is sent. A rejection must end the thread with an error; when it resolves the thread ends. An idle thread must not
- * keep the process alive.
- */
-export type SpawnThread = (source: string) => Thread;
+import { instantiate, type WasmExports } from './module.js';
 
 /** What every thread runs: plain script text, so that nothing has to be loaded from a file. */
 const threadSource = `async function threadMain({ module, memory, control, thread }, post) {
@@ -44,33 +29,28 @@ export class Arena {
 
   /** threads: all of them, the caller's included. @throws WorkerError when one does not start. */
   static async create(threads: number, spawn: SpawnThread | undefined, maySleep: boolean): Promise<Arena> {
-    const shared = threads > 1;
-    const module = await wasmModule(shared ? 'shared' : 'single');
-    const memory = wasmMemory({ initial: 16, maximum: 65536, shared });
-    const exports = await instantiate(module, memory);
+    const memory = newMemory(2 ** 20, threads > 1);
+    const exports = await instantiate(memory);
     const controlAt = Math.ceil(exports.heapBase() / 64) * 64;
     const words = new Uint32Array(memory.buffer, controlAt);
     words[control.threads / 4] = threads;
     words[control.maySleep / 4] = Number(maySleep);
     exports.attach(controlAt, 0);
-    const others = Array.from({ length: threads - 1 }, () => spawn!(threadSource));
+    const others: Thread[] = [];
     const arena = new Arena(memory, exports, controlAt, others);
-    await Promise.all(
-      others.map(
-        (thread, i) =>
-          new Promise<void>((ready, fail) => {
-            thread.onMessage(() => ready());
-            thread.onFailure((reason) => {
-              if (!arena.#ending) arena.#failure ??= `thread ${i + 1} of ${threads}: ${reason}`;
-              fail(new WorkerError(arena.#failure ?? reason));
-            });
-            thread.postMessage({ module, memory, control: controlAt, thread: i + 1 });
-          }),
-      ),
-    ).catch(async (error) => {
-      await arena.destroy();
-      throw error;
-    });
+    if (threads === 1) return arena;
+    const module = await wasmModule('shared');
+    const messages = Array.from({ length: threads - 1 }, (_, i) => ({
+      module,
+      memory,
+      control: controlAt,
+      thread: i + 1,
+    }));
+    const failed = (i: number, reason: string) => {
+      if (!arena.#ending) arena.#failure ??= `thread ${i + 1} of ${threads}: ${reason}`;
+      return arena.#failure ?? reason;
+    };
+    others.push(...(await startThreads(spawn!, threadSource, messages, failed)));
     return arena;
   }
 

@@ -3,8 +3,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { fillNormal, inverseNormal, log, normalAt } from '../../src/core/normal.js';
 import { streamKey } from '../../src/core/threefry.js';
+import { newMemory } from '../../src/core/wasmModule.js';
 import { normalFiller } from '../../src/grammar/normals.js';
-import { instantiate, newMemory } from '../../src/grammar/wasm.js';
+import { instantiate } from '../../src/grammar/wasm.js';
 
 const test = suite('normal numbers');
 

@@ -5,8 +5,9 @@ import { makeRules } from '../../src/core/rules.js';
 import { bitsFor, permute, type Source } from '../../src/core/sampleSource.js';
 import { streamKey, threefry } from '../../src/core/threefry.js';
 import { UniformStream } from '../../src/core/uniform.js';
+import { newMemory } from '../../src/core/wasmModule.js';
 import { createSampler } from '../../src/grammar/sampler.js';
-import { instantiate, newMemory } from '../../src/grammar/wasm.js';
+import { instantiate } from '../../src/grammar/wasm.js';
 import { sampleTokens, sampleTree } from '../../src/reference/sample.js';
 import { changesFor, randomGrammars } from './grammars.js';
 

@@ -5,8 +5,8 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { compileWasm } from '../../src/core/compileWasm.js';
 import { WasmError } from '../../src/core/errors.js';
+import { compileWasm } from '../../src/core/wasmModule.js';
 import { failure } from '../support/gpu.js';
 import { type Ran, rhm, run } from '../support/run.js';
 

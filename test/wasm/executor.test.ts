@@ -1,13 +1,13 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { InputError, ShapeError, WorkerError } from '../../src/core/errors.js';
+import type { Thread } from '../../src/core/wasmThreads.js';
 import { referenceExecutor, wasmExecutor } from '../../src/kernels/index.js';
 import { matmul } from '../../src/kernels/matmul.js';
 import type { Form } from '../../src/kernels/shared/matmulTiles.js';
 import { ProgramBuilder } from '../../src/plan/builder.js';
 import type { Executor } from '../../src/plan/executor.js';
 import { spawnNodeThread } from '../../src/platform/nodeThread.js';
-import type { Thread } from '../../src/wasm/threads.js';
 import { failure } from '../support/gpu.js';
 import { uniforms } from '../support/random.js';
 

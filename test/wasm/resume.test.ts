@@ -4,6 +4,7 @@ import { WorkerError } from '../../src/core/errors.js';
 import { parseExperiment } from '../../src/core/experiment.js';
 import { parseRecords, type RunRecord } from '../../src/core/records.js';
 import { decodeSafetensors } from '../../src/core/safetensors.js';
+import type { Thread } from '../../src/core/wasmThreads.js';
 import type { GpuSession } from '../../src/gpu/device.js';
 import { gpuExecutor, wasmExecutor } from '../../src/kernels/index.js';
 import type { Executor } from '../../src/plan/executor.js';
@@ -11,7 +12,6 @@ import { openNodeGpu } from '../../src/platform/node.js';
 import { spawnNodeThread } from '../../src/platform/nodeThread.js';
 import { files, MemoryFolder } from '../../src/training/folder.js';
 import { type TrainOptions, train } from '../../src/training/loop.js';
-import type { Thread } from '../../src/wasm/threads.js';
 import { failure } from '../support/gpu.js';
 
 /** Runs that another executor, or other threads, continue. */

@@ -1,0 +1,62 @@
+/** The compiled modules of assembly/, their memories and instances. What they export is typed where it is called. */
+import sharedBytes from '../../build/wasm/shared.wasm';
+import singleBytes from '../../build/wasm/single.wasm';
+import { WasmError } from './errors.js';
+
+const compiled: { single?: Promise<WebAssembly.Module>; shared?: Promise<WebAssembly.Module> } = {};
+
+/** The module for one thread (`single`) or for several on one memory (`shared`); compiled once per process. */
+export function wasmModule(kind: 'single' | 'shared'): Promise<WebAssembly.Module> {
+  compiled[kind] ??= compileWasm(kind === 'shared' ? sharedBytes : singleBytes);
+  return compiled[kind];
+}
+
+/** An instance of the module that fits the memory. */
+export async function instantiateOn<Exports>(memory: WebAssembly.Memory): Promise<Exports> {
+  const shared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
+  const module = await wasmModule(shared ? 'shared' : 'single');
+  const { exports } = await WebAssembly.instantiate(module, { env: { memory, abort: () => undefined } });
+  return exports as unknown as Exports;
+}
+
+/**
+ * Compiles a module that came with the package.
+ * @throws WasmError when this runtime has no WebAssembly, forbids it, or refuses the bytes.
+ */
+export async function compileWasm(bytes: BufferSource): Promise<WebAssembly.Module> {
+  requireWasm();
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new WasmError(
+      `The WebAssembly module could not be compiled (${reason}); a runtime with SIMD is needed (Node 20, Chrome 91, Firefox 89, Safari 16.4 or newer), and a page's Content-Security-Policy must allow 'wasm-unsafe-eval'`,
+      { cause: error },
+    );
+  }
+}
+
+/** @throws WasmError where the runtime has no WebAssembly; to be asked before memory is made. */
+function requireWasm(): void {
+  if (typeof WebAssembly === 'undefined')
+    throw new WasmError(
+      'This runtime offers no WebAssembly; use Node 20, Deno 2.9 or a current browser, and do not switch it off (--no-expose-wasm, --jitless, lockdown mode)',
+    );
+}
+
+/**
+ * A memory for the modules; initialBytes is rounded up to pages of 64 KiB, shared needs SharedArrayBuffer. Engines reserve some ten GB of addresses for each, whatever it holds, to check bounds by page faults.
+ * @throws WasmError where the process may not have them
+ */
+export function newMemory(initialBytes: number, shared = false): WebAssembly.Memory {
+  requireWasm();
+  try {
+    return new WebAssembly.Memory({ initial: Math.max(1, Math.ceil(initialBytes / 65536)), maximum: 65536, shared });
+  } catch (error) {
+    throw new WasmError(
+      `WebAssembly memory was refused (${error instanceof Error ? error.message : error}): this process may not have the 14 GB of addresses that the engine reserves; ` +
+        'lift the limit (ulimit -v unlimited), or set NODE_OPTIONS=--disable-wasm-trap-handler, which is slower and needs 4 GB',
+      { cause: error },
+    );
+  }
+}
