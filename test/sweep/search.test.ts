@@ -157,6 +157,21 @@ test('runs of a store on a curve count, whatever P the search would choose; othe
   );
 });
 
+test('a run that was stopped at its stopLoss counts as that loss over the floor, whatever it got to', async () => {
+  const floor = plateaus[4];
+  assert.ok(floor > 0.01, `the floor of this grammar is ${floor}`);
+  const stop = 0.55; // nats over the floor, a little below the middle of step 2
+  const search = searchFor({
+    steps: [1, 2],
+    at: (P) => ({
+      ...(searchFor().at(P) as object),
+      budget: { batch: 32, sentences: P, steps: 1000, patience: 2, stopLoss: floor + stop },
+    }),
+  });
+  const [{ points }] = await runSearches([search], new Trained().hooks);
+  assert.ok(Math.abs(Math.min(...points.map((p) => p.y)) - Math.log(stop)) < 1e-9);
+});
+
 test('the planned searches: same grammars for all networks of a size, P up to a tenth of the language, experiments that are valid', async () => {
   for (const scale of ['quick', 'paper'] as const) {
     const searches = planSearches(scale, ['data']);
