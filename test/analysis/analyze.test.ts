@@ -3,6 +3,9 @@ import * as assert from 'uvu/assert';
 import { analyze } from '../../src/analysis/analyze.js';
 import { compare } from '../../src/analysis/findings.js';
 import { formatRecord } from '../../src/core/records.js';
+import { streamKey } from '../../src/core/threefry.js';
+import { createSampler } from '../../src/grammar/index.js';
+import { exactLosses } from '../../src/theory/predictor.js';
 import { lawPositions, syntheticRun, syntheticStudy } from '../support/syntheticRuns.js';
 
 const test = suite('analyze');
@@ -38,6 +41,23 @@ test('a study made by the laws is found to follow them', async () => {
   const transition = result.invariance.find((i) => i.series === 'hcnn' && i.layer === 2 && i.level === 1)!;
   assert.ok(Math.abs(transition.overStep!.value - 1) < 0.1, JSON.stringify(transition.overStep));
   assert.ok(result.summary.length <= 5 && result.summary.every((line) => line.length < 300));
+});
+
+test("a curve's noise is the scatter of the exact predictor's loss on test sets of that size", async () => {
+  const size = 4096; // evaluation.size of syntheticRun
+  const { curves } = await analyze([run()], quiet);
+  const [{ noise, rules }] = curves;
+  const sampler = await createSampler(rules);
+  const source = { mode: 'stream', key: streamKey(9, 'data'), size: 0n, first: 0, length: 0 } as const;
+  const d = sampler.tokensPerSentence;
+  const tokens = new Uint32Array(4000 * d);
+  sampler.tokens(source, 0, 4000, tokens);
+  const each = Array.from({ length: 4000 }, (_, i) => exactLosses(rules, tokens.subarray(i * d, (i + 1) * d), 1)[3]);
+  const mean = each.reduce((a, b) => a + b, 0) / each.length;
+  const deviation = Math.sqrt(each.reduce((a, b) => a + (b - mean) ** 2, 0) / each.length);
+  const ratio = noise / (deviation / Math.sqrt(size));
+  // One constant, 0.5 nats a sentence, for all grammars: 0.65 of it here. Half of it and twice are wrong.
+  assert.ok(ratio > 0.5 && ratio < 1.2, `${ratio}`);
 });
 
 test('no folder, and none that can be read', async () => {
