@@ -1,5 +1,5 @@
 /** The training behind `rhm reproduce`: one open device or set of worker threads, several stores, one signal. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
@@ -111,7 +111,7 @@ export class Study {
       const hash = hashIn(path);
       if (hash === undefined) continue;
       try {
-        found.set(hash, parseExperiment(JSON.parse(readRunFolder(path).experiment)));
+        found.set(hash, parseExperiment(JSON.parse(readFileSync(join(path, 'experiment.json'), 'utf8'))));
       } catch {}
     }
     return found;

@@ -8,7 +8,7 @@ import { partsFor } from '../wasm/command.js';
 import { lanesFor, layerNorm, normCases } from './layerNorm.js';
 import { defineOperation, gradientOf } from './shared/operation.js';
 import { bool } from './shared/params.js';
-import { sumSplits } from './shared/splits.js';
+import { rowSplits, sumSplits } from './shared/splits.js';
 
 /** Gradients of layerNorm. dInput is overwritten, or added to with `accumulate` (a residual's gradient); the others are overwritten. */
 export const layerNormBackward = defineOperation({
@@ -31,9 +31,7 @@ export const layerNormBackward = defineOperation({
     const { input, weight, mean, inverse, dOutput } = inputs;
     const { dInput, dWeight, dBias } = outputs;
     const lanes = lanesFor(channels);
-    // Depends on one replica's shape only, so that its bits do not depend on its neighbours.
-    const rowsPerSplit = Math.max(32, Math.ceil(rows / 128));
-    const splits = Math.ceil(rows / rowsPerSplit);
+    const { rowsPerSplit, splits } = rowSplits(rows);
     const partialWeight = scratch(0, [splits, replicas * channels]);
     const partialBias = scratch(1, [splits, replicas * channels]);
     return [

@@ -9,7 +9,7 @@ import { lanesFor } from './layerNorm.js';
 import { rmsCases, rmsNorm } from './rmsNorm.js';
 import { defineOperation, gradientOf } from './shared/operation.js';
 import { bool } from './shared/params.js';
-import { sumSplits } from './shared/splits.js';
+import { rowSplits, sumSplits } from './shared/splits.js';
 
 /** Gradients of rmsNorm. dInput is overwritten, or added to with `accumulate`; dWeight is overwritten. */
 export const rmsNormBackward = defineOperation({
@@ -24,9 +24,7 @@ export const rmsNormBackward = defineOperation({
   webgpu({ inputs, outputs: { dInput, dWeight }, params: { rows, channels }, replicas, launch }, traits, scratch) {
     const { input, inverse, dOutput } = inputs;
     const lanes = lanesFor(channels);
-    // Depends on one replica's shape only, so that its bits do not depend on its neighbours.
-    const rowsPerSplit = Math.max(32, Math.ceil(rows / 128));
-    const splits = Math.ceil(rows / rowsPerSplit);
+    const { rowsPerSplit, splits } = rowSplits(rows);
     const partial = scratch(0, [splits, replicas * channels]);
     return [
       launch({

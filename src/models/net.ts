@@ -107,7 +107,7 @@ export class Net {
     weight: Tensor,
     filter: number,
     units: number,
-    o: ProductOptions & { local: boolean },
+    o: Omit<ProductOptions, 'dropout' | 'last'> & { local: boolean },
   ): Tensor {
     const { local, ...rest } = o;
     const [, batch, tokens, channels] = x.shape;
@@ -236,7 +236,7 @@ export class Net {
 }
 
 /** @throws InputError unless heads divide channels. */
-export function checkHeads(channels: number, heads: number): void {
+function checkHeads(channels: number, heads: number): void {
   if (channels % heads !== 0)
     throw new InputError(
       `model.heads: ${heads} heads do not divide ${channels} channels; take a divisor of ${channels}, or more channels`,

@@ -89,7 +89,8 @@ export function addGradients(
 interface Entry {
   call: number; // index
   parts: Part[];
-  write: ((targets: GradientTarget[]) => void) | 'pass';
+  /** Writes them; or the output whose gradient is handed on as it is. */
+  write: ((targets: GradientTarget[]) => void) | Tensor;
 }
 
 interface Part extends Omit<Contribution, 'write'> {
@@ -162,9 +163,9 @@ class Backward implements GradientPass {
       const entries = this.#entries[index];
       for (const isParameter of [false, true])
         for (const entry of entries)
-          if (entry.parts.every((p) => p.input.role === 'parameter') === isParameter && entry.write !== 'pass')
+          if (entry.parts.every((p) => p.input.role === 'parameter') === isParameter && !isPass(entry))
             this.#turn(entry);
-      for (const entry of entries) if (entry.write === 'pass') this.#turn(entry);
+      for (const entry of entries) if (isPass(entry)) this.#turn(entry);
     }
   }
 
@@ -191,19 +192,16 @@ class Backward implements GradientPass {
 
   pass(input: Tensor, output: Tensor): void {
     if (!this.wants(input)) return;
-    this.#register([{ input, accumulates: true, masks: true }], 'pass', output);
+    this.#register([{ input, accumulates: true, masks: true }], output);
   }
 
-  readonly #passed = new Map<Entry, Tensor>(); // entry -> the output whose gradient it hands on
-
-  #register(parts: readonly Omit<Contribution, 'write'>[], write: Entry['write'], output?: Tensor): void {
+  #register(parts: readonly Omit<Contribution, 'write'>[], write: Entry['write']): void {
     const entry: Entry = {
       call: this.#at,
       parts: parts.map((part) => ({ ...part, key: keyOf(part.input), wanted: this.wants(part.input) })),
       write,
     };
     this.#entries[this.#at].push(entry);
-    if (output) this.#passed.set(entry, output);
     for (const part of entry.parts) {
       if (!part.wanted) continue;
       const gradient = this.#gradients.get(part.key) ?? {
@@ -261,8 +259,8 @@ class Backward implements GradientPass {
 
   #write(entry: Entry): void {
     const label = this.calls[entry.call].label;
-    if (entry.write === 'pass') {
-      this.#hand(entry, label);
+    if (typeof entry.write !== 'function') {
+      this.#hand(entry, entry.write, label);
       return;
     }
     const aside: { from: Tensor; to: GradientTarget }[] = [];
@@ -301,10 +299,10 @@ class Backward implements GradientPass {
   }
 
   /** Hands an output's gradient on: the same tensor where this is the first contribution, else added. */
-  #hand(entry: Entry, label: string): void {
+  #hand(entry: Entry, output: Tensor, label: string): void {
     const [part] = entry.parts;
     const gradient = this.#gradients.get(part.key)!;
-    const from = this.of(this.#passed.get(entry)!);
+    const from = this.of(output);
     const passesUnchanged = !this.#rectified.has(part.key) && part.input.role === 'activation';
     if (!gradient.tensor && gradient.leader === entry && passesUnchanged && from.role === 'activation') {
       gradient.tensor = { ...from, shape: gradient.input.shape };
@@ -315,7 +313,8 @@ class Backward implements GradientPass {
 
   /** A gradient that was handed on is one tensor for two: before something is added to it, the other must have been used. */
   #own(gradient: Gradient, label: string): void {
-    const { tensor } = gradient;
+    const { tensor, input } = gradient;
+    if (input.role === 'parameter') return; // has a place of its own
     const shared = [...this.#gradients.values()].some(
       (other) =>
         other !== gradient &&
@@ -323,8 +322,8 @@ class Backward implements GradientPass {
         other.tensor.offset === tensor!.offset &&
         this.#isAwaited(other),
     );
-    if (!shared || gradient.input.role === 'parameter') return;
-    gradient.tensor = this.#activation(gradient.input);
+    if (!shared) return;
+    gradient.tensor = this.#activation(input);
     this.operations.copy(this.plan, `${label} gradient copy`, tensor!, { tensor: gradient.tensor, accumulate: false });
   }
 
@@ -346,6 +345,8 @@ class Backward implements GradientPass {
     return this.plan.activation(`${like.name} gradient`, like.shape.slice(1));
   }
 }
+
+const isPass = ({ write }: Entry): boolean => typeof write !== 'function';
 
 /** Tensors with one place in memory have one gradient, whatever their shape. */
 function keyOf(tensor: Tensor): string {

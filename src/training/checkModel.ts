@@ -1,6 +1,9 @@
 /** Gradients of a model against finite differences of its loss, in float64. */
 import { CLOCK_WORDS, clockWords } from '../core/clock.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
+import { fillNormal } from '../core/normal.js';
+import { type Key, streamKey } from '../core/threefry.js';
+import { UniformStream } from '../core/uniform.js';
 import { crossEntropy } from '../kernels/crossEntropy.js';
 import { referenceExecutor } from '../kernels/index.js';
 import { createModel } from '../models/index.js';
@@ -40,12 +43,13 @@ export async function checkGradients(
   shape: ModelShape,
   { batch = 3, samples = 12, seed = 1, tolerance = 1e-5 }: ModelCheckOptions = {},
 ): Promise<ModelCheck> {
-  const random = uniform(seed);
-  const { loaded, params, record } = await load(model, shape, batch, random);
+  const stream = new UniformStream(streamKey(seed, 'order'));
+  const { loaded, params, record } = await load(model, shape, batch, stream);
   const weights = Float64Array.from({ length: loaded.program.parameterCount });
   const places = model.parameters.map((spec) => ({ spec, offset: loaded.program.tensors.get(spec.name)?.offset }));
-  for (const { spec, offset } of places)
-    if (offset !== undefined) fill(weights.subarray(offset, offset + product(spec.shape)), spec, random);
+  for (const [i, { spec, offset }] of places.entries())
+    if (offset !== undefined)
+      fill(weights.subarray(offset, offset + product(spec.shape)), spec, streamKey(seed, 'init', i));
   const lossAt = async () => {
     loaded.write(params, weights);
     await loaded.run('loss');
@@ -63,7 +67,7 @@ export async function checkGradients(
     for (let i = 0; i < elements; i++) largest = Math.max(largest, Math.abs(grads[offset + i]));
     let error = 0;
     for (let k = 0; k < Math.min(samples, elements); k++) {
-      const i = offset + (elements <= samples ? k : Math.floor(random() * elements));
+      const i = offset + (elements <= samples ? k : stream.below(elements));
       const difference = await slope(weights, i, lossAt, grads[i], tolerance * largest);
       const here = Math.abs(difference - grads[i]) / (largest || 1);
       if (!(here <= error)) error = here;
@@ -97,7 +101,7 @@ async function slope(
   return best;
 }
 
-async function load(model: Model, shape: ModelShape, batch: number, random: () => number) {
+async function load(model: Model, shape: ModelShape, batch: number, stream: UniformStream) {
   const builder = new ProgramBuilder(1);
   declare(builder, model.parameters);
   const tokens = builder.persistent('tokens', [batch, shape.d], 'u32');
@@ -121,7 +125,7 @@ async function load(model: Model, shape: ModelShape, batch: number, random: () =
   const draw = (tensor: Tensor, below: number) =>
     loaded.write(
       tensor,
-      Uint32Array.from({ length: product(tensor.shape) }, () => Math.floor(random() * below)),
+      Uint32Array.from({ length: product(tensor.shape) }, () => stream.below(below)),
     );
   draw(tokens, shape.v);
   draw(roots, shape.classes);
@@ -129,21 +133,12 @@ async function load(model: Model, shape: ModelShape, batch: number, random: () =
   return { loaded, params, record };
 }
 
-function fill(weights: Float64Array, { init }: ParameterSpec, random: () => number): void {
-  for (let i = 0; i < weights.length; i++) {
-    // Gains and shifts too get values of their own, so that an error in one does not hide behind a 1 or a 0.
-    const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+function fill(weights: Float64Array, { init }: ParameterSpec, key: Key): void {
+  fillNormal(key, weights);
+  const stream = new UniformStream(key);
+  // Gains and shifts too get values of their own, so that an error in one does not hide behind a 1 or a 0.
+  for (const [i, normal] of weights.entries())
     if (init === 'ones') weights[i] = 1 + 0.2 * normal;
     else if (init === 'zeros') weights[i] = 0.2 * normal;
-    else weights[i] = init === 'normal' ? normal : init.uniform * (2 * random() - 1);
-  }
-}
-
-/** Uniform on [0, 1): multiplicative congruential, Park and Miller, Comm. ACM 31, 1988. */
-function uniform(seed: number): () => number {
-  let state = (seed % 2147483646) + 1;
-  return () => {
-    state = (state * 48271) % 2147483647;
-    return (state - 1) / 2147483646;
-  };
+    else if (init !== 'normal') weights[i] = init.uniform * (stream.word() / 2 ** 31 - 1);
 }
