@@ -203,6 +203,10 @@ const misplanned: Record<string, [ModelDefinition['forward'], RegExp]> = {
     (net) => net.mean('mean', start(net)),
     /model bad: its logits are \[1,1,8\]; return \[1,1,6\]/,
   ],
+  'logits of one dimension too many': [
+    (net) => net.embed('start', net.matrix('start', 6, 8), 8, { length: 6, whitened: false, scale: 1 }),
+    /model bad: its logits are \[1,1,6,8\]; return \[1,1,6\]/,
+  ],
   'a shape that does not fit': [
     (net) =>
       net.windows('level 2', start(net), net.parameter({ name: 'w', shape: [24, 6], init: 'normal', disk: [] }), 3, 6, {

@@ -72,4 +72,14 @@ test('--dry-run lists the runs; an unknown figure and scale exit with 2', async 
   assert.is((await rhm(['reproduce', '--scale', 'huge'])).code, 2);
 });
 
+test('--runs takes words of the names, with commas or without; words that name nothing are refused', async () => {
+  const dry = ['reproduce', 'data', '--scale', 'paper', '--dry-run', '--runs'];
+  const one = await rhm([...dry, 'hcnn data v=32 grammar 2']);
+  assert.is(one.stdout.trim().split('\n').length, 1, one.stdout);
+  assert.is((await rhm([...dry, 'hcnn data, v=32, grammar 2'])).stdout, one.stdout);
+  const none = await rhm([...dry, 'hcnn v=33']);
+  assert.is(none.code, 2);
+  assert.match(none.stderr, /--runs "hcnn v=33": no run's name holds all of these words; --dry-run lists the names/);
+});
+
 test.run();
