@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -18,6 +19,24 @@ import { ensureInstalled, root, say } from './setup.mjs';
 
 export { root };
 
+/** What goes into the bundles. */
+const sources = ['src', 'shaders', 'assembly', 'package.json', 'asconfig.json'];
+
+/** The commit that the sources are of, `-changed` where they differ from it; undefined outside this package's own repository. */
+function sourceCommit() {
+  const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: 'pipe' }).trim();
+  try {
+    if (realpathSync(git('rev-parse', '--show-toplevel')) !== realpathSync(root)) return undefined;
+    const changed = git('status', '--porcelain', '--', ...sources) !== '';
+    return `${git('rev-list', '-1', 'HEAD', '--', ...sources)}${changed ? '-changed' : ''}`;
+  } catch {
+    return undefined;
+  }
+}
+
+const commit = sourceCommit();
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
 /** Options every bundle shares. Shaders and WASM are inlined so that one import works without copying files. */
 export const bundleOptions = {
   bundle: true,
@@ -26,6 +45,10 @@ export const bundleOptions = {
   sourcemap: 'linked',
   metafile: true,
   loader: { '.wgsl': 'text', '.wasm': 'binary' },
+  define: {
+    RHM_VERSION: JSON.stringify(version),
+    RHM_COMMIT: commit === undefined ? 'undefined' : JSON.stringify(commit),
+  },
   logLevel: 'warning',
 };
 
@@ -121,11 +144,9 @@ export async function buildWasm() {
 export async function buildBundles() {
   await buildWasm();
   const stamp = join(root, 'dist/cli.js');
-  if (
-    (statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0) >
-    newestIn(['src', 'shaders', 'assembly', 'package.json', 'asconfig.json'])
-  )
-    return false;
+  const builtFrom = join(root, 'build/commit');
+  const isNewer = (statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0) > newestIn(sources);
+  if (isNewer && existsSync(builtFrom) && readFileSync(builtFrom, 'utf8') === String(commit)) return false;
   say('building dist/');
   const esbuild = await import('esbuild');
   const outdir = join(root, `build/dist-${process.pid}`);
@@ -156,6 +177,7 @@ export async function buildBundles() {
     rmSync(join(root, 'dist'), { recursive: true, force: true });
     try {
       renameSync(outdir, join(root, 'dist'));
+      writeFileSync(builtFrom, String(commit));
       return true;
     } catch (error) {
       if (attempt === 5) throw error; // another build put its folder there in between

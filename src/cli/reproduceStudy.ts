@@ -146,13 +146,13 @@ export class Study {
         description: `${workers} workers, each with WebAssembly SIMD, 1 thread`,
       };
     }
-    const { openFolder, runtime } = io.platform;
+    const { openFolder } = io.platform;
     let mine = this.#opened;
     const startWorker = async (): Promise<SweepWorker> => {
       // The device outlives the worker, with its compiled pipelines; one that was lost is replaced.
       mine ??= this.#opened = await openExecutor(io.platform, options, io.log);
       const current = mine;
-      const site = { openFolder, executor: async () => current.executor, runtime };
+      const site = { openFolder, executor: async () => current.executor, host: io.platform.host() };
       return {
         limits: packLimits(current.executor),
         train: async (...work: Parameters<SweepWorker['train']>) => {

@@ -11,14 +11,25 @@ export interface StartRecord {
   type: 'start';
   hash: string; // content hash of the experiment
   adapter?: string; // GPU, or what stands in for it
+  driver?: string; // of that GPU, as the driver describes itself
   executor?: string; // webgpu or wasm
-  runtime?: string; // for example `node 20.20.2 (Dawn)`
+  runtime?: string; // for example `node 20.20.2`; with webgpu `node 20.20.2 (Dawn, webgpu 0.6.2)`
+  os?: string; // for example `Linux 6.12.1 x64`
+  processor?: string; // for example `AMD EPYC 9B14, 16 cores`
   version?: string; // of this program
+  commit?: string; // that this program was built from, `-changed` after it where its sources differed; where known
   together?: number; // runs that train in one plan from here on, if more than one: elapsed_ms is the time of all
   step?: number; // where a resumed run continued; absent or 0 at the beginning
   init?: string; // digest of the weights it began with, where they came from a file
   unchecked?: number; // lines before this one that had no check when the run was resumed
   time?: string; // ISO 8601
+}
+
+/** Where a program runs, as its platform knows it. */
+export interface Host {
+  readonly runtime: string;
+  readonly os?: string;
+  readonly processor?: string;
 }
 
 export interface EvalRecord {
@@ -214,6 +225,21 @@ export function inspectRecords(text: string): InspectedRecords {
   }
 }
 
+/** Fields of a start that are text, in the order of its line. */
+export const startTexts = [
+  'hash',
+  'adapter',
+  'driver',
+  'executor',
+  'runtime',
+  'os',
+  'processor',
+  'version',
+  'commit',
+  'init',
+  'time',
+] as const satisfies readonly (keyof StartRecord)[];
+
 const LEAST_LOSS = -0.01; // nats: a cross-entropy of 0, less what f32 takes from logits of 10^5
 
 function toRecord(json: unknown): RunRecord | undefined {
@@ -236,8 +262,12 @@ function toRecord(json: unknown): RunRecord | undefined {
     return value;
   };
   switch (o.type) {
-    case 'start':
+    case 'start': {
+      for (const name of startTexts)
+        if (o[name] !== undefined && typeof o[name] !== 'string')
+          throw new InputError(`${name}: wanted text, got ${JSON.stringify(o[name])}`);
       return { ...o, type: 'start', hash: String(o.hash ?? '') };
+    }
     case 'eval':
       return {
         type: 'eval',

@@ -11,6 +11,8 @@ import { readBuffer } from './scope.js';
 export class GpuExecutor implements Executor {
   readonly kind = 'webgpu';
   readonly description: string;
+  readonly driver: string | undefined;
+  readonly runtime: string;
   readonly traits: AdapterTraits;
   readonly #pipelines: PipelineCache;
 
@@ -25,6 +27,8 @@ export class GpuExecutor implements Executor {
     readonly prepare: (program: Program) => Program = (program) => program,
   ) {
     this.description = gpu.info.name;
+    this.driver = gpu.info.driver || undefined;
+    this.runtime = gpu.info.runtime;
     this.traits = {
       software: gpu.info.software,
       vendor: gpu.info.vendor,

@@ -43,5 +43,9 @@ export interface Executor {
   readonly kind: 'webgpu' | 'wasm' | 'reference';
   /** What runs, for people and records: adapter and driver, or the CPU executor and its threads. */
   readonly description: string;
+  /** Of the graphics driver, as it describes itself; where there is one. */
+  readonly driver?: string;
+  /** The runtime with what runs WebGPU in it, such as `node 20.20.2 (Dawn, webgpu 0.6.2)`; where it does. */
+  readonly runtime?: string;
   load(program: Program): Promise<LoadedProgram>;
 }

@@ -2,6 +2,7 @@
 import { AdapterError } from '../core/errors.js';
 import { type GpuSession, oneLine, openGpu } from '../gpu/device.js';
 import { installedDrivers, lavapipeManifest, processorMs, softwareDriver } from './driver.js';
+import { hostOf } from './host.js';
 import { openRunFolder } from './nodeFolder.js';
 import type { OpenPlatformGpuOptions, Platform } from './platform.js';
 import { loadTuned } from './tuned.js';
@@ -18,13 +19,15 @@ interface DenoApi {
     delete(name: string): void;
   };
   dlopen(file: string, symbols: object): unknown;
+  permissions: { querySync(permission: { name: 'sys'; kind: string }): { state: string } };
 }
 const deno = (globalThis as unknown as { Deno: DenoApi }).Deno;
-const runtime = deno ? `deno ${deno.version.deno} (wgpu)` : 'not deno';
+const runtime = deno ? `deno ${deno.version.deno}` : 'not deno';
 
 export const denoPlatform: Platform = {
   name: 'deno',
   runtime,
+  host: () => hostOf(runtime, (kind) => deno.permissions.querySync({ name: 'sys', kind }).state === 'granted'),
   openGpu: openDenoGpu,
   tuned: loadTuned,
   wantedAdapter: () => deno.env.get('RHM_ADAPTER') || undefined,
@@ -69,7 +72,13 @@ const remedy =
 async function open(options: OpenPlatformGpuOptions, wanted: string): Promise<GpuSession> {
   const gpu = (navigator as Navigator & { gpu?: GPU }).gpu;
   if (!gpu) throw new AdapterError(`This Deno has no WebGPU: use Deno 2.9 or newer; ${remedy}`);
-  const session = await openGpu(gpu, { remedy, runtime, backend: 'vulkan', processorMs, ...options });
+  const session = await openGpu(gpu, {
+    remedy,
+    runtime: `${runtime} (wgpu)`,
+    backend: 'vulkan',
+    processorMs,
+    ...options,
+  });
   const { info } = session;
   const named = ['lavapipe', 'swiftshader'].includes(wanted)
     ? info.name.toLowerCase() === wanted

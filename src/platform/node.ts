@@ -1,9 +1,11 @@
 /** WebGPU in Node, by Dawn (npm `webgpu`): the machine's own GPU, an installed software driver, or the one npm carries. */
+import { createRequire } from 'node:module';
 import { availableParallelism, constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { AdapterError, InputError } from '../core/errors.js';
 import { type GpuSession, oneLine, openGpu } from '../gpu/device.js';
 import { installedDrivers, lavapipeManifest, processorMs, type SoftwareDriver, softwareDriver } from './driver.js';
+import { hostOf } from './host.js';
 import { openRunFolder } from './nodeFolder.js';
 import { withEnvironment } from './nodeLock.js';
 import { spawnNodeThread } from './nodeThread.js';
@@ -15,11 +17,12 @@ export interface OpenNodeGpuOptions extends OpenPlatformGpuOptions {
   dawnFlags?: readonly string[];
 }
 
-const runtime = `node ${process.versions.node} (Dawn)`;
+const runtime = `node ${process.versions.node}`;
 
 export const nodePlatform: Platform = {
   name: 'node',
   runtime,
+  host: () => hostOf(runtime),
   openGpu: openNodeGpu,
   tuned: loadTuned,
   wantedAdapter: () => process.env.RHM_ADAPTER || undefined,
@@ -84,7 +87,7 @@ async function open(options: OpenNodeGpuOptions, flags: string[], key?: string):
   try {
     const session = await openGpu(holder.gpu, {
       remedy: remedy(),
-      runtime,
+      runtime: `${runtime} (Dawn, webgpu ${dawnVersion()})`,
       backend: dawnBackend(options.dawnFlags),
       processorMs,
       ...options,
@@ -166,6 +169,11 @@ async function loadDawn(): Promise<{ create(flags: string[]): unknown; globals: 
       { cause: error },
     );
   }
+}
+
+/** Of the package that holds Dawn. */
+function dawnVersion(): string {
+  return (createRequire(import.meta.url)('webgpu/package.json') as { version: string }).version;
 }
 
 function dawnBackend(flags: readonly string[] = []): string {

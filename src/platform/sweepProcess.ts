@@ -194,7 +194,7 @@ export async function serveSweepProcess(platform: Platform): Promise<void> {
   const site = {
     openFolder: platform.openFolder,
     executor: async () => opened!.executor,
-    runtime: platform.runtime,
+    host: platform.host(),
   };
   say({ type: 'up' });
   await finished;

@@ -2,7 +2,7 @@
 
 import { DamageError, DiskFullError, FileError, FolderBusyError, InputError, RhmError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
-import type { RunEnd } from '../core/records.js';
+import type { Host, RunEnd } from '../core/records.js';
 import { measures } from '../measures/index.js';
 import type { Executor } from '../plan/executor.js';
 import { files, type RunFolder } from '../training/folder.js';
@@ -63,7 +63,7 @@ export interface ChunkSite {
   openFolder(folder: string): Promise<RunFolder>;
   /** Called only when there is something to train; the same one each time until it fails. */
   executor(): Promise<Executor>;
-  runtime: string;
+  host: Host;
 }
 
 /**
@@ -148,7 +148,7 @@ async function trainTogether(
       {
         executor: site.executor,
         measures,
-        runtime: site.runtime,
+        host: site.host,
         signal: hooks.signal,
         checkpointMs: hooks.checkpointMs,
         onProgress({ step, steps, loss, samplesPerSecond }, index) {

@@ -1,6 +1,6 @@
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
-import type { RunRecord } from '../core/records.js';
+import type { Host, RunRecord } from '../core/records.js';
 import type { SafeFile } from '../core/safetensors.js';
 import type { MeasureContext, MeasureTable } from '../models/measure.js';
 import type { Executor } from '../plan/executor.js';
@@ -39,7 +39,7 @@ interface SharedOptions {
   /** What experiment.measures may name. */
   measures?: MeasureTable;
   /** Goes into the records: what this program runs in. */
-  runtime?: string;
+  host?: Host;
   /** Milliseconds between checkpoints; default 30 000. */
   checkpointMs?: number;
   /** Milliseconds of steps between two looks at the signal, of which two lots may be under way; default 125. */
@@ -206,14 +206,14 @@ class Group {
   }
 
   async #begin(runs: readonly TrainingRun[]): Promise<void> {
-    const { description, kind } = this.#executor;
+    const { description } = this.#executor;
     const { memoryBytes } = this.#trainer!;
     const together = runs.length > 1 ? runs.length : undefined;
     await this.#each(runs, async (run) => {
       await run.openFolder();
       const { step, steps, unchecked } = run;
       this.options.onStart?.({ executor: description, memoryBytes, step, steps, unchecked }, this.#index.get(run)!);
-      await run.begin({ adapter: description, executor: kind, runtime: this.options.runtime, together });
+      await run.begin(this.#executor, this.options.host, together);
     });
   }
 

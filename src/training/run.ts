@@ -2,10 +2,12 @@ import { contentHash } from '../core/canonical.js';
 import { isDiverged } from '../core/divergence.js';
 import { DamageError, FileError, InputError, RhmError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
-import { RecordLines, type RunEnd, type RunRecord } from '../core/records.js';
+import { type Host, RecordLines, type RunEnd, type RunRecord } from '../core/records.js';
 import type { Rules } from '../core/rules.js';
 import type { SafeFile } from '../core/safetensors.js';
+import { program } from '../core/version.js';
 import type { MeasureValue } from '../models/measure.js';
+import type { Executor } from '../plan/executor.js';
 import {
   type Checkpoint,
   decodeCheckpoint,
@@ -181,13 +183,16 @@ export class TrainingRun {
   }
 
   /** Starts the clock and records what it runs on. */
-  async begin(on: { adapter: string; executor: string; runtime?: string; together?: number }): Promise<void> {
+  async begin(executor: Omit<Executor, 'load'>, host?: Host, together?: number): Promise<void> {
     this.#startedAt = this.hooks.now();
     this.#firstStep = this.step;
     const { hash, step } = this;
     const { parsed } = this.#old;
     const unchecked = (step > 0 && parsed.unchecked) || undefined;
-    await this.#emit({ type: 'start', hash, ...on, step, init: this.#init, unchecked, time: new Date().toISOString() });
+    const { description: adapter, driver, kind, runtime = host?.runtime } = executor;
+    const on = { ...host, runtime, adapter, driver, executor: kind, ...program, together };
+    const time = new Date().toISOString();
+    await this.#emit({ type: 'start', hash, ...on, step, init: this.#init, unchecked, time });
   }
 
   /** Takes `ms` that passed since `begin` out of its time. */

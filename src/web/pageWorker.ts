@@ -263,7 +263,7 @@ class ControlledRun {
         folder,
         measures,
         resume: true,
-        runtime: browserPlatform.runtime,
+        host: browserPlatform.host(),
         signal: this.abort.signal,
         checkpointMs: CHECKPOINT_MS,
         sliceMs: SLICE_MS,

@@ -78,7 +78,7 @@ export async function runTogether(
           return opened.executor;
         },
         measures,
-        runtime: platform.runtime,
+        host: platform.host(),
         signal: signal ? AbortSignal.any([signal, closing]) : closing,
         onRecord: onRecord && ((record, i) => onRecord(record, runs[i].index)),
         onProgress: onProgress && ((progress, i) => onProgress(progress, runs[i].index)),

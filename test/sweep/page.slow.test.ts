@@ -95,7 +95,11 @@ test('stopped, reloaded, continued: every run once, with the bits of the same sw
   await runSweep(runs, store, {
     startWorker: async () => ({
       train: (chunk, hooks) =>
-        trainChunk(chunk, { openFolder: store.openFolder, executor: async () => executor, runtime: 'test' }, hooks),
+        trainChunk(
+          chunk,
+          { openFolder: store.openFolder, executor: async () => executor, host: { runtime: 'test' } },
+          hooks,
+        ),
       close: async () => {},
     }),
   });

@@ -36,7 +36,11 @@ const grid = async (seeds: number, more: object = {}): Promise<readonly SweepRun
 const trainer = (store: MemoryStore) => (): Promise<SweepWorker> =>
   Promise.resolve({
     train: (runs, hooks) =>
-      trainChunk(runs, { openFolder: store.openFolder, executor: async () => executor, runtime: 'test' }, hooks),
+      trainChunk(
+        runs,
+        { openFolder: store.openFolder, executor: async () => executor, host: { runtime: 'test' } },
+        hooks,
+      ),
     close: async () => {},
   });
 

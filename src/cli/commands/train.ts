@@ -75,7 +75,7 @@ export function addTrain(program: Command, io: CommandContext): void {
             resume: options.resume,
             init,
             measures,
-            runtime: io.platform.runtime,
+            host: io.platform.host(),
             signal: abort.signal,
             checkpointMs: options.checkpointSeconds * 1000,
             onStart: ({ executor, memoryBytes, step, unchecked }) => {

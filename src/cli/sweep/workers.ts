@@ -69,7 +69,7 @@ export function workerStarter(
   return async () => {
     const opened = await openExecutor(platform, choice, io.log);
     onStart(opened.executor.description);
-    const site = { openFolder: platform.openFolder, executor: async () => opened.executor, runtime: platform.runtime };
+    const site = { openFolder: platform.openFolder, executor: async () => opened.executor, host: platform.host() };
     return {
       limits: packLimits(opened.executor),
       train: (runs, hooks) => trainChunk(runs, site, hooks),
