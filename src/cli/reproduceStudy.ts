@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
+import { modelModules } from '../models/define.js';
 import type { Executor } from '../plan/executor.js';
 import { type OpenExecutor, openExecutor } from '../platform/executor.js';
 import { hashIn, readRunFolder, runPaths } from '../platform/runFolders.js';
@@ -16,12 +17,13 @@ import { endOf } from '../sweep/store.js';
 import type { ComputeOptions } from './compute.js';
 import type { CommandContext } from './context.js';
 import { abortOnSignals, timeText } from './running.js';
+import { type CardWorkers, cardWorkers, type GpuOptions, refuseGpus } from './sweep/gpus.js';
 import { liveView } from './sweep/run.js';
-import { workerStarter } from './sweep/workers.js';
+import { processStart, workersOf } from './sweep/workers.js';
 
 const MOST_WORKERS = 8;
 
-export interface StudyOptions extends ComputeOptions {
+export interface StudyOptions extends ComputeOptions, GpuOptions {
   minutes?: number;
   pack?: number;
   json?: boolean;
@@ -34,14 +36,17 @@ export class Study {
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
   #timedOut = false;
   readonly #complete = new Set<string>(); // hashes of runs counted as there or trained
+  readonly #cards: CardWorkers | undefined; // where workers are given cards
   #opened: OpenExecutor | undefined;
 
+  /** @throws InputError for cards that are not there */
   constructor(
     readonly out: string,
     readonly others: readonly string[],
     readonly options: StudyOptions,
     readonly io: CommandContext,
   ) {
+    this.#cards = givenCards(io, options);
     this.#abort = abortOnSignals(io);
     if (options.minutes !== undefined) this.#timer = setTimeout(() => this.#timeOut(), options.minutes * 60_000);
   }
@@ -67,10 +72,10 @@ export class Study {
     const { signal } = this.#abort;
     if (missing.length && !signal.aborted) {
       const { io, out, options } = this;
-      this.#opened ??= await openExecutor(io.platform, options, io.log);
-      const site = this.#site(missing.length);
-      io.log(`${missing.length} runs on ${site.description}, into ${out}`);
-      if (estimate) io.log(await estimateText(missing, this.#opened.executor, signal));
+      if (!this.#cards) this.#opened ??= await openExecutor(io.platform, options, io.log);
+      const site = this.#cards ?? this.#site(missing.length);
+      io.log(`${missing.length} runs on ${'description' in site ? site.description : cardsText(site)}, into ${out}`);
+      if (estimate) io.log(await this.#estimate(missing, signal));
       const view = liveView(io);
       const { trained, failed } = await runSweep(missing, openSweepFolder(out), {
         ...site,
@@ -128,6 +133,16 @@ export class Study {
     await this.#opened?.release();
   }
 
+  /** On one device, which is opened for it where cards are other processes'. */
+  async #estimate(runs: readonly SweepRun[], signal: AbortSignal): Promise<string> {
+    const { executor, release } = this.#opened ?? (await openExecutor(this.io.platform, this.options, this.io.log));
+    try {
+      return await estimateText(runs, executor, signal);
+    } finally {
+      if (!this.#opened) await release();
+    }
+  }
+
   #isComplete(run: SweepRun): boolean {
     const path = this.folderOf(run);
     return path !== undefined && !!endOf(readRunFolder(path).records, run.experiment.replicas);
@@ -141,8 +156,7 @@ export class Study {
     if (executor.kind === 'wasm' && workers > 1) {
       const choice = { isolate: 'thread', executor: 'wasm', workers, threads: 1 } as const;
       return {
-        workers,
-        startWorker: workerStarter(io, { ...choice, stallSeconds: 300, checkpointSeconds: 30 }, () => {}),
+        ...workersOf(io, { ...choice, stallSeconds: 300, checkpointSeconds: 30 }, () => {}),
         description: `${workers} workers, each with WebAssembly SIMD, 1 thread`,
       };
     }
@@ -170,6 +184,28 @@ export class Study {
     return { workers: 1, startWorker, description: executor.description };
   }
 }
+
+/** Worker processes, where this machine has cards to choose from; undefined: this process computes, on what it finds. */
+function givenCards(io: CommandContext, options: StudyOptions): CardWorkers | undefined {
+  if (io.platform.name !== 'node') {
+    refuseGpus(options, io.platform.runtime);
+    return undefined;
+  }
+  const { executor, adapter, threads } = options;
+  const choice = { executor, adapter, threads, models: modelModules() };
+  const cards = cardWorkers(
+    io,
+    options,
+    processStart(
+      (workers) => ({ ...choice, mostThreads: Math.ceil(io.platform.cores / workers) }),
+      () => {},
+    ),
+  );
+  return cards?.given || (cards && options.gpus !== undefined) ? cards : undefined;
+}
+
+const cardsText = ({ workers }: CardWorkers): string =>
+  `${workers} card${workers === 1 ? '' : 's'}, a worker process each`;
 
 async function estimateText(runs: readonly SweepRun[], executor: Executor, signal: AbortSignal): Promise<string> {
   const groups = groupRuns(runs);

@@ -11,6 +11,7 @@ export interface StartRecord {
   type: 'start';
   hash: string; // content hash of the experiment
   adapter?: string; // GPU, or what stands in for it
+  card?: string; // PCI address of that GPU, where a worker process looked which one it had opened
   driver?: string; // of that GPU, as the driver describes itself
   executor?: string; // webgpu or wasm
   runtime?: string; // for example `node 20.20.2`; with webgpu `node 20.20.2 (Dawn, webgpu 0.6.2)`
@@ -30,6 +31,7 @@ export interface Host {
   readonly runtime: string;
   readonly os?: string;
   readonly processor?: string;
+  readonly card?: string;
 }
 
 export interface EvalRecord {
@@ -229,6 +231,7 @@ export function inspectRecords(text: string): InspectedRecords {
 export const startTexts = [
   'hash',
   'adapter',
+  'card',
   'driver',
   'executor',
   'runtime',

@@ -217,8 +217,8 @@ async function dispatchCost(session: GpuSession): Promise<DispatchCost> {
   };
 }
 
-/** A report as lines for people. */
-export function doctorText(found: DoctorReport): string {
+/** A report as lines for people. cards: rows about the machine's cards. */
+export function doctorText(found: DoctorReport, cards: readonly [string, string][] = []): string {
   const { adapter, limits } = found;
   const bytes = (n: number) => (n >= 2 ** 20 ? `${Math.round(n / 2 ** 20)} MiB` : `${Math.round(n / 1024)} KiB`);
   const time = found.compileClock === 'processor' ? 'of processor time' : 'of wall time';
@@ -230,6 +230,7 @@ export function doctorText(found: DoctorReport): string {
     ['runtime', adapter.runtime],
     ['adapter', `${adapter.name}${adapter.software ? ' (software)' : ''}, ${adapter.backend} backend`],
     ['driver', adapter.driver || 'not told by this runtime'],
+    ...cards,
     ['features', found.features.join(', ') || 'none'],
     ['buffers', `up to ${bytes(limits.maxBufferSize)}, ${bytes(limits.maxStorageBufferBindingSize)} in one binding`],
     [

@@ -51,6 +51,8 @@ export interface ChunkHooks {
 export interface SweepWorker {
   /** How many runs pay side by side; default: one. */
   readonly limits?: PackLimits;
+  /** What it computes on, where several workers have something of their own: `card 2`. */
+  readonly place?: string;
   /** Outcomes of all runs. @throws an error when the worker is gone, or its device: start another. */
   train(runs: readonly ChunkRun[], hooks: ChunkHooks): Promise<RunOutcome[]>;
   /** Ends it; work in progress is saved. */

@@ -12,7 +12,7 @@ import { files } from '../../training/folder.js';
 import type { CommandContext } from '../context.js';
 import { abortOnSignals, timeText } from '../running.js';
 import { readGrid, type Shard, shardOf, storeOf } from './options.js';
-import { type WorkerOptions, workerStarter } from './workers.js';
+import { type WorkerOptions, workersOf } from './workers.js';
 
 export interface RunOptions extends WorkerOptions {
   out?: string;
@@ -30,13 +30,13 @@ export async function sweepRun(io: CommandContext, file: string, options: RunOpt
   const abort = abortOnSignals(io);
   const told = new Set<string>();
   const started = performance.now();
+  const workers = workersOf(io, options, (executor) => {
+    if (!told.has(executor)) io.log(`running on ${executor}; ${runs.length} runs into ${out}`);
+    told.add(executor);
+  });
   const train = (runs: readonly SweepRun[]) =>
     runSweep(runs, store, {
-      startWorker: workerStarter(io, options, (executor) => {
-        if (!told.has(executor)) io.log(`running on ${executor}; ${runs.length} runs into ${out}`);
-        told.add(executor);
-      }),
-      workers: options.workers,
+      ...workers,
       replicas: options.pack,
       tries: options.tries,
       retryFailed: options.retryFailed,
@@ -141,6 +141,8 @@ export function liveView(io: CommandContext): (event: SweepEvent) => void {
       const more = [failed && `${failed} set aside`, repaired && `${repaired} entries of the index were set right`];
       io.log([`${total} runs: ${done} complete, ${waiting} to train`, ...more.filter(Boolean)].join(', '));
     } else if (event.type === 'retry') io.log(`${event.run.name}: ${event.error}; again (${event.tries} so far)`);
+    else if (event.type === 'device')
+      io.log(`${event.place ?? `worker ${event.worker}`} is given up, its runs go to the others: ${event.error}`);
     else if (event.type === 'run' && event.state === 'failed') io.log(`${event.run.name}: set aside: ${event.error}`);
     else if (event.type === 'progress') io.progress(progressLine(event.view), event.last);
   };
@@ -151,11 +153,13 @@ export function progressLine({
   done,
   failed,
   running,
+  cards = [],
   fraction,
   samplesPerSecond,
   secondsLeft,
 }: SweepView): string {
-  const rate = samplesPerSecond >= 1e4 ? `${(samplesPerSecond / 1e3).toFixed(0)}k` : samplesPerSecond.toFixed(0);
+  const rate = (speed: number) => (speed >= 1e4 ? `${(speed / 1e3).toFixed(0)}k` : speed.toFixed(0));
+  const each = cards.map(({ card, samplesPerSecond }) => `${card} ${rate(samplesPerSecond)}`).join(', ');
   const width = 20;
   const full = Math.round(fraction * width);
   const bar = '█'.repeat(full) + '░'.repeat(width - full);
@@ -164,7 +168,7 @@ export function progressLine({
     `${bar} ${(100 * fraction).toFixed(0)}%`,
     `${done}/${total} runs`,
     ...(failed ? [`${failed} failed`] : []),
-    `${rate} samples/s`,
+    `${rate(samplesPerSecond)} samples/s${cards.length > 1 ? ` (${each})` : ''}`,
     `${timeText(secondsLeft)} left`,
     ...(now ? [`${now.name}: loss ${now.loss.toFixed(3)}`] : []),
   ].join('  ');

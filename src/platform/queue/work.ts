@@ -17,6 +17,7 @@ import { keysOf, openSent, packFiles, putPartial, putResult, storageProblem, unc
 export interface WorkOptions {
   startWorker: (index: number) => Promise<SweepWorker>;
   workers?: number; // at once; default 1
+  ownDevices?: boolean; // each worker has a device of its own
   replicas?: number; // side by side on a worker at most; default: what pays on its executor
   openFolder: (folder: string) => Promise<RunFolder>;
   /** A folder that the other machines see too: a run whose worker died is continued elsewhere from its last checkpoint. */
@@ -78,8 +79,9 @@ class QueueWorkers {
     readonly connection: QueueConnection,
     readonly options: WorkOptions,
   ) {
-    const { startWorker, workers = 1, replicas, stallMs = 300_000, signal, checkpointMs } = options;
-    this.#packs = new Packs({ startWorker, workers, replicas, stallMs, hooks: { signal, checkpointMs } });
+    const { startWorker, workers = 1, ownDevices, replicas, stallMs = 300_000, signal, checkpointMs, report } = options;
+    const hooks = { signal, checkpointMs };
+    this.#packs = new Packs({ startWorker, workers, ownDevices, report, replicas, stallMs, hooks });
   }
 
   async go(): Promise<WorkResult> {
