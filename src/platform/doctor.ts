@@ -248,6 +248,10 @@ export function doctorText(found: DoctorReport, cards: readonly [string, string]
     ...found.kernels.map((k): [string, string] => [`kernel ${k.op}`, kernelLine(k)]),
     ['verdict', found.ok ? 'every kernel computes right' : 'WRONG results: do not use this adapter, see above'],
   ];
+  return rowsText(rows);
+}
+
+export function rowsText(rows: readonly [string, string][]): string {
   const width = Math.max(...rows.map(([name]) => name.length)) + 2;
   return rows.map(([name, value]) => `${name.padEnd(width)}${value}`).join('\n');
 }

@@ -33,6 +33,7 @@ type FromChild =
   | { type: 'error'; name: string; message: string };
 
 const PROGRESS_MS = 200;
+const START_MS = 120_000; // the longest that a start may take: drivers hang there too
 const LAST_WORDS = 600; // characters of standard error that go into the message about a crash
 
 /** The cards of the machine, and which of them a worker is to compute on. */
@@ -71,6 +72,7 @@ export async function startSweepProcess(
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   const calls = new Calls(child);
+  const late = setTimeout(() => calls.fail(`did not start within ${START_MS / 1000} s`), START_MS);
   let ready: Extract<FromChild, { type: 'ready' }>;
   try {
     await calls.answer('up');
@@ -83,6 +85,8 @@ export async function startSweepProcess(
   } catch (error) {
     child.kill('SIGKILL');
     throw error;
+  } finally {
+    clearTimeout(late);
   }
   return {
     pid: child.pid!,
@@ -128,10 +132,10 @@ class Calls {
       this.#said = (this.#said + text).slice(-LAST_WORDS);
     });
     child.on('message', (message) => this.#hear(message as FromChild));
-    child.on('error', (error) => this.#fail(`could not be used: ${error.message}`));
+    child.on('error', (error) => this.fail(`could not be used: ${error.message}`));
     this.exited = new Promise((resolve) => {
       child.on('close', (code, signal) => {
-        this.#fail(signal ? `was ended by ${signal}` : `ended with exit code ${code}`);
+        this.fail(signal ? `was ended by ${signal}` : `ended with exit code ${code}`);
         resolve();
       });
     });
@@ -161,7 +165,8 @@ class Calls {
     else if (message.type === this.#waiting?.type) this.#waiting.resolve(message);
   }
 
-  #fail(what: string): void {
+  /** The worker is gone, or as good as gone. */
+  fail(what: string): void {
     const words = this.#said.trim().replace(/\s*\n\s*/g, ' ');
     this.#gone ??= new WorkerError(
       `worker process ${this.child.pid} ${what}${words ? `; its last words: ${words}` : ''}`,

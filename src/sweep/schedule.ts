@@ -69,6 +69,7 @@ export async function runSweep(
 }
 
 type Chunk = readonly SweepRun[];
+type Starting = Promise<SweepWorker | undefined>;
 
 class Schedule {
   readonly #queue: Chunk[] = [];
@@ -102,16 +103,20 @@ class Schedule {
     for (const { hash } of missing) this.#tries.set(hash, triesOf(entries.get(hash)));
     if (missing.length && !this.#stopped) {
       // The first worker knows what it computes on, and so how many runs pay side by side.
+      // Devices of their own start side by side, and those that have nothing to do take over what others lose.
+      const { ownDevices } = this.options;
       const lanes = Array.from({ length: workers }, (_, i) => i);
-      let first: SweepWorker | undefined;
+      const starting = new Map<number, Starting>();
+      for (const lane of lanes.slice(0, ownDevices ? missing.length : 1)) starting.set(lane, this.#begin(lane));
+      let first = await firstOf([...starting.values()]);
       while (!first && !this.#stopped) {
-        first = await this.#start(lanes[0]);
-        if (!first && this.#givesUp(lanes[0], false)) lanes.shift();
+        if (this.#givesUp(lanes[0], false)) lanes.shift();
+        starting.set(lanes[0], this.#begin(lanes[0]));
+        first = await starting.get(lanes[0]);
       }
       this.#queue.push(...this.#chunks(missing, first?.limits));
-      // With devices of their own those that have nothing to do yet take over what others lose.
-      if (!this.options.ownDevices) lanes.splice(Math.max(1, this.#queue.length));
-      await Promise.all(lanes.map((lane, i) => this.#serve(lane, i === 0 ? first : undefined)));
+      if (!ownDevices) lanes.splice(Math.max(1, this.#queue.length));
+      await Promise.all(lanes.map((lane) => this.#serve(lane, starting.get(lane))));
     }
     if (this.#fatal instanceof DiskFullError && this.#result.stopped) this.#fatal = undefined; // said already
     if (this.#fatal !== undefined) throw this.#fatal;
@@ -134,9 +139,10 @@ class Schedule {
   }
 
   /** One worker's life, or several workers' one after the other. */
-  async #serve(index: number, first?: SweepWorker): Promise<void> {
-    let worker = first;
+  async #serve(index: number, starting?: Starting): Promise<void> {
+    let worker: SweepWorker | undefined;
     try {
+      worker = await starting;
       for (let started = true; !this.#givesUp(index, started); ) {
         const chunk = await this.#next(index);
         if (!chunk) return;
@@ -181,7 +187,13 @@ class Schedule {
     return undefined;
   }
 
-  async #start(index: number): Promise<SweepWorker | undefined> {
+  #begin(index: number): Starting {
+    const starting = this.#start(index);
+    starting.catch(() => {}); // whoever waits for it is told
+    return starting;
+  }
+
+  async #start(index: number): Starting {
     try {
       const worker = await this.options.startWorker(index);
       if (worker.place) this.#places.set(index, worker.place);
@@ -327,6 +339,18 @@ class Schedule {
   async #bury(worker: SweepWorker): Promise<undefined> {
     if (worker.kill) worker.kill();
     else void worker.close().catch(() => {}); // it may hang
+    return undefined;
+  }
+}
+
+/** The first worker that is up; undefined: none of them. @throws what the start of all failed of */
+async function firstOf(starting: readonly Starting[]): Starting {
+  const up = starting.map(async (one) => (await one) ?? Promise.reject(undefined));
+  try {
+    return await Promise.any(up);
+  } catch (error) {
+    const thrown = (error as AggregateError).errors.find((reason) => reason !== undefined);
+    if (thrown !== undefined) throw thrown;
     return undefined;
   }
 }

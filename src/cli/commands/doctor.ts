@@ -1,9 +1,14 @@
 /** `rhm doctor`: what this machine's GPU is and whether it computes right. */
 import type { Command } from 'commander';
 import { cardRows, reportCards } from '../../platform/cards/report.js';
-import { doctorText, examine } from '../../platform/doctor.js';
+import { doctorText, examine, rowsText } from '../../platform/doctor.js';
 import type { CommandContext } from '../context.js';
 import { scriptBeside } from '../sweep/workers.js';
+
+interface Options {
+  adapter?: string;
+  cards?: boolean;
+}
 
 export function addDoctor(program: Command, io: CommandContext): void {
   program
@@ -12,11 +17,18 @@ export function addDoctor(program: Command, io: CommandContext): void {
       'runtime, adapter, features, limits and speed of the GPU; every kernel against its float64 reference; all cards, and how one is chosen',
     )
     .option('--adapter <name>', 'gpu, lavapipe, swiftshader or an adapter name (default: RHM_ADAPTER, else the best)')
-    .action(async (options: { adapter?: string }, command: Command) => {
+    .option('--cards', 'only the cards: which there are, which a process can be given, and how')
+    .action(async (options: Options, command: Command) => {
+      const reportOn = () => reportCards(scriptBeside('cli.js'), io.progress);
+      if (options.cards) {
+        const choice = await reportOn();
+        await io.result(command, choice, () => rowsText(cardRows(choice)) || 'no cards were found');
+        return;
+      }
       const session = await io.platform.openGpu({ adapter: options.adapter, report: io.log });
       try {
         const found = await examine(session, io.progress);
-        const choice = await reportCards(scriptBeside('cli.js'), io.progress);
+        const choice = await reportOn();
         await io.result(command, { ...found, choice }, () => doctorText(found, cardRows(choice)));
         if (!found.ok) process.exitCode = 1;
       } finally {

@@ -1,9 +1,10 @@
 /** `--gpus`: a worker process for each graphics card. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { InputError } from '../../core/errors.js';
+import { AdapterError, InputError } from '../../core/errors.js';
 import type { Card } from '../../platform/cards/list.js';
 import { type Asked, chooseCards, listText, parseAsked } from '../../platform/cards/plan.js';
-import { type SweepProcess, startSweepProcess } from '../../platform/sweepProcess.js';
+import type { ExecutorChoice } from '../../platform/executor.js';
+import { type CardPlace, type SweepProcess, startSweepProcess } from '../../platform/sweepProcess.js';
 import type { ComputeOptions } from '../compute.js';
 import type { CommandContext } from '../context.js';
 import type { ProcessStart, Workers } from './workers.js';
@@ -70,25 +71,35 @@ export function cardWorkers(io: CommandContext, options: Options, start: Process
   // Cards that were asked for, or that the first worker has got, are not silently replaced by the CPU.
   const onCard = { executor: 'webgpu', adapter: simulated ? (adapter ?? 'swiftshader') : 'gpu' };
   const places = apart || (all.length > 1 && isOne(gpus)) ? used : [];
-  let isGpu: boolean | undefined = gpus !== undefined || simulated ? true : undefined;
+  let isGpu: boolean | undefined = gpus !== undefined || simulated || executor === 'webgpu' ? true : undefined;
+  const attempts: Promise<unknown>[] = [];
   return {
     workers,
     given: apart,
     ownDevices: workers > 1 && apart,
     async startWorker(index) {
-      const choice = {
-        ...start.choiceFor(workers),
-        ...(isGpu && onCard),
-        ...(isGpu === false && { executor: 'wasm' }),
-      };
-      const card = places[index % Math.max(1, places.length)];
-      const worker = await startSweepProcess(start.script, start.args, choice, { all, card, way });
-      if (isGpu === undefined && worker.kind === 'wasm')
-        io.log(`${listText(all)}, none of which WebGPU offers here: computing on the CPU`);
-      isGpu ??= worker.kind === 'webgpu';
-      const place = isGpu ? placeOf(worker, all) : undefined;
+      const choice = start.choiceFor(workers);
+      const launch = (on: ExecutorChoice, place: CardPlace) =>
+        startSweepProcess(start.script, start.args, { ...choice, ...on }, place);
+      if (isGpu !== false)
+        try {
+          const attempt = launch(onCard, { all, card: places[index % Math.max(1, places.length)], way });
+          attempts.push(attempt);
+          const worker = await attempt;
+          isGpu = true;
+          start.onStart(worker.executor);
+          return { ...worker, place: placeOf(worker, all) };
+        } catch (error) {
+          if (isGpu || !(error instanceof AdapterError)) throw error;
+          await Promise.allSettled(attempts);
+          if (isGpu) throw error; // other workers got their cards: this one is to blame
+          if (isGpu === undefined)
+            io.log(`${listText(all)}, none of which WebGPU offers (${error.message}): computing on the CPU`);
+          isGpu = false;
+        }
+      const worker = await launch({ executor: 'wasm' }, { all });
       start.onStart(worker.executor);
-      return { ...worker, place };
+      return worker;
     },
   };
 }

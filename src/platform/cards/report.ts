@@ -25,7 +25,7 @@ export interface CardsReport {
 export async function reportCards(script: string, report: (line: string) => void): Promise<CardsReport> {
   const { env } = process;
   const all = listCards(env);
-  const seen = cardsSeen(all);
+  const seen = cardsSeen(all); // of the device that this process may have opened by now
   const taken = seen?.open.length === 1 ? seen.open[0] : undefined;
   const { way, problems } = all.length > 1 ? findWay(all, env) : { way: undefined, problems: [] };
   const cards: CardReport[] = [];
@@ -65,7 +65,7 @@ export function cardRows({ cards, way, problems, taken, default: used }: CardsRe
     const state = problem ? `CANNOT be had: ${problem}` : adapter && `a worker computes on it (${adapter}): ${proof}`;
     return [`card ${index}`, [`${name}, PCI ${pci}, ${files.join(' ')}`, state].filter(Boolean).join('; ')];
   });
-  const alone = taken === undefined ? 'one, which one is not known' : `card ${taken}`;
+  const alone = taken === undefined ? 'one of its own choice' : `card ${taken}`;
   const choice =
     cards.length === 1
       ? 'there is one card'
