@@ -151,7 +151,7 @@ class Schedule {
           worker ??= await this.#start(index);
           started = worker !== undefined;
           if (!worker) this.#queue.unshift(chunk);
-          else if (await this.#train(worker, index, chunk)) this.#lanes.finished(index);
+          else if (await this.#train(worker, index, chunk)) this.#lanes.finished(index, chunk);
           else worker = await this.#bury(worker);
         } finally {
           this.#atWork--;
@@ -201,7 +201,7 @@ class Schedule {
     } catch (error) {
       if (this.#lanes.isReplaceable(index)) {
         if (!isDeviceFault(error)) throw error;
-        await wait(100 * this.#lanes.lost(index, textOf(error)), this.#signal);
+        await wait(100 * this.#lanes.failed(index, textOf(error)), this.#signal);
         return undefined;
       }
       if (!(error instanceof WorkerError) || ++this.#startFailures >= START_FAILURES) throw error;
@@ -295,17 +295,21 @@ class Schedule {
     const text = textOf(error);
     // A pack that needs more memory than there is may have been packed too large, which is no fault of the device.
     const tooLarge = error instanceof GpuError && !(error instanceof DeviceLostError) && chunk.length > 1;
-    if (!tooLarge) this.#lanes.lost(index, text);
+    if (!tooLarge) this.#lanes.lost(index, chunk, text);
     if (left.length === 1) {
-      this.#lanes.passOn(index, chunk, left, true);
+      if (!this.#lanes.passOn(index, chunk, left, true)) this.#lanes.cut(chunk, [left]);
       return this.#again(left[0], text, left);
     }
     if (!left.length) return;
     const at = Date.now();
     await this.store.note(left.map((run) => ({ run: run.hash, state: 'waiting', at, error: text })));
     const half = Math.ceil(left.length / 2);
+    const halves = [left.slice(0, half), left.slice(half)];
     if (this.#lanes.passOn(index, chunk, left, tooLarge)) this.#queue.unshift(left);
-    else this.#queue.push(left.slice(0, half), left.slice(half));
+    else {
+      this.#lanes.cut(chunk, halves);
+      this.#queue.push(...halves);
+    }
     for (const run of left)
       this.options.onEvent?.({ type: 'retry', run, tries: this.#tries.get(run.hash) ?? 0, error: text });
   }

@@ -130,7 +130,7 @@ export class Packs {
         },
       );
       for (const outcome of await detector.over(trained)) settle(outcome);
-      this.#lanes.finished(lane);
+      this.#lanes.finished(lane, group);
       this.#idle.set(lane, own);
     } catch (error) {
       if (worker?.kill) worker.kill();
@@ -145,7 +145,8 @@ export class Packs {
   /** Of several runs whose worker died none is blamed: they are tried again in halves, or whole on another device. */
   #lost(lane: number, group: Waiting[], runs: Waiting[], error: unknown, started: boolean): void {
     const tooLarge = error instanceof GpuError && !(error instanceof DeviceLostError) && group.length > 1;
-    if (!tooLarge) this.#lanes.lost(lane, textOf(error));
+    if (!started) this.#lanes.failed(lane, textOf(error));
+    else if (!tooLarge) this.#lanes.lost(lane, group, textOf(error));
     const why = this.#lanes.givenUp(lane, started);
     if (why !== undefined) this.#giveUp(lane, why);
     if (!runs.length) return;
@@ -158,7 +159,9 @@ export class Packs {
       return;
     }
     const half = Math.ceil(runs.length / 2);
-    this.#again.push(runs.slice(0, half), runs.slice(half));
+    const halves = [runs.slice(0, half), runs.slice(half)];
+    this.#lanes.cut(group, halves);
+    this.#again.push(...halves);
   }
 }
 
