@@ -17,9 +17,9 @@ import { endOf } from '../sweep/store.js';
 import type { ComputeOptions } from './compute.js';
 import type { CommandContext } from './context.js';
 import { abortOnSignals, timeText } from './running.js';
-import { type CardWorkers, cardWorkers, type GpuOptions, refuseGpus } from './sweep/gpus.js';
+import { type CardWorkers, type GpuOptions, givenCards } from './sweep/gpus.js';
 import { liveView } from './sweep/run.js';
-import { processStart, workersOf } from './sweep/workers.js';
+import { type KeptWorkers, keepWorkers, processStart, type Workers, workersOf } from './sweep/workers.js';
 
 const MOST_WORKERS = 8;
 
@@ -36,7 +36,7 @@ export class Study {
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
   #timedOut = false;
   readonly #complete = new Set<string>(); // hashes of runs counted as there or trained
-  readonly #cards: CardWorkers | undefined; // where workers are given cards
+  readonly #cards: KeptWorkers | undefined; // where workers are given cards
   #opened: OpenExecutor | undefined;
 
   /** @throws InputError for cards that are not there */
@@ -46,7 +46,8 @@ export class Study {
     readonly options: StudyOptions,
     readonly io: CommandContext,
   ) {
-    this.#cards = givenCards(io, options);
+    const cards = cardsFor(io, options);
+    this.#cards = cards && keepWorkers(cards);
     this.#abort = abortOnSignals(io);
     if (options.minutes !== undefined) this.#timer = setTimeout(() => this.#timeOut(), options.minutes * 60_000);
   }
@@ -130,6 +131,7 @@ export class Study {
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     this.#abort.stop();
+    await this.#cards?.end();
     await this.#opened?.release();
   }
 
@@ -186,26 +188,18 @@ export class Study {
 }
 
 /** Worker processes, where this machine has cards to choose from; undefined: this process computes, on what it finds. */
-function givenCards(io: CommandContext, options: StudyOptions): CardWorkers | undefined {
-  if (io.platform.name !== 'node') {
-    refuseGpus(options, io.platform.runtime);
-    return undefined;
-  }
+function cardsFor(io: CommandContext, options: StudyOptions): CardWorkers | undefined {
   const { executor, adapter, threads } = options;
   const choice = { executor, adapter, threads, models: modelModules() };
-  const cards = cardWorkers(
-    io,
-    options,
-    processStart(
-      (workers) => ({ ...choice, mostThreads: Math.ceil(io.platform.cores / workers) }),
-      () => {},
-    ),
+  const mostThreads = (workers: number) => Math.max(1, Math.floor(io.platform.cores / workers));
+  const start = processStart(
+    (workers) => ({ ...choice, mostThreads: mostThreads(workers) }),
+    () => {},
   );
-  return cards?.given || (cards && options.gpus !== undefined) ? cards : undefined;
+  return givenCards(io, options, start);
 }
 
-const cardsText = ({ workers }: CardWorkers): string =>
-  `${workers} card${workers === 1 ? '' : 's'}, a worker process each`;
+const cardsText = ({ workers }: Workers): string => `${workers} card${workers === 1 ? '' : 's'}, a worker process each`;
 
 async function estimateText(runs: readonly SweepRun[], executor: Executor, signal: AbortSignal): Promise<string> {
   const groups = groupRuns(runs);

@@ -1,5 +1,5 @@
 /** Workers of a sweep as child processes: they can be killed when a driver hangs, and die alone when it crashes. Node. */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import process from 'node:process';
 import * as errors from '../core/errors.js';
 import { AdapterError, RhmError, WorkerError } from '../core/errors.js';
@@ -62,11 +62,10 @@ export async function startSweepProcess(
   choice: ExecutorChoice,
   { all, card, way }: CardPlace = { all: [] },
 ): Promise<SweepProcess> {
-  const program = [process.execPath, ...process.execArgv];
+  const inDeno = 'Deno' in globalThis;
+  const program = [process.execPath, ...(inDeno ? ['run', '-A'] : process.execArgv), script, ...args];
   const { command, env } = card && way ? way.start(card, all, program) : { command: program };
-  const child = fork(script, args, {
-    execPath: command[0],
-    execArgv: command.slice(1),
+  const child = spawn(command[0], command.slice(1), {
     env: { ...process.env, ...env },
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

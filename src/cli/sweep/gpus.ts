@@ -80,7 +80,7 @@ export function cardWorkers(io: CommandContext, options: Options, start: Process
     async startWorker(index) {
       const choice = start.choiceFor(workers);
       const launch = (on: ExecutorChoice, place: CardPlace) =>
-        startSweepProcess(start.script, start.args, { ...choice, ...on }, place);
+        startSweepProcess(start.script(), start.args, { ...choice, ...on }, place);
       if (isGpu !== false)
         try {
           const attempt = launch(onCard, { all, card: places[index % Math.max(1, places.length)], way });
@@ -102,6 +102,12 @@ export function cardWorkers(io: CommandContext, options: Options, start: Process
       return worker;
     },
   };
+}
+
+/** The same, only where workers are given cards, or cards were asked for: elsewhere this process may as well compute. */
+export function givenCards(io: CommandContext, options: Options, start: ProcessStart): CardWorkers | undefined {
+  const cards = cardWorkers(io, options, start);
+  return cards?.given || (cards && options.gpus !== undefined) ? cards : undefined;
 }
 
 const isOne = (asked: Asked | undefined): boolean =>

@@ -12,7 +12,7 @@ import { files } from '../../training/folder.js';
 import type { CommandContext } from '../context.js';
 import { abortOnSignals, timeText } from '../running.js';
 import { readGrid, type Shard, shardOf, storeOf } from './options.js';
-import { type WorkerOptions, workersOf } from './workers.js';
+import { keepWorkers, type WorkerOptions, workersOf } from './workers.js';
 
 export interface RunOptions extends WorkerOptions {
   out?: string;
@@ -30,10 +30,12 @@ export async function sweepRun(io: CommandContext, file: string, options: RunOpt
   const abort = abortOnSignals(io);
   const told = new Set<string>();
   const started = performance.now();
-  const workers = workersOf(io, options, (executor) => {
-    if (!told.has(executor)) io.log(`running on ${executor}; ${runs.length} runs into ${out}`);
-    told.add(executor);
-  });
+  const workers = keepWorkers(
+    workersOf(io, options, (executor) => {
+      if (!told.has(executor)) io.log(`running on ${executor}; ${runs.length} runs into ${out}`);
+      told.add(executor);
+    }),
+  );
   const train = (runs: readonly SweepRun[]) =>
     runSweep(runs, store, {
       ...workers,
@@ -65,6 +67,7 @@ export async function sweepRun(io: CommandContext, file: string, options: RunOpt
     if (result.failed.length) process.exitCode = 1;
     if (result.interrupted) process.exitCode = abort.status;
   } finally {
+    await workers.end();
     abort.stop();
   }
 }

@@ -12,7 +12,7 @@ import { type SweepWorker, trainChunk } from '../../sweep/chunk.js';
 import { packLimits } from '../../sweep/pack.js';
 import { addComputeOptions, type ComputeOptions } from '../compute.js';
 import { type CommandContext, integer, number } from '../context.js';
-import { addGpusOption, cardWorkers, type GpuOptions, refuseGpus } from './gpus.js';
+import { addGpusOption, cardWorkers, type GpuOptions, givenCards, refuseGpus } from './gpus.js';
 
 /** What --threads means where several workers share the cores. */
 export const threadsOfWorkers = 'wasm on this many threads (default: the cores shared out among the workers)';
@@ -53,20 +53,43 @@ export interface Workers {
   readonly ownDevices?: boolean;
 }
 
+/** Workers that outlive a sweep, with what their drivers have compiled, for the rounds of a search. */
+export interface KeptWorkers extends Workers {
+  /** Ends them all. */
+  end(): Promise<void>;
+}
+
+export function keepWorkers(workers: Workers): KeptWorkers {
+  const idle = new Map<number, SweepWorker>();
+  return {
+    ...workers,
+    async startWorker(index) {
+      const worker = idle.get(index) ?? (await workers.startWorker(index));
+      idle.delete(index);
+      if (!worker.kill) return worker; // whether it hangs when it is closed is not known
+      return { ...worker, close: async () => void idle.set(index, worker) };
+    },
+    async end() {
+      await Promise.all([...idle.values()].map((worker) => worker.close().catch(() => {})));
+      idle.clear();
+    },
+  };
+}
+
 /** Workers of the kind asked for. @throws InputError, AdapterError */
 export function workersOf(io: CommandContext, options: WorkerOptions, onStart: (executor: string) => void): Workers {
   const { platform } = io;
-  const isolate = options.isolate ?? (platform.name === 'node' ? 'process' : 'none');
-  if (isolate !== 'process') refuseGpus(options, `--isolate ${isolate}`);
+  const { isolate = platform.name === 'node' ? 'process' : 'none' } = options;
+  if (options.isolate !== undefined && isolate !== 'process') refuseGpus(options, `--isolate ${isolate}`);
   const { executor, adapter, threads } = options;
   const choiceFor = (workers: number): ExecutorChoice => {
     const mostThreads = Math.max(1, Math.floor(platform.cores / workers)); // on the CPU the workers share the cores
     return { executor, adapter, threads, mostThreads, models: modelModules() };
   };
-  if (isolate === 'process') {
-    const start = processStart(choiceFor, onStart);
-    return cardWorkers(io, options, start) ?? plainProcesses(start, options.workers ?? 1);
-  }
+  const start = processStart(choiceFor, onStart);
+  if (isolate === 'process') return cardWorkers(io, options, start) ?? plainProcesses(start, options.workers ?? 1);
+  const cards = options.isolate === undefined ? givenCards(io, options, start) : undefined;
+  if (cards) return cards;
   const { workers = 1 } = options;
   const choice = choiceFor(workers);
   if (isolate === 'thread')
@@ -102,15 +125,15 @@ export function workersOf(io: CommandContext, options: WorkerOptions, onStart: (
 
 /** What worker processes are started with. */
 export interface ProcessStart {
-  readonly script: string;
+  /** @throws FileError when the package is not complete */
+  readonly script: () => string;
   readonly args: readonly string[];
   readonly choiceFor: (workers: number) => ExecutorChoice;
   readonly onStart: (executor: string) => void;
 }
 
-/** @throws FileError when the package is not complete */
 export const processStart = (choiceFor: ProcessStart['choiceFor'], onStart: ProcessStart['onStart']): ProcessStart => ({
-  script: scriptBeside('cli.js'),
+  script: () => scriptBeside('cli.js'),
   args: ['sweep', 'child'],
   choiceFor,
   onStart,
@@ -121,7 +144,7 @@ function plainProcesses({ script, args, choiceFor, onStart }: ProcessStart, work
   return {
     workers,
     async startWorker() {
-      const worker = await startSweepProcess(script, args, choice);
+      const worker = await startSweepProcess(script(), args, choice);
       onStart(worker.executor);
       return worker;
     },
