@@ -178,7 +178,8 @@ class Schedule {
   async #next(index: number): Promise<Chunk | undefined> {
     while (!this.#stopped) {
       const ours = this.#queue.findIndex((chunk) => this.#lanes.mayTake(index, chunk));
-      if (ours >= 0) return this.#queue.splice(ours, 1)[0];
+      if (ours === 0) return this.#queue.shift(); // of 10^5 chunks the others stay where they are
+      if (ours > 0) return this.#queue.splice(ours, 1)[0];
       const due = this.#later.findIndex(({ at }) => at <= performance.now());
       if (due >= 0) return this.#later.splice(due, 1)[0].chunk;
       if (!this.#later.length && !this.#queue.length && !this.#atWork) return undefined;
