@@ -15,12 +15,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { inspectRecords } from '../../src/core/records.js';
 import { startRedis } from '../support/redis.js';
-import { rhm } from '../support/run.js';
+import { deno, rhm } from '../support/run.js';
 import { type Started, startRhm } from './processes.js';
 import { assertSameRuns, children } from './support.js';
 
@@ -125,6 +125,30 @@ for (const way of ['told', ...(canCover ? ['namespace'] : [])])
   });
 
 if (!canCover) test.skip('namespace: this system forbids mount namespaces');
+
+test('Deno: a worker on each card, chosen as in Node', async () => {
+  const { env } = machine('deno', 2, canCover ? 'namespace' : 'told');
+  const out = join(scratch, 'out-deno');
+  const ran = await deno(['run', '-A', resolve('dist/cli.js'), ...args(out, '--pack', '1')], {
+    env,
+    timeoutSeconds: 600,
+  });
+  assert.is(ran.code, 0, ran.stderr);
+  assertSameRuns(out, whole, RUNS);
+  assert.equal(Object.keys(startsIn(out)).sort(), [address(0), address(1)]);
+});
+
+test('reproduce: a worker on each card, kept from one round to the next', async () => {
+  const { env } = machine('reproduce', 2, 'told');
+  const out = join(scratch, 'out-reproduce');
+  const ran = await rhm(['reproduce', 'curves', '--out', out, '--minutes', '0.3', '--gpus', 'all'], {
+    env,
+    timeoutSeconds: 600,
+  });
+  assert.match(ran.stderr, /runs on 2 cards, a worker process each/);
+  assert.match(ran.stderr, /\(card 0 \d+, card 1 \d+\)/);
+  assert.equal(Object.keys(startsIn(out)).sort(), [address(0), address(1)]);
+});
 
 test('a card that goes while it computes: its runs go to the others, with the bits of an undisturbed sweep', async () => {
   const { folder, env } = machine('going', 3, 'told');
