@@ -138,7 +138,7 @@ test('Deno: a worker on each card, chosen as in Node', async () => {
   assert.equal(Object.keys(startsIn(out)).sort(), [address(0), address(1)]);
 });
 
-test('reproduce: a worker on each card, kept from one round to the next', async () => {
+test('reproduce: a worker on each card', async () => {
   const { env } = machine('reproduce', 2, 'told');
   const out = join(scratch, 'out-reproduce');
   const ran = await rhm(['reproduce', 'curves', '--out', out, '--minutes', '0.3', '--gpus', 'all'], {
