@@ -2,7 +2,7 @@
  * Runs a sweep: hands chunks of runs to workers, starts a new worker for one that died, tries its runs again one by one, and
  * sets a run aside when it has brought down as many workers as are allowed. The index learns of everything that happens.
  */
-import { AdapterError, DeviceLostError, DiskFullError, GpuError, WorkerError } from '../core/errors.js';
+import { AdapterError, DiskFullError, GpuError, WorkerError } from '../core/errors.js';
 import type { RunEnd } from '../core/records.js';
 import { files } from '../training/folder.js';
 import { backlogOf, triesOf } from './backlog.js';
@@ -294,9 +294,7 @@ class Schedule {
       else left.push(run);
     }
     const text = textOf(error);
-    // A pack that needs more memory than there is may have been packed too large, which is no fault of the device.
-    const tooLarge = error instanceof GpuError && !(error instanceof DeviceLostError) && chunk.length > 1;
-    if (!tooLarge) this.#lanes.lost(index, chunk, text);
+    this.#lanes.lost(index, chunk, text);
     if (left.length === 1) {
       if (!this.#lanes.passOn(index, chunk, left, true)) this.#lanes.cut(chunk, [left]);
       return this.#again(left[0], text, left);
@@ -306,7 +304,7 @@ class Schedule {
     await this.store.note(left.map((run) => ({ run: run.hash, state: 'waiting', at, error: text })));
     const half = Math.ceil(left.length / 2);
     const halves = [left.slice(0, half), left.slice(half)];
-    if (this.#lanes.passOn(index, chunk, left, tooLarge)) this.#queue.unshift(left);
+    if (this.#lanes.passOn(index, chunk, left, false)) this.#queue.unshift(left);
     else {
       this.#lanes.cut(chunk, halves);
       this.#queue.push(...halves);

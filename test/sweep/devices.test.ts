@@ -98,7 +98,7 @@ test('a card that is gone is given up and its runs are trained by the others, no
   const { result, packs, givenUp, events } = await sweep(await grid(40), [{}, { train: lose }, {}]);
   assert.equal([result.trained, result.failed], [40, []]);
   assert.equal(givenUp, ['card 1: DeviceLostError: the device is gone']);
-  assert.is(packs[1].length, 3, 'three losses in a row');
+  assert.ok(packs[1].length >= 3, 'three losses in a row');
   assert.ok(
     packs.flat().every((size) => size >= 3),
     'packs stay whole',
@@ -156,8 +156,9 @@ test('a card whose memory another program has: the others take its packs whole',
       throw new GpuError('more than is free');
     },
   };
-  const { result, packs } = await sweep(await grid(24), [{}, full, {}]);
-  assert.equal([result.trained, result.failed], [24, []]);
+  const { result, packs, givenUp } = await sweep(await grid(60), [{}, full, {}]);
+  assert.equal([result.trained, result.failed], [60, []]);
+  assert.equal(givenUp, ['card 1: GpuError: more than is free']);
   assert.ok(
     [...packs[0], ...packs[2]].every((size) => size === 4),
     `${packs}`,

@@ -146,7 +146,7 @@ test('reproduce: a worker on each card', async () => {
     timeoutSeconds: 600,
   });
   assert.match(ran.stderr, /runs on 2 cards, a worker process each/);
-  assert.match(ran.stderr, /\(card 0 \d+, card 1 \d+\)/);
+  assert.match(ran.stderr, /\(cards 0: \d+, 1: \d+\)/);
   assert.equal(Object.keys(startsIn(out)).sort(), [address(0), address(1)]);
 });
 

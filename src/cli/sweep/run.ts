@@ -162,7 +162,7 @@ export function progressLine({
   secondsLeft,
 }: SweepView): string {
   const rate = (speed: number) => (speed >= 1e4 ? `${(speed / 1e3).toFixed(0)}k` : speed.toFixed(0));
-  const each = cards.map(({ card, samplesPerSecond }) => `${card} ${rate(samplesPerSecond)}`).join(', ');
+  const each = cards.map(({ card, samplesPerSecond }) => `${card.replace(/^card /, '')}: ${rate(samplesPerSecond)}`);
   const width = 20;
   const full = Math.round(fraction * width);
   const bar = '█'.repeat(full) + '░'.repeat(width - full);
@@ -171,7 +171,7 @@ export function progressLine({
     `${bar} ${(100 * fraction).toFixed(0)}%`,
     `${done}/${total} runs`,
     ...(failed ? [`${failed} failed`] : []),
-    `${rate(samplesPerSecond)} samples/s${cards.length > 1 ? ` (${each})` : ''}`,
+    `${rate(samplesPerSecond)} samples/s${cards.length > 1 ? ` (cards ${each.join(', ')})` : ''}`,
     `${timeText(secondsLeft)} left`,
     ...(now ? [`${now.name}: loss ${now.loss.toFixed(3)}`] : []),
   ].join('  ');

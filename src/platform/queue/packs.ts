@@ -1,5 +1,4 @@
 /** Runs that come from a queue one by one, trained side by side where it pays: whatever waits when a worker is free is packed. */
-import { DeviceLostError, GpuError } from '../../core/errors.js';
 import type { ChunkHooks, ChunkProgress, ChunkRun, RunOutcome, SweepWorker } from '../../sweep/chunk.js';
 import { Lanes } from '../../sweep/lanes.js';
 import { type PackLimits, pack } from '../../sweep/pack.js';
@@ -144,13 +143,12 @@ export class Packs {
 
   /** Of several runs whose worker died none is blamed: they are tried again in halves, or whole on another device. */
   #lost(lane: number, group: Waiting[], runs: Waiting[], error: unknown, started: boolean): void {
-    const tooLarge = error instanceof GpuError && !(error instanceof DeviceLostError) && group.length > 1;
     if (!started) this.#lanes.failed(lane, textOf(error));
-    else if (!tooLarge) this.#lanes.lost(lane, group, textOf(error));
+    else this.#lanes.lost(lane, group, textOf(error));
     const why = this.#lanes.givenUp(lane, started);
     if (why !== undefined) this.#giveUp(lane, why);
     if (!runs.length) return;
-    if (this.#lanes.passOn(lane, group, runs, tooLarge || runs.length === 1)) {
+    if (this.#lanes.passOn(lane, group, runs, runs.length === 1)) {
       this.#again.unshift(runs);
       return;
     }
