@@ -260,6 +260,28 @@ test('runs that wait together train side by side, to the same bits', async () =>
   await assertEmpty();
 });
 
+test('two submitters of one grid, into one store and into two: every store has every run once, with the same bits', async () => {
+  const spec = writeGrid('twice', { base, seeds: 6 });
+  const local = join(scratch, 'twice-local');
+  assert.is((await rhm(['sweep', 'run', spec, '--out', local, '--executor', 'wasm', '--threads', '1'])).code, 0);
+  for (const [name, outs] of [
+    ['one', ['twice-one', 'twice-one']],
+    ['two', ['twice-a', 'twice-b']],
+  ] as const) {
+    const workers = [work(), work()];
+    const submitters = outs.map((out) => submit(spec, join(scratch, out)));
+    const ends = await Promise.all(submitters.map(({ ended }) => ended));
+    for (const { code, output } of ends) {
+      assert.is(code, 0, `${name}: ${output}`);
+      const { total, trained, present, failed } = lastLine(output);
+      assert.equal([total, trained + present, failed], [6, 6, []], name);
+    }
+    for (const worker of workers) await drain(worker);
+    for (const out of new Set(outs)) assertSameRuns(join(scratch, out), local, 6);
+    await assertEmpty();
+  }
+});
+
 test('no output held a password', () => {
   assert.equal(leaks, []);
 });
