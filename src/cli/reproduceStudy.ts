@@ -76,7 +76,8 @@ export class Study {
       if (!this.#cards) this.#opened ??= await openExecutor(io.platform, options, io.log);
       const site = this.#cards ?? this.#site(missing.length);
       io.log(`${missing.length} runs on ${'description' in site ? site.description : cardsText(site)}, into ${out}`);
-      if (estimate) io.log(await this.#estimate(missing, signal));
+      if (estimate)
+        io.log(`${site.workers > 1 && this.#cards ? 'on one card ' : ''}${await this.#estimate(missing, signal)}`);
       const view = liveView(io);
       const { trained, failed } = await runSweep(missing, openSweepFolder(out), {
         ...site,
