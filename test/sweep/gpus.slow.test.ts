@@ -187,9 +187,18 @@ test('a card that is broken from the start', async () => {
   assert.equal(startsIn(out), { [address(1)]: RUNS });
   assertSameRuns(out, whole, RUNS);
   writeFileSync(join(folder, 'card1'), 'fell off the bus');
-  const none = await rhm(args(join(scratch, 'out-none')), { env, timeoutSeconds: 600 });
-  assert.is(none.code, 1);
-  assert.match(none.stderr, /AdapterError: .*fell off the bus/);
+  const asked = await rhm(args(join(scratch, 'out-asked'), '--gpus', 'all'), { env, timeoutSeconds: 600 });
+  assert.is(asked.code, 1);
+  assert.match(asked.stderr, /AdapterError: .*fell off the bus/);
+  const none = join(scratch, 'out-none');
+  const without = await rhm(args(none), { env, timeoutSeconds: 600 });
+  assert.is(without.code, 0, without.stderr);
+  assert.match(
+    without.stderr,
+    /there are 2 cards.*none of which WebGPU offers \(.*fell off the bus\): computing without/,
+  );
+  assert.match(without.stderr, /running on WebAssembly/);
+  assert.equal(startsIn(none), { unknown: RUNS });
 });
 
 test('a worker that is killed: its card goes on', async () => {

@@ -53,7 +53,7 @@ export function cardWorkers(io: CommandContext, options: Options, start: Process
   const { env } = process;
   if (executor === 'wasm') refuseGpus(options, '--executor wasm');
   if (threads !== undefined) refuseGpus(options, '--threads');
-  const simulated = env.RHM_SIMULATED_CARDS !== undefined;
+  const simulated = Boolean(env.RHM_SIMULATED_CARDS);
   if (namesDriver(adapter) && !simulated) refuseGpus(options, `adapter ${adapter}`);
   if (executor === 'wasm' || threads !== undefined || (namesDriver(adapter) && !simulated)) return undefined;
   const chosen = chooseCards(gpus, env);
@@ -68,10 +68,11 @@ export function cardWorkers(io: CommandContext, options: Options, start: Process
     throw new InputError(
       `--workers ${workers}: ${apart ? `${used.length === 1 ? 'one card is' : `${used.length} cards are`} used (${listText(all)})` : 'one card can be used here'}; pass at most ${most}, or --executor wasm`,
     );
-  // Cards that were asked for, or that the first worker has got, are not silently replaced by the CPU.
+  // Cards that were asked for, or that a worker has got, are not silently replaced by something else.
   const onCard = { executor: 'webgpu', adapter: simulated ? (adapter ?? 'swiftshader') : 'gpu' };
   const places = apart || (all.length > 1 && isOne(gpus)) ? used : [];
-  let isGpu: boolean | undefined = gpus !== undefined || simulated || executor === 'webgpu' ? true : undefined;
+  const otherwise = executor === 'webgpu' ? {} : { executor: 'wasm' }; // webgpu alone may be a software driver too
+  let isGpu: boolean | undefined = gpus !== undefined || adapter !== undefined ? true : undefined;
   const attempts: Promise<unknown>[] = [];
   return {
     workers,
@@ -94,10 +95,10 @@ export function cardWorkers(io: CommandContext, options: Options, start: Process
           await Promise.allSettled(attempts);
           if (isGpu) throw error; // other workers got their cards: this one is to blame
           if (isGpu === undefined)
-            io.log(`${listText(all)}, none of which WebGPU offers (${error.message}): computing on the CPU`);
+            io.log(`${listText(all)}, none of which WebGPU offers (${error.message}): computing without`);
           isGpu = false;
         }
-      const worker = await launch({ executor: 'wasm' }, { all });
+      const worker = await launch(otherwise, { all });
       start.onStart(worker.executor);
       return worker;
     },
