@@ -107,7 +107,7 @@ export class Study {
   /** Experiments of all runs in the stores, by hash. A damaged one is left to whoever asks for that run. */
   stored(): Map<string, Experiment> {
     const found = new Map<string, Experiment>();
-    for (const path of this.stores.filter((store) => existsSync(store)).flatMap(runPaths)) {
+    for (const path of this.stores.filter((store) => existsSync(store)).flatMap((store) => runPaths(store))) {
       const hash = hashIn(path);
       if (hash === undefined) continue;
       try {

@@ -3,14 +3,17 @@ import type { AddCommand } from '../context.js';
 import { addAnalyze } from './analyze.js';
 import { addBench } from './bench.js';
 import { addCluster } from './cluster.js';
+import { addCompare } from './compare.js';
 import { addCorrelations } from './correlations.js';
 import { addDoctor } from './doctor.js';
 import { addExport } from './export.js';
 import { addGenerate } from './generate.js';
 import { addReproduce } from './reproduce.js';
 import { addRules } from './rules.js';
+import { addRuns } from './runs.js';
 import { addSample } from './sample.js';
 import { addServe } from './serve.js';
+import { addShow } from './show.js';
 import { addSweep } from './sweep.js';
 import { addTheory } from './theory.js';
 import { addTrain } from './train.js';
@@ -26,6 +29,9 @@ export const commands: readonly AddCommand[] = [
   addCluster,
   addTrain,
   addSweep,
+  addRuns,
+  addShow,
+  addCompare,
   addExport,
   addGenerate,
   addAnalyze,

@@ -1,0 +1,103 @@
+/** Runs that meet conditions, in an order, as many as are wanted: only what has to be read is read. */
+import { type Overview, overviewOf } from '../../analysis/overview.js';
+import { readRun } from '../../analysis/runs.js';
+import { InputError } from '../../core/errors.js';
+import { readRunFolder } from '../../platform/runFolders.js';
+import { listRuns } from '../../platform/runList.js';
+import { eachExperiment } from '../../platform/storedExperiments.js';
+import type { Value } from '../../sweep/expression.js';
+import { type Condition, fieldOf, type KnownRun, stageOf, stages } from './filter.js';
+
+export interface Selection {
+  total: number;
+  matched: number; // runs that meet all conditions
+  runs: KnownRun[]; // those of them that are wanted, in their order, with experiment and overview
+}
+
+export interface SelectOptions {
+  conditions: readonly Condition[];
+  sort?: string; // name of a field; default: what happened last comes first
+  reverse?: boolean;
+  limit: number; // 0: all
+}
+
+/** @throws InputError where there are no runs, or for an unknown field. */
+export async function selectRuns(root: string, options: SelectOptions): Promise<Selection> {
+  const { conditions, sort, reverse, limit } = options;
+  const sortStage = sort === undefined ? 'index' : stageOf(sort);
+  let runs: KnownRun[] = (await listRuns(root)).map((listed) => ({ listed }));
+  const total = runs.length;
+  const needed = Math.max(
+    ...[sortStage, ...conditions.map(({ stage }) => stage)].map((stage) => stages.indexOf(stage)),
+  );
+  for (const stage of stages.slice(0, needed + 1)) {
+    const own = conditions.filter((condition) => condition.stage === stage);
+    const keepsFields = sortStage === 'experiment' || needed === stages.indexOf('overview');
+    if (stage === 'experiment') runs = await withExperiments(runs, own, keepsFields);
+    else {
+      if (stage === 'overview') runs = runs.filter(look);
+      runs = runs.filter((run) => own.every((condition) => condition.holds(run)));
+    }
+  }
+  const matched = runs.length;
+  order(runs, sort ?? 'at', sort === undefined ? !reverse : (reverse ?? false));
+  if (limit > 0) runs = runs.slice(0, limit);
+  for (const run of runs) look(run);
+  return { total, matched, runs };
+}
+
+async function withExperiments(
+  runs: readonly KnownRun[],
+  conditions: readonly Condition[],
+  keep: boolean,
+): Promise<KnownRun[]> {
+  const kept: KnownRun[] = [];
+  const places = runs.map((run) => ({ ...run.listed, known: run }));
+  await eachExperiment(places, ({ known }, experiment) => {
+    const whole = { ...known, experiment };
+    if (conditions.every((condition) => condition.holds(whole))) kept.push(keep ? whole : known);
+  });
+  return kept;
+}
+
+/** Reads the folder of a run, once; false where it holds no experiment that can be read. */
+export function look(run: KnownRun): boolean {
+  if (run.overview) return true;
+  try {
+    const read = readRun(readRunFolder(run.listed.path));
+    run.experiment = read.experiment as unknown as Record<string, unknown>;
+    run.overview = overviewOf(read);
+    return true;
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    run.listed.error ??= error.message;
+    return false;
+  }
+}
+
+/** What a run lacks comes last, whatever the direction. */
+function order(runs: KnownRun[], field: string, reverse: boolean): void {
+  const keys = new Map<KnownRun, Value>(runs.map((run) => [run, fieldOf(field, run)]));
+  const sign = reverse ? -1 : 1;
+  runs.sort((a, b) => {
+    const [x, y] = [keys.get(a), keys.get(b)];
+    const [noX, noY] = [x === undefined || x === null, y === undefined || y === null];
+    if (noX || noY) return Number(noX) - Number(noY);
+    if (typeof x === 'number' && typeof y === 'number') return sign * (x - y);
+    return sign * String(x).localeCompare(String(y), 'en', { numeric: true });
+  });
+}
+
+/** What is shown of a run, with --json. */
+export function runJson({ listed, experiment, overview }: KnownRun, withCurve = false) {
+  const { path, at, store: _, ...rest } = listed;
+  const { curve, ...numbers }: Partial<Overview> = overview ?? {};
+  return {
+    ...rest,
+    folder: path,
+    ...(at !== undefined && { at: new Date(at).toISOString() }),
+    ...numbers,
+    ...(withCurve && { curve }),
+    experiment,
+  };
+}
