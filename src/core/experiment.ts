@@ -97,6 +97,21 @@ const evaluation = z.strictObject({
     .describe('k, evaluations a doubling: at 1, 2, 3, ... then every factor 2^(1/k) in steps'),
 });
 
+const digest = z.string().regex(/^[0-9a-f]{16}$/, 'pass 16 hexadecimal digits');
+const from = z
+  .strictObject({
+    run: digest.describe('hash of the run'),
+    step: z
+      .number()
+      .int()
+      .min(0)
+      .max(2 ** 31)
+      .describe('steps that it had done'),
+    checkpoint: digest.describe('digest of what its checkpoint held'),
+  })
+  .optional()
+  .describe('the run that this one continues; rhm train --from writes it');
+
 const fieldsWith = (model: ReturnType<typeof modelSchema>) => ({
   grammar: grammar.prefault({}),
   task: task.prefault({}),
@@ -108,6 +123,7 @@ const fieldsWith = (model: ReturnType<typeof modelSchema>) => ({
   measures: z.array(z.string()).default([]).describe('measures of representation, by name'),
   replicas: count(4096).default(1).describe('R, replicas; copies with seeds of their own, trained side by side'),
   seed: seed.default(0).describe('first seed; replica r has seed + r'),
+  from,
 });
 
 const schemaWith = (model: ReturnType<typeof modelSchema>) => z.strictObject(fieldsWith(model));

@@ -48,8 +48,7 @@ async function findRun(
     throw new InputError(
       `${text}: ${matches.length} runs ${where} are called so: ${shown(matches)}; pass more of the hash, or the folder`,
     );
-  if (!runs.length)
-    throw new InputError(`${text}: no such run, and there is none ${where}; pass the folder of a run, or --store`);
+  if (!runs.length) throw new InputError(`${text}: no such run, and there is none ${where}; pass the folder of a run`);
   const called = new Map(runs.flatMap((run) => [run.run, run.name, basename(run.path)].map((name) => [name, run])));
   const nearest = [...new Set(nearestNames(name, [...called.keys()], SHOWN).map((near) => called.get(near)!))];
   throw new InputError(

@@ -141,6 +141,7 @@ function readCombination(
       });
     if (!kept) return 'filtered';
   }
+  if (experiment?.from) problems.push('from: a sweep continues no other run; use rhm train --from for it');
   for (const problem of problems) fault(problem);
   return problems.length || !experiment ? 'faulty' : experiment;
 }

@@ -1,4 +1,5 @@
 import { canonicalJson } from '../core/canonical.js';
+import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import { modelShape } from '../models/types.js';
 
@@ -25,4 +26,15 @@ export function groupKey(experiment: Experiment): string {
     validation: evaluation.validation,
     measures,
   });
+}
+
+/** @throws InputError where experiments cannot train in one plan */
+export function checkKeys(experiments: readonly Experiment[]): void {
+  if (experiments.length < 2) return;
+  const keys = experiments.map(groupKey);
+  const other = keys.findIndex((key) => key !== keys[0]);
+  if (other > 0)
+    throw new InputError(
+      `runs: number ${other} cannot share a plan with number 0: ${keys[other]} and ${keys[0]}; group them by groupKey`,
+    );
 }

@@ -1,11 +1,10 @@
-import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import type { RunRecord } from '../core/records.js';
 import type { SafeFile } from '../core/safetensors.js';
 import type { MeasureContext, MeasureTable } from '../models/measure.js';
 import type { Executor } from '../plan/executor.js';
 import type { RunFolder } from './folder.js';
-import { groupKey } from './groupKey.js';
+import { checkKeys } from './groupKey.js';
 import type { Member } from './members.js';
 import { type TrainingProgram, trainingProgram } from './program.js';
 import { type GroupRun, type Progress, TrainingRun, type TrainResult } from './run.js';
@@ -93,9 +92,9 @@ const SIDE_BY_SIDE = 4; // runs whose folders are written at once: each holds a 
  * which the folder still holds the last checkpoint.
  */
 export async function train(experiment: Experiment, options: TrainOptions): Promise<TrainResult> {
-  const { folder, resume, init, control, addPlans, beforeEnd, ...rest } = options;
+  const { folder, resume, parent, init, control, addPlans, beforeEnd, ...rest } = options;
   const group = new Group(rest, { control, addPlans, beforeEnd });
-  const [result] = await group.go([{ experiment, folder, resume, init }]);
+  const [result] = await group.go([{ experiment, folder, resume, parent, init }]);
   if (result.reason === 'failed') throw result.error;
   return result;
 }
@@ -136,7 +135,7 @@ class Group {
   }
 
   async go(inputs: readonly GroupRun[]): Promise<GroupResult[]> {
-    if (inputs.length > 1) checkKeys(inputs);
+    checkKeys(inputs.map(({ experiment }) => experiment));
     const { onRecord, onProgress } = this.options;
     for (const [index, input] of inputs.entries())
       try {
@@ -186,6 +185,7 @@ class Group {
     });
     await this.#begin(runs);
     this.#checkpointAt = this.#now();
+    if (runs.some((run) => run.isNewBranch)) await this.#save(); // from here on the other run is not needed
     await this.#loop();
     await beforeEnd?.(this.#trainer!, runs[0].step);
   }
@@ -387,13 +387,4 @@ class Group {
     this.#results[index] = result;
     await this.options.onEnd?.(result, index);
   }
-}
-
-function checkKeys(inputs: readonly GroupRun[]): void {
-  const keys = inputs.map(({ experiment }) => groupKey(experiment));
-  const other = keys.findIndex((key) => key !== keys[0]);
-  if (other > 0)
-    throw new InputError(
-      `runs: number ${other} cannot share a plan with number 0: ${keys[other]} and ${keys[0]}; group them by groupKey`,
-    );
 }

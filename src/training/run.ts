@@ -13,6 +13,7 @@ import {
   type ReplicaProgress,
   verifyCheckpoint,
 } from './checkpoint.js';
+import { continuedState, type Parent } from './continued.js';
 import { files, type RunFolder } from './folder.js';
 import { describeTestSet } from './heldOut.js';
 import { countEvaluations, lostRecords, recordsRemedy } from './integrity.js';
@@ -30,6 +31,8 @@ export interface GroupRun {
   resume?: boolean;
   /** Where a checkpoint has lost its records altogether: begin again, to the same bits. Else it is refused. */
   again?: boolean;
+  /** The run that the experiment continues, where it has a field `from`; not needed to resume it. */
+  parent?: Parent;
   /** Weights to start from, in the reference's names and shapes. Part of what the run is: another file does not resume it. */
   init?: SafeFile;
 }
@@ -63,6 +66,8 @@ export class TrainingRun {
   step = 0;
   /** Learning rate over that of the experiment, as set by hand. */
   rateFactor = 1;
+  /** It continues another run and has no checkpoint of its own yet. */
+  isNewBranch = false;
   /** Nothing more happens to it. */
   settled = false;
   /** Files of an earlier version that it continues from: nothing says whether they were changed. */
@@ -132,12 +137,14 @@ export class TrainingRun {
    * @throws InputError when the folder holds another run, or checkpoint or weights do not fit; FileError when the checkpoint is damaged.
    */
   async restore(layout: TrainingProgram): Promise<void> {
-    const { init, resume } = this.input;
+    const { experiment, init, resume } = this.input;
     if (init) await initialWeights(layout, this.members[0], init); // a file that does not fit is refused before the folder is made
     this.#old = await examine(this.input, this.hash);
     const { checkpoint: bytes, records } = this.#old;
-    const checkpoint = bytes && resume ? await this.#decode(layout, bytes) : undefined;
-    this.#init = this.#sameInit(checkpoint, init && (await weightsDigest(layout.model, init)));
+    const own = bytes && resume ? await this.#decode(layout, bytes) : undefined;
+    this.#init = this.#sameInit(own, init && (await weightsDigest(layout.model, init)));
+    this.isNewBranch = !own && experiment.from !== undefined;
+    const checkpoint = this.isNewBranch ? await continuedState(experiment, this.input.parent, layout) : own;
     if (!checkpoint) return;
     this.members.forEach((_, r) => {
       this.#states[r] = checkpoint.replicas[r].state;

@@ -203,7 +203,7 @@ test('show: an unknown run names the nearest ones, one with a damaged file says 
   refused(await rhm(['show', 'nosuchrun', '--store', store]), /nosuchrun: no such run in .*; nearest: [0-9a-f]{16} /);
   refused(
     await rhm(['show', 'nosuchrun', '--store', join(scratch, 'none')]),
-    /there is none here; pass the folder of a run, or --store/,
+    /there is none here; pass the folder of a run/,
   );
   refused(await rhm(['show', 'model.width=8', '--store', store]), /no such run/);
   const damaged = join(scratch, 'damaged');

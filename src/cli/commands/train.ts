@@ -1,5 +1,5 @@
 /** `rhm train`: one experiment, from its file or from --set, to records, weights and checkpoints in a folder. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { contentHash } from '../../core/canonical.js';
@@ -11,14 +11,17 @@ import { applySettings } from '../../core/settings.js';
 import { measures } from '../../measures/index.js';
 import { createModel } from '../../models/index.js';
 import { type OpenExecutor, openExecutor } from '../../platform/executor.js';
+import { findRuns } from '../../platform/findRun.js';
 import { openRunFolder } from '../../platform/nodeFolder.js';
 import { floorsOf } from '../../theory/floors.js';
+import { continuedExperiment, type Parent, parentMissing } from '../../training/continued.js';
 import { lazyFolder } from '../../training/folder.js';
 import { type Progress, train } from '../../training/loop.js';
 import { plannedSteps, rulesOf } from '../../training/members.js';
 import { weightsDigest } from '../../training/weights.js';
 import { addComputeOptions, type ComputeOptions } from '../compute.js';
 import { type CommandContext, number } from '../context.js';
+import { readRun } from '../runFolder.js';
 import { abortOnSignals, timeText } from '../running.js';
 
 interface Options extends ComputeOptions {
@@ -26,6 +29,7 @@ interface Options extends ComputeOptions {
   out?: string;
   resume?: boolean;
   init?: string;
+  from?: string;
   checkpointSeconds: number;
   schema?: boolean;
   json?: boolean;
@@ -43,7 +47,11 @@ export function addTrain(program: Command, io: CommandContext): void {
         'run folder (default: out/<hash of the experiment>, with --init also the digest of its weights)',
       )
       .option('--resume', 'continue from the checkpoint in the folder, to the same bits')
-      .option('--init <file>', 'start from the weights of a safetensors file'),
+      .option('--init <file>', 'start from the weights of a safetensors file')
+      .option(
+        '--from <run>',
+        'go on from the checkpoint of another run (folder, hash or name), with its weights, moments, step and place in the data; --set changes its settings',
+      ),
   )
     .option('--checkpoint-seconds <n>', 'time between checkpoints', number(0), 30)
     .option('--schema', 'print the JSON Schema of an experiment file and stop')
@@ -52,12 +60,16 @@ export function addTrain(program: Command, io: CommandContext): void {
         await io.write(`${JSON.stringify(experimentJsonSchema(), null, 2)}\n`);
         return;
       }
-      const experiment = readExperiment(file, options.set ?? []);
+      const parent = options.from === undefined ? undefined : await readParent(options, io.log);
+      const wanted = readExperiment(file, options.set ?? [], parent?.experiment);
+      const experiment = parent ? await continuedExperiment(parent, wanted) : wanted;
       const hash = await contentHash(experiment);
       const plateaus = floorsOf(experiment.task, rulesOf(experiment)) ?? [];
       const init = options.init ? readWeights(options.init) : undefined;
       const start = init ? `-init-${await weightsDigest(createModel(experiment), init)}` : '';
       const out = options.out ?? join('out', `${hash}${start}`);
+      if (experiment.from && !parent && !existsSync(join(out, 'checkpoint.safetensors')))
+        throw parentMissing(experiment.from);
       const folder = lazyFolder(out, () => {
         io.log(`experiment ${hash}\n${JSON.stringify(experiment, null, 2)}`);
         return openRunFolder(out);
@@ -73,6 +85,7 @@ export function addTrain(program: Command, io: CommandContext): void {
             },
             folder,
             resume: options.resume,
+            parent,
             init,
             measures,
             runtime: io.platform.runtime,
@@ -82,7 +95,7 @@ export function addTrain(program: Command, io: CommandContext): void {
               if (unchecked.length)
                 io.log(`${out}: ${unchecked.join(' and ')} unchecked: written by a version without digests`);
               io.log(
-                `${step ? `continuing from step ${step}` : 'running'} on ${executor}, ${(memoryBytes / 2 ** 20).toFixed(1)} MiB there; records and weights into ${out}`,
+                `${step ? `continuing${parent ? ` ${parent.hash}` : ''} from step ${step}` : 'running'} on ${executor}, ${(memoryBytes / 2 ** 20).toFixed(1)} MiB there; records and weights into ${out}`,
               );
             },
             onProgress(progress) {
@@ -111,20 +124,36 @@ export function addTrain(program: Command, io: CommandContext): void {
     });
 }
 
-/** @throws InputError naming the file or the field. */
-export function readExperiment(file: string | undefined, pairs: readonly string[]): Experiment {
-  let raw: Record<string, unknown> = {};
+/** The run of --from. @throws InputError where there is none; DamageError when its files are not as they were written. */
+async function readParent({ from, init }: Options, log: (line: string) => void): Promise<Parent> {
+  if (init !== undefined) throw new InputError('--init: --from takes the weights of its run; pass one of the two');
+  const [{ path }] = await findRuns([from!], ['out']);
+  const { experiment, checkpoint } = await readRun(path, log);
+  return { name: path, hash: await contentHash(experiment), experiment, checkpoint };
+}
+
+/** base: taken where there is no file. @throws InputError naming the file or the field. */
+export function readExperiment(file: string | undefined, pairs: readonly string[], base?: Experiment): Experiment {
+  let raw: Record<string, unknown> = base ? withoutFrom(base) : {};
   if (file !== undefined) {
     const value = parseJson(readBytes(file), file === '-' ? 'standard input' : file);
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw new InputError(`${file}: holds no object; pass one such as {"model": "hcnn"}`);
     raw = value as Record<string, unknown>;
-  } else if (!pairs.length)
+  } else if (!pairs.length && !base)
     throw new InputError(
       'experiment: pass a JSON file, or fields with --set, for example --set model=hcnn grammar.m=4',
     );
-  return parseExperiment(applySettings(raw, pairs));
+  const changed = applySettings(raw, pairs);
+  // Another kind, without the fields of the one before: what is refused then is the kind.
+  for (const section of ['model', 'optimiser'] as const) {
+    const { kind } = Object(changed[section]) as { kind?: unknown };
+    if (base && kind !== undefined && kind !== base[section].kind) changed[section] = { kind };
+  }
+  return parseExperiment(changed);
 }
+
+const withoutFrom = ({ from: _, ...rest }: Experiment): Record<string, unknown> => structuredClone(rest);
 
 function readBytes(file: string): Uint8Array {
   try {
@@ -152,7 +181,8 @@ function progressLine({ step, steps, loss, samplesPerSecond, secondsLeft }: Prog
   const next = H.findIndex((h) => h < loss);
   const plateau = next > 0 ? `, next plateau H(${next}) = ${H[next].toFixed(3)}` : '';
   const rate = samplesPerSecond >= 1e4 ? `${(samplesPerSecond / 1e3).toFixed(0)}k` : samplesPerSecond.toFixed(0);
-  return `step ${step}/${steps}  loss ${loss.toFixed(4)}${plateau}  ${rate} samples/s  ${timeText(secondsLeft)} left`;
+  const now = Number.isFinite(loss) ? loss.toFixed(4) : '-'; // a run that continues another one has no evaluation yet
+  return `step ${step}/${steps}  loss ${now}${plateau}  ${rate} samples/s  ${timeText(secondsLeft)} left`;
 }
 
 function resultText(r: {
