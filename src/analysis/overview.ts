@@ -27,7 +27,7 @@ export interface Overview {
   accuracy: number | null;
   /** H(0) .. H(reach) in nats; absent where the task has no staircase. */
   plateaus?: number[];
-  /** How many steps of the staircase the last loss has passed the middle of: it lies nearest to H(level). */
+  /** How many steps of the staircase the last loss has passed the middle of. */
   level?: number;
   P?: Reached[]; // of the mean over replicas
   curve: CurvePoint[]; // mean over replicas, by samples
@@ -54,8 +54,14 @@ export function overviewOf(run: Run): Overview {
   };
 }
 
+/** The plateau that a loss lies closest to, in nats; of equal ones the last. */
+export function nearestPlateau(plateaus: readonly number[], loss: number): number {
+  const distances = plateaus.map((h) => Math.abs(loss - h));
+  return distances.lastIndexOf(Math.min(...distances));
+}
+
 /** Steps of the staircase whose middle lies above a loss. */
-export function levelOf(plateaus: readonly number[], loss: number | undefined): number {
+function levelOf(plateaus: readonly number[], loss: number | undefined): number {
   let level = 0;
   while (level + 1 < plateaus.length && loss !== undefined && loss <= stepThreshold(plateaus, level + 1)) level++;
   return level;

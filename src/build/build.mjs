@@ -163,7 +163,7 @@ export async function buildBundles() {
   }
 }
 
-/** dist/page/, a folder for any web server, and dist/elements.js, the custom elements in one module script. */
+/** dist/page/, a folder for any web server; dist/elements.js, the custom elements in one module script; dist/watch/, the page of rhm watch. */
 /** @returns what esbuild says of the inputs of both */
 async function buildPage(outdir) {
   const esbuild = await import('esbuild');
@@ -177,9 +177,16 @@ async function buildPage(outdir) {
     chunkNames: 'chunks/[name]-[hash]',
   });
   const elements = await esbuild.build({ ...options, entryPoints: { elements: 'src/web/elements.ts' }, outdir });
+  const watch = await esbuild.build({
+    ...options,
+    entryPoints: { main: 'src/web/watch/main.ts' },
+    outdir: join(outdir, 'watch'),
+  });
+  for (const file of ['index.html', 'watch.css'])
+    copyFileSync(join(source, 'watch', file), join(outdir, 'watch', file));
   copyFileSync(join(outdir, 'elements.js'), join(outdir, 'page/elements.js')); // a page folder alone is enough to embed from
   for (const file of ['index.html', 'page.css']) copyFileSync(join(source, file), join(outdir, 'page', file));
-  return [page.metafile, elements.metafile];
+  return [page.metafile, elements.metafile, watch.metafile];
 }
 
 const requireBanner =

@@ -49,9 +49,8 @@ export interface SweepStore {
   holder(hash: string): Promise<string | undefined>;
 }
 
-/** Folds index lines. Half-written and foreign lines are passed over: the folders say the rest. */
-export function foldIndex(text: string): Map<string, RunEntry> {
-  const entries = new Map<string, RunEntry>();
+/** Folds index lines into entries. Half-written and foreign lines are passed over: the folders say the rest. */
+export function foldIndex(text: string, entries = new Map<string, RunEntry>()): Map<string, RunEntry> {
   let start = 0;
   while (start < text.length) {
     let end = text.indexOf('\n', start);

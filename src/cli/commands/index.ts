@@ -19,6 +19,7 @@ import { addTheory } from './theory.js';
 import { addTrain } from './train.js';
 import { addTune } from './tune.js';
 import { addVerify } from './verify.js';
+import { addWatch } from './watch.js';
 
 export const commands: readonly AddCommand[] = [
   addDoctor,
@@ -32,6 +33,7 @@ export const commands: readonly AddCommand[] = [
   addRuns,
   addShow,
   addCompare,
+  addWatch,
   addExport,
   addGenerate,
   addAnalyze,

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { showNumber } from '../../analysis/format.js';
 import type { Value } from '../../sweep/expression.js';
 import { type CommandContext, integer } from '../context.js';
-import { type Condition, fieldOf, type KnownRun, parseCondition, stageOf } from '../runs/filter.js';
+import { type Condition, fieldOf, type KnownRun, parseConditions, stageOf } from '../runs/filter.js';
 import { runJson, selectRuns } from '../runs/select.js';
 import { lossText, plateauText, positionText, textTable } from '../runs/table.js';
 
@@ -32,7 +32,7 @@ export function addRuns(program: Command, io: CommandContext): void {
     .option('--columns <field...>', 'more fields to show')
     .action(async (folder: string, options: Options, command: Command) => {
       const { where = [], columns = [], ...rest } = options;
-      const conditions: Condition[] = where.map(parseCondition);
+      const conditions: Condition[] = where.flatMap(parseConditions);
       for (const column of columns) stageOf(column);
       const { total, matched, runs } = await selectRuns(folder, { ...rest, conditions });
       const value = { folder, total, matched, runs: runs.map((run) => runJson(run)) };

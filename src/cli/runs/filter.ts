@@ -21,6 +21,8 @@ export type Stage = (typeof stages)[number];
 export interface Condition {
   readonly text: string;
   readonly stage: Stage;
+  /** It also asks for what the index has, which changes while the run goes on. */
+  readonly usesIndex: boolean;
   holds(run: KnownRun): boolean;
 }
 
@@ -90,10 +92,26 @@ export function fieldOf(name: string, { listed, experiment, overview }: KnownRun
   return typeof at === 'object' && at !== null ? JSON.stringify(at) : (at as Value);
 }
 
+const byName = new Intl.Collator('en', { numeric: true });
+
+/** The order of two values of a field: numbers by size, text by name; what a run lacks comes last, whatever the direction. */
+export function compareValues(x: Value, y: Value, reverse: boolean): number {
+  const [noX, noY] = [x === undefined || x === null, y === undefined || y === null];
+  if (noX || noY) return Number(noX) - Number(noY);
+  const sign = reverse ? -1 : 1;
+  return sign * (typeof x === 'number' && typeof y === 'number' ? x - y : byName.compare(String(x), String(y)));
+}
+
+/** The parts of a condition that all have to hold, each on its own where that is plain: what an index decides is decided first. */
+export function parseConditions(text: string): Condition[] {
+  const parts = /[()|"'?]/.test(text) ? [text] : text.split('&&');
+  return parts.map((part) => parseCondition(part.trim()));
+}
+
 const SIMPLE = /^\s*([A-Za-z][\w.]*)\s*(==?|!=|<=|>=|<|>|~)\s*(.*?)\s*$/s;
 
 /** @throws InputError for what is neither `field=value` nor an expression. */
-export function parseCondition(text: string): Condition {
+function parseCondition(text: string): Condition {
   try {
     return simpleCondition(text) ?? expressionCondition(text);
   } catch (error) {
@@ -122,7 +140,7 @@ function simpleCondition(text: string): Condition | undefined {
   };
   if (/[<>]/.test(operator) && Number.isNaN(bound)) return undefined; // perhaps an expression, such as grammar.m < seed
   const holds = compare[operator === '==' ? '=' : operator];
-  return { text, stage, holds: (run) => holds(fieldOf(name, run)) };
+  return { text, stage, usesIndex: stage === 'index', holds: (run) => holds(fieldOf(name, run)) };
 }
 
 /** Numbers alone have an order; what is none passes no such condition. */
@@ -144,6 +162,7 @@ function expressionCondition(text: string): Condition {
   return {
     text,
     stage: stages[needed],
+    usesIndex: used.some((name) => stageOf(name) === 'index'),
     holds(run) {
       let missing = false;
       const lookup = (name: string) => {

@@ -6,7 +6,7 @@ import { readRunFolder } from '../../platform/runFolders.js';
 import { listRuns } from '../../platform/runList.js';
 import { eachExperiment } from '../../platform/storedExperiments.js';
 import type { Value } from '../../sweep/expression.js';
-import { type Condition, fieldOf, type KnownRun, stageOf, stages } from './filter.js';
+import { type Condition, compareValues, fieldOf, type KnownRun, stageOf, stages } from './filter.js';
 
 export interface Selection {
   total: number;
@@ -75,17 +75,9 @@ export function look(run: KnownRun): boolean {
   }
 }
 
-/** What a run lacks comes last, whatever the direction. */
 function order(runs: KnownRun[], field: string, reverse: boolean): void {
   const keys = new Map<KnownRun, Value>(runs.map((run) => [run, fieldOf(field, run)]));
-  const sign = reverse ? -1 : 1;
-  runs.sort((a, b) => {
-    const [x, y] = [keys.get(a), keys.get(b)];
-    const [noX, noY] = [x === undefined || x === null, y === undefined || y === null];
-    if (noX || noY) return Number(noX) - Number(noY);
-    if (typeof x === 'number' && typeof y === 'number') return sign * (x - y);
-    return sign * String(x).localeCompare(String(y), 'en', { numeric: true });
-  });
+  runs.sort((a, b) => compareValues(keys.get(a), keys.get(b), reverse));
 }
 
 /** What is shown of a run, with --json. */

@@ -1,7 +1,7 @@
 /** Tables of a terminal: columns as wide as what is in them. */
 
 import { showNumber } from '../../analysis/format.js';
-import type { Overview } from '../../analysis/overview.js';
+import { nearestPlateau, type Overview } from '../../analysis/overview.js';
 
 /** Numbers to the right, text to the left, the last column without padding. */
 export function textTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -18,10 +18,11 @@ export function textTable(head: readonly string[], rows: readonly (readonly stri
 }
 
 /** `H(2) + 0.013`: the plateau that a loss lies nearest to, and how far above or below it. */
-export function plateauText({ plateaus, level, loss }: Pick<Overview, 'plateaus' | 'level' | 'loss'>): string {
-  if (!plateaus || level === undefined || loss === null) return '-';
-  const above = loss - plateaus[level];
-  return `H(${level}) ${above < 0 ? '-' : '+'} ${Math.abs(above).toFixed(3)}`;
+export function plateauText({ plateaus, loss }: Pick<Overview, 'plateaus' | 'loss'>): string {
+  if (!plateaus || loss === null) return '-';
+  const ell = nearestPlateau(plateaus, loss);
+  const above = loss - plateaus[ell];
+  return `H(${ell}) ${above < 0 ? '-' : '+'} ${Math.abs(above).toFixed(3)}`;
 }
 
 /** `1.2k`, `≤ 128`, `-` where the step has not been taken. */
