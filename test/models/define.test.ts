@@ -15,7 +15,7 @@ import { createModel } from '../../src/models/index.js';
 import type { Net } from '../../src/models/net.js';
 import { openSweepFolder } from '../../src/platform/sweepFolder.js';
 import { checkModel } from '../../src/training/checkModel.js';
-import { rhm } from '../support/run.js';
+import { lastJson, rhm } from '../support/run.js';
 
 const test = suite('models of other people');
 
@@ -139,7 +139,7 @@ test('the command line: train and sweep with --models, workers as processes; the
   await loadModels([pathToFileURL(file).href]);
   const model = { kind: 'tower4' };
   const same = { grammar: { v: 6, m: 2, L: 3 }, model, budget: { steps: 10 }, evaluation: { size: 64 } };
-  assert.is(JSON.parse(trained.stdout).hash, await contentHash(parseExperiment(same)));
+  assert.is(lastJson(trained).hash, await contentHash(parseExperiment(same)));
   const grid = join(out, 'grid.json');
   writeFileSync(grid, JSON.stringify({ base: same, grid: { seed: [1, 2] } }));
   const swept = await rhm([

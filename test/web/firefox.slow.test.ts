@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { launchFirefox } from '../support/firefox.js';
-import { rhm } from '../support/run.js';
+import { lastJson, rhm } from '../support/run.js';
 import { comparable, linkTo, quickSetting, servePage } from './visit.js';
 
 const test = suite('the page in Firefox');
@@ -42,7 +42,7 @@ const path = process.env.RHM_FIREFOX;
         assert.is(run.code, 0, run.stderr);
         const kept = await evaluate<string>(`navigator.storage.getDirectory()
         .then((root) => root.getDirectoryHandle('runs'))
-        .then((runs) => runs.getDirectoryHandle('${JSON.parse(run.stdout).hash}'))
+        .then((runs) => runs.getDirectoryHandle('${lastJson(run).hash}'))
         .then((run) => run.getFileHandle('records.jsonl')).then((file) => file.getFile()).then((file) => file.text())`);
         assert.equal(comparable(kept), comparable(readFileSync(join(folder, `${i}`, 'records.jsonl'), 'utf8')));
         assert.ok(comparable(kept).length > 20);

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { rhm } from '../support/run.js';
+import { lastJson, rhm } from '../support/run.js';
 import { comparable, linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.js';
 
 const { test, site } = pageSuite('the page in a browser');
@@ -56,7 +56,7 @@ test('two networks train at once; the records are those of `rhm train` bit for b
     const out = join(site.folder, `run-${i}`);
     const cli = await rhm(['train', experiment, '--executor', 'wasm', '--out', out, '--json']);
     assert.is(cli.code, 0, cli.stderr);
-    const { hash } = JSON.parse(cli.stdout);
+    const { hash } = lastJson(cli);
     const kept = await page.evaluate(async (name) => {
       const root = await navigator.storage.getDirectory();
       const run = await (await root.getDirectoryHandle('runs')).getDirectoryHandle(name);

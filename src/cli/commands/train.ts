@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { contentHash } from '../../core/canonical.js';
 import { FileError, InputError } from '../../core/errors.js';
 import { type Experiment, experimentJsonSchema, parseExperiment } from '../../core/experiment.js';
-import { parseJson } from '../../core/outside.js';
+import { parseJson, printableJson } from '../../core/outside.js';
 import { decodeSafetensors, type SafeFile } from '../../core/safetensors.js';
 import { applySettings } from '../../core/settings.js';
 import { measures } from '../../measures/index.js';
@@ -98,6 +98,9 @@ export function addTrain(program: Command, io: CommandContext): void {
                 `${step ? `continuing${parent ? ` ${parent.hash}` : ''} from step ${step}` : 'running'} on ${executor}, ${(memoryBytes / 2 ** 20).toFixed(1)} MiB there; records and weights into ${out}`,
               );
             },
+            onRecord(record) {
+              if (options.json) void io.write(`${printableJson(record)}\n`);
+            },
             onProgress(progress) {
               if (!options.json) io.progress(progressLine(progress, plateaus));
             },
@@ -111,7 +114,8 @@ export function addTrain(program: Command, io: CommandContext): void {
             loss: result.loss,
             H: plateaus,
           };
-          await io.result(command, summary, () => resultText(summary));
+          if (options.json) await io.write(`${printableJson({ type: 'result', ...summary })}\n`);
+          else await io.result(command, summary, () => resultText(summary));
           if (result.reason === 'diverged') process.exitCode = 1;
           if (result.reason === 'interrupted') process.exitCode = abort.status;
         } finally {

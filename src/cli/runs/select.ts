@@ -3,10 +3,10 @@ import { type Overview, overviewOf } from '../../analysis/overview.js';
 import { readRun } from '../../analysis/runs.js';
 import { InputError } from '../../core/errors.js';
 import { readRunFolder } from '../../platform/runFolders.js';
-import { listRuns } from '../../platform/runList.js';
+import { type ListedRun, listRuns } from '../../platform/runList.js';
 import { eachExperiment } from '../../platform/storedExperiments.js';
 import type { Value } from '../../sweep/expression.js';
-import { type Condition, compareValues, fieldOf, type KnownRun, stageOf, stages } from './filter.js';
+import { type Condition, compareValues, fieldOf, type KnownRun, type Stage, stageOf, stages } from './filter.js';
 
 export interface Selection {
   total: number;
@@ -24,26 +24,39 @@ export interface SelectOptions {
 /** @throws InputError where there are no runs, or for an unknown field. */
 export async function selectRuns(root: string, options: SelectOptions): Promise<Selection> {
   const { conditions, sort, reverse, limit } = options;
-  const sortStage = sort === undefined ? 'index' : stageOf(sort);
+  const { total, runs } = await matchingRuns(root, conditions, sort === undefined ? 'index' : stageOf(sort));
+  const matched = runs.length;
+  order(runs, sort ?? 'at', sort === undefined ? !reverse : (reverse ?? false));
+  const wanted = limit > 0 ? runs.slice(0, limit) : runs;
+  for (const run of wanted) look(run);
+  return { total, matched, runs: wanted };
+}
+
+/** The runs that meet all conditions, in the order of the store. */
+export async function chooseRuns(root: string, conditions: readonly Condition[]): Promise<ListedRun[]> {
+  const { runs } = await matchingRuns(root, conditions, 'index');
+  return runs.map(({ listed }) => listed);
+}
+
+/** What the stage `keep` needs is known of them too. */
+async function matchingRuns(
+  root: string,
+  conditions: readonly Condition[],
+  keep: Stage,
+): Promise<{ total: number; runs: KnownRun[] }> {
   let runs: KnownRun[] = (await listRuns(root)).map((listed) => ({ listed }));
   const total = runs.length;
-  const needed = Math.max(
-    ...[sortStage, ...conditions.map(({ stage }) => stage)].map((stage) => stages.indexOf(stage)),
-  );
+  const needed = Math.max(...[keep, ...conditions.map(({ stage }) => stage)].map((stage) => stages.indexOf(stage)));
   for (const stage of stages.slice(0, needed + 1)) {
     const own = conditions.filter((condition) => condition.stage === stage);
-    const keepsFields = sortStage === 'experiment' || needed === stages.indexOf('overview');
+    const keepsFields = keep === 'experiment' || needed === stages.indexOf('overview');
     if (stage === 'experiment') runs = await withExperiments(runs, own, keepsFields);
     else {
       if (stage === 'overview') runs = runs.filter(look);
       runs = runs.filter((run) => own.every((condition) => condition.holds(run)));
     }
   }
-  const matched = runs.length;
-  order(runs, sort ?? 'at', sort === undefined ? !reverse : (reverse ?? false));
-  if (limit > 0) runs = runs.slice(0, limit);
-  for (const run of runs) look(run);
-  return { total, matched, runs };
+  return { total, runs };
 }
 
 async function withExperiments(
@@ -61,7 +74,7 @@ async function withExperiments(
 }
 
 /** Reads the folder of a run, once; false where it holds no experiment that can be read. */
-export function look(run: KnownRun): boolean {
+function look(run: KnownRun): boolean {
   if (run.overview) return true;
   try {
     const read = readRun(readRunFolder(run.listed.path));
