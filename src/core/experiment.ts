@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { InputError } from './errors.js';
 import { count } from './fields.js';
 import { DEFAULT_MODEL, modelFacts, modelSchema } from './modelFacts.js';
-import { nearest } from './nearest.js';
+import { nearest, nearestByLastPart } from './nearest.js';
 import { optimiserSchema } from './optimisers.js';
 import { type GrammarShape, grammarLimits, TOKEN_LIMIT } from './rules.js';
 import { DEFAULT_TASK, taskKinds, tasks } from './tasks.js';
@@ -166,7 +166,7 @@ export class ExperimentError extends InputError {
 export function parseExperiment(input: unknown): Experiment {
   if (typeof input !== 'object' || input === null || Array.isArray(input))
     throw new InputError(`experiment: got ${JSON.stringify(input)}; pass an object such as {"model": "hcnn"}`);
-  const raw: Record<string, unknown> = { ...(input as Record<string, unknown>) };
+  const { $schema: _, ...raw } = input as Record<string, unknown>; // for editors: nothing of the run
   for (const key of shorthands) {
     if (typeof raw[key] === 'string') raw[key] = { kind: raw[key] };
     const value = raw[key];
@@ -189,7 +189,7 @@ function optimiserOf(raw: Record<string, unknown>): Record<string, unknown> {
   return { ...modelFacts(String(kind)).optimiser };
 }
 
-/** JSON Schema of an experiment file, for editors. */
+/** JSON Schema of an experiment with every section spelt out: for forms and messages. Of a file: core/fileSchema.ts. */
 export function experimentJsonSchema(): unknown {
   const now = schemas();
   now.json ??= z.toJSONSchema(now.schema, { io: 'input' });
@@ -221,7 +221,11 @@ function explain(issue: z.core.$ZodIssue, raw: unknown): string {
       .map((key) => {
         const where = [...issue.path, key].join('.');
         const guess = nearest(key, known);
-        return `${where}: no such field${guess ? `; did you mean ${guess}?` : `; there are ${known.join(', ')}`}`;
+        const near =
+          guess === undefined
+            ? nearestByLastPart(key, fieldsBeside(issue.path.map(String), raw as Record<string, unknown>))
+            : [...issue.path, guess].join('.');
+        return `${where}: no such field; ${near ? `did you mean ${near}?` : `there are ${known.join(', ')}`}`;
       })
       .join('; ');
   }
@@ -241,6 +245,13 @@ function text(value: unknown): string {
 function kindsOf(path: string[]): string[] {
   const union = path[0] === 'optimiser' ? optimiserSchema : modelSchema();
   return union.options.map((o) => String(o.shape.kind.value));
+}
+
+/** Fields of the other sections, of the model and the optimiser that this experiment has. */
+function fieldsBeside([section]: string[], given: Record<string, unknown>): string[] {
+  const raw = { model: { kind: DEFAULT_MODEL }, ...given };
+  const others = ['grammar', 'task', 'model', 'optimiser', 'schedule', 'budget', 'evaluation'];
+  return others.filter((one) => one !== section).flatMap((one) => knownKeys([one], raw).map((key) => `${one}.${key}`));
 }
 
 function knownKeys(path: string[], raw: unknown): string[] {

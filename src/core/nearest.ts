@@ -52,8 +52,11 @@ function distance(a: string, b: string): number {
  * both lead to `model.width`.
  */
 export function nearestField(name: string, known: readonly string[]): string | undefined {
-  const whole = nearest(name, known);
-  if (whole !== undefined) return whole;
+  return nearest(name, known) ?? nearestByLastPart(name, known);
+}
+
+/** The same by the last part alone: of a field in the wrong section. */
+export function nearestByLastPart(name: string, known: readonly string[]): string | undefined {
   const lastPart = (field: string) => field.slice(field.lastIndexOf('.') + 1);
   const last = nearest(lastPart(name), known.map(lastPart));
   return last === undefined ? undefined : known.find((field) => lastPart(field) === last);

@@ -3,7 +3,8 @@
 export * from '../analysis/index.js';
 export { contentHash } from '../core/canonical.js';
 export * from '../core/errors.js';
-export { type Experiment, type ExperimentInput, experimentJsonSchema, parseExperiment } from '../core/experiment.js';
+export { type Experiment, type ExperimentInput, parseExperiment } from '../core/experiment.js';
+export { experimentFileSchema as experimentJsonSchema } from '../core/fileSchema.js';
 export { parseRules } from '../core/parseRules.js';
 export { parseRecords, type RunRecord } from '../core/records.js';
 export { type GrammarOptions, type GrammarShape, makeRules, type Rules, type Weights } from '../core/rules.js';

@@ -39,6 +39,15 @@ const complexity = z
   .describe('multiples of the sample complexity P_ell of the run: {P_ell: 3, times: [0.5, 1, 2]}');
 const expression = z.strictObject({ expr: z.string() }).describe('an expression over the other fields');
 
+/** What an axis may be, for a schema of grid files. */
+export const axisSchema = z.union([
+  z.array(z.unknown()),
+  z.union([z.string(), z.number(), z.boolean(), z.null()]),
+  expression,
+  complexity,
+  range,
+]);
+
 /** How many values an axis has and how to make them; nothing is expanded before it has been counted. */
 export interface Axis {
   readonly count: number;

@@ -29,7 +29,7 @@ const part = {
     .describe('expressions; only runs for which all hold are kept'),
 };
 /** What a grid file may hold. `blocks`: several grids in one sweep, each on top of the rest of the file. */
-const specSchema = z.strictObject({
+export const specSchema = z.strictObject({
   name: z.string().min(1).max(100).optional(),
   ...part,
   search: searchSchema.optional().describe('each combination is a curve in data: P is narrowed until P_ell is known'),
@@ -85,7 +85,8 @@ function faultText({ message, runs, count }: GridFault): string {
 }
 
 /** Reads a grid. @throws GridError listing every fault: unknown keys, empty axes, unequal zips, too many runs. */
-export function parseSpec(input: unknown): Spec {
+export function parseSpec(file: unknown): Spec {
+  const input = withoutSchema(file);
   const result = specSchema.safeParse(input);
   if (!result.success) throw new GridError(result.error.issues.flatMap((issue) => explain(issue, input)));
   const { name, search, blocks, ...common } = result.data;
@@ -105,6 +106,13 @@ export function parseSpec(input: unknown): Spec {
     );
   if (faults.length) throw new GridError(faults.map((message) => ({ message, runs: [], count: 0 })));
   return { name, search, blocks: parsed, count };
+}
+
+/** `$schema` is for editors. */
+function withoutSchema(file: unknown): unknown {
+  if (typeof file !== 'object' || file === null || Array.isArray(file)) return file;
+  const { $schema: _, ...rest } = file as Record<string, unknown>;
+  return rest;
 }
 
 /** A block's own keys go on top of the file's; a field that one of them sets anew leaves the other's place. */
@@ -207,7 +215,7 @@ function explain(issue: z.core.$ZodIssue, input: unknown): GridFault[] {
     return issue.keys.map((key) => {
       const guess = nearest(key, known);
       return fault(
-        `${[...issue.path, key].join('.')}: no such part of a grid; ${guess ? `did you mean ${guess}?` : `there are ${known.join(', ')}`}${
+        `${[...issue.path, key].join('.')}: no such part of a grid; ${guess ? `did you mean ${[...issue.path, guess].join('.')}?` : `there are ${known.join(', ')}`}${
           guess ? '' : '; fields of the experiment go into base or grid'
         }`,
       );

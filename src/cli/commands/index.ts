@@ -12,6 +12,7 @@ import { addReproduce } from './reproduce.js';
 import { addRules } from './rules.js';
 import { addRuns } from './runs.js';
 import { addSample } from './sample.js';
+import { addSchema } from './schema.js';
 import { addServe } from './serve.js';
 import { addShow } from './show.js';
 import { addSweep } from './sweep.js';
@@ -38,6 +39,7 @@ export const commands: readonly AddCommand[] = [
   addGenerate,
   addAnalyze,
   addReproduce,
+  addSchema,
   addServe,
   addVerify,
   addBench,

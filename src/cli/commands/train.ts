@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { contentHash } from '../../core/canonical.js';
 import { FileError, InputError } from '../../core/errors.js';
-import { type Experiment, experimentJsonSchema, parseExperiment } from '../../core/experiment.js';
-import { parseJson, printableJson } from '../../core/outside.js';
+import { type Experiment, parseExperiment } from '../../core/experiment.js';
+import { experimentFileSchema } from '../../core/fileSchema.js';
+import { printableJson } from '../../core/outside.js';
 import { decodeSafetensors, type SafeFile } from '../../core/safetensors.js';
 import { applySettings } from '../../core/settings.js';
 import { measures } from '../../measures/index.js';
@@ -21,6 +22,7 @@ import { plannedSteps, rulesOf } from '../../training/members.js';
 import { weightsDigest } from '../../training/weights.js';
 import { addComputeOptions, type ComputeOptions } from '../compute.js';
 import { type CommandContext, number } from '../context.js';
+import { DOCUMENT, readDocument } from '../document.js';
 import { readRun } from '../runFolder.js';
 import { abortOnSignals, timeText } from '../running.js';
 
@@ -40,7 +42,7 @@ export function addTrain(program: Command, io: CommandContext): void {
     program
       .command('train')
       .description('train one experiment: records, weights and checkpoints in a folder')
-      .argument('[experiment]', 'JSON file, or - for standard input; every field has a default')
+      .argument('[experiment]', `${DOCUMENT}; every field has a default`)
       .option('--set <field=value...>', 'fields on top of the file, for example model=hcnn grammar.m=4 model.width=64')
       .option(
         '--out <dir>',
@@ -57,7 +59,7 @@ export function addTrain(program: Command, io: CommandContext): void {
     .option('--schema', 'print the JSON Schema of an experiment file and stop')
     .action(async (file: string | undefined, options: Options, command: Command) => {
       if (options.schema) {
-        await io.write(`${JSON.stringify(experimentJsonSchema(), null, 2)}\n`);
+        await io.write(`${JSON.stringify(experimentFileSchema(), null, 2)}\n`);
         return;
       }
       const parent = options.from === undefined ? undefined : await readParent(options, io.log);
@@ -140,14 +142,12 @@ async function readParent({ from, init }: Options, log: (line: string) => void):
 export function readExperiment(file: string | undefined, pairs: readonly string[], base?: Experiment): Experiment {
   let raw: Record<string, unknown> = base ? withoutFrom(base) : {};
   if (file !== undefined) {
-    const value = parseJson(readBytes(file), file === '-' ? 'standard input' : file);
+    const value = readDocument(file, 'file');
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw new InputError(`${file}: holds no object; pass one such as {"model": "hcnn"}`);
     raw = value as Record<string, unknown>;
   } else if (!pairs.length && !base)
-    throw new InputError(
-      'experiment: pass a JSON file, or fields with --set, for example --set model=hcnn grammar.m=4',
-    );
+    throw new InputError('experiment: pass a file, or fields with --set, for example --set model=hcnn grammar.m=4');
   const changed = applySettings(raw, pairs);
   // Another kind, without the fields of the one before: what is refused then is the kind.
   for (const section of ['model', 'optimiser'] as const) {
@@ -158,14 +158,6 @@ export function readExperiment(file: string | undefined, pairs: readonly string[
 }
 
 const withoutFrom = ({ from: _, ...rest }: Experiment): Record<string, unknown> => structuredClone(rest);
-
-function readBytes(file: string): Uint8Array {
-  try {
-    return readFileSync(file === '-' ? 0 : file);
-  } catch (error) {
-    throw new InputError(`${file}: ${(error as NodeJS.ErrnoException).code ?? error}; pass a readable file`);
-  }
-}
 
 function readWeights(file: string): SafeFile {
   let bytes: Uint8Array;
