@@ -4,6 +4,7 @@ import { addAnalyze } from './analyze.js';
 import { addBench } from './bench.js';
 import { addCluster } from './cluster.js';
 import { addCompare } from './compare.js';
+import { addCompletion } from './completion.js';
 import { addCorrelations } from './correlations.js';
 import { addDoctor } from './doctor.js';
 import { addExport } from './export.js';
@@ -44,4 +45,5 @@ export const commands: readonly AddCommand[] = [
   addVerify,
   addBench,
   addTune,
+  addCompletion,
 ];

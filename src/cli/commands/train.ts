@@ -25,6 +25,7 @@ import { type CommandContext, number } from '../context.js';
 import { DOCUMENT, readDocument } from '../document.js';
 import { readRun } from '../runFolder.js';
 import { abortOnSignals, timeText } from '../running.js';
+import { planText, trainingPlan } from '../trainingPlan.js';
 
 interface Options extends ComputeOptions {
   set?: string[];
@@ -34,6 +35,7 @@ interface Options extends ComputeOptions {
   from?: string;
   checkpointSeconds: number;
   schema?: boolean;
+  dryRun?: boolean;
   json?: boolean;
 }
 
@@ -56,7 +58,8 @@ export function addTrain(program: Command, io: CommandContext): void {
       ),
   )
     .option('--checkpoint-seconds <n>', 'time between checkpoints', number(0), 30)
-    .option('--schema', 'print the JSON Schema of an experiment file and stop')
+    .option('--dry-run', 'check the experiment, say what it comes to, and stop; nothing is written')
+    .option('--schema', 'print the JSON Schema of an experiment file and stop (rhm schema)')
     .action(async (file: string | undefined, options: Options, command: Command) => {
       if (options.schema) {
         await io.write(`${JSON.stringify(experimentFileSchema(), null, 2)}\n`);
@@ -72,6 +75,11 @@ export function addTrain(program: Command, io: CommandContext): void {
       const out = options.out ?? join('out', `${hash}${start}`);
       if (experiment.from && !parent && !existsSync(join(out, 'checkpoint.safetensors')))
         throw parentMissing(experiment.from);
+      if (options.dryRun) {
+        const plan = trainingPlan(experiment, { hash, out, H: plateaus });
+        await io.result(command, plan, () => planText(plan));
+        return;
+      }
       const folder = lazyFolder(out, () => {
         io.log(`experiment ${hash}\n${JSON.stringify(experiment, null, 2)}`);
         return openRunFolder(out);

@@ -9,6 +9,7 @@ import { membersOf } from '../../training/members.js';
 import { trainingProgram } from '../../training/program.js';
 import { cases, listOfCases, numbers } from '../bench/train.js';
 import type { CommandContext } from '../context.js';
+import { DOCUMENT } from '../document.js';
 import { readExperiment } from './train.js';
 
 interface Options {
@@ -25,7 +26,7 @@ export function addTune(program: Command, io: CommandContext): void {
     .description(
       'measure the matmul tiles that an experiment needs on this adapter, check each result, and keep the winners in a cache file; no result of a run changes by it',
     )
-    .argument('[experiment]', 'JSON file (default: the cases of rhm bench train)')
+    .argument('[experiment]', `${DOCUMENT} (default: the cases of rhm bench train)`)
     .option('--set <field=value...>', 'fields on top of the file, or instead of one')
     .option('--cases <names>', 'without an experiment: cases of rhm bench train', listOfCases, ['hcnn-v16', 'mla-v16'])
     .option('--batches <n,n>', 'without an experiment: sentences a step', numbers, [128, 1024])
