@@ -41,8 +41,9 @@ export function parseDocument(given: string | Uint8Array, where: string): unknow
   } catch (error) {
     throw asJson ?? error;
   }
-  // A text without any fields is YAML too: of such a one it is said that it is no JSON.
-  return typeof value === 'object' && value !== null ? value : parseJson(bare, where);
+  // Words without any fields, and nothing at all, are YAML too: where that was not said, they are no JSON.
+  const isYaml = /\.ya?ml$/i.test(where) || (typeof value === 'object' && value !== null);
+  return isYaml ? value : parseJson(bare, where);
 }
 
 function parseYaml(text: string, where: string): unknown {

@@ -224,7 +224,8 @@ test('YAML, comments and standard input wherever a value is taken', async () => 
     ['e.json', '{"seed": 1, "seed": 2}', /"seed" is there twice/],
     ['f.yaml', 'seed: 1\nseed: 2\n', /f\.yaml: Map keys must be unique/],
     ['g.yaml', 'a: &x [*x]\n', /g\.yaml: (refers to itself|Unresolved alias)/],
-    ['h.yaml', 'just words\n', /h\.yaml: not JSON/],
+    ['h.yaml', 'just words\n', /h\.yaml: holds no object/],
+    ['words', 'just words\n', /words: not JSON/],
   ] satisfies [string, string, RegExp][]) {
     const { code, stderr } = await rhm(['train', file(name, text), '--dry-run']);
     assert.is(code, 2, stderr);
