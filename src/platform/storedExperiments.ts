@@ -1,6 +1,6 @@
 /**
  * The experiments of a store in one file, so that a hundred thousand runs are filtered without opening as many files: DIR/experiments.jsonl,
- * a copy of what the run folders hold, made by whoever reads them first. It may be removed at any time. Node and Deno.
+ * a copy of what the run folders hold, made by whoever trains or reads them first. It may be removed at any time. Node and Deno.
  */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
@@ -44,25 +44,53 @@ async function eachOfStore<Place extends ExperimentPlace>(
       left.delete(run);
       take(place, experiment);
     });
-  const batch: string[] = [];
-  let writable = store !== undefined;
-  const flush = async () => {
-    if (!batch.length || !writable) return;
-    try {
-      await writeDurably(join(store!, COPY), 'a', new TextEncoder().encode(`\n${batch.splice(0).join('\n')}\n`));
-    } catch {
-      writable = false; // somebody else's store, or no room: it is read again next time
-    }
-  };
+  const copy = new Copy(store);
   for (const place of left.values()) {
     const experiment = readExperiment(place.path);
     if (!experiment) continue;
     take(place, experiment);
-    if (writable && isHash(place.run))
-      batch.push(JSON.stringify({ run: place.run, experiment: withoutRules(experiment) }));
-    if (batch.length >= BATCH) await flush();
+    await copy.add(place.run, experiment);
   }
-  await flush();
+  await copy.flush();
+}
+
+/** Adds runs that are about to be trained to the copy, where they are not in it. */
+export async function keepExperiments(
+  store: string,
+  runs: readonly { readonly hash: string; readonly experiment: object }[],
+): Promise<void> {
+  const known = new Set<string>();
+  eachLine(join(store, COPY), (line) => known.add(line.slice(8, 24)));
+  const copy = new Copy(store);
+  for (const { hash, experiment } of runs)
+    if (!known.has(hash)) await copy.add(hash, experiment as Record<string, unknown>);
+  await copy.flush();
+}
+
+/** Lines on their way to the end of the copy. */
+class Copy {
+  #lines: string[] = [];
+  #writable: boolean;
+
+  constructor(readonly store: string | undefined) {
+    this.#writable = store !== undefined;
+  }
+
+  async add(run: string, experiment: Record<string, unknown>): Promise<void> {
+    if (this.#writable && isHash(run)) this.#lines.push(JSON.stringify({ run, experiment: withoutRules(experiment) }));
+    if (this.#lines.length >= BATCH) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    const lines = this.#lines;
+    this.#lines = [];
+    if (!lines.length) return;
+    try {
+      await writeDurably(join(this.store!, COPY), 'a', new TextEncoder().encode(`\n${lines.join('\n')}\n`));
+    } catch {
+      this.#writable = false; // somebody else's store, or no room: the folders are read instead
+    }
+  }
 }
 
 /** As a run's folder holds it; undefined: none, or a damaged one. */

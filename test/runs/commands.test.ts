@@ -161,6 +161,24 @@ test('runs: a store of many runs is listed from its index; fields are read once,
   assert.is((await list(many, '--where', 'seed=499')).matched, 0);
 });
 
+test('a sweep keeps the experiments of its runs in the copy, each once', async () => {
+  const kept = () => readFileSync(join(store, 'experiments.jsonl'), 'utf8').split('\n').filter(Boolean);
+  const runs = readdirSync(join(store, 'runs')).sort();
+  assert.equal(
+    kept()
+      .map((line) => JSON.parse(line).run)
+      .sort(),
+    runs,
+  );
+  for (const line of kept()) {
+    const { run, experiment } = JSON.parse(line);
+    assert.equal(experiment, JSON.parse(readFileSync(join(store, 'runs', run, 'experiment.json'), 'utf8')));
+  }
+  const again = await rhm(['sweep', 'run', join(scratch, 'grid.yaml'), '--out', store, '--isolate', 'none']);
+  assert.is(again.code, 0);
+  assert.is(kept().length, runs.length);
+});
+
 test('show: a run by folder, hash, beginning or name; settings, curve, measures', async () => {
   const [hash] = readdirSync(join(store, 'runs'));
   const folder = join(store, 'runs', hash);

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { printableJson } from '../../core/outside.js';
+import { keepExperiments } from '../../platform/storedExperiments.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
 import type { Grid, SweepRun } from '../../sweep/grid.js';
 import { foundJson, foundText, searchesOf } from '../../sweep/gridSearch.js';
@@ -27,6 +28,7 @@ export async function sweepRun(io: CommandContext, file: string, options: RunOpt
   const runs = shardOf(grid.runs, options.shard);
   const out = storeOf(grid, options.out);
   const store = openSweepFolder(out);
+  await keepExperiments(out, runs);
   const abort = abortOnSignals(io);
   const told = new Set<string>();
   const started = performance.now();
