@@ -129,6 +129,10 @@ test('every evaluation, test and measure of every replica, at its step and its t
         values('measures/weight-norm'),
         norms.map(({ step, value }) => [step, Math.fround(value)]),
       );
+      const [start] = records.filter((r) => r.type === 'start');
+      const began = Date.parse(start.time!) / 1000;
+      for (const [i, { elapsed_ms }] of evals.entries())
+        assert.ok(Math.abs(times[i + 1] - (began + elapsed_ms / 1000)) < 1e-3, 'behind the version, an event a step');
       assert.ok(
         times.every((time, i) => time > before && time < Date.now() / 1000 && (i === 0 || time >= times[i - 1] - 1)),
       );

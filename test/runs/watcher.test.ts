@@ -99,6 +99,17 @@ test('what workers append is read on from where it was: half a line, half a char
   writeFileSync(`${index}.new`, readFileSync(index).subarray(0, statSync(index).size - line.length - 20));
   renameSync(`${index}.new`, index);
   assert.is((await ask()).counts.failed, 0);
+  // And one that is longer than what was read so far.
+  const longer = Array.from({ length: 9 }, (_, i) => ({
+    run: syntheticHash(i),
+    state: 'diverged' as const,
+    at: 1,
+    loss: null,
+    name: 'n'.repeat(99),
+  }));
+  writeFileSync(`${index}.new`, indexLines(longer));
+  renameSync(`${index}.new`, index);
+  assert.equal((await ask()).counts, { done: 0, diverged: 9, running: 0, failed: 0, waiting: 0 });
 });
 
 test('workers: by the process that holds a run; a run whose process is gone waits', async () => {

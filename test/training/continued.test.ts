@@ -141,6 +141,20 @@ test('other settings from there on: the rate counts, weights, moments, step and 
   assert.ok(before.get(moment)!.data.some((x) => x !== 0) && after.get(moment)!.data.some((x) => x !== 0));
 });
 
+test('the best weights so far stay the best where it gets worse from there on', async () => {
+  const parent = await parentAt(70);
+  const experiment = await continuedExperiment(parent, make({ optimiser: { rate: 0.9 } }));
+  const folder = new MemoryFolder();
+  await go(folder, experiment, { parent });
+  const before = decodeSafetensors(parent.checkpoint);
+  const after = decodeSafetensors((await folder.read(files.checkpoint))!);
+  const best = (file: typeof before) =>
+    JSON.parse(file.metadata.progress).map((p: { bestLoss: number; bestStep: number }) => [p.bestLoss, p.bestStep]);
+  assert.equal(best(after), best(before));
+  for (const [name, { data }] of before.tensors)
+    if (name.includes('/best/')) assert.equal(after.tensors.get(name)!.data, data);
+});
+
 test('the new folder goes on without the other run, from its first step on', async () => {
   const parent = await parentAt(64);
   const experiment = await continuedExperiment(parent, make({ optimiser: { rate: 0.02 } }));
