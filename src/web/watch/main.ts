@@ -206,7 +206,8 @@ interface Bar {
 
 /** Bars with the ends of their axis below. */
 function bars(all: readonly Bar[], low: string, high: string, label: string): SVGSVGElement {
-  const [width, height] = [640, 150];
+  const width = Math.max(240, Math.min(640, at('losses').clientWidth)); // as wide as it is shown, so that its letters stay readable
+  const height = 150;
   const most = Math.max(1, ...all.map(({ value }) => value));
   const step = width / all.length;
   return svg(
@@ -249,7 +250,7 @@ function failureTable({ failures, failed }: WatchState): Element {
       {},
       h('td', {}, `${new Date(time).toLocaleDateString('sv')} ${clock(time)}`),
       h('td', {}, name ? `${name} (${run})` : run),
-      h('td', {}, state === 'failed' ? `set aside after ${tries}` : `tried again, ${tries} so far`),
+      h('td', {}, state === 'failed' ? `set aside${tries ? `, ${tries} tries` : ''}` : `tried again, ${tries} so far`),
       h('td', { class: 'error' }, error),
     ),
   );
