@@ -11,7 +11,7 @@ import { type ListedRun, listRuns } from '../../platform/runList.js';
 import { eachExperiment } from '../../platform/storedExperiments.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
 import type { WatchedCurve, WatchedWorker, WatchState } from '../../platform/watchState.js';
-import { foldIndex, type RunEntry, type RunState } from '../../sweep/store.js';
+import { IndexFold, type RunState } from '../../sweep/store.js';
 import { files } from '../../training/folder.js';
 import { type Condition, compareValues, fieldOf, parseConditions, stageOf } from '../runs/filter.js';
 import { plateauText } from '../runs/table.js';
@@ -34,9 +34,11 @@ const LOOKED_AT = 512; // running ones, whose locks and last evaluations are rea
 
 /** planned: runs of a grid by hash with their names; those that the store does not know yet count as waiting. */
 export class Watcher {
-  #entries = new Map<string, RunEntry>();
+  #index = new IndexFold();
+  #entries = this.#index.end(); // always the same map: whole lines are added to it
+  #decoder = new TextDecoder();
   #offset = 0;
-  #rest = '';
+  #rest = ''; // a line that is not over yet
   #inode = 0;
   #listed: ListedRun[] = [];
   #listedAt = Number.NEGATIVE_INFINITY;
@@ -159,7 +161,9 @@ export class Watcher {
     try {
       const { size, ino } = fstatSync(handle);
       if (size < this.#offset || ino !== this.#inode) {
-        this.#entries = new Map();
+        this.#index = new IndexFold();
+        this.#entries = this.#index.end();
+        this.#decoder = new TextDecoder(); // a character may lie across two pieces
         [this.#offset, this.#rest, this.#inode] = [0, '', ino];
       }
       const piece = Buffer.alloc(Math.min(2 ** 22, Math.max(1, size - this.#offset)));
@@ -167,11 +171,10 @@ export class Watcher {
         const read = readSync(handle, piece, 0, piece.length, this.#offset);
         if (!read) break;
         this.#offset += read;
-        // A character may lie across two pieces: bytes after the last line's end wait as they are.
-        const text = this.#rest + piece.toString('latin1', 0, read);
+        const text = this.#rest + this.#decoder.decode(piece.subarray(0, read), { stream: true });
         const end = text.lastIndexOf('\n') + 1;
         this.#rest = text.slice(end);
-        foldIndex(Buffer.from(text.slice(0, end), 'latin1').toString('utf8'), this.#entries);
+        this.#index.add(text.slice(0, end));
       }
     } finally {
       closeSync(handle);
