@@ -1,5 +1,8 @@
 /** The report folder: index.html, figures/*.svg and *.png, data/*.csv and *.parquet. Node and Deno; loaded when it is needed. */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { parseHTML } from 'linkedom';
 import packageJson from '../../package.json' with { type: 'json' };
 import { figures, pageTheme, type Theme, themes } from '../analysis/figures/index.js';
 import { type DrawnFigure, reportHtml } from '../analysis/report.js';
@@ -9,7 +12,6 @@ import { FileError } from '../core/errors.js';
 import { reason, writeAtomically } from './atomicFile.js';
 import { makeFolder } from './durable.js';
 import { claimFiles, holdsText } from './ownFiles.js';
-import { newDocument, pngRenderer } from './picture.js';
 
 export interface WrittenReport {
   report: string; // path of index.html
@@ -82,8 +84,32 @@ export async function writeReport(
 
 /** A figure as SVG text; undefined where the runs hold nothing to draw. */
 export function draw(name: string, analysis: Analysis, theme: Theme, width: number): string | undefined {
+  const { document } = parseHTML('<!doctype html><html><body></body></html>');
   const figure = figures.find((f) => f.name === name)!;
-  return figure.draw(analysis, { document: newDocument(), theme, width })?.outerHTML;
+  return figure.draw(analysis, { document: document as unknown as Document, theme, width })?.outerHTML;
+}
+
+type RenderPng = (svg: string, paper: string) => Uint8Array;
+
+/** The font comes from npm too, so that a machine without fonts draws the same picture. */
+export async function pngRenderer(): Promise<{ render?: RenderPng; problem?: string }> {
+  const require = createRequire(import.meta.url);
+  try {
+    const { Resvg } = await import('@resvg/resvg-js');
+    const fonts = join(dirname(require.resolve('dejavu-fonts-ttf/package.json')), 'ttf');
+    const fontFiles = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((f) => join(fonts, f)).filter((f) => existsSync(f));
+    const render: RenderPng = (svg, background) =>
+      new Resvg(svg, {
+        background,
+        fitTo: { mode: 'zoom', value: 2 },
+        font: { loadSystemFonts: false, fontFiles, defaultFontFamily: 'DejaVu Sans' },
+      })
+        .render()
+        .asPng();
+    return { render };
+  } catch (error) {
+    return { problem: reason(error) };
+  }
 }
 
 async function write(file: string, content: string | Uint8Array): Promise<void> {

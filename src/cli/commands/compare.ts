@@ -137,10 +137,13 @@ async function writePicture(
   { picture, dark, width }: Options,
 ): Promise<void> {
   // Loaded here: the plotting library is larger than the rest of the command line.
-  const [{ drawComparison, themes }, { newDocument, pngRenderer }] = await Promise.all([
+  const [{ drawComparison }, { themes }, { pngRenderer }, { parseHTML }] = await Promise.all([
+    import('../../analysis/figures/comparison.js'),
     import('../../analysis/figures/index.js'),
-    import('../../platform/picture.js'),
+    import('../../platform/report.js'),
+    import('linkedom'),
   ]);
+  const document = parseHTML('<!doctype html><html><body></body></html>').document as unknown as Document;
   const theme = themes[dark ? 'dark' : 'light'];
   const labels = runs.map((one) => labelOf(one, fields));
   const compared = runs.map(({ run, overview, listed }, i) => ({
@@ -149,7 +152,7 @@ async function writePicture(
     plateaus: overview.plateaus,
     curve: overview.curve,
   }));
-  const svg = drawComparison(compared, { document: newDocument(), theme, width })?.outerHTML;
+  const svg = drawComparison(compared, { document, theme, width })?.outerHTML;
   if (svg === undefined) throw new InputError(`--picture: none of ${settings.length} runs has been evaluated yet`);
   if (extname(picture!).toLowerCase() === '.svg') return writeAtomically(picture!, svg);
   const { render, problem } = await pngRenderer();
