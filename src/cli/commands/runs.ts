@@ -19,7 +19,7 @@ export function addRuns(program: Command, io: CommandContext): void {
   program
     .command('runs')
     .description(
-      'list runs: state, last loss over the plateaus of its grammar, P_ell reached; filtered and sorted by any field',
+      'list runs, filtered and sorted by any field: state, last loss over the plateaus of its grammar, and P_ell, the training sentences seen where the loss passed the middle of step ell',
     )
     .argument('[folder]', 'store of a sweep, or a folder with runs in or below it', 'out')
     .option(

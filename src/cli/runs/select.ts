@@ -79,7 +79,7 @@ function look(run: KnownRun): boolean {
   try {
     const read = readRun(readRunFolder(run.listed.path));
     run.experiment = read.experiment as unknown as Record<string, unknown>;
-    run.overview = overviewOf(read);
+    run.overview = { ...overviewOf(read), curve: [] }; // of thousands of runs nobody looks at the points
     return true;
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
@@ -94,15 +94,14 @@ function order(runs: KnownRun[], field: string, reverse: boolean): void {
 }
 
 /** What is shown of a run, with --json. */
-export function runJson({ listed, experiment, overview }: KnownRun, withCurve = false) {
+export function runJson({ listed, experiment, overview }: KnownRun) {
   const { path, at, store: _, ...rest } = listed;
-  const { curve, ...numbers }: Partial<Overview> = overview ?? {};
+  const { curve: __, ...numbers }: Partial<Overview> = overview ?? {};
   return {
     ...rest,
     folder: path,
     ...(at !== undefined && { at: new Date(at).toISOString() }),
     ...numbers,
-    ...(withCurve && { curve }),
     experiment,
   };
 }
