@@ -4,6 +4,7 @@
  * A thread owns heads of sentences; queries upwards.
  */
 import { AttentionBackward } from '../../build/assembly/layouts';
+import { madd } from '../madd';
 import { exp4, sum4 } from '../math';
 import { alignUp, shareOf } from '../share';
 import { clearWords, copyWords } from '../words';
@@ -65,7 +66,7 @@ function backward(p: AttentionBackward, sentence: u32, head: u32, scratch: usize
     for (let t: u32 = 0; t < seen; t += 4) {
       const w = exp4(f32x4.sub(v128.load(weights + 4 * t), logSum));
       v128.store(weights + 4 * t, w);
-      sums = f32x4.add(sums, f32x4.mul(w, v128.load(dWeights + 4 * t)));
+      sums = madd(w, v128.load(dWeights + 4 * t), sums);
       total = f32x4.add(total, w);
     }
     // P sums to 1 only as well as logSum is rounded, half an ulp of 1e4 for large scores.
@@ -91,6 +92,6 @@ function addOuter(weights: usize, count: u32, x: usize, dim: u32, wide: u32, to:
     const columns = v128.load(x + 4 * d);
     let at = to + 4 * d;
     for (let t: u32 = 0; t < count; t++, at += 4 * wide)
-      v128.store(at, f32x4.add(v128.load(at), f32x4.mul(v128.load32_splat(weights + 4 * t), columns)));
+      v128.store(at, madd(v128.load32_splat(weights + 4 * t), columns, v128.load(at)));
   }
 }

@@ -101,20 +101,23 @@ async function writeLayouts() {
   writeFileSync(stamp, '');
 }
 
+/** Modules of build/wasm/, targets of asconfig.json, and what is compiled into them. */
+export const wasmModules = {
+  single: 'assembly/index.ts',
+  shared: 'assembly/index.ts',
+  relaxed: 'assembly/relaxed.ts',
+  relaxedShared: 'assembly/relaxed.ts',
+};
+
 /** Compiles assembly/ when a source is newer than the modules. */
 export async function buildWasm() {
   await writeLayouts();
-  const outputs = ['single', 'shared'].map((name) => join(root, 'build/wasm', `${name}.wasm`));
+  const outputs = Object.keys(wasmModules).map((name) => join(root, 'build/wasm', `${name}.wasm`));
   const newest = newestIn(['assembly', 'asconfig.json', ...layoutFiles]);
   const oldest = Math.min(...outputs.map((f) => statSync(f, { throwIfNoEntry: false })?.mtimeMs ?? 0));
   if (oldest > newest) return;
   mkdirSync(join(root, 'build/wasm'), { recursive: true });
-  const asc = join(root, 'node_modules/assemblyscript/bin/asc.js');
-  for (const target of ['single', 'shared'])
-    execFileSync(process.execPath, [asc, '--config', 'asconfig.json', '--target', target], {
-      cwd: root,
-      stdio: 'inherit',
-    });
+  execFileSync(process.execPath, [join(root, 'src/build/wasm.mjs')], { cwd: root, stdio: 'inherit' });
 }
 
 /** Bundles src/ into dist/ when a source is newer. The folder is replaced at the end, so readers see the old or the new one. */

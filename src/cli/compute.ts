@@ -1,5 +1,6 @@
 /** The options that say what computes, as every command that trains or measures takes them. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { type Simd, simdNames } from '../core/simd.js';
 import { executorNames } from '../platform/executor.js';
 import { integer } from './context.js';
 
@@ -7,6 +8,7 @@ export interface ComputeOptions {
   executor?: string;
   adapter?: string;
   threads?: number;
+  simd?: Simd;
 }
 
 /** threads: what --threads means where it means something of its own. */
@@ -20,5 +22,11 @@ export function addComputeOptions(
       `what computes: ${executorNames.join(' or ')} (default: webgpu on a real GPU, else wasm)`,
     )
     .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
-    .option('--threads <n>', threads, integer(1, 256));
+    .option('--threads <n>', threads, integer(1, 256))
+    .addOption(
+      new Option(
+        '--simd <kind>',
+        'wasm with relaxed SIMD (fused multiply-add) or plain SIMD (default: what the run began with; of a new run relaxed where the engine has it)',
+      ).choices(simdNames),
+    );
 }

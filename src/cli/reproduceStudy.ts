@@ -13,6 +13,7 @@ import type { SweepRun } from '../sweep/grid.js';
 import { packLimits } from '../sweep/pack.js';
 import { runSweep, type SweepResult } from '../sweep/schedule.js';
 import { endOf } from '../sweep/store.js';
+import { describeWasm } from '../wasm/executor.js';
 import type { ComputeOptions } from './compute.js';
 import type { CommandContext } from './context.js';
 import { abortOnSignals, timeText } from './running.js';
@@ -139,11 +140,11 @@ export class Study {
     const { executor } = this.#opened!;
     const workers = options.threads === undefined ? Math.min(runs, io.platform.cores, MOST_WORKERS) : 1;
     if (executor.kind === 'wasm' && workers > 1) {
-      const choice = { isolate: 'thread', executor: 'wasm', workers, threads: 1 } as const;
+      const choice = { isolate: 'thread', executor: 'wasm', workers, threads: 1, simd: options.simd } as const;
       return {
         workers,
         startWorker: workerStarter(io, { ...choice, stallSeconds: 300, checkpointSeconds: 30 }, () => {}),
-        description: `${workers} workers, each with WebAssembly SIMD, 1 thread`,
+        description: `${workers} workers, each with ${describeWasm(1, executor.simd ?? 'plain')}`,
       };
     }
     const { openFolder, runtime } = io.platform;

@@ -15,6 +15,13 @@ export class InputError extends RhmError {
 /** Made by a version of this program that knows more than this one: another may do what is asked. */
 export class VersionError extends InputError {}
 
+/** This engine or processor lacks what the run began with: another may go on with it. */
+export class EngineError extends InputError {
+  override get name() {
+    return 'InputError';
+  }
+}
+
 /** Shapes that do not fit: names the operation and both shapes. Raised at plan time, before any GPU work. */
 export class ShapeError extends InputError {}
 

@@ -1,5 +1,6 @@
 import { crc32 } from './crc32.js';
 import { InputError } from './errors.js';
+import type { Simd } from './simd.js';
 
 /**
  * The lines of records.jsonl, one JSON object each, only ever appended. A run that was resumed has one `start` line for
@@ -12,6 +13,7 @@ export interface StartRecord {
   hash: string; // content hash of the experiment
   adapter?: string; // GPU, or what stands in for it
   executor?: string; // webgpu or wasm
+  simd?: Simd; // arithmetic of wasm's multiply-adds; in records of earlier versions absent: plain
   runtime?: string; // for example `node 20.20.2 (Dawn)`
   version?: string; // of this program
   together?: number; // runs that train in one plan from here on, if more than one: elapsed_ms is the time of all

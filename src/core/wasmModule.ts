@@ -1,20 +1,35 @@
 /** The compiled modules of assembly/, their memories and instances. What they export is typed where it is called. */
+import relaxedBytes from '../../build/wasm/relaxed.wasm';
+import relaxedSharedBytes from '../../build/wasm/relaxedShared.wasm';
 import sharedBytes from '../../build/wasm/shared.wasm';
 import singleBytes from '../../build/wasm/single.wasm';
 import { WasmError } from './errors.js';
+import type { Simd } from './simd.js';
 
-const compiled: { single?: Promise<WebAssembly.Module>; shared?: Promise<WebAssembly.Module> } = {};
+const bytesOf = {
+  plain: { single: singleBytes, shared: sharedBytes },
+  relaxed: { single: relaxedBytes, shared: relaxedSharedBytes },
+};
+const compiled = new Map<BufferSource, Promise<WebAssembly.Module>>();
 
-/** The module for one thread (`single`) or for several on one memory (`shared`); compiled once per process. */
-export function wasmModule(kind: 'single' | 'shared'): Promise<WebAssembly.Module> {
-  compiled[kind] ??= compileWasm(kind === 'shared' ? sharedBytes : singleBytes);
-  return compiled[kind];
+/**
+ * The module for one thread (`single`) or for several on one memory (`shared`); compiled once per process. The relaxed ones
+ * run plans alone: sampling is the plain ones'.
+ */
+export function wasmModule(kind: 'single' | 'shared', simd: Simd = 'plain'): Promise<WebAssembly.Module> {
+  const bytes = bytesOf[simd][kind];
+  let module = compiled.get(bytes);
+  if (!module) {
+    module = compileWasm(bytes);
+    compiled.set(bytes, module);
+  }
+  return module;
 }
 
 /** An instance of the module that fits the memory. */
-export async function instantiateOn<Exports>(memory: WebAssembly.Memory): Promise<Exports> {
+export async function instantiateOn<Exports>(memory: WebAssembly.Memory, simd?: Simd): Promise<Exports> {
   const shared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
-  const module = await wasmModule(shared ? 'shared' : 'single');
+  const module = await wasmModule(shared ? 'shared' : 'single', simd);
   const { exports } = await WebAssembly.instantiate(module, { env: { memory, abort: () => undefined } });
   return exports as unknown as Exports;
 }

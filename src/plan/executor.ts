@@ -1,4 +1,5 @@
 import { ShapeError } from '../core/errors.js';
+import type { Simd } from '../core/simd.js';
 import { elementsPerReplica, type Program, type Tensor } from './types.js';
 
 export type HostArray = Float32Array | Float64Array | Uint32Array;
@@ -43,5 +44,9 @@ export interface Executor {
   readonly kind: 'webgpu' | 'wasm' | 'reference';
   /** What runs, for people and records: adapter and driver, or the CPU executor and its threads. */
   readonly description: string;
+  /** Arithmetic of its multiply-adds where there are two: a run keeps that of its beginning. */
+  readonly simd?: Simd;
+  /** The same with that arithmetic. @throws InputError where it cannot be had, or another was asked for. */
+  withSimd?(simd: Simd): Executor;
   load(program: Program): Promise<LoadedProgram>;
 }

@@ -1,6 +1,7 @@
 /** Which executor runs a program here: WebGPU on a real GPU if there is one, otherwise WebAssembly on the CPU. */
 
 import { AdapterError, InputError } from '../core/errors.js';
+import { checkSimd, type Simd } from '../core/simd.js';
 import type { GpuSession } from '../gpu/device.js';
 import { gpuExecutor, wasmExecutor } from '../kernels/index.js';
 import { loadModels } from '../models/define.js';
@@ -13,6 +14,7 @@ export interface ExecutorChoice {
   adapter?: string; // for webgpu
   threads?: number; // for wasm; default: one a core, at most 8
   mostThreads?: number; // for wasm: bound of that default, where several executors share the cores
+  simd?: Simd; // for wasm; default: that of a run's beginning, of a new run relaxed where the engine fuses its multiply-add
   models?: readonly string[]; // modules of model definitions that are loaded first, as URLs
 }
 
@@ -23,19 +25,22 @@ export interface OpenExecutor {
 
 export const executorNames = ['webgpu', 'wasm'] as const;
 
-/** @throws InputError for an unknown name or number of threads; AdapterError when webgpu is asked for and there is no adapter. */
+/** @throws InputError for an unknown name, or a number of threads or an arithmetic that cannot be had; AdapterError when webgpu is asked for and there is no adapter. */
 export async function openExecutor(
   platform: Platform,
   choice: ExecutorChoice,
   report?: (line: string) => void,
 ): Promise<OpenExecutor> {
-  const { executor, adapter, threads, mostThreads = 8, models = [] } = choice;
+  const { executor, adapter, threads, mostThreads = 8, simd, models = [] } = choice;
   await loadModels(models);
   if (executor !== undefined && !(executorNames as readonly string[]).includes(executor))
     throw new InputError(`executor: got ${executor}; pass ${executorNames.join(' or ')}`);
   if (executor === 'wasm' && adapter !== undefined)
     throw new InputError(`adapter: got ${adapter} for the wasm executor, which uses none; leave one of the two out`);
-  if (executor === 'webgpu' || (executor === undefined && threads === undefined)) {
+  checkSimd(simd);
+  if (simd !== undefined && (executor === 'webgpu' || adapter !== undefined))
+    throw new InputError(`simd: got ${simd} for the webgpu executor, which has none; leave it out, or use wasm`);
+  if (executor === 'webgpu' || (executor === undefined && threads === undefined && simd === undefined)) {
     const session =
       executor === 'webgpu' || adapter !== undefined || platform.wantedAdapter()
         ? await platform.openGpu({ adapter, report })
@@ -49,7 +54,7 @@ export async function openExecutor(
   }
   const { spawnThread } = platform;
   const most = spawnThread && canShare() ? Math.min(8, mostThreads, platform.cores) : 1;
-  const cpu = wasmExecutor({ threads: threads ?? most, spawn: spawnThread });
+  const cpu = wasmExecutor({ threads: threads ?? most, spawn: spawnThread, simd });
   return { executor: cpu, release: () => cpu.destroy() };
 }
 

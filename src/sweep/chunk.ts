@@ -1,6 +1,14 @@
 /** A chunk of a sweep: the runs that one worker trains at a time, and what it says of them. */
 
-import { DamageError, DiskFullError, FileError, FolderBusyError, InputError, RhmError } from '../core/errors.js';
+import {
+  DamageError,
+  DiskFullError,
+  EngineError,
+  FileError,
+  FolderBusyError,
+  InputError,
+  RhmError,
+} from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
 import type { RunEnd } from '../core/records.js';
 import { measures } from '../measures/index.js';
@@ -18,9 +26,10 @@ export interface ChunkRun {
 
 /**
  * `busy`: another process works in its folder; `interrupted`: stopped with everything saved; `failed`: it can never be trained;
- * `full`: there is no room for its files; `broke`: something went wrong that may go well another time.
+ * `elsewhere`: this engine cannot go on with it, another can; `full`: there is no room for its files; `broke`: something went
+ * wrong that may go well another time.
  */
-export type RunResult = RunEnd | 'interrupted' | 'busy' | 'failed' | 'full' | 'broke';
+export type RunResult = RunEnd | 'interrupted' | 'busy' | 'failed' | 'elsewhere' | 'full' | 'broke';
 
 export interface RunOutcome {
   readonly hash: string;
@@ -28,7 +37,7 @@ export interface RunOutcome {
   readonly fresh: boolean; // trained now; false where the folder held it complete
   readonly loss?: number | null; // nats, mean over replicas; null: not finite
   readonly step?: number;
-  readonly error?: string; // of failed, full, broke and busy
+  readonly error?: string; // of failed, elsewhere, full, broke and busy
 }
 
 export interface ChunkProgress {
@@ -187,6 +196,7 @@ function failure(hash: string, error: unknown): RunOutcome {
   if (!(error instanceof RhmError)) throw error;
   const text = `${error.name}: ${error.message}`;
   if (error instanceof FolderBusyError) return { hash, result: 'busy', fresh: false, error: text };
+  if (error instanceof EngineError) return { hash, result: 'elsewhere', fresh: true, error: text };
   if (error instanceof InputError || error instanceof DamageError)
     return { hash, result: 'failed', fresh: true, error: text };
   // Without the remedy: whoever runs a sweep has another one.

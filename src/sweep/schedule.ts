@@ -227,6 +227,7 @@ class Schedule {
       await this.store.note([{ run: run.hash, state: 'waiting', at, error: 'interrupted' }]);
     else if (result === 'broke') await this.#again(run, error ?? 'unknown');
     else if (result === 'failed') await this.#setAside(run, error ?? 'unknown');
+    else if (result === 'elsewhere') await this.#setAside(run, error ?? 'unknown', 'waiting');
     else {
       this.#result[fresh ? 'trained' : 'present']++;
       this.#progress.ended(run.hash, false);
@@ -273,11 +274,12 @@ class Schedule {
     this.options.onEvent?.({ type: 'retry', run, tries, error });
   }
 
-  async #setAside(run: SweepRun, error: string): Promise<void> {
+  /** state: `waiting` where the same command can train it on another machine. */
+  async #setAside(run: SweepRun, error: string, state: 'failed' | 'waiting' = 'failed'): Promise<void> {
     const tries = this.#tries.get(run.hash) ?? 1;
     this.#result.failed.push({ run, error });
     this.#progress.ended(run.hash, true);
-    await this.store.note([{ run: run.hash, state: 'failed', at: Date.now(), error, tries }]);
+    await this.store.note([{ run: run.hash, state, at: Date.now(), error, ...(state === 'failed' && { tries }) }]);
     this.options.onEvent?.({ type: 'run', run, state: 'failed', fresh: true, error });
   }
 

@@ -1,4 +1,5 @@
 import { canonicalJson } from '../core/canonical.js';
+import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import { modelShape } from '../models/types.js';
 
@@ -25,4 +26,14 @@ export function groupKey(experiment: Experiment): string {
     validation: evaluation.validation,
     measures,
   });
+}
+
+/** @throws InputError when runs cannot share a plan */
+export function checkKeys(inputs: readonly { experiment: Experiment }[]): void {
+  const keys = inputs.map(({ experiment }) => groupKey(experiment));
+  const other = keys.findIndex((key) => key !== keys[0]);
+  if (other > 0)
+    throw new InputError(
+      `runs: number ${other} cannot share a plan with number 0: ${keys[other]} and ${keys[0]}; group them by groupKey`,
+    );
 }

@@ -2,9 +2,10 @@ import { contentHash } from '../core/canonical.js';
 import { isDiverged } from '../core/divergence.js';
 import { DamageError, FileError, InputError, RhmError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
-import { RecordLines, type RunEnd, type RunRecord } from '../core/records.js';
+import { RecordLines, type RunEnd, type RunRecord, type StartRecord } from '../core/records.js';
 import type { Rules } from '../core/rules.js';
 import type { SafeFile } from '../core/safetensors.js';
+import type { Simd } from '../core/simd.js';
 import type { MeasureValue } from '../models/measure.js';
 import {
   type Checkpoint,
@@ -20,6 +21,7 @@ import { epochSteps, evaluationSteps, type Member, membersOf, plannedSteps, rule
 import { examine, type OldRun } from './oldRun.js';
 import type { TrainingProgram } from './program.js';
 import { copyState, type ReplicaState, stepOf } from './replicaState.js';
+import { simdOf } from './simd.js';
 import { type Evaluation, initialState, initialWeights } from './trainer.js';
 import { weightsDigest } from './weights.js';
 
@@ -68,6 +70,8 @@ export class TrainingRun {
   /** Files of an earlier version that it continues from: nothing says whether they were changed. */
   readonly unchecked: string[] = [];
   readonly steps: number;
+  /** Arithmetic of wasm's multiply-adds, from the first start on wasm on; undefined: there was none yet. */
+  simd: Simd | undefined;
   #old!: OldRun; // since `restore`
   #lines = new RecordLines();
   readonly #evaluations: number[];
@@ -138,6 +142,7 @@ export class TrainingRun {
     const { checkpoint: bytes, records } = this.#old;
     const checkpoint = bytes && resume ? await this.#decode(layout, bytes) : undefined;
     this.#init = this.#sameInit(checkpoint, init && (await weightsDigest(layout.model, init)));
+    this.simd = checkpoint?.simd ?? simdOf(records);
     if (!checkpoint) return;
     this.members.forEach((_, r) => {
       this.#states[r] = checkpoint.replicas[r].state;
@@ -181,7 +186,8 @@ export class TrainingRun {
   }
 
   /** Starts the clock and records what it runs on. */
-  async begin(on: { adapter: string; executor: string; runtime?: string; together?: number }): Promise<void> {
+  async begin(on: Pick<StartRecord, 'adapter' | 'executor' | 'simd' | 'runtime' | 'together'>): Promise<void> {
+    this.simd ??= on.simd;
     this.#startedAt = this.hooks.now();
     this.#firstStep = this.step;
     const { hash, step } = this;
@@ -284,6 +290,7 @@ export class TrainingRun {
     const checkpoint: Checkpoint = {
       hash: this.hash,
       init: this.#init,
+      simd: this.simd,
       step: this.step,
       elapsedMs: Math.round(this.#elapsed()),
       records: countEvaluations(this.#records, this.step),

@@ -52,9 +52,9 @@ export function workerStarter(
 ): (index: number) => Promise<SweepWorker> {
   const { platform } = io;
   const isolate = options.isolate ?? (platform.name === 'node' ? 'process' : 'none');
-  const { executor, adapter, threads } = options;
+  const { executor, adapter, threads, simd } = options;
   const mostThreads = Math.max(1, Math.floor(platform.cores / options.workers)); // on the CPU the workers share the cores
-  const choice = { executor, adapter, threads, mostThreads, models: modelModules() };
+  const choice = { executor, adapter, threads, simd, mostThreads, models: modelModules() };
   if (isolate === 'process')
     return () => startSweepProcess(scriptBeside('cli.js'), ['sweep', 'child'], choice, onStart);
   if (isolate === 'thread')
