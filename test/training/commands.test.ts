@@ -27,7 +27,7 @@ test('train tells what it will do on standard error, and gives JSON alone on sta
   assert.is(result.loss.length, 2);
   assert.match(stderr, new RegExp(`experiment ${result.hash}`));
   assert.match(stderr, /"perDoubling": 4/);
-  assert.match(stderr, /running on WebAssembly SIMD, 1 thread, [\d.]+ MiB there/);
+  assert.match(stderr, /running on WebAssembly SIMD, 1 thread(, fused multiply-add)?, [\d.]+ MiB there/);
   assert.not.match(stderr, /samples\/s/);
   const start = JSON.parse(readFileSync(path('hcnn/records.jsonl'), 'utf8').split('\n')[0]);
   assert.is(start.executor, 'wasm');
