@@ -172,7 +172,9 @@ class Group {
     this.#executor = on;
     this.#slots = runs.flatMap((run) => run.live.map((replica) => ({ run, replica, member: run.members[replica] })));
     const members = this.#slots.map((slot) => slot.member);
-    const training = members.length === 1 ? layout : this.#programOf(members);
+    // A program holds what its members draw from: another member's does not do, whatever its shapes.
+    const same = members.length === 1 && members[0] === layout.members[0];
+    const training = same ? layout : this.#programOf(members);
     await this.#load(training, (i) => {
       const { run, replica } = this.#slots[i];
       return run.takeState(replica, training);

@@ -20,6 +20,7 @@ import { addLossAndGradient, addUpdate, declareMoments, declareState, type StepS
 
 /** The program of a group of replicas that share all shapes, and the tensors that the host touches. */
 export interface TrainingProgram {
+  members: readonly Member[]; // of the replicas: constants hold what they draw from
   program: Program;
   model: Model;
   shape: ModelShape;
@@ -97,6 +98,7 @@ export function trainingProgram(
   addPlans?.(context);
 
   return {
+    members,
     program: builder.build(),
     measures,
     model,
