@@ -3,19 +3,19 @@
  * Every element is one sum over K, upwards, each term a `madd`: its bits depend neither on the tile that computes it nor on
  * the number of threads.
  * A thread owns a share of the products, or of the rows or columns where there are few of them. B is packed into panels of
- * 8 columns, A (TN only) into panels of 4 rows; 4 x 8 results are kept in registers. Fused sums need no register for a product: 6 x 8
- * then, which hide the time that a sum takes. (V8 has 15 vector registers; packed, 6 x 8 spill before its version 13.)
+ * 8 columns, A (TN only) into panels of 4 rows; 4 x 8 results are kept in registers: eight fused sums are under way at once, which
+ * two units of four cycles each take. Larger tiles gain nothing, or make V8 spill (it has 15 vector registers).
  */
 import { MATMUL_FORM_NT, MATMUL_FORM_TN, Matmul } from '../../build/assembly/layouts';
+import { madd } from '../madd';
 import { alignUp, shareOf } from '../share';
-import { tilePacked, tileRows, tileRows6 } from './matmulTiles';
 
 // Blocks (WASM_BLOCKS of src/kernels/matmul.ts): a panel of B (8 x KC) and one of A (4 x KC) stay in the first cache, a block of B (NC x KC) in the second.
 const MC: u32 = 256; // rows between two packings of B
 const NC: u32 = 256;
 const KC: u32 = 512;
 
-const ZEROS: usize = memory.data(192, 16); // where the sums of a tile start
+const ZEROS: usize = memory.data(128, 16); // where the sums of a tile start
 
 /** Scratch: packed B [NC, KC], packed A [MC, KC], partial sums [MC, NC]. */
 export function matmul(p: Matmul, thread: u32, threads: u32, scratch: usize): void {
@@ -70,36 +70,33 @@ function multiply(p: Matmul, product: u32, rowFrom: u32, rowTo: u32, colFrom: u3
         if (form == MATMUL_FORM_TN) packColumns4(a + 4 * (k0 * aRow + i0), 4 * aRow, depth, rows, packedA);
         for (let j: u32 = 0; j < cols; j += 8) {
           const panel = scratch + 4 * j * depth;
-          for (let i: u32 = 0, height: u32 = 4; i < rows; i += height) {
-            const left = rows - i;
-            if (ASC_FEATURE_RELAXED_SIMD) height = form == MATMUL_FORM_TN ? 4 : heightOf(left);
+          for (let i: u32 = 0; i < rows; i += 4) {
             // With one block of K the sums go straight to C, else they wait in `partial`.
             const tile = depths == 1 ? partial : partial + 4 * (j * alignUp(rows, 4) + 8 * i);
             const begin = block == 0 ? ZEROS : tile;
             if (form == MATMUL_FORM_TN) tilePacked(packedA + 4 * i * depth, panel, depth, begin, tile);
             else {
               const a0 = a + 4 * ((i0 + i) * aRow + k0);
-              const last = left - 1; // rows past the end repeat the last one; their results are dropped
-              const a1 = a0 + 4 * aRow * min(1, last);
-              const a2 = a0 + 4 * aRow * min(2, last);
-              const a3 = a0 + 4 * aRow * min(3, last);
-              if (ASC_FEATURE_RELAXED_SIMD && height == 6)
-                tileRows6(a0, a1, a2, a3, a0 + 16 * aRow, a0 + 4 * aRow * min(5, last), panel, depth, begin, tile);
-              else tileRows(a0, a1, a2, a3, panel, depth, begin, tile);
+              const last = rows - 1 - i; // rows past the end repeat the last one; their results are dropped
+              tileRows(
+                a0,
+                a0 + 4 * aRow * min(1, last),
+                a0 + 4 * aRow * min(2, last),
+                a0 + 4 * aRow * min(3, last),
+                panel,
+                depth,
+                begin,
+                tile,
+              );
             }
             if (block < depths - 1) continue;
-            if (onlyScaled && height <= left && j + 8 <= cols) finishScaled(p, r, g, i0 + i, j0 + j, height, tile);
-            else finish(p, r, g, i0 + i, j0 + j, min(height, left), min(8, cols - j), tile);
+            if (onlyScaled && i + 4 <= rows && j + 8 <= cols) finishScaled(p, r, g, i0 + i, j0 + j, tile);
+            else finish(p, r, g, i0 + i, j0 + j, min(4, rows - i), min(8, cols - j), tile);
           }
         }
       }
     }
   }
-}
-
-/** Rows of the next tile: six or four, so that few compute for nothing. The last one never ends behind alignUp(rows, 4). */
-function heightOf(left: u32): u32 {
-  return left >= 9 || left == 6 || left == 5 ? 6 : 4;
 }
 
 /** Whether the results are only scaled. */
@@ -108,12 +105,93 @@ function isOnlyScaled(p: Matmul): bool {
   return (added | p.relu | p.accumulate) == 0;
 }
 
-/** `rows` whole rows of a tile, scaled, to C from (row, col) on. */
-function finishScaled(p: Matmul, r: u32, g: u32, row: u32, col: u32, rows: u32, tile: usize): void {
+/** tile [4, 8] = `from` + four rows of A times a panel of B [depth, 8]. */
+function tileRows(a0: usize, a1: usize, a2: usize, a3: usize, b: usize, depth: u32, from: usize, tile: usize): void {
+  let c00 = v128.load(from, 0);
+  let c01 = v128.load(from, 16);
+  let c10 = v128.load(from, 32);
+  let c11 = v128.load(from, 48);
+  let c20 = v128.load(from, 64);
+  let c21 = v128.load(from, 80);
+  let c30 = v128.load(from, 96);
+  let c31 = v128.load(from, 112);
+  const end = b + 32 * depth;
+  while (b < end) {
+    const b0 = v128.load(b, 0);
+    const b1 = v128.load(b, 16);
+    let x = v128.load32_splat(a0);
+    c00 = madd(x, b0, c00);
+    c01 = madd(x, b1, c01);
+    x = v128.load32_splat(a1);
+    c10 = madd(x, b0, c10);
+    c11 = madd(x, b1, c11);
+    x = v128.load32_splat(a2);
+    c20 = madd(x, b0, c20);
+    c21 = madd(x, b1, c21);
+    x = v128.load32_splat(a3);
+    c30 = madd(x, b0, c30);
+    c31 = madd(x, b1, c31);
+    a0 += 4;
+    a1 += 4;
+    a2 += 4;
+    a3 += 4;
+    b += 32;
+  }
+  v128.store(tile, c00, 0);
+  v128.store(tile, c01, 16);
+  v128.store(tile, c10, 32);
+  v128.store(tile, c11, 48);
+  v128.store(tile, c20, 64);
+  v128.store(tile, c21, 80);
+  v128.store(tile, c30, 96);
+  v128.store(tile, c31, 112);
+}
+
+/** tile [4, 8] = `from` + a panel of A [depth, 4] times a panel of B [depth, 8]. */
+function tilePacked(a: usize, b: usize, depth: u32, from: usize, tile: usize): void {
+  let c00 = v128.load(from, 0);
+  let c01 = v128.load(from, 16);
+  let c10 = v128.load(from, 32);
+  let c11 = v128.load(from, 48);
+  let c20 = v128.load(from, 64);
+  let c21 = v128.load(from, 80);
+  let c30 = v128.load(from, 96);
+  let c31 = v128.load(from, 112);
+  const end = b + 32 * depth;
+  while (b < end) {
+    const b0 = v128.load(b, 0);
+    const b1 = v128.load(b, 16);
+    let x = v128.load32_splat(a, 0);
+    c00 = madd(x, b0, c00);
+    c01 = madd(x, b1, c01);
+    x = v128.load32_splat(a, 4);
+    c10 = madd(x, b0, c10);
+    c11 = madd(x, b1, c11);
+    x = v128.load32_splat(a, 8);
+    c20 = madd(x, b0, c20);
+    c21 = madd(x, b1, c21);
+    x = v128.load32_splat(a, 12);
+    c30 = madd(x, b0, c30);
+    c31 = madd(x, b1, c31);
+    a += 16;
+    b += 32;
+  }
+  v128.store(tile, c00, 0);
+  v128.store(tile, c01, 16);
+  v128.store(tile, c10, 32);
+  v128.store(tile, c11, 48);
+  v128.store(tile, c20, 64);
+  v128.store(tile, c21, 80);
+  v128.store(tile, c30, 96);
+  v128.store(tile, c31, 112);
+}
+
+/** A whole tile, scaled, to C from (row, col) on. */
+function finishScaled(p: Matmul, r: u32, g: u32, row: u32, col: u32, tile: usize): void {
   const cRow = 4 * p.cRow;
   let c = p.cAt(r) + 4 * (p.cOffset + g * p.cGroup + col) + row * cRow;
   const factor = f32x4.splat(p.scale);
-  for (let i: u32 = 0; i < rows; i++) {
+  for (let i = 0; i < 4; i++) {
     v128.store(c, f32x4.mul(v128.load(tile), factor));
     v128.store(c, f32x4.mul(v128.load(tile, 16), factor), 16);
     tile += 32;
