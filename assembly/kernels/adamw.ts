@@ -12,7 +12,6 @@ import {
   PACE_CORRECTION2,
   PACE_RATE,
 } from '../../build/assembly/words';
-import { madd } from '../madd';
 import { firstElement } from './optimisers';
 
 export function adamw(p: Adamw, thread: u32, threads: u32): void {
@@ -23,7 +22,7 @@ export function adamw(p: Adamw, thread: u32, threads: u32): void {
     const pace = p.paceAt(r);
     const rate = load<f32>(pace, PACE_RATE);
     const keep = f32x4.splat(1 - rate * load<f32>(hyper, HYPER_WEIGHT_DECAY));
-    const step = f32x4.splat(-rate / load<f32>(pace, PACE_CORRECTION1));
+    const step = f32x4.splat(rate / load<f32>(pace, PACE_CORRECTION1));
     const correction2 = f32x4.splat(load<f32>(pace, PACE_CORRECTION2));
     const epsilon = f32x4.splat(load<f32>(hyper, HYPER_EPSILON));
     const new1 = f32x4.splat(load<f32>(hyper, HYPER_ONE_MINUS_BETA1));
@@ -36,13 +35,13 @@ export function adamw(p: Adamw, thread: u32, threads: u32): void {
       const g = v128.load(grads + at);
       let m = v128.load(moments1 + at);
       let v = v128.load(moments2 + at);
-      m = madd(new1, f32x4.sub(g, m), m);
-      v = madd(new2, f32x4.sub(f32x4.mul(g, g), v), v);
+      m = f32x4.add(m, f32x4.mul(new1, f32x4.sub(g, m)));
+      v = f32x4.add(v, f32x4.mul(new2, f32x4.sub(f32x4.mul(g, g), v)));
       v128.store(moments1 + at, m);
       v128.store(moments2 + at, v);
       const root = f32x4.add(f32x4.sqrt(f32x4.div(v, correction2)), epsilon);
       const change = f32x4.mul(step, f32x4.div(m, root));
-      v128.store(params + at, madd(v128.load(params + at), keep, change));
+      v128.store(params + at, f32x4.sub(f32x4.mul(v128.load(params + at), keep), change));
     }
   }
 }

@@ -66,7 +66,7 @@ function backward(p: AttentionBackward, sentence: u32, head: u32, scratch: usize
     for (let t: u32 = 0; t < seen; t += 4) {
       const w = exp4(f32x4.sub(v128.load(weights + 4 * t), logSum));
       v128.store(weights + 4 * t, w);
-      sums = madd(w, v128.load(dWeights + 4 * t), sums);
+      sums = f32x4.add(sums, f32x4.mul(w, v128.load(dWeights + 4 * t)));
       total = f32x4.add(total, w);
     }
     // P sums to 1 only as well as logSum is rounded, half an ulp of 1e4 for large scores.

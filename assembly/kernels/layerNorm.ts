@@ -52,7 +52,7 @@ function squares(x: usize, count: u32, mean: f32): f32 {
   let c: u32 = 0;
   for (; c + 4 <= count; c += 4) {
     const d = f32x4.sub(v128.load(x + 4 * c), means);
-    sums = madd(d, d, sums);
+    sums = f32x4.add(sums, f32x4.mul(d, d));
   }
   let sum = sum4(sums);
   for (; c < count; c++) {

@@ -5,7 +5,6 @@
  * The twin of shaders/layerNormBackward*.wgsl.
  */
 import { LayerNormBackward } from '../../build/assembly/layouts';
-import { madd } from '../madd';
 import { sum4 } from '../math';
 import { shareOf } from '../share';
 
@@ -36,7 +35,7 @@ export function layerNormBackward(p: LayerNormBackward, thread: u32, threads: u3
       const g = f32x4.mul(v128.load(dy + 4 * c), v128.load(weight + 4 * c));
       const n = f32x4.mul(f32x4.sub(v128.load(x + 4 * c), means), inverses);
       sums = f32x4.add(sums, g);
-      products = madd(g, n, products);
+      products = f32x4.add(products, f32x4.mul(g, n));
     }
     let sum = sum4(sums);
     let product = sum4(products);
@@ -90,7 +89,7 @@ export function layerNormBackwardParams(p: LayerNormBackward, thread: u32, threa
           f32x4.sub(v128.load(x + at), v128.load32_splat(means + 4 * row)),
           v128.load32_splat(inverses + 4 * row),
         );
-        weights = madd(d, n, weights);
+        weights = f32x4.add(weights, f32x4.mul(d, n));
         biases = f32x4.add(biases, d);
       }
       v128.store(dWeight + 4 * c, weights);

@@ -9,7 +9,6 @@ import {
   HYPER_WEIGHT_DECAY,
   PACE_RATE,
 } from '../../build/assembly/words';
-import { madd } from '../madd';
 import { firstElement } from './optimisers';
 
 export function lion(p: Lion, thread: u32, threads: u32): void {
@@ -29,8 +28,8 @@ export function lion(p: Lion, thread: u32, threads: u32): void {
     for (let at: usize = 4 * from; at < 4 * to; at += 16) {
       const m = v128.load(moments + at);
       const change = f32x4.sub(v128.load(grads + at), m);
-      const direction = madd(new1, change, m);
-      v128.store(moments + at, madd(new2, change, m));
+      const direction = f32x4.add(m, f32x4.mul(new1, change));
+      v128.store(moments + at, f32x4.add(m, f32x4.mul(new2, change)));
       const up = v128.and(f32x4.gt(direction, zero), step);
       const down = v128.and(f32x4.lt(direction, zero), step);
       const kept = f32x4.mul(v128.load(params + at), keep);

@@ -3,7 +3,6 @@
  * twin of shaders/rmsNorm.wgsl. A thread owns rows.
  */
 import { RmsNorm } from '../../build/assembly/layouts';
-import { madd } from '../madd';
 import { sum4 } from '../math';
 import { shareOf } from '../share';
 
@@ -20,7 +19,7 @@ export function rmsNorm(p: RmsNorm, thread: u32, threads: u32): void {
     const weight = p.weightAt(r);
     let sums = f32x4.splat(0);
     let c: u32 = 0;
-    for (; c + 4 <= channels; c += 4) sums = madd(v128.load(x + 4 * c), v128.load(x + 4 * c), sums);
+    for (; c + 4 <= channels; c += 4) sums = f32x4.add(sums, f32x4.mul(v128.load(x + 4 * c), v128.load(x + 4 * c)));
     let sum = sum4(sums);
     for (; c < channels; c++) sum += load<f32>(x + 4 * c) * load<f32>(x + 4 * c);
     const inverse: f32 = 1 / Mathf.sqrt(sum / <f32>channels + p.eps);

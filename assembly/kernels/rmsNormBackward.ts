@@ -5,7 +5,6 @@
  * The twin of shaders/rmsNormBackward*.wgsl.
  */
 import { RmsNormBackward } from '../../build/assembly/layouts';
-import { madd } from '../madd';
 import { sum4 } from '../math';
 import { shareOf } from '../share';
 
@@ -28,7 +27,7 @@ export function rmsNormBackward(p: RmsNormBackward, thread: u32, threads: u32): 
     let c: u32 = 0;
     for (; c + 4 <= channels; c += 4) {
       const g = f32x4.mul(v128.load(dy + 4 * c), v128.load(weight + 4 * c));
-      products = madd(g, f32x4.mul(v128.load(x + 4 * c), inverses), products);
+      products = f32x4.add(products, f32x4.mul(g, f32x4.mul(v128.load(x + 4 * c), inverses)));
     }
     let mean = sum4(products);
     for (; c < channels; c++)

@@ -1,6 +1,5 @@
 /** output = (output +) sum of a b over each row; the twin of shaders/rowDot.wgsl. A thread owns rows. */
 import { RowDot } from '../../build/assembly/layouts';
-import { madd } from '../madd';
 import { sum4 } from '../math';
 import { shareOf } from '../share';
 
@@ -15,7 +14,7 @@ export function rowDot(p: RowDot, thread: u32, threads: u32): void {
     const b = p.bAt(r) + 4 * row * columns;
     let sums = f32x4.splat(0);
     let j: u32 = 0;
-    for (; j + 4 <= columns; j += 4) sums = madd(v128.load(a + 4 * j), v128.load(b + 4 * j), sums);
+    for (; j + 4 <= columns; j += 4) sums = f32x4.add(sums, f32x4.mul(v128.load(a + 4 * j), v128.load(b + 4 * j)));
     let sum = sum4(sums);
     for (; j < columns; j++) sum += load<f32>(a + 4 * j) * load<f32>(b + 4 * j);
     const at = p.outputAt(r) + 4 * (p.offset + row * p.stride);
