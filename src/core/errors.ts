@@ -15,7 +15,7 @@ export class InputError extends RhmError {
 /** Made by a version of this program that knows more than this one: another may do what is asked. */
 export class VersionError extends InputError {}
 
-/** This engine or processor lacks what the run began with: another may go on with it. */
+/** This engine or processor lacks what the run began with, or was told to do without: another may go on with it. */
 export class EngineError extends InputError {
   override get name() {
     return 'InputError';

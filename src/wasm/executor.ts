@@ -1,4 +1,4 @@
-import { InputError, ShapeError } from '../core/errors.js';
+import { EngineError, InputError, ShapeError } from '../core/errors.js';
 import { checkSimd, hasRelaxedSimd, requireSimd, type Simd } from '../core/simd.js';
 import type { SpawnThread } from '../core/wasmThreads.js';
 import { type Executor, type HostArray, type LoadedProgram, replicasWritten } from '../plan/executor.js';
@@ -57,11 +57,11 @@ export class WasmExecutor implements Executor {
     this.description = describeWasm(this.threads, this.simd);
   }
 
-  /** @throws InputError where options.simd names the other arithmetic; EngineError where this engine lacks it. */
+  /** @throws EngineError where this engine lacks it, or options.simd names the other. */
   withSimd(simd: Simd): WasmExecutor {
     if (simd === this.simd) return this;
     if (this.options.simd !== undefined)
-      throw new InputError(
+      throw new EngineError(
         `simd: got ${this.simd}, and the run began with ${simd}, on which its bits depend; leave simd out, or pass ${simd}`,
       );
     requireSimd(simd, 'the run began with');

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { hasRelaxedSimd } from '../../src/core/simd.js';
 import { type Ran, type RunOptions, run } from './run.js';
 
-const switches = hasRelaxedSimd() ? [] : ['--experimental-wasm-relaxed-simd'];
+export const switches = hasRelaxedSimd() ? [] : ['--experimental-wasm-relaxed-simd'];
 
 /** A script, of a bundled fixture for example. */
 export const relaxedNode = (args: readonly string[], options?: RunOptions): Promise<Ran> =>
