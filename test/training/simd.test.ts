@@ -203,11 +203,11 @@ test('the command: recorded, kept, refused by Node without it, --simd plain', as
     const bytes = readFileSync(checkpoint());
     assert.is(decodeSafetensors(new Uint8Array(bytes)).metadata.simd, 'relaxed');
 
-    const plainly = await relaxedRhm(args('relaxed', '--resume', '--simd', 'plain'));
+    const plainly = await relaxedRhm(args('relaxed', '--resume', '--simd', 'plain'), { timeoutSeconds: 30 });
     assert.is(plainly.code, 2, plainly.stderr);
     assert.match(plainly.stderr, /simd: got plain, and the run began with relaxed/);
     if (!hasRelaxedSimd()) {
-      const refused = await rhm(args('relaxed', '--resume'));
+      const refused = await rhm(args('relaxed', '--resume'), { timeoutSeconds: 30 });
       assert.is(refused.code, 2, refused.stderr);
       assert.match(
         refused.stderr,
