@@ -8,7 +8,7 @@ import { bundleFixtures } from '../support/scenario.js';
 /** In a Node that has it: platforms.slow.test.ts compares its bits everywhere. */
 const test = suite('the relaxed variant');
 
-test('every operation agrees with float64 on any number of threads, and the products are fused', async () => {
+test('every operation agrees with float64, and the products are fused', async () => {
   const folder = await bundleFixtures('node', ['relaxed.node'], 'test/wasm/fixtures');
   try {
     const { code, signal, stdout, stderr } = await relaxedNode([join(folder, 'relaxed.node.js')]);
