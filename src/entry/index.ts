@@ -1,6 +1,7 @@
 /** `rhm-lab`: what needs no GPU. The entries for node, deno and web offer the same and a device. */
 
 export * from '../analysis/index.js';
+export type { Bytes } from '../core/bytes.js';
 export { contentHash } from '../core/canonical.js';
 export * from '../core/errors.js';
 export { type Experiment, type ExperimentInput, experimentJsonSchema, parseExperiment } from '../core/experiment.js';

@@ -1,4 +1,5 @@
 /** The laboratory's training runs: one, or several side by side in one plan. */
+import type { Bytes } from '../core/bytes.js';
 import { type ExperimentInput, parseExperiment } from '../core/experiment.js';
 import type { RunRecord } from '../core/records.js';
 import { decodeSafetensors } from '../core/safetensors.js';
@@ -14,8 +15,8 @@ export interface RunPlace {
   folder?: string;
   /** Continue the run that the folder holds. */
   resume?: boolean;
-  /** Weights to start from: a safetensors file in the reference's names and shapes. */
-  init?: Uint8Array;
+  /** Weights to start from: a safetensors file in the reference's names and shapes; its bytes, in whatever they lie. */
+  init?: Bytes;
 }
 
 export interface RunOptions extends ExecutorChoice, RunPlace {
