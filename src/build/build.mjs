@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { finishDeclarations } from './declarations.mjs';
 import { thirdPartyLicences } from './licences.mjs';
 import { ensureInstalled, root, say } from './setup.mjs';
 
@@ -52,6 +53,8 @@ const bundles = [
       web: 'src/entry/web.ts',
       engine: 'src/entry/engine.ts',
       'worker.web': 'src/worker/web.ts',
+      'elements.module': 'src/entry/elements.ts',
+      'worker.page': 'src/web/worker.ts',
     },
   },
   {
@@ -79,19 +82,8 @@ async function writeLayouts() {
     newestIn(['src/core', 'src/kernels', 'src/wasm', 'src/build'])
   )
     return;
+  const { assemblyFiles } = await importSource('src/kernels/tools/assembly.ts');
   mkdirSync(folder, { recursive: true });
-  const esbuild = await import('esbuild');
-  const script = join(folder, `write-${process.pid}.mjs`);
-  await esbuild.build({
-    ...bundleOptions,
-    sourcemap: false,
-    absWorkingDir: root,
-    platform: 'node',
-    entryPoints: ['src/kernels/tools/assembly.ts'],
-    outfile: script,
-  });
-  const { assemblyFiles } = await import(pathToFileURL(script).href);
-  rmSync(script);
   for (const [name, text] of Object.entries(assemblyFiles())) {
     const file = join(folder, name);
     if (existsSync(file) && readFileSync(file, 'utf8') === text) continue;
@@ -99,6 +91,19 @@ async function writeLayouts() {
     renameSync(`${file}.${process.pid}`, file);
   }
   writeFileSync(stamp, '');
+}
+
+/** What a module of src/ exports, for the build to call. */
+async function importSource(file) {
+  const esbuild = await import('esbuild');
+  const script = join(root, 'build', `tool-${process.pid}.mjs`);
+  const options = { ...bundleOptions, sourcemap: false, absWorkingDir: root, platform: 'node' };
+  await esbuild.build({ ...options, entryPoints: [file], outfile: script });
+  try {
+    return await import(`${pathToFileURL(script).href}?${file}`);
+  } finally {
+    rmSync(script);
+  }
 }
 
 /** Compiles assembly/ when a source is newer than the modules. */
@@ -189,13 +194,19 @@ const requireBanner =
  * Declarations of src/ into dist/types/, for npm pack. They use the WebGPU types of TypeScript's own DOM library (6 and
  * newer); a reference to @webgpu/types would clash with those.
  */
-export function buildTypes() {
+export async function buildTypes() {
   say('writing declarations');
+  const folder = join(root, 'dist/types');
+  rmSync(folder, { recursive: true, force: true });
   const tsc = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'src/build/tsconfig.types.json'], {
     cwd: root,
     stdio: 'inherit',
   });
   if (tsc.status !== 0) process.exit(tsc.status ?? 1);
+  const { declarationFiles } = await importSource('src/sweep/tools/declarations.ts');
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const roots = Object.values(exports).flatMap(({ types }) => (types ? [types.replace('./dist/types/', '')] : []));
+  finishDeclarations(folder, declarationFiles(), roots);
 }
 
 function newestIn(paths) {
@@ -215,5 +226,5 @@ function newestIn(paths) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   ensureInstalled();
   if (!(await buildBundles())) say('dist/ is up to date');
-  buildTypes();
+  await buildTypes();
 }

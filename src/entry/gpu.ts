@@ -8,14 +8,23 @@ export {
 } from '../gpu/device.js';
 export { compileShader, createBuffer, readBuffer, scoped } from '../gpu/scope.js';
 export { type GpuTime, timePass } from '../gpu/timing.js';
-export { type DoctorReport, doctorText, examine } from '../platform/doctor.js';
+export { gpuExecutor, referenceExecutor, wasmExecutor } from '../kernels/index.js';
+export type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
+export {
+  type DispatchCost,
+  type DoctorReport,
+  doctorText,
+  examine,
+  type KernelReport,
+  type MatmulSpeed,
+} from '../platform/doctor.js';
 export { type ExecutorChoice, type OpenExecutor, openExecutor } from '../platform/executor.js';
 export type { OpenPlatformGpuOptions, Platform } from '../platform/platform.js';
 export type { SweepOptions } from '../platform/sweepThreads.js';
-export { progress, type WorkerHandle } from '../platform/worker.js';
+export { progress, type Remote, type WorkerHandle } from '../platform/worker.js';
 export { expandGrid, type Grid, type SweepRun } from '../sweep/grid.js';
 export { type GridSearch, searchesOf } from '../sweep/gridSearch.js';
-export { runSweep, type SweepEvent, type SweepResult } from '../sweep/schedule.js';
+export { runSweep, type ScheduleOptions, type SweepEvent, type SweepResult } from '../sweep/schedule.js';
 export { type Found, runSearches, type Search, type SearchHooks } from '../sweep/search.js';
 export { GridError, type GridFault } from '../sweep/spec.js';
 export type { SweepStore } from '../sweep/store.js';
@@ -26,18 +35,23 @@ export {
   type GroupOptions,
   type GroupResult,
   type GroupRun,
+  type Progress,
   type TrainOptions,
   type TrainResult,
   train,
   trainGroup,
 } from '../training/loop.js';
+export type { WasmOptions } from '../wasm/executor.js';
 export {
   createLab,
   type GroupRunOptions,
   type GroupRunRequest,
   type Lab,
   type LabOptions,
+  type RefusedRun,
   type Report,
+  type RunOptions,
+  type RunPlace,
   type SampleRequest,
   type TrainedRun,
 } from '../worker/lab.js';

@@ -1,5 +1,5 @@
 /** The values of one axis of a grid: lists, ranges, multiples of a sample complexity, expressions. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { InputError } from '../core/errors.js';
 import { nearest } from '../core/nearest.js';
 import { type Compiled, compileExpression } from './expression.js';

@@ -1,11 +1,11 @@
 /** The text of a grid file: what it may hold, and its reading into axes. Nothing is expanded here. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { InputError } from '../core/errors.js';
 import { nearest } from '../core/nearest.js';
 import { mergeSections } from '../core/settings.js';
 import { type Axis, MOST_RUNS, parseAxis } from './axes.js';
 import { type Compiled, compileExpression } from './expression.js';
-import { type GridSearch, searchSchema } from './gridSearch.js';
+import { type GridSearch, searchSchema } from './searchSchema.js';
 
 const seeds = z.union([
   z.number().int().min(0),
@@ -70,6 +70,9 @@ const SHOWN = 40; // faults in the message; `faults` has all
 
 /** Everything that is wrong with a grid, at once. */
 export class GridError extends InputError {
+  override get name() {
+    return 'GridError';
+  }
   constructor(readonly faults: readonly GridFault[]) {
     const more = faults.length > SHOWN ? `; and ${faults.length - SHOWN} more` : '';
     const head = faults.length === 1 ? '1 fault in the grid' : `${faults.length} faults in the grid`;

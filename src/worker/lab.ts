@@ -1,5 +1,6 @@
 /** The laboratory's functions in one object: the same on the main thread and, through comlink, in a worker. */
 import type { ExperimentInput } from '../core/experiment.js';
+import type { DefinedKind } from '../core/modelTypes.js';
 import { type GrammarOptions, type GrammarShape, makeRules, type Rules } from '../core/rules.js';
 import { streamKey } from '../core/threefry.js';
 import type { AdapterSummary, GpuSession } from '../gpu/device.js';
@@ -14,7 +15,7 @@ import { examineInstance, type InstanceTheory } from '../theory/instances.js';
 import { chunkApi } from './chunks.js';
 import { type GroupRunOptions, type GroupRunRequest, type RunOptions, runTogether, type TrainedRun } from './runs.js';
 
-export type { GroupRunOptions, GroupRunRequest, RunOptions, TrainedRun } from './runs.js';
+export type { GroupRunOptions, GroupRunRequest, RunOptions, RunPlace, TrainedRun } from './runs.js';
 
 /** Told what is being done, in one line. */
 export type Report = (line: string) => void;
@@ -42,7 +43,7 @@ export interface Lab extends ChunkApi {
    * Defines the models that modules export, by the modules' URLs: a worker has definitions of its own. @returns their names.
    * @throws InputError
    */
-  loadModels(urls: string[]): Promise<string[]>;
+  loadModels(urls: string[]): Promise<DefinedKind[]>;
   /** The adapter that would be used. @throws AdapterError */
   adapter(options?: LabOptions): Promise<AdapterSummary>;
   /** Checks every kernel and measures speeds. @throws AdapterError, GpuError, DeviceLostError */

@@ -6,7 +6,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { contentHash } from '../../src/core/canonical.js';
 import { InputError, ShapeError } from '../../src/core/errors.js';
-import { parseExperiment } from '../../src/core/experiment.js';
+import { type ExperimentInput, parseExperiment } from '../../src/core/experiment.js';
+import type { DefinedKind } from '../../src/core/modelTypes.js';
 import { parseRecords } from '../../src/core/records.js';
 import { decodeSafetensors } from '../../src/core/safetensors.js';
 import { lab, startWorker, sweep } from '../../src/entry/node.js';
@@ -56,9 +57,9 @@ function moduleOf(kind: string): string {
   return file;
 }
 
-const experimentOf = (kind: string, more: Record<string, unknown> = {}) => ({
+const experimentOf = (kind: string, more: Record<string, unknown> = {}): ExperimentInput => ({
   grammar,
-  model: { kind },
+  model: { kind: kind as DefinedKind },
   budget: { batch: 20, steps: 30 },
   evaluation: { size: 64 },
   measures: ['invariance', 'norms'],

@@ -297,7 +297,7 @@ test('weights given at the start are the weights at the start', async () => {
 });
 
 /** Refused with an InputError (or FileError) before the executor is asked for. */
-async function refused(input: ExperimentInput, says: RegExp, options: Partial<TrainOptions> = {}): Promise<void> {
+async function refused(input: object, says: RegExp, options: Partial<TrainOptions> = {}): Promise<void> {
   let asked = false;
   const error = await failure(() =>
     train(parseExperiment({ ...small, ...input }), {
