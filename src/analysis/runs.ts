@@ -130,7 +130,7 @@ function outsideOf(experiment: Experiment, record: RunRecord): string | undefine
   return undefined;
 }
 
-const severity: RunStatus[] = ['done', 'interrupted', 'unfinished', 'empty', 'failed', 'diverged'];
+const severity: RunStatus[] = ['done', 'stopped', 'interrupted', 'unfinished', 'empty', 'failed', 'diverged'];
 
 function worst(replicas: ReplicaHistory[]): RunStatus {
   return severity[Math.max(...replicas.map((r) => severity.indexOf(r.status)))] ?? 'unfinished';

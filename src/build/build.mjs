@@ -205,7 +205,9 @@ export async function buildTypes() {
   if (tsc.status !== 0) process.exit(tsc.status ?? 1);
   const { declarationFiles } = await importSource('src/sweep/tools/declarations.ts');
   const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const roots = Object.values(exports).flatMap(({ types }) => (types ? [types.replace('./dist/types/', '')] : []));
+  const roots = Object.values(exports).flatMap((entry) =>
+    entry.types ? [entry.types.replace('./dist/types/', '')] : [],
+  );
   finishDeclarations(folder, declarationFiles(), roots);
 }
 

@@ -1,10 +1,10 @@
 /** The options that say what computes, as every command that trains or measures takes them. */
 import type { Command } from 'commander';
-import { executorNames } from '../platform/executor.js';
+import { type ExecutorName, executorNames } from '../platform/executor.js';
 import { integer } from './context.js';
 
 export interface ComputeOptions {
-  executor?: string;
+  executor?: ExecutorName;
   adapter?: string;
   threads?: number;
 }

@@ -76,7 +76,8 @@ export interface RateRecord {
 
 /** How a replica, or a run, ends when nothing is left to do. */
 export type RunEnd = 'done' | 'diverged';
-export type EndReason = RunEnd | 'interrupted' | 'failed';
+/** `stopped`: by its user, who said why in `message`; `interrupted`: without a word, as by a signal. Both can be continued. */
+export type EndReason = RunEnd | 'stopped' | 'interrupted' | 'failed';
 
 export const hasEnded = (state: string | null | undefined): state is RunEnd => state === 'done' || state === 'diverged';
 

@@ -8,6 +8,7 @@ import type { SweepResult } from '../sweep/schedule.js';
 import { createLab, type Lab } from '../worker/lab.js';
 
 export { denoPlatform as platform, openDenoGpu as openGpu } from '../platform/deno.js';
+export { readRunFolder, readRunFolders } from '../platform/runFolders.js';
 export { openSweepFolder } from '../platform/sweepFolder.js';
 export * from './gpu.js';
 

@@ -9,6 +9,8 @@ export {
 export { compileShader, createBuffer, readBuffer, scoped } from '../gpu/scope.js';
 export { type GpuTime, timePass } from '../gpu/timing.js';
 export { gpuExecutor, referenceExecutor, wasmExecutor } from '../kernels/index.js';
+export { measures } from '../measures/index.js';
+export type { Measure, MeasureContext, MeasureSpec, MeasureTable, MeasureValue } from '../models/measure.js';
 export type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
 export {
   type DispatchCost,
@@ -18,7 +20,7 @@ export {
   type KernelReport,
   type MatmulSpeed,
 } from '../platform/doctor.js';
-export { type ExecutorChoice, type OpenExecutor, openExecutor } from '../platform/executor.js';
+export { type ExecutorChoice, type ExecutorName, type OpenExecutor, openExecutor } from '../platform/executor.js';
 export type { OpenPlatformGpuOptions, Platform } from '../platform/platform.js';
 export type { SweepOptions } from '../platform/sweepThreads.js';
 export { progress, type Remote, type WorkerHandle } from '../platform/worker.js';
@@ -36,11 +38,14 @@ export {
   type GroupResult,
   type GroupRun,
   type Progress,
+  type RunMoment,
+  type RunStart,
   type TrainOptions,
   type TrainResult,
   train,
   trainGroup,
 } from '../training/loop.js';
+export type { Evaluation, ReplicaState, Trainer } from '../training/trainer.js';
 export type { WasmOptions } from '../wasm/executor.js';
 export {
   createLab,

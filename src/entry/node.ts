@@ -8,6 +8,7 @@ import type { SweepResult } from '../sweep/schedule.js';
 import { createLab, type Lab } from '../worker/lab.js';
 
 export { nodePlatform as platform, type OpenNodeGpuOptions, openNodeGpu as openGpu } from '../platform/node.js';
+export { readRunFolder, readRunFolders } from '../platform/runFolders.js';
 export { openSweepFolder } from '../platform/sweepFolder.js';
 export * from './gpu.js';
 

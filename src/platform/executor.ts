@@ -8,8 +8,11 @@ import type { Executor } from '../plan/executor.js';
 import { canShare } from '../wasm/executor.js';
 import type { Platform } from './platform.js';
 
+export const executorNames = ['webgpu', 'wasm'] as const;
+export type ExecutorName = (typeof executorNames)[number];
+
 export interface ExecutorChoice {
-  executor?: string; // 'webgpu' or 'wasm'; default: webgpu where an adapter is named or there is a real GPU, else wasm
+  executor?: ExecutorName; // default: webgpu where an adapter is named or there is a real GPU, else wasm
   adapter?: string; // for webgpu
   threads?: number; // for wasm; default: one a core, at most 8
   mostThreads?: number; // for wasm: bound of that default, where several executors share the cores
@@ -20,8 +23,6 @@ export interface OpenExecutor {
   executor: Executor;
   release(): Promise<void>;
 }
-
-export const executorNames = ['webgpu', 'wasm'] as const;
 
 /** @throws InputError for an unknown name or number of threads; AdapterError when webgpu is asked for and there is no adapter. */
 export async function openExecutor(

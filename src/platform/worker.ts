@@ -95,7 +95,7 @@ const optionsHandler: Comlink.TransferHandler<Record<string, unknown>, OnTheWire
         Comlink.expose(value, port1);
         return [key, 'callback', port2];
       }
-      const abort = () => port1.postMessage('abort');
+      const abort = () => port1.postMessage(typeof value.reason === 'string' ? value.reason : undefined);
       if (value.aborted) abort();
       else value.addEventListener('abort', abort, { once: true });
       return [key, 'signal', port2];
@@ -109,7 +109,7 @@ const optionsHandler: Comlink.TransferHandler<Record<string, unknown>, OnTheWire
         if (kind === 'callback') return [key, countedCallback(value as MessagePort)];
         const controller = new AbortController();
         const port = value as MessagePort;
-        port.onmessage = () => controller.abort();
+        port.onmessage = ({ data }) => controller.abort(data); // text, or nothing
         ports.set(controller.signal, port);
         return [key, controller.signal];
       }),

@@ -172,7 +172,8 @@ async function trainTogether(
 
 async function outcomeOf({ hash, folder, experiment }: OpenRun, result: GroupResult): Promise<RunOutcome> {
   if (result.reason === 'failed') return failure(hash, result.error);
-  if (result.reason === 'interrupted') return { hash, result: 'interrupted', fresh: true };
+  if (result.reason === 'interrupted' || result.reason === 'stopped')
+    return { hash, result: 'interrupted', fresh: true };
   const after = await ended(folder, experiment);
   return { hash, fresh: true, result: result.reason, loss: after?.loss, step: after?.step };
 }

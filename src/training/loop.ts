@@ -35,6 +35,10 @@ export interface RunStart {
 interface SharedOptions {
   /** What computes. A function is called only when everything has been checked. */
   executor: Executor | (() => Promise<Executor>);
+  /**
+   * Saves a checkpoint and ends the run: with reason `stopped` and the text, where abort(reason) was given one; else
+   * `interrupted`.
+   */
   signal?: AbortSignal;
   /** What experiment.measures may name. */
   measures?: MeasureTable;
@@ -318,8 +322,10 @@ class Group {
 
   async #interrupt(runs: readonly TrainingRun[]): Promise<void> {
     const states = await this.#trainer!.state();
+    const { reason } = this.options.signal ?? {};
+    const why = typeof reason === 'string' ? reason : undefined;
     await this.#each(runs, async (run) => {
-      await run.interrupted(this.#statesOf(run, states), this.#trainer!.training);
+      await run.interrupted(this.#statesOf(run, states), this.#trainer!.training, why);
       await this.#finish(run);
     });
   }

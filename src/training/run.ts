@@ -44,7 +44,8 @@ export interface Progress {
 
 export interface TrainResult {
   hash: string;
-  reason: RunEnd | 'interrupted';
+  reason: RunEnd | 'stopped' | 'interrupted';
+  message?: string; // why it was stopped
   step: number;
   /** Last evaluation of each replica. */
   loss: number[];
@@ -77,6 +78,7 @@ export class TrainingRun {
   #records: RunRecord[] = [];
   #init: string | undefined; // digest of the weights it began with, undefined: drawn from the seed
   #evaluatedAt = 0;
+  #stoppedFor: string | undefined; // what its user said
   #elapsedBefore = 0;
   #startedAt = 0;
   #firstStep = 0;
@@ -119,12 +121,16 @@ export class TrainingRun {
   }
 
   get result(): TrainResult {
+    const message = this.#stoppedFor;
     const reason = this.live.length
-      ? 'interrupted'
+      ? message === undefined
+        ? 'interrupted'
+        : 'stopped'
       : this.#progress.every((p) => p.ended === 'diverged')
         ? 'diverged'
         : 'done';
-    return { hash: this.hash, reason, step: this.step, loss: this.#loss, records: this.#records };
+    const result = { hash: this.hash, reason, step: this.step, loss: this.#loss, records: this.#records } as const;
+    return reason === 'stopped' ? { ...result, message } : result;
   }
 
   /**
@@ -274,9 +280,17 @@ export class TrainingRun {
     return step * batch * accumulate;
   }
 
-  async interrupted(states: readonly (ReplicaState | undefined)[], layout: TrainingProgram): Promise<void> {
+  /** why: what its user said, who stopped it. */
+  async interrupted(
+    states: readonly (ReplicaState | undefined)[],
+    layout: TrainingProgram,
+    why?: string,
+  ): Promise<void> {
     await this.save(states, layout);
-    await this.#emit({ type: 'end', reason: 'interrupted' });
+    this.#stoppedFor = why;
+    await this.#emit(
+      why === undefined ? { type: 'end', reason: 'interrupted' } : { type: 'end', reason: 'stopped', message: why },
+    );
   }
 
   /** Writes a checkpoint. states: of the live replicas, by replica. */

@@ -41,7 +41,7 @@ export interface RunChoice {
   rate?: number; // learning rate over that of the experiment, set before the first step
 }
 
-export type RunStop = RunEnd | 'interrupted';
+export type RunStop = RunEnd | 'stopped' | 'interrupted';
 
 /** The worker's functions. One run at a time. */
 export interface PageWorkerApi {

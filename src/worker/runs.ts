@@ -24,7 +24,10 @@ export interface RunOptions extends ExecutorChoice, RunPlace {
   onRecord?: (record: RunRecord) => void;
   /** Told several times a second. */
   onProgress?: (progress: Progress) => void;
-  /** Saves a checkpoint and ends the run with reason `interrupted`. */
+  /**
+   * Saves a checkpoint and ends the run: `abort('learnt')` with reason `stopped` and that text as its message, `abort()` with
+   * `interrupted`. Both can be continued.
+   */
   signal?: AbortSignal;
 }
 

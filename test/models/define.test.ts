@@ -115,7 +115,7 @@ test('a sweep in worker threads trains it', async () => {
   const store = mkdtempSync(join(tmpdir(), 'rhm-tower-sweep-'));
   const url = pathToFileURL(moduleOf('tower3')).href;
   const grid = { base: experimentOf('tower3', { measures: [] }), grid: { seed: [1, 2], 'model.width': [8, 12] } };
-  const options = { models: [url], executor: 'wasm', workers: 2, script };
+  const options = { models: [url], executor: 'wasm', workers: 2, script } as const;
   const { trained, failed } = await sweep(grid, store, options);
   assert.equal(failed, []);
   assert.is(trained, 4);

@@ -1,10 +1,10 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { AdapterSummary } from '../../src/gpu/device.js';
 import { launchBrowser, openPage } from '../support/browser.js';
+import { npm, type Packed, packAndInstall } from '../support/packed.js';
 import { deno, run } from '../support/run.js';
 import { serve } from '../support/server.js';
 
@@ -33,18 +33,13 @@ console.log(JSON.stringify([main, inWorker]));
 `;
 
 const test = suite('the packed package in an empty folder');
+let packed: Packed;
 let folder = '';
 test.before(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'rhm-consumer-'));
-  const packed = await npm(['pack', '--silent', '--pack-destination', folder], process.cwd());
-  assert.is(packed.code, 0, packed.stderr);
-  const [tarball] = readdirSync(folder).filter((f) => f.endsWith('.tgz'));
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
-  const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'];
-  const installed = await npm(['install', ...quiet, `./${tarball}`], folder);
-  assert.is(installed.code, 0, installed.stderr);
+  packed = await packAndInstall();
+  ({ folder } = packed);
 });
-test.after(() => rmSync(folder, { recursive: true, force: true }));
+test.after(() => packed?.remove());
 
 test('holds the bundles, declarations and readme, and no source', () => {
   const files = readdirSync(join(folder, 'node_modules/rhm-lab'), { recursive: true, encoding: 'utf8' });
@@ -93,63 +88,52 @@ test('a page without bundler: import map, a worker, no other file', async () => 
   }
 });
 
-test('TypeScript: the declarations stand by themselves', async () => {
-  mkdirSync(join(folder, 'typed'), { recursive: true });
+test('a server: page and elements can be imported, nothing starts', async () => {
   writeFileSync(
-    join(folder, 'typed/main.ts'),
-    `import { type DoctorReport, lab, openGpu, progress, startWorker } from 'rhm-lab/node';
-import { openGpu as openInPage } from 'rhm-lab/web';
-import { openGpu as openInDeno } from 'rhm-lab/deno';
-import { RhmError } from 'rhm-lab';
-import { defineModel, matmul, type Net, ProgramBuilder, referenceExecutor, type Tensor } from 'rhm-lab/engine';
-defineModel({
-  kind: 'typed',
-  options: { width: { type: 'integer', default: 8 }, name: { type: 'choice', of: ['a', 'b'] } },
-  forward(net: Net, { width, name }): Tensor {
-    const units: number = width;
-    const chosen: 'a' | 'b' | undefined = name;
-    // @ts-expect-error an option that is none
-    console.log(chosen, net.options.batch, ({ width, name }).height);
-    return net.linear('readout', net.mean('mean', net.matrix('x', 1, units)), 2, { scale: 1 });
-  },
-});
-const builder = new ProgramBuilder(1);
-const [a, b, c] = ['a', 'b', 'c'].map((name) => builder.persistent(name, [2, 2]));
-matmul(builder.plan('p'), { label: 'ab', m: 2, n: 2, k: 2, a: { tensor: a }, b: { tensor: b }, c: { tensor: c } });
-const loaded = await referenceExecutor().load(builder.build());
-await loaded.run('p');
-const report: DoctorReport = await lab.doctor({}, (line) => console.log(line.length));
-const worker = await startWorker();
-const again: DoctorReport = await worker.api.doctor({}, progress((line: string) => console.log(line)));
-const session = await openGpu({ adapter: 'gpu' });
-const device: GPUDevice = session.device;
-// @ts-expect-error a misspelt option
-await openInPage({ adaptr: 'gpu' });
-console.log(report, again, device, openInDeno, RhmError);
-`,
+    join(folder, 'server.mjs'),
+    "import * as web from 'rhm-lab/web';\nimport * as elements from 'rhm-lab/elements';\n" +
+      "await import('./node_modules/rhm-lab/dist/elements.js');\nconsole.log(typeof web.lab.train, typeof elements.RhmGrammar);\n",
   );
-  const compilerOptions = {
-    strict: true,
-    noEmit: true,
-    target: 'es2022',
-    module: 'nodenext',
-    lib: ['es2023', 'dom'],
-    types: [],
-    skipLibCheck: false,
-  };
-  writeFileSync(join(folder, 'typed/tsconfig.json'), JSON.stringify({ compilerOptions, include: ['main.ts'] }));
-  const checked = await run(resolve('node_modules/.bin/tsc'), ['-p', join(folder, 'typed')]);
-  // The plotting library's own declarations want @types/d3: what counts is ours and the consumer's.
-  const errors = checked.stdout.split('\n').filter((line) => /error TS/.test(line) && !/@observablehq/.test(line));
-  assert.equal(errors, []);
-  assert.ok(checked.code === 0 || /@observablehq/.test(checked.stdout), checked.stdout + checked.stderr);
+  const ran = await run(process.execPath, ['server.mjs'], { cwd: folder });
+  assert.equal([ran.code, ran.stdout, ran.stderr], [0, 'function function\n', '']);
 });
+
+test('CommonJS: require', async () => {
+  const lines = ['rhm-lab', 'rhm-lab/node', 'rhm-lab/engine', 'rhm-lab/web', 'rhm-lab/elements'].map(
+    (name) => `console.log(typeof require('${name}').${name === 'rhm-lab/elements' ? 'RhmGrammar' : 'InputError'});`,
+  );
+  writeFileSync(join(folder, 'required.cjs'), lines.join('\n'));
+  // Node 20.19 and newer can require modules, with a warning.
+  const ran = await run(process.execPath, ['--no-warnings', 'required.cjs'], { cwd: folder });
+  assert.equal([ran.code, ran.stdout, ran.stderr], [0, 'function\n'.repeat(lines.length), '']);
+});
+
+for (const [module, moduleResolution] of [
+  ['node16', 'node16'],
+  ['esnext', 'bundler'],
+] as const)
+  test(`TypeScript, ${moduleResolution}: the declarations stand by themselves, and refuse what is wrong`, async () => {
+    const typed = join(folder, moduleResolution);
+    mkdirSync(typed, { recursive: true });
+    cpSync('test/platform/fixtures/types.ts', join(typed, 'main.ts'));
+    const lib = ['es2023', 'dom', 'dom.iterable'];
+    const strict = { strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: false };
+    const compilerOptions = {
+      ...strict,
+      noEmit: true,
+      target: 'es2022',
+      module,
+      moduleResolution,
+      lib,
+      types: [],
+      skipLibCheck: false,
+    };
+    writeFileSync(join(typed, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['main.ts'] }));
+    const checked = await run(resolve('node_modules/.bin/tsc'), ['-p', typed]);
+    assert.equal([checked.code, checked.stdout], [0, '']);
+  });
 
 test.run();
-
-function npm(args: readonly string[], cwd: string) {
-  return run('npm', args, { cwd, timeoutSeconds: 800 });
-}
 
 function assertAdapters(ran: { code: number | null; stdout: string; stderr: string }, runtime: string): void {
   assert.is(ran.code, 0, ran.stderr);

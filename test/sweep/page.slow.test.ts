@@ -39,7 +39,7 @@ function sweepIn(
   page: Page,
   input: unknown,
   store: string,
-  options: { stopAfter?: number; executor: string; adapter?: string },
+  options: { stopAfter?: number; executor: 'webgpu' | 'wasm'; adapter?: string },
 ) {
   return page.evaluate(
     async ({ origin, input, store, options: { stopAfter = Number.POSITIVE_INFINITY, ...choice } }) => {

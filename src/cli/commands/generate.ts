@@ -1,6 +1,6 @@
 /** `rhm generate`: sentences of a trained causal model, and how many of them are grammatical. */
 import { type Command, Option } from 'commander';
-import { type OpenExecutor, openExecutor } from '../../platform/executor.js';
+import { type ExecutorName, type OpenExecutor, openExecutor } from '../../platform/executor.js';
 import { generate } from '../../training/generate.js';
 import { weightsOf } from '../../training/weights.js';
 import { type CommandContext, integer, number } from '../context.js';
@@ -13,7 +13,7 @@ interface Options {
   show: number;
   weights: 'best' | 'last';
   replica: number;
-  executor?: string;
+  executor?: ExecutorName;
   adapter?: string;
   threads?: number;
 }
