@@ -32,6 +32,7 @@ export { GridError, type GridFault } from '../sweep/spec.js';
 export type { SweepStore } from '../sweep/store.js';
 export { MemoryFolder, type RunFolder } from '../training/folder.js';
 export { groupKey } from '../training/groupKey.js';
+export { hiddenLayers, type Logits, type Numbers } from '../training/logits.js';
 export {
   type FailedRun,
   type GroupOptions,
@@ -49,15 +50,19 @@ export type { Evaluation, ReplicaState, Trainer } from '../training/trainer.js';
 export type { WasmOptions } from '../wasm/executor.js';
 export {
   createLab,
+  type GivenNetwork,
   type GroupRunOptions,
   type GroupRunRequest,
   type Lab,
   type LabOptions,
+  type LogitsOptions,
+  type Network,
   type RefusedRun,
   type Report,
   type RunOptions,
   type RunPlace,
   type SampleRequest,
+  type StoredNetwork,
   type TrainedRun,
 } from '../worker/lab.js';
 export * from './index.js';

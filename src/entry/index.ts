@@ -14,6 +14,7 @@ export type {
   OptimiserKind,
 } from '../core/experimentTypes.js';
 export * from '../core/modelTypes.js'; // as a whole: declarations of other modules can be merged into OwnModels only so
+export { decodeNpy, type NpyArray } from '../core/npy.js';
 export { parseRules } from '../core/parseRules.js';
 export {
   type EndReason,
@@ -41,5 +42,6 @@ export {
 export type { Source } from '../core/sampleSource.js';
 export type { TaskKind } from '../core/tasks.js';
 export { type Key, streamKey } from '../core/threefry.js';
+export type { TokenRows } from '../core/tokens.js';
 export * from '../grammar/index.js';
 export * from '../theory/index.js';

@@ -1,7 +1,7 @@
 /** WebGPU in a page or a web worker. */
 import { AdapterError } from '../core/errors.js';
 import { type GpuSession, openGpu } from '../gpu/device.js';
-import { openOriginFolder } from './opfsFolder.js';
+import { openOriginFolder, readOriginFile } from './opfsFolder.js';
 import type { OpenPlatformGpuOptions, Platform } from './platform.js';
 import { spawnWebThread } from './webThread.js';
 
@@ -14,6 +14,7 @@ export const browserPlatform: Platform = {
   wantedAdapter: () => undefined,
   cores: globalThis.navigator?.hardwareConcurrency ?? 1,
   openFolder: openOriginFolder,
+  readRunFile: readOriginFile,
   spawnThread: spawnWebThread,
 };
 

@@ -2,7 +2,7 @@
 import { AdapterError } from '../core/errors.js';
 import { type GpuSession, oneLine, openGpu } from '../gpu/device.js';
 import { installedDrivers, lavapipeManifest, processorMs, softwareDriver } from './driver.js';
-import { openRunFolder } from './nodeFolder.js';
+import { openRunFolder, readRunFile } from './nodeFolder.js';
 import type { OpenPlatformGpuOptions, Platform } from './platform.js';
 import { loadTuned } from './tuned.js';
 import { spawnWebThread } from './webThread.js';
@@ -30,6 +30,7 @@ export const denoPlatform: Platform = {
   wantedAdapter: () => deno.env.get('RHM_ADAPTER') || undefined,
   cores: globalThis.navigator?.hardwareConcurrency ?? 1,
   openFolder: async (path) => openRunFolder(path),
+  readRunFile: async (path, file) => readRunFile(path, file),
   spawnThread: spawnWebThread,
 };
 

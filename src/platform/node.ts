@@ -4,7 +4,7 @@ import { isMainThread } from 'node:worker_threads';
 import { AdapterError, InputError } from '../core/errors.js';
 import { type GpuSession, oneLine, openGpu } from '../gpu/device.js';
 import { installedDrivers, lavapipeManifest, processorMs, type SoftwareDriver, softwareDriver } from './driver.js';
-import { openRunFolder } from './nodeFolder.js';
+import { openRunFolder, readRunFile } from './nodeFolder.js';
 import { withEnvironment } from './nodeLock.js';
 import { spawnNodeThread } from './nodeThread.js';
 import type { OpenPlatformGpuOptions, Platform } from './platform.js';
@@ -25,6 +25,7 @@ export const nodePlatform: Platform = {
   wantedAdapter: () => process.env.RHM_ADAPTER || undefined,
   cores: availableParallelism(),
   openFolder: async (path) => openRunFolder(path),
+  readRunFile: async (path, file) => readRunFile(path, file),
   spawnThread: spawnNodeThread,
 };
 

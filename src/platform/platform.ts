@@ -22,6 +22,8 @@ export interface Platform {
   readonly cores: number; // processors this program may use
   /** Opens a run folder and locks it: a path, or a name in the page's private file system. @throws FileError */
   openFolder(path: string): Promise<RunFolder>;
+  /** A file of a run folder, without opening the folder for work; undefined: there is none. @throws FileError */
+  readRunFile(path: string, file: string): Promise<Uint8Array | undefined>;
   /** Starts a thread of the WebAssembly executor. */
   readonly spawnThread?: SpawnThread;
 }

@@ -3,6 +3,7 @@ import type { ExperimentInput } from '../core/experiment.js';
 import type { DefinedKind } from '../core/modelTypes.js';
 import { type GrammarOptions, type GrammarShape, makeRules, type Rules } from '../core/rules.js';
 import { streamKey } from '../core/threefry.js';
+import type { TokenRows } from '../core/tokens.js';
 import type { AdapterSummary, GpuSession } from '../gpu/device.js';
 import { createSampler } from '../grammar/index.js';
 import { loadModels } from '../models/define.js';
@@ -12,9 +13,12 @@ import type { ChunkApi } from '../platform/sweepThread.js';
 import { releaseCallback, releaseOptions } from '../platform/worker.js';
 import { type LossPlateaus, lossPlateaus } from '../theory/index.js';
 import { examineInstance, type InstanceTheory } from '../theory/instances.js';
+import type { Logits } from '../training/logits.js';
 import { chunkApi } from './chunks.js';
+import { type LogitsOptions, type Network, networkLogits } from './logits.js';
 import { type GroupRunOptions, type GroupRunRequest, type RunOptions, runTogether, type TrainedRun } from './runs.js';
 
+export type { GivenNetwork, LogitsOptions, Network, StoredNetwork } from './logits.js';
 export type { GroupRunOptions, GroupRunRequest, RunOptions, RunPlace, TrainedRun } from './runs.js';
 
 /** Told what is being done, in one line. */
@@ -56,6 +60,11 @@ export interface Lab extends ChunkApi {
   plateaus(rules: Rules): Promise<LossPlateaus>;
   /** Exact losses and covariances of the random grammar of a seed. @throws InputError */
   theory(shape: GrammarShape, seed: number, options?: GrammarOptions): Promise<InstanceTheory>;
+  /**
+   * Logits of sentences, tokens [B, s^L] to [B, classes], or [B, T - 1, v] for the task `auto`, and hidden layers by name.
+   * @throws InputError naming what does not fit; FileError; AdapterError; GpuError
+   */
+  logits(network: Network, tokens: TokenRows, options?: LogitsOptions): Promise<Logits>;
   /** Trains an experiment (the JSON of `rhm train`). @throws InputError before anything is opened; FileError; GpuError */
   train(experiment: ExperimentInput, options?: RunOptions): Promise<TrainedRun>;
   /**
@@ -114,6 +123,7 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
       },
       plateaus: async (rules) => lossPlateaus(rules),
       theory: async (shape, seed, options) => examineInstance(shape, seed, options),
+      logits: (network, tokens, options = {}) => tracked(options, networkLogits(platform, network, tokens, options)),
       async train(experiment, options = {}) {
         const { folder, resume, init } = options;
         const work = runTogether(platform, closing.signal, [{ experiment, folder, resume, init }], options);

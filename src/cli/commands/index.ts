@@ -7,6 +7,7 @@ import { addCorrelations } from './correlations.js';
 import { addDoctor } from './doctor.js';
 import { addExport } from './export.js';
 import { addGenerate } from './generate.js';
+import { addPredict } from './predict.js';
 import { addReproduce } from './reproduce.js';
 import { addRules } from './rules.js';
 import { addSample } from './sample.js';
@@ -28,6 +29,7 @@ export const commands: readonly AddCommand[] = [
   addSweep,
   addExport,
   addGenerate,
+  addPredict,
   addAnalyze,
   addReproduce,
   addServe,
