@@ -14,10 +14,24 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { finishDeclarations } from './declarations.mjs';
+import { writeFonts } from './fonts.mjs';
 import { thirdPartyLicences } from './licences.mjs';
 import { ensureInstalled, root, say } from './setup.mjs';
 
 export { root };
+
+/** Shaders as text without comments and indentation, which are half of it. Lines stay: messages of compilers number them. */
+const shaders = {
+  name: 'shaders',
+  setup(build) {
+    build.onLoad({ filter: /\.wgsl$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8')
+        .replace(/[ \t]*\/\/.*$/gm, '')
+        .replace(/^[ \t]+/gm, ''),
+      loader: 'text',
+    }));
+  },
+};
 
 /** Options every bundle shares. Shaders and WASM are inlined so that one import works without copying files. */
 export const bundleOptions = {
@@ -26,7 +40,8 @@ export const bundleOptions = {
   target: 'es2022',
   sourcemap: 'linked',
   metafile: true,
-  loader: { '.wgsl': 'text', '.wasm': 'binary' },
+  loader: { '.wasm': 'binary' },
+  plugins: [shaders],
   logLevel: 'warning',
 };
 
@@ -51,6 +66,7 @@ const bundles = [
     entries: {
       index: 'src/entry/index.ts',
       web: 'src/entry/web.ts',
+      'chunks/eager': 'src/worker/eager.ts',
       engine: 'src/entry/engine.ts',
       'worker.web': 'src/worker/web.ts',
       'elements.module': 'src/entry/elements.ts',
@@ -106,20 +122,17 @@ async function importSource(file) {
   }
 }
 
-/** Compiles assembly/ when a source is newer than the modules. */
+/** Compiles assembly/ when a source is newer than the module. */
 export async function buildWasm() {
   await writeLayouts();
-  const outputs = ['single', 'shared'].map((name) => join(root, 'build/wasm', `${name}.wasm`));
-  const newest = newestIn(['assembly', 'asconfig.json', ...layoutFiles]);
-  const oldest = Math.min(...outputs.map((f) => statSync(f, { throwIfNoEntry: false })?.mtimeMs ?? 0));
-  if (oldest > newest) return;
+  const output = statSync(join(root, 'build/wasm/module.wasm'), { throwIfNoEntry: false });
+  if ((output?.mtimeMs ?? 0) > newestIn(['assembly', 'asconfig.json', ...layoutFiles])) return;
   mkdirSync(join(root, 'build/wasm'), { recursive: true });
   const asc = join(root, 'node_modules/assemblyscript/bin/asc.js');
-  for (const target of ['single', 'shared'])
-    execFileSync(process.execPath, [asc, '--config', 'asconfig.json', '--target', target], {
-      cwd: root,
-      stdio: 'inherit',
-    });
+  execFileSync(process.execPath, [asc, '--config', 'asconfig.json', '--target', 'module'], {
+    cwd: root,
+    stdio: 'inherit',
+  });
 }
 
 /** Bundles src/ into dist/ when a source is newer. The folder is replaced at the end, so readers see the old or the new one. */
@@ -153,6 +166,7 @@ export async function buildBundles() {
   built.push(...(await buildPage(outdir)));
   const licences = thirdPartyLicences(root, built);
   for (const folder of [outdir, join(outdir, 'page')]) writeFileSync(join(folder, LICENCES), licences);
+  await writeFonts(root, outdir);
   const cli = join(outdir, 'cli.js');
   writeFileSync(cli, `#!/usr/bin/env node\n${readFileSync(cli, 'utf8')}`, { mode: 0o755 });
   const types = join(root, 'dist/types');
@@ -168,7 +182,7 @@ export async function buildBundles() {
   }
 }
 
-/** dist/page/, a folder for any web server, and dist/elements.js, the custom elements in one module script. */
+/** dist/page/, a folder for any web server, with elements.js, the custom elements in one module script. */
 /** @returns what esbuild says of the inputs of both */
 async function buildPage(outdir) {
   const esbuild = await import('esbuild');
@@ -181,8 +195,11 @@ async function buildPage(outdir) {
     splitting: true,
     chunkNames: 'chunks/[name]-[hash]',
   });
-  const elements = await esbuild.build({ ...options, entryPoints: { elements: 'src/web/elements.ts' }, outdir });
-  copyFileSync(join(outdir, 'elements.js'), join(outdir, 'page/elements.js')); // a page folder alone is enough to embed from
+  const elements = await esbuild.build({
+    ...options,
+    entryPoints: { elements: 'src/web/elements.ts' },
+    outdir: join(outdir, 'page'),
+  });
   for (const file of ['index.html', 'page.css']) copyFileSync(join(source, file), join(outdir, 'page', file));
   return [page.metafile, elements.metafile];
 }
@@ -195,13 +212,16 @@ const requireBanner =
  * newer); a reference to @webgpu/types would clash with those.
  */
 export async function buildTypes() {
+  const types = join(root, 'dist/types');
+  const written = statSync(join(types, 'entry/index.d.ts'), { throwIfNoEntry: false });
+  if ((written?.mtimeMs ?? 0) > newestIn(['src', 'package.json', 'tsconfig.json'])) return;
   say('writing declarations');
-  const folder = join(root, 'dist/types');
-  rmSync(folder, { recursive: true, force: true });
-  const tsc = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'src/build/tsconfig.types.json'], {
-    cwd: root,
-    stdio: 'inherit',
-  });
+  const folder = join(root, `build/types-${process.pid}`);
+  const tsc = spawnSync(
+    join(root, 'node_modules/.bin/tsc'),
+    ['-p', 'src/build/tsconfig.types.json', '--outDir', folder],
+    { cwd: root, stdio: 'inherit' },
+  );
   if (tsc.status !== 0) process.exit(tsc.status ?? 1);
   const { declarationFiles } = await importSource('src/sweep/tools/declarations.ts');
   const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -209,6 +229,8 @@ export async function buildTypes() {
     entry.types ? [entry.types.replace('./dist/types/', '')] : [],
   );
   finishDeclarations(folder, declarationFiles(), roots);
+  rmSync(types, { recursive: true, force: true });
+  renameSync(folder, types);
 }
 
 function newestIn(paths) {

@@ -1,14 +1,29 @@
-/** The compiled modules of assembly/, their memories and instances. What they export is typed where it is called. */
-import sharedBytes from '../../build/wasm/shared.wasm';
-import singleBytes from '../../build/wasm/single.wasm';
+/** The compiled module of assembly/, its memories and instances. What it exports is typed where it is called. */
+import moduleBytes from '../../build/wasm/module.wasm';
 import { WasmError } from './errors.js';
 
 const compiled: { single?: Promise<WebAssembly.Module>; shared?: Promise<WebAssembly.Module> } = {};
 
 /** The module for one thread (`single`) or for several on one memory (`shared`); compiled once per process. */
 export function wasmModule(kind: 'single' | 'shared'): Promise<WebAssembly.Module> {
-  compiled[kind] ??= compileWasm(kind === 'shared' ? sharedBytes : singleBytes);
+  compiled[kind] ??= compileWasm(kind === 'shared' ? moduleBytes : unshared(moduleBytes));
   return compiled[kind];
+}
+
+const MEMORY_IMPORT = [...new TextEncoder().encode('\x03env\x06memory'), 2, 3]; // kind: memory; limits: shared, with a maximum
+
+/**
+ * The module for a memory that is not shared, which differs in one byte: atomic operations are valid there too, and one thread never
+ * waits. A second module in the package would be a tenth of all that a page loads.
+ */
+function unshared(module: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const own = module.slice();
+  for (let at = 0; at < module.length; at++)
+    if (MEMORY_IMPORT.every((byte, i) => module[at + i] === byte)) {
+      own[at + MEMORY_IMPORT.length - 1] = 1;
+      return own;
+    }
+  throw new WasmError('The WebAssembly module imports no shared memory; build it anew with the threads feature');
 }
 
 /** An instance of the module that fits the memory. */

@@ -1,6 +1,6 @@
 /**
  * `rhm-lab/elements`: the custom elements for programs that a bundler puts together. Importing it defines them; on a server it
- * does nothing. A page without a bundler takes dist/elements.js instead, which is one script.
+ * does nothing. A page without a bundler takes dist/page/elements.js instead, which is one script.
  */
 import { isForeign, startWebWorker } from '../platform/webWorker.js';
 import { defineElements } from '../web/elements/define.js';

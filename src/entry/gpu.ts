@@ -48,22 +48,22 @@ export {
 } from '../training/loop.js';
 export type { Evaluation, ReplicaState, Trainer } from '../training/trainer.js';
 export type { WasmOptions } from '../wasm/executor.js';
-export {
-  createLab,
-  type GivenNetwork,
-  type GroupRunOptions,
-  type GroupRunRequest,
-  type Lab,
-  type LabOptions,
-  type LogitsOptions,
-  type Network,
-  type RefusedRun,
-  type Report,
-  type RunOptions,
-  type RunPlace,
-  type SampleRequest,
-  type StoredNetwork,
-  type TrainedRun,
+export type {
+  GivenNetwork,
+  GroupRunOptions,
+  GroupRunRequest,
+  Lab,
+  LabOptions,
+  LogitsOptions,
+  Network,
+  RefusedRun,
+  Report,
+  RunOptions,
+  RunPlace,
+  SampleRequest,
+  StoredNetwork,
+  TrainedRun,
 } from '../worker/lab.js';
+export { createLab } from '../worker/lazy.js';
 export * from './index.js';
 export * from './models.js';

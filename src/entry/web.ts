@@ -5,7 +5,8 @@ import { type SweepOptions, sweepInThreads } from '../platform/sweepThreads.js';
 import { isForeign, startWebWorker, type WorkerScript } from '../platform/webWorker.js';
 import { connectWorker, type WorkerHandle, type WorkerPort } from '../platform/worker.js';
 import type { SweepResult } from '../sweep/schedule.js';
-import { createLab, type Lab } from '../worker/lab.js';
+import type { Lab } from '../worker/lab.js';
+import { createLab } from '../worker/lazy.js';
 
 export { browserPlatform as platform, openBrowserGpu as openGpu } from '../platform/browser.js';
 export { openSweepOrigin } from '../platform/sweepOrigin.js';

@@ -65,7 +65,7 @@ export async function openDenoGpu(options: OpenPlatformGpuOptions = {}): Promise
 }
 
 const remedy =
-  "install a Vulkan driver (GPU maker's, or mesa-vulkan-drivers) with libvulkan1, or npm install @sparticuz/chromium; allow Deno --allow-env --allow-read --allow-write --allow-ffi";
+  "install a Vulkan driver (GPU maker's, or mesa-vulkan-drivers) with libvulkan1, or npm install @sparticuz/chromium@147.0.0; allow Deno --allow-env --allow-read --allow-write --allow-ffi";
 
 async function open(options: OpenPlatformGpuOptions, wanted: string): Promise<GpuSession> {
   const gpu = (navigator as Navigator & { gpu?: GPU }).gpu;

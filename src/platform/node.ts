@@ -179,5 +179,5 @@ function remedy(): string {
   if (process.platform === 'darwin')
     return 'macOS needs Metal: run on a Mac with a GPU that is not hidden by a virtual machine';
   if (process.platform === 'win32') return 'Windows needs Direct3D 12: update the graphics driver';
-  return "install the GPU maker's Vulkan driver and the package libvulkan1 (Fedora, Arch: vulkan-loader), or the software driver: mesa-vulkan-drivers 24 or newer (Debian 12: from bookworm-backports), or npm install @sparticuz/chromium";
+  return "install the GPU maker's Vulkan driver and the package libvulkan1 (Fedora, Arch: vulkan-loader), or the software driver: mesa-vulkan-drivers 24 or newer (Debian 12: from bookworm-backports), or npm install @sparticuz/chromium@147.0.0";
 }

@@ -5,18 +5,16 @@ import { type GrammarOptions, type GrammarShape, makeRules, type Rules } from '.
 import { streamKey } from '../core/threefry.js';
 import type { TokenRows } from '../core/tokens.js';
 import type { AdapterSummary, GpuSession } from '../gpu/device.js';
-import { createSampler } from '../grammar/index.js';
-import { loadModels } from '../models/define.js';
-import { type DoctorReport, examine } from '../platform/doctor.js';
+import type { DoctorReport } from '../platform/doctor.js';
 import type { Platform } from '../platform/platform.js';
 import type { ChunkApi } from '../platform/sweepThread.js';
 import { releaseCallback, releaseOptions } from '../platform/worker.js';
 import { type LossPlateaus, lossPlateaus } from '../theory/index.js';
 import { examineInstance, type InstanceTheory } from '../theory/instances.js';
 import type { Logits } from '../training/logits.js';
-import { chunkApi } from './chunks.js';
-import { type LogitsOptions, type Network, networkLogits } from './logits.js';
-import { type GroupRunOptions, type GroupRunRequest, type RunOptions, runTogether, type TrainedRun } from './runs.js';
+import type { LogitsOptions, Network } from './logits.js';
+import type * as Parts from './parts.js';
+import type { GroupRunOptions, GroupRunRequest, RunOptions, TrainedRun } from './runs.js';
 
 export type { GivenNetwork, LogitsOptions, Network, StoredNetwork } from './logits.js';
 export type { GroupRunOptions, GroupRunRequest, RunOptions, RunPlace, TrainedRun } from './runs.js';
@@ -74,12 +72,20 @@ export interface Lab extends ChunkApi {
   trainGroup(requests: GroupRunRequest[], options?: GroupRunOptions): Promise<(TrainedRun | RefusedRun)[]>;
 }
 
-/** @returns the functions, and `close`, which ends what they hold: training stops, GPU calls fail with DeviceLostError. */
-export function createLab(platform: Platform): { lab: Lab; close: () => Promise<void> } {
+/**
+ * load: gives parts.ts, asked when a function first needs it. @returns the functions, and `close`, which ends what they hold:
+ * training stops, GPU calls fail with DeviceLostError.
+ */
+export function labOf(platform: Platform, load: () => Promise<typeof Parts>): { lab: Lab; close: () => Promise<void> } {
   const open = new Set<GpuSession>();
   const runs = new Set<Promise<unknown>>();
   const closing = new AbortController();
-  const chunks = chunkApi(platform, closing.signal);
+  let chunks: ReturnType<typeof Parts.chunkApi> | undefined;
+  async function openChunks(): Promise<ChunkApi> {
+    const { chunkApi } = await load();
+    chunks ??= chunkApi(platform, closing.signal);
+    return chunks.api;
+  }
   async function withGpu<T>(
     options: LabOptions,
     report: Report | undefined,
@@ -106,14 +112,25 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
       await releaseOptions(options);
     }
   }
+  const together = (requests: readonly GroupRunRequest[], options: GroupRunOptions) =>
+    tracked(
+      options,
+      load().then(({ runTogether }) => runTogether(platform, closing.signal, requests, options)),
+    );
   return {
     lab: {
-      ...chunks.api,
-      loadModels,
+      prepareChunks: async (choice) => (await openChunks()).prepareChunks(choice),
+      trainChunk: async (runs, hooks) => (await openChunks()).trainChunk(runs, hooks),
+      loadModels: async (urls) => (await load()).loadModels(urls),
       adapter: (options = {}) => withGpu(options, undefined, async (session) => session.info),
-      doctor: (options = {}, report) => withGpu(options, report, (session) => examine(session, report)),
+      doctor: (options = {}, report) =>
+        withGpu(options, report, async (session) => {
+          const { examine } = await load();
+          return examine(session, report);
+        }),
       rules: async (shape, seed, options) => makeRules(shape, seed, options),
       async sample(rules, { count, seed, start = 0 }) {
+        const { createSampler } = await load();
         const sampler = await createSampler(rules);
         const source = { mode: 'stream', key: streamKey(seed, 'data'), size: 0n, first: 0, length: 0 } as const;
         sampler.checkRange(source, start, count);
@@ -123,16 +140,19 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
       },
       plateaus: async (rules) => lossPlateaus(rules),
       theory: async (shape, seed, options) => examineInstance(shape, seed, options),
-      logits: (network, tokens, options = {}) => tracked(options, networkLogits(platform, network, tokens, options)),
+      logits: (network, tokens, options = {}) =>
+        tracked(
+          options,
+          load().then(({ networkLogits }) => networkLogits(platform, network, tokens, options)),
+        ),
       async train(experiment, options = {}) {
         const { folder, resume, init } = options;
-        const work = runTogether(platform, closing.signal, [{ experiment, folder, resume, init }], options);
-        const [result] = await tracked(options, work);
+        const [result] = await together([{ experiment, folder, resume, init }], options);
         if (result.reason === 'failed') throw result.error;
         return result;
       },
       async trainGroup(requests, options = {}) {
-        const results = await tracked(options, runTogether(platform, closing.signal, requests, options));
+        const results = await together(requests, options);
         return results.map((result) =>
           result.reason === 'failed' ? { ...result, error: errorData(result.error) } : result,
         );
@@ -140,7 +160,7 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
     },
     async close() {
       closing.abort();
-      await chunks.close();
+      await chunks?.close();
       await Promise.allSettled([...runs, ...[...open].map((session) => session.release())]);
     },
   };

@@ -117,12 +117,26 @@ test('trainInWorker.mjs: hears of evaluations, aborts, gets the checkpoint, and 
   assert.is(code, 0, stderr);
   const losses = [...stdout.matchAll(/sentences: test loss ([\d.]+)/g)].map((m) => Number(m[1]));
   assert.ok(losses.length > 5 && losses.some((loss) => loss < 1.2), stdout);
-  const [, step, bytes, ticks] = /interrupted at step (\d+); a checkpoint of (\d+) bytes; (\d+) ticks/
+  const [, step, bytes, ticks] = /stopped at step (\d+); a checkpoint of (\d+) bytes; (\d+) ticks/
     .exec(stdout)!
     .map(Number);
   assert.ok(step > 0 && step < 100_000);
   assert.ok(bytes > 3 * 4 * (16 * 64 + 2 * 128 * 64 + 64 * 8), 'weights, velocity and best weights');
   assert.ok(ticks > 0);
+});
+
+test("analyzeRuns.mjs: two runs' first step, a summary, and a table", async () => {
+  const out = join(scratch, 'analysed');
+  const { code, stdout, stderr } = await example('analyzeRuns.mjs', out);
+  assert.is(code, 0, stderr);
+  const [, first] = /^hcnn: P_1 = (\d+)/m.exec(stdout)!;
+  assert.ok(Number(first) > 32 && Number(first) < 512 * 32, stdout);
+  const csv = readFileSync(join(out, 'curves.csv'), 'utf8');
+  assert.match(
+    csv,
+    /^series,v,n,m,s,L,grammar,replica,samples,loss,accuracy,floor,excess,limited\r\nhcnn,8,8,3,2,3,1,/,
+  );
+  assert.is(csv.match(/hcnn,8,8,3,2,3,2,/g)!.length, csv.match(/hcnn,8,8,3,2,3,1,/g)!.length);
 });
 
 test.run();

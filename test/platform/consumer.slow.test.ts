@@ -1,10 +1,10 @@
-import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { AdapterSummary } from '../../src/gpu/device.js';
 import { launchBrowser, openPage } from '../support/browser.js';
-import { npm, type Packed, packAndInstall } from '../support/packed.js';
+import { npm, type Packed, packAndInstall, softwareDriver } from '../support/packed.js';
 import { deno, run } from '../support/run.js';
 import { serve } from '../support/server.js';
 
@@ -36,7 +36,7 @@ const test = suite('the packed package in an empty folder');
 let packed: Packed;
 let folder = '';
 test.before(async () => {
-  packed = await packAndInstall();
+  packed = await packAndInstall(softwareDriver);
   ({ folder } = packed);
 });
 test.after(() => packed?.remove());
@@ -45,7 +45,20 @@ test('holds the bundles, declarations and readme, and no source', () => {
   const files = readdirSync(join(folder, 'node_modules/rhm-lab'), { recursive: true, encoding: 'utf8' });
   for (const name of ['dist/cli.js', 'dist/web.js', 'dist/types/entry/node.d.ts', 'README.md', 'LICENSE'])
     assert.ok(files.includes(name), name);
-  assert.not.ok(files.some((f) => /^(src|test|shaders|assembly)\//.test(f)));
+  assert.not.ok(files.some((f) => /^(src|test|shaders|assembly)\/.*\.ts$|\.map$/.test(f)));
+});
+
+test('what the readme links to is in the package', () => {
+  const at = join(folder, 'node_modules/rhm-lab');
+  const links = [...readFileSync(join(at, 'README.md'), 'utf8').matchAll(/\]\(([^)#\s]+)[^)]*\)/g)].map(
+    ([, path]) => path,
+  );
+  const inside = links.filter((path) => !/^https?:/.test(path));
+  assert.ok(inside.length > 5);
+  assert.equal(
+    inside.filter((path) => !existsSync(join(at, path))),
+    [],
+  );
 });
 
 test('Node: import, a worker, and the command', async () => {
@@ -92,7 +105,7 @@ test('a server: page and elements can be imported, nothing starts', async () => 
   writeFileSync(
     join(folder, 'server.mjs'),
     "import * as web from 'rhm-lab/web';\nimport * as elements from 'rhm-lab/elements';\n" +
-      "await import('./node_modules/rhm-lab/dist/elements.js');\nconsole.log(typeof web.lab.train, typeof elements.RhmGrammar);\n",
+      "await import('./node_modules/rhm-lab/dist/page/elements.js');\nconsole.log(typeof web.lab.train, typeof elements.RhmGrammar);\n",
   );
   const ran = await run(process.execPath, ['server.mjs'], { cwd: folder });
   assert.equal([ran.code, ran.stdout, ran.stderr], [0, 'function function\n', '']);

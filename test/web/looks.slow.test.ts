@@ -49,7 +49,7 @@ test('all files together are below 500 KB compressed, and the page answers withi
   const [gzip, brotli] = [total(gzipSync), total(brotliCompressSync)];
   console.log(`page: ${gzip.toFixed(0)} KB gzip, ${brotli.toFixed(0)} KB brotli`);
   assert.ok(gzip < 500, `${gzip} KB`);
-  const element = gzipSync(readFileSync('dist/elements.js')).length / 1000;
+  const element = gzipSync(readFileSync('dist/page/elements.js')).length / 1000;
   console.log(`elements.js: ${element.toFixed(0)} KB gzip`);
   assert.ok(element < 500);
 });
