@@ -30,6 +30,7 @@ export { runSweep, type ScheduleOptions, type SweepEvent, type SweepResult } fro
 export { type Found, runSearches, type Search, type SearchHooks } from '../sweep/search.js';
 export { GridError, type GridFault } from '../sweep/spec.js';
 export type { SweepStore } from '../sweep/store.js';
+export { type Batch, type BatchOptions, batches, type Split, type SplitOptions } from '../training/batches.js';
 export { MemoryFolder, type RunFolder } from '../training/folder.js';
 export { groupKey } from '../training/groupKey.js';
 export { hiddenLayers, type Logits, type Numbers } from '../training/logits.js';
