@@ -95,6 +95,20 @@ const evaluation = z.strictObject({
     .describe('k, evaluations a doubling: at 1, 2, 3, ... then every factor 2^(1/k) in steps'),
 });
 
+const rows = z.strictObject({
+  digest: z
+    .string()
+    .regex(/^[0-9a-f]{16}$/, 'pass 16 hexadecimal digits')
+    .describe('of the rows'),
+  rows: count(2 ** 31).describe('N, sequences of tokens'),
+});
+const data = z
+  .strictObject({ train: rows, validation: rows.optional(), test: rows })
+  .optional()
+  .describe(
+    'sequences of tokens of its own that it is trained on instead of a grammar; filled in where they are passed',
+  );
+
 const fieldsWith = (model: ReturnType<typeof modelSchema>) => ({
   grammar: grammar.prefault({}),
   task: task.prefault({}),
@@ -106,6 +120,7 @@ const fieldsWith = (model: ReturnType<typeof modelSchema>) => ({
   measures: z.array(z.string()).default([]).describe('measures of representation, by name'),
   replicas: count(4096).default(1).describe('R, replicas; copies with seeds of their own, trained side by side'),
   seed: seed.default(0).describe('first seed; replica r has seed + r'),
+  data,
 });
 
 const schemaWith = (model: ReturnType<typeof modelSchema>) => z.strictObject(fieldsWith(model));

@@ -15,6 +15,7 @@ export type {
 } from '../core/experimentTypes.js';
 export * from '../core/modelTypes.js'; // as a whole: declarations of other modules can be merged into OwnModels only so
 export { decodeNpy, type NpyArray } from '../core/npy.js';
+export { type DataRows, type OwnData, withData } from '../core/ownData.js';
 export { parseRules } from '../core/parseRules.js';
 export {
   type EndReason,

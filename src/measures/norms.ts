@@ -4,6 +4,7 @@ import type { MeasureSpec } from '../models/measure.js';
 /** Euclidean norms of all weights and of the last step's gradient. */
 export const norms: MeasureSpec = {
   about: 'norms of the weights and of the last gradient',
+  needsNoGrammar: true,
   build({ builder, gradients, members }) {
     const plan = builder.plan('measure/norms');
     const inputs = { 'weight-norm': builder.block('params'), 'gradient-norm': gradients };

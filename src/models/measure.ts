@@ -35,6 +35,8 @@ export interface Measure {
 export interface MeasureSpec {
   /** One line for help texts. */
   about: string;
+  /** Says something of networks whose sentences come from no grammar too. */
+  needsNoGrammar?: true;
   /** @throws InputError when the experiment offers nothing to measure. */
   build(context: MeasureContext): Measure;
 }

@@ -7,7 +7,7 @@ import type { Source } from '../core/sampleSource.js';
 import { tasks } from '../core/tasks.js';
 import { createSampler, type Sampler } from '../grammar/sampler.js';
 import { modelShape } from '../models/types.js';
-import { membersOf, plannedSteps } from './members.js';
+import { drawnFrom, membersOf, plannedSteps } from './members.js';
 
 export const splits = ['train', 'validation', 'test'] as const;
 export type Split = (typeof splits)[number];
@@ -37,6 +37,7 @@ export interface SplitSource {
   source: Source;
   size: number | undefined; // sentences of the split; undefined: training on fresh ones, which has no end
   planned: number; // sentences that a run looks at, epochs counted
+  labels?: Uint32Array; // of rows of one's own, by their numbers
 }
 
 /** @throws InputError for a replica or a set that the experiment does not have */
@@ -44,16 +45,18 @@ export function splitOf(experiment: Experiment, { split = 'train', replica = 0 }
   if (!splits.includes(split)) throw new InputError(`split: got ${split}; pass ${splits.join(', ')}`);
   const members = membersOf(experiment);
   checkInteger('replica', replica, 0, members.length - 1, 'of the experiment');
-  const { rules, [split]: source } = members[replica];
+  const member = members[replica];
+  const { [split]: source, own } = member;
+  const rules = drawnFrom(member, split);
   const { budget, evaluation } = experiment;
   if (split === 'train') {
     const planned = plannedSteps(experiment) * budget.batch * budget.accumulate;
-    return { rules, source, size: budget.sentences, planned };
+    return { rules, source, size: budget.sentences, planned, labels: own?.train.labels };
   }
   const size = split === 'test' ? evaluation.size : evaluation.validation;
   if (size === undefined)
     throw new InputError('split: the experiment has no validation set; set evaluation.validation to its size');
-  return { rules, source, size, planned: size };
+  return { rules, source, size, planned: size, labels: own?.[split]?.labels };
 }
 
 /**
@@ -62,12 +65,12 @@ export function splitOf(experiment: Experiment, { split = 'train', replica = 0 }
  */
 export async function* batches(input: ExperimentInput, options: BatchOptions = {}): AsyncGenerator<Batch, void, void> {
   const experiment = parseExperiment(input);
-  const { rules, source, planned } = splitOf(experiment, options);
+  const { rules, source, planned, labels } = splitOf(experiment, options);
   const { batch = experiment.budget.batch, from = 0 } = options;
   checkInteger('batch', batch, 1, 2 ** 24, 'sentences');
   checkInteger('from', from, 0, Number.MAX_SAFE_INTEGER, 'number of the first sentence');
   const count = checkInteger('count', options.count ?? Math.max(0, planned - from), 0, 2 ** 48, 'sentences');
-  const sampler = await createSampler(rules);
+  const sampler = await createSampler(rules, { general: experiment.data !== undefined });
   for (let done = 0; done < count; done += batch) {
     const rows = Math.min(batch, count - done);
     const tokens = new Uint32Array(rows * sampler.tokensPerSentence);
@@ -76,7 +79,7 @@ export async function* batches(input: ExperimentInput, options: BatchOptions = {
       first: from + done,
       count: rows,
       tokens,
-      targets: targetsIn(experiment, sampler, source, from + done, rows, tokens),
+      targets: targetsIn(experiment, sampler, source, from + done, rows, tokens, labels),
     };
   }
 }
@@ -88,12 +91,14 @@ function targetsIn(
   first: number,
   rows: number,
   tokens: Uint32Array,
+  labels?: Uint32Array,
 ): Uint32Array {
   const { d, firstToken, length, task } = modelShape(experiment);
   const { targets, generates, targetOffset } = tasks[task];
   if (targets === 'roots') {
     const { symbols } = sampler.trees(source, first, rows);
-    return Uint32Array.from({ length: rows }, (_, row) => symbols[row * sampler.symbolsPerTree]);
+    const roots = Uint32Array.from({ length: rows }, (_, row) => symbols[row * sampler.symbolsPerTree]);
+    return labels ? roots.map((root) => labels[root]) : roots;
   }
   const each = generates ? length - 1 : 1;
   const at = targetOffset({ d, firstToken });

@@ -24,5 +24,6 @@ export function groupKey(experiment: Experiment): string {
     evaluation: evaluation.size,
     validation: evaluation.validation,
     measures,
+    data: experiment.data && { validation: experiment.data.validation !== undefined },
   });
 }

@@ -35,11 +35,7 @@ export interface RunStart {
 interface SharedOptions {
   /** What computes. A function is called only when everything has been checked. */
   executor: Executor | (() => Promise<Executor>);
-  /**
-   * Saves a checkpoint and ends the run: with reason `stopped` and the text, where abort(reason) was given one; else
-   * `interrupted`.
-   */
-  signal?: AbortSignal;
+  signal?: AbortSignal; // saves and ends the run: `stopped` where abort was given a text, else `interrupted`
   /** What experiment.measures may name. */
   measures?: MeasureTable;
   /** Goes into the records: what this program runs in. */
@@ -149,7 +145,7 @@ class Group {
           onProgress: onProgress && ((progress: Progress) => onProgress(progress, index)),
           now: this.#now,
         };
-        this.#index.set(await TrainingRun.open(input, hooks), index);
+        this.#index.set(await TrainingRun.open(input, { ...hooks, signal: this.options.signal }), index);
       } catch (error) {
         await this.#settle(index, { reason: 'failed', error });
       }
@@ -322,10 +318,8 @@ class Group {
 
   async #interrupt(runs: readonly TrainingRun[]): Promise<void> {
     const states = await this.#trainer!.state();
-    const { reason } = this.options.signal ?? {};
-    const why = typeof reason === 'string' ? reason : undefined;
     await this.#each(runs, async (run) => {
-      await run.interrupted(this.#statesOf(run, states), this.#trainer!.training, why);
+      await run.interrupted(this.#statesOf(run, states), this.#trainer!.training);
       await this.#finish(run);
     });
   }

@@ -7,6 +7,7 @@ import { tasks } from '../core/tasks.js';
 import { streamKey } from '../core/threefry.js';
 import { blend } from '../kernels/blend.js';
 import { crossEntropy } from '../kernels/crossEntropy.js';
+import { lookup } from '../kernels/lookup.js';
 import { sample } from '../kernels/sample.js';
 import { tick } from '../kernels/tick.js';
 import { createModel } from '../models/index.js';
@@ -14,7 +15,7 @@ import type { Measure, MeasureContext, MeasureSpec, MeasureTable } from '../mode
 import { declare, type Model, type ModelShape, modelShape } from '../models/types.js';
 import { type PlanBuilder, ProgramBuilder } from '../plan/builder.js';
 import type { Program, Tensor } from '../plan/types.js';
-import type { Member } from './members.js';
+import { drawnFrom, type Member } from './members.js';
 import { optimiserSpec } from './optimisers.js';
 import { addLossAndGradient, addUpdate, declareMoments, declareState, type StepState, targetsOf } from './step.js';
 
@@ -93,7 +94,14 @@ export function trainingProgram(
     endless: data.endless.test,
     gradients: builder.block(accumulate > 1 ? 'gradient sum' : 'grads'),
   };
-  const measures = experiment.measures.map((name) => measureOf(name, table).build(context));
+  const measures = experiment.measures.map((name) => {
+    const spec = measureOf(name, table);
+    if (experiment.data && !spec.needsNoGrammar)
+      throw new InputError(
+        `measures: ${name} is about a grammar, and the run is trained on data of its own; leave it out`,
+      );
+    return spec.build(context);
+  });
   addPlans?.(context);
 
   return {
@@ -122,7 +130,11 @@ function measureOf(name: string, table: MeasureTable): MeasureSpec {
 }
 
 interface Data {
-  grammar: Tensor;
+  grammar: Tensor; // of the training set
+  /** Of each set; the same tensor for all unless they are rows of one's own. */
+  grammars: Record<'train' | 'test' | 'validation', Tensor>;
+  labels?: Record<'train' | 'test' | 'validation', Tensor>; // u32 [R, N], of rows of one's own
+  own?: Member['own'];
   train: Tensor;
   test: Tensor;
   validation: Tensor | undefined;
@@ -132,18 +144,17 @@ interface Data {
 }
 
 function declareData(builder: ProgramBuilder, members: readonly Member[]): Data {
-  const images = members.map((m) => grammarImage(m.rules));
-  const words = Math.max(...images.map((image) => image.length));
-  const grammar = builder.persistent('grammar', [words], 'u32');
+  const { own } = members[0];
+  const { tensor: grammar, data: packed } = padded(
+    builder,
+    own ? 'rows/train' : 'grammar',
+    members.map((m) => grammarImage(drawnFrom(m, 'train'))),
+  );
   const train = builder.persistent('source/train', [SOURCE_WORDS], 'u32');
   const test = builder.persistent('source/test', [SOURCE_WORDS], 'u32');
   const validated = members[0].experiment.evaluation.validation !== undefined;
   const validation = validated ? builder.persistent('source/validation', [SOURCE_WORDS], 'u32') : undefined;
   const dropout = builder.persistent('dropout/keys', [2], 'u32');
-  const packed = new Uint32Array(words * members.length);
-  images.forEach((image, r) => {
-    packed.set(image, r * words);
-  });
   const constants = [
     { tensor: grammar, data: packed },
     { tensor: train, data: concat(members.map((m) => sourceWords(m.train))) },
@@ -154,7 +165,46 @@ function declareData(builder: ProgramBuilder, members: readonly Member[]): Data 
   const isEndless = (set: 'train' | 'test' | 'validation') =>
     members.every(({ [set]: { mode, length } }) => mode === 'stream' && length === 0);
   const endless = { train: isEndless('train'), test: isEndless('test'), validation: isEndless('validation') };
-  return { grammar, train, test, validation, dropout, endless, constants };
+  const shared = { grammar, train, test, validation, dropout, endless, constants };
+  if (!own) return { ...shared, grammars: { train: grammar, test: grammar, validation: grammar } };
+  const setsOf = (name: string, rowOf: (member: Member, set: 'train' | 'test' | 'validation') => Uint32Array) => {
+    const make = (set: 'train' | 'test' | 'validation') => {
+      const { tensor, data } = padded(
+        builder,
+        `${name}/${set}`,
+        members.map((m) => rowOf(m, set)),
+      );
+      constants.push({ tensor, data });
+      return tensor;
+    };
+    const held = { test: make('test') };
+    return { ...held, validation: validated ? make('validation') : held.test };
+  };
+  const grammars = { train: grammar, ...setsOf('rows', (m, set) => grammarImage(drawnFrom(m, set))) };
+  const isLabelled = tasks[members[0].experiment.task.kind].targets === 'roots';
+  if (!isLabelled) return { ...shared, grammars, own };
+  const labelled = padded(
+    builder,
+    'labels/train',
+    members.map((m) => m.own!.train.labels!),
+  );
+  constants.push(labelled);
+  const labels = { train: labelled.tensor, ...setsOf('labels', (m, set) => m.own![set]!.labels!) };
+  return { ...shared, grammars, labels, own };
+}
+
+/** One row a replica, filled up with zeros to the longest. */
+function padded(
+  builder: ProgramBuilder,
+  name: string,
+  rows: readonly Uint32Array[],
+): { tensor: Tensor; data: Uint32Array } {
+  const words = Math.max(...rows.map((row) => row.length));
+  const data = new Uint32Array(words * rows.length);
+  rows.forEach((row, r) => {
+    data.set(row, r * words);
+  });
+  return { tensor: builder.persistent(name, [words], 'u32'), data };
 }
 
 interface Parts {
@@ -244,10 +294,15 @@ function addSample(
 ): { tokens: Tensor; roots: Tensor } {
   const tokens = plan.activation('tokens', [batch, shape.d], 'u32');
   const roots = plan.activation('roots', [batch, 1], 'u32');
-  const { grammar, [set]: source, endless } = data;
-  const { s, L } = shape;
-  const options = { label: 'sentences', s, L, grammar, source: source!, clock, tokens, skip, endless: endless[set] };
-  sample(plan, tasks[shape.task].targets === 'roots' ? { ...options, roots } : options);
+  const { grammars, [set]: source, endless, own, labels } = data;
+  const { s, L } = own ? { s: own.train.length, L: 1 } : shape;
+  const where = { grammar: grammars[set], source: source!, clock, tokens };
+  const options = { label: 'sentences', s, L, ...where, skip, endless: endless[set] };
+  if (labels) {
+    const rows = plan.activation('rows', [batch, 1], 'u32');
+    sample(plan, { ...options, roots: rows });
+    lookup(plan, { label: 'labels', table: labels[set], index: rows, output: roots });
+  } else sample(plan, tasks[shape.task].targets === 'roots' ? { ...options, roots } : options);
   return { tokens, roots };
 }
 

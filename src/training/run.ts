@@ -56,6 +56,7 @@ export interface TrainResult {
 export interface RunHooks {
   onRecord?: (record: RunRecord) => void;
   onProgress?: (progress: Progress) => void;
+  signal?: AbortSignal; // says why it was stopped, where its reason is text
   now: () => number;
 }
 
@@ -280,13 +281,10 @@ export class TrainingRun {
     return step * batch * accumulate;
   }
 
-  /** why: what its user said, who stopped it. */
-  async interrupted(
-    states: readonly (ReplicaState | undefined)[],
-    layout: TrainingProgram,
-    why?: string,
-  ): Promise<void> {
+  async interrupted(states: readonly (ReplicaState | undefined)[], layout: TrainingProgram): Promise<void> {
     await this.save(states, layout);
+    const { reason } = this.hooks.signal ?? {};
+    const why = typeof reason === 'string' ? reason : undefined;
     this.#stoppedFor = why;
     await this.#emit(
       why === undefined ? { type: 'end', reason: 'interrupted' } : { type: 'end', reason: 'stopped', message: why },

@@ -146,8 +146,8 @@ export function labOf(platform: Platform, load: () => Promise<typeof Parts>): { 
           load().then(({ networkLogits }) => networkLogits(platform, network, tokens, options)),
         ),
       async train(experiment, options = {}) {
-        const { folder, resume, init } = options;
-        const [result] = await together([{ experiment, folder, resume, init }], options);
+        const { folder, resume, init, data } = options;
+        const [result] = await together([{ experiment, folder, resume, init, data }], options);
         if (result.reason === 'failed') throw result.error;
         return result;
       },

@@ -1,6 +1,7 @@
 /** The laboratory's training runs: one, or several side by side in one plan. */
 import type { Bytes } from '../core/bytes.js';
 import { type ExperimentInput, parseExperiment } from '../core/experiment.js';
+import { type OwnData, withData } from '../core/ownData.js';
 import type { RunRecord } from '../core/records.js';
 import { decodeSafetensors } from '../core/safetensors.js';
 import { measures } from '../measures/index.js';
@@ -17,6 +18,11 @@ export interface RunPlace {
   resume?: boolean;
   /** Weights to start from: a safetensors file in the reference's names and shapes; its bytes, in whatever they lie. */
   init?: Bytes;
+  /**
+   * Rows of tokens to train on instead of a grammar's sentences: any sequences over grammar.v symbols, grammar.s^L long. Measures and
+   * theory that need a grammar are refused or left out.
+   */
+  data?: OwnData;
 }
 
 export interface RunOptions extends ExecutorChoice, RunPlace {
@@ -56,7 +62,13 @@ export async function runTogether(
 ): Promise<(TrainedRun | FailedRun)[]> {
   const { signal, onRecord, onProgress } = options;
   await loadModels(options.models ?? []);
-  const inputs = requests.map(({ experiment, folder, resume, init }) => ({
+  const filled = await Promise.all(
+    requests.map(async (request) => {
+      const { experiment, data } = request;
+      return { ...request, experiment: data ? await withData(experiment, data) : experiment };
+    }),
+  );
+  const inputs = filled.map(({ experiment, folder, resume, init }) => ({
     experiment: parseExperiment(experiment),
     path: folder,
     resume,

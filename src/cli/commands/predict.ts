@@ -1,17 +1,15 @@
 /** `rhm predict`: what a trained network says of given sentences. */
-import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { InputError } from '../../core/errors.js';
-import { decodeNpy, isNpy, npyHeader } from '../../core/npy.js';
-import { parseJson } from '../../core/outside.js';
+import { npyHeader } from '../../core/npy.js';
 import { encodeSafetensors, type SafeTensor } from '../../core/safetensors.js';
-import type { TokenRows } from '../../core/tokens.js';
 import { openExecutor } from '../../platform/executor.js';
 import { type Logits, logitsOf, type Numbers } from '../../training/logits.js';
 import { weightsOf } from '../../training/weights.js';
 import { addComputeOptions, type ComputeOptions } from '../compute.js';
 import { type CommandContext, integer } from '../context.js';
 import { type Write, writeOutput } from '../output.js';
+import { readRows } from '../ownData.js';
 import { readRun } from '../runFolder.js';
 
 interface Options extends ComputeOptions {
@@ -45,7 +43,7 @@ export function addPredict(program: Command, io: CommandContext): void {
     const { hidden, format } = options;
     if (hidden && format !== 'safetensors')
       throw new InputError(`--hidden: ${format} holds logits alone; add --format safetensors`);
-    const tokens = readTokens(options.tokens);
+    const tokens = readRows(options.tokens);
     const { experiment, checkpoint, checkpointFile } = await readRun(run, io.log);
     const weights = weightsOf(checkpoint, checkpointFile, { which: options.weights, replica: options.replica });
     const { executor, release } = await openExecutor(io.platform, options, io.log);
@@ -56,30 +54,6 @@ export function addPredict(program: Command, io: CommandContext): void {
       await release();
     }
   });
-}
-
-/** @throws InputError, FileError naming the file */
-function readTokens(file: string): TokenRows {
-  const name = file === '-' ? 'standard input' : file;
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(file === '-' ? 0 : file);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new InputError(`${name}: ${code}; pass a .npy file or lines of tokens`);
-  }
-  if (isNpy(bytes)) return decodeNpy(bytes, name);
-  const lines = new TextDecoder().decode(bytes).split('\n');
-  return lines.flatMap((line, i) => (line.trim() ? [rowOf(line.trim(), `${name}, line ${i + 1}`)] : []));
-}
-
-function rowOf(line: string, where: string): number[] {
-  if (/^[\d\s,]+$/.test(line)) return line.split(/[\s,]+/).map(Number);
-  const value = parseJson(line, where);
-  const row = Array.isArray(value) ? value : (value as { tokens?: unknown } | null)?.tokens;
-  if (!Array.isArray(row))
-    throw new InputError(`${where}: holds no tokens; pass numbers, [numbers] or {"tokens": [numbers]}`);
-  return row;
 }
 
 const formats: Record<

@@ -13,7 +13,7 @@ import { type Split, splitOf, splits } from '../../training/batches.js';
 import type { CommandContext } from '../context.js';
 import { type GrammarFlags, grammarOptions, loadGrammar, looseNumber } from '../grammarOptions.js';
 import { type Write, writeOutput } from '../output.js';
-import { readExperiment } from './train.js';
+import { readExperimentAndData } from './train.js';
 
 interface SampleFlags extends GrammarFlags {
   count?: number;
@@ -70,7 +70,10 @@ async function sentencesOf(flags: SampleFlags): Promise<{ rules: Rules; source: 
     const own = ['rules', 'v', 'm', 'n', 's', 'L', 'rulesSeed', 'distinct'] as const;
     const other = own.find((name) => (flags as unknown as Record<string, unknown>)[name] !== undefined);
     if (other) throw new InputError(`--${other}: the experiment says it; leave one of the two out`);
-    const { rules, source, size, planned } = splitOf(readExperiment(experiment, []), { split, replica });
+    const { rules, source, size, planned } = splitOf((await readExperimentAndData(experiment, [])).experiment, {
+      split,
+      replica,
+    });
     return { rules, source, all: size ?? planned };
   }
   if (split !== undefined || replica !== undefined)

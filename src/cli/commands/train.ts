@@ -19,6 +19,7 @@ import { plannedSteps, rulesOf } from '../../training/members.js';
 import { weightsDigest } from '../../training/weights.js';
 import { addComputeOptions, type ComputeOptions } from '../compute.js';
 import { type CommandContext, number } from '../context.js';
+import { DATA_FILE, type DataFiles, placeOf, readOwnData } from '../ownData.js';
 import { abortOnSignals, timeText } from '../running.js';
 
 interface Options extends ComputeOptions {
@@ -52,9 +53,9 @@ export function addTrain(program: Command, io: CommandContext): void {
         await io.write(`${JSON.stringify(experimentJsonSchema(), null, 2)}\n`);
         return;
       }
-      const experiment = readExperiment(file, options.set ?? []);
+      const { experiment, files: dataFiles } = await readExperimentAndData(file, options.set ?? [], options.out);
       const hash = await contentHash(experiment);
-      const plateaus = floorsOf(experiment.task, rulesOf(experiment)) ?? [];
+      const plateaus = (!experiment.data && floorsOf(experiment.task, rulesOf(experiment))) || [];
       const init = options.init ? readWeights(options.init) : undefined;
       const start = init ? `-init-${await weightsDigest(createModel(experiment), init)}` : '';
       const out = options.out ?? join('out', `${hash}${start}`);
@@ -65,6 +66,7 @@ export function addTrain(program: Command, io: CommandContext): void {
       const abort = abortOnSignals(io);
       try {
         let opened: OpenExecutor | undefined;
+        let noted: Promise<void> | undefined;
         try {
           const result = await train(experiment, {
             async executor() {
@@ -79,6 +81,7 @@ export function addTrain(program: Command, io: CommandContext): void {
             signal: abort.signal,
             checkpointMs: options.checkpointSeconds * 1000,
             onStart: ({ executor, memoryBytes, step, unchecked }) => {
+              if (dataFiles) noted = folder.write(DATA_FILE, `${JSON.stringify(dataFiles, null, 2)}\n`);
               if (unchecked.length)
                 io.log(`${out}: ${unchecked.join(' and ')} unchecked: written by a version without digests`);
               io.log(
@@ -89,6 +92,7 @@ export function addTrain(program: Command, io: CommandContext): void {
               if (!options.json) io.progress(progressLine(progress, plateaus));
             },
           });
+          await noted;
           const summary = {
             hash,
             out,
@@ -111,8 +115,22 @@ export function addTrain(program: Command, io: CommandContext): void {
     });
 }
 
+/** The same, with the rows of tokens that it names by files. out: the run's folder, which remembers them. @throws InputError */
+export async function readExperimentAndData(
+  file: string | undefined,
+  pairs: readonly string[],
+  out?: string,
+): Promise<{ experiment: Experiment; files?: DataFiles }> {
+  const raw = rawExperiment(file, pairs);
+  const { experiment, files } = await readOwnData(raw, [...(out ? [out] : []), ...placeOf(file)]);
+  return { experiment: parseExperiment(experiment), files };
+}
+
 /** @throws InputError naming the file or the field. */
-export function readExperiment(file: string | undefined, pairs: readonly string[]): Experiment {
+export const readExperiment = (file: string | undefined, pairs: readonly string[]): Experiment =>
+  parseExperiment(rawExperiment(file, pairs));
+
+function rawExperiment(file: string | undefined, pairs: readonly string[]): Record<string, unknown> {
   let raw: Record<string, unknown> = {};
   if (file !== undefined) {
     const value = parseJson(readBytes(file), file === '-' ? 'standard input' : file);
@@ -123,7 +141,7 @@ export function readExperiment(file: string | undefined, pairs: readonly string[
     throw new InputError(
       'experiment: pass a JSON file, or fields with --set, for example --set model=hcnn grammar.m=4',
     );
-  return parseExperiment(applySettings(raw, pairs));
+  return applySettings(raw, pairs);
 }
 
 function readBytes(file: string): Uint8Array {
