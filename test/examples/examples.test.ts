@@ -139,4 +139,16 @@ test("analyzeRuns.mjs: two runs' first step, a summary, and a table", async () =
   assert.is(csv.match(/hcnn,8,8,3,2,3,2,/g)!.length, csv.match(/hcnn,8,8,3,2,3,1,/g)!.length);
 });
 
+test('ownText.mjs: correlations fall with distance; the network beats counts of one letter', async () => {
+  const { code, stdout, stderr } = await example('ownText.mjs');
+  assert.is(code, 0, stderr);
+  const signals = [...stdout.matchAll(/^ +\d  (\S+) \+-/gm)].map(([, x]) => Number(x));
+  assert.is(signals.length, 7);
+  assert.ok(signals[0] > 2 * signals[1] && signals[1] > 2 * signals[2] && signals[2] > signals[4], String(signals));
+  const counts = [...stdout.matchAll(/counts of \d letters before it: (\S+)/g)].map(([, x]) => Number(x));
+  const network = Number(/transformer over 7 letters: (\S+) at best/.exec(stdout)![1]);
+  assert.ok(counts[0] > counts[1] && counts[1] > counts[2], String(counts));
+  assert.ok(network < counts[1] - 0.1 && network > 1.5, `${network}`);
+});
+
 test.run();
