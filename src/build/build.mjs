@@ -167,6 +167,7 @@ export async function buildBundles() {
   const licences = thirdPartyLicences(root, built);
   for (const folder of [outdir, join(outdir, 'page')]) writeFileSync(join(folder, LICENCES), licences);
   await writeFonts(root, outdir);
+  copyFileSync(join(root, 'src/python/rhm.py'), join(outdir, 'rhm.py'));
   const cli = join(outdir, 'cli.js');
   writeFileSync(cli, `#!/usr/bin/env node\n${readFileSync(cli, 'utf8')}`, { mode: 0o755 });
   const types = join(root, 'dist/types');

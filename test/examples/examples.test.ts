@@ -142,7 +142,7 @@ test("analyzeRuns.mjs: two runs' first step, a summary, and a table", async () =
 test('ownText.mjs: correlations fall with distance; the network beats counts of one letter', async () => {
   const { code, stdout, stderr } = await example('ownText.mjs');
   assert.is(code, 0, stderr);
-  const signals = [...stdout.matchAll(/^ +\d  (\S+) \+-/gm)].map(([, x]) => Number(x));
+  const signals = [...stdout.matchAll(/^ +\d {2}(\S+) \+-/gm)].map(([, x]) => Number(x));
   assert.is(signals.length, 7);
   assert.ok(signals[0] > 2 * signals[1] && signals[1] > 2 * signals[2] && signals[2] > signals[4], String(signals));
   const counts = [...stdout.matchAll(/counts of \d letters before it: (\S+)/g)].map(([, x]) => Number(x));

@@ -8,7 +8,9 @@ import { CovarianceStream, lab, NgramStream, noiseFloor } from 'rhm-lab/node';
 
 const [file = new URL('./declaration.txt', import.meta.url), epochs = 12] = process.argv.slice(2);
 const symbols = ' abcdefghijklmnopqrstuvwxyz'; // all else is a space
-const text = readFileSync(file, 'utf8').toLowerCase().replace(/[^a-z]+/g, ' ');
+const text = readFileSync(file, 'utf8')
+  .toLowerCase()
+  .replace(/[^a-z]+/g, ' ');
 const letters = Uint8Array.from(text, (letter) => symbols.indexOf(letter));
 
 /** Every run of T letters, one a row. */
@@ -22,17 +24,29 @@ console.log(`${train.length} rows of ${T} letters to train on, ${test.length} to
 const v = symbols.length;
 const distances = Array.from({ length: T - 1 }, (_, position) => T - 1 - position);
 const covariance = new CovarianceStream({ v, width: T - 1, levels: distances });
-covariance.addSentences(train.flatMap((row) => [...row]), T, train.length);
+covariance.addSentences(
+  train.flatMap((row) => [...row]),
+  T,
+  train.length,
+);
 console.log(`\ndistance  mean square covariance (noise floor ${noiseFloor({ v }, train.length).toExponential(1)})`);
 for (const { ell, signal } of covariance.result().sort((a, b) => a.ell - b.ell))
   console.log(`${String(ell).padStart(8)}  ${signal.value.toExponential(2)} +- ${signal.error.toExponential(1)}`);
 
 const contexts = [0, 1, 2, 3];
 const ngram = new NgramStream(v, contexts);
-ngram.observe(train.flatMap((row) => [...row]), T, train.length);
-const losses = ngram.evaluate(test.flatMap((row) => [...row]), T, test.length);
+ngram.observe(
+  train.flatMap((row) => [...row]),
+  T,
+  train.length,
+);
+const losses = ngram.evaluate(
+  test.flatMap((row) => [...row]),
+  T,
+  test.length,
+);
 console.log('\nloss of the next letter, nats');
-contexts.forEach((n, i) => console.log(`  counts of ${n} letters before it: ${losses[i].value.toFixed(3)}`));
+for (const n of contexts) console.log(`  counts of ${n} letters before it: ${losses[n].value.toFixed(3)}`);
 
 const run = await lab.train(
   {

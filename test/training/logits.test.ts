@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -90,6 +90,23 @@ for (const kind of ['hcnn', 'hlcn', 'fcn', 'mla', 'clm', 'hcnn-bias', 'hlcn-bias
         assert.is(shape[0], tokens.shape[0]);
         assert.is(data.length, shape[0] * shape[1] * shape[2]);
       }
+    }
+  });
+
+/** Made with the torch modules of rhm.py in float64: s = 3, biases, other depths, parts of sentences, norms. */
+for (const file of readdirSync('test/data/logits'))
+  test(`${file}: those of PyTorch, on every executor`, async () => {
+    const { metadata, tensors } = decodeSafetensors(readFileSync(join('test/data/logits', file)));
+    const experiment = parseExperiment(JSON.parse(metadata.experiment));
+    const params = [...tensors].filter(([name]) => name.startsWith('param/'));
+    const weights = { metadata: {}, tensors: new Map(params.map(([name, t]) => [name.slice('param/'.length), t])) };
+    const tokens = tensors.get('tokens')!;
+    const want = tensors.get('logits')!;
+    for (const executor of [wasm, gpuExecutor(gpu), referenceExecutor()]) {
+      const given = { shape: tokens.shape, data: tokens.data as Uint8Array };
+      const got = await logitsOf(experiment, weights, given, executor);
+      assert.equal(got.shape, want.shape);
+      assertClose(got.data, want.data as Float64Array, `${file} on ${executor.description}`);
     }
   });
 

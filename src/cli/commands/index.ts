@@ -8,6 +8,7 @@ import { addDoctor } from './doctor.js';
 import { addExport } from './export.js';
 import { addGenerate } from './generate.js';
 import { addPredict } from './predict.js';
+import { addPython } from './python.js';
 import { addReproduce } from './reproduce.js';
 import { addRules } from './rules.js';
 import { addSample } from './sample.js';
@@ -33,6 +34,7 @@ export const commands: readonly AddCommand[] = [
   addAnalyze,
   addReproduce,
   addServe,
+  addPython,
   addVerify,
   addBench,
   addTune,
