@@ -13,7 +13,8 @@ test.before(() => {
 });
 test.after(() => rmSync(scratch, { recursive: true, force: true }));
 
-const example = (name: string, ...args: string[]) => run(process.execPath, [resolve('test/examples', name), ...args]);
+const example = (name: string, ...args: string[]) =>
+  run(process.execPath, [resolve('test/examples', name), ...args], { env: { RHM_ADAPTER: 'swiftshader' } });
 
 /** Adds weighted rules by hand: log-probability of each sentence of the example's grammar by walking down its tree. */
 function derivations(grammar: { rules: number[][][][]; ruleProbabilities: (number[] | null)[] }) {
@@ -149,6 +150,19 @@ test('ownText.mjs: correlations fall with distance; the network beats counts of 
   const network = Number(/transformer over 7 letters: (\S+) at best/.exec(stdout)![1]);
   assert.ok(counts[0] > counts[1] && counts[1] > counts[2], String(counts));
   assert.ok(network < counts[1] - 0.1 && network > 1.5, `${network}`);
+});
+
+test('ownMlp.mjs: gradients on both executors are those of differences, and it learns', async () => {
+  const text = readFileSync('test/examples/ownMlp.mjs', 'utf8');
+  assert.ok(text.split('\n').length <= 60, 'under 60 lines');
+  const { code, stdout, stderr } = await example('ownMlp.mjs');
+  assert.is(code, 0, stderr);
+  const checks = [...stdout.matchAll(/^(wasm|webgpu): (w1|b1|w2) (\S+), by differences (\S+)$/gm)];
+  assert.is(checks.length, 6);
+  const largest = Math.max(...checks.map(([, , , x]) => Math.abs(Number(x))));
+  for (const [line, , , got, central] of checks)
+    assert.ok(Math.abs(Number(got) - Number(central)) < 1e-5 * largest, line); // f32 sums of 64 terms
+  assert.is(stdout.match(/: loss 0\.0\d+ nats, 100 % right/g)?.length, 2);
 });
 
 test.run();
