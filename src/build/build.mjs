@@ -40,6 +40,7 @@ export const bundleOptions = {
   target: 'es2022',
   sourcemap: 'linked',
   metafile: true,
+  legalComments: 'none', // licences stand in a file beside the bundles
   loader: { '.wasm': 'binary' },
   plugins: [shaders],
   logLevel: 'warning',
@@ -156,6 +157,7 @@ export async function buildBundles() {
       external: platform === 'node' ? nativePackages : [],
       entryPoints: Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(join(root, file)))),
       outdir,
+      alias: { 'cssomnom/parse': join(root, 'src/build/noStyleSheets.mjs') },
       splitting: true,
       chunkNames: `chunks/${chunks}-[hash]`,
       // Bundled CommonJS packages call require() for Node's own modules.
@@ -171,7 +173,9 @@ export async function buildBundles() {
   const cli = join(outdir, 'cli.js');
   writeFileSync(cli, `#!/usr/bin/env node\n${readFileSync(cli, 'utf8')}`, { mode: 0o755 });
   const types = join(root, 'dist/types');
+  const reference = join(root, 'dist/page/reference');
   if (existsSync(types)) renameSync(types, join(outdir, 'types'));
+  if (existsSync(reference)) renameSync(reference, join(outdir, 'page/reference'));
   for (let attempt = 0; ; attempt++) {
     rmSync(join(root, 'dist'), { recursive: true, force: true });
     try {
@@ -188,7 +192,7 @@ export async function buildBundles() {
 async function buildPage(outdir) {
   const esbuild = await import('esbuild');
   const source = join(root, 'src/web');
-  const options = { ...bundleOptions, absWorkingDir: root, platform: 'browser', minify: true, legalComments: 'none' };
+  const options = { ...bundleOptions, absWorkingDir: root, platform: 'browser', minify: true };
   const page = await esbuild.build({
     ...options,
     entryPoints: { main: 'src/web/main.ts', worker: 'src/web/worker.ts' },
@@ -232,6 +236,13 @@ export async function buildTypes() {
   finishDeclarations(folder, declarationFiles(), roots);
   rmSync(types, { recursive: true, force: true });
   renameSync(folder, types);
+  say('writing the reference');
+  const { writeReference } = await import('./reference/write.mjs');
+  const reference = join(root, 'dist/page/reference');
+  const fresh = join(root, `build/reference-${process.pid}`);
+  writeReference(root, fresh);
+  rmSync(reference, { recursive: true, force: true });
+  renameSync(fresh, reference);
 }
 
 function newestIn(paths) {

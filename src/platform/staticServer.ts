@@ -79,9 +79,11 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const policy = inlineStyles
-    ? contentSecurityPolicy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
-    : contentSecurityPolicy;
+  const ofReference = request.url?.startsWith('/reference/'); // its generator's scripts set styles of elements
+  const policy =
+    inlineStyles || ofReference
+      ? contentSecurityPolicy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+      : contentSecurityPolicy;
   const headers: Record<string, string> = {
     'Content-Security-Policy': `${policy}; frame-ancestors 'self'`,
     'X-Content-Type-Options': 'nosniff',

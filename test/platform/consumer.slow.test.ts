@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { AdapterSummary } from '../../src/gpu/device.js';
+import { serveFolder } from '../../src/platform/staticServer.js';
 import { launchBrowser, openPage } from '../support/browser.js';
 import { npm, type Packed, packAndInstall, softwareDriver } from '../support/packed.js';
 import { deno, run } from '../support/run.js';
@@ -95,6 +96,64 @@ test('a page without bundler: import map, a worker, no other file', async () => 
     assertAdapters({ code: 0, stdout, stderr: '' }, 'Chrome');
     assert.equal(problems, []);
     assert.equal(server.missing, []);
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+});
+
+const documented = () => {
+  const texts = ['README.md', ...readdirSync('test/examples').map((name) => `test/examples/${name}`)]
+    .filter((name) => /\.(md|mjs|js)$/.test(name))
+    .map((name) => readFileSync(name, 'utf8'));
+  const named = new Map<string, Set<string>>();
+  for (const text of texts)
+    for (const [, names, star, entry] of text.matchAll(/import (?:\{([^}]*)\}|\* as (\w+)) from '(rhm-lab[^']*)'/g)) {
+      const used = star
+        ? [...text.matchAll(new RegExp(`\\b${star}\\.(\\w+)`, 'g'))].map(([, name]) => name)
+        : names.split(',');
+      const set = named.get(entry) ?? new Set();
+      for (const name of used) if (name.trim()) set.add(name.trim().split(' as ')[0]);
+      named.set(entry, set);
+    }
+  const functions = new Set(
+    texts.flatMap((text) => [...text.matchAll(/\b(?:lab|api)\.(\w+)\(/g)].map(([, name]) => name)),
+  );
+  return { named, functions };
+};
+
+test('everything that readme and examples import is exported, and every function of the laboratory that they call is there', async () => {
+  const { named, functions } = documented();
+  assert.ok(named.size >= 2 && functions.size > 4, [...named.keys()].join());
+  const checks = [...named].map(
+    ([entry, names]) => `import * as m${[...named.keys()].indexOf(entry)} from '${entry}';
+for (const name of ${JSON.stringify([...names])}) if (!(name in m${[...named.keys()].indexOf(entry)})) console.log('${entry}: ' + name);`,
+  );
+  writeFileSync(
+    join(folder, 'documented.mjs'),
+    `${checks.join('\n')}\nimport { lab } from 'rhm-lab/node';\nfor (const name of ${JSON.stringify([...functions])}) if (typeof lab[name] !== 'function') console.log('lab.' + name);\n`,
+  );
+  const ran = await run(process.execPath, ['documented.mjs'], { cwd: folder });
+  assert.equal([ran.code, ran.stdout, ran.stderr], [0, '', '']);
+});
+
+test('the reference: every export has its page, rhm serve shows it, and it asks for nothing else', async () => {
+  const page = join(folder, 'node_modules/rhm-lab/dist/page');
+  const pages = readdirSync(join(page, 'reference'), { recursive: true, encoding: 'utf8' });
+  const isThere = (name: string) => pages.some((path) => path.endsWith(`.${name}.html`));
+  for (const name of [...documented().named.values()].flatMap((names) => [...names]))
+    if (!/^[A-Z_]+$/.test(name)) assert.ok(isThere(name), `${name} has no page`);
+  const server = await serveFolder(page);
+  const browser = await launchBrowser();
+  try {
+    const { page: opened, problems } = await openPage(
+      browser,
+      `${server.url}reference/interfaces/index.ExperimentInput.html`,
+    );
+    await opened.waitForSelector('text=patience');
+    assert.match((await opened.textContent('body'))!, /vocabulary size; whole, 2 to 65536; default 16/);
+    await opened.waitForTimeout(500);
+    assert.equal(problems, []);
   } finally {
     await browser.close();
     await server.close();
