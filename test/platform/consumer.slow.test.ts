@@ -180,6 +180,33 @@ test('CommonJS: require', async () => {
   assert.equal([ran.code, ran.stdout, ran.stderr], [0, 'function\n'.repeat(lines.length), '']);
 });
 
+// 300 MB of runtimes: in the long form alone.
+if (process.env.RHM_SOAK)
+  test('the newest Node, and Bun: the bits of this Node, on the main thread and in a worker', async () => {
+    const installed = await npm(['install', '--no-audit', '--no-fund', '--no-save', 'bun', 'node@latest'], folder);
+    assert.is(installed.code, 0, installed.stderr);
+    writeFileSync(
+      join(folder, 'everywhere.mjs'),
+      `import { lab, startWorker } from 'rhm-lab/node';
+const experiment = { grammar: { v: 6, m: 2, L: 2 }, model: { kind: 'hcnn', width: 8 }, budget: { steps: 20, batch: 8 }, evaluation: { size: 32 } };
+const options = { executor: 'wasm', threads: 1 };
+const here = await lab.train(experiment, options);
+const worker = await startWorker();
+const there = await worker.api.train(experiment, options);
+const { data } = await worker.api.logits({ experiment, weights: there.checkpoint }, [[0, 1, 2, 3]], options);
+await worker.terminate();
+console.log(JSON.stringify([here.loss, there.loss, [...data]]));`,
+    );
+    const said = async (command: string) => {
+      const ran = await run(command, ['everywhere.mjs'], { cwd: folder });
+      assert.is(ran.code, 0, ran.stderr);
+      return ran.stdout;
+    };
+    const want = await said(process.execPath);
+    for (const name of ['node/bin/node', '.bin/bun'])
+      assert.is(await said(join(folder, 'node_modules', name)), want, name);
+  });
+
 for (const [module, moduleResolution] of [
   ['node16', 'node16'],
   ['esnext', 'bundler'],
