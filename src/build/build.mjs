@@ -254,7 +254,8 @@ function newestIn(paths) {
     newest = Math.max(newest, stat.mtimeMs);
     if (stat.isDirectory())
       for (const entry of readdirSync(full, { recursive: true }))
-        newest = Math.max(newest, statSync(join(full, entry), { throwIfNoEntry: false })?.mtimeMs ?? 0);
+        if (!entry.includes('node_modules'))
+          newest = Math.max(newest, statSync(join(full, entry), { throwIfNoEntry: false })?.mtimeMs ?? 0);
   }
   return newest;
 }
