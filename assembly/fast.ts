@@ -63,7 +63,7 @@ export function sampleFast(
     if (aside) {
       // The very last row is finished aside, so that nothing is written beyond the output.
       expandStage(plan, last, scratch + 4 * lanes, from + lanes * buffer, buffer, spare, 0, 1);
-      memory.copy(output + lanes * row, spare, row);
+      for (let i: u32 = 0; i < row; i++) store<u8>(output + lanes * row + i, load<u8>(spare + i));
     }
     output += 8 * row;
   }

@@ -32,7 +32,7 @@ import {
 } from '../build/assembly/words';
 import { freshDigit, numberDigits, permute, sourceSize, unmixIndex, wordDigits } from './draws';
 import { threefry } from './threefry';
-import { field } from './words';
+import { copyWords, field } from './words';
 
 const INTERVENTION_BLOCK: u32 = 0xffff;
 
@@ -87,16 +87,16 @@ export function sampleGeneral(
         for (let t: u32 = 0; t < d; t++) store<u8>(tokens + t, <u8>load<u32>(from + 4 * t));
         tokens += d;
       } else {
-        memory.copy(tokens, from, 4 * d);
+        copyWords(tokens, from, d);
         tokens += 4 * d;
       }
     }
     if (symbols) {
-      memory.copy(symbols, tree, 4 * treeSize);
+      copyWords(symbols, tree, treeSize);
       symbols += 4 * treeSize;
     }
     if (rules) {
-      memory.copy(rules, digits + 4, 4 * nodes);
+      copyWords(rules, digits + 4, nodes);
       rules += 4 * nodes;
     }
   }
@@ -120,7 +120,7 @@ function applyChange(image: usize, change: usize, g: u64, digits: usize, redraw:
         digits + from,
         freshDigit(image, field(record, DEPTH_THRESHOLDS), field(image, HEADER_M), <u32>(fresh >> 32), old),
       );
-    } else memory.copy(digits + from, redraw + from, 4 * span);
+    } else copyWords(digits + from, redraw + from, span);
     span *= field(image, HEADER_S);
   }
 }

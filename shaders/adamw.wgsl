@@ -7,12 +7,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   let index = (wid.x + wid.y * count.x) * 256u + tid;
   if (index >= p.quads * p.replicas) { return; }
   let r = index / p.quads;
+  if (leavesOut(r)) { return; }
   let i = r * p.stride + index % p.quads;
   let h = r * HYPER_WORDS;
   let rate = pace[r * PACE_WORDS + PACE_RATE];
   let correction1 = pace[r * PACE_WORDS + PACE_CORRECTION1];
   let correction2 = pace[r * PACE_WORDS + PACE_CORRECTION2];
-  let g = grads[i];
+  let g = gradient(r, i);
   let m = fma(vec4f(hyper[h + HYPER_ONE_MINUS_BETA1]), g - moment1[i], moment1[i]);
   let v = fma(vec4f(hyper[h + HYPER_ONE_MINUS_BETA2]), g * g - moment2[i], moment2[i]);
   moment1[i] = m;

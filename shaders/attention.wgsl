@@ -1,6 +1,7 @@
 // Fused attention, forward: out and logsumexp of TR queries for NH heads a workgroup, in one pass over tiles of TK keys
 // with a running maximum; a single tile when T <= TK. Thread (sy, sx) owns 4 x 4 scores; then each thread owns BLOCKS
 // blocks of 4 rows x 4 columns of the output in every one of CHUNKS column ranges (constants in front of this text).
+// With HALF the weights exp(S - m') are rounded where they meet v; their sum l is not.
 //   m' = max(m, max_k S);  P = exp(S - m');  out = out exp(m - m') + P v;  l likewise;  at the end out / l, m + log l
 override KP = 256u; // vec4s: the larger of a K tile and a P tile, NH heads
 
@@ -107,10 +108,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
             let w4 = mat4x4f(sKP[pAt], sKP[pAt + quads], sKP[pAt + 2u * quads], sKP[pAt + 3u * quads]);
             let vAt = head * TK * DC + inD(4u * x, quad);
             let v4 = mat4x4f(sV[vAt], sV[vAt + DC], sV[vAt + 2u * DC], sV[vAt + 3u * DC]);
-            a0 = mulAdd(w4[0], v4, a0);
-            a1 = mulAdd(w4[1], v4, a1);
-            a2 = mulAdd(w4[2], v4, a2);
-            a3 = mulAdd(w4[3], v4, a3);
+            a0 = mulAdd(rounded(w4[0], w.r), v4, a0);
+            a1 = mulAdd(rounded(w4[1], w.r), v4, a1);
+            a2 = mulAdd(rounded(w4[2], w.r), v4, a2);
+            a3 = mulAdd(rounded(w4[3], w.r), v4, a3);
             let wt = transpose(w4);
             l += wt[0] + wt[1] + wt[2] + wt[3];
           }

@@ -89,7 +89,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   workgroupBarrier();
   let tile = sHead * TR * quads + inK(row, sx);
   if (scoring) {
-    sVP[tile] = s0; sVP[tile + quads] = s1; sVP[tile + 2u * quads] = s2; sVP[tile + 3u * quads] = s3;
+    sVP[tile] = rounded(s0, w.r);
+    sVP[tile + quads] = rounded(s1, w.r);
+    sVP[tile + 2u * quads] = rounded(s2, w.r);
+    sVP[tile + 3u * quads] = rounded(s3, w.r);
   }
   workgroupBarrier();
   for (var block = tid; block < NH * quads * DC; block += WG) {
@@ -115,7 +118,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   }
   workgroupBarrier();
   if (scoring) {
-    sOS[tile] = g0; sOS[tile + quads] = g1; sOS[tile + 2u * quads] = g2; sOS[tile + 3u * quads] = g3;
+    sOS[tile] = rounded(g0, w.r);
+    sOS[tile + quads] = rounded(g1, w.r);
+    sOS[tile + 2u * quads] = rounded(g2, w.r);
+    sOS[tile + 3u * quads] = rounded(g3, w.r);
   }
   workgroupBarrier();
   for (var block = tid; block < NH * quads * DC; block += WG) {

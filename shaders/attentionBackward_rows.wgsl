@@ -52,8 +52,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
     }
     let grad = dScore(w, select(row, other, KEYS), total(s), total(g));
     for (var d = 0u; d < values; d++) {
-      a[d] = fma(Value(grad.y), qkvAt(partner, d), a[d]);
-      if (KEYS) { b[d] = fma(Value(grad.x), dOutAt(dRow, d), b[d]); }
+      a[d] = fma(roundedOf(Value(grad.y), w.r), qkvAt(partner, d), a[d]);
+      if (KEYS) { b[d] = fma(roundedOf(Value(grad.x), w.r), dOutAt(dRow, d), b[d]); }
     }
   }
   for (var d = 0u; d < values; d++) {

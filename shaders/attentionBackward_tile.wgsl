@@ -64,11 +64,14 @@ fn scoreTile(w: Place, row0: u32, key0: u32, tid: u32) {
     s1 = probability(w, row + 1u, 0u, key, s1);
     s2 = probability(w, row + 2u, 0u, key, s2);
     s3 = probability(w, row + 3u, 0u, key, s3);
-    sP[at] = s0; sP[at + quads] = s1; sP[at + 2u * quads] = s2; sP[at + 3u * quads] = s3;
-    sS[at] = s0 * (g0 - deltaOf(w, row)) * p.scale;
-    sS[at + quads] = s1 * (g1 - deltaOf(w, row + 1u)) * p.scale;
-    sS[at + 2u * quads] = s2 * (g2 - deltaOf(w, row + 2u)) * p.scale;
-    sS[at + 3u * quads] = s3 * (g3 - deltaOf(w, row + 3u)) * p.scale;
+    sP[at] = rounded(s0, w.r);
+    sP[at + quads] = rounded(s1, w.r);
+    sP[at + 2u * quads] = rounded(s2, w.r);
+    sP[at + 3u * quads] = rounded(s3, w.r);
+    sS[at] = rounded(s0 * (g0 - deltaOf(w, row)) * p.scale, w.r);
+    sS[at + quads] = rounded(s1 * (g1 - deltaOf(w, row + 1u)) * p.scale, w.r);
+    sS[at + 2u * quads] = rounded(s2 * (g2 - deltaOf(w, row + 2u)) * p.scale, w.r);
+    sS[at + 3u * quads] = rounded(s3 * (g3 - deltaOf(w, row + 3u)) * p.scale, w.r);
   }
   workgroupBarrier();
 }

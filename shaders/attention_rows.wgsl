@@ -29,7 +29,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
     for (var d = 0u; d < values; d++) { s = fma(q[d], qkvAt(k, d), s); }
     let weight = exp(total(s) * p.scale - top);
     sum += weight;
-    for (var d = 0u; d < values; d++) { acc[d] = fma(Value(weight), qkvAt(k + p.heads * p.dim, d), acc[d]); }
+    for (var d = 0u; d < values; d++) { acc[d] = fma(roundedOf(Value(weight), w.r), qkvAt(k + p.heads * p.dim, d), acc[d]); }
   }
   for (var d = 0u; d < values; d++) { storeAt(out, d, acc[d] / sum); }
   logsumexp[w.r * p.logsumexpReplica + rowIndex(w, row, w.head)] = top + log(sum);

@@ -3,17 +3,18 @@
 
 fn loadQkv(index: u32, valid: u32) -> vec4f {
   if (valid == 0u) { return vec4f(0.0); }
-  return qkv[index >> 2u];
+  return rounded(qkv[index >> 2u], index / p.qkvReplica);
 }
 fn loadDOut(index: u32, valid: u32) -> vec4f {
   if (valid == 0u) { return vec4f(0.0); }
-  return dOut[index >> 2u];
+  return rounded(dOut[index >> 2u], index / p.outReplica);
 }
 fn storeResult(index: u32, valid: u32, value: vec4f) { result[index >> 2u] = value; }
 // For kernels that walk a head's row by themselves: Value d of the row that starts at `base`.
 alias Value = vec4f;
 const LANES = 4u;
-fn qkvAt(base: u32, d: u32) -> Value { return qkv[(base >> 2u) + d]; }
-fn dOutAt(base: u32, d: u32) -> Value { return dOut[(base >> 2u) + d]; }
+fn qkvAt(base: u32, d: u32) -> Value { return rounded(qkv[(base >> 2u) + d], base / p.qkvReplica); }
+fn dOutAt(base: u32, d: u32) -> Value { return rounded(dOut[(base >> 2u) + d], base / p.outReplica); }
 fn storeAt(base: u32, d: u32, value: Value) { result[(base >> 2u) + d] = value; }
+fn roundedOf(x: Value, r: u32) -> Value { return rounded(x, r); }
 fn total(x: Value) -> f32 { return x.x + x.y + x.z + x.w; }

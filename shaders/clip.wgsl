@@ -1,5 +1,7 @@
 // Global gradient norm clipping: block = block * min(1, maxNorm / sqrt(sums[r, 1])) for every replica r, in place. A sum that
 // is infinite or no number leaves the block as it is (reduce's count tells). One thread an element.
+// SCALED: the block carries the loss's factor, pace its inverse.
+override SCALED = false;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {
@@ -8,7 +10,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   if (r >= p.replicas) { return; }
   let squares = sums[r * p.sumsReplica + 1u];
   let finite = (bitcast<u32>(squares) & 0x7f800000u) != 0x7f800000u;
-  let norm = sqrt(squares);
+  var norm = sqrt(squares);
+  if (SCALED) { norm *= pace[r * PACE_WORDS + PACE_UNSCALE]; }
   if (finite && norm > p.maxNorm) {
     let at = r * p.blockReplica + index % p.elements;
     block[at] = block[at] * (p.maxNorm / norm);

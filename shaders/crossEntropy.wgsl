@@ -62,7 +62,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
         correctSum += select(0.0, 1.0, at == t);
       }
       if (GRADIENT) {
-        let scale = 1.0 / f32(p.rows);
+        let scale = lossFactor(r) / f32(p.rows);
         let out = r * p.dLogitsReplica + row * p.classes;
         for (var i = lane; i < p.classes; i += LANES) {
           dLogits[out + i] = (exp(logits[base + i] - best) / sum - select(0.0, 1.0, i == t)) * scale;

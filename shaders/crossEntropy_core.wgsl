@@ -1,12 +1,18 @@
 // Shared by the cross-entropy kernels: parameters, bindings, and what becomes of a workgroup's sums.
 // Value (f32, or four as vec4f) THREADS and opaque (src/gpu/unroll.ts) are put in front of this text.
 override GRADIENT = true;
+override SCALED = false; // dLogits carries a factor 2^(exponent - 127) of the replica's
 
 var<workgroup> sums: array<vec2f, THREADS>;
 
 fn targetOf(r: u32, row: u32) -> u32 {
   let sentence = row / p.rowsPerSentence;
   return targets[r * p.targetsReplica + sentence * p.targetRow + p.targetOffset + row % p.rowsPerSentence];
+}
+
+fn lossFactor(r: u32) -> f32 {
+  if (SCALED) { return bitcast<f32>(scaling[r * SCALING_WORDS + SCALING_EXPONENT] << 23u); }
+  return 1.0;
 }
 
 // Adds (loss, correct rows) of the workgroup's threads by halves. The means go to `record` if it is the only workgroup, else

@@ -6,7 +6,7 @@ var<private> z: array<vec4f, 33>; // 8 are used: Mesa writes out loops over arra
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid: u32) {
   let r = wid.y;
-  let scale = 1.0 / f32(p.rows);
+  let scale = lossFactor(r) / f32(p.rows);
   var total = vec2f(0.0); // loss, correct rows
   for (var step = 0u; step < p.rowsPerGroup; step++) {
     let row = (wid.x * p.rowsPerGroup + step) * THREADS + tid;

@@ -12,7 +12,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   let r = wid.y;
   let baseIn = r * (p.logitsReplica / 4u);
   let baseOut = r * (p.dLogitsReplica / 4u);
-  let scale = 1.0 / f32(p.rows);
+  let scale = lossFactor(r) / f32(p.rows);
   var total = vec2f(0.0); // loss, correct rows
   for (var step = 0u; step < p.rowsPerGroup; step++) {
     let row0 = (wid.x * p.rowsPerGroup + step) * THREADS;

@@ -7,11 +7,12 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   let index = (wid.x + wid.y * count.x) * 256u + tid;
   if (index >= p.quads * p.replicas) { return; }
   let r = index / p.quads;
+  if (leavesOut(r)) { return; }
   let i = r * p.stride + index % p.quads;
   let h = r * HYPER_WORDS;
   let rate = pace[r * PACE_WORDS + PACE_RATE];
   let m = moment[i];
-  let change = grads[i] - m;
+  let change = gradient(r, i) - m;
   let direction = fma(vec4f(hyper[h + HYPER_ONE_MINUS_BETA1]), change, m);
   moment[i] = fma(vec4f(hyper[h + HYPER_ONE_MINUS_BETA2]), change, m);
   let update = vec4f(direction > vec4f()) - vec4f(direction < vec4f());

@@ -3,6 +3,7 @@
 //   epilogue(x) = mask(relu(x + bias)) + residual (+ old C);  mask(x) = x where the mask tensor is > 0, else 0
 //   BIAS_INSIDE: scale * (the product + bias) in place of scale * (the product) + bias.
 //   UPDATE: C -= rate * scale * (the product), a step of plain SGD; bit for bit what sgd.wgsl makes of the stored product.
+//   SCALED: the product carries the loss's factor; pace has its inverse, or 0 when the step is left out.
 // A_T: A is stored K x M instead of M x K. B_T: B is stored N x K instead of K x N.
 // K is cut into `splits` x KG ranges; each is one upward chain of fused multiply-adds and the ranges are added in order, so
 // tile sizes never change the bits; only the number of ranges does.
@@ -15,6 +16,7 @@ override MASK = false;
 override RESIDUAL = false;
 override ACCUMULATE = false;
 override UPDATE = false;
+override SCALED = false;
 override EXACT = false; // every tile is full: nothing to check
 
 // Elements that may be read: all four where every tile is full.
@@ -57,7 +59,12 @@ fn finish(r: u32, g: u32, i: u32, j: u32, sum: vec4f, extra: Beside) {
   if (MASK) { x = select(vec4f(0.0), x, extra.mask > vec4f(0.0)); }
   if (RESIDUAL) { x += extra.residual; }
   if (ACCUMULATE) { x += extra.old; }
-  if (UPDATE) { x = fma(vec4f(-pace[r * PACE_WORDS + PACE_RATE]), x, extra.old); }
+  if (UPDATE) {
+    var unscale = 1.0;
+    if (SCALED) { unscale = pace[r * PACE_WORDS + PACE_UNSCALE]; }
+    if (unscale == 0.0) { return; }
+    x = fma(vec4f(-pace[r * PACE_WORDS + PACE_RATE]), x * unscale, extra.old);
+  }
   storeC(p.cOffset + r * p.cReplica + g * p.cGroup + i * p.cRow + j, valid, x);
 }
 

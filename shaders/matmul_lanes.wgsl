@@ -80,6 +80,11 @@ fn put(r: u32, g: u32, i: u32, j: u32, sum: f32) {
   if (MASK) { x = select(0.0, x, mask[r * p.maskReplica + inner] > 0.0); }
   if (RESIDUAL) { x += residual[r * p.residualReplica + inner]; }
   if (ACCUMULATE) { x += c[at]; }
-  if (UPDATE) { x = fma(-pace[r * PACE_WORDS + PACE_RATE], x, c[at]); }
+  if (UPDATE) {
+    var unscale = 1.0;
+    if (SCALED) { unscale = pace[r * PACE_WORDS + PACE_UNSCALE]; }
+    if (unscale == 0.0) { return; }
+    x = fma(-pace[r * PACE_WORDS + PACE_RATE], x * unscale, c[at]);
+  }
   c[at] = x;
 }

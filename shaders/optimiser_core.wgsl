@@ -1,3 +1,11 @@
 // Shared by the optimiser kernels: one thread owns 4 neighbouring elements of one replica's row of the flat [R, P] blocks,
 // or of one stretch of the rows: `quads` vec4s, rows `stride` vec4s apart.
+// SCALED: gradients carry the loss's factor; pace has its inverse, or 0 when the step is left out.
 // hyper [R, 16] and pace [R, 4]: words by the names of src/kernels/shared/words.ts.
+override SCALED = false;
+
+fn leavesOut(r: u32) -> bool { return SCALED && pace[r * PACE_WORDS + PACE_UNSCALE] == 0.0; }
+fn gradient(r: u32, i: u32) -> vec4f {
+  if (SCALED) { return grads[i] * pace[r * PACE_WORDS + PACE_UNSCALE]; }
+  return grads[i];
+}

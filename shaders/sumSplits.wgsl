@@ -1,7 +1,8 @@
 // Second half of split sums: output[r, i] = (accumulate: output +) sum over splits of partial[split, r, i], in order,
 // eight loaded at once (#for: src/gpu/unroll.ts). One thread an element.
-// UPDATE: output -= rate * sum, a step of plain SGD, bit for bit as sgd.wgsl takes it.
+// UPDATE: output -= rate * sum, a step of plain SGD, bit for bit as sgd.wgsl takes it; SCALED as in optimiser_core.wgsl.
 override UPDATE = false;
+override SCALED = false;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {
@@ -19,6 +20,11 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   let r = index / p.elements;
   let at = r * p.outputReplica + index % p.elements;
   if (p.accumulate != 0u) { sum += output[at]; }
+  if (SCALED) {
+    let unscale = pace[r * PACE_WORDS + PACE_UNSCALE];
+    if (unscale == 0.0) { return; }
+    sum *= unscale;
+  }
   if (UPDATE) { sum = fma(-pace[r * PACE_WORDS + PACE_RATE], sum, output[at]); }
   output[at] = sum;
 }

@@ -1,6 +1,7 @@
 // Learning rate and Adam corrections of the step at hand, then step += 1 and sample counter += batch (64 bit).
 //   rate = base * schedule(step);  1 - beta^t = 1 - exp(-t decay), decay = -ln beta: a recurrence in f32 sticks once its step
 //   is below a rounding
+// SCALED: the inverse of the loss's factor 2^(exponent - 127), or 0 for a step with a factor that did not fit; then the factor is halved.
 // One thread a replica. Words: src/kernels/shared/words.ts.
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -26,6 +27,17 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     factor = floor + (1.0 - floor) * 0.5 * (1.0 + cosPi(progress));
   }
   pace[now + PACE_RATE] = hyper[h + HYPER_RATE] * factor;
+#if SCALED
+  let s = r * SCALING_WORDS;
+  let exponent = scaling[s + SCALING_EXPONENT];
+  let skips = scaling[s + SCALING_OVERFLOW] != 0u;
+  pace[now + PACE_UNSCALE] = select(bitcast<f32>((254u - exponent) << 23u), 0.0, skips);
+  if (skips) {
+    scaling[s + SCALING_OVERFLOW] = 0u;
+    scaling[s + SCALING_EXPONENT] = max(1u, exponent - 1u);
+    scaling[s + SCALING_SKIPPED] += 1u;
+  }
+#end
 }
 
 // cos(pi x) for x in [0, 1] as sin(pi (1/2 - x)), by Taylor's series to y^13 (remainder < 3e-10). WGSL leaves cos an

@@ -12,12 +12,15 @@ import {
   PACE_CORRECTION2,
   PACE_RATE,
 } from '../../build/assembly/words';
-import { firstElement } from './optimisers';
+import { firstElement, unscaleOf } from './optimisers';
 
 export function adamw(p: Adamw, thread: u32, threads: u32): void {
   const from = firstElement(p.elements, thread, threads);
   const to = firstElement(p.elements, thread + 1, threads);
   for (let r: u32 = 0; r < p.replicas; r++) {
+    const unscale = unscaleOf(p.paceAt(r), p.scaled);
+    if (unscale == 0) continue;
+    const unscales = f32x4.splat(unscale);
     const hyper = p.hyperAt(r);
     const pace = p.paceAt(r);
     const rate = load<f32>(pace, PACE_RATE);
@@ -32,7 +35,7 @@ export function adamw(p: Adamw, thread: u32, threads: u32): void {
     const moments1 = p.moment1At(r);
     const moments2 = p.moment2At(r);
     for (let at: usize = 4 * from; at < 4 * to; at += 16) {
-      const g = v128.load(grads + at);
+      const g = f32x4.mul(v128.load(grads + at), unscales);
       let m = v128.load(moments1 + at);
       let v = v128.load(moments2 + at);
       m = f32x4.add(m, f32x4.mul(new1, f32x4.sub(g, m)));

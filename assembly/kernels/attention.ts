@@ -3,6 +3,8 @@
  * twin of shaders/attention*.wgsl. A thread owns heads of sentences; keys four to a vector.
  */
 import { Attention } from '../../build/assembly/layouts';
+import { roundFactor, roundRow } from '../half';
+import { madd } from '../madd';
 import { exp4, log1, sum4 } from '../math';
 import { alignUp, shareOf } from '../share';
 import { clearWords } from '../words';
@@ -13,6 +15,21 @@ export function attention(p: Attention, thread: u32, threads: u32, scratch: usiz
   const units = p.replicas * p.batch * heads;
   const end = shareOf(units, thread + 1, threads);
   for (let unit = shareOf(units, thread, threads); unit < end; unit++) forward(p, unit / heads, unit % heads, scratch);
+}
+
+/** Before attention with half-precision factors: rounds qkv. */
+export function attentionRound(p: Attention, thread: u32, threads: u32, _scratch: usize): void {
+  roundFactor(
+    p.factor,
+    p.factorReplica,
+    p.factorElements,
+    p.replicas,
+    p.rounded,
+    p.scaling,
+    p.scalingReplica,
+    thread,
+    threads,
+  );
 }
 
 function forward(p: Attention, sentence: u32, head: u32, scratch: usize): void {
@@ -51,6 +68,7 @@ function forward(p: Attention, sentence: u32, head: u32, scratch: usize): void {
     }
     const sum = sum4(sums);
     store<f32>(logSums + 4 * i, largest + log1(sum));
+    if (p.half) roundRow(scores, seen);
     weightedRows(scores, seen, values, row, dim, 1 / sum, out + 4 * channels * i);
   }
 }
@@ -99,17 +117,17 @@ export function products(
       const b0 = v128.load(from, 0);
       const b1 = v128.load(from, 16);
       let a = v128.load32_splat(at);
-      c00 = f32x4.add(c00, f32x4.mul(a, b0));
-      c01 = f32x4.add(c01, f32x4.mul(a, b1));
+      c00 = madd(a, b0, c00);
+      c01 = madd(a, b1, c01);
       a = v128.load32_splat(at + x1);
-      c10 = f32x4.add(c10, f32x4.mul(a, b0));
-      c11 = f32x4.add(c11, f32x4.mul(a, b1));
+      c10 = madd(a, b0, c10);
+      c11 = madd(a, b1, c11);
       a = v128.load32_splat(at + x2);
-      c20 = f32x4.add(c20, f32x4.mul(a, b0));
-      c21 = f32x4.add(c21, f32x4.mul(a, b1));
+      c20 = madd(a, b0, c20);
+      c21 = madd(a, b1, c21);
       a = v128.load32_splat(at + x3);
-      c30 = f32x4.add(c30, f32x4.mul(a, b0));
-      c31 = f32x4.add(c31, f32x4.mul(a, b1));
+      c30 = madd(a, b0, c30);
+      c31 = madd(a, b1, c31);
     }
     let target = to + 4 * k;
     v128.store(target, c00, 0);
@@ -163,8 +181,8 @@ export function weightedRows(
     let from = rows + 4 * d;
     for (let k: u32 = 0; k < count; k++, from += stride) {
       const w = v128.load32_splat(weights + 4 * k);
-      y0 = f32x4.add(y0, f32x4.mul(w, v128.load(from, 0)));
-      y1 = f32x4.add(y1, f32x4.mul(w, v128.load(from, 16)));
+      y0 = madd(w, v128.load(from, 0), y0);
+      y1 = madd(w, v128.load(from, 16), y1);
     }
     storeFirst(f32x4.mul(y0, factors), dim - d, to + 4 * d);
     if (dim - d > 4) storeFirst(f32x4.mul(y1, factors), dim - d - 4, to + 4 * d + 16);

@@ -4,6 +4,9 @@
  * A thread owns heads of sentences; queries upwards.
  */
 import { AttentionBackward } from '../../build/assembly/layouts';
+import { SCALING_OVERFLOW } from '../../build/assembly/words';
+import { roundFactor, roundRow } from '../half';
+import { madd } from '../madd';
 import { exp4, sum4 } from '../math';
 import { alignUp, shareOf } from '../share';
 import { clearWords, copyWords } from '../words';
@@ -15,6 +18,21 @@ export function attentionBackward(p: AttentionBackward, thread: u32, threads: u3
   const units = p.replicas * p.batch * heads;
   const end = shareOf(units, thread + 1, threads);
   for (let unit = shareOf(units, thread, threads); unit < end; unit++) backward(p, unit / heads, unit % heads, scratch);
+}
+
+/** Before the gradient with half-precision factors: rounds qkv or dOut. */
+export function attentionBackwardRound(p: AttentionBackward, thread: u32, threads: u32, _scratch: usize): void {
+  roundFactor(
+    p.factor,
+    p.factorReplica,
+    p.factorElements,
+    p.replicas,
+    p.rounded,
+    p.scaling,
+    p.scalingReplica,
+    thread,
+    threads,
+  );
 }
 
 function backward(p: AttentionBackward, sentence: u32, head: u32, scratch: usize): void {
@@ -75,6 +93,10 @@ function backward(p: AttentionBackward, sentence: u32, head: u32, scratch: usize
       const d = f32x4.sub(v128.load(dWeights + 4 * t), mean);
       v128.store(dWeights + 4 * t, f32x4.mul(f32x4.mul(v128.load(weights + 4 * t), d), scales));
     }
+    if (p.half) {
+      roundRow(weights, seen);
+      if (roundRow(dWeights, seen) && p.scaling) store<u32>(p.scalingAt(r), 1, SCALING_OVERFLOW);
+    }
     weightedRows(dWeights, seen, k, row, dim, 1, dq + row * query);
     addOuter(dWeights, seen, q + row * query, dim, wide, dKeys);
     addOuter(weights, seen, dRow, dim, wide, dValues);
@@ -91,6 +113,6 @@ function addOuter(weights: usize, count: u32, x: usize, dim: u32, wide: u32, to:
     const columns = v128.load(x + 4 * d);
     let at = to + 4 * d;
     for (let t: u32 = 0; t < count; t++, at += 4 * wide)
-      v128.store(at, f32x4.add(v128.load(at), f32x4.mul(v128.load32_splat(weights + 4 * t), columns)));
+      v128.store(at, madd(v128.load32_splat(weights + 4 * t), columns, v128.load(at)));
   }
 }

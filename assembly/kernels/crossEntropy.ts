@@ -3,6 +3,7 @@
  * the twin of shaders/crossEntropy.wgsl. A thread owns rows; `crossEntropyRecord` then averages a replica's rows, upwards.
  */
 import { CrossEntropy } from '../../build/assembly/layouts';
+import { SCALING_EXPONENT } from '../../build/assembly/words';
 import { exp1, exp4, log1, sum4 } from '../math';
 import { shareOf } from '../share';
 
@@ -20,7 +21,8 @@ export function crossEntropy(p: CrossEntropy, thread: u32, threads: u32): void {
     const z = p.logitsAt(r) + 4 * row * classes;
     let d = p.dLogits;
     if (d) d += 4 * (r * p.dLogitsReplica + row * classes);
-    oneRow(z, d, classes, target, 1 / <f32>rows, p.results + 8 * i);
+    const factor: f32 = p.scaling ? reinterpret<f32>(load<u32>(p.scalingAt(r), SCALING_EXPONENT) << 23) : 1;
+    oneRow(z, d, classes, target, factor / <f32>rows, p.results + 8 * i);
   }
 }
 

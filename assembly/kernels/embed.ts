@@ -6,6 +6,7 @@
  * A thread owns a block of columns of a replica, as wide as leaves none idle: the bits do not depend on it.
  */
 import { Embed } from '../../build/assembly/layouts';
+import { madd } from '../madd';
 import { alignUp, shareOf } from '../share';
 import { clearWords } from '../words';
 
@@ -58,7 +59,7 @@ function forward(p: Embed, r: u32, from: u32, cols: u32, scratch: usize): void {
       for (; c + 4 <= cols; c += 4) {
         let x = zero;
         for (let q: u32 = 0; q < count; q++) x = f32x4.add(x, v128.load(load<u32>(rows + 4 * q) + 4 * c));
-        x = f32x4.add(f32x4.mul(x, factors), v128.load(base + 4 * c));
+        x = madd(x, factors, v128.load(base + 4 * c));
         v128.store(to + 4 * c, relu ? f32x4.max(x, zero) : x);
       }
       for (; c < cols; c++) {
@@ -85,10 +86,10 @@ function sum16(rows: usize, count: u32, at: usize, factors: v128, base: usize, r
     x2 = f32x4.add(x2, v128.load(row, 32));
     x3 = f32x4.add(x3, v128.load(row, 48));
   }
-  x0 = f32x4.add(f32x4.mul(x0, factors), v128.load(base + at, 0));
-  x1 = f32x4.add(f32x4.mul(x1, factors), v128.load(base + at, 16));
-  x2 = f32x4.add(f32x4.mul(x2, factors), v128.load(base + at, 32));
-  x3 = f32x4.add(f32x4.mul(x3, factors), v128.load(base + at, 48));
+  x0 = madd(x0, factors, v128.load(base + at, 0));
+  x1 = madd(x1, factors, v128.load(base + at, 16));
+  x2 = madd(x2, factors, v128.load(base + at, 32));
+  x3 = madd(x3, factors, v128.load(base + at, 48));
   if (relu) {
     x0 = f32x4.max(x0, zero);
     x1 = f32x4.max(x1, zero);

@@ -4,6 +4,7 @@
  */
 import { Fold } from '../../build/assembly/layouts';
 import { shareOf } from '../share';
+import { clearWords } from '../words';
 import { addRow } from './embed';
 
 export function fold(p: Fold, thread: u32, threads: u32): void {
@@ -18,7 +19,7 @@ export function fold(p: Fold, thread: u32, threads: u32): void {
   for (let i = shareOf(all, thread, threads); i < end; i++) {
     const to = p.outputAt(i / batch) + (i % batch) * length * row;
     let from = p.inputAt(i / batch) + (i % batch) * count * filter * row;
-    if (!p.accumulate) memory.fill(to, 0, length * row);
+    if (!p.accumulate) clearWords(to, (length * row) / 4);
     for (let t: u32 = 0; t < count; t++)
       for (let f: u32 = 0; f < filter; f++, from += row) {
         const token = <i32>(t * p.stride + f) - <i32>p.padding;

@@ -3,6 +3,7 @@
  * standard deviation for the backward call. The twin of shaders/layerNorm.wgsl. A thread owns rows.
  */
 import { LayerNorm } from '../../build/assembly/layouts';
+import { madd } from '../madd';
 import { sum4 } from '../math';
 import { shareOf } from '../share';
 
@@ -27,7 +28,7 @@ export function layerNorm(p: LayerNorm, thread: u32, threads: u32): void {
     let c: u32 = 0;
     for (; c + 4 <= channels; c += 4) {
       const normal = f32x4.mul(f32x4.sub(v128.load(x + 4 * c), means), inverses);
-      v128.store(y + 4 * c, f32x4.add(f32x4.mul(normal, v128.load(weight + 4 * c)), v128.load(bias + 4 * c)));
+      v128.store(y + 4 * c, madd(normal, v128.load(weight + 4 * c), v128.load(bias + 4 * c)));
     }
     for (; c < channels; c++) {
       const normal = (load<f32>(x + 4 * c) - mean) * inverse;

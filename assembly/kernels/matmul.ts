@@ -1,19 +1,25 @@
 /**
  * C = mask(relu(scale * op(A) op(B) + bias)) + residual (+ C) for every replica and group; the twin of shaders/matmul_*.
- * Every element is one sum over K, upwards, each term rounded twice (multiply, add): its bits depend neither on the tile
- * that computes it nor on the number of threads.
+ * Every element is one sum over K, upwards, each term a `madd`: its bits depend neither on the tile that computes it nor on
+ * the number of threads.
  * A thread owns a share of the products, or of the rows or columns where there are few of them. B is packed into panels of
- * 8 columns, A (TN only) into panels of 4 rows; 4 x 8 results are kept in registers.
+ * 8 columns, A (TN only) into panels of 4 rows; 4 x 8 results are kept in registers. The relaxed variant packs A in every form and
+ * keeps 6 x 8 (matmulTall.ts), but where B has few columns.
  */
 import { MATMUL_FORM_NT, MATMUL_FORM_TN, Matmul } from '../../build/assembly/layouts';
+import { roundFactor } from '../half';
+import { madd } from '../madd';
 import { alignUp, shareOf } from '../share';
+import { heightOf, packTall, tileTall } from './matmulTall';
 
 // Blocks (WASM_BLOCKS of src/kernels/matmul.ts): a panel of B (8 x KC) and one of A (4 x KC) stay in the first cache, a block of B (NC x KC) in the second.
 const MC: u32 = 256; // rows between two packings of B
 const NC: u32 = 256;
 const KC: u32 = 512;
 
-const ZEROS: usize = memory.data(128, 16); // where the sums of a tile start
+const TALL_COLUMNS: u32 = 64; // of B from which packing A pays
+
+const ZEROS: usize = memory.data(192, 16); // where the sums of a tile start
 
 /** Scratch: packed B [NC, KC], packed A [MC, KC], partial sums [MC, NC]. */
 export function matmul(p: Matmul, thread: u32, threads: u32, scratch: usize): void {
@@ -41,6 +47,21 @@ export function matmul(p: Matmul, thread: u32, threads: u32, scratch: usize): vo
   }
 }
 
+/** Before a product with half-precision factors: rounds one of them. */
+export function matmulRound(p: Matmul, thread: u32, threads: u32, _scratch: usize): void {
+  roundFactor(
+    p.factor,
+    p.factorReplica,
+    p.factorElements,
+    p.replicas,
+    p.rounded,
+    p.scaling,
+    p.scalingReplica,
+    thread,
+    threads,
+  );
+}
+
 /** Rows [rowFrom, rowTo) and columns [colFrom, colTo) of one product. */
 function multiply(p: Matmul, product: u32, rowFrom: u32, rowTo: u32, colFrom: u32, colTo: u32, scratch: usize): void {
   const groups = p.groups;
@@ -48,6 +69,7 @@ function multiply(p: Matmul, product: u32, rowFrom: u32, rowTo: u32, colFrom: u3
   const g = product % groups;
   const form = p.form;
   const k = p.k;
+  const n = p.n;
   const aRow = p.aRow;
   const bRow = p.bRow;
   const a = p.aAt(r) + 4 * (p.aOffset + g * p.aGroup);
@@ -56,6 +78,7 @@ function multiply(p: Matmul, product: u32, rowFrom: u32, rowTo: u32, colFrom: u3
   const partial = packedA + 4 * MC * KC;
   const depths = (k + KC - 1) / KC;
   const onlyScaled = isOnlyScaled(p);
+  const tall = ASC_FEATURE_RELAXED_SIMD && (form == MATMUL_FORM_TN || n >= TALL_COLUMNS);
   for (let i0 = rowFrom; i0 < rowTo; i0 += MC) {
     const rows = min(MC, rowTo - i0);
     for (let j0 = colFrom; j0 < colTo; j0 += NC) {
@@ -65,14 +88,19 @@ function multiply(p: Matmul, product: u32, rowFrom: u32, rowTo: u32, colFrom: u3
         const depth = shareOf(k, block + 1, depths) - k0;
         if (form == MATMUL_FORM_NT) packTransposed(b + 4 * (j0 * bRow + k0), 4 * bRow, depth, cols, scratch);
         else packColumns8(b + 4 * (k0 * bRow + j0), 4 * bRow, depth, cols, scratch);
-        if (form == MATMUL_FORM_TN) packColumns4(a + 4 * (k0 * aRow + i0), 4 * aRow, depth, rows, packedA);
+        if (tall) {
+          const first = form == MATMUL_FORM_TN ? k0 * aRow + i0 : i0 * aRow + k0;
+          packTall(a + 4 * first, 4 * aRow, form == MATMUL_FORM_TN, depth, rows, packedA);
+        } else if (form == MATMUL_FORM_TN) packColumns4(a + 4 * (k0 * aRow + i0), 4 * aRow, depth, rows, packedA);
         for (let j: u32 = 0; j < cols; j += 8) {
           const panel = scratch + 4 * j * depth;
-          for (let i: u32 = 0; i < rows; i += 4) {
+          for (let i: u32 = 0, height: u32 = 4; i < rows; i += height) {
+            if (tall) height = heightOf(rows - i);
             // With one block of K the sums go straight to C, else they wait in `partial`.
             const tile = depths == 1 ? partial : partial + 4 * (j * alignUp(rows, 4) + 8 * i);
             const begin = block == 0 ? ZEROS : tile;
-            if (form == MATMUL_FORM_TN) tilePacked(packedA + 4 * i * depth, panel, depth, begin, tile);
+            if (tall && height == 6) tileTall(packedA + 4 * i * depth, panel, depth, begin, tile);
+            else if (tall || form == MATMUL_FORM_TN) tilePacked(packedA + 4 * i * depth, panel, depth, begin, tile);
             else {
               const a0 = a + 4 * ((i0 + i) * aRow + k0);
               const last = rows - 1 - i; // rows past the end repeat the last one; their results are dropped
@@ -88,8 +116,8 @@ function multiply(p: Matmul, product: u32, rowFrom: u32, rowTo: u32, colFrom: u3
               );
             }
             if (block < depths - 1) continue;
-            if (onlyScaled && i + 4 <= rows && j + 8 <= cols) finishScaled(p, r, g, i0 + i, j0 + j, tile);
-            else finish(p, r, g, i0 + i, j0 + j, min(4, rows - i), min(8, cols - j), tile);
+            if (onlyScaled && i + height <= rows && j + 8 <= cols) finishScaled(p, r, g, i0 + i, j0 + j, height, tile);
+            else finish(p, r, g, i0 + i, j0 + j, min(height, rows - i), min(8, cols - j), tile);
           }
         }
       }
@@ -118,17 +146,17 @@ function tileRows(a0: usize, a1: usize, a2: usize, a3: usize, b: usize, depth: u
     const b0 = v128.load(b, 0);
     const b1 = v128.load(b, 16);
     let x = v128.load32_splat(a0);
-    c00 = f32x4.add(c00, f32x4.mul(x, b0));
-    c01 = f32x4.add(c01, f32x4.mul(x, b1));
+    c00 = madd(x, b0, c00);
+    c01 = madd(x, b1, c01);
     x = v128.load32_splat(a1);
-    c10 = f32x4.add(c10, f32x4.mul(x, b0));
-    c11 = f32x4.add(c11, f32x4.mul(x, b1));
+    c10 = madd(x, b0, c10);
+    c11 = madd(x, b1, c11);
     x = v128.load32_splat(a2);
-    c20 = f32x4.add(c20, f32x4.mul(x, b0));
-    c21 = f32x4.add(c21, f32x4.mul(x, b1));
+    c20 = madd(x, b0, c20);
+    c21 = madd(x, b1, c21);
     x = v128.load32_splat(a3);
-    c30 = f32x4.add(c30, f32x4.mul(x, b0));
-    c31 = f32x4.add(c31, f32x4.mul(x, b1));
+    c30 = madd(x, b0, c30);
+    c31 = madd(x, b1, c31);
     a0 += 4;
     a1 += 4;
     a2 += 4;
@@ -160,17 +188,17 @@ function tilePacked(a: usize, b: usize, depth: u32, from: usize, tile: usize): v
     const b0 = v128.load(b, 0);
     const b1 = v128.load(b, 16);
     let x = v128.load32_splat(a, 0);
-    c00 = f32x4.add(c00, f32x4.mul(x, b0));
-    c01 = f32x4.add(c01, f32x4.mul(x, b1));
+    c00 = madd(x, b0, c00);
+    c01 = madd(x, b1, c01);
     x = v128.load32_splat(a, 4);
-    c10 = f32x4.add(c10, f32x4.mul(x, b0));
-    c11 = f32x4.add(c11, f32x4.mul(x, b1));
+    c10 = madd(x, b0, c10);
+    c11 = madd(x, b1, c11);
     x = v128.load32_splat(a, 8);
-    c20 = f32x4.add(c20, f32x4.mul(x, b0));
-    c21 = f32x4.add(c21, f32x4.mul(x, b1));
+    c20 = madd(x, b0, c20);
+    c21 = madd(x, b1, c21);
     x = v128.load32_splat(a, 12);
-    c30 = f32x4.add(c30, f32x4.mul(x, b0));
-    c31 = f32x4.add(c31, f32x4.mul(x, b1));
+    c30 = madd(x, b0, c30);
+    c31 = madd(x, b1, c31);
     a += 16;
     b += 32;
   }
@@ -184,12 +212,12 @@ function tilePacked(a: usize, b: usize, depth: u32, from: usize, tile: usize): v
   v128.store(tile, c31, 112);
 }
 
-/** A whole tile, scaled, to C from (row, col) on. */
-function finishScaled(p: Matmul, r: u32, g: u32, row: u32, col: u32, tile: usize): void {
+/** `rows` whole rows of a tile, scaled, to C from (row, col) on. */
+function finishScaled(p: Matmul, r: u32, g: u32, row: u32, col: u32, rows: u32, tile: usize): void {
   const cRow = 4 * p.cRow;
   let c = p.cAt(r) + 4 * (p.cOffset + g * p.cGroup + col) + row * cRow;
   const factor = f32x4.splat(p.scale);
-  for (let i = 0; i < 4; i++) {
+  for (let i: u32 = 0; i < rows; i++) {
     v128.store(c, f32x4.mul(v128.load(tile), factor));
     v128.store(c, f32x4.mul(v128.load(tile, 16), factor), 16);
     tile += 32;

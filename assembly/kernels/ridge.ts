@@ -5,6 +5,7 @@
  */
 import { Ridge } from '../../build/assembly/layouts';
 import { shareOf } from '../share';
+import { clearWords } from '../words';
 
 export function ridge(p: Ridge, thread: u32, threads: u32, scratch: usize): void {
   const all = p.replicas * p.spaces;
@@ -73,7 +74,7 @@ function centre(p: Ridge, r: u32, space: u32, rows: usize, bytes: usize, count: 
   const gram = p.gramAt(r) + 4 * space * batch * batch;
   const symbols = p.symbolsAt(r);
   const targets = p.targetsAt(r);
-  memory.fill(rows, 0, count * bytes);
+  clearWords(rows, (count * bytes) / 4);
   let grand: f64 = 0;
   let square: f64 = 0;
   for (let i: u32 = 0; i < batch; i++) {

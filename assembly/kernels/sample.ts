@@ -3,7 +3,7 @@ import { Sample } from '../../build/assembly/layouts';
 import { CLOCK_SAMPLE_LOW, HEADER_NODES, HEADER_TOKENS } from '../../build/assembly/words';
 import { generalScratchBytes, sampleGeneral } from '../sampler';
 import { alignUp, shareOf } from '../share';
-import { field } from '../words';
+import { copyWords, field } from '../words';
 
 export function sample(p: Sample, thread: u32, threads: u32, scratch: usize): void {
   const batch = p.batch;
@@ -42,7 +42,7 @@ function replicaRows(p: Sample, r: u32, b: u32, count: u32, scratch: usize): voi
     sampleGeneral(image, source, change, <u32>g, <u32>(g >> 32), 1, tokens, 4, tree, 0, scratch);
     tokens += 4 * d;
     if (roots) store<u32>(root, load<u32>(tree));
-    if (hidden) memory.copy(above, tree, 4 * nodes);
+    if (hidden) copyWords(above, tree, nodes);
     root += 4;
     above += 4 * nodes;
   }

@@ -16,6 +16,10 @@ import {
   PACE_CORRECTION1,
   PACE_CORRECTION2,
   PACE_RATE,
+  PACE_UNSCALE,
+  SCALING_EXPONENT,
+  SCALING_OVERFLOW,
+  SCALING_SKIPPED,
 } from '../../build/assembly/words';
 import { cos1, oneMinusExp } from '../math';
 import { shareOf } from '../share';
@@ -33,7 +37,21 @@ export function tick(p: Tick, thread: u32, threads: u32): void {
     store<f32>(pace, oneMinusExp(<f64>(step + 1) * <f64>load<f32>(hyper, HYPER_DECAY1)), PACE_CORRECTION1);
     store<f32>(pace, oneMinusExp(<f64>(step + 1) * <f64>load<f32>(hyper, HYPER_DECAY2)), PACE_CORRECTION2);
     store<f32>(pace, <f32>(<f64>load<f32>(hyper, HYPER_RATE) * factor(hyper, <f64>step)), PACE_RATE);
+    if (p.scaling) unscale(p.scalingAt(r), pace);
   }
+}
+
+/** pace gets the inverse of the loss's factor, or 0 where a factor did not fit; then the factor is halved. */
+function unscale(scaling: usize, pace: usize): void {
+  const exponent = load<u32>(scaling, SCALING_EXPONENT);
+  if (!load<u32>(scaling, SCALING_OVERFLOW)) {
+    store<u32>(pace, (254 - exponent) << 23, PACE_UNSCALE);
+    return;
+  }
+  store<f32>(pace, 0, PACE_UNSCALE);
+  store<u32>(scaling, 0, SCALING_OVERFLOW);
+  store<u32>(scaling, max<u32>(1, exponent - 1), SCALING_EXPONENT);
+  store<u32>(scaling, load<u32>(scaling, SCALING_SKIPPED) + 1, SCALING_SKIPPED);
 }
 
 /** The schedule of src/core/schedule.ts. */

@@ -96,7 +96,13 @@ async function readAll(folders: readonly RunFiles[], notes: string[]): Promise<R
       continue;
     }
     try {
-      runs.push(readRun(files));
+      const run = readRun(files);
+      const { from } = run.experiment;
+      if (from)
+        notes.push(
+          `${run.path}: not a training from the start: it continues ${from.run} at step ${from.step}; rhm compare draws it`,
+        );
+      else runs.push(run);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       notes.push(`${LEFT_OUT}${error.message}`);

@@ -5,7 +5,7 @@
  * which it finds the hidden symbols is what correlations alone allow.
  */
 import { InputError } from '../core/errors.js';
-import type { Rules } from '../core/rules.js';
+import { checkHasRules, type Rules } from '../core/rules.js';
 import type { Source } from '../core/sampleSource.js';
 import { streamKey } from '../core/threefry.js';
 import { canPermute, derivationSource } from '../grammar/dataset.js';
@@ -49,6 +49,7 @@ const EVALUATED = 2 ** 14; // others on this many
 
 /** The index by number of sentences, per level and form. @throws InputError naming field and bound */
 export async function clusterCurves(rules: Rules, options: ClusterOptions = {}): Promise<ClusterCurve[]> {
+  checkHasRules(rules);
   const { levels = [2, 3].filter((ell) => ell <= rules.L), draws = 2, seed = 0 } = options;
   for (const ell of levels)
     if (!Number.isInteger(ell) || ell < 2 || ell > rules.L)

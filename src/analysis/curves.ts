@@ -1,6 +1,7 @@
 import { canonicalJson } from '../core/canonical.js';
 import type { Experiment } from '../core/experiment.js';
-import { type ModelKind, modelOrder } from '../core/modelFacts.js';
+import type { ModelKind } from '../core/experimentTypes.js';
+import { modelOrder } from '../core/modelFacts.js';
 import type { MeasureRecord } from '../core/records.js';
 import { type GrammarShape, type Rules, shapeOf } from '../core/rules.js';
 import { DEFAULT_TASK } from '../core/tasks.js';

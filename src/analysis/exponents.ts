@@ -1,4 +1,5 @@
-import { type Family, modelFacts } from '../core/modelFacts.js';
+import { modelFacts } from '../core/modelFacts.js';
+import type { Family } from '../core/modelTypes.js';
 import { complexityScale, sampleComplexity, scalingExponent } from '../theory/index.js';
 import { type Curve, density, type ModelKind, shapeName } from './curves.js';
 import {

@@ -6,12 +6,16 @@ export {
   type CorrelationRow,
   correlationTable,
   empiricalRms,
+  type SampleSentences,
   sampleSentences,
 } from './correlations.js';
 export { type Curve, type CurvePoint, type ModelKind, shapeName } from './curves.js';
+export type { Canvas } from './figures/paper.js';
+export type { FigureSpec, FigureTable } from './figures/spec.js';
+export type { Theme, ThemeName } from './figures/theme.js';
 export { compare } from './findings.js';
 export { showEstimate, showNumber } from './format.js';
-export { type DrawnFigure, reportHtml } from './report.js';
+export { type DrawnFigure, type ReportOptions, reportHtml } from './report.js';
 export type { Analysis, Finding, Results, RunRow, Verdict } from './results.js';
 export { type ReplicaHistory, type Run, type RunFiles, type RunStatus, readRun } from './runs.js';
 export { crossing, type Position, positionsOf, stepThreshold } from './staircase.js';

@@ -53,6 +53,8 @@ export interface ReplicaHistory {
 /** Reads one run. What is odd about its records is listed in `problems`. @throws InputError for a bad experiment or grammar. */
 export function readRun(files: RunFiles): Run {
   const experiment = inFile(files.path, 'experiment.json', () => parseExperiment(parseJson(files.experiment)));
+  if (experiment.data)
+    throw new InputError(`${files.path}: trained on data of its own, of which nothing is known to compare it with`);
   const rules = inFile(files.path, 'rules.json', () =>
     files.rules === undefined ? rulesOf(experiment) : parseRules(parseJson(files.rules)),
   );
@@ -130,7 +132,7 @@ function outsideOf(experiment: Experiment, record: RunRecord): string | undefine
   return undefined;
 }
 
-const severity: RunStatus[] = ['done', 'interrupted', 'unfinished', 'empty', 'failed', 'diverged'];
+const severity: RunStatus[] = ['done', 'stopped', 'interrupted', 'unfinished', 'empty', 'failed', 'diverged'];
 
 function worst(replicas: ReplicaHistory[]): RunStatus {
   return severity[Math.max(...replicas.map((r) => severity.indexOf(r.status)))] ?? 'unfinished';

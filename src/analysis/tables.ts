@@ -105,13 +105,21 @@ export function toCsv({ rows }: Table): string {
     .concat('\r\n');
 }
 
-/** Parquet: text columns as strings, the others as doubles, null where a table has nothing. */
+/** Columns of whole numbers, in whichever table. */
+const wholeNumbers = new Set([
+  ...['v', 'n', 'm', 's', 'L', 'ell', 'grammar', 'layer', 'level', 'step', 'batch', 'replicas'],
+  ...['reached', 'curves', 'units', 'sentences', 'samples', 'elapsedMs'],
+]);
+
+/** Parquet: text columns as strings, counts as whole numbers, the others as doubles, null where a table has nothing. */
 export async function toParquet({ rows }: Table): Promise<Uint8Array> {
   const { parquetWriteBuffer } = await import('hyparquet-writer');
   const columnData = Object.keys(rows[0]).map((name) => {
     const data = rows.map((row) => row[name] ?? null);
-    const type = data.some((x) => typeof x === 'string') ? ('STRING' as const) : ('DOUBLE' as const);
-    return { name, data, type, nullable: true };
+    if (data.some((x) => typeof x === 'string')) return { name, data, type: 'STRING' as const, nullable: true };
+    const whole = wholeNumbers.has(name) && data.every((x) => x === null || Number.isSafeInteger(x));
+    if (!whole) return { name, data, type: 'DOUBLE' as const, nullable: true };
+    return { name, data: data.map((x) => (x === null ? null : BigInt(x))), type: 'INT64' as const, nullable: true };
   });
   return new Uint8Array(parquetWriteBuffer({ columnData }));
 }

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -13,10 +14,42 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { finishDeclarations } from './declarations.mjs';
+import { writeFonts } from './fonts.mjs';
 import { thirdPartyLicences } from './licences.mjs';
 import { ensureInstalled, root, say } from './setup.mjs';
 
 export { root };
+
+/** What goes into the bundles. */
+const sources = ['src', 'shaders', 'assembly', 'package.json', 'asconfig.json'];
+
+/** The commit that the sources are of, `-changed` where they differ from it; undefined outside this package's own repository. */
+function sourceCommit() {
+  const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: 'pipe' }).trim();
+  try {
+    if (realpathSync(git('rev-parse', '--show-toplevel')) !== realpathSync(root)) return undefined;
+    const changed = git('status', '--porcelain', '--', ...sources) !== '';
+    return `${git('rev-list', '-1', 'HEAD', '--', ...sources)}${changed ? '-changed' : ''}`;
+  } catch {
+    return undefined;
+  }
+}
+
+const commit = sourceCommit();
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+/** Shaders as text without comments and indentation, which are half of it. Lines stay: messages of compilers number them. */
+const shaders = {
+  name: 'shaders',
+  setup(build) {
+    build.onLoad({ filter: /\.wgsl$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8')
+        .replace(/[ \t]*\/\/.*$/gm, '')
+        .replace(/^[ \t]+/gm, ''),
+      loader: 'text',
+    }));
+  },
+};
 
 /** Options every bundle shares. Shaders and WASM are inlined so that one import works without copying files. */
 export const bundleOptions = {
@@ -25,7 +58,13 @@ export const bundleOptions = {
   target: 'es2022',
   sourcemap: 'linked',
   metafile: true,
-  loader: { '.wgsl': 'text', '.wasm': 'binary' },
+  legalComments: 'none', // licences stand in a file beside the bundles
+  loader: { '.wasm': 'binary' },
+  plugins: [shaders],
+  define: {
+    RHM_VERSION: JSON.stringify(version),
+    RHM_COMMIT: commit === undefined ? 'undefined' : JSON.stringify(commit),
+  },
   logLevel: 'warning',
 };
 
@@ -50,8 +89,11 @@ const bundles = [
     entries: {
       index: 'src/entry/index.ts',
       web: 'src/entry/web.ts',
+      'chunks/eager': 'src/worker/eager.ts',
       engine: 'src/entry/engine.ts',
       'worker.web': 'src/worker/web.ts',
+      'elements.module': 'src/entry/elements.ts',
+      'worker.page': 'src/web/worker.ts',
     },
   },
   {
@@ -79,19 +121,8 @@ async function writeLayouts() {
     newestIn(['src/core', 'src/kernels', 'src/wasm', 'src/build'])
   )
     return;
+  const { assemblyFiles } = await importSource('src/kernels/tools/assembly.ts');
   mkdirSync(folder, { recursive: true });
-  const esbuild = await import('esbuild');
-  const script = join(folder, `write-${process.pid}.mjs`);
-  await esbuild.build({
-    ...bundleOptions,
-    sourcemap: false,
-    absWorkingDir: root,
-    platform: 'node',
-    entryPoints: ['src/kernels/tools/assembly.ts'],
-    outfile: script,
-  });
-  const { assemblyFiles } = await import(pathToFileURL(script).href);
-  rmSync(script);
   for (const [name, text] of Object.entries(assemblyFiles())) {
     const file = join(folder, name);
     if (existsSync(file) && readFileSync(file, 'utf8') === text) continue;
@@ -101,31 +132,40 @@ async function writeLayouts() {
   writeFileSync(stamp, '');
 }
 
+/** What a module of src/ exports, for the build to call. */
+async function importSource(file) {
+  const esbuild = await import('esbuild');
+  const script = join(root, 'build', `tool-${process.pid}.mjs`);
+  const options = { ...bundleOptions, sourcemap: false, absWorkingDir: root, platform: 'node' };
+  await esbuild.build({ ...options, entryPoints: [file], outfile: script });
+  try {
+    return await import(`${pathToFileURL(script).href}?${file}`);
+  } finally {
+    rmSync(script);
+  }
+}
+
+/** Modules of build/wasm/, targets of asconfig.json, and what is compiled into them. */
+export const wasmModules = { module: 'assembly/index.ts', relaxed: 'assembly/relaxed.ts' };
+
 /** Compiles assembly/ when a source is newer than the modules. */
 export async function buildWasm() {
   await writeLayouts();
-  const outputs = ['single', 'shared'].map((name) => join(root, 'build/wasm', `${name}.wasm`));
+  const outputs = Object.keys(wasmModules).map((name) => join(root, 'build/wasm', `${name}.wasm`));
   const newest = newestIn(['assembly', 'asconfig.json', ...layoutFiles]);
   const oldest = Math.min(...outputs.map((f) => statSync(f, { throwIfNoEntry: false })?.mtimeMs ?? 0));
   if (oldest > newest) return;
   mkdirSync(join(root, 'build/wasm'), { recursive: true });
-  const asc = join(root, 'node_modules/assemblyscript/bin/asc.js');
-  for (const target of ['single', 'shared'])
-    execFileSync(process.execPath, [asc, '--config', 'asconfig.json', '--target', target], {
-      cwd: root,
-      stdio: 'inherit',
-    });
+  execFileSync(process.execPath, [join(root, 'src/build/wasm.mjs')], { cwd: root, stdio: 'inherit' });
 }
 
 /** Bundles src/ into dist/ when a source is newer. The folder is replaced at the end, so readers see the old or the new one. */
 export async function buildBundles() {
   await buildWasm();
   const stamp = join(root, 'dist/cli.js');
-  if (
-    (statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0) >
-    newestIn(['src', 'shaders', 'assembly', 'package.json', 'asconfig.json'])
-  )
-    return false;
+  const builtFrom = join(root, 'build/commit');
+  const isNewer = (statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0) > newestIn(sources);
+  if (isNewer && existsSync(builtFrom) && readFileSync(builtFrom, 'utf8') === String(commit)) return false;
   say('building dist/');
   const esbuild = await import('esbuild');
   const outdir = join(root, `build/dist-${process.pid}`);
@@ -138,6 +178,7 @@ export async function buildBundles() {
       external: platform === 'node' ? nativePackages : [],
       entryPoints: Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(join(root, file)))),
       outdir,
+      alias: { 'cssomnom/parse': join(root, 'src/build/noStyleSheets.mjs') },
       splitting: true,
       chunkNames: `chunks/${chunks}-[hash]`,
       // Bundled CommonJS packages call require() for Node's own modules.
@@ -148,14 +189,19 @@ export async function buildBundles() {
   built.push(...(await buildPage(outdir)));
   const licences = thirdPartyLicences(root, built);
   for (const folder of [outdir, join(outdir, 'page')]) writeFileSync(join(folder, LICENCES), licences);
+  await writeFonts(root, outdir);
+  copyFileSync(join(root, 'src/python/rhm.py'), join(outdir, 'rhm.py'));
   const cli = join(outdir, 'cli.js');
   writeFileSync(cli, `#!/usr/bin/env node\n${readFileSync(cli, 'utf8')}`, { mode: 0o755 });
   const types = join(root, 'dist/types');
+  const reference = join(root, 'dist/page/reference');
   if (existsSync(types)) renameSync(types, join(outdir, 'types'));
+  if (existsSync(reference)) renameSync(reference, join(outdir, 'page/reference'));
   for (let attempt = 0; ; attempt++) {
     rmSync(join(root, 'dist'), { recursive: true, force: true });
     try {
       renameSync(outdir, join(root, 'dist'));
+      writeFileSync(builtFrom, String(commit));
       return true;
     } catch (error) {
       if (attempt === 5) throw error; // another build put its folder there in between
@@ -163,12 +209,12 @@ export async function buildBundles() {
   }
 }
 
-/** dist/page/, a folder for any web server, and dist/elements.js, the custom elements in one module script. */
+/** dist/page/, a folder for any web server, with elements.js, the custom elements in one module script; dist/watch/, the page of rhm watch. */
 /** @returns what esbuild says of the inputs of both */
 async function buildPage(outdir) {
   const esbuild = await import('esbuild');
   const source = join(root, 'src/web');
-  const options = { ...bundleOptions, absWorkingDir: root, platform: 'browser', minify: true, legalComments: 'none' };
+  const options = { ...bundleOptions, absWorkingDir: root, platform: 'browser', minify: true };
   const page = await esbuild.build({
     ...options,
     entryPoints: { main: 'src/web/main.ts', worker: 'src/web/worker.ts' },
@@ -176,10 +222,20 @@ async function buildPage(outdir) {
     splitting: true,
     chunkNames: 'chunks/[name]-[hash]',
   });
-  const elements = await esbuild.build({ ...options, entryPoints: { elements: 'src/web/elements.ts' }, outdir });
-  copyFileSync(join(outdir, 'elements.js'), join(outdir, 'page/elements.js')); // a page folder alone is enough to embed from
+  const elements = await esbuild.build({
+    ...options,
+    entryPoints: { elements: 'src/web/elements.ts' },
+    outdir: join(outdir, 'page'),
+  });
+  const watch = await esbuild.build({
+    ...options,
+    entryPoints: { main: 'src/web/watch/main.ts' },
+    outdir: join(outdir, 'watch'),
+  });
+  for (const file of ['index.html', 'watch.css'])
+    copyFileSync(join(source, 'watch', file), join(outdir, 'watch', file));
   for (const file of ['index.html', 'page.css']) copyFileSync(join(source, file), join(outdir, 'page', file));
-  return [page.metafile, elements.metafile];
+  return [page.metafile, elements.metafile, watch.metafile];
 }
 
 const requireBanner =
@@ -189,13 +245,33 @@ const requireBanner =
  * Declarations of src/ into dist/types/, for npm pack. They use the WebGPU types of TypeScript's own DOM library (6 and
  * newer); a reference to @webgpu/types would clash with those.
  */
-export function buildTypes() {
+export async function buildTypes() {
+  const types = join(root, 'dist/types');
+  const written = statSync(join(types, 'entry/index.d.ts'), { throwIfNoEntry: false });
+  if ((written?.mtimeMs ?? 0) > newestIn(['src', 'package.json', 'tsconfig.json'])) return;
   say('writing declarations');
-  const tsc = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'src/build/tsconfig.types.json'], {
-    cwd: root,
-    stdio: 'inherit',
-  });
+  const folder = join(root, `build/types-${process.pid}`);
+  const tsc = spawnSync(
+    join(root, 'node_modules/.bin/tsc'),
+    ['-p', 'src/build/tsconfig.types.json', '--outDir', folder],
+    { cwd: root, stdio: 'inherit' },
+  );
   if (tsc.status !== 0) process.exit(tsc.status ?? 1);
+  const { declarationFiles } = await importSource('src/sweep/tools/declarations.ts');
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const roots = Object.values(exports).flatMap((entry) =>
+    entry.types ? [entry.types.replace('./dist/types/', '')] : [],
+  );
+  finishDeclarations(folder, declarationFiles(), roots);
+  rmSync(types, { recursive: true, force: true });
+  renameSync(folder, types);
+  say('writing the reference');
+  const { writeReference } = await import('./reference/write.mjs');
+  const reference = join(root, 'dist/page/reference');
+  const fresh = join(root, `build/reference-${process.pid}`);
+  writeReference(root, fresh);
+  rmSync(reference, { recursive: true, force: true });
+  renameSync(fresh, reference);
 }
 
 function newestIn(paths) {
@@ -207,7 +283,8 @@ function newestIn(paths) {
     newest = Math.max(newest, stat.mtimeMs);
     if (stat.isDirectory())
       for (const entry of readdirSync(full, { recursive: true }))
-        newest = Math.max(newest, statSync(join(full, entry), { throwIfNoEntry: false })?.mtimeMs ?? 0);
+        if (!entry.includes('node_modules'))
+          newest = Math.max(newest, statSync(join(full, entry), { throwIfNoEntry: false })?.mtimeMs ?? 0);
   }
   return newest;
 }
@@ -215,5 +292,5 @@ function newestIn(paths) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   ensureInstalled();
   if (!(await buildBundles())) say('dist/ is up to date');
-  buildTypes();
+  await buildTypes();
 }

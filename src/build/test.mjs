@@ -64,6 +64,7 @@ async function bundle() {
     packages: 'external',
     splitting: true,
     plugins: [
+      ...bundleOptions.plugins,
       {
         name: 'counting-uvu',
         setup: (build) =>

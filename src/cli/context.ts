@@ -5,6 +5,8 @@ import type { Platform } from '../platform/platform.js';
 
 export interface CommandContext {
   readonly platform: Platform;
+  /** Messages and progress are left out; errors are not. */
+  quiet: boolean;
   /** Writes to standard output and waits while the reader is slow. */
   write(chunk: string | Uint8Array): Promise<void>;
   /** One line on standard error. */
@@ -47,12 +49,15 @@ export function number(min = -Infinity, max = Infinity): (text: string) => numbe
 export function createContext(platform: Platform): CommandContext {
   let lastProgress = -Infinity;
   let drawn = false;
+  // Lines are drawn anew only where somebody looks and has not asked for plain text (no-color.org).
+  const redraws = Boolean(process.stderr.isTTY) && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
   const clear = () => {
     if (drawn) process.stderr.write('\r\x1b[K');
     drawn = false;
   };
   const io: CommandContext = {
     platform,
+    quiet: false,
     write(chunk) {
       clear();
       return new Promise((resolve) => {
@@ -68,11 +73,13 @@ export function createContext(platform: Platform): CommandContext {
       });
     },
     log(line) {
+      if (io.quiet) return;
       clear();
       process.stderr.write(`${printable(line)}\n`);
     },
     progress(line, last) {
-      if (process.stderr.isTTY) {
+      if (io.quiet) return;
+      if (redraws) {
         process.stderr.write(
           `\r\x1b[K${printableLine(line, line.length).slice(0, (process.stderr.columns ?? 80) - 1)}`,
         );

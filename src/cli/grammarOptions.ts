@@ -1,11 +1,11 @@
 /** The options by which commands are told a grammar: a rules file, or sizes and a seed. */
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../core/errors.js';
 import { parseJson } from '../core/outside.js';
 import { parseRules } from '../core/parseRules.js';
 import { type GrammarOptions, type GrammarShape, makeRules, type Rules, type Weights } from '../core/rules.js';
 import { readText } from '../platform/atomicFile.js';
+import { parseDocument, readDocument } from './document.js';
 
 export interface GrammarFlags {
   rules?: string;
@@ -24,7 +24,7 @@ export function grammarOptions(command: Command, file = true): Command {
   if (file)
     command.option(
       '--rules <file>',
-      'a grammar as JSON, as `rhm rules` prints it; - for standard input, instead of the sizes below',
+      'a grammar as `rhm rules` prints it, JSON or YAML; - is standard input; instead of the sizes below',
     );
   return command
     .option('-v, --v <v>', 'v, vocabulary size', looseNumber)
@@ -63,9 +63,8 @@ export async function loadGrammar(flags: GrammarFlags, seed: number): Promise<Ru
     (name) => flags[name] !== undefined,
   );
   if (given) throw new InputError(`${given}: given together with a rules file, which decides it; give one of them`);
-  if (flags.rules === '-') return parseRules(parseJson(readFileSync(0), 'standard input'));
-  const text = await readText(flags.rules);
-  return parseRules(parseJson(text, flags.rules));
+  const file = flags.rules;
+  return parseRules(file === '-' ? readDocument(file, 'grammar') : parseDocument(await readText(file), file));
 }
 
 /** Any number, NaN for what is none: the checks of the library then name the field and its bound. */

@@ -1,16 +1,11 @@
 /** The command line, `rhm`. Exit status: 0 done, 1 failed, 2 wrong usage or input, 128 + n stopped by signal n after saving. */
 
-import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { Command, CommanderError } from 'commander';
-import packageJson from '../../package.json' with { type: 'json' };
+import { CommanderError } from 'commander';
 import { FileError, RhmError } from '../core/errors.js';
 import { printable } from '../core/outside.js';
-import { loadModels } from '../models/define.js';
 import { reason } from '../platform/atomicFile.js';
 import type { Platform } from '../platform/platform.js';
-import { commands } from './commands/index.js';
-import { createContext } from './context.js';
+import { buildProgram } from './program.js';
 import { isGone, outputLost } from './running.js';
 
 const argv = process.argv.slice(2);
@@ -45,47 +40,6 @@ async function main(): Promise<number> {
 async function currentPlatform(): Promise<Platform> {
   if ('Deno' in globalThis) return (await import('../platform/deno.js')).denoPlatform;
   return (await import('../platform/node.js')).nodePlatform;
-}
-
-function buildProgram(platform: Platform): Command {
-  const program = new Command('rhm')
-    .description(packageJson.description)
-    .version(packageJson.version, '-V, --version')
-    .option('--debug', 'show stack traces (also RHM_DEBUG=1)')
-    .exitOverride()
-    .configureOutput({
-      outputError: (text, write) =>
-        write(
-          `${printable(text)
-            .trim()
-            .replace(/\s*\n\s*/g, ' ')}; see rhm --help\n`,
-        ),
-    })
-    .addHelpText(
-      'after',
-      '\nEvery command takes --json. Exit status: 0 done, 1 failed, 2 wrong usage or input, 128 + n stopped by signal n with everything saved.',
-    );
-  const io = createContext(platform);
-  for (const add of commands) add(program, io);
-  const all = program.commands.flatMap((command) => [command, ...command.commands]);
-  for (const command of all) {
-    command.copyInheritedSettings(program);
-    if (command.commands.length) continue; // its own commands have them
-    if (!command.options.some((option) => option.long === '--json'))
-      command.option('--json', 'machine-readable output on standard output');
-    command.option('--debug', 'show stack traces');
-    command.option(
-      '--models <module...>',
-      'modules that define models (see rhm-lab/engine): they count by name from then on',
-    );
-  }
-  program.hook('preAction', async (_, command) => {
-    const { models = [] } = command.opts<{ models?: string[] }>();
-    const urls = models.map((path) => (/^(file|https?|data):/.test(path) ? path : pathToFileURL(resolve(path)).href));
-    command.setOptionValue('models', urls); // as executors and workers take them
-    await loadModels(urls);
-  });
-  return program;
 }
 
 /** Prints what went wrong in one paragraph; returns the exit status. */

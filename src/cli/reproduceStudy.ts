@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
+import { modelModules } from '../models/define.js';
 import type { Executor } from '../plan/executor.js';
 import { type OpenExecutor, openExecutor } from '../platform/executor.js';
 import { hashIn, readRunFolder, runPaths } from '../platform/runFolders.js';
@@ -13,15 +14,17 @@ import type { SweepRun } from '../sweep/grid.js';
 import { packLimits } from '../sweep/pack.js';
 import { runSweep, type SweepResult } from '../sweep/schedule.js';
 import { endOf } from '../sweep/store.js';
+import { describeWasm } from '../wasm/executor.js';
 import type { ComputeOptions } from './compute.js';
 import type { CommandContext } from './context.js';
 import { abortOnSignals, timeText } from './running.js';
+import { type CardWorkers, type GpuOptions, givenCards } from './sweep/gpus.js';
 import { liveView } from './sweep/run.js';
-import { workerStarter } from './sweep/workers.js';
+import { type KeptWorkers, keepWorkers, processStart, type Workers, workersOf } from './sweep/workers.js';
 
 const MOST_WORKERS = 8;
 
-export interface StudyOptions extends ComputeOptions {
+export interface StudyOptions extends ComputeOptions, GpuOptions {
   minutes?: number;
   pack?: number;
   json?: boolean;
@@ -34,14 +37,18 @@ export class Study {
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
   #timedOut = false;
   readonly #complete = new Set<string>(); // hashes of runs counted as there or trained
+  readonly #cards: KeptWorkers | undefined; // where workers are given cards
   #opened: OpenExecutor | undefined;
 
+  /** @throws InputError for cards that are not there */
   constructor(
     readonly out: string,
     readonly others: readonly string[],
     readonly options: StudyOptions,
     readonly io: CommandContext,
   ) {
+    const cards = cardsFor(io, options);
+    this.#cards = cards && keepWorkers(cards);
     this.#abort = abortOnSignals(io);
     if (options.minutes !== undefined) this.#timer = setTimeout(() => this.#timeOut(), options.minutes * 60_000);
   }
@@ -67,10 +74,11 @@ export class Study {
     const { signal } = this.#abort;
     if (missing.length && !signal.aborted) {
       const { io, out, options } = this;
-      this.#opened ??= await openExecutor(io.platform, options, io.log);
-      const site = this.#site(missing.length);
-      io.log(`${missing.length} runs on ${site.description}, into ${out}`);
-      if (estimate) io.log(await estimateText(missing, this.#opened.executor, signal));
+      if (!this.#cards) this.#opened ??= await openExecutor(io.platform, options, io.log);
+      const site = this.#cards ?? this.#site(missing.length);
+      io.log(`${missing.length} runs on ${'description' in site ? site.description : cardsText(site)}, into ${out}`);
+      if (estimate)
+        io.log(`${site.workers > 1 && this.#cards ? 'on one card ' : ''}${await this.#estimate(missing, signal)}`);
       const view = liveView(io);
       const { trained, failed } = await runSweep(missing, openSweepFolder(out), {
         ...site,
@@ -107,7 +115,7 @@ export class Study {
   /** Experiments of all runs in the stores, by hash. A damaged one is left to whoever asks for that run. */
   stored(): Map<string, Experiment> {
     const found = new Map<string, Experiment>();
-    for (const path of this.stores.filter((store) => existsSync(store)).flatMap(runPaths)) {
+    for (const path of this.stores.filter((store) => existsSync(store)).flatMap((store) => runPaths(store))) {
       const hash = hashIn(path);
       if (hash === undefined) continue;
       try {
@@ -125,7 +133,18 @@ export class Study {
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     this.#abort.stop();
+    await this.#cards?.end();
     await this.#opened?.release();
+  }
+
+  /** On one device, which is opened for it where cards are other processes'. */
+  async #estimate(runs: readonly SweepRun[], signal: AbortSignal): Promise<string> {
+    const { executor, release } = this.#opened ?? (await openExecutor(this.io.platform, this.options, this.io.log));
+    try {
+      return await estimateText(runs, executor, signal);
+    } finally {
+      if (!this.#opened) await release();
+    }
   }
 
   #isComplete(run: SweepRun): boolean {
@@ -139,20 +158,19 @@ export class Study {
     const { executor } = this.#opened!;
     const workers = options.threads === undefined ? Math.min(runs, io.platform.cores, MOST_WORKERS) : 1;
     if (executor.kind === 'wasm' && workers > 1) {
-      const choice = { isolate: 'thread', executor: 'wasm', workers, threads: 1 } as const;
+      const choice = { isolate: 'thread', executor: 'wasm', workers, threads: 1, simd: options.simd } as const;
       return {
-        workers,
-        startWorker: workerStarter(io, { ...choice, stallSeconds: 300, checkpointSeconds: 30 }, () => {}),
-        description: `${workers} workers, each with WebAssembly SIMD, 1 thread`,
+        ...workersOf(io, { ...choice, stallSeconds: 300, checkpointSeconds: 30 }, () => {}),
+        description: `${workers} workers, each with ${describeWasm(1, executor.simd ?? 'plain')}`,
       };
     }
-    const { openFolder, runtime } = io.platform;
+    const { openFolder } = io.platform;
     let mine = this.#opened;
     const startWorker = async (): Promise<SweepWorker> => {
       // The device outlives the worker, with its compiled pipelines; one that was lost is replaced.
       mine ??= this.#opened = await openExecutor(io.platform, options, io.log);
       const current = mine;
-      const site = { openFolder, executor: async () => current.executor, runtime };
+      const site = { openFolder, executor: async () => current.executor, host: io.platform.host() };
       return {
         limits: packLimits(current.executor),
         train: async (...work: Parameters<SweepWorker['train']>) => {
@@ -170,6 +188,20 @@ export class Study {
     return { workers: 1, startWorker, description: executor.description };
   }
 }
+
+/** Worker processes, where this machine has cards to choose from; undefined: this process computes, on what it finds. */
+function cardsFor(io: CommandContext, options: StudyOptions): CardWorkers | undefined {
+  const { executor, adapter, threads } = options;
+  const choice = { executor, adapter, threads, models: modelModules() };
+  const mostThreads = (workers: number) => Math.max(1, Math.floor(io.platform.cores / workers));
+  const start = processStart(
+    (workers) => ({ ...choice, mostThreads: mostThreads(workers) }),
+    () => {},
+  );
+  return givenCards(io, options, start);
+}
+
+const cardsText = ({ workers }: Workers): string => `${workers} card${workers === 1 ? '' : 's'}, a worker process each`;
 
 async function estimateText(runs: readonly SweepRun[], executor: Executor, signal: AbortSignal): Promise<string> {
   const groups = groupRuns(runs);

@@ -21,6 +21,18 @@ export const hyperWords = {
 } as const;
 export const HYPER_WORDS = 16;
 
-/** pace: f32 [R, 4], what the plan keeps for the step at hand; as it was made. correction1 = 1 - beta1^t, correction2 = 1 - beta2^t. */
-export const paceWords = { rate: 0, correction1: 1, correction2: 2 } as const;
+/**
+ * pace: f32 [R, 4], what the plan keeps for the step at hand; as it was made. correction1 = 1 - beta1^t, correction2 = 1 - beta2^t.
+ * unscale: with a scaled loss (`scaling`), the inverse of its factor, or 0 when the step is left out; else not used.
+ */
+export const paceWords = { rate: 0, correction1: 1, correction2: 2, unscale: 3 } as const;
 export const PACE_WORDS = 4;
+
+/**
+ * scaling: u32 [R, 4], the factor of the loss where products have half-precision factors. overflow: 1 once a factor of the step at
+ * hand did not fit. exponent: the factor is 2^(exponent - 127), so that the word shifted by 23 bits is that f32. skipped: steps left out.
+ */
+export const scalingWords = { overflow: 0, exponent: 1, skipped: 2 } as const;
+export const SCALING_WORDS = 4;
+/** The exponent word of a factor 1. */
+export const UNIT_EXPONENT = 127;

@@ -2,33 +2,68 @@
 export class RhmError extends Error {
   /** Exit status of the command line: 2 wrong usage or input, 1 failure. */
   readonly exitCode: number = 1;
+  /** As text in every class: a bundler that shortens names changes those of classes. */
   override get name() {
-    return this.constructor.name;
+    return 'RhmError';
   }
 }
 
 /** Wrong input: the message names the field, the bound and the remedy. */
 export class InputError extends RhmError {
   override readonly exitCode: number = 2;
+  override get name() {
+    return 'InputError';
+  }
 }
 
 /** Made by a version of this program that knows more than this one: another may do what is asked. */
-export class VersionError extends InputError {}
+export class VersionError extends InputError {
+  override get name() {
+    return 'VersionError';
+  }
+}
+
+/** This engine or processor lacks what the run began with, or was told to do without: another may go on with it. */
+export class EngineError extends InputError {
+  override get name() {
+    return 'InputError';
+  }
+}
 
 /** Shapes that do not fit: names the operation and both shapes. Raised at plan time, before any GPU work. */
-export class ShapeError extends InputError {}
+export class ShapeError extends InputError {
+  override get name() {
+    return 'ShapeError';
+  }
+}
 
 /** No WebGPU adapter, a missing feature, a limit too small; says what to install. */
-export class AdapterError extends RhmError {}
+export class AdapterError extends RhmError {
+  override get name() {
+    return 'AdapterError';
+  }
+}
 
 /** A shader or a GPU call was refused, or an earlier GPU error was latched. */
-export class GpuError extends RhmError {}
+export class GpuError extends RhmError {
+  override get name() {
+    return 'GpuError';
+  }
+}
 
 /** The device is gone. The run can be continued from its last checkpoint. */
-export class DeviceLostError extends GpuError {}
+export class DeviceLostError extends GpuError {
+  override get name() {
+    return 'DeviceLostError';
+  }
+}
 
 /** A file could not be read or written. */
-export class FileError extends RhmError {}
+export class FileError extends RhmError {
+  override get name() {
+    return 'FileError';
+  }
+}
 
 /** A file was changed, shortened or lost a part: it stays wrong until somebody restores or removes it. */
 export class DamageError extends FileError {
@@ -55,10 +90,22 @@ export class FolderBusyError extends FileError {
 }
 
 /** The queue of a sweep cannot be reached or refuses to be used. Messages hold no passwords. */
-export class QueueError extends RhmError {}
+export class QueueError extends RhmError {
+  override get name() {
+    return 'QueueError';
+  }
+}
 
 /** WebAssembly is missing here, or its module could not be compiled. */
-export class WasmError extends RhmError {}
+export class WasmError extends RhmError {
+  override get name() {
+    return 'WasmError';
+  }
+}
 
 /** A worker thread threw, crashed or was terminated. */
-export class WorkerError extends RhmError {}
+export class WorkerError extends RhmError {
+  override get name() {
+    return 'WorkerError';
+  }
+}

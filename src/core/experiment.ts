@@ -1,140 +1,16 @@
 import * as z from 'zod';
 import { InputError } from './errors.js';
-import { count } from './fields.js';
+import { experimentSchema, sections } from './experimentSchema.js';
+import type { Experiment } from './experimentTypes.js';
 import { DEFAULT_MODEL, modelFacts, modelSchema } from './modelFacts.js';
-import { nearest } from './nearest.js';
+import { nearest, nearestByLastPart } from './nearest.js';
 import { optimiserSchema } from './optimisers.js';
-import { type GrammarShape, grammarLimits, TOKEN_LIMIT } from './rules.js';
-import { DEFAULT_TASK, taskKinds, tasks } from './tasks.js';
 import { wanted } from './wanted.js';
 
-const seed = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
-const weights = z.union([
-  z.literal('uniform'),
-  z.strictObject({ zipf: z.number().min(0) }),
-  z.array(z.number().min(0)),
-]);
-
-const size = (name: keyof GrammarShape) => z.number().int().min(grammarLimits[name][0]).max(grammarLimits[name][1]);
-const grammar = z.strictObject({
-  v: size('v').default(16).describe('v, vocabulary size'),
-  n: size('n').optional().describe('n, root symbols; default: v'),
-  m: size('m').default(4).describe('m, production rules per symbol'),
-  s: size('s').default(2).describe('s, branching factor'),
-  L: size('L').default(4).describe('L, depth; a sentence has s^L tokens'),
-  seed: seed.optional().describe('seed of the rules; default: the seed of the experiment'),
-  rootPrior: weights.optional().describe('probabilities of the root symbols; default uniform'),
-  ruleProbabilities: z
-    .union([weights, z.array(z.union([weights, z.null()]))])
-    .optional()
-    .describe('probabilities of the m rules, one value for all levels or one a level; default uniform'),
-  rules: z
-    .array(z.array(z.array(z.array(z.number().int().min(0)))))
-    .optional()
-    .describe('the rules themselves: [level][symbol][rule] = tuple; default: drawn from the seed'),
-});
-
-const task = z.strictObject({
-  kind: z
-    .enum(taskKinds)
-    .default(DEFAULT_TASK)
-    .describe(`predict ${inWords(taskKinds.map((kind) => tasks[kind].predicts))}`),
-  context: count(TOKEN_LIMIT)
-    .optional()
-    .describe('use only the last tokens, this many with the predicted one; default: all s^L'),
-});
-
-const schedule = z.strictObject({
-  kind: z.enum(['constant', 'cosine']).default('constant').describe('schedule of the rate'),
-  warmup: z
-    .number()
-    .int()
-    .min(0)
-    .max(2 ** 31)
-    .default(0)
-    .describe('steps of linear warm-up'),
-  floor: z.number().min(0).max(1).default(0.1).describe('last rate over base rate, cosine'),
-});
-
-const budget = z.strictObject({
-  batch: count(2 ** 20)
-    .default(128)
-    .describe('sentences a step'),
-  accumulate: count(4096).default(1).describe('batches a step'),
-  steps: count(2 ** 31)
-    .optional()
-    .describe('optimiser steps; default 65536 online, or what the epochs need'),
-  sentences: count(2 ** 31)
-    .optional()
-    .describe('P, distinct training sentences; default: online, every batch fresh'),
-  epochs: count(2 ** 20)
-    .optional()
-    .describe('passes over the P sentences'),
-  stopLoss: z
-    .number()
-    .min(0)
-    .optional()
-    .describe('stop when the test loss (the validation loss, where there is one) is at most this, in nats'),
-  patience: z
-    .number()
-    .gt(1)
-    .max(1e6)
-    .optional()
-    .describe(
-      'stop at this many times the steps (at least those of one epoch) that the best validation loss took; needs evaluation.validation',
-    ),
-});
-
-const evaluation = z.strictObject({
-  size: count(2 ** 24)
-    .default(4096)
-    .describe('test sentences'),
-  validation: count(2 ** 24)
-    .optional()
-    .describe('validation sentences, apart from training and test: stopLoss, patience and best weights look at them'),
-  perDoubling: count(64)
-    .default(4)
-    .describe('k, evaluations a doubling: at 1, 2, 3, ... then every factor 2^(1/k) in steps'),
-});
-
-const fieldsWith = (model: ReturnType<typeof modelSchema>) => ({
-  grammar: grammar.prefault({}),
-  task: task.prefault({}),
-  model: model.prefault({ kind: DEFAULT_MODEL }),
-  optimiser: optimiserSchema.optional(),
-  schedule: schedule.prefault({}),
-  budget: budget.prefault({}),
-  evaluation: evaluation.prefault({}),
-  measures: z.array(z.string()).default([]).describe('measures of representation, by name'),
-  replicas: count(4096).default(1).describe('R, replicas; copies with seeds of their own, trained side by side'),
-  seed: seed.default(0).describe('first seed; replica r has seed + r'),
-});
-
-const schemaWith = (model: ReturnType<typeof modelSchema>) => z.strictObject(fieldsWith(model));
-let known: { model: ReturnType<typeof modelSchema>; schema: ReturnType<typeof schemaWith>; json?: unknown } | undefined;
-
-/** Made again when a model was registered. */
-function schemas(): NonNullable<typeof known> {
-  const model = modelSchema();
-  if (known?.model !== model) known = { model, schema: schemaWith(model) };
-  return known;
-}
-
-export const experimentSchema = () => schemas().schema;
-
-type Parsed = z.infer<ReturnType<typeof experimentSchema>>;
-/** One immutable description of a run. Everything that decides its bits is in here. */
-export type Experiment = Readonly<Omit<Parsed, 'optimiser'> & { optimiser: NonNullable<Parsed['optimiser']> }>;
-/** What a user may write: every field optional, `model: 'hcnn'` short for `model: { kind: 'hcnn' }`. */
-export type ExperimentInput = Record<string, unknown>;
+export type { Experiment, ExperimentInput } from './experimentTypes.js';
 
 /** Fields that may be given as a bare name. */
 const shorthands = ['model', 'optimiser', 'task', 'schedule'];
-
-/** `a, b, or c`. */
-function inWords(parts: readonly string[]): string {
-  return `${parts.slice(0, -1).join(', ')}, or ${parts[parts.length - 1]}`;
-}
 
 /** Everything that is wrong with an experiment. */
 export class ExperimentError extends InputError {
@@ -150,7 +26,7 @@ export class ExperimentError extends InputError {
 export function parseExperiment(input: unknown): Experiment {
   if (typeof input !== 'object' || input === null || Array.isArray(input))
     throw new InputError(`experiment: got ${JSON.stringify(input)}; pass an object such as {"model": "hcnn"}`);
-  const raw: Record<string, unknown> = { ...(input as Record<string, unknown>) };
+  const { $schema: _, ...raw } = input as Record<string, unknown>; // for editors: nothing of the run
   for (const key of shorthands) {
     if (typeof raw[key] === 'string') raw[key] = { kind: raw[key] };
     const value = raw[key];
@@ -165,7 +41,8 @@ export function parseExperiment(input: unknown): Experiment {
     throw new ExperimentError([
       `budget.patience: got ${budget.patience} without a validation set; pass evaluation.validation too, such as 4096`,
     ]);
-  return Object.freeze(result.data as Experiment);
+  const { precision, ...experiment } = result.data;
+  return Object.freeze((precision === 'f16' ? { ...experiment, precision } : experiment) as Experiment);
 }
 
 function optimiserOf(raw: Record<string, unknown>): Record<string, unknown> {
@@ -173,23 +50,23 @@ function optimiserOf(raw: Record<string, unknown>): Record<string, unknown> {
   return { ...modelFacts(String(kind)).optimiser };
 }
 
-/** JSON Schema of an experiment file, for editors. */
+let json: { of: unknown; schema: unknown } | undefined;
+
+/** JSON Schema of an experiment with every section spelt out: for forms and messages. Of a file: core/fileSchema.ts. */
 export function experimentJsonSchema(): unknown {
-  const now = schemas();
-  now.json ??= z.toJSONSchema(now.schema, { io: 'input' });
-  return now.json;
+  const schema = experimentSchema();
+  if (json?.of !== schema) json = { of: schema, schema: z.toJSONSchema(schema, { io: 'input' }) };
+  return json.schema;
 }
 
 /** Dotted names of all fields, those of every kind of model and optimiser among them. */
 export function experimentFields(): string[] {
-  const sections = {
-    grammar: [grammar],
-    task: [task],
-    schedule: [schedule],
-    budget: [budget],
-    evaluation: [evaluation],
+  const alone = Object.entries(sections).map(([name, section]) => [name, [section]] as const);
+  const variants = {
+    ...Object.fromEntries(alone),
+    model: modelSchema().options,
+    optimiser: optimiserSchema.options,
   };
-  const variants = { ...sections, model: modelSchema().options, optimiser: optimiserSchema.options };
   const nested = Object.entries(variants).flatMap(([section, objects]) =>
     objects.flatMap((object) => Object.keys(object.shape).map((key) => `${section}.${key}`)),
   );
@@ -205,7 +82,11 @@ function explain(issue: z.core.$ZodIssue, raw: unknown): string {
       .map((key) => {
         const where = [...issue.path, key].join('.');
         const guess = nearest(key, known);
-        return `${where}: no such field${guess ? `; did you mean ${guess}?` : `; there are ${known.join(', ')}`}`;
+        const near =
+          guess === undefined
+            ? nearestByLastPart(key, fieldsBeside(issue.path.map(String), raw as Record<string, unknown>))
+            : [...issue.path, guess].join('.');
+        return `${where}: no such field; ${near ? `did you mean ${near}?` : `there are ${known.join(', ')}`}`;
       })
       .join('; ');
   }
@@ -227,10 +108,17 @@ function kindsOf(path: string[]): string[] {
   return union.options.map((o) => String(o.shape.kind.value));
 }
 
+/** Fields of the other sections, of the model and the optimiser that this experiment has. */
+function fieldsBeside([section]: string[], given: Record<string, unknown>): string[] {
+  const raw = { model: { kind: DEFAULT_MODEL }, ...given };
+  const others = ['grammar', 'task', 'model', 'optimiser', 'schedule', 'budget', 'evaluation'];
+  return others.filter((one) => one !== section).flatMap((one) => knownKeys([one], raw).map((key) => `${one}.${key}`));
+}
+
 function knownKeys(path: string[], raw: unknown): string[] {
   if (!path.length) return Object.keys(experimentSchema().shape);
   const kind = (raw as Record<string, { kind?: string }>)[path[0]]?.kind;
-  const object = { grammar, task, schedule, budget, evaluation }[path[0]];
+  const object = (sections as Partial<Record<string, (typeof sections)[keyof typeof sections]>>)[path[0]];
   if (object) return Object.keys(object.shape);
   const union = path[0] === 'optimiser' ? optimiserSchema : modelSchema();
   const option = union.options.find((o) => o.shape.kind.value === kind);

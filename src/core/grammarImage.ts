@@ -1,5 +1,5 @@
 import { InputError } from './errors.js';
-import { type GrammarShape, parents, type Rules, sentenceLength } from './rules.js';
+import { checkHasRules, type GrammarShape, parents, type Rules, sentenceLength } from './rules.js';
 
 /**
  * A grammar as one block of u32 words, read alike by the WebAssembly sampler, the WGSL sampler and the TypeScript
@@ -53,6 +53,7 @@ const WEIGHT_SCALE = 2 ** 31;
 
 /** The image of a grammar. @throws InputError when a sample needs more than 131070 random words. */
 export function grammarImage(rules: Rules): Uint32Array<ArrayBuffer> {
+  checkHasRules(rules);
   const { v, n, m, s, L } = rules;
   const draws = layoutDraws(rules);
   const nodes = (s ** L - 1) / (s - 1);

@@ -1,26 +1,9 @@
 import * as z from 'zod';
 import { InputError } from './errors.js';
+import type { ModelKind } from './experimentTypes.js';
 import { count, type Fields, oneOf } from './fields.js';
-import type { OptimiserKind } from './optimisers.js';
-import { type TaskKind, taskKinds } from './tasks.js';
-
-/** Laws of sample complexity: theory/complexity.ts. */
-export type Family = 'transformer' | 'cnn';
-
-/** What is known of a model without building it: for schema, menus, reports and expected laws. */
-export interface ModelFacts {
-  title: string; // in full, as within a sentence
-  short: string; // beside a figure's axis
-  about: string; // half a sentence for readers of a report
-  /** The law that it is expected to follow; undefined: none is known. */
-  family: Family | undefined;
-  /** What trains it where an experiment names no optimiser; without a rate, that optimiser's own. */
-  optimiser: { kind: OptimiserKind; rate?: number };
-  tasks: readonly TaskKind[];
-  /** What a unit of layer l looks at: `block`, s^l tokens, less than a block of a higher level; `sentence`, everything. */
-  sees: 'block' | 'sentence';
-  colour: number; // place in the palette of figures
-}
+import type { ModelFacts } from './modelTypes.js';
+import { taskKinds } from './tasks.js';
 
 export interface ModelRow extends ModelFacts {
   fields: Fields; // of `model` in an experiment, beside `kind`
@@ -115,8 +98,7 @@ const builtIn = {
   },
 } satisfies Record<string, ModelRow>;
 
-/** A model that comes with the program. */
-export type ModelKind = keyof typeof builtIn;
+export type ModelTable = typeof builtIn;
 export const DEFAULT_MODEL: ModelKind = 'hcnn';
 
 const builtInSchema = oneOf(builtIn);

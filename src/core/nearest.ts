@@ -12,6 +12,24 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return best;
 }
 
+/** The known names closest to a mistyped one, the closest first, however far they are: for lists of things that exist. */
+export function nearestNames(name: string, known: readonly string[], count: number): string[] {
+  const wanted = name.toLowerCase().slice(0, LONGEST);
+  const best: { candidate: string; d: number }[] = [];
+  for (const candidate of new Set(known)) {
+    const other = candidate.toLowerCase().slice(0, LONGEST);
+    const worst = best.length < count ? Number.POSITIVE_INFINITY : best[best.length - 1].d;
+    if (Math.abs(other.length - wanted.length) > worst) continue;
+    const d = other.startsWith(wanted) ? 0 : distance(wanted, other);
+    if (d >= worst) continue;
+    best.splice(best.length < count ? best.length : count - 1, 1, { candidate, d });
+    best.sort((a, b) => a.d - b.d);
+  }
+  return best.map(({ candidate }) => candidate);
+}
+
+const LONGEST = 64; // characters that are compared
+
 /** Changes of one letter (or swaps of two neighbours) from a to b: optimal string alignment. */
 function distance(a: string, b: string): number {
   let before: number[] = [];
@@ -27,4 +45,19 @@ function distance(a: string, b: string): number {
     row = next;
   }
   return row[b.length];
+}
+
+/**
+ * The known dotted name closest to a mistyped one: to the whole, or to the last part of a known one, so that `widht` and `width`
+ * both lead to `model.width`.
+ */
+export function nearestField(name: string, known: readonly string[]): string | undefined {
+  return nearest(name, known) ?? nearestByLastPart(name, known);
+}
+
+/** The same by the last part alone: of a field in the wrong section. */
+export function nearestByLastPart(name: string, known: readonly string[]): string | undefined {
+  const lastPart = (field: string) => field.slice(field.lastIndexOf('.') + 1);
+  const last = nearest(lastPart(name), known.map(lastPart));
+  return last === undefined ? undefined : known.find((field) => lastPart(field) === last);
 }

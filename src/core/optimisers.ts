@@ -42,5 +42,4 @@ export const optimisers = {
 } satisfies Record<string, { title: string; fields: Fields }>;
 
 export const optimiserSchema = oneOf(optimisers);
-export type Optimiser = z.infer<typeof optimiserSchema>;
-export type OptimiserKind = keyof typeof optimisers;
+export type OptimiserTable = typeof optimisers;

@@ -1,5 +1,6 @@
 import { crc32 } from './crc32.js';
 import { InputError } from './errors.js';
+import type { Simd } from './simd.js';
 
 /**
  * The lines of records.jsonl, one JSON object each, only ever appended. A run that was resumed has one `start` line for
@@ -11,14 +12,28 @@ export interface StartRecord {
   type: 'start';
   hash: string; // content hash of the experiment
   adapter?: string; // GPU, or what stands in for it
+  card?: string; // PCI address of that GPU, where a worker process looked which one it had opened
+  driver?: string; // of that GPU, as the driver describes itself
   executor?: string; // webgpu or wasm
-  runtime?: string; // for example `node 20.20.2 (Dawn)`
+  simd?: Simd; // arithmetic of wasm's multiply-adds; in records of earlier versions absent: plain
+  runtime?: string; // for example `node 20.20.2`; with webgpu `node 20.20.2 (Dawn, webgpu 0.6.2)`
+  os?: string; // for example `Linux 6.12.1 x64`
+  processor?: string; // for example `AMD EPYC 9B14, 16 cores`
   version?: string; // of this program
+  commit?: string; // that this program was built from, `-changed` after it where its sources differed; where known
   together?: number; // runs that train in one plan from here on, if more than one: elapsed_ms is the time of all
   step?: number; // where a resumed run continued; absent or 0 at the beginning
   init?: string; // digest of the weights it began with, where they came from a file
   unchecked?: number; // lines before this one that had no check when the run was resumed
   time?: string; // ISO 8601
+}
+
+/** Where a program runs, as its platform knows it. */
+export interface Host {
+  readonly runtime: string;
+  readonly os?: string;
+  readonly processor?: string;
+  readonly card?: string;
 }
 
 export interface EvalRecord {
@@ -30,6 +45,9 @@ export interface EvalRecord {
   accuracy: number; // fraction of its sentences
   elapsed_ms: number;
   set?: 'validation'; // absent: the test set
+  /** In half precision: steps left out so far because a factor did not fit, and the loss's factor, a power of two. */
+  skipped?: number;
+  loss_scale?: number;
 }
 
 /** The test loss of a replica that has ended, at the weights of its best validation loss. Runs with evaluation.validation have one. */
@@ -76,7 +94,8 @@ export interface RateRecord {
 
 /** How a replica, or a run, ends when nothing is left to do. */
 export type RunEnd = 'done' | 'diverged';
-export type EndReason = RunEnd | 'interrupted' | 'failed';
+/** `stopped`: by its user, who said why in `message`; `interrupted`: without a word, as by a signal. Both can be continued. */
+export type EndReason = RunEnd | 'stopped' | 'interrupted' | 'failed';
 
 export const hasEnded = (state: string | null | undefined): state is RunEnd => state === 'done' || state === 'diverged';
 
@@ -214,6 +233,22 @@ export function inspectRecords(text: string): InspectedRecords {
   }
 }
 
+/** Fields of a start that are text, in the order of its line. */
+export const startTexts = [
+  'hash',
+  'adapter',
+  'card',
+  'driver',
+  'executor',
+  'runtime',
+  'os',
+  'processor',
+  'version',
+  'commit',
+  'init',
+  'time',
+] as const satisfies readonly (keyof StartRecord)[];
+
 const LEAST_LOSS = -0.01; // nats: a cross-entropy of 0, less what f32 takes from logits of 10^5
 
 function toRecord(json: unknown): RunRecord | undefined {
@@ -236,8 +271,12 @@ function toRecord(json: unknown): RunRecord | undefined {
     return value;
   };
   switch (o.type) {
-    case 'start':
+    case 'start': {
+      for (const name of startTexts)
+        if (o[name] !== undefined && typeof o[name] !== 'string')
+          throw new InputError(`${name}: wanted text, got ${JSON.stringify(o[name])}`);
       return { ...o, type: 'start', hash: String(o.hash ?? '') };
+    }
     case 'eval':
       return {
         type: 'eval',
@@ -248,6 +287,7 @@ function toRecord(json: unknown): RunRecord | undefined {
         accuracy: real('accuracy', 0, 1),
         elapsed_ms: real('elapsed_ms', 0),
         ...(o.set === 'validation' && { set: o.set }),
+        ...(o.skipped !== undefined && { skipped: count('skipped'), loss_scale: real('loss_scale', 0) }),
       };
     case 'test': {
       const record: TestRecord = {

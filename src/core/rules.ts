@@ -22,6 +22,14 @@ export interface Rules extends GrammarShape {
   ruleProbabilities?: (number[] | null)[]; // [L][m] by depth, each sums to 1; null = uniform
 }
 
+/** For functions that are easily given a shape instead. @throws InputError */
+export function checkHasRules(rules: Rules): void {
+  if (!Array.isArray((rules as Partial<Rules> | undefined)?.rules))
+    throw new InputError(
+      `rules: got ${show(rules)}, which holds none; pass a whole grammar, as makeRules(shape, seed) and lab.rules(shape, seed) make one`,
+    );
+}
+
 /** How the rules of a level (or the roots) are weighted: p_k ~ k^-(1+zipf), k = 1.., or explicit probabilities. */
 export type Weights = 'uniform' | null | { zipf: number } | number[];
 

@@ -1,3 +1,4 @@
+import { type Bytes, bytesOf, copyOf } from './bytes.js';
 import { DamageError } from './errors.js';
 
 /** The safetensors format: 8 bytes header length, JSON header, raw little-endian data. Source: huggingface/safetensors. */
@@ -8,15 +9,6 @@ export interface SafeTensor {
   dtype: SafeDType | OtherType;
   shape: readonly number[];
   data: SafeArray; // of other types: their bytes as they lie in the file
-}
-
-/** What bytes may come as. */
-export type Bytes = ArrayBufferLike | ArrayBufferView;
-
-/** The bytes themselves, not a copy. */
-function bytesOf(input: Bytes): Uint8Array {
-  if (ArrayBuffer.isView(input)) return new Uint8Array(input.buffer, input.byteOffset, input.byteLength);
-  return new Uint8Array(input);
 }
 
 export interface SafeFile {
@@ -125,8 +117,7 @@ export function decodeSafetensors(input: Bytes, file = 'safetensors file'): Safe
   const { entries, metadata, start } = readHeader(bytes, file, bytes.length);
   const tensors = new Map<string, SafeTensor>();
   for (const [name, { dtype, shape, data_offsets }] of entries) {
-    // A copy, wherever the bytes lie: slice() of a Node Buffer is a view of memory that it shares.
-    const { buffer } = new Uint8Array(bytes.subarray(start + data_offsets[0], start + data_offsets[1]));
+    const { buffer } = copyOf(bytes.subarray(start + data_offsets[0], start + data_offsets[1]));
     const half = halves[dtype as HalfType];
     if (half) tensors.set(name, { dtype: 'F32', shape, data: Float32Array.from(new Uint16Array(buffer), half) });
     else if (isKnown(dtype)) tensors.set(name, { dtype, shape, data: new arrays[dtype](buffer) });
@@ -154,9 +145,7 @@ function readHeader(bytes: Uint8Array, file: string, fileBytes: number) {
   if (length > HEADER_LIMIT) fail(`the header is ${length} bytes, at most ${HEADER_LIMIT} are allowed`);
   let header: unknown;
   try {
-    header = JSON.parse(
-      new TextDecoder('utf-8', { fatal: true }).decode(new Uint8Array(bytes.subarray(8, 8 + length))),
-    );
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(copyOf(bytes.subarray(8, 8 + length))));
   } catch {
     fail('the header is no JSON');
   }

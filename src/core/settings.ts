@@ -2,7 +2,7 @@ import { InputError } from './errors.js';
 import { parseJson } from './outside.js';
 
 /**
- * Sets `a.b.c=value` pairs in a nested object. Values are JSON where they parse as JSON, else text. A bare
+ * Sets `a.b.c=value` pairs in a nested object. Values are JSON where they parse as JSON, else text; `null` takes the field out. A bare
  * `model=hcnn` followed by `model.width=64` keeps both: the name becomes the field `kind`.
  */
 export function applySettings(target: Record<string, unknown>, pairs: readonly string[]): Record<string, unknown> {
@@ -10,7 +10,9 @@ export function applySettings(target: Record<string, unknown>, pairs: readonly s
     const equals = pair.indexOf('=');
     if (equals < 1) throw new InputError(`--set ${pair}: pass field=value, for example grammar.v=16`);
     try {
-      setField(target, pair.slice(0, equals), parse(pair.slice(equals + 1)));
+      const value = parse(pair.slice(equals + 1));
+      if (value === null) removeField(target, pair.slice(0, equals));
+      else setField(target, pair.slice(0, equals), value);
     } catch (error) {
       throw error instanceof InputError ? new InputError(`--set ${pair}: ${error.message}`) : error;
     }
@@ -36,6 +38,13 @@ export function setField(target: Record<string, unknown>, field: string, value: 
   const old = Object.hasOwn(at, last) ? at[last] : undefined;
   if (typeof value === 'string' && isSection(old)) old.kind = value;
   else at[last] = mergeSections(old, value);
+}
+
+function removeField(target: Record<string, unknown>, field: string): void {
+  const path = field.split('.');
+  let at: unknown = target;
+  for (const key of path.slice(0, -1)) at = isSection(at) && Object.hasOwn(at, key) ? at[key] : undefined;
+  if (isSection(at)) delete at[path[path.length - 1]];
 }
 
 const isSection = (value: unknown): value is Record<string, unknown> =>

@@ -57,6 +57,7 @@ const streams = {
   measure: 7,
   generate: 8,
   validation: 9,
+  posterior: 10,
 } as const;
 export type Stream = keyof typeof streams;
 

@@ -1,20 +1,43 @@
 /** The compiled modules of assembly/, their memories and instances. What they export is typed where it is called. */
-import sharedBytes from '../../build/wasm/shared.wasm';
-import singleBytes from '../../build/wasm/single.wasm';
+import moduleBytes from '../../build/wasm/module.wasm';
 import { WasmError } from './errors.js';
+import type { Simd } from './simd.js';
 
-const compiled: { single?: Promise<WebAssembly.Module>; shared?: Promise<WebAssembly.Module> } = {};
+const compiled: { [Key in `${Simd} ${'single' | 'shared'}`]?: Promise<WebAssembly.Module> } = {};
 
-/** The module for one thread (`single`) or for several on one memory (`shared`); compiled once per process. */
-export function wasmModule(kind: 'single' | 'shared'): Promise<WebAssembly.Module> {
-  compiled[kind] ??= compileWasm(kind === 'shared' ? sharedBytes : singleBytes);
-  return compiled[kind];
+/**
+ * The module for one thread (`single`) or for several on one memory (`shared`); compiled once per process. The relaxed one
+ * runs plans alone: sampling is the plain one's.
+ */
+export function wasmModule(kind: 'single' | 'shared', simd: Simd = 'plain'): Promise<WebAssembly.Module> {
+  const key = `${simd} ${kind}` as const;
+  compiled[key] ??= bytesOf(simd).then((bytes) => compileWasm(kind === 'shared' ? bytes : unshared(bytes)));
+  return compiled[key];
+}
+
+const bytesOf = async (simd: Simd) =>
+  simd === 'plain' ? moduleBytes : (await import('./relaxedModule.js')).relaxedBytes;
+
+const MEMORY_IMPORT = [...new TextEncoder().encode('\x03env\x06memory'), 2, 3]; // kind: memory; limits: shared, with a maximum
+
+/**
+ * The module for a memory that is not shared, which differs in one byte: atomic operations are valid there too, and one thread never
+ * waits. A second module in the package would be a tenth of all that a page loads.
+ */
+function unshared(module: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const own = module.slice();
+  for (let at = 0; at < module.length; at++)
+    if (MEMORY_IMPORT.every((byte, i) => module[at + i] === byte)) {
+      own[at + MEMORY_IMPORT.length - 1] = 1;
+      return own;
+    }
+  throw new WasmError('The WebAssembly module imports no shared memory; build it anew with the threads feature');
 }
 
 /** An instance of the module that fits the memory. */
-export async function instantiateOn<Exports>(memory: WebAssembly.Memory): Promise<Exports> {
+export async function instantiateOn<Exports>(memory: WebAssembly.Memory, simd?: Simd): Promise<Exports> {
   const shared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
-  const module = await wasmModule(shared ? 'shared' : 'single');
+  const module = await wasmModule(shared ? 'shared' : 'single', simd);
   const { exports } = await WebAssembly.instantiate(module, { env: { memory, abort: () => undefined } });
   return exports as unknown as Exports;
 }

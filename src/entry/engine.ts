@@ -20,9 +20,19 @@ export { rmsNorm } from '../kernels/rmsNorm.js';
 export { softmax } from '../kernels/softmax.js';
 export { unfold } from '../kernels/unfold.js';
 export { createModel, models } from '../models/index.js';
-export { asIs, declare, type Forward, type Init, type Model, modelShape, type ParameterSpec } from '../models/types.js';
+export {
+  asIs,
+  declare,
+  type Forward,
+  type Init,
+  type Model,
+  type ModelShape,
+  modelShape,
+  type ParameterSpec,
+} from '../models/types.js';
 export { addGradients } from '../plan/backward.js';
 export { type PlanBuilder, ProgramBuilder, reshape } from '../plan/builder.js';
-export type { Executor, LoadedProgram } from '../plan/executor.js';
-export type { Call, Program, Tensor } from '../plan/types.js';
+export type { Executor, HostArray, LoadedProgram } from '../plan/executor.js';
+export type { Call, Plan, Program, Tensor } from '../plan/types.js';
+export type { WasmOptions } from '../wasm/executor.js';
 export * from './models.js';

@@ -5,9 +5,11 @@ import { openSweepFolder } from '../platform/sweepFolder.js';
 import { type SweepOptions, sweepInThreads } from '../platform/sweepThreads.js';
 import { connectWorker, type WorkerHandle } from '../platform/worker.js';
 import type { SweepResult } from '../sweep/schedule.js';
-import { createLab, type Lab } from '../worker/lab.js';
+import type { Lab } from '../worker/lab.js';
+import { createLab } from '../worker/lazy.js';
 
 export { nodePlatform as platform, type OpenNodeGpuOptions, openNodeGpu as openGpu } from '../platform/node.js';
+export { readRunFolder, readRunFolders } from '../platform/runFolders.js';
 export { openSweepFolder } from '../platform/sweepFolder.js';
 export * from './gpu.js';
 

@@ -2,24 +2,27 @@
 import { browserPlatform } from '../platform/browser.js';
 import { openSweepOrigin } from '../platform/sweepOrigin.js';
 import { type SweepOptions, sweepInThreads } from '../platform/sweepThreads.js';
-import { startWebWorker } from '../platform/webWorker.js';
-import { connectWorker, type WorkerHandle } from '../platform/worker.js';
+import { isForeign, startWebWorker, type WorkerScript } from '../platform/webWorker.js';
+import { connectWorker, type WorkerHandle, type WorkerPort } from '../platform/worker.js';
 import type { SweepResult } from '../sweep/schedule.js';
-import { createLab, type Lab } from '../worker/lab.js';
+import type { Lab } from '../worker/lab.js';
+import { createLab } from '../worker/lazy.js';
 
 export { browserPlatform as platform, openBrowserGpu as openGpu } from '../platform/browser.js';
 export { openSweepOrigin } from '../platform/sweepOrigin.js';
+export type { WorkerScript } from '../platform/webWorker.js';
 export * from './gpu.js';
 
 /** The laboratory on this thread. */
 export const lab: Lab = createLab(browserPlatform).lab;
 
 /**
- * The laboratory in a worker thread. `script`: where dist/worker.web.js is served from, if not beside this file.
+ * The laboratory in a worker thread. `script`: where dist/worker.web.js is served from, if not beside this file and not found
+ * by a bundler; or a worker that runs it. It may come from another origin whose server allows this page to read it (CORS).
  * @throws WorkerError when the script cannot be run.
  */
-export function startWorker(script: URL = new URL('./worker.web.js', import.meta.url)): Promise<WorkerHandle<Lab>> {
-  return connectWorker<Lab>(startWebWorker(script));
+export function startWorker(script?: WorkerScript): Promise<WorkerHandle<Lab>> {
+  return connectWorker<Lab>(startPort(script));
 }
 
 /**
@@ -27,12 +30,19 @@ export function startWorker(script: URL = new URL('./worker.web.js', import.meta
  * @throws GridError, InputError, FileError, WorkerError, AdapterError
  */
 export async function sweep(grid: unknown, store: string, options: SweepOptions = {}): Promise<SweepResult> {
-  const script = options.script ?? new URL('./worker.web.js', import.meta.url);
   return sweepInThreads(
     grid,
     await openSweepOrigin(store),
-    () => startWebWorker(script),
+    () => startPort(options.script),
     browserPlatform.cores,
     options,
   );
+}
+
+/** Vite, webpack and Next find the worker's script by the very words of the last line, and bundle it. */
+function startPort(script: WorkerScript | undefined): WorkerPort {
+  if (script) return startWebWorker(script);
+  const here = import.meta.url;
+  if (isForeign(new URL(here))) return startWebWorker(new URL('./worker.web.js', here));
+  return startWebWorker(new Worker(new URL('./worker.web.js', import.meta.url), { type: 'module' }));
 }

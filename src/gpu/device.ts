@@ -67,6 +67,8 @@ export interface GpuSession {
   readonly features: ReadonlySet<string>;
   /** Lanes of a subgroup, where WGSL can use subgroups and all have one size; else 0. */
   readonly subgroupSize: number;
+  /** Matrices that a subgroup of 32 multiplies at once, f16 into f32, where WGSL can use them. */
+  readonly matrixUnits?: MatrixUnits;
   /** Processor time of the process that holds the driver, all threads, in milliseconds; undefined where nothing tells it. */
   readonly processorMs?: () => number;
   /** Resolves when the device is gone, with the reason; `released` true after `release()`. */
@@ -131,7 +133,7 @@ export async function openGpu(gpu: GPU, options: OpenGpuOptions = {}): Promise<G
   } catch (error) {
     throw new AdapterError(`${info.name}: no device could be opened (${oneLine(error)}); ${remedy}`, { cause: error });
   }
-  return makeSession(device, info, await fixedSubgroupSize(adapter, device), options);
+  return makeSession(device, info, await fixedSubgroupSize(adapter, device), matrixUnitsOf(adapter, device), options);
 }
 
 async function requestAdapter(gpu: GPU, powerPreference: GPUPowerPreference, remedy: string): Promise<GPUAdapter> {
@@ -156,10 +158,45 @@ async function fixedSubgroupSize({ info }: GPUAdapter, device: GPUDevice): Promi
   return (await device.popErrorScope()) ? 0 : subgroupMinSize;
 }
 
+/** M x N x K. */
+export interface MatrixUnits {
+  m: number;
+  n: number;
+  k: number;
+}
+
+/** Shapes that the kernels take, best first: NVIDIA and AMD, Intel, Apple. Only the first was measured. */
+const matrixShapes: readonly MatrixUnits[] = [
+  { m: 16, n: 16, k: 16 },
+  { m: 8, n: 16, k: 16 },
+  { m: 8, n: 8, k: 8 },
+];
+
+/** What the adapter offers of `chromium-experimental-subgroup-matrix`; the types do not know it yet. */
+interface SubgroupMatrixConfig {
+  componentType: string;
+  resultComponentType: string;
+  M: number;
+  N: number;
+  K: number;
+}
+
+function matrixUnitsOf({ info }: GPUAdapter, { features }: GPUDevice): MatrixUnits | undefined {
+  const needed = ['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix'];
+  if (!needed.every((name) => features.has(name))) return undefined;
+  if (info?.subgroupMinSize !== 32 || info.subgroupMaxSize !== 32) return undefined;
+  const { subgroupMatrixConfigs = [] } = info as { subgroupMatrixConfigs?: Iterable<SubgroupMatrixConfig> };
+  const configs = [...subgroupMatrixConfigs].filter(
+    (c) => c.componentType === 'f16' && c.resultComponentType === 'f32',
+  );
+  return matrixShapes.find(({ m, n, k }) => configs.some(({ M, N, K }) => M === m && N === n && K === k));
+}
+
 function makeSession(
   device: GPUDevice,
   info: AdapterSummary,
   subgroupSize: number,
+  matrixUnits: MatrixUnits | undefined,
   { processorMs, onRelease }: OpenGpuOptions,
 ): GpuSession {
   let latched: GpuError | undefined;
@@ -192,6 +229,7 @@ function makeSession(
     limits: device.limits as GpuLimits,
     features: new Set(device.features),
     subgroupSize,
+    matrixUnits,
     processorMs,
     lost,
     check() {

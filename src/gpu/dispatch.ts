@@ -1,4 +1,5 @@
 import type { DType, Tensor } from '../plan/types.js';
+import type { MatrixUnits } from './device.js';
 
 /** One word of a uniform block; whole numbers go in as u32 (negative ones as i32). */
 export type Word = number | { readonly f32: number };
@@ -75,6 +76,10 @@ export interface AdapterTraits {
   readonly maxInvocations: number;
   /** Lanes of a subgroup, where WGSL can use subgroups and all have one size; else 0. */
   readonly subgroupSize?: number;
+  /** Matrices that a subgroup of 32 multiplies at once (tensor cores): M x K times K x N, f16 into f32. */
+  readonly matrixUnits?: MatrixUnits;
+  /** Whether WGSL has f16. */
+  readonly f16?: boolean;
   /** Winners of `rhm tune` on this adapter: `${op}:${shape key}` -> variant name. */
   readonly tuned?: ReadonlyMap<string, string>;
   /** Decides in place of variantOf(): tests run every variant on whatever adapter there is. */

@@ -11,7 +11,10 @@ import { readBuffer } from './scope.js';
 export class GpuExecutor implements Executor {
   readonly kind = 'webgpu';
   readonly description: string;
+  readonly driver: string | undefined;
+  readonly runtime: string;
   readonly traits: AdapterTraits;
+  readonly half: Executor['half'];
   readonly #pipelines: PipelineCache;
 
   constructor(
@@ -23,17 +26,24 @@ export class GpuExecutor implements Executor {
     pipelines: PipelineCache = PipelineCache.of(gpu),
     /** Rewrites a program for GPUs before it is lowered. */
     readonly prepare: (program: Program) => Program = (program) => program,
+    /** Without matrix units half-precision factors are emulated. */
+    emulateHalf = false,
   ) {
     this.description = gpu.info.name;
+    this.driver = gpu.info.driver || undefined;
+    this.runtime = gpu.info.runtime;
     this.traits = {
       software: gpu.info.software,
       vendor: gpu.info.vendor,
       maxWorkgroupStorageBytes: gpu.device.limits.maxComputeWorkgroupStorageSize,
       maxInvocations: gpu.device.limits.maxComputeInvocationsPerWorkgroup,
       subgroupSize: gpu.subgroupSize,
+      matrixUnits: gpu.matrixUnits,
+      f16: gpu.features.has('shader-f16'),
       tuned,
       ...traits,
     };
+    this.half = this.traits.matrixUnits ? 'units' : emulateHalf ? 'emulated' : undefined;
     this.#pipelines = pipelines;
   }
 

@@ -1,6 +1,6 @@
 import { checkInteger, checkSeed } from '../core/check.js';
 import { InputError } from '../core/errors.js';
-import type { Rules } from '../core/rules.js';
+import { checkHasRules, type Rules } from '../core/rules.js';
 import { LENGTH_LIMIT, type Source } from '../core/sampleSource.js';
 import { streamKey } from '../core/threefry.js';
 import { collisionProbability, countDerivations, logDerivations } from './derivations.js';
@@ -30,6 +30,7 @@ export interface DatasetOptions {
  * instead; `collision` then says how probable a repetition is. @throws InputError when the sets exceed the derivations.
  */
 export function makeDataset(rules: Rules, seed: number, options: DatasetOptions): Dataset {
+  checkHasRules(rules);
   checkSeed(seed);
   const { sentences, testSize, validationSize = 0, shuffle = true } = options;
   checkInteger('testSize', testSize, 0, LENGTH_LIMIT - 1, 'test sentences');

@@ -1,6 +1,6 @@
 import { checkInteger } from '../core/check.js';
 import { WorkerError } from '../core/errors.js';
-import type { Rules } from '../core/rules.js';
+import { checkHasRules, type Rules } from '../core/rules.js';
 import type { Source } from '../core/sampleSource.js';
 import type { TreeChange } from '../core/treeChange.js';
 import { newMemory, wasmModule } from '../core/wasmModule.js';
@@ -43,6 +43,7 @@ const threadSource = `async function threadMain({ module, memory, control, scrat
  * headers) or no thread can be started it works alone. The sentences do not depend on the number of threads.
  */
 export async function createParallelSampler(rules: Rules, options: ParallelOptions): Promise<ParallelSampler> {
+  checkHasRules(rules);
   checkInteger('threads', options.threads, 1, 1024);
   const shared = typeof SharedArrayBuffer !== 'undefined' && !!options.spawn;
   const threads = shared ? options.threads : 1;

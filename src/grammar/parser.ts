@@ -1,5 +1,5 @@
 import { ShapeError } from '../core/errors.js';
-import { parents, type Rules, sentenceLength } from '../core/rules.js';
+import { checkHasRules, parents, type Rules, sentenceLength } from '../core/rules.js';
 
 /** The first fault of a sentence: the s symbols below (level, position), level from the leaves, are no rule's tuple. */
 export interface Fault {
@@ -21,6 +21,7 @@ export class Parser {
   readonly #d: number;
 
   constructor(readonly rules: Rules) {
+    checkHasRules(rules);
     this.#d = sentenceLength(rules);
     this.#find = rules.rules.map((_, depth) => inverse(rules, depth));
   }

@@ -1,7 +1,7 @@
 import { checkInteger, show } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import { grammarImage, HEADER, INDEX_LIMIT } from '../core/grammarImage.js';
-import type { Rules } from '../core/rules.js';
+import { checkHasRules, type Rules } from '../core/rules.js';
 import { type Source, sourceWords } from '../core/sampleSource.js';
 import type { TreeChange } from '../core/treeChange.js';
 import { changeWords } from '../core/treeChange.js';
@@ -28,6 +28,7 @@ const CHUNK_BYTES = 2 ** 18; // of output between copies
 
 /** Sentences of one grammar from WebAssembly: sentence g of a source is a pure function of (source, g). */
 export async function createSampler(rules: Rules, options: SamplerOptions = {}): Promise<Sampler> {
+  checkHasRules(rules);
   const memory = options.memory ?? newMemory(65536);
   const wasm = await instantiate(memory);
   return new Sampler(rules, memory, wasm, options);

@@ -1,25 +1,36 @@
 import forwardSource from '../../shaders/attention.wgsl';
 import coreSource from '../../shaders/attention_core.wgsl';
+import halfFactorSource from '../../shaders/attention_half.wgsl';
 import rowsSource from '../../shaders/attention_rows.wgsl';
 import scalarSource from '../../shaders/attention_scalar.wgsl';
 import vec4Source from '../../shaders/attention_vec4.wgsl';
+import halfSource from '../../shaders/half.wgsl';
+import { SCALING_WORDS } from '../core/clock.js';
 import { type AdapterTraits, linearGrid, read, variantOf, write } from '../gpu/dispatch.js';
-import { constantLines } from '../gpu/unroll.js';
+import { constantLines, unroll } from '../gpu/unroll.js';
 import type { Tensor } from '../plan/types.js';
 import * as reference from '../reference/attention.js';
 import { partsFor } from '../wasm/command.js';
 import { attentionCases } from './shared/attention.cases.js';
+import { NO_FACTOR, roundedFactor, roundFactor, roundWords } from './shared/half.js';
+import { flagsOf } from './shared/matmulMatrix.js';
 import { defineOperation } from './shared/operation.js';
 import { bool, f32, u32 } from './shared/params.js';
+import { scaling as scalingNames, wordConstants } from './shared/words.js';
 
 /** Sizes of a call, forward or backward. queries: Tq. */
-export type AttentionSizes = Omit<reference.AttentionShape, 'scale'> & { batch: number; queries: number };
+export type AttentionSizes = Omit<reference.AttentionShape, 'scale'> & {
+  batch: number;
+  queries: number;
+  half: boolean;
+};
 
 export const attentionParams = {
   heads: u32({ least: 1 }), // H; D = C / H at most 128
   scale: f32(), // of q . k
   causal: bool(),
   lastQueryOnly: bool(), // only the query at the last position
+  half: bool(), // factors rounded to f16: q, k, v, dOut, weights and their gradients
 };
 
 /** width: of a row of qkv, 3 C. */
@@ -48,11 +59,15 @@ const MOST_COLUMNS = 128; // registers of attention_rows.wgsl
 export const attention = defineOperation({
   name: 'attention',
   inputs: { qkv: 'R batch tokens width' },
-  outputs: { out: 'R batch queries channels', logsumexp: 'R batch heads queries' },
+  outputs: {
+    ...{ out: 'R batch queries channels', logsumexp: 'R batch heads queries' },
+    scaling: `u32 R ${SCALING_WORDS} ?`, // with half: is told when a factor does not fit
+  },
   params: attentionParams,
   sizes: attentionSizes,
   check: checkHeads,
-  reference({ qkv, out, logsumexp }, s) {
+  reference({ out, logsumexp, scaling, ...given }, s) {
+    const qkv = s.half ? roundFactor(given.qkv, scaling) : given.qkv;
     for (let b = 0; b < s.batch; b++)
       reference.attention(
         s,
@@ -62,16 +77,24 @@ export const attention = defineOperation({
         s.queries,
       );
   },
-  webgpu({ inputs: { qkv }, outputs: { out, logsumexp }, params: s, replicas, launch }, traits) {
+  webgpu({ inputs: { qkv }, outputs: { out, logsumexp, scaling }, params: s, replicas, launch }, traits) {
+    const half = halfText(s.half, scaling, traits);
     const aligned = [qkv.replicaStride, out.replicaStride];
     const type = elementsOf(s, aligned);
-    const bind = { qkv: read(qkv, type), dOut: read(undefined, type), result: write(out, type), logsumexp };
+    const bind = {
+      qkv: read(qkv, type),
+      dOut: read(undefined, type),
+      result: write(out, type),
+      logsumexp,
+      ...half.bind,
+    };
     const words = { queryFirst: s.tokens - s.queries, outReplica: out.replicaStride, zero: 0 };
     if (attentionVariant('attention', traits) === 'rows')
       return [
         launch({
           shader: 'attention_rows',
-          source: attentionSource(s, aligned, {}, false) + rowsSource,
+          enable: half.enable,
+          source: half.text + attentionSource(s, aligned, {}, false) + rowsSource,
           words: { ...words, headGroups: s.heads, tiles: 1 },
           bind,
           workgroups: linearGrid(Math.ceil((replicas * s.batch * s.heads * s.queries) / 64)),
@@ -86,7 +109,9 @@ export const attention = defineOperation({
     const blocks = Math.ceil((nh * tr * dc) / 4 / ATTENTION_THREADS);
     return [
       launch({
-        source: attentionSource(s, aligned, { BLOCKS: blocks, CHUNKS: chunks }, traits.software) + forwardSource,
+        enable: half.enable,
+        source:
+          half.text + attentionSource(s, aligned, { BLOCKS: blocks, CHUNKS: chunks }, traits.software) + forwardSource,
         constants: { ...tileConstants(tile), KP: nh * rowsOf(tile) },
         words: { ...words, headGroups, tiles },
         bind,
@@ -95,10 +120,15 @@ export const attention = defineOperation({
     ];
   },
   wasm: {
+    kernels: ['attention', 'attentionRound'],
     scratch: true,
-    launch({ params: s, replicas }) {
+    words: roundWords,
+    launch({ inputs: { qkv }, params: s, replicas }, scratch) {
       const padded = Math.ceil(s.tokens / 16) * 16;
-      return [{ parts: attentionParts(s, replicas, 2), threadBytes: 4 * padded * (s.dim + 4) }];
+      const main = { words: NO_FACTOR, parts: attentionParts(s, replicas, 2), threadBytes: 4 * padded * (s.dim + 4) };
+      if (!s.half) return [main];
+      const { at, replicaStride, command } = roundedFactor('attentionRound', qkv, replicas, scratch);
+      return [command, { ...main, words: { ...NO_FACTOR, qkv: at, qkvReplica: replicaStride } }];
     },
   },
   cost(s) {
@@ -114,6 +144,21 @@ export const attention = defineOperation({
       attention(plan, { ...options, ...tensors });
     }),
 });
+
+/** WGSL of how factors are rounded, and what it needs. */
+export function halfText(half: boolean, scaling: Tensor | undefined, traits: AdapterTraits) {
+  const native = traits.f16 === true;
+  const numbers = {
+    ...{ PLAIN: Number(!half), HALF: Number(half), FLAGS: Number(!!scaling) },
+    ...{ NATIVE: Number(native), INTEGER: Number(!native) },
+  };
+  const integers = half && !native ? halfSource : '';
+  return {
+    enable: half && native ? 'f16' : undefined,
+    text: wordConstants(scalingNames) + integers + unroll(halfFactorSource, numbers),
+    bind: half ? flagsOf(scaling) : {},
+  };
+}
 
 /** The elements of one sentence, `per` of them. */
 export function sentenceOf(data: Float64Array, b: number, per: number): Float64Array {

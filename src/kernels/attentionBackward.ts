@@ -5,6 +5,7 @@ import keysSource from '../../shaders/attentionBackward_keys.wgsl';
 import queriesSource from '../../shaders/attentionBackward_queries.wgsl';
 import rowsSource from '../../shaders/attentionBackward_rows.wgsl';
 import tileSource from '../../shaders/attentionBackward_tile.wgsl';
+import { SCALING_WORDS } from '../core/clock.js';
 import { type AdapterTraits, type Dispatch, linearGrid, read, type Scratch, write } from '../gpu/dispatch.js';
 import type { Tensor } from '../plan/types.js';
 import * as reference from '../reference/attention.js';
@@ -21,10 +22,12 @@ import {
   attentionVariant,
   checkHeads,
   elementsOf,
+  halfText,
   sentenceOf,
   tileConstants,
 } from './attention.js';
 import { attentionCases } from './shared/attention.cases.js';
+import { NO_FACTOR, roundedFactor, roundFactor, roundWords } from './shared/half.js';
 import { defineOperation, gradientOf, type Launch } from './shared/operation.js';
 
 /**
@@ -39,7 +42,7 @@ export const attentionBackward = defineOperation({
     logsumexp: 'R batch heads queries',
     dOut: 'R batch queries channels',
   },
-  outputs: { dQkv: 'R batch tokens width' },
+  outputs: { dQkv: 'R batch tokens width', scaling: `u32 R ${SCALING_WORDS} ?` },
   params: attentionParams,
   sizes: attentionSizes,
   check(o, refuse) {
@@ -47,7 +50,9 @@ export const attentionBackward = defineOperation({
     if (o.dOut.replicaStride !== o.out.replicaStride)
       refuse('dOut and out lie differently in memory; pass whole tensors');
   },
-  reference({ qkv, dOut, dQkv }, s) {
+  reference({ dQkv, scaling, ...given }, s) {
+    const round = (factor: Float64Array) => (s.half ? roundFactor(factor, scaling) : factor);
+    const [qkv, dOut] = [round(given.qkv), round(given.dOut)];
     for (let b = 0; b < s.batch; b++)
       reference.attentionBackward(
         s,
@@ -58,11 +63,19 @@ export const attentionBackward = defineOperation({
   },
   webgpu: lower,
   wasm: {
+    kernels: ['attentionBackward', 'attentionBackwardRound'],
     scratch: true,
-    launch({ params: s, replicas }) {
+    words: roundWords,
+    launch({ inputs: { qkv, dOut }, params: s, replicas }, scratch) {
       const padded = Math.ceil(s.tokens / 16) * 16;
       const threadBytes = 4 * (2 * padded * (s.dim + 4) + 2 * s.tokens * Math.ceil(s.dim / 4) * 4);
-      return [{ parts: attentionParts(s, replicas, 5), threadBytes }];
+      const main = { words: NO_FACTOR, parts: attentionParts(s, replicas, 5), threadBytes };
+      if (!s.half) return [main];
+      const [q, d] = [qkv, dOut].map((factor) => roundedFactor('attentionBackwardRound', factor, replicas, scratch));
+      const words = {
+        ...{ ...NO_FACTOR, qkv: q.at, qkvReplica: q.replicaStride, dOut: d.at, dOutReplica: d.replicaStride },
+      };
+      return [q.command, d.command, { ...main, words }];
     },
   },
   cost(s) {
@@ -74,21 +87,21 @@ export const attentionBackward = defineOperation({
   },
   cases: () =>
     attentionCases((plan, shape) => {
-      const { qkv, out, logsumexp, options } = shape(plan);
+      const { qkv, out, logsumexp, scaling, options } = shape(plan);
       attention(plan, { ...options, qkv, out, logsumexp }); // out and logsumexp must belong to qkv
       const dOut = plan.program.persistent('dOut', out.shape.slice(1));
       const dQkv = plan.program.persistent('dQkv', qkv.shape.slice(1));
-      attentionBackward(plan, { ...options, qkv, out, logsumexp, dOut, dQkv });
+      attentionBackward(plan, { ...options, qkv, out, logsumexp, dOut, dQkv, scaling });
     }, true),
 });
 
-gradientOf(attention, ({ label, inputs: { qkv }, outputs: { out, logsumexp }, params }, pass) => {
-  const { heads, scale, causal, lastQueryOnly } = params;
+gradientOf(attention, ({ label, inputs: { qkv }, outputs: { out, logsumexp, scaling }, params }, pass) => {
+  const { heads, scale, causal, lastQueryOnly, half } = params;
   pass.add({
     input: qkv,
     write: ({ tensor: dQkv }) =>
       attentionBackward(pass.plan, {
-        ...{ label: `${label} gradient`, heads, scale, causal, lastQueryOnly },
+        ...{ label: `${label} gradient`, heads, scale, causal, lastQueryOnly, half, scaling },
         ...{ qkv, out, logsumexp, dOut: pass.of(out), dQkv },
       }),
   });
@@ -96,7 +109,7 @@ gradientOf(attention, ({ label, inputs: { qkv }, outputs: { out, logsumexp }, pa
 
 interface BackwardCall {
   inputs: { qkv: Tensor; out: Tensor; logsumexp: Tensor; dOut: Tensor };
-  outputs: { dQkv: Tensor };
+  outputs: { dQkv: Tensor; scaling?: Tensor };
   params: AttentionSizes;
   replicas: number;
   launch(o: Launch): Dispatch;
@@ -105,10 +118,11 @@ interface BackwardCall {
 function lower(call: BackwardCall, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
   const { params: s, replicas } = call;
   const { qkv, logsumexp, dOut } = call.inputs;
-  const { dQkv } = call.outputs;
+  const { dQkv, scaling } = call.outputs;
+  const rounding = halfText(s.half, scaling, traits);
   const aligned = [qkv.replicaStride, dOut.replicaStride, dQkv.replicaStride];
   const type = elementsOf(s, aligned);
-  const bind = { qkv: read(qkv, type), dOut: read(dOut, type), result: write(dQkv, type), logsumexp };
+  const bind = { qkv: read(qkv, type), dOut: read(dOut, type), result: write(dQkv, type), logsumexp, ...rounding.bind };
   const words = {
     queryFirst: s.tokens - s.queries,
     outReplica: dOut.replicaStride,
@@ -116,12 +130,13 @@ function lower(call: BackwardCall, traits: AdapterTraits, scratch: Scratch): Dis
     zero: 0,
   };
   const source = (text: string, constants = {}) =>
-    attentionSource(s, aligned, constants, traits.software) + coreSource + text;
+    rounding.text + attentionSource(s, aligned, constants, traits.software) + coreSource + text;
   if (attentionVariant('attentionBackward', traits) === 'rows') {
     const { delta, dispatch } = deltaOf(call, scratch);
     const half = (keys: boolean) =>
       call.launch({
         shader: 'attentionBackward_rows',
+        enable: rounding.enable,
         source: `const KEYS = ${keys};\n${source(rowsSource)}`,
         words: { ...words, headGroups: s.heads, tiles: 1 },
         bind: { ...bind, delta },
@@ -133,10 +148,11 @@ function lower(call: BackwardCall, traits: AdapterTraits, scratch: Scratch): Dis
   const vp = (t: AttentionTile) => Math.max(t.tk * t.dc, probabilities(t));
   const os = (t: AttentionTile) => Math.max(t.tr * t.dc, probabilities(t));
   const tile = attentionTile(s, (t) => (t.tr + t.tk) * t.dc + vp(t) + os(t), 4);
-  if (s.tokens > tile.tk || tile.chunks > 1) return lowerLong(call, scratch, words, bind, source);
+  if (s.tokens > tile.tk || tile.chunks > 1) return lowerLong(call, scratch, words, bind, source, rounding.enable);
   const headGroups = Math.ceil(s.heads / tile.nh);
   return [
     call.launch({
+      enable: rounding.enable,
       source: source(backwardSource),
       constants: { ...tileConstants(tile), VP: tile.nh * vp(tile), OS: tile.nh * os(tile) },
       words: { ...words, headGroups, tiles: 1 },
@@ -153,6 +169,7 @@ function lowerLong(
   words: Readonly<Record<string, number>>,
   bind: Launch['bind'],
   source: (text: string, constants: Record<string, number>) => string,
+  enable: string | undefined,
 ): Dispatch[] {
   const { params: s, replicas } = call;
   const quads = Math.ceil(s.dim / 4);
@@ -162,6 +179,7 @@ function lowerLong(
   const half = (shader: string, text: string, tiles: number) =>
     call.launch({
       shader,
+      enable,
       source: source(tileSource + text, { CHUNKS: tile.chunks }),
       constants: tileConstants(tile),
       words: { ...words, headGroups: s.heads, tiles },

@@ -3,6 +3,7 @@ import coreSource from '../../shaders/crossEntropy_core.wgsl';
 import quadsSource from '../../shaders/crossEntropy_quads.wgsl';
 import rowsSource from '../../shaders/crossEntropy_rows.wgsl';
 import recordSource from '../../shaders/crossEntropyRecord.wgsl';
+import { SCALING_WORDS, scalingWords, UNIT_EXPONENT } from '../core/clock.js';
 import { read, variantOf, write } from '../gpu/dispatch.js';
 import { constantLines, opaqueBounds, unroll, unrolledLoads } from '../gpu/unroll.js';
 import * as reference from '../reference/crossEntropy.js';
@@ -10,10 +11,12 @@ import { partsFor } from '../wasm/command.js';
 import { defineOperation } from './shared/operation.js';
 import { u32 } from './shared/params.js';
 import type { KernelCase } from './shared/types.js';
+import { scaling as scalingNames, wordConstants } from './shared/words.js';
 
 /**
  * Softmax cross-entropy (mean over rows, nats), its gradient and the accuracy. Row (b, t) predicts targets[b, targetOffset + t].
  * Slot clock[clockWord] % ring of record gets mean loss and accuracy; dLogits is overwritten, left out when only evaluating.
+ * scaling: dLogits carries the factor that it holds.
  */
 export const crossEntropy = defineOperation({
   name: 'crossEntropy',
@@ -21,6 +24,7 @@ export const crossEntropy = defineOperation({
     logits: 'R batch ...rowsPerSentence classes',
     targets: 'u32 R batch ...targetRow',
     clock: 'u32 R ...words',
+    scaling: `u32 R ${SCALING_WORDS} ?`,
   },
   outputs: { record: 'R ring 2', dLogits: 'R batch ...rowsPerSentence classes ?' },
   params: { targetOffset: u32({ default: 0 }), clockWord: u32() },
@@ -30,16 +34,20 @@ export const crossEntropy = defineOperation({
       refuse(`targets [${targets.shape}] from ${targetOffset} on for logits [${logits.shape}]; pass a target a row`);
     if (clockWord >= words) refuse(`clock [${clock.shape}] has no word ${clockWord}`);
   },
-  reference({ logits, targets, clock, record, dLogits }, p) {
+  reference({ logits, targets, clock, record, dLogits, scaling }, p) {
     const targetOf = (row: number) => {
       const sentence = Math.floor(row / p.rowsPerSentence);
       return targets[sentence * p.targetRow + p.targetOffset + (row % p.rowsPerSentence)];
     };
     const { loss, accuracy } = reference.crossEntropy(p.rows, p.classes, logits, targetOf, dLogits);
+    const factor = scaling ? 2 ** (scaling[scalingWords.exponent] - UNIT_EXPONENT) : 1;
+    dLogits?.forEach((x, i) => {
+      dLogits[i] = x * factor;
+    });
     record.set([loss, accuracy], (clock[p.clockWord] % p.ring) * 2);
   },
   webgpu(
-    { inputs: { logits, targets, clock }, outputs: { dLogits, record }, params: p, replicas, launch },
+    { inputs: { logits, targets, clock, scaling }, outputs: { dLogits, record }, params: p, replicas, launch },
     traits,
     scratch,
   ) {
@@ -61,11 +69,16 @@ export const crossEntropy = defineOperation({
     const text = { crossEntropy: source, crossEntropy_quads: quadsSource, crossEntropy_rows: rowsSource }[shader];
     const main = launch({
       shader,
-      source: prelude + (inRegisters ? constantLines({ QUADS: shape.QUADS }) : '') + coreSource + unroll(text, shape),
-      constants: { ...(!inRegisters && { LANES: lanes }), GRADIENT: Number(!!dLogits) },
+      source:
+        prelude +
+        wordConstants(scalingNames) +
+        (inRegisters ? constantLines({ QUADS: shape.QUADS }) : '') +
+        coreSource +
+        unroll(text, shape),
+      constants: { ...(!inRegisters && { LANES: lanes }), GRADIENT: Number(!!dLogits), SCALED: Number(!!scaling) },
       words: { rowsPerGroup, blocks, recordReplica: record.replicaStride },
       bind: {
-        ...{ logits: read(logits, 'Value'), targets, clock },
+        ...{ logits: read(logits, 'Value'), targets, clock, scaling: read(scaling, 'u32') },
         ...{ dLogits: write(dLogits ?? scratch(1, [1, 64]), 'Value'), record: write(target) },
       },
       workgroups: [blocks, replicas, 1],

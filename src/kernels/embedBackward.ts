@@ -24,6 +24,7 @@ import {
 import { type CaseShape, embedShapes } from './shared/embed.cases.js';
 import { type BackwardCall, productDispatch, productFits, productPays } from './shared/embedBackwardProduct.js';
 import { defineOperation, gradientOf, type Launch } from './shared/operation.js';
+import { bool } from './shared/params.js';
 import { sumSplits } from './shared/splits.js';
 import type { KernelCase } from './shared/types.js';
 
@@ -40,7 +41,7 @@ export const embedBackward = defineOperation({
     pace: `R ${PACE_WORDS} ?`, // a step of plain SGD along the gradient instead (shared/fuseUpdate.ts)
   },
   outputs: { dWeight: 'R ...weights' },
-  params: embedParams,
+  params: { ...embedParams, scaled: bool() }, // scaled: pace unscales
   sizes: embedSizes,
   check(o, refuse) {
     checkEmbed(o, refuse);
@@ -193,7 +194,7 @@ function lower(call: BackwardCall, traits: AdapterTraits, scratch: Scratch): Dis
     bind: { tokens, output: read(output, type), dOutput: read(dOutput, type), dWeight: write(target, type) },
     workgroups: [...grid, replicas * groups * splits],
   });
-  return inPlace ? [main] : [main, sumSplits(target, dWeight, elements, splits, false, pace)];
+  return inPlace ? [main] : [main, sumSplits(target, dWeight, elements, splits, false, pace, s.scaled)];
 }
 
 /** What the kernels differ in. type: of the elements; grid: workgroups along the channels, and along places and symbols. */

@@ -18,16 +18,17 @@ export function kernelOf(call: Call): Operation {
   return spec;
 }
 
-/** Runs programs on a WebGPU device. tuned: winners of `rhm tune` for this adapter. */
+/** Runs programs on a WebGPU device. tuned: winners of `rhm tune` for this adapter. emulateHalf: see GpuExecutor. */
 export function gpuExecutor(
   gpu: GpuSession,
   tuned?: ReadonlyMap<string, string>,
   overrides?: Partial<AdapterTraits>,
   pipelines?: PipelineCache,
+  emulateHalf?: boolean,
 ): GpuExecutor {
   const lower = (call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] =>
     kernelOf(call).webgpu(call, traits, scratch);
-  return new GpuExecutor(gpu, lower, tuned, overrides, pipelines, (program) => fuseUpdates(program));
+  return new GpuExecutor(gpu, lower, tuned, overrides, pipelines, (program) => fuseUpdates(program), emulateHalf);
 }
 
 /** Runs programs on the CPU. options: threads and how to start them; platforms know both. @throws InputError */

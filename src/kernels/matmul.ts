@@ -1,32 +1,17 @@
-import denseSource from '../../shaders/matmul_dense.wgsl';
-import lanesSource from '../../shaders/matmul_lanes.wgsl';
-import reduceSource from '../../shaders/matmul_reduce.wgsl';
-import rowsSource from '../../shaders/matmul_rows.wgsl';
-import scalarSource from '../../shaders/matmul_scalar.wgsl';
-import vec4Source from '../../shaders/matmul_vec4.wgsl';
-import { PACE_WORDS } from '../core/clock.js';
+import { PACE_WORDS, SCALING_WORDS } from '../core/clock.js';
 import { ShapeError } from '../core/errors.js';
-import {
-  type AdapterTraits,
-  type Dispatch,
-  linearGrid,
-  read,
-  type Scratch,
-  variantOf,
-  write,
-} from '../gpu/dispatch.js';
-import { constantLines, unroll } from '../gpu/unroll.js';
 import type { GradientPass, Region } from '../plan/backward.js';
 import { type PlanBuilder, reshape } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/matmul.js';
 import { partsFor } from '../wasm/command.js';
 import { columnSum } from './columnSum.js';
-import { batchOf, coreText, productWords, tiledLaunch } from './shared/matmulTiled.js';
-import { type Form, type LanesTile, lanesTileOf, type Product, rangesOf } from './shared/matmulTiles.js';
-import { defineOperation, type Launch } from './shared/operation.js';
+import { NO_FACTOR, roundedFactor, roundFactor, roundWords } from './shared/half.js';
+import { matmulCases } from './shared/matmul.cases.js';
+import { lowerMatmul, type ProductCall } from './shared/matmulLaunch.js';
+import type { Form } from './shared/matmulTiles.js';
+import { defineOperation } from './shared/operation.js';
 import { bool, f32, oneOf, u32 } from './shared/params.js';
-import type { KernelCase } from './shared/types.js';
 
 /** A factor or the result: matrices inside a tensor. Strides in elements, inside one replica. */
 export interface MatrixView {
@@ -53,16 +38,18 @@ export interface MatmulOptions {
   mask?: Tensor; // laid out as c without its offset
   residual?: Tensor; // laid out as c without its offset
   accumulate?: boolean;
+  half?: boolean; // factors rounded to f16 (src/core/half.ts)
+  scaling?: Tensor; // with half: is told when a factor does not fit
 }
 
 /**
  * Adds C = mask(relu(scale * op(A) op(B) + bias)) + residual (+ C) for every replica and group. f32, K summed upwards.
- * With biasInside the bias is scaled too.
+ * With biasInside the bias is scaled too. half: factors rounded to f16; on matrix units sums have the units' own order and rounding.
  * Overwrites C unless `accumulate`. @throws ShapeError when a view reaches past its tensor.
  */
 export function matmul(plan: PlanBuilder, o: MatmulOptions): void {
   const { label, form = 'NN', m, n, k, groups = 1, bias, mask, residual } = o;
-  const { biasInside, scale, relu, accumulate } = o;
+  const { biasInside, scale, relu, accumulate, half, scaling } = o;
   const view = ({ tensor, offset = 0, row, group }: MatrixView, rows: number) => {
     const step = row ?? tensor.shape[tensor.shape.length - 1];
     return { offset, row: step, group: group ?? (groups > 1 ? rows * step : 0) };
@@ -73,6 +60,7 @@ export function matmul(plan: PlanBuilder, o: MatmulOptions): void {
   const biasGroup = bias && elementsPerReplica(bias) === n * groups && groups > 1 ? n : 0;
   matmulOperation(plan, {
     ...{ label, form, m, n, k, groups, bias, mask, residual, biasGroup, biasInside, scale, relu, accumulate },
+    ...{ half, scaling: half ? scaling : undefined },
     ...{ a: o.a.tensor, aOffset: a.offset, aRow: a.row, aGroup: a.group },
     ...{ b: o.b.tensor, bOffset: b.offset, bRow: b.row, bGroup: b.group },
     ...{ c: o.c.tensor, cOffset: c.offset, cRow: c.row, cGroup: c.group },
@@ -87,12 +75,13 @@ export const matmulOperation = defineOperation({
   name: 'matmul',
   // pace: a step of plain SGD along the product instead (shared/fuseUpdate.ts).
   inputs: { a: 'R ...', b: 'R ...', bias: 'R ... ?', mask: 'R ... ?', residual: 'R ... ?', pace: `R ${PACE_WORDS} ?` },
-  outputs: { c: 'R ...' },
+  outputs: { c: 'R ...', scaling: `u32 R ${SCALING_WORDS} ?` },
   params: {
     ...{ form: oneOf('NN', 'NT', 'TN'), m: size, n: size, k: size, groups: size },
     ...{ aOffset: stride, aRow: stride, aGroup: stride, bOffset: stride, bRow: stride, bGroup: stride },
     ...{ cOffset: stride, cRow: stride, cGroup: stride, biasGroup: stride },
     ...{ biasInside: bool(), scale: f32({ default: 1 }), relu: bool(), accumulate: bool() },
+    ...{ half: bool(), scaled: bool() }, // scaled: pace unscales
   },
   check(o, refuse) {
     const { form, m, n, k, groups, bias } = o;
@@ -112,7 +101,9 @@ export const matmulOperation = defineOperation({
       if (t && elementsPerReplica(t) < (groups - 1) * o.cGroup + (m - 1) * o.cRow + n)
         refuse(`${name} [${t.shape}] is smaller than c [${o.c.shape}]`);
   },
-  reference({ a, b, c, bias, mask, residual }, p) {
+  reference({ c, bias, mask, residual, scaling, ...factors }, p) {
+    const round = (factor: Float64Array) => (p.half ? roundFactor(factor, scaling) : factor);
+    const [a, b] = [round(factors.a), round(factors.b)];
     for (let g = 0; g < p.groups; g++)
       reference.matmul(
         { ...p, transposeA: p.form === 'TN', transposeB: p.form === 'NT' },
@@ -127,35 +118,32 @@ export const matmulOperation = defineOperation({
         },
       );
   },
-  webgpu: lower,
+  webgpu: lowerMatmul,
   wasm: {
+    kernels: ['matmul', 'matmulRound'],
     scratch: true,
-    launch({ params: { m, n, k, groups }, replicas }) {
+    words: roundWords,
+    launch({ inputs: { a, b }, params: { m, n, k, groups, half }, replicas }, scratch) {
       const { rows, cols, depth } = WASM_BLOCKS;
       const threadBytes = 4 * (depth * cols + depth * rows + rows * cols);
-      return [{ parts: partsFor((replicas * groups * m * n * k) / 4), threadBytes }];
+      const parts = partsFor((replicas * groups * m * n * k) / 4);
+      if (!half) return [{ words: NO_FACTOR, parts, threadBytes }];
+      const factors = [a, b].map((factor) => roundedFactor('matmulRound', factor, replicas, scratch));
+      const [roundedA, roundedB] = factors.map(({ at, replicaStride }) => ({ at, replicaStride }));
+      const words = {
+        ...{ ...NO_FACTOR, a: roundedA.at, aReplica: roundedA.replicaStride },
+        ...{ b: roundedB.at, bReplica: roundedB.replicaStride },
+      };
+      return [...factors.map(({ command }) => command), { words, parts, threadBytes }];
     },
   },
   gradient,
   cost: ({ m, n, k, groups }) => ({ flops: 2 * groups * m * n * k, bytes: 4 * groups * (m * k + k * n + m * n) }),
-  cases,
+  cases: () => matmulCases(matmul),
 });
 
 /** Scratch of a thread in assembly/kernels/matmul.ts: packed B, packed A, partial sums. */
 const WASM_BLOCKS = { rows: 256, cols: 256, depth: 512 };
-
-/** What lower() reads of a call. */
-interface ProductCall {
-  label: string;
-  inputs: { a: Tensor; b: Tensor; bias?: Tensor; mask?: Tensor; residual?: Tensor; pace?: Tensor };
-  outputs: { c: Tensor };
-  params: Product &
-    Record<'aOffset' | 'aRow' | 'aGroup' | 'bOffset' | 'bRow' | 'bGroup', number> &
-    Record<'cOffset' | 'cRow' | 'cGroup' | 'biasGroup', number> &
-    Record<'biasInside' | 'relu' | 'accumulate', boolean>;
-  replicas: number;
-  launch(o: Launch): Dispatch;
-}
 
 /** C = relu(scale op(A) op(B) + bias) + residual: the gradient of each factor is a product of dC and the other factor. */
 function gradient(
@@ -164,8 +152,8 @@ function gradient(
 ): void {
   const { label, params: p } = call;
   const { a, b, bias, mask, residual } = call.inputs;
-  const { c } = call.outputs;
-  const { m, n, k, groups, form, scale } = p;
+  const { c, scaling } = call.outputs;
+  const { m, n, k, groups, form, scale, half } = p;
   if (mask || (residual && p.relu))
     throw new ShapeError(
       `${label}: a product with a mask, or with a ReLU before its residual, has no gradient; leave out the mask, and add the residual by a call of its own`,
@@ -202,6 +190,8 @@ function gradient(
           scale,
           accumulate,
           mask,
+          half,
+          scaling,
         }),
     });
   };
@@ -250,149 +240,4 @@ function gradient(
       );
     pass.pass(residual, c);
   }
-}
-
-function lower(call: ProductCall, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
-  const { inputs, params: p, replicas, launch } = call;
-  const { a, b, bias, mask, residual, pace } = inputs;
-  const { c } = call.outputs;
-  const lanesTile = lanesTileOf(p, replicas, traits);
-  const fitting = ['rows', 'tiled', ...(lanesTile ? ['lanes'] : [])];
-  const usual = !traits.software ? 'tiled' : lanesTile ? 'lanes' : 'rows';
-  const variant = variantOf(traits, 'matmul', fitting, usual);
-  const ranges = variant === 'tiled' ? rangesOf(p, traits) : { kg: 1, splits: 1 };
-  const { splits } = ranges;
-  const product = { ...p, replicas, ranges };
-  const batch = batchOf(call.label, product, splits);
-  const contiguous = [p.n, p.form === 'TN' ? p.m : p.k, ...(p.form === 'NT' ? [p.k] : [])];
-  const strides = [p.aOffset, p.aRow, p.aGroup, p.bOffset, p.bRow, p.bGroup, p.cOffset, p.cRow, p.cGroup, p.biasGroup];
-  const replicaStrides = [a, b, c, bias, mask, residual].map((t) => t?.replicaStride ?? 0);
-  const vec4 = [...contiguous, ...strides, ...replicaStrides].every((x) => x % 4 === 0);
-  const access = vec4 ? vec4Source : scalarSource;
-  const constants = {
-    A_T: Number(p.form === 'TN'),
-    B_T: Number(p.form === 'NT'),
-    BIAS: Number(!!bias),
-    BIAS_INSIDE: Number(p.biasInside),
-    RELU: Number(p.relu),
-    MASK: Number(!!mask),
-    RESIDUAL: Number(!!residual),
-    ACCUMULATE: Number(p.accumulate),
-    UPDATE: Number(!!pace),
-  };
-  const target = splits === 1 ? c : scratch(0, [splits * replicas * p.groups, p.m, Math.ceil(p.n / 4) * 4]);
-  const bind = (from: Tensor, other: Tensor | undefined, to: Tensor, type = vec4 ? 'vec4f' : 'f32') => ({
-    ...{ a: read(from, type), b: read(other, type), bias: read(bias, type), mask: read(mask, type) },
-    ...{ residual: read(residual, type), c: write(to, type), pace: read(pace) },
-  });
-  const words = { ...productWords(product), cReplica: c.replicaStride };
-  if (variant === 'lanes') return [lanesLaunch(lanesTile!)];
-  const main =
-    variant === 'rows'
-      ? launch({
-          shader: 'matmul_rows',
-          source: access + denseSource + coreText + rowsSource,
-          constants,
-          words,
-          bind: bind(a, b, target),
-          workgroups: [Math.ceil(p.n / 32), Math.ceil(p.m / 32), batch],
-        })
-      : launch({
-          ...tiledLaunch({ ...product, factors: access + denseSource, oneHot: false, vec4, constants }, traits),
-          words,
-          bind: bind(a, b, target),
-        });
-  if (splits === 1) return [main];
-  const vectors = Math.ceil(p.n / 4) * p.m * replicas * p.groups;
-  return [
-    main,
-    launch({
-      shader: 'matmul_reduce',
-      source: access + coreText + reduceSource,
-      constants,
-      words: { ...words, aReplica: a.replicaStride, bReplica: b.replicaStride },
-      bind: bind(target, undefined, c),
-      workgroups: linearGrid(Math.ceil(vectors / 64)),
-    }),
-  ];
-
-  function lanesLaunch({ lanes, tm, tn }: LanesTile): Dispatch {
-    const tile = { LANES: lanes, TM: tm, TN: tn, GROUPS: tm / lanes };
-    const spare = { GROUPS_AND_SPARE: tile.GROUPS + 1, LANES_AND_SPARE: lanes + 1, TN_AND_SPARE: tn + 1 };
-    return launch({
-      shader: 'matmul_lanes',
-      enable: 'subgroups',
-      source: constantLines(tile) + scalarSource + coreText + unroll(lanesSource, { ...tile, ...spare }),
-      constants,
-      words,
-      bind: bind(a, b, target, 'f32'),
-      workgroups: [Math.ceil(p.n / (tn * lanes)), Math.ceil(p.m / tm), batch],
-    });
-  }
-}
-
-function cases(): KernelCase[] {
-  const list: KernelCase[] = [];
-  // |error| <= K * 2^-24 * sum |a b| in the worst case; random signs make it about sqrt(K). Values are standard normal.
-  const bound = (k: number) => ({ rtol: 2 ** -20, atol: 8 * Math.sqrt(k) * Math.sqrt(k) * 2 ** -24 });
-  for (const form of ['NN', 'NT', 'TN'] as const)
-    for (const [m, n, k, groups] of [
-      [37, 29, 43, 3],
-      [36, 28, 300, 2],
-      [1, 13, 7, 1],
-      [9, 1, 5, 2],
-      [6, 10, 1, 1],
-    ])
-      list.push({
-        name: `${form} ${m}x${n}x${k} x${groups}`,
-        replicas: 2,
-        ...bound(k),
-        build(plan) {
-          const p = plan.program;
-          const c = p.persistent('c', [groups, m, n]);
-          matmul(plan, {
-            label: 'case',
-            form,
-            m,
-            n,
-            k,
-            groups,
-            a: { tensor: p.persistent('a', form === 'TN' ? [groups, k, m] : [groups, m, k]) },
-            b: { tensor: p.persistent('b', form === 'NT' ? [groups, n, k] : [groups, k, n]) },
-            c: { tensor: c },
-            scale: 0.75,
-          });
-        },
-      });
-  for (const [name, k, biasInside] of [
-    ['every epilogue', 19, false],
-    ['every epilogue, bias inside', 19, true],
-    ['every epilogue, bias inside, long sums', 520, true],
-  ] as const)
-    list.push({
-      name,
-      replicas: 3,
-      ...bound(k),
-      build(plan) {
-        const [m, n] = [21, 33];
-        const p = plan.program;
-        matmul(plan, {
-          label: 'case',
-          m,
-          n,
-          k,
-          a: { tensor: p.persistent('a', [m, k]) },
-          b: { tensor: p.persistent('b', [k, n]) },
-          c: { tensor: p.persistent('c', [m, n]) },
-          bias: p.persistent('bias', [n]),
-          biasInside,
-          scale: biasInside ? 0.3 : 1,
-          mask: p.persistent('mask', [m, n]),
-          residual: p.persistent('residual', [m, n]),
-          relu: true,
-          accumulate: true,
-        });
-      },
-    });
-  return list;
 }

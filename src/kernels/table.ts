@@ -12,6 +12,7 @@ import { fold } from './fold.js';
 import { layerNorm } from './layerNorm.js';
 import { layerNormBackward } from './layerNormBackward.js';
 import { lion } from './lion.js';
+import { lookup } from './lookup.js';
 import { matmulOperation } from './matmul.js';
 import { meanPositions } from './meanPositions.js';
 import { meanPositionsBackward } from './meanPositionsBackward.js';
@@ -34,6 +35,7 @@ import { uniformFill } from './uniformFill.js';
 /** Every operation a plan may call, by its name. One line an operation. */
 export const kernels: Readonly<Record<string, Operation>> = byName([
   sample,
+  lookup,
   embed,
   embedBackward,
   blendOperation,

@@ -1,24 +1,29 @@
 import source from '../../shaders/tick.wgsl';
-import { CLOCK_WORDS, HYPER_WORDS, PACE_WORDS } from '../core/clock.js';
+import { CLOCK_WORDS, HYPER_WORDS, PACE_WORDS, SCALING_WORDS } from '../core/clock.js';
+import { unroll } from '../gpu/unroll.js';
 import * as reference from '../reference/tick.js';
 import { defineOperation } from './shared/operation.js';
 import { u32 } from './shared/params.js';
 import type { KernelCase } from './shared/types.js';
-import { clock, hyper, pace, wordConstants } from './shared/words.js';
+import { clock, hyper, pace, scaling as scalingWords, wordConstants } from './shared/words.js';
 
 /**
  * The learning rate and bias corrections of the step at hand, after which the counters show the next one. Between the last
  * reader of the clock and the optimiser it costs nothing: it shares no buffer with the backward pass, so both run at once.
- * batch: sentences a step.
+ * batch: sentences a step. scaling: with half-precision factors. pace gets the inverse of the loss's factor, or 0 where a factor did not fit:
+ * that step is left out and counted, and the factor halved.
  */
 export const tick = defineOperation({
   name: 'tick',
   inputs: { hyper: `R ${HYPER_WORDS}` },
-  outputs: { clock: `u32 R ${CLOCK_WORDS}`, pace: `R ${PACE_WORDS}` },
+  outputs: { clock: `u32 R ${CLOCK_WORDS}`, pace: `R ${PACE_WORDS}`, scaling: `u32 R ${SCALING_WORDS} ?` },
   params: { batch: u32({ least: 1 }) },
-  reference: ({ hyper, clock, pace }, { batch }) => reference.tick(batch, clock, hyper, pace),
-  webgpu: ({ replicas, launch }) => [
-    launch({ source: wordConstants(clock, hyper, pace) + source, workgroups: [Math.ceil(replicas / 64), 1, 1] }),
+  reference: ({ hyper, clock, pace, scaling }, { batch }) => reference.tick(batch, clock, hyper, pace, scaling),
+  webgpu: ({ outputs: { scaling }, replicas, launch }) => [
+    launch({
+      source: wordConstants(clock, hyper, pace, scalingWords) + unroll(source, { SCALED: Number(!!scaling) }),
+      workgroups: [Math.ceil(replicas / 64), 1, 1],
+    }),
   ],
   wasm: { launch: () => [{ parts: 1 }] },
   cost: () => ({ flops: 20, bytes: 160 }),
@@ -27,9 +32,29 @@ export const tick = defineOperation({
     tickCase('cosine after warm-up', 1, 5, 90),
     tickCase('inside warm-up', 1, 50, 90),
     tickCase('past the end', 1, 5, 20),
+    scaledCase('factors that fit', [0, 140, 3, 0]),
+    scaledCase('a factor that does not fit', [1, 140, 3, 0]),
+    scaledCase('the smallest factor', [1, 1, 3, 0]),
     ...[0, 1, 9, 999, 99_998, 16_777_216, 2 ** 31 - 2].map((step) => correctionCase(step)),
   ],
 });
+
+function scaledCase(name: string, words: readonly number[]): KernelCase {
+  const base = tickCase(name, 0, 0, 9);
+  return {
+    ...base,
+    fill: { ...base.fill, scaling: (i) => words[i] },
+    build(plan) {
+      const p = plan.program;
+      tick(plan, {
+        ...{ label: 'case', batch: 128, hyper: p.persistent('hyper', [HYPER_WORDS]) },
+        clock: p.persistent('clock', [CLOCK_WORDS], 'u32'),
+        pace: p.persistent('pace', [PACE_WORDS]),
+        scaling: p.persistent('scaling', [SCALING_WORDS], 'u32'),
+      });
+    },
+  };
+}
 
 /** Corrections of slow and fast averages at one step, right to f32. */
 function correctionCase(step: number): KernelCase {

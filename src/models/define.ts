@@ -1,9 +1,10 @@
 /** Models of other people: a name, options and a forward pass; everything else follows. */
 import * as z from 'zod';
 import { InputError } from '../core/errors.js';
+import type { OptimiserKind } from '../core/experimentTypes.js';
 import type { Fields } from '../core/fields.js';
-import { type ModelFacts, registerModel } from '../core/modelFacts.js';
-import type { OptimiserKind } from '../core/optimisers.js';
+import { registerModel } from '../core/modelFacts.js';
+import type { DefinedKind, ModelFacts } from '../core/modelTypes.js';
 import { type TaskKind, taskKinds } from '../core/tasks.js';
 import type { Tensor } from '../plan/types.js';
 import type { Net } from './net.js';
@@ -54,7 +55,7 @@ export interface ModelDefinition<O extends ModelOptions = ModelOptions> {
 }
 
 const defined = new Map<string, ModelSpec>();
-const modules = new Map<string, string[]>(); // names by URL
+const modules = new Map<string, DefinedKind[]>(); // names by URL
 
 /**
  * Makes a model known by its name: experiments, sweeps, records, checkpoints and measures then take it as one of the program's
@@ -63,7 +64,7 @@ const modules = new Map<string, string[]>(); // names by URL
  */
 export function defineModel<const O extends ModelOptions = Record<string, never>>(
   definition: ModelDefinition<O>,
-): ModelDefinition<O> {
+): ModelDefinition<O> & { kind: DefinedKind } {
   const { kind, options = {} as O, tasks, forward, rateFactor, ...rest } = definition;
   if (typeof forward !== 'function')
     throw new InputError(`model ${kind}: it has no forward pass; pass forward(net, options)`);
@@ -84,7 +85,7 @@ export function defineModel<const O extends ModelOptions = Record<string, never>
       return 'logits' in result ? { ...result, hidden: result.hidden ?? [] } : { logits: result, hidden: [] };
     },
   });
-  return definition;
+  return definition as typeof definition & { kind: DefinedKind };
 }
 
 /** The forward pass of a defined model. */
@@ -97,8 +98,8 @@ export const modelModules = (): string[] => [...modules.keys()];
  * Imports modules whose exports are model definitions and defines these. urls: as import() takes them.
  * @returns their names. @throws InputError naming the module
  */
-export async function loadModels(urls: readonly string[]): Promise<string[]> {
-  const kinds: string[] = [];
+export async function loadModels(urls: readonly string[]): Promise<DefinedKind[]> {
+  const kinds: DefinedKind[] = [];
   for (const url of urls) {
     const known = modules.get(url);
     if (known) {

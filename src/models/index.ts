@@ -1,6 +1,7 @@
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
-import { type ModelKind, modelFacts } from '../core/modelFacts.js';
+import type { ModelKind } from '../core/experimentTypes.js';
+import { modelFacts } from '../core/modelFacts.js';
 import { tasks } from '../core/tasks.js';
 import { mla } from './attention.js';
 import { fcn, hcnn, hlcn } from './convolutional.js';

@@ -14,6 +14,7 @@ export interface MeasureContext {
   testSource: Tensor; // u32 [R, 16], sentences that are not trained on
   endless: boolean; // the test source is a stream without epochs in every replica
   gradients: Tensor; // [R, P], of the last step
+  unscale?: Tensor; // pace [R, 4], whose word `unscale` takes the loss's factor off the gradients; absent: they carry none
 }
 
 /** One number of one replica, as it goes into the records. */
@@ -35,6 +36,8 @@ export interface Measure {
 export interface MeasureSpec {
   /** One line for help texts. */
   about: string;
+  /** Says something of networks whose sentences come from no grammar too. */
+  needsNoGrammar?: true;
   /** @throws InputError when the experiment offers nothing to measure. */
   build(context: MeasureContext): Measure;
 }

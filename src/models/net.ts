@@ -63,6 +63,11 @@ export class Net {
     return this.parameter(asIs(name, [rows, columns], init));
   }
 
+  /** What every product is told of its precision. */
+  get precision(): { half: boolean; scaling?: Tensor } {
+    return { half: this.shape.precision === 'f16', scaling: this.options.scaling };
+  }
+
   get batch(): number {
     return this.options.batch;
   }
@@ -85,7 +90,7 @@ export class Net {
     const m = elementsPerReplica(x) / k / T;
     const output = this.plan.activation(label, [...(last ? [x.shape[1]] : x.shape.slice(1, -1)), units]);
     const a = { tensor: x, offset: (T - 1) * k, row: T * k };
-    const product = { ...rest, label, m, n: units, k, a, b: { tensor: weight } };
+    const product = { ...rest, ...this.precision, label, m, n: units, k, a, b: { tensor: weight } };
     if (!(this.options.training && probability > 0)) {
       matmul(this.plan, { ...product, c: { tensor: output }, residual });
       return output;
@@ -116,7 +121,7 @@ export class Net {
     const k = filter * channels;
     const output = this.plan.activation(label, [batch, windows, units]);
     matmul(this.plan, {
-      ...{ ...rest, label, groups, m: (batch * windows) / groups, n: units, k },
+      ...{ ...rest, ...this.precision, label, groups, m: (batch * windows) / groups, n: units, k },
       a: { tensor: x, row: groups * k, group: k },
       b: { tensor: weight, group: groups > 1 ? k * units : 0 },
       c: { tensor: output, row: groups * units, group: units },
@@ -203,6 +208,7 @@ export class Net {
     // q, k and v of all positions are one product, [B T, C] x [C, 3 C], unless q is needed at the last position alone.
     const project = (name: string, column: number, columns: number, from: number, every: number) =>
       matmul(plan, {
+        ...this.precision,
         label: `${block}.${name}`,
         m: (batch * T) / every,
         n: columns,
@@ -220,7 +226,17 @@ export class Net {
     const out = plan.activation(`${block}.mixed`, [batch, queries, C]);
     const logsumexp = plan.activation(`${block}.logsumexp`, [batch, heads, queries]);
     const scale = (C / heads) ** -0.5;
-    attention(plan, { label: `${block}.attention`, qkv, out, logsumexp, heads, scale, causal, lastQueryOnly });
+    attention(plan, {
+      ...this.precision,
+      label: `${block}.attention`,
+      qkv,
+      out,
+      logsumexp,
+      heads,
+      scale,
+      causal,
+      lastQueryOnly,
+    });
     return out;
   }
 

@@ -62,6 +62,7 @@ function record(forward: ForwardPass, shape: ModelShape, plan: PlanBuilder, opti
   const calls = plan.calls.slice(from);
   return {
     ...outcome,
-    backward: (dLogits) => addGradients(plan, calls, outcome.logits, dLogits, gradientOperations),
+    backward: (dLogits) =>
+      addGradients(plan, calls, outcome.logits, dLogits, gradientOperations, options.parametersLast),
   };
 }

@@ -1,4 +1,5 @@
 import type { Experiment } from '../core/experiment.js';
+import type { Precision } from '../core/precision.js';
 import { sentenceLength } from '../core/rules.js';
 import { type TaskKind, tasks } from '../core/tasks.js';
 import type { PlanBuilder, ProgramBuilder } from '../plan/builder.js';
@@ -15,6 +16,7 @@ export interface ModelShape {
   length: number; // T, tokens used, the predicted one included
   classes: number; // outputs: v, or n for root classification
   task: TaskKind;
+  precision?: Precision; // default f32
 }
 
 /** A part of a parameter as the PyTorch reference names and shapes it on disk. */
@@ -61,6 +63,8 @@ export interface ForwardOptions {
   dropoutKeys?: Tensor; // u32 [R, 2]
   dropoutLayer?: number; // number of the first dropout of this pass within a step; default 0
   clock?: Tensor; // u32 [R, 8]
+  scaling?: Tensor; // u32 [R, 4], told when a half-precision factor does not fit
+  parametersLast?: boolean; // gradients of parameters after all others
 }
 
 /** A model of one shape: its parameters, and the calls of its passes. */
@@ -76,12 +80,22 @@ export interface ModelSpec {
   rateFactor(config: Experiment['model']): number;
 }
 
-export function modelShape(experiment: Pick<Experiment, 'grammar' | 'task'>): ModelShape {
+export function modelShape(experiment: Pick<Experiment, 'grammar' | 'task' | 'precision'>): ModelShape {
   const { v, s, L, n = v } = experiment.grammar;
   const d = sentenceLength({ s, L });
   const length = experiment.task.context ?? d;
   const task = experiment.task.kind;
-  return { v, s, L, d, firstToken: d - length, length, classes: tasks[task].classes({ v, n }), task };
+  return {
+    v,
+    s,
+    L,
+    d,
+    firstToken: d - length,
+    length,
+    classes: tasks[task].classes({ v, n }),
+    task,
+    precision: experiment.precision,
+  };
 }
 
 export function declare(builder: ProgramBuilder, parameters: readonly ParameterSpec[]): void {

@@ -73,7 +73,8 @@ export interface GradientOperations {
 /**
  * Adds to `plan` the calls that write the gradient of every parameter that `calls` use, given dResult, the gradient of their
  * result. @throws ShapeError naming the call when an operation between a parameter and the result has no gradient, and the
- * parameter when the result does not depend on it.
+ * parameter when the result does not depend on it. parametersLast: their gradients come after all those of activations, which then live
+ * longer.
  */
 export function addGradients(
   plan: PlanBuilder,
@@ -81,8 +82,9 @@ export function addGradients(
   result: Tensor,
   dResult: Tensor,
   operations: GradientOperations,
+  parametersLast = false,
 ): void {
-  new Backward(plan, calls, operations).run(result, dResult);
+  new Backward(plan, calls, operations, parametersLast).run(result, dResult);
 }
 
 /** A contribution, or several of one call that are written together. */
@@ -119,6 +121,7 @@ class Backward implements GradientPass {
     readonly plan: PlanBuilder,
     readonly calls: readonly Call[],
     readonly operations: GradientOperations,
+    readonly parametersLast: boolean,
   ) {
     this.#entries = calls.map(() => []);
     calls.forEach((call, index) => {
@@ -161,11 +164,14 @@ class Backward implements GradientPass {
     for (let index = this.calls.length - 1; index >= 0; index--) {
       this.#at = index;
       const entries = this.#entries[index];
-      for (const isParameter of [false, true])
-        for (const entry of entries)
-          if (entry.parts.every((p) => p.input.role === 'parameter') === isParameter && !isPass(entry))
-            this.#turn(entry);
+      for (const isParameter of this.parametersLast ? [false] : [false, true])
+        for (const entry of entries) if (isOfParameters(entry) === isParameter && !isPass(entry)) this.#turn(entry);
       for (const entry of entries) if (isPass(entry)) this.#turn(entry);
+    }
+    if (!this.parametersLast) return;
+    for (let index = this.calls.length - 1; index >= 0; index--) {
+      this.#at = index;
+      for (const entry of this.#entries[index]) if (isOfParameters(entry) && !isPass(entry)) this.#turn(entry);
     }
   }
 
@@ -332,7 +338,7 @@ class Backward implements GradientPass {
     const waits = [...this.#gradients.values()].some(({ waiting }) =>
       waiting.some(({ call }) => Object.values(this.calls[call].outputs).some((t) => keyOf(t) === keyOf(input))),
     );
-    return waits || (this.#firstWriter.get(keyOf(input)) ?? Infinity) <= this.#at;
+    return waits || this.parametersLast || (this.#firstWriter.get(keyOf(input)) ?? Infinity) <= this.#at;
   }
 
   #allocate(input: Tensor): Tensor {
@@ -345,6 +351,8 @@ class Backward implements GradientPass {
     return this.plan.activation(`${like.name} gradient`, like.shape.slice(1));
   }
 }
+
+const isOfParameters = ({ parts }: Entry): boolean => parts.every(({ input }) => input.role === 'parameter');
 
 const isPass = ({ write }: Entry): boolean => typeof write !== 'function';
 

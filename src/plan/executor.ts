@@ -1,4 +1,5 @@
 import { ShapeError } from '../core/errors.js';
+import type { Simd } from '../core/simd.js';
 import { elementsPerReplica, type Program, type Tensor } from './types.js';
 
 export type HostArray = Float32Array | Float64Array | Uint32Array;
@@ -43,5 +44,15 @@ export interface Executor {
   readonly kind: 'webgpu' | 'wasm' | 'reference';
   /** What runs, for people and records: adapter and driver, or the CPU executor and its threads. */
   readonly description: string;
+  /** Of the graphics driver, as it describes itself; where there is one. */
+  readonly driver?: string | undefined;
+  /** The runtime with what runs WebGPU in it, such as `node 20.20.2 (Dawn, webgpu 0.6.2)`; where it does. */
+  readonly runtime?: string | undefined;
+  /** Arithmetic of its multiply-adds where there are two: a run keeps that of its beginning. */
+  readonly simd?: Simd | undefined;
+  /** The same with that arithmetic. @throws InputError where it cannot be had, or another was asked for. */
+  withSimd?(simd: Simd): Executor;
+  /** How factors are rounded to f16: by matrix units, by slow integer arithmetic where that was asked for, or not at all. */
+  readonly half?: 'units' | 'emulated' | undefined;
   load(program: Program): Promise<LoadedProgram>;
 }

@@ -2,7 +2,8 @@
 import { AdapterError } from '../core/errors.js';
 import { type GpuSession, oneLine, openGpu } from '../gpu/device.js';
 import { installedDrivers, lavapipeManifest, processorMs, softwareDriver } from './driver.js';
-import { openRunFolder } from './nodeFolder.js';
+import { hostOf } from './host.js';
+import { openRunFolder, readRunFile } from './nodeFolder.js';
 import type { OpenPlatformGpuOptions, Platform } from './platform.js';
 import { loadTuned } from './tuned.js';
 import { spawnWebThread } from './webThread.js';
@@ -18,18 +19,21 @@ interface DenoApi {
     delete(name: string): void;
   };
   dlopen(file: string, symbols: object): unknown;
+  permissions: { querySync(permission: { name: 'sys'; kind: string }): { state: string } };
 }
 const deno = (globalThis as unknown as { Deno: DenoApi }).Deno;
-const runtime = deno ? `deno ${deno.version.deno} (wgpu)` : 'not deno';
+const runtime = deno ? `deno ${deno.version.deno}` : 'not deno';
 
 export const denoPlatform: Platform = {
   name: 'deno',
   runtime,
+  host: () => hostOf(runtime, (kind) => deno.permissions.querySync({ name: 'sys', kind }).state === 'granted'),
   openGpu: openDenoGpu,
   tuned: loadTuned,
   wantedAdapter: () => deno.env.get('RHM_ADAPTER') || undefined,
   cores: globalThis.navigator?.hardwareConcurrency ?? 1,
   openFolder: async (path) => openRunFolder(path),
+  readRunFile: async (path, file) => readRunFile(path, file),
   spawnThread: spawnWebThread,
 };
 
@@ -64,12 +68,18 @@ export async function openDenoGpu(options: OpenPlatformGpuOptions = {}): Promise
 }
 
 const remedy =
-  "install a Vulkan driver (GPU maker's, or mesa-vulkan-drivers) with libvulkan1, or npm install @sparticuz/chromium; allow Deno --allow-env --allow-read --allow-write --allow-ffi";
+  "install a Vulkan driver (GPU maker's, or mesa-vulkan-drivers) with libvulkan1, or npm install @sparticuz/chromium@147.0.0; allow Deno --allow-env --allow-read --allow-write --allow-ffi";
 
 async function open(options: OpenPlatformGpuOptions, wanted: string): Promise<GpuSession> {
   const gpu = (navigator as Navigator & { gpu?: GPU }).gpu;
   if (!gpu) throw new AdapterError(`This Deno has no WebGPU: use Deno 2.9 or newer; ${remedy}`);
-  const session = await openGpu(gpu, { remedy, runtime, backend: 'vulkan', processorMs, ...options });
+  const session = await openGpu(gpu, {
+    remedy,
+    runtime: `${runtime} (wgpu)`,
+    backend: 'vulkan',
+    processorMs,
+    ...options,
+  });
   const { info } = session;
   const named = ['lavapipe', 'swiftshader'].includes(wanted)
     ? info.name.toLowerCase() === wanted

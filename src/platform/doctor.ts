@@ -1,6 +1,6 @@
 /** What `rhm doctor` finds out about an adapter. Runs on every platform. */
 import { GpuError } from '../core/errors.js';
-import type { AdapterSummary, GpuLimits, GpuSession } from '../gpu/device.js';
+import type { AdapterSummary, GpuLimits, GpuSession, MatrixUnits } from '../gpu/device.js';
 import { type CompileTime, type GpuExecutor, slowest } from '../gpu/executor.js';
 import { clockOf } from '../gpu/pipelines.js';
 import { compileShader, createBuffer, readBuffer, scoped } from '../gpu/scope.js';
@@ -14,6 +14,7 @@ import { ProgramBuilder } from '../plan/builder.js';
 export interface DoctorReport {
   adapter: AdapterSummary;
   features: string[];
+  matrixUnits?: MatrixUnits; // of f16 into f32, M x K times K x N a subgroup; absent: precision f16 is refused or emulated
   limits: GpuLimits;
   kernels: KernelReport[];
   compileClock: 'processor' | 'wall'; // what compileMs counts
@@ -37,7 +38,8 @@ export interface KernelReport {
 
 export interface MatmulSpeed {
   shape: [m: number, k: number, n: number];
-  gflops: number; // 10^9 floating-point operations a second, f32
+  half?: true; // factors rounded to f16, on matrix units
+  gflops: number; // 10^9 floating-point operations a second
   elapsedMs: number; // of one product
 }
 
@@ -63,10 +65,12 @@ export async function examine(session: GpuSession, report: (line: string) => voi
   for (const shape of session.info.software ? softwareShapes : hardwareShapes) {
     report(`timing a matmul of ${shape.join(' x ')}`);
     matmuls.push(await matmulSpeed(session, shape));
+    if (session.matrixUnits) matmuls.push({ ...(await matmulSpeed(session, shape, true)), half: true });
   }
   return {
     adapter: session.info,
     features: [...session.features].sort(),
+    matrixUnits: session.matrixUnits,
     limits: Object.fromEntries(limitNames.map((name) => [name, session.limits[name]])) as unknown as GpuLimits,
     kernels: checked,
     compileClock: clockOf(session).name,
@@ -147,13 +151,14 @@ async function compileTime(executor: GpuExecutor, item: KernelCase): Promise<Com
   }
 }
 
-async function matmulSpeed(session: GpuSession, shape: [number, number, number]): Promise<MatmulSpeed> {
+async function matmulSpeed(session: GpuSession, shape: [number, number, number], half = false): Promise<MatmulSpeed> {
   const [m, k, n] = shape;
   const builder = new ProgramBuilder(1);
   const a = builder.persistent('a', [m, k]);
   const b = builder.persistent('b', [k, n]);
   const c = builder.persistent('c', [m, n]);
-  matmul(builder.plan('multiply'), { label: 'doctor', m, k, n, a: { tensor: a }, b: { tensor: b }, c: { tensor: c } });
+  const views = { a: { tensor: a }, b: { tensor: b }, c: { tensor: c } };
+  matmul(builder.plan('multiply'), { label: 'doctor', m, k, n, half, ...views });
   const loaded = await gpuExecutor(session).load(builder.build());
   try {
     const time = async (times: number) => {
@@ -170,6 +175,12 @@ async function matmulSpeed(session: GpuSession, shape: [number, number, number])
   } finally {
     loaded.destroy();
   }
+}
+
+function halfLine(units: MatrixUnits | undefined): string {
+  return units
+    ? `${units.m} x ${units.k} times ${units.k} x ${units.n} a subgroup, f16 into f32: precision f16 runs on them`
+    : 'no matrix units: precision f16 is refused, or emulated with --emulate-f16';
 }
 
 /** A chain of dispatches that each square-and-add modulo 2^32; the last value is checked against the host's. */
@@ -217,8 +228,8 @@ async function dispatchCost(session: GpuSession): Promise<DispatchCost> {
   };
 }
 
-/** A report as lines for people. */
-export function doctorText(found: DoctorReport): string {
+/** A report as lines for people. cards: rows about the machine's cards. */
+export function doctorText(found: DoctorReport, cards: readonly [string, string][] = []): string {
   const { adapter, limits } = found;
   const bytes = (n: number) => (n >= 2 ** 20 ? `${Math.round(n / 2 ** 20)} MiB` : `${Math.round(n / 1024)} KiB`);
   const time = found.compileClock === 'processor' ? 'of processor time' : 'of wall time';
@@ -230,6 +241,7 @@ export function doctorText(found: DoctorReport): string {
     ['runtime', adapter.runtime],
     ['adapter', `${adapter.name}${adapter.software ? ' (software)' : ''}, ${adapter.backend} backend`],
     ['driver', adapter.driver || 'not told by this runtime'],
+    ...cards,
     ['features', found.features.join(', ') || 'none'],
     ['buffers', `up to ${bytes(limits.maxBufferSize)}, ${bytes(limits.maxStorageBufferBindingSize)} in one binding`],
     [
@@ -240,13 +252,18 @@ export function doctorText(found: DoctorReport): string {
       'dispatch',
       `${found.dispatch.microseconds.toFixed(1)} us each in one pass (${found.dispatch.source}); ${found.dispatch.submitMicroseconds.toFixed(0)} us submitted and awaited alone`,
     ],
-    ...found.matmuls.map(({ shape, gflops, elapsedMs }): [string, string] => [
-      'matmul f32',
+    ['half precision', halfLine(found.matrixUnits)],
+    ...found.matmuls.map(({ shape, half, gflops, elapsedMs }): [string, string] => [
+      `matmul ${half ? 'f16' : 'f32'}`,
       `${shape.join(' x ')}: ${gflops.toPrecision(3)} GFLOP/s, ${elapsedMs.toPrecision(3)} ms`,
     ]),
     ...found.kernels.map((k): [string, string] => [`kernel ${k.op}`, kernelLine(k)]),
     ['verdict', found.ok ? 'every kernel computes right' : 'WRONG results: do not use this adapter, see above'],
   ];
+  return rowsText(rows);
+}
+
+export function rowsText(rows: readonly [string, string][]): string {
   const width = Math.max(...rows.map(([name]) => name.length)) + 2;
   return rows.map(([name, value]) => `${name.padEnd(width)}${value}`).join('\n');
 }

@@ -61,7 +61,7 @@ export function softwareDriver(env: Environment, report: (line: string) => void 
   const file = packed && join(packed.bin, 'swiftshader.tar.br');
   if (!file || !existsSync(file))
     throw new AdapterError(
-      'The software Vulkan driver is missing: the optional package @sparticuz/chromium is not installed; run npm install @sparticuz/chromium, or install a Vulkan driver',
+      'The software Vulkan driver is missing: the optional package @sparticuz/chromium is not installed; run npm install @sparticuz/chromium@147.0.0, or install a Vulkan driver',
     );
   const files = ['vk_swiftshader_icd.json', 'libvulkan.so.1', 'libvk_swiftshader.so'];
   const folder = unpackOnce(env, `swiftshader-${packed.version}`, files, (target) => {

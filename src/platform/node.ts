@@ -1,10 +1,12 @@
 /** WebGPU in Node, by Dawn (npm `webgpu`): the machine's own GPU, an installed software driver, or the one npm carries. */
+import { createRequire } from 'node:module';
 import { availableParallelism, constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { AdapterError, InputError } from '../core/errors.js';
 import { type GpuSession, oneLine, openGpu } from '../gpu/device.js';
 import { installedDrivers, lavapipeManifest, processorMs, type SoftwareDriver, softwareDriver } from './driver.js';
-import { openRunFolder } from './nodeFolder.js';
+import { hostOf } from './host.js';
+import { openRunFolder, readRunFile } from './nodeFolder.js';
 import { withEnvironment } from './nodeLock.js';
 import { spawnNodeThread } from './nodeThread.js';
 import type { OpenPlatformGpuOptions, Platform } from './platform.js';
@@ -15,16 +17,18 @@ export interface OpenNodeGpuOptions extends OpenPlatformGpuOptions {
   dawnFlags?: readonly string[];
 }
 
-const runtime = `node ${process.versions.node} (Dawn)`;
+const runtime = `node ${process.versions.node}`;
 
 export const nodePlatform: Platform = {
   name: 'node',
   runtime,
+  host: () => hostOf(runtime),
   openGpu: openNodeGpu,
   tuned: loadTuned,
   wantedAdapter: () => process.env.RHM_ADAPTER || undefined,
   cores: availableParallelism(),
   openFolder: async (path) => openRunFolder(path),
+  readRunFile: async (path, file) => readRunFile(path, file),
   spawnThread: spawnNodeThread,
 };
 
@@ -84,7 +88,7 @@ async function open(options: OpenNodeGpuOptions, flags: string[], key?: string):
   try {
     const session = await openGpu(holder.gpu, {
       remedy: remedy(),
-      runtime,
+      runtime: `${runtime} (Dawn, webgpu ${dawnVersion()})`,
       backend: dawnBackend(options.dawnFlags),
       processorMs,
       ...options,
@@ -168,6 +172,11 @@ async function loadDawn(): Promise<{ create(flags: string[]): unknown; globals: 
   }
 }
 
+/** Of the package that holds Dawn. */
+function dawnVersion(): string {
+  return (createRequire(import.meta.url)('webgpu/package.json') as { version: string }).version;
+}
+
 function dawnBackend(flags: readonly string[] = []): string {
   const named = flags.find((f) => f.startsWith('backend='))?.slice(8);
   return named ?? ({ darwin: 'metal', win32: 'd3d12' } as Record<string, string>)[process.platform] ?? 'vulkan';
@@ -178,5 +187,5 @@ function remedy(): string {
   if (process.platform === 'darwin')
     return 'macOS needs Metal: run on a Mac with a GPU that is not hidden by a virtual machine';
   if (process.platform === 'win32') return 'Windows needs Direct3D 12: update the graphics driver';
-  return "install the GPU maker's Vulkan driver and the package libvulkan1 (Fedora, Arch: vulkan-loader), or the software driver: mesa-vulkan-drivers 24 or newer (Debian 12: from bookworm-backports), or npm install @sparticuz/chromium";
+  return "install the GPU maker's Vulkan driver and the package libvulkan1 (Fedora, Arch: vulkan-loader), or the software driver: mesa-vulkan-drivers 24 or newer (Debian 12: from bookworm-backports), or npm install @sparticuz/chromium@147.0.0";
 }

@@ -7,6 +7,16 @@ import { makeFolder, syncDirectory, writeDurably } from './durable.js';
 import { lockFolder } from './folderLock.js';
 import { checkFolderName } from './ownFiles.js';
 
+/** One of its files, whoever works in it; undefined: there is none. @throws FileError */
+export function readRunFile(path: string, file: string): Uint8Array | undefined {
+  try {
+    return new Uint8Array(readFileSync(join(path, file)));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw failure(path, `read ${file}`, error);
+  }
+}
+
 /** Opens (and makes) the folder and locks it. @throws FileError when another process holds it or it cannot be written. */
 export function openRunFolder(path: string): RunFolder {
   checkFolderName(path, '--out');
@@ -19,14 +29,7 @@ export function openRunFolder(path: string): RunFolder {
   const at = (file: string) => join(directory, file);
   return {
     name: path,
-    async read(file) {
-      try {
-        return new Uint8Array(readFileSync(at(file)));
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-        throw failure(path, `read ${file}`, error);
-      }
-    },
+    read: async (file) => readRunFile(path, file),
     async write(file, data) {
       lock.check();
       const beside = at(`${file}.${crypto.randomUUID()}.tmp`);

@@ -21,6 +21,33 @@ export async function openOriginFolder(name: string): Promise<RunFolder> {
   }
 }
 
+/** A file of `runs/<name>`, whoever works there; undefined: there is none. @throws FileError */
+export async function readOriginFile(name: string, file: string): Promise<Uint8Array | undefined> {
+  const root = await navigator.storage?.getDirectory?.();
+  if (!root) throw new FileError(`${name}: this page has no private file system; serve it from https or localhost`);
+  try {
+    const runs = await root.getDirectoryHandle('runs');
+    return await readIn(await runs.getDirectoryHandle(name), name, file);
+  } catch (error) {
+    if ((error as DOMException).name === 'NotFoundError') return undefined;
+    throw error instanceof FileError ? error : failure(name, `read ${file}`, error);
+  }
+}
+
+async function readIn(
+  directory: FileSystemDirectoryHandle,
+  name: string,
+  file: string,
+): Promise<Uint8Array | undefined> {
+  try {
+    const handle = await directory.getFileHandle(file);
+    return new Uint8Array(await (await handle.getFile()).arrayBuffer());
+  } catch (error) {
+    if ((error as DOMException).name === 'NotFoundError') return undefined;
+    throw failure(name, `read ${file}`, error);
+  }
+}
+
 function folderIn(directory: FileSystemDirectoryHandle, name: string, unlock: () => void): RunFolder {
   const put = async (file: string, data: Uint8Array | string, keep: boolean) => {
     try {
@@ -35,15 +62,7 @@ function folderIn(directory: FileSystemDirectoryHandle, name: string, unlock: ()
   };
   return {
     name,
-    async read(file) {
-      try {
-        const handle = await directory.getFileHandle(file);
-        return new Uint8Array(await (await handle.getFile()).arrayBuffer());
-      } catch (error) {
-        if ((error as DOMException).name === 'NotFoundError') return undefined;
-        throw failure(name, `read ${file}`, error);
-      }
-    },
+    read: (file) => readIn(directory, name, file),
     write: (file, bytes) => put(file, bytes, false),
     append: (file, text) => put(file, text, true),
     release: async () => unlock(),

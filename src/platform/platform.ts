@@ -1,5 +1,6 @@
 /** What the entry points need to know of where they run; node, deno and browser each provide one. */
 
+import type { Host } from '../core/records.js';
 import type { SpawnThread } from '../core/wasmThreads.js';
 import type { AdapterSummary, GpuSession, OpenGpuOptions } from '../gpu/device.js';
 import type { RunFolder } from '../training/folder.js';
@@ -13,7 +14,9 @@ export interface OpenPlatformGpuOptions extends OpenGpuOptions {
 
 export interface Platform {
   readonly name: 'node' | 'deno' | 'browser';
-  readonly runtime: string; // for example `node 20.20.2 (Dawn)`
+  readonly runtime: string; // for example `node 20.20.2`
+  /** For the records of a run's start. */
+  host(): Host;
   openGpu(options?: OpenPlatformGpuOptions): Promise<GpuSession>;
   /** The adapter that the environment asks for (RHM_ADAPTER). */
   wantedAdapter(): string | undefined;
@@ -22,6 +25,8 @@ export interface Platform {
   readonly cores: number; // processors this program may use
   /** Opens a run folder and locks it: a path, or a name in the page's private file system. @throws FileError */
   openFolder(path: string): Promise<RunFolder>;
+  /** A file of a run folder, without opening the folder for work; undefined: there is none. @throws FileError */
+  readRunFile(path: string, file: string): Promise<Uint8Array | undefined>;
   /** Starts a thread of the WebAssembly executor. */
   readonly spawnThread?: SpawnThread;
 }

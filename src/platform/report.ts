@@ -1,7 +1,7 @@
 /** The report folder: index.html, figures/*.svg and *.png, data/*.csv and *.parquet. Node and Deno; loaded when it is needed. */
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseHTML } from 'linkedom';
 import packageJson from '../../package.json' with { type: 'json' };
 import { figures, pageTheme, type Theme, themes } from '../analysis/figures/index.js';
@@ -91,13 +91,12 @@ export function draw(name: string, analysis: Analysis, theme: Theme, width: numb
 
 type RenderPng = (svg: string, paper: string) => Uint8Array;
 
-/** The font comes from npm too, so that a machine without fonts draws the same picture. */
-async function pngRenderer(): Promise<{ render?: RenderPng; problem?: string }> {
-  const require = createRequire(import.meta.url);
+/** The font comes with the package, so that a machine without fonts draws the same picture. */
+export async function pngRenderer(): Promise<{ render?: RenderPng; problem?: string }> {
   try {
     const { Resvg } = await import('@resvg/resvg-js');
-    const fonts = join(dirname(require.resolve('dejavu-fonts-ttf/package.json')), 'ttf');
-    const fontFiles = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((f) => join(fonts, f)).filter((f) => existsSync(f));
+    const fonts = fontFolder();
+    const fontFiles = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((name) => join(fonts, name));
     const render: RenderPng = (svg, background) =>
       new Resvg(svg, {
         background,
@@ -110,6 +109,16 @@ async function pngRenderer(): Promise<{ render?: RenderPng; problem?: string }> 
   } catch (error) {
     return { problem: reason(error) };
   }
+}
+
+/** dist/fonts/, from the bundle's folder or from that of its chunks. */
+function fontFolder(): string {
+  const folders = ['fonts/', '../fonts/', '../../dist/fonts/'].map((path) =>
+    fileURLToPath(new URL(path, import.meta.url)),
+  );
+  const found = folders.find((folder) => existsSync(folder));
+  if (!found) throw new FileError(`${folders[0]}: the fonts of the package are missing; install it again`);
+  return found;
 }
 
 async function write(file: string, content: string | Uint8Array): Promise<void> {

@@ -37,14 +37,14 @@ export function hashIn(path: string): string | undefined {
   return /^[0-9a-f]{16}$/.test(name) ? name : undefined;
 }
 
-/** Folders with an experiment.json, in order of their names. */
-export function runPaths(root: string): string[] {
+/** Folders with an experiment.json, in order of their names. isWhole: folders that are listed without a look into them. */
+export function runPaths(root: string, isWhole: (folder: string) => boolean = () => false): string[] {
   const names = readdirSync(root, { withFileTypes: true });
-  if (names.some((n) => n.isFile() && n.name === 'experiment.json')) return [root];
+  if (names.some((n) => n.isFile() && n.name === 'experiment.json') || isWhole(root)) return [root];
   return names
     .filter((n) => n.isDirectory() && !n.name.startsWith('.') && n.name !== 'node_modules')
     .sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
-    .flatMap((n) => runPaths(join(root, n.name)));
+    .flatMap((n) => runPaths(join(root, n.name), isWhole));
 }
 
 function read(file: string): string | undefined {

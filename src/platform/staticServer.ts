@@ -4,7 +4,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { join, sep } from 'node:path';
 import { pipeline } from 'node:stream';
-import { FileError, InputError } from '../core/errors.js';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { FileError, InputError, RhmError } from '../core/errors.js';
 import { FileCache, type ServedFile } from './servedFile.js';
 
 export interface ServeOptions {
@@ -14,6 +16,8 @@ export interface ServeOptions {
   isolated?: boolean;
   /** Allows styles inside a document, as the reports of `rhm analyze` have them. The page needs none. */
   inlineStyles?: boolean;
+  /** Paths that are answered with the JSON of a value instead of a file. An InputError is answered with status 400 and its message. */
+  answers?: Readonly<Record<string, (query: URLSearchParams) => Promise<unknown>>>;
 }
 
 export interface StaticServer {
@@ -75,13 +79,15 @@ export function serveFolder(folder: string, options: ServeOptions = {}): Promise
 async function answer(
   root: string,
   cache: FileCache,
-  { isolated, inlineStyles, host = '127.0.0.1' }: ServeOptions,
+  { isolated, inlineStyles, answers = {}, host = '127.0.0.1' }: ServeOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const policy = inlineStyles
-    ? contentSecurityPolicy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
-    : contentSecurityPolicy;
+  const ofReference = request.url?.startsWith('/reference/'); // its generator's scripts set styles of elements
+  const policy =
+    inlineStyles || ofReference
+      ? contentSecurityPolicy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+      : contentSecurityPolicy;
   const headers: Record<string, string> = {
     'Content-Security-Policy': `${policy}; frame-ancestors 'self'`,
     'X-Content-Type-Options': 'nosniff',
@@ -101,6 +107,20 @@ async function answer(
     refuse(405, 'only GET and HEAD are answered here', { Allow: 'GET, HEAD', Connection: 'close' });
   else if (!isOwnHost(request.headers.host, host)) refuse(403, 'this server answers to localhost alone');
   else {
+    const [asked, query = ''] = (request.url ?? '/').split('?');
+    if (Object.hasOwn(answers, asked)) {
+      const { status, value } = await answerOf(() => answers[asked](new URLSearchParams(query)));
+      const body = Buffer.from(JSON.stringify(value));
+      const packed =
+        body.length > 1000 && acceptsGzip(request.headers['accept-encoding']) ? await pack(body) : undefined;
+      const more = {
+        'Content-Type': 'application/json',
+        Vary: 'Accept-Encoding',
+        ...(packed && { 'Content-Encoding': 'gzip' }),
+      };
+      response.writeHead(status, { ...headers, ...more, 'Content-Length': String((packed ?? body).length) });
+      return void response.end(request.method === 'HEAD' ? undefined : (packed ?? body));
+    }
     const path = fileFor(root, request.url ?? '/');
     const file = path && cache.open(path);
     if (!file) return refuse(404, 'no such file');
@@ -111,6 +131,17 @@ async function answer(
       throw error;
     }
     if (response.writableEnded) file.close();
+  }
+}
+
+const pack = promisify(gzip);
+
+async function answerOf(work: () => Promise<unknown>): Promise<{ status: number; value: unknown }> {
+  try {
+    return { status: 200, value: await work() };
+  } catch (error) {
+    if (!(error instanceof RhmError)) throw error;
+    return { status: error instanceof InputError ? 400 : 500, value: { error: error.message } };
   }
 }
 

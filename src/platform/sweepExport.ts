@@ -3,18 +3,22 @@
 import { join } from 'node:path';
 import type { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { DamageError, InputError } from '../core/errors.js';
-import { hasEnded, parseRecords, type RunRecord } from '../core/records.js';
+import { type Experiment, experimentJsonSchema } from '../core/experiment.js';
+import { wholeNumberFields } from '../core/fieldTypes.js';
+import { hasEnded, parseRecords, type RunRecord, type StartRecord } from '../core/records.js';
 import type { RunEntry, SweepStore } from '../sweep/store.js';
 import { endOf } from '../sweep/store.js';
 import { files } from '../training/folder.js';
 import { checkRun } from '../training/integrity.js';
+import { plannedSteps } from '../training/members.js';
 import { type AtomicFile, atomicFile, writeAtomically } from './atomicFile.js';
 import { claimFiles, holdsText } from './ownFiles.js';
 
 export const exportFormats = ['parquet', 'csv'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
-type Cell = string | number | boolean | null;
-type ColumnType = 'STRING' | 'DOUBLE' | 'BOOLEAN';
+type Cell = string | number | boolean | Date | null;
+/** INT64: whole numbers; TIMESTAMP: dates, to the millisecond. */
+type ColumnType = 'STRING' | 'DOUBLE' | 'INT64' | 'BOOLEAN' | 'TIMESTAMP';
 type Row = Record<string, Cell>;
 
 export interface ExportResult {
@@ -29,7 +33,8 @@ export interface ExportResult {
 const ROWS_AT_ONCE = 20_000;
 
 /**
- * Writes `runs` (one row a replica: every field of the experiment, state, last and best loss), `evals` and `measures` to a folder.
+ * Writes `runs` (one row a replica: every field of the experiment, state, last and best loss, what it ran on), `evals` and `measures`
+ * to a folder.
  * @param entries The runs, in the order they are to have. @throws InputError when none has begun; FileError
  */
 export async function exportSweep(
@@ -39,6 +44,7 @@ export async function exportSweep(
   formats: readonly ExportFormat[],
 ): Promise<ExportResult> {
   const fields = new Map<string, ColumnType>();
+  const whole = wholeNumberFields(experimentJsonSchema());
   const begun: RunEntry[] = [];
   const damaged: ExportResult['damaged'] = [];
   let unchecked = 0;
@@ -53,7 +59,7 @@ export async function exportSweep(
     }
     begun.push(entry);
     for (const [name, value] of Object.entries(flat(experiment))) {
-      const type = typeOf(value);
+      const type = typeof value === 'number' && whole.has(name) ? 'INT64' : typeOf(value);
       const known = fields.get(name) ?? type;
       if (type) fields.set(name, known === type ? type : 'STRING');
     }
@@ -72,12 +78,13 @@ export async function exportSweep(
   try {
     for (const table of tables) await table.open();
     for (const entry of begun) {
-      const experiment = flat((await store.file(entry.run, files.experiment))!);
+      const text = (await store.file(entry.run, files.experiment))!;
+      const experiment = flat(text);
       const { records } = parseRecords((await store.file(entry.run, files.records)) ?? '');
       const named = Object.fromEntries(
         [...fields.keys()].map((name) => [name, cell(experiment[name], fields.get(name)!)]),
       );
-      for (const row of runRows(entry, records)) await tables[0].add({ ...row, ...named });
+      for (const row of runRows(entry, records, text)) await tables[0].add({ ...row, ...named });
       for (const record of records) {
         if (record.type === 'eval') await tables[1].add({ run: entry.run, ...(record as object as Row) });
         if (record.type === 'measure') await tables[2].add({ run: entry.run, ...(record as object as Row) });
@@ -118,27 +125,61 @@ const runColumns = new Map<string, ColumnType>([
   ['name', 'STRING'],
   ['state', 'STRING'],
   ['error', 'STRING'],
-  ['replica', 'DOUBLE'],
-  ['steps_done', 'DOUBLE'],
-  ['samples', 'DOUBLE'],
+  ['replica', 'INT64'],
+  ['steps_done', 'INT64'],
+  ['steps', 'INT64'], // planned
+  ['samples', 'INT64'],
   ['loss', 'DOUBLE'],
   ['accuracy', 'DOUBLE'],
   ['best_loss', 'DOUBLE'],
-  ['elapsed_ms', 'DOUBLE'],
+  ['elapsed_ms', 'INT64'],
   ['end', 'STRING'],
+  ['started', 'TIMESTAMP'], // the first time
+  ['last_started', 'TIMESTAMP'],
+  ['ended', 'TIMESTAMP'], // as the index has it
+  ['starts', 'INT64'],
+  ['executor', 'STRING'], // this and what follows: of the last start
+  ['adapter', 'STRING'],
+  ['card', 'STRING'],
+  ['driver', 'STRING'],
+  ['runtime', 'STRING'],
+  ['os', 'STRING'],
+  ['processor', 'STRING'],
+  ['version', 'STRING'],
+  ['commit', 'STRING'],
+  ['init', 'STRING'],
+  ['together', 'INT64'],
 ]);
+const startTexts = ['executor', 'adapter', 'card', 'driver', 'runtime', 'os', 'processor', 'version', 'commit', 'init'];
 const evalColumns = new Map<string, ColumnType>([
   ['run', 'STRING'],
-  ...['replica', 'step', 'samples', 'loss', 'accuracy', 'elapsed_ms'].map((name) => [name, 'DOUBLE'] as const),
+  ['replica', 'INT64'],
+  ['step', 'INT64'],
+  ['samples', 'INT64'],
+  ['loss', 'DOUBLE'],
+  ['accuracy', 'DOUBLE'],
+  ['elapsed_ms', 'INT64'],
 ]);
 const measureColumns = new Map<string, ColumnType>([
   ['run', 'STRING'],
   ['name', 'STRING'],
-  ...['replica', 'step', 'samples', 'layer', 'level', 'value'].map((name) => [name, 'DOUBLE'] as const),
+  ...['replica', 'step', 'samples', 'layer', 'level'].map((name) => [name, 'INT64'] as const),
+  ['value', 'DOUBLE'],
 ]);
 
-function runRows(entry: RunEntry, records: readonly RunRecord[]): Row[] {
+function runRows(entry: RunEntry, records: readonly RunRecord[], experiment: string): Row[] {
   const rows = new Map<number, Row>();
+  const starts = records.filter((record): record is StartRecord => record.type === 'start');
+  const last = Object(starts.at(-1)) as Record<string, unknown>;
+  const whole = {
+    steps: plannedSteps(JSON.parse(experiment) as Experiment), // not parsed: its model may be of a module that is not loaded
+    started: dateOf(starts[0]?.time),
+    last_started: dateOf(last.time),
+    ended: hasEnded(entry.state) ? dateOf(entry.at) : null,
+    starts: starts.length,
+    ...Object.fromEntries(startTexts.map((name) => [name, typeof last[name] === 'string' ? last[name] : null])),
+    together: typeof last.together === 'number' ? last.together : null,
+  };
   const of = (replica: number): Row => {
     const row = rows.get(replica) ?? {
       run: entry.run,
@@ -146,6 +187,7 @@ function runRows(entry: RunEntry, records: readonly RunRecord[]): Row[] {
       state: entry.state,
       error: entry.error ?? null,
       replica,
+      ...whole,
     };
     rows.set(replica, row);
     return row;
@@ -160,6 +202,12 @@ function runRows(entry: RunEntry, records: readonly RunRecord[]): Row[] {
     if (record.type === 'end' && record.replica !== undefined) of(record.replica).end = record.reason;
   }
   return rows.size ? [...rows.values()].sort((a, b) => Number(a.replica) - Number(b.replica)) : [of(0)];
+}
+
+/** null: not said, or no date. */
+function dateOf(time: unknown): Date | null {
+  const date = new Date(typeof time === 'string' || typeof time === 'number' ? time : Number.NaN);
+  return Number.isNaN(date.getTime()) ? null : date;
 }
 
 /** Dotted fields of an experiment; lists and the rules as JSON. */
@@ -182,6 +230,13 @@ function typeOf(value: unknown): ColumnType | undefined {
 function cell(value: unknown, type: ColumnType): Cell {
   if (value === null || value === undefined) return null;
   return type === 'STRING' ? String(value) : (value as Cell);
+}
+
+/** A cell as Parquet takes it. A whole number is a bigint there; what is none, of records by another program, is left out. */
+function parquetCell(value: Cell | undefined, type: ColumnType): Cell | bigint {
+  if (value === undefined) return null;
+  if (type !== 'INT64') return value;
+  return Number.isSafeInteger(value) ? BigInt(value as number) : null;
 }
 
 /** A table on its way to its files. */
@@ -224,7 +279,10 @@ class Table {
     if (!rows.length) return;
     const names = [...this.columns.keys()];
     await this.#csv?.write(rows.map((row) => line(names.map((name) => row[name] ?? null))).join(''));
-    const columnData = names.map((name) => ({ name, data: rows.map((row) => row[name] ?? null) }));
+    const columnData = [...this.columns].map(([name, type]) => ({
+      name,
+      data: rows.map((row) => parquetCell(row[name], type)),
+    }));
     await this.#parquet?.write({ columnData, rowGroupSize: ROWS_AT_ONCE });
   }
 
@@ -246,7 +304,7 @@ class Table {
 function line(cells: readonly Cell[]): string {
   const text = cells.map((value) => {
     if (value === null || Number.isNaN(value)) return '';
-    const shown = String(value);
+    const shown = value instanceof Date ? value.toISOString() : String(value);
     return /[",\n\r]/.test(shown) ? `"${shown.replaceAll('"', '""')}"` : shown;
   });
   return `${text.join(',')}\r\n`;

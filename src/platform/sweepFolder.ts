@@ -7,6 +7,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -15,7 +16,7 @@ import {
 import { join, resolve } from 'node:path';
 import { DiskFullError, FileError, InputError, isFull } from '../core/errors.js';
 import { checkEntryName, isEntryName, parseJson } from '../core/outside.js';
-import { foldIndex, indexLines, STORE_VERSION, type SweepStore } from '../sweep/store.js';
+import { IndexFold, indexLines, type RunEntry, STORE_VERSION, type SweepStore } from '../sweep/store.js';
 import { makeFolder, syncDirectoryNow, writeDurably } from './durable.js';
 import { folderHolder } from './folderLock.js';
 import { checkFolderName } from './ownFiles.js';
@@ -40,7 +41,7 @@ export function openSweepFolder(directory: string, options: { existing?: boolean
   return {
     name: directory,
     id: readVersion(directory),
-    read: async () => foldIndex(readText(join(directory, INDEX)) ?? ''),
+    read: async () => readIndex(join(directory, INDEX)),
     async note(events) {
       if (!events.length) return;
       const file = join(directory, INDEX);
@@ -123,6 +124,35 @@ function readVersion(directory: string): string {
   return id;
 }
 
+const PIECE = 2 ** 20; // bytes
+
+function readIndex(file: string): Map<string, RunEntry> {
+  const index = new IndexFold();
+  const decoder = new TextDecoder();
+  const piece = new Uint8Array(PIECE);
+  const handle = openIfThere(file);
+  if (handle === undefined) return index.end();
+  try {
+    for (let bytes = readSync(handle, piece); bytes > 0; bytes = readSync(handle, piece))
+      index.add(decoder.decode(piece.subarray(0, bytes), { stream: true }));
+    return index.end();
+  } catch (error) {
+    throw unreadable(file, error);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function openIfThere(file: string): number | undefined {
+  try {
+    return openSync(file, 'r');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw unreadable(file, error);
+  }
+}
+
 const readText = (file: string): string | undefined => readBytes(file)?.toString('utf8');
 
 function readBytes(file: string): Buffer | undefined {
@@ -131,8 +161,13 @@ function readBytes(file: string): Buffer | undefined {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw new FileError(`${file}: could not read it: ${code}; look at the folder and try again`, { cause: error });
+    throw unreadable(file, error);
   }
+}
+
+function unreadable(file: string, error: unknown): FileError {
+  const { code } = error as NodeJS.ErrnoException;
+  return new FileError(`${file}: could not read it: ${code}; look at the folder and try again`, { cause: error });
 }
 
 function guard<T>(directory: string, what: string, work: () => T): T {

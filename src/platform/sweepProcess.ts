@@ -1,7 +1,9 @@
 /** Workers of a sweep as child processes: they can be killed when a driver hangs, and die alone when it crashes. Node. */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import process from 'node:process';
 import * as errors from '../core/errors.js';
-import { RhmError, WorkerError } from '../core/errors.js';
+import { AdapterError, RhmError, WorkerError } from '../core/errors.js';
+import type { Executor } from '../plan/executor.js';
 import {
   type ChunkHooks,
   type ChunkProgress,
@@ -11,50 +13,86 @@ import {
   trainChunk,
 } from '../sweep/chunk.js';
 import { type PackLimits, packLimits } from '../sweep/pack.js';
+import { type CardsSeen, cardsSeen, type Way, wrongCard } from './cards/choose.js';
+import type { Card } from './cards/list.js';
+import { openSimulatedCard } from './cards/simulated.js';
 import { type ExecutorChoice, type OpenExecutor, openExecutor } from './executor.js';
 import type { Platform } from './platform.js';
 
 type ToChild =
-  | { type: 'open'; choice: ExecutorChoice }
+  | { type: 'open'; choice: ExecutorChoice; cards?: readonly Card[] }
   | { type: 'train'; runs: readonly ChunkRun[]; checkpointMs?: number }
   | { type: 'abort' }
   | { type: 'close' };
 type FromChild =
   | { type: 'up' }
-  | { type: 'ready'; executor: string; limits: PackLimits }
+  | { type: 'ready'; executor: string; kind: Executor['kind']; limits: PackLimits; seen?: CardsSeen }
   | { type: 'progress'; progress: ChunkProgress }
   | { type: 'outcome'; outcome: RunOutcome }
   | { type: 'trained'; outcomes: RunOutcome[] }
   | { type: 'error'; name: string; message: string };
 
 const PROGRESS_MS = 200;
+const START_MS = 120_000; // the longest that a start may take: drivers hang there too
 const LAST_WORDS = 600; // characters of standard error that go into the message about a crash
+
+/** The cards of the machine, and which of them a worker is to compute on. */
+export interface CardPlace {
+  readonly all: readonly Card[];
+  /** Without them it computes on whatever WebGPU offers; which card that is is only written down. */
+  readonly card?: Card;
+  readonly way?: Way;
+}
+
+export interface SweepProcess extends SweepWorker {
+  readonly pid: number;
+  readonly executor: string;
+  readonly kind: Executor['kind'];
+  readonly seen?: CardsSeen;
+}
 
 /**
  * Starts a child process that trains chunks: `script` (the command line's own file) with `args`, which must call
- * serveSweepProcess. @throws WorkerError when it does not come up; AdapterError or InputError when it has nothing to compute on.
+ * serveSweepProcess. @throws WorkerError when it does not come up; AdapterError or InputError when it has nothing to compute on,
+ * or got another card than it was to have.
  */
 export async function startSweepProcess(
   script: string,
   args: readonly string[],
   choice: ExecutorChoice,
-  onStart?: (executor: string) => void,
-): Promise<SweepWorker & { pid: number }> {
-  const child = fork(script, args, { serialization: 'advanced', stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  { all, card, way }: CardPlace = { all: [] },
+): Promise<SweepProcess> {
+  const inDeno = 'Deno' in globalThis;
+  const program = [process.execPath, ...(inDeno ? ['run', '-A'] : process.execArgv), script, ...args];
+  const { command, env } = card && way ? way.start(card, all, program) : { command: program };
+  const child = spawn(command[0], command.slice(1), {
+    env: { ...process.env, ...env },
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
   const calls = new Calls(child);
-  let limits: PackLimits;
+  const late = setTimeout(() => calls.fail(`did not start within ${START_MS / 1000} s`), START_MS);
+  let ready: Extract<FromChild, { type: 'ready' }>;
   try {
     await calls.answer('up');
-    const ready = await calls.ask({ type: 'open', choice }, 'ready');
-    limits = ready.limits;
-    onStart?.(ready.executor);
+    ready = await calls.ask({ type: 'open', choice, cards: all }, 'ready');
+    const wrong = card && ready.kind === 'webgpu' ? wrongCard(card, ready.seen) : undefined;
+    if (wrong)
+      throw new AdapterError(
+        `card ${card!.index} (${card!.name}, ${card!.pci}): a worker was to compute on it, but ${wrong}`,
+      );
   } catch (error) {
     child.kill('SIGKILL');
     throw error;
+  } finally {
+    clearTimeout(late);
   }
   return {
     pid: child.pid!,
-    limits,
+    executor: ready.executor,
+    kind: ready.kind,
+    seen: ready.seen,
+    limits: ready.limits,
     async train(runs, hooks) {
       const abort = () => calls.send({ type: 'abort' });
       calls.hooks = hooks;
@@ -93,10 +131,10 @@ class Calls {
       this.#said = (this.#said + text).slice(-LAST_WORDS);
     });
     child.on('message', (message) => this.#hear(message as FromChild));
-    child.on('error', (error) => this.#fail(`could not be used: ${error.message}`));
+    child.on('error', (error) => this.fail(`could not be used: ${error.message}`));
     this.exited = new Promise((resolve) => {
       child.on('close', (code, signal) => {
-        this.#fail(signal ? `was ended by ${signal}` : `ended with exit code ${code}`);
+        this.fail(signal ? `was ended by ${signal}` : `ended with exit code ${code}`);
         resolve();
       });
     });
@@ -126,7 +164,8 @@ class Calls {
     else if (message.type === this.#waiting?.type) this.#waiting.resolve(message);
   }
 
-  #fail(what: string): void {
+  /** The worker is gone, or as good as gone. */
+  fail(what: string): void {
     const words = this.#said.trim().replace(/\s*\n\s*/g, ' ');
     this.#gone ??= new WorkerError(
       `worker process ${this.child.pid} ${what}${words ? `; its last words: ${words}` : ''}`,
@@ -151,6 +190,7 @@ export async function serveSweepProcess(platform: Platform): Promise<void> {
     if (process.connected) process.send?.(message, () => {});
   };
   let opened: OpenExecutor | undefined;
+  let host = platform.host();
   let abort = new AbortController();
   let training: Promise<void> = Promise.resolve();
   let toldAt = -Infinity;
@@ -170,11 +210,7 @@ export async function serveSweepProcess(platform: Platform): Promise<void> {
     process.on('SIGTERM', () => abort.abort());
     process.on('disconnect', close);
     process.on('message', (message: ToChild) => {
-      if (message.type === 'open')
-        void openExecutor(platform, message.choice).then((executor) => {
-          opened = executor;
-          say({ type: 'ready', executor: executor.executor.description, limits: packLimits(executor.executor) });
-        }, failed);
+      if (message.type === 'open') void open(message).then(say, failed);
       else if (message.type === 'train') {
         abort = new AbortController();
         training = trainChunk(message.runs, site, {
@@ -191,10 +227,20 @@ export async function serveSweepProcess(platform: Platform): Promise<void> {
       else close();
     });
   });
+  async function open({ choice, cards = [] }: Extract<ToChild, { type: 'open' }>): Promise<FromChild> {
+    if (choice.executor !== 'wasm') openSimulatedCard(process.env);
+    opened = await openExecutor(platform, choice);
+    const { description, kind } = opened.executor;
+    const seen = kind === 'webgpu' ? cardsSeen(cards) : undefined;
+    if (seen?.open.length === 1) host = { ...host, card: cards[seen.open[0]].pci };
+    return { type: 'ready', executor: description, kind, limits: packLimits(opened.executor), seen };
+  }
   const site = {
     openFolder: platform.openFolder,
     executor: async () => opened!.executor,
-    runtime: platform.runtime,
+    get host() {
+      return host;
+    },
   };
   say({ type: 'up' });
   await finished;

@@ -28,11 +28,13 @@ export async function sweepInThreads(
   const { runs, search } = await expandGrid(grid);
   if (search)
     throw new InputError('search: this function trains the runs of a grid; use runSearches, or rhm sweep run');
-  const { executor, adapter, threads, workers = 1 } = options;
+  const { executor, adapter, threads, simd, emulateF16, workers = 1 } = options;
   const models = modelModules();
   const mostThreads = Math.max(1, Math.floor(cores / workers));
   const choice = Object.fromEntries(
-    Object.entries({ executor, adapter, threads, mostThreads, models }).filter(([, value]) => value !== undefined),
+    Object.entries({ executor, adapter, threads, simd, mostThreads, models, emulateF16 }).filter(
+      ([, value]) => value !== undefined,
+    ),
   );
   return runSweep(runs, store, {
     ...options,

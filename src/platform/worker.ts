@@ -17,9 +17,16 @@ export interface WorkerPort {
   kill?(): Promise<void>;
 }
 
+/** Functions as they are called across a worker's border: each returns a promise. */
+export type Remote<Api> = {
+  readonly [Name in keyof Api]: Api[Name] extends (...args: infer Arguments) => infer Result
+    ? (...args: Arguments) => Promise<Awaited<Result>>
+    : Promise<Api[Name]>;
+};
+
 export interface WorkerHandle<Api> {
   /** The worker's functions; each returns a promise. Pass callbacks as `progress(callback)`. */
-  readonly api: Comlink.Remote<Api>;
+  readonly api: Remote<Api>;
   /** Resolves with the reason once the worker has failed or was terminated. */
   readonly ended: Promise<string>;
   /**
@@ -88,7 +95,7 @@ const optionsHandler: Comlink.TransferHandler<Record<string, unknown>, OnTheWire
         Comlink.expose(value, port1);
         return [key, 'callback', port2];
       }
-      const abort = () => port1.postMessage('abort');
+      const abort = () => port1.postMessage(typeof value.reason === 'string' ? value.reason : undefined);
       if (value.aborted) abort();
       else value.addEventListener('abort', abort, { once: true });
       return [key, 'signal', port2];
@@ -102,7 +109,7 @@ const optionsHandler: Comlink.TransferHandler<Record<string, unknown>, OnTheWire
         if (kind === 'callback') return [key, countedCallback(value as MessagePort)];
         const controller = new AbortController();
         const port = value as MessagePort;
-        port.onmessage = () => controller.abort();
+        port.onmessage = ({ data }) => controller.abort(data); // text, or nothing
         ports.set(controller.signal, port);
         return [key, controller.signal];
       }),
@@ -194,7 +201,7 @@ export async function connectWorker<Api>(port: WorkerPort): Promise<WorkerHandle
     await port.kill?.(); // what is left of a worker whose script could not be run
     throw error;
   }
-  return { api: Comlink.wrap<Api>(endpoint), ended, terminate };
+  return { api: Comlink.wrap<Api>(endpoint) as unknown as Remote<Api>, ended, terminate };
 }
 
 /**
@@ -232,6 +239,15 @@ export function serveWorker<Api extends object>(
   };
 }
 
+/** Our classes by the names that their errors say; of two that say the same, the more general one. */
+const classes = new Map<string, new (message: string) => Error>();
+for (const Class of Object.values(errors))
+  if (typeof Class === 'function' && (Class === RhmError || Class.prototype instanceof RhmError)) {
+    const { name } = Class.prototype as RhmError;
+    const known = classes.get(name);
+    if (!known || known.prototype instanceof Class) classes.set(name, Class as new (message: string) => Error);
+  }
+
 interface ThrownOnTheWire {
   isError: boolean;
   value: { name: string; message: string; stack?: string };
@@ -242,13 +258,12 @@ function teachComlink(): void {
   Comlink.transferHandlers.set('rhm-options', optionsHandler);
   const standard = Comlink.transferHandlers.get('throw');
   if (!standard || 'rhm' in standard) return;
-  const classes = errors as unknown as Record<string, new (message: string) => Error>;
   Comlink.transferHandlers.set('throw', {
     ...standard,
     rhm: true,
     deserialize(thrown: ThrownOnTheWire) {
-      const Class = thrown.isError ? classes[thrown.value.name] : undefined;
-      if (!Class || !(Class === RhmError || Class.prototype instanceof RhmError)) return standard.deserialize(thrown);
+      const Class = thrown.isError ? classes.get(thrown.value.name) : undefined;
+      if (!Class) return standard.deserialize(thrown);
       const error = new Class(thrown.value.message);
       if (thrown.value.stack) error.stack = thrown.value.stack;
       throw error;

@@ -1,4 +1,6 @@
 /** float64 reference of multi-head self-attention for one sentence. */
+import { roundToHalf } from '../core/half.js';
+
 export interface AttentionShape {
   tokens: number; // T
   heads: number; // H
@@ -6,6 +8,7 @@ export interface AttentionShape {
   causal: boolean;
   scale: number; // of q . k
   lastQueryOnly: boolean; // only the query at position T-1: Tq = 1, else Tq = T
+  half?: boolean; // weights and their gradients rounded to f16; the caller rounds qkv and dOut
 }
 
 /**
@@ -20,6 +23,7 @@ export function attention(
   logsumexpHead: number, // elements between heads of logsumexp
 ): void {
   const channels = s.heads * s.dim;
+  const round = s.half ? roundToHalf : (x: number) => x;
   const first = s.lastQueryOnly ? s.tokens - 1 : 0;
   for (let h = 0; h < s.heads; h++)
     for (let query = first; query < s.tokens; query++) {
@@ -31,7 +35,7 @@ export function attention(
       for (let d = 0; d < s.dim; d++) {
         let x = 0;
         scores.forEach((score, key) => {
-          x += (Math.exp(score - largest) / sum) * qkv[key * 3 * channels + 2 * channels + h * s.dim + d];
+          x += (round(Math.exp(score - largest)) / sum) * qkv[key * 3 * channels + 2 * channels + h * s.dim + d];
         });
         out[(query - first) * channels + h * s.dim + d] = x;
       }
@@ -42,6 +46,7 @@ export function attention(
 export function attentionBackward(s: AttentionShape, qkv: Float64Array, dOut: Float64Array, dQkv: Float64Array): void {
   const channels = s.heads * s.dim;
   const row = 3 * channels;
+  const round = s.half ? roundToHalf : (x: number) => x;
   const first = s.lastQueryOnly ? s.tokens - 1 : 0;
   dQkv.fill(0, 0, s.tokens * row);
   for (let h = 0; h < s.heads; h++)
@@ -58,12 +63,13 @@ export function attentionBackward(s: AttentionShape, qkv: Float64Array, dOut: Fl
       });
       const mean = weights.reduce((a, w, key) => a + (w / sum) * dWeights[key], 0);
       weights.forEach((w, key) => {
-        const dScore = (w / sum) * (dWeights[key] - mean) * s.scale;
+        const dScore = round((w / sum) * (dWeights[key] - mean) * s.scale);
+        const weight = round(w / sum);
         for (let d = 0; d < s.dim; d++) {
           const at = h * s.dim + d;
           dQkv[query * row + at] += dScore * qkv[key * row + channels + at];
           dQkv[key * row + channels + at] += dScore * qkv[query * row + at];
-          dQkv[key * row + 2 * channels + at] += (w / sum) * dOut[(query - first) * channels + at];
+          dQkv[key * row + 2 * channels + at] += weight * dOut[(query - first) * channels + at];
         }
       });
     }

@@ -12,6 +12,7 @@ export interface ReferenceView {
 export class ReferenceExecutor implements Executor {
   readonly kind = 'reference';
   readonly description = 'float64 reference';
+  readonly half = 'emulated';
 
   constructor(readonly apply: (call: Call, views: Record<string, ReferenceView>) => void) {}
 

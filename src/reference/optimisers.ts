@@ -8,12 +8,14 @@ export interface Pace {
   weightDecay: number;
   correction1: number; // 1 - beta1^t
   correction2: number; // 1 - beta2^t
+  unscale: number; // on the gradients; 0: the step is left out
 }
 
 /** velocity = momentum * velocity + grad (+ weightDecay * param); param -= rate * velocity. */
 export function sgd(p: Pace, params: Float64Array, grads: Float64Array, velocity: Float64Array, n: number): void {
+  if (p.unscale === 0) return;
   for (let i = 0; i < n; i++) {
-    velocity[i] = p.momentum * velocity[i] + grads[i] + p.weightDecay * params[i];
+    velocity[i] = p.momentum * velocity[i] + grads[i] * p.unscale + p.weightDecay * params[i];
     params[i] -= p.rate * velocity[i];
   }
 }
@@ -27,9 +29,11 @@ export function adamw(
   moment2: Float64Array,
   n: number,
 ): void {
+  if (p.unscale === 0) return;
   for (let i = 0; i < n; i++) {
-    moment1[i] += p.oneMinusBeta1 * (grads[i] - moment1[i]);
-    moment2[i] += p.oneMinusBeta2 * (grads[i] * grads[i] - moment2[i]);
+    const gradient = grads[i] * p.unscale;
+    moment1[i] += p.oneMinusBeta1 * (gradient - moment1[i]);
+    moment2[i] += p.oneMinusBeta2 * (gradient * gradient - moment2[i]);
     const denominator = Math.sqrt(moment2[i] / p.correction2) + p.epsilon;
     params[i] = params[i] * (1 - p.rate * p.weightDecay) - (p.rate / p.correction1) * (moment1[i] / denominator);
   }
@@ -37,8 +41,9 @@ export function adamw(
 
 /** Decoupled weight decay, then a step of the sign of an interpolation of moment and gradient. Source: arXiv:2302.06675. */
 export function lion(p: Pace, params: Float64Array, grads: Float64Array, moment: Float64Array, n: number): void {
+  if (p.unscale === 0) return;
   for (let i = 0; i < n; i++) {
-    const change = grads[i] - moment[i];
+    const change = grads[i] * p.unscale - moment[i];
     const direction = moment[i] + p.oneMinusBeta1 * change;
     moment[i] += p.oneMinusBeta2 * change;
     params[i] = params[i] * (1 - p.rate * p.weightDecay) - p.rate * (Number(direction > 0) - Number(direction < 0));

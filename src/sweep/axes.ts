@@ -1,7 +1,8 @@
 /** The values of one axis of a grid: lists, ranges, multiples of a sample complexity, expressions. */
-import { z } from 'zod';
+import type * as z from 'zod';
 import { InputError } from '../core/errors.js';
 import { nearest } from '../core/nearest.js';
+import { complexity, expression, range } from './axisSchema.js';
 import { type Compiled, compileExpression } from './expression.js';
 
 /** Most combinations of one grid; a bigger one is refused before it is expanded. */
@@ -17,27 +18,6 @@ export type Derived =
       readonly times: number;
       readonly family?: 'cnn' | 'transformer';
     };
-
-const finite = z.number().finite();
-const range = z
-  .strictObject({
-    from: finite,
-    to: finite,
-    step: finite.optional(),
-    factor: finite.optional(),
-    count: z.number().int().min(0).optional(),
-    spacing: z.enum(['linear', 'log']).optional(),
-    integer: z.boolean().default(false),
-  })
-  .describe('{from, to} and one of step, count (spacing: log for a geometric one) or factor; integer rounds');
-const complexity = z
-  .strictObject({
-    P_ell: z.number().int().min(1).max(64),
-    times: z.unknown().optional(),
-    family: z.enum(['cnn', 'transformer']).optional(),
-  })
-  .describe('multiples of the sample complexity P_ell of the run: {P_ell: 3, times: [0.5, 1, 2]}');
-const expression = z.strictObject({ expr: z.string() }).describe('an expression over the other fields');
 
 /** How many values an axis has and how to make them; nothing is expanded before it has been counted. */
 export interface Axis {

@@ -1,8 +1,16 @@
 /** A chunk of a sweep: the runs that one worker trains at a time, and what it says of them. */
 
-import { DamageError, DiskFullError, FileError, FolderBusyError, InputError, RhmError } from '../core/errors.js';
+import {
+  DamageError,
+  DiskFullError,
+  EngineError,
+  FileError,
+  FolderBusyError,
+  InputError,
+  RhmError,
+} from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
-import type { RunEnd } from '../core/records.js';
+import type { Host, RunEnd } from '../core/records.js';
 import { measures } from '../measures/index.js';
 import type { Executor } from '../plan/executor.js';
 import { files, type RunFolder } from '../training/folder.js';
@@ -18,9 +26,10 @@ export interface ChunkRun {
 
 /**
  * `busy`: another process works in its folder; `interrupted`: stopped with everything saved; `failed`: it can never be trained;
- * `full`: there is no room for its files; `broke`: something went wrong that may go well another time.
+ * `elsewhere`: this engine cannot go on with it, another can; `full`: there is no room for its files; `broke`: something went
+ * wrong that may go well another time.
  */
-export type RunResult = RunEnd | 'interrupted' | 'busy' | 'failed' | 'full' | 'broke';
+export type RunResult = RunEnd | 'interrupted' | 'busy' | 'failed' | 'elsewhere' | 'full' | 'broke';
 
 export interface RunOutcome {
   readonly hash: string;
@@ -28,7 +37,7 @@ export interface RunOutcome {
   readonly fresh: boolean; // trained now; false where the folder held it complete
   readonly loss?: number | null; // nats, mean over replicas; null: not finite
   readonly step?: number;
-  readonly error?: string; // of failed, full, broke and busy
+  readonly error?: string; // of failed, elsewhere, full, broke and busy
 }
 
 export interface ChunkProgress {
@@ -51,6 +60,8 @@ export interface ChunkHooks {
 export interface SweepWorker {
   /** How many runs pay side by side; default: one. */
   readonly limits?: PackLimits;
+  /** What it computes on, where several workers have something of their own: `card 2`. */
+  readonly place?: string;
   /** Outcomes of all runs. @throws an error when the worker is gone, or its device: start another. */
   train(runs: readonly ChunkRun[], hooks: ChunkHooks): Promise<RunOutcome[]>;
   /** Ends it; work in progress is saved. */
@@ -63,7 +74,7 @@ export interface ChunkSite {
   openFolder(folder: string): Promise<RunFolder>;
   /** Called only when there is something to train; the same one each time until it fails. */
   executor(): Promise<Executor>;
-  runtime: string;
+  host: Host;
 }
 
 /**
@@ -148,7 +159,7 @@ async function trainTogether(
       {
         executor: site.executor,
         measures,
-        runtime: site.runtime,
+        host: site.host,
         signal: hooks.signal,
         checkpointMs: hooks.checkpointMs,
         onProgress({ step, steps, loss, samplesPerSecond }, index) {
@@ -172,7 +183,8 @@ async function trainTogether(
 
 async function outcomeOf({ hash, folder, experiment }: OpenRun, result: GroupResult): Promise<RunOutcome> {
   if (result.reason === 'failed') return failure(hash, result.error);
-  if (result.reason === 'interrupted') return { hash, result: 'interrupted', fresh: true };
+  if (result.reason === 'interrupted' || result.reason === 'stopped')
+    return { hash, result: 'interrupted', fresh: true };
   const after = await ended(folder, experiment);
   return { hash, fresh: true, result: result.reason, loss: after?.loss, step: after?.step };
 }
@@ -187,6 +199,7 @@ function failure(hash: string, error: unknown): RunOutcome {
   if (!(error instanceof RhmError)) throw error;
   const text = `${error.name}: ${error.message}`;
   if (error instanceof FolderBusyError) return { hash, result: 'busy', fresh: false, error: text };
+  if (error instanceof EngineError) return { hash, result: 'elsewhere', fresh: true, error: text };
   if (error instanceof InputError || error instanceof DamageError)
     return { hash, result: 'failed', fresh: true, error: text };
   // Without the remedy: whoever runs a sweep has another one.

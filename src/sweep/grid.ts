@@ -57,10 +57,14 @@ export async function expandGrid(input: unknown): Promise<Grid> {
       { message: `filter: leaves none of ${number} combinations; the grid is empty`, runs: [], count: 0 },
     ]);
   const found = new Map<string, SweepRun>();
-  const hashes = await Promise.all(kept.map(({ experiment }) => contentHash(experiment)));
-  kept.forEach((run, i) => {
-    if (!found.has(hashes[i])) found.set(hashes[i], { hash: hashes[i], ...run });
-  });
+  // In parts: what is asked for at once is in memory at once.
+  for (let from = 0; from < kept.length; from += HASHED_AT_ONCE) {
+    const part = kept.slice(from, from + HASHED_AT_ONCE);
+    const hashes = await Promise.all(part.map(({ experiment }) => contentHash(experiment)));
+    part.forEach((run, i) => {
+      if (!found.has(hashes[i])) found.set(hashes[i], { hash: hashes[i], ...run });
+    });
+  }
   const duplicates = number - filtered - found.size;
   return {
     name: spec.name,
@@ -72,6 +76,7 @@ export async function expandGrid(input: unknown): Promise<Grid> {
   };
 }
 
+const HASHED_AT_ONCE = 512;
 const LARGE_SEED = 2 ** 52; // beyond it the seeds of replicas may pass 2^53
 
 type Combination = readonly { readonly field: string; readonly value: AxisValue }[];
@@ -141,6 +146,7 @@ function readCombination(
       });
     if (!kept) return 'filtered';
   }
+  if (experiment?.from) problems.push('from: a sweep continues no other run; use rhm train --from for it');
   for (const problem of problems) fault(problem);
   return problems.length || !experiment ? 'faulty' : experiment;
 }

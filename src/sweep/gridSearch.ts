@@ -1,5 +1,4 @@
 /** A grid that asks for a search: every combination of the grid is one curve in data, narrowed in log P. */
-import * as z from 'zod';
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import { isExact, tasksWith } from '../core/tasks.js';
@@ -8,31 +7,9 @@ import { membersOf, rulesOf } from '../training/members.js';
 import { LARGEST_PART } from './dataStudy.js';
 import type { Grid, SweepRun } from './grid.js';
 import { type Found, runSearches, type Search, type SearchHooks } from './search.js';
+import type { GridSearch } from './searchSchema.js';
 
-/** What the part `search` of a grid file may hold. */
-export const searchSchema = z.strictObject({
-  steps: z
-    .array(z.number().int().min(1).max(20))
-    .min(1)
-    .describe('ell of the wanted P_ell: P at which the best loss is half way down the step H(ell-1) to H(ell)'),
-  from: z
-    .number()
-    .int()
-    .min(1)
-    .max(2 ** 30)
-    .optional()
-    .describe('smallest P; default: the batch'),
-  to: z
-    .number()
-    .int()
-    .min(2)
-    .max(2 ** 30)
-    .optional()
-    .describe('largest P; default: a tenth of the language'),
-  within: z.number().gt(1).max(100).default(1.3).describe('wanted ratio of the ends of an interval of P_ell'),
-  most: z.number().int().min(3).max(1000).default(28).describe('runs of a curve, at most'),
-});
-export type GridSearch = z.infer<typeof searchSchema>;
+export type { GridSearch } from './searchSchema.js';
 
 const SEARCHED = 'budget.sentences';
 

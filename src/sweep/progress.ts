@@ -8,6 +8,8 @@ export interface SweepView {
   done: number; // complete, those found complete among them
   failed: number;
   running: { run: string; name: string; step: number; steps: number; loss: number; together: number }[];
+  /** Of each card, where workers have one each: runs that ended on it, and what it trains now. */
+  cards?: { card: string; done: number; samplesPerSecond: number }[];
   fraction: number; // of all training sentences, from 0 to 1
   samplesPerSecond: number; // trained, lately, over all workers; never negative
   secondsLeft: number; // if no run stops early; NaN before anything is known
@@ -23,6 +25,7 @@ const WINDOW_SECONDS = 30; // over which the pace and the speed are measured
 
 interface AtWork {
   runs: readonly SweepRun[];
+  card?: string;
   progress?: ChunkProgress;
 }
 
@@ -39,6 +42,7 @@ export class SweepProgress {
   readonly #reached = new Map<string, number>(); // samples, of runs that were heard of
   readonly #all: number;
   readonly #workers = new Map<number | string, AtWork>();
+  readonly #doneOn = new Map<string, number>(); // runs, by card
   readonly #now: () => number;
   #history: Moment[] = [];
   #trained = 0; // samples, by the workers of this sweep
@@ -58,8 +62,9 @@ export class SweepProgress {
     this.#now = now;
   }
 
-  begins(worker: number | string, runs: readonly SweepRun[]): void {
-    this.#workers.set(worker, { runs });
+  begins(worker: number | string, runs: readonly SweepRun[], card?: string): void {
+    this.#workers.set(worker, { runs, card });
+    if (card !== undefined && !this.#doneOn.has(card)) this.#doneOn.set(card, 0);
   }
 
   at(worker: number | string, progress: ChunkProgress): void {
@@ -86,6 +91,8 @@ export class SweepProgress {
     this.#left.delete(hash);
     if (failed) this.#failed++;
     else this.#done++;
+    const card = [...this.#workers.values()].find(({ runs }) => runs.some((run) => run.hash === hash))?.card;
+    if (card !== undefined && !failed) this.#doneOn.set(card, this.#doneOn.get(card)! + 1);
     if (found) this.#shift(saved);
     else this.#tell();
   }
@@ -114,10 +121,14 @@ export class SweepProgress {
     const left = [...this.#left.values()].reduce((a, b) => a + b, 0);
     const running: SweepView['running'] = [];
     let said = 0; // samples a second, as the workers have it
-    for (const { runs, progress } of this.#workers.values()) {
+    const speeds = new Map<string, number>(); // likewise, by card
+    for (const { runs, progress, card } of this.#workers.values()) {
       if (!progress) continue;
       const { hash, step, steps, loss, samplesPerSecond } = progress;
-      if (Number.isFinite(samplesPerSecond)) said += samplesPerSecond;
+      if (Number.isFinite(samplesPerSecond)) {
+        said += samplesPerSecond;
+        if (card !== undefined) speeds.set(card, samplesPerSecond);
+      }
       const run = runs.find((r) => r.hash === hash) ?? runs[0];
       running.push({ run: hash, name: run.name, step, steps, loss, together: runs.length });
     }
@@ -127,6 +138,11 @@ export class SweepProgress {
       done: this.#done,
       failed: this.#failed,
       running,
+      ...(this.#doneOn.size && {
+        cards: [...this.#doneOn]
+          .map(([card, done]) => ({ card, done, samplesPerSecond: speeds.get(card) ?? 0 }))
+          .sort((a, b) => a.card.localeCompare(b.card, 'en', { numeric: true })),
+      }),
       fraction: this.#all ? 1 - left / this.#all : 1,
       samplesPerSecond: speed ?? said,
       secondsLeft: left === 0 ? 0 : pace > 0 ? left / pace : Number.NaN,

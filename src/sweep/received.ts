@@ -1,7 +1,8 @@
 /** Jobs, progress and runs that others sent: each is checked as a whole before a part of it is used. */
 import { contentHash } from '../core/canonical.js';
 import { InputError, VersionError } from '../core/errors.js';
-import { type Experiment, experimentSchema, parseExperiment } from '../core/experiment.js';
+import { type Experiment, parseExperiment } from '../core/experiment.js';
+import { experimentSchema } from '../core/experimentSchema.js';
 import {
   checkHash,
   checkTree,

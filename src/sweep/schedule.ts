@@ -2,12 +2,13 @@
  * Runs a sweep: hands chunks of runs to workers, starts a new worker for one that died, tries its runs again one by one, and
  * sets a run aside when it has brought down as many workers as are allowed. The index learns of everything that happens.
  */
-import { DiskFullError, WorkerError } from '../core/errors.js';
+import { AdapterError, DiskFullError, GpuError, WorkerError } from '../core/errors.js';
 import type { RunEnd } from '../core/records.js';
 import { files } from '../training/folder.js';
 import { backlogOf, triesOf } from './backlog.js';
 import type { ChunkProgress, ChunkRun, RunOutcome, SweepWorker } from './chunk.js';
 import type { SweepRun } from './grid.js';
+import { Lanes } from './lanes.js';
 import { type PackLimits, pack } from './pack.js';
 import { SweepProgress, type SweepView } from './progress.js';
 import { StallDetector } from './stallDetector.js';
@@ -17,6 +18,8 @@ export interface ScheduleOptions {
   /** Starts worker number `index` (from 0); called again when it has died. @throws AdapterError and the like: ends the sweep */
   startWorker: (index: number) => Promise<SweepWorker>;
   workers?: number; // at once; default 1
+  /** Each worker has a device of its own: what one loses others try, and one that keeps losing is given up. */
+  ownDevices?: boolean;
   /** Replicas that train side by side at most; default: what pays on the workers' executor. */
   replicas?: number;
   tries?: number; // workers a run may bring down before it is set aside; default 3
@@ -42,6 +45,7 @@ export type SweepEvent =
       error?: string;
     }
   | { type: 'retry'; run: SweepRun; tries: number; error: string }
+  | { type: 'device'; worker: number; place?: string; error: string } // given up: the others go on without it
   | { type: 'progress'; view: SweepView; last?: true }; // last: nothing more will be told
 
 export interface SweepResult {
@@ -65,6 +69,7 @@ export async function runSweep(
 }
 
 type Chunk = readonly SweepRun[];
+type Starting = Promise<SweepWorker | undefined>;
 
 class Schedule {
   readonly #queue: Chunk[] = [];
@@ -72,6 +77,8 @@ class Schedule {
   readonly #tries = new Map<string, number>();
   readonly #result: SweepResult;
   readonly #progress: SweepProgress;
+  readonly #lanes: Lanes<Chunk>;
+  readonly #places = new Map<number, string>(); // by worker
   #atWork = 0; // chunks in workers' hands: they may come back
   #startFailures = 0;
   #fatal: unknown;
@@ -87,6 +94,7 @@ class Schedule {
     this.#signal = signal ? AbortSignal.any([signal, this.#full.signal]) : this.#full.signal;
     this.#result = { total: runs.length, trained: 0, present: 0, failed: [], interrupted: false };
     this.#progress = new SweepProgress(runs, (view) => options.onEvent?.({ type: 'progress', view }));
+    this.#lanes = new Lanes(options.workers ?? 1, options.ownDevices ?? false);
   }
 
   async go(): Promise<SweepResult> {
@@ -95,13 +103,20 @@ class Schedule {
     for (const { hash } of missing) this.#tries.set(hash, triesOf(entries.get(hash)));
     if (missing.length && !this.#stopped) {
       // The first worker knows what it computes on, and so how many runs pay side by side.
-      let first: SweepWorker | undefined;
-      while (!first && !this.#stopped) first = await this.#start(0);
+      // Devices of their own start side by side, and those that have nothing to do take over what others lose.
+      const { ownDevices } = this.options;
+      const lanes = Array.from({ length: workers }, (_, i) => i);
+      const starting = new Map<number, Starting>();
+      for (const lane of lanes.slice(0, ownDevices ? missing.length : 1)) starting.set(lane, this.#begin(lane));
+      let first = await firstOf([...starting.values()]);
+      while (!first && !this.#stopped) {
+        if (this.#givesUp(lanes[0], false)) lanes.shift();
+        starting.set(lanes[0], this.#begin(lanes[0]));
+        first = await starting.get(lanes[0]);
+      }
       this.#queue.push(...this.#chunks(missing, first?.limits));
-      const served = Array.from({ length: Math.max(1, Math.min(workers, this.#queue.length)) }, (_, i) =>
-        this.#serve(i, i === 0 ? first : undefined),
-      );
-      await Promise.all(served);
+      if (!ownDevices) lanes.splice(Math.max(1, this.#queue.length));
+      await Promise.all(lanes.map((lane) => this.#serve(lane, starting.get(lane))));
     }
     if (this.#fatal instanceof DiskFullError && this.#result.stopped) this.#fatal = undefined; // said already
     if (this.#fatal !== undefined) throw this.#fatal;
@@ -115,7 +130,8 @@ class Schedule {
   #chunks(runs: readonly SweepRun[], limits: PackLimits = { replicas: 1 }): Chunk[] {
     const { workers = 1, replicas = limits.replicas } = this.options;
     const total = runs.reduce((sum, run) => sum + run.experiment.replicas, 0);
-    return pack(runs, { ...limits, replicas: Math.min(replicas, Math.ceil(total / workers)) });
+    const rounds = Math.ceil(total / (workers * replicas)); // of packs for all workers: the last one is to be full too
+    return pack(runs, { ...limits, replicas: Math.min(replicas, Math.ceil(total / (workers * rounds))) });
   }
 
   get #stopped(): boolean {
@@ -123,17 +139,20 @@ class Schedule {
   }
 
   /** One worker's life, or several workers' one after the other. */
-  async #serve(index: number, first?: SweepWorker): Promise<void> {
-    let worker = first;
+  async #serve(index: number, starting?: Starting): Promise<void> {
+    let worker: SweepWorker | undefined;
     try {
-      for (;;) {
-        const chunk = await this.#next();
+      worker = await starting;
+      for (let started = true; !this.#givesUp(index, started); ) {
+        const chunk = await this.#next(index);
         if (!chunk) return;
         this.#atWork++;
         try {
           worker ??= await this.#start(index);
+          started = worker !== undefined;
           if (!worker) this.#queue.unshift(chunk);
-          else if (!(await this.#train(worker, index, chunk))) worker = await this.#bury(worker);
+          else if (await this.#train(worker, index, chunk)) this.#lanes.finished(index, chunk);
+          else worker = await this.#bury(worker);
         } finally {
           this.#atWork--;
         }
@@ -141,27 +160,51 @@ class Schedule {
     } catch (error) {
       this.#fatal ??= error;
     } finally {
+      this.#lanes.close(index);
       await worker?.close().catch(() => {});
     }
   }
 
+  /** Whether the lane ends because its device keeps failing. */
+  #givesUp(index: number, started: boolean): boolean {
+    const error = this.#lanes.givenUp(index, started);
+    if (error === undefined) return false;
+    this.#lanes.close(index);
+    this.options.onEvent?.({ type: 'device', worker: index, place: this.#places.get(index), error });
+    return true;
+  }
+
   /** The next chunk; waits for those of other processes when nothing else is left. undefined: nothing is left at all. */
-  async #next(): Promise<Chunk | undefined> {
+  async #next(index: number): Promise<Chunk | undefined> {
     while (!this.#stopped) {
-      const chunk = this.#queue.shift();
-      if (chunk) return chunk;
+      const ours = this.#queue.findIndex((chunk) => this.#lanes.mayTake(index, chunk));
+      if (ours === 0) return this.#queue.shift(); // of 10^5 chunks the others stay where they are
+      if (ours > 0) return this.#queue.splice(ours, 1)[0];
       const due = this.#later.findIndex(({ at }) => at <= performance.now());
       if (due >= 0) return this.#later.splice(due, 1)[0].chunk;
-      if (!this.#later.length && !this.#atWork) return undefined;
+      if (!this.#later.length && !this.#queue.length && !this.#atWork) return undefined;
       await wait(50, this.#signal);
     }
     return undefined;
   }
 
-  async #start(index: number): Promise<SweepWorker | undefined> {
+  #begin(index: number): Starting {
+    const starting = this.#start(index);
+    starting.catch(() => {}); // whoever waits for it is told
+    return starting;
+  }
+
+  async #start(index: number): Starting {
     try {
-      return await this.options.startWorker(index);
+      const worker = await this.options.startWorker(index);
+      if (worker.place) this.#places.set(index, worker.place);
+      return worker;
     } catch (error) {
+      if (this.#lanes.isReplaceable(index)) {
+        if (!isDeviceFault(error)) throw error;
+        await wait(100 * this.#lanes.failed(index, textOf(error)), this.#signal);
+        return undefined;
+      }
       if (!(error instanceof WorkerError) || ++this.#startFailures >= START_FAILURES) throw error;
       await wait(100 * this.#startFailures, this.#signal);
       return undefined;
@@ -170,7 +213,8 @@ class Schedule {
 
   /** @returns false when the worker is gone. */
   async #train(worker: SweepWorker, index: number, chunk: Chunk): Promise<boolean> {
-    const { checkpointMs, stallMs = 300_000, by = 'this process' } = this.options;
+    const { checkpointMs, stallMs = 300_000 } = this.options;
+    const by = [this.options.by ?? 'this process', worker.place].filter(Boolean).join(', ');
     const seen = new Map<string, RunOutcome>();
     const settled: Promise<void>[] = [];
     const settle = (outcome: RunOutcome) => {
@@ -182,7 +226,7 @@ class Schedule {
     };
     const detector = new StallDetector(stallMs, worker);
     await this.store.note(chunk.map(({ hash }) => ({ run: hash, state: 'running', at: Date.now(), by })));
-    this.#progress.begins(index, chunk);
+    this.#progress.begins(index, chunk, worker.place);
     let lost: unknown;
     try {
       const task: ChunkRun[] = chunk.map(({ hash, experiment }) => ({
@@ -213,6 +257,8 @@ class Schedule {
     await Promise.all(settled);
     if (lost === undefined) return true;
     await this.#lost(
+      index,
+      chunk,
       chunk.filter((run) => !seen.has(run.hash)),
       lost,
     );
@@ -227,6 +273,7 @@ class Schedule {
       await this.store.note([{ run: run.hash, state: 'waiting', at, error: 'interrupted' }]);
     else if (result === 'broke') await this.#again(run, error ?? 'unknown');
     else if (result === 'failed') await this.#setAside(run, error ?? 'unknown');
+    else if (result === 'elsewhere') await this.#setAside(run, error ?? 'unknown', 'waiting');
     else {
       this.#result[fresh ? 'trained' : 'present']++;
       this.#progress.ended(run.hash, false);
@@ -235,8 +282,11 @@ class Schedule {
     }
   }
 
-  /** A worker died while it had these runs. Some may have ended before; of several none is blamed: they are tried in halves. */
-  async #lost(runs: Chunk, error: unknown): Promise<void> {
+  /**
+   * A worker died while it had these runs of a chunk. Some may have ended before; of several none is blamed: they are tried in halves,
+   * or whole on another device.
+   */
+  async #lost(index: number, chunk: Chunk, runs: Chunk, error: unknown): Promise<void> {
     const left: SweepRun[] = [];
     for (const run of runs) {
       const records = await this.store.file(run.hash, files.records).catch(() => undefined);
@@ -244,13 +294,22 @@ class Schedule {
       if (ended) await this.#settle(run, { hash: run.hash, result: ended.state, fresh: true, ...ended });
       else left.push(run);
     }
-    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    if (left.length === 1) return this.#again(left[0], text);
+    const text = textOf(error);
+    this.#lanes.lost(index, chunk, text);
+    if (left.length === 1) {
+      if (!this.#lanes.passOn(index, chunk, left, true)) this.#lanes.cut(chunk, [left]);
+      return this.#again(left[0], text, left);
+    }
     if (!left.length) return;
     const at = Date.now();
     await this.store.note(left.map((run) => ({ run: run.hash, state: 'waiting', at, error: text })));
     const half = Math.ceil(left.length / 2);
-    this.#queue.push(left.slice(0, half), left.slice(half));
+    const halves = [left.slice(0, half), left.slice(half)];
+    if (this.#lanes.passOn(index, chunk, left, false)) this.#queue.unshift(left);
+    else {
+      this.#lanes.cut(chunk, halves);
+      this.#queue.push(...halves);
+    }
     for (const run of left)
       this.options.onEvent?.({ type: 'retry', run, tries: this.#tries.get(run.hash) ?? 0, error: text });
   }
@@ -264,20 +323,21 @@ class Schedule {
     await this.store.note([{ run: run.hash, state: 'waiting', at: Date.now(), error: why }]).catch(() => {});
   }
 
-  async #again(run: SweepRun, error: string): Promise<void> {
+  async #again(run: SweepRun, error: string, chunk: Chunk = [run]): Promise<void> {
     const tries = (this.#tries.get(run.hash) ?? 0) + 1;
     this.#tries.set(run.hash, tries);
     if (tries >= (this.options.tries ?? 3)) return this.#setAside(run, error);
     await this.store.note([{ run: run.hash, state: 'waiting', at: Date.now(), error, tries }]);
-    this.#queue.push([run]);
+    this.#queue.push(chunk);
     this.options.onEvent?.({ type: 'retry', run, tries, error });
   }
 
-  async #setAside(run: SweepRun, error: string): Promise<void> {
+  /** state: `waiting` where the same command can train it on another machine. */
+  async #setAside(run: SweepRun, error: string, state: 'failed' | 'waiting' = 'failed'): Promise<void> {
     const tries = this.#tries.get(run.hash) ?? 1;
     this.#result.failed.push({ run, error });
     this.#progress.ended(run.hash, true);
-    await this.store.note([{ run: run.hash, state: 'failed', at: Date.now(), error, tries }]);
+    await this.store.note([{ run: run.hash, state, at: Date.now(), error, ...(state === 'failed' && { tries }) }]);
     this.options.onEvent?.({ type: 'run', run, state: 'failed', fresh: true, error });
   }
 
@@ -287,6 +347,24 @@ class Schedule {
     return undefined;
   }
 }
+
+/** The first worker that is up; undefined: none of them. @throws what the start of all failed of */
+async function firstOf(starting: readonly Starting[]): Starting {
+  const up = starting.map(async (one) => (await one) ?? Promise.reject(undefined));
+  try {
+    return await Promise.any(up);
+  } catch (error) {
+    const thrown = (error as AggregateError).errors.find((reason) => reason !== undefined);
+    if (thrown !== undefined) throw thrown;
+    return undefined;
+  }
+}
+
+/** What a worker fails of where another one, on another device, may fare better. */
+const isDeviceFault = (error: unknown): boolean =>
+  error instanceof WorkerError || error instanceof AdapterError || error instanceof GpuError;
+
+const textOf = (error: unknown): string => (error instanceof Error ? `${error.name}: ${error.message}` : String(error));
 
 function wait(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

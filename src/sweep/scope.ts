@@ -2,7 +2,7 @@
 import { InputError } from '../core/errors.js';
 import { type Experiment, experimentFields } from '../core/experiment.js';
 import { modelFacts } from '../core/modelFacts.js';
-import { nearest } from '../core/nearest.js';
+import { nearestField } from '../core/nearest.js';
 import { type GrammarShape, shapeOf } from '../core/rules.js';
 import { classificationComplexity, type Family, sampleComplexity, scalingExponent } from '../theory/complexity.js';
 import { lossPlateaus } from '../theory/losses.js';
@@ -85,6 +85,6 @@ function wholeNumber(name: string, value: Value): number {
 }
 
 function unknown(name: string, known: readonly string[]): InputError {
-  const guess = nearest(name, known);
+  const guess = nearestField(name, known);
   return new InputError(`no field ${name}${guess ? `; did you mean ${guess}?` : ''}`);
 }

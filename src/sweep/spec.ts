@@ -1,40 +1,13 @@
 /** The text of a grid file: what it may hold, and its reading into axes. Nothing is expanded here. */
-import { z } from 'zod';
+import type * as z from 'zod';
 import { InputError } from '../core/errors.js';
 import { nearest } from '../core/nearest.js';
 import { mergeSections } from '../core/settings.js';
 import { type Axis, MOST_RUNS, parseAxis } from './axes.js';
 import { type Compiled, compileExpression } from './expression.js';
-import { type GridSearch, searchSchema } from './gridSearch.js';
+import type { GridSearch } from './searchSchema.js';
+import { part, type seeds, specSchema } from './specSchema.js';
 
-const seeds = z.union([
-  z.number().int().min(0),
-  z.array(z.number().int().min(0)),
-  z.strictObject({ from: z.number().int().min(0).default(0), count: z.number().int().min(0) }),
-]);
-const fields = z.record(z.string(), z.unknown());
-
-const part = {
-  base: fields.optional().describe('fields all runs share: an experiment, nested or with dotted names'),
-  grid: fields.optional().describe('field: values; every combination is a run'),
-  zip: z
-    .union([fields, z.array(fields)])
-    .optional()
-    .describe('field: values of fields that advance together; a list holds several such groups'),
-  seeds: seeds.optional().describe('a number of seeds (0, 1, ...), a list, or {from, count}'),
-  derive: fields.optional().describe('field: expression or {P_ell, times}, computed for each run, in this order'),
-  filter: z
-    .union([z.string(), z.array(z.string())])
-    .optional()
-    .describe('expressions; only runs for which all hold are kept'),
-};
-/** What a grid file may hold. `blocks`: several grids in one sweep, each on top of the rest of the file. */
-const specSchema = z.strictObject({
-  name: z.string().min(1).max(100).optional(),
-  ...part,
-  search: searchSchema.optional().describe('each combination is a curve in data: P is narrowed until P_ell is known'),
-  blocks: z.array(z.strictObject(part)).optional(),
-});
 type Part = z.infer<z.ZodObject<typeof part>>;
 
 /** Axes of one block: each sets one field, or several that advance together. */
@@ -70,6 +43,9 @@ const SHOWN = 40; // faults in the message; `faults` has all
 
 /** Everything that is wrong with a grid, at once. */
 export class GridError extends InputError {
+  override get name() {
+    return 'GridError';
+  }
   constructor(readonly faults: readonly GridFault[]) {
     const more = faults.length > SHOWN ? `; and ${faults.length - SHOWN} more` : '';
     const head = faults.length === 1 ? '1 fault in the grid' : `${faults.length} faults in the grid`;
@@ -85,7 +61,8 @@ function faultText({ message, runs, count }: GridFault): string {
 }
 
 /** Reads a grid. @throws GridError listing every fault: unknown keys, empty axes, unequal zips, too many runs. */
-export function parseSpec(input: unknown): Spec {
+export function parseSpec(file: unknown): Spec {
+  const input = withoutSchema(file);
   const result = specSchema.safeParse(input);
   if (!result.success) throw new GridError(result.error.issues.flatMap((issue) => explain(issue, input)));
   const { name, search, blocks, ...common } = result.data;
@@ -105,6 +82,13 @@ export function parseSpec(input: unknown): Spec {
     );
   if (faults.length) throw new GridError(faults.map((message) => ({ message, runs: [], count: 0 })));
   return { name, search, blocks: parsed, count };
+}
+
+/** `$schema` is for editors. */
+function withoutSchema(file: unknown): unknown {
+  if (typeof file !== 'object' || file === null || Array.isArray(file)) return file;
+  const { $schema: _, ...rest } = file as Record<string, unknown>;
+  return rest;
 }
 
 /** A block's own keys go on top of the file's; a field that one of them sets anew leaves the other's place. */
@@ -207,7 +191,7 @@ function explain(issue: z.core.$ZodIssue, input: unknown): GridFault[] {
     return issue.keys.map((key) => {
       const guess = nearest(key, known);
       return fault(
-        `${[...issue.path, key].join('.')}: no such part of a grid; ${guess ? `did you mean ${guess}?` : `there are ${known.join(', ')}`}${
+        `${[...issue.path, key].join('.')}: no such part of a grid; ${guess ? `did you mean ${[...issue.path, guess].join('.')}?` : `there are ${known.join(', ')}`}${
           guess ? '' : '; fields of the experiment go into base or grid'
         }`,
       );

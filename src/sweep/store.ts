@@ -51,23 +51,39 @@ export interface SweepStore {
 
 /** Folds index lines. Half-written and foreign lines are passed over: the folders say the rest. */
 export function foldIndex(text: string): Map<string, RunEntry> {
-  const entries = new Map<string, RunEntry>();
-  let start = 0;
-  while (start < text.length) {
-    let end = text.indexOf('\n', start);
-    if (end < 0) end = text.length;
-    if (end > start) take(text.slice(start, end));
-    start = end + 1;
-  }
-  return entries;
+  const index = new IndexFold();
+  index.add(text);
+  return index.end();
+}
 
-  function take(line: string): void {
+/** The same for an index that comes in pieces, cut anywhere: of 10^6 runs it is too long for one text. */
+export class IndexFold {
+  readonly #entries = new Map<string, RunEntry>();
+  #tail = ''; // a line that is not over yet
+
+  add(text: string): void {
+    let start = 0;
+    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
+      const line = this.#tail + text.slice(start, end);
+      this.#tail = '';
+      if (line) this.#take(line);
+      start = end + 1;
+    }
+    this.#tail += text.slice(start);
+  }
+
+  end(): Map<string, RunEntry> {
+    this.add('\n');
+    return this.#entries;
+  }
+
+  #take(line: string): void {
     const event = readEvent(line);
     if (!event) return;
-    const old = entries.get(event.run);
+    const old = this.#entries.get(event.run);
     // An error is about the last try only.
     if (old) Object.assign(old, { error: undefined, by: undefined }, event);
-    else entries.set(event.run, { tries: 0, ...event });
+    else this.#entries.set(event.run, { tries: 0, ...event });
   }
 }
 

@@ -1,6 +1,6 @@
 import { checkInteger } from '../core/check.js';
 import { InputError } from '../core/errors.js';
-import type { Family } from '../core/modelFacts.js';
+import type { Family } from '../core/modelTypes.js';
 import { checkShape, type GrammarShape } from '../core/rules.js';
 
 export type { Family };

@@ -1,5 +1,5 @@
 import { checkInteger } from '../core/check.js';
-import type { GrammarShape, Rules } from '../core/rules.js';
+import { checkHasRules, type GrammarShape, type Rules } from '../core/rules.js';
 import { complexityScale } from './complexity.js';
 import { marginals, push, ruleWeights, transitions } from './marginals.js';
 
@@ -9,6 +9,7 @@ import { marginals, push, ruleWeights, transitions } from './marginals.js';
  * level-h symbol spans s^h tokens); position from 0 to s^(L-h) - 2 (the last one is the token's own ancestor).
  */
 export function covarianceWithLast(rules: Rules, level: number, position: number): Float64Array {
+  checkHasRules(rules);
   const { s, L, v } = rules;
   checkInteger('level', level, 0, L - 1, 'from the leaves');
   checkInteger('position', position, 0, s ** (L - level) - 2, 'left of the last symbol of its level');
@@ -44,6 +45,7 @@ export function commonLevel({ s, L }: GrammarShape, level: number, position: num
  * common ancestor with it is at level ell: result[h][ell], ell = h+1..L, others 0. One walk over the tree serves all levels.
  */
 export function meanSquareCovariances(rules: Rules): number[][] {
+  checkHasRules(rules);
   const { s, L, v } = rules;
   const step = transitions(rules);
   const prior = marginals(rules);
@@ -73,6 +75,7 @@ export function meanSquareCovariances(rules: Rules): number[][] {
 
 /** Square roots of meanSquareCovariances for one level h. */
 export function rmsCovariances(rules: Rules, level = 0): number[] {
+  checkHasRules(rules);
   checkInteger('level', level, 0, rules.L - 1, 'from the leaves');
   return meanSquareCovariances(rules)[level].map(Math.sqrt);
 }

@@ -25,8 +25,19 @@ export {
   NgramStream,
 } from './empirical.js';
 export { annealedPlateaus, contraction, ensemblePlateaus, hypergeometric } from './ensemble.js';
+export {
+  type InferenceOptions,
+  type InferredTrees,
+  logLikelihoods,
+  mostProbableTrees,
+  type Posteriors,
+  posteriors,
+  type SampledTreesOptions,
+  sampleTrees,
+} from './inference.js';
 export { examineGrammar, examineInstance, type InstanceTheory } from './instances.js';
 export { type LossOptions, type LossPlateaus, lossPlateaus } from './losses.js';
 export { marginals, rootWeights, ruleWeights, transitions } from './marginals.js';
+export type { Observation, Observations } from './observations.js';
 export { exactLosses } from './predictor.js';
 export { stepExcess } from './steps.js';

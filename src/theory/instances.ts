@@ -1,4 +1,4 @@
-import { type GrammarOptions, type GrammarShape, makeRules, type Rules } from '../core/rules.js';
+import { checkHasRules, type GrammarOptions, type GrammarShape, makeRules, type Rules } from '../core/rules.js';
 import { meanSquareCovariances } from './covariance.js';
 import { type LossPlateaus, lossPlateaus } from './losses.js';
 
@@ -8,6 +8,7 @@ export interface InstanceTheory extends LossPlateaus {
 }
 
 export function examineGrammar(rules: Rules): InstanceTheory {
+  checkHasRules(rules);
   return { ...lossPlateaus(rules), meanSquares: meanSquareCovariances(rules) };
 }
 

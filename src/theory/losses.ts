@@ -1,5 +1,5 @@
 import { checkInteger } from '../core/check.js';
-import { parents, type Rules } from '../core/rules.js';
+import { checkHasRules, parents, type Rules } from '../core/rules.js';
 import { streamKey } from '../core/threefry.js';
 import { UniformStream } from '../core/uniform.js';
 import { marginals, ruleWeights } from './marginals.js';
@@ -30,6 +30,7 @@ export function lossPlateaus(rules: Rules, options: LossOptions = {}): LossPlate
   const { stateLimit = 3e6, samples = 200_000 } = options;
   checkInteger('stateLimit', stateLimit, 0, 1e9);
   checkInteger('samples', samples, 2, 1e9);
+  checkHasRules(rules);
   const spine = new Spine(rules, stateLimit);
   const prior = marginals(rules);
   const result: LossPlateaus = { H: [], H_unif: [], H_error: [], H_unif_error: [] };

@@ -1,4 +1,4 @@
-import { parents, type Rules } from '../core/rules.js';
+import { checkHasRules, parents, type Rules } from '../core/rules.js';
 
 /** Probabilities of the m rules of each symbol at a depth. */
 export function ruleWeights(rules: Rules, depth: number): number[] {
@@ -12,6 +12,7 @@ export function rootWeights(rules: Rules): number[] {
 
 /** transitions[depth][i]: Float64Array [parents * v], probability of child symbol c in slot i of parent a at [a * v + c]. */
 export function transitions(rules: Rules): Float64Array[][] {
+  checkHasRules(rules);
   return rules.rules.map((symbols, l) => {
     const weights = ruleWeights(rules, l);
     return Array.from({ length: rules.s }, (_, i) => {

@@ -1,5 +1,5 @@
 import { ShapeError } from '../core/errors.js';
-import { type Rules, sentenceLength } from '../core/rules.js';
+import { checkHasRules, type Rules, sentenceLength } from '../core/rules.js';
 import { marginals, ruleWeights } from './marginals.js';
 
 /**
@@ -9,6 +9,7 @@ import { marginals, ruleWeights } from './marginals.js';
  * whether the sentences drawn are easy. tokens [count, s^L].
  */
 export function exactLosses(rules: Rules, tokens: ArrayLike<number>, count: number): number[] {
+  checkHasRules(rules);
   const { s, L, v } = rules;
   const d = sentenceLength(rules);
   if (tokens.length < count * d)

@@ -1,6 +1,6 @@
 /** Gradients of a model against finite differences of its loss, in float64. */
 import { CLOCK_WORDS, clockWords } from '../core/clock.js';
-import { type Experiment, parseExperiment } from '../core/experiment.js';
+import { type Experiment, type ExperimentInput, parseExperiment } from '../core/experiment.js';
 import { fillNormal } from '../core/normal.js';
 import { type Key, streamKey } from '../core/threefry.js';
 import { UniformStream } from '../core/uniform.js';
@@ -30,7 +30,7 @@ export interface ModelCheck {
  * Compares the gradient of every parameter of an experiment's model with central differences. Dropout is on: its mask is the
  * same for every evaluation. @throws InputError, ShapeError as training would.
  */
-export async function checkModel(experiment: unknown, options: ModelCheckOptions = {}): Promise<ModelCheck> {
+export async function checkModel(experiment: ExperimentInput, options: ModelCheckOptions = {}): Promise<ModelCheck> {
   const parsed: Experiment = parseExperiment(experiment);
   return checkGradients(createModel(parsed), modelShape(parsed), options);
 }

@@ -8,6 +8,7 @@ import {
   type SafeTensor,
   safetensorsMetadata,
 } from '../core/safetensors.js';
+import { checkSimd, type Simd } from '../core/simd.js';
 import { biasMark, checkBiases, diskSources, fromDisk } from '../models/disk.js';
 import type { TrainingProgram } from './program.js';
 import { makeState, type ReplicaState, stateParts } from './replicaState.js';
@@ -26,6 +27,7 @@ export type TestResult = Pick<TestRecord, 'loss' | 'accuracy' | 'exact' | 'repea
 export interface Checkpoint {
   hash: string; // of the experiment
   init?: string; // digest of the weights that the run began with, where they came from a file
+  simd?: Simd; // arithmetic of wasm's multiply-adds that it began with; absent: it has had none yet, or an earlier version wrote it
   step: number;
   elapsedMs: number;
   records?: number; // evaluations and measures that the records held when it was written
@@ -58,7 +60,7 @@ export async function encodeCheckpoint(
           tensors.set(`${prefix}${group}${parameter}`, source);
     }
   });
-  const { hash, init, step, elapsedMs, records, replicas } = checkpoint;
+  const { hash, init, simd, step, elapsedMs, records, replicas } = checkpoint;
   const progress = replicas.map((r) => r.progress);
   const metadata = {
     format: FORMAT,
@@ -69,6 +71,7 @@ export async function encodeCheckpoint(
     progress: JSON.stringify(progress),
     ...(records !== undefined && { records: String(records) }),
     ...(init !== undefined && { init }),
+    ...(simd !== undefined && { simd }),
     ...biasMark(tensors.keys()),
   };
   const bytes = encodeSafetensors({ metadata, tensors });
@@ -135,6 +138,7 @@ export function decodeCheckpoint(
   return {
     hash,
     init: metadata.init,
+    simd: checkSimd(metadata.simd, `${file}: simd`),
     step: Number(metadata.step),
     elapsedMs: Number(metadata.elapsed_ms),
     records: metadata.records === undefined ? undefined : Number(metadata.records),

@@ -1,3 +1,5 @@
+import { copyOf } from '../core/bytes.js';
+
 /** Where a run keeps its files. Platforms provide folders on disk or in the browser; this one lives in memory. */
 export interface RunFolder {
   /** For messages: the path, or what stands for it. */
@@ -40,7 +42,7 @@ export class MemoryFolder implements RunFolder {
   }
 
   async write(file: string, bytes: Uint8Array | string): Promise<void> {
-    this.contents.set(file, typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes.slice());
+    this.contents.set(file, typeof bytes === 'string' ? new TextEncoder().encode(bytes) : copyOf(bytes));
   }
 
   async append(file: string, text: string): Promise<void> {

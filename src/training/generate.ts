@@ -42,6 +42,8 @@ export async function generate(
     throw new InputError(
       `task.kind: the run learnt '${experiment.task.kind}', it generates no sentences; train model clm on task ${tasksWith((task) => task.generates)}`,
     );
+  if (experiment.data)
+    throw new InputError('generate: the run was trained on data of its own, which no grammar judges; take rhm predict');
   const model = createModel(experiment);
   const shape = modelShape(experiment);
   const { d, firstToken, length, v } = shape;

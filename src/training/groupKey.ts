@@ -1,4 +1,5 @@
 import { canonicalJson } from '../core/canonical.js';
+import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import { modelShape } from '../models/types.js';
 
@@ -24,5 +25,17 @@ export function groupKey(experiment: Experiment): string {
     evaluation: evaluation.size,
     validation: evaluation.validation,
     measures,
+    data: experiment.data && { validation: experiment.data.validation !== undefined },
   });
+}
+
+/** @throws InputError when runs cannot share a plan */
+export function checkKeys(inputs: readonly { experiment: Experiment }[]): void {
+  if (inputs.length < 2) return;
+  const keys = inputs.map(({ experiment }) => groupKey(experiment));
+  const other = keys.findIndex((key) => key !== keys[0]);
+  if (other > 0)
+    throw new InputError(
+      `runs: number ${other} cannot share a plan with number 0: ${keys[other]} and ${keys[0]}; group them by groupKey`,
+    );
 }

@@ -16,6 +16,7 @@ export async function describeTestSet(member: Member): Promise<Described> {
   const { experiment, rules, test, distinct } = member;
   const { task, budget, evaluation } = experiment;
   const described: Described = {};
+  if (experiment.data) return described; // no grammar, so no exact predictor
   if (isExact(task)) described.exact = await exactLossOn(rules, test, evaluation.size);
   const P = budget.sentences;
   if (P !== undefined && !distinct && P <= COUNTED_SENTENCES) Object.assign(described, await countRepeats(member, P));

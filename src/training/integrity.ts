@@ -100,8 +100,10 @@ export function lostRecords(
   for (let replica = 0; replica < experiment.replicas; replica++) {
     const steps = seen.get(replica) ?? new Set();
     const last = Math.max(0, ...steps);
+    const begun = experiment.from?.step ?? 0; // a run that continues another one has no evaluations of before
     const missing =
-      last && evaluationSteps(last, experiment.evaluation.perDoubling).find((wanted) => !steps.has(wanted));
+      last &&
+      evaluationSteps(last, experiment.evaluation.perDoubling).find((wanted) => wanted > begun && !steps.has(wanted));
     if (missing) return why ?? `no evaluation of replica ${replica} at step ${missing}; lines are missing`;
   }
   return undefined;

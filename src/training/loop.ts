@@ -1,45 +1,28 @@
-import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
-import type { RunRecord } from '../core/records.js';
+import type { Host, RunRecord } from '../core/records.js';
 import type { SafeFile } from '../core/safetensors.js';
 import type { MeasureContext, MeasureTable } from '../models/measure.js';
 import type { Executor } from '../plan/executor.js';
 import type { RunFolder } from './folder.js';
-import { groupKey } from './groupKey.js';
+import { checkKeys } from './groupKey.js';
 import type { Member } from './members.js';
+import type { RunMoment, RunStart } from './moment.js';
 import { type TrainingProgram, trainingProgram } from './program.js';
 import { type GroupRun, type Progress, TrainingRun, type TrainResult } from './run.js';
+import { bySimd } from './simd.js';
 import { type ReplicaState, Trainer } from './trainer.js';
 
+export type { RunMoment, RunStart } from './moment.js';
 export type { GroupRun, Progress, TrainResult } from './run.js';
-
-/** A run between two slices of steps: nothing is queued, so its state may be read and changed. */
-export interface RunMoment {
-  readonly step: number; // steps done
-  readonly trainer: Trainer;
-  /** Writes a checkpoint now. */
-  save(): Promise<void>;
-  /** Sets the learning rate to `factor` times the experiment's, writes that into the records and a checkpoint. */
-  scaleRate(factor: number): Promise<void>;
-}
-
-/** What is about to start. memoryBytes: on the device, of all that train together. */
-export interface RunStart {
-  executor: string;
-  memoryBytes: number;
-  step: number;
-  steps: number;
-  unchecked: readonly string[]; // files of an earlier version it continues from, which hold nothing to check them by
-}
 
 interface SharedOptions {
   /** What computes. A function is called only when everything has been checked. */
   executor: Executor | (() => Promise<Executor>);
-  signal?: AbortSignal;
+  signal?: AbortSignal; // saves and ends the run: `stopped` where abort was given a text, else `interrupted`
   /** What experiment.measures may name. */
   measures?: MeasureTable;
   /** Goes into the records: what this program runs in. */
-  runtime?: string;
+  host?: Host;
   /** Milliseconds between checkpoints; default 30 000. */
   checkpointMs?: number;
   /** Milliseconds of steps between two looks at the signal, of which two lots may be under way; default 125. */
@@ -93,9 +76,9 @@ const SIDE_BY_SIDE = 4; // runs whose folders are written at once: each holds a 
  * which the folder still holds the last checkpoint.
  */
 export async function train(experiment: Experiment, options: TrainOptions): Promise<TrainResult> {
-  const { folder, resume, init, control, addPlans, beforeEnd, ...rest } = options;
+  const { folder, resume, parent, init, control, addPlans, beforeEnd, ...rest } = options;
   const group = new Group(rest, { control, addPlans, beforeEnd });
-  const [result] = await group.go([{ experiment, folder, resume, init }]);
+  const [result] = await group.go([{ experiment, folder, resume, parent, init }]);
   if (result.reason === 'failed') throw result.error;
   return result;
 }
@@ -121,6 +104,7 @@ interface ReplicaSlot {
 class Group {
   readonly #results: GroupResult[] = [];
   readonly #index = new Map<TrainingRun, number>();
+  #together: readonly TrainingRun[] = []; // those at work now, of one arithmetic
   readonly #now: () => number;
   #executor!: Executor;
   #trainer: Trainer | undefined;
@@ -136,7 +120,7 @@ class Group {
   }
 
   async go(inputs: readonly GroupRun[]): Promise<GroupResult[]> {
-    if (inputs.length > 1) checkKeys(inputs);
+    checkKeys(inputs);
     const { onRecord, onProgress } = this.options;
     for (const [index, input] of inputs.entries())
       try {
@@ -145,7 +129,7 @@ class Group {
           onProgress: onProgress && ((progress: Progress) => onProgress(progress, index)),
           now: this.#now,
         };
-        this.#index.set(await TrainingRun.open(input, hooks), index);
+        this.#index.set(await TrainingRun.open(input, { ...hooks, signal: this.options.signal }), index);
       } catch (error) {
         await this.#settle(index, { reason: 'failed', error });
       }
@@ -157,37 +141,53 @@ class Group {
     return this.#results;
   }
 
-  /** Runs to which something may still happen. */
+  /** Runs at work to which something may still happen. */
   get #runs(): TrainingRun[] {
-    return [...this.#index.keys()].filter((run) => !run.settled);
+    return this.#together.filter((run) => !run.settled);
   }
 
   async #train(): Promise<void> {
-    const { executor, measures } = this.options;
+    this.#together = [...this.#index.keys()];
     const [first] = this.#runs;
     if (!first) return;
-    const { addPlans, beforeEnd } = this.hooks;
-    const layout = trainingProgram(first.members.slice(0, 1), measures, addPlans);
+    const layout = this.#programOf(first.members.slice(0, 1));
     await this.#each(this.#runs, (run) => run.restore(layout));
     await this.#each(this.#runs, async (run) => {
       if (run.live.length) return;
       await run.openFolder();
       await this.#finish(run);
     });
-    const runs = this.#runs;
-    if (!runs.length) return;
+    if (!this.#runs.length) return;
+    const { executor } = this.options;
+    const given = typeof executor === 'function' ? await executor() : executor;
+    for (const { runs, on, error } of bySimd(this.#runs, given)) {
+      this.#together = runs;
+      if (on) await this.#trainTogether(runs, on, layout);
+      else await this.#each(runs, () => Promise.reject(error));
+    }
+  }
+
+  /** layout: of a program of one of their replicas. */
+  async #trainTogether(runs: readonly TrainingRun[], on: Executor, layout: TrainingProgram): Promise<void> {
+    this.#executor = on;
     this.#slots = runs.flatMap((run) => run.live.map((replica) => ({ run, replica, member: run.members[replica] })));
     const members = this.#slots.map((slot) => slot.member);
-    const training = members.length === 1 ? layout : trainingProgram(members, measures, addPlans);
-    this.#executor = typeof executor === 'function' ? await executor() : executor;
+    // A program holds what its members draw from: another member's does not do, whatever its shapes.
+    const same = members.length === 1 && members[0] === layout.members[0];
+    const training = same ? layout : this.#programOf(members);
     await this.#load(training, (i) => {
       const { run, replica } = this.#slots[i];
       return run.takeState(replica, training);
     });
     await this.#begin(runs);
     this.#checkpointAt = this.#now();
+    if (runs.some((run) => run.isNewBranch)) await this.#save(); // from here on the other run is not needed
     await this.#loop();
-    await beforeEnd?.(this.#trainer!, runs[0].step);
+    await this.hooks.beforeEnd?.(this.#trainer!, runs[0].step);
+  }
+
+  #programOf(members: readonly Member[]): TrainingProgram {
+    return trainingProgram(members, this.options.measures, this.hooks.addPlans);
   }
 
   async #load(
@@ -206,14 +206,14 @@ class Group {
   }
 
   async #begin(runs: readonly TrainingRun[]): Promise<void> {
-    const { description, kind } = this.#executor;
+    const { description } = this.#executor;
     const { memoryBytes } = this.#trainer!;
     const together = runs.length > 1 ? runs.length : undefined;
     await this.#each(runs, async (run) => {
       await run.openFolder();
       const { step, steps, unchecked } = run;
       this.options.onStart?.({ executor: description, memoryBytes, step, steps, unchecked }, this.#index.get(run)!);
-      await run.begin({ adapter: description, executor: kind, runtime: this.options.runtime, together });
+      await run.begin(this.#executor, this.options.host, together);
     });
   }
 
@@ -338,11 +338,7 @@ class Group {
     if (!left.length || left.length === this.#slots.length || !few) return;
     const states = await this.#trainer!.state();
     this.#slots = left.map(({ slot }) => slot);
-    const training = trainingProgram(
-      this.#slots.map((slot) => slot.member),
-      this.options.measures,
-      this.hooks.addPlans,
-    );
+    const training = this.#programOf(this.#slots.map((slot) => slot.member));
     await this.#load(training, (i) => states[left[i].i]);
   }
 
@@ -387,13 +383,4 @@ class Group {
     this.#results[index] = result;
     await this.options.onEnd?.(result, index);
   }
-}
-
-function checkKeys(inputs: readonly GroupRun[]): void {
-  const keys = inputs.map(({ experiment }) => groupKey(experiment));
-  const other = keys.findIndex((key) => key !== keys[0]);
-  if (other > 0)
-    throw new InputError(
-      `runs: number ${other} cannot share a plan with number 0: ${keys[other]} and ${keys[0]}; group them by groupKey`,
-    );
 }

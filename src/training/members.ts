@@ -1,8 +1,10 @@
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
+import { type DataSet, dataOf, rowsAsRules } from '../core/ownData.js';
 import { parseRules } from '../core/parseRules.js';
 import { makeRules, type Rules, shapeOf } from '../core/rules.js';
 import type { Source } from '../core/sampleSource.js';
+import { type Key, streamKey } from '../core/threefry.js';
 import { type Dataset, makeDataset } from '../grammar/dataset.js';
 
 /** One replica: its own seed and sources of sentences. */
@@ -11,6 +13,8 @@ export interface Member {
   replica: number; // index within its experiment
   seed: number;
   rules: Rules;
+  /** The rows that it is trained on, where they are no grammar's. */
+  own?: { train: DataSet; test: DataSet; validation?: DataSet };
   train: Source;
   validation: Source; // used only where evaluation.validation asks for it
   test: Source;
@@ -37,11 +41,44 @@ export function membersOf(experiment: Experiment, rules: Rules = rulesOf(experim
     throw new InputError(
       `seed: ${experiment.seed} + ${experiment.replicas} replicas pass 2^53 - 1; take a smaller seed`,
     );
+  const own = dataOf(experiment);
   return Array.from({ length: experiment.replicas }, (_, replica) => {
     const seed = experiment.seed + replica;
+    if (own) return { experiment, replica, seed, rules, own, ...rowSources(experiment, own, seed), distinct: true };
     const { train, validation, test, distinct } = sourcesOf(experiment, rules, seed);
     return { experiment, replica, seed, rules, train, validation, test, distinct };
   });
+}
+
+/**
+ * Rows of one's own: P of the training rows in a new order each epoch; the held-out rows are the same for every seed. A set that
+ * is read beyond its end begins again.
+ */
+function rowSources(
+  { budget, evaluation }: Experiment,
+  own: NonNullable<Member['own']>,
+  seed: number,
+): Pick<Member, 'train' | 'validation' | 'test'> {
+  const source = (set: DataSet, key: Key, length: number): Source => ({
+    mode: 'permutation',
+    key,
+    size: BigInt(set.count),
+    first: 0,
+    length,
+  });
+  const { train, test, validation = test } = own;
+  const P = budget.sentences ?? train.count;
+  return {
+    train: { ...source(train, streamKey(seed, 'data', 1), P), orderKey: streamKey(seed, 'order') },
+    validation: source(validation, streamKey(0, 'validation'), evaluation.validation ?? 0),
+    test: source(test, streamKey(0, 'test'), evaluation.size),
+  };
+}
+
+/** What a set of a member is drawn from: its grammar, or its own rows as one. */
+export function drawnFrom({ rules, own }: Member, set: 'train' | 'validation' | 'test'): Rules {
+  const rows = own?.[set];
+  return rows ? rowsAsRules(rows) : rules;
 }
 
 /** Online: streams. P sentences: a range of one permutation of all derivations, in a new order each epoch. */

@@ -48,3 +48,21 @@ export async function examine({ folder, resume }: GroupRun, mine: string): Promi
     );
   return { checkpoint, parsed, records };
 }
+
+/** The digest of the weights that the run began with. @throws InputError when that is not what is given now. */
+export function sameInit(
+  { folder }: GroupRun,
+  { records }: OldRun,
+  checkpoint: { init?: string } | undefined,
+  given: string | undefined,
+): string | undefined {
+  const last = checkpoint ?? records.findLast((r) => r.type === 'start');
+  if (!last || last.init === given) return given;
+  // A checkpoint holds all weights: the file that the run began with is not needed any more.
+  if (checkpoint && given === undefined) return checkpoint.init;
+  const name = (digest: string | undefined) => (digest ? `the weights ${digest}` : 'weights drawn from its seed');
+  throw new InputError(
+    `${folder.name}: this run began with ${name(last.init)}, now it is given ${name(given)}; ` +
+      'resume it with the --init that it began with, or choose another --out',
+  );
+}

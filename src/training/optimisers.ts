@@ -1,5 +1,5 @@
 import type { hyperWords } from '../core/clock.js';
-import type { Optimiser, OptimiserKind } from '../core/optimisers.js';
+import type { Optimiser, OptimiserKind } from '../core/experimentTypes.js';
 import { adamw } from '../kernels/adamw.js';
 
 import { lion } from '../kernels/lion.js';

@@ -7,6 +7,7 @@ import { tasks } from '../core/tasks.js';
 import { streamKey } from '../core/threefry.js';
 import { blend } from '../kernels/blend.js';
 import { crossEntropy } from '../kernels/crossEntropy.js';
+import { lookup } from '../kernels/lookup.js';
 import { sample } from '../kernels/sample.js';
 import { tick } from '../kernels/tick.js';
 import { createModel } from '../models/index.js';
@@ -14,12 +15,21 @@ import type { Measure, MeasureContext, MeasureSpec, MeasureTable } from '../mode
 import { declare, type Model, type ModelShape, modelShape } from '../models/types.js';
 import { type PlanBuilder, ProgramBuilder } from '../plan/builder.js';
 import type { Program, Tensor } from '../plan/types.js';
-import type { Member } from './members.js';
+import { drawnFrom, type Member } from './members.js';
 import { optimiserSpec } from './optimisers.js';
-import { addLossAndGradient, addUpdate, declareMoments, declareState, type StepState, targetsOf } from './step.js';
+import {
+  addLossAndGradient,
+  addUpdate,
+  declareMoments,
+  declareState,
+  type StepState,
+  scalingRow,
+  targetsOf,
+} from './step.js';
 
 /** The program of a group of replicas that share all shapes, and the tensors that the host touches. */
 export interface TrainingProgram {
+  members: readonly Member[]; // of the replicas: constants hold what they draw from
   program: Program;
   model: Model;
   shape: ModelShape;
@@ -27,8 +37,10 @@ export interface TrainingProgram {
   test: HeldOut;
   validation: HeldOut | undefined; // absent: the test set serves for everything
   params: Tensor; // [R, P]
+  gradients: Tensor; // [R, P], of the last step
   moments: Tensor[]; // [R, P] each
   best: Tensor; // [R, P], weights of the lowest validation loss, or test loss where there is no validation set
+  scalingStart?: Uint32Array; // u32 [4], in half precision: a replica's row of state.scaling at step 0
   improved: Tensor; // f32 [R, 2], weights of the plans `keep` and `recall`: (0, 1) copies, (1, 0) leaves
   measures: Measure[]; // in the order of the experiment's list
   /** Initial values that do not change: grammars and sources. */
@@ -64,7 +76,7 @@ export function trainingProgram(
   const shape = modelShape(experiment);
   const builder = new ProgramBuilder(members.length);
   declare(builder, model.parameters);
-  const state = declareState(builder, RING);
+  const state = declareState(builder, RING, experiment.precision);
   const data = declareData(builder, members);
   const moments = declareMoments(builder, experiment.optimiser.kind);
   const params = builder.block('params');
@@ -92,11 +104,20 @@ export function trainingProgram(
     testSource: data.test,
     endless: data.endless.test,
     gradients: builder.block(accumulate > 1 ? 'gradient sum' : 'grads'),
+    unscale: state.scaling && state.pace,
   };
-  const measures = experiment.measures.map((name) => measureOf(name, table).build(context));
+  const measures = experiment.measures.map((name) => {
+    const spec = measureOf(name, table);
+    if (experiment.data && !spec.needsNoGrammar)
+      throw new InputError(
+        `measures: ${name} is about a grammar, and the run is trained on data of its own; leave it out`,
+      );
+    return spec.build(context);
+  });
   addPlans?.(context);
 
   return {
+    members,
     program: builder.build(),
     measures,
     model,
@@ -105,11 +126,24 @@ export function trainingProgram(
     test,
     validation,
     params,
+    gradients: context.gradients,
     moments,
     best,
+    scalingStart: state.scaling && scalingRow(rowsOf(experiment, shape), readoutWidth(experiment)),
     improved,
     constants: [...data.constants, ...measures.flatMap((m) => m.constants)],
   };
+}
+
+/** Predictions of a batch. */
+function rowsOf({ budget }: Member['experiment'], shape: ModelShape): number {
+  return budget.batch * (tasks[shape.task].generates ? shape.length - 1 : 1);
+}
+
+/** Units that the readout sees, where the model names them. */
+function readoutWidth({ model }: Member['experiment']): number {
+  const { width, channels } = model as { width?: unknown; channels?: unknown };
+  return ([width, channels].find((n) => typeof n === 'number') as number | undefined) ?? 1;
 }
 
 function measureOf(name: string, table: MeasureTable): MeasureSpec {
@@ -122,7 +156,11 @@ function measureOf(name: string, table: MeasureTable): MeasureSpec {
 }
 
 interface Data {
-  grammar: Tensor;
+  grammar: Tensor; // of the training set
+  /** Of each set; the same tensor for all unless they are rows of one's own. */
+  grammars: Record<'train' | 'test' | 'validation', Tensor>;
+  labels?: Record<'train' | 'test' | 'validation', Tensor>; // u32 [R, N], of rows of one's own
+  own?: Member['own'];
   train: Tensor;
   test: Tensor;
   validation: Tensor | undefined;
@@ -132,18 +170,17 @@ interface Data {
 }
 
 function declareData(builder: ProgramBuilder, members: readonly Member[]): Data {
-  const images = members.map((m) => grammarImage(m.rules));
-  const words = Math.max(...images.map((image) => image.length));
-  const grammar = builder.persistent('grammar', [words], 'u32');
+  const { own } = members[0];
+  const { tensor: grammar, data: packed } = padded(
+    builder,
+    own ? 'rows/train' : 'grammar',
+    members.map((m) => grammarImage(drawnFrom(m, 'train'))),
+  );
   const train = builder.persistent('source/train', [SOURCE_WORDS], 'u32');
   const test = builder.persistent('source/test', [SOURCE_WORDS], 'u32');
   const validated = members[0].experiment.evaluation.validation !== undefined;
   const validation = validated ? builder.persistent('source/validation', [SOURCE_WORDS], 'u32') : undefined;
   const dropout = builder.persistent('dropout/keys', [2], 'u32');
-  const packed = new Uint32Array(words * members.length);
-  images.forEach((image, r) => {
-    packed.set(image, r * words);
-  });
   const constants = [
     { tensor: grammar, data: packed },
     { tensor: train, data: concat(members.map((m) => sourceWords(m.train))) },
@@ -154,7 +191,46 @@ function declareData(builder: ProgramBuilder, members: readonly Member[]): Data 
   const isEndless = (set: 'train' | 'test' | 'validation') =>
     members.every(({ [set]: { mode, length } }) => mode === 'stream' && length === 0);
   const endless = { train: isEndless('train'), test: isEndless('test'), validation: isEndless('validation') };
-  return { grammar, train, test, validation, dropout, endless, constants };
+  const shared = { grammar, train, test, validation, dropout, endless, constants };
+  if (!own) return { ...shared, grammars: { train: grammar, test: grammar, validation: grammar } };
+  const setsOf = (name: string, rowOf: (member: Member, set: 'train' | 'test' | 'validation') => Uint32Array) => {
+    const make = (set: 'train' | 'test' | 'validation') => {
+      const { tensor, data } = padded(
+        builder,
+        `${name}/${set}`,
+        members.map((m) => rowOf(m, set)),
+      );
+      constants.push({ tensor, data });
+      return tensor;
+    };
+    const held = { test: make('test') };
+    return { ...held, validation: validated ? make('validation') : held.test };
+  };
+  const grammars = { train: grammar, ...setsOf('rows', (m, set) => grammarImage(drawnFrom(m, set))) };
+  const isLabelled = tasks[members[0].experiment.task.kind].targets === 'roots';
+  if (!isLabelled) return { ...shared, grammars, own };
+  const labelled = padded(
+    builder,
+    'labels/train',
+    members.map((m) => m.own!.train.labels!),
+  );
+  constants.push(labelled);
+  const labels = { train: labelled.tensor, ...setsOf('labels', (m, set) => m.own![set]!.labels!) };
+  return { ...shared, grammars, labels, own };
+}
+
+/** One row a replica, filled up with zeros to the longest. */
+function padded(
+  builder: ProgramBuilder,
+  name: string,
+  rows: readonly Uint32Array[],
+): { tensor: Tensor; data: Uint32Array } {
+  const words = Math.max(...rows.map((row) => row.length));
+  const data = new Uint32Array(words * rows.length);
+  rows.forEach((row, r) => {
+    data.set(row, r * words);
+  });
+  return { tensor: builder.persistent(name, [words], 'u32'), data };
 }
 
 interface Parts {
@@ -207,6 +283,8 @@ function addTrainingPlan(
 ): void {
   const { budget, optimiser } = members[0].experiment;
   const { batch, accumulate } = budget;
+  const { isPlain } = optimiserSpec(optimiser.kind);
+  const plain = members.every(({ experiment }) => isPlain?.(experiment.optimiser) ?? false);
   const plan = builder.plan('train');
   const sum = accumulate > 1 ? builder.block('gradient sum') : builder.block('grads');
   for (let k = 0; k < accumulate; k++) {
@@ -218,6 +296,8 @@ function addTrainingPlan(
       clock: state.clock,
       dropoutKeys: data.dropout,
       dropoutLayer: k * DROPOUTS_PER_PASS,
+      scaling: state.scaling,
+      parametersLast: plain && state.scaling !== undefined,
     });
     addLossAndGradient(plan, { forward, ...targetsOf(shape, tokens, roots), state });
     if (accumulate > 1)
@@ -228,8 +308,6 @@ function addTrainingPlan(
         weights: { a: k === 0 ? 0 : 1, b: 1 / accumulate },
       });
   }
-  const { isPlain } = optimiserSpec(optimiser.kind);
-  const plain = members.every(({ experiment }) => isPlain?.(experiment.optimiser) ?? false);
   addUpdate(plan, optimiser, sum, moments, state, batch * accumulate, plain);
 }
 
@@ -244,10 +322,15 @@ function addSample(
 ): { tokens: Tensor; roots: Tensor } {
   const tokens = plan.activation('tokens', [batch, shape.d], 'u32');
   const roots = plan.activation('roots', [batch, 1], 'u32');
-  const { grammar, [set]: source, endless } = data;
-  const { s, L } = shape;
-  const options = { label: 'sentences', s, L, grammar, source: source!, clock, tokens, skip, endless: endless[set] };
-  sample(plan, tasks[shape.task].targets === 'roots' ? { ...options, roots } : options);
+  const { grammars, [set]: source, endless, own, labels } = data;
+  const { s, L } = own ? { s: own.train.length, L: 1 } : shape;
+  const where = { grammar: grammars[set], source: source!, clock, tokens };
+  const options = { label: 'sentences', s, L, ...where, skip, endless: endless[set] };
+  if (labels) {
+    const rows = plan.activation('rows', [batch, 1], 'u32');
+    sample(plan, { ...options, roots: rows });
+    lookup(plan, { label: 'labels', table: labels[set], index: rows, output: roots });
+  } else sample(plan, tasks[shape.task].targets === 'roots' ? { ...options, roots } : options);
   return { tokens, roots };
 }
 

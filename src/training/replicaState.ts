@@ -21,17 +21,19 @@ export interface StatePart {
   tensor: Tensor;
   /** As long as the parameters and stored as they are, under their names behind this; undefined: stored as `state/<name>`. */
   group?: string;
-  startsAsWeights?: boolean; // default: starts at zero
+  startsAsWeights?: boolean; // default: starts at zero, or as `start`
+  start?: Uint32Array;
 }
 
 /** The one list; in the order of the checkpoint. */
-export function stateParts({ params, moments, best, state }: TrainingProgram): StatePart[] {
+export function stateParts({ params, moments, best, state, scalingStart }: TrainingProgram): StatePart[] {
   return [
     { name: 'params', tensor: params, group: '', startsAsWeights: true },
     ...moments.map((tensor) => ({ name: tensor.name, tensor, group: `optimiser/${tensor.name}/` })),
     { name: 'best', tensor: best, group: 'best/', startsAsWeights: true },
     { name: 'clock', tensor: state.clock },
     { name: 'pace', tensor: state.pace },
+    ...(state.scaling ? [{ name: 'scaling', tensor: state.scaling, start: scalingStart }] : []),
   ];
 }
 
@@ -46,8 +48,9 @@ export function makeState(training: TrainingProgram, row: (part: StatePart) => R
 
 /** Step 0 at these weights. */
 export const stateAt = (training: TrainingProgram, weights: Numbers): ReplicaState =>
-  makeState(training, ({ tensor, startsAsWeights }) => {
+  makeState(training, ({ tensor, startsAsWeights, start }) => {
     if (startsAsWeights) return weights;
+    if (start) return start;
     return new (tensor.dtype === 'u32' ? Uint32Array : Float32Array)(elementsPerReplica(tensor));
   });
 

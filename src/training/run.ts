@@ -2,10 +2,13 @@ import { contentHash } from '../core/canonical.js';
 import { isDiverged } from '../core/divergence.js';
 import { DamageError, FileError, InputError, RhmError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
-import { RecordLines, type RunEnd, type RunRecord } from '../core/records.js';
+import { type Host, RecordLines, type RunEnd, type RunRecord } from '../core/records.js';
 import type { Rules } from '../core/rules.js';
 import type { SafeFile } from '../core/safetensors.js';
+import type { Simd } from '../core/simd.js';
+import { program } from '../core/version.js';
 import type { MeasureValue } from '../models/measure.js';
+import type { Executor } from '../plan/executor.js';
 import {
   type Checkpoint,
   decodeCheckpoint,
@@ -13,13 +16,15 @@ import {
   type ReplicaProgress,
   verifyCheckpoint,
 } from './checkpoint.js';
+import { continuedState, type Parent } from './continued.js';
 import { files, type RunFolder } from './folder.js';
 import { describeTestSet } from './heldOut.js';
 import { countEvaluations, lostRecords, recordsRemedy } from './integrity.js';
 import { epochSteps, evaluationSteps, type Member, membersOf, plannedSteps, rulesOf } from './members.js';
-import { examine, type OldRun } from './oldRun.js';
+import { examine, type OldRun, sameInit } from './oldRun.js';
 import type { TrainingProgram } from './program.js';
 import { copyState, type ReplicaState, stepOf } from './replicaState.js';
+import { simdOf } from './simd.js';
 import { type Evaluation, initialState, initialWeights } from './trainer.js';
 import { weightsDigest } from './weights.js';
 
@@ -30,6 +35,8 @@ export interface GroupRun {
   resume?: boolean;
   /** Where a checkpoint has lost its records altogether: begin again, to the same bits. Else it is refused. */
   again?: boolean;
+  /** The run that the experiment continues, where it has a field `from`; not needed to resume it. */
+  parent?: Parent;
   /** Weights to start from, in the reference's names and shapes. Part of what the run is: another file does not resume it. */
   init?: SafeFile;
 }
@@ -44,7 +51,8 @@ export interface Progress {
 
 export interface TrainResult {
   hash: string;
-  reason: RunEnd | 'interrupted';
+  reason: RunEnd | 'stopped' | 'interrupted';
+  message?: string; // why it was stopped
   step: number;
   /** Last evaluation of each replica. */
   loss: number[];
@@ -55,6 +63,7 @@ export interface TrainResult {
 export interface RunHooks {
   onRecord?: (record: RunRecord) => void;
   onProgress?: (progress: Progress) => void;
+  signal?: AbortSignal; // says why it was stopped, where its reason is text
   now: () => number;
 }
 
@@ -63,11 +72,15 @@ export class TrainingRun {
   step = 0;
   /** Learning rate over that of the experiment, as set by hand. */
   rateFactor = 1;
+  /** It continues another run and has no checkpoint of its own yet. */
+  isNewBranch = false;
   /** Nothing more happens to it. */
   settled = false;
   /** Files of an earlier version that it continues from: nothing says whether they were changed. */
   readonly unchecked: string[] = [];
   readonly steps: number;
+  /** Arithmetic of wasm's multiply-adds, from the first start on wasm on; undefined: there was none yet. */
+  simd: Simd | undefined;
   #old!: OldRun; // since `restore`
   #lines = new RecordLines();
   readonly #evaluations: number[];
@@ -77,6 +90,7 @@ export class TrainingRun {
   #records: RunRecord[] = [];
   #init: string | undefined; // digest of the weights it began with, undefined: drawn from the seed
   #evaluatedAt = 0;
+  #stoppedFor: string | undefined; // what its user said
   #elapsedBefore = 0;
   #startedAt = 0;
   #firstStep = 0;
@@ -119,12 +133,16 @@ export class TrainingRun {
   }
 
   get result(): TrainResult {
+    const message = this.#stoppedFor;
     const reason = this.live.length
-      ? 'interrupted'
+      ? message === undefined
+        ? 'interrupted'
+        : 'stopped'
       : this.#progress.every((p) => p.ended === 'diverged')
         ? 'diverged'
         : 'done';
-    return { hash: this.hash, reason, step: this.step, loss: this.#loss, records: this.#records };
+    const result = { hash: this.hash, reason, step: this.step, loss: this.#loss, records: this.#records } as const;
+    return reason === 'stopped' ? { ...result, message } : result;
   }
 
   /**
@@ -132,12 +150,15 @@ export class TrainingRun {
    * @throws InputError when the folder holds another run, or checkpoint or weights do not fit; FileError when the checkpoint is damaged.
    */
   async restore(layout: TrainingProgram): Promise<void> {
-    const { init, resume } = this.input;
+    const { experiment, init, resume } = this.input;
     if (init) await initialWeights(layout, this.members[0], init); // a file that does not fit is refused before the folder is made
     this.#old = await examine(this.input, this.hash);
     const { checkpoint: bytes, records } = this.#old;
-    const checkpoint = bytes && resume ? await this.#decode(layout, bytes) : undefined;
-    this.#init = this.#sameInit(checkpoint, init && (await weightsDigest(layout.model, init)));
+    const own = bytes && resume ? await this.#decode(layout, bytes) : undefined;
+    this.#init = sameInit(this.input, this.#old, own, init && (await weightsDigest(layout.model, init)));
+    this.simd = own?.simd ?? simdOf(records);
+    this.isNewBranch = !own && experiment.from !== undefined;
+    const checkpoint = this.isNewBranch ? await continuedState(experiment, this.input.parent, layout) : own;
     if (!checkpoint) return;
     this.members.forEach((_, r) => {
       this.#states[r] = checkpoint.replicas[r].state;
@@ -181,13 +202,16 @@ export class TrainingRun {
   }
 
   /** Starts the clock and records what it runs on. */
-  async begin(on: { adapter: string; executor: string; runtime?: string; together?: number }): Promise<void> {
+  async begin(executor: Omit<Executor, 'load'>, host?: Host, together?: number): Promise<void> {
+    this.simd ??= executor.simd;
     this.#startedAt = this.hooks.now();
     this.#firstStep = this.step;
     const { hash, step } = this;
-    const { parsed } = this.#old;
-    const unchecked = (step > 0 && parsed.unchecked) || undefined;
-    await this.#emit({ type: 'start', hash, ...on, step, init: this.#init, unchecked, time: new Date().toISOString() });
+    const unchecked = (step > 0 && this.#old.parsed.unchecked) || undefined;
+    const { description: adapter, driver, kind, simd, runtime = host?.runtime } = executor;
+    const on = { ...host, runtime, adapter, driver, executor: kind, simd, ...program, together };
+    const time = new Date().toISOString();
+    await this.#emit({ type: 'start', hash, ...on, step, init: this.#init, unchecked, time });
   }
 
   /** Takes `ms` that passed since `begin` out of its time. */
@@ -209,11 +233,12 @@ export class TrainingRun {
     this.#evaluatedAt = step;
     const elapsed_ms = Math.round(this.#elapsed());
     const records: RunRecord[] = [];
-    for (const { replica, loss, accuracy, values } of results) {
+    for (const { replica, values, ...found } of results) {
+      const { loss } = found;
       const p = this.#progress[replica];
       this.#loss[replica] = loss;
       if (this.improves(replica, loss)) Object.assign(p, { bestLoss: loss, bestStep: step });
-      records.push({ type: 'eval', replica, step, samples, loss, accuracy, elapsed_ms, ...set });
+      records.push({ type: 'eval', replica, step, samples, ...found, elapsed_ms, ...set });
       for (const value of values) records.push({ type: 'measure', step, samples, ...value, replica });
       p.ended = this.#endAfter(replica, loss) ?? p.ended;
     }
@@ -276,7 +301,12 @@ export class TrainingRun {
 
   async interrupted(states: readonly (ReplicaState | undefined)[], layout: TrainingProgram): Promise<void> {
     await this.save(states, layout);
-    await this.#emit({ type: 'end', reason: 'interrupted' });
+    const { reason } = this.hooks.signal ?? {};
+    const why = typeof reason === 'string' ? reason : undefined;
+    this.#stoppedFor = why;
+    await this.#emit(
+      why === undefined ? { type: 'end', reason: 'interrupted' } : { type: 'end', reason: 'stopped', message: why },
+    );
   }
 
   /** Writes a checkpoint. states: of the live replicas, by replica. */
@@ -284,6 +314,7 @@ export class TrainingRun {
     const checkpoint: Checkpoint = {
       hash: this.hash,
       init: this.#init,
+      simd: this.simd,
       step: this.step,
       elapsedMs: Math.round(this.#elapsed()),
       records: countEvaluations(this.#records, this.step),
@@ -364,18 +395,5 @@ export class TrainingRun {
     if (wrong instanceof RhmError) throw wrong;
     if (!checkpoint) throw new DamageError(`${file}: ${(wrong as Error).message}; the file is damaged`);
     return checkpoint;
-  }
-
-  /** The digest of the weights that the run began with. @throws InputError when that is not what is given now. */
-  #sameInit(checkpoint: Checkpoint | undefined, given: string | undefined): string | undefined {
-    const last = checkpoint ?? this.#old.records.findLast((r) => r.type === 'start');
-    if (!last || last.init === given) return given;
-    // A checkpoint holds all weights: the file that the run began with is not needed any more.
-    if (checkpoint && given === undefined) return checkpoint.init;
-    const name = (digest: string | undefined) => (digest ? `the weights ${digest}` : 'weights drawn from its seed');
-    throw new InputError(
-      `${this.input.folder.name}: this run began with ${name(last.init)}, now it is given ${name(given)}; ` +
-        'resume it with the --init that it began with, or choose another --out',
-    );
   }
 }

@@ -1,6 +1,16 @@
 /** The pieces of a training step as plan calls: state tensors, loss, backward pass, optimiser. */
-import { CLOCK_WORDS, clockWords, HYPER_WORDS, hyperWords, PACE_WORDS } from '../core/clock.js';
+import {
+  CLOCK_WORDS,
+  clockWords,
+  HYPER_WORDS,
+  hyperWords,
+  PACE_WORDS,
+  SCALING_WORDS,
+  scalingWords,
+  UNIT_EXPONENT,
+} from '../core/clock.js';
 import type { Experiment } from '../core/experiment.js';
+import { initialLossExponent, type Precision } from '../core/precision.js';
 import { schedules } from '../core/schedule.js';
 import { tasks } from '../core/tasks.js';
 import { clip } from '../kernels/clip.js';
@@ -17,15 +27,17 @@ export interface StepState {
   clock: Tensor; // u32 [R, 8]
   hyper: Tensor; // f32 [R, 16]
   pace: Tensor; // f32 [R, 4]
+  scaling?: Tensor; // u32 [R, 4], in half precision: the factor of the loss
   record: Tensor; // f32 [R, ring, 2]: training loss (nats) and accuracy of the last `ring` steps
 }
 
-export function declareState(builder: ProgramBuilder, ring: number): StepState {
+export function declareState(builder: ProgramBuilder, ring: number, precision: Precision = 'f32'): StepState {
   return {
     clock: builder.persistent('clock', [CLOCK_WORDS], 'u32'),
     hyper: builder.persistent('hyper', [HYPER_WORDS]),
     pace: builder.persistent('pace', [PACE_WORDS]),
     record: builder.persistent('record', [ring, 2]),
+    ...(precision === 'f16' && { scaling: builder.persistent('scaling', [SCALING_WORDS], 'u32') }),
   };
 }
 
@@ -53,6 +65,7 @@ export function addLossAndGradient(plan: PlanBuilder, { forward, targets, target
     targetOffset,
     clock: state.clock,
     clockWord: clockWords.step,
+    scaling: state.scaling,
     dLogits,
     record: state.record,
   });
@@ -77,14 +90,16 @@ export function addUpdate(
   batch: number,
   plain = false,
 ): void {
-  tick(plan, { label: 'pace', batch, hyper: state.hyper, clock: state.clock, pace: state.pace });
+  const { hyper, clock, pace, scaling } = state;
+  const scaled = scaling !== undefined;
+  tick(plan, { label: 'pace', batch, hyper, clock, pace, scaling });
   if (maxNorm !== undefined) {
     const sums = plan.activation('norm', [2]);
     reduce(plan, { label: 'gradient norm', input: grads, sums, nonFinite: plan.activation('bad', [1], 'u32') });
-    clip(plan, { label: 'clip', block: grads, sums, maxNorm });
+    clip(plan, { label: 'clip', block: grads, sums, maxNorm, pace: scaled ? pace : undefined });
   }
   const spec = optimiserSpec(kind);
-  const blocks = { params: plan.program.block('params'), grads, hyper: state.hyper, pace: state.pace };
+  const blocks = { params: plan.program.block('params'), grads, hyper, pace, scaled };
   const own = Object.fromEntries(spec.moments.map((name, i) => [name, moments[i]]));
   spec.update(plan, { label: 'update', ...blocks }, own, plain);
 }
@@ -117,4 +132,11 @@ export function hyperRow(
 
 function decayOf(beta: number): number {
   return Math.min(-Math.log(beta), 100); // beta = 0: exp(-100) is far below a rounding of 1
+}
+
+/** One replica's row of `scaling` at step 0. rows: predictions of a batch; width: units that the readout sees. */
+export function scalingRow(rows: number, width: number): Uint32Array {
+  const row = new Uint32Array(SCALING_WORDS);
+  row[scalingWords.exponent] = UNIT_EXPONENT + initialLossExponent(rows, width);
+  return row;
 }

@@ -1,4 +1,5 @@
-import { hyperWords } from '../core/clock.js';
+import { hyperWords, SCALING_WORDS, scalingWords, UNIT_EXPONENT } from '../core/clock.js';
+import { InputError } from '../core/errors.js';
 import type { SafeFile } from '../core/safetensors.js';
 import { type Key, streamKey, threefryInto } from '../core/threefry.js';
 import { normalFiller } from '../grammar/normals.js';
@@ -15,6 +16,9 @@ import { hyperRow } from './step.js';
 export interface Evaluation {
   loss: number; // nats, mean over the set
   accuracy: number;
+  /** In half precision: steps left out so far, and the loss's factor. */
+  skipped?: number;
+  loss_scale?: number;
 }
 
 export type { ReplicaState };
@@ -41,6 +45,7 @@ export class Trainer {
     stateOf: (replica: number) => ReplicaState | Promise<ReplicaState> = (r) => initialState(training, members[r]),
     training: TrainingProgram = trainingProgram(members),
   ): Promise<Trainer> {
+    if (training.state.scaling && !executor.half) throw refuseHalf(executor);
     const loaded = await executor.load(training.program);
     const trainer = new Trainer(training, members, loaded);
     try {
@@ -112,6 +117,7 @@ export class Trainer {
       if (signal?.aborted) return undefined;
     }
     const parts = await loaded.read(record);
+    const scaling = this.training.state.scaling && (await loaded.read(this.training.state.scaling));
     return this.members.map((_, r) => {
       let loss = 0;
       let accuracy = 0;
@@ -119,7 +125,7 @@ export class Trainer {
         loss += parts[(r * chunks + chunk) * 2];
         accuracy += parts[(r * chunks + chunk) * 2 + 1];
       }
-      return { loss: loss / chunks, accuracy: accuracy / chunks };
+      return { loss: loss / chunks, accuracy: accuracy / chunks, ...(scaling && scalingOf(scaling, r)) };
     });
   }
 
@@ -182,6 +188,20 @@ export class Trainer {
     const per = elementsPerReplica(tensor);
     return this.members.map((_, r) => packed.subarray(r * per, (r + 1) * per));
   }
+}
+
+/** Of an experiment with precision f16 on an executor that has neither matrix units nor leave to do without. */
+export function refuseHalf({ description }: Executor): InputError {
+  return new InputError(
+    `precision: f16 needs matrix units (tensor cores) that WebGPU offers, ${description} has none; pass --emulate-f16 ` +
+      '(the same numbers up to rounding, slowly), or leave precision at f32',
+  );
+}
+
+/** What a replica's row of `scaling` says. */
+function scalingOf(scaling: HostArray, replica: number): Required<Pick<Evaluation, 'skipped' | 'loss_scale'>> {
+  const word = (name: keyof typeof scalingWords) => scaling[replica * SCALING_WORDS + scalingWords[name]];
+  return { skipped: word('skipped'), loss_scale: 2 ** (word('exponent') - UNIT_EXPONENT) };
 }
 
 /** One replica at step 0. @throws InputError when the file does not fit. */

@@ -1,3 +1,4 @@
+import type { Bytes } from '../core/bytes.js';
 import { digestOf } from '../core/canonical.js';
 import { clockWords } from '../core/clock.js';
 import { FileError, InputError } from '../core/errors.js';
@@ -14,11 +15,7 @@ export interface WeightsChoice {
  * The weights in a checkpoint, alone: names and shapes of the PyTorch reference, with what they are in the metadata.
  * @throws FileError when it is damaged; InputError when there is no such replica.
  */
-export function weightsOf(
-  checkpoint: Uint8Array,
-  file: string,
-  { which = 'best', replica = 0 }: WeightsChoice,
-): SafeFile {
+export function weightsOf(checkpoint: Bytes, file: string, { which = 'best', replica = 0 }: WeightsChoice): SafeFile {
   const safe = decodeSafetensors(checkpoint, file);
   const { metadata, tensors } = safe;
   if (metadata.progress === undefined) throw new FileError(`${file}: no checkpoint of a run; pass a run's folder`);

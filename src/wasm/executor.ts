@@ -1,4 +1,5 @@
-import { InputError, ShapeError } from '../core/errors.js';
+import { EngineError, InputError, ShapeError } from '../core/errors.js';
+import { checkSimd, hasRelaxedSimd, requireSimd, type Simd } from '../core/simd.js';
 import type { SpawnThread } from '../core/wasmThreads.js';
 import { type Executor, type HostArray, type LoadedProgram, replicasWritten } from '../plan/executor.js';
 import { type Call, elementsPerReplica, type Program, type Tensor } from '../plan/types.js';
@@ -11,8 +12,12 @@ export interface WasmOptions {
   threads?: number;
   /** How the platform starts a thread. */
   spawn?: SpawnThread;
+  /** Arithmetic of the multiply-adds; default: relaxed where it is fused. One that is named here is used for every run. */
+  simd?: Simd;
   /** Cut even the smallest command into shares of all threads, for tests; default: only where it saves time. */
   cutAll?: boolean;
+  /** Half-precision factors are emulated; else programs that have them are refused. */
+  emulateHalf?: boolean;
 }
 
 const SLICE_MS = 25; // the longest that the caller's event loop is held up
@@ -27,19 +32,23 @@ export class WasmExecutor implements Executor {
   readonly kind = 'wasm';
   readonly description: string;
   readonly threads: number;
+  readonly simd: Simd;
+  readonly half: Executor['half'];
   readonly #lower: WasmLowering<Call>;
+  #other: WasmExecutor | undefined; // of the other arithmetic
   readonly #free: Arena[] = [];
   readonly #all = new Set<Arena>();
 
-  /** @throws InputError for a number of threads that cannot be had. */
+  /** @throws InputError for a number of threads or an arithmetic that cannot be had. */
   constructor(
-    lower: WasmLowering<Call>,
+    private readonly lower: WasmLowering<Call>,
     readonly options: WasmOptions = {},
   ) {
     this.#lower = options.cutAll
       ? (call, scratch) => lower(call, scratch).map((command) => ({ ...command, parts: this.threads }))
       : lower;
     this.threads = options.threads ?? 1;
+    this.half = options.emulateHalf ? 'emulated' : undefined;
     if (!(Number.isInteger(this.threads) && this.threads >= 1 && this.threads <= 256))
       throw new InputError(`threads: got ${this.threads}; pass a whole number from 1 to 256`);
     if (this.threads > 1 && !(options.spawn && canShare()))
@@ -47,7 +56,21 @@ export class WasmExecutor implements Executor {
         `threads: ${this.threads} need shared memory, which this page or runtime does not offer; pass 1, or serve the page ` +
           'with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp',
       );
-    this.description = `WebAssembly SIMD, ${this.threads} thread${this.threads === 1 ? '' : 's'}`;
+    this.simd = checkSimd(options.simd) ?? (hasRelaxedSimd() ? 'relaxed' : 'plain');
+    requireSimd(this.simd, `simd: ${options.simd} asks for`);
+    this.description = describeWasm(this.threads, this.simd);
+  }
+
+  /** @throws EngineError where this engine lacks it, or options.simd names the other. */
+  withSimd(simd: Simd): WasmExecutor {
+    if (simd === this.simd) return this;
+    if (this.options.simd !== undefined)
+      throw new EngineError(
+        `simd: got ${this.simd}, and the run began with ${simd}, on which its bits depend; leave simd out, or pass ${simd}`,
+      );
+    requireSimd(simd, 'the run began with');
+    this.#other ??= new WasmExecutor(this.lower, { ...this.options, simd });
+    return this.#other;
   }
 
   /** @throws ShapeError when the program needs more than 4 GiB; WorkerError when a thread does not start. */
@@ -65,6 +88,7 @@ export class WasmExecutor implements Executor {
 
   /** Ends all threads. Programs still loaded cannot be run any more. */
   async destroy(): Promise<void> {
+    await this.#other?.destroy();
     const all = [...this.#all];
     this.#all.clear();
     this.#free.length = 0;
@@ -77,7 +101,7 @@ export class WasmExecutor implements Executor {
   async #take(): Promise<Arena> {
     const free = this.#free.pop();
     if (free && !free.failed) return free;
-    const arena = await Arena.create(this.threads, this.options.spawn, mayWait());
+    const arena = await Arena.create(this.threads, this.options.spawn, mayWait(), this.simd);
     this.#all.add(arena);
     return arena;
   }
@@ -251,6 +275,12 @@ export class WasmProgram implements LoadedProgram {
       ? new Uint32Array(this.#buffer, from, length)
       : new Float32Array(this.#buffer, from, length);
   }
+}
+
+/** For people and records. */
+export function describeWasm(threads: number, simd: Simd): string {
+  const fused = simd === 'relaxed' ? ', fused multiply-add' : '';
+  return `WebAssembly SIMD, ${threads} thread${threads === 1 ? '' : 's'}${fused}`;
 }
 
 /** Whether memory can be shared with threads here: not in a page without the isolation headers. */

@@ -1,4 +1,5 @@
 /** What the compiled modules of assembly/ export for running plans. */
+import type { Simd } from '../core/simd.js';
 import { instantiateOn } from '../core/wasmModule.js';
 
 export interface WasmExports {
@@ -10,4 +11,5 @@ export interface WasmExports {
   readonly [constant: `OP_${string}`]: WebAssembly.Global | undefined;
 }
 
-export const instantiate = (memory: WebAssembly.Memory): Promise<WasmExports> => instantiateOn<WasmExports>(memory);
+export const instantiate = (memory: WebAssembly.Memory, simd?: Simd): Promise<WasmExports> =>
+  instantiateOn<WasmExports>(memory, simd);

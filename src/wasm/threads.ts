@@ -1,5 +1,6 @@
 /** The memory that a plan's threads share. */
 import { WorkerError } from '../core/errors.js';
+import type { Simd } from '../core/simd.js';
 import { newMemory, wasmModule } from '../core/wasmModule.js';
 import { type SpawnThread, startThreads, type Thread } from '../core/wasmThreads.js';
 import { control } from './memory.js';
@@ -28,9 +29,9 @@ export class Arena {
   ) {}
 
   /** threads: all of them, the caller's included. @throws WorkerError when one does not start. */
-  static async create(threads: number, spawn: SpawnThread | undefined, maySleep: boolean): Promise<Arena> {
+  static async create(threads: number, spawn: SpawnThread | undefined, maySleep: boolean, simd: Simd): Promise<Arena> {
     const memory = newMemory(2 ** 20, threads > 1);
-    const exports = await instantiate(memory);
+    const exports = await instantiate(memory, simd);
     const controlAt = Math.ceil(exports.heapBase() / 64) * 64;
     const words = new Uint32Array(memory.buffer, controlAt);
     words[control.threads / 4] = threads;
@@ -39,7 +40,7 @@ export class Arena {
     const others: Thread[] = [];
     const arena = new Arena(memory, exports, controlAt, others);
     if (threads === 1) return arena;
-    const module = await wasmModule('shared');
+    const module = await wasmModule('shared', simd);
     const messages = Array.from({ length: threads - 1 }, (_, i) => ({
       module,
       memory,

@@ -1,6 +1,7 @@
 /** `elements.js`: custom elements in one module script. Started as a worker, the same script is their worker. */
+import { startWebWorker } from '../platform/webWorker.js';
+import { defineElements } from './elements/define.js';
 import { servePageWorker } from './servePageWorker.js';
 
-// Not a static import: in a worker there is no HTMLElement to extend.
-if (typeof document === 'undefined') servePageWorker();
-else (await import('./elements/define.js')).defineElements(new URL(import.meta.url));
+if (typeof document !== 'undefined') defineElements(() => startWebWorker(new URL(import.meta.url)));
+else if ('importScripts' in globalThis) servePageWorker(); // not on a server, which has neither

@@ -1,5 +1,6 @@
 /** The page: puts the views under their headings and opens the setting that the address names. */
 import { RhmError } from '../core/errors.js';
+import { startWebWorker } from '../platform/webWorker.js';
 import { h, paragraph } from './dom.js';
 import { adopt, figureCss, themeCss } from './figures/style.js';
 import { gpuNotice } from './gpuNotice.js';
@@ -16,7 +17,8 @@ const say = (text: string | undefined) => {
   message.hidden = !text;
 };
 
-const page = new Page(new URL('./worker.js', import.meta.url), settingOfLink() ?? firstSetting, say);
+const startWorker = () => startWebWorker(new URL('./worker.js', import.meta.url));
+const page = new Page(startWorker, settingOfLink() ?? firstSetting, say);
 for (const spec of views) {
   const view = spec.create(page);
   page.views.push(view);

@@ -4,8 +4,7 @@ import { contentHash } from '../core/canonical.js';
 import { WorkerError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import type { RunEnd, RunRecord } from '../core/records.js';
-import { startWebWorker } from '../platform/webWorker.js';
-import { connectWorker, progress, type WorkerHandle } from '../platform/worker.js';
+import { connectWorker, progress, type WorkerHandle, type WorkerPort } from '../platform/worker.js';
 import { files } from '../training/folder.js';
 import type { Progress } from '../training/loop.js';
 import type { Look, LookInfo, Pick, PointInfo, Shape } from './cloud/look.js';
@@ -15,7 +14,7 @@ import type { PageWorkerApi, RunChoice, RunEvent } from './pageWorker.js';
 export type NetworkRunState = 'idle' | 'starting' | 'running' | 'held' | RunEnd | 'stopped' | 'failed';
 
 export interface NetworkRunOptions {
-  script: URL; // of the worker
+  startWorker: () => WorkerPort;
   keep: boolean; // in the browser's private file system
   executor?: RunChoice['executor'];
   mostThreads?: number; // in WebAssembly
@@ -164,7 +163,7 @@ export class NetworkRun {
 
   /** The worker's functions; starts the worker where there is none. @throws WorkerError */
   async workerApi(): Promise<WorkerHandle<PageWorkerApi>['api']> {
-    this.#worker ??= connectWorker<PageWorkerApi>(startWebWorker(this.options.script));
+    this.#worker ??= connectWorker<PageWorkerApi>(this.options.startWorker());
     return (await this.#worker).api;
   }
 
@@ -182,7 +181,7 @@ export class NetworkRun {
       // A rate moved before the start counts from the first step on; a resumed run has its own in its records.
       if (this.rate !== 1 && !this.records.length) choice.rate = this.rate;
       const end = api.run(
-        this.experiment as unknown as Record<string, unknown>,
+        this.experiment,
         choice,
         progress((event: RunEvent) => this.#take(event)),
       );
@@ -206,7 +205,7 @@ export class NetworkRun {
     const api = await this.workerApi();
     if (this.active || this.#hasCanvas) return;
     await this.#sendCanvas(api);
-    await api.rest(this.experiment as unknown as Record<string, unknown>, kept[files.checkpoint]);
+    await api.rest(this.experiment, kept[files.checkpoint]);
   }
 
   async #sendCanvas(api: WorkerHandle<PageWorkerApi>['api']): Promise<void> {

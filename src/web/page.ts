@@ -1,6 +1,7 @@
 /** The state of the page that its views share: the setting, the training that it decides, and notices to the visitor. */
 import { RhmError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
+import type { WorkerPort } from '../platform/worker.js';
 import { membersOf } from '../training/members.js';
 import { toHash } from './link.js';
 import { experimentsOf, type LookChoice, readSetting, type Setting } from './setting.js';
@@ -33,7 +34,7 @@ export class Page {
   #gone: Promise<unknown> = Promise.resolve();
 
   constructor(
-    readonly script: URL, // of the worker
+    readonly startWorker: () => WorkerPort,
     public setting: Setting,
     /** Shows a message to the visitor; undefined takes it away. */
     readonly say: (message: string | undefined) => void,
@@ -83,7 +84,7 @@ export class Page {
   }
 
   #newTraining(): SideBySideTraining {
-    const options = { script: this.script, keep: true, executor: this.executor, after: this.#gone };
+    const options = { startWorker: this.startWorker, keep: true, executor: this.executor, after: this.#gone };
     const training = new SideBySideTraining(this.experiments, options);
     training.onChange = () => {
       for (const view of this.views) view.update();

@@ -41,7 +41,7 @@ export interface RunChoice {
   rate?: number; // learning rate over that of the experiment, set before the first step
 }
 
-export type RunStop = RunEnd | 'interrupted';
+export type RunStop = RunEnd | 'stopped' | 'interrupted';
 
 /** The worker's functions. One run at a time. */
 export interface PageWorkerApi {
@@ -263,7 +263,7 @@ class ControlledRun {
         folder,
         measures,
         resume: true,
-        runtime: browserPlatform.runtime,
+        host: browserPlatform.host(),
         signal: this.abort.signal,
         checkpointMs: CHECKPOINT_MS,
         sliceMs: SLICE_MS,

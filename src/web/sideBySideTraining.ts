@@ -3,7 +3,6 @@
 import type { Experiment } from '../core/experiment.js';
 import { hasEnded } from '../core/records.js';
 import { browserPlatform } from '../platform/browser.js';
-import { startWebWorker } from '../platform/webWorker.js';
 import { connectWorker } from '../platform/worker.js';
 import { NetworkRun, type NetworkRunOptions } from './networkRun.js';
 import type { GrammarTheory, PageWorkerApi } from './pageWorker.js';
@@ -69,9 +68,9 @@ export class SideBySideTraining {
 
   /** In a worker of its own: for a large grammar it takes seconds, and training does not wait for it. */
   async #learnTheory(): Promise<void> {
-    const worker = await connectWorker<PageWorkerApi>(startWebWorker(this.options.script)).catch(() => undefined);
+    const worker = await connectWorker<PageWorkerApi>(this.options.startWorker()).catch(() => undefined);
     try {
-      this.theory = await worker?.api.theory(this.experiments[0] as unknown as Record<string, unknown>);
+      this.theory = await worker?.api.theory(this.experiments[0]);
     } catch {
       // Without theory the curves are drawn alone.
     } finally {

@@ -24,7 +24,7 @@ export function chunkApi(platform: Platform, closing: AbortSignal): { api: Chunk
             opened ??= await openExecutor(platform, {});
             return opened.executor;
           },
-          runtime: platform.runtime,
+          host: platform.host(),
         };
         const work = trainChunk(runs, site, {
           ...hooks,

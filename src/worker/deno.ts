@@ -3,7 +3,8 @@ import { denoPlatform } from '../platform/deno.js';
 import { reportCrashes } from '../platform/webCrash.js';
 import { webWorkerSide } from '../platform/webWorker.js';
 import { serveWorker } from '../platform/worker.js';
-import { createLab } from './lab.js';
+import { labOf } from './lab.js';
+import * as parts from './parts.js';
 
-const { lab, close } = createLab(denoPlatform);
+const { lab, close } = labOf(denoPlatform, async () => parts);
 reportCrashes(serveWorker(webWorkerSide(), lab, close).crashed);

@@ -1,20 +1,23 @@
 /** The laboratory's functions in one object: the same on the main thread and, through comlink, in a worker. */
 import type { ExperimentInput } from '../core/experiment.js';
+import type { DefinedKind } from '../core/modelTypes.js';
 import { type GrammarOptions, type GrammarShape, makeRules, type Rules } from '../core/rules.js';
 import { streamKey } from '../core/threefry.js';
+import type { TokenRows } from '../core/tokens.js';
 import type { AdapterSummary, GpuSession } from '../gpu/device.js';
-import { createSampler } from '../grammar/index.js';
-import { loadModels } from '../models/define.js';
-import { type DoctorReport, examine } from '../platform/doctor.js';
+import type { DoctorReport } from '../platform/doctor.js';
 import type { Platform } from '../platform/platform.js';
 import type { ChunkApi } from '../platform/sweepThread.js';
 import { releaseCallback, releaseOptions } from '../platform/worker.js';
 import { type LossPlateaus, lossPlateaus } from '../theory/index.js';
 import { examineInstance, type InstanceTheory } from '../theory/instances.js';
-import { chunkApi } from './chunks.js';
-import { type GroupRunOptions, type GroupRunRequest, type RunOptions, runTogether, type TrainedRun } from './runs.js';
+import type { Logits } from '../training/logits.js';
+import type { LogitsOptions, Network } from './logits.js';
+import type * as Parts from './parts.js';
+import type { GroupRunOptions, GroupRunRequest, RunOptions, TrainedRun } from './runs.js';
 
-export type { GroupRunOptions, GroupRunRequest, RunOptions, TrainedRun } from './runs.js';
+export type { GivenNetwork, LogitsOptions, Network, StoredNetwork } from './logits.js';
+export type { GroupRunOptions, GroupRunRequest, RunOptions, RunPlace, TrainedRun } from './runs.js';
 
 /** Told what is being done, in one line. */
 export type Report = (line: string) => void;
@@ -42,7 +45,7 @@ export interface Lab extends ChunkApi {
    * Defines the models that modules export, by the modules' URLs: a worker has definitions of its own. @returns their names.
    * @throws InputError
    */
-  loadModels(urls: string[]): Promise<string[]>;
+  loadModels(urls: string[]): Promise<DefinedKind[]>;
   /** The adapter that would be used. @throws AdapterError */
   adapter(options?: LabOptions): Promise<AdapterSummary>;
   /** Checks every kernel and measures speeds. @throws AdapterError, GpuError, DeviceLostError */
@@ -55,6 +58,11 @@ export interface Lab extends ChunkApi {
   plateaus(rules: Rules): Promise<LossPlateaus>;
   /** Exact losses and covariances of the random grammar of a seed. @throws InputError */
   theory(shape: GrammarShape, seed: number, options?: GrammarOptions): Promise<InstanceTheory>;
+  /**
+   * Logits of sentences, tokens [B, s^L] to [B, classes], or [B, T - 1, v] for the task `auto`, and hidden layers by name.
+   * @throws InputError naming what does not fit; FileError; AdapterError; GpuError
+   */
+  logits(network: Network, tokens: TokenRows, options?: LogitsOptions): Promise<Logits>;
   /** Trains an experiment (the JSON of `rhm train`). @throws InputError before anything is opened; FileError; GpuError */
   train(experiment: ExperimentInput, options?: RunOptions): Promise<TrainedRun>;
   /**
@@ -64,12 +72,20 @@ export interface Lab extends ChunkApi {
   trainGroup(requests: GroupRunRequest[], options?: GroupRunOptions): Promise<(TrainedRun | RefusedRun)[]>;
 }
 
-/** @returns the functions, and `close`, which ends what they hold: training stops, GPU calls fail with DeviceLostError. */
-export function createLab(platform: Platform): { lab: Lab; close: () => Promise<void> } {
+/**
+ * load: gives parts.ts, asked when a function first needs it. @returns the functions, and `close`, which ends what they hold:
+ * training stops, GPU calls fail with DeviceLostError.
+ */
+export function labOf(platform: Platform, load: () => Promise<typeof Parts>): { lab: Lab; close: () => Promise<void> } {
   const open = new Set<GpuSession>();
   const runs = new Set<Promise<unknown>>();
   const closing = new AbortController();
-  const chunks = chunkApi(platform, closing.signal);
+  let chunks: ReturnType<typeof Parts.chunkApi> | undefined;
+  async function openChunks(): Promise<ChunkApi> {
+    const { chunkApi } = await load();
+    chunks ??= chunkApi(platform, closing.signal);
+    return chunks.api;
+  }
   async function withGpu<T>(
     options: LabOptions,
     report: Report | undefined,
@@ -96,14 +112,25 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
       await releaseOptions(options);
     }
   }
+  const together = (requests: readonly GroupRunRequest[], options: GroupRunOptions) =>
+    tracked(
+      options,
+      load().then(({ runTogether }) => runTogether(platform, closing.signal, requests, options)),
+    );
   return {
     lab: {
-      ...chunks.api,
-      loadModels,
+      prepareChunks: async (choice) => (await openChunks()).prepareChunks(choice),
+      trainChunk: async (runs, hooks) => (await openChunks()).trainChunk(runs, hooks),
+      loadModels: async (urls) => (await load()).loadModels(urls),
       adapter: (options = {}) => withGpu(options, undefined, async (session) => session.info),
-      doctor: (options = {}, report) => withGpu(options, report, (session) => examine(session, report)),
+      doctor: (options = {}, report) =>
+        withGpu(options, report, async (session) => {
+          const { examine } = await load();
+          return examine(session, report);
+        }),
       rules: async (shape, seed, options) => makeRules(shape, seed, options),
       async sample(rules, { count, seed, start = 0 }) {
+        const { createSampler } = await load();
         const sampler = await createSampler(rules);
         const source = { mode: 'stream', key: streamKey(seed, 'data'), size: 0n, first: 0, length: 0 } as const;
         sampler.checkRange(source, start, count);
@@ -113,15 +140,19 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
       },
       plateaus: async (rules) => lossPlateaus(rules),
       theory: async (shape, seed, options) => examineInstance(shape, seed, options),
+      logits: (network, tokens, options = {}) =>
+        tracked(
+          options,
+          load().then(({ networkLogits }) => networkLogits(platform, network, tokens, options)),
+        ),
       async train(experiment, options = {}) {
-        const { folder, resume, init } = options;
-        const work = runTogether(platform, closing.signal, [{ experiment, folder, resume, init }], options);
-        const [result] = await tracked(options, work);
+        const { folder, resume, init, data } = options;
+        const [result] = await together([{ experiment, folder, resume, init, data }], options);
         if (result.reason === 'failed') throw result.error;
         return result;
       },
       async trainGroup(requests, options = {}) {
-        const results = await tracked(options, runTogether(platform, closing.signal, requests, options));
+        const results = await together(requests, options);
         return results.map((result) =>
           result.reason === 'failed' ? { ...result, error: errorData(result.error) } : result,
         );
@@ -129,7 +160,7 @@ export function createLab(platform: Platform): { lab: Lab; close: () => Promise<
     },
     async close() {
       closing.abort();
-      await chunks.close();
+      await chunks?.close();
       await Promise.allSettled([...runs, ...[...open].map((session) => session.release())]);
     },
   };

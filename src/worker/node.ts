@@ -2,9 +2,10 @@
 import { nodePlatform } from '../platform/node.js';
 import { nodeWorkerSide } from '../platform/nodeWorker.js';
 import { serveWorker } from '../platform/worker.js';
-import { createLab } from './lab.js';
+import { labOf } from './lab.js';
+import * as parts from './parts.js';
 
-const { lab, close } = createLab(nodePlatform);
+const { lab, close } = labOf(nodePlatform, async () => parts);
 const { crashed } = serveWorker(nodeWorkerSide(), lab, close);
 // Node would end the thread at once, with GPU work pending: drain first.
 for (const event of ['uncaughtException', 'unhandledRejection'] as const)

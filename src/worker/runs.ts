@@ -1,5 +1,7 @@
 /** The laboratory's training runs: one, or several side by side in one plan. */
+import type { Bytes } from '../core/bytes.js';
 import { type ExperimentInput, parseExperiment } from '../core/experiment.js';
+import { type OwnData, withData } from '../core/ownData.js';
 import type { RunRecord } from '../core/records.js';
 import { decodeSafetensors } from '../core/safetensors.js';
 import { measures } from '../measures/index.js';
@@ -14,8 +16,13 @@ export interface RunPlace {
   folder?: string;
   /** Continue the run that the folder holds. */
   resume?: boolean;
-  /** Weights to start from: a safetensors file in the reference's names and shapes. */
-  init?: Uint8Array;
+  /** Weights to start from: a safetensors file in the reference's names and shapes; its bytes, in whatever they lie. */
+  init?: Bytes;
+  /**
+   * Rows of tokens to train on instead of a grammar's sentences: any sequences over grammar.v symbols, grammar.s^L long. Measures and
+   * theory that need a grammar are refused or left out.
+   */
+  data?: OwnData;
 }
 
 export interface RunOptions extends ExecutorChoice, RunPlace {
@@ -23,7 +30,10 @@ export interface RunOptions extends ExecutorChoice, RunPlace {
   onRecord?: (record: RunRecord) => void;
   /** Told several times a second. */
   onProgress?: (progress: Progress) => void;
-  /** Saves a checkpoint and ends the run with reason `interrupted`. */
+  /**
+   * Saves a checkpoint and ends the run: `abort('learnt')` with reason `stopped` and that text as its message, `abort()` with
+   * `interrupted`. Both can be continued.
+   */
   signal?: AbortSignal;
 }
 
@@ -52,7 +62,13 @@ export async function runTogether(
 ): Promise<(TrainedRun | FailedRun)[]> {
   const { signal, onRecord, onProgress } = options;
   await loadModels(options.models ?? []);
-  const inputs = requests.map(({ experiment, folder, resume, init }) => ({
+  const filled = await Promise.all(
+    requests.map(async (request) => {
+      const { experiment, data } = request;
+      return { ...request, experiment: data ? await withData(experiment, data) : experiment };
+    }),
+  );
+  const inputs = filled.map(({ experiment, folder, resume, init }) => ({
     experiment: parseExperiment(experiment),
     path: folder,
     resume,
@@ -78,7 +94,7 @@ export async function runTogether(
           return opened.executor;
         },
         measures,
-        runtime: platform.runtime,
+        host: platform.host(),
         signal: signal ? AbortSignal.any([signal, closing]) : closing,
         onRecord: onRecord && ((record, i) => onRecord(record, runs[i].index)),
         onProgress: onProgress && ((progress, i) => onProgress(progress, runs[i].index)),

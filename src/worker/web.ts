@@ -3,7 +3,8 @@ import { browserPlatform } from '../platform/browser.js';
 import { reportCrashes } from '../platform/webCrash.js';
 import { webWorkerSide } from '../platform/webWorker.js';
 import { serveWorker } from '../platform/worker.js';
-import { createLab } from './lab.js';
+import { labOf } from './lab.js';
+import * as parts from './parts.js';
 
-const { lab, close } = createLab(browserPlatform);
+const { lab, close } = labOf(browserPlatform, async () => parts);
 reportCrashes(serveWorker(webWorkerSide(), lab, close).crashed);

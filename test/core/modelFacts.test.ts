@@ -43,7 +43,7 @@ test('a registered model is parsed with its own fields and trained with its own 
     () => at({ model: { kind: 'ring', cells: 65 } }),
     /model.cells: got 65; pass a whole number from 1 to 64/,
   );
-  assert.throws(() => at({ model: { kind: 'ring', cell: 6 } }), /model.cell: no such field; did you mean cells/);
+  assert.throws(() => at({ model: { kind: 'ring', cell: 6 } }), /model.cell: no such field; did you mean model\.cells/);
   assert.throws(() => at({ model: 'ringg' }), /pass one of hcnn, hlcn, fcn, mla, clm, ring$/);
   assert.ok(experimentFields().includes('model.cells'));
   assert.match(JSON.stringify(experimentJsonSchema()), /cells of the ring/);

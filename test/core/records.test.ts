@@ -41,6 +41,13 @@ test('every cut of the last line is repaired, whole lines are kept', () => {
   assert.not.ok(whole.halfWritten);
 });
 
+test('a start of an earlier version is read as it is; a fact that is no text is a bad line', () => {
+  const old = { type: 'start', hash: 'ab', adapter: 'nvidia-h200', executor: 'webgpu', runtime: 'node 20 (Dawn)' };
+  const found = parseRecords(`${JSON.stringify(old)}\n${JSON.stringify({ ...old, driver: 550 })}\n`);
+  assert.equal(found.records, [old]);
+  assert.equal(found.problems, [{ line: 2, message: 'driver: wanted text, got 550' }]);
+});
+
 test('bytes are counted in UTF-8', () => {
   const line = formatRecord({ type: 'start', hash: 'a', adapter: 'Grafikkarte für ℓ' });
   assert.is(parseRecords(`${line}{"type":"ev`).wholeBytes, Buffer.byteLength(line));

@@ -9,6 +9,7 @@ import {
   type SafeTensor,
   safetensorsMetadata,
 } from '../../src/core/safetensors.js';
+import { bytesOfEveryKind } from '../support/bytes.js';
 
 const test = suite('safetensors');
 
@@ -54,23 +55,8 @@ test('numbers written straight into the file give the same bytes', () => {
 
 test('bytes of every kind: Buffer, views at odd places, buffers, shared memory', () => {
   const file = encodeSafetensors({ metadata: { format: 'pt' }, tensors });
-  const within = (memory: ArrayBuffer | SharedArrayBuffer, at: number) => {
-    new Uint8Array(memory).fill(0xa5);
-    const view = new Uint8Array(memory, at, file.length);
-    view.set(file);
-    return view;
-  };
-  const n = file.length;
-  const pooled = Buffer.from(file); // a part of memory that Node shares among small buffers
-  const all = {
-    Buffer: pooled,
-    'Buffer at an odd place': Buffer.concat([Buffer.from('abc'), file, Buffer.from('xyz')]).subarray(3, 3 + n),
-    'array at an odd place': within(new ArrayBuffer(n + 9), 5),
-    'shared memory at an odd place': within(new SharedArrayBuffer(n + 9), 1),
-    ArrayBuffer: within(new ArrayBuffer(n), 0).buffer,
-    SharedArrayBuffer: within(new SharedArrayBuffer(n), 0).buffer,
-    DataView: new DataView(within(new ArrayBuffer(n + 9), 7).buffer, 7, n),
-  };
+  const all = bytesOfEveryKind(file);
+  const pooled = all.Buffer as Buffer;
   for (const [name, bytes] of Object.entries(all)) {
     const read = decodeSafetensors(bytes);
     assert.equal(read.tensors, tensors, name);

@@ -13,7 +13,8 @@ test.before(() => {
 });
 test.after(() => rmSync(scratch, { recursive: true, force: true }));
 
-const example = (name: string, ...args: string[]) => run(process.execPath, [resolve('test/examples', name), ...args]);
+const example = (name: string, ...args: string[]) =>
+  run(process.execPath, [resolve('test/examples', name), ...args], { env: { RHM_ADAPTER: 'swiftshader' } });
 
 /** Adds weighted rules by hand: log-probability of each sentence of the example's grammar by walking down its tree. */
 function derivations(grammar: { rules: number[][][][]; ruleProbabilities: (number[] | null)[] }) {
@@ -117,12 +118,51 @@ test('trainInWorker.mjs: hears of evaluations, aborts, gets the checkpoint, and 
   assert.is(code, 0, stderr);
   const losses = [...stdout.matchAll(/sentences: test loss ([\d.]+)/g)].map((m) => Number(m[1]));
   assert.ok(losses.length > 5 && losses.some((loss) => loss < 1.2), stdout);
-  const [, step, bytes, ticks] = /interrupted at step (\d+); a checkpoint of (\d+) bytes; (\d+) ticks/
+  const [, step, bytes, ticks] = /stopped at step (\d+); a checkpoint of (\d+) bytes; (\d+) ticks/
     .exec(stdout)!
     .map(Number);
   assert.ok(step > 0 && step < 100_000);
   assert.ok(bytes > 3 * 4 * (16 * 64 + 2 * 128 * 64 + 64 * 8), 'weights, velocity and best weights');
   assert.ok(ticks > 0);
+});
+
+test("analyzeRuns.mjs: two runs' first step, a summary, and a table", async () => {
+  const out = join(scratch, 'analysed');
+  const { code, stdout, stderr } = await example('analyzeRuns.mjs', out);
+  assert.is(code, 0, stderr);
+  const [, first] = /^hcnn: P_1 = (\d+)/m.exec(stdout)!;
+  assert.ok(Number(first) > 32 && Number(first) < 512 * 32, stdout);
+  const csv = readFileSync(join(out, 'curves.csv'), 'utf8');
+  assert.match(
+    csv,
+    /^series,v,n,m,s,L,grammar,replica,samples,loss,accuracy,floor,excess,limited\r\nhcnn,8,8,3,2,3,1,/,
+  );
+  assert.is(csv.match(/hcnn,8,8,3,2,3,2,/g)!.length, csv.match(/hcnn,8,8,3,2,3,1,/g)!.length);
+});
+
+test('ownText.mjs: correlations fall with distance; the network beats counts of one letter', async () => {
+  const { code, stdout, stderr } = await example('ownText.mjs');
+  assert.is(code, 0, stderr);
+  const signals = [...stdout.matchAll(/^ +\d {2}(\S+) \+-/gm)].map(([, x]) => Number(x));
+  assert.is(signals.length, 7);
+  assert.ok(signals[0] > 2 * signals[1] && signals[1] > 2 * signals[2] && signals[2] > signals[4], String(signals));
+  const counts = [...stdout.matchAll(/counts of \d letters before it: (\S+)/g)].map(([, x]) => Number(x));
+  const network = Number(/transformer over 7 letters: (\S+) at best/.exec(stdout)![1]);
+  assert.ok(counts[0] > counts[1] && counts[1] > counts[2], String(counts));
+  assert.ok(network < counts[1] - 0.1 && network > 1.5, `${network}`);
+});
+
+test('ownMlp.mjs: gradients on both executors are those of differences, and it learns', async () => {
+  const text = readFileSync('test/examples/ownMlp.mjs', 'utf8');
+  assert.ok(text.split('\n').length <= 60, 'under 60 lines');
+  const { code, stdout, stderr } = await example('ownMlp.mjs');
+  assert.is(code, 0, stderr);
+  const checks = [...stdout.matchAll(/^(wasm|webgpu): (w1|b1|w2) (\S+), by differences (\S+)$/gm)];
+  assert.is(checks.length, 6);
+  const largest = Math.max(...checks.map(([, , , x]) => Math.abs(Number(x))));
+  for (const [line, , , got, central] of checks)
+    assert.ok(Math.abs(Number(got) - Number(central)) < 1e-5 * largest, line); // f32 sums of 64 terms
+  assert.is(stdout.match(/: loss 0\.0\d+ nats, 100 % right/g)?.length, 2);
 });
 
 test.run();

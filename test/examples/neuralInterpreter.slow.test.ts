@@ -4,13 +4,14 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { DefinedKind } from '../../src/core/modelTypes.js';
 import { decodeSafetensors } from '../../src/core/safetensors.js';
 import { lab, startWorker } from '../../src/entry/node.js';
 import type * as Web from '../../src/entry/web.js';
 import { loadModels } from '../../src/models/define.js';
 import { checkModel } from '../../src/training/checkModel.js';
 import { launchBrowser, openPage } from '../support/browser.js';
-import { deno, rhm } from '../support/run.js';
+import { deno, lastJson, rhm } from '../support/run.js';
 import { serve } from '../support/server.js';
 
 const test = suite('example: neural interpreter');
@@ -18,10 +19,10 @@ const test = suite('example: neural interpreter');
 const file = 'test/examples/neuralInterpreter.mjs';
 const module = pathToFileURL(resolve(file)).href;
 const grammar = { v: 8, m: 2, s: 2, L: 3, seed: 1 };
-const wasm = { executor: 'wasm', threads: 1 } as const;
+const wasm = { executor: 'wasm', threads: 1, simd: 'plain' } as const;
 const short = {
   grammar,
-  model: { kind: 'interpreter', channels: 16, heads: 2, functions: 2 },
+  model: { kind: 'interpreter' as DefinedKind, channels: 16, heads: 2, functions: 2 },
   budget: { batch: 16, steps: 20 },
   evaluation: { size: 64 },
 };
@@ -38,7 +39,7 @@ test('its gradients are those of finite differences', async () => {
 
 test('it learns the grammar beside the transformer: below the first two steps', async () => {
   const H2 = 0.234; // nats, of this grammar
-  for (const model of ['interpreter', { kind: 'mla', channels: 32, heads: 4 }]) {
+  for (const model of ['interpreter' as DefinedKind, { kind: 'mla', channels: 32, heads: 4 }] as const) {
     const options = { grammar, model, budget: { batch: 32, steps: 1000 }, evaluation: { size: 1024 } };
     const { loss } = await lab.train({ ...options, optimiser: { kind: 'adamw', rate: 0.003 } }, wasm);
     assert.ok(Number(loss) < H2, `${JSON.stringify(model)}: ${loss}`);
@@ -113,7 +114,7 @@ test('the command line takes it by --models, replicas side by side and on WebGPU
     ...['measures=["readout","gdv"]', '--adapter', 'swiftshader', '--out', out, '--json'],
   ]);
   assert.is(code, 0, stderr);
-  assert.is(JSON.parse(stdout).reason, 'done');
+  assert.is(lastJson({ stdout }).reason, 'done');
 });
 
 test.run();

@@ -23,7 +23,7 @@ try {
     onRecord(record) {
       if (record.type !== 'eval') return;
       console.log(`${record.samples} sentences: test loss ${record.loss.toFixed(4)}`);
-      if (record.loss < enough) controller.abort();
+      if (record.loss < enough) controller.abort('the loss is low enough');
     },
   });
   console.log(

@@ -176,7 +176,7 @@ test('after a power cut at any step the same command completes the sweep to the 
       const site = {
         openFolder: async (path: string) => openRunFolder(path),
         executor: async () => executor,
-        runtime: 'test',
+        host: { runtime: 'test' },
       };
       const startWorker = async () => ({
         train: (chunk: never, hooks: never) => trainChunk(chunk, site, hooks),

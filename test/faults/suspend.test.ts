@@ -108,7 +108,7 @@ test('a full disk: the sweep stops and says so, nothing is set aside, with room 
   );
   const startWorker = async () => ({
     train: (chunk: Parameters<typeof trainChunk>[0], hooks: Parameters<typeof trainChunk>[2]) =>
-      trainChunk(chunk, { openFolder, executor: async () => executor, runtime: 'test' }, hooks),
+      trainChunk(chunk, { openFolder, executor: async () => executor, host: { runtime: 'test' } }, hooks),
     close: async () => {},
   });
   const stopped = await runSweep(runs as never, store, { startWorker });

@@ -120,7 +120,7 @@ function folders(): string[] {
 function walk(folder: string): string[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((f) => f.endsWith('.ts'))
+    .filter((f) => f.endsWith('.ts') && !f.includes('node_modules/'))
     .map((f) => join(folder, f))
     .sort();
 }

@@ -6,7 +6,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { contentHash } from '../../src/core/canonical.js';
 import { InputError, ShapeError } from '../../src/core/errors.js';
-import { parseExperiment } from '../../src/core/experiment.js';
+import { type ExperimentInput, parseExperiment } from '../../src/core/experiment.js';
+import type { DefinedKind } from '../../src/core/modelTypes.js';
 import { parseRecords } from '../../src/core/records.js';
 import { decodeSafetensors } from '../../src/core/safetensors.js';
 import { lab, startWorker, sweep } from '../../src/entry/node.js';
@@ -15,7 +16,7 @@ import { createModel } from '../../src/models/index.js';
 import type { Net } from '../../src/models/net.js';
 import { openSweepFolder } from '../../src/platform/sweepFolder.js';
 import { checkModel } from '../../src/training/checkModel.js';
-import { rhm } from '../support/run.js';
+import { lastJson, rhm } from '../support/run.js';
 
 const test = suite('models of other people');
 
@@ -56,9 +57,9 @@ function moduleOf(kind: string): string {
   return file;
 }
 
-const experimentOf = (kind: string, more: Record<string, unknown> = {}) => ({
+const experimentOf = (kind: string, more: Record<string, unknown> = {}): ExperimentInput => ({
   grammar,
-  model: { kind },
+  model: { kind: kind as DefinedKind },
   budget: { batch: 20, steps: 30 },
   evaluation: { size: 64 },
   measures: ['invariance', 'norms'],
@@ -114,7 +115,7 @@ test('a sweep in worker threads trains it', async () => {
   const store = mkdtempSync(join(tmpdir(), 'rhm-tower-sweep-'));
   const url = pathToFileURL(moduleOf('tower3')).href;
   const grid = { base: experimentOf('tower3', { measures: [] }), grid: { seed: [1, 2], 'model.width': [8, 12] } };
-  const options = { models: [url], executor: 'wasm', workers: 2, script };
+  const options = { models: [url], executor: 'wasm', workers: 2, script } as const;
   const { trained, failed } = await sweep(grid, store, options);
   assert.equal(failed, []);
   assert.is(trained, 4);
@@ -139,7 +140,7 @@ test('the command line: train and sweep with --models, workers as processes; the
   await loadModels([pathToFileURL(file).href]);
   const model = { kind: 'tower4' };
   const same = { grammar: { v: 6, m: 2, L: 3 }, model, budget: { steps: 10 }, evaluation: { size: 64 } };
-  assert.is(JSON.parse(trained.stdout).hash, await contentHash(parseExperiment(same)));
+  assert.is(lastJson(trained).hash, await contentHash(parseExperiment(same)));
   const grid = join(out, 'grid.json');
   writeFileSync(grid, JSON.stringify({ base: same, grid: { seed: [1, 2] } }));
   const swept = await rhm([

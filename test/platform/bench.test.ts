@@ -10,7 +10,7 @@ async function bench(...args: string[]) {
   const { code, stdout, stderr } = await rhm(['bench', ...args, '--executor', 'wasm', '--threads', '2', '--json']);
   assert.is(code, 0, stderr);
   const report = JSON.parse(stdout);
-  assert.is(report.executor, 'WebAssembly SIMD, 2 threads');
+  assert.match(report.executor, /^WebAssembly SIMD, 2 threads(, fused multiply-add)?$/);
   return report;
 }
 

@@ -5,7 +5,7 @@ import process from 'node:process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { mountedNoexec } from '../../src/platform/cache.js';
-import { run } from '../support/run.js';
+import { lastJson, run } from '../support/run.js';
 
 const test = suite('the cache folder');
 
@@ -70,7 +70,7 @@ test('a user without an entry in the password file and without HOME trains', asy
       ...command,
     ]);
     assert.is(code, 0, stderr);
-    assert.is(JSON.parse(stdout).reason, 'done');
+    assert.is(lastJson({ stdout }).reason, 'done');
   } finally {
     rmSync(folder, { recursive: true });
   }

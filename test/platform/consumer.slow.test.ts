@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { AdapterSummary } from '../../src/gpu/device.js';
+import { serveFolder } from '../../src/platform/staticServer.js';
 import { launchBrowser, openPage } from '../support/browser.js';
+import { npm, type Packed, packAndInstall, softwareDriver } from '../support/packed.js';
 import { deno, run } from '../support/run.js';
 import { serve } from '../support/server.js';
 
@@ -33,24 +34,32 @@ console.log(JSON.stringify([main, inWorker]));
 `;
 
 const test = suite('the packed package in an empty folder');
+let packed: Packed;
 let folder = '';
 test.before(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'rhm-consumer-'));
-  const packed = await npm(['pack', '--silent', '--pack-destination', folder], process.cwd());
-  assert.is(packed.code, 0, packed.stderr);
-  const [tarball] = readdirSync(folder).filter((f) => f.endsWith('.tgz'));
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
-  const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'];
-  const installed = await npm(['install', ...quiet, `./${tarball}`], folder);
-  assert.is(installed.code, 0, installed.stderr);
+  packed = await packAndInstall(softwareDriver);
+  ({ folder } = packed);
 });
-test.after(() => rmSync(folder, { recursive: true, force: true }));
+test.after(() => packed?.remove());
 
 test('holds the bundles, declarations and readme, and no source', () => {
   const files = readdirSync(join(folder, 'node_modules/rhm-lab'), { recursive: true, encoding: 'utf8' });
   for (const name of ['dist/cli.js', 'dist/web.js', 'dist/types/entry/node.d.ts', 'README.md', 'LICENSE'])
     assert.ok(files.includes(name), name);
-  assert.not.ok(files.some((f) => /^(src|test|shaders|assembly)\//.test(f)));
+  assert.not.ok(files.some((f) => /^(src|test|shaders|assembly)\/.*\.ts$|\.map$/.test(f)));
+});
+
+test('what the readme links to is in the package', () => {
+  const at = join(folder, 'node_modules/rhm-lab');
+  const links = [...readFileSync(join(at, 'README.md'), 'utf8').matchAll(/\]\(([^)#\s]+)[^)]*\)/g)].map(
+    ([, path]) => path,
+  );
+  const inside = links.filter((path) => !/^https?:/.test(path));
+  assert.ok(inside.length > 5);
+  assert.equal(
+    inside.filter((path) => !existsSync(join(at, path))),
+    [],
+  );
 });
 
 test('Node: import, a worker, and the command', async () => {
@@ -93,63 +102,137 @@ test('a page without bundler: import map, a worker, no other file', async () => 
   }
 });
 
-test('TypeScript: the declarations stand by themselves', async () => {
-  mkdirSync(join(folder, 'typed'), { recursive: true });
-  writeFileSync(
-    join(folder, 'typed/main.ts'),
-    `import { type DoctorReport, lab, openGpu, progress, startWorker } from 'rhm-lab/node';
-import { openGpu as openInPage } from 'rhm-lab/web';
-import { openGpu as openInDeno } from 'rhm-lab/deno';
-import { RhmError } from 'rhm-lab';
-import { defineModel, matmul, type Net, ProgramBuilder, referenceExecutor, type Tensor } from 'rhm-lab/engine';
-defineModel({
-  kind: 'typed',
-  options: { width: { type: 'integer', default: 8 }, name: { type: 'choice', of: ['a', 'b'] } },
-  forward(net: Net, { width, name }): Tensor {
-    const units: number = width;
-    const chosen: 'a' | 'b' | undefined = name;
-    // @ts-expect-error an option that is none
-    console.log(chosen, net.options.batch, ({ width, name }).height);
-    return net.linear('readout', net.mean('mean', net.matrix('x', 1, units)), 2, { scale: 1 });
-  },
-});
-const builder = new ProgramBuilder(1);
-const [a, b, c] = ['a', 'b', 'c'].map((name) => builder.persistent(name, [2, 2]));
-matmul(builder.plan('p'), { label: 'ab', m: 2, n: 2, k: 2, a: { tensor: a }, b: { tensor: b }, c: { tensor: c } });
-const loaded = await referenceExecutor().load(builder.build());
-await loaded.run('p');
-const report: DoctorReport = await lab.doctor({}, (line) => console.log(line.length));
-const worker = await startWorker();
-const again: DoctorReport = await worker.api.doctor({}, progress((line: string) => console.log(line)));
-const session = await openGpu({ adapter: 'gpu' });
-const device: GPUDevice = session.device;
-// @ts-expect-error a misspelt option
-await openInPage({ adaptr: 'gpu' });
-console.log(report, again, device, openInDeno, RhmError);
-`,
+const documented = () => {
+  const texts = ['README.md', ...readdirSync('test/examples').map((name) => `test/examples/${name}`)]
+    .filter((name) => /\.(md|mjs|js)$/.test(name))
+    .map((name) => readFileSync(name, 'utf8'));
+  const named = new Map<string, Set<string>>();
+  for (const text of texts)
+    for (const [, names, star, entry] of text.matchAll(/import (?:\{([^}]*)\}|\* as (\w+)) from '(rhm-lab[^']*)'/g)) {
+      const used = star
+        ? [...text.matchAll(new RegExp(`\\b${star}\\.(\\w+)`, 'g'))].map(([, name]) => name)
+        : names.split(',');
+      const set = named.get(entry) ?? new Set();
+      for (const name of used) if (name.trim()) set.add(name.trim().split(' as ')[0]);
+      named.set(entry, set);
+    }
+  const functions = new Set(
+    texts.flatMap((text) => [...text.matchAll(/\b(?:lab|api)\.(\w+)\(/g)].map(([, name]) => name)),
   );
-  const compilerOptions = {
-    strict: true,
-    noEmit: true,
-    target: 'es2022',
-    module: 'nodenext',
-    lib: ['es2023', 'dom'],
-    types: [],
-    skipLibCheck: false,
-  };
-  writeFileSync(join(folder, 'typed/tsconfig.json'), JSON.stringify({ compilerOptions, include: ['main.ts'] }));
-  const checked = await run(resolve('node_modules/.bin/tsc'), ['-p', join(folder, 'typed')]);
-  // The plotting library's own declarations want @types/d3: what counts is ours and the consumer's.
-  const errors = checked.stdout.split('\n').filter((line) => /error TS/.test(line) && !/@observablehq/.test(line));
-  assert.equal(errors, []);
-  assert.ok(checked.code === 0 || /@observablehq/.test(checked.stdout), checked.stdout + checked.stderr);
+  return { named, functions };
+};
+
+test('everything that readme and examples import is exported, and every function of the laboratory that they call is there', async () => {
+  const { named, functions } = documented();
+  assert.ok(named.size >= 2 && functions.size > 4, [...named.keys()].join());
+  const checks = [...named].map(
+    ([entry, names]) => `import * as m${[...named.keys()].indexOf(entry)} from '${entry}';
+for (const name of ${JSON.stringify([...names])}) if (!(name in m${[...named.keys()].indexOf(entry)})) console.log('${entry}: ' + name);`,
+  );
+  writeFileSync(
+    join(folder, 'documented.mjs'),
+    `${checks.join('\n')}\nimport { lab } from 'rhm-lab/node';\nfor (const name of ${JSON.stringify([...functions])}) if (typeof lab[name] !== 'function') console.log('lab.' + name);\n`,
+  );
+  const ran = await run(process.execPath, ['documented.mjs'], { cwd: folder });
+  assert.equal([ran.code, ran.stdout, ran.stderr], [0, '', '']);
 });
+
+test('the reference: every export has its page, rhm serve shows it, and it asks for nothing else', async () => {
+  const page = join(folder, 'node_modules/rhm-lab/dist/page');
+  const pages = readdirSync(join(page, 'reference'), { recursive: true, encoding: 'utf8' });
+  const isThere = (name: string) => pages.some((path) => path.endsWith(`.${name}.html`));
+  for (const name of [...documented().named.values()].flatMap((names) => [...names]))
+    if (!/^[A-Z_]+$/.test(name)) assert.ok(isThere(name), `${name} has no page`);
+  const server = await serveFolder(page);
+  const browser = await launchBrowser();
+  try {
+    const { page: opened, problems } = await openPage(
+      browser,
+      `${server.url}reference/interfaces/index.ExperimentInput.html`,
+    );
+    await opened.waitForSelector('text=patience');
+    assert.match((await opened.textContent('body'))!, /vocabulary size; whole, 2 to 65536; default 16/);
+    await opened.waitForTimeout(500);
+    assert.equal(problems, []);
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+});
+
+test('a server: page and elements can be imported, nothing starts', async () => {
+  writeFileSync(
+    join(folder, 'server.mjs'),
+    "import * as web from 'rhm-lab/web';\nimport * as elements from 'rhm-lab/elements';\n" +
+      "await import('./node_modules/rhm-lab/dist/page/elements.js');\nconsole.log(typeof web.lab.train, typeof elements.RhmGrammar);\n",
+  );
+  const ran = await run(process.execPath, ['server.mjs'], { cwd: folder });
+  assert.equal([ran.code, ran.stdout, ran.stderr], [0, 'function function\n', '']);
+});
+
+test('CommonJS: require', async () => {
+  const lines = ['rhm-lab', 'rhm-lab/node', 'rhm-lab/engine', 'rhm-lab/web', 'rhm-lab/elements'].map(
+    (name) => `console.log(typeof require('${name}').${name === 'rhm-lab/elements' ? 'RhmGrammar' : 'InputError'});`,
+  );
+  writeFileSync(join(folder, 'required.cjs'), lines.join('\n'));
+  // Node 20.19 and newer can require modules, with a warning.
+  const ran = await run(process.execPath, ['--no-warnings', 'required.cjs'], { cwd: folder });
+  assert.equal([ran.code, ran.stdout, ran.stderr], [0, 'function\n'.repeat(lines.length), '']);
+});
+
+// 300 MB of runtimes: in the long form alone.
+if (process.env.RHM_SOAK)
+  test('the newest Node, and Bun: the bits of this Node, on the main thread and in a worker', async () => {
+    const installed = await npm(['install', '--no-audit', '--no-fund', '--no-save', 'bun', 'node@latest'], folder);
+    assert.is(installed.code, 0, installed.stderr);
+    writeFileSync(
+      join(folder, 'everywhere.mjs'),
+      `import { lab, startWorker } from 'rhm-lab/node';
+const experiment = { grammar: { v: 6, m: 2, L: 2 }, model: { kind: 'hcnn', width: 8 }, budget: { steps: 20, batch: 8 }, evaluation: { size: 32 } };
+const options = { executor: 'wasm', threads: 1, simd: 'plain' };
+const here = await lab.train(experiment, options);
+const worker = await startWorker();
+const there = await worker.api.train(experiment, options);
+const { data } = await worker.api.logits({ experiment, weights: there.checkpoint }, [[0, 1, 2, 3]], options);
+await worker.terminate();
+console.log(JSON.stringify([here.loss, there.loss, [...data]]));`,
+    );
+    const said = async (command: string) => {
+      const ran = await run(command, ['everywhere.mjs'], { cwd: folder });
+      assert.is(ran.code, 0, ran.stderr);
+      return ran.stdout;
+    };
+    const want = await said(process.execPath);
+    for (const name of ['node/bin/node', '.bin/bun'])
+      assert.is(await said(join(folder, 'node_modules', name)), want, name);
+  });
+
+for (const [module, moduleResolution] of [
+  ['node16', 'node16'],
+  ['esnext', 'bundler'],
+] as const)
+  test(`TypeScript, ${moduleResolution}: the declarations stand by themselves, and refuse what is wrong`, async () => {
+    const typed = join(folder, moduleResolution);
+    mkdirSync(typed, { recursive: true });
+    cpSync('test/platform/fixtures/types.ts', join(typed, 'main.ts'));
+    const lib = ['es2023', 'dom', 'dom.iterable'];
+    const strict = { strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: false };
+    const compilerOptions = {
+      ...strict,
+      noEmit: true,
+      target: 'es2022',
+      module,
+      moduleResolution,
+      lib,
+      types: [],
+      skipLibCheck: false,
+    };
+    writeFileSync(join(typed, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['main.ts'] }));
+    const checked = await run(resolve('node_modules/.bin/tsc'), ['-p', typed]);
+    assert.equal([checked.code, checked.stdout], [0, '']);
+  });
 
 test.run();
-
-function npm(args: readonly string[], cwd: string) {
-  return run('npm', args, { cwd, timeoutSeconds: 800 });
-}
 
 function assertAdapters(ran: { code: number | null; stdout: string; stderr: string }, runtime: string): void {
   assert.is(ran.code, 0, ran.stderr);

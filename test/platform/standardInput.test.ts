@@ -59,4 +59,19 @@ test('what is no UTF-8 or no JSON is said of standard input', () => {
   }
 });
 
+test('a writer that takes its time is waited for', () => {
+  const file = join(scratch, 'tokens.txt');
+  const sentence = '0 1 2 3\n';
+  writeFileSync(file, sentence.repeat(2));
+  const args = ['infer', '-v', '6', '-m', '2', '-L', '2', '--noise', '0.5', '--json', '--tokens'];
+  const wanted = rhm([...args, file]);
+  const slow = "setTimeout(() => console.log('0 1 2 3'), 1500); setTimeout(() => console.log('0 1 2 3'), 3000)";
+  const shell = '"$NODE" -e "$SLOW" | "$NODE" "$@"';
+  const env = { ...process.env, NODE: process.execPath, SLOW: slow };
+  const found = spawnSync('sh', ['-c', shell, 'sh', cli, ...args, '-'], { env, encoding: 'utf8', timeout: 60_000 });
+  assert.is(found.stderr, '');
+  assert.is(found.stdout, wanted.stdout);
+  assert.is(JSON.parse(found.stdout).sentences.length, 2);
+});
+
 test.run();

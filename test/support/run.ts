@@ -41,6 +41,9 @@ export function run(command: string, args: readonly string[], options: RunOption
 export const rhm = (args: readonly string[], options?: RunOptions): Promise<Ran> =>
   run(process.execPath, [resolve('dist/cli.js'), ...args], options);
 
+/** The JSON of the last line: the result of a command that prints JSON lines. */
+export const lastJson = ({ stdout }: Pick<Ran, 'stdout'>) => JSON.parse(stdout.trim().split('\n').at(-1)!);
+
 /** Deno from its npm package. */
 export const deno = (args: readonly string[], options?: RunOptions): Promise<Ran> =>
   run(process.execPath, [resolve('node_modules/deno/bin.cjs'), ...args], {

@@ -62,6 +62,15 @@ export function assertOutcome(outcome: Outcome, runtime: RegExp): void {
   wasm.forEach((loss, i) => {
     assert.ok(Math.abs(loss - webgpu[i]) < 1e-4, `the executors agree: ${wasm} and ${webgpu}`);
   });
+  const [first, ...others] = outcome.logits;
+  assert.is(others.length, 3);
+  assert.equal(first.shape, [9, 5]);
+  assert.ok(
+    first.data.length === 45 && first.data.every(Number.isFinite) && first.data.some((x) => Math.abs(x) > 0.01),
+  );
+  for (const { data } of others)
+    for (const [i, x] of data.entries())
+      assert.ok(Math.abs(x - first.data[i]) < 1e-5, `logit ${i}: ${x} and ${first.data[i]}`);
   const { group } = outcome;
   assert.equal(group.reasons, ['done', 'done', 'failed']);
   assert.equal(group.told, [0, 1]);

@@ -19,8 +19,11 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
-/** Serves folders under URL prefixes; `isolated` adds the COOP and COEP headers that give SharedArrayBuffer. */
-export function serve(folders: Readonly<Record<string, string>>, isolated: boolean): Promise<TestServer> {
+/**
+ * Serves folders under URL prefixes; `isolated` adds the COOP and COEP headers that give SharedArrayBuffer, `open` the one that
+ * lets pages of other origins read what is served.
+ */
+export function serve(folders: Readonly<Record<string, string>>, isolated: boolean, open = false): Promise<TestServer> {
   const missing: string[] = [];
   const server = createServer((request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname));
@@ -36,6 +39,7 @@ export function serve(folders: Readonly<Record<string, string>>, isolated: boole
       headers['Cross-Origin-Opener-Policy'] = 'same-origin';
       headers['Cross-Origin-Embedder-Policy'] = 'require-corp';
     }
+    if (open) headers['Access-Control-Allow-Origin'] = '*';
     response.writeHead(200, headers).end(readFileSync(file));
   });
   return new Promise((resolve) =>

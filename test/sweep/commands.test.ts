@@ -176,6 +176,75 @@ test('export: DuckDB reads Parquet and CSV, and finds the numbers of the records
     grid: { 'model.width': [8, 16] },
     seeds: 3,
   });
+  // What is whole is stored as whole, so that nobody gets a step 300.0 or a seed that was rounded.
+  const types = async (name: string) =>
+    Object.fromEntries(
+      (await query(`describe select * from '${join(out, 'export', `${name}.parquet`)}'`)).map((c) => [
+        c.column_name,
+        c.column_type,
+      ]),
+    );
+  const runTypes = await types('runs');
+  for (const [type, names] of Object.entries({
+    BIGINT: [
+      'replica',
+      'steps_done',
+      'steps',
+      'samples',
+      'elapsed_ms',
+      'starts',
+      'seed',
+      'grammar.m',
+      'model.width',
+      'budget.steps',
+      'evaluation.size',
+    ],
+    DOUBLE: ['loss', 'accuracy', 'best_loss', 'optimiser.rate', 'optimiser.weightDecay', 'schedule.floor'],
+    VARCHAR: [
+      'run',
+      'executor',
+      'adapter',
+      'runtime',
+      'version',
+      'commit',
+      'os',
+      'processor',
+      'card',
+      'driver',
+      'model.kind',
+    ],
+    BOOLEAN: ['model.bias'],
+  }))
+    for (const name of names) assert.is(runTypes[name], type, name);
+  for (const name of ['started', 'last_started', 'ended']) assert.match(String(runTypes[name]), /^TIMESTAMP/, name);
+  assert.equal(Object.values(await types('evals')), [
+    'VARCHAR',
+    'BIGINT',
+    'BIGINT',
+    'BIGINT',
+    'DOUBLE',
+    'DOUBLE',
+    'BIGINT',
+  ]);
+  assert.equal(Object.values(await types('measures')), [
+    'VARCHAR',
+    'VARCHAR',
+    'BIGINT',
+    'BIGINT',
+    'BIGINT',
+    'BIGINT',
+    'BIGINT',
+    'DOUBLE',
+  ]);
+  for (const format of ['parquet', 'csv']) {
+    const [where] = await query(
+      `select count(*)::int n, min(executor) executor, min(runtime) runtime, min(starts)::int starts, min(ended >= started) ordered, min(steps)::int steps, max(epoch(started))::double latest from '${join(out, 'export', `runs.${format}`)}'`,
+    );
+    assert.equal([where.n, where.executor, where.starts, where.ordered, where.steps], [6, 'wasm', 1, true, 300]);
+    assert.match(String(where.runtime), /^node 2\d/);
+    const age = Date.now() / 1000 - Number(where.latest);
+    assert.ok(age >= 0 && age < 3600, `${age} seconds ago, east of Greenwich too`);
+  }
   for (const format of ['parquet', 'csv']) {
     const table = (name: string) => `'${join(out, 'export', `${name}.${format}`)}'`;
     for (const { hash, experiment } of grid.runs) {

@@ -1,8 +1,9 @@
 /**
  * A sweep whose workers are killed (kill -9) at random moments, and once its supervisor: afterwards every run is there exactly once, with
- * the bits of an undisturbed sweep. RHM_SOAK=1: 200 runs and 30 kills, on WebAssembly and on a software Vulkan driver.
+ * the bits of an undisturbed sweep. RHM_SOAK=1: 200 runs and 30 kills, on WebAssembly, on a software Vulkan driver, and on two simulated
+ * cards, which give packs that die to each other.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -37,9 +38,18 @@ const cases = [
     kills: soak ? 30 : 1,
     meanMs: 1500,
   },
+  {
+    name: 'cards',
+    flags: ['--pack', '2'],
+    cards: true,
+    runs: soak ? 200 : 6,
+    steps: 40,
+    kills: soak ? 30 : 2,
+    meanMs: 1500,
+  },
 ];
 
-for (const { name, flags, runs, steps, kills, meanMs } of cases)
+for (const { name, flags, cards, runs, steps, kills, meanMs } of cases)
   test(`${name}: ${runs} runs, two workers, ${kills} kills of workers and one of the supervisor`, async () => {
     const spec = join(scratch, `${name}.json`);
     const grid = {
@@ -70,7 +80,13 @@ for (const { name, flags, runs, steps, kills, meanMs } of cases)
       '--json',
     ];
 
-    const undisturbed = await rhm(args(whole), { timeoutSeconds: 1500 });
+    const folder = join(scratch, 'cards');
+    if (cards) {
+      mkdirSync(folder);
+      for (const card of ['card0', 'card1']) writeFileSync(join(folder, card), '');
+    }
+    const env = cards ? { RHM_SIMULATED_CARDS: folder } : {};
+    const undisturbed = await rhm(args(whole), { env, timeoutSeconds: 1500 });
     assert.is(undisturbed.code, 0, undisturbed.stderr);
 
     // Kills are spread over the sweep by the runs that have ended, so that a slow machine sees no more of them than a quick one.
@@ -78,7 +94,7 @@ for (const { name, flags, runs, steps, kills, meanMs } of cases)
     let killed = 0;
     let supervisorsKilled = 0;
     let endedBefore = 0; // runs, under supervisors that were killed
-    let sweep = startRhm(args(broken));
+    let sweep = startRhm(args(broken), env);
     const ended = () => endedBefore + (sweep.output.match(/"type":"run"/g)?.length ?? 0);
     while (!sweep.over) {
       await new Promise((done) => setTimeout(done, 20));
@@ -90,7 +106,7 @@ for (const { name, flags, runs, steps, kills, meanMs } of cases)
         await sweep.ended;
         supervisorsKilled++;
         endedBefore = ended();
-        sweep = startRhm(args(broken)); // at once: its orphans may still be at work
+        sweep = startRhm(args(broken), env); // at once: its orphans may still be at work
         continue;
       }
       const workers = children(sweep.child.pid!);
@@ -104,7 +120,7 @@ for (const { name, flags, runs, steps, kills, meanMs } of cases)
     assert.is(killed, kills, 'the sweep was over before all kills');
 
     assertSameRuns(broken, whole, runs);
-    const again = JSON.parse((await rhm(args(broken))).stdout.trim().split('\n').at(-1)!);
+    const again = JSON.parse((await rhm(args(broken), { env })).stdout.trim().split('\n').at(-1)!);
     assert.equal([again.trained, again.present, again.failed], [0, runs, []], 'nothing is left to do');
     const status = JSON.parse((await rhm(['sweep', 'status', broken, '--json'])).stdout);
     assert.equal([status.total, status.done, status.waiting], [runs, runs, 0]);

@@ -39,7 +39,7 @@ function sweepIn(
   page: Page,
   input: unknown,
   store: string,
-  options: { stopAfter?: number; executor: string; adapter?: string },
+  options: { stopAfter?: number; executor: 'webgpu' | 'wasm'; simd?: 'plain'; adapter?: string },
 ) {
   return page.evaluate(
     async ({ origin, input, store, options: { stopAfter = Number.POSITIVE_INFINITY, ...choice } }) => {
@@ -75,27 +75,31 @@ const evals = (records: string) =>
 
 test('stopped, reloaded, continued: every run once, with the bits of the same sweep in Node', async () => {
   const { page, problems } = await openPage(browser, `${server.origin}/dist/none`);
-  const first = await sweepIn(page, grid, 'pagetest', { stopAfter: 1, executor: 'wasm' });
+  const first = await sweepIn(page, grid, 'pagetest', { stopAfter: 1, executor: 'wasm', simd: 'plain' });
   assert.is(first.result.failure, undefined);
   assert.is(first.result.interrupted, true);
   await page.reload();
-  const second = await sweepIn(page, grid, 'pagetest', { executor: 'wasm' });
+  const second = await sweepIn(page, grid, 'pagetest', { executor: 'wasm', simd: 'plain' });
   assert.equal(
     [second.result.total, second.result.trained + first.result.trained, second.result.failed],
     [4, 4, []],
     JSON.stringify(second.result),
   );
   assert.ok(second.entries.length === 4 && second.entries.every((e) => e.state === 'done'));
-  const third = await sweepIn(page, grid, 'pagetest', { executor: 'wasm' });
+  const third = await sweepIn(page, grid, 'pagetest', { executor: 'wasm', simd: 'plain' });
   assert.equal([third.result.trained, third.result.present], [0, 4]);
 
   const store = new MemoryStore();
-  const executor = wasmExecutor({ threads: 1 });
+  const executor = wasmExecutor({ threads: 1, simd: 'plain' });
   const { runs } = await expandGrid(grid);
   await runSweep(runs, store, {
     startWorker: async () => ({
       train: (chunk, hooks) =>
-        trainChunk(chunk, { openFolder: store.openFolder, executor: async () => executor, runtime: 'test' }, hooks),
+        trainChunk(
+          chunk,
+          { openFolder: store.openFolder, executor: async () => executor, host: { runtime: 'test' } },
+          hooks,
+        ),
       close: async () => {},
     }),
   });

@@ -12,8 +12,13 @@ export interface Started {
   said(pattern: RegExp): Promise<void>;
 }
 
-export function startRhm(args: readonly string[], env: NodeJS.ProcessEnv = {}): Started {
-  const child = spawn(process.execPath, [resolve('dist/cli.js'), ...args], {
+/** switches: of Node. */
+export function startRhm(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  switches: readonly string[] = [],
+): Started {
+  const child = spawn(process.execPath, [...switches, resolve('dist/cli.js'), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, RHM_TEST_RESULT: undefined, ...env },
   });

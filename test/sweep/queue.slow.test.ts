@@ -8,6 +8,7 @@ import { contentHash } from '../../src/core/canonical.js';
 import { parseExperiment } from '../../src/core/experiment.js';
 import { parseRecords } from '../../src/core/records.js';
 import { type RedisServer, redisClient, startRedis } from '../support/redis.js';
+import { switches } from '../support/relaxed.js';
 import { rhm } from '../support/run.js';
 import { type Started, startRhm } from './processes.js';
 import { assertSameRuns, stepsLasting } from './support.js';
@@ -44,7 +45,10 @@ function writeGrid(name: string, grid: object): string {
 
 /** Every process gets the address, password and all, by the environment; nothing it prints may hold the password. */
 function start(...args: string[]): Started {
-  const started = startRhm(args, { RHM_QUEUE: server.url });
+  return watched(startRhm(args, { RHM_QUEUE: server.url }));
+}
+
+function watched(started: Started): Started {
   running.push(started);
   void started.ended.then(({ output }) => leaks.push(...secretsIn(output)));
   return started;
@@ -141,6 +145,35 @@ test('SIGTERM: what is at work is saved and handed back, another worker continue
   const { run } = JSON.parse(submission.output.split('\n').find((l) => l.includes('"type":"run"'))!);
   const steps = startSteps(join(out, 'runs', run));
   assert.ok(steps.length === 2 && steps[0] === 0 && steps[1] > 0, `started at ${steps}`);
+  await assertEmpty();
+});
+
+test('a worker without the variant that a run began with leaves it to others', async () => {
+  const spec = writeGrid('relaxed', { base: slow, seeds: 1 });
+  const out = join(scratch, 'relaxed');
+  const submission = submit(spec, out);
+  const relaxed = () => {
+    const args = ['sweep', 'work', '--executor', 'wasm', '--threads', '1', '--isolate', 'none', '--json'];
+    return watched(startRhm([...args, '--checkpoint-seconds', '0.1'], { RHM_QUEUE: server.url }, switches));
+  };
+  const first = relaxed();
+  await submission.said(/"running":\[\{"run":"[0-9a-f]+".*?"step":[1-9]/);
+  first.child.kill('SIGTERM');
+  assert.is((await first.ended).code, 143, first.output);
+
+  const other = work('--simd', 'plain');
+  await other.said(/"state":"(handed back|failed)"/);
+  assert.match(other.output, /"handed back".*simd: got plain, and the run began with relaxed/);
+  await drain(other);
+  assert.equal([lastLine(other.output).trained, lastLine(other.output).failed], [0, 0]);
+  const last = relaxed();
+  const { code, output } = await submission.ended;
+  assert.is(code, 0, output);
+  await drain(last);
+  const { run } = JSON.parse(output.split('\n').find((l) => l.includes('"type":"run"'))!);
+  const { records } = parseRecords(readFileSync(join(out, 'runs', run, 'records.jsonl'), 'utf8'));
+  const starts = records.flatMap((r) => (r.type === 'start' ? [r.simd] : []));
+  assert.ok(starts.length === 2 && starts.every((simd) => simd === 'relaxed'), `started on ${starts}`);
   await assertEmpty();
 });
 
@@ -258,6 +291,28 @@ test('runs that wait together train side by side, to the same bits', async () =>
   );
   assert.ok(together.length >= 2, 'at least two were packed');
   await assertEmpty();
+});
+
+test('two submitters of one grid, into one store and into two: every store has every run once, with the same bits', async () => {
+  const spec = writeGrid('twice', { base, seeds: 6 });
+  const local = join(scratch, 'twice-local');
+  assert.is((await rhm(['sweep', 'run', spec, '--out', local, '--executor', 'wasm', '--threads', '1'])).code, 0);
+  for (const [name, outs] of [
+    ['one', ['twice-one', 'twice-one']],
+    ['two', ['twice-a', 'twice-b']],
+  ] as const) {
+    const workers = [work(), work()];
+    const submitters = outs.map((out) => submit(spec, join(scratch, out)));
+    const ends = await Promise.all(submitters.map(({ ended }) => ended));
+    for (const { code, output } of ends) {
+      assert.is(code, 0, `${name}: ${output}`);
+      const { total, trained, present, failed } = lastLine(output);
+      assert.equal([total, trained + present, failed], [6, 6, []], name);
+    }
+    for (const worker of workers) await drain(worker);
+    for (const out of new Set(outs)) assertSameRuns(join(scratch, out), local, 6);
+    await assertEmpty();
+  }
 });
 
 test('no output held a password', () => {

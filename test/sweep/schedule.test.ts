@@ -36,7 +36,11 @@ const grid = async (seeds: number, more: object = {}): Promise<readonly SweepRun
 const trainer = (store: MemoryStore) => (): Promise<SweepWorker> =>
   Promise.resolve({
     train: (runs, hooks) =>
-      trainChunk(runs, { openFolder: store.openFolder, executor: async () => executor, runtime: 'test' }, hooks),
+      trainChunk(
+        runs,
+        { openFolder: store.openFolder, executor: async () => executor, host: { runtime: 'test' } },
+        hooks,
+      ),
     close: async () => {},
   });
 
@@ -103,6 +107,24 @@ test('a run that brings down three workers is set aside with its error; the othe
   poisonous = false;
   const retried = await runSweep(runs, withFolders(store, runs), { startWorker: start, retryFailed: true });
   assert.equal([retried.trained, retried.failed.length], [1, 0]);
+});
+
+test('a run that another engine can go on with is no failed one: the next sweep takes it up', async () => {
+  const runs = await grid(2);
+  const store = new MemoryStore();
+  let here = false;
+  const error = 'InputError: the run began with relaxed SIMD, which this engine lacks';
+  const startWorker = acting(async (run) =>
+    here || run.hash !== runs[0].hash ? done(run) : { hash: run.hash, result: 'elsewhere', fresh: true, error },
+  );
+  const result = await runSweep(runs, store, { startWorker });
+  assert.is(result.trained, 1);
+  assert.equal(result.failed, [{ run: runs[0], error }]);
+  const entry = (await store.read()).get(runs[0].hash)!;
+  assert.equal([entry.state, entry.error, entry.tries], ['waiting', error, 0]);
+  here = true;
+  const again = await runSweep(runs, withFolders(store, runs), { startWorker });
+  assert.equal([again.trained, again.failed.length], [1, 0]);
 });
 
 /** The index alone says done: a store whose folders agree. */

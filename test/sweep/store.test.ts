@@ -12,7 +12,7 @@ import { wasmExecutor } from '../../src/kernels/index.js';
 import { openRunFolder } from '../../src/platform/nodeFolder.js';
 import { openSweepFolder } from '../../src/platform/sweepFolder.js';
 import { repairStore } from '../../src/sweep/repair.js';
-import { foldIndex, indexLines } from '../../src/sweep/store.js';
+import { foldIndex, IndexFold, indexLines } from '../../src/sweep/store.js';
 import { train } from '../../src/training/loop.js';
 
 const test = suite('store of a sweep');
@@ -81,6 +81,35 @@ test('an index cut off at any byte loses at most its last line, and what is appe
     assert.is(entries.size, lines + 1, `cut at ${cut}`);
     assert.equal([entries.get('last')!.state, entries.get('last')!.error], ['failed', 'why']);
   }
+});
+
+test('an index read in pieces is the index, wherever the pieces end', async () => {
+  const events = Array.from({ length: 5 }, (_, i) => ({
+    run: `r${i}`,
+    state: 'failed' as const,
+    at: i,
+    error: 'ℓ = ½',
+  }));
+  const whole = `${indexLines(events)}{"run":"half`;
+  for (let cut = 0; cut <= whole.length; cut++) {
+    const index = new IndexFold();
+    index.add(whole.slice(0, cut));
+    index.add(whole.slice(cut));
+    assert.equal([...index.end()], [...foldIndex(whole)], `cut at ${cut}`);
+  }
+  // On disk, longer than what is read at once, and letters of several bytes wherever that ends.
+  const out = join(scratch, 'pieces');
+  const store = openSweepFolder(out);
+  const many = Array.from({ length: 3000 }, (_, i) => ({
+    run: `r${i}`,
+    state: 'failed' as const,
+    at: i,
+    error: 'ℓ½'.repeat(300 + (i % 7)),
+  }));
+  await store.note(many);
+  const entries = await store.read();
+  assert.is(entries.size, many.length);
+  for (const { run, error } of many) assert.is(entries.get(run)!.error, error);
 });
 
 test('two processes that make one store agree on it', () => {

@@ -5,7 +5,7 @@ const grammar = { v: 5, n: 3, m: 2, s: 2, L: 2, seed: 4 };
 const budget = { batch: 6, steps: 10 };
 const evaluation = { size: 12 };
 const common = { grammar, budget, evaluation, replicas: 3, seed: 11 };
-const adamw = { kind: 'adamw', rate: 1e-2, weightDecay: 0.1 };
+const adamw = { kind: 'adamw' as const, rate: 1e-2, weightDecay: 0.1 };
 
 export const smallCases: Readonly<Record<string, ExperimentInput>> = {
   hcnn: { ...common, model: { kind: 'hcnn', width: 7 }, optimiser: { kind: 'sgd', rate: 0.2, momentum: 0.9 } },

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseExperiment } from '../../src/core/experiment.js';
+import { type ExperimentInput, parseExperiment } from '../../src/core/experiment.js';
 import { createModel } from '../../src/models/index.js';
 import { modelShape } from '../../src/models/types.js';
 import { checkGradients, checkModel } from '../../src/training/checkModel.js';
@@ -8,7 +8,7 @@ import { checkGradients, checkModel } from '../../src/training/checkModel.js';
 const test = suite('checkModel');
 
 const grammar = { v: 6, m: 2, s: 2, L: 3, seed: 1 };
-const models = {
+const models: Record<string, ExperimentInput> = {
   hcnn: { model: { kind: 'hcnn', width: 10, bias: true } },
   'hcnn of two layers': { model: { kind: 'hcnn', width: 10, depth: 2 }, task: { kind: 'class' } },
   hlcn: { model: { kind: 'hlcn', width: 7, bias: true } },

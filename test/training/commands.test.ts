@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { parseRecords } from '../../src/core/records.js';
 import { decodeSafetensors } from '../../src/core/safetensors.js';
 import { rhm } from '../support/run.js';
+import { startRhm } from '../sweep/processes.js';
 
 const test = suite('commands train, export, generate');
 let scratch = '';
@@ -19,19 +21,53 @@ const train = (out: string, settings: string, ...more: string[]) =>
 const load = (file: string) => decodeSafetensors(new Uint8Array(readFileSync(file)));
 const small = 'grammar.v=6 grammar.m=2 grammar.L=2 budget.batch=8 budget.steps=40 evaluation.size=32';
 
-test('train tells what it will do on standard error, and gives JSON alone on standard output', async () => {
+test('train tells what it will do on standard error, and gives JSON lines alone on standard output', async () => {
   const { code, stdout, stderr } = await train('hcnn', `model=hcnn model.width=8 replicas=2 ${small}`, '--json');
   assert.is(code, 0, stderr);
-  const result = JSON.parse(stdout);
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const result = lines.at(-1);
+  const { records } = parseRecords(readFileSync(path('hcnn/records.jsonl'), 'utf8'));
+  assert.equal(lines.slice(0, -1), JSON.parse(JSON.stringify(records)), 'every record, in its order');
+  assert.is(result.type, 'result');
   assert.is(result.reason, 'done');
   assert.is(result.loss.length, 2);
   assert.match(stderr, new RegExp(`experiment ${result.hash}`));
   assert.match(stderr, /"perDoubling": 4/);
-  assert.match(stderr, /running on WebAssembly SIMD, 1 thread, [\d.]+ MiB there/);
+  assert.match(stderr, /running on WebAssembly SIMD, 1 thread(, fused multiply-add)?, [\d.]+ MiB there/);
   assert.not.match(stderr, /samples\/s/);
   const start = JSON.parse(readFileSync(path('hcnn/records.jsonl'), 'utf8').split('\n')[0]);
   assert.is(start.executor, 'wasm');
   assert.match(start.runtime, /^node 2\d/);
+});
+
+test('train --json prints records as they happen, and how it was stopped at the end', async () => {
+  const settings = ['model=hcnn', 'model.width=8', ...small.split(' '), 'budget.steps=100000000'];
+  const args = [
+    'train',
+    '--set',
+    ...settings,
+    '--executor',
+    'wasm',
+    '--threads',
+    '1',
+    '--out',
+    path('stream'),
+    '--json',
+  ];
+  const running = startRhm(args);
+  await running.said(/"type":"start".*\n(.*\n)*.*"type":"eval".*"step":8,/);
+  assert.not(running.over);
+  running.child.kill('SIGTERM');
+  const { code, output } = await running.ended;
+  assert.is(code, 143);
+  const lines = output.split('\n').filter((line) => line.startsWith('{"'));
+  const { type, reason, step } = JSON.parse(lines.at(-1)!);
+  assert.equal([type, reason], ['result', 'interrupted']);
+  assert.ok(step >= 8);
+  assert.equal(JSON.parse(lines.at(-2)!), { type: 'end', reason: 'interrupted' });
 });
 
 test('export: names and shapes of the reference, best and last, by replica', async () => {

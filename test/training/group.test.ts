@@ -35,6 +35,8 @@ const base = {
   measures: ['invariance', 'grammaticality'],
   seed: 5,
 } satisfies ExperimentInput;
+const evalsOf = (records: readonly RunRecord[], replica: number) =>
+  records.flatMap((r) => (r.type === 'eval' && r.replica === replica ? [r] : []));
 const zipf = { v: 6, m: 3, s: 2, L: 2, ruleProbabilities: { zipf: 1 } };
 
 /** They differ in everything that runs of one plan may differ in. */
@@ -341,6 +343,32 @@ test('a run that cannot start fails alone, before anything is computed', async (
   );
   for (const i of [0, 1]) assert.instance((results[i] as { error: unknown }).error, InputError);
   assert.equal(await ofFolder(good), await alone(parseExperiment(base), wasm));
+});
+
+test('resumed when only one replica is left, and not the first: it goes on with its own sentences', async () => {
+  // Replica 0 reaches stopLoss long before replica 1, which is interrupted later.
+  const experiment = parseExperiment({
+    ...base,
+    replicas: 2,
+    measures: [],
+    budget: { batch: 8, steps: 400, stopLoss: 1.2 },
+  });
+  const whole = await train(experiment, { executor: wasm, folder: new MemoryFolder() });
+  const lasts = [0, 1].map((replica) => Math.max(...evalsOf(whole.records, replica).map((r) => r.step)));
+  const [early, late] = lasts[0] < lasts[1] ? [0, 1] : [1, 0];
+  assert.is(early, 0, `the replicas end at ${lasts}`);
+  const folder = new MemoryFolder();
+  const controller = new AbortController();
+  const onRecord = (r: RunRecord) => {
+    if (r.type === 'end' && r.replica === early) controller.abort();
+  };
+  const stopped = await train(experiment, { executor: wasm, folder, signal: controller.signal, onRecord });
+  assert.is(stopped.reason, 'interrupted');
+  const resumed = await train(experiment, { executor: wasm, folder, resume: true });
+  assert.equal(
+    evalsOf(resumed.records, late).map((r) => r.loss),
+    evalsOf(whole.records, late).map((r) => r.loss),
+  );
 });
 
 test.run();

@@ -1,7 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseExperiment } from '../../src/core/experiment.js';
-import { type OptimiserKind, optimisers } from '../../src/core/optimisers.js';
+import type { OptimiserKind } from '../../src/core/experimentTypes.js';
+import { optimisers } from '../../src/core/optimisers.js';
 import { decodeSafetensors } from '../../src/core/safetensors.js';
 import { wasmExecutor } from '../../src/kernels/index.js';
 import { files, MemoryFolder } from '../../src/training/folder.js';

@@ -297,7 +297,7 @@ test('weights given at the start are the weights at the start', async () => {
 });
 
 /** Refused with an InputError (or FileError) before the executor is asked for. */
-async function refused(input: ExperimentInput, says: RegExp, options: Partial<TrainOptions> = {}): Promise<void> {
+async function refused(input: object, says: RegExp, options: Partial<TrainOptions> = {}): Promise<void> {
   let asked = false;
   const error = await failure(() =>
     train(parseExperiment({ ...small, ...input }), {
@@ -322,7 +322,7 @@ test('bad experiments are refused, naming field, value and bound', async () => {
     /budget.sentences: 30 to train on and 32 to test on exceed the grammar's 48 derivations.*evaluation.size/,
   );
   await refused({ modle: 'hcnn' }, /modle: no such field; did you mean model\?/);
-  await refused({ model: { kind: 'hcnn', widht: 8 } }, /model.widht: no such field; did you mean width\?/);
+  await refused({ model: { kind: 'hcnn', widht: 8 } }, /model.widht: no such field; did you mean model\.width\?/);
   await refused({ model: 'hcmm' }, /model.kind: got "hcmm"; pass one of hcnn/);
   await refused({ grammar: { v: '6' } }, /grammar.v: got "6"/);
   await refused({ optimiser: { kind: 'sgd', rate: Number.NaN } }, /optimiser.rate: got (null|NaN)/);

@@ -13,7 +13,7 @@ const folder = mkdtempSync(join(tmpdir(), 'rhm-embed-'));
 let browser: Browser;
 let server: StaticServer;
 test.before(async () => {
-  cpSync('dist/elements.js', join(folder, 'elements.js'));
+  cpSync('dist/page/elements.js', join(folder, 'elements.js'));
   cpSync('test/examples/embed.html', join(folder, 'index.html'));
   cpSync('test/examples/embed.js', join(folder, 'embed.js'));
   mkdirSync(join(folder, 'plain'));

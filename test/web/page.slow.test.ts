@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { rhm } from '../support/run.js';
+import { relaxedRhm } from '../support/relaxed.js';
+import { lastJson } from '../support/run.js';
 import { comparable, linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.js';
 
 const { test, site } = pageSuite('the page in a browser');
@@ -54,9 +55,9 @@ test('two networks train at once; the records are those of `rhm train` bit for b
     const experiment = join(site.folder, `${i}.json`);
     writeFileSync(experiment, JSON.stringify({ ...shared, model, optimiser }));
     const out = join(site.folder, `run-${i}`);
-    const cli = await rhm(['train', experiment, '--executor', 'wasm', '--out', out, '--json']);
+    const cli = await relaxedRhm(['train', experiment, '--simd', 'relaxed', '--out', out, '--json']);
     assert.is(cli.code, 0, cli.stderr);
-    const { hash } = JSON.parse(cli.stdout);
+    const { hash } = lastJson(cli);
     const kept = await page.evaluate(async (name) => {
       const root = await navigator.storage.getDirectory();
       const run = await (await root.getDirectoryHandle('runs')).getDirectoryHandle(name);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import * as assert from 'uvu/assert';
 import { decodeSafetensors } from '../../src/core/safetensors.js';
-import { rhm } from '../support/run.js';
+import { relaxedRhm } from '../support/relaxed.js';
 import { comparable, linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.js';
 
 const { test, site } = pageSuite('what a visitor takes away');
@@ -36,7 +36,7 @@ test('records, figures, weights and the experiment file; a reload keeps the runs
   const experiment = await fetched(page, 1, 'Experiment');
   const json = await fetched(page, 1, 'Records, JSON');
   const out = join(site.folder, 'cli');
-  const cli = await rhm(['train', experiment.path, '--executor', 'wasm', '--out', out, '--json']);
+  const cli = await relaxedRhm(['train', experiment.path, '--simd', 'relaxed', '--out', out, '--json']);
   assert.is(cli.code, 0, cli.stderr);
   const own = readFileSync(join(out, 'records.jsonl'), 'utf8');
   assert.equal(comparable(json.bytes.toString()), comparable(own), 'the experiment file reproduces the records');

@@ -1,16 +1,10 @@
 import * as Plot from '@observablehq/plot';
 import { showNumber } from '../format.js';
+import type { Canvas } from './paper.js';
 import type { Look, Theme } from './theme.js';
 import { logTicks } from './ticks.js';
 
 export { logTicks };
-
-/** Where figures are drawn: the page's document, or a server-side one. */
-export interface Canvas {
-  document: Document;
-  theme: Theme;
-  width: number; // pixels; below 560 panels are stacked
-}
 
 export interface Panel {
   title: string;

@@ -7,8 +7,9 @@ import { lossAt } from '../exponents.js';
 import type { Base, FindingRow, Verdict } from '../results.js';
 import { groupBy } from '../staircase.js';
 import type { Estimate } from '../statistics.js';
-import { type Canvas, compose, logAxis, type Panel } from './canvas.js';
+import { compose, logAxis, type Panel } from './canvas.js';
 import { bySize } from './legend.js';
+import type { Canvas } from './paper.js';
 import { figure } from './spec.js';
 import { type Look, looksFor } from './theme.js';
 

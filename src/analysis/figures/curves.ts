@@ -1,8 +1,9 @@
 import * as Plot from '@observablehq/plot';
 import { type Curve, shapeName } from '../curves.js';
 import { groupBy } from '../staircase.js';
-import { type Canvas, compose, isNarrow, logAxis, type Panel, plateauMarks } from './canvas.js';
+import { compose, isNarrow, logAxis, type Panel, plateauMarks } from './canvas.js';
 import { bySize, seriesLegend } from './legend.js';
+import type { Canvas } from './paper.js';
 import { figure } from './spec.js';
 import { type Look, seriesLooks } from './theme.js';
 

@@ -2,8 +2,9 @@ import * as Plot from '@observablehq/plot';
 import { stepExcess } from '../../theory/steps.js';
 import { type Curve, shapeName } from '../curves.js';
 import { groupBy } from '../staircase.js';
-import { type Canvas, compose, logAxis, type Panel, plateauMarks } from './canvas.js';
+import { compose, logAxis, type Panel, plateauMarks } from './canvas.js';
 import { bySize } from './legend.js';
+import type { Canvas } from './paper.js';
 import { figure } from './spec.js';
 import { modelLook } from './theme.js';
 

@@ -42,6 +42,6 @@ export type FigureResults = All<ResultsOf<(typeof table)[number]>>;
 
 export const figures: readonly AnyFigure[] = table;
 
-export type { Canvas } from './canvas.js';
+export type { Canvas } from './paper.js';
 export { chapters, type FigureSpec, type FigureTable } from './spec.js';
 export { pageTheme, type Theme, type ThemeName, themeCss, themes } from './theme.js';

@@ -1,5 +1,6 @@
 import * as Plot from '@observablehq/plot';
-import { type Canvas, type ErrorPoint, errorPoints, logAxis, type Panel, tickedAxis } from './canvas.js';
+import { type ErrorPoint, errorPoints, logAxis, type Panel, tickedAxis } from './canvas.js';
+import type { Canvas } from './paper.js';
 import type { Look } from './theme.js';
 
 export interface PowerPoints {

@@ -2,7 +2,7 @@ import type { SampleSentences } from '../correlations.js';
 import type { Base, FindingRow, Results } from '../results.js';
 import type { Run } from '../runs.js';
 import type { Table } from '../tables.js';
-import type { Canvas } from './canvas.js';
+import type { Canvas } from './paper.js';
 
 /** Chapters of the report, in order. The first two are open. */
 export const chapters = {

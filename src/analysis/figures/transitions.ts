@@ -4,9 +4,10 @@ import { showNumber } from '../format.js';
 import type { InvarianceRow } from '../invariance.js';
 import { groupBy } from '../staircase.js';
 import { estimateColumns } from '../tables.js';
-import { type Canvas, compose, isNarrow, type Panel } from './canvas.js';
+import { compose, isNarrow, type Panel } from './canvas.js';
 import type { InvarianceResults } from './invariance.js';
 import { bySize } from './legend.js';
+import type { Canvas } from './paper.js';
 import { figure } from './spec.js';
 
 /** Layers by levels: when each becomes invariant, in units of the step that goes with it. */

@@ -43,7 +43,10 @@ export function addBenchGrowth(program: Command, io: CommandContext): void {
     program
       .command('growth')
       .description('how the time of a training step (v=8, L=3) grows with width, batch, replicas and threads')
-      .option('--against <adapter>', 'compare with webgpu on gpu, lavapipe, swiftshader or an adapter name')
+      .option(
+        '--against <adapter>',
+        'compare with webgpu on gpu, lavapipe, swiftshader or an adapter name; plain: with wasm on plain SIMD',
+      )
       .option('--filter <text>', 'only cases that contain this, for example "mla C=256"')
       .option('--rounds <n>', 'rounds of 0.1 s a case', integer(1, 1000), 5),
     'the most threads of wasm (default: one a core, at most 8)',
@@ -58,16 +61,21 @@ export function addBenchGrowth(program: Command, io: CommandContext): void {
       const first = await use(options);
       const most = first.kind !== 'wasm' ? 1 : (options.threads ?? (canShare() ? Math.min(8, io.platform.cores) : 1));
       const mine = new Map<number, Executor>([[most, first]]);
-      const against =
-        options.against !== undefined ? await use({ executor: 'webgpu', adapter: options.against }) : undefined;
+      const plain = new Map<number, Executor>();
+      const { against: adapter, simd } = options;
+      const gpu = adapter !== undefined && adapter !== 'plain' ? await use({ executor: 'webgpu', adapter }) : undefined;
       const results: GrowthTime[] = [];
       for (const item of casesOf(most)) {
         if (options.filter && !title(item).includes(options.filter)) continue;
         io.progress(title(item));
-        if (!mine.has(item.threads)) mine.set(item.threads, await use({ executor: 'wasm', threads: item.threads }));
-        results.push(await timeCase(item, mine.get(item.threads)!, against, options.rounds));
+        const { threads } = item;
+        if (!mine.has(threads)) mine.set(threads, await use({ executor: 'wasm', threads, simd }));
+        if (adapter === 'plain' && !plain.has(threads))
+          plain.set(threads, await use({ executor: 'wasm', threads, simd: 'plain' }));
+        results.push(await timeCase(item, mine.get(threads)!, gpu ?? plain.get(threads), options.rounds));
       }
-      const report = { executor: first.description, against: against?.description, results };
+      const other = adapter === 'plain' ? 'WebAssembly on plain SIMD' : gpu?.description;
+      const report = { executor: first.description, against: other, results };
       await io.result(command, report, () => table(report));
     } finally {
       for (const { release } of open) await release();
@@ -119,7 +127,7 @@ async function timeCase(item: Case, executor: Executor, against: Executor | unde
       us_per_step: Math.round(us * 10) / 10,
       samples_per_s: Math.round((batch * replicas * 1e6) / us),
     };
-    if (against) result.against = Math.round(10 * median(times.map((t) => t[1] / t[0]))) / 10;
+    if (against) result.against = Math.round(100 * median(times.map((t) => t[1] / t[0]))) / 100;
     return result;
   } finally {
     for (const trainer of trainers) trainer.destroy();
@@ -150,7 +158,7 @@ function table({ executor, against, results }: { executor: string; against?: str
     ...results.map(
       (r) =>
         `${title(r).padEnd(52)} ${r.us_per_step.toFixed(0).padStart(8)} us  ${(r.us_per_step / base(r)).toFixed(2).padStart(7)} x  ` +
-        `${String(r.samples_per_s).padStart(8)} samples/s${r.against === undefined ? '' : `  ${r.against.toFixed(1).padStart(5)} times as fast`}`,
+        `${String(r.samples_per_s).padStart(8)} samples/s${r.against === undefined ? '' : `  ${r.against.toFixed(2).padStart(6)} times as fast`}`,
     ),
   ].join('\n');
 }

@@ -1,6 +1,7 @@
 /** The table of benchmarks, in the order of `rhm bench --help`. */
 import type { AddCommand } from '../context.js';
 import { addBenchGrowth } from './growth.js';
+import { addBenchInference } from './inference.js';
 import { addBenchKernels } from './kernels.js';
 import { addBenchMeasures } from './measures.js';
 import { addBenchSampler } from './sampler.js';
@@ -12,4 +13,5 @@ export const benches: readonly AddCommand[] = [
   addBenchGrowth,
   addBenchMeasures,
   addBenchSampler,
+  addBenchInference,
 ];

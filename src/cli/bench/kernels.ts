@@ -45,7 +45,10 @@ export function addBenchKernels(program: Command, io: CommandContext): void {
     const { executor, release } = await openExecutor(io.platform, options, io.log);
     try {
       const chosen = benchCases.filter(
-        (c) => (options.large || !c.large) && (!options.filter || `${c.op} ${c.shape}`.includes(options.filter)),
+        (c) =>
+          (options.large || !c.large) &&
+          (executor.half || !c.half) &&
+          (!options.filter || `${c.op} ${c.shape}`.includes(options.filter)),
       );
       const times: KernelTime[] = [];
       for (const item of chosen) {

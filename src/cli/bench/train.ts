@@ -1,13 +1,17 @@
 /** `rhm bench train`: time of a whole training step, sampling included, in the cases that the paper's networks make. */
 
 import { type Command, InvalidArgumentError } from 'commander';
+import { GpuError, ShapeError } from '../../core/errors.js';
 import { parseExperiment } from '../../core/experiment.js';
+import { type Precision, precisions } from '../../core/precision.js';
 import { GpuProgram } from '../../gpu/executor.js';
+import type { Executor } from '../../plan/executor.js';
 import { openExecutor } from '../../platform/executor.js';
 import { membersOf } from '../../training/members.js';
 import { Trainer } from '../../training/trainer.js';
-import { addComputeOptions, type ComputeOptions } from '../compute.js';
+import { addComputeOptions, type ComputeOptions, requireHalf } from '../compute.js';
 import type { CommandContext } from '../context.js';
+import { comparisons, comparisonTable, readPeer } from './peers.js';
 
 /** The cases that the usual PyTorch programs for these networks are measured on. */
 export const cases: Readonly<Record<string, { grammar: object; model: object }>> = {
@@ -29,6 +33,12 @@ export interface TrainTime {
   samples_per_s: number;
   dispatches?: number;
   memory_mib: number;
+  precision: Precision;
+}
+
+/** A case that could not be timed. */
+export interface TrainRefusal extends Pick<TrainTime, 'case' | 'batch' | 'replicas' | 'precision'> {
+  error: string;
 }
 
 interface Options extends ComputeOptions {
@@ -37,6 +47,8 @@ interface Options extends ComputeOptions {
   replicas: number[];
   steps: number;
   profile?: boolean;
+  precision: Precision[];
+  peers?: string[];
 }
 
 export function addBenchTrain(program: Command, io: CommandContext): void {
@@ -53,46 +65,73 @@ export function addBenchTrain(program: Command, io: CommandContext): void {
       .option('--batches <n,n>', 'sentences a step', numbers, [128, 1024])
       .option('--replicas <n,n>', 'copies side by side', numbers, [1, 16])
       .option('--steps <n>', 'steps a round, five rounds', Number, 300)
-      .option('--profile', 'also the time of every dispatch or command'),
+      .option('--profile', 'also the time of every dispatch or command')
+      .option('--precision <names>', `what products compute with, of ${precisions.join(', ')}`, listOfPrecisions, [
+        'f32',
+      ])
+      .option(
+        '--peers <[name=]file...>',
+        'other programs\' times of the same cases, beside these with their ratios: JSON lines {"case", "batch", "replicas", "us_per_step"}',
+      ),
   ).action(async (options: Options, command: Command) => {
+    const peers = (options.peers ?? []).map(readPeer);
     const { executor, release } = await openExecutor(io.platform, options, io.log);
     try {
-      const results: TrainTime[] = [];
+      if (options.precision.includes('f16')) requireHalf(executor);
+      const results: (TrainTime | TrainRefusal)[] = [];
       for (const name of options.cases)
         for (const batch of options.batches)
-          for (const replicas of options.replicas) {
-            const experiment = parseExperiment({ ...cases[name], budget: { batch }, replicas });
-            const trainer = await Trainer.create(membersOf(experiment), executor);
-            try {
-              const us = await timeSteps(trainer, options.steps);
-              const { loaded } = trainer;
-              const result: TrainTime = {
-                case: name,
-                batch,
-                replicas,
-                us_per_step: Math.round(us * 10) / 10,
-                samples_per_s: Math.round((batch * replicas * 1e6) / us),
-                dispatches: loaded instanceof GpuProgram ? loaded.dispatches('train') : undefined,
-                memory_mib: Math.round(trainer.memoryBytes / 2 ** 20),
-              };
+          for (const replicas of options.replicas)
+            for (const precision of options.precision) {
+              const row = { case: name, batch, replicas, precision };
+              const result = await timeCase(row, executor, options, io.log).catch((error: Error): TrainRefusal => {
+                // A case that the adapter cannot hold is a row that says so; anything else ends the command.
+                if (error instanceof ShapeError || error instanceof GpuError) return { ...row, error: error.message };
+                throw error;
+              });
               results.push(result);
               io.log(JSON.stringify(result));
-              if (options.profile)
-                for (const { label, us } of (await loaded.profile?.('train')) ?? [])
-                  io.log(`  ${us.toFixed(1).padStart(9)} us  ${label}`);
-            } finally {
-              trainer.destroy();
             }
-          }
-      await io.result(command, { executor: executor.description, results }, () =>
-        results
-          .map((r) => `${r.case} batch ${r.batch} x ${r.replicas}: ${r.us_per_step} us, ${r.samples_per_s} samples/s`)
-          .join('\n'),
+      const compared = peers.length ? { peers: comparisons(results, peers) } : {};
+      await io.result(command, { executor: executor.description, results, ...compared }, () =>
+        [...results.map(line), ...(peers.length ? ['', comparisonTable(results, peers)] : [])].join('\n'),
       );
     } finally {
       await release();
     }
   });
+}
+
+function line(r: TrainTime | TrainRefusal): string {
+  const what = `${r.case} batch ${r.batch} x ${r.replicas}${r.precision === 'f16' ? ' f16' : ''}`;
+  return 'error' in r ? `${what}: ${r.error}` : `${what}: ${r.us_per_step} us, ${r.samples_per_s} samples/s`;
+}
+
+async function timeCase(
+  row: Pick<TrainTime, 'case' | 'batch' | 'replicas' | 'precision'>,
+  executor: Executor,
+  { steps, profile }: Options,
+  log: (line: string) => void,
+): Promise<TrainTime> {
+  const { batch, replicas, precision } = row;
+  const experiment = parseExperiment({ ...cases[row.case], budget: { batch }, replicas, precision });
+  const trainer = await Trainer.create(membersOf(experiment), executor);
+  try {
+    const us = await timeSteps(trainer, steps);
+    const { loaded } = trainer;
+    if (profile)
+      for (const { label, us } of (await loaded.profile?.('train')) ?? [])
+        log(`  ${us.toFixed(1).padStart(9)} us  ${label}`);
+    return {
+      ...row,
+      us_per_step: Math.round(us * 10) / 10,
+      samples_per_s: Math.round((batch * replicas * 1e6) / us),
+      dispatches: loaded instanceof GpuProgram ? loaded.dispatches('train') : undefined,
+      memory_mib: Math.round(trainer.memoryBytes / 2 ** 20),
+    };
+  } finally {
+    trainer.destroy();
+  }
 }
 
 /** Median microseconds a step over five rounds. */
@@ -125,4 +164,12 @@ export function numbers(text: string): number[] {
   if (!values.every((x) => Number.isInteger(x) && x >= 1))
     throw new InvalidArgumentError('Whole numbers of at least 1, separated by commas, are wanted.');
   return values;
+}
+
+function listOfPrecisions(text: string): Precision[] {
+  return text.split(',').map((name) => {
+    const found = precisions.find((p) => p === name);
+    if (!found) throw new InvalidArgumentError(`No precision ${name}; there are ${precisions.join(', ')}.`);
+    return found;
+  });
 }

@@ -1,6 +1,7 @@
 /** `rhm correlations`: measured covariances with the last token against theory and noise floor, as sentences accumulate. */
 import type { Command } from 'commander';
 import { checkInteger, checkSeed } from '../../core/check.js';
+import { InputError } from '../../core/errors.js';
 import type { Rules } from '../../core/rules.js';
 import type { Source } from '../../core/sampleSource.js';
 import { streamKey } from '../../core/threefry.js';
@@ -16,9 +17,12 @@ import {
   simpleMeanSquare,
 } from '../../theory/index.js';
 import type { CommandContext } from '../context.js';
+import { dataCorrelations, dataCorrelationText } from '../dataCorrelations.js';
 import { type GrammarFlags, grammarOptions, loadGrammar, looseNumber } from '../grammarOptions.js';
 
 interface CorrelationFlags extends GrammarFlags {
+  data?: string;
+  test?: string;
   count: number;
   level: number;
   seed: number;
@@ -42,7 +46,20 @@ export function addCorrelations(program: Command, io: CommandContext): void {
     .option('--level <h>', 'correlate with hidden symbols of this level from the leaves; 0 = tokens', looseNumber, 0)
     .option('--seed <seed>', 'seed of the sentences, and of the rules unless they are given', looseNumber, 0)
     .option('--rules-seed <seed>', 'seed of the rules', looseNumber)
+    .option(
+      '--data <file>',
+      'rows of tokens instead of a grammar: .npy, or lines of numbers; correlations are by distance',
+    )
+    .option('--test <file>', 'other rows, for the n-gram losses (default: the last tenth of the rows)')
     .action(async (flags: CorrelationFlags, command: Command) => {
+      const { data, test, v } = flags;
+      if (data !== undefined) {
+        const other = (['rules', 'm', 'n', 's', 'L', 'rulesSeed'] as const).find((name) => flags[name] !== undefined);
+        if (other) throw new InputError(`--${other}: of a grammar, and --data takes none; leave one of the two out`);
+        const found = dataCorrelations({ data, test, v });
+        await io.result(command, found, () => dataCorrelationText(found));
+        return;
+      }
       checkSeed(flags.seed);
       const count = checkInteger('count', flags.count, 32, 2 ** 40, 'sentences');
       const rules = await loadGrammar(flags, flags.rulesSeed ?? flags.seed);

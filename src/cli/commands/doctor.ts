@@ -1,18 +1,35 @@
 /** `rhm doctor`: what this machine's GPU is and whether it computes right. */
 import type { Command } from 'commander';
-import { doctorText, examine } from '../../platform/doctor.js';
+import { cardRows, reportCards } from '../../platform/cards/report.js';
+import { doctorText, examine, rowsText } from '../../platform/doctor.js';
 import type { CommandContext } from '../context.js';
+import { scriptBeside } from '../sweep/workers.js';
+
+interface Options {
+  adapter?: string;
+  cards?: boolean;
+}
 
 export function addDoctor(program: Command, io: CommandContext): void {
   program
     .command('doctor')
-    .description('runtime, adapter, features, limits and speed of the GPU; every kernel against its float64 reference')
+    .description(
+      'runtime, adapter, features, limits and speed of the GPU; every kernel against its float64 reference; all cards, and how one is chosen',
+    )
     .option('--adapter <name>', 'gpu, lavapipe, swiftshader or an adapter name (default: RHM_ADAPTER, else the best)')
-    .action(async (options: { adapter?: string }, command: Command) => {
+    .option('--cards', 'only the cards: which there are, which a process can be given, and how')
+    .action(async (options: Options, command: Command) => {
+      const reportOn = () => reportCards(scriptBeside('cli.js'), io.progress);
+      if (options.cards) {
+        const choice = await reportOn();
+        await io.result(command, choice, () => rowsText(cardRows(choice)) || 'no cards were found');
+        return;
+      }
       const session = await io.platform.openGpu({ adapter: options.adapter, report: io.log });
       try {
         const found = await examine(session, io.progress);
-        await io.result(command, found, () => doctorText(found));
+        const choice = await reportOn();
+        await io.result(command, { ...found, choice }, () => doctorText(found, cardRows(choice)));
         if (!found.ok) process.exitCode = 1;
       } finally {
         await session.release();

@@ -1,43 +1,75 @@
-/** `rhm export`: the weights of a run, alone, as PyTorch loads them. */
+/** `rhm export`: the weights of a run, alone, as PyTorch loads them; or runs as event files of TensorBoard. */
 import { type Command, Option } from 'commander';
+import { InputError } from '../../core/errors.js';
 import { encodeSafetensors } from '../../core/safetensors.js';
 import { writeAtomically } from '../../platform/atomicFile.js';
+import { exportTensorboard, tensorboardFolder } from '../../platform/tensorboard.js';
 import { weightsOf } from '../../training/weights.js';
 import { type CommandContext, integer } from '../context.js';
 import { readRun } from '../runFolder.js';
+import { parseConditions } from '../runs/filter.js';
+import { chooseRuns } from '../runs/select.js';
 
 interface Options {
-  out: string;
+  out?: string;
   weights: 'best' | 'last';
   replica: number;
+  tensorboard?: boolean;
+  where?: string[];
 }
 
 export function addExport(program: Command, io: CommandContext): void {
   program
     .command('export')
-    .description("a run's weights as safetensors, in the names and shapes of the PyTorch reference")
-    .argument('<run>', 'folder of a run')
-    .requiredOption('-o, --out <file>', 'safetensors file to write')
+    .description(
+      "a run's weights as safetensors, in the names and shapes of the PyTorch reference; or runs for TensorBoard",
+    )
+    .argument('<run>', 'folder of a run; with --tensorboard also a store, or a folder with runs')
+    .option('-o, --out <file>', 'safetensors file to write; with --tensorboard a folder (default: <run>/tensorboard)')
     .addOption(
       new Option('--weights <which>', 'of the lowest test loss, or of the last step')
         .choices(['best', 'last'])
         .default('best'),
     )
     .option('--replica <r>', 'which of several replicas', integer(0), 0)
-    .action(async (run: string, options: Options, command: Command) => {
-      const { checkpoint, checkpointFile } = await readRun(run, io.log);
-      const file = weightsOf(checkpoint, checkpointFile, { which: options.weights, replica: options.replica });
-      await writeAtomically(options.out, encodeSafetensors(file));
-      const tensors = Object.fromEntries([...file.tensors].map(([name, { shape }]) => [name, shape]));
-      const parameters = [...file.tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
-      await io.result(
-        command,
-        { out: options.out, ...file.metadata, parameters, tensors },
-        () =>
-          `${options.out}: ${parameters} parameters, ${options.weights} weights (step ${file.metadata.step})\n` +
-          Object.entries(tensors)
-            .map(([name, shape]) => `  ${name} [${shape.join(', ')}]`)
-            .join('\n'),
-      );
-    });
+    .option('--tensorboard', 'losses, accuracies and measures as event files, a folder a run')
+    .option('--where <condition...>', 'with --tensorboard: only runs that meet these, as of rhm runs')
+    .action((run: string, options: Options, command: Command) =>
+      options.tensorboard ? exportEvents(io, run, options, command) : exportWeights(io, run, options, command),
+    );
+}
+
+async function exportWeights(io: CommandContext, run: string, options: Options, command: Command): Promise<void> {
+  const { out, weights, replica } = options;
+  if (out === undefined) throw new InputError('--out: pass a safetensors file to write, or --tensorboard');
+  if (options.where) throw new InputError('--where: chooses among runs for --tensorboard; pass the folder of one run');
+  const { checkpoint, checkpointFile } = await readRun(run, io.log);
+  const file = weightsOf(checkpoint, checkpointFile, { which: weights, replica });
+  await writeAtomically(out, encodeSafetensors(file));
+  const tensors = Object.fromEntries([...file.tensors].map(([name, { shape }]) => [name, shape]));
+  const parameters = [...file.tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
+  await io.result(
+    command,
+    { out, ...file.metadata, parameters, tensors },
+    () =>
+      `${out}: ${parameters} parameters, ${weights} weights (step ${file.metadata.step})\n` +
+      Object.entries(tensors)
+        .map(([name, shape]) => `  ${name} [${shape.join(', ')}]`)
+        .join('\n'),
+  );
+}
+
+async function exportEvents(io: CommandContext, root: string, options: Options, command: Command): Promise<void> {
+  const runs = await chooseRuns(root, (options.where ?? []).flatMap(parseConditions));
+  if (!runs.length)
+    throw new InputError(`${root}: no run meets ${options.where?.join(', ')}; rhm runs ${root} lists them`);
+  const result = await exportTensorboard(runs, options.out ?? tensorboardFolder(root));
+  for (const fault of result.damaged.flatMap((run) => run.faults)) io.log(`left out: ${fault}`);
+  if (result.damaged.length) process.exitCode = 1;
+  await io.result(
+    command,
+    result,
+    () =>
+      `${result.scalars} scalars of ${result.runs} runs in ${result.folder}; look with: tensorboard --logdir ${result.folder}`,
+  );
 }

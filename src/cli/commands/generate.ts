@@ -3,60 +3,56 @@ import { type Command, Option } from 'commander';
 import { type OpenExecutor, openExecutor } from '../../platform/executor.js';
 import { generate } from '../../training/generate.js';
 import { weightsOf } from '../../training/weights.js';
+import { addComputeOptions, type ComputeOptions } from '../compute.js';
 import { type CommandContext, integer, number } from '../context.js';
 import { readRun } from '../runFolder.js';
 
-interface Options {
+interface Options extends ComputeOptions {
   count: number;
   temperature: number;
   seed: number;
   show: number;
   weights: 'best' | 'last';
   replica: number;
-  executor?: string;
-  adapter?: string;
-  threads?: number;
 }
 
 export function addGenerate(program: Command, io: CommandContext): void {
-  program
-    .command('generate')
-    .description("sentences of a trained clm, and the fraction that obeys the grammar's rules up to each level")
-    .argument('<run>', 'folder of a run')
-    .option('--count <n>', 'sentences', integer(1, 2 ** 20), 1000)
-    .option('--temperature <t>', 'of the softmax; 0 takes the most probable token', number(0, 100), 1)
-    .option('--seed <seed>', 'of the draws', integer(0), 0)
-    .option('--show <n>', 'sentences to print', integer(0, 2 ** 20), 5)
-    .addOption(new Option('--weights <which>', 'best or last').choices(['best', 'last']).default('best'))
-    .option('--replica <r>', 'which of several replicas', integer(0), 0)
-    .option('--executor <name>', 'webgpu or wasm (default: a real GPU if there is one)')
-    .option('--adapter <name>', 'gpu, lavapipe, swiftshader or an adapter name')
-    .option('--threads <n>', 'threads of the wasm executor', integer(1, 256))
-    .action(async (run: string, options: Options, command: Command) => {
-      const { experiment, rules, checkpoint, checkpointFile } = await readRun(run, io.log);
-      const { weights: which, replica, count, temperature, seed, show } = options;
-      const weights = weightsOf(checkpoint, checkpointFile, { which, replica });
-      let opened: OpenExecutor | undefined;
-      try {
-        opened = await openExecutor(io.platform, options, io.log);
-        const result = await generate(experiment, rules, weights, opened.executor, { count, temperature, seed });
-        const d = result.sentences.length / count;
-        const sentences = Array.from({ length: Math.min(show, count) }, (_, i) => [
-          ...result.sentences.subarray(i * d, (i + 1) * d),
-        ]);
-        const { step } = weights.metadata;
-        await io.result(
-          command,
-          { run, step: Number(step), count, temperature, grammatical: result.grammatical, sentences },
-          () =>
-            [
-              ...sentences.map((sentence) => sentence.join(' ')),
-              `${count} sentences at temperature ${temperature}, grammatical up to level ` +
-                result.grammatical.map((x, level) => `${level}: ${(100 * x).toFixed(1)} %`).join(', '),
-            ].join('\n'),
-        );
-      } finally {
-        await opened?.release();
-      }
-    });
+  addComputeOptions(
+    program
+      .command('generate')
+      .description("sentences of a trained clm, and the fraction that obeys the grammar's rules up to each level")
+      .argument('<run>', 'folder of a run')
+      .option('--count <n>', 'sentences', integer(1, 2 ** 20), 1000)
+      .option('--temperature <t>', 'of the softmax; 0 takes the most probable token', number(0, 100), 1)
+      .option('--seed <seed>', 'of the draws', integer(0), 0)
+      .option('--show <n>', 'sentences to print', integer(0, 2 ** 20), 5)
+      .addOption(new Option('--weights <which>', 'best or last').choices(['best', 'last']).default('best'))
+      .option('--replica <r>', 'which of several replicas', integer(0), 0),
+  ).action(async (run: string, options: Options, command: Command) => {
+    const { experiment, rules, checkpoint, checkpointFile } = await readRun(run, io.log);
+    const { weights: which, replica, count, temperature, seed, show } = options;
+    const weights = weightsOf(checkpoint, checkpointFile, { which, replica });
+    let opened: OpenExecutor | undefined;
+    try {
+      opened = await openExecutor(io.platform, options, io.log);
+      const result = await generate(experiment, rules, weights, opened.executor, { count, temperature, seed });
+      const d = result.sentences.length / count;
+      const sentences = Array.from({ length: Math.min(show, count) }, (_, i) => [
+        ...result.sentences.subarray(i * d, (i + 1) * d),
+      ]);
+      const { step } = weights.metadata;
+      await io.result(
+        command,
+        { run, step: Number(step), count, temperature, grammatical: result.grammatical, sentences },
+        () =>
+          [
+            ...sentences.map((sentence) => sentence.join(' ')),
+            `${count} sentences at temperature ${temperature}, grammatical up to level ` +
+              result.grammatical.map((x, level) => `${level}: ${(100 * x).toFixed(1)} %`).join(', '),
+          ].join('\n'),
+      );
+    } finally {
+      await opened?.release();
+    }
+  });
 }

@@ -3,35 +3,53 @@ import type { AddCommand } from '../context.js';
 import { addAnalyze } from './analyze.js';
 import { addBench } from './bench.js';
 import { addCluster } from './cluster.js';
+import { addCompare } from './compare.js';
+import { addCompletion } from './completion.js';
 import { addCorrelations } from './correlations.js';
 import { addDoctor } from './doctor.js';
 import { addExport } from './export.js';
 import { addGenerate } from './generate.js';
+import { addInfer } from './infer.js';
+import { addPredict } from './predict.js';
+import { addPython } from './python.js';
 import { addReproduce } from './reproduce.js';
 import { addRules } from './rules.js';
+import { addRuns } from './runs.js';
 import { addSample } from './sample.js';
+import { addSchema } from './schema.js';
 import { addServe } from './serve.js';
+import { addShow } from './show.js';
 import { addSweep } from './sweep.js';
 import { addTheory } from './theory.js';
 import { addTrain } from './train.js';
 import { addTune } from './tune.js';
 import { addVerify } from './verify.js';
+import { addWatch } from './watch.js';
 
 export const commands: readonly AddCommand[] = [
   addDoctor,
   addRules,
   addSample,
   addTheory,
+  addInfer,
   addCorrelations,
   addCluster,
   addTrain,
   addSweep,
+  addRuns,
+  addShow,
+  addCompare,
+  addWatch,
   addExport,
   addGenerate,
+  addPredict,
   addAnalyze,
   addReproduce,
+  addSchema,
   addServe,
+  addPython,
   addVerify,
   addBench,
   addTune,
+  addCompletion,
 ];

@@ -28,6 +28,7 @@ import { plannedSteps } from '../../training/members.js';
 import { addComputeOptions } from '../compute.js';
 import { type CommandContext, integer, number } from '../context.js';
 import { Study, type StudyOptions } from '../reproduceStudy.js';
+import { addGpusOption } from '../sweep/gpus.js';
 
 interface Options extends StudyOptions {
   scale: Scale;
@@ -39,29 +40,31 @@ interface Options extends StudyOptions {
 }
 
 export function addReproduce(program: Command, io: CommandContext): void {
-  addComputeOptions(
-    program
-      .command('reproduce')
-      .description(
-        "the paper's figures and exponents from nothing: trains what is missing, compares with theory, writes a report",
-      )
-      .argument('[figure...]', `some of ${figureNames.join(', ')} (default: the usual ones)`)
-      .addOption(
-        new Option('--scale <name>', 'minutes on two cores, or an hour on a large GPU')
-          .choices(scales)
-          .default('quick'),
-      )
-      .option('--out <dir>', 'store of runs and report (default: out/reproduce-<scale>)')
-      .option(
-        '--minutes <n>',
-        'stop after this time with everything saved; the same command continues',
-        number(0.05, 1e6),
-      )
-      .option(
-        '--store <dir...>',
-        'more stores, of other machines: what they hold is not run again, and is analysed too',
-      ),
-    'one run at a time, wasm on this many threads (default: a run a core)',
+  addGpusOption(
+    addComputeOptions(
+      program
+        .command('reproduce')
+        .description(
+          "the paper's figures and exponents from nothing: trains what is missing, compares with theory, writes a report",
+        )
+        .argument('[figure...]', `some of ${figureNames.join(', ')} (default: the usual ones)`)
+        .addOption(
+          new Option('--scale <name>', 'minutes on two cores, or an hour on a large GPU')
+            .choices(scales)
+            .default('quick'),
+        )
+        .option('--out <dir>', 'store of runs and report (default: out/reproduce-<scale>)')
+        .option(
+          '--minutes <n>',
+          'stop after this time with everything saved; the same command continues',
+          number(0.05, 1e6),
+        )
+        .option(
+          '--store <dir...>',
+          'more stores, of other machines: what they hold is not run again, and is analysed too',
+        ),
+      'one run at a time, wasm on this many threads (default: a run a core)',
+    ),
   )
     .option('--runs <text>', 'train only the runs whose names hold this text, such as "mla v=16"; the report has all')
     .option('--pack <n>', 'replicas side by side in one plan at most (default: what pays)', integer(1, 4096))

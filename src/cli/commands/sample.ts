@@ -1,18 +1,25 @@
 /** `rhm sample`: sentences of a grammar, as many as wanted, in constant memory. */
 import { type Command, Option } from 'commander';
 import { checkInteger, checkSeed } from '../../core/check.js';
+import { InputError } from '../../core/errors.js';
 import { INDEX_LIMIT } from '../../core/grammarImage.js';
 import { npyHeader } from '../../core/npy.js';
+import type { Rules } from '../../core/rules.js';
 import type { Source } from '../../core/sampleSource.js';
 import { streamKey } from '../../core/threefry.js';
 import { derivationSource } from '../../grammar/dataset.js';
 import { createSampler, type Sampler } from '../../grammar/sampler.js';
+import { type Split, splitOf, splits } from '../../training/batches.js';
 import type { CommandContext } from '../context.js';
 import { type GrammarFlags, grammarOptions, loadGrammar, looseNumber } from '../grammarOptions.js';
 import { type Write, writeOutput } from '../output.js';
+import { readExperimentAndData } from './train.js';
 
 interface SampleFlags extends GrammarFlags {
-  count: number;
+  count?: number;
+  experiment?: string;
+  split?: Split;
+  replica?: number;
   start: number;
   seed: number;
   rulesSeed?: number;
@@ -27,7 +34,13 @@ const CHUNK_TOKENS = 2 ** 16;
 export function addSample(program: Command, io: CommandContext): void {
   grammarOptions(program.command('sample'))
     .description('draw sentences; sentence i of a seed is always the same')
-    .requiredOption('--count <n>', 'sentences', looseNumber)
+    .option('--count <n>', 'sentences; needed but with --experiment, where it is all of the split', looseNumber)
+    .option(
+      '--experiment <file>',
+      'sentences of this experiment (JSON, such as that of a run), as its training meets them',
+    )
+    .addOption(new Option('--split <set>', 'of the experiment').choices([...splits]))
+    .option('--replica <r>', 'of the experiment, which has seeds of its own (default: 0)', looseNumber)
     .option('--start <i>', 'number of the first sentence', looseNumber, 0)
     .option('--seed <seed>', 'seed of the sentences, and of the rules unless they are given', looseNumber, 0)
     .option('--rules-seed <seed>', 'seed of the rules', looseNumber)
@@ -35,22 +48,51 @@ export function addSample(program: Command, io: CommandContext): void {
     .option('--tree', 'whole derivations: jsonl gives symbols and rules by level, the others symbols, root first')
     .addOption(new Option('--format <format>', 'output format').choices(['jsonl', 'npy', 'text']).default('jsonl'))
     .option('-o, --out <file>', 'write there instead of standard output')
-    .action(async (flags: SampleFlags) => {
+    .action(async (flags: SampleFlags, command: Command) => {
+      if (flags.experiment !== undefined && command.getOptionValueSource('seed') === 'cli')
+        throw new InputError('--seed: the experiment says it; leave one of the two out');
       checkSeed(flags.seed);
-      const count = checkInteger('count', flags.count, 0, INDEX_LIMIT, 'sentences');
+      const { rules, source, all } = await sentencesOf(flags);
       const start = checkInteger('start', flags.start, 0, INDEX_LIMIT, 'number of the first sentence');
-      const rules = await loadGrammar(flags, flags.rulesSeed ?? flags.seed);
-      const key = streamKey(flags.seed, 'data');
-      const source: Source = flags.distinct
-        ? derivationSource(rules, flags.seed)
-        : { mode: 'stream', key, size: 0n, first: 0, length: 0 };
+      if (flags.count === undefined && all === undefined)
+        throw new InputError('--count: missing; pass the number of sentences');
+      const count = checkInteger('count', flags.count ?? Math.max(0, all! - start), 0, INDEX_LIMIT, 'sentences');
       const sampler = await createSampler(rules);
       sampler.checkRange(source, start, count);
       await writeOutput(io, flags.out, (write) => produce(sampler, source, { ...flags, start, count }, write, io));
     });
 }
 
-async function produce(sampler: Sampler, source: Source, flags: SampleFlags, write: Write, io: CommandContext) {
+/** What is drawn from. all: sentences of a split, without a count. */
+async function sentencesOf(flags: SampleFlags): Promise<{ rules: Rules; source: Source; all?: number }> {
+  const { experiment, split, replica } = flags;
+  if (experiment !== undefined) {
+    const own = ['rules', 'v', 'm', 'n', 's', 'L', 'rulesSeed', 'distinct'] as const;
+    const other = own.find((name) => (flags as unknown as Record<string, unknown>)[name] !== undefined);
+    if (other) throw new InputError(`--${other}: the experiment says it; leave one of the two out`);
+    const { rules, source, size, planned } = splitOf((await readExperimentAndData(experiment, [])).experiment, {
+      split,
+      replica,
+    });
+    return { rules, source, all: size ?? planned };
+  }
+  if (split !== undefined || replica !== undefined)
+    throw new InputError(`--${split ? 'split' : 'replica'}: of which experiment? add --experiment FILE`);
+  const rules = await loadGrammar(flags, flags.rulesSeed ?? flags.seed);
+  const key = streamKey(flags.seed, 'data');
+  const source: Source = flags.distinct
+    ? derivationSource(rules, flags.seed)
+    : { mode: 'stream', key, size: 0n, first: 0, length: 0 };
+  return { rules, source };
+}
+
+async function produce(
+  sampler: Sampler,
+  source: Source,
+  flags: SampleFlags & { count: number },
+  write: Write,
+  io: CommandContext,
+) {
   const { start, count, tree, format } = flags;
   const row = tree ? sampler.symbolsPerTree : sampler.tokensPerSentence;
   const narrow = Math.max(sampler.rules.v, tree ? sampler.rules.n : 0) <= 256;

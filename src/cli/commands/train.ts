@@ -1,33 +1,42 @@
 /** `rhm train`: one experiment, from its file or from --set, to records, weights and checkpoints in a folder. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { contentHash } from '../../core/canonical.js';
 import { FileError, InputError } from '../../core/errors.js';
-import { type Experiment, experimentJsonSchema, parseExperiment } from '../../core/experiment.js';
-import { parseJson } from '../../core/outside.js';
+import { type Experiment, parseExperiment } from '../../core/experiment.js';
+import { experimentFileSchema } from '../../core/fileSchema.js';
+import { printableJson } from '../../core/outside.js';
 import { decodeSafetensors, type SafeFile } from '../../core/safetensors.js';
 import { applySettings } from '../../core/settings.js';
 import { measures } from '../../measures/index.js';
 import { createModel } from '../../models/index.js';
 import { type OpenExecutor, openExecutor } from '../../platform/executor.js';
+import { findRuns } from '../../platform/findRun.js';
 import { openRunFolder } from '../../platform/nodeFolder.js';
 import { floorsOf } from '../../theory/floors.js';
+import { continuedExperiment, type Parent, parentMissing } from '../../training/continued.js';
 import { lazyFolder } from '../../training/folder.js';
 import { type Progress, train } from '../../training/loop.js';
 import { plannedSteps, rulesOf } from '../../training/members.js';
 import { weightsDigest } from '../../training/weights.js';
 import { addComputeOptions, type ComputeOptions } from '../compute.js';
 import { type CommandContext, number } from '../context.js';
+import { DOCUMENT, readDocument } from '../document.js';
+import { DATA_FILE, type DataFiles, placeOf, readOwnData } from '../ownData.js';
+import { readRun } from '../runFolder.js';
 import { abortOnSignals, timeText } from '../running.js';
+import { planText, trainingPlan } from '../trainingPlan.js';
 
 interface Options extends ComputeOptions {
   set?: string[];
   out?: string;
   resume?: boolean;
   init?: string;
+  from?: string;
   checkpointSeconds: number;
   schema?: boolean;
+  dryRun?: boolean;
   json?: boolean;
 }
 
@@ -36,28 +45,47 @@ export function addTrain(program: Command, io: CommandContext): void {
     program
       .command('train')
       .description('train one experiment: records, weights and checkpoints in a folder')
-      .argument('[experiment]', 'JSON file, or - for standard input; every field has a default')
+      .argument('[experiment]', `${DOCUMENT}; every field has a default`)
       .option('--set <field=value...>', 'fields on top of the file, for example model=hcnn grammar.m=4 model.width=64')
       .option(
         '--out <dir>',
         'run folder (default: out/<hash of the experiment>, with --init also the digest of its weights)',
       )
       .option('--resume', 'continue from the checkpoint in the folder, to the same bits')
-      .option('--init <file>', 'start from the weights of a safetensors file'),
+      .option('--init <file>', 'start from the weights of a safetensors file')
+      .option(
+        '--from <run>',
+        'go on from the checkpoint of another run (folder, hash or name), with its weights, moments, step and place in the data; --set changes its settings',
+      ),
   )
     .option('--checkpoint-seconds <n>', 'time between checkpoints', number(0), 30)
-    .option('--schema', 'print the JSON Schema of an experiment file and stop')
+    .option('--dry-run', 'check the experiment, say what it comes to, and stop; nothing is written')
+    .option('--schema', 'print the JSON Schema of an experiment file and stop (rhm schema)')
     .action(async (file: string | undefined, options: Options, command: Command) => {
       if (options.schema) {
-        await io.write(`${JSON.stringify(experimentJsonSchema(), null, 2)}\n`);
+        await io.write(`${JSON.stringify(experimentFileSchema(), null, 2)}\n`);
         return;
       }
-      const experiment = readExperiment(file, options.set ?? []);
+      const parent = options.from === undefined ? undefined : await readParent(options, io.log);
+      const { experiment: wanted, files: dataFiles } = await readExperimentAndData(
+        file,
+        options.set ?? [],
+        options.out,
+        parent?.experiment,
+      );
+      const experiment = parent ? await continuedExperiment(parent, wanted) : wanted;
       const hash = await contentHash(experiment);
-      const plateaus = floorsOf(experiment.task, rulesOf(experiment)) ?? [];
+      const plateaus = (!experiment.data && floorsOf(experiment.task, rulesOf(experiment))) || [];
       const init = options.init ? readWeights(options.init) : undefined;
       const start = init ? `-init-${await weightsDigest(createModel(experiment), init)}` : '';
       const out = options.out ?? join('out', `${hash}${start}`);
+      if (experiment.from && !parent && !existsSync(join(out, 'checkpoint.safetensors')))
+        throw parentMissing(experiment.from);
+      if (options.dryRun) {
+        const plan = trainingPlan(experiment, { hash, out, H: plateaus });
+        await io.result(command, plan, () => planText(plan));
+        return;
+      }
       const folder = lazyFolder(out, () => {
         io.log(`experiment ${hash}\n${JSON.stringify(experiment, null, 2)}`);
         return openRunFolder(out);
@@ -65,6 +93,7 @@ export function addTrain(program: Command, io: CommandContext): void {
       const abort = abortOnSignals(io);
       try {
         let opened: OpenExecutor | undefined;
+        let noted: Promise<void> | undefined;
         try {
           const result = await train(experiment, {
             async executor() {
@@ -73,22 +102,28 @@ export function addTrain(program: Command, io: CommandContext): void {
             },
             folder,
             resume: options.resume,
+            parent,
             init,
             measures,
-            runtime: io.platform.runtime,
+            host: io.platform.host(),
             signal: abort.signal,
             checkpointMs: options.checkpointSeconds * 1000,
             onStart: ({ executor, memoryBytes, step, unchecked }) => {
+              if (dataFiles) noted = folder.write(DATA_FILE, `${JSON.stringify(dataFiles, null, 2)}\n`);
               if (unchecked.length)
                 io.log(`${out}: ${unchecked.join(' and ')} unchecked: written by a version without digests`);
               io.log(
-                `${step ? `continuing from step ${step}` : 'running'} on ${executor}, ${(memoryBytes / 2 ** 20).toFixed(1)} MiB there; records and weights into ${out}`,
+                `${step ? `continuing${parent ? ` ${parent.hash}` : ''} from step ${step}` : 'running'} on ${executor}, ${(memoryBytes / 2 ** 20).toFixed(1)} MiB there; records and weights into ${out}`,
               );
+            },
+            onRecord(record) {
+              if (options.json) void io.write(`${printableJson(record)}\n`);
             },
             onProgress(progress) {
               if (!options.json) io.progress(progressLine(progress, plateaus));
             },
           });
+          await noted;
           const summary = {
             hash,
             out,
@@ -98,7 +133,8 @@ export function addTrain(program: Command, io: CommandContext): void {
             loss: result.loss,
             H: plateaus,
           };
-          await io.result(command, summary, () => resultText(summary));
+          if (options.json) await io.write(`${printableJson({ type: 'result', ...summary })}\n`);
+          else await io.result(command, summary, () => resultText(summary));
           if (result.reason === 'diverged') process.exitCode = 1;
           if (result.reason === 'interrupted') process.exitCode = abort.status;
         } finally {
@@ -111,28 +147,49 @@ export function addTrain(program: Command, io: CommandContext): void {
     });
 }
 
-/** @throws InputError naming the file or the field. */
-export function readExperiment(file: string | undefined, pairs: readonly string[]): Experiment {
-  let raw: Record<string, unknown> = {};
+/** The run of --from. @throws InputError where there is none; DamageError when its files are not as they were written. */
+async function readParent({ from, init }: Options, log: (line: string) => void): Promise<Parent> {
+  if (init !== undefined) throw new InputError('--init: --from takes the weights of its run; pass one of the two');
+  const [{ path }] = await findRuns([from!], ['out']);
+  const { experiment, checkpoint } = await readRun(path, log);
+  return { name: path, hash: await contentHash(experiment), experiment, checkpoint };
+}
+
+/** The same, with the rows of tokens that it names by files. out: the run's folder, which remembers them. @throws InputError */
+export async function readExperimentAndData(
+  file: string | undefined,
+  pairs: readonly string[],
+  out?: string,
+  base?: Experiment,
+): Promise<{ experiment: Experiment; files?: DataFiles }> {
+  const raw = rawExperiment(file, pairs, base);
+  const { experiment, files } = await readOwnData(raw, [...(out ? [out] : []), ...placeOf(file)]);
+  return { experiment: parseExperiment(experiment), files };
+}
+
+/** base: taken where there is no file. @throws InputError naming the file or the field. */
+export const readExperiment = (file: string | undefined, pairs: readonly string[], base?: Experiment): Experiment =>
+  parseExperiment(rawExperiment(file, pairs, base));
+
+function rawExperiment(file: string | undefined, pairs: readonly string[], base?: Experiment): Record<string, unknown> {
+  let raw: Record<string, unknown> = base ? withoutFrom(base) : {};
   if (file !== undefined) {
-    const value = parseJson(readBytes(file), file === '-' ? 'standard input' : file);
+    const value = readDocument(file, 'file');
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw new InputError(`${file}: holds no object; pass one such as {"model": "hcnn"}`);
     raw = value as Record<string, unknown>;
-  } else if (!pairs.length)
-    throw new InputError(
-      'experiment: pass a JSON file, or fields with --set, for example --set model=hcnn grammar.m=4',
-    );
-  return parseExperiment(applySettings(raw, pairs));
+  } else if (!pairs.length && !base)
+    throw new InputError('experiment: pass a file, or fields with --set, for example --set model=hcnn grammar.m=4');
+  const changed = applySettings(raw, pairs);
+  // Another kind, without the fields of the one before: what is refused then is the kind.
+  for (const section of ['model', 'optimiser'] as const) {
+    const { kind } = Object(changed[section]) as { kind?: unknown };
+    if (base && kind !== undefined && kind !== base[section].kind) changed[section] = { kind };
+  }
+  return changed;
 }
 
-function readBytes(file: string): Uint8Array {
-  try {
-    return readFileSync(file === '-' ? 0 : file);
-  } catch (error) {
-    throw new InputError(`${file}: ${(error as NodeJS.ErrnoException).code ?? error}; pass a readable file`);
-  }
-}
+const withoutFrom = ({ from: _, ...rest }: Experiment): Record<string, unknown> => structuredClone(rest);
 
 function readWeights(file: string): SafeFile {
   let bytes: Uint8Array;
@@ -152,7 +209,8 @@ function progressLine({ step, steps, loss, samplesPerSecond, secondsLeft }: Prog
   const next = H.findIndex((h) => h < loss);
   const plateau = next > 0 ? `, next plateau H(${next}) = ${H[next].toFixed(3)}` : '';
   const rate = samplesPerSecond >= 1e4 ? `${(samplesPerSecond / 1e3).toFixed(0)}k` : samplesPerSecond.toFixed(0);
-  return `step ${step}/${steps}  loss ${loss.toFixed(4)}${plateau}  ${rate} samples/s  ${timeText(secondsLeft)} left`;
+  const now = Number.isFinite(loss) ? loss.toFixed(4) : '-'; // a run that continues another one has no evaluation yet
+  return `step ${step}/${steps}  loss ${now}${plateau}  ${rate} samples/s  ${timeText(secondsLeft)} left`;
 }
 
 function resultText(r: {

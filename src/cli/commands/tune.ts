@@ -2,13 +2,15 @@
 import type { Command } from 'commander';
 import { InputError } from '../../core/errors.js';
 import { type Experiment, parseExperiment } from '../../core/experiment.js';
-import { matmulKey } from '../../kernels/shared/matmulTiles.js';
-import { productsOf, type TuneShape, tuneMatmul } from '../../kernels/tools/tune.js';
+import type { Precision } from '../../core/precision.js';
+import { productsOf, type TuneShape, tuneKey, tuneMatmul } from '../../kernels/tools/tune.js';
 import { saveTuned } from '../../platform/tuned.js';
 import { membersOf } from '../../training/members.js';
 import { trainingProgram } from '../../training/program.js';
 import { cases, listOfCases, numbers } from '../bench/train.js';
+import { precisionOption } from '../compute.js';
 import type { CommandContext } from '../context.js';
+import { DOCUMENT } from '../document.js';
 import { readExperiment } from './train.js';
 
 interface Options {
@@ -17,6 +19,7 @@ interface Options {
   batches: number[];
   replicas: number[];
   adapter?: string;
+  precision: Precision;
 }
 
 export function addTune(program: Command, io: CommandContext): void {
@@ -25,18 +28,21 @@ export function addTune(program: Command, io: CommandContext): void {
     .description(
       'measure the matmul tiles that an experiment needs on this adapter, check each result, and keep the winners in a cache file; no result of a run changes by it',
     )
-    .argument('[experiment]', 'JSON file (default: the cases of rhm bench train)')
+    .argument('[experiment]', `${DOCUMENT} (default: the cases of rhm bench train)`)
     .option('--set <field=value...>', 'fields on top of the file, or instead of one')
     .option('--cases <names>', 'without an experiment: cases of rhm bench train', listOfCases, ['hcnn-v16', 'mla-v16'])
     .option('--batches <n,n>', 'without an experiment: sentences a step', numbers, [128, 1024])
     .option('--replicas <n,n>', 'copies side by side', numbers, [1])
+    .addOption(precisionOption('without an experiment: what products compute with'))
     .option('--adapter <name>', 'gpu, lavapipe, swiftshader or an adapter name')
     .action(async (file: string | undefined, options: Options, command: Command) => {
       const experiments =
         file !== undefined || options.set
           ? [readExperiment(file, options.set ?? [])]
           : options.cases.flatMap((name) =>
-              options.batches.map((batch) => parseExperiment({ ...cases[name], budget: { batch } })),
+              options.batches.map((batch) =>
+                parseExperiment({ ...cases[name], budget: { batch }, precision: options.precision }),
+              ),
             );
       const shapes = shapesOf(experiments, options.replicas);
       const session = await io.platform.openGpu({ adapter: options.adapter, report: io.log });
@@ -44,6 +50,10 @@ export function addTune(program: Command, io: CommandContext): void {
         if (session.info.software)
           throw new InputError(
             `tune: ${session.info.name} runs on the processor and has one matmul variant; nothing to tune`,
+          );
+        if (!session.matrixUnits && shapes.some(({ half }) => half))
+          throw new InputError(
+            `tune: precision f16 needs matrix units, ${session.info.name} has none; tune for f32 there`,
           );
         const { results, winners } = await tuneMatmul(session, shapes, io.log);
         const kept = saveTuned(session.info, winners);
@@ -64,7 +74,7 @@ function shapesOf(experiments: readonly Experiment[], replicas: readonly number[
   for (const experiment of experiments)
     for (const copies of replicas) {
       const { program } = trainingProgram(membersOf({ ...experiment, replicas: copies, measures: [] }));
-      for (const shape of productsOf(program.plans.get('train')!.calls)) found.set(matmulKey(shape, copies), shape);
+      for (const shape of productsOf(program.plans.get('train')!.calls)) found.set(tuneKey(shape), shape);
     }
   return [...found.values()];
 }

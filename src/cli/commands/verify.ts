@@ -2,24 +2,29 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../../core/errors.js';
+import type { Precision } from '../../core/precision.js';
 import { referenceExecutor } from '../../kernels/index.js';
 import { openExecutor } from '../../platform/executor.js';
 import { type VerifiedCase, verifyGolden } from '../../training/verify.js';
-import { addComputeOptions, type ComputeOptions } from '../compute.js';
+import { addComputeOptions, type ComputeOptions, precisionOption, requireHalf } from '../compute.js';
 import type { CommandContext } from '../context.js';
 
-interface Options extends ComputeOptions {}
+interface Options extends ComputeOptions {
+  precision: Precision;
+}
 
 export function addVerify(program: Command, io: CommandContext): void {
   addComputeOptions(
     program
       .command('verify')
       .description("replay golden cases made with the authors' PyTorch code; exit 1 if one is out of bound")
-      .argument('<files...>', 'safetensors files with a `case` in their metadata'),
+      .argument('<files...>', 'safetensors files with a `case` in their metadata')
+      .addOption(precisionOption('what products compute with; the bounds of f16 are those of rounded factors')),
   ).action(async (names: string[], options: Options, command: Command) => {
     const inputs = names.map((file) => ({ file, bytes: readCase(file) }));
     const { executor, release } = await openExecutor(io.platform, options, io.log);
     try {
+      if (options.precision === 'f16') requireHalf(executor);
       const cases: VerifiedCase[] = [];
       for (const { file, bytes } of inputs)
         for (const [target, replicas] of [
@@ -28,7 +33,7 @@ export function addVerify(program: Command, io: CommandContext): void {
           [executor, 3],
         ] as const) {
           io.progress(`${file} on ${target.description}, ${replicas} side by side`);
-          cases.push(await verifyGolden(bytes, file, target, replicas));
+          cases.push(await verifyGolden(bytes, file, target, replicas, options.precision));
         }
       await io.result(command, { cases }, () => cases.map(caseText).join('\n'));
       if (cases.some((c) => !c.ok)) process.exitCode = 1;

@@ -1,13 +1,12 @@
 /** What the sweep commands share: the grid file, the store, what computes. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
-import { parse, YAMLParseError } from 'yaml';
 import { InputError } from '../../core/errors.js';
-import { checkTree, parseJson } from '../../core/outside.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
 import { expandGrid, type Grid, type SweepRun } from '../../sweep/grid.js';
 import { files } from '../../training/folder.js';
+import { readDocument } from '../document.js';
 
 export interface NamedGrid extends Grid {
   file: string;
@@ -16,49 +15,13 @@ export interface NamedGrid extends Grid {
 
 /** Reads and expands a grid file, YAML or JSON; `-` is standard input. @throws GridError, InputError */
 export async function readGrid(file: string): Promise<NamedGrid> {
-  const grid = await expandGrid(parseText(file, readText(file)));
+  const grid = await expandGrid(readDocument(file, 'grid file, YAML or JSON'));
   return { ...grid, file, title: titleOf(grid.name, file) };
 }
 
 function titleOf(name: string | undefined, file: string): string {
   const title = name ?? (file === '-' ? 'sweep' : basename(file, extname(file)));
   return title.replace(/[^\w.-]+/g, '-').replace(/^[.-]+/, '') || 'sweep';
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
-  } catch (error) {
-    throw new InputError(
-      `${file}: ${(error as NodeJS.ErrnoException).code ?? error}; pass a readable grid file, YAML or JSON`,
-    );
-  }
-}
-
-function parseText(file: string, text: string): unknown {
-  try {
-    const value: unknown = file.endsWith('.json') ? parseJson(text, file) : parse(text);
-    if (refersToItself(value)) throw new InputError(`${file}: refers to itself; spell it out`);
-    checkTree(value, file);
-    return value;
-  } catch (error) {
-    if (error instanceof RangeError) throw new InputError(`${file}: too deep or too large for a grid; spread it out`);
-    if (error instanceof YAMLParseError || error instanceof ReferenceError)
-      throw new InputError(`${file}: ${error.message.replace(/\s*\n\s*/g, ' ')}; pass a YAML or JSON file`);
-    throw error;
-  }
-}
-
-/** Whether an alias of YAML stands inside what it names. Each object is looked at once. */
-function refersToItself(value: unknown, above = new Set<unknown>(), seen = new Set<unknown>()): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (above.has(value)) return true;
-  if (seen.has(value)) return false;
-  seen.add(value);
-  above.add(value);
-  const found = Object.values(value).some((part) => refersToItself(part, above, seen));
-  above.delete(value);
-  return found;
 }
 
 /** @throws InputError for a grid whose runs follow from each other's results */

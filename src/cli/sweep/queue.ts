@@ -9,7 +9,7 @@ import type { CommandContext } from '../context.js';
 import { abortOnSignals } from '../running.js';
 import { readGrid, refuseSearch, storeOf } from './options.js';
 import { jsonLines, liveView, resultText, summaryOf } from './run.js';
-import { type WorkerOptions, workerStarter } from './workers.js';
+import { type WorkerOptions, workersOf } from './workers.js';
 
 export interface SubmitCommandOptions {
   queue?: string;
@@ -72,12 +72,16 @@ export interface WorkCommandOptions extends WorkerOptions {
 }
 
 export async function sweepWork(io: CommandContext, options: WorkCommandOptions, command: Command): Promise<void> {
+  const told = new Set<string>();
+  const workers = workersOf(io, options, (executor) => {
+    if (!told.has(executor)) io.log(`working for ${connection.shown} on ${executor}`);
+    told.add(executor);
+  });
   const connection = await connectQueue(queueAddress(options.queue, process.env.RHM_QUEUE), io.log);
   const abort = abortOnSignals(io, 'saving what is at work and handing it back');
   try {
     const result = await workOnQueue(connection, {
-      startWorker: workerStarter(io, options, (executor) => io.log(`working for ${connection.shown} on ${executor}`)),
-      workers: options.workers,
+      ...workers,
       replicas: options.pack,
       openFolder: io.platform.openFolder,
       shared: options.shared,

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { printableJson } from '../../core/outside.js';
+import { keepExperiments } from '../../platform/storedExperiments.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
 import type { Grid, SweepRun } from '../../sweep/grid.js';
 import { foundJson, foundText, searchesOf } from '../../sweep/gridSearch.js';
@@ -12,7 +13,7 @@ import { files } from '../../training/folder.js';
 import type { CommandContext } from '../context.js';
 import { abortOnSignals, timeText } from '../running.js';
 import { readGrid, type Shard, shardOf, storeOf } from './options.js';
-import { type WorkerOptions, workerStarter } from './workers.js';
+import { keepWorkers, type WorkerOptions, workersOf } from './workers.js';
 
 export interface RunOptions extends WorkerOptions {
   out?: string;
@@ -27,16 +28,19 @@ export async function sweepRun(io: CommandContext, file: string, options: RunOpt
   const runs = shardOf(grid.runs, options.shard);
   const out = storeOf(grid, options.out);
   const store = openSweepFolder(out);
+  await keepExperiments(out, runs);
   const abort = abortOnSignals(io);
   const told = new Set<string>();
   const started = performance.now();
+  const workers = keepWorkers(
+    workersOf(io, options, (executor) => {
+      if (!told.has(executor)) io.log(`running on ${executor}; ${runs.length} runs into ${out}`);
+      told.add(executor);
+    }),
+  );
   const train = (runs: readonly SweepRun[]) =>
     runSweep(runs, store, {
-      startWorker: workerStarter(io, options, (executor) => {
-        if (!told.has(executor)) io.log(`running on ${executor}; ${runs.length} runs into ${out}`);
-        told.add(executor);
-      }),
-      workers: options.workers,
+      ...workers,
       replicas: options.pack,
       tries: options.tries,
       retryFailed: options.retryFailed,
@@ -65,6 +69,7 @@ export async function sweepRun(io: CommandContext, file: string, options: RunOpt
     if (result.failed.length) process.exitCode = 1;
     if (result.interrupted) process.exitCode = abort.status;
   } finally {
+    await workers.end();
     abort.stop();
   }
 }
@@ -141,6 +146,8 @@ export function liveView(io: CommandContext): (event: SweepEvent) => void {
       const more = [failed && `${failed} set aside`, repaired && `${repaired} entries of the index were set right`];
       io.log([`${total} runs: ${done} complete, ${waiting} to train`, ...more.filter(Boolean)].join(', '));
     } else if (event.type === 'retry') io.log(`${event.run.name}: ${event.error}; again (${event.tries} so far)`);
+    else if (event.type === 'device')
+      io.log(`${event.place ?? `worker ${event.worker}`} is given up, its runs go to the others: ${event.error}`);
     else if (event.type === 'run' && event.state === 'failed') io.log(`${event.run.name}: set aside: ${event.error}`);
     else if (event.type === 'progress') io.progress(progressLine(event.view), event.last);
   };
@@ -151,11 +158,13 @@ export function progressLine({
   done,
   failed,
   running,
+  cards = [],
   fraction,
   samplesPerSecond,
   secondsLeft,
 }: SweepView): string {
-  const rate = samplesPerSecond >= 1e4 ? `${(samplesPerSecond / 1e3).toFixed(0)}k` : samplesPerSecond.toFixed(0);
+  const rate = (speed: number) => (speed >= 1e4 ? `${(speed / 1e3).toFixed(0)}k` : speed.toFixed(0));
+  const each = cards.map(({ card, samplesPerSecond }) => `${card.replace(/^card /, '')}: ${rate(samplesPerSecond)}`);
   const width = 20;
   const full = Math.round(fraction * width);
   const bar = '█'.repeat(full) + '░'.repeat(width - full);
@@ -164,7 +173,7 @@ export function progressLine({
     `${bar} ${(100 * fraction).toFixed(0)}%`,
     `${done}/${total} runs`,
     ...(failed ? [`${failed} failed`] : []),
-    `${rate} samples/s`,
+    `${rate(samplesPerSecond)} samples/s${cards.length > 1 ? ` (cards ${each.join(', ')})` : ''}`,
     `${timeText(secondsLeft)} left`,
     ...(now ? [`${now.name}: loss ${now.loss.toFixed(3)}`] : []),
   ].join('  ');

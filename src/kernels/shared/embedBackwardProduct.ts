@@ -12,7 +12,7 @@ export interface BackwardCall {
   label: string;
   inputs: { tokens: Tensor; dOutput: Tensor; output?: Tensor; pace?: Tensor };
   outputs: { dWeight: Tensor };
-  params: EmbedCall;
+  params: EmbedCall & { scaled: boolean };
   replicas: number;
   launch(o: Launch): Dispatch;
 }
@@ -54,7 +54,7 @@ export function productDispatch(call: BackwardCall, traits: AdapterTraits): Disp
   };
   const c1 = 1 / Math.sqrt(1 - 1 / s.v);
   const constants = {
-    ...{ A_T: 1, UPDATE: Number(!!pace) },
+    ...{ A_T: 1, UPDATE: Number(!!pace), SCALED: Number(s.scaled) },
     ...{ GATED: Number(s.relu), WHITENED: Number(s.whitened), SYMBOLS: s.v, WINDOWS: s.windows, FILTER: s.filter },
     ...{ STRIDE: s.stride, PADDING: s.padding, LENGTH: s.length, TOKEN_ROW: s.tokenRow, MASKED_AT: s.masked },
     ...(s.whitened

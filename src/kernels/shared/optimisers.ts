@@ -2,13 +2,19 @@
 import coreSource from '../../../shaders/optimiser_core.wgsl';
 import { HYPER_WORDS, hyperWords, PACE_WORDS, paceWords } from '../../core/clock.js';
 import { type Dispatch, linearGrid, read, write } from '../../gpu/dispatch.js';
+import type { PlanBuilder } from '../../plan/builder.js';
 import type { Tensor } from '../../plan/types.js';
 import type { Pace } from '../../reference/optimisers.js';
 import type { Launch } from './operation.js';
+import { bool } from './params.js';
+import type { KernelCase } from './types.js';
 import { hyper, pace, wordConstants } from './words.js';
 
 /** Of a whole block: grads; hyper and pace as src/core/clock.ts has them. */
 export const updateInputs = { grads: 'R ...elements', hyper: `R ${HYPER_WORDS}`, pace: `R ${PACE_WORDS}` } as const;
+
+/** scaled: gradients carry the loss's factor; pace has its inverse, or 0 when the step is left out. */
+export const updateParams = { scaled: bool() };
 
 /** Refuses blocks that are not whole rows of vec4s. */
 export function checkBlock(
@@ -24,7 +30,7 @@ export function launchUpdate(
   call: {
     inputs: { grads: Tensor; hyper: Tensor; pace: Tensor };
     outputs: { params: Tensor };
-    params: { elements: number };
+    params: { elements: number; scaled: boolean };
     replicas: number;
     launch(o: Launch): Dispatch;
   },
@@ -37,6 +43,7 @@ export function launchUpdate(
   const moments = Object.entries(state).map(([name, tensor]) => [name, write(tensor, 'vec4f')] as const);
   return call.launch({
     source: wordConstants(hyper, pace) + coreSource + source,
+    constants: { SCALED: Number(call.params.scaled) },
     words: { quads, stride: params.replicaStride / 4 },
     bind: { grads: read(grads, 'vec4f'), ...clocks, params: write(params, 'vec4f'), ...Object.fromEntries(moments) },
     workgroups: linearGrid(Math.ceil((quads * call.replicas) / 256)),
@@ -44,7 +51,7 @@ export function launchUpdate(
 }
 
 /** The numbers of one replica as the reference takes them. */
-export function paceOf(h: Float64Array, now: Float64Array): Pace {
+export function paceOf(h: Float64Array, now: Float64Array, scaled: boolean): Pace {
   return {
     rate: now[paceWords.rate],
     momentum: h[hyperWords.momentum],
@@ -54,6 +61,7 @@ export function paceOf(h: Float64Array, now: Float64Array): Pace {
     weightDecay: h[hyperWords.weightDecay],
     correction1: now[paceWords.correction1],
     correction2: now[paceWords.correction2],
+    unscale: scaled ? now[paceWords.unscale] : 1,
   };
 }
 
@@ -62,3 +70,24 @@ export const caseFill = {
   hyper: (i: number) => Math.fround([0.5, 0.9, 0.9, 0.999, 1e-8, 0.1, 0, 0, 0, 0, 1 - 0.9, 1 - 0.999, 0, 0, 0, 0][i]),
   pace: (i: number) => Math.fround([0.25, 0.19, 0.002, 0][i]),
 };
+
+/** A case, the same with gradients that carry a factor, and with a step that is left out. */
+export function scaledToo(
+  test: Omit<KernelCase, 'build'> & { build(plan: PlanBuilder, scaled: boolean): void },
+): KernelCase[] {
+  const withUnscale = (name: string, unscale: number): KernelCase => ({
+    ...test,
+    name: `${test.name}, ${name}`,
+    fill: {
+      ...test.fill,
+      pace: (i) => (i === paceWords.unscale ? unscale : caseFill.pace(i)),
+      grads: (_i, random) => (2 * random() - 1) * 256,
+    },
+    build: (plan) => test.build(plan, true),
+  });
+  return [
+    { ...test, build: (plan) => test.build(plan, false) },
+    withUnscale('scaled', 2 ** -8),
+    withUnscale('left out', 0),
+  ];
+}

@@ -21,12 +21,13 @@ export function sumSplits(
   splits: number,
   accumulate = false,
   pace?: Tensor,
+  scaled = false,
 ): Dispatch {
   const replicas = output.shape[0];
   return dispatchOf({
     shader: 'sumSplits',
     source: wordConstants(paceNames) + unroll(sumSource, {}),
-    constants: { UPDATE: Number(!!pace) },
+    constants: { UPDATE: Number(!!pace), SCALED: Number(scaled && !!pace) },
     words: namedWords({
       ...{ elements, replicas, splits, outputReplica: output.replicaStride },
       accumulate: Number(accumulate),

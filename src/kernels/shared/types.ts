@@ -43,4 +43,6 @@ export interface KernelCase {
   /** Bound on |gpu - reference| <= atol + rtol * |reference|, derived where it is given. */
   readonly rtol: number;
   readonly atol: number;
+  /** Outputs whose values are left open. */
+  readonly skip?: readonly string[];
 }

@@ -1,5 +1,14 @@
 /** Names for the words of buffers that the host fills and several kernels read: WGSL constants `CLOCK_STEP`, and for all of a record `CLOCK_WORDS`. */
-import { CLOCK_WORDS, clockWords, HYPER_WORDS, hyperWords, PACE_WORDS, paceWords } from '../../core/clock.js';
+import {
+  CLOCK_WORDS,
+  clockWords,
+  HYPER_WORDS,
+  hyperWords,
+  PACE_WORDS,
+  paceWords,
+  SCALING_WORDS,
+  scalingWords,
+} from '../../core/clock.js';
 import { DEPTH, DEPTH_WORDS, HEADER } from '../../core/grammarImage.js';
 import { SOURCE, SOURCE_WORDS } from '../../core/sampleSource.js';
 import { CHANGE, CHANGE_WORDS } from '../../core/treeChange.js';
@@ -14,6 +23,7 @@ export interface Words {
 export const clock: Words = { prefix: 'CLOCK', at: clockWords, count: CLOCK_WORDS };
 export const hyper: Words = { prefix: 'HYPER', at: hyperWords, count: HYPER_WORDS };
 export const pace: Words = { prefix: 'PACE', at: paceWords, count: PACE_WORDS };
+export const scaling: Words = { prefix: 'SCALING', at: scalingWords, count: SCALING_WORDS };
 export const header: Words = { prefix: 'HEADER', at: HEADER };
 export const depth: Words = { prefix: 'DEPTH', at: DEPTH, count: DEPTH_WORDS };
 export const source: Words = { prefix: 'SOURCE', at: SOURCE, count: SOURCE_WORDS };

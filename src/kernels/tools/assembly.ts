@@ -4,7 +4,18 @@
  */
 import { commandWords, control } from '../../wasm/memory.js';
 import type { Layout } from '../shared/operation.js';
-import { change, clock, constantName, depth, header, hyper, pace, source, type Words } from '../shared/words.js';
+import {
+  change,
+  clock,
+  constantName,
+  depth,
+  header,
+  hyper,
+  pace,
+  scaling,
+  source,
+  type Words,
+} from '../shared/words.js';
 import { kernels } from '../table.js';
 
 const layouts = Object.values(kernels).map(({ layout }) => layout);
@@ -65,7 +76,7 @@ function words(): string {
     ([name, at]) => `export const CONTROL_${constantName(name)}: usize = ${at};\n`,
   );
   const command = { prefix: 'COMMAND', at: commandWords, count: Object.keys(commandWords).length };
-  const records: readonly Words[] = [clock, hyper, pace, header, depth, source, change, command];
+  const records: readonly Words[] = [clock, hyper, pace, scaling, header, depth, source, change, command];
   return records
     .flatMap(({ prefix, at, count }) => [
       '\n',

@@ -19,6 +19,7 @@ export interface BenchCase {
   replicas?: number;
   /** Fills a large GPU; minutes on a driver that runs on the CPU. */
   large?: boolean;
+  half?: boolean; // needs an executor that rounds factors to f16
   fill?: Readonly<Record<string, (i: number) => number>>;
   build(plan: PlanBuilder): void;
 }
@@ -28,6 +29,7 @@ const matmulShapes: readonly [m: number, n: number, k: number, large: boolean][]
   [512, 512, 1024, false],
   [1024, 512, 1024, false],
   [1024, 1024, 1024, false],
+  [8192, 512, 1024, true],
   [4096, 4096, 4096, true],
 ];
 
@@ -43,7 +45,9 @@ const attentionShapes: readonly [batch: number, tokens: number, heads: number, d
 
 export const benchCases: readonly BenchCase[] = [
   ...(['NN', 'NT', 'TN'] as const).flatMap((form) =>
-    matmulShapes.map(([m, n, k, large]): BenchCase => matmulCase(form, m, n, k, 1, large)),
+    [false, true].flatMap((half) =>
+      matmulShapes.map(([m, n, k, large]): BenchCase => matmulCase(form, m, n, k, 1, large, half)),
+    ),
   ),
   matmulCase('NN', 128, 512, 1024, 16, false),
   matmulCase('TN', 1024, 512, 128, 16, false),
@@ -83,20 +87,25 @@ export const benchCases: readonly BenchCase[] = [
   },
 ];
 
-function matmulCase(form: Form, m: number, n: number, k: number, replicas: number, large: boolean): BenchCase {
+function matmulCase(
+  form: Form,
+  m: number,
+  n: number,
+  k: number,
+  replicas: number,
+  large: boolean,
+  half = false,
+): BenchCase {
   return {
     op: 'matmul',
-    shape: `${form} ${m} x ${n} x ${k}${replicas > 1 ? ` x ${replicas}` : ''}`,
+    shape: `${half ? 'f16 ' : ''}${form} ${m} x ${n} x ${k}${replicas > 1 ? ` x ${replicas}` : ''}`,
+    half,
     replicas,
     large,
     build(plan) {
       const p = plan.program;
       matmul(plan, {
-        label: 'bench',
-        form,
-        m,
-        n,
-        k,
+        ...{ label: 'bench', form, m, n, k, half },
         a: { tensor: p.persistent('a', form === 'TN' ? [k, m] : [m, k]) },
         b: { tensor: p.persistent('b', form === 'NT' ? [n, k] : [k, n]) },
         c: { tensor: p.persistent('c', [m, n]) },

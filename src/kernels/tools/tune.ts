@@ -1,17 +1,20 @@
 /** Measures the tiles of matmul on one adapter and keeps the winners. Tiles never change a result's bits, so neither does tuning. */
 import { streamKey, threefry } from '../../core/threefry.js';
 import type { GpuSession } from '../../gpu/device.js';
+import type { AdapterTraits } from '../../gpu/dispatch.js';
 import { PipelineCache } from '../../gpu/pipelines.js';
 import { ProgramBuilder } from '../../plan/builder.js';
 import type { LoadedProgram } from '../../plan/executor.js';
 import type { Call } from '../../plan/types.js';
 import { gpuExecutor } from '../index.js';
 import { matmul, matmulOperation } from '../matmul.js';
+import { halfKey, matrixRanges, matrixTileFits, matrixTileName, matrixTileOf } from '../shared/matmulMatrix.js';
 import { matmulKey, type Product, rangesOf, type Tile, tileFits, tileName, tileOf } from '../shared/matmulTiles.js';
 
 /** One product of a plan, in `replicas` replicas. */
 export interface TuneShape extends Product {
   replicas: number;
+  half?: boolean; // factors rounded to f16, on matrix units
 }
 
 export interface TuneResult extends TuneShape {
@@ -38,14 +41,19 @@ export const tileCandidates: readonly Omit<Tile, 'kg'>[] = [
   [32, 32, 8, 4, 4],
 ].map(([bm, bn, bk, tm, tn]) => ({ bm, bn, bk, tm, tn }));
 
+/** Names a product in the tuning cache. */
+export function tuneKey(shape: TuneShape): string {
+  return shape.half ? halfKey(shape, shape.replicas) : matmulKey(shape, shape.replicas);
+}
+
 /** The different products among the calls of a plan. */
 export function productsOf(calls: readonly Call[]): TuneShape[] {
   const found = new Map<string, TuneShape>();
   for (const call of calls.filter(({ op }) => op === matmulOperation.op)) {
     const { params, replicas } = matmulOperation.typed(call);
-    const { form, groups, m, n, k } = params;
-    const shape = { form, groups, m, n, k, replicas };
-    found.set(matmulKey(shape, shape.replicas), shape);
+    const { form, groups, m, n, k, half } = params;
+    const shape: TuneShape = { form, groups, m, n, k, replicas, ...(half && { half }) };
+    found.set(tuneKey(shape), shape);
   }
   return [...found.values()];
 }
@@ -64,17 +72,18 @@ export async function tuneMatmul(
   const pipelines = new PipelineCache(session);
   const { traits } = gpuExecutor(session);
   for (const shape of shapes) {
-    const key = matmulKey(shape, shape.replicas);
-    const ranges = rangesOf(shape, traits);
+    const key = tuneKey(shape);
+    const ranges = shape.half ? matrixRanges(shape, traits) : rangesOf(shape, traits);
     // All are compiled first and timed in turn: a GPU that idles between two measurements lowers its clock.
     const trials: Trial[] = [];
     try {
-      for (const tile of candidatesFor(shape, ranges.kg)) {
-        if (!tileFits(tile, traits)) continue;
-        const executor = gpuExecutor(session, new Map([[key, tileName(tile)]]), undefined, pipelines);
+      for (const tile of shape.half
+        ? halfCandidates(shape, ranges.kg, traits)
+        : namedCandidates(shape, ranges.kg, traits)) {
+        const executor = gpuExecutor(session, new Map([[key, tile]]), undefined, pipelines);
         const builder = new ProgramBuilder(shape.replicas);
         const tensors = build(builder, shape);
-        trials.push({ tile: tileName(tile), loaded: await executor.load(builder.build()), tensors, rounds: [] });
+        trials.push({ tile, loaded: await executor.load(builder.build()), tensors, rounds: [] });
       }
       const values = { a: noise(sizeOf(shape, 'a'), 1), b: noise(sizeOf(shape, 'b'), 2) };
       for (const trial of trials) {
@@ -93,11 +102,39 @@ export async function tuneMatmul(
     });
     variants.sort((x, y) => Number(x.wrong ?? false) - Number(y.wrong ?? false) || x.us - y.us);
     if (variants.length && !variants[0].wrong) winners.set(key, variants[0].tile);
-    const byTable = tileName(tileOf(shape, ranges, shape.replicas, traits).tile);
+    const halfTile = shape.half ? matrixTileOf(shape, ranges, shape.replicas, traits) : undefined;
+    const byTable = halfTile ? matrixTileName(halfTile) : tileName(tileOf(shape, ranges, shape.replicas, traits).tile);
     results.push({ ...shape, byTable, variants });
     report(line(results[results.length - 1]));
   }
   return { results, winners };
+}
+
+function namedCandidates(shape: TuneShape, kg: number, traits: AdapterTraits): string[] {
+  return candidatesFor(shape, kg)
+    .filter((tile) => tileFits(tile, traits))
+    .map(tileName);
+}
+
+/** Tiles for matrix units: rows x columns x depth of a workgroup, rows x columns of a subgroup. */
+const matrixCandidates = [
+  [128, 128, 32, 64, 64],
+  [128, 128, 32, 64, 32],
+  [128, 64, 32, 64, 32],
+  [64, 128, 32, 32, 64],
+  [64, 64, 64, 32, 32],
+  [64, 64, 32, 32, 32],
+  [32, 64, 64, 16, 32],
+  [64, 32, 64, 32, 16],
+  [32, 32, 64, 16, 16],
+].map(([bm, bn, bk, sm, sn]) => ({ bm, bn, bk, sm, sn }));
+
+function halfCandidates(shape: TuneShape, kg: number, traits: AdapterTraits): string[] {
+  return matrixCandidates
+    .filter(({ bm, bn }) => bm < 2 * shape.m && bn < 2 * shape.n)
+    .map((tile) => ({ ...tile, kg }))
+    .filter((tile) => matrixTileFits(shape, tile, traits))
+    .map(matrixTileName);
 }
 
 /** Tiles that are neither far larger than the product nor leave it in crumbs. kg ranges of K: by thread groups, or in turn. */
@@ -128,14 +165,14 @@ interface Trial {
 
 /** The product several times over, each with memory of its own: within a step it does not find its factors in a cache either. */
 function build(builder: ProgramBuilder, shape: TuneShape) {
-  const { form, groups, m, n, k } = shape;
+  const { form, groups, m, n, k, half } = shape;
   const plan = builder.plan('product');
   const sets = Array.from({ length: setsOf(shape) }, (_, i) => {
     const a = builder.persistent(`a${i}`, [groups, ...(form === 'TN' ? [k, m] : [m, k])]);
     const b = builder.persistent(`b${i}`, [groups, ...(form === 'NT' ? [n, k] : [k, n])]);
     const c = builder.persistent(`c${i}`, [groups, m, n]);
     const views = { a: { tensor: a }, b: { tensor: b }, c: { tensor: c } };
-    matmul(plan, { label: 'tune', form, groups, m, n, k, ...views });
+    matmul(plan, { label: 'tune', form, groups, m, n, k, half, ...views });
     return { a, b, c };
   });
   return sets[0];
@@ -193,9 +230,12 @@ function noise(length: number, seed: number): Float32Array {
   return values;
 }
 
-/** Compares sampled elements with float64 sums. An f32 sum of k products of numbers up to 1 is off by less than 2^-22 k. */
+/**
+ * Compares sampled elements with float64 sums. An f32 sum of k products of numbers up to 1 is off by less than 2^-22 k; with factors
+ * rounded to f16 each product by less than 2^-10 more.
+ */
 function differs(
-  { form, groups, m, n, k, replicas }: TuneShape,
+  { form, groups, m, n, k, replicas, half }: TuneShape,
   { a, b }: { a: Float32Array; b: Float32Array },
   c: ArrayLike<number>,
 ): boolean {
@@ -207,7 +247,7 @@ function differs(
     for (let x = 0; x < k; x++)
       sum +=
         a[g * m * k + (form === 'TN' ? x * m + i : i * k + x)] * b[g * n * k + (form === 'NT' ? j * k + x : x * n + j)];
-    if (!(Math.abs(c[index] - sum) <= k * 2 ** -22)) return true;
+    if (!(Math.abs(c[index] - sum) <= k * (half ? 2 ** -10 : 2 ** -22))) return true;
   }
   return false;
 }

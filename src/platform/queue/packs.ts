@@ -1,11 +1,14 @@
 /** Runs that come from a queue one by one, trained side by side where it pays: whatever waits when a worker is free is packed. */
 import type { ChunkHooks, ChunkProgress, ChunkRun, RunOutcome, SweepWorker } from '../../sweep/chunk.js';
+import { Lanes } from '../../sweep/lanes.js';
 import { type PackLimits, pack } from '../../sweep/pack.js';
 import { StallDetector } from '../../sweep/stallDetector.js';
 
 export interface PacksOptions {
   startWorker: (index: number) => Promise<SweepWorker>;
   workers: number;
+  ownDevices?: boolean; // each worker has a device of its own: as in a schedule
+  report?: (line: string) => void; // told of a device that is given up
   replicas?: number; // side by side at most; default: what pays on the workers' executor
   stallMs: number;
   hooks: Pick<ChunkHooks, 'signal' | 'checkpointMs'>;
@@ -23,20 +26,32 @@ const GATHER_MS = 100; // runs that come together are packed together
 
 export class Packs {
   #waiting: Waiting[] = [];
-  readonly #again: Waiting[][] = []; // halves of packs whose worker died
-  readonly #idle: SweepWorker[] = [];
-  #alive = 0; // workers, those being started among them
-  #started = 0;
+  readonly #again: Waiting[][] = []; // packs, or halves of them, whose worker died
+  readonly #lanes: Lanes<Waiting[]>;
+  readonly #idle = new Map<number, SweepWorker>(); // by lane
+  readonly #free: Set<number>; // lanes without a worker
   #limits: PackLimits = { replicas: 1 };
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(readonly options: PacksOptions) {}
+  constructor(readonly options: PacksOptions) {
+    const { workers, ownDevices = false } = options;
+    this.#lanes = new Lanes(workers, ownDevices);
+    this.#free = new Set(Array.from({ length: workers }, (_, i) => i));
+  }
 
   /** Starts the first worker, so that what it lacks is said before any run is taken; returns how many runs pay at a time. */
   async open(): Promise<number> {
-    const worker = await this.#start();
-    this.#limits = { ...worker.limits, replicas: this.options.replicas ?? worker.limits?.replicas ?? 1 };
-    this.#idle.push(worker);
+    for (const lane of this.#free) {
+      const worker = await this.options.startWorker(lane).catch((error: unknown) => {
+        if (!this.#lanes.isReplaceable(lane)) throw error;
+        this.#giveUp(lane, textOf(error));
+      });
+      if (!worker) continue;
+      this.#limits = { ...worker.limits, replicas: this.options.replicas ?? worker.limits?.replicas ?? 1 };
+      this.#free.delete(lane);
+      this.#idle.set(lane, worker);
+      break;
+    }
     return this.#limits.replicas * this.options.workers;
   }
 
@@ -54,29 +69,41 @@ export class Packs {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#idle.map((worker) => worker.close().catch(() => {})));
+    await Promise.all([...this.#idle.values()].map((worker) => worker.close().catch(() => {})));
   }
 
-  async #start(): Promise<SweepWorker> {
-    this.#alive++;
-    try {
-      return await this.options.startWorker(this.#started++);
-    } catch (error) {
-      this.#alive--;
-      throw error;
-    }
+  #giveUp(lane: number, error: string): void {
+    this.#lanes.close(lane);
+    this.#free.delete(lane);
+    this.options.report?.(`device ${lane} is given up, its runs go to the others: ${error}`);
   }
 
-  /** Gives packs to workers as long as there are both. */
+  /** Gives packs to workers as long as there are both; a worker is started where none is idle. */
   #hand(): void {
-    while ((this.#again.length || this.#waiting.length) && (this.#idle.length || this.#alive < this.options.workers)) {
-      const group = this.#again.shift() ?? pack(this.#waiting, this.#limits)[0];
-      this.#waiting = this.#waiting.filter((one) => !group.includes(one));
-      void this.#serve(group, this.#idle.pop());
+    const lanes = [...this.#idle.keys(), ...this.#free];
+    for (const [i, lane] of lanes.entries()) {
+      const group = this.#groupFor(lane, lanes.length - i);
+      if (!group) continue;
+      const idle = this.#idle.get(lane);
+      this.#idle.delete(lane);
+      this.#free.delete(lane);
+      void this.#serve(group, lane, idle);
     }
   }
 
-  async #serve(group: readonly Waiting[], idle: SweepWorker | undefined): Promise<void> {
+  /** What waits is shared out among all lanes that have nothing to do. */
+  #groupFor(lane: number, among: number): Waiting[] | undefined {
+    const lost = this.#again.findIndex((group) => this.#lanes.mayTake(lane, group));
+    if (lost >= 0) return this.#again.splice(lost, 1)[0];
+    if (!this.#waiting.length) return undefined;
+    const waiting = this.#waiting.reduce((sum, { experiment }) => sum + experiment.replicas, 0);
+    const replicas = Math.min(this.#limits.replicas, Math.ceil(waiting / among));
+    const [group] = pack(this.#waiting, { ...this.#limits, replicas });
+    this.#waiting = this.#waiting.filter((one) => !group.includes(one));
+    return group;
+  }
+
+  async #serve(group: Waiting[], lane: number, idle: SweepWorker | undefined): Promise<void> {
     const left = new Map(group.map((one) => [one.run.hash, one]));
     const settle = (outcome: RunOutcome) => {
       left.get(outcome.hash)?.resolve(outcome);
@@ -84,7 +111,7 @@ export class Packs {
     };
     let worker = idle;
     try {
-      worker ??= await this.#start();
+      worker ??= await this.options.startWorker(lane);
       const own = worker;
       const detector = new StallDetector(this.options.stallMs, own);
       const trained = own.train(
@@ -102,24 +129,38 @@ export class Packs {
         },
       );
       for (const outcome of await detector.over(trained)) settle(outcome);
-      this.#idle.push(own);
+      this.#lanes.finished(lane, group);
+      this.#idle.set(lane, own);
     } catch (error) {
-      if (worker) {
-        this.#alive--;
-        if (worker.kill) worker.kill();
-        else void worker.close().catch(() => {});
-      }
-      this.#lost([...left.values()], error);
+      if (worker?.kill) worker.kill();
+      else void worker?.close().catch(() => {});
+      this.#free.add(lane);
+      this.#lost(lane, group, [...left.values()], error, worker !== undefined);
     } finally {
       this.#hand();
     }
   }
 
-  /** Of several runs whose worker died none is blamed: they are tried again in halves. */
-  #lost(runs: Waiting[], error: unknown): void {
-    if (runs.length === 1) runs[0].reject(error);
-    if (runs.length < 2) return;
+  /** Of several runs whose worker died none is blamed: they are tried again in halves, or whole on another device. */
+  #lost(lane: number, group: Waiting[], runs: Waiting[], error: unknown, started: boolean): void {
+    if (!started) this.#lanes.failed(lane, textOf(error));
+    else this.#lanes.lost(lane, group, textOf(error));
+    const why = this.#lanes.givenUp(lane, started);
+    if (why !== undefined) this.#giveUp(lane, why);
+    if (!runs.length) return;
+    if (this.#lanes.passOn(lane, group, runs, runs.length === 1)) {
+      this.#again.unshift(runs);
+      return;
+    }
+    if (runs.length === 1) {
+      runs[0].reject(error);
+      return;
+    }
     const half = Math.ceil(runs.length / 2);
-    this.#again.push(runs.slice(0, half), runs.slice(half));
+    const halves = [runs.slice(0, half), runs.slice(half)];
+    this.#lanes.cut(group, halves);
+    this.#again.push(...halves);
   }
 }
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

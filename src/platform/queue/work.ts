@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Job, Worker } from 'bullmq';
-import { InputError, VersionError } from '../../core/errors.js';
+import { EngineError, InputError, VersionError } from '../../core/errors.js';
 import { files, isHash, printableLine, type RunFileName } from '../../core/outside.js';
 import type { RunEnd } from '../../core/records.js';
 import type { RunOutcome, SweepWorker } from '../../sweep/chunk.js';
@@ -17,6 +17,7 @@ import { keysOf, openSent, packFiles, putPartial, putResult, storageProblem, unc
 export interface WorkOptions {
   startWorker: (index: number) => Promise<SweepWorker>;
   workers?: number; // at once; default 1
+  ownDevices?: boolean; // each worker has a device of its own
   replicas?: number; // side by side on a worker at most; default: what pays on its executor
   openFolder: (folder: string) => Promise<RunFolder>;
   /** A folder that the other machines see too: a run whose worker died is continued elsewhere from its last checkpoint. */
@@ -64,7 +65,7 @@ export async function workOnQueue(connection: QueueConnection, options: WorkOpti
 class QueueWorkers {
   readonly #packs: Packs;
   readonly #result: WorkResult = { trained: 0, failed: 0, handedBack: 0 };
-  readonly #left = new Map<string, number>(); // times a job of another version was left to others
+  readonly #left = new Map<string, number>(); // times a job of another version or engine was left to others
   readonly #atWork = new Set<string>(); // hashes
   #scratch = ''; // of this process alone
   #keepScratch = false;
@@ -78,8 +79,9 @@ class QueueWorkers {
     readonly connection: QueueConnection,
     readonly options: WorkOptions,
   ) {
-    const { startWorker, workers = 1, replicas, stallMs = 300_000, signal, checkpointMs } = options;
-    this.#packs = new Packs({ startWorker, workers, replicas, stallMs, hooks: { signal, checkpointMs } });
+    const { startWorker, workers = 1, ownDevices, replicas, stallMs = 300_000, signal, checkpointMs, report } = options;
+    const hooks = { signal, checkpointMs };
+    this.#packs = new Packs({ startWorker, workers, ownDevices, report, replicas, stallMs, hooks });
   }
 
   async go(): Promise<WorkResult> {
@@ -156,8 +158,8 @@ class QueueWorkers {
     }
   }
 
-  /** Leaves a job to workers of another version. @throws DelayedError */
-  async #leave(job: Job<unknown>, token: string, error: VersionError): Promise<never> {
+  /** Leaves a job to workers of another version, or on another engine. @throws DelayedError */
+  async #leave(job: Job<unknown>, token: string, error: VersionError | EngineError): Promise<never> {
     const times = this.#left.get(job.id!) ?? 0;
     this.#left.set(job.id!, times + 1);
     if (!times) this.options.onEvent?.({ ...shownOf(job), state: 'handed back', error: error.message });
@@ -201,6 +203,9 @@ class QueueWorkers {
       case 'full': // not the run's fault: it goes on where there is room
         tell('waits', `no room on the disk: ${error}; free some space`);
         return this.#giveBack(job, token, 10_000);
+      case 'elsewhere': // what it began with is in the queue, or in the shared folder
+        if (!shared) await rm(location, { recursive: true, force: true });
+        return this.#leave(job, token, new EngineError(error));
       case 'failed':
         throw new bullmq.UnrecoverableError(error ?? 'unknown');
       default:

@@ -2,6 +2,7 @@
 import { RhmError } from '../../core/errors.js';
 import { h } from '../dom.js';
 import { adopt, figureCss, followingThemeCss } from '../figures/style.js';
+import type { ElementEvents } from './events.js';
 
 const hostCss = `
 :host{display:block;padding:.9rem 1rem;border:1px solid var(--rhm-line);border-radius:12px;background:var(--rhm-paper);color:var(--rhm-ink);
@@ -12,7 +13,10 @@ font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-se
 .problem:empty{display:none}
 `;
 
-export abstract class RhmElement extends HTMLElement {
+/** On a server there are no elements to extend; the module can be imported there all the same. */
+const Base: typeof HTMLElement = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
+
+export abstract class RhmElement extends Base {
   protected readonly root: ShadowRoot;
   readonly #problem = h('p', { class: 'problem', role: 'alert' });
   #queued = false;
@@ -36,7 +40,7 @@ export abstract class RhmElement extends HTMLElement {
   protected abstract refresh(): void | Promise<void>;
 
   /** An event that leaves the shadow root. */
-  protected emit(name: string, detail: unknown): void {
+  protected emit<Name extends keyof ElementEvents>(name: Name, detail: ElementEvents[Name]): void {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
   }
 

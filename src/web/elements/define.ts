@@ -1,9 +1,11 @@
+import type { WorkerPort } from '../../platform/worker.js';
 import { RhmGrammar } from './grammar.js';
 import { RhmLearningCurve } from './learningCurve.js';
 
-/** Makes the elements known to the page. script: what their workers run. */
-export function defineElements(script: URL): void {
-  RhmLearningCurve.script = script;
+/** Makes the elements known to the page; on a server it does nothing. startWorker: starts one of their workers. */
+export function defineElements(startWorker: () => WorkerPort): void {
+  if (typeof customElements === 'undefined') return;
+  RhmLearningCurve.startWorker = startWorker;
   define('rhm-grammar', RhmGrammar);
   define('rhm-learning-curve', RhmLearningCurve);
 }

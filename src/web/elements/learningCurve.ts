@@ -4,8 +4,7 @@ import { parseExperiment } from '../../core/experiment.js';
 import { hasField } from '../../core/modelFacts.js';
 import { files, parseJson } from '../../core/outside.js';
 import { parseRecords, type RunRecord } from '../../core/records.js';
-import { startWebWorker } from '../../platform/webWorker.js';
-import { connectWorker } from '../../platform/worker.js';
+import { connectWorker, type WorkerPort } from '../../platform/worker.js';
 import { type CurveSource, curvesOf, labelsOf } from '../curveData.js';
 import { h } from '../dom.js';
 import { CurvesPanel } from '../figures/curvesPanel.js';
@@ -24,8 +23,8 @@ import { RhmElement } from './base.js';
  */
 export class RhmLearningCurve extends RhmElement {
   static readonly observedAttributes = 'models v m s l seed steps batch replicas setting src executor keep'.split(' ');
-  /** Of the worker: this very script. */
-  static script: URL;
+  /** Starts a worker that serves the page's functions. */
+  static startWorker: () => WorkerPort;
   readonly #panel = new CurvesPanel();
   readonly #button = h('button', { type: 'button', class: 'primary', onclick: () => this.#toggle() }, 'Train');
   readonly #restart = h('button', { type: 'button', onclick: () => void this.restart() }, 'Restart');
@@ -82,7 +81,7 @@ export class RhmLearningCurve extends RhmElement {
     const setting = this.#setting();
     this.#looks = setting.looks;
     const training = new SideBySideTraining(experimentsOf(setting), {
-      script: RhmLearningCurve.script,
+      startWorker: RhmLearningCurve.startWorker,
       keep: this.hasAttribute('keep'),
       executor,
       after: this.#gone,
@@ -164,10 +163,10 @@ export class RhmLearningCurve extends RhmElement {
   async #showFolders(folders: readonly string[]): Promise<void> {
     const sources = await Promise.all(folders.map(fetchRun));
     this.#panel.show(curvesOf(sources, undefined, pageTheme));
-    const worker = await connectWorker<PageWorkerApi>(startWebWorker(RhmLearningCurve.script));
+    const worker = await connectWorker<PageWorkerApi>(RhmLearningCurve.startWorker());
     let theory: GrammarTheory;
     try {
-      theory = await worker.api.theory(sources[0].experiment as unknown as Record<string, unknown>);
+      theory = await worker.api.theory(sources[0].experiment);
     } finally {
       void worker.terminate();
     }

@@ -53,10 +53,16 @@ export const usualPrefactor = 100;
 /** Draws the whole figure; it holds its colours and fonts itself, so that it is also the file to download. */
 export function drawCurves(data: CurvesData, { width, height, theme }: Frame): { figure: SVGSVGElement; axes: Axes } {
   const lawful = data.P ? data.curves.filter((curve) => curve.family) : [];
-  const margin = { left: 46, right: width < 480 ? 38 : 46, top: 12 + ROW * lawful.length, bottom: 40 };
-  const [low, high] = data.samples;
   const losses = data.curves.flatMap((c) => c.replicas.flatMap((r) => r.map((p) => p.loss))).filter((y) => y > 0);
   const [lossLow, lossHigh] = lossRange(data.H, losses);
+  const longest = Math.max(...logTicks([lossLow, lossHigh]).map((tick) => showNumber(tick).length));
+  const margin = {
+    left: 46 + 6 * Math.max(0, longest - 4),
+    right: width < 480 ? 38 : 46,
+    top: 12 + ROW * lawful.length,
+    bottom: 40,
+  };
+  const [low, high] = data.samples;
   const axes = makeAxes(width, height, margin, [low, high], [lossLow, lossHigh]);
   const figure = svg('svg', {
     xmlns: 'http://www.w3.org/2000/svg',

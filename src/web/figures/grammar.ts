@@ -8,10 +8,11 @@ import { NumbersTable } from './numbers.js';
 import { drawRules } from './rules.js';
 import { drawTree, type NodeAt, nodeAt, nodesOf, type TreeOfSentence } from './tree.js';
 
+/** A node was resampled. */
 export interface ChangeDetail {
   kind: 'rule' | 'symbol';
-  level: number; // from the leaves
-  position: number;
+  level: number; // counted from the leaves
+  position: number; // of the node among those of its level
   tokens: number[]; // positions of the tokens that changed
 }
 

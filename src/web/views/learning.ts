@@ -1,6 +1,7 @@
 import { pageTheme } from '../../analysis/figures/theme.js';
 import { showNumber } from '../../analysis/format.js';
-import { type OptimiserKind, optimisers } from '../../core/optimisers.js';
+import type { OptimiserKind } from '../../core/experimentTypes.js';
+import { optimisers } from '../../core/optimisers.js';
 import { plannedSteps } from '../../training/members.js';
 import { curvesOf, labelsOf, modelName } from '../curveData.js';
 import { h, throttle } from '../dom.js';

@@ -1,0 +1,19 @@
+// Factors of the attention kernels. HALF: rounded to f16; a number that does not fit becomes the largest that does and, with FLAGS,
+// marks its replica's step. NATIVE: by WGSL's f16 in place of integers (half.wgsl); what adapters make of ties and subnormals is
+// checked by the cases of matmul.
+#if PLAIN
+fn rounded(x: vec4f, r: u32) -> vec4f { return x; }
+#end
+#if HALF
+fn rounded(x: vec4f, r: u32) -> vec4f {
+#if FLAGS
+  if (any(abs(x) >= vec4f(65520.0))) { atomicOr(&scaling[r * SCALING_WORDS + SCALING_OVERFLOW], 1u); }
+#end
+#if NATIVE
+  return vec4f(vec4<f16>(clamp(x, vec4f(-65504.0), vec4f(65504.0))));
+#end
+#if INTEGER
+  return toHalf4(x);
+#end
+}
+#end

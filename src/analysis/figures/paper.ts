@@ -1,0 +1,8 @@
+import type { Theme } from './theme.js';
+
+/** Where figures are drawn: the page's document, or a server-side one. */
+export interface Canvas {
+  document: Document;
+  theme: Theme;
+  width: number; // pixels; below 560 panels are stacked
+}

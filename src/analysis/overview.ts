@@ -1,0 +1,92 @@
+/** One run in a few numbers: its last loss over the plateaus of its grammar, the steps it has come down, where it did. */
+
+import { floorsOf } from '../theory/floors.js';
+import { plannedSteps } from '../training/members.js';
+import type { CurvePoint } from './curves.js';
+import { exactPlateaus } from './curves.js';
+import type { Run } from './runs.js';
+import { crossing, stepThreshold } from './staircase.js';
+
+/** Where a step of the loss was taken. */
+export interface Reached {
+  ell: number;
+  /** P_ell: training sentences seen where the loss passes the middle of step ell; null where it has not. */
+  samples: number | null;
+  /** The same in optimiser steps. */
+  steps: number | null;
+  /** The first evaluation already lay below the middle: P_ell is at most this. */
+  bound?: 'upper';
+}
+
+export interface Overview {
+  step: number; // of the last evaluation
+  steps: number; // planned
+  samples: number; // training sentences seen at the last evaluation
+  loss: number | null; // last test loss (validation loss, where there is such a set), nats, mean over replicas; null: not finite
+  bestLoss: number | null;
+  accuracy: number | null;
+  /** H(0) .. H(reach) in nats; absent where the task has no staircase. */
+  plateaus?: number[];
+  /** How many steps of the staircase the last loss has passed the middle of. */
+  level?: number;
+  P?: Reached[]; // of the mean over replicas
+  curve: CurvePoint[]; // mean over replicas, by samples
+}
+
+/** The mean over the replicas of a run, where all of them have been evaluated. */
+export function overviewOf(run: Run): Overview {
+  const { experiment, rules } = run;
+  const steps = plannedSteps(experiment);
+  const curve = meanPoints(run);
+  const last = curve.at(-1);
+  const finite = curve.filter(({ loss }) => Number.isFinite(loss));
+  const perStep = experiment.budget.batch * experiment.budget.accumulate;
+  const plateaus = floorsOf(experiment.task, rules, {}, exactPlateaus);
+  return {
+    step: last ? Math.round(last.samples / perStep) : 0,
+    steps,
+    samples: last?.samples ?? 0,
+    loss: last && Number.isFinite(last.loss) ? last.loss : null,
+    bestLoss: finite.length ? Math.min(...finite.map(({ loss }) => loss)) : null,
+    accuracy: last && Number.isFinite(last.accuracy) ? last.accuracy : null,
+    ...(plateaus && { plateaus, level: levelOf(plateaus, last?.loss), P: reachedOf(plateaus, curve, perStep) }),
+    curve,
+  };
+}
+
+/** The plateau that a loss lies closest to, in nats; of equal ones the last. */
+export function nearestPlateau(plateaus: readonly number[], loss: number): number {
+  const distances = plateaus.map((h) => Math.abs(loss - h));
+  return distances.lastIndexOf(Math.min(...distances));
+}
+
+/** Steps of the staircase whose middle lies above a loss. */
+function levelOf(plateaus: readonly number[], loss: number | undefined): number {
+  let level = 0;
+  while (level + 1 < plateaus.length && loss !== undefined && loss <= stepThreshold(plateaus, level + 1)) level++;
+  return level;
+}
+
+function reachedOf(plateaus: readonly number[], curve: readonly CurvePoint[], perStep: number): Reached[] {
+  return plateaus.slice(1).map((_, i): Reached => {
+    const ell = i + 1;
+    const found = crossing(curve, stepThreshold(plateaus, ell));
+    if (!found || found.bound === 'lower') return { ell, samples: null, steps: null };
+    const samples = Math.exp(found.logSamples);
+    const rounded = { samples: Math.round(samples), steps: Math.max(1, Math.round(samples / perStep)) };
+    return { ell, ...rounded, ...(found.bound === 'upper' && { bound: found.bound }) };
+  });
+}
+
+function meanPoints({ replicas }: Run): CurvePoint[] {
+  const all = replicas.filter(({ evals }) => evals.length);
+  if (!all.length) return [];
+  const rest = all.slice(1).map(({ evals }) => new Map(evals.map((e) => [e.samples, e])));
+  return all[0].evals.flatMap(({ samples, loss, accuracy }) => {
+    const found = rest.map((evals) => evals.get(samples));
+    if (found.includes(undefined)) return [];
+    const mean = (first: number, field: 'loss' | 'accuracy') =>
+      found.reduce((sum, e) => sum + e![field], first) / (found.length + 1);
+    return [{ samples, loss: mean(loss, 'loss'), accuracy: mean(accuracy, 'accuracy') }];
+  });
+}

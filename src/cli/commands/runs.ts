@@ -1,0 +1,70 @@
+/** `rhm runs`: what a store, or a folder of single runs, holds. */
+import type { Command } from 'commander';
+import { showNumber } from '../../analysis/format.js';
+import type { Value } from '../../sweep/expression.js';
+import { type CommandContext, integer } from '../context.js';
+import { type Condition, fieldOf, type KnownRun, parseConditions, stageOf } from '../runs/filter.js';
+import { runJson, selectRuns } from '../runs/select.js';
+import { lossText, plateauText, positionText, textTable } from '../runs/table.js';
+
+interface Options {
+  where?: string[];
+  sort?: string;
+  reverse?: boolean;
+  limit: number;
+  columns?: string[];
+}
+
+export function addRuns(program: Command, io: CommandContext): void {
+  program
+    .command('runs')
+    .description(
+      'list runs, filtered and sorted by any field: state, last loss over the plateaus of its grammar, and P_ell, the training sentences seen where the loss passed the middle of step ell',
+    )
+    .argument('[folder]', 'store of a sweep, or a folder with runs in or below it', 'out')
+    .option(
+      '--where <condition...>',
+      'only runs that meet all of these: field=value with = != < <= > >= or ~ (contains), or an expression as in a grid file',
+    )
+    .option('--sort <field>', 'order by a field (default: what happened last comes first)')
+    .option('--reverse', 'the other way round')
+    .option('--limit <n>', 'runs to list; 0: all', integer(0), 40)
+    .option('--columns <field...>', 'more fields to show')
+    .action(async (folder: string, options: Options, command: Command) => {
+      const { where = [], columns = [], ...rest } = options;
+      const conditions: Condition[] = where.flatMap(parseConditions);
+      for (const column of columns) stageOf(column);
+      const { total, matched, runs } = await selectRuns(folder, { ...rest, conditions });
+      const value = { folder, total, matched, runs: runs.map((run) => runJson(run)) };
+      await io.result(command, value, () => {
+        const counts = `${folder}: ${total} runs${conditions.length ? `, ${matched} meet the conditions` : ''}`;
+        const more = runs.length < matched ? `; ${runs.length} shown (--limit 0 shows all)` : '';
+        return runs.length ? `${runTable(runs, columns)}\n\n${counts}${more}` : counts;
+      });
+    });
+}
+
+function runTable(runs: readonly KnownRun[], columns: readonly string[]): string {
+  const levels = Math.max(0, ...runs.map(({ overview }) => overview?.P?.length ?? 0));
+  const ells = Array.from({ length: levels }, (_, i) => i + 1);
+  const head = ['RUN', 'STATE', 'STEP', 'OF', 'LOSS', 'NEAREST', ...ells.map((ell) => `P_${ell}`), ...columns, 'NAME'];
+  const rows = runs.map((run) => {
+    const { listed, overview } = run;
+    const step = overview?.step ?? listed.step;
+    return [
+      listed.run,
+      listed.state,
+      step === undefined ? '' : String(step),
+      overview ? String(overview.steps) : '',
+      lossText(overview?.step ? overview.loss : listed.loss),
+      overview ? plateauText(overview) : '',
+      ...ells.map((ell) => positionText(overview?.P?.find((p) => p.ell === ell))),
+      ...columns.map((column) => cell(fieldOf(column, run))),
+      `${listed.name}${listed.error ? `  (${listed.error})` : ''}`,
+    ];
+  });
+  return textTable(head, rows);
+}
+
+const cell = (value: Value): string =>
+  value === undefined || value === null ? '-' : typeof value === 'number' ? showNumber(value) : String(value);

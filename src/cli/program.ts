@@ -1,0 +1,64 @@
+/** The command line as commander has it: the commands of the table, what all of them take, examples. */
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Command } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { printable } from '../core/outside.js';
+import { loadModels } from '../models/define.js';
+import type { Platform } from '../platform/platform.js';
+import { commands } from './commands/index.js';
+import { createContext } from './context.js';
+import { examplesText } from './examples.js';
+
+export function buildProgram(platform: Platform): Command {
+  const program = new Command('rhm')
+    .description(packageJson.description)
+    .version(packageJson.version, '-V, --version')
+    .option('--debug', 'show stack traces (also RHM_DEBUG=1)')
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) =>
+        write(
+          `${printable(text)
+            .trim()
+            .replace(/\s*\n\s*/g, ' ')}; see rhm --help\n`,
+        ),
+    })
+    .addHelpText(
+      'after',
+      '\nEvery command takes --json and --quiet. Exit status: 0 done, 1 failed, 2 wrong usage or input, 128 + n stopped by signal n with everything saved.',
+    );
+  const io = createContext(platform);
+  for (const add of commands) add(program, io);
+  for (const { command, name } of allCommands(program)) {
+    command.addHelpText('after', examplesText(name));
+    if (command === program) continue;
+    command.copyInheritedSettings(program);
+    if (command.commands.length) continue; // its own commands have them
+    if (!command.options.some((option) => option.long === '--json'))
+      command.option('--json', 'machine-readable output on standard output');
+    command.option('--quiet', 'nothing on standard error but errors');
+    command.option('--debug', 'show stack traces');
+    command.option(
+      '--models <module...>',
+      'modules that define models (see rhm-lab/engine): they count by name from then on',
+    );
+  }
+  program.hook('preAction', async (_, command) => {
+    const { models = [], quiet } = command.opts<{ models?: string[]; quiet?: boolean }>();
+    io.quiet = quiet ?? false;
+    const urls = models.map((path) => (/^(file|https?|data):/.test(path) ? path : pathToFileURL(resolve(path)).href));
+    command.setOptionValue('models', urls); // as executors and workers take them
+    await loadModels(urls);
+  });
+  return program;
+}
+
+/** The program and every command below it, with its name as one types it behind `rhm`. */
+export function allCommands(program: Command): { command: Command; name: string }[] {
+  const below = (command: Command, name: string): { command: Command; name: string }[] => [
+    { command, name },
+    ...command.commands.flatMap((inner) => below(inner, name ? `${name} ${inner.name()}` : inner.name())),
+  ];
+  return below(program, '');
+}

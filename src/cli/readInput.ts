@@ -1,0 +1,28 @@
+/** A file as a command is given it; `-` is standard input. */
+import { readFileSync, readSync } from 'node:fs';
+
+const WAIT_MS = 5;
+
+/** All bytes. Throws the system's error, as readFileSync does. */
+export function readInput(file: string): Uint8Array {
+  return file === '-' ? readStandardInput() : readFileSync(file);
+}
+
+/** Standard input may be a pipe that does not block: EAGAIN then says that its writer has not written yet. */
+function readStandardInput(): Uint8Array {
+  const parts: Buffer[] = [];
+  const still = new Int32Array(new SharedArrayBuffer(4));
+  for (;;) {
+    const part = Buffer.alloc(2 ** 16);
+    try {
+      const length = readSync(0, part, 0, part.length, null);
+      if (length === 0) return Buffer.concat(parts);
+      parts.push(part.subarray(0, length));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EOF') return Buffer.concat(parts); // a closed pipe on Windows
+      if (code !== 'EAGAIN') throw error;
+      Atomics.wait(still, 0, 0, WAIT_MS);
+    }
+  }
+}

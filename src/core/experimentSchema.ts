@@ -1,0 +1,160 @@
+/** What an experiment may hold, field by field: ranges, defaults and what each is, for messages, menus, files and types. */
+import * as z from 'zod';
+import { count } from './fields.js';
+import { DEFAULT_MODEL, modelSchema } from './modelFacts.js';
+import { optimiserSchema } from './optimisers.js';
+import { precisions } from './precision.js';
+import { type GrammarShape, grammarLimits, TOKEN_LIMIT } from './rules.js';
+import { DEFAULT_TASK, taskKinds, tasks } from './tasks.js';
+
+const seed = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const weights = z.union([
+  z.literal('uniform'),
+  z.strictObject({ zipf: z.number().min(0) }),
+  z.array(z.number().min(0)),
+]);
+
+const size = (name: keyof GrammarShape) => z.number().int().min(grammarLimits[name][0]).max(grammarLimits[name][1]);
+const grammar = z.strictObject({
+  v: size('v').default(16).describe('v, vocabulary size'),
+  n: size('n').optional().describe('n, root symbols; default: v'),
+  m: size('m').default(4).describe('m, production rules per symbol'),
+  s: size('s').default(2).describe('s, branching factor'),
+  L: size('L').default(4).describe('L, depth; a sentence has s^L tokens'),
+  seed: seed.optional().describe('seed of the rules; default: the seed of the experiment'),
+  rootPrior: weights.optional().describe('probabilities of the root symbols; default uniform'),
+  ruleProbabilities: z
+    .union([weights, z.array(z.union([weights, z.null()]))])
+    .optional()
+    .describe('probabilities of the m rules, one value for all levels or one a level; default uniform'),
+  rules: z
+    .array(z.array(z.array(z.array(z.number().int().min(0)))))
+    .optional()
+    .describe('the rules themselves: [level][symbol][rule] = tuple; default: drawn from the seed'),
+});
+
+const task = z.strictObject({
+  kind: z
+    .enum(taskKinds)
+    .default(DEFAULT_TASK)
+    .describe(`predict ${inWords(taskKinds.map((kind) => tasks[kind].predicts))}`),
+  context: count(TOKEN_LIMIT)
+    .optional()
+    .describe('use only the last tokens, this many with the predicted one; default: all s^L'),
+});
+
+const schedule = z.strictObject({
+  kind: z.enum(['constant', 'cosine']).default('constant').describe('schedule of the rate'),
+  warmup: z
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 31)
+    .default(0)
+    .describe('steps of linear warm-up'),
+  floor: z.number().min(0).max(1).default(0.1).describe('last rate over base rate, cosine'),
+});
+
+const budget = z.strictObject({
+  batch: count(2 ** 20)
+    .default(128)
+    .describe('sentences a step'),
+  accumulate: count(4096).default(1).describe('batches a step'),
+  steps: count(2 ** 31)
+    .optional()
+    .describe('optimiser steps; default 65536 online, or what the epochs need'),
+  sentences: count(2 ** 31)
+    .optional()
+    .describe('P, distinct training sentences; default: online, every batch fresh'),
+  epochs: count(2 ** 20)
+    .optional()
+    .describe('passes over the P sentences'),
+  stopLoss: z
+    .number()
+    .min(0)
+    .optional()
+    .describe('stop when the test loss (the validation loss, where there is one) is at most this, in nats'),
+  patience: z
+    .number()
+    .gt(1)
+    .max(1e6)
+    .optional()
+    .describe(
+      'stop at this many times the steps (at least those of one epoch) that the best validation loss took; needs evaluation.validation',
+    ),
+});
+
+const evaluation = z.strictObject({
+  size: count(2 ** 24)
+    .default(4096)
+    .describe('test sentences'),
+  validation: count(2 ** 24)
+    .optional()
+    .describe('validation sentences, apart from training and test: stopLoss, patience and best weights look at them'),
+  perDoubling: count(64)
+    .default(4)
+    .describe('k, evaluations a doubling: at 1, 2, 3, ... then every factor 2^(1/k) in steps'),
+});
+
+const digest = z.string().regex(/^[0-9a-f]{16}$/, 'pass 16 hexadecimal digits');
+const from = z
+  .strictObject({
+    run: digest.describe('hash of the run'),
+    step: z
+      .number()
+      .int()
+      .min(0)
+      .max(2 ** 31)
+      .describe('steps that it had done'),
+    checkpoint: digest.describe('digest of what its checkpoint held'),
+  })
+  .optional()
+  .describe('the run that this one continues; rhm train --from writes it');
+
+const rows = z.strictObject({
+  digest: digest.describe('of the rows'),
+  rows: count(2 ** 31).describe('N, sequences of tokens'),
+});
+const data = z
+  .strictObject({ train: rows, validation: rows.optional(), test: rows })
+  .optional()
+  .describe(
+    'sequences of tokens of its own that it is trained on instead of a grammar; filled in where they are passed',
+  );
+
+const fieldsWith = (model: ReturnType<typeof modelSchema>) => ({
+  grammar: grammar.prefault({}),
+  task: task.prefault({}),
+  model: model.prefault({ kind: DEFAULT_MODEL }),
+  optimiser: optimiserSchema.optional(),
+  schedule: schedule.prefault({}),
+  budget: budget.prefault({}),
+  evaluation: evaluation.prefault({}),
+  precision: z
+    .enum(precisions)
+    .optional()
+    .describe('f16: factors of products and attention in half precision, on tensor cores; default f32'),
+  measures: z.array(z.string()).default([]).describe('measures of representation, by name'),
+  replicas: count(4096).default(1).describe('R, replicas; copies with seeds of their own, trained side by side'),
+  seed: seed.default(0).describe('first seed; replica r has seed + r'),
+  data,
+  from,
+});
+
+const schemaWith = (model: ReturnType<typeof modelSchema>) => z.strictObject(fieldsWith(model));
+let known: { model: ReturnType<typeof modelSchema>; schema: ReturnType<typeof schemaWith> } | undefined;
+
+/** The whole; made again when a model was registered. */
+export function experimentSchema(): ReturnType<typeof schemaWith> {
+  const model = modelSchema();
+  if (known?.model !== model) known = { model, schema: schemaWith(model) };
+  return known.schema;
+}
+
+/** Parts that are the same whatever models there are. */
+export const sections = { grammar, task, schedule, budget, evaluation };
+
+/** `a, b, or c`. */
+function inWords(parts: readonly string[]): string {
+  return `${parts.slice(0, -1).join(', ')}, or ${parts[parts.length - 1]}`;
+}

@@ -1,0 +1,156 @@
+/** Which kernels perform a product on a GPU, and what they are told of it. */
+import denseSource from '../../../shaders/matmul_dense.wgsl';
+import lanesSource from '../../../shaders/matmul_lanes.wgsl';
+import reduceSource from '../../../shaders/matmul_reduce.wgsl';
+import rowsSource from '../../../shaders/matmul_rows.wgsl';
+import scalarSource from '../../../shaders/matmul_scalar.wgsl';
+import vec4Source from '../../../shaders/matmul_vec4.wgsl';
+import {
+  type AdapterTraits,
+  type Dispatch,
+  linearGrid,
+  read,
+  type Scratch,
+  variantOf,
+  write,
+} from '../../gpu/dispatch.js';
+import { constantLines, unroll } from '../../gpu/unroll.js';
+import { elementsPerReplica, type Tensor } from '../../plan/types.js';
+import { flagsOf, matrixChunk, matrixLaunch, matrixRanges, matrixTileOf, roundLaunch } from './matmulMatrix.js';
+import { batchOf, coreText, productWords, type Replicated, tiledLaunch } from './matmulTiled.js';
+import { type LanesTile, lanesTileOf, type Product, type Ranges, rangesOf } from './matmulTiles.js';
+import type { Launch } from './operation.js';
+
+/** What the lowering reads of a call. */
+export interface ProductCall {
+  label: string;
+  inputs: { a: Tensor; b: Tensor; bias?: Tensor; mask?: Tensor; residual?: Tensor; pace?: Tensor };
+  outputs: { c: Tensor; scaling?: Tensor };
+  params: Product &
+    Record<'aOffset' | 'aRow' | 'aGroup' | 'bOffset' | 'bRow' | 'bGroup', number> &
+    Record<'cOffset' | 'cRow' | 'cGroup' | 'biasGroup', number> &
+    Record<'biasInside' | 'relu' | 'accumulate' | 'half' | 'scaled', boolean>;
+  replicas: number;
+  launch(o: Launch): Dispatch;
+}
+
+export function lowerMatmul(call: ProductCall, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
+  const { params: p, replicas } = call;
+  if (p.half) return lowerHalf(call, traits, scratch);
+  const lanesTile = lanesTileOf(p, replicas, traits);
+  const fitting = ['rows', 'tiled', ...(lanesTile ? ['lanes'] : [])];
+  const usual = !traits.software ? 'tiled' : lanesTile ? 'lanes' : 'rows';
+  const variant = variantOf(traits, 'matmul', fitting, usual);
+  const ranges = variant === 'tiled' ? rangesOf(p, traits) : { kg: 1, splits: 1 };
+  return lowerTo(call, ranges, scratch, productWords({ ...p, ranges }), (o) => {
+    const factors = (o.vec4 ? vec4Source : scalarSource) + denseSource;
+    if (variant === 'tiled') return tiledLaunch({ ...o, factors, oneHot: false }, traits);
+    if (variant === 'lanes') return lanesLaunch(o, lanesTile!);
+    const workgroups = [Math.ceil(p.n / 32), Math.ceil(p.m / 32), replicas * p.groups] as const;
+    return { shader: 'matmul_rows', source: factors + coreText + rowsSource, workgroups };
+  });
+}
+
+/** Factors rounded to f16: on matrix units, or rounded into scratch for a product in f32. */
+function lowerHalf(call: ProductCall, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
+  const { params: p, replicas, launch } = call;
+  const { scaling } = call.outputs;
+  const ranges = matrixRanges(p, traits);
+  const tile = matrixTileOf(p, ranges, replicas, traits);
+  const fitting = ['rounded', ...(tile ? ['matrix'] : [])];
+  if (variantOf(traits, 'matmul', fitting, tile ? 'matrix' : 'rounded') === 'matrix')
+    return lowerTo(
+      call,
+      ranges,
+      scratch,
+      { splits: ranges.splits, kChunk: matrixChunk(p, ranges) },
+      (o) =>
+        matrixLaunch(
+          { ...o, access: o.vec4 ? vec4Source : scalarSource, flags: !!scaling },
+          tile!,
+          traits.matrixUnits!,
+        ),
+      flagsOf(scaling),
+    );
+  const rounded = [call.inputs.a, call.inputs.b].map((factor, i) => {
+    const elements = elementsPerReplica(factor);
+    const copy: Tensor = { ...scratch(1 + i, [replicas, elements]), shape: factor.shape };
+    return { copy, dispatch: launch(roundLaunch(factor, copy, scaling)) };
+  });
+  const [a, b] = rounded.map(({ copy }) => copy);
+  const product = { ...call, inputs: { ...call.inputs, a, b }, params: { ...p, half: false } };
+  return [...rounded.map(({ dispatch }) => dispatch), ...lowerMatmul(product, traits, scratch)];
+}
+
+/** What every kernel is told. */
+interface Prepared extends Replicated {
+  ranges: Ranges;
+  vec4: boolean; // every stride and contiguous dimension is a multiple of 4
+  constants: Readonly<Record<string, number>>;
+}
+
+/** The product by one kernel, and the sum of its splits. flags: bindings of the kernel's own. */
+function lowerTo(
+  call: ProductCall,
+  ranges: Ranges,
+  scratch: Scratch,
+  ownWords: Readonly<Record<string, number>>,
+  kernel: (o: Prepared) => Launch,
+  flags: Launch['bind'] = {},
+): Dispatch[] {
+  const { params: p, replicas, launch } = call;
+  const { a, b, bias, mask, residual, pace } = call.inputs;
+  const { c } = call.outputs;
+  const { splits } = ranges;
+  const product = { ...p, replicas, ranges };
+  batchOf(call.label, product, splits);
+  const contiguous = [p.n, p.form === 'TN' ? p.m : p.k, ...(p.form === 'NT' ? [p.k] : [])];
+  const strides = [p.aOffset, p.aRow, p.aGroup, p.bOffset, p.bRow, p.bGroup, p.cOffset, p.cRow, p.cGroup, p.biasGroup];
+  const replicaStrides = [a, b, c, bias, mask, residual].map((t) => t?.replicaStride ?? 0);
+  const vec4 = [...contiguous, ...strides, ...replicaStrides].every((x) => x % 4 === 0);
+  const constants = {
+    A_T: Number(p.form === 'TN'),
+    B_T: Number(p.form === 'NT'),
+    BIAS: Number(!!bias),
+    BIAS_INSIDE: Number(p.biasInside),
+    RELU: Number(p.relu),
+    MASK: Number(!!mask),
+    RESIDUAL: Number(!!residual),
+    ACCUMULATE: Number(p.accumulate),
+    UPDATE: Number(!!pace),
+    SCALED: Number(p.scaled),
+  };
+  const target = splits === 1 ? c : scratch(0, [splits * replicas * p.groups, p.m, Math.ceil(p.n / 4) * 4]);
+  const own = kernel({ ...product, vec4, constants });
+  const type = vec4 && own.shader !== 'matmul_lanes' ? 'vec4f' : 'f32';
+  const bind = (from: Tensor, other: Tensor | undefined, to: Tensor) => ({
+    ...{ a: read(from, type), b: read(other, type), bias: read(bias, type), mask: read(mask, type) },
+    ...{ residual: read(residual, type), c: write(to, type), pace: read(pace) },
+  });
+  const words = { ...ownWords, cReplica: c.replicaStride };
+  const main = launch({ constants, ...own, words, bind: { ...bind(a, b, target), ...flags } });
+  if (splits === 1) return [main];
+  const vectors = Math.ceil(p.n / 4) * p.m * replicas * p.groups;
+  return [
+    main,
+    launch({
+      shader: 'matmul_reduce',
+      source: (vec4 ? vec4Source : scalarSource) + coreText + reduceSource,
+      constants,
+      words: { ...words, aReplica: a.replicaStride, bReplica: b.replicaStride },
+      bind: bind(target, undefined, c),
+      workgroups: linearGrid(Math.ceil(vectors / 64)),
+    }),
+  ];
+}
+
+function lanesLaunch(p: Replicated, { lanes, tm, tn }: LanesTile): Launch {
+  const tile = { LANES: lanes, TM: tm, TN: tn, GROUPS: tm / lanes };
+  const spare = { GROUPS_AND_SPARE: tile.GROUPS + 1, LANES_AND_SPARE: lanes + 1, TN_AND_SPARE: tn + 1 };
+  return {
+    shader: 'matmul_lanes',
+    enable: 'subgroups',
+    source: constantLines(tile) + scalarSource + coreText + unroll(lanesSource, { ...tile, ...spare }),
+    workgroups: [Math.ceil(p.n / (tn * lanes)), Math.ceil(p.m / tm), p.replicas * p.groups],
+  };
+}

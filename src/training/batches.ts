@@ -1,0 +1,106 @@
+/** The sentences of an experiment on the host, in the order and the batches in which a run of it sees them. */
+import { checkInteger } from '../core/check.js';
+import { InputError } from '../core/errors.js';
+import { type Experiment, type ExperimentInput, parseExperiment } from '../core/experiment.js';
+import type { Rules } from '../core/rules.js';
+import type { Source } from '../core/sampleSource.js';
+import { tasks } from '../core/tasks.js';
+import { createSampler, type Sampler } from '../grammar/sampler.js';
+import { modelShape } from '../models/types.js';
+import { drawnFrom, membersOf, plannedSteps } from './members.js';
+
+export const splits = ['train', 'validation', 'test'] as const;
+export type Split = (typeof splits)[number];
+
+export interface SplitOptions {
+  split?: Split; // default train
+  replica?: number; // default 0
+}
+
+export interface BatchOptions extends SplitOptions {
+  batch?: number; // sentences a batch; default: the experiment's, of which a step takes `accumulate`
+  from?: number; // number of the first sentence as the run counts them, through epochs; default 0
+  count?: number; // sentences in all; default: all that the run trains on, or the held-out set
+}
+
+export interface Batch {
+  first: number; // number of its first sentence
+  count: number; // B, sentences; the last batch may be shorter
+  tokens: Uint32Array; // [B, s^L]
+  /** What is predicted: [B] last tokens or root symbols, or [B, T - 1] for the task `auto`, the tokens behind those read. */
+  targets: Uint32Array;
+}
+
+/** Where the sentences of a split come from. */
+export interface SplitSource {
+  rules: Rules;
+  source: Source;
+  size: number | undefined; // sentences of the split; undefined: training on fresh ones, which has no end
+  planned: number; // sentences that a run looks at, epochs counted
+  labels?: Uint32Array; // of rows of one's own, by their numbers
+}
+
+/** @throws InputError for a replica or a set that the experiment does not have */
+export function splitOf(experiment: Experiment, { split = 'train', replica = 0 }: SplitOptions = {}): SplitSource {
+  if (!splits.includes(split)) throw new InputError(`split: got ${split}; pass ${splits.join(', ')}`);
+  const members = membersOf(experiment);
+  checkInteger('replica', replica, 0, members.length - 1, 'of the experiment');
+  const member = members[replica];
+  const { [split]: source, own } = member;
+  const rules = drawnFrom(member, split);
+  const { budget, evaluation } = experiment;
+  if (split === 'train') {
+    const planned = plannedSteps(experiment) * budget.batch * budget.accumulate;
+    return { rules, source, size: budget.sentences, planned, labels: own?.train.labels };
+  }
+  const size = split === 'test' ? evaluation.size : evaluation.validation;
+  if (size === undefined)
+    throw new InputError('split: the experiment has no validation set; set evaluation.validation to its size');
+  return { rules, source, size, planned: size, labels: own?.[split]?.labels };
+}
+
+/**
+ * The batches of a split, one after the other: batch k of step t is number t * accumulate + k. Arrays are new in each.
+ * @throws InputError naming the option or the field
+ */
+export async function* batches(input: ExperimentInput, options: BatchOptions = {}): AsyncGenerator<Batch, void, void> {
+  const experiment = parseExperiment(input);
+  const { rules, source, planned, labels } = splitOf(experiment, options);
+  const { batch = experiment.budget.batch, from = 0 } = options;
+  checkInteger('batch', batch, 1, 2 ** 24, 'sentences');
+  checkInteger('from', from, 0, Number.MAX_SAFE_INTEGER, 'number of the first sentence');
+  const count = checkInteger('count', options.count ?? Math.max(0, planned - from), 0, 2 ** 48, 'sentences');
+  const sampler = await createSampler(rules, { general: experiment.data !== undefined });
+  for (let done = 0; done < count; done += batch) {
+    const rows = Math.min(batch, count - done);
+    const tokens = new Uint32Array(rows * sampler.tokensPerSentence);
+    sampler.tokens(source, from + done, rows, tokens);
+    yield {
+      first: from + done,
+      count: rows,
+      tokens,
+      targets: targetsIn(experiment, sampler, source, from + done, rows, tokens, labels),
+    };
+  }
+}
+
+function targetsIn(
+  experiment: Experiment,
+  sampler: Sampler,
+  source: Source,
+  first: number,
+  rows: number,
+  tokens: Uint32Array,
+  labels?: Uint32Array,
+): Uint32Array {
+  const { d, firstToken, length, task } = modelShape(experiment);
+  const { targets, generates, targetOffset } = tasks[task];
+  if (targets === 'roots') {
+    const { symbols } = sampler.trees(source, first, rows);
+    const roots = Uint32Array.from({ length: rows }, (_, row) => symbols[row * sampler.symbolsPerTree]);
+    return labels ? roots.map((root) => labels[root]) : roots;
+  }
+  const each = generates ? length - 1 : 1;
+  const at = targetOffset({ d, firstToken });
+  return Uint32Array.from({ length: rows * each }, (_, i) => tokens[Math.floor(i / each) * d + at + (i % each)]);
+}

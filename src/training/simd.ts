@@ -1,0 +1,29 @@
+import type { RunRecord } from '../core/records.js';
+import { isSimd, type Simd } from '../core/simd.js';
+import type { Executor } from '../plan/executor.js';
+
+/** The arithmetic that a run's records say it began with on wasm; earlier versions had plain SIMD alone. */
+export function simdOf(records: readonly RunRecord[]): Simd | undefined {
+  const first = records.find((r) => r.type === 'start' && r.executor === 'wasm');
+  if (first?.type !== 'start') return undefined;
+  return isSimd(first.simd) ? first.simd : 'plain';
+}
+
+/** The runs apart by the arithmetic that they go on with, each on the executor that has it, or why there is none. New runs take the given one's. */
+export function bySimd<Run extends { simd?: Simd }>(
+  runs: readonly Run[],
+  given: Executor,
+): { runs: Run[]; on?: Executor; error?: unknown }[] {
+  const parts = new Map<Simd | undefined, Run[]>();
+  for (const run of runs) {
+    const simd = given.simd && (run.simd ?? given.simd);
+    parts.set(simd, [...(parts.get(simd) ?? []), run]);
+  }
+  return [...parts].map(([simd, runs]) => {
+    try {
+      return { runs, on: (simd && given.withSimd?.(simd)) ?? given };
+    } catch (error) {
+      return { runs, error };
+    }
+  });
+}

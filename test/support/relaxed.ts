@@ -1,0 +1,14 @@
+/** Node with relaxed SIMD: 22 and newer have it switched on, 20 by an option. */
+import { resolve } from 'node:path';
+import { hasRelaxedSimd } from '../../src/core/simd.js';
+import { type Ran, type RunOptions, run } from './run.js';
+
+export const switches = hasRelaxedSimd() ? [] : ['--experimental-wasm-relaxed-simd'];
+
+/** A script, of a bundled fixture for example. */
+export const relaxedNode = (args: readonly string[], options?: RunOptions): Promise<Ran> =>
+  run(process.execPath, [...switches, ...args], options);
+
+/** The built command line. */
+export const relaxedRhm = (args: readonly string[], options?: RunOptions): Promise<Ran> =>
+  relaxedNode([resolve('dist/cli.js'), ...args], options);
