@@ -42,10 +42,10 @@ const cases = [
     name: 'cards',
     flags: ['--pack', '2'],
     cards: true,
-    runs: soak ? 200 : 6,
-    steps: 40,
+    runs: soak ? 200 : 8,
+    steps: soak ? 40 : 200, // workers that lost their supervisor train on: there has to be work left for the next kill
     kills: soak ? 30 : 2,
-    meanMs: 1500,
+    meanMs: 300,
   },
 ];
 
