@@ -30,31 +30,22 @@ export function roundRow(row: usize, count: u32): bool {
 }
 
 /**
- * A thread's share of a rounded copy [replicas, elements] of a factor. scaling: of replica 0, 0 where nobody asks; strides in
- * elements. Several threads may write the same 1.
+ * A thread's share of a rounded copy [replicas, factorElements] of the factor that a call P names (`roundWords` of
+ * src/kernels/shared/half.ts). Several threads may write the same 1 to `scaling`.
  */
-export function roundFactor(
-  factor: usize,
-  factorReplica: u32,
-  elements: u32,
-  replicas: u32,
-  rounded: usize,
-  scaling: usize,
-  scalingReplica: u32,
-  thread: u32,
-  threads: u32,
-): void {
+export function roundFactor<P>(p: P, thread: u32, threads: u32): void {
+  const elements = p.factorElements;
   const from = shareOf(elements, thread, threads);
   const to = shareOf(elements, thread + 1, threads);
-  for (let r: u32 = 0; r < replicas; r++) {
-    const source = factor + 4 * r * factorReplica;
-    const target = rounded + 4 * r * elements;
+  for (let r: u32 = 0; r < p.replicas; r++) {
+    const source = p.factor + 4 * r * p.factorReplica;
+    const target = p.rounded + 4 * r * elements;
     let fits = true;
     for (let i = from; i < to; i++) {
       const x = load<f32>(source + 4 * i);
       fits = fits && (reinterpret<u32>(x) & 0x7fffffff) < OVERFLOW;
       store<f32>(target + 4 * i, toHalf(x));
     }
-    if (!fits && scaling) store<u32>(scaling + 4 * r * scalingReplica, 1, SCALING_OVERFLOW);
+    if (!fits && p.scaling) store<u32>(p.scaling + 4 * r * p.scalingReplica, 1, SCALING_OVERFLOW);
   }
 }

@@ -19,17 +19,7 @@ export function attention(p: Attention, thread: u32, threads: u32, scratch: usiz
 
 /** Before attention with half-precision factors: rounds qkv. */
 export function attentionRound(p: Attention, thread: u32, threads: u32, _scratch: usize): void {
-  roundFactor(
-    p.factor,
-    p.factorReplica,
-    p.factorElements,
-    p.replicas,
-    p.rounded,
-    p.scaling,
-    p.scalingReplica,
-    thread,
-    threads,
-  );
+  roundFactor(p, thread, threads);
 }
 
 function forward(p: Attention, sentence: u32, head: u32, scratch: usize): void {

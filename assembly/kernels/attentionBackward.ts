@@ -22,17 +22,7 @@ export function attentionBackward(p: AttentionBackward, thread: u32, threads: u3
 
 /** Before the gradient with half-precision factors: rounds qkv or dOut. */
 export function attentionBackwardRound(p: AttentionBackward, thread: u32, threads: u32, _scratch: usize): void {
-  roundFactor(
-    p.factor,
-    p.factorReplica,
-    p.factorElements,
-    p.replicas,
-    p.rounded,
-    p.scaling,
-    p.scalingReplica,
-    thread,
-    threads,
-  );
+  roundFactor(p, thread, threads);
 }
 
 function backward(p: AttentionBackward, sentence: u32, head: u32, scratch: usize): void {

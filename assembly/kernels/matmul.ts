@@ -49,17 +49,7 @@ export function matmul(p: Matmul, thread: u32, threads: u32, scratch: usize): vo
 
 /** Before a product with half-precision factors: rounds one of them. */
 export function matmulRound(p: Matmul, thread: u32, threads: u32, _scratch: usize): void {
-  roundFactor(
-    p.factor,
-    p.factorReplica,
-    p.factorElements,
-    p.replicas,
-    p.rounded,
-    p.scaling,
-    p.scalingReplica,
-    thread,
-    threads,
-  );
+  roundFactor(p, thread, threads);
 }
 
 /** Rows [rowFrom, rowTo) and columns [colFrom, colTo) of one product. */
