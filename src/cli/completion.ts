@@ -95,12 +95,7 @@ ${nodes
     COMPREPLY=($(compgen -W "$found" -- "$cur"))
     return
   fi
-  # Behind an option that takes one value only that value, behind one that takes several all words up to the next option.
-  case "$at $flag" in
-    ${patterns(valued, 'one')}) [[ "$prev" == "$flag" ]] || flag='' ;;
-    ${patterns(valued, 'more')}) ;;
-    *) flag='' ;;
-  esac
+${dropFlag(valued)}
   if [[ -n "$flag" ]]; then
     case "$at $flag" in
 ${values.map(({ place, option }) => row(place, option.values)).join('\n')}
@@ -117,11 +112,19 @@ ${nodes.map(({ name, commands, values }) => row(name, [...commands.map((c) => c.
 complete -o default -F _rhm rhm`;
 }
 
-const patterns = (valued: readonly { place: string; option: Node['options'][number] }[], takes: 'one' | 'more') =>
-  valued
-    .filter(({ option }) => option.takes === takes)
-    .map(({ place }) => quote(place))
-    .join('|') || "''";
+/** Behind an option that takes one value only that value is completed, behind one that takes several all words up to the next option. */
+function dropFlag(valued: readonly { place: string; option: Node['options'][number] }[]): string {
+  const patterns = (takes: 'one' | 'more') =>
+    valued
+      .filter(({ option }) => option.takes === takes)
+      .map(({ place }) => quote(place))
+      .join('|') || "''";
+  return `  case "$at $flag" in
+    ${patterns('one')}) [[ "$prev" == "$flag" ]] || flag='' ;;
+    ${patterns('more')}) ;;
+    *) flag='' ;;
+  esac`;
+}
 
 function zsh(nodes: readonly Node[]): string {
   const valued = places(nodes, ({ takes }) => takes !== 'nothing');
@@ -141,11 +144,7 @@ ${nodes.map(({ name, options }) => `      ${quote(name)}) ${list(options.map(({ 
     _describe -o option found
     return
   fi
-  case "$at $flag" in
-    ${patterns(valued, 'one')}) [[ "$prev" == "$flag" ]] || flag='' ;;
-    ${patterns(valued, 'more')}) ;;
-    *) flag='' ;;
-  esac
+${dropFlag(valued)}
   if [[ -n "$flag" ]]; then
     case "$at $flag" in
 ${values.map(({ place, option }) => `      ${quote(place)}) ${list(option.values.map(quote))} ;;`).join('\n')}

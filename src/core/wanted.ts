@@ -1,5 +1,7 @@
 /** What a field of a JSON Schema takes, in words: for messages that refuse a value. */
-interface Schema {
+
+/** What the schemas of this project use of JSON Schema. */
+export interface Schema {
   type?: string;
   const?: unknown;
   enum?: readonly unknown[];
@@ -7,7 +9,9 @@ interface Schema {
   maximum?: number;
   exclusiveMinimum?: number;
   description?: string;
+  default?: unknown;
   properties?: Record<string, Schema>;
+  required?: readonly string[];
   items?: Schema;
   anyOf?: readonly Schema[];
   oneOf?: readonly Schema[];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { claimFiles } from '../../src/platform/ownFiles.js';
-import { rhm } from '../support/run.js';
+import { rhm, sweepInto } from '../support/run.js';
 
 const test = suite('folders of results');
 const root = mkdtempSync(join(tmpdir(), 'rhm-own-'));
@@ -38,20 +38,7 @@ test('the commands: a sweep is exported twice, not over a table of another progr
   const base = { model: { kind: 'hcnn', width: 4 }, grammar: { v: 4, m: 2, L: 2 }, budget: { batch: 4, steps: 8 } };
   writeFileSync(grid, JSON.stringify({ base }));
   const store = join(root, 'store');
-  const ran = await rhm([
-    'sweep',
-    'run',
-    grid,
-    '--out',
-    store,
-    '--executor',
-    'wasm',
-    '--threads',
-    '1',
-    '--isolate',
-    'none',
-  ]);
-  assert.is(ran.code, 0, ran.stderr);
+  await sweepInto(store, grid);
   for (let i = 0; i < 2; i++) assert.is((await rhm(['sweep', 'export', store])).code, 0);
   const to = join(root, 'tables');
   mkdirSync(to);

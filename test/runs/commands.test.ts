@@ -9,7 +9,7 @@ import { stepThreshold } from '../../src/analysis/staircase.js';
 import { parseExperiment } from '../../src/core/experiment.js';
 import { parseRecords } from '../../src/core/records.js';
 import { rulesOf } from '../../src/training/members.js';
-import { type Ran, rhm } from '../support/run.js';
+import { type Ran, rhm, sweepInto } from '../support/run.js';
 import { makeSyntheticStore, syntheticHash } from '../support/syntheticStore.js';
 
 const test = suite('rhm runs, show, compare');
@@ -32,20 +32,7 @@ test.before(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'rhm-runs-'));
   store = join(scratch, 'store');
   writeFileSync(join(scratch, 'grid.yaml'), GRID);
-  const ran = await rhm([
-    'sweep',
-    'run',
-    join(scratch, 'grid.yaml'),
-    '--out',
-    store,
-    '--executor',
-    'wasm',
-    '--threads',
-    '1',
-    '--isolate',
-    'none',
-  ]);
-  assert.is(ran.code, 0, ran.stderr);
+  await sweepInto(store, join(scratch, 'grid.yaml'));
 });
 test.after(() => rmSync(scratch, { recursive: true, force: true }));
 

@@ -6,7 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { crc32c } from '../../src/core/crc32c.js';
 import { type EvalRecord, type MeasureRecord, parseRecords } from '../../src/core/records.js';
-import { rhm } from '../support/run.js';
+import { rhm, sweepInto } from '../support/run.js';
 
 const test = suite('rhm export --tensorboard');
 let scratch = '';
@@ -24,20 +24,7 @@ test.before(async () => {
     replicas: 2,
   };
   writeFileSync(grid, JSON.stringify({ base, grid: { 'model.width': [8, 16] } }));
-  const ran = await rhm([
-    'sweep',
-    'run',
-    grid,
-    '--out',
-    store,
-    '--executor',
-    'wasm',
-    '--threads',
-    '1',
-    '--isolate',
-    'none',
-  ]);
-  assert.is(ran.code, 0, ran.stderr);
+  await sweepInto(store, grid);
 });
 test.after(() => rmSync(scratch, { recursive: true, force: true }));
 

@@ -1,6 +1,7 @@
 /** Programs that tests start: bounded in time, ended with what they started. */
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
+import * as assert from 'uvu/assert';
 
 export interface Ran {
   code: number | null; // null: ended by a signal or by the time limit
@@ -40,6 +41,13 @@ export function run(command: string, args: readonly string[], options: RunOption
 /** The built command line. */
 export const rhm = (args: readonly string[], options?: RunOptions): Promise<Ran> =>
   run(process.execPath, [resolve('dist/cli.js'), ...args], options);
+
+/** Trains the runs of a grid file into a store: on WebAssembly, in one process. */
+export async function sweepInto(store: string, grid: string): Promise<void> {
+  const flags = ['--executor', 'wasm', '--threads', '1', '--isolate', 'none'];
+  const { code, stderr } = await rhm(['sweep', 'run', grid, '--out', store, ...flags]);
+  assert.is(code, 0, stderr);
+}
 
 /** The JSON of the last line: the result of a command that prints JSON lines. */
 export const lastJson = ({ stdout }: Pick<Ran, 'stdout'>) => JSON.parse(stdout.trim().split('\n').at(-1)!);

@@ -11,6 +11,7 @@ import { type Batch, type BatchOptions, batches, lab } from '../../src/entry/nod
 import { wasmExecutor } from '../../src/kernels/index.js';
 import { MemoryFolder } from '../../src/training/folder.js';
 import { train } from '../../src/training/loop.js';
+import { crossEntropy } from '../support/crossEntropy.js';
 import { failure } from '../support/gpu.js';
 import { rhm } from '../support/run.js';
 
@@ -28,16 +29,6 @@ const all = async (input: ExperimentInput, options: BatchOptions) => {
   for await (const batch of batches(input, options)) found.push(batch);
   return found;
 };
-
-/** Mean cross-entropy of rows of logits, nats. */
-function crossEntropy(logits: ArrayLike<number>, classes: number, targets: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < targets.length; i++) {
-    const row = Array.from({ length: classes }, (_, c) => logits[i * classes + c]);
-    sum += Math.log(row.reduce((total, x) => total + Math.exp(x), 0)) - row[targets[i]];
-  }
-  return sum / targets.length;
-}
 
 const cases: Record<string, ExperimentInput> = {
   'last token, P sentences over three epochs': {

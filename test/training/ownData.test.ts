@@ -16,6 +16,7 @@ import { gpuExecutor, wasmExecutor } from '../../src/kernels/index.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 import { MemoryFolder } from '../../src/training/folder.js';
 import { train, trainGroup } from '../../src/training/loop.js';
+import { crossEntropy } from '../support/crossEntropy.js';
 import { failure } from '../support/gpu.js';
 import { randomFrom } from '../support/random.js';
 import { rhm } from '../support/run.js';
@@ -66,15 +67,6 @@ const cases: Record<string, ExperimentInput> = {
     evaluation: { size: 11, validation: 5 },
   },
 };
-
-function crossEntropy(logits: ArrayLike<number>, classes: number, targets: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < targets.length; i++) {
-    const row = Array.from({ length: classes }, (_, c) => logits[i * classes + c]);
-    sum += Math.log(row.reduce((total, x) => total + Math.exp(x), 0)) - row[targets[i]];
-  }
-  return sum / targets.length;
-}
 
 for (const [name, own] of Object.entries(cases))
   for (const kind of ['wasm', 'webgpu'] as const)

@@ -6,23 +6,8 @@ import * as z from 'zod';
 import { experimentSchema } from '../../core/experimentSchema.js';
 import { modelKinds } from '../../core/modelFacts.js';
 import { optimiserSchema, optimisers } from '../../core/optimisers.js';
+import type { Schema } from '../../core/wanted.js';
 import { searchSchema } from '../searchSchema.js';
-
-interface Schema {
-  type?: string;
-  const?: unknown;
-  enum?: readonly unknown[];
-  minimum?: number;
-  maximum?: number;
-  exclusiveMinimum?: number;
-  description?: string;
-  default?: unknown;
-  properties?: Record<string, Schema>;
-  required?: readonly string[];
-  items?: Schema;
-  anyOf?: readonly Schema[];
-  oneOf?: readonly Schema[];
-}
 
 const schemaOf = (type: z.ZodType, io: 'input' | 'output') => z.toJSONSchema(type, { io }) as Schema;
 const names = (kinds: readonly string[]) => kinds.map((kind) => `'${kind}'`).join(' | ');
