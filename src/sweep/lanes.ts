@@ -9,6 +9,8 @@ interface Lost {
   finished: boolean; // by whichever lane
 }
 
+const lostBy = (lanes: Iterable<number>): Lost => ({ by: new Set(lanes), avoid: new Set(), finished: false });
+
 interface Loss {
   readonly of?: Lost; // absent: a worker did not start
   readonly error: string;
@@ -62,7 +64,7 @@ export class Lanes<Chunk extends object> {
 
   /** A worker of the lane is gone, with the chunk in its hands. */
   lost(lane: number, chunk: Chunk, error: string): void {
-    const of = this.#lost.get(chunk) ?? { by: new Set(), avoid: new Set(), finished: false };
+    const of = this.#lost.get(chunk) ?? lostBy([]);
     of.by.add(lane);
     this.#lost.set(chunk, of);
     this.#note(lane, { of, error, at: ++this.#clock });
@@ -80,7 +82,7 @@ export class Lanes<Chunk extends object> {
    */
   passOn(lane: number, chunk: Chunk, left: Chunk, elsewhere: boolean): boolean {
     if (!this.isReplaceable(lane)) return false;
-    const lost = this.#lost.get(chunk) ?? { by: new Set([lane]), avoid: new Set(), finished: false };
+    const lost = this.#lost.get(chunk) ?? lostBy([lane]);
     if (elsewhere || (this.#losses.get(lane)?.length ?? 0) > 1) lost.avoid.add(lane);
     if ([...this.#open].every((other) => lost.avoid.has(other))) return false;
     this.#lost.set(left, lost);
@@ -90,7 +92,7 @@ export class Lanes<Chunk extends object> {
   /** The parts of a lost chunk are tried anew by all. Who lost the whole is not blamed for a part that others lose as well. */
   cut(chunk: Chunk, parts: readonly Chunk[]): void {
     const by = this.#lost.get(chunk)?.by ?? [];
-    for (const part of parts) this.#lost.set(part, { by: new Set(by), avoid: new Set(), finished: false });
+    for (const part of parts) this.#lost.set(part, lostBy(by));
   }
 
   /**

@@ -24,7 +24,7 @@ export interface Posteriors {
   symbols: Float64Array[];
 }
 
-/** InferredTrees, one a row. */
+/** Trees, one a row. */
 export interface InferredTrees {
   count: number; // rows
   logProbabilities: Float64Array; // [count] nats: of the tree together with the observations
@@ -34,7 +34,7 @@ export interface InferredTrees {
 
 export interface SampledTreesOptions extends InferenceOptions {
   seed?: number; // default 0
-  /** InferredTrees a sentence. Default 1. */
+  /** Trees a sentence. Default 1. */
   samples?: number;
 }
 
@@ -87,7 +87,7 @@ export function mostProbableTrees(
 }
 
 /**
- * InferredTrees drawn from the posterior, `samples` for each sentence one after the other: row i * samples + j. Those of sentence i of a seed
+ * Trees drawn from the posterior, `samples` for each sentence one after the other: row i * samples + j. Those of sentence i of a seed
  * are the same whatever else is in the batch. @throws InputError naming the sentence and the place
  */
 export function sampleTrees(
