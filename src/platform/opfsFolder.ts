@@ -1,6 +1,16 @@
-/** A run's folder in the browser's origin-private file system. Files appear whole: a stream takes its file's place on close. */
+/**
+ * A run's folder in the browser's origin-private file system. A file that is there is replaced when its stream closes; one that is not
+ * yet there would be seen empty until then, so it is written beside and moved. The checkpoint before the last one stays too.
+ */
 import { FileError, FolderBusyError } from '../core/errors.js';
-import type { RunFolder } from '../training/folder.js';
+import { verifyCheckpoint } from '../training/checkpoint.js';
+import { files, type RunFolder } from '../training/folder.js';
+
+const BESIDE = '.new'; // behind the name of a file that is being written
+const BEFORE = '.old'; // behind the checkpoint's name: the one before the last
+
+/** Not in TypeScript's library yet; every current browser has it, Chrome before 110 and Firefox before 111 do not. */
+type MovableFile = FileSystemFileHandle & { move?(name: string): Promise<void> };
 
 /** Opens `runs/<name>` and locks it for this tab or worker. @throws FileError when another one holds it, or there is no storage. */
 export async function openOriginFolder(name: string): Promise<RunFolder> {
@@ -27,11 +37,33 @@ export async function readOriginFile(name: string, file: string): Promise<Uint8A
   if (!root) throw new FileError(`${name}: this page has no private file system; serve it from https or localhost`);
   try {
     const runs = await root.getDirectoryHandle('runs');
-    return await readIn(await runs.getDirectoryHandle(name), name, file);
+    return await readWhole(await runs.getDirectoryHandle(name), name, file);
   } catch (error) {
     if ((error as DOMException).name === 'NotFoundError') return undefined;
     throw error instanceof FileError ? error : failure(name, `read ${file}`, error);
   }
+}
+
+/**
+ * The file; of a checkpoint that is not whole the one before it, where that is. An empty file counts as none: older versions left it
+ * when the page was closed before its first stream was. @throws FileError
+ */
+export async function readWhole(
+  directory: FileSystemDirectoryHandle,
+  name: string,
+  file: string,
+): Promise<Uint8Array | undefined> {
+  const bytes = await readIn(directory, name, file);
+  if (file !== files.checkpoint || (bytes && (await isWhole(bytes)))) return bytes;
+  const before = await readIn(directory, name, file + BEFORE);
+  return before && (await isWhole(before)) ? before : bytes;
+}
+
+async function isWhole(checkpoint: Uint8Array): Promise<boolean> {
+  return verifyCheckpoint(checkpoint, files.checkpoint).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function readIn(
@@ -41,7 +73,8 @@ async function readIn(
 ): Promise<Uint8Array | undefined> {
   try {
     const handle = await directory.getFileHandle(file);
-    return new Uint8Array(await (await handle.getFile()).arrayBuffer());
+    const bytes = new Uint8Array(await (await handle.getFile()).arrayBuffer());
+    return bytes.length ? bytes : undefined;
   } catch (error) {
     if ((error as DOMException).name === 'NotFoundError') return undefined;
     throw failure(name, `read ${file}`, error);
@@ -49,20 +82,39 @@ async function readIn(
 }
 
 function folderIn(directory: FileSystemDirectoryHandle, name: string, unlock: () => void): RunFolder {
+  const existing = async (file: string): Promise<MovableFile | undefined> => {
+    try {
+      return await directory.getFileHandle(file);
+    } catch (error) {
+      if ((error as DOMException).name === 'NotFoundError') return undefined;
+      throw error;
+    }
+  };
+  const fill = async (handle: FileSystemFileHandle, data: Uint8Array | string, keep: boolean) => {
+    const stream = await handle.createWritable({ keepExistingData: keep });
+    if (keep) await stream.seek((await handle.getFile()).size);
+    await stream.write(typeof data === 'string' ? data : new Uint8Array(data));
+    await stream.close();
+  };
   const put = async (file: string, data: Uint8Array | string, keep: boolean) => {
     try {
-      const handle = await directory.getFileHandle(file, { create: true });
-      const stream = await handle.createWritable({ keepExistingData: keep });
-      if (keep) await stream.seek((await handle.getFile()).size);
-      await stream.write(typeof data === 'string' ? data : new Uint8Array(data));
-      await stream.close();
+      const old = await existing(file);
+      if (old && (keep || file !== files.checkpoint || !old.move)) return await fill(old, data, keep);
+      const beside: MovableFile = await directory.getFileHandle(file + BESIDE, { create: true });
+      if (!beside.move) {
+        await directory.removeEntry(file + BESIDE);
+        return await fill(await directory.getFileHandle(file, { create: true }), data, false);
+      }
+      await fill(beside, data, false);
+      if (old?.move && (await old.getFile()).size) await old.move(file + BEFORE); // until the next line, that is the one that is read
+      await beside.move(file);
     } catch (error) {
       throw failure(name, `write ${file}`, error);
     }
   };
   return {
     name,
-    read: (file) => readIn(directory, name, file),
+    read: (file) => readWhole(directory, name, file),
     write: (file, bytes) => put(file, bytes, false),
     append: (file, text) => put(file, text, true),
     release: async () => unlock(),

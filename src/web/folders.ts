@@ -1,7 +1,8 @@
 /** Runs kept in the browser's private file system, and what happens when they cannot be. */
 import { FileError } from '../core/errors.js';
 import { parseRecords, type RunRecord } from '../core/records.js';
-import { openOriginFolder } from '../platform/opfsFolder.js';
+import { safetensorsMetadata } from '../core/safetensors.js';
+import { openOriginFolder, readWhole } from '../platform/opfsFolder.js';
 import { files, MemoryFolder, type RunFolder } from '../training/folder.js';
 
 /**
@@ -40,6 +41,7 @@ export interface KeptRun {
   name: string;
   experiment: unknown; // as parsed from its file
   records: RunRecord[];
+  step: number; // of its checkpoint, 0: it has none
   ended: boolean; // nothing is left to train
 }
 
@@ -51,9 +53,23 @@ export async function readKept(name: string): Promise<KeptRun | undefined> {
     const experiment = JSON.parse(await text(files.experiment));
     const { records } = parseRecords(await text(files.records));
     const replicas = Number((experiment as { replicas?: unknown }).replicas ?? 1);
-    return { name, experiment, records, ended: allEnded(records, replicas) };
+    const step = await stepOfCheckpoint(directory, name);
+    return { name, experiment, records, step, ended: allEnded(records, replicas) };
   } catch {
     return undefined;
+  }
+}
+
+const HEADER_BYTES = 2 ** 20; // more than any header of a page's networks
+
+async function stepOfCheckpoint(directory: FileSystemDirectoryHandle, name: string): Promise<number> {
+  const stepIn = (bytes: Uint8Array, size?: number) => Number(safetensorsMetadata(bytes, files.checkpoint, size).step);
+  try {
+    const file = await (await directory.getFileHandle(files.checkpoint)).getFile();
+    return stepIn(new Uint8Array(await file.slice(0, HEADER_BYTES).arrayBuffer()), file.size);
+  } catch {
+    const whole = await readWhole(directory, name, files.checkpoint);
+    return whole ? stepIn(whole) : 0;
   }
 }
 
@@ -63,8 +79,8 @@ export async function keptFiles(name: string): Promise<Record<string, Uint8Array
   try {
     const directory = await (await runsDirectory()).getDirectoryHandle(name);
     for (const file of Object.values(files)) {
-      const handle = await directory.getFileHandle(file);
-      found[file] = new Uint8Array(await (await handle.getFile()).arrayBuffer());
+      const bytes = await readWhole(directory, name, file);
+      if (bytes) found[file] = bytes;
     }
   } catch {
     // What is not there is not in the answer.

@@ -18,9 +18,11 @@ export function toHash(setting: Setting): string {
   );
 }
 
+export const holdsSetting = (hash: string): boolean => hash.startsWith(PREFIX);
+
 /** The setting in a link; undefined when it holds none. @throws InputError when it is damaged or refused. */
 export function fromHash(hash: string): Setting | undefined {
-  if (!hash.startsWith(PREFIX)) return undefined;
+  if (!holdsSetting(hash)) return undefined;
   if (hash.length > LONGEST) throw new InputError(`the link is longer than ${LONGEST} characters; copy it again`);
   let value: unknown;
   try {

@@ -4,7 +4,7 @@ import { startWebWorker } from '../platform/webWorker.js';
 import { h, paragraph } from './dom.js';
 import { adopt, figureCss, themeCss } from './figures/style.js';
 import { gpuNotice } from './gpuNotice.js';
-import { fromHash } from './link.js';
+import { fromHash, holdsSetting } from './link.js';
 import { Page } from './page.js';
 import { firstSetting } from './setting.js';
 import { views } from './views/index.js';
@@ -32,15 +32,28 @@ for (const spec of views) {
     ),
   );
 }
-const nav = document.querySelector('nav')!;
-nav.append(...views.map(({ id, title }) => h('a', { href: `#${id}` }, title)));
+// A link to a section goes there and leaves the setting in the address, which such a link would take the place of.
+document.addEventListener('click', (event) => {
+  const link = (event.target as Element).closest?.('a[href^="#"]');
+  const section = link && document.querySelector<HTMLElement>(link.getAttribute('href')!);
+  const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+  if (!section || !plain || !holdsSetting(location.hash)) return;
+  event.preventDefault();
+  section.tabIndex = -1; // what is read and tabbed to next is there
+  section.focus({ preventScroll: true });
+  section.scrollIntoView();
+});
 addEventListener('hashchange', () => {
   const setting = settingOfLink();
   if (setting) page.change({ looks: undefined, ...setting }, false);
 });
+// It comes late: it lies over the page's lower edge, where nothing has to make room for it.
 void gpuNotice().then((text) => {
   const notice = document.querySelector<HTMLElement>('#gpu')!;
-  notice.textContent = text ?? '';
+  notice.querySelector('p')!.textContent = text ?? '';
+  notice.querySelector('button')!.addEventListener('click', () => {
+    notice.hidden = true;
+  });
   notice.hidden = !text;
 });
 document.documentElement.dataset.ready = 'true';

@@ -25,6 +25,7 @@ export interface NetworkRunOptions {
 export class NetworkRun {
   state: NetworkRunState = 'idle';
   records: RunRecord[] = [];
+  keptStep = 0; // of the checkpoint that an earlier visit has left
   progress: Progress | undefined;
   executor = ''; // what computes, in words
   rate = 1; // over the experiment's learning rate
@@ -53,7 +54,7 @@ export class NetworkRun {
   }
 
   get step(): number {
-    return this.progress?.step ?? 0;
+    return this.progress?.step ?? this.keptStep;
   }
 
   /** Shows what an earlier visit has kept of this run, without opening it for work. */
@@ -62,7 +63,9 @@ export class NetworkRun {
     if (!this.options.keep || this.state !== 'idle') return;
     const kept = await readKept(this.name);
     if (!kept || this.state !== 'idle') return;
-    this.records = kept.records;
+    // What came after the checkpoint is made again.
+    this.records = kept.records.filter((r) => kept.ended || !('step' in r) || (r.step ?? 0) <= kept.step);
+    this.keptStep = kept.step;
     const last = kept.records.findLast((r) => r.type === 'end' && r.replica !== undefined);
     this.#set(!kept.ended ? 'stopped' : last?.type === 'end' && last.reason === 'diverged' ? 'diverged' : 'done');
   }
@@ -81,6 +84,7 @@ export class NetworkRun {
       this.#restarting = false;
     }
     this.records = [];
+    this.keptStep = 0;
     this.progress = undefined;
     this.notices = [];
     // What was asked in the meantime holds.

@@ -69,7 +69,8 @@ export interface PageWorkerApi {
   files(): Promise<Record<string, Uint8Array>>;
 }
 
-const CHECKPOINT_MS = 10_000;
+const CHECKPOINT_MS = 500; // so that a page that is closed at any moment loses no more than a second
+const SAVING_SHARE = 0.3; // of the time at most: a large checkpoint is written more seldom
 const SLICE_MS = 100; // between two looks at what the visitor wants
 const RETRIES = 5; // device losses in a row without a step in between
 
@@ -179,7 +180,8 @@ class ControlledRun {
   #first = true; // nothing was asked of it yet
   #jobs: ((moment: RunMoment) => Promise<unknown>)[] = [];
   #wake: () => void = () => {};
-  #savedAt = -1;
+  #savedAt = -1; // step of the last checkpoint, as far as it was written here
+  #saveAfter = 0; // time of the next one
 
   constructor(
     readonly experiment: Experiment,
@@ -252,6 +254,7 @@ class ControlledRun {
 
   async #once(folder: RunFolder): Promise<RunStop> {
     const { experiment, choice, tell, viewer } = this;
+    this.#savedAt = -1;
     let opened: OpenExecutor | undefined;
     try {
       const result = await train(experiment, {
@@ -265,7 +268,7 @@ class ControlledRun {
         resume: true,
         host: browserPlatform.host(),
         signal: this.abort.signal,
-        checkpointMs: CHECKPOINT_MS,
+        checkpointMs: Number.POSITIVE_INFINITY, // #next does that
         sliceMs: SLICE_MS,
         control: (moment) => this.#next(moment),
         addPlans: (context) => {
@@ -283,6 +286,16 @@ class ControlledRun {
     }
   }
 
+  /** Writes a checkpoint, where the last one is of another step. */
+  async #save(moment: RunMoment): Promise<void> {
+    if (this.#savedAt === moment.step) return;
+    const begun = performance.now();
+    await moment.save();
+    this.#savedAt = moment.step;
+    const took = performance.now() - begun;
+    this.#saveAfter = begun + Math.max(CHECKPOINT_MS, took / SAVING_SHARE);
+  }
+
   async #next(moment: RunMoment): Promise<number> {
     this.at = moment.step;
     if (this.#first) this.#limit = moment.step + (this.choice.steps ?? Infinity);
@@ -290,9 +303,9 @@ class ControlledRun {
     for (;;) {
       for (let job = this.#jobs.shift(); job; job = this.#jobs.shift()) await job(moment);
       await this.viewer?.visit(moment.trainer.loaded, moment.step);
+      if (moment.step > 0 && performance.now() >= this.#saveAfter) await this.#save(moment);
       if (this.abort.signal.aborted || moment.step < this.#limit) return this.#limit;
-      if (moment.step > 0 && this.#savedAt !== moment.step) await moment.save();
-      this.#savedAt = moment.step;
+      if (moment.step > 0) await this.#save(moment);
       this.tell({ kind: 'held', step: moment.step });
       if (this.#jobs.length || this.abort.signal.aborted) continue;
       await new Promise<void>((resolve) => {

@@ -39,12 +39,17 @@ export class CurvesPanel {
       if (this.#seen) this.#draw();
     });
     this.#sight.observe(this.#plot);
-    this.#plot.addEventListener('pointermove', (event) => {
+    const point = (event: PointerEvent) => {
       if (!this.#axes) return;
       const x = event.clientX - this.#plot.getBoundingClientRect().left;
       this.#setCursor(x >= this.#axes.left && x <= this.#axes.right ? this.#axes.samplesAt(x) : undefined);
+    };
+    this.#plot.addEventListener('pointerdown', point);
+    this.#plot.addEventListener('pointermove', point);
+    // A finger leaves as soon as it is lifted: what it read stays.
+    this.#plot.addEventListener('pointerleave', (event) => {
+      if (event.pointerType !== 'touch') this.#setCursor(undefined);
     });
-    this.#plot.addEventListener('pointerleave', () => this.#setCursor(undefined));
     this.#plot.addEventListener('keydown', (event) => this.#onKey(event));
   }
 

@@ -6,7 +6,7 @@ import { createSampler, type Sampler, treeChange } from '../../grammar/index.js'
 import { h, uniqueId } from '../dom.js';
 import { NumbersTable } from './numbers.js';
 import { drawRules } from './rules.js';
-import { drawTree, type NodeAt, nodeAt, nodesOf, type TreeOfSentence } from './tree.js';
+import { drawTree, type NodeAt, nodeAt, nodesOf, type TreeOfSentence, treeSize } from './tree.js';
 
 /** A node was resampled. */
 export interface ChangeDetail {
@@ -102,6 +102,13 @@ export class GrammarFigure {
   /** Shows a grammar and one of its sentences: number `sentence` of the stream of `seed`. */
   async show(rules: Rules, seed = 0, sentence = 0): Promise<void> {
     const version = ++this.#version;
+    if (!this.#original) {
+      // What takes a moment to be drawn has its room at once, so that nothing below it moves.
+      this.#width = this.#tree.clientWidth || this.#width;
+      const { height, scale } = treeSize(rules, this.#width);
+      this.#tree.style.minHeight = `${Math.ceil(height * scale) + 6}px`;
+      this.#rulesBox.replaceChildren(drawRules(rules, []));
+    } else this.#tree.style.minHeight = '';
     const sampler = await createSampler(rules);
     if (version !== this.#version) return;
     this.#rules = rules;

@@ -23,15 +23,16 @@ const rule = (root: string, values: (name: string) => string) =>
     .map((name) => `--rhm-${name}:${values(name)}`)
     .join(';')}}`;
 
-/** Custom properties on `root` (a selector): light, or dark where the reader's system is. */
+/** Custom properties on `root` (a selector): light, or dark where the reader's system is; paper is white. */
 export const themeCss = (root: string) =>
   `${root}{color-scheme:light dark}${rule(root, (name) => light[name])}` +
-  `@media(prefers-color-scheme:dark){${rule(root, (name) => dark[name])}}`;
+  `@media screen and (prefers-color-scheme:dark){${rule(root, (name) => dark[name])}}` +
+  `@media print{${root}{color-scheme:light}}`;
 
 /** The same on `root`, as the page around it is: dark where its `color-scheme` says so, light where it says nothing. */
 export const followingThemeCss = (root: string) =>
   `${rule(root, (name) => light[name])}` +
-  `@supports(color:light-dark(#000,#fff)){${rule(root, (name) => `light-dark(${light[name]},${dark[name]})`)}}`;
+  `@supports(color:light-dark(#000,#fff)){@media screen{${rule(root, (name) => `light-dark(${light[name]},${dark[name]})`)}}}`;
 
 export const figureCss = `
 [hidden]{display:none!important}
@@ -87,6 +88,7 @@ button.primary{background:var(--rhm-accent);border-color:var(--rhm-accent);color
 .numbers th{color:var(--rhm-muted)}
 .numbers .chosen{font-weight:650;color:var(--rhm-ink)}
 .numbers .derivation td{text-align:center;padding:.2em .5em;border:1px solid var(--rhm-line)}
+@media print{.plot svg,.tree{max-width:100%;height:auto}.tree{flex:0 1 auto;min-width:0}.plot{min-height:0}}
 .readout{min-height:1.5em;margin:.15em 0 0;font-size:.86em;color:var(--rhm-muted);font-variant-numeric:tabular-nums}
 `;
 

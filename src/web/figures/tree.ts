@@ -30,6 +30,17 @@ const LEFT = 50; // room for the names of the levels
 const LEAST = 28; // pixels between tokens
 const SHRINK = 0.8; // of the size, where that spares a scroll bar
 
+/** Pixels: across, down, and the factor by which it is shrunk to fit into `room`. */
+export function treeSize(
+  shape: GrammarShape,
+  room: number,
+): { gap: number; width: number; height: number; scale: number } {
+  const gap = Math.min(62, Math.max(LEAST, (room - LEFT - 8) / sentenceLength(shape)));
+  const width = sentenceLength(shape) * gap + 6;
+  const whole = LEFT + width + 2;
+  return { gap, width, height: (shape.L + 1) * ROW + 4, scale: whole * SHRINK <= room ? Math.min(1, room / whole) : 1 };
+}
+
 export function drawTree(
   shape: GrammarShape,
   original: TreeOfSentence,
@@ -39,13 +50,9 @@ export function drawTree(
   room: number, // pixels across
 ): { element: SVGSVGElement; levels: SVGSVGElement; focus(at: NodeAt): void } {
   const { s, L, v, n } = shape;
+  const { gap, width, height, scale } = treeSize(shape, room);
   const d = sentenceLength(shape);
-  const gap = Math.min(62, Math.max(LEAST, (room - LEFT - 8) / d));
-  const width = d * gap + 6;
-  const whole = LEFT + width + 2;
-  const scale = whole * SHRINK <= room ? Math.min(1, room / whole) : 1;
   const reach = Math.min(17, gap / 2 - 1); // of a tuple's box beyond the middle of its outer symbols
-  const height = (L + 1) * ROW + 4;
   const x = ({ depth, position }: NodeAt) => gap * s ** (L - depth) * (position + 0.5) + 3;
   const y = (depth: number) => 26 + depth * ROW;
   const shown = changed ?? original;

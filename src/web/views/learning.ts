@@ -258,7 +258,7 @@ class NetworkRow {
     const { state, progress, experiment, failure } = network;
     const steps = plannedSteps(experiment);
     const lastStep = network.records.reduce((most, r) => ('step' in r && r.step ? Math.max(most, r.step) : most), 0);
-    const step = Math.max(progress?.step ?? 0, lastStep);
+    const step = Math.max(network.step, lastStep);
     this.#state.textContent = stateWords[state];
     this.#bar.value = step / steps;
     const parts = [`step ${step.toLocaleString('en')} of ${steps.toLocaleString('en')}`];

@@ -144,7 +144,9 @@ class TakeawayView implements View {
   async #saveWeights(network: NetworkRun, name: string): Promise<void> {
     const { [files.checkpoint]: checkpoint } = await network.files();
     if (!checkpoint) {
-      this.page.say('There are no weights yet: they are written ten seconds into a run and when it pauses or ends.');
+      this.page.say(
+        'There are no weights yet: they are written within a second of the start, from then on twice a second, and when it pauses or ends.',
+      );
       return;
     }
     await verifyCheckpoint(checkpoint, files.checkpoint);
@@ -185,12 +187,13 @@ class TakeawayView implements View {
   #row({ setting, runs }: Group): HTMLElement {
     const { v, m, s, L, seed } = setting.grammar as Record<string, number>;
     const what = runs
-      .map(({ name, experiment, records, ended }) => {
+      .map(({ name, experiment, records, step: kept, ended }) => {
         const shown = this.page.training.networks.find((n) => n.name === name);
         if (shown?.active)
           return `${modelName(experiment.model.kind)} (${shown.state === 'held' ? 'paused' : 'in training'})`;
         const last = records.findLast((r) => r.type === 'eval');
-        const step = last?.type === 'eval' ? `step ${last.step.toLocaleString('en')}` : 'not begun';
+        const at = Math.max(kept, last?.type === 'eval' ? last.step : 0);
+        const step = at ? `step ${at.toLocaleString('en')}` : 'not begun';
         return `${modelName(experiment.model.kind)} (${ended ? 'done' : step})`;
       })
       .join(', ');
