@@ -24,11 +24,71 @@ export interface FormOptions {
   fields?: readonly string[]; // default: all that a control can show
   limits?: Readonly<Record<string, number>>; // upper bounds below those of the schema, by full path
   words?: (choice: string) => string; // what a choice is called, where its name in the schema says little
-  change: (value: Values) => void;
+  /** Takes the value, or says why not. */
+  change: (value: Values) => string | undefined;
 }
 
 /** Asked for each form: models may have been registered meanwhile. */
 const root = () => experimentJsonSchema() as Schema;
+
+type Control = HTMLInputElement | HTMLSelectElement;
+/** What a change of a control does. Apart from the control, which outlives the form that it was made for. */
+const actions = new WeakMap<Control, (control: Control) => string | undefined>();
+
+function acting<C extends Control>(control: C, act: (control: C) => string | undefined): C {
+  actions.set(control, act as (control: Control) => string | undefined);
+  control.addEventListener('change', () => {
+    for (const old of document.querySelectorAll('.refusal')) clearRefusal(old);
+    const refusal = actions.get(control)!(control);
+    if (refusal) showRefusal(control, refusal);
+  });
+  return control;
+}
+
+function showRefusal(control: Control, text: string): void {
+  const refusal = h('p', { class: 'refusal', id: uniqueId('refusal'), role: 'alert' }, text);
+  control.setAttribute('aria-invalid', 'true');
+  control.setAttribute('aria-describedby', refusal.id);
+  control.parentElement!.append(refusal);
+}
+
+function clearRefusal(refusal: Element): void {
+  const control = refusal.parentElement!.querySelector(`[aria-describedby="${refusal.id}"]`);
+  control?.removeAttribute('aria-invalid');
+  control?.removeAttribute('aria-describedby');
+  refusal.remove();
+}
+
+/** Puts forms into a box. Where it holds the same controls, these stay, and with them the focus, and take the new values. */
+export function showForms(box: HTMLElement, ...forms: HTMLElement[]): void {
+  const controlsIn = (elements: Iterable<Element>) =>
+    [...elements].flatMap((e) => [...e.querySelectorAll<Control>('[data-field]')]);
+  const [old, wanted] = [controlsIn([box]), controlsIn(forms)];
+  if (old.length === wanted.length && old.every((control, i) => isAlike(control, wanted[i]))) {
+    for (const [i, control] of old.entries()) takeOver(control, wanted[i]);
+    const legends = forms.flatMap((form) => [...form.querySelectorAll('legend')]);
+    for (const [i, legend] of [...box.querySelectorAll('legend')].entries())
+      legend.textContent = legends[i].textContent;
+    return;
+  }
+  const at = old.indexOf(document.activeElement as Control);
+  const { field } = old[at]?.dataset ?? {};
+  const nth = old.slice(0, at).filter((c) => c.dataset.field === field).length;
+  box.replaceChildren(...forms);
+  if (at >= 0) wanted.filter((c) => c.dataset.field === field)[nth]?.focus({ preventScroll: true });
+}
+
+function isAlike(a: Control, b: Control): boolean {
+  return a.type === b.type && a.dataset.field === b.dataset.field && a.textContent === b.textContent;
+}
+
+function takeOver(control: Control, from: Control): void {
+  actions.set(control, actions.get(from)!);
+  control.value = from.value;
+  if (!(control instanceof HTMLInputElement && from instanceof HTMLInputElement)) return;
+  control.checked = from.checked;
+  for (const name of ['min', 'max', 'placeholder'] as const) control[name] = from[name];
+}
 
 /** Controls for the fields of one object of the experiment. Refused input stays where it is, with the reason beside it. */
 export function schemaForm(options: FormOptions): HTMLElement {
@@ -65,12 +125,12 @@ function controlFor(
   field: Schema,
   value: unknown,
   limit: number | undefined,
-  change: (value: unknown) => void,
-): HTMLElement | undefined {
+  change: (value: unknown) => string | undefined,
+): Control | undefined {
   if (field.enum) return select(field.enum.map(String), String(value), change);
   if (field.type === 'boolean') {
-    const box = h('input', { type: 'checkbox', checked: value === true, onchange: () => change(box.checked) });
-    return box;
+    const box = h('input', { type: 'checkbox', checked: value === true });
+    return acting(box, ({ checked }) => change(checked));
   }
   if (field.type !== 'integer' && field.type !== 'number') return undefined;
   const whole = field.type === 'integer';
@@ -84,26 +144,25 @@ function controlFor(
     value: value === undefined ? '' : String(value),
     placeholder: value === undefined ? 'default' : undefined,
     required: field.default !== undefined,
-    onchange: () => {
-      if (!input.reportValidity()) return;
-      change(input.value === '' ? undefined : Number(input.value));
-    },
   });
-  return input;
+  return acting(input, (control) => {
+    if (!control.reportValidity()) return undefined; // the browser says why, beside it
+    return change(control.value === '' ? undefined : Number(control.value));
+  });
 }
 
 function select(
   names: readonly string[],
   chosen: string,
-  change: (name: string) => void,
+  change: (name: string) => string | undefined,
   words: (choice: string) => string = (choice) => choice,
-): HTMLElement {
+): HTMLSelectElement {
   const element = h(
     'select',
-    { onchange: () => change(element.value) },
+    {},
     ...names.map((name) => h('option', { value: name, selected: name === chosen }, words(name))),
   );
-  return element;
+  return acting(element, ({ value }) => change(value));
 }
 
 function labelled(name: string, description: string | undefined, control: HTMLElement): HTMLElement {

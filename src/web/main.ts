@@ -45,7 +45,7 @@ document.addEventListener('click', (event) => {
 });
 addEventListener('hashchange', () => {
   const setting = settingOfLink();
-  if (setting) page.change({ looks: undefined, ...setting }, false);
+  if (setting) page.open({ looks: undefined, ...setting }, false);
 });
 // It comes late: it lies over the page's lower edge, where nothing has to make room for it.
 void gpuNotice().then((text) => {

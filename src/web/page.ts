@@ -43,8 +43,8 @@ export class Page {
     this.training = this.#newTraining();
   }
 
-  /** Takes a new setting, or says why not and keeps the old one. A run in training is saved and let go. */
-  change(part: Partial<Setting>, link = true): boolean {
+  /** Takes a new setting, or returns why not and keeps the old one. A run in training is saved and let go. */
+  change(part: Partial<Setting>, link = true): string | undefined {
     try {
       const { setting, experiments } = readSetting({ ...this.setting, ...part });
       for (const experiment of experiments) membersOf(experiment); // its rules can be drawn
@@ -52,13 +52,18 @@ export class Page {
       this.experiments = experiments;
     } catch (error) {
       if (!(error instanceof RhmError)) throw error;
-      this.say(`Not taken: ${error.message}.`);
-      return false;
+      return `Not taken: ${error.message}.`;
     }
     this.say(undefined);
     if (link) history.replaceState(null, '', toHash(this.setting));
     this.#replaceTraining();
-    return true;
+    return undefined;
+  }
+
+  /** Likewise, and tells the visitor why not. */
+  open(part: Partial<Setting>, link = true): void {
+    const refusal = this.change(part, link);
+    if (refusal) this.say(refusal);
   }
 
   /** Keeps in the link how a network is looked at; what is undefined is left to the page again. */

@@ -126,7 +126,9 @@ test('values are read off the curves by pointer and by keys; networks and seeds 
   await page.fill('#grammar [data-field=m]', '9');
   await page.press('#grammar [data-field=m]', 'Enter');
   await page
-    .locator('#message', { hasText: /Not taken: n\*m = 36: there are only v\^s = 16 distinct tuples; take m <= 4/ })
+    .locator('#grammar .field:has([data-field=m]) .refusal', {
+      hasText: /Not taken: n\*m = 36: there are only v\^s = 16 distinct tuples; take m <= 4/,
+    })
     .waitFor();
   assert.is(await page.inputValue('#grammar [data-field=m]'), '2', 'the form shows what holds');
   assert.equal(problems, []);

@@ -107,7 +107,12 @@ export class GrammarFigure {
       this.#width = this.#tree.clientWidth || this.#width;
       const { height, scale } = treeSize(rules, this.#width);
       this.#tree.style.minHeight = `${Math.ceil(height * scale) + 6}px`;
-      this.#rulesBox.replaceChildren(drawRules(rules, []));
+      this.#rulesBox.replaceChildren(
+        drawRules(
+          rules,
+          Array.from({ length: rules.L + 1 }, () => new Set<string>()),
+        ),
+      );
     } else this.#tree.style.minHeight = '';
     const sampler = await createSampler(rules);
     if (version !== this.#version) return;

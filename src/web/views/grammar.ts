@@ -3,7 +3,7 @@ import { languageSize, logDerivations } from '../../grammar/derivations.js';
 import { rulesOf } from '../../training/members.js';
 import { h } from '../dom.js';
 import { GrammarFigure } from '../figures/grammar.js';
-import { schemaForm } from '../form.js';
+import { schemaForm, showForms } from '../form.js';
 import type { Page, View, ViewSpec } from '../page.js';
 import { pageLimits } from '../setting.js';
 
@@ -33,7 +33,8 @@ class GrammarView implements View {
 
   reset(): void {
     const { grammar, seed } = this.page.setting;
-    this.#form.replaceChildren(
+    showForms(
+      this.#form,
       schemaForm({
         path: 'grammar',
         value: { seed, ...grammar },
@@ -41,7 +42,9 @@ class GrammarView implements View {
         limits: pageLimits,
         change: (value) => {
           // The page's grammars have as many root symbols as symbols.
-          if (!this.page.change({ grammar: { ...value, n: value.v } })) this.reset();
+          const refusal = this.page.change({ grammar: { ...value, n: value.v } });
+          if (refusal) this.reset();
+          return refusal;
         },
       }),
     );

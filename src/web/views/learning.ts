@@ -8,7 +8,7 @@ import { h, throttle } from '../dom.js';
 import { type LiveCurve, lastOf, usualPrefactor } from '../figures/curves.js';
 import { CurvesPanel } from '../figures/curvesPanel.js';
 import { stepsTable } from '../figures/stepsTable.js';
-import { schemaForm } from '../form.js';
+import { schemaForm, showForms } from '../form.js';
 import type { NetworkRun, NetworkRunState } from '../networkRun.js';
 import type { Executor, Page, View, ViewSpec } from '../page.js';
 import { pageLimits, type Setting } from '../setting.js';
@@ -81,7 +81,7 @@ class LearningView implements View {
       (network, i) => new NetworkRow(network, labels[i], i, (replica) => this.page.remember(i, { replica })),
     );
     this.#networks.replaceChildren(...this.#rows.map((row) => row.element));
-    this.#settings.replaceChildren(...this.#forms());
+    showForms(this.#settings, ...this.#forms());
     this.#refresh();
   }
 
@@ -137,7 +137,9 @@ class LearningView implements View {
     const { setting, experiments } = this.page;
     const labels = labelsOf(experiments);
     const take = (part: Partial<Setting>) => {
-      if (!this.page.change(part)) this.reset();
+      const refusal = this.page.change(part);
+      if (refusal) this.reset();
+      return refusal;
     };
     const networks = setting.networks.map((network, i) => {
       const replace = (part: Partial<typeof network>) =>

@@ -211,7 +211,7 @@ class TakeawayView implements View {
         { class: 'buttons' },
         h(
           'button',
-          { type: 'button', onclick: () => this.page.change(setting), 'aria-label': `Open ${shape}, ${how}: ${what}` },
+          { type: 'button', onclick: () => this.page.open(setting), 'aria-label': `Open ${shape}, ${how}: ${what}` },
           'Open',
         ),
         h(
@@ -224,7 +224,7 @@ class TakeawayView implements View {
                 const shown = this.page.training.networks.filter((n) => runs.some((r) => r.name === n.name));
                 await Promise.all(shown.map((n) => n.stop()));
                 for (const { name } of runs) await forget(name);
-                if (shown.length) this.page.change({});
+                if (shown.length) this.page.open({});
                 else await this.#list();
               }),
           },
