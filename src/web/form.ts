@@ -49,7 +49,7 @@ function showRefusal(control: Control, text: string): void {
   const refusal = h('p', { class: 'refusal', id: uniqueId('refusal'), role: 'alert' }, text);
   control.setAttribute('aria-invalid', 'true');
   control.setAttribute('aria-describedby', refusal.id);
-  control.parentElement!.append(refusal);
+  control.closest('.fields')!.append(refusal); // below the row, where it moves no field
 }
 
 function clearRefusal(refusal: Element): void {

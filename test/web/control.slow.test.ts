@@ -126,7 +126,7 @@ test('values are read off the curves by pointer and by keys; networks and seeds 
   await page.fill('#grammar [data-field=m]', '9');
   await page.press('#grammar [data-field=m]', 'Enter');
   await page
-    .locator('#grammar .field:has([data-field=m]) .refusal', {
+    .locator('#grammar .fields:has([data-field=m]) .refusal', {
       hasText: /Not taken: n\*m = 36: there are only v\^s = 16 distinct tuples; take m <= 4/,
     })
     .waitFor();

@@ -19,7 +19,7 @@ test('focus stays where it was after a value is taken or refused; a refusal stan
   assert.is(await field(), 's');
   await page.locator('#grammar [data-field=m]').fill('9');
   await page.keyboard.press('Enter');
-  const refusal = page.locator('#grammar .field:has([data-field=m]) .refusal');
+  const refusal = page.locator('#grammar .fields:has([data-field=m]) .refusal');
   assert.match((await refusal.textContent())!, /Not taken: n\*m = 36.*take m <= 4/);
   assert.is(await field(), 'm');
   assert.is(await page.getAttribute('#grammar [data-field=m]', 'aria-describedby'), await refusal.getAttribute('id'));
