@@ -57,7 +57,8 @@ test(`${soak ? 200 : 10} reloads at random moments: every checkpoint is whole an
     for (const [network, step] of now.entries()) {
       assert.ok(step >= kept[network], `reload ${i}: network ${network} fell from step ${kept[network]} to ${step}`);
       // Lost is what was made since the page first showed a later step than the kept one.
-      const later = seen.find(({ steps }) => steps[network] > step);
+      const begun = seen.findLastIndex(({ steps }, k) => k > 0 && steps[network] < seen[k - 1].steps[network]);
+      const later = seen.slice(Math.max(0, begun)).find(({ steps }) => steps[network] > step);
       lost.push(later ? left - later.at : 0);
     }
     kept = now;
