@@ -41,6 +41,7 @@ class TakeawayView implements View {
   readonly #kept = h('div');
   #buttons: { button: HTMLButtonElement; network: NetworkRun }[] = [];
   #ends = '';
+  #lists = 0; // begun
   readonly #soon = throttle(() => this.#refresh(), 2);
 
   constructor(readonly page: Page) {
@@ -175,7 +176,10 @@ class TakeawayView implements View {
   }
 
   async #list(): Promise<void> {
-    const groups = groupRuns(await listKept());
+    const list = ++this.#lists;
+    const kept = await listKept();
+    if (list !== this.#lists) return; // a later one knows more, and may have come first
+    const groups = groupRuns(kept);
     const rows = groups.map((group) => this.#row(group));
     this.#kept.replaceChildren(
       rows.length
