@@ -5,7 +5,7 @@ import { shapeOf } from '../core/rules.js';
 import { sampleComplexity } from '../theory/index.js';
 import { checkRun } from '../training/integrity.js';
 import { type SampleSentences, sampleSentences } from './correlations.js';
-import { type Curve, hasLaw, orderedCurves, shapeName } from './curves.js';
+import { type Curve, hasLaw, orderedCurves, shapeName, studyCurves } from './curves.js';
 import { type ClusterGrammar, dataPowers, dataTable, learnerTable } from './data.js';
 import { positionExponents } from './exponents.js';
 import type { Inputs } from './figures/spec.js';
@@ -35,8 +35,9 @@ export interface AnalyzeOptions {
 export async function analyze(folders: readonly RunFiles[], options: AnalyzeOptions = {}): Promise<Analysis> {
   const notes: string[] = [];
   const runs = distinctRuns(await readAll(folders, notes), notes);
-  const curves = orderedCurves(runs);
-  const kinds = new Map(curves.map((c) => [c.series, c.kind]));
+  const all = orderedCurves(runs);
+  const curves = all.filter((c) => !c.study);
+  const kinds = new Map(all.map((c) => [c.series, c.kind]));
   for (const run of runs) notes.push(...runNotes(run));
   notes.push(...curveNotes(curves));
   const positions = positionTable(curves).map((row) => {
@@ -49,9 +50,10 @@ export async function analyze(folders: readonly RunFiles[], options: AnalyzeOpti
   const learner = options.cluster === null ? [] : await learnerTable(curves, options.cluster);
   const exponents = positionExponents(positions, kinds);
   const base: Base = {
-    runs: runs.map((run) => runRow(run, curves)),
+    runs: runs.map((run) => runRow(run, all)),
     kinds,
     curves,
+    studies: studyCurves(all),
     means: meanCurves(curves),
     positions,
     exponents,
@@ -74,9 +76,13 @@ export async function analyze(folders: readonly RunFiles[], options: AnalyzeOpti
       findings(results).map((row): Finding => ({ section: name, ...judged(row) })),
     ),
   );
+  const neighbours = figures.flatMap((figure) => figure.summary?.(results) ?? []);
+  const summary = [...(curves.length ? summaryOf(results, findings) : []), ...neighbours].slice(0, SENTENCES);
   const tables = [...sharedTables(base, findings), ...figures.flatMap((figure) => figure.tables?.(results) ?? [])];
-  return { ...results, findings, tables: tables.filter((t) => t.rows.length), summary: summaryOf(results, findings) };
+  return { ...results, findings, tables: tables.filter((t) => t.rows.length), summary };
 }
+
+const SENTENCES = 5; // of a summary
 
 /** Notes of folders that could not be read, or hold damaged files, begin with this. */
 export const LEFT_OUT = 'left out: ';

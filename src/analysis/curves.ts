@@ -4,7 +4,7 @@ import type { ModelKind } from '../core/experimentTypes.js';
 import { modelOrder } from '../core/modelFacts.js';
 import type { MeasureRecord } from '../core/records.js';
 import { type GrammarShape, type Rules, shapeOf } from '../core/rules.js';
-import { DEFAULT_TASK } from '../core/tasks.js';
+import { DEFAULT_TASK, evaluatedTask } from '../core/tasks.js';
 import { countDerivations } from '../grammar/derivations.js';
 import { floorsOf } from '../theory/floors.js';
 import { lossPlateaus } from '../theory/index.js';
@@ -12,6 +12,12 @@ import { dataPointOf } from '../training/dataPoint.js';
 import type { Run, RunStatus } from './runs.js';
 
 export type { ModelKind };
+
+/**
+ * Curves in data that figures of their own are about, and no others: context windows
+ * (arXiv:2406.00048), root symbols (arXiv:2307.02129).
+ */
+export type StudyName = 'context' | 'classes';
 
 /** What ends the name of a series of curves in data. */
 const IN_DATA = ' in data';
@@ -27,6 +33,11 @@ export interface Curve {
   grammar: string; // equal for equal rules
   rules: Rules;
   replica: string; // folder and replica
+  /** The figure of a neighbouring paper that it belongs to; absent: one of the paper's own. */
+  study?: StudyName;
+  context?: number; // tokens used, the predicted one included; absent: all
+  scaling?: string; // of the readout, of models that have a choice
+  testSize?: number; // test sentences
   online: boolean; // one pass over fresh sentences; false: best loss against P distinct sentences
   points: CurvePoint[]; // by P
   /** H(0) .. H(reach) in nats; undefined where the staircase of the last token does not apply. */
@@ -87,9 +98,13 @@ function curvesOf(runs: readonly Run[]): Curve[] {
         grammar: grammarKey(run.rules),
         rules: run.rules,
         replica: `${run.path} #${replica.replica}`,
+        study: studyOf(experiment),
+        context: experiment.task.context,
+        scaling: 'scaling' in experiment.model ? experiment.model.scaling : undefined,
+        testSize: experiment.evaluation.size,
         online,
         points,
-        plateaus: floorsOf(experiment.task, run.rules, {}, exactPlateaus),
+        plateaus: floorsOf(evaluatedTask(experiment), run.rules, {}, exactPlateaus),
         noise: 0.5 / Math.sqrt(experiment.evaluation.size),
         sentences: Number(countDerivations(run.rules)),
         measures: replica.measures,
@@ -121,6 +136,18 @@ function curvesOf(runs: readonly Run[]): Curve[] {
   }
   for (const curve of finite.values()) curve.points.sort((a, b) => a.samples - b.samples);
   return [...curves, ...finite.values()];
+}
+
+/** The curves of each figure of its own. */
+export const studyCurves = (curves: readonly Curve[]): Record<StudyName, Curve[]> => ({
+  context: curves.filter((c) => c.study === 'context'),
+  classes: curves.filter((c) => c.study === 'classes'),
+});
+
+function studyOf({ budget, evaluation, task }: Experiment): StudyName | undefined {
+  if (budget.sentences === undefined) return undefined;
+  if (task.kind === 'class') return 'classes';
+  return evaluation.positions === 'last' ? 'context' : undefined;
 }
 
 /** f, the fraction of s-tuples in use. */

@@ -1,5 +1,5 @@
 import type { Experiment } from '../core/experiment.js';
-import type { Curve, ModelKind } from './curves.js';
+import type { Curve, ModelKind, StudyName } from './curves.js';
 import type { DataPower, DataRow, LearnerRow } from './data.js';
 import type { ExponentRow } from './exponents.js';
 import type { FigureResults } from './figures/index.js';
@@ -33,6 +33,7 @@ export interface Base {
   runs: RunRow[];
   kinds: Map<string, ModelKind>; // of each series
   curves: Curve[];
+  studies: Record<StudyName, Curve[]>; // curves of figures of their own; not among the others
   means: MeanCurve[];
   positions: (PositionRow & { predicted: number | undefined })[]; // predicted without its prefactor
   exponents: ExponentRow[];

@@ -5,6 +5,7 @@ import type { Experiment } from './experimentTypes.js';
 import { DEFAULT_MODEL, modelFacts, modelSchema } from './modelFacts.js';
 import { nearest, nearestByLastPart } from './nearest.js';
 import { optimiserSchema } from './optimisers.js';
+import { tasks, tasksWith } from './tasks.js';
 import { wanted } from './wanted.js';
 
 export type { Experiment, ExperimentInput } from './experimentTypes.js';
@@ -36,12 +37,19 @@ export function parseExperiment(input: unknown): Experiment {
   if (raw.optimiser === undefined) raw.optimiser = optimiserOf(raw);
   const result = experimentSchema().safeParse(raw);
   if (!result.success) throw new ExperimentError(result.error.issues.map((issue) => explain(issue, raw)));
-  const { budget, evaluation } = result.data;
+  const { budget, evaluation, task } = result.data;
   if (budget.patience !== undefined && evaluation.validation === undefined)
     throw new ExperimentError([
       `budget.patience: got ${budget.patience} without a validation set; pass evaluation.validation too, such as 4096`,
     ]);
-  const { precision, ...experiment } = result.data;
+  if (evaluation.positions === 'last' && !tasks[task.kind].generates)
+    throw new ExperimentError([
+      `evaluation.positions: got 'last' with task '${task.kind}', which has one prediction a sentence; leave it out, or pass task ${tasksWith((one) => one.generates)}`,
+    ]);
+  const { precision, ...rest } = result.data;
+  // What is said at its default leaves the hash of an experiment as it is without.
+  const { positions, ...sizes } = evaluation;
+  const experiment = { ...rest, evaluation: positions === 'last' ? { ...sizes, positions } : sizes };
   return Object.freeze((precision === 'f16' ? { ...experiment, precision } : experiment) as Experiment);
 }
 

@@ -94,6 +94,10 @@ const evaluation = z.strictObject({
   perDoubling: count(64)
     .default(4)
     .describe('k, evaluations a doubling: at 1, 2, 3, ... then every factor 2^(1/k) in steps'),
+  positions: z
+    .enum(['all', 'last'])
+    .optional()
+    .describe("predictions of task 'auto' that are evaluated: all, or that of the last token alone; default all"),
 });
 
 const digest = z.string().regex(/^[0-9a-f]{16}$/, 'pass 16 hexadecimal digits');

@@ -57,9 +57,29 @@ export const taskKinds = Object.keys(tasks) as [TaskKind, ...TaskKind[]];
 /** Trained where an experiment names none; left out of the names of runs. */
 export const DEFAULT_TASK: TaskKind = 'last';
 
-/** Whether a run's exact loss is known: see `staircase`. */
-export const isExact = ({ kind, context }: { kind: TaskKind; context?: number }): boolean =>
-  tasks[kind].staircase && context === undefined;
+/** A task as it bears on what is evaluated: context, T tokens of which the last is predicted; default s^L. */
+export interface EvaluatedTask {
+  kind: TaskKind;
+  context?: number;
+}
+
+/** The task that the test loss of a run is about: of a run that learns every next token, the last one where that alone is evaluated. */
+export const evaluatedTask = (experiment: {
+  task: EvaluatedTask;
+  evaluation: { positions?: 'all' | 'last' };
+}): EvaluatedTask =>
+  experiment.evaluation.positions === 'last' ? { ...experiment.task, kind: 'last' } : experiment.task;
+
+/** ell of the H(ell) that is the exact loss of a task; undefined where that is not known: see `staircase`. The context is s^ell tokens. */
+export function exactLevel(
+  { kind, context }: EvaluatedTask,
+  { s, L }: Pick<GrammarShape, 's' | 'L'>,
+): number | undefined {
+  if (!tasks[kind].staircase) return undefined;
+  let level = 0;
+  while (level < L && s ** level < (context ?? Number.POSITIVE_INFINITY)) level++;
+  return context === undefined || s ** level === context ? level : undefined;
+}
 
 /** For messages: the tasks with a property, as `'last' or 'auto'`. */
 export const tasksWith = (has: (task: TaskSpec) => boolean): string =>

@@ -1,25 +1,15 @@
 /** The curves in data of `rhm reproduce data` and `control`: best loss against P distinct sentences, searched for each step. */
-import type { GrammarShape } from '../core/rules.js';
 import { stepExcess } from '../theory/steps.js';
 import { grammarOf, type Scale, size } from './plannedGrammars.js';
-import type { Search } from './search.js';
-
-export type DataFigure = 'data' | 'control';
-
-const EPOCHS = 128; // at most; the best validation loss comes after 10 to 60
+import { curveSearch, EPOCHS, LARGEST_PART, type PlannedSearch, type SearchBlock } from './plannedSearch.js';
 
 /** One network on the grammars of one size. */
-interface DataBlock {
+interface DataBlock extends SearchBlock {
   model: 'hcnn' | 'hlcn' | 'mla';
-  shape: GrammarShape;
   grammars: number;
-  settings: Record<string, unknown>; // model, optimiser
-  batch: number;
   steps: readonly number[]; // ell of the wanted P_ell
-  most: number; // optimiser steps of a run; it stops before where its validation loss has stopped improving
-  epochs?: number; // likewise
   to?: number; // largest P of the search
-  figure: DataFigure;
+  figure: 'data' | 'control';
 }
 
 const convolutional = (kind: 'hcnn' | 'hlcn', width: number, rate = 1) => ({
@@ -120,36 +110,21 @@ const paper: readonly DataBlock[] = [
 
 const blocks: Record<Scale, readonly DataBlock[]> = { quick, paper };
 
-const LEAST_STEPS = 2 ** 14; // also for the smallest P: what a network needs to leave its initial state, and more
-const PATIENCE = 2.5;
-/** P beyond this part of the language counts sentences that leave no sampling noise. */
-export const LARGEST_PART = 1 / 10;
-
-export interface PlannedSearch extends Search {
-  readonly figure: DataFigure;
-  readonly model: DataBlock['model'];
-  readonly m: number;
-}
-
-/** The curves that figures need; other figures have none. */
-export function planSearches(scale: Scale, figures: readonly string[]): PlannedSearch[] {
-  return blocks[scale]
-    .filter((block) => figures.includes(block.figure))
-    .flatMap((block) => Array.from({ length: block.grammars }, (_, index) => searchOf(block, index, scale)));
+/** The curves that the figures `data` and `control` need. */
+export function dataSearches(scale: Scale): PlannedSearch[] {
+  return blocks[scale].flatMap((block) =>
+    Array.from({ length: block.grammars }, (_, index) => searchOf(block, index, scale)),
+  );
 }
 
 function searchOf(block: DataBlock, index: number, scale: Scale): PlannedSearch {
-  const { model, shape, settings, batch, steps, most, epochs = EPOCHS, to = 2 ** 22, figure } = block;
+  const { model, shape, settings, batch, steps, to = 2 ** 22, figure } = block;
   const { seed, plateaus, sentences } = grammarOf(shape, index);
   const deepest = Math.max(...steps);
   const floor = plateaus[shape.L];
   const last = deepest === shape.L;
   // Below this nothing more is asked of a run.
   const stopLoss = floor + (last ? 0.2 * stepExcess(plateaus, deepest) : plateaus[deepest] - floor);
-  const evaluation =
-    scale === 'quick'
-      ? { size: 8192, validation: 2048, perDoubling: 3 }
-      : { size: 32768, validation: 8192, perDoubling: 4 };
   const changed = figure === 'control' ? `, ${settingsText(settings, batch)}` : '';
   return {
     name: `${model} in data, v=${shape.v} m=${shape.m} s=${shape.s} L=${shape.L}, grammar ${index + 1}${changed}`,
@@ -157,23 +132,7 @@ function searchOf(block: DataBlock, index: number, scale: Scale): PlannedSearch 
     model,
     m: shape.m,
     steps,
-    from: batch,
-    to: Math.floor(Math.min(sentences * LARGEST_PART, to)),
-    within: scale === 'quick' ? 1.5 : 1.25,
-    most: scale === 'quick' ? 12 : 28,
-    at: (P) => ({
-      ...settings,
-      grammar: { ...shape, seed },
-      budget: {
-        batch,
-        sentences: P,
-        patience: PATIENCE,
-        steps: Math.min(most, Math.max(LEAST_STEPS, Math.ceil((epochs * P) / batch))),
-        stopLoss,
-      },
-      evaluation,
-      seed,
-    }),
+    ...curveSearch(block, { scale, seed, to: Math.min(sentences * LARGEST_PART, to), stopLoss }),
   };
 }
 

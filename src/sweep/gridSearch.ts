@@ -1,11 +1,11 @@
 /** A grid that asks for a search: every combination of the grid is one curve in data, narrowed in log P. */
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
-import { isExact, tasksWith } from '../core/tasks.js';
+import { evaluatedTask, exactLevel, tasksWith } from '../core/tasks.js';
 import { countDerivations } from '../grammar/derivations.js';
 import { membersOf, rulesOf } from '../training/members.js';
-import { LARGEST_PART } from './dataStudy.js';
 import type { Grid, SweepRun } from './grid.js';
+import { LARGEST_PART } from './plannedSearch.js';
 import { type Found, runSearches, type Search, type SearchHooks } from './search.js';
 import type { GridSearch } from './searchSchema.js';
 
@@ -14,16 +14,23 @@ export type { GridSearch } from './searchSchema.js';
 const SEARCHED = 'budget.sentences';
 
 /** What is wrong with a combination as a curve; the run is that at its smallest P. */
-export function searchProblems(search: GridSearch, { task, evaluation, grammar }: Experiment): string[] {
+export function searchProblems(search: GridSearch, experiment: Experiment): string[] {
+  const { evaluation, grammar } = experiment;
   const problems: string[] = [];
   const deepest = Math.max(...search.steps);
-  if (!isExact(task)) {
+  const last = exactLevel(evaluatedTask(experiment), grammar);
+  if (last === undefined) {
     const known = tasksWith(({ staircase }) => staircase);
-    problems.push(`search: needs the task ${known} with its whole context, whose steps are known exactly`);
+    problems.push(
+      `search: needs the task ${known} (or 'auto' with evaluation.positions 'last') with a context of s^ell tokens, whose steps are known exactly`,
+    );
   }
   if (evaluation.validation === undefined)
     problems.push('search: needs evaluation.validation, such as 2048: a best loss chosen on the test set is none');
-  if (deepest > grammar.L) problems.push(`search.steps: ${deepest} is beyond the last step, L = ${grammar.L}`);
+  if (last !== undefined && deepest > last) {
+    const name = last === grammar.L ? 'L' : 'that of the context, ell';
+    problems.push(`search.steps: ${deepest} is beyond the last step, ${name} = ${last}`);
+  }
   return problems;
 }
 

@@ -19,6 +19,8 @@ export const figureNames = [
   'batch',
   'data',
   'control',
+  'context',
+  'classes',
 ] as const;
 export type FigureName = (typeof figureNames)[number];
 
@@ -174,7 +176,10 @@ const paper: Block[] = [
 
 const blocks: Record<Scale, Block[]> = { quick, paper };
 
-/** Figures made when none is named: all but `batch`, whose runs say how much of a P_ell is data, and how much steps. */
+/**
+ * Figures made when none is named: those of the paper, without `batch` and `control`, whose runs say how much of a P_ell is data.
+ * Those of neighbouring papers are made by request.
+ */
 export const defaultFigures: Record<Scale, readonly FigureName[]> = {
   quick: [...both, 'correlations', 'sharing', 'data'],
   paper: [...both, 'correlations', 'sharing', 'data'],

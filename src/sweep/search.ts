@@ -1,14 +1,15 @@
 /**
  * Narrowing in log P: trains one curve of runs on P distinct sentences at few P, chosen from what the runs before have shown,
- * until it is known where the best loss crosses the middles of the named steps.
+ * until it is known where the best loss crosses the middles of the named steps, or the error the named values.
  */
 import { canonicalJson, contentHash } from '../core/canonical.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
 import { parseRecords } from '../core/records.js';
+import { evaluatedTask } from '../core/tasks.js';
 import { type Crossing, type CrossingPoint, crossingOf, nextProbes } from '../theory/crossing.js';
-import { lossPlateaus } from '../theory/losses.js';
-import { logExcess, stepExcess } from '../theory/steps.js';
-import { dataPointOf } from '../training/dataPoint.js';
+import { floorsOf } from '../theory/floors.js';
+import { logError, logExcess, stepExcess } from '../theory/steps.js';
+import { type DataPoint, dataPointOf } from '../training/dataPoint.js';
 import { rulesOf } from '../training/members.js';
 import type { SweepRun } from './grid.js';
 
@@ -18,6 +19,10 @@ export interface Search {
   /** The run at P. Equal P, equal experiment. */
   readonly at: (sentences: number) => unknown;
   readonly steps: readonly number[]; // ell of the wanted P_ell
+  /** Test errors, 1 - accuracy, whose P is wanted instead: of a task whose loss has no known steps. */
+  readonly errors?: readonly number[];
+  /** One run more, at this many times the last crossing: what is left of the loss behind it. */
+  readonly beyond?: number;
   readonly from: number; // P
   readonly to: number;
   readonly within: number; // wanted ratio of the ends of an interval of P_ell
@@ -28,7 +33,7 @@ export interface Search {
 export interface Found {
   readonly search: Search;
   readonly points: readonly (CrossingPoint & { sentences: number })[];
-  readonly crossings: ReadonlyMap<number, Crossing>; // by ell; x = ln P
+  readonly crossings: ReadonlyMap<number, Crossing>; // by ell, or by error; x = ln P
 }
 
 export interface SearchHooks {
@@ -88,7 +93,7 @@ export async function runsOnCurves(
   searches: readonly Search[],
   stored: ReadonlyMap<string, Experiment>, // by hash
 ): Promise<SweepRun[]> {
-  const family = ({ grammar, model }: Experiment) => canonicalJson([grammar, model]);
+  const family = ({ grammar, model, task }: Experiment) => canonicalJson([grammar, model, task]);
   const counts = new Map<string, Set<number>>(); // P by family
   for (const experiment of stored.values()) {
     const { sentences } = experiment.budget;
@@ -111,12 +116,18 @@ class SearchedCurve {
   readonly #points: (CrossingPoint & { sentences: number })[] = [];
   readonly #asked = new Set<number>();
   readonly #failed: number[] = []; // ln P
-  readonly #plateaus: readonly number[];
-  readonly #levels: ReadonlyMap<number, number>; // by ell, ln excess
+  readonly #plateaus: readonly number[] = [];
+  readonly #levels: ReadonlyMap<number, number>; // by ell, ln excess; by error, its logarithm
 
   constructor(readonly search: Search) {
-    this.#plateaus = lossPlateaus(rulesOf(parseExperiment(search.at(search.from)))).H;
-    this.#levels = new Map(search.steps.map((ell) => [ell, Math.log(stepExcess(this.#plateaus, ell))]));
+    const { errors, steps } = search;
+    if (errors) {
+      this.#levels = new Map(errors.map((error) => [error, Math.log(error)]));
+      return;
+    }
+    const experiment = parseExperiment(search.at(search.from));
+    this.#plateaus = floorsOf(evaluatedTask(experiment), rulesOf(experiment))!;
+    this.#levels = new Map(steps.map((ell) => [ell, Math.log(stepExcess(this.#plateaus, ell))]));
   }
 
   /** P to train at next; empty: done. */
@@ -132,9 +143,20 @@ class SearchedCurve {
       failed: this.#failed,
     };
     const probes = nextProbes(this.#points, [...this.#levels.values()], options);
-    return [...new Set(probes.map((x) => Math.min(Math.floor(to), Math.max(from, Math.round(Math.exp(x))))))].filter(
+    const asked = probes.length ? probes : this.#behind();
+    return [...new Set(asked.map((x) => Math.min(Math.floor(to), Math.max(from, Math.round(Math.exp(x))))))].filter(
       (P) => !this.#asked.has(P),
     );
+  }
+
+  /** ln P of the run behind the last crossing, where one is wanted and none lies there. */
+  #behind(): number[] {
+    const { beyond, to } = this.search;
+    if (!beyond || !this.#levels.size) return [];
+    const { bound, value } = crossingOf(this.#points, Math.min(...this.#levels.values()));
+    const x = Math.min(Math.log(to), value + Math.log(beyond));
+    const reach = Math.max(...this.#points.map((p) => p.x), ...this.#failed);
+    return bound === 'none' && reach < x - Math.log(1.5) ? [x] : [];
   }
 
   async run(sentences: number): Promise<SweepRun> {
@@ -145,15 +167,21 @@ class SearchedCurve {
   /** A run that failed says nothing, and is not asked for again. */
   take(sentences: number, run: SweepRun, records: string | undefined): void {
     this.#asked.add(sentences);
-    const point = records && dataPointOf(run.experiment, parseRecords(records).records, 0);
-    if (!point || point.excess === undefined) {
+    const point = records === undefined ? undefined : dataPointOf(run.experiment, parseRecords(records).records, 0);
+    const y = point && this.#heightOf(point, run.experiment);
+    if (!point || y === undefined) {
       this.#failed.push(Math.log(sentences));
       return;
     }
-    const { stopLoss } = run.experiment.budget;
-    const stop = stopLoss === undefined ? undefined : stopLoss - this.#plateaus[this.#plateaus.length - 1];
-    const y = logExcess(point.excess, this.#plateaus, stop);
     this.#points.push({ x: Math.log(sentences), y, limited: point.limited, sentences });
+  }
+
+  #heightOf({ accuracy, excess }: DataPoint, { budget, evaluation }: Experiment): number | undefined {
+    if (this.search.errors) return logError(accuracy, evaluation.size);
+    if (excess === undefined) return undefined;
+    const { stopLoss } = budget;
+    const stop = stopLoss === undefined ? undefined : stopLoss - this.#plateaus[this.#plateaus.length - 1];
+    return logExcess(excess, this.#plateaus, stop);
   }
 
   get found(): Found {

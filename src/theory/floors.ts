@@ -1,5 +1,5 @@
 import type { Rules } from '../core/rules.js';
-import { type TaskKind, tasks } from '../core/tasks.js';
+import { type EvaluatedTask, tasks } from '../core/tasks.js';
 import { type LossOptions, lossPlateaus } from './losses.js';
 
 /**
@@ -7,7 +7,7 @@ import { type LossOptions, lossPlateaus } from './losses.js';
  * context; undefined where a task has no known ones. plateaus: where H(0) .. H(L) of the rules come from.
  */
 export function floorsOf(
-  { kind, context = Number.POSITIVE_INFINITY }: { kind: TaskKind; context?: number },
+  { kind, context = Number.POSITIVE_INFINITY }: EvaluatedTask,
   rules: Rules,
   options: LossOptions = {},
   plateaus = (of: Rules) => lossPlateaus(of, options).H,

@@ -17,3 +17,11 @@ const CURVE_FLOOR = 1 / 30; // of the excess in the middle of the last step: bel
 export function logExcess(excess: number, plateaus: readonly number[], stop = 0): number {
   return Math.log(Math.max(excess, stop, CURVE_FLOOR * stepExcess(plateaus, plateaus.length - 1)));
 }
+
+/** Test error at which a classification counts as learnt: P* of arXiv:2307.02129. */
+export const LEARNT_ERROR = 0.1;
+
+/** ln of a test error, 1 - accuracy on `size` sentences; one that found no fault counts half a sentence. */
+export function logError(accuracy: number, size: number): number {
+  return Math.log(Math.max(1 - accuracy, 0.5 / size));
+}

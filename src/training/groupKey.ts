@@ -8,7 +8,7 @@ import { modelShape } from '../models/types.js';
  * shape, the list of calls or a constant in a call must agree:
  * - shape: vocabulary, tokens, classes and task, the sizes of every activation;
  * - model and optimiser kind: parameters, moments and calls; clip is a constant of a call;
- * - batch, accumulate, sizes of the test and validation sets, measures: rows of the activations and the list of plans;
+ * - batch, accumulate, sizes of the test and validation sets, positions evaluated, measures: rows of the activations and the list of plans;
  * - one rule a symbol (m = 1): some measures have nothing to change there and refuse.
  * All else is a row of a replica and may differ: seeds, m and the rules with their probabilities, P, rates, schedule, steps,
  * stopLoss, patience, evaluation steps, the number of replicas.
@@ -24,6 +24,7 @@ export function groupKey(experiment: Experiment): string {
     accumulate: budget.accumulate,
     evaluation: evaluation.size,
     validation: evaluation.validation,
+    positions: evaluation.positions,
     measures,
     data: experiment.data && { validation: experiment.data.validation !== undefined },
   });

@@ -1,6 +1,6 @@
 import type { Rules } from '../core/rules.js';
 import type { Source } from '../core/sampleSource.js';
-import { isExact } from '../core/tasks.js';
+import { evaluatedTask, exactLevel } from '../core/tasks.js';
 import { createSampler } from '../grammar/sampler.js';
 import { exactLosses } from '../theory/predictor.js';
 import type { TestResult } from './checkpoint.js';
@@ -14,10 +14,11 @@ type Described = Pick<TestResult, 'exact' | 'repeats' | 'leaked'>;
 /** What belongs beside a test loss: that of the exact predictor on the same sentences, and how many were seen in training. */
 export async function describeTestSet(member: Member): Promise<Described> {
   const { experiment, rules, test, distinct } = member;
-  const { task, budget, evaluation } = experiment;
+  const { budget, evaluation } = experiment;
   const described: Described = {};
   if (experiment.data) return described; // no grammar, so no exact predictor
-  if (isExact(task)) described.exact = await exactLossOn(rules, test, evaluation.size);
+  const level = exactLevel(evaluatedTask(experiment), rules);
+  if (level !== undefined) described.exact = await exactLossOn(rules, test, evaluation.size, level);
   const P = budget.sentences;
   if (P !== undefined && !distinct && P <= COUNTED_SENTENCES) Object.assign(described, await countRepeats(member, P));
   return described;
@@ -25,16 +26,16 @@ export async function describeTestSet(member: Member): Promise<Described> {
 
 const lossesOfRules = new WeakMap<Rules, Map<string, number>>();
 
-/** Loss in nats of the predictor that knows the grammar and sees all d - 1 tokens, on `count` sentences of a source. */
-async function exactLossOn(rules: Rules, source: Source, count: number): Promise<number> {
+/** Loss in nats of the predictor that knows the grammar and sees s^level - 1 tokens, on `count` sentences of a source. */
+async function exactLossOn(rules: Rules, source: Source, count: number, level: number): Promise<number> {
   const known = lossesOfRules.get(rules) ?? new Map<string, number>();
   lossesOfRules.set(rules, known);
-  const key = [source.mode, ...source.key, source.first, source.length, count].join();
+  const key = [source.mode, ...source.key, source.first, source.length, count, level].join();
   let loss = known.get(key);
   if (loss === undefined) {
     loss = 0;
     for await (const { tokens, rows } of chunksOf(rules, source, count))
-      loss += (exactLosses(rules, tokens, rows)[rules.L] * rows) / count;
+      loss += (exactLosses(rules, tokens, rows)[level] * rows) / count;
     known.set(key, loss);
   }
   return loss;

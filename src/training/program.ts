@@ -8,6 +8,7 @@ import { streamKey } from '../core/threefry.js';
 import { blend } from '../kernels/blend.js';
 import { crossEntropy } from '../kernels/crossEntropy.js';
 import { lookup } from '../kernels/lookup.js';
+import { matmul } from '../kernels/matmul.js';
 import { sample } from '../kernels/sample.js';
 import { tick } from '../kernels/tick.js';
 import { createModel } from '../models/index.js';
@@ -83,7 +84,8 @@ export function trainingProgram(
 
   addTrainingPlan(builder, members, model, shape, state, data, moments);
 
-  const parts = { builder, model, shape, data };
+  const last = experiment.evaluation.positions === 'last' ? unitMatrix(builder, data, shape.v) : undefined;
+  const parts = { builder, model, shape, data, last };
   const { size, validation: validationSize } = experiment.evaluation;
   const test = addEvaluation(parts, 'evaluate', 'test', size);
   const validation =
@@ -233,16 +235,26 @@ function padded(
   return { tensor: builder.persistent(name, [words], 'u32'), data };
 }
 
+/** f32 [R, V, V]. */
+function unitMatrix(builder: ProgramBuilder, { constants, train }: Data, v: number): Tensor {
+  const tensor = builder.persistent('unit matrix', [v, v]);
+  const replicas = train.shape[0];
+  const one = Float32Array.from({ length: replicas * v * v }, (_, i) => ((i % (v * v)) % (v + 1) === 0 ? 1 : 0));
+  constants.push({ tensor, data: one });
+  return tensor;
+}
+
 interface Parts {
   builder: ProgramBuilder;
   model: Model;
   shape: ModelShape;
   data: Data;
+  last?: Tensor; // the unit matrix, where the last position alone is evaluated
 }
 
 /** Adds the plan that evaluates one chunk of a set. */
 function addEvaluation(
-  { builder, model, shape, data }: Parts,
+  { builder, model, shape, data, last }: Parts,
   name: 'evaluate' | 'validate',
   set: 'test' | 'validation',
   size: number,
@@ -254,10 +266,10 @@ function addEvaluation(
   const plan = builder.plan(name);
   const { tokens, roots } = addSample(plan, shape, batch, data, set, clock, 0);
   const forward = model.forward(plan, { tokens, batch, training: false });
+  const whole = { logits: forward.logits, ...targetsOf(shape, tokens, roots) };
   crossEntropy(plan, {
     label: 'loss',
-    logits: forward.logits,
-    ...targetsOf(shape, tokens, roots),
+    ...(last ? lastOf(plan, whole, last) : whole),
     clock,
     clockWord: clockWords.step,
     record,
@@ -270,6 +282,19 @@ function addEvaluation(
     pace: builder.persistent(`${name}/pace`, [4]),
   });
   return { plan: name, clock, record, chunks };
+}
+
+/** Of predictions at every position those of the last. one: [V, V], the unit matrix; a product with it copies, bit for bit. */
+function lastOf(
+  plan: PlanBuilder,
+  { logits, targets, targetOffset }: { logits: Tensor; targets: Tensor; targetOffset: number },
+  one: Tensor,
+): { logits: Tensor; targets: Tensor; targetOffset: number } {
+  const [, batch, rows, v] = logits.shape;
+  const last = plan.activation('last logits', [batch, v]);
+  const from = { tensor: logits, offset: (rows - 1) * v, row: rows * v };
+  matmul(plan, { label: 'last logits', m: batch, n: v, k: v, a: from, b: { tensor: one }, c: { tensor: last } });
+  return { logits: last, targets, targetOffset: targetOffset + rows - 1 };
 }
 
 function addTrainingPlan(

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { experimentJsonSchema, parseExperiment } from '../../src/core/experiment.js';
 import { makeRules } from '../../src/core/rules.js';
-import { isExact, type TaskKind, taskKinds, tasks, tasksWith } from '../../src/core/tasks.js';
+import { evaluatedTask, exactLevel, type TaskKind, taskKinds, tasks, tasksWith } from '../../src/core/tasks.js';
 import { modelShape } from '../../src/models/types.js';
 import { floorsOf } from '../../src/theory/floors.js';
 import { lossPlateaus } from '../../src/theory/losses.js';
@@ -45,7 +45,28 @@ test('floors reach as far as the context holds whole blocks; a task without a st
   assert.equal(floors('last', 1), H.slice(0, 1));
   assert.is(floors('class'), undefined);
   assert.is(floors('auto'), undefined);
-  assert.ok(isExact({ kind: 'last' }) && !isExact({ kind: 'last', context: 8 }) && !isExact({ kind: 'auto' }));
+});
+
+test('the exact loss is known with whole blocks as context, and of the last token alone', () => {
+  const shape = { s: 2, L: 3 };
+  const level = (kind: TaskKind, context?: number) => exactLevel({ kind, context }, shape);
+  assert.equal(
+    [undefined, 1, 2, 3, 4, 5, 7, 8].map((context) => level('last', context)),
+    [3, 0, 1, undefined, 2, undefined, undefined, 3],
+  );
+  assert.equal([level('auto'), level('auto', 8), level('class')], [undefined, undefined, undefined]);
+  const grammar = { v: 5, m: 2, L: 3 };
+  const auto = { grammar, model: 'clm', task: { kind: 'auto', context: 4 } };
+  const every = parseExperiment({ ...auto, evaluation: { positions: 'all' } });
+  const last = parseExperiment({ ...auto, evaluation: { positions: 'last' } });
+  assert.equal(evaluatedTask(every), { kind: 'auto', context: 4 });
+  assert.equal(evaluatedTask(last), { kind: 'last', context: 4 });
+  // Said at its default it leaves the hash as it is.
+  assert.equal(every, parseExperiment(auto));
+  assert.throws(
+    () => parseExperiment({ grammar, evaluation: { positions: 'last' } }),
+    /evaluation.positions: got 'last' with task 'last', which has one prediction a sentence; leave it out, or pass task 'auto'/,
+  );
 });
 
 test.run();

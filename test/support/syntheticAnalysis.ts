@@ -3,7 +3,14 @@ import { analyze } from '../../src/analysis/analyze.js';
 import type { Analysis } from '../../src/analysis/results.js';
 import { parseStored, storedText } from '../../src/analysis/stored.js';
 import { withStored } from '../../src/analysis/summary.js';
-import { lawPositions, syntheticDataRuns, syntheticDataStudy, syntheticStudy } from './syntheticRuns.js';
+import {
+  lawPositions,
+  syntheticClassStudy,
+  syntheticContextStudy,
+  syntheticDataRuns,
+  syntheticDataStudy,
+  syntheticStudy,
+} from './syntheticRuns.js';
 
 /** steps: of the runs of one pass; few leave bounds and empty corners. */
 export async function syntheticAnalysis({ grammars = 2, steps = 2 ** 15 } = {}): Promise<Analysis> {
@@ -26,6 +33,8 @@ export async function syntheticAnalysis({ grammars = 2, steps = 2 ** 15 } = {}):
   const runs = [
     ...syntheticStudy({ measures: true, hlcn: true, grammars, steps, batches: [128] }),
     ...syntheticDataStudy({ grammars }),
+    ...syntheticContextStudy({ grammars }),
+    ...syntheticClassStudy({ grammars }),
   ];
   const measured = await analyze(runs, { control });
   return withStored(measured, parseStored(storedText(measured, 'another card, another day', 'rhm reproduce')));

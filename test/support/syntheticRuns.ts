@@ -4,8 +4,10 @@ import type { RunFiles } from '../../src/analysis/runs.js';
 import { parseExperiment } from '../../src/core/experiment.js';
 import { formatRecord } from '../../src/core/records.js';
 import { type GrammarShape, makeRules, type Rules } from '../../src/core/rules.js';
+import { evaluatedTask } from '../../src/core/tasks.js';
 import { streamKey } from '../../src/core/threefry.js';
 import { UniformStream } from '../../src/core/uniform.js';
+import { floorsOf } from '../../src/theory/floors.js';
 import { sampleComplexity } from '../../src/theory/index.js';
 
 export class Normal {
@@ -228,10 +230,12 @@ export function syntheticStudy(
   );
 }
 
-export interface SyntheticDataOptions
-  extends Pick<SyntheticOptions, 'kind' | 'shape' | 'grammarSeed' | 'staircase' | 'noise'> {
+export interface SyntheticDataOptions extends Pick<SyntheticOptions, 'kind' | 'shape' | 'grammarSeed' | 'noise'> {
+  staircase?: Staircase;
   path?: string;
   sizes?: readonly number[]; // P
+  /** Test error at P, of tasks without a staircase; the loss is the same number. */
+  error?: (P: number) => number;
   /** Where the best validation loss came, as a part of the allowed steps. */
   bestAt?: (P: number) => number;
   overrides?: Record<string, unknown>;
@@ -239,10 +243,18 @@ export interface SyntheticDataOptions
 
 /** Run folders on P distinct sentences, with a validation set and a test at the end: one folder per P. */
 export function syntheticDataRuns(options: SyntheticDataOptions): RunFiles[] {
-  const { kind = 'hcnn', shape, grammarSeed = 1, staircase, noise = 0, path = 'data', bestAt = () => 0.3 } = options;
+  const {
+    kind = 'hcnn',
+    shape,
+    grammarSeed = 1,
+    staircase,
+    noise = 0,
+    path = 'data',
+    bestAt = () => 0.3,
+    error,
+  } = options;
   const sizes = options.sizes ?? Array.from({ length: 11 }, (_, i) => 32 * 2 ** i);
   const rules = rulesFor(shape, grammarSeed);
-  const plateaus = exactPlateaus(rules);
   const random = new Normal(grammarSeed);
   return sizes.map((P): RunFiles => {
     const budget = { batch: 32, sentences: P, steps: 10000, patience: 2 };
@@ -256,11 +268,13 @@ export function syntheticDataRuns(options: SyntheticDataOptions): RunFiles[] {
       seed: grammarSeed,
       ...options.overrides,
     };
-    parseExperiment(experiment);
-    const loss = staircaseLoss(plateaus, staircase, Math.log(P)) * Math.exp(noise * random.next());
+    // Of a window of s^ell tokens the first ell steps.
+    const plateaus = floorsOf(evaluatedTask(parseExperiment(experiment)), rules);
+    const planted = staircase && plateaus ? staircaseLoss(plateaus, staircase, Math.log(P)) : error!(P);
+    const loss = planted * Math.exp(noise * random.next());
     const steps = evaluationSteps(budget.steps);
     const best = steps.reduce((a, b) => (Math.abs(b - 1e4 * bestAt(P)) < Math.abs(a - 1e4 * bestAt(P)) ? b : a));
-    const exact = plateaus[plateaus.length - 1] + 0.01; // an easy test set: both losses are off by as much
+    const exact = plateaus && plateaus[plateaus.length - 1] + 0.01; // an easy test set: both losses are off by as much
     const evals = steps.map((step) => ({
       type: 'eval' as const,
       replica: 0,
@@ -277,12 +291,12 @@ export function syntheticDataRuns(options: SyntheticDataOptions): RunFiles[] {
       step: best,
       samples: 32 * best,
       validation: loss,
-      accuracy: 0.5,
+      accuracy: error ? 1 - error(P) : 0.5,
     } as const;
     const records = [
       { type: 'start', hash: `hash-${path}-${P}`, adapter: 'synthetic adapter', executor: 'none' } as const,
       ...evals,
-      { ...tested, loss: loss + 0.01, exact },
+      { ...tested, loss: loss + 0.01, ...(exact !== undefined && { exact }) },
       { type: 'end', replica: 0, reason: 'done' } as const,
     ];
     return {
@@ -310,6 +324,55 @@ export function syntheticDataStudy({ ms = [2, 3, 4], grammars = 3, prefactor = 4
           staircase,
           sizes,
           path: `data/${kind}-m${m}-g${g}`,
+        });
+      }).flat(),
+    ),
+  );
+}
+
+/** Windows of s^ell tokens for ell = 1 .. 3 on some grammars: steps at the law's P_ell times a prefactor, each curve down to its H(ell). */
+export function syntheticContextStudy({ grammars = 3, prefactor = 4, scatter = 0.1 } = {}): RunFiles[] {
+  const random = new Normal(11);
+  const shape = { v: 8, n: 8, m: 2, s: 2, L: 4 };
+  const sizes = Array.from({ length: 40 }, (_, i) => Math.round(16 * 2 ** (i / 3)));
+  return Array.from({ length: grammars }, (_, g) =>
+    [1, 2, 3].flatMap((ell) =>
+      syntheticDataRuns({
+        shape,
+        grammarSeed: 20 + g,
+        staircase: { positions: lawPositions(shape, 'mla', prefactor, scatter, random), width: 0.6 },
+        sizes,
+        path: `context/${2 ** ell}-g${g}`,
+        overrides: {
+          model: { kind: 'clm', channels: 32, heads: 4 },
+          task: { kind: 'auto', context: 2 ** ell },
+          evaluation: { size: 65536, validation: 32, positions: 'last' },
+        },
+      }),
+    ),
+  ).flat();
+}
+
+/** Classification whose error falls through a tenth at `prefactor` n m^L; lazy networks at five times that. */
+export function syntheticClassStudy({ grammars = 3, prefactor = 2, scatter = 0.1, power = 1 } = {}): RunFiles[] {
+  const random = new Normal(13);
+  const sizes = Array.from({ length: 30 }, (_, i) => Math.round(32 * 2 ** (i / 3)));
+  const networks = [
+    { model: { kind: 'hcnn', width: 32 }, times: 1, shapes: [3, 4, 5, 6] },
+    { model: { kind: 'fcn', width: 32, scaling: 'standard' }, times: 5, shapes: [3, 4] },
+  ];
+  return networks.flatMap(({ model, times, shapes }) =>
+    shapes.flatMap((v) =>
+      Array.from({ length: grammars }, (_, g) => {
+        const shape = { v, n: v, m: v, s: 2, L: 3 };
+        const P = times * prefactor * (v * v ** 3) ** power * Math.exp(scatter * random.next());
+        return syntheticDataRuns({
+          shape,
+          grammarSeed: 1 + g,
+          sizes,
+          path: `class/${model.kind}-${v}-g${g}`,
+          error: (x) => Math.min(1 - 1 / v, 0.1 * (P / x) ** 2),
+          overrides: { task: 'class', model, evaluation: { size: 4096, validation: 32 } },
         });
       }).flat(),
     ),

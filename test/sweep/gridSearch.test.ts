@@ -50,7 +50,15 @@ test('what cannot be searched is refused by name', async () => {
     { base: { ...spec.base, evaluation: { size: 64 }, budget: { batch: 16 } } },
     /search: needs evaluation.validation/,
   );
-  await refuses({ base: { ...spec.base, task: 'class' } }, /search: needs the task 'last'/);
+  await refuses(
+    { base: { ...spec.base, task: 'class' } },
+    /search: needs the task 'last' .* with a context of s\^ell tokens/,
+  );
+  await refuses({ base: { ...spec.base, task: { kind: 'last', context: 3 } } }, /search: needs the task 'last'/);
+  await refuses(
+    { base: { ...spec.base, task: { kind: 'last', context: 4 } }, search: { steps: [3] } },
+    /search.steps: 3 is beyond the last step, that of the context, ell = 2/,
+  );
   await refuses(
     { base: { ...spec.base, budget: { batch: 16, patience: 2, sentences: 50 } } },
     /budget.sentences: is what the search varies/,

@@ -4,6 +4,7 @@ import { contentHash } from '../../src/core/canonical.js';
 import { countDerivations } from '../../src/grammar/derivations.js';
 import { pack } from '../../src/sweep/pack.js';
 import { defaultFigures, figureNames, planReproduction, SMALLEST_STEP, scales } from '../../src/sweep/reproduce.js';
+import { planSearches } from '../../src/sweep/studies.js';
 import { lossPlateaus } from '../../src/theory/losses.js';
 import { rulesOf } from '../../src/training/members.js';
 
@@ -12,7 +13,11 @@ const test = suite('reproduce');
 test('every figure of every scale has a plan whose runs differ and can be told by their hash', async () => {
   for (const scale of scales) {
     for (const figure of figureNames)
-      if (figure !== 'control') assert.ok(planReproduction(scale, [figure]).length > 0, `${scale} ${figure}`);
+      if (figure !== 'control')
+        assert.ok(
+          planReproduction(scale, [figure]).length + planSearches(scale, [figure]).length > 0,
+          `${scale} ${figure}`,
+        );
     const plan = planReproduction(scale);
     const hashes = await Promise.all(plan.map((run) => contentHash(run.experiment)));
     assert.is(new Set(hashes).size, plan.length);

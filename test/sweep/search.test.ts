@@ -4,9 +4,9 @@ import { contentHash } from '../../src/core/canonical.js';
 import { parseExperiment } from '../../src/core/experiment.js';
 import { formatRecord } from '../../src/core/records.js';
 import { makeRules } from '../../src/core/rules.js';
-import { planSearches } from '../../src/sweep/dataStudy.js';
 import type { SweepRun } from '../../src/sweep/grid.js';
 import { firstRuns, runSearches, runsOnCurves, type Search } from '../../src/sweep/search.js';
+import { planSearches } from '../../src/sweep/studies.js';
 import { lossPlateaus } from '../../src/theory/losses.js';
 import { staircaseLoss } from '../support/syntheticRuns.js';
 
@@ -46,7 +46,8 @@ class Trained {
       const P = run.experiment.budget.sentences!;
       const loss = staircaseLoss(plateaus, { positions: planted, width: 0.8 }, Math.log(P));
       const step = this.limited(P) ? 1000 : 300;
-      const test = { type: 'test', replica: 0, step, samples: 32 * step, loss, accuracy: 0, validation: loss } as const;
+      const accuracy = 1 - Math.min(1, (1000 / P) ** 1.5); // the error falls like P^-1.5 from 1000 on
+      const test = { type: 'test', replica: 0, step, samples: 32 * step, loss, accuracy, validation: loss } as const;
       const records = [{ ...test, exact: plateaus[4] }, { type: 'end', replica: 0, reason: 'done' } as const];
       this.runs.set(run.hash, records.map(formatRecord).join(''));
     }
@@ -71,6 +72,62 @@ test('finds planted P_ell within its interval, with fewer runs than a grid of fa
   const largest = Math.max(...points.map((p) => p.sentences));
   assert.ok(points.length < 2 * Math.log2(largest / 32), `${points.length} runs`);
   assert.is(store.trained.length, points.length);
+});
+
+test('test errors are searched for in place of steps, where the loss has none', async () => {
+  const at = (P: number) => ({ ...(searchFor().at(P) as object), task: 'class' });
+  const [{ crossings }] = await runSearches([searchFor({ steps: [], errors: [0.5, 0.1], at })], new Trained().hooks);
+  assert.equal([...crossings.keys()], [0.5, 0.1]);
+  for (const [error, { bound, value }] of crossings) {
+    const P = 1000 * error ** (-1 / 1.5);
+    assert.is(bound, 'none');
+    assert.ok(Math.abs(value - Math.log(P)) < 0.1, `${error}: ${Math.exp(value)}, planted ${P}`);
+  }
+});
+
+test('one run more behind the last crossing, where it is wanted and none lies there', async () => {
+  const largest = async (change: Partial<Search>) => {
+    const [{ points }] = await runSearches([searchFor({ steps: [1, 2], ...change })], new Trained().hooks);
+    return { P: points.at(-1)!.sentences, runs: points.length };
+  };
+  const plain = await largest({});
+  const far = await largest({ beyond: 32 });
+  assert.ok(plain.P < 32 * 1200 * 0.5, `${plain.P}`);
+  assert.ok(Math.abs(Math.log(far.P / (32 * 1200))) < 0.15, `${far.P}`);
+  assert.is(far.runs, plain.runs + 1);
+  assert.is((await largest({ beyond: 1e6 })).P, 2 ** 18); // not beyond the end of the range
+  assert.equal(await largest({ beyond: 1.2 }), plain);
+});
+
+test('a window of s^ell tokens is searched with the steps that it has', async () => {
+  const at = (P: number) => ({
+    ...(searchFor().at(P) as object),
+    task: { kind: 'auto', context: 4 },
+    model: { kind: 'clm', channels: 8, heads: 2 },
+    evaluation: { size: 64, validation: 32, positions: 'last' },
+  });
+  const store = new Trained();
+  const stored = store.train.bind(store);
+  // The planted loss of a window of two levels: the first two steps, with their exact loss.
+  store.train = (runs) => {
+    const done = stored(runs);
+    for (const run of runs) {
+      const P = run.experiment.budget.sentences!;
+      const loss = staircaseLoss(plateaus.slice(0, 3), { positions: planted.slice(0, 2), width: 0.8 }, Math.log(P));
+      const test = { type: 'test', replica: 0, step: 300, samples: 9600, loss, accuracy: 0, validation: loss } as const;
+      const records = [{ ...test, exact: plateaus[2] }, { type: 'end', replica: 0, reason: 'done' } as const];
+      store.runs.set(run.hash, records.map(formatRecord).join(''));
+    }
+    return done;
+  };
+  const [{ crossings }] = await runSearches([searchFor({ steps: [2], at })], {
+    train: async (runs) => store.train(runs),
+    records: (run) => store.runs.get(run.hash),
+  });
+  const { bound, value } = crossings.get(2)!;
+  assert.is(bound, 'none');
+  // A planted last step ends at an excess of exactly 0, a corner that the smooth curve of the estimate cuts.
+  assert.ok(Math.abs(value - planted[1]) < 0.3, `P_2 = ${Math.exp(value)}`);
 });
 
 test('an interrupted search continues with the same runs, and repeats none', async () => {
@@ -193,6 +250,47 @@ test('the planned searches: same grammars for all networks of a size, P up to a 
     for (const g of grammars('mla')) assert.ok(grammars('hcnn').has(g), g);
     assert.equal(grammars('hlcn'), grammars('hcnn'));
     assert.ok((await firstRuns(searches)).length >= searches.length);
+  }
+});
+
+test('the planned windows: every whole block on the same grammars, the last token alone evaluated', () => {
+  for (const scale of ['quick', 'paper'] as const) {
+    const searches = planSearches(scale, ['context']);
+    const windows = new Map<number, string[]>();
+    for (const { at, from, to, steps } of searches) {
+      const { grammar: g, task, evaluation, budget, model } = parseExperiment(at(to));
+      assert.equal([task.kind, evaluation.positions, model.kind], ['auto', 'last', 'clm']);
+      assert.equal(steps, [Math.log2(task.context!)]);
+      assert.ok(from <= budget.sentences! && budget.sentences! <= (g.v * g.m ** 15) / 10);
+      windows.set(task.context!, [...(windows.get(task.context!) ?? []), JSON.stringify(g)]);
+    }
+    const [first, ...rest] = windows.values();
+    assert.ok(rest.length >= 2);
+    assert.ok(new Set(first).size === first.length && first.length >= 3);
+    for (const grammars of rest) assert.equal(grammars, first);
+  }
+  assert.equal(planSearches('quick', ['curves']), []);
+});
+
+test('the planned classes: n = m = v, errors in place of steps, sets that fit into half of the language', () => {
+  for (const scale of ['quick', 'paper'] as const) {
+    const searches = planSearches(scale, ['classes']);
+    const networks = new Set<string>();
+    for (const { at, from, to, steps, errors, name } of searches) {
+      const { grammar: g, task, evaluation, budget, model } = parseExperiment(at(to));
+      assert.equal([task.kind, steps, errors], ['class', [], [0.1]]);
+      assert.ok(g.v === g.m && g.n === g.v, name);
+      const sentences = g.m ** (2 ** g.L);
+      assert.ok(
+        from < to && to + evaluation.size + evaluation.validation! <= sentences,
+        `${name}: ${to} of ${sentences}`,
+      );
+      assert.ok(to > g.v * g.m ** g.L, name);
+      assert.ok(budget.stopLoss! > 0 && evaluation.size >= 1000 && evaluation.validation! >= 250, name);
+      networks.add(`${model.kind} ${(model as { scaling: string }).scaling}`);
+    }
+    assert.equal([...networks].sort(), ['fcn mean-field', 'fcn standard', 'hcnn mean-field', 'hcnn standard']);
+    assert.is(new Set(searches.map((s) => s.name)).size, searches.length);
   }
 });
 

@@ -1,5 +1,7 @@
 import { batchFigure } from './batch.js';
+import { classesFigure } from './classes.js';
 import { collapseFigure } from './collapse.js';
+import { contextFigure } from './context.js';
 import { controlFigure } from './control.js';
 import { correlationsFigure } from './correlations.js';
 import { curvesFigure } from './curves.js';
@@ -32,6 +34,8 @@ const table = [
   invarianceFigure,
   transitionsFigure,
   correlationsFigure,
+  contextFigure,
+  classesFigure,
 ] as const;
 
 type All<Union> = (Union extends unknown ? (part: Union) => void : never) extends (part: infer Whole) => void

@@ -33,6 +33,12 @@ export const chapters = {
     about: 'The signal that the theory says networks learn from, and its sampling noise.',
     open: false,
   },
+  neighbours: {
+    title: 'Neighbouring papers',
+    about:
+      'What other papers about the same grammars predict, measured in data: each network at its best validation loss.',
+    open: false,
+  },
 };
 export type ChapterName = keyof typeof chapters;
 
@@ -57,6 +63,8 @@ export interface FigureSpec<Own extends object = object, Needs extends object = 
   tables?(analysis: Base & Own & Needs): Table[];
   /** Comparisons with theory, a folded table each in the report. */
   sections?: readonly { name: string; title: string; findings(analysis: Base & Own & Needs): FindingRow[] }[];
+  /** Sentences for the head of the report. */
+  summary?(analysis: Base & Own & Needs): string[];
   /** What the paper predicts, and what these runs gave. Only called for figures that could be drawn. */
   caption(analysis: Base & Own & Needs): { predicts: string; measured: string };
   /** The numbers behind it, shown folded below. */

@@ -13,8 +13,8 @@ import { contentHash } from '../../core/canonical.js';
 import { InputError } from '../../core/errors.js';
 import { writeAtomically } from '../../platform/atomicFile.js';
 import { readRunFolder } from '../../platform/runFolders.js';
-import { type PlannedSearch, planSearches } from '../../sweep/dataStudy.js';
 import type { SweepRun } from '../../sweep/grid.js';
+import { type PlannedSearch, type SearchedFigure, searchedFigures } from '../../sweep/plannedSearch.js';
 import {
   defaultFigures,
   figureNames,
@@ -24,6 +24,7 @@ import {
   scales,
 } from '../../sweep/reproduce.js';
 import { type Found, runSearches, runsOnCurves } from '../../sweep/search.js';
+import { planSearches } from '../../sweep/studies.js';
 import { plannedSteps } from '../../training/members.js';
 import { addComputeOptions } from '../compute.js';
 import { type CommandContext, integer, number } from '../context.js';
@@ -90,7 +91,7 @@ export function addReproduce(program: Command, io: CommandContext): void {
       const out = options.out ?? join('out', `reproduce-${scale}`);
       const started = performance.now();
       const study = new Study(out, others, options, io);
-      let searched: Searched = { data: [], control: [] };
+      let searched: Searched = {};
       try {
         searched = await searchAll(searches, named, study, io);
         await study.train(plan.filter(named), scale === 'paper' ? { estimate: true, checkpointMs: 120_000 } : {});
@@ -102,8 +103,9 @@ export function addReproduce(program: Command, io: CommandContext): void {
           .map((run) => study.folderOf(run))
           .filter((path) => path !== undefined)
           .map(readRunFolder);
-      const folders = read([...searched.data, ...plan]);
-      const measured = folders.length ? await analyze(folders, { control: read(searched.control) }) : undefined;
+      const { control = [], ...curves } = searched;
+      const folders = read([...Object.values(curves).flat(), ...plan]);
+      const measured = folders.length ? await analyze(folders, { control: read(control) }) : undefined;
       if (!measured) {
         io.log('no run got as far as its first evaluation; run the same command again to continue');
         process.exitCode = 1;
@@ -146,10 +148,7 @@ async function keepResults(analysis: Analysis, file: string, command: Command): 
   await writeAtomically(file, storedText(analysis, made, words.join(' ')));
 }
 
-interface Searched {
-  data: SweepRun[];
-  control: SweepRun[];
-}
+type Searched = Partial<Record<SearchedFigure, SweepRun[]>>;
 
 /** Searches all curves in data, the wanted ones by training. @returns the runs that there are by now */
 async function searchAll(
@@ -158,28 +157,32 @@ async function searchAll(
   study: Study,
   io: CommandContext,
 ): Promise<Searched> {
-  const runs: Searched = { data: [], control: [] };
-  for (const figure of ['data', 'control'] as const)
+  const runs: Searched = {};
+  const figures = searchedFigures.filter((figure) => searches.some((search) => search.figure === figure));
+  for (const figure of figures) {
+    const found: SweepRun[] = [];
+    runs[figure] = found;
     for (const training of [true, false]) {
       const part = searches.filter((s) => s.figure === figure && wanted(s) === training);
       if (part.length)
         await runSearches(part, {
           train: async (asked) => {
-            runs[figure].push(...asked);
+            found.push(...asked);
             return training ? await study.train(asked) : true; // others go as far as the stores hold their runs
           },
           records: (run) => study.records(run),
-          onRound: (found, round) => training && io.log(roundText(found, part, round)),
+          onRound: (curves, round) => training && io.log(roundText(curves, part, round)),
         });
     }
+  }
   const stored = study.stored();
-  for (const figure of ['data', 'control'] as const) {
+  for (const figure of figures) {
     const on = await runsOnCurves(
       searches.filter((s) => s.figure === figure),
       stored,
     );
-    const known = new Set(runs[figure].map(({ hash }) => hash));
-    runs[figure].push(...on.filter(({ hash }) => !known.has(hash)));
+    const known = new Set(runs[figure]!.map(({ hash }) => hash));
+    runs[figure]!.push(...on.filter(({ hash }) => !known.has(hash)));
   }
   return runs;
 }

@@ -9,6 +9,7 @@ import { experimentFileSchema } from '../../core/fileSchema.js';
 import { printableJson } from '../../core/outside.js';
 import { decodeSafetensors, type SafeFile } from '../../core/safetensors.js';
 import { applySettings } from '../../core/settings.js';
+import { evaluatedTask } from '../../core/tasks.js';
 import { measures } from '../../measures/index.js';
 import { createModel } from '../../models/index.js';
 import { type OpenExecutor, openExecutor } from '../../platform/executor.js';
@@ -75,7 +76,7 @@ export function addTrain(program: Command, io: CommandContext): void {
       );
       const experiment = parent ? await continuedExperiment(parent, wanted) : wanted;
       const hash = await contentHash(experiment);
-      const plateaus = (!experiment.data && floorsOf(experiment.task, rulesOf(experiment))) || [];
+      const plateaus = (!experiment.data && floorsOf(evaluatedTask(experiment), rulesOf(experiment))) || [];
       const init = options.init ? readWeights(options.init) : undefined;
       const start = init ? `-init-${await weightsDigest(createModel(experiment), init)}` : '';
       const out = options.out ?? join('out', `${hash}${start}`);
