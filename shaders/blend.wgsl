@@ -1,4 +1,4 @@
-// out[r, i] = a[r] out[r, i] + b[r] x[r, i] over flat blocks; a term with weight 0 is not touched, so that a NaN in it stays
+// out[r, i] = a[r] out[r, i] + b[r] x[r, i] over flat blocks, or with relu its positive part; a term with weight 0 is not touched, so that a NaN in it stays
 // out. One thread owns 4 neighbouring elements.
 
 @compute @workgroup_size(256)
@@ -10,5 +10,6 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   var y = vec4f(0.0);
   if (w.x != 0.0) { y = w.x * out[i]; }
   if (w.y != 0.0) { y = fma(vec4f(w.y), x[i], y); }
+  if (p.relu == 1u) { y = max(y, vec4f(0.0)); }
   out[i] = y;
 }

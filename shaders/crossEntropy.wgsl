@@ -57,12 +57,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     }
     if (inside) {
       let t = targetOf(r, row);
+      let share = shareOf(r, row);
       if (lane == 0u) {
-        lossSum += (best - logits[base + t]) + log(sum);
-        correctSum += select(0.0, 1.0, at == t);
+        lossSum += share * ((best - logits[base + t]) + log(sum));
+        correctSum += share * select(0.0, 1.0, at == t);
       }
       if (GRADIENT) {
-        let scale = lossFactor(r) / f32(p.rows);
+        let scale = lossFactor(r) / f32(p.terms) * share;
         let out = r * p.dLogitsReplica + row * p.classes;
         for (var i = lane; i < p.classes; i += LANES) {
           dLogits[out + i] = (exp(logits[base + i] - best) / sum - select(0.0, 1.0, i == t)) * scale;

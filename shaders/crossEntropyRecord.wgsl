@@ -24,7 +24,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   }
   if (tid == 0u) {
     let slot = r * p.recordReplica + (clock[r * p.clockReplica + p.clockWord] % p.ring) * 2u;
-    record[slot] = sums[0].x / f32(p.rows);
-    record[slot + 1u] = sums[0].y / f32(p.rows);
+    record[slot] = sums[0].x / f32(p.terms);
+    record[slot + 1u] = sums[0].y / f32(p.terms);
   }
 }

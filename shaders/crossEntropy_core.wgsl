@@ -2,6 +2,7 @@
 // Value (f32, or four as vec4f) THREADS and opaque (src/gpu/unroll.ts) are put in front of this text.
 override GRADIENT = true;
 override SCALED = false; // dLogits carries a factor 2^(exponent - 127) of the replica's
+override COUNTED = false; // a row counts 1 / counts of its sentence, or not at all where that is 0
 
 var<workgroup> sums: array<vec2f, THREADS>;
 
@@ -15,6 +16,13 @@ fn lossFactor(r: u32) -> f32 {
   return 1.0;
 }
 
+// Weight of a row among the terms of the mean.
+fn shareOf(r: u32, row: u32) -> f32 {
+  if (!COUNTED) { return 1.0; }
+  let n = counts[r * p.countsReplica + row];
+  return select(0.0, 1.0 / f32(max(n, 1u)), n > 0u);
+}
+
 // Adds (loss, correct rows) of the workgroup's threads by halves. The means go to `record` if it is the only workgroup, else
 // the sums to partial sums that crossEntropyRecord.wgsl adds in order.
 fn finish(r: u32, block: u32, tid: u32, total: vec2f) {
@@ -26,8 +34,8 @@ fn finish(r: u32, block: u32, tid: u32, total: vec2f) {
   if (tid != 0u) { return; }
   if (p.blocks == 1u) {
     let slot = r * p.recordReplica + (clock[r * p.clockReplica + p.clockWord] % p.ring) * 2u;
-    record[slot] = sums[0].x / f32(p.rows);
-    record[slot + 1u] = sums[0].y / f32(p.rows);
+    record[slot] = sums[0].x / f32(p.terms);
+    record[slot + 1u] = sums[0].y / f32(p.terms);
   } else {
     record[(r * p.blocks + block) * 2u] = sums[0].x;
     record[(r * p.blocks + block) * 2u + 1u] = sums[0].y;

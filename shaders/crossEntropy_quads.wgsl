@@ -6,7 +6,7 @@ var<private> z: array<vec4f, 33>; // 8 are used: Mesa writes out loops over arra
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid: u32) {
   let r = wid.y;
-  let scale = lossFactor(r) / f32(p.rows);
+  let whole = lossFactor(r) / f32(p.terms);
   var total = vec2f(0.0); // loss, correct rows
   for (var step = 0u; step < p.rowsPerGroup; step++) {
     let row = (wid.x * p.rowsPerGroup + step) * THREADS + tid;
@@ -32,8 +32,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
         z[q] = x;
         sum += dot(x, vec4f(1.0));
       }
-      total += vec2f((best - zt) + log(sum), select(0.0, 1.0, topQuad * 4u + inTop == t));
+      let share = shareOf(r, row);
+      total += share * vec2f((best - zt) + log(sum), select(0.0, 1.0, topQuad * 4u + inTop == t));
       if (GRADIENT) {
+        let scale = whole * share;
         let factor = scale / sum;
         let hit = select(vec4f(0.0), vec4f(scale), vec4u(0u, 1u, 2u, 3u) == vec4u(t % 4u));
         for (var q = 0u; q < opaque(QUADS); q++) {

@@ -12,7 +12,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   let r = wid.y;
   let baseIn = r * (p.logitsReplica / 4u);
   let baseOut = r * (p.dLogitsReplica / 4u);
-  let scale = lossFactor(r) / f32(p.rows);
+  let whole = lossFactor(r) / f32(p.terms);
   var total = vec2f(0.0); // loss, correct rows
   for (var step = 0u; step < p.rowsPerGroup; step++) {
     let row0 = (wid.x * p.rowsPerGroup + step) * THREADS;
@@ -59,8 +59,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     z{q} = exp(z{q} - best);
     sum += dot(z{q}, vec4f(1.0));
 #end
-    if (inside) { total += vec2f((best - zt) + log(sum), select(0.0, 1.0, topQuad * 4u + inTop == t)); }
+    let share = shareOf(r, row);
+    if (inside) { total += share * vec2f((best - zt) + log(sum), select(0.0, 1.0, topQuad * 4u + inTop == t)); }
     if (GRADIENT) {
+      let scale = whole * share;
       let factor = scale / sum;
       let hit = select(vec4f(0.0), vec4f(scale), vec4u(0u, 1u, 2u, 3u) == vec4u(t % 4u));
 #if STAGED

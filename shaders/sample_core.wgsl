@@ -22,15 +22,6 @@ fn below64(a: vec2u, b: vec2u) -> bool {
   return a.y < b.y || (a.y == b.y && a.x < b.x);
 }
 
-fn mulhi(x: u32, y: u32) -> u32 {
-  let x0 = x & 0xffffu;
-  let x1 = x >> 16u;
-  let y0 = y & 0xffffu;
-  let y1 = y >> 16u;
-  let mid = x1 * y0 + ((x0 * y0) >> 16u);
-  return x1 * y1 + (mid >> 16u) + (((mid & 0xffffu) + x0 * y1) >> 16u);
-}
-
 // Quotient of a by d < 2^31 (xy) and remainder (z), bit by bit.
 fn divide64(a: vec2u, d: u32) -> vec3u {
   if (a.y == 0u) { return vec3u(a.x / d, 0u, a.x % d); }

@@ -1,5 +1,5 @@
 /**
- * out = a out + b x over flat blocks [R, P]; a term with weight 0 is not read. The twin of shaders/blend.wgsl.
+ * out = a out + b x over flat blocks [R, P], or with relu its positive part; a term with weight 0 is not read. The twin of shaders/blend.wgsl.
  * A thread owns a range of every replica's block.
  */
 import { Blend } from '../../build/assembly/layouts';
@@ -17,7 +17,8 @@ export function blend(p: Blend, thread: u32, threads: u32): void {
       a = load<f32>(weights, 0);
       b = load<f32>(weights, 4);
     }
-    if (a == 1 && b == 0) continue;
+    const relu = p.relu != 0;
+    if (a == 1 && b == 0 && !relu) continue;
     const x = p.xAt(r);
     const out = p.outAt(r);
     const as = f32x4.splat(a);
@@ -26,6 +27,7 @@ export function blend(p: Blend, thread: u32, threads: u32): void {
       let y = f32x4.splat(0);
       if (a != 0) y = f32x4.mul(as, v128.load(out + at));
       if (b != 0) y = f32x4.add(y, f32x4.mul(bs, v128.load(x + at)));
+      if (relu) y = f32x4.max(y, f32x4.splat(0));
       v128.store(out + at, y);
     }
   }

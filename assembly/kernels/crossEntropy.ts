@@ -1,5 +1,5 @@
 /**
- * Softmax cross-entropy and its gradient: loss = log sum exp(z - max) + max - z[target], dLogits = (softmax - onehot) / rows;
+ * Softmax cross-entropy and its gradient: loss = log sum exp(z - max) + max - z[target], dLogits = (softmax - onehot) * share / terms;
  * the twin of shaders/crossEntropy.wgsl. A thread owns rows; `crossEntropyRecord` then averages a replica's rows, upwards.
  */
 import { CrossEntropy } from '../../build/assembly/layouts';
@@ -22,11 +22,14 @@ export function crossEntropy(p: CrossEntropy, thread: u32, threads: u32): void {
     let d = p.dLogits;
     if (d) d += 4 * (r * p.dLogitsReplica + row * classes);
     const factor: f32 = p.scaling ? reinterpret<f32>(load<u32>(p.scalingAt(r), SCALING_EXPONENT) << 23) : 1;
-    oneRow(z, d, classes, target, factor / <f32>rows, p.results + 8 * i);
+    const count: u32 = p.counts ? load<u32>(p.countsAt(r) + 4 * row) : 1;
+    const share: f32 = count ? <f32>1 / <f32>count : 0;
+    oneRow(z, d, classes, target, share, (factor / <f32>p.terms) * share, p.results + 8 * i);
   }
 }
 
-function oneRow(z: usize, d: usize, classes: u32, target: u32, share: f32, result: usize): void {
+/** share: weight of the row; step: that of its gradient. */
+function oneRow(z: usize, d: usize, classes: u32, target: u32, share: f32, step: f32, result: usize): void {
   let best: u32 = 0;
   let largest = load<f32>(z);
   for (let i: u32 = 1; i < classes; i++) {
@@ -50,14 +53,14 @@ function oneRow(z: usize, d: usize, classes: u32, target: u32, share: f32, resul
     sum += e;
     if (d) store<f32>(d + 4 * i, e);
   }
-  store<f32>(result, largest - load<f32>(z + 4 * target) + log1(sum), 0);
-  store<f32>(result, best == target ? 1 : 0, 4);
+  store<f32>(result, share * (largest - load<f32>(z + 4 * target) + log1(sum)), 0);
+  store<f32>(result, best == target ? share : 0, 4);
   if (!d) return;
-  const factor = share / sum;
+  const factor = step / sum;
   const factors = f32x4.splat(factor);
   for (let i: u32 = 0; i < whole; i += 4) v128.store(d + 4 * i, f32x4.mul(v128.load(d + 4 * i), factors));
   for (let i = whole; i < classes; i++) store<f32>(d + 4 * i, load<f32>(d + 4 * i) * factor);
-  store<f32>(d + 4 * target, load<f32>(d + 4 * target) - share);
+  store<f32>(d + 4 * target, load<f32>(d + 4 * target) - step);
 }
 
 export function crossEntropyRecord(p: CrossEntropy, thread: u32, threads: u32): void {
@@ -74,7 +77,7 @@ export function crossEntropyRecord(p: CrossEntropy, thread: u32, threads: u32): 
     }
     const count = load<u32>(p.clockAt(r) + 4 * p.clockWord);
     const slot = p.recordAt(r) + 4 * (2 * (count % p.ring));
-    store<f32>(slot, <f32>(loss / <f64>rows), 0);
-    store<f32>(slot, <f32>(correct / <f64>rows), 4);
+    store<f32>(slot, <f32>(loss / <f64>p.terms), 0);
+    store<f32>(slot, <f32>(correct / <f64>p.terms), 4);
   }
 }

@@ -146,7 +146,7 @@ function runNotes(run: Run): string[] {
 
 function curveNotes(curves: readonly Curve[]): string[] {
   const notes: string[] = [];
-  if (curves.some((c) => !c.plateaus))
+  if (curves.some((c) => !c.plateaus && !c.masked))
     notes.push('the staircase H(ell) is that of the last token: runs of other tasks appear as learning curves only');
   for (const group of groupBy(curves, (c) => `${c.series}|${shapeName(c.shape)}`)) {
     const name = `${group[0].series}, ${shapeName(group[0].shape)}`;
@@ -192,7 +192,7 @@ function runRow(run: Run, curves: readonly Curve[]): RunRow {
     replicas: run.experiment.replicas,
     samples: Math.max(0, ...last.map((e) => e.samples)),
     loss: last.reduce((sum, e) => sum + e.loss, 0) / last.length,
-    floor: own?.plateaus?.at(-1),
+    floor: (own?.plateaus ?? own?.masked)?.at(-1),
     adapter: run.start?.adapter ?? '',
     executor: run.start?.executor ?? '',
     elapsedMs: run.elapsedMs,

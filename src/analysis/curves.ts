@@ -1,13 +1,13 @@
 import { canonicalJson } from '../core/canonical.js';
 import type { Experiment } from '../core/experiment.js';
 import type { ModelKind } from '../core/experimentTypes.js';
-import { modelOrder } from '../core/modelFacts.js';
+import { modelFacts, modelOrder } from '../core/modelFacts.js';
 import type { MeasureRecord } from '../core/records.js';
 import { type GrammarShape, type Rules, shapeOf } from '../core/rules.js';
-import { DEFAULT_TASK, evaluatedTask } from '../core/tasks.js';
+import { DEFAULT_TASK, evaluatedTask, tasks } from '../core/tasks.js';
 import { countDerivations } from '../grammar/derivations.js';
 import { floorsOf } from '../theory/floors.js';
-import { lossPlateaus } from '../theory/index.js';
+import { lossPlateaus, maskedPlateaus } from '../theory/index.js';
 import { dataPointOf } from '../training/dataPoint.js';
 import type { Run, RunStatus } from './runs.js';
 
@@ -42,6 +42,8 @@ export interface Curve {
   points: CurvePoint[]; // by P
   /** H(0) .. H(reach) in nats; undefined where the staircase of the last token does not apply. */
   plateaus: number[] | undefined;
+  /** The same of masked tokens: see `maskedPlateaus`. */
+  masked?: number[];
   noise: number; // nats, about one standard error of the test loss
   sentences: number; // of the whole language
   measures: MeasureRecord[];
@@ -104,7 +106,9 @@ function curvesOf(runs: readonly Run[]): Curve[] {
         testSize: experiment.evaluation.size,
         online,
         points,
-        plateaus: floorsOf(evaluatedTask(experiment), run.rules, {}, exactPlateaus),
+        ...(tasks[experiment.task.kind].masks
+          ? { plateaus: undefined, masked: exactFloors(experiment, run.rules) }
+          : { plateaus: exactFloors(experiment, run.rules) }),
         noise: 0.5 / Math.sqrt(experiment.evaluation.size),
         sentences: Number(countDerivations(run.rules)),
         measures: replica.measures,
@@ -116,7 +120,7 @@ function curvesOf(runs: readonly Run[]): Curve[] {
       }
       const point = dataPointOf(experiment, [...replica.evals, ...replica.tests, ...replica.ends], replica.replica);
       if (!point) continue;
-      const floor = curve.plateaus?.at(-1);
+      const floor = (curve.plateaus ?? curve.masked)?.at(-1);
       const {
         sentences: samples,
         loss,
@@ -208,6 +212,20 @@ function varyingFields(setups: Record<string, unknown>[]): string[] {
 }
 
 const known = new Map<string, number[]>();
+const knownMasked = new Map<string, number[]>();
+
+/** The steps of an experiment's loss, nats; each computed once. undefined: its task has none. */
+export function exactFloors(
+  experiment: Pick<Experiment, 'task' | 'model'> & { evaluation: Pick<Experiment['evaluation'], 'positions'> },
+  rules: Rules,
+): number[] | undefined {
+  const { causal } = modelFacts(experiment.model.kind);
+  return floorsOf(evaluatedTask(experiment), rules, { causal }, exactPlateaus, (of, law) => {
+    const key = canonicalJson([grammarKey(of), law.least, law.most, law.places, causal ?? false]);
+    if (!knownMasked.has(key)) knownMasked.set(key, maskedPlateaus(of, law, { causal }).H);
+    return knownMasked.get(key)!;
+  });
+}
 
 /** H(0) .. H(L) of a grammar, computed once. */
 export function exactPlateaus(rules: Rules): number[] {

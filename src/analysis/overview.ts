@@ -1,10 +1,8 @@
 /** One run in a few numbers: its last loss over the plateaus of its grammar, the steps it has come down, where it did. */
 
-import { evaluatedTask } from '../core/tasks.js';
-import { floorsOf } from '../theory/floors.js';
 import { plannedSteps } from '../training/members.js';
 import type { CurvePoint } from './curves.js';
-import { exactPlateaus } from './curves.js';
+import { exactFloors } from './curves.js';
 import type { Run } from './runs.js';
 import { crossing, stepThreshold } from './staircase.js';
 
@@ -42,7 +40,7 @@ export function overviewOf(run: Run): Overview {
   const last = curve.at(-1);
   const finite = curve.filter(({ loss }) => Number.isFinite(loss));
   const perStep = experiment.budget.batch * experiment.budget.accumulate;
-  const plateaus = floorsOf(evaluatedTask(experiment), rules, {}, exactPlateaus);
+  const plateaus = exactFloors(experiment, rules);
   return {
     step: last ? Math.round(last.samples / perStep) : 0,
     steps,

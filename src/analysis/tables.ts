@@ -66,7 +66,7 @@ export function sharedTables(a: Base, findings: readonly Finding[]): Table[] {
     {
       name: 'plateaus',
       about: 'H(ell) of every grammar, in nats',
-      rows: [...new Map(a.curves.map((c) => [c.grammar, c])).values()].flatMap((c) =>
+      rows: [...new Map(a.curves.filter((c) => c.plateaus).map((c) => [c.grammar, c])).values()].flatMap((c) =>
         (c.plateaus ?? []).map((H, ell) => ({ ...shapeColumns(c.shape), grammar: grammars.get(c.grammar)!, ell, H })),
       ),
     },

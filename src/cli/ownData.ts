@@ -78,6 +78,13 @@ export function readRows(file: string): TokenRows {
   return readLines(file, rowOf);
 }
 
+/** The same for a network that reads masked tokens: `?` or -1 in a line of numbers, null or -1 in JSON, -1 in .npy. */
+export function readMaskedRows(file: string): TokenRows {
+  const rows = readObservations(file);
+  if (!Array.isArray(rows)) return rows as NpyArray;
+  return (rows as readonly (readonly Observation[])[]).map((row) => row.map((token) => token ?? -1) as number[]);
+}
+
 /** The same, where a token may be hidden: `?` or -1 in a line of numbers, null or -1 in JSON, -1 in .npy; or [v] likelihoods. */
 export function readObservations(file: string): Observations {
   return readLines<readonly Observation[]>(file, (line, where) =>

@@ -2,9 +2,11 @@ import * as z from 'zod';
 import { InputError } from './errors.js';
 import { experimentSchema, sections } from './experimentSchema.js';
 import type { Experiment } from './experimentTypes.js';
+import { maskLaw } from './masking.js';
 import { DEFAULT_MODEL, modelFacts, modelSchema } from './modelFacts.js';
 import { nearest, nearestByLastPart } from './nearest.js';
 import { optimiserSchema } from './optimisers.js';
+import { sentenceLength, TOKEN_LIMIT } from './rules.js';
 import { tasks, tasksWith } from './tasks.js';
 import { wanted } from './wanted.js';
 
@@ -46,11 +48,28 @@ export function parseExperiment(input: unknown): Experiment {
     throw new ExperimentError([
       `evaluation.positions: got 'last' with task '${task.kind}', which has one prediction a sentence; leave it out, or pass task ${tasksWith((one) => one.generates)}`,
     ]);
+  checkMasks(result.data);
   const { precision, ...rest } = result.data;
   // What is said at its default leaves the hash of an experiment as it is without.
   const { positions, ...sizes } = evaluation;
   const experiment = { ...rest, evaluation: positions === 'last' ? { ...sizes, positions } : sizes };
   return Object.freeze((precision === 'f16' ? { ...experiment, precision } : experiment) as Experiment);
+}
+
+/** @throws ExperimentError where fields of masks do not fit the task or the sentence. */
+function checkMasks({ task, grammar }: Pick<Experiment, 'task' | 'grammar'>): void {
+  for (const field of ['fraction', 'positions'] as const)
+    if (task[field] !== undefined && !tasks[task.kind].masks)
+      throw new ExperimentError([
+        `task.${field}: the task '${task.kind}' masks no tokens; pass task.kind ${tasksWith(({ masks }) => masks)}, or leave it out`,
+      ]);
+  const d = sentenceLength(grammar);
+  if (!tasks[task.kind].masks || d > TOKEN_LIMIT || (task.context ?? d) > d) return; // said where sizes are checked
+  try {
+    maskLaw({ task, grammar });
+  } catch (error) {
+    throw error instanceof InputError ? new ExperimentError([error.message]) : error;
+  }
 }
 
 function optimiserOf(raw: Record<string, unknown>): Record<string, unknown> {

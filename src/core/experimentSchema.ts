@@ -41,6 +41,16 @@ const task = z.strictObject({
   context: count(TOKEN_LIMIT)
     .optional()
     .describe('use only the last tokens, this many with the predicted one; default: all s^L'),
+  fraction: z
+    .number()
+    .gt(0)
+    .max(1)
+    .optional()
+    .describe('task mask: fraction of its tokens that each sentence loses; default: drawn for each, 1 token to all'),
+  positions: z
+    .array(z.number().int().min(0))
+    .optional()
+    .describe('task mask: places that every sentence loses, from 0; default: drawn for each'),
 });
 
 const schedule = z.strictObject({

@@ -65,7 +65,7 @@ const builtIn = {
     about: 'layers of self-attention; by default, as in the paper, without MLPs and residuals',
     family: 'transformer',
     optimiser: { kind: 'adamw' },
-    tasks: ['last', 'class'],
+    tasks: ['last', 'class', 'mask'],
     sees: 'sentence',
     colour: 1,
     fields: {
@@ -81,11 +81,12 @@ const builtIn = {
   clm: {
     title: 'causal transformer',
     short: 'decoder',
-    about: 'a decoder that predicts every next token',
+    about: 'a decoder that predicts every next token, or masked ones from those before them',
     family: 'transformer',
     optimiser: { kind: 'adamw' },
-    tasks: ['auto'],
+    tasks: ['auto', 'mask'],
     sees: 'sentence',
+    causal: true,
     colour: 4,
     fields: {
       channels: count(8192).default(256).describe('C'),
@@ -95,6 +96,17 @@ const builtIn = {
       tied: z.boolean().default(false).describe('the head uses the token embedding'),
       dropout: z.number().min(0).max(0.9).default(0),
     },
+  },
+  unet: {
+    title: 'hierarchical U-Net',
+    short: 'U-Net',
+    about: 'convolutions up the tree and back down to every token, beside which the block on the way up is seen',
+    family: 'cnn',
+    optimiser: { kind: 'sgd' },
+    tasks: ['mask'],
+    sees: 'block', // the encoder, whose layers come first
+    colour: 5,
+    fields: { width, scaling, depth: hierarchical.depth, filter: hierarchical.filter },
   },
 } satisfies Record<string, ModelRow>;
 

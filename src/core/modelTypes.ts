@@ -17,6 +17,7 @@ export interface ModelFacts {
   tasks: readonly TaskKind[];
   /** What a unit of layer l looks at: `block`, s^l tokens, less than a block of a higher level; `sentence`, everything. */
   sees: 'block' | 'sentence';
+  causal?: boolean; // a unit sees only the tokens before it and its own
   colour: number; // place in the palette of figures
 }
 

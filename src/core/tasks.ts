@@ -11,6 +11,10 @@ export interface TaskSpec {
   /** Position, among the T used, that the network must not read; -1: none. */
   masked(length: number): number;
   leastTokens: number; // smallest T
+  /** Predictions of a sentence, which then have a dimension of their own in the logits; undefined: one, without it. */
+  rows?(length: number): number;
+  /** Tokens are hidden from the network before it reads a sentence, by `maskLaw` of core/masking.ts; those alone are predicted. */
+  masks: boolean;
   /** Every token is predicted from those before it, so that a trained network can write sentences. */
   generates: boolean;
   /** With the whole context the exact loss is H(L), reached by the steps H(0) .. H(L) of theory/losses.ts. */
@@ -18,7 +22,7 @@ export interface TaskSpec {
 }
 
 /** One row a task. */
-export const tasks = {
+const table = {
   last: {
     predicts: 'the last token',
     targets: 'tokens',
@@ -26,6 +30,7 @@ export const tasks = {
     classes: ({ v }) => v,
     masked: (length) => length - 1,
     leastTokens: 1,
+    masks: false,
     generates: false,
     staircase: true,
   },
@@ -36,6 +41,7 @@ export const tasks = {
     classes: ({ n }) => n,
     masked: () => -1,
     leastTokens: 1,
+    masks: false,
     generates: false,
     staircase: false,
   },
@@ -46,12 +52,27 @@ export const tasks = {
     classes: ({ v }) => v,
     masked: () => -1,
     leastTokens: 2,
+    rows: (length) => length - 1,
+    masks: false,
     generates: true,
+    staircase: false,
+  },
+  mask: {
+    predicts: 'the masked tokens',
+    targets: 'tokens',
+    targetOffset: ({ firstToken }) => firstToken,
+    classes: ({ v }) => v,
+    masked: () => -1,
+    leastTokens: 1,
+    rows: (length) => length,
+    masks: true,
+    generates: false,
     staircase: false,
   },
 } satisfies Record<string, TaskSpec>;
 
-export type TaskKind = keyof typeof tasks;
+export type TaskKind = keyof typeof table;
+export const tasks: Readonly<Record<TaskKind, TaskSpec>> = table;
 export const taskKinds = Object.keys(tasks) as [TaskKind, ...TaskKind[]];
 
 /** Trained where an experiment names none; left out of the names of runs. */
@@ -61,6 +82,8 @@ export const DEFAULT_TASK: TaskKind = 'last';
 export interface EvaluatedTask {
   kind: TaskKind;
   context?: number;
+  fraction?: number; // which tokens are masked: see maskLaw
+  positions?: readonly number[];
 }
 
 /** The task that the test loss of a run is about: of a run that learns every next token, the last one where that alone is evaluated. */

@@ -58,6 +58,7 @@ const streams = {
   generate: 8,
   validation: 9,
   posterior: 10,
+  mask: 11,
 } as const;
 export type Stream = keyof typeof streams;
 

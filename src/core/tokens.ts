@@ -16,17 +16,22 @@ export interface Rows {
   data: Uint32Array<ArrayBuffer>; // [count, length]
 }
 
-/** Checks and copies. field: for messages. v: tokens are 0 to v - 1. @throws InputError naming the row and the place */
-export function rowsOf(input: TokenRows, v: number, field = 'tokens'): Rows {
+/**
+ * Checks and copies. field: for messages. v: tokens are 0 to v - 1. masks: tokens may be hidden, which is said by -1 and becomes v.
+ * @throws InputError naming the row and the place
+ */
+export function rowsOf(input: TokenRows, v: number, field = 'tokens', masks = false): Rows {
   const { count, length, at } = layoutOf(input, field);
   const data = new Uint32Array(count * length);
   for (let row = 0; row < count; row++)
     for (let i = 0; i < length; i++) {
       const value = at(row, i);
-      const token = typeof value === 'bigint' ? Number(value) : value;
-      if (!(Number.isInteger(token) && token >= 0 && token < v))
+      const given = typeof value === 'bigint' ? Number(value) : value;
+      const token = masks && given === -1 ? v : given;
+      const known = masks ? v + 1 : v; // v itself too, as batches have it
+      if (!(Number.isInteger(token) && token >= 0 && token < known))
         throw new InputError(
-          `${field}: row ${row}, place ${i}: got ${show(token)}; pass whole numbers from 0 to v - 1 = ${v - 1}`,
+          `${field}: row ${row}, place ${i}: got ${show(token)}; pass whole numbers from 0 to v - 1 = ${v - 1}${masks ? ', or -1 for a masked token' : ''}`,
         );
       data[row * length + i] = token;
     }

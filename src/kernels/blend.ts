@@ -6,15 +6,15 @@ import type { Tensor } from '../plan/types.js';
 import * as reference from '../reference/blend.js';
 import { partsFor } from '../wasm/command.js';
 import { defineOperation } from './shared/operation.js';
-import { f32 } from './shared/params.js';
+import { bool, f32 } from './shared/params.js';
 import type { KernelCase } from './shared/types.js';
 
 /** The same a and b for all replicas, or a tensor f32 [R, 2] with both. */
-export interface BlendOptions extends Pick<Parameters<typeof blendOperation>[1], 'label' | 'x' | 'out'> {
+export interface BlendOptions extends Pick<Parameters<typeof blendOperation>[1], 'label' | 'x' | 'out' | 'relu'> {
   weights: { a: number; b: number } | Tensor;
 }
 
-/** Adds out = a out + b x over flat blocks: accumulated gradients, kept copies. A term with weight 0 is not read. */
+/** Adds out = a out + b x over flat blocks, through a ReLU if asked: accumulated gradients, kept copies. A term with weight 0 is not read. */
 export function blend(plan: PlanBuilder, { weights, ...o }: BlendOptions): void {
   blendOperation(plan, 'buffer' in weights ? { ...o, weights } : { ...o, ...weights });
 }
@@ -23,12 +23,12 @@ export const blendOperation = defineOperation({
   name: 'blend',
   inputs: { x: 'R ...elements', weights: 'R 2 ?' },
   outputs: { out: 'R ...elements' }, // updated in place
-  params: { a: f32({ default: 0 }), b: f32({ default: 0 }) },
+  params: { a: f32({ default: 0 }), b: f32({ default: 0 }), relu: bool() },
   check({ elements }, refuse) {
     if (elements % 4 !== 0) refuse(`elements = ${elements}; pass rows a multiple of 4 long`);
   },
-  reference: ({ x, weights, out }, { a, b, elements }) =>
-    weights ? reference.blend(weights[0], weights[1], x, out, elements) : reference.blend(a, b, x, out, elements),
+  reference: ({ x, weights, out }, { a, b, elements, relu }) =>
+    reference.blend(weights?.[0] ?? a, weights?.[1] ?? b, x, out, elements, relu),
   webgpu({ inputs: { x, weights }, outputs: { out }, params, replicas, launch }) {
     const quads = params.elements / 4;
     return [
@@ -51,10 +51,13 @@ export const blendOperation = defineOperation({
     blendCase('accumulate', { a: 1, b: 0.25 }),
     blendCase('overwrite', { a: 0, b: 0.25 }),
     blendCase('by replica', undefined),
+    blendCase('through a ReLU', { a: 0, b: 1 }, true),
+    blendCase('a sum through a ReLU', { a: 1, b: 1 }, true),
+    blendCase('in place through a ReLU', { a: 1, b: 0 }, true),
   ],
 });
 
-function blendCase(name: string, weights: { a: number; b: number } | undefined): KernelCase {
+function blendCase(name: string, weights: { a: number; b: number } | undefined, relu = false): KernelCase {
   let replica = 0;
   return {
     name,
@@ -70,6 +73,7 @@ function blendCase(name: string, weights: { a: number; b: number } | undefined):
         x: p.persistent('x', [1092]),
         out: p.persistent('out', [1092]),
         weights: weights ?? p.persistent('weights', [2]),
+        relu,
       });
     },
   };

@@ -15,6 +15,8 @@ import { scaling as scalingNames, wordConstants } from './shared/words.js';
 
 /**
  * Softmax cross-entropy (mean over rows, nats), its gradient and the accuracy. Row (b, t) predicts targets[b, targetOffset + t].
+ * counts: how many rows of its sentence a row is one of, 0 where it does not count: means are over sentences, of means over their rows
+ * that count.
  * Slot clock[clockWord] % ring of record gets mean loss and accuracy; dLogits is overwritten, left out when only evaluating.
  * scaling: dLogits carries the factor that it holds.
  */
@@ -23,23 +25,28 @@ export const crossEntropy = defineOperation({
   inputs: {
     logits: 'R batch ...rowsPerSentence classes',
     targets: 'u32 R batch ...targetRow',
+    counts: 'u32 R batch ...rowsPerSentence ?',
     clock: 'u32 R ...words',
     scaling: `u32 R ${SCALING_WORDS} ?`,
   },
   outputs: { record: 'R ring 2', dLogits: 'R batch ...rowsPerSentence classes ?' },
   params: { targetOffset: u32({ default: 0 }), clockWord: u32() },
-  sizes: { rows: ({ batch, rowsPerSentence }) => batch * rowsPerSentence },
+  sizes: {
+    rows: ({ batch, rowsPerSentence }) => batch * rowsPerSentence,
+    terms: ({ counts, batch, rowsPerSentence }) => (counts ? batch : batch * rowsPerSentence), // of the mean
+  },
   check({ logits, targets, clock, targetOffset, targetRow, rowsPerSentence, clockWord, words }, refuse) {
     if (targetOffset + rowsPerSentence > targetRow)
       refuse(`targets [${targets.shape}] from ${targetOffset} on for logits [${logits.shape}]; pass a target a row`);
     if (clockWord >= words) refuse(`clock [${clock.shape}] has no word ${clockWord}`);
   },
-  reference({ logits, targets, clock, record, dLogits, scaling }, p) {
+  reference({ logits, targets, counts, clock, record, dLogits, scaling }, p) {
     const targetOf = (row: number) => {
       const sentence = Math.floor(row / p.rowsPerSentence);
       return targets[sentence * p.targetRow + p.targetOffset + (row % p.rowsPerSentence)];
     };
-    const { loss, accuracy } = reference.crossEntropy(p.rows, p.classes, logits, targetOf, dLogits);
+    const shareOf = (row: number) => (counts ? (counts[row] ? 1 / counts[row] : 0) : 1);
+    const { loss, accuracy } = reference.crossEntropy(p, logits, targetOf, shareOf, dLogits);
     const factor = scaling ? 2 ** (scaling[scalingWords.exponent] - UNIT_EXPONENT) : 1;
     dLogits?.forEach((x, i) => {
       dLogits[i] = x * factor;
@@ -47,7 +54,7 @@ export const crossEntropy = defineOperation({
     record.set([loss, accuracy], (clock[p.clockWord] % p.ring) * 2);
   },
   webgpu(
-    { inputs: { logits, targets, clock, scaling }, outputs: { dLogits, record }, params: p, replicas, launch },
+    { inputs: { logits, targets, counts, clock, scaling }, outputs: { dLogits, record }, params: p, replicas, launch },
     traits,
     scratch,
   ) {
@@ -75,10 +82,19 @@ export const crossEntropy = defineOperation({
         (inRegisters ? constantLines({ QUADS: shape.QUADS }) : '') +
         coreSource +
         unroll(text, shape),
-      constants: { ...(!inRegisters && { LANES: lanes }), GRADIENT: Number(!!dLogits), SCALED: Number(!!scaling) },
+      constants: {
+        ...(!inRegisters && { LANES: lanes }),
+        ...{ GRADIENT: Number(!!dLogits), SCALED: Number(!!scaling), COUNTED: Number(!!counts) },
+      },
       words: { rowsPerGroup, blocks, recordReplica: record.replicaStride },
       bind: {
-        ...{ logits: read(logits, 'Value'), targets, clock, scaling: read(scaling, 'u32') },
+        ...{
+          logits: read(logits, 'Value'),
+          targets,
+          counts: read(counts, 'u32'),
+          clock,
+          scaling: read(scaling, 'u32'),
+        },
         ...{ dLogits: write(dLogits ?? scratch(1, [1, 64]), 'Value'), record: write(target) },
       },
       workgroups: [blocks, replicas, 1],
@@ -97,7 +113,7 @@ export const crossEntropy = defineOperation({
   },
   wasm: {
     kernels: ['crossEntropy', 'crossEntropyRecord'],
-    words: { results: 'address' },
+    words: { results: 'address' }, // of a row: what it adds to both sums
     launch({ params: { rows, classes }, replicas }, scratch) {
       const words = { results: scratch(8 * replicas * rows) };
       return [
@@ -130,10 +146,19 @@ function cases(): KernelCase[] {
     ['sixty-four lanes', 3, 0, 1030, true, 2],
     ['one row, one class', 1, 0, 1, true, 1],
   ];
-  return shapes.map(crossEntropyCase);
+  const counted: CaseShape[] = [
+    ['some tokens', 5, 7, 11, true, 1],
+    ['some tokens, sixteen classes', 37, 5, 16, true, 1],
+    ['some tokens of many rows, evaluation', 700, 7, 12, false, 1],
+    ['some tokens, eight lanes', 13, 3, 77, true, 2],
+  ];
+  return [...shapes.map((shape) => crossEntropyCase(shape)), ...counted.map((shape) => crossEntropyCase(shape, true))];
 }
 
-export function crossEntropyCase([name, batch, positions, classes, gradient, size]: CaseShape): KernelCase {
+export function crossEntropyCase(
+  [name, batch, positions, classes, gradient, size]: CaseShape,
+  isCounted = false,
+): KernelCase {
   return {
     name,
     replicas: 2,
@@ -141,6 +166,7 @@ export function crossEntropyCase([name, batch, positions, classes, gradient, siz
       logits: (_i: number, random: () => number) => size * (2 * random() - 1),
       targets: (_i: number, random: () => number) => Math.floor(random() * classes),
       clock: (i: number) => i + 5,
+      counts: (i: number) => [3, 0, 1, 4][i % 4],
     },
     // exp and log of the drivers: a few ulp; softmax is at most 1, the loss at most 2 * size + log V.
     rtol: 2 ** -18,
@@ -153,6 +179,7 @@ export function crossEntropyCase([name, batch, positions, classes, gradient, siz
         logits: p.persistent('logits', shape),
         targets: p.persistent('targets', [batch, (positions || 1) + 2], 'u32'),
         targetOffset: 2,
+        counts: isCounted ? p.persistent('counts', [batch, positions], 'u32') : undefined,
         clock: p.persistent('clock', [3], 'u32'),
         clockWord: 1,
         dLogits: gradient ? p.persistent('dLogits', shape) : undefined,

@@ -10,7 +10,7 @@ import { kernels } from './table.js';
 export const gradientOperations: GradientOperations = {
   rule: (op) => kernels[op]?.gradient,
   isRectified: (call, output) =>
-    call.params.relu === true && (output === call.outputs.c || output === call.outputs.output),
+    call.params.relu === true && [call.outputs.c, call.outputs.output, call.outputs.out].includes(output),
   copy(plan, label, from, { tensor, accumulate, mask }) {
     const elements = elementsPerReplica(tensor);
     let source = from;

@@ -1,3 +1,4 @@
+import mulhiSource from '../../shaders/mulhi.wgsl';
 import sampleSource from '../../shaders/sample.wgsl';
 import coreSource from '../../shaders/sample_core.wgsl';
 import rowsSource from '../../shaders/sample_rows.wgsl';
@@ -64,7 +65,7 @@ export const sample = defineOperation({
     const units = s ** Math.max(0, L - 2); // a thread each, unless a sentence has one
     const rows = sampleVariant(traits) === 'rows';
     const [x, y] = linearGrid(Math.ceil(rows ? batch / 16 : (batch * units) / 64));
-    const text = names + coreSource + (rows ? rowsSource : sampleSource);
+    const text = names + mulhiSource + coreSource + (rows ? rowsSource : sampleSource);
     return [
       launch({
         shader: rows ? 'sample_rows' : 'sample',

@@ -13,6 +13,7 @@ import { layerNorm } from './layerNorm.js';
 import { layerNormBackward } from './layerNormBackward.js';
 import { lion } from './lion.js';
 import { lookup } from './lookup.js';
+import { mask } from './mask.js';
 import { matmulOperation } from './matmul.js';
 import { meanPositions } from './meanPositions.js';
 import { meanPositionsBackward } from './meanPositionsBackward.js';
@@ -36,6 +37,7 @@ import { uniformFill } from './uniformFill.js';
 export const kernels: Readonly<Record<string, Operation>> = byName([
   sample,
   lookup,
+  mask,
   embed,
   embedBackward,
   blendOperation,

@@ -1,8 +1,9 @@
 /** The sentences that measures look at: the first of the test set, the same every time. */
 import { CLOCK_WORDS } from '../core/clock.js';
+import { mask } from '../kernels/mask.js';
 import { sample } from '../kernels/sample.js';
 import type { MeasureContext } from '../models/measure.js';
-import type { ModelShape } from '../models/types.js';
+import { type ModelShape, maskingOf } from '../models/types.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
 
@@ -18,10 +19,19 @@ export interface TestBatch {
   hidden?: Tensor; // u32 [R, B, nodes]
 }
 
-/** Fills `tokens` with the first sentences of the test set, after `change` if there is one. */
-export function addTestBatch(context: MeasureContext, plan: PlanBuilder, batch: TestBatch): void {
-  const { grammar, testSource: source, endless, shape } = context;
+/**
+ * Fills `tokens` with the first sentences of the test set, after `change` if there is one.
+ * @returns what the network reads: those tokens, or what the masks of the test set leave of them
+ */
+export function addTestBatch(context: MeasureContext, plan: PlanBuilder, batch: TestBatch): Tensor {
+  const { grammar, testSource: source, endless, shape, masks } = context;
+  const { tokens, clock } = batch;
   sample(plan, { label: 'sentences', s: shape.s, L: shape.L, grammar, source, endless, ...batch });
+  if (!masks) return tokens;
+  const seen = plan.activation('seen', tokens.shape.slice(1), 'u32');
+  const counts = plan.activation('masked', [tokens.shape[1], shape.length], 'u32');
+  mask(plan, { label: 'masks', ...maskingOf(shape), ...masks, tokens, clock, seen, counts });
+  return seen;
 }
 
 /** The hidden symbol that stands for a level: the second to last one, whose tokens are all visible; at the top the root. */

@@ -24,8 +24,8 @@ function build(context: MeasureContext): Measure {
   const plan = builder.plan('measure/gdv');
   const tokens = plan.activation('tokens', [BATCH, d], 'u32');
   const symbols = builder.persistent('measure/gdv/hidden', [BATCH, nodes], 'u32');
-  addTestBatch(context, plan, { tokens, hidden: symbols, clock: declareClock(context, 'gdv') });
-  const { hidden } = model.forward(plan, { tokens, batch: BATCH, training: false });
+  const seenTokens = addTestBatch(context, plan, { tokens, hidden: symbols, clock: declareClock(context, 'gdv') });
+  const { hidden } = model.forward(plan, { tokens: seenTokens, batch: BATCH, training: false });
   if (!hidden.length) throw new InputError('measures: gdv needs a hidden layer, a perceptron has none');
   const seen = observedSymbols(shape).filter(({ lastToken }) => lastToken >= firstToken);
   const slots: { layer: number; position: number }[] = [];

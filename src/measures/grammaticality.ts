@@ -1,6 +1,6 @@
 import { InputError } from '../core/errors.js';
 import { drawFrom, largest } from '../core/softmax.js';
-import { tasks, tasksWith } from '../core/tasks.js';
+import { type TaskSpec, tasks, tasksWith } from '../core/tasks.js';
 import { streamKey, threefry } from '../core/threefry.js';
 import { Parser } from '../grammar/parser.js';
 import type { Measure, MeasureContext, MeasureSpec, MeasureValue } from '../models/measure.js';
@@ -19,9 +19,10 @@ export const grammaticality: MeasureSpec = {
 
 function build(context: MeasureContext): Measure {
   const { builder, model, shape, members } = context;
-  if (tasks[shape.task].targets !== 'tokens')
+  const isMeasured = ({ targets, masks }: TaskSpec) => targets === 'tokens' && !masks;
+  if (!isMeasured(tasks[shape.task]))
     throw new InputError(
-      `measures: grammaticality looks at predicted tokens; take task.kind ${tasksWith((task) => task.targets === 'tokens')}`,
+      `measures: grammaticality looks at a last token predicted from all others; take task.kind ${tasksWith(isMeasured)}`,
     );
   const { d, L, classes: v } = shape;
   const tokens = builder.persistent('measure/grammaticality/tokens', [BATCH, d], 'u32');

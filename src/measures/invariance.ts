@@ -30,8 +30,8 @@ function build(context: MeasureContext): Measure {
   const plan = builder.plan('measure/invariance');
   const pass = (change?: Tensor) => {
     const tokens = plan.activation('tokens', [BATCH, shape.d], 'u32');
-    addTestBatch(context, plan, { tokens, clock, change });
-    return model.forward(plan, { tokens, batch: BATCH, training: false }).hidden;
+    const seen = addTestBatch(context, plan, { tokens, clock, change });
+    return model.forward(plan, { tokens: seen, batch: BATCH, training: false }).hidden;
   };
   const original = pass();
   const layers = original.length;

@@ -35,8 +35,8 @@ function build(context: MeasureContext): Measure {
   const targets = builder.persistent('measure/readout/targets', [columns, 2], 'u32');
   const plan = builder.plan('measure/readout');
   const tokens = plan.activation('tokens', [batch, d], 'u32');
-  addTestBatch(context, plan, { tokens, hidden: symbols, clock: declareClock(context, 'readout') });
-  const { hidden } = model.forward(plan, { tokens, batch, training: false });
+  const seen = addTestBatch(context, plan, { tokens, hidden: symbols, clock: declareClock(context, 'readout') });
+  const { hidden } = model.forward(plan, { tokens: seen, batch, training: false });
   if (!hidden.length) throw new InputError('measures: readout needs a hidden layer, a perceptron has none');
   const gram = plan.activation('gram', [hidden.length, batch, batch]);
   for (const [k, { activation }] of hidden.entries()) {

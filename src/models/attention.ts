@@ -8,7 +8,7 @@ import { asIs, type HiddenLayer, type ModelSpec, type Outcome } from './types.js
 type Config = Extract<Experiment['model'], { kind: 'mla' }>;
 
 /**
- * Multi-layer attention for `last`: no residual, no MLP, no norm, no mask (arXiv:2505.07070). With `residual`, `ratio` and
+ * Multi-layer attention, read out at the last position, or for `mask` at every one: no residual, no MLP, no norm, no mask (arXiv:2505.07070). With `residual`, `ratio` and
  * `norm` it is an ordinary pre-norm transformer; each can be had alone.
  */
 export const mla: ModelSpec = {
@@ -18,7 +18,7 @@ export const mla: ModelSpec = {
 
 function forward(net: Net, config: Config): Outcome {
   const { channels: C, depth = net.shape.L, residual = false } = config;
-  const { v, length: T, classes, task } = net.shape;
+  const { symbols: v, length: T, classes, task } = net.shape;
   const token = net.parameter({
     name: 'token',
     shape: [v, C],
@@ -27,16 +27,17 @@ function forward(net: Net, config: Config): Outcome {
   });
   const position = net.parameter(asIs('position', [T, C], 'normal', 'position_embedding.weight'));
   const masked = tasks[task].masked(T);
+  const last = tasks[task].rows === undefined; // one prediction, read out there
   let x = net.embed('embedding', token, C, { length: T, whitened: true, masked, scale: v ** -0.5, position });
   const hidden: HiddenLayer[] = [];
   for (let k = 0; k < depth; k++) {
-    // Only the last position is read out: one query is enough there, unless its residual comes from all positions.
-    x = block(net, `blocks.${k}`, x, config, k === depth - 1 && !residual);
+    // Where only the last position is read out one query is enough, unless its residual comes from all positions.
+    x = block(net, `blocks.${k}`, x, config, last && k === depth - 1 && !residual);
     hidden.push({ name: `blocks.${k}`, activation: x, positions: x.shape[2], units: C });
   }
   if (config.norm) x = net.norm('norm', x, config.norm);
   const weight = net.parameter(asIs('readout', [classes, C], 'normal'));
-  const logits = net.product('readout', x, weight, classes, { form: 'NT', scale: C ** -0.5, last: true });
+  const logits = net.product('readout', x, weight, classes, { form: 'NT', scale: C ** -0.5, last });
   return { logits, hidden };
 }
 

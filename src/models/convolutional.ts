@@ -5,7 +5,15 @@ import { tasks } from '../core/tasks.js';
 import { reshape } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
 import type { Net } from './net.js';
-import { asIs, type HiddenLayer, type ModelSpec, type Outcome, type ParameterSpec, rowMajor } from './types.js';
+import {
+  asIs,
+  type HiddenLayer,
+  type ModelShape,
+  type ModelSpec,
+  type Outcome,
+  type ParameterSpec,
+  rowMajor,
+} from './types.js';
 
 /** One hidden layer: windows of `filter` inputs, non-overlapping. */
 interface Layer {
@@ -45,24 +53,33 @@ export const fcn: ModelSpec = {
   rateFactor: (config) => meanFieldRate(config as FullyConnected),
 };
 
-function meanFieldRate(config: { scaling: 'mean-field' | 'standard'; width: number; depth?: number }): number {
+/** w in mean-field scaling, whose readout is divided by w in place of its root. */
+export function meanFieldRate(config: { scaling: 'mean-field' | 'standard'; width: number; depth?: number }): number {
   return config.scaling === 'mean-field' && config.depth !== 0 ? config.width : 1;
+}
+
+/** Filter and layers of a network shaped like the tree. @throws InputError where the tokens do not fill its blocks */
+export function hierarchyOf(
+  { length, s, L }: ModelShape,
+  { filter = s, depth = L }: { filter?: number; depth?: number },
+): { filter: number; depth: number } {
+  const deepest = largestDepth(length, filter);
+  if (!Number.isInteger(length / filter ** depth))
+    throw new InputError(
+      `model.depth: ${depth} layers of filter ${filter} need a multiple of ${filter ** depth} tokens, the task has ` +
+        `${length}; take ${deepest ? `a depth of at most ${deepest}` : `model.filter = ${s}, or another divisor of ${length}`}`,
+    );
+  return { filter, depth };
 }
 
 function hierarchical(net: Net, config: Hierarchical, local: boolean): Outcome {
   const { shape } = net;
-  const { width, bias, scaling, filter = shape.s, depth = shape.L } = config;
-  const positions = shape.length / filter ** depth;
-  const deepest = largestDepth(shape.length, filter);
-  if (!Number.isInteger(positions))
-    throw new InputError(
-      `model.depth: ${depth} layers of filter ${filter} need a multiple of ${filter ** depth} tokens, the task has ` +
-        `${shape.length}; take ${deepest ? `a depth of at most ${deepest}` : `model.filter = ${shape.s}, or another divisor of ${shape.length}`}`,
-    );
+  const { width, bias, scaling } = config;
+  const { filter, depth } = hierarchyOf(shape, config);
   const layers = Array.from({ length: depth }, (_, k) => ({
     filter,
     windows: shape.length / filter ** (k + 1),
-    inputs: k === 0 ? shape.v : width,
+    inputs: k === 0 ? shape.symbols : width,
   }));
   return stack(net, {
     layers,
@@ -94,7 +111,7 @@ function fullyConnected(net: Net, config: FullyConnected): Outcome {
   const layers = Array.from({ length: depth }, (_, k) => ({
     filter: k === 0 ? length : 1,
     windows: 1,
-    inputs: k === 0 ? shape.v : width,
+    inputs: k === 0 ? shape.symbols : width,
   }));
   return stack(net, {
     layers,

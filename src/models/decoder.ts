@@ -1,13 +1,17 @@
 /** clm: a causal decoder with residuals, layer norms before attention and MLP, and a head at every position. */
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
+import { tasks } from '../core/tasks.js';
 import type { Tensor } from '../plan/types.js';
 import type { Net } from './net.js';
 import { asIs, type HiddenLayer, type ModelSpec, type Outcome } from './types.js';
 
 type Config = Extract<Experiment['model'], { kind: 'clm' }>;
 
-/** Pre-layer-norm causal decoder for `auto`. arXiv:2505.07070; scalings as in the authors' code, found by replaying it. */
+/**
+ * Pre-layer-norm causal decoder for `auto`; for `mask` each token from those before it and what is seen in its own place.
+ * arXiv:2505.07070; scalings as in the authors' code, found by replaying it.
+ */
 export const clm: ModelSpec = {
   forward: (net, config) => forward(net, config as Config),
   rateFactor: () => 1,
@@ -15,13 +19,13 @@ export const clm: ModelSpec = {
 
 function forward(net: Net, config: Config): Outcome {
   const { channels: C, depth = net.shape.L, tied } = config;
-  const { length, v } = net.shape;
+  const { length, v, symbols, task } = net.shape;
   if (config.dropout > 0 && C % 4 !== 0)
     throw new InputError(
       `model.channels: got ${C}, with model.dropout it must be a multiple of 4; take ${Math.ceil(C / 4) * 4}`,
     );
-  const T = length - 1;
-  const token = net.parameter(asIs('token', [v, C], 'normal', 'token_embedding_table.weight'));
+  const T = tasks[task].rows!(length); // of `auto` the tokens before the last, of `mask` all of them
+  const token = net.parameter(asIs('token', [symbols, C], 'normal', 'token_embedding_table.weight'));
   const position = net.parameter(asIs('position', [T, C], 'normal', 'position_embedding_table.weight'));
   let x = net.embed('embedding', token, C, { length: T, whitened: false, scale: 1, position });
   const hidden: HiddenLayer[] = [];

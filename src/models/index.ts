@@ -9,9 +9,10 @@ import { clm } from './decoder.js';
 import { definedModel } from './define.js';
 import { recordedModel, tryGradients } from './recorded.js';
 import { type Model, type ModelSpec, modelShape } from './types.js';
+import { unet } from './unet.js';
 
 /** The forward pass of every model under the name of its row in core/modelFacts.ts. One line a model. */
-export const models = { hcnn, hlcn, fcn, mla, clm } satisfies Record<ModelKind, ModelSpec>;
+export const models = { hcnn, hlcn, fcn, mla, clm, unet } satisfies Record<ModelKind, ModelSpec>;
 
 /** @throws InputError for a name that is neither the program's nor defined here. */
 export function modelSpec(kind: string): ModelSpec {

@@ -13,6 +13,7 @@ export interface MeasureContext {
   grammar: Tensor; // u32 [R, G]
   testSource: Tensor; // u32 [R, 16], sentences that are not trained on
   endless: boolean; // the test source is a stream without epochs in every replica
+  masks?: { law: Tensor; keys: Tensor }; // where tokens are masked: of the test set, as the operation mask takes them
   gradients: Tensor; // [R, P], of the last step
   unscale?: Tensor; // pace [R, 4], whose word `unscale` takes the loss's factor off the gradients; absent: they carry none
 }

@@ -72,11 +72,11 @@ export class Net {
     return this.options.batch;
   }
 
-  /** relu(scale * x W + position) of the tokens' one-hot windows; weight [R, (T',) filter v, w]. @returns [R, B, T', w] */
+  /** relu(scale * x W + position) of the tokens' one-hot windows; weight [R, (T',) filter v, w], v: shape.symbols. @returns [R, B, T', w] */
   embed(label: string, weight: Tensor, width: number, o: EmbedLayer): Tensor {
     const { filter = 1, length, ...rest } = o;
     const { tokens } = this.options;
-    const { v, firstToken } = this.shape;
+    const { symbols: v, firstToken } = this.shape;
     const output = this.plan.activation(label, [this.batch, Math.floor(length / filter), width]);
     embed(this.plan, { ...rest, label, tokens, weight, output, v, filter, firstToken, length });
     return output;
@@ -138,6 +138,13 @@ export class Net {
   ): Tensor {
     const weight = this.parameter(asIs(name, [units, x.shape[x.shape.length - 1]], init, disk));
     return this.product(name, x, weight, units, { ...o, form: 'NT' });
+  }
+
+  /** max(x, 0), element by element. Rows of a multiple of 4 elements. */
+  relu(label: string, x: Tensor): Tensor {
+    const out = this.plan.activation(label, x.shape.slice(1));
+    blend(this.plan, { label, x, out, weights: { a: 0, b: 1 }, relu: true });
+    return out;
   }
 
   /** x and y added, element by element. Rows of a multiple of 4 elements. */

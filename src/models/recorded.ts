@@ -38,8 +38,8 @@ export function tryGradients(model: Model, shape: ModelShape): void {
 
 function checked(kind: string, outcome: Outcome, { batch, shape, plan }: Net): Outcome {
   const { logits } = outcome;
-  const rows = tasks[shape.task].generates ? [shape.length - 1] : [];
-  const wanted = [plan.replicas, batch, ...rows, shape.classes];
+  const rows = tasks[shape.task].rows?.(shape.length) ?? [];
+  const wanted = [plan.replicas, batch, rows, shape.classes].flat();
   const got = logits?.shape;
   if (got?.length !== wanted.length || !wanted.every((n, i) => n === got[i]))
     throw new ShapeError(`model ${kind}: its logits are [${got}]; return [${wanted}], a score for each of the classes`);

@@ -9,6 +9,7 @@ import type { Net } from './net.js';
 /** The sizes a model needs to know, derived from an experiment. */
 export interface ModelShape {
   v: number; // vocabulary
+  symbols: number; // that a network reads: the vocabulary, and behind it, where tokens are masked, the one in their place
   s: number; // branching factor
   L: number; // depth of the grammar
   d: number; // tokens a sentence in memory, s^L
@@ -47,7 +48,7 @@ export interface HiddenLayer {
 
 /** What a forward pass results in. */
 export interface Outcome {
-  logits: Tensor; // [R, B, classes], or [R, B, T - 1, v] for `auto`
+  logits: Tensor; // [R, B, classes], [R, B, T - 1, v] for `auto`, or [R, B, T, v] for `mask`
   hidden: HiddenLayer[]; // in order; a measure picks by name
 }
 
@@ -87,6 +88,7 @@ export function modelShape(experiment: Pick<Experiment, 'grammar' | 'task' | 'pr
   const task = experiment.task.kind;
   return {
     v,
+    symbols: v + Number(tasks[task].masks),
     s,
     L,
     d,
@@ -97,6 +99,9 @@ export function modelShape(experiment: Pick<Experiment, 'grammar' | 'task' | 'pr
     precision: experiment.precision,
   };
 }
+
+/** What the operation `mask` is told of a shape. */
+export const maskingOf = ({ v, firstToken }: ModelShape) => ({ symbol: v, firstToken });
 
 export function declare(builder: ProgramBuilder, parameters: readonly ParameterSpec[]): void {
   for (const { name, shape } of parameters) builder.declareParameter(name, shape);

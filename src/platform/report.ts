@@ -111,9 +111,9 @@ export async function pngRenderer(): Promise<{ render?: RenderPng; problem?: str
   }
 }
 
-/** dist/fonts/, from the bundle's folder or from that of its chunks. */
+/** dist/fonts/, from the bundle's folder or from that of its chunks; of tests, from build/test-<number>/ or a folder in it. */
 function fontFolder(): string {
-  const folders = ['fonts/', '../fonts/', '../../dist/fonts/'].map((path) =>
+  const folders = ['fonts/', '../fonts/', '../../dist/fonts/', '../../../dist/fonts/'].map((path) =>
     fileURLToPath(new URL(path, import.meta.url)),
   );
   const found = folders.find((folder) => existsSync(folder));

@@ -273,16 +273,19 @@ def model(experiment):
     T = task.get("context") or d
     kind = task["kind"]
     classes = grammar.get("n", v) if kind == "class" else v
+    symbols = v + 1 if kind == "mask" else v  # the last stands for a masked token
+    predicted = T - 1 if kind == "auto" else T  # of a decoder
 
     def inputs(tokens, hides):
-        """Whitened one-hot vectors [B, T, v]; the last one is hidden where it is predicted."""
-        x = (F.one_hot(tokens.long(), v).to(torch.get_default_dtype()) - 1 / v) / (1 - 1 / v) ** 0.5
+        """Whitened one-hot vectors [B, T, symbols]; the last one is hidden where it is predicted."""
+        x = (F.one_hot(tokens.long(), symbols).to(torch.get_default_dtype()) - 1 / symbols) / (1 - 1 / symbols) ** 0.5
         if hides:
             x[:, -1] = v**-0.5
         return x
 
     class Module(torch.nn.Module):
-        """tokens [B, s^L], or those of the context alone, to logits [B, classes], or [B, T - 1, v] for the task auto."""
+        """tokens [B, s^L], or those of the context alone, to logits [B, classes], [B, T - 1, v] for the task auto, or [B, T, v] for mask,
+        of which tokens may be -1 or v: masked."""
 
         def __init__(self):
             super().__init__()
@@ -302,6 +305,8 @@ def model(experiment):
             tokens = torch.as_tensor(tokens)
             if tokens.shape[1] == d:
                 tokens = tokens[:, d - T :]
+            if kind == "mask":
+                tokens = torch.where(tokens < 0, v, tokens)
             return forwards[config["kind"]](self.weights, tokens)
 
     def readout_scale():
@@ -350,7 +355,7 @@ def model(experiment):
 
     def transformer(w, tokens):
         C = config["channels"]
-        x = F.linear(inputs(tokens, kind == "last"), w["token_embedding"]) * v**-0.5 + w["position_embedding.weight"]
+        x = F.linear(inputs(tokens, kind == "last"), w["token_embedding"]) * symbols**-0.5 + w["position_embedding.weight"]
         residual, ratio, norms = config.get("residual"), config.get("ratio"), config.get("norm")
         for k in range(config.get("depth") or depth_of_grammar):
             name = f"blocks.{k}"
@@ -361,10 +366,10 @@ def model(experiment):
                 y = F.linear(y, w[f"{name}.contract"]) * (ratio * C) ** -0.5
                 x = x + y if residual else y
         x = norm(w, "norm", x) if norms else x
-        return F.linear(x[:, -1], w["readout"]) * C**-0.5
+        return F.linear(x if kind == "mask" else x[:, -1], w["readout"]) * C**-0.5
 
     def decoder(w, tokens):
-        C, ratio, x = config["channels"], config["ratio"], tokens[:, : T - 1]
+        C, ratio, x = config["channels"], config["ratio"], tokens[:, :predicted]
         x = w["token_embedding_table.weight"][x.long()] + w["position_embedding_table.weight"]
         for k in range(config.get("depth") or depth_of_grammar):
             name = f"blocks.{k}"
@@ -373,10 +378,29 @@ def model(experiment):
             x = x + y @ w[f"{name}.ffwd.readout"] * (ratio * C) ** -0.5
         x = norm(w, "ln_f", x)
         if config.get("tied"):
-            return F.linear(x, w["token_embedding_table.weight"]) * C**-0.5 + w["lm_head.bias"]
+            return F.linear(x, w["token_embedding_table.weight"][:v]) * C**-0.5 + w["lm_head.bias"]
         return F.linear(x, w["lm_head.weight"], w["lm_head.bias"])
 
-    forwards = {"hcnn": convolutional, "hlcn": convolutional, "fcn": connected, "mla": transformer, "clm": decoder}
+    def unet(w, tokens):
+        levels = [inputs(tokens, False).transpose(1, 2)]  # [B, channels, positions], the tokens first
+        for k in range(sum(name.startswith("encoder.") for name in w)):
+            f = w[f"encoder.{k}.filter"]
+            levels.append(F.relu(F.conv1d(levels[-1], f, stride=f.shape[2]) / (f.shape[1] * f.shape[2]) ** 0.5))
+        x = levels.pop()
+        while levels:
+            below = levels.pop()
+            name, width = f"decoder.{len(levels)}", x.shape[1]
+            up, skip = w[f"{name}.up.filter"], w[f"{name}.skip.filter"]
+            size = up.shape[2]
+            beside = F.conv1d(below, skip, stride=size)  # [B, size * width, positions], the offset in the block first
+            beside = beside.view(len(x), size, width, -1).permute(0, 2, 3, 1).flatten(2)
+            x = F.relu((F.conv_transpose1d(x, up, stride=size) + beside) / (width + size * below.shape[1]) ** 0.5)
+        return x.transpose(1, 2) @ w["readout"] * readout_scale()
+
+    forwards = {
+        **{"hcnn": convolutional, "hlcn": convolutional, "fcn": connected},
+        **{"mla": transformer, "clm": decoder, "unet": unet},
+    }
     if config["kind"] not in forwards:
         raise RhmError(f"model {config['kind']}: not one of the program's own, {', '.join(forwards)}", 2)
     return Module()

@@ -1,13 +1,13 @@
 /**
  * float64 reference of softmax cross-entropy, forward and backward at once.
- * logits [rows, V], targets < V; dLogits [rows, V] = (softmax - onehot) / rows. Returns the mean loss in nats and the
- * fraction of rows whose first largest logit is the target's.
+ * logits [rows, V], targets < V, share: weight of a row, terms: sum of all weights; dLogits [rows, V] = (softmax - onehot) * share / terms.
+ * Returns the mean loss in nats and the fraction of rows whose first largest logit is the target's.
  */
 export function crossEntropy(
-  rows: number,
-  classes: number,
+  { rows, classes, terms }: { rows: number; classes: number; terms: number },
   logits: Float64Array,
   target: (row: number) => number,
+  share: (row: number) => number,
   dLogits: Float64Array | undefined,
 ): { loss: number; accuracy: number } {
   let loss = 0;
@@ -19,11 +19,12 @@ export function crossEntropy(
     let sum = 0;
     for (let i = 0; i < classes; i++) sum += Math.exp(z[i] - z[best]);
     const t = target(row);
-    loss += z[best] - z[t] + Math.log(sum);
-    if (best === t) correct++;
+    const weight = share(row);
+    loss += weight * (z[best] - z[t] + Math.log(sum));
+    if (best === t) correct += weight;
     if (dLogits)
       for (let i = 0; i < classes; i++)
-        dLogits[row * classes + i] = (Math.exp(z[i] - z[best]) / sum - Number(i === t)) / rows;
+        dLogits[row * classes + i] = ((Math.exp(z[i] - z[best]) / sum - Number(i === t)) * weight) / terms;
   }
-  return { loss: loss / rows, accuracy: correct / rows };
+  return { loss: loss / terms, accuracy: correct / terms };
 }

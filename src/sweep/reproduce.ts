@@ -1,6 +1,7 @@
 import { InputError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
 import type { GrammarShape } from '../core/rules.js';
+import { maskedRuns } from './maskedStudy.js';
 import { grammarOf, type Scale, size } from './plannedGrammars.js';
 
 export { type Scale, SMALLEST_STEP, scales } from './plannedGrammars.js';
@@ -21,6 +22,7 @@ export const figureNames = [
   'control',
   'context',
   'classes',
+  'masked',
 ] as const;
 export type FigureName = (typeof figureNames)[number];
 
@@ -194,9 +196,11 @@ export function planReproduction(scale: Scale, figures: readonly string[] = []):
     if (!(figureNames as readonly string[]).includes(name))
       throw new InputError(`figure: got ${name}; pass some of ${figureNames.join(', ')}, or none for the usual ones`);
   const wanted = figures.length ? figures : defaultFigures[scale];
-  return blocks[scale]
-    .filter((block) => block.figures.some((f) => wanted.includes(f)))
-    .flatMap((block) => Array.from({ length: block.grammars }, (_, index) => plannedRun(block, index)));
+  const named = blocks[scale].filter((block) => block.figures.some((f) => wanted.includes(f)));
+  return [
+    ...named.flatMap((block) => Array.from({ length: block.grammars }, (_, index) => plannedRun(block, index))),
+    ...(wanted.includes('masked') ? maskedRuns(scale) : []),
+  ];
 }
 
 function plannedRun(block: Block, index: number): PlannedRun {

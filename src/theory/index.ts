@@ -38,6 +38,7 @@ export {
 export { examineGrammar, examineInstance, type InstanceTheory } from './instances.js';
 export { type LossOptions, type LossPlateaus, lossPlateaus } from './losses.js';
 export { marginals, rootWeights, ruleWeights, transitions } from './marginals.js';
+export { type MaskedOptions, type MaskedPlateaus, maskedLosses, maskedPlateaus } from './masked.js';
 export type { Observation, Observations } from './observations.js';
 export { exactLosses } from './predictor.js';
 export { stepExcess } from './steps.js';

@@ -83,11 +83,24 @@ export class TreeMessages {
     return log;
   }
 
-  /** After `upward()`: posteriors[depth] [count, s^depth, n or v], written for sentence i. They must be 0 before. */
-  downward(posteriors: readonly Float64Array[], i: number): void {
+  /**
+   * After `upward()`: posteriors[depth] [count, s^depth, n or v], written for sentence i. They must be 0 before.
+   * from, priors: with them each node of depth `from` is the root of a tree of its own, whose symbol has priors[node], logarithms;
+   * so what lies outside a node's block says nothing of it.
+   */
+  downward(
+    posteriors: readonly Float64Array[],
+    i: number,
+    from = 0,
+    priors: readonly Float64Array[] = [this.#prior],
+  ): void {
     const { L, m, s, v } = this.#rules;
-    this.#rootPosterior(posteriors[0].subarray(i * this.#prior.length, (i + 1) * this.#prior.length));
-    for (let depth = 0; depth < L; depth++) {
+    const width = priors[0].length;
+    for (const [node, prior] of priors.entries()) {
+      const at = (i * priors.length + node) * width;
+      beliefs(prior, this.#up[from].subarray(node * width), posteriors[from].subarray(at, at + width));
+    }
+    for (let depth = from; depth < L; depth++) {
       const tuples = this.#tuples[depth];
       const weights = this.#weights[depth];
       const up = this.#up[depth];
@@ -114,15 +127,6 @@ export class TreeMessages {
           }
         }
     }
-  }
-
-  /** After `upward()`: [n] probabilities of the roots. */
-  #rootPosterior(out: Float64Array): void {
-    let best = Number.NEGATIVE_INFINITY;
-    for (let a = 0; a < out.length; a++) best = Math.max(best, this.#prior[a] + this.#up[0][a]);
-    let sum = 0;
-    for (let a = 0; a < out.length; a++) sum += out[a] = Math.exp(this.#prior[a] + this.#up[0][a] - best);
-    for (let a = 0; a < out.length; a++) out[a] /= sum;
   }
 
   /**
@@ -156,6 +160,15 @@ export class TreeMessages {
     for (let p = 0; p < s ** L; p++) log += this.leaves[p * v + symbols[L][i * s ** L + p]];
     return log;
   }
+}
+
+/** Probabilities of a node's symbols from two logarithms each. */
+function beliefs(prior: Float64Array, message: Float64Array, out: Float64Array): void {
+  let best = Number.NEGATIVE_INFINITY;
+  for (let a = 0; a < out.length; a++) best = Math.max(best, prior[a] + message[a]);
+  let sum = 0;
+  for (let a = 0; a < out.length; a++) sum += out[a] = Math.exp(prior[a] + message[a] - best);
+  for (let a = 0; a < out.length; a++) out[a] /= sum;
 }
 
 export type Choice = (scores: Float64Array) => number;

@@ -7,6 +7,7 @@ import type { Source } from '../core/sampleSource.js';
 import { tasks } from '../core/tasks.js';
 import { createSampler, type Sampler } from '../grammar/sampler.js';
 import { modelShape } from '../models/types.js';
+import { hostMasks } from './masks.js';
 import { drawnFrom, membersOf, plannedSteps } from './members.js';
 
 export const splits = ['train', 'validation', 'test'] as const;
@@ -26,8 +27,11 @@ export interface BatchOptions extends SplitOptions {
 export interface Batch {
   first: number; // number of its first sentence
   count: number; // B, sentences; the last batch may be shorter
-  tokens: Uint32Array; // [B, s^L]
-  /** What is predicted: [B] last tokens or root symbols, or [B, T - 1] for the task `auto`, the tokens behind those read. */
+  tokens: Uint32Array; // [B, s^L]; for the task `mask` as the network reads them, v in the place of those masked
+  /**
+   * What is predicted: [B] last tokens or root symbols; [B, T - 1] for the task `auto`, the tokens behind those read; [B, T] for
+   * `mask`, all tokens used, of which those masked count.
+   */
   targets: Uint32Array;
 }
 
@@ -71,16 +75,14 @@ export async function* batches(input: ExperimentInput, options: BatchOptions = {
   checkInteger('from', from, 0, Number.MAX_SAFE_INTEGER, 'number of the first sentence');
   const count = checkInteger('count', options.count ?? Math.max(0, planned - from), 0, 2 ** 48, 'sentences');
   const sampler = await createSampler(rules, { general: experiment.data !== undefined });
+  const masks = hostMasks(experiment, options);
   for (let done = 0; done < count; done += batch) {
     const rows = Math.min(batch, count - done);
     const tokens = new Uint32Array(rows * sampler.tokensPerSentence);
     sampler.tokens(source, from + done, rows, tokens);
-    yield {
-      first: from + done,
-      count: rows,
-      tokens,
-      targets: targetsIn(experiment, sampler, source, from + done, rows, tokens, labels),
-    };
+    const targets = targetsIn(experiment, sampler, source, from + done, rows, tokens, labels);
+    masks?.hide(from + done, rows, tokens);
+    yield { first: from + done, count: rows, tokens, targets };
   }
 }
 
@@ -94,13 +96,13 @@ function targetsIn(
   labels?: Uint32Array,
 ): Uint32Array {
   const { d, firstToken, length, task } = modelShape(experiment);
-  const { targets, generates, targetOffset } = tasks[task];
+  const { targets, rows: predictions, targetOffset } = tasks[task];
   if (targets === 'roots') {
     const { symbols } = sampler.trees(source, first, rows);
     const roots = Uint32Array.from({ length: rows }, (_, row) => symbols[row * sampler.symbolsPerTree]);
     return labels ? roots.map((root) => labels[root]) : roots;
   }
-  const each = generates ? length - 1 : 1;
+  const each = predictions?.(length) ?? 1;
   const at = targetOffset({ d, firstToken });
   return Uint32Array.from({ length: rows * each }, (_, i) => tokens[Math.floor(i / each) * d + at + (i % each)]);
 }

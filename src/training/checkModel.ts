@@ -1,13 +1,16 @@
 /** Gradients of a model against finite differences of its loss, in float64. */
 import { CLOCK_WORDS, clockWords } from '../core/clock.js';
 import { type Experiment, type ExperimentInput, parseExperiment } from '../core/experiment.js';
+import { maskWords } from '../core/masking.js';
 import { fillNormal } from '../core/normal.js';
+import { tasks } from '../core/tasks.js';
 import { type Key, streamKey } from '../core/threefry.js';
 import { UniformStream } from '../core/uniform.js';
 import { crossEntropy } from '../kernels/crossEntropy.js';
 import { referenceExecutor } from '../kernels/index.js';
+import { mask } from '../kernels/mask.js';
 import { createModel } from '../models/index.js';
-import { declare, type Model, type ModelShape, modelShape, type ParameterSpec } from '../models/types.js';
+import { declare, type Model, type ModelShape, maskingOf, modelShape, type ParameterSpec } from '../models/types.js';
 import { ProgramBuilder, product } from '../plan/builder.js';
 import type { LoadedProgram } from '../plan/executor.js';
 import type { Tensor } from '../plan/types.js';
@@ -109,14 +112,23 @@ async function load(model: Model, shape: ModelShape, batch: number, stream: Unif
   const clock = builder.persistent('clock', [CLOCK_WORDS], 'u32');
   const dropoutKeys = builder.persistent('dropout/keys', [2], 'u32');
   const record = builder.persistent('record', [1, 2]);
+  const masks = maskWords({ least: 1, most: shape.length, places: new Array(shape.length).fill(true) });
+  const law = builder.persistent('mask/law', [masks.length], 'u32');
   const params = builder.block('params');
   builder.block('grads');
   for (const name of ['loss', 'gradient'] as const) {
     const plan = builder.plan(name);
-    const forward = model.forward(plan, { tokens, batch, training: true, clock, dropoutKeys });
+    let counts: Tensor | undefined;
+    let seen = tokens;
+    if (tasks[shape.task].masks) {
+      seen = plan.activation('seen', [batch, shape.d], 'u32');
+      counts = plan.activation('masked', [batch, shape.length], 'u32');
+      mask(plan, { label: 'masks', ...maskingOf(shape), law, keys: dropoutKeys, clock, tokens, seen, counts });
+    }
+    const forward = model.forward(plan, { tokens: seen, batch, training: true, clock, dropoutKeys });
     const dLogits = name === 'gradient' ? plan.activation('dLogits', forward.logits.shape.slice(1)) : undefined;
     crossEntropy(plan, {
-      ...{ label: 'loss', logits: forward.logits, ...targetsOf(shape, tokens, roots), record, dLogits },
+      ...{ label: 'loss', logits: forward.logits, ...targetsOf(shape, tokens, roots, counts), record, dLogits },
       ...{ clock, clockWord: clockWords.step },
     });
     if (dLogits) forward.backward(dLogits);
@@ -130,6 +142,7 @@ async function load(model: Model, shape: ModelShape, batch: number, stream: Unif
   draw(tokens, shape.v);
   draw(roots, shape.classes);
   draw(dropoutKeys, 2 ** 32);
+  loaded.write(law, masks);
   return { loaded, params, record };
 }
 

@@ -1,9 +1,13 @@
+import { modelFacts } from '../core/modelFacts.js';
 import type { Rules } from '../core/rules.js';
 import type { Source } from '../core/sampleSource.js';
 import { evaluatedTask, exactLevel } from '../core/tasks.js';
 import { createSampler } from '../grammar/sampler.js';
+import { modelShape } from '../models/types.js';
+import { maskedLosses } from '../theory/masked.js';
 import { exactLosses } from '../theory/predictor.js';
 import type { TestResult } from './checkpoint.js';
+import { type HostMasks, hostMasks } from './masks.js';
 import type { Member } from './members.js';
 
 const COUNTED_SENTENCES = 2 ** 23; // above, repeats are not counted: the table of hashes would pass 128 MB
@@ -13,12 +17,14 @@ type Described = Pick<TestResult, 'exact' | 'repeats' | 'leaked'>;
 
 /** What belongs beside a test loss: that of the exact predictor on the same sentences, and how many were seen in training. */
 export async function describeTestSet(member: Member): Promise<Described> {
-  const { experiment, rules, test, distinct } = member;
+  const { experiment, replica, rules, test, distinct } = member;
   const { budget, evaluation } = experiment;
   const described: Described = {};
   if (experiment.data) return described; // no grammar, so no exact predictor
   const level = exactLevel(evaluatedTask(experiment), rules);
-  if (level !== undefined) described.exact = await exactLossOn(rules, test, evaluation.size, level);
+  const masks = hostMasks(experiment, { split: 'test', replica });
+  if (masks) described.exact = await maskedLossOn(member, masks);
+  else if (level !== undefined) described.exact = await exactLossOn(rules, test, evaluation.size, level);
   const P = budget.sentences;
   if (P !== undefined && !distinct && P <= COUNTED_SENTENCES) Object.assign(described, await countRepeats(member, P));
   return described;
@@ -37,6 +43,22 @@ async function exactLossOn(rules: Rules, source: Source, count: number, level: n
     for await (const { tokens, rows } of chunksOf(rules, source, count))
       loss += (exactLosses(rules, tokens, rows)[level] * rows) / count;
     known.set(key, loss);
+  }
+  return loss;
+}
+
+/** The same of the predictor of masked tokens, with the masks of the test set. */
+async function maskedLossOn({ experiment, rules, test }: Member, masks: HostMasks): Promise<number> {
+  const { size } = experiment.evaluation;
+  const { length } = modelShape(experiment);
+  const { causal } = modelFacts(experiment.model.kind);
+  let loss = 0;
+  let first = 0;
+  for await (const { tokens, rows, d } of chunksOf(rules, test, size)) {
+    const seen = tokens.slice(0, rows * d);
+    masks.hide(first, rows, seen);
+    loss += (maskedLosses(rules, tokens, seen, rows, { length, causal })[rules.L] * rows) / size;
+    first += rows;
   }
   return loss;
 }

@@ -22,7 +22,7 @@ export interface Numbers {
 export interface Logits extends Numbers {
   /**
    * [B, classes]: of the last token (v classes) or of the root symbol (n). For the task `auto` [B, T - 1, v]: row t says what
-   * comes after tokens 0 to t.
+   * comes after tokens 0 to t. For `mask` [B, T, v]: row t says what token t is.
    */
   shape: readonly number[];
   /** Hidden layers that were asked for, by name: [B, positions, units], after the non-linearity. */
@@ -32,8 +32,8 @@ export interface Logits extends Numbers {
 const BATCH = 256; // sentences at once; a multiple of 4, as copies want
 
 /**
- * tokens [B, T]: T = s^L, or as many as `task.context` uses. Where a token is predicted the last one may be left out; it is not
- * looked at. hidden: names of hidden layers, or true for all. Dropout is off.
+ * tokens [B, T]: T = s^L, or as many as `task.context` uses. Where the last token is predicted it may be left out; it is not
+ * looked at. Of the task `mask` a token may be -1, or v: it is masked. hidden: names of hidden layers, or true for all. Dropout is off.
  * @throws InputError naming a token, a shape, a layer or a tensor that does not fit
  */
 export async function logitsOf(
@@ -45,7 +45,7 @@ export async function logitsOf(
 ): Promise<Logits> {
   const model = createModel(experiment);
   const shape = modelShape(experiment);
-  const rows = wholeRows(rowsOf(tokens, shape.v), shape);
+  const rows = wholeRows(rowsOf(tokens, shape.v, 'tokens', tasks[shape.task].masks), shape);
   const builder = new ProgramBuilder(1);
   declare(builder, model.parameters);
   const { input, logits, layers } = addForward(builder, model, shape, rows.count, hidden);
@@ -133,7 +133,7 @@ function keep(plan: PlanBuilder, name: string, from: Tensor, shape = from.shape.
 
 /** Rows of s^L tokens, from those that are used, or that the network reads. @throws InputError */
 function wholeRows({ count, length: given, data }: Rows, { d, length, firstToken, task }: ModelShape): Rows {
-  const isPredicted = tasks[task].targets === 'tokens';
+  const isPredicted = tasks[task].targets === 'tokens' && !tasks[task].masks; // the last token, by those before it
   const fitting = [...new Set([d, length, ...(isPredicted ? [d - 1, length - 1] : [])])];
   if (count && !fitting.includes(given))
     throw new InputError(`tokens: rows of ${given}; pass rows of ${fitting.join(' or ')} tokens`);

@@ -8,14 +8,16 @@ import { streamKey } from '../core/threefry.js';
 import { blend } from '../kernels/blend.js';
 import { crossEntropy } from '../kernels/crossEntropy.js';
 import { lookup } from '../kernels/lookup.js';
+import { mask } from '../kernels/mask.js';
 import { matmul } from '../kernels/matmul.js';
 import { sample } from '../kernels/sample.js';
 import { tick } from '../kernels/tick.js';
 import { createModel } from '../models/index.js';
 import type { Measure, MeasureContext, MeasureSpec, MeasureTable } from '../models/measure.js';
-import { declare, type Model, type ModelShape, modelShape } from '../models/types.js';
+import { declare, type Model, type ModelShape, maskingOf, modelShape } from '../models/types.js';
 import { type PlanBuilder, ProgramBuilder } from '../plan/builder.js';
 import type { Program, Tensor } from '../plan/types.js';
+import { declareMasks, type Masks } from './masks.js';
 import { drawnFrom, type Member } from './members.js';
 import { optimiserSpec } from './optimisers.js';
 import {
@@ -25,6 +27,7 @@ import {
   declareState,
   type StepState,
   scalingRow,
+  type Targets,
   targetsOf,
 } from './step.js';
 
@@ -105,6 +108,7 @@ export function trainingProgram(
     grammar: data.grammar,
     testSource: data.test,
     endless: data.endless.test,
+    masks: data.masks && { law: data.masks.law, keys: data.masks.keys.test },
     gradients: builder.block(accumulate > 1 ? 'gradient sum' : 'grads'),
     unscale: state.scaling && state.pace,
   };
@@ -139,7 +143,7 @@ export function trainingProgram(
 
 /** Predictions of a batch. */
 function rowsOf({ budget }: Member['experiment'], shape: ModelShape): number {
-  return budget.batch * (tasks[shape.task].generates ? shape.length - 1 : 1);
+  return budget.batch * (tasks[shape.task].rows?.(shape.length) ?? 1);
 }
 
 /** Units that the readout sees, where the model names them. */
@@ -163,6 +167,7 @@ interface Data {
   grammars: Record<'train' | 'test' | 'validation', Tensor>;
   labels?: Record<'train' | 'test' | 'validation', Tensor>; // u32 [R, N], of rows of one's own
   own?: Member['own'];
+  masks?: Masks; // where tokens are masked
   train: Tensor;
   test: Tensor;
   validation: Tensor | undefined;
@@ -193,7 +198,9 @@ function declareData(builder: ProgramBuilder, members: readonly Member[]): Data 
   const isEndless = (set: 'train' | 'test' | 'validation') =>
     members.every(({ [set]: { mode, length } }) => mode === 'stream' && length === 0);
   const endless = { train: isEndless('train'), test: isEndless('test'), validation: isEndless('validation') };
-  const shared = { grammar, train, test, validation, dropout, endless, constants };
+  const masks = declareMasks(builder, members, validated);
+  if (masks) constants.push(...masks.constants);
+  const shared = { grammar, train, test, validation, dropout, endless, masks, constants };
   if (!own) return { ...shared, grammars: { train: grammar, test: grammar, validation: grammar } };
   const setsOf = (name: string, rowOf: (member: Member, set: 'train' | 'test' | 'validation') => Uint32Array) => {
     const make = (set: 'train' | 'test' | 'validation') => {
@@ -264,9 +271,9 @@ function addEvaluation(
   const clock = builder.persistent(`${name}/clock`, [8], 'u32');
   const record = builder.persistent(`${name}/record`, [chunks, 2]);
   const plan = builder.plan(name);
-  const { tokens, roots } = addSample(plan, shape, batch, data, set, clock, 0);
-  const forward = model.forward(plan, { tokens, batch, training: false });
-  const whole = { logits: forward.logits, ...targetsOf(shape, tokens, roots) };
+  const { seen, targets } = addSample(plan, shape, batch, data, set, clock, 0);
+  const forward = model.forward(plan, { tokens: seen, batch, training: false });
+  const whole = { logits: forward.logits, ...targets };
   crossEntropy(plan, {
     label: 'loss',
     ...(last ? lastOf(plan, whole, last) : whole),
@@ -313,9 +320,9 @@ function addTrainingPlan(
   const plan = builder.plan('train');
   const sum = accumulate > 1 ? builder.block('gradient sum') : builder.block('grads');
   for (let k = 0; k < accumulate; k++) {
-    const { tokens, roots } = addSample(plan, shape, batch, data, 'train', state.clock, k * batch);
+    const { seen, targets } = addSample(plan, shape, batch, data, 'train', state.clock, k * batch);
     const forward = model.forward(plan, {
-      tokens,
+      tokens: seen,
       batch,
       training: true,
       clock: state.clock,
@@ -324,7 +331,7 @@ function addTrainingPlan(
       scaling: state.scaling,
       parametersLast: plain && state.scaling !== undefined,
     });
-    addLossAndGradient(plan, { forward, ...targetsOf(shape, tokens, roots), state });
+    addLossAndGradient(plan, { forward, ...targets, state });
     if (accumulate > 1)
       blend(plan, {
         label: 'gradient sum',
@@ -344,7 +351,7 @@ function addSample(
   set: 'train' | 'test' | 'validation',
   clock: Tensor,
   skip: number,
-): { tokens: Tensor; roots: Tensor } {
+): { seen: Tensor; targets: Targets } {
   const tokens = plan.activation('tokens', [batch, shape.d], 'u32');
   const roots = plan.activation('roots', [batch, 1], 'u32');
   const { grammars, [set]: source, endless, own, labels } = data;
@@ -356,7 +363,12 @@ function addSample(
     sample(plan, { ...options, roots: rows });
     lookup(plan, { label: 'labels', table: labels[set], index: rows, output: roots });
   } else sample(plan, tasks[shape.task].targets === 'roots' ? { ...options, roots } : options);
-  return { tokens, roots };
+  if (!data.masks) return { seen: tokens, targets: targetsOf(shape, tokens, roots) };
+  const seen = plan.activation('seen', [batch, shape.d], 'u32');
+  const counts = plan.activation('masked', [batch, shape.length], 'u32');
+  const { law, keys } = data.masks;
+  mask(plan, { label: 'masks', ...maskingOf(shape), law, keys: keys[set]!, tokens, clock, skip, seen, counts });
+  return { seen, targets: targetsOf(shape, tokens, roots, counts) };
 }
 
 function largestDivisor(n: number, limit: number): number {

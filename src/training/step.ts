@@ -41,28 +41,31 @@ export function declareState(builder: ProgramBuilder, ring: number, precision: P
   };
 }
 
-/** Which tensor holds what is predicted, and where in it. */
-export function targetsOf(shape: ModelShape, tokens: Tensor, roots: Tensor): { targets: Tensor; targetOffset: number } {
-  const task = tasks[shape.task];
-  return { targets: task.targets === 'roots' ? roots : tokens, targetOffset: task.targetOffset(shape) };
+/** What is predicted of a batch. */
+export interface Targets {
+  targets: Tensor; // the tensor that holds it
+  targetOffset: number; // where in a sentence's row of it
+  counts?: Tensor; // where tokens are masked: see crossEntropy
 }
 
-export interface LossOptions {
+export function targetsOf(shape: ModelShape, tokens: Tensor, roots: Tensor, counts?: Tensor): Targets {
+  const task = tasks[shape.task];
+  return { targets: task.targets === 'roots' ? roots : tokens, targetOffset: task.targetOffset(shape), counts };
+}
+
+export interface LossOptions extends Targets {
   forward: Forward;
-  targets: Tensor;
-  targetOffset: number;
   state: StepState;
 }
 
 /** Loss of one batch into the record ring, and the backward pass: all gradients overwritten. */
-export function addLossAndGradient(plan: PlanBuilder, { forward, targets, targetOffset, state }: LossOptions): void {
+export function addLossAndGradient(plan: PlanBuilder, { forward, state, ...predicted }: LossOptions): void {
   const { logits } = forward;
   const dLogits = plan.activation('dLogits', logits.shape.slice(1));
   crossEntropy(plan, {
     label: 'loss',
     logits,
-    targets,
-    targetOffset,
+    ...predicted,
     clock: state.clock,
     clockWord: clockWords.step,
     scaling: state.scaling,

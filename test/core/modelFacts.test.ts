@@ -25,7 +25,7 @@ test('a name that nobody registered has facts, but no place in an experiment', (
   assert.is(predictedPower('stranger' as never, 2), undefined);
   assert.throws(
     () => parseExperiment({ model: 'stranger' }),
-    /model.kind: got "stranger"; pass one of hcnn, hlcn, fcn, mla, clm$/,
+    /model.kind: got "stranger"; pass one of hcnn, hlcn, fcn, mla, clm, unet$/,
   );
 });
 
@@ -44,10 +44,10 @@ test('a registered model is parsed with its own fields and trained with its own 
     /model.cells: got 65; pass a whole number from 1 to 64/,
   );
   assert.throws(() => at({ model: { kind: 'ring', cell: 6 } }), /model.cell: no such field; did you mean model\.cells/);
-  assert.throws(() => at({ model: 'ringg' }), /pass one of hcnn, hlcn, fcn, mla, clm, ring$/);
+  assert.throws(() => at({ model: 'ringg' }), /pass one of hcnn, hlcn, fcn, mla, clm, unet, ring$/);
   assert.ok(experimentFields().includes('model.cells'));
   assert.match(JSON.stringify(experimentJsonSchema()), /cells of the ring/);
-  assert.is(modelOrder('ring'), 5);
+  assert.is(modelOrder('ring'), 6);
   assert.is(predictedPower('ring' as never, 2), 3);
   const experiment = { model: { kind: 'ring' }, grammar: { v: 8, m: 2, s: 2, L: 2 } };
   const { functions } = scopeOf(experiment, new Map());

@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { experimentJsonSchema, parseExperiment } from '../../src/core/experiment.js';
+import { InputError } from '../../src/core/errors.js';
+import { type ExperimentInput, experimentJsonSchema, parseExperiment } from '../../src/core/experiment.js';
 import { makeRules } from '../../src/core/rules.js';
 import { evaluatedTask, exactLevel, type TaskKind, taskKinds, tasks, tasksWith } from '../../src/core/tasks.js';
 import { modelShape } from '../../src/models/types.js';
@@ -18,6 +19,7 @@ test('the first target is an element of what the network is compared with', () =
       assert.ok(targetOffset(shape) >= 0 && targetOffset(shape) < size, `${kind}: ${targetOffset(shape)} of ${size}`);
       assert.ok(masked(shape.length) < shape.length);
       assert.is(classes({ v: 5, n: 3 }), shape.classes);
+      assert.is(shape.symbols, tasks[kind].masks ? 6 : 5, 'the mask is a symbol of its own');
     }
 });
 
@@ -26,14 +28,34 @@ test('the help text and the choices come from the table', () => {
     .properties;
   assert.equal(task.properties.kind, {
     default: 'last',
-    description: 'predict the last token, the root symbol, or every next token',
+    description: 'predict the last token, the root symbol, every next token, or the masked tokens',
     type: 'string',
     enum: taskKinds,
   });
   assert.is(
     tasksWith((one) => one.targets === 'tokens'),
-    "'last' or 'auto'",
+    "'last' or 'auto' or 'mask'",
   );
+});
+
+test('fields of masks belong to tasks that mask, and must mask something', () => {
+  const refused = (task: object, says: RegExp) =>
+    assert.throws(
+      () => parseExperiment({ grammar: { v: 5, m: 2, L: 2 }, task } as ExperimentInput),
+      (error: Error) => error instanceof InputError && says.test(error.message),
+    );
+  refused(
+    { kind: 'last', fraction: 0.5 },
+    /task.fraction: the task 'last' masks no tokens; pass task.kind 'mask', or leave/,
+  );
+  refused({ kind: 'auto', positions: [1] }, /task.positions: the task 'auto' masks no tokens/);
+  refused({ kind: 'mask', positions: [] }, /task.positions: got no place, so that nothing would be predicted/);
+  refused({ kind: 'mask', positions: [7] }, /task.positions: got 7; pass places from 0 to 3/);
+  refused({ kind: 'mask', fraction: 0.1 }, /task.fraction: 0.1 of 4 tokens is none/);
+  refused({ kind: 'mask', fraction: 0 }, /task.fraction: got 0; pass a number above 0, at most 1/);
+  const { task } = parseExperiment({ grammar: { v: 5, m: 2, L: 2 }, task: { kind: 'mask', fraction: 1 } });
+  assert.equal(task, { kind: 'mask', fraction: 1 });
+  assert.equal(parseExperiment({ task: 'mask' }).task, { kind: 'mask' });
 });
 
 test('floors reach as far as the context holds whole blocks; a task without a staircase has none', () => {

@@ -123,8 +123,11 @@ test('every model that has hidden layers is measured, replicas as when alone', a
     ['last', { kind: 'fcn', width: 8 }],
     ['last', { kind: 'mla', channels: 8, heads: 2 }],
     ['auto', { kind: 'clm', channels: 8, heads: 2 }],
+    ['mask', { kind: 'unet', width: 8 }],
+    ['mask', { kind: 'mla', channels: 8, heads: 2 }],
   ] as const) {
-    const names = Object.keys(measures).filter((n) => task !== 'class' || n !== 'grammaticality');
+    const hasLast = task !== 'class' && task !== 'mask'; // a last token predicted from all others
+    const names = Object.keys(measures).filter((n) => hasLast || n !== 'grammaticality');
     const input = { grammar, task, model, optimiser: undefined, measures: names };
     const both = await measured({ ...input, replicas: 2, seed: 1 }, 3);
     assert.ok(
@@ -139,6 +142,18 @@ test('every model that has hidden layers is measured, replicas as when alone', a
     const similarities = both.filter((v) => v.name.startsWith('S_')).map((v) => v.value);
     assert.ok(similarities.every((s) => s >= -1 && s <= 1 + 1e-6) && new Set(similarities).size > 2);
   }
+});
+
+test('sentences are measured with the masks of the test set', async () => {
+  const read = async (fraction: number) => {
+    const model = { kind: 'unet', width: 16 };
+    const values = await measured({ model, task: { kind: 'mask', fraction }, measures: ['readout', 'gdv'] }, 1);
+    return { layer1: pick(values, 'readout', 1, 1), layer3: pick(values, 'readout', 3, 1) };
+  };
+  const few = await read(0.125);
+  assert.ok(few.layer1 > 0.6, `one of eight tokens: ${few.layer1}`);
+  const all = await read(1); // every sentence looks the same
+  assert.ok(all.layer1 < 0.5 && all.layer3 < 0.5, `${all.layer1}, ${all.layer3}`);
 });
 
 test('norms are those of the weights and of the gradient', async () => {
@@ -201,7 +216,10 @@ test('records carry them; unknown names and impossible ones are refused', async 
     assert.match(error.message, says);
   };
   await refuse({ measures: ['invariants'] }, /measures: got "invariants"; did you mean invariance\?/);
-  await refuse({ task: 'class', measures: ['grammaticality'] }, /measures: grammaticality looks at predicted tokens/);
+  await refuse(
+    { task: 'class', measures: ['grammaticality'] },
+    /measures: grammaticality looks at a last token predicted from all others; take task.kind 'last' or 'auto'/,
+  );
   await refuse({ model: { kind: 'fcn', depth: 0 }, measures: ['readout'] }, /a perceptron has none/);
   await refuse({ grammar: { v: 6, m: 1, L: 2 }, measures: ['invariance'] }, /take grammar.m >= 2/);
 });

@@ -14,7 +14,7 @@ import { checkGradients } from '../../src/training/checkModel.js';
 
 const test = suite('gradients of recorded passes');
 
-const shape: ModelShape = { v: 5, s: 2, L: 2, d: 4, firstToken: 0, length: 4, classes: 5, task: 'class' };
+const shape: ModelShape = { v: 5, symbols: 5, s: 2, L: 2, d: 4, firstToken: 0, length: 4, classes: 5, task: 'class' };
 const C = 8;
 
 /** Tokens as vectors, [R, B, 4, C]. */

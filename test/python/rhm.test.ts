@@ -179,6 +179,14 @@ const models: Record<string, ExperimentInput> = {
     task: { kind: 'auto', context: 5 },
     model: { kind: 'clm', channels: 8, heads: 2, depth: 1, tied: true },
   },
+  'mla, masked tokens': { grammar, task: 'mask', model: { kind: 'mla', channels: 12, heads: 3, residual: true } },
+  'clm, tied, masked tokens': {
+    grammar,
+    task: 'mask',
+    model: { kind: 'clm', channels: 8, heads: 2, depth: 1, tied: true },
+  },
+  unet: { grammar, task: { kind: 'mask', fraction: 0.5 }, model: { kind: 'unet', width: 8 } },
+  'unet of one layer': { grammar, task: 'mask', model: { kind: 'unet', width: 4, depth: 1, scaling: 'standard' } },
 };
 const torch = withPackages('numpy', 'torch');
 for (const [name, experiment] of Object.entries(models))
@@ -189,7 +197,9 @@ for (const [name, experiment] of Object.entries(models))
       { executor: 'wasm', threads: 1, folder },
     );
     const rules = await lab.rules({ n: 6, ...parseExperiment(experiment).grammar }, 2);
-    const tokens = [...(await lab.sample(rules, { count: 11, seed: 5 }))];
+    const drawn = [...(await lab.sample(rules, { count: 11, seed: 5 }))];
+    const isMasked = parseExperiment(experiment).task.kind === 'mask';
+    const tokens = isMasked ? drawn.map((token, i) => (i % 4 ? token : -1)) : drawn;
     writeFileSync(join(scratch, 'tokens.json'), JSON.stringify(tokens));
     const want = await lab.logits({ run: folder }, { shape: [11, 9], data: tokens }, { executor: 'wasm', threads: 1 });
     const [shape, logits] = (await said(

@@ -9,6 +9,7 @@ import {
   syntheticContextStudy,
   syntheticDataRuns,
   syntheticDataStudy,
+  syntheticMaskedStudy,
   syntheticStudy,
 } from './syntheticRuns.js';
 
@@ -35,6 +36,7 @@ export async function syntheticAnalysis({ grammars = 2, steps = 2 ** 15 } = {}):
     ...syntheticDataStudy({ grammars }),
     ...syntheticContextStudy({ grammars }),
     ...syntheticClassStudy({ grammars }),
+    ...syntheticMaskedStudy({ grammars }),
   ];
   const measured = await analyze(runs, { control });
   return withStored(measured, parseStored(storedText(measured, 'another card, another day', 'rhm reproduce')));

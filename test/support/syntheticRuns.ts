@@ -1,7 +1,7 @@
 /** Run folders and curves with a known staircase: what the analysis should find is put in. */
-import { type Curve, exactPlateaus, grammarKey } from '../../src/analysis/curves.js';
+import { type Curve, exactFloors, exactPlateaus, grammarKey } from '../../src/analysis/curves.js';
 import type { RunFiles } from '../../src/analysis/runs.js';
-import { parseExperiment } from '../../src/core/experiment.js';
+import { type Experiment, parseExperiment } from '../../src/core/experiment.js';
 import { formatRecord } from '../../src/core/records.js';
 import { type GrammarShape, makeRules, type Rules } from '../../src/core/rules.js';
 import { evaluatedTask } from '../../src/core/tasks.js';
@@ -52,7 +52,7 @@ export function evaluationSteps(steps: number, perDoubling = 4): number[] {
 }
 
 export interface SyntheticOptions {
-  kind?: 'hcnn' | 'mla' | 'hlcn' | 'fcn';
+  kind?: 'hcnn' | 'mla' | 'hlcn' | 'fcn' | 'clm' | 'unet';
   shape: GrammarShape;
   grammarSeed?: number;
   staircase: Staircase;
@@ -60,6 +60,7 @@ export interface SyntheticOptions {
   steps?: number;
   batch?: number;
   seed?: number;
+  plateausOf?: (rules: Rules) => number[]; // default: those of the last token
 }
 
 export function syntheticCurve(options: SyntheticOptions): Curve {
@@ -72,9 +73,10 @@ export function syntheticCurve(options: SyntheticOptions): Curve {
     steps = 2 ** 15,
     batch = 32,
     seed = 0,
+    plateausOf = exactPlateaus,
   } = options;
   const rules = rulesFor(shape, grammarSeed);
-  const plateaus = exactPlateaus(rules);
+  const plateaus = plateausOf(rules);
   const random = new Normal(seed);
   return {
     series: kind,
@@ -112,7 +114,7 @@ export interface SyntheticRunOptions extends Omit<SyntheticOptions, 'staircase'>
 export function syntheticRun(options: SyntheticRunOptions): RunFiles {
   const { kind = 'hcnn', shape, grammarSeed = 1, staircases, steps = 2 ** 15, batch = 32, end = 'done' } = options;
   const experiment = {
-    model: kind === 'mla' ? { kind, channels: 32, heads: 4 } : { kind, width: 64 },
+    model: kind === 'mla' || kind === 'clm' ? { kind, channels: 32, heads: 4 } : { kind, width: 64 },
     grammar: { ...shape, seed: grammarSeed },
     budget: { batch, steps },
     evaluation: { size: 16384 },
@@ -224,6 +226,24 @@ export function syntheticStudy(
           steps,
           measures,
           seed: g,
+        });
+      }),
+    ),
+  );
+}
+
+/** Runs of one pass on masked tokens, one of eight, that come down to the exact losses: the decoder to those of what is before. */
+export function syntheticMaskedStudy({ ms = [2, 3], grammars = 2, steps = 2 ** 13 } = {}): RunFiles[] {
+  const task = { kind: 'mask', fraction: 0.125 } as const;
+  return (['unet', 'mla', 'clm'] as const).flatMap((kind) =>
+    ms.flatMap((m) =>
+      Array.from({ length: grammars }, (_, g) => {
+        const shape = { v: 8, n: 8, m, s: 2, L: 3 };
+        return syntheticRun({
+          ...{ path: `masked/${kind}-m${m}-g${g}`, kind, shape, grammarSeed: 10 + g, noise: 0.003, steps, seed: g },
+          staircases: [{ positions: lawPositions(shape, kind === 'unet' ? 'hcnn' : 'mla', 40), width: 0.6 }],
+          plateausOf: (rules) => exactFloors({ task, model: { kind } as Experiment['model'], evaluation: {} }, rules)!,
+          overrides: { task },
         });
       }),
     ),

@@ -41,7 +41,37 @@ const cases: Record<string, ExperimentInput> = {
     model: { kind: 'clm', channels: 8, heads: 2, depth: 1 },
     budget: { batch: 5, sentences: 12, steps: 6 },
   },
+  'masked tokens of a part, any number of them, P sentences over two epochs': {
+    task: { kind: 'mask', context: 6 },
+    model: { kind: 'mla', channels: 8, heads: 2, depth: 1 },
+    budget: { batch: 5, sentences: 12, epochs: 2 },
+  },
+  'masked tokens, a third of them': {
+    task: { kind: 'mask', fraction: 1 / 3 },
+    model: { kind: 'unet', width: 8 },
+    budget: { batch: 4, steps: 4 },
+  },
 };
+
+/** Mean over sentences of the mean over the tokens that the network did not see. */
+function maskedLoss(data: ArrayLike<number>, v: number, parts: readonly Batch[], d: number): number {
+  const values = Array.from(data);
+  const losses = parts.flatMap(({ count, tokens, targets }) => {
+    const T = targets.length / count;
+    return Array.from({ length: count }, (_, row) => {
+      const hidden = Array.from({ length: T }, (_, i) => i).filter((i) => tokens[row * d + d - T + i] === v);
+      assert.ok(hidden.length > 0, 'no sentence without a mask');
+      const logits = values.splice(0, T * v);
+      const chosen = hidden.flatMap((i) => logits.slice(i * v, (i + 1) * v));
+      return crossEntropy(
+        chosen,
+        v,
+        hidden.map((i) => targets[row * T + i]),
+      );
+    });
+  });
+  return losses.reduce((a, b) => a + b) / losses.length;
+}
 
 for (const [name, own] of Object.entries(cases))
   test(`${name}: losses of the run are those of the batches`, async () => {
@@ -75,6 +105,7 @@ for (const [name, own] of Object.entries(cases))
         { shape: [tokens.length / d, d], data: tokens },
         wasm,
       );
+      if (experiment.task.kind === 'mask') return maskedLoss(data, 6, parts, d);
       return crossEntropy(
         data,
         shape[shape.length - 1],

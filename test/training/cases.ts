@@ -62,5 +62,37 @@ export const smallCases: Readonly<Record<string, ExperimentInput>> = {
     model: { kind: 'hcnn', width: 5, scaling: 'standard' },
     optimiser: { kind: 'sgd', rate: 0.3, clip: 0.05 },
   },
+  'mla, masked tokens': {
+    ...common,
+    task: 'mask',
+    model: { kind: 'mla', channels: 6, heads: 2 },
+    optimiser: adamw,
+  },
+  'mla, masked places, the last layer with residuals': {
+    ...common,
+    task: { kind: 'mask', context: 3, positions: [1, 3] },
+    model: { kind: 'mla', channels: 4, heads: 2, residual: true, ratio: 2, norm: 'layer' },
+    optimiser: adamw,
+  },
+  'clm, tied, masked tokens, two batches a step': {
+    ...common,
+    task: { kind: 'mask', fraction: 0.5 },
+    model: { kind: 'clm', channels: 4, heads: 2, depth: 1, tied: true },
+    optimiser: adamw,
+    budget: { ...budget, batch: 3, accumulate: 2 },
+  },
+  unet: {
+    ...common,
+    task: { kind: 'mask', fraction: 0.5 },
+    model: { kind: 'unet', width: 4 },
+    optimiser: { kind: 'sgd', rate: 0.1 },
+  },
+  'unet of two blocks, three levels, every token masked': {
+    ...common,
+    grammar: { ...grammar, L: 3 },
+    task: { kind: 'mask', fraction: 1 },
+    model: { kind: 'unet', width: 8, depth: 2, scaling: 'standard' },
+    optimiser: adamw,
+  },
   perceptron: { ...common, model: { kind: 'fcn', depth: 0 } },
 };

@@ -19,6 +19,10 @@ const models: Record<string, ExperimentInput> = {
   'mla, ordinary': { model: { kind: 'mla', channels: 12, heads: 3, residual: true, ratio: 2, norm: 'layer' } },
   'mla, RMS norms': { model: { kind: 'mla', channels: 12, heads: 3, residual: true, ratio: 2, norm: 'rms' } },
   clm: { model: { kind: 'clm', channels: 12, heads: 3, dropout: 0.25 }, task: { kind: 'auto' } },
+  'mla, masked tokens': { model: { kind: 'mla', channels: 12, heads: 3, ratio: 2 }, task: 'mask' },
+  'clm, masked tokens': { model: { kind: 'clm', channels: 12, heads: 3 }, task: 'mask' },
+  unet: { model: { kind: 'unet', width: 8 }, task: 'mask' },
+  'unet of two layers': { model: { kind: 'unet', width: 8, depth: 2 }, task: { kind: 'mask', positions: [2, 7] } },
   'clm, tied': { model: { kind: 'clm', channels: 12, heads: 2, tied: true }, task: { kind: 'auto' } },
 };
 

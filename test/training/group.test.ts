@@ -65,6 +65,20 @@ const attention: ExperimentInput[] = [1, 2, 3].map((seed) => ({
   measures: [],
 }));
 
+/** They lose tokens by laws of their own: a fraction, places, any number. */
+const masked: ExperimentInput[] = [
+  ...[{ fraction: 0.25 }, { fraction: 1 }, { positions: [3] }, { positions: [0, 2] }, {}].map(
+    (law, i): ExperimentInput => ({
+      ...base,
+      task: { kind: 'mask', ...law },
+      model: { kind: 'unet', width: 8 },
+      seed: i,
+      budget: { batch: 4, steps: 12 },
+      measures: ['readout'],
+    }),
+  ),
+];
+
 /** What may not depend on company. */
 function outcome(records: RunRecord[], checkpoint: Uint8Array | undefined) {
   const { metadata, tensors } = decodeSafetensors(checkpoint!);
@@ -118,6 +132,7 @@ async function sameAsAlone(inputs: readonly ExperimentInput[], executor: Executo
 test('each run of a group gives the records and the bits that it gives alone, on WebAssembly', async () => {
   await sameAsAlone(convolutional, wasm);
   await sameAsAlone(attention, wasm);
+  await sameAsAlone(masked, wasm);
 });
 
 test('the same on the float64 reference', async () => {
@@ -129,6 +144,7 @@ test('the same on the float64 reference', async () => {
   });
   await sameAsAlone(convolutional.slice(0, 4).map(short), referenceExecutor());
   await sameAsAlone(attention.map(short), referenceExecutor());
+  await sameAsAlone(masked.map(short), referenceExecutor());
 });
 
 // Software drivers take 200 ms an evaluation of the measures: fewer of them, in fewer steps, and the same kinds of end.

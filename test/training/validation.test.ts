@@ -9,7 +9,9 @@ import { derivationSource } from '../../src/grammar/index.js';
 import { createSampler } from '../../src/grammar/sampler.js';
 import { wasmExecutor } from '../../src/kernels/index.js';
 import type { Executor } from '../../src/plan/executor.js';
+import { maskedLosses } from '../../src/theory/masked.js';
 import { exactLosses } from '../../src/theory/predictor.js';
+import { batches } from '../../src/training/batches.js';
 import { files, MemoryFolder } from '../../src/training/folder.js';
 import { type TrainOptions, train, trainGroup } from '../../src/training/loop.js';
 import { isLimitedBySteps, membersOf, plannedSteps, rulesOf } from '../../src/training/members.js';
@@ -161,6 +163,25 @@ test('the test record is the loss of the best weights on the test set, and the e
   const tokens = new Uint32Array(128 * 8);
   sampler.tokens(member.test, 0, 128, tokens);
   assert.is(tests[0].exact, exactLosses(member.rules, tokens, 128)[3]);
+});
+
+test('of masked tokens the exact loss is that of inference with the masks of the test set', async () => {
+  for (const model of ['unet', 'clm'] as const) {
+    const experiment = parseExperiment({
+      ...{ ...base, model: model === 'unet' ? { kind: model, width: 8 } : { kind: model, channels: 8, heads: 2 } },
+      ...{ task: 'mask', optimiser: { kind: 'sgd', rate: 0.1 }, budget: { ...base.budget, steps: 3 } },
+    });
+    const { tests } = await run(experiment);
+    const [member] = membersOf(experiment);
+    const sampler = await createSampler(member.rules);
+    const tokens = new Uint32Array(128 * 8);
+    sampler.tokens(member.test, 0, 128, tokens);
+    const seen: number[] = [];
+    for await (const batch of batches(experiment, { split: 'test' })) seen.push(...batch.tokens);
+    const exact = maskedLosses(member.rules, tokens, seen, 128, { causal: model === 'clm' })[3];
+    assert.ok(exact > 0.1 && Math.abs(tests[0].exact! - exact) < 1e-12, `${tests[0].exact} and ${exact}`);
+    assert.ok(tests[0].loss > exact);
+  }
 });
 
 test('early stopping never sees the test set: another one, the same weights and the same stop', async () => {

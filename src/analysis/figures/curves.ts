@@ -9,13 +9,15 @@ import { type Look, seriesLooks } from './theme.js';
 
 const GRAMMARS_SHOWN = 4;
 
+const isShown = ({ online, masked }: Curve) => online && !masked; // those of masked tokens have a figure of their own
+
 /** Learning curves of one pass, grammar by grammar, each with its own staircase. */
 export const curvesFigure = figure({
   name: 'curves',
   title: 'One pass over fresh sentences: each grammar with its own staircase',
   chapter: 'onePass',
   caption: ({ curves }) => {
-    const online = curves.filter((c) => c.online);
+    const online = curves.filter(isShown);
     const most = Math.max(
       0,
       ...groupBy(online, (c) => shapeName(c.shape)).map((g) => new Set(g.map((c) => c.grammar)).size),
@@ -27,7 +29,7 @@ export const curvesFigure = figure({
     };
   },
   draw: (analysis, canvas) => {
-    const curves = analysis.curves.filter((c) => c.online);
+    const curves = analysis.curves.filter(isShown);
     if (!curves.length) return undefined;
     const looks = seriesLooks(analysis.kinds, canvas.theme);
     const sizes = groupBy(curves, (c) => shapeName(c.shape)).sort(bySize);

@@ -10,6 +10,7 @@ import { dataCurvesFigure } from './dataCurves.js';
 import { excessFigure } from './excess.js';
 import { invarianceFigure } from './invariance.js';
 import { levelsFigure } from './levels.js';
+import { maskedFigure } from './masked.js';
 import { storedDataFigure } from './paperData.js';
 import { positionsFigure } from './positions.js';
 import { ratiosFigure } from './ratios.js';
@@ -33,6 +34,7 @@ const table = [
   batchFigure,
   invarianceFigure,
   transitionsFigure,
+  maskedFigure,
   correlationsFigure,
   contextFigure,
   classesFigure,

@@ -28,6 +28,11 @@ export const chapters = {
     about: 'When the layers of a network stop telling synonyms apart.',
     open: false,
   },
+  masked: {
+    title: 'Masked tokens',
+    about: 'Networks that predict hidden tokens from both sides, beside exact inference on the tree.',
+    open: false,
+  },
   correlations: {
     title: 'Correlations',
     about: 'The signal that the theory says networks learn from, and its sampling noise.',

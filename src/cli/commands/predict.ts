@@ -3,13 +3,14 @@ import { type Command, Option } from 'commander';
 import { InputError } from '../../core/errors.js';
 import { npyHeader } from '../../core/npy.js';
 import { encodeSafetensors, type SafeTensor } from '../../core/safetensors.js';
+import { tasks } from '../../core/tasks.js';
 import { openExecutor } from '../../platform/executor.js';
 import { type Logits, logitsOf, type Numbers } from '../../training/logits.js';
 import { weightsOf } from '../../training/weights.js';
 import { addComputeOptions, type ComputeOptions } from '../compute.js';
 import { type CommandContext, integer } from '../context.js';
 import { type Write, writeOutput } from '../output.js';
-import { readRows } from '../ownData.js';
+import { readMaskedRows, readRows } from '../ownData.js';
 import { readRun } from '../runFolder.js';
 
 interface Options extends ComputeOptions {
@@ -28,7 +29,8 @@ export function addPredict(program: Command, io: CommandContext): void {
     .argument('<run>', 'folder of a run')
     .requiredOption(
       '--tokens <file>',
-      'sentences, one a row: .npy [rows, s^L], lines of numbers, or JSON lines as of rhm sample; - is standard input',
+      'sentences, one a row: .npy [rows, s^L], lines of numbers, or JSON lines as of rhm sample; - is standard input. ' +
+        'Of a run of task mask ? or -1 (null in JSON) is a masked token',
     )
     .addOption(
       new Option('--format <format>', 'jsonl: {index, predicted, logits} a line; npy: logits; safetensors: all tensors')
@@ -43,8 +45,9 @@ export function addPredict(program: Command, io: CommandContext): void {
     const { hidden, format } = options;
     if (hidden && format !== 'safetensors')
       throw new InputError(`--hidden: ${format} holds logits alone; add --format safetensors`);
-    const tokens = readRows(options.tokens);
     const { experiment, checkpoint, checkpointFile } = await readRun(run, io.log);
+    const { masks } = tasks[experiment.task.kind];
+    const tokens = (masks ? readMaskedRows : readRows)(options.tokens);
     const weights = weightsOf(checkpoint, checkpointFile, { which: options.weights, replica: options.replica });
     const { executor, release } = await openExecutor(io.platform, options, io.log);
     try {

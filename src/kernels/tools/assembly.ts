@@ -11,6 +11,7 @@ import {
   depth,
   header,
   hyper,
+  mask,
   pace,
   scaling,
   source,
@@ -76,7 +77,7 @@ function words(): string {
     ([name, at]) => `export const CONTROL_${constantName(name)}: usize = ${at};\n`,
   );
   const command = { prefix: 'COMMAND', at: commandWords, count: Object.keys(commandWords).length };
-  const records: readonly Words[] = [clock, hyper, pace, scaling, header, depth, source, change, command];
+  const records: readonly Words[] = [clock, hyper, pace, scaling, header, depth, source, mask, change, command];
   return records
     .flatMap(({ prefix, at, count }) => [
       '\n',
