@@ -3,8 +3,10 @@
 // MM x MN; SY x SX of them cover the tile. KG such groups share out the split's K in contiguous ranges, so that small products
 // still fill the machine, and their sums meet in order at the end. Rows in workgroup memory lie as in memory (TA: K x M, TB: N x K) and are
 // SPARE elements longer, which keeps the rows of a block off one another's banks: 51 TFLOP/s without, 137 with (128 x 128, H200).
-// The next slice waits in registers, as f32, while the current one is used. A second copy of the tiles in workgroup memory, one
-// barrier a slice, takes four times as long on an H200 (42 TFLOP/s for 204): its address is not a constant any more.
+// The next slice waits in registers, as f32, while the current one is used. Two slices ahead, or a second copy of the tiles and one barrier a
+// slice, gain nothing on an H200.
+// Indices of workgroup memory are written out from local_invocation_index: where Dawn's compiler sees that they stay inside, it adds
+// no bounds check, which would part the stores of a quad. Behind the parameter of a function it does not see it (106 TFLOP/s for 200).
 // A result block's elements belong to no lane that WGSL knows of: blocks pass through workgroup memory to the epilogue, one at a time. A whole
 // row of them at once costs half the speed (110 TFLOP/s for 219 at 4096^3): this driver gives a multiprocessor some 48 KiB, so
 // that only one workgroup is left on it.
@@ -38,20 +40,15 @@ fn fetchB(base: u32, col0: u32, k0: u32, row: u32, col: u32, kEnd: u32) -> vec4f
   return loadB(base + (k0 + row) * p.bRow + j, room(select(0u, p.n - j, j < p.n), k0 + row < kEnd));
 #end
 }
-fn putA(at: u32, x: vec4f) {
-  let h = vec4<f16>(x);
-  tileA[at] = h.x;
-  tileA[at + 1u] = h.y;
-  tileA[at + 2u] = h.z;
-  tileA[at + 3u] = h.w;
+
+#if CHECKS
+// The largest magnitude, by its bits, so that NaN is the largest of all. Each element is looked at by one column of workgroups, or one
+// row of them.
+fn largest(x: vec4f) -> u32 {
+  let y = bitcast<vec4u>(x) & vec4u(0x7fffffffu);
+  return max(max(y.x, y.y), max(y.z, y.w));
 }
-fn putB(at: u32, x: vec4f) {
-  let h = vec4<f16>(x);
-  tileB[at] = h.x;
-  tileB[at + 1u] = h.y;
-  tileB[at + 2u] = h.z;
-  tileB[at + 3u] = h.w;
-}
+#end
 
 @compute @workgroup_size(LANES * SX * SY * KG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid: u32) {
@@ -72,52 +69,62 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
   let kStart = (split * KG + kg) * p.kChunk;
   let kEnd = min(p.k, kStart + p.kChunk);
   let slices = (p.kChunk + BK - 1u) / BK;
-#if FLAGS
-  var worst = vec4f();
+#if CHECKS
+  var worst = 0u;
 #end
+  // Threads take a row's quads side by side, and every STEP-th row.
+  let rowA = tid / (COLS_A / 4u);
+  let colA = tid % (COLS_A / 4u) * 4u;
+  let toA = kg * SIZE_A + rowA * LD_A + colA;
+  let rowB = tid / (COLS_B / 4u);
+  let colB = tid % (COLS_B / 4u) * 4u;
+  let toB = kg * SIZE_B + rowB * LD_B + colB;
 #for i < VA
-  let rowA{i} = (tid + {i}u * GROUP) / (COLS_A / 4u);
-  let colA{i} = (tid + {i}u * GROUP) % (COLS_A / 4u) * 4u;
-  let toA{i} = kg * SIZE_A + rowA{i} * LD_A + colA{i};
-  var nextA{i} = fetchA(baseA, row0, kStart, rowA{i}, colA{i}, kEnd);
+  var nextA{i} = fetchA(baseA, row0, kStart, rowA + {i}u * STEP_A, colA, kEnd);
 #end
 #for i < VB
-  let rowB{i} = (tid + {i}u * GROUP) / (COLS_B / 4u);
-  let colB{i} = (tid + {i}u * GROUP) % (COLS_B / 4u) * 4u;
-  let toB{i} = kg * SIZE_B + rowB{i} * LD_B + colB{i};
-  var nextB{i} = fetchB(baseB, col0, kStart, rowB{i}, colB{i}, kEnd);
+  var nextB{i} = fetchB(baseB, col0, kStart, rowB + {i}u * STEP_B, colB, kEnd);
 #end
 #for i < FI, j < FJ
   var c{i}_{j} = subgroup_matrix_result<f32, MN, MM>();
 #end
   for (var slice = 0u; slice < slices; slice++) {
-#if FLAGS
-    // Each element is looked at by one column of workgroups, or one row of them.
+#if CHECK_A
     if (wid.x == 0u) {
 #for i < VA
-      worst = max(worst, abs(nextA{i}));
+      worst = max(worst, largest(nextA{i}));
 #end
     }
+#end
+#if CHECK_B
     if (wid.y == 0u) {
 #for i < VB
-      worst = max(worst, abs(nextB{i}));
+      worst = max(worst, largest(nextB{i}));
 #end
     }
 #end
 #for i < VA
-    putA(toA{i}, nextA{i});
+    let halvesA{i} = vec4<f16>(nextA{i});
+    tileA[toA + {i}u * STEP_A * LD_A] = halvesA{i}.x;
+    tileA[toA + {i}u * STEP_A * LD_A + 1u] = halvesA{i}.y;
+    tileA[toA + {i}u * STEP_A * LD_A + 2u] = halvesA{i}.z;
+    tileA[toA + {i}u * STEP_A * LD_A + 3u] = halvesA{i}.w;
 #end
 #for i < VB
-    putB(toB{i}, nextB{i});
+    let halvesB{i} = vec4<f16>(nextB{i});
+    tileB[toB + {i}u * STEP_B * LD_B] = halvesB{i}.x;
+    tileB[toB + {i}u * STEP_B * LD_B + 1u] = halvesB{i}.y;
+    tileB[toB + {i}u * STEP_B * LD_B + 2u] = halvesB{i}.z;
+    tileB[toB + {i}u * STEP_B * LD_B + 3u] = halvesB{i}.w;
 #end
     workgroupBarrier();
     if (slice + 1u < slices) {
       let k0 = kStart + (slice + 1u) * BK;
 #for i < VA
-      nextA{i} = fetchA(baseA, row0, k0, rowA{i}, colA{i}, kEnd);
+      nextA{i} = fetchA(baseA, row0, k0, rowA + {i}u * STEP_A, colA, kEnd);
 #end
 #for i < VB
-      nextB{i} = fetchB(baseB, col0, k0, rowB{i}, colB{i}, kEnd);
+      nextB{i} = fetchB(baseB, col0, k0, rowB + {i}u * STEP_B, colB, kEnd);
 #end
     }
 #for k < KSTEPS
@@ -145,35 +152,38 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
 #end
     workgroupBarrier();
   }
-#if FLAGS
-  if (any(worst >= vec4f(65520.0))) { atomicOr(&scaling[r * SCALING_WORDS + SCALING_OVERFLOW], 1u); }
+#if CHECKS
+  if (worst >= bitcast<u32>(65520.0)) { atomicOr(&scaling[r * SCALING_WORDS + SCALING_OVERFLOW], 1u); }
 #end
   // A block of each subgroup at a time, or of every TURNS-th. Of a block's quads, 32 to an item, group kg finishes every KG-th item,
   // with the sums of all groups in order. What the epilogue reads is fetched for a whole row of blocks.
   let place = (kg * SX * SY + subgroup) / TURNS;
   let turn = (kg * SX * SY + subgroup) % TURNS;
+#for q < ITEMS
+  let item{q} = (kg + {q}u * KG) * LANES + lane;
+  let line{q} = item{q} / (MN / 4u) % MM;
+  let column{q} = item{q} % (MN / 4u) * 4u;
+  let at{q} = (subgroup / TURNS) * SIZE_STAGE + line{q} * LD_STAGE + column{q};
+#end
 #for i < FI
   {
     let top = row0 + subRow + {i}u * MM;
 #for j < FJ, q < ITEMS
-    let extra{j}_{q} = besideUnlessSplit(r, g, top + lineOf(kg + {q}u * KG, lane), col0 + subCol + {j}u * MN + columnOf(kg + {q}u * KG, lane));
+    let extra{j}_{q} = besideUnlessSplit(r, g, top + line{q}, col0 + subCol + {j}u * MN + column{q});
 #end
 #for j < FJ, t < TURNS
     if (turn == {t}u) { subgroupMatrixStore<row_major>(&stage, place * SIZE_STAGE, c{i}_{j}, LD_STAGE); }
     workgroupBarrier();
 #for q < ITEMS
-    if ((kg + {q}u * KG) * LANES < MM * MN / 4u && turn == {t}u) {
-      let line = lineOf(kg + {q}u * KG, lane);
-      let column = columnOf(kg + {q}u * KG, lane);
-      let at = (subgroup / TURNS) * SIZE_STAGE + line * LD_STAGE + column;
-      var sum = vec4f(stage[at], stage[at + 1u], stage[at + 2u], stage[at + 3u]);
+    if (item{q} < MM * MN / 4u && turn == {t}u) {
+      var sum = vec4f(stage[at{q}], stage[at{q} + 1u], stage[at{q} + 2u], stage[at{q} + 3u]);
 #for o < OTHERS
       {
-        let next = at + ({o}u + 1u) * (SX * SY / TURNS) * SIZE_STAGE;
+        let next = at{q} + ({o}u + 1u) * (SX * SY / TURNS) * SIZE_STAGE;
         sum += vec4f(stage[next], stage[next + 1u], stage[next + 2u], stage[next + 3u]);
       }
 #end
-      finishOrSplit(batch, split, top + line, col0 + subCol + {j}u * MN + column, sum, extra{j}_{q});
+      finishOrSplit(batch, split, top + line{q}, col0 + subCol + {j}u * MN + column{q}, sum, extra{j}_{q});
     }
 #end
     workgroupBarrier();
@@ -181,7 +191,3 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
   }
 #end
 }
-
-// Where quad `lane` of an item lies in a block.
-fn lineOf(item: u32, lane: u32) -> u32 { return (item * LANES + lane) / (MN / 4u); }
-fn columnOf(item: u32, lane: u32) -> u32 { return (item * LANES + lane) % (MN / 4u) * 4u; }

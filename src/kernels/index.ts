@@ -6,6 +6,7 @@ import type { PipelineCache } from '../gpu/pipelines.js';
 import type { Call } from '../plan/types.js';
 import { ReferenceExecutor } from '../reference/executor.js';
 import { WasmExecutor, type WasmOptions } from '../wasm/executor.js';
+import { checkFactorsOnce } from './shared/checkedFactors.js';
 import { fuseUpdates } from './shared/fuseUpdate.js';
 import type { Operation } from './shared/operation.js';
 import { kernels } from './table.js';
@@ -28,7 +29,15 @@ export function gpuExecutor(
 ): GpuExecutor {
   const lower = (call: Call, traits: AdapterTraits, scratch: Scratch): Dispatch[] =>
     kernelOf(call).webgpu(call, traits, scratch);
-  return new GpuExecutor(gpu, lower, tuned, overrides, pipelines, (program) => fuseUpdates(program), emulateHalf);
+  return new GpuExecutor(
+    gpu,
+    lower,
+    tuned,
+    overrides,
+    pipelines,
+    (program) => fuseUpdates(checkFactorsOnce(program)),
+    emulateHalf,
+  );
 }
 
 /** Runs programs on the CPU. options: threads and how to start them; platforms know both. @throws InputError */

@@ -82,6 +82,7 @@ export const matmulOperation = defineOperation({
     ...{ cOffset: stride, cRow: stride, cGroup: stride, biasGroup: stride },
     ...{ biasInside: bool(), scale: f32({ default: 1 }), relu: bool(), accumulate: bool() },
     ...{ half: bool(), scaled: bool() }, // scaled: pace unscales
+    ...{ seenA: bool(), seenB: bool() }, // an earlier product has checked that the factor fits a half
   },
   check(o, refuse) {
     const { form, m, n, k, groups, bias } = o;

@@ -51,7 +51,7 @@ function fusePlan(calls: readonly Call[], others: readonly Plan[]): readonly Cal
     const weight = { ...c, name: `${weights.name}:${c.offset}`, buffer: weights.buffer, role: 'parameter' as const };
     const later = calls.slice(i + 1, end);
     const writers = calls.filter((other) => other !== call && Object.values(other.outputs).some((t) => overlap(t, c)));
-    const checked = !call.outputs.scaling || factorsAreChecked(call, calls.slice(0, i));
+    const checked = !call.outputs.scaling; // by earlier products (checkedFactors.ts)
     if (checked && writers.length === 0 && !later.some((other) => reads(other, weight))) fused.set(call, weight);
   }
   const first = calls.findIndex((call) => fused.has(call));
@@ -71,14 +71,6 @@ function fusePlan(calls: readonly Call[], others: readonly Plan[]): readonly Cal
     if (call === update) list = rest(update, [...fused.values()]);
     return i === first && calls.indexOf(tick) > first ? [tick, ...list] : list;
   });
-}
-
-/** Whether calls before it have seen that the factors of a product fit a half: a step must not be half taken when it is left out. */
-function factorsAreChecked({ inputs }: Call, before: readonly Call[]): boolean {
-  const seen = before.filter(({ outputs }) => outputs.scaling).flatMap((call) => Object.values(call.inputs));
-  return [inputs.a, inputs.b].every((factor) =>
-    seen.some(({ buffer, offset }) => buffer === factor.buffer && offset === factor.offset),
-  );
 }
 
 /** The update of what no product changes: one call for every stretch of the block. */

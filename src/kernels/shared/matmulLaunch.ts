@@ -29,7 +29,7 @@ export interface ProductCall {
   params: Product &
     Record<'aOffset' | 'aRow' | 'aGroup' | 'bOffset' | 'bRow' | 'bGroup', number> &
     Record<'cOffset' | 'cRow' | 'cGroup' | 'biasGroup', number> &
-    Record<'biasInside' | 'relu' | 'accumulate' | 'half' | 'scaled', boolean>;
+    Record<'biasInside' | 'relu' | 'accumulate' | 'half' | 'scaled' | 'seenA' | 'seenB', boolean>;
   replicas: number;
   launch(o: Launch): Dispatch;
 }
@@ -55,6 +55,7 @@ export function lowerMatmul(call: ProductCall, traits: AdapterTraits, scratch: S
 function lowerHalf(call: ProductCall, traits: AdapterTraits, scratch: Scratch): Dispatch[] {
   const { params: p, replicas, launch } = call;
   const { scaling } = call.outputs;
+  const checks = { a: !!scaling && !p.seenA, b: !!scaling && !p.seenB };
   const ranges = matrixRanges(p, traits);
   const tile = matrixTileOf(p, ranges, replicas, traits);
   const fitting = ['rounded', ...(tile ? ['matrix'] : [])];
@@ -64,18 +65,14 @@ function lowerHalf(call: ProductCall, traits: AdapterTraits, scratch: Scratch): 
       ranges,
       scratch,
       { splits: ranges.splits, kChunk: matrixChunk(p, ranges) },
-      (o) =>
-        matrixLaunch(
-          { ...o, access: o.vec4 ? vec4Source : scalarSource, flags: !!scaling },
-          tile!,
-          traits.matrixUnits!,
-        ),
+      (o) => matrixLaunch({ ...o, access: o.vec4 ? vec4Source : scalarSource, checks }, tile!, traits.matrixUnits!),
       flagsOf(scaling),
     );
-  const rounded = [call.inputs.a, call.inputs.b].map((factor, i) => {
+  const rounded = (['a', 'b'] as const).map((name, i) => {
+    const factor = call.inputs[name];
     const elements = elementsPerReplica(factor);
     const copy: Tensor = { ...scratch(1 + i, [replicas, elements]), shape: factor.shape };
-    return { copy, dispatch: launch(roundLaunch(factor, copy, scaling)) };
+    return { copy, dispatch: launch(roundLaunch(factor, copy, checks[name] ? scaling : undefined)) };
   });
   const [a, b] = rounded.map(({ copy }) => copy);
   const product = { ...call, inputs: { ...call.inputs, a, b }, params: { ...p, half: false } };

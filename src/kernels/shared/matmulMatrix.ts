@@ -53,7 +53,8 @@ function factorBytes(p: Pick<Product, 'form'>, t: MatrixTile): number {
  * Vulkan driver gives the workgroups of a multiprocessor of an H200 some 48 KiB, whatever they ask for.
  */
 function turnsOf(p: Pick<Product, 'form'>, t: MatrixTile, units: MatrixUnits): number {
-  const registers = Math.min(255, (t.sm * t.sn) / SUBGROUP + ((t.bm + t.bn) * t.bk * t.kg) / threadsOf(t) + 64);
+  const staged = ((t.bm + t.bn) * t.bk * t.kg) / threadsOf(t);
+  const registers = Math.min(255, (t.sm * t.sn) / SUBGROUP + staged + 64);
   const most = Math.floor(65536 / (registers * threadsOf(t)));
   const groups = subgroupsOf(t) / t.kg;
   const choices = [1, 2, 4].filter((turns) => groups % turns === 0);
@@ -104,21 +105,22 @@ function usualRanges(p: Product): Ranges {
   // Long sums into few tiles: splits over workgroups, at the price of a second dispatch.
   if (p.k >= 4096 && tiles < 264) return { kg: 1, splits: tiles <= 16 || p.k >= 16384 ? 8 : 4 };
   if (p.k >= 2048 && tiles <= 64) return { kg: tiles <= 16 ? 2 : 1, splits: 4 };
-  // Groups inside a workgroup while the tiles leave a GPU half idle.
-  if (tiles <= 32 && p.k >= 512) return { kg: 4, splits: 1 };
+  // Groups inside a workgroup while the tiles leave a GPU half idle. Four of them would be a tenth faster where there are 32 tiles or
+  // fewer, but would leave 16 replicas of such a product a third slower.
   return { kg: tiles <= 128 && p.k >= 256 ? 2 : 1, splits: 1 };
 }
 
 /**
- * Largest first; `enough`: workgroups from which on a tile pays. Measured on an NVIDIA H200 with factors that no cache holds, TFLOP/s at
- * 4096 x 512 x 1024, once and in 16 replicas: 128x128x32/64x32 86 and 111, 64x64x64/32x32 70 and 91; at 1024 x 512 x 1024 in two
- * ranges 64x64x64/32x32 50.
+ * Largest first; `enough`: workgroups from which on a tile pays. Measured on an NVIDIA H200 with factors that no cache holds, TFLOP/s
+ * at 4096 x 512 x 1024, once and in 16 replicas: 128x128x32/64x32 104 and 141, 128x128x32/64x64 94 and 192, 64x64x64/32x32 95
+ * and 127. NT at 4096 x 1024 x 512: 128x256x32/64x64 136 and 179, 128x128x32/64x64 125 and 157.
  */
 const tiles: readonly (Omit<MatrixTile, 'kg'> & { enough: number; forms?: readonly Form[] })[] = [
-  { bm: 128, bn: 128, bk: 32, sm: 64, sn: 64, enough: 512, forms: ['TN'] }, // 138 for 126 in 16 replicas; slower in the other forms
+  { bm: 128, bn: 256, bk: 32, sm: 64, sn: 64, enough: 128, forms: ['NT'] },
+  { bm: 128, bn: 128, bk: 32, sm: 64, sn: 64, enough: 190 },
   { bm: 128, bn: 128, bk: 32, sm: 64, sn: 32, enough: 96 },
   { bm: 64, bn: 64, bk: 64, sm: 32, sn: 32, enough: 120 },
-  { bm: 64, bn: 64, bk: 32, sm: 32, sn: 32, enough: 264 }, // four ranges of the one above do not fit
+  { bm: 64, bn: 64, bk: 32, sm: 32, sn: 32, enough: 250 }, // four ranges of the one above do not fit
   { bm: 32, bn: 64, bk: 64, sm: 16, sn: 32, enough: 100 },
   { bm: 32, bn: 32, bk: 64, sm: 16, sn: 16, enough: 0 },
   { bm: 32, bn: 32, bk: 32, sm: 16, sn: 16, enough: 0 }, // little workgroup memory
@@ -155,7 +157,7 @@ export interface MatrixProduct extends Replicated {
   ranges: Ranges;
   access: string; // WGSL that reads memory
   vec4: boolean; // every stride and contiguous dimension is a multiple of 4
-  flags: boolean; // whether factors that do not fit are told
+  checks: { a: boolean; b: boolean }; // factors that are looked at for numbers that do not fit
   constants: Readonly<Record<string, number>>;
 }
 
@@ -171,10 +173,12 @@ export function matrixLaunch(p: MatrixProduct, tile: MatrixTile, units: MatrixUn
     ...{ FI: sm / units.m, FJ: sn / units.n, SX: bn / sn, SY: bm / sm, KG: kg, OTHERS: kg - 1, KSTEPS: bk / units.k },
     ...{ ROWS_A: a.rows, COLS_A: a.columns, LD_A: a.columns + SPARE_HALVES, VA: (bm * bk) / 4 / group },
     ...{ ROWS_B: b.rows, COLS_B: b.columns, LD_B: b.columns + SPARE_HALVES, VB: (bn * bk) / 4 / group },
+    ...{ STEP_A: (4 * group) / a.columns, STEP_B: (4 * group) / b.columns },
     ...{ LD_STAGE: units.n + SPARE_FLOATS, ITEMS: Math.max(1, (units.m * units.n) / (4 * SUBGROUP * kg)) },
     TURNS: turnsOf(p, tile, units),
     ...{ TA: Number(p.form === 'TN'), ALONG_A: Number(p.form !== 'TN') },
-    ...{ TB: Number(p.form === 'NT'), ALONG_B: Number(p.form !== 'NT'), FLAGS: Number(p.flags) },
+    ...{ TB: Number(p.form === 'NT'), ALONG_B: Number(p.form !== 'NT') },
+    ...{ CHECK_A: Number(p.checks.a), CHECK_B: Number(p.checks.b), CHECKS: Number(p.checks.a || p.checks.b) },
   };
   return {
     shader: 'matmul_matrix',

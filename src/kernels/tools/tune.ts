@@ -118,6 +118,8 @@ function namedCandidates(shape: TuneShape, kg: number, traits: AdapterTraits): s
 
 /** Tiles for matrix units: rows x columns x depth of a workgroup, rows x columns of a subgroup. */
 const matrixCandidates = [
+  [128, 256, 32, 64, 64],
+  [256, 128, 32, 64, 64],
   [128, 128, 32, 64, 64],
   [128, 128, 32, 64, 32],
   [128, 64, 32, 64, 32],
