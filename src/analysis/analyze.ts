@@ -77,7 +77,7 @@ export async function analyze(folders: readonly RunFiles[], options: AnalyzeOpti
     ),
   );
   const neighbours = figures.flatMap((figure) => figure.summary?.(results) ?? []);
-  const summary = [...(curves.length ? summaryOf(results, findings) : []), ...neighbours].slice(0, SENTENCES);
+  const summary = [...neighbours, ...(curves.length ? summaryOf(results, findings) : [])].slice(0, SENTENCES);
   const tables = [...sharedTables(base, findings), ...figures.flatMap((figure) => figure.tables?.(results) ?? [])];
   return { ...results, findings, tables: tables.filter((t) => t.rows.length), summary };
 }

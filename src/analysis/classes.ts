@@ -25,7 +25,7 @@ export interface ClassPower {
   /** 1 for the network that the law is about, the CNN in mean-field scaling. */
   predicted: number | undefined;
   power: Estimate; // of n m^L
-  sizes: number;
+  sizes: number; // those known as values, where there are three or more
 }
 
 export const networkOf = ({ kind, scaling }: Pick<Curve, 'kind' | 'scaling'>): string =>
@@ -53,9 +53,11 @@ export function classTable(curves: readonly Curve[]): ClassRow[] {
 export function classPowers(rows: readonly ClassRow[]): ClassPower[] {
   return groupBy(rows, (r) => r.network).flatMap((group) => {
     const point = (r: ClassRow): PowerPoint => ({ m: r.law, offset: 0, cells: [{ units: r.units, coefficient: 1 }] });
-    const power = exponentOf(group.map(point));
+    const exact = group.filter((r) => r.P.bound === 'none');
+    const used = exact.length > 2 ? exact : group; // a bound at one size would make one of the power
+    const power = exponentOf(used.map(point));
     if (!power) return [];
     const { network, kind } = group[0];
-    return [{ network, kind, predicted: network === 'hcnn' ? 1 : undefined, power, sizes: group.length }];
+    return [{ network, kind, predicted: network === 'hcnn' ? 1 : undefined, power, sizes: used.length }];
   });
 }

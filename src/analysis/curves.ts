@@ -15,9 +15,9 @@ export type { ModelKind };
 
 /**
  * Curves in data that figures of their own are about, and no others: context windows
- * (arXiv:2406.00048), root symbols (arXiv:2307.02129).
+ * (arXiv:2406.00048), root symbols (arXiv:2307.02129), power-law rules (arXiv:2505.07067).
  */
-export type StudyName = 'context' | 'classes';
+export type StudyName = 'context' | 'classes' | 'powerLaw';
 
 /** What ends the name of a series of curves in data. */
 const IN_DATA = ' in data';
@@ -100,7 +100,7 @@ function curvesOf(runs: readonly Run[]): Curve[] {
         grammar: grammarKey(run.rules),
         rules: run.rules,
         replica: `${run.path} #${replica.replica}`,
-        study: studyOf(experiment),
+        study: studyOf(experiment, run.rules),
         context: experiment.task.context,
         scaling: 'scaling' in experiment.model ? experiment.model.scaling : undefined,
         testSize: experiment.evaluation.size,
@@ -142,16 +142,31 @@ function curvesOf(runs: readonly Run[]): Curve[] {
   return [...curves, ...finite.values()];
 }
 
+const CLOSE = 1e-6;
+
+/** a of p_k ~ k^-(1+a), where the rules of the last level have such probabilities; undefined where they have others. */
+export function zipfOf({ ruleProbabilities, L }: Rules): number | undefined {
+  const p = ruleProbabilities?.[L - 1];
+  if (!p || p.length < 2 || !(p[1] > 0)) return undefined;
+  const power = Math.log2(p[0] / p[1]);
+  const isPower = p.every((x, k) => Math.abs(x - p[0] * (k + 1) ** -power) < CLOSE);
+  return isPower ? Number((power - 1).toPrecision(9)) : undefined;
+}
+
 /** The curves of each figure of its own. */
 export const studyCurves = (curves: readonly Curve[]): Record<StudyName, Curve[]> => ({
   context: curves.filter((c) => c.study === 'context'),
   classes: curves.filter((c) => c.study === 'classes'),
+  powerLaw: curves.filter((c) => c.study === 'powerLaw'),
 });
 
-function studyOf({ budget, evaluation, task }: Experiment): StudyName | undefined {
+function studyOf({ budget, evaluation, task }: Experiment, rules: Rules): StudyName | undefined {
   if (budget.sentences === undefined) return undefined;
-  if (task.kind === 'class') return 'classes';
-  return evaluation.positions === 'last' ? 'context' : undefined;
+  if (evaluation.positions === 'last') return 'context';
+  // Rules of probability 0 leave fewer than the m that the laws count.
+  const leavesOut = rules.ruleProbabilities?.some((p) => p?.includes(0));
+  if (leavesOut || zipfOf(rules) !== undefined) return 'powerLaw';
+  return task.kind === 'class' ? 'classes' : undefined;
 }
 
 /** f, the fraction of s-tuples in use. */

@@ -125,7 +125,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   reproduce: [
     ['rhm reproduce', 'the small scale, in minutes'],
     ['rhm reproduce sharing --dry-run', 'the runs of one figure, listed'],
-    ['rhm reproduce context classes', 'neighbouring papers, by request: windows of s^ell tokens, the root'],
+    ['rhm reproduce context classes powerLaw', 'neighbouring papers, by request'],
     ['rhm reproduce masked', 'masked tokens beside exact inference on the tree'],
     ['rhm reproduce --scale paper --minutes 9', "the paper's sizes, in slices that continue each other"],
   ],

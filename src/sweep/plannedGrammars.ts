@@ -1,5 +1,5 @@
 /** The grammars of `rhm reproduce`, and its scales. */
-import { type GrammarShape, makeRules } from '../core/rules.js';
+import { type GrammarOptions, type GrammarShape, makeRules } from '../core/rules.js';
 import { countDerivations } from '../grammar/derivations.js';
 import { lossPlateaus } from '../theory/losses.js';
 
@@ -20,15 +20,22 @@ export interface PlannedGrammar {
 
 const found = new Map<string, PlannedGrammar[]>();
 
-/** Grammar number `index` of a size: seeds 1, 2, 3, ... without those of which a step is too small to be seen. */
-export function grammarOf(shape: GrammarShape, index: number): PlannedGrammar {
-  const key = JSON.stringify(shape);
+/**
+ * Grammar number `index` of a size: seeds 1, 2, 3, ... without those of which a step is too small to be seen, whichever of the
+ * weightings its rules have.
+ */
+export function grammarOf(
+  shape: GrammarShape,
+  index: number,
+  weightings: readonly GrammarOptions[] = [{}],
+): PlannedGrammar {
+  const key = JSON.stringify([shape, weightings]);
   const list = found.get(key) ?? [];
   found.set(key, list);
   for (let seed = (list.at(-1)?.seed ?? 0) + 1; list.length <= index; seed++) {
-    const { H } = lossPlateaus(makeRules(shape, seed));
-    const smallest = Math.min(...H.slice(1).map((loss, i) => H[i] - loss));
-    if (smallest >= SMALLEST_STEP) list.push({ seed, plateaus: H, sentences: Number(countDerivations(shape)) });
+    const all = weightings.map((options) => lossPlateaus(makeRules(shape, seed, options)).H);
+    const smallest = Math.min(...all.flatMap((H) => H.slice(1).map((loss, i) => H[i] - loss)));
+    if (smallest >= SMALLEST_STEP) list.push({ seed, plateaus: all[0], sentences: Number(countDerivations(shape)) });
   }
   return list[index];
 }

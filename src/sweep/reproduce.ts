@@ -22,6 +22,7 @@ export const figureNames = [
   'control',
   'context',
   'classes',
+  'powerLaw',
   'masked',
 ] as const;
 export type FigureName = (typeof figureNames)[number];

@@ -40,5 +40,6 @@ export { type LossOptions, type LossPlateaus, lossPlateaus } from './losses.js';
 export { marginals, rootWeights, ruleWeights, transitions } from './marginals.js';
 export { type MaskedOptions, type MaskedPlateaus, maskedLosses, maskedPlateaus } from './masked.js';
 export type { Observation, Observations } from './observations.js';
+export { zipfError, zipfExponent, zipfPlace } from './powerLaw.js';
 export { exactLosses } from './predictor.js';
 export { stepExcess } from './steps.js';

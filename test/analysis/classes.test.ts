@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { analyze } from '../../src/analysis/analyze.js';
 import type { Analysis } from '../../src/analysis/results.js';
-import { syntheticClassStudy } from '../support/syntheticRuns.js';
+import { syntheticClassStudy } from '../support/syntheticNeighbours.js';
 
 const test = suite('classification in data');
 const quiet = { sample: null, cluster: null };

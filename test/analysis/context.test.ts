@@ -4,7 +4,7 @@ import { analyze } from '../../src/analysis/analyze.js';
 import { exactPlateaus } from '../../src/analysis/curves.js';
 import type { Analysis } from '../../src/analysis/results.js';
 import { sampleComplexity } from '../../src/theory/index.js';
-import { syntheticContextStudy } from '../support/syntheticRuns.js';
+import { syntheticContextStudy } from '../support/syntheticNeighbours.js';
 
 const test = suite('context windows');
 const shape = { v: 8, n: 8, m: 2, s: 2, L: 4 };

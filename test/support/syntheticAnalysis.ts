@@ -3,10 +3,9 @@ import { analyze } from '../../src/analysis/analyze.js';
 import type { Analysis } from '../../src/analysis/results.js';
 import { parseStored, storedText } from '../../src/analysis/stored.js';
 import { withStored } from '../../src/analysis/summary.js';
+import { syntheticClassStudy, syntheticContextStudy, syntheticPowerLawStudy } from './syntheticNeighbours.js';
 import {
   lawPositions,
-  syntheticClassStudy,
-  syntheticContextStudy,
   syntheticDataRuns,
   syntheticDataStudy,
   syntheticMaskedStudy,
@@ -37,6 +36,7 @@ export async function syntheticAnalysis({ grammars = 2, steps = 2 ** 15 } = {}):
     ...syntheticContextStudy({ grammars }),
     ...syntheticClassStudy({ grammars }),
     ...syntheticMaskedStudy({ grammars }),
+    ...syntheticPowerLawStudy({ grammars, uniform: false }),
   ];
   const measured = await analyze(runs, { control });
   return withStored(measured, parseStored(storedText(measured, 'another card, another day', 'rhm reproduce')));

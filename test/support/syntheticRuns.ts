@@ -252,6 +252,7 @@ export function syntheticMaskedStudy({ ms = [2, 3], grammars = 2, steps = 2 ** 1
 
 export interface SyntheticDataOptions extends Pick<SyntheticOptions, 'kind' | 'shape' | 'grammarSeed' | 'noise'> {
   staircase?: Staircase;
+  weights?: Rules['ruleProbabilities'];
   path?: string;
   sizes?: readonly number[]; // P
   /** Test error at P, of tasks without a staircase; the loss is the same number. */
@@ -274,7 +275,7 @@ export function syntheticDataRuns(options: SyntheticDataOptions): RunFiles[] {
     error,
   } = options;
   const sizes = options.sizes ?? Array.from({ length: 11 }, (_, i) => 32 * 2 ** i);
-  const rules = rulesFor(shape, grammarSeed);
+  const rules = { ...rulesFor(shape, grammarSeed), ...(options.weights && { ruleProbabilities: options.weights }) };
   const random = new Normal(grammarSeed);
   return sizes.map((P): RunFiles => {
     const budget = { batch: 32, sentences: P, steps: 10000, patience: 2 };
@@ -282,7 +283,7 @@ export function syntheticDataRuns(options: SyntheticDataOptions): RunFiles[] {
     const evaluation = { size: 64, validation: 32 };
     const experiment = {
       model,
-      grammar: { ...shape, seed: grammarSeed },
+      grammar: { ...shape, seed: grammarSeed, ...(options.weights && { ruleProbabilities: options.weights }) },
       budget,
       evaluation,
       seed: grammarSeed,
@@ -344,55 +345,6 @@ export function syntheticDataStudy({ ms = [2, 3, 4], grammars = 3, prefactor = 4
           staircase,
           sizes,
           path: `data/${kind}-m${m}-g${g}`,
-        });
-      }).flat(),
-    ),
-  );
-}
-
-/** Windows of s^ell tokens for ell = 1 .. 3 on some grammars: steps at the law's P_ell times a prefactor, each curve down to its H(ell). */
-export function syntheticContextStudy({ grammars = 3, prefactor = 4, scatter = 0.1 } = {}): RunFiles[] {
-  const random = new Normal(11);
-  const shape = { v: 8, n: 8, m: 2, s: 2, L: 4 };
-  const sizes = Array.from({ length: 40 }, (_, i) => Math.round(16 * 2 ** (i / 3)));
-  return Array.from({ length: grammars }, (_, g) =>
-    [1, 2, 3].flatMap((ell) =>
-      syntheticDataRuns({
-        shape,
-        grammarSeed: 20 + g,
-        staircase: { positions: lawPositions(shape, 'mla', prefactor, scatter, random), width: 0.6 },
-        sizes,
-        path: `context/${2 ** ell}-g${g}`,
-        overrides: {
-          model: { kind: 'clm', channels: 32, heads: 4 },
-          task: { kind: 'auto', context: 2 ** ell },
-          evaluation: { size: 65536, validation: 32, positions: 'last' },
-        },
-      }),
-    ),
-  ).flat();
-}
-
-/** Classification whose error falls through a tenth at `prefactor` n m^L; lazy networks at five times that. */
-export function syntheticClassStudy({ grammars = 3, prefactor = 2, scatter = 0.1, power = 1 } = {}): RunFiles[] {
-  const random = new Normal(13);
-  const sizes = Array.from({ length: 30 }, (_, i) => Math.round(32 * 2 ** (i / 3)));
-  const networks = [
-    { model: { kind: 'hcnn', width: 32 }, times: 1, shapes: [3, 4, 5, 6] },
-    { model: { kind: 'fcn', width: 32, scaling: 'standard' }, times: 5, shapes: [3, 4] },
-  ];
-  return networks.flatMap(({ model, times, shapes }) =>
-    shapes.flatMap((v) =>
-      Array.from({ length: grammars }, (_, g) => {
-        const shape = { v, n: v, m: v, s: 2, L: 3 };
-        const P = times * prefactor * (v * v ** 3) ** power * Math.exp(scatter * random.next());
-        return syntheticDataRuns({
-          shape,
-          grammarSeed: 1 + g,
-          sizes,
-          path: `class/${model.kind}-${v}-g${g}`,
-          error: (x) => Math.min(1 - 1 / v, 0.1 * (P / x) ** 2),
-          overrides: { task: 'class', model, evaluation: { size: 4096, validation: 32 } },
         });
       }).flat(),
     ),

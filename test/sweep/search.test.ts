@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { zipfOf } from '../../src/analysis/curves.js';
 import { contentHash } from '../../src/core/canonical.js';
 import { parseExperiment } from '../../src/core/experiment.js';
 import { formatRecord } from '../../src/core/records.js';
@@ -8,6 +9,7 @@ import type { SweepRun } from '../../src/sweep/grid.js';
 import { firstRuns, runSearches, runsOnCurves, type Search } from '../../src/sweep/search.js';
 import { planSearches } from '../../src/sweep/studies.js';
 import { lossPlateaus } from '../../src/theory/losses.js';
+import { rulesOf } from '../../src/training/members.js';
 import { staircaseLoss } from '../support/syntheticRuns.js';
 
 const test = suite('searches in data');
@@ -291,6 +293,32 @@ test('the planned classes: n = m = v, errors in place of steps, sets that fit in
     }
     assert.equal([...networks].sort(), ['fcn mean-field', 'fcn standard', 'hcnn mean-field', 'hcnn standard']);
     assert.is(new Set(searches.map((s) => s.name)).size, searches.length);
+  }
+});
+
+test('the planned power laws: three a, 32 rules or more for the classes, the same tuples with and without them', () => {
+  for (const scale of ['quick', 'paper'] as const) {
+    const searches = planSearches(scale, ['powerLaw']);
+    const classes = searches.filter((s) => s.errors);
+    const tokens = searches.filter((s) => !s.errors);
+    const powers = (list: typeof searches) =>
+      [...new Set(list.map(({ at, from }) => zipfOf(rulesOf(parseExperiment(at(from))))))].sort();
+    assert.equal(powers(classes), [0.5, 1, 2]);
+    assert.equal(powers(tokens), [0.5, 1, 2, undefined]);
+    for (const { at, to, name, errors } of classes) {
+      const { grammar: g, task } = parseExperiment(at(to));
+      assert.equal([task.kind, g.m >= 32, g.m], ['class', true, g.v ** (g.s - 1)], name);
+      assert.ok(Math.max(...errors!) < 1 - 1 / g.v, name);
+    }
+    const tuples = new Map<string, Set<unknown>>();
+    for (const { at, from, to, name } of tokens) {
+      const experiment = parseExperiment(at(from));
+      const rules = rulesOf(experiment);
+      assert.ok(from < to && experiment.task.kind === 'last', name);
+      const key = JSON.stringify([rules.v, rules.rules]);
+      tuples.set(key, (tuples.get(key) ?? new Set()).add(zipfOf(rules)));
+    }
+    for (const as of tuples.values()) assert.is(as.size, 4);
   }
 });
 

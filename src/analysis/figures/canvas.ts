@@ -92,7 +92,6 @@ function thinned(axis: Plot.ScaleOptions | undefined): Plot.ScaleOptions | undef
 export const unicodeFormula = (label: string): string =>
   label
     .replace(/\b([A-Z])_(\d+)/g, (_, base, index) => base + [...index].map((i) => '₀₁₂₃₄₅₆₇₈₉'[Number(i)]).join(''))
-    .replace(/\bm\^L\b/g, 'mᴸ')
     .replace(/\balpha\b/g, 'α')
     .replace(/\bell\b/g, 'ℓ');
 

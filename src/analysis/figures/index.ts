@@ -13,6 +13,7 @@ import { levelsFigure } from './levels.js';
 import { maskedFigure } from './masked.js';
 import { storedDataFigure } from './paperData.js';
 import { positionsFigure } from './positions.js';
+import { powerLawFigure } from './powerLaw.js';
 import { ratiosFigure } from './ratios.js';
 import { scalingFigure } from './scaling.js';
 import type { AnyFigure, ResultsOf } from './spec.js';
@@ -38,6 +39,7 @@ const table = [
   correlationsFigure,
   contextFigure,
   classesFigure,
+  powerLawFigure,
 ] as const;
 
 type All<Union> = (Union extends unknown ? (part: Union) => void : never) extends (part: infer Whole) => void

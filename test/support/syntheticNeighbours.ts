@@ -1,0 +1,100 @@
+/** Run folders of the figures of neighbouring papers: what the analysis should find is put in. */
+import type { RunFiles } from '../../src/analysis/runs.js';
+import { resolveWeights, type Weights } from '../../src/core/rules.js';
+import { zipfError } from '../../src/theory/index.js';
+import { lawPositions, Normal, syntheticDataRuns } from './syntheticRuns.js';
+
+/** Windows of s^ell tokens for ell = 1 .. 3 on some grammars: steps at the law's P_ell times a prefactor, each curve down to its H(ell). */
+export function syntheticContextStudy({ grammars = 3, prefactor = 4, scatter = 0.1 } = {}): RunFiles[] {
+  const random = new Normal(11);
+  const shape = { v: 8, n: 8, m: 2, s: 2, L: 4 };
+  const sizes = Array.from({ length: 40 }, (_, i) => Math.round(16 * 2 ** (i / 3)));
+  return Array.from({ length: grammars }, (_, g) =>
+    [1, 2, 3].flatMap((ell) =>
+      syntheticDataRuns({
+        shape,
+        grammarSeed: 20 + g,
+        staircase: { positions: lawPositions(shape, 'mla', prefactor, scatter, random), width: 0.6 },
+        sizes,
+        path: `context/${2 ** ell}-g${g}`,
+        overrides: {
+          model: { kind: 'clm', channels: 32, heads: 4 },
+          task: { kind: 'auto', context: 2 ** ell },
+          evaluation: { size: 65536, validation: 32, positions: 'last' },
+        },
+      }),
+    ),
+  ).flat();
+}
+
+/** Classification whose error falls through a tenth at `prefactor` n m^L; lazy networks at five times that. */
+export function syntheticClassStudy({ grammars = 3, prefactor = 2, scatter = 0.1, power = 1 } = {}): RunFiles[] {
+  const random = new Normal(13);
+  const sizes = Array.from({ length: 30 }, (_, i) => Math.round(32 * 2 ** (i / 3)));
+  const networks = [
+    { model: { kind: 'hcnn', width: 32 }, times: 1, shapes: [3, 4, 5, 6] },
+    { model: { kind: 'fcn', width: 32, scaling: 'standard' }, times: 5, shapes: [3, 4] },
+  ];
+  return networks.flatMap(({ model, times, shapes }) =>
+    shapes.flatMap((v) =>
+      Array.from({ length: grammars }, (_, g) => {
+        const shape = { v, n: v, m: v, s: 2, L: 3 };
+        const P = times * prefactor * (v * v ** 3) ** power * Math.exp(scatter * random.next());
+        return syntheticDataRuns({
+          shape,
+          grammarSeed: 1 + g,
+          sizes,
+          path: `class/${model.kind}-${v}-g${g}`,
+          error: (x) => Math.min(1 - 1 / v, 0.1 * (P / x) ** 2),
+          overrides: { task: 'class', model, evaluation: { size: 4096, validation: 32 } },
+        });
+      }).flat(),
+    ),
+  );
+}
+
+/**
+ * Power-law rules at the last level. Classification: the error that m rules leave, at some scale of P. The last token: steps that
+ * take longer than those of uniform rules, which `uniform` sets beside; `stretched`: the distance of P_2 and P_3 grows by that.
+ */
+export function syntheticPowerLawStudy({
+  grammars = 3,
+  stretched = 1,
+  scatter = 0.05,
+  uniform = true,
+} = {}): RunFiles[] {
+  const random = new Normal(17);
+  const classes = { v: 4, n: 4, m: 16, s: 3, L: 2 };
+  const shape = { v: 8, n: 8, m: 3, s: 2, L: 3 };
+  const rows = Array.from({ length: 36 }, (_, i) => Math.round(64 * 2 ** (i / 3)));
+  const each = <T>(list: readonly T[], make: (item: T, grammarSeed: number) => RunFiles[]) =>
+    list.flatMap((item) => Array.from({ length: grammars }, (_, g) => make(item, 10 + g)).flat());
+  const errors = each([0.5, 1, 2], (a, grammarSeed) => {
+    const weights = resolveWeights(classes, { ruleProbabilities: ['uniform', { zipf: a }] }).ruleProbabilities!;
+    const scale = 100 * Math.exp(scatter * random.next());
+    return syntheticDataRuns({
+      shape: classes,
+      grammarSeed,
+      sizes: rows,
+      path: `zipf/class-${a}-g${grammarSeed}`,
+      weights,
+      error: (P) => zipfError(weights[1]!, 3, 4, P / scale),
+      overrides: { task: 'class', evaluation: { size: 2 ** 20, validation: 32 } },
+    });
+  });
+  const steps = each(uniform ? [undefined, 0.5, 1, 2] : [0.5, 1, 2], (a, grammarSeed) => {
+    const slower = a === undefined ? [0, 0, 0] : [0, 1, 1 + Math.log(stretched)];
+    const positions = lawPositions(shape, 'hcnn', 4, scatter, random).map((x, i) => x + slower[i]);
+    const last = { ruleProbabilities: ['uniform', 'uniform', { zipf: a! }] as Weights[] };
+    return syntheticDataRuns({
+      shape,
+      grammarSeed,
+      sizes: rows,
+      path: `zipf/last-${a}-g${grammarSeed}`,
+      weights: a === undefined ? undefined : resolveWeights(shape, last).ruleProbabilities,
+      staircase: { positions, width: 0.8 },
+      overrides: { evaluation: { size: 65536, validation: 32 } },
+    });
+  });
+  return [...errors, ...steps];
+}
