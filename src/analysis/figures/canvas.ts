@@ -184,12 +184,15 @@ export function tickedAxis(values: readonly number[], label: string, type: 'log'
   return { type, ...base, domain, ticks, tickFormat: (x: number) => String(x), label, labelArrow: 'none', grid: true };
 }
 
-/** Dashed lines at the staircase H(0), H(1), ... with their names right of the frame; heights in units of y. */
-export const plateauMarks = (heights: readonly number[], theme: Theme, clip?: boolean): Plot.Markish[] => [
+/**
+ * Dashed lines at the staircase H(0), H(1), ... with their names right of the frame; heights in units of y. apart: names closer than
+ * this to one above are left out, for axes on which steps may be small.
+ */
+export const plateauMarks = (heights: readonly number[], theme: Theme, clip?: boolean, apart = 0): Plot.Markish[] => [
   Plot.ruleY(heights, { stroke: theme.muted, strokeDasharray: '3 3', strokeWidth: 1 }),
-  Plot.text(heights, {
-    y: (d) => d,
-    text: (_, ell) => `H(${ell})`,
+  Plot.text(namesApart(heights, apart), {
+    y: 'height',
+    text: 'name',
     frameAnchor: 'right',
     dx: 4,
     textAnchor: 'start',
@@ -198,6 +201,13 @@ export const plateauMarks = (heights: readonly number[], theme: Theme, clip?: bo
     clip,
   }),
 ];
+
+function namesApart(heights: readonly number[], apart: number): { height: number; name: string }[] {
+  const names: { height: number; name: string }[] = [];
+  for (const [ell, height] of heights.entries())
+    if (names.every((n) => Math.abs(n.height - height) >= apart)) names.push({ height, name: `H(${ell})` });
+  return names;
+}
 
 /** Points with error bars; bounds are drawn as arrows in the open direction. */
 export interface ErrorPoint {

@@ -120,7 +120,7 @@ function lossPanel(
       y: { domain: [0, top], label: 'test loss (nats)', labelArrow: 'none', grid: false, ticks: 5 },
       marginRight: 34,
       marks: [
-        ...plateauMarks(bothSides?.plateaus ?? [], theme),
+        ...plateauMarks(bothSides?.plateaus ?? [], theme, undefined, top / 14),
         ...floors.map((c) =>
           Plot.ruleY([c.plateaus!.at(-1)!], {
             stroke: looks.get(c.series)!.color,
