@@ -3,6 +3,10 @@ declare module '*.wgsl' {
   const source: string;
   export default source;
 }
+declare module '*.safetensors' {
+  const bytes: Uint8Array<ArrayBuffer>;
+  export default bytes;
+}
 declare module '*.wasm' {
   const bytes: Uint8Array<ArrayBuffer>;
   export default bytes;

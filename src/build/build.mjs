@@ -12,7 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { finishDeclarations } from './declarations.mjs';
 import { writeFonts } from './fonts.mjs';
@@ -59,7 +59,7 @@ export const bundleOptions = {
   sourcemap: 'linked',
   metafile: true,
   legalComments: 'none', // licences stand in a file beside the bundles
-  loader: { '.wasm': 'binary' },
+  loader: { '.wasm': 'binary', '.safetensors': 'binary' },
   plugins: [shaders],
   define: {
     RHM_VERSION: JSON.stringify(version),
@@ -234,7 +234,8 @@ async function buildPage(outdir) {
   });
   for (const file of ['index.html', 'watch.css'])
     copyFileSync(join(source, 'watch', file), join(outdir, 'watch', file));
-  for (const file of ['index.html', 'page.css']) copyFileSync(join(source, file), join(outdir, 'page', file));
+  for (const file of ['index.html', 'page.css', 'story/story.css'])
+    copyFileSync(join(source, file), join(outdir, 'page', basename(file)));
   return [page.metafile, elements.metafile, watch.metafile];
 }
 

@@ -129,6 +129,10 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     ['rhm reproduce masked', 'masked tokens beside exact inference on the tree'],
     ['rhm reproduce --scale paper --minutes 9', "the paper's sizes, in slices that continue each other"],
   ],
+  recording: [
+    ['rhm recording --dry-run', 'the runs that it holds'],
+    ['rhm recording', "the page's recording anew, from what is trained by now; then npm run build"],
+  ],
   schema: [
     ['rhm schema > experiment.schema.json', 'for editors: "$schema": "./experiment.schema.json"'],
     ['rhm schema grid > grid.schema.json', 'of grid files'],

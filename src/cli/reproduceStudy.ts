@@ -99,6 +99,11 @@ export class Study {
     return !signal.aborted;
   }
 
+  /** Whether a store holds it complete. */
+  hasEnded(run: SweepRun): boolean {
+    return this.#isComplete(run);
+  }
+
   /** records.jsonl of a run that is complete in one of the stores. */
   records(run: SweepRun): string | undefined {
     const path = this.folderOf(run);

@@ -36,3 +36,9 @@ export function fromHash(hash: string): Setting | undefined {
   }
   return parseSetting(value);
 }
+
+/** The step of the story that an address names, from 1; undefined: it names none. */
+export function storyStep(hash: string): number | undefined {
+  const step = Number(/^#story=([1-5])$/.exec(hash)?.[1]);
+  return step || undefined;
+}

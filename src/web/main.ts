@@ -27,7 +27,7 @@ for (const spec of views) {
       'section',
       { id: spec.id, class: 'view', 'aria-labelledby': `${spec.id}-title` },
       h('h2', { id: `${spec.id}-title` }, spec.title),
-      h('div', { class: 'about' }, ...spec.about.map(paragraph)),
+      spec.about.length > 0 && h('div', { class: 'about' }, ...spec.about.map(paragraph)),
       view.element,
     ),
   );
@@ -35,7 +35,7 @@ for (const spec of views) {
 // A link to a section goes there and leaves the setting in the address, which such a link would take the place of.
 document.addEventListener('click', (event) => {
   const link = (event.target as Element).closest?.('a[href^="#"]');
-  const section = link && document.querySelector<HTMLElement>(link.getAttribute('href')!);
+  const section = link && document.getElementById(link.getAttribute('href')!.slice(1));
   const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
   if (!section || !plain || !holdsSetting(location.hash)) return;
   event.preventDefault();
@@ -43,6 +43,7 @@ document.addEventListener('click', (event) => {
   section.focus({ preventScroll: true });
   section.scrollIntoView();
 });
+if (page.openedByLink) document.getElementById('grammar')!.scrollIntoView({ behavior: 'instant' });
 addEventListener('hashchange', () => {
   const setting = settingOfLink();
   if (setting) page.open({ looks: undefined, ...setting }, false);

@@ -3,7 +3,7 @@ import { RhmError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import type { WorkerPort } from '../platform/worker.js';
 import { membersOf } from '../training/members.js';
-import { toHash } from './link.js';
+import { holdsSetting, toHash } from './link.js';
 import { experimentsOf, type LookChoice, readSetting, type Setting } from './setting.js';
 import { SideBySideTraining } from './sideBySideTraining.js';
 
@@ -28,6 +28,8 @@ export type Executor = 'webgpu' | 'wasm' | undefined; // undefined: the best the
 
 export class Page {
   readonly views: View[] = [];
+  /** The address named a setting: whoever follows such a link wants to see that. */
+  readonly openedByLink = holdsSetting(location.hash);
   executor: Executor;
   training: SideBySideTraining;
   experiments: Experiment[];
@@ -75,6 +77,11 @@ export class Page {
     this.setting = { ...this.setting, looks };
     history.replaceState(null, '', toHash(this.setting));
     for (const view of this.views) view.update();
+  }
+
+  /** Keeps the step of the story in the link, where that does not hold a setting. */
+  tell(step: number): void {
+    if (!holdsSetting(location.hash)) history.replaceState(null, '', `#story=${step}`);
   }
 
   setExecutor(executor: Executor): void {

@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { FollowingPca } from '../../src/analysis/pca.js';
 import { parseExperiment } from '../../src/core/experiment.js';
 import { createSampler } from '../../src/grammar/index.js';
 import { wasmExecutor } from '../../src/kernels/index.js';
@@ -8,7 +9,6 @@ import * as reference from '../../src/reference/attention.js';
 import { membersOf } from '../../src/training/members.js';
 import { trainingProgram } from '../../src/training/program.js';
 import { Trainer } from '../../src/training/trainer.js';
-import { FollowingPca } from '../../src/web/cloud/pca.js';
 import { addProbe, attentionMap, ofReplica, type Probe } from '../../src/web/cloud/probe.js';
 import { projected } from '../../src/web/cloud/renderer.js';
 import { uniforms } from '../support/random.js';

@@ -12,6 +12,7 @@ import { addGenerate } from './generate.js';
 import { addInfer } from './infer.js';
 import { addPredict } from './predict.js';
 import { addPython } from './python.js';
+import { addRecording } from './recording.js';
 import { addReproduce } from './reproduce.js';
 import { addRules } from './rules.js';
 import { addRuns } from './runs.js';
@@ -45,6 +46,7 @@ export const commands: readonly AddCommand[] = [
   addPredict,
   addAnalyze,
   addReproduce,
+  addRecording,
   addSchema,
   addServe,
   addPython,

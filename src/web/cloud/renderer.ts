@@ -2,11 +2,11 @@
 
 import { mat4 } from 'wgpu-matrix';
 import shader from '../../../shaders/cloud.wgsl';
+import type { Cloud, Rows } from '../../analysis/pca.js';
 import { DeviceLostError } from '../../core/errors.js';
 import { type GpuSession, oneLine } from '../../gpu/device.js';
 import { bufferUsage, mapMode, textureUsage } from '../../gpu/flags.js';
 import { symbolColour, symbolRgb } from '../colours.js';
-import type { Cloud, Rows } from './pca.js';
 
 export interface Camera {
   yaw: number; // radians

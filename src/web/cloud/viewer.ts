@@ -1,12 +1,12 @@
 /** The look at a run's hidden layers that its worker draws: what is shown, when it is read anew, and the turning camera. */
 
+import { FollowingPca, varianceWithin } from '../../analysis/pca.js';
 import type { GpuSession } from '../../gpu/device.js';
 import { GpuProgram } from '../../gpu/executor.js';
 import type { LoadedProgram } from '../../plan/executor.js';
 import type { Tensor } from '../../plan/types.js';
 import { openBrowserGpu } from '../../platform/browser.js';
 import type { Look, LookInfo, Pick, PointInfo, Shape } from './look.js';
-import { FollowingPca, varianceWithin } from './pca.js';
 import { attentionMap, nodeOver, ofReplica, type Probe, type Span } from './probe.js';
 import {
   type Camera,

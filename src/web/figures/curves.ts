@@ -26,6 +26,9 @@ export interface CurvesData {
   H: readonly number[]; // exact plateaus, nats; empty while unknown
   P?: Readonly<Record<Family, readonly number[]>>; // up to a prefactor
   samples: readonly [number, number]; // range of the axis
+  axis?: string; // what it counts; default: training sentences
+  /** Step at which theory's open factor is read off each curve; default 1. */
+  anchor?: number;
 }
 
 export interface Frame {
@@ -73,7 +76,7 @@ export function drawCurves(data: CurvesData, { width, height, theme }: Frame): {
     'font-size': 11,
     fill: theme.ink,
   });
-  figure.append(grid(axes, theme, [low, high], [lossLow, lossHigh], height));
+  figure.append(grid(axes, theme, [low, high], [lossLow, lossHigh], height, data.axis));
   figure.append(staircase(data.H, axes, theme));
   lawful.forEach((curve, row) => {
     figure.append(marks(data, curve, axes, theme, 10 + ROW * row, width));
@@ -133,16 +136,16 @@ export function meanCurve(replicas: readonly (readonly CurvePoint[])[]): CurvePo
   });
 }
 
-/** The measured P_1 over the predicted one: theory gives P up to a factor that is the same for all steps. */
-export function prefactor(curve: LiveCurve, H: readonly number[], P: readonly number[]): number | undefined {
-  if (H.length < 2 || !Number.isFinite(P[0])) return undefined;
-  const threshold = stepThreshold(H, 1);
+/** The measured P_ell of one step over the predicted one: theory gives P up to a factor that is the same for all steps. */
+export function prefactor(curve: LiveCurve, H: readonly number[], P: readonly number[], ell = 1): number | undefined {
+  if (H.length <= ell || !Number.isFinite(P[ell - 1])) return undefined;
+  const threshold = stepThreshold(H, ell);
   const points = finite(shownCurve(curve));
   const at = points.findIndex((p) => p.loss <= threshold);
   if (at < 1) return undefined;
   const [a, b] = [points[at - 1], points[at]];
   const part = (a.loss - threshold) / (a.loss - b.loss);
-  return (a.samples * (b.samples / a.samples) ** part) / P[0];
+  return (a.samples * (b.samples / a.samples) ** part) / P[ell - 1];
 }
 
 type Range = readonly [number, number];
@@ -181,7 +184,14 @@ function makeAxes(
   };
 }
 
-function grid(axes: Axes, theme: Theme, xRange: Range, yRange: Range, height: number): SVGGElement {
+function grid(
+  axes: Axes,
+  theme: Theme,
+  xRange: Range,
+  yRange: Range,
+  height: number,
+  counts = 'training sentences P',
+): SVGGElement {
   const { left, right, top, bottom, x, y } = axes;
   const group = svg('g');
   const faint = { stroke: theme.ink, 'stroke-opacity': 0.09, 'shape-rendering': 'crispEdges' };
@@ -198,7 +208,7 @@ function grid(axes: Axes, theme: Theme, xRange: Range, yRange: Range, height: nu
   const middle = (left + right) / 2;
   group.append(
     svg('line', { x1: left, x2: right, y1: bottom, y2: bottom, stroke: theme.ink, 'stroke-opacity': 0.5 }),
-    svg('text', { x: middle, y: height - 6, 'text-anchor': 'middle' }, 'training sentences P'),
+    svg('text', { x: middle, y: height - 6, 'text-anchor': 'middle' }, counts),
     svg(
       'text',
       { transform: `translate(11,${(top + bottom) / 2}) rotate(-90)`, 'text-anchor': 'middle' },
@@ -242,7 +252,7 @@ function spread(wanted: readonly number[], gap: number, bottom: number): number[
 function marks(data: CurvesData, curve: LiveCurve, axes: Axes, theme: Theme, y: number, width: number): SVGGElement {
   const group = svg('g', { fill: curve.look.color, stroke: curve.look.color });
   const P = data.P![curve.family!];
-  const measured = prefactor(curve, data.H, P);
+  const measured = prefactor(curve, data.H, P, data.anchor);
   const factor = measured ?? usualPrefactor;
   group.append(
     svg('line', { x1: axes.left, x2: axes.right, y1: y + 5, y2: y + 5, 'stroke-opacity': 0.25 }),
@@ -251,7 +261,9 @@ function marks(data: CurvesData, curve: LiveCurve, axes: Axes, theme: Theme, y: 
   P.forEach((complexity, i) => {
     const at = axes.x(factor * complexity);
     if (!(at >= axes.left && at <= axes.right)) return;
-    group.append(
+    const mark = svg('g', { 'data-ell': i + 1 });
+    group.append(mark);
+    mark.append(
       svg('line', {
         x1: at,
         x2: at,
@@ -281,7 +293,13 @@ const subscript = (n: number) => [...String(n)].map((digit) => '₀₁₂₃₄�
 
 function lines(curve: LiveCurve, axes: Axes): SVGGElement {
   const { look, replicas, chosen } = curve;
-  const group = svg('g', { fill: 'none', stroke: look.color, 'stroke-linejoin': 'round', 'stroke-linecap': 'round' });
+  const group = svg('g', {
+    class: 'line',
+    fill: 'none',
+    stroke: look.color,
+    'stroke-linejoin': 'round',
+    'stroke-linecap': 'round',
+  });
   const line = (points: readonly CurvePoint[], attributes: Record<string, string | number | undefined>) =>
     svg('path', { d: pathOf(points, axes), 'stroke-dasharray': look.dash, ...attributes });
   if (replicas.length > 1)
@@ -292,7 +310,14 @@ function lines(curve: LiveCurve, axes: Axes): SVGGElement {
   const last = finite(shown).at(-1);
   if (last)
     group.append(
-      svg('circle', { cx: axes.x(last.samples), cy: axes.y(last.loss), r: 3.6, fill: look.color, stroke: 'none' }),
+      svg('circle', {
+        class: 'last',
+        cx: axes.x(last.samples),
+        cy: axes.y(last.loss),
+        r: 3.6,
+        fill: look.color,
+        stroke: 'none',
+      }),
     );
   return group;
 }

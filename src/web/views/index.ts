@@ -3,7 +3,15 @@ import { embedView } from './embed.js';
 import { grammarView } from './grammar.js';
 import { learningView } from './learning.js';
 import { representationView } from './representation.js';
+import { storyView } from './story.js';
 import { takeawayView } from './takeaway.js';
 
 /** The sections of the page, from top to bottom. One line a view. */
-export const views: readonly ViewSpec[] = [grammarView, learningView, representationView, takeawayView, embedView];
+export const views: readonly ViewSpec[] = [
+  storyView,
+  grammarView,
+  learningView,
+  representationView,
+  takeawayView,
+  embedView,
+];

@@ -31,6 +31,15 @@ export const takeawayView: ViewSpec = {
   create: (page) => new TakeawayView(page),
 };
 
+const PAPER = `@misc{cagnetta2025scaling,
+  title = {Scaling Laws and Representation Learning in Simple Hierarchical Languages:
+           Transformers vs. Convolutional Architectures},
+  author = {Cagnetta, Francesco and Favero, Alessandro and Sclocchi, Antonio and Wyart, Matthieu},
+  year = {2025},
+  eprint = {2505.07070},
+  archivePrefix = {arXiv}
+}`;
+
 const FIGURE = { width: 860, height: 500 };
 
 class TakeawayView implements View {
@@ -70,6 +79,12 @@ class TakeawayView implements View {
       this.#files,
       h('h3', {}, 'Runs kept in this browser'),
       this.#kept,
+      h('h3', { id: 'cite' }, 'Cite'),
+      h(
+        'pre',
+        { tabindex: '0', role: 'group', 'aria-label': 'Reference of the paper as BibTeX' },
+        h('code', {}, PAPER),
+      ),
     );
     this.reset();
   }

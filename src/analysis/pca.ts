@@ -71,6 +71,37 @@ export class FollowingPca {
   }
 }
 
+/**
+ * The rows in their three directions of largest variance [count, 3], about their mean, in roots of the mean square distance from it.
+ * towards: coordinates of the same rows in another layer or network, which these are turned to lie as close to as they can.
+ */
+export function projectRows(rows: Rows, towards?: Float64Array): Float64Array {
+  const { data, count, units, start, stride } = rows;
+  const { basis, centre, spread } = new FollowingPca().fit(rows);
+  const points = new Float64Array(3 * count);
+  for (let b = 0; b < count; b++)
+    for (let k = 0; k < 3; k++) {
+      let x = -centre[k];
+      for (let u = 0; u < units; u++) x += basis[k * units + u] * data[start + b * stride + u];
+      points[3 * b + k] = spread > 0 ? x / spread : 0;
+    }
+  return towards ? turned(points, towards) : points;
+}
+
+/** points [N, 3], turned or mirrored so that the sum of their products with `towards` is largest. */
+function turned(points: Float64Array, towards: Float64Array): Float64Array {
+  const columns = (from: Float64Array) =>
+    [0, 1, 2].map((k) => Float64Array.from({ length: from.length / 3 }, (_, b) => from[3 * b + k]));
+  const [mine, wanted] = [columns(points), columns(towards)];
+  const overlap = Float64Array.from({ length: 9 }, (_, i) => dot(mine[Math.floor(i / 3)], wanted[i % 3]));
+  const factor = orthogonalFactor(overlap, 3);
+  if (!factor) return points;
+  return points.map((_, i) => {
+    const b = i - (i % 3);
+    return [0, 1, 2].reduce((sum, k) => sum + points[b + k] * factor[3 * k + (i % 3)], 0);
+  });
+}
+
 /** Part of the variance that lies within the classes: 1 when a class says nothing of a row, 0 when it says all. NaN without any. */
 export function varianceWithin(
   { data, count, units, start, stride }: Rows,
@@ -237,25 +268,31 @@ function align(axes: Float64Array, previous: Float64Array, width: number, kept: 
   const overlap = new Float64Array(kept * kept);
   for (let i = 0; i < kept; i++)
     for (let j = 0; j < kept; j++) overlap[i * kept + j] = dot(row(axes, i), row(previous, j));
-  const gram = new Float64Array(kept * kept);
-  for (let i = 0; i < kept; i++)
-    for (let j = 0; j < kept; j++)
-      for (let l = 0; l < kept; l++) gram[i * kept + j] += overlap[l * kept + i] * overlap[l * kept + j];
-  const { values, vectors } = symmetricEigen(gram, kept);
-  if (!(values[kept - 1] > 1e-6)) {
+  const factor = orthogonalFactor(overlap, kept);
+  if (!factor) {
     pointForward(axes, width, kept); // nothing in common with what was seen before
     return;
   }
   const turned = new Float64Array(kept * width);
   for (let j = 0; j < kept; j++)
-    for (let i = 0; i < kept; i++) {
-      let r = 0; // element (i, j) of the orthogonal factor
-      for (let l = 0; l < kept; l++)
-        for (let e = 0; e < kept; e++)
-          r += (overlap[i * kept + l] * vectors[l * kept + e] * vectors[j * kept + e]) / Math.sqrt(values[e]);
-      addScaled(row(turned, j), row(axes, i), r);
-    }
+    for (let i = 0; i < kept; i++) addScaled(row(turned, j), row(axes, i), factor[i * kept + j]);
   axes.set(turned);
+}
+
+/** The orthogonal factor of a matrix [k, k], M (M^T M)^(-1/2); undefined where it is nearly singular. */
+function orthogonalFactor(matrix: Float64Array, k: number): Float64Array | undefined {
+  const gram = new Float64Array(k * k);
+  for (let i = 0; i < k; i++)
+    for (let j = 0; j < k; j++) for (let l = 0; l < k; l++) gram[i * k + j] += matrix[l * k + i] * matrix[l * k + j];
+  const { values, vectors } = symmetricEigen(gram, k);
+  if (!(values[k - 1] > 1e-6)) return undefined;
+  const factor = new Float64Array(k * k);
+  for (let i = 0; i < k; i++)
+    for (let j = 0; j < k; j++)
+      for (let l = 0; l < k; l++)
+        for (let e = 0; e < k; e++)
+          factor[i * k + j] += (matrix[i * k + l] * vectors[l * k + e] * vectors[j * k + e]) / Math.sqrt(values[e]);
+  return factor;
 }
 
 function pointForward(axes: Float64Array, width: number, kept: number): void {
