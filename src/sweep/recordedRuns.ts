@@ -11,25 +11,24 @@ interface Recorded {
   kind: RecordedKind;
   settings: Record<string, unknown>; // model, optimiser
   most: number; // optimiser steps of a run; it stops before where its validation loss has stopped improving
-  ratio: number; // between one P and the next
 }
 
 const convolutional = (kind: 'hcnn' | 'hlcn') => ({ model: { kind, width: 128 }, optimiser: { kind: 'sgd', rate: 1 } });
 
 const recorded: readonly Recorded[] = [
-  { kind: 'hcnn', settings: convolutional('hcnn'), most: 2 ** 16, ratio: Math.SQRT2 },
-  { kind: 'hlcn', settings: convolutional('hlcn'), most: 2 ** 16, ratio: Math.SQRT2 },
+  { kind: 'hcnn', settings: convolutional('hcnn'), most: 2 ** 16 },
+  { kind: 'hlcn', settings: convolutional('hlcn'), most: 2 ** 16 },
   {
     kind: 'mla',
     settings: { model: { kind: 'mla', channels: 32, heads: 4 }, optimiser: { kind: 'adamw', rate: 5e-3 } },
-    most: 2 ** 16, // its step costs three times the CNN's
-    ratio: 2,
+    most: 2 ** 16,
   },
 ];
 
 const recordedShape: GrammarShape = size(8, 3, 4);
 const BATCH = 32;
 const PATIENCE = 2.5;
+const RATIO = Math.SQRT2; // between one P and the next
 const FROM = 64;
 const TO = 2 ** 17;
 
@@ -38,17 +37,17 @@ export interface RecordedRun extends PlannedRun {
   sentences: number; // P
 }
 
-/** P of a network, increasing; at most a tenth of the language. */
-function sizesOf(ratio: number): number[] {
+/** P, increasing; at most a tenth of the language. */
+function recordedSizes(): number[] {
   const to = Math.min(TO, grammarOf(recordedShape, 0).sentences * LARGEST_PART);
-  const count = 1 + Math.floor(Math.log(to / FROM) / Math.log(ratio) + 1e-9);
-  return Array.from({ length: count }, (_, i) => Math.round(FROM * ratio ** i));
+  const count = 1 + Math.floor(Math.log(to / FROM) / Math.log(RATIO) + 1e-9);
+  return Array.from({ length: count }, (_, i) => Math.round(FROM * RATIO ** i));
 }
 
 export function recordedRuns(): RecordedRun[] {
   const { v, m, s, L } = recordedShape;
-  return recorded.flatMap(({ kind, settings, most, ratio }) =>
-    sizesOf(ratio).map((sentences) => ({
+  return recorded.flatMap(({ kind, settings, most }) =>
+    recordedSizes().map((sentences) => ({
       kind,
       sentences,
       name: `${kind} recorded, v=${v} m=${m} s=${s} L=${L}, P=${sentences}`,

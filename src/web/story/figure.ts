@@ -16,7 +16,6 @@ import { answerOf, question, roundedCount, storyOf } from './words.js';
 
 const SLIDER = 1000; // steps of the slider
 const TURN = 0.25; // radians a second
-const CORRELATION = 112; // pixels
 const SENTENCE = 3; // of the recorded ones
 
 export class StoryFigure {
@@ -133,8 +132,8 @@ export class StoryFigure {
           'div',
           { class: 'story-slider' },
           this.#slider,
-          h('label', { for: 'story-P' }, 'Distinct sentences that each network owns'),
           this.#count,
+          h('label', { for: 'story-P' }, 'distinct sentences, the same for each network'),
         ),
         this.#why,
       ),
@@ -143,7 +142,17 @@ export class StoryFigure {
         { class: 'story-right' },
         h('div', { class: 'story-words' }, ...this.#told, this.#question),
         this.#tree.element,
-        h('div', { class: 'story-clouds' }, ...this.#clouds.map(({ figure }) => figure)),
+        h(
+          'div',
+          { class: 'story-clouds' },
+          ...this.#clouds.map(({ figure }) => figure),
+          h(
+            'p',
+            { class: 'hint' },
+            'Each point is a test sentence, in the three directions in which a hidden layer varies most; its colour is the ringed symbol. ' +
+              'Of the layer’s variance so much lies between the symbols.',
+          ),
+        ),
       ),
       ending,
       numbers.element,
@@ -236,19 +245,22 @@ export class StoryFigure {
       if (loss.textContent !== text) loss.textContent = text;
       const between = Math.round(100 * (1 - parts[at]));
       const layer = `Layer ${places[2 * at] + 1} of ${layers.length}`;
-      const caption = `${layer}: ${between}% of the variance lies between the ringed symbols`;
+      const caption = `${layer}: ${between}% between symbols`;
       if (within.textContent !== caption) within.textContent = caption;
     }
     if (moving && !this.player.playing) requestAnimationFrame(() => !this.player.playing && this.#show());
   }
 
   #redraw(): void {
-    const width = this.#plot.clientWidth;
+    const { clientWidth: width, clientHeight: height } = this.#plot;
     if (width < 100) return;
-    const height = Math.round(Math.min(470, Math.max(232, width * (width < 500 ? 0.62 : 0.78))));
     this.#curves = drawStoryCurves(this.recording, width, height);
     const { axes } = this.#curves;
-    this.#correlation = drawCorrelation(this.recording, axes, { width, height: CORRELATION, theme: pageTheme });
+    this.#correlation = drawCorrelation(this.recording, axes, {
+      width,
+      height: this.#why.clientHeight,
+      theme: pageTheme,
+    });
     this.#plot.replaceChildren(this.#curves.figure);
     this.#why.replaceChildren(this.#correlation.figure);
     // The slider's thumb stands below the P that the figures mark.
