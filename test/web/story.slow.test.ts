@@ -79,6 +79,7 @@ test('one slider moves the losses, the tree, the band and the clouds together', 
   assert.match(middle.why!, /symbols found below: above the noise; raw tokens: /);
   assert.match((await page.getAttribute('#story-P', 'aria-valuetext'))!, /^[\d,]+ sentences$/);
   await page.click('.story summary');
+  await page.locator('.story .numbers tbody tr').first().waitFor();
   assert.is(await page.locator('.story .numbers tbody tr').count(), 23);
   assert.equal(problems, []);
   await context.close();
