@@ -1,8 +1,8 @@
 /** The runs of the page's recording: three networks on one grammar, each trained on P distinct sentences, for many P. */
 import { type Experiment, parseExperiment } from '../core/experiment.js';
 import type { GrammarShape } from '../core/rules.js';
-import { LARGEST_PART } from './dataStudy.js';
 import { grammarOf, size } from './plannedGrammars.js';
+import { LARGEST_PART } from './plannedSearch.js';
 import type { PlannedRun } from './reproduce.js';
 
 type RecordedKind = 'hcnn' | 'hlcn' | 'mla';
