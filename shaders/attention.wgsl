@@ -1,14 +1,15 @@
 // Fused attention, forward: out and logsumexp of TR queries for NH heads a workgroup, in one pass over tiles of TK keys
 // with a running maximum; a single tile when T <= TK. Thread (sy, sx) owns 4 x 4 scores; then each thread owns BLOCKS
 // blocks of 4 rows x 4 columns of the output in every one of CHUNKS column ranges (constants in front of this text).
-// With HALF the weights exp(S - m') are rounded where they meet v; their sum l is not.
+// With HALF the weights exp(S - m') are rounded for the product with v; their sum l is made of what they were before.
 //   m' = max(m, max_k S);  P = exp(S - m');  out = out exp(m - m') + P v;  l likewise;  at the end out / l, m + log l
 override KP = 256u; // vec4s: the larger of a K tile and a P tile, NH heads
 
-var<workgroup> sQ: array<vec4f, NH * TR * DC>;
-var<workgroup> sKP: array<vec4f, KP>; // K, then P
-var<workgroup> sV: array<vec4f, NH * TK * DC>;
+var<workgroup> sQ: array<Kept, NH * TR * DC>;
+var<workgroup> sKP: array<Kept, KP>; // K, then P
+var<workgroup> sV: array<Kept, NH * TK * DC>;
 var<workgroup> sMax: array<vec4f, NH * (TR / 4u) * (TK / 4u)>;
+var<workgroup> sSum: array<vec4f, NH * (TR / 4u) * (TK / 4u)>; // P over 4 keys, of 4 rows
 var<workgroup> sFactor: array<vec4f, NH * (TR / 4u)>; // exp(m - m') of 4 rows
 var<workgroup> sTop: array<vec4f, NH * (TR / 4u)>; // m' of 4 rows
 
@@ -36,26 +37,26 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
           let head = (i / DC) % NH;
           let row = i / (DC * NH);
           let token = select(p.tokens, p.queryFirst + row0 + row, row0 + row < p.queries);
-          sQ[head * TR * DC + inD(row, i % DC)] = qkvQuad(w, token, 0u, w.head + head, c * DC + i % DC);
+          sQ[head * TR * DC + inD(row, i % DC)] = kept(qkvQuad(w, token, 0u, w.head + head, c * DC + i % DC));
         }
       }
       for (var i = tid; i < NH * TK * DC; i += WG) {
         let head = (i / DC) % NH;
         let row = i / (DC * NH);
         let at = head * TK * DC + inD(row, i % DC);
-        sKP[at] = qkvQuad(w, key0 + row, 1u, w.head + head, c * DC + i % DC);
-        if (CHUNKS == 1u) { sV[at] = qkvQuad(w, key0 + row, 2u, w.head + head, i % DC); }
+        sKP[at] = kept(qkvQuad(w, key0 + row, 1u, w.head + head, c * DC + i % DC));
+        if (CHUNKS == 1u) { sV[at] = kept(qkvQuad(w, key0 + row, 2u, w.head + head, i % DC)); }
       }
       workgroupBarrier();
       if (scoring) {
         for (var d = 0u; d < opaque(DC); d++) {
           let k = sHead * TK * DC + inD(4u * sx, d); // the 4 rows of a block share their shift
           let q = sHead * TR * DC + inD(4u * sy, d);
-          let kt = transpose(mat4x4f(sKP[k], sKP[k + DC], sKP[k + 2u * DC], sKP[k + 3u * DC]));
-          s0 = mulAdd(sQ[q], kt, s0);
-          s1 = mulAdd(sQ[q + DC], kt, s1);
-          s2 = mulAdd(sQ[q + 2u * DC], kt, s2);
-          s3 = mulAdd(sQ[q + 3u * DC], kt, s3);
+          let kt = transpose(mat4x4f(wide(sKP[k]), wide(sKP[k + DC]), wide(sKP[k + 2u * DC]), wide(sKP[k + 3u * DC])));
+          s0 = mulAdd(wide(sQ[q]), kt, s0);
+          s1 = mulAdd(wide(sQ[q + DC]), kt, s1);
+          s2 = mulAdd(wide(sQ[q + 2u * DC]), kt, s2);
+          s3 = mulAdd(wide(sQ[q + 3u * DC]), kt, s3);
         }
       }
       if (CHUNKS > 1u) { workgroupBarrier(); }
@@ -72,10 +73,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
       var next = top;
       for (var x = 0u; x < opaque(quads); x++) { next = max(next, sMax[tid - sx + x]); }
       let at = sHead * TR * quads + inK(4u * sy, sx);
-      sKP[at] = select(vec4f(0.0), exp(s0 - next.x), v0);
-      sKP[at + quads] = select(vec4f(0.0), exp(s1 - next.y), v1);
-      sKP[at + 2u * quads] = select(vec4f(0.0), exp(s2 - next.z), v2);
-      sKP[at + 3u * quads] = select(vec4f(0.0), exp(s3 - next.w), v3);
+      let p0 = select(vec4f(0.0), exp(s0 - next.x), v0);
+      let p1 = select(vec4f(0.0), exp(s1 - next.y), v1);
+      let p2 = select(vec4f(0.0), exp(s2 - next.z), v2);
+      let p3 = select(vec4f(0.0), exp(s3 - next.w), v3);
+      let pt = transpose(mat4x4f(p0, p1, p2, p3));
+      sSum[tid] = pt[0] + pt[1] + pt[2] + pt[3];
+      sKP[at] = kept(rounded(p0, w.r));
+      sKP[at + quads] = kept(rounded(p1, w.r));
+      sKP[at + 2u * quads] = kept(rounded(p2, w.r));
+      sKP[at + 3u * quads] = kept(rounded(p3, w.r));
       if (sx == 0u) {
         sFactor[sHead * (TR / 4u) + sy] = exp(top - next);
         sTop[sHead * (TR / 4u) + sy] = next;
@@ -88,7 +95,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
         for (var i = tid; i < NH * TK * DC; i += WG) {
           let head = (i / DC) % NH;
           let row = i / (DC * NH);
-          sV[head * TK * DC + inD(row, i % DC)] = qkvQuad(w, key0 + row, 2u, w.head + head, c * DC + i % DC);
+          sV[head * TK * DC + inD(row, i % DC)] = kept(qkvQuad(w, key0 + row, 2u, w.head + head, c * DC + i % DC));
         }
         workgroupBarrier();
       }
@@ -105,15 +112,14 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
           var l = vec4f();
           for (var x = 0u; x < opaque(quads); x++) {
             let pAt = head * TR * quads + inK(4u * y, x);
-            let w4 = mat4x4f(sKP[pAt], sKP[pAt + quads], sKP[pAt + 2u * quads], sKP[pAt + 3u * quads]);
+            let w4 = mat4x4f(wide(sKP[pAt]), wide(sKP[pAt + quads]), wide(sKP[pAt + 2u * quads]), wide(sKP[pAt + 3u * quads]));
             let vAt = head * TK * DC + inD(4u * x, quad);
-            let v4 = mat4x4f(sV[vAt], sV[vAt + DC], sV[vAt + 2u * DC], sV[vAt + 3u * DC]);
-            a0 = mulAdd(rounded(w4[0], w.r), v4, a0);
-            a1 = mulAdd(rounded(w4[1], w.r), v4, a1);
-            a2 = mulAdd(rounded(w4[2], w.r), v4, a2);
-            a3 = mulAdd(rounded(w4[3], w.r), v4, a3);
-            let wt = transpose(w4);
-            l += wt[0] + wt[1] + wt[2] + wt[3];
+            let v4 = mat4x4f(wide(sV[vAt]), wide(sV[vAt + DC]), wide(sV[vAt + 2u * DC]), wide(sV[vAt + 3u * DC]));
+            a0 = mulAdd(w4[0], v4, a0);
+            a1 = mulAdd(w4[1], v4, a1);
+            a2 = mulAdd(w4[2], v4, a2);
+            a3 = mulAdd(w4[3], v4, a3);
+            l += sSum[(head * (TR / 4u) + y) * quads + x];
           }
           acc[at] = a0; acc[at + 1u] = a1; acc[at + 2u] = a2; acc[at + 3u] = a3;
           if (c == 0u) { sum[n] = sum[n] * factor + l; }

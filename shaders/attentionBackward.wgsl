@@ -7,10 +7,29 @@
 override VP = 256u; // vec4s: the larger of a V tile and a P tile, NH heads
 override OS = 256u; // vec4s: the larger of a dOut tile and a dS tile, NH heads
 
-var<workgroup> sQ: array<vec4f, NH * TR * DC>;
-var<workgroup> sK: array<vec4f, NH * TK * DC>;
-var<workgroup> sVP: array<vec4f, VP>; // V, then sums of P dP and of P, then P
-var<workgroup> sOS: array<vec4f, OS>; // dOut, then dS
+var<workgroup> sQ: array<Kept, NH * TR * DC>;
+var<workgroup> sK: array<Kept, NH * TK * DC>;
+var<workgroup> sVP: array<Kept, VP>; // V, then sums of P dP and of P, then P
+var<workgroup> sOS: array<Kept, OS>; // dOut, then dS
+
+// Four sums in f32, in place of a quad of P or, where quads are halves, of two.
+fn keepSum(slot: u32, x: vec4f) {
+#if PACKED
+  sVP[2u * slot] = bitcast<vec4<f16>>(x.xy);
+  sVP[2u * slot + 1u] = bitcast<vec4<f16>>(x.zw);
+#end
+#if UNPACKED
+  sVP[slot] = x;
+#end
+}
+fn keptSum(slot: u32) -> vec4f {
+#if PACKED
+  return vec4f(bitcast<vec2f>(sVP[2u * slot]), bitcast<vec2f>(sVP[2u * slot + 1u]));
+#end
+#if UNPACKED
+  return sVP[slot];
+#end
+}
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {
@@ -28,16 +47,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
     let head = (i / DC) % NH;
     let row = i / (DC * NH);
     let at = head * TK * DC + inD(row, i % DC);
-    sK[at] = qkvQuad(w, row, 1u, w.head + head, i % DC);
-    sVP[at] = qkvQuad(w, row, 2u, w.head + head, i % DC);
+    sK[at] = kept(qkvQuad(w, row, 1u, w.head + head, i % DC));
+    sVP[at] = kept(qkvQuad(w, row, 2u, w.head + head, i % DC));
   }
   for (var i = tid; i < NH * TR * DC; i += WG) {
     let head = (i / DC) % NH;
     let row = i / (DC * NH);
     let at = head * TR * DC + inD(row, i % DC);
     let exists = row < p.queries;
-    sQ[at] = qkvQuad(w, select(p.tokens, p.queryFirst + row, exists), 0u, w.head + head, i % DC);
-    sOS[at] = loadDOut(outIndex(w, row, w.head + head, i % DC), columnsLeft(exists, w.head + head, i % DC));
+    sQ[at] = kept(qkvQuad(w, select(p.tokens, p.queryFirst + row, exists), 0u, w.head + head, i % DC));
+    sOS[at] = kept(loadDOut(outIndex(w, row, w.head + head, i % DC), columnsLeft(exists, w.head + head, i % DC)));
   }
   workgroupBarrier();
 
@@ -48,16 +67,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
     for (var d = 0u; d < opaque(DC); d++) {
       let k = sHead * TK * DC + inD(4u * sx, d);
       let q = sHead * TR * DC + inD(row, d);
-      let kt = transpose(mat4x4f(sK[k], sK[k + DC], sK[k + 2u * DC], sK[k + 3u * DC]));
-      let vt = transpose(mat4x4f(sVP[k], sVP[k + DC], sVP[k + 2u * DC], sVP[k + 3u * DC]));
-      s0 = mulAdd(sQ[q], kt, s0);
-      s1 = mulAdd(sQ[q + DC], kt, s1);
-      s2 = mulAdd(sQ[q + 2u * DC], kt, s2);
-      s3 = mulAdd(sQ[q + 3u * DC], kt, s3);
-      g0 = mulAdd(sOS[q], vt, g0);
-      g1 = mulAdd(sOS[q + DC], vt, g1);
-      g2 = mulAdd(sOS[q + 2u * DC], vt, g2);
-      g3 = mulAdd(sOS[q + 3u * DC], vt, g3);
+      let kt = transpose(mat4x4f(wide(sK[k]), wide(sK[k + DC]), wide(sK[k + 2u * DC]), wide(sK[k + 3u * DC])));
+      let vt = transpose(mat4x4f(wide(sVP[k]), wide(sVP[k + DC]), wide(sVP[k + 2u * DC]), wide(sVP[k + 3u * DC])));
+      s0 = mulAdd(wide(sQ[q]), kt, s0);
+      s1 = mulAdd(wide(sQ[q + DC]), kt, s1);
+      s2 = mulAdd(wide(sQ[q + 2u * DC]), kt, s2);
+      s3 = mulAdd(wide(sQ[q + 3u * DC]), kt, s3);
+      g0 = mulAdd(wide(sOS[q]), vt, g0);
+      g1 = mulAdd(wide(sOS[q + DC]), vt, g1);
+      g2 = mulAdd(wide(sOS[q + 2u * DC]), vt, g2);
+      g3 = mulAdd(wide(sOS[q + 3u * DC]), vt, g3);
     }
     s0 = probability(w, row, sHead, 4u * sx, s0);
     s1 = probability(w, row + 1u, sHead, 4u * sx, s1);
@@ -67,8 +86,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   workgroupBarrier();
   if (scoring) {
     let one = vec4f(1.0);
-    sVP[tid] = vec4f(dot(s0, g0), dot(s1, g1), dot(s2, g2), dot(s3, g3));
-    sVP[scores + tid] = vec4f(dot(s0, one), dot(s1, one), dot(s2, one), dot(s3, one));
+    keepSum(tid, vec4f(dot(s0, g0), dot(s1, g1), dot(s2, g2), dot(s3, g3)));
+    keepSum(scores + tid, vec4f(dot(s0, one), dot(s1, one), dot(s2, one), dot(s3, one)));
   }
   workgroupBarrier();
   if (scoring) {
@@ -77,8 +96,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
     var delta = vec4f();
     var total = vec4f();
     for (var x = 0u; x < opaque(quads); x++) {
-      delta += sVP[tid - sx + x];
-      total += sVP[scores + tid - sx + x];
+      delta += keptSum(tid - sx + x);
+      total += keptSum(scores + tid - sx + x);
     }
     delta = delta / max(total, vec4f(1e-30)); // rows that do not exist have no sum
     g0 = s0 * (g0 - delta.x) * p.scale;
@@ -89,10 +108,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   workgroupBarrier();
   let tile = sHead * TR * quads + inK(row, sx);
   if (scoring) {
-    sVP[tile] = rounded(s0, w.r);
-    sVP[tile + quads] = rounded(s1, w.r);
-    sVP[tile + 2u * quads] = rounded(s2, w.r);
-    sVP[tile + 3u * quads] = rounded(s3, w.r);
+    sVP[tile] = kept(rounded(s0, w.r));
+    sVP[tile + quads] = kept(rounded(s1, w.r));
+    sVP[tile + 2u * quads] = kept(rounded(s2, w.r));
+    sVP[tile + 3u * quads] = kept(rounded(s3, w.r));
   }
   workgroupBarrier();
   for (var block = tid; block < NH * quads * DC; block += WG) {
@@ -103,8 +122,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
     for (var four = 0u; four < TR + p.zero; four += 4u) {
       for (var i = 0u; i < 4u; i++) {
         let q = four + i;
-        let weight = sVP[head * TR * quads + inK(q, y)];
-        let o = sOS[head * TR * DC + inD(q, quad)];
+        let weight = wide(sVP[head * TR * quads + inK(q, y)]);
+        let o = wide(sOS[head * TR * DC + inD(q, quad)]);
         a0 = fma(vec4f(weight.x), o, a0);
         a1 = fma(vec4f(weight.y), o, a1);
         a2 = fma(vec4f(weight.z), o, a2);
@@ -118,10 +137,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   }
   workgroupBarrier();
   if (scoring) {
-    sOS[tile] = rounded(g0, w.r);
-    sOS[tile + quads] = rounded(g1, w.r);
-    sOS[tile + 2u * quads] = rounded(g2, w.r);
-    sOS[tile + 3u * quads] = rounded(g3, w.r);
+    sOS[tile] = kept(rounded(g0, w.r));
+    sOS[tile + quads] = kept(rounded(g1, w.r));
+    sOS[tile + 2u * quads] = kept(rounded(g2, w.r));
+    sOS[tile + 3u * quads] = kept(rounded(g3, w.r));
   }
   workgroupBarrier();
   for (var block = tid; block < NH * quads * DC; block += WG) {
@@ -132,8 +151,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
     for (var four = 0u; four < TR + p.zero; four += 4u) {
       for (var i = 0u; i < 4u; i++) {
         let q = four + i;
-        let weight = sOS[head * TR * quads + inK(q, y)];
-        let x = sQ[head * TR * DC + inD(q, quad)];
+        let weight = wide(sOS[head * TR * quads + inK(q, y)]);
+        let x = wide(sQ[head * TR * DC + inD(q, quad)]);
         a0 = fma(vec4f(weight.x), x, a0);
         a1 = fma(vec4f(weight.y), x, a1);
         a2 = fma(vec4f(weight.z), x, a2);
@@ -153,11 +172,11 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
     for (var x = 0u; x < opaque(quads); x++) {
       let at = head * TR * quads + inK(4u * y, x);
       let kAt = head * TK * DC + inD(4u * x, quad);
-      let k4 = mat4x4f(sK[kAt], sK[kAt + DC], sK[kAt + 2u * DC], sK[kAt + 3u * DC]);
-      a0 = mulAdd(sOS[at], k4, a0);
-      a1 = mulAdd(sOS[at + quads], k4, a1);
-      a2 = mulAdd(sOS[at + 2u * quads], k4, a2);
-      a3 = mulAdd(sOS[at + 3u * quads], k4, a3);
+      let k4 = mat4x4f(wide(sK[kAt]), wide(sK[kAt + DC]), wide(sK[kAt + 2u * DC]), wide(sK[kAt + 3u * DC]));
+      a0 = mulAdd(wide(sOS[at]), k4, a0);
+      a1 = mulAdd(wide(sOS[at + quads]), k4, a1);
+      a2 = mulAdd(wide(sOS[at + 2u * quads]), k4, a2);
+      a3 = mulAdd(wide(sOS[at + 3u * quads]), k4, a3);
     }
     putQuery(w, 4u * y, w.head + head, quad, a0);
     putQuery(w, 4u * y + 1u, w.head + head, quad, a1);

@@ -22,8 +22,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
       if (y < quads) {
         var a0 = acc[4u * c]; var a1 = acc[4u * c + 1u]; var a2 = acc[4u * c + 2u]; var a3 = acc[4u * c + 3u];
         for (var q = 0u; q < opaque(TR); q++) {
-          let weight = select(sP[inK(q, y)], sS[inK(q, y)], keys);
-          let x = select(sO[inD(q, quad)], sQ[inD(q, quad)], keys);
+          let weight = select(wide(sP[inK(q, y)]), wide(sS[inK(q, y)]), keys);
+          let x = select(wide(sO[inD(q, quad)]), wide(sQ[inD(q, quad)]), keys);
           a0 = fma(vec4f(weight.x), x, a0);
           a1 = fma(vec4f(weight.y), x, a1);
           a2 = fma(vec4f(weight.z), x, a2);

@@ -15,7 +15,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
     scoreTile(w, row0, key0, tid);
     for (var c = 0u; c < opaque(CHUNKS); c++) {
       for (var i = tid; i < TK * DC; i += WG) {
-        sK[inD(i / DC, i % DC)] = qkvQuad(w, key0 + i / DC, 1u, w.head, c * DC + i % DC);
+        sK[inD(i / DC, i % DC)] = kept(qkvQuad(w, key0 + i / DC, 1u, w.head, c * DC + i % DC));
       }
       workgroupBarrier();
       if (y < TR / 4u) {
@@ -23,11 +23,11 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
         for (var x = 0u; x < opaque(quads); x++) {
           let at = inK(4u * y, x);
           let kAt = inD(4u * x, quad);
-          let k4 = mat4x4f(sK[kAt], sK[kAt + DC], sK[kAt + 2u * DC], sK[kAt + 3u * DC]);
-          a0 = mulAdd(sS[at], k4, a0);
-          a1 = mulAdd(sS[at + quads], k4, a1);
-          a2 = mulAdd(sS[at + 2u * quads], k4, a2);
-          a3 = mulAdd(sS[at + 3u * quads], k4, a3);
+          let k4 = mat4x4f(wide(sK[kAt]), wide(sK[kAt + DC]), wide(sK[kAt + 2u * DC]), wide(sK[kAt + 3u * DC]));
+          a0 = mulAdd(wide(sS[at]), k4, a0);
+          a1 = mulAdd(wide(sS[at + quads]), k4, a1);
+          a2 = mulAdd(wide(sS[at + 2u * quads]), k4, a2);
+          a3 = mulAdd(wide(sS[at + 3u * quads]), k4, a3);
         }
         acc[4u * c] = a0; acc[4u * c + 1u] = a1; acc[4u * c + 2u] = a2; acc[4u * c + 3u] = a3;
       }

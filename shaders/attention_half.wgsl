@@ -17,3 +17,14 @@ fn rounded(x: vec4f, r: u32) -> vec4f {
 #end
 }
 #end
+
+// What tiles of factors in workgroup memory are made of: halves where the adapter has them, which twice as many workgroups share a
+// multiprocessor for. Rounded factors lose nothing by it.
+#if PACKED
+alias Kept = vec4<f16>;
+#end
+#if UNPACKED
+alias Kept = vec4f;
+#end
+fn kept(x: vec4f) -> Kept { return Kept(x); }
+fn wide(x: Kept) -> vec4f { return vec4f(x); }

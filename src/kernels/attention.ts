@@ -151,11 +151,13 @@ export function halfText(half: boolean, scaling: Tensor | undefined, traits: Ada
   const numbers = {
     ...{ PLAIN: Number(!half), HALF: Number(half), FLAGS: Number(!!scaling) },
     ...{ NATIVE: Number(native), INTEGER: Number(!native) },
+    ...{ PACKED: Number(half && native), UNPACKED: Number(!half || !native) },
   };
   const integers = half && !native ? halfSource : '';
   return {
     enable: half && native ? 'f16' : undefined,
     text: wordConstants(scalingNames) + integers + unroll(halfFactorSource, numbers),
+    numbers, // for `unroll`, of a kernel whose own text differs too
     bind: half ? flagsOf(scaling) : {},
   };
 }

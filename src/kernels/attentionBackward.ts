@@ -7,6 +7,7 @@ import rowsSource from '../../shaders/attentionBackward_rows.wgsl';
 import tileSource from '../../shaders/attentionBackward_tile.wgsl';
 import { SCALING_WORDS } from '../core/clock.js';
 import { type AdapterTraits, type Dispatch, linearGrid, read, type Scratch, write } from '../gpu/dispatch.js';
+import { unroll } from '../gpu/unroll.js';
 import type { Tensor } from '../plan/types.js';
 import * as reference from '../reference/attention.js';
 import {
@@ -153,7 +154,7 @@ function lower(call: BackwardCall, traits: AdapterTraits, scratch: Scratch): Dis
   return [
     call.launch({
       enable: rounding.enable,
-      source: source(backwardSource),
+      source: source(unroll(backwardSource, rounding.numbers)),
       constants: { ...tileConstants(tile), VP: tile.nh * vp(tile), OS: tile.nh * os(tile) },
       words: { ...words, headGroups, tiles: 1 },
       bind,
