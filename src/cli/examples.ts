@@ -126,7 +126,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     ['rhm reproduce', 'the small scale, in minutes'],
     ['rhm reproduce sharing --dry-run', 'the runs of one figure, listed'],
     ['rhm reproduce context classes powerLaw', 'neighbouring papers, by request'],
-    ['rhm reproduce masked', 'masked tokens beside exact inference on the tree'],
+    ['rhm reproduce masked probes', 'masked tokens beside exact inference; read-outs of every hidden symbol'],
     ['rhm reproduce --scale paper --minutes 9', "the paper's sizes, in slices that continue each other"],
   ],
   recording: [

@@ -76,6 +76,8 @@ export interface MeasureRecord {
   layer?: number;
   level?: number; // counted from the leaves
   value: number;
+  /** Of measures of every position: [positions of the layer, symbols of the level]. */
+  map?: number[][];
 }
 
 export interface EndRecord {
@@ -316,6 +318,7 @@ function toRecord(json: unknown): RunRecord | undefined {
       };
       if (o.layer !== undefined) record.layer = count('layer');
       if (o.level !== undefined) record.level = count('level');
+      if (o.map !== undefined) record.map = mapOf(o.map);
       return record;
     }
     case 'rate':
@@ -331,4 +334,19 @@ function toRecord(json: unknown): RunRecord | undefined {
       if (typeof o.type !== 'string') throw new InputError(`type: wanted text, got ${JSON.stringify(o.type)}`);
       return undefined;
   }
+}
+
+/** Rows of numbers, all of one length; null is NaN. */
+function mapOf(value: unknown): number[][] {
+  const rows = value as unknown[][];
+  const isMap =
+    Array.isArray(rows) &&
+    rows.every(
+      (row) =>
+        Array.isArray(row) &&
+        row.length === (rows[0] as unknown[]).length &&
+        row.every((x) => x === null || typeof x === 'number'),
+    );
+  if (!isMap) throw new InputError(`map: wanted rows of numbers, all of one length, got ${JSON.stringify(value)}`);
+  return rows.map((row) => row.map((x) => (x === null ? Number.NaN : (x as number))));
 }

@@ -3,7 +3,8 @@ import { gdv } from './gdv.js';
 import { grammaticality } from './grammaticality.js';
 import { invariance } from './invariance.js';
 import { norms } from './norms.js';
+import { probes } from './probes.js';
 import { readout } from './readout.js';
 
 /** Every measure that an experiment may name. One line a measure. */
-export const measures = { invariance, grammaticality, readout, norms, gdv } satisfies MeasureTable;
+export const measures = { invariance, grammaticality, readout, norms, gdv, probes } satisfies MeasureTable;

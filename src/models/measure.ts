@@ -25,6 +25,7 @@ export interface MeasureValue {
   layer?: number; // hidden layers counted from 1 at the input
   level?: number; // counted from the leaves
   value: number;
+  map?: number[][]; // what `value` sums up: [positions of the layer, symbols of the level]
 }
 
 export interface Measure {

@@ -5,7 +5,7 @@ import type { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { DamageError, InputError } from '../core/errors.js';
 import { type Experiment, experimentJsonSchema } from '../core/experiment.js';
 import { wholeNumberFields } from '../core/fieldTypes.js';
-import { hasEnded, parseRecords, type RunRecord, type StartRecord } from '../core/records.js';
+import { hasEnded, type MeasureRecord, parseRecords, type RunRecord, type StartRecord } from '../core/records.js';
 import type { RunEntry, SweepStore } from '../sweep/store.js';
 import { endOf } from '../sweep/store.js';
 import { files } from '../training/folder.js';
@@ -87,7 +87,8 @@ export async function exportSweep(
       for (const row of runRows(entry, records, text)) await tables[0].add({ ...row, ...named });
       for (const record of records) {
         if (record.type === 'eval') await tables[1].add({ run: entry.run, ...(record as object as Row) });
-        if (record.type === 'measure') await tables[2].add({ run: entry.run, ...(record as object as Row) });
+        if (record.type === 'measure')
+          for (const row of measureRows(record)) await tables[2].add({ run: entry.run, ...row });
       }
     }
     const written: string[] = [];
@@ -163,9 +164,16 @@ const evalColumns = new Map<string, ColumnType>([
 const measureColumns = new Map<string, ColumnType>([
   ['run', 'STRING'],
   ['name', 'STRING'],
-  ...['replica', 'step', 'samples', 'layer', 'level'].map((name) => [name, 'INT64'] as const),
+  ...['replica', 'step', 'samples', 'layer', 'level', 'position', 'place'].map((name) => [name, 'INT64'] as const),
   ['value', 'DOUBLE'],
 ]);
+
+/** A measure, and behind it a row for each position of its layer and place of its level, where it has a map. */
+function measureRows({ map = [], ...record }: MeasureRecord): Row[] {
+  const whole = record as object as Row;
+  const cells = map.flatMap((row, position) => row.map((value, place): Row => ({ ...whole, position, place, value })));
+  return [whole, ...cells];
+}
 
 function runRows(entry: RunEntry, records: readonly RunRecord[], experiment: string): Row[] {
   const rows = new Map<number, Row>();

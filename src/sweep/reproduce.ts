@@ -3,6 +3,7 @@ import { type Experiment, parseExperiment } from '../core/experiment.js';
 import type { GrammarShape } from '../core/rules.js';
 import { maskedRuns } from './maskedStudy.js';
 import { grammarOf, type Scale, size } from './plannedGrammars.js';
+import { probeRuns } from './probeStudy.js';
 
 export { type Scale, SMALLEST_STEP, scales } from './plannedGrammars.js';
 
@@ -24,6 +25,7 @@ export const figureNames = [
   'classes',
   'powerLaw',
   'masked',
+  'probes',
 ] as const;
 export type FigureName = (typeof figureNames)[number];
 
@@ -201,6 +203,7 @@ export function planReproduction(scale: Scale, figures: readonly string[] = []):
   return [
     ...named.flatMap((block) => Array.from({ length: block.grammars }, (_, index) => plannedRun(block, index))),
     ...(wanted.includes('masked') ? maskedRuns(scale) : []),
+    ...(wanted.includes('probes') ? probeRuns(scale) : []),
   ];
 }
 

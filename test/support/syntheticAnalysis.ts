@@ -9,6 +9,7 @@ import {
   syntheticDataRuns,
   syntheticDataStudy,
   syntheticMaskedStudy,
+  syntheticProbeStudy,
   syntheticStudy,
 } from './syntheticRuns.js';
 
@@ -37,6 +38,7 @@ export async function syntheticAnalysis({ grammars = 2, steps = 2 ** 15 } = {}):
     ...syntheticClassStudy({ grammars }),
     ...syntheticMaskedStudy({ grammars }),
     ...syntheticPowerLawStudy({ grammars, uniform: false }),
+    ...syntheticProbeStudy({ grammars }),
   ];
   const measured = await analyze(runs, { control });
   return withStored(measured, parseStored(storedText(measured, 'another card, another day', 'rhm reproduce')));

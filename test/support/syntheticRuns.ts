@@ -107,6 +107,7 @@ export interface SyntheticRunOptions extends Omit<SyntheticOptions, 'staircase'>
   staircases: Staircase[]; // one a replica
   end?: 'done' | 'none' | 'diverged' | 'interrupted';
   measures?: boolean; // invariance ratios that fall at P_(level+1)
+  probes?: boolean; // read-outs of hcnn: layer k passes one half at P_(level+1), 2^p later at position p; below its level never
   overrides?: Record<string, unknown>; // of the experiment
 }
 
@@ -142,6 +143,20 @@ export function syntheticRun(options: SyntheticRunOptions): RunFiles {
           elapsed_ms: step,
         }),
       );
+      for (let level = 1; options.probes && level < shape.L; level++)
+        for (let layer = 1; layer <= shape.L; layer++) {
+          const map = Array.from({ length: 2 ** (shape.L - layer) }, (_, p) => {
+            const late = (Math.log(samples) - staircase.positions[level]) / staircase.width - p;
+            const accuracy = layer < level ? 0.2 : Math.min(0.99, Math.max(0.15, 0.5 + 0.3 * late));
+            return Array.from({ length: 2 ** (shape.L - level) }, (_, place) =>
+              place === 0 ? accuracy : accuracy / 2,
+            );
+          });
+          const value = map[0][0] / 2;
+          lines.push(
+            formatRecord({ type: 'measure', replica, step, samples, name: 'probes', layer, level, value, map }),
+          );
+        }
       for (let level = 1; options.measures && level < shape.L; level++) {
         const value = Math.min(
           1,
@@ -229,6 +244,19 @@ export function syntheticStudy(
         });
       }),
     ),
+  );
+}
+
+/** Runs of hcnn whose hidden symbols are read out. */
+export function syntheticProbeStudy({ ms = [2, 3], grammars = 2, steps = 2 ** 13 } = {}): RunFiles[] {
+  return ms.flatMap((m) =>
+    Array.from({ length: grammars }, (_, g) => {
+      const shape = { v: 8, n: 8, m, s: 2, L: 3 };
+      const staircases = [{ positions: lawPositions(shape, 'hcnn', 20), width: 0.6 }];
+      const setting = { shape, grammarSeed: 10 + g, staircases, noise: 0.001, steps, seed: g, probes: true };
+      const overrides = { measures: ['probes'], model: { kind: 'hcnn', width: 48 } };
+      return syntheticRun({ path: `probes/hcnn-m${m}-g${g}`, ...setting, overrides });
+    }),
   );
 }
 

@@ -14,6 +14,7 @@ import { maskedFigure } from './masked.js';
 import { storedDataFigure } from './paperData.js';
 import { positionsFigure } from './positions.js';
 import { powerLawFigure } from './powerLaw.js';
+import { probesFigure } from './probes.js';
 import { ratiosFigure } from './ratios.js';
 import { scalingFigure } from './scaling.js';
 import type { AnyFigure, ResultsOf } from './spec.js';
@@ -35,6 +36,7 @@ const table = [
   batchFigure,
   invarianceFigure,
   transitionsFigure,
+  probesFigure,
   maskedFigure,
   correlationsFigure,
   contextFigure,

@@ -1,0 +1,108 @@
+import { InputError } from '../core/errors.js';
+import { largest } from '../core/softmax.js';
+import { matmul } from '../kernels/matmul.js';
+import { ridge } from '../kernels/ridge.js';
+import type { Measure, MeasureContext, MeasureSpec, MeasureValue } from '../models/measure.js';
+import { addTestBatch, declareClock } from './batch.js';
+
+const FIT = 192; // sentences the read-outs are fitted to
+const CHECK = 128; // sentences their accuracy is counted on
+const MOST_SCORES = 2 ** 25; // of one replica; 128 MiB
+
+/**
+ * Accuracy of a linear read-out of every hidden symbol, of every level and place, from every layer and position: ridge regression
+ * on one-hot symbols, fitted on 192 test sentences and counted on 128 others (standard error at most 0.044). `map`
+ * [positions, symbols of the level] holds all of them; `value` is the mean over the level's symbols of the best position's accuracy.
+ */
+export const probes: MeasureSpec = {
+  about: 'accuracy of a linear read-out of every hidden symbol from every layer and position, per layer and level',
+  build,
+};
+
+function build(context: MeasureContext): Measure {
+  const { builder, model, shape, members } = context;
+  const { s, L, d } = shape;
+  const { v, n } = members[0].rules;
+  const batch = FIT + CHECK;
+  const nodes = (d - 1) / (s - 1);
+  const columns = n + (nodes - 1) * v;
+  // Columns by node, the root first: one for each of its symbols.
+  const firstColumn = (node: number) => (node === 0 ? 0 : n + (node - 1) * v);
+  const words = Array.from({ length: nodes }, (_, node) =>
+    Array.from({ length: node === 0 ? n : v }, (_, symbol) => [node, symbol]),
+  ).flat(2);
+
+  const symbols = builder.persistent('measure/probes/hidden', [batch, nodes], 'u32');
+  const targets = builder.persistent('measure/probes/targets', [columns, 2], 'u32');
+  const plan = builder.plan('measure/probes');
+  const tokens = plan.activation('tokens', [batch, d], 'u32');
+  const seen = addTestBatch(context, plan, { tokens, hidden: symbols, clock: declareClock(context, 'probes') });
+  const { hidden } = model.forward(plan, { tokens: seen, batch, training: false });
+  if (!hidden.length) throw new InputError('measures: probes needs a hidden layer, a perceptron has none');
+  const numbers = hidden.reduce((sum, { positions }) => sum + positions, 0) * CHECK * columns;
+  if (numbers > MOST_SCORES)
+    throw new InputError(
+      `measures: probes of ${hidden.length} layers and ${nodes} hidden symbols would hold ${numbers} numbers, over the limit of ${MOST_SCORES}; take a smaller grammar.L or v, or readout, which looks at one symbol a level`,
+    );
+  const layers = hidden.map(({ activation, positions, units }, k) => {
+    const label = `layer ${k + 1}`;
+    const gram = plan.activation('gram', [positions, batch, batch]);
+    for (let position = 0; position < positions; position++) {
+      const rows = { tensor: activation, offset: position * units, row: positions * units };
+      const c = { tensor: gram, offset: position * batch * batch };
+      const sizes = { m: batch, n: batch, k: units, scale: 1 / units };
+      matmul(plan, { label: `gram, ${label}, position ${position}`, form: 'NT', ...sizes, a: rows, b: rows, c });
+    }
+    const scores = builder.persistent(`measure/probes/scores.${k + 1}`, [positions, CHECK, columns]);
+    ridge(plan, { label: `probes, ${label}`, gram, symbols, targets, scores });
+    return { positions, scores };
+  });
+
+  /** Accuracies [positions, symbols of the level], from scores [positions, CHECK, columns]. */
+  const mapOf = (scores: Float32Array, positions: number, labels: ArrayLike<number>, level: number): number[][] => {
+    const count = s ** (L - level);
+    const first = (count - 1) / (s - 1);
+    return Array.from({ length: positions }, (_, position) =>
+      Array.from({ length: count }, (_, place) => {
+        const node = first + place;
+        const from = firstColumn(node);
+        let right = 0;
+        for (let b = 0; b < CHECK; b++) {
+          const at = (position * CHECK + b) * columns + from;
+          const row = scores.subarray(at, at + (node === 0 ? n : v));
+          if (!row.every(Number.isFinite)) return Number.NaN;
+          right += Number(largest(row) === labels[(FIT + b) * nodes + node]);
+        }
+        return right / CHECK;
+      }),
+    );
+  };
+
+  return {
+    constants: [{ tensor: targets, data: Uint32Array.from(members.flatMap(() => words)) }],
+    async read(loaded) {
+      await loaded.run(plan.name);
+      const [labels, ...read] = await Promise.all([
+        loaded.read(symbols),
+        ...layers.map(({ scores }) => loaded.read(scores)),
+      ]);
+      return members.flatMap((_, replica) =>
+        layers.flatMap(({ positions }, k) => {
+          const size = positions * CHECK * columns;
+          const scores = read[k].subarray(replica * size, (replica + 1) * size) as Float32Array;
+          const own = labels.subarray(replica * batch * nodes, (replica + 1) * batch * nodes);
+          return Array.from({ length: L }, (_, i): MeasureValue => {
+            const map = mapOf(scores, positions, own, i + 1);
+            return { replica, name: 'probes', layer: k + 1, level: i + 1, value: meanOfBest(map), map };
+          });
+        }),
+      );
+    },
+  };
+}
+
+/** Mean over columns of the largest of a column. */
+export function meanOfBest(map: readonly (readonly number[])[]): number {
+  const best = map[0].map((_, column) => Math.max(...map.map((row) => row[column])));
+  return best.reduce((sum, x) => sum + x / best.length, 0);
+}
