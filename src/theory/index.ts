@@ -18,6 +18,15 @@ export {
 } from './covariance.js';
 export { type Crossing, type CrossingPoint, crossingOf, nextProbes, type ProbeOptions } from './crossing.js';
 export {
+  beliefMap,
+  type DenoisingOptions,
+  type DenoisingPoint,
+  denoisingCurve,
+  denoisingThreshold,
+  type LeafNoise,
+  leafNoises,
+} from './denoising.js';
+export {
   type CovarianceOptions,
   CovarianceStream,
   type LevelCovariance,

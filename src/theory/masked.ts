@@ -4,9 +4,9 @@ import { ShapeError } from '../core/errors.js';
 import { isFixed, type MaskLaw, maskOf, maskWords } from '../core/masking.js';
 import { checkHasRules, type Rules, sentenceLength } from '../core/rules.js';
 import { streamKey } from '../core/threefry.js';
-import { UniformStream } from '../core/uniform.js';
+import { drawTrees } from './drawTrees.js';
 import { marginals, rootWeights, ruleWeights } from './marginals.js';
-import { drawOf, TreeMessages } from './messages.js';
+import { TreeMessages } from './messages.js';
 
 /** What context is worth to a predictor of masked tokens. Index ell = 0..L: it sees what is left of the token's level-ell block. */
 export interface MaskedPlateaus {
@@ -168,20 +168,12 @@ interface Case {
 
 /** Independent sentences, each with a mask of its own. */
 function* drawnCases(rules: Rules, law: MaskLaw, samples: number): Generator<Case> {
-  const { L, s } = rules;
-  const blind = new TreeMessages(rules);
-  blind.leaves.fill(0);
-  blind.upward();
-  const random = new UniformStream(streamKey(0, 'measure', 1));
-  const choose = drawOf(() => (random.word() + 0.5) / 2 ** 32);
-  const symbols = Array.from({ length: L + 1 }, (_, depth) => new Int32Array(s ** depth));
-  const numbers = symbols.slice(0, L).map((row) => new Int32Array(row.length));
   const words = maskWords(law);
   const hidden = new Uint8Array(law.places.length);
-  for (let i = 0; i < samples; i++) {
-    blind.trace(symbols, numbers, 0, choose);
-    maskOf(words, streamKey(0, 'mask'), i, hidden);
-    yield { tokens: symbols[L], hidden, weight: 1 };
+  let i = 0;
+  for (const symbols of drawTrees(rules, samples, streamKey(0, 'measure', 1))) {
+    maskOf(words, streamKey(0, 'mask'), i++, hidden);
+    yield { tokens: symbols[rules.L], hidden, weight: 1 };
   }
 }
 

@@ -1,0 +1,20 @@
+import type { Rules } from '../core/rules.js';
+import type { Key } from '../core/threefry.js';
+import { UniformStream } from '../core/uniform.js';
+import { drawOf, TreeMessages } from './messages.js';
+
+/** Trees of the grammar, one after the other: symbols by depth, the root first. The arrays are used again for the next one. */
+export function* drawTrees(rules: Rules, count: number, key: Key): Generator<readonly Int32Array[]> {
+  const { L, s } = rules;
+  const blind = new TreeMessages(rules); // nothing is seen: its trees are those of the grammar
+  blind.leaves.fill(0);
+  blind.upward();
+  const random = new UniformStream(key);
+  const choose = drawOf(() => (random.word() + 0.5) / 2 ** 32);
+  const symbols = Array.from({ length: L + 1 }, (_, depth) => new Int32Array(s ** depth));
+  const numbers = symbols.slice(0, L).map((row) => new Int32Array(row.length));
+  for (let i = 0; i < count; i++) {
+    blind.trace(symbols, numbers, 0, choose);
+    yield symbols;
+  }
+}
