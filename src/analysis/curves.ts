@@ -213,8 +213,9 @@ function seriesLabels(runs: readonly Run[]): Map<Run, SeriesLabel> {
 
 /** Everything but grammar, seeds, length and measures, flat. */
 function setupOf(experiment: Experiment): Record<string, unknown> {
-  const { task, model, optimiser, schedule, budget } = experiment;
+  const { grammar, task, model, optimiser, schedule, budget } = experiment;
   const flat: Record<string, unknown> = {};
+  if (grammar.shuffle !== undefined) flat['grammar.shuffle'] = grammar.shuffle;
   for (const [name, part] of Object.entries({ task, model, optimiser, schedule }))
     for (const [key, value] of Object.entries(part)) flat[`${name}.${key}`] = value;
   flat[BATCH] = budget.batch * budget.accumulate;

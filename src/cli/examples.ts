@@ -41,6 +41,10 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     ['rhm cluster -v 16 -m 4 -L 4 --instances 4', 'what correlations with the last token alone find'],
     ['rhm cluster --rules rules.json --levels 2,3 --json', 'levels 2 and 3 of one grammar'],
   ],
+  tree: [
+    ['rhm tree -v 16 -m 4 -L 4 --shuffle 7', 'the tree of shuffled positions, from which P it is right'],
+    ['rhm tree --tokens sentences.npy -s 2 --json', 'of sentences of an unknown grammar'],
+  ],
   train: [
     ['rhm train --set model=hcnn grammar.m=4 model.width=64 --out out/run', 'a network from fields'],
     ['rhm train experiment.yaml --dry-run', 'check a file: hash, steps, parameters, memory; nothing is written'],

@@ -49,6 +49,7 @@ export function parseExperiment(input: unknown): Experiment {
       `evaluation.positions: got 'last' with task '${task.kind}', which has one prediction a sentence; leave it out, or pass task ${tasksWith((one) => one.generates)}`,
     ]);
   checkMasks(result.data);
+  checkShuffle(result.data);
   const { precision, ...rest } = result.data;
   // What is said at its default leaves the hash of an experiment as it is without.
   const { positions, ...sizes } = evaluation;
@@ -70,6 +71,21 @@ function checkMasks({ task, grammar }: Pick<Experiment, 'task' | 'grammar'>): vo
   } catch (error) {
     throw error instanceof InputError ? new ExperimentError([error.message]) : error;
   }
+}
+
+/** @throws ExperimentError where positions that are shuffled have no meaning. */
+function checkShuffle({ grammar: { shuffle }, task, data }: Pick<Experiment, 'grammar' | 'task' | 'data'>): void {
+  if (shuffle === undefined) return;
+  const refuse = (why: string): never => {
+    throw new ExperimentError([`grammar.shuffle: got ${shuffle} ${why}`]);
+  };
+  if (task.context !== undefined)
+    refuse(
+      `with task.context = ${task.context}: of shuffled positions none lie nearest to the last; leave one of the two out`,
+    );
+  if (tasks[task.kind].masks)
+    refuse(`with task '${task.kind}', whose masks are about places of the tree; leave it out`);
+  if (data) refuse('with data of its own, whose positions are no grammar’s; leave it out');
 }
 
 function optimiserOf(raw: Record<string, unknown>): Record<string, unknown> {

@@ -22,6 +22,11 @@ const grammar = z.strictObject({
   s: size('s').default(2).describe('s, branching factor'),
   L: size('L').default(4).describe('L, depth; a sentence has s^L tokens'),
   seed: seed.optional().describe('seed of the rules; default: the seed of the experiment'),
+  shuffle: seed
+    .optional()
+    .describe(
+      'seed of an order in which the positions of the context are shown, the same for all; default: as the tree has them',
+    ),
   rootPrior: weights.optional().describe('probabilities of the root symbols; default uniform'),
   ruleProbabilities: z
     .union([weights, z.array(z.union([weights, z.null()]))])

@@ -59,6 +59,7 @@ const streams = {
   validation: 9,
   posterior: 10,
   mask: 11,
+  shuffle: 12,
 } as const;
 export type Stream = keyof typeof streams;
 

@@ -21,12 +21,13 @@ export interface TestBatch {
 
 /**
  * Fills `tokens` with the first sentences of the test set, after `change` if there is one.
- * @returns what the network reads: those tokens, or what the masks of the test set leave of them
+ * @returns what the network reads: those tokens, in the order that is shown, or what the masks of the test set leave of them
  */
 export function addTestBatch(context: MeasureContext, plan: PlanBuilder, batch: TestBatch): Tensor {
-  const { grammar, testSource: source, endless, shape, masks } = context;
+  const { grammar, testSource: source, endless, shape, masks, shuffle } = context;
   const { tokens, clock } = batch;
   sample(plan, { label: 'sentences', s: shape.s, L: shape.L, grammar, source, endless, ...batch });
+  if (shuffle) return shuffle(plan, tokens);
   if (!masks) return tokens;
   const seen = plan.activation('seen', tokens.shape.slice(1), 'u32');
   const counts = plan.activation('masked', [tokens.shape[1], shape.length], 'u32');

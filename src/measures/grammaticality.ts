@@ -27,8 +27,8 @@ function build(context: MeasureContext): Measure {
   const { d, L, classes: v } = shape;
   const tokens = builder.persistent('measure/grammaticality/tokens', [BATCH, d], 'u32');
   const plan = builder.plan('measure/grammaticality');
-  addTestBatch(context, plan, { tokens, clock: declareClock(context, 'grammaticality') });
-  const { logits } = model.forward(plan, { tokens, batch: BATCH, training: false });
+  const seen = addTestBatch(context, plan, { tokens, clock: declareClock(context, 'grammaticality') });
+  const { logits } = model.forward(plan, { tokens: seen, batch: BATCH, training: false });
   const parsers = members.map(({ rules }) => new Parser(rules));
   return {
     constants: [],

@@ -1,6 +1,6 @@
 /** What a measure of representation is: it adds plans of its own to the training program and reads what they leave. */
 import type { Rules } from '../core/rules.js';
-import type { ProgramBuilder } from '../plan/builder.js';
+import type { PlanBuilder, ProgramBuilder } from '../plan/builder.js';
 import type { LoadedProgram } from '../plan/executor.js';
 import type { Tensor } from '../plan/types.js';
 import type { Model, ModelShape } from './types.js';
@@ -13,6 +13,8 @@ export interface MeasureContext {
   grammar: Tensor; // u32 [R, G]
   testSource: Tensor; // u32 [R, 16], sentences that are not trained on
   endless: boolean; // the test source is a stream without epochs in every replica
+  /** Where positions are shuffled: adds what puts tokens, u32 [R, B, d], in the order that is shown. */
+  shuffle?: (plan: PlanBuilder, tokens: Tensor) => Tensor;
   masks?: { law: Tensor; keys: Tensor }; // where tokens are masked: of the test set, as the operation mask takes them
   gradients: Tensor; // [R, P], of the last step
   unscale?: Tensor; // pace [R, 4], whose word `unscale` takes the loss's factor off the gradients; absent: they carry none

@@ -233,7 +233,7 @@ class Process {
 }
 
 /** Distribution function of the normal distribution: error below 1.2e-7. Source: Numerical Recipes, 2nd ed., 6.2, erfcc. */
-function normalBelow(z: number): number {
+export function normalBelow(z: number): number {
   const a = Math.abs(z) / Math.SQRT2;
   const t = 1 / (1 + a / 2);
   const series =

@@ -34,6 +34,7 @@ export {
   NgramStream,
 } from './empirical.js';
 export { annealedPlateaus, contraction, ensemblePlateaus, hypergeometric } from './ensemble.js';
+export { type FoundTree, findTree, isTrueLevel, treeComplexity } from './findTree.js';
 export {
   type InferenceOptions,
   type InferredTrees,
@@ -49,6 +50,7 @@ export { type LossOptions, type LossPlateaus, lossPlateaus } from './losses.js';
 export { marginals, rootWeights, ruleWeights, transitions } from './marginals.js';
 export { type MaskedOptions, type MaskedPlateaus, maskedLosses, maskedPlateaus } from './masked.js';
 export type { Observation, Observations } from './observations.js';
+export { exactPairs, PairCounts, type PairInformation } from './pairs.js';
 export { zipfError, zipfExponent, zipfPlace } from './powerLaw.js';
 export { exactLosses } from './predictor.js';
 export { stepExcess } from './steps.js';

@@ -4,11 +4,13 @@ import { InputError } from '../core/errors.js';
 import { type Experiment, type ExperimentInput, parseExperiment } from '../core/experiment.js';
 import type { Rules } from '../core/rules.js';
 import type { Source } from '../core/sampleSource.js';
+import { inOrder } from '../core/shuffle.js';
 import { tasks } from '../core/tasks.js';
 import { createSampler, type Sampler } from '../grammar/sampler.js';
 import { modelShape } from '../models/types.js';
 import { hostMasks } from './masks.js';
 import { drawnFrom, membersOf, plannedSteps } from './members.js';
+import { orderOf } from './shuffled.js';
 
 export const splits = ['train', 'validation', 'test'] as const;
 export type Split = (typeof splits)[number];
@@ -27,7 +29,7 @@ export interface BatchOptions extends SplitOptions {
 export interface Batch {
   first: number; // number of its first sentence
   count: number; // B, sentences; the last batch may be shorter
-  tokens: Uint32Array; // [B, s^L]; for the task `mask` as the network reads them, v in the place of those masked
+  tokens: Uint32Array; // [B, s^L], in the order that is shown; for the task `mask` as the network reads them, v in the place of those masked
   /**
    * What is predicted: [B] last tokens or root symbols; [B, T - 1] for the task `auto`, the tokens behind those read; [B, T] for
    * `mask`, all tokens used, of which those masked count.
@@ -76,10 +78,12 @@ export async function* batches(input: ExperimentInput, options: BatchOptions = {
   const count = checkInteger('count', options.count ?? Math.max(0, planned - from), 0, 2 ** 48, 'sentences');
   const sampler = await createSampler(rules, { general: experiment.data !== undefined });
   const masks = hostMasks(experiment, options);
+  const order = orderOf(experiment);
   for (let done = 0; done < count; done += batch) {
     const rows = Math.min(batch, count - done);
-    const tokens = new Uint32Array(rows * sampler.tokensPerSentence);
-    sampler.tokens(source, from + done, rows, tokens);
+    const drawn = new Uint32Array(rows * sampler.tokensPerSentence);
+    sampler.tokens(source, from + done, rows, drawn);
+    const tokens = order ? inOrder(drawn, order) : drawn;
     const targets = targetsIn(experiment, sampler, source, from + done, rows, tokens, labels);
     masks?.hide(from + done, rows, tokens);
     yield { first: from + done, count: rows, tokens, targets };

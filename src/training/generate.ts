@@ -2,6 +2,7 @@ import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import type { Rules } from '../core/rules.js';
 import type { SafeFile } from '../core/safetensors.js';
+import { inOrder, inverseOrder } from '../core/shuffle.js';
 import { drawFrom } from '../core/softmax.js';
 import { tasks, tasksWith } from '../core/tasks.js';
 import { streamKey, threefry } from '../core/threefry.js';
@@ -12,6 +13,7 @@ import { createModel } from '../models/index.js';
 import { declare, modelShape } from '../models/types.js';
 import { ProgramBuilder } from '../plan/builder.js';
 import type { Executor } from '../plan/executor.js';
+import { orderOf } from './shuffled.js';
 
 export interface GenerateOptions {
   count: number; // sentences
@@ -57,6 +59,7 @@ export async function generate(
   fromDisk(model.parameters, program, weights, row);
 
   const sampler = await createSampler(rules);
+  const order = orderOf(experiment);
   const source = { mode: 'stream', key: streamKey(seed, 'generate', 2), size: 0n, first: 0, length: 0 } as const;
   const key = streamKey(seed, 'generate');
   const sentences = new Uint32Array(count * d);
@@ -64,8 +67,9 @@ export async function generate(
   try {
     loaded.write(builder.block('params'), row);
     for (let first = 0; first < count; first += batch) {
-      const rows = new Uint32Array(batch * d);
-      sampler.tokens(source, first, batch, rows);
+      const drawn = new Uint32Array(batch * d);
+      sampler.tokens(source, first, batch, drawn);
+      const rows = order ? inOrder(drawn, order) : drawn;
       for (let b = 0; b < batch; b++) rows.fill(0, b * d + firstToken + 1, (b + 1) * d);
       for (let t = 1; t < length; t++) {
         loaded.write(tokens, rows);
@@ -85,5 +89,6 @@ export async function generate(
   } finally {
     loaded.destroy();
   }
-  return { sentences, grammatical: new Parser(rules).consistency(sentences, count) };
+  const parsed = order ? inOrder(sentences, inverseOrder(order)) : sentences;
+  return { sentences, grammatical: new Parser(rules).consistency(parsed, count) };
 }

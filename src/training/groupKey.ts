@@ -25,6 +25,7 @@ export function groupKey(experiment: Experiment): string {
     evaluation: evaluation.size,
     validation: evaluation.validation,
     positions: evaluation.positions,
+    shuffled: grammar.shuffle === undefined ? undefined : true,
     measures,
     data: experiment.data && { validation: experiment.data.validation !== undefined },
   });

@@ -20,6 +20,7 @@ import type { Program, Tensor } from '../plan/types.js';
 import { declareMasks, type Masks } from './masks.js';
 import { drawnFrom, type Member } from './members.js';
 import { optimiserSpec } from './optimisers.js';
+import { declareShuffle, type Shuffle } from './shuffled.js';
 import {
   addLossAndGradient,
   addUpdate,
@@ -82,6 +83,7 @@ export function trainingProgram(
   declare(builder, model.parameters);
   const state = declareState(builder, RING, experiment.precision);
   const data = declareData(builder, members);
+  data.shuffle = declareShuffle(builder, members, data.constants);
   const moments = declareMoments(builder, experiment.optimiser.kind);
   const params = builder.block('params');
 
@@ -108,6 +110,7 @@ export function trainingProgram(
     grammar: data.grammar,
     testSource: data.test,
     endless: data.endless.test,
+    shuffle: data.shuffle,
     masks: data.masks && { law: data.masks.law, keys: data.masks.keys.test },
     gradients: builder.block(accumulate > 1 ? 'gradient sum' : 'grads'),
     unscale: state.scaling && state.pace,
@@ -168,6 +171,7 @@ interface Data {
   labels?: Record<'train' | 'test' | 'validation', Tensor>; // u32 [R, N], of rows of one's own
   own?: Member['own'];
   masks?: Masks; // where tokens are masked
+  shuffle?: Shuffle; // where positions are
   train: Tensor;
   test: Tensor;
   validation: Tensor | undefined;
@@ -363,6 +367,10 @@ function addSample(
     sample(plan, { ...options, roots: rows });
     lookup(plan, { label: 'labels', table: labels[set], index: rows, output: roots });
   } else sample(plan, tasks[shape.task].targets === 'roots' ? { ...options, roots } : options);
+  if (data.shuffle) {
+    const seen = data.shuffle(plan, tokens);
+    return { seen, targets: targetsOf(shape, seen, roots) };
+  }
   if (!data.masks) return { seen: tokens, targets: targetsOf(shape, tokens, roots) };
   const seen = plan.activation('seen', [batch, shape.d], 'u32');
   const counts = plan.activation('masked', [batch, shape.length], 'u32');

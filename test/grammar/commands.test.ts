@@ -6,8 +6,10 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseRules } from '../../src/core/parseRules.js';
 import { makeRules } from '../../src/core/rules.js';
+import { shuffledOrder } from '../../src/core/shuffle.js';
 import { Parser } from '../../src/grammar/parser.js';
 import { ensemblePlateaus, examineInstance, lossPlateaus, meanSquareCovariances } from '../../src/theory/index.js';
+import { batches } from '../../src/training/batches.js';
 import { rhm, run } from '../support/run.js';
 import { close } from '../theory/enumerate.js';
 
@@ -42,6 +44,59 @@ test('rules: the same grammar as the library, also to a file, also weighted', as
   // p_k ~ k^-2 for k = 1, 2: 4/5 and 1/5.
   assert.equal(zipf.ruleProbabilities, [null, [0.8, 0.2]]);
   assert.equal(zipf.rootPrior, [0.5, 0.25, 0.25]);
+});
+
+test('sample --shuffle: every sentence in the order of grammar.shuffle', async () => {
+  const draw = async (...more: string[]) =>
+    (await good('sample', '--rules', rulesFile, '--count', '50', '--seed', '9', '--format', 'text', ...more))
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ').map(Number));
+  const [plain, shown] = [await draw(), await draw('--shuffle', '4')];
+  const order = shuffledOrder(16, 4);
+  assert.equal(
+    shown,
+    plain.map((row) => [...order].map((place) => row[place])),
+  );
+  const experiment = join(folder, 'shuffled.json');
+  writeFileSync(experiment, JSON.stringify({ grammar: { ...shape, seed: 3, shuffle: 4 }, seed: 9 }));
+  const batch = (await batches(JSON.parse(readFileSync(experiment, 'utf8')), { count: 3, batch: 3 }).next()).value!;
+  const ofRun = (await good('sample', '--experiment', experiment, '--count', '3', '--format', 'text')).trim();
+  assert.is(ofRun, [0, 1, 2].map((i) => batch.tokens.subarray(16 * i, 16 * i + 16).join(' ')).join('\n'));
+  for (const [args, pattern] of [
+    [['--rules', rulesFile, '--shuffle', '-1'], /shuffle/],
+    [['--rules', rulesFile, '--shuffle', '1', '--tree'], /--tree: derivations are in the order of the tree/],
+    [['--experiment', experiment, '--shuffle', '1'], /--shuffle: the experiment says it/],
+  ] as const) {
+    const { code, stderr } = await rhm(['sample', '--count', '2', ...args]);
+    assert.is(code, 2);
+    assert.match(stderr, pattern);
+  }
+});
+
+test('tree: found again from tokens alone, with what it is sure of, and from which P', async () => {
+  const ofGrammar = JSON.parse(
+    await good('tree', '--rules', rulesFile, '--shuffle', '4', '--sentences', '64,16384', '--json'),
+  );
+  assert.equal(ofGrammar.points[1].right, [true, true, true, true]);
+  assert.ok(ofGrammar.points[1].sure.every((sure: number) => sure > 0.99));
+  assert.ok(ofGrammar.points[0].sure[2] < 0.1 && ofGrammar.rightFrom[2] === 16384 && ofGrammar.law[2] < 16384);
+  const tokens = join(folder, 'tokens.npy');
+  await good('sample', '--rules', rulesFile, '--shuffle', '4', '--count', '16384', '--format', 'npy', '-o', tokens);
+  const ofTokens = JSON.parse(await good('tree', '--tokens', tokens, '--json'));
+  assert.equal([ofTokens.levels, ofTokens.order], [ofGrammar.levels, ofGrammar.order]);
+  assert.is(ofTokens.order[15], 15);
+  const text = await good('tree', '--rules', rulesFile, '--shuffle', '4');
+  assert.match(text, /level 3: right from P = \S+ on; law of token pairs \S+/);
+  const refused = async (pattern: RegExp, ...args: string[]) => {
+    const { code, stderr } = await rhm(['tree', ...args]);
+    assert.is(code, 2);
+    assert.match(stderr, pattern);
+  };
+  await refused(/tokens: 16 a sentence, which is no power of s = 3/, '--tokens', tokens, '-s', '3');
+  await refused(/--v: given together with --tokens/, '--tokens', tokens, '-v', '16');
+  await refused(/sentences .*got 0/, '--rules', rulesFile, '--sentences', '0');
+  await refused(/v: missing/);
 });
 
 test('sample: three formats hold the same sentences, from any start', async () => {

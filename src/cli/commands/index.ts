@@ -23,6 +23,7 @@ import { addShow } from './show.js';
 import { addSweep } from './sweep.js';
 import { addTheory } from './theory.js';
 import { addTrain } from './train.js';
+import { addTree } from './tree.js';
 import { addTune } from './tune.js';
 import { addVerify } from './verify.js';
 import { addWatch } from './watch.js';
@@ -35,6 +36,7 @@ export const commands: readonly AddCommand[] = [
   addInfer,
   addCorrelations,
   addCluster,
+  addTree,
   addTrain,
   addSweep,
   addRuns,

@@ -4,12 +4,14 @@ import { checkInteger, checkSeed } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
 import { INDEX_LIMIT } from '../../core/grammarImage.js';
 import { npyHeader } from '../../core/npy.js';
-import type { Rules } from '../../core/rules.js';
+import { type Rules, sentenceLength } from '../../core/rules.js';
 import type { Source } from '../../core/sampleSource.js';
+import { inOrder, shuffledOrder } from '../../core/shuffle.js';
 import { streamKey } from '../../core/threefry.js';
 import { derivationSource } from '../../grammar/dataset.js';
 import { createSampler, type Sampler } from '../../grammar/sampler.js';
 import { type Split, splitOf, splits } from '../../training/batches.js';
+import { orderOf } from '../../training/shuffled.js';
 import type { CommandContext } from '../context.js';
 import { type GrammarFlags, grammarOptions, loadGrammar, looseNumber } from '../grammarOptions.js';
 import { type Write, writeOutput } from '../output.js';
@@ -23,6 +25,7 @@ interface SampleFlags extends GrammarFlags {
   start: number;
   seed: number;
   rulesSeed?: number;
+  shuffle?: number;
   tree?: boolean;
   distinct?: boolean;
   format: 'jsonl' | 'npy' | 'text';
@@ -45,6 +48,11 @@ export function addSample(program: Command, io: CommandContext): void {
     .option('--seed <seed>', 'seed of the sentences, and of the rules unless they are given', looseNumber, 0)
     .option('--rules-seed <seed>', 'seed of the rules', looseNumber)
     .option('--distinct', 'without replacement: no sentence twice over all starts')
+    .option(
+      '--shuffle <seed>',
+      'positions of the context in the order of grammar.shuffle; the last token stays',
+      looseNumber,
+    )
     .option('--tree', 'whole derivations: jsonl gives symbols and rules by level, the others symbols, root first')
     .addOption(new Option('--format <format>', 'output format').choices(['jsonl', 'npy', 'text']).default('jsonl'))
     .option('-o, --out <file>', 'write there instead of standard output')
@@ -52,29 +60,38 @@ export function addSample(program: Command, io: CommandContext): void {
       if (flags.experiment !== undefined && command.getOptionValueSource('seed') === 'cli')
         throw new InputError('--seed: the experiment says it; leave one of the two out');
       checkSeed(flags.seed);
-      const { rules, source, all } = await sentencesOf(flags);
+      const { rules, source, all, order } = await sentencesOf(flags);
+      if (order && flags.tree)
+        throw new InputError('--tree: derivations are in the order of the tree; leave it or the shuffle out');
       const start = checkInteger('start', flags.start, 0, INDEX_LIMIT, 'number of the first sentence');
       if (flags.count === undefined && all === undefined)
         throw new InputError('--count: missing; pass the number of sentences');
       const count = checkInteger('count', flags.count ?? Math.max(0, all! - start), 0, INDEX_LIMIT, 'sentences');
       const sampler = await createSampler(rules);
       sampler.checkRange(source, start, count);
-      await writeOutput(io, flags.out, (write) => produce(sampler, source, { ...flags, start, count }, write, io));
+      await writeOutput(io, flags.out, (write) =>
+        produce(sampler, source, { ...flags, start, count, order }, write, io),
+      );
     });
 }
 
+interface Drawn {
+  rules: Rules;
+  source: Source;
+  all?: number;
+  order?: Uint32Array; // of the positions, where they are shuffled
+}
+
 /** What is drawn from. all: sentences of a split, without a count. */
-async function sentencesOf(flags: SampleFlags): Promise<{ rules: Rules; source: Source; all?: number }> {
+async function sentencesOf(flags: SampleFlags): Promise<Drawn> {
   const { experiment, split, replica } = flags;
   if (experiment !== undefined) {
-    const own = ['rules', 'v', 'm', 'n', 's', 'L', 'rulesSeed', 'distinct'] as const;
+    const own = ['rules', 'v', 'm', 'n', 's', 'L', 'rulesSeed', 'distinct', 'shuffle'] as const;
     const other = own.find((name) => (flags as unknown as Record<string, unknown>)[name] !== undefined);
     if (other) throw new InputError(`--${other}: the experiment says it; leave one of the two out`);
-    const { rules, source, size, planned } = splitOf((await readExperimentAndData(experiment, [])).experiment, {
-      split,
-      replica,
-    });
-    return { rules, source, all: size ?? planned };
+    const { experiment: read } = await readExperimentAndData(experiment, []);
+    const { rules, source, size, planned } = splitOf(read, { split, replica });
+    return { rules, source, all: size ?? planned, order: orderOf(read) };
   }
   if (split !== undefined || replica !== undefined)
     throw new InputError(`--${split ? 'split' : 'replica'}: of which experiment? add --experiment FILE`);
@@ -83,17 +100,18 @@ async function sentencesOf(flags: SampleFlags): Promise<{ rules: Rules; source: 
   const source: Source = flags.distinct
     ? derivationSource(rules, flags.seed)
     : { mode: 'stream', key, size: 0n, first: 0, length: 0 };
-  return { rules, source };
+  if (flags.shuffle === undefined) return { rules, source };
+  return { rules, source, order: shuffledOrder(sentenceLength(rules), checkSeed(flags.shuffle, 'shuffle')) };
 }
 
 async function produce(
   sampler: Sampler,
   source: Source,
-  flags: SampleFlags & { count: number },
+  flags: SampleFlags & { count: number; order?: Uint32Array },
   write: Write,
   io: CommandContext,
 ) {
-  const { start, count, tree, format } = flags;
+  const { start, count, tree, format, order } = flags;
   const row = tree ? sampler.symbolsPerTree : sampler.tokensPerSentence;
   const narrow = Math.max(sampler.rules.v, tree ? sampler.rules.n : 0) <= 256;
   if (format === 'npy') await write(npyHeader(narrow ? '|u1' : '<u4', [count, row]));
@@ -108,8 +126,9 @@ async function produce(
       else
         await write(format === 'npy' ? littleEndian(narrow ? Uint8Array.from(symbols) : symbols) : text(symbols, row));
     } else {
-      const tokens = narrow ? new Uint8Array(rows * row) : new Uint32Array(rows * row);
-      sampler.tokens(source, first, rows, tokens);
+      const drawn = narrow ? new Uint8Array(rows * row) : new Uint32Array(rows * row);
+      sampler.tokens(source, first, rows, drawn);
+      const tokens = order ? inOrder(drawn, order) : drawn;
       if (format === 'npy') await write(littleEndian(tokens));
       else await write(format === 'text' ? text(tokens, row) : tokenLines(tokens, row, first));
     }

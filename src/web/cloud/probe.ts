@@ -53,8 +53,8 @@ export function addProbe(context: MeasureContext, kind: Experiment['model']['kin
   const plan = builder.plan('view');
   const tokens = builder.persistent('view/tokens', [batch, d], 'u32');
   const symbols = builder.persistent('view/symbols', [batch, (d - 1) / (s - 1)], 'u32');
-  addTestBatch(context, plan, { tokens, hidden: symbols, clock: declareClock(context, 'view') });
-  const { hidden } = model.forward(plan, { tokens, batch, training: false });
+  const seen = addTestBatch(context, plan, { tokens, hidden: symbols, clock: declareClock(context, 'view') });
+  const { hidden } = model.forward(plan, { tokens: seen, batch, training: false });
   const keep = (name: string, from: Tensor, size: readonly number[]): Tensor => {
     const out = builder.persistent(`view/${name}`, size);
     const x = { ...from, shape: [out.shape[0], elementsPerReplica(out)] };
