@@ -10,23 +10,24 @@ type RecordedKind = 'hcnn' | 'hlcn' | 'mla';
 interface Recorded {
   kind: RecordedKind;
   settings: Record<string, unknown>; // model, optimiser
-  most: number; // optimiser steps of a run; it stops before where its validation loss has stopped improving
+  epochs: number; // at most, where these are more steps than STEPS; a run stops where its validation loss has stopped improving
 }
 
 const convolutional = (kind: 'hcnn' | 'hlcn') => ({ model: { kind, width: 128 }, optimiser: { kind: 'sgd', rate: 1 } });
 
 const recorded: readonly Recorded[] = [
-  { kind: 'hcnn', settings: convolutional('hcnn'), most: 2 ** 16 },
-  { kind: 'hlcn', settings: convolutional('hlcn'), most: 2 ** 16 },
+  { kind: 'hcnn', settings: convolutional('hcnn'), epochs: 16 },
+  { kind: 'hlcn', settings: convolutional('hlcn'), epochs: 16 },
   {
     kind: 'mla',
     settings: { model: { kind: 'mla', channels: 32, heads: 4 }, optimiser: { kind: 'adamw', rate: 5e-3 } },
-    most: 2 ** 16,
+    epochs: 48,
   },
 ];
 
 const recordedShape: GrammarShape = size(8, 3, 4);
 const BATCH = 32;
+const STEPS = 2 ** 16;
 const PATIENCE = 2.5;
 const RATIO = Math.SQRT2; // between one P and the next
 const FROM = 64;
@@ -46,12 +47,12 @@ function recordedSizes(): number[] {
 
 export function recordedRuns(): RecordedRun[] {
   const { v, m, s, L } = recordedShape;
-  return recorded.flatMap(({ kind, settings, most }) =>
+  return recorded.flatMap(({ kind, settings, epochs }) =>
     recordedSizes().map((sentences) => ({
       kind,
       sentences,
       name: `${kind} recorded, v=${v} m=${m} s=${s} L=${L}, P=${sentences}`,
-      experiment: experimentOf(settings, sentences, most),
+      experiment: experimentOf(settings, sentences, Math.max(STEPS, Math.ceil((epochs * sentences) / BATCH))),
     })),
   );
 }

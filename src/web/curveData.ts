@@ -11,6 +11,8 @@ import type { LookChoice } from './setting.js';
 export interface CurveSource {
   experiment: Experiment;
   records: readonly RunRecord[];
+  /** Of the runs that it continues. */
+  earlier?: readonly RunRecord[];
 }
 
 /** What a network is called, for people. */
@@ -35,11 +37,11 @@ export function curvesOf(
   });
   const low = Math.min(...ranges.map((r) => r[0]));
   return {
-    curves: sources.map(({ experiment, records }, i) => ({
+    curves: sources.map(({ experiment, records, earlier = [] }, i) => ({
       look: styles.get(labels[i])!,
       short: short[i],
       family: modelFacts(experiment.model.kind).family,
-      replicas: replicasOf(records, experiment.replicas),
+      replicas: replicasOf([...earlier, ...records], experiment.replicas),
       seed: experiment.seed,
       chosen: chosenReplica(looks[i], experiment.replicas),
     })),

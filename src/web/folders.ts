@@ -1,8 +1,10 @@
 /** Runs kept in the browser's private file system, and what happens when they cannot be. */
 import { FileError } from '../core/errors.js';
+import { type Experiment, parseExperiment } from '../core/experiment.js';
 import { parseRecords, type RunRecord } from '../core/records.js';
 import { safetensorsMetadata } from '../core/safetensors.js';
 import { openOriginFolder, readWhole } from '../platform/opfsFolder.js';
+import type { Parent } from '../training/continued.js';
 import { files, MemoryFolder, type RunFolder } from '../training/folder.js';
 
 /**
@@ -101,6 +103,44 @@ export async function listKept(): Promise<KeptRun[]> {
   }
   const startOf = ({ records }: KeptRun) => records.reduce((t, r) => (r.type === 'start' && r.time ? r.time : t), '');
   return found.sort((a, b) => startOf(b).localeCompare(startOf(a)));
+}
+
+/** A kept run, to be continued by another one; undefined: it is not kept, or has no checkpoint. */
+export async function keptParent(name: string): Promise<Parent | undefined> {
+  const { [files.experiment]: experiment, [files.checkpoint]: checkpoint } = await keptFiles(name);
+  if (!experiment || !checkpoint) return undefined;
+  return {
+    name,
+    hash: name,
+    experiment: parseExperiment(JSON.parse(new TextDecoder().decode(experiment))),
+    checkpoint,
+  };
+}
+
+/** The evaluations of the runs that an experiment continues, the earliest first; what is not kept any more is left out. */
+export async function earlierRecords({ from }: Experiment): Promise<RunRecord[]> {
+  const kept = from && (await readKept(from.run));
+  if (!kept) return [];
+  const before = await earlierRecords(parseExperiment(kept.experiment));
+  return [...before, ...kept.records.filter((r) => r.type === 'eval' && r.step <= from.step)];
+}
+
+/** Removes kept runs. @returns what puts them back, as long as the page is open; undefined: there was nothing in them */
+export async function takeOut(names: readonly string[]): Promise<(() => Promise<void>) | undefined> {
+  const taken = await Promise.all(names.map(async (name) => ({ name, contents: await keptFiles(name) })));
+  for (const name of names) await forget(name);
+  if (!taken.some(({ contents }) => contents[files.records])) return undefined;
+  return async () => {
+    for (const { name, contents } of taken) {
+      await forget(name); // what was begun in its place
+      const folder = await openSoon(name);
+      try {
+        for (const [file, bytes] of Object.entries(contents)) await folder.write(file, bytes);
+      } finally {
+        await folder.release();
+      }
+    }
+  };
 }
 
 /** Removes a kept run. @throws FileError when a tab works in it. */

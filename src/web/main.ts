@@ -18,7 +18,7 @@ const say = (text: string | undefined) => {
 };
 
 const startWorker = () => startWebWorker(new URL('./worker.js', import.meta.url));
-const page = new Page(startWorker, settingOfLink() ?? firstSetting, say);
+const page = new Page(startWorker, settingOfLink() ?? firstSetting, say, offer);
 for (const spec of views) {
   const view = spec.create(page);
   page.views.push(view);
@@ -58,6 +58,26 @@ void gpuNotice().then((text) => {
   notice.hidden = !text;
 });
 document.documentElement.dataset.ready = 'true';
+
+/** What can be brought back, until something else is gone or the page is closed. */
+function offer(text: string, undo: () => Promise<void>): void {
+  const notice = document.querySelector<HTMLElement>('#undo')!;
+  const [back, close] = notice.querySelectorAll('button');
+  notice.querySelector('p')!.textContent = text;
+  notice.hidden = false;
+  close.onclick = () => {
+    notice.hidden = true;
+  };
+  back.onclick = async () => {
+    notice.hidden = true;
+    try {
+      await undo();
+    } catch (error) {
+      if (!(error instanceof RhmError)) throw error;
+      say(error.message);
+    }
+  };
+}
 
 /** The setting that the address asks for. A bad one is told and the page opens as it would without. */
 function settingOfLink() {

@@ -8,7 +8,7 @@ import { connectWorker, progress, type WorkerHandle, type WorkerPort } from '../
 import { files } from '../training/folder.js';
 import type { Progress } from '../training/loop.js';
 import type { Look, LookInfo, Pick, PointInfo, Shape } from './cloud/look.js';
-import { forget, keptFiles, readKept } from './folders.js';
+import { earlierRecords, keptFiles, readKept, takeOut } from './folders.js';
 import type { PageWorkerApi, RunChoice, RunEvent } from './pageWorker.js';
 
 export type NetworkRunState = 'idle' | 'starting' | 'running' | 'held' | RunEnd | 'stopped' | 'failed';
@@ -25,6 +25,7 @@ export interface NetworkRunOptions {
 export class NetworkRun {
   state: NetworkRunState = 'idle';
   records: RunRecord[] = [];
+  earlier: RunRecord[] = []; // evaluations of the runs that it continues
   keptStep = 0; // of the checkpoint that an earlier visit has left
   progress: Progress | undefined;
   executor = ''; // what computes, in words
@@ -60,9 +61,13 @@ export class NetworkRun {
   /** Shows what an earlier visit has kept of this run, without opening it for work. */
   async recall(): Promise<void> {
     this.name ||= await contentHash(this.experiment);
-    if (!this.options.keep || this.state !== 'idle') return;
+    if (!this.options.keep) return;
+    this.earlier = await earlierRecords(this.experiment);
     const kept = await readKept(this.name);
-    if (!kept || this.state !== 'idle') return;
+    if (!kept || this.state !== 'idle') {
+      if (this.earlier.length) this.#tell({ kind: 'state' });
+      return;
+    }
     // What came after the checkpoint is made again.
     this.records = kept.records.filter((r) => kept.ended || !('step' in r) || (r.step ?? 0) <= kept.step);
     this.keptStep = kept.step;
@@ -70,13 +75,14 @@ export class NetworkRun {
     this.#set(!kept.ended ? 'stopped' : last?.type === 'end' && last.reason === 'diverged' ? 'diverged' : 'done');
   }
 
-  /** Ends the run, forgets what was kept of it and begins anew. */
-  async restart(): Promise<void> {
-    if (this.#restarting) return;
+  /** Ends the run, forgets what was kept of it and begins anew. @returns what puts the former run back; undefined: there was none */
+  async restart(): Promise<(() => Promise<void>) | undefined> {
+    if (this.#restarting) return undefined;
     this.#restarting = true;
+    let back: (() => Promise<void>) | undefined;
     try {
       await this.stop();
-      if (this.options.keep) await forget(this.name);
+      if (this.options.keep) back = await takeOut([this.name]);
     } catch (error) {
       this.#set('stopped');
       throw error;
@@ -90,6 +96,7 @@ export class NetworkRun {
     // What was asked in the meantime holds.
     this.state = 'idle';
     this.start(this.#asked === 'hold' ? 0 : undefined);
+    return back;
   }
 
   /** Starts, or continues what was kept. steps: so many, then it holds. */

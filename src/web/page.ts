@@ -1,8 +1,10 @@
 /** The state of the page that its views share: the setting, the training that it decides, and notices to the visitor. */
-import { RhmError } from '../core/errors.js';
+import { InputError, RhmError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import type { WorkerPort } from '../platform/worker.js';
-import { membersOf } from '../training/members.js';
+import { continuedExperiment } from '../training/continued.js';
+import { membersOf, plannedSteps } from '../training/members.js';
+import { keptParent } from './folders.js';
 import { holdsSetting, toHash } from './link.js';
 import { experimentsOf, type LookChoice, readSetting, type Setting } from './setting.js';
 import { SideBySideTraining } from './sideBySideTraining.js';
@@ -40,13 +42,23 @@ export class Page {
     public setting: Setting,
     /** Shows a message to the visitor; undefined takes it away. */
     readonly say: (message: string | undefined) => void,
+    /** Says that something is gone, and offers to bring it back. */
+    readonly offer: (message: string, undo: () => Promise<void>) => void,
   ) {
     this.experiments = experimentsOf(setting);
     this.training = this.#newTraining();
   }
 
-  /** Takes a new setting, or returns why not and keeps the old one. A run in training is saved and let go. */
-  change(part: Partial<Setting>, link = true): string | undefined {
+  /**
+   * Takes a new setting, or returns why not and keeps the old one. A run in training is saved and let go. What continued another run
+   * does so no longer: with other fields it would be another one.
+   */
+  change(part: Partial<Setting>): string | undefined {
+    const networks = (part.networks ?? this.setting.networks).map(({ from: _, ...network }) => network);
+    return this.#take({ ...part, networks }, true);
+  }
+
+  #take(part: Partial<Setting>, link: boolean): string | undefined {
     try {
       const { setting, experiments } = readSetting({ ...this.setting, ...part });
       for (const experiment of experiments) membersOf(experiment); // its rules can be drawn
@@ -62,9 +74,9 @@ export class Page {
     return undefined;
   }
 
-  /** Likewise, and tells the visitor why not. */
+  /** Takes a setting as it was kept or linked, and tells the visitor why not. */
   open(part: Partial<Setting>, link = true): void {
-    const refusal = this.change(part, link);
+    const refusal = this.#take(part, link);
     if (refusal) this.say(refusal);
   }
 
@@ -82,6 +94,28 @@ export class Page {
   /** Keeps the step of the story in the link, where that does not hold a setting. */
   tell(step: number): void {
     if (!holdsSetting(location.hash)) history.replaceState(null, '', `#story=${step}`);
+  }
+
+  /** Twice the steps: the runs that have come to their end go on from there. */
+  async trainOn(): Promise<void> {
+    const { setting, experiments, training } = this;
+    const steps = 2 * Math.max(...experiments.map((experiment) => plannedSteps(experiment)));
+    try {
+      const networks = await Promise.all(
+        training.networks.map(async ({ name }, i) => {
+          const parent = await keptParent(name);
+          if (!parent)
+            throw new InputError('What is not kept in this browser cannot be trained on: restart it with more steps');
+          const wanted = { ...experiments[i], budget: { ...experiments[i].budget, steps } };
+          return { ...setting.networks[i], from: (await continuedExperiment(parent, wanted)).from };
+        }),
+      );
+      this.open({ budget: { ...setting.budget, steps }, networks });
+      if (this.training !== training) this.training.go();
+    } catch (error) {
+      if (!(error instanceof RhmError)) throw error;
+      this.say(`Not continued: ${error.message}.`);
+    }
   }
 
   setExecutor(executor: Executor): void {

@@ -1,6 +1,6 @@
 /** What a worker of the page does: exact theory, and one training run that can be held, stepped and looked at. */
 
-import { DeviceLostError } from '../core/errors.js';
+import { DeviceLostError, InputError } from '../core/errors.js';
 import { type Experiment, type ExperimentInput, parseExperiment } from '../core/experiment.js';
 import { parseRecords, type RunEnd, type RunRecord } from '../core/records.js';
 import { shapeOf } from '../core/rules.js';
@@ -17,7 +17,7 @@ import type { Look, LookInfo, Pick, PointInfo, Shape } from './cloud/look.js';
 import { addProbe } from './cloud/probe.js';
 import { lookAtRest } from './cloud/rest.js';
 import { Viewer } from './cloud/viewer.js';
-import { allEnded, keepOrMemory } from './folders.js';
+import { allEnded, keepOrMemory, keptParent } from './folders.js';
 
 /** What happens to a run, in order. */
 export type RunEvent =
@@ -256,8 +256,15 @@ class ControlledRun {
     const { experiment, choice, tell, viewer } = this;
     this.#savedAt = -1;
     let opened: OpenExecutor | undefined;
+    const { from } = experiment;
+    const parent = from && (await keptParent(from.run));
+    if (from && !parent && !(await folder.read(files.checkpoint)))
+      throw new InputError(
+        `This run continues another one (${from.run}, at step ${from.step}) that is not kept in this browser; train that one here first`,
+      );
     try {
       const result = await train(experiment, {
+        parent,
         async executor() {
           opened = await openExecutor(browserPlatform, choice);
           await viewer?.attach(opened.executor instanceof GpuExecutor ? opened.executor.gpu : undefined);

@@ -10,7 +10,11 @@ import { createModel } from '../models/index.js';
 export interface Setting {
   grammar: Record<string, unknown>;
   /** What differs between the networks that train side by side. */
-  networks: { model: Record<string, unknown>; optimiser?: Record<string, unknown> }[];
+  networks: {
+    model: Record<string, unknown>;
+    optimiser?: Record<string, unknown>;
+    from?: Experiment['from']; // the run that it continues, in this browser
+  }[];
   task?: Record<string, unknown>; // the page shows the last token's prediction
   schedule?: Record<string, unknown>;
   budget: Record<string, unknown>;
@@ -73,9 +77,11 @@ export function readSetting(value: unknown): { setting: Setting; experiments: Ex
     if (
       typeof network !== 'object' ||
       network === null ||
-      Object.keys(network).some((k) => k !== 'model' && k !== 'optimiser')
+      Object.keys(network).some((k) => k !== 'model' && k !== 'optimiser' && k !== 'from')
     )
-      throw new InputError('networks: each has a model and an optimiser, nothing else');
+      throw new InputError(
+        'networks: each has a model, an optimiser and from, the run that it continues, nothing else',
+      );
   if (setting.looks !== undefined) checkLooks(setting.looks, networks.length);
   const experiments = experimentsOf(setting);
   for (const experiment of experiments) {

@@ -45,6 +45,7 @@ class LearningView implements View {
   readonly #main = h('button', { type: 'button', class: 'primary', onclick: () => this.#toggle() }, 'Train');
   readonly #step = h('button', { type: 'button', onclick: () => this.page.training.stepOnce() }, 'Step');
   readonly #restart = h('button', { type: 'button', onclick: () => void this.#restartAll() }, 'Restart');
+  readonly #more = h('button', { type: 'button', onclick: () => void this.page.trainOn() }, 'More steps');
   readonly #networks = h('div', { class: 'networks' });
   readonly #settings = h('div', { class: 'settings' });
   readonly #steps = h('div', {
@@ -57,11 +58,12 @@ class LearningView implements View {
   readonly #soon = throttle(() => this.#refresh(), 8);
 
   constructor(readonly page: Page) {
+    this.#more.title = 'Twice as many, from where the runs have ended';
     this.#step.title = 'One optimiser step of every network';
     this.element = h(
       'div',
       {},
-      h('div', { class: 'toolbar' }, this.#main, this.#step, this.#restart, this.#executorChoice()),
+      h('div', { class: 'toolbar' }, this.#main, this.#step, this.#restart, this.#more, this.#executorChoice()),
       this.#panel.element,
       this.#networks,
       this.#steps,
@@ -102,6 +104,7 @@ class LearningView implements View {
     this.#main.disabled = training.finished;
     this.#step.disabled = training.running || training.finished;
     this.#restart.disabled = !begun;
+    this.#more.hidden = !training.finished;
   }
 
   #toggle(): void {
@@ -113,7 +116,15 @@ class LearningView implements View {
 
   async #restartAll(): Promise<void> {
     try {
-      await Promise.all(this.page.training.networks.map((n) => n.restart()));
+      const { page } = this;
+      const { training } = page;
+      const back = await Promise.all(training.networks.map((n) => n.restart()));
+      if (!back.some((undo) => undo)) return;
+      page.offer('The runs began anew.', async () => {
+        await Promise.all(training.networks.map((n) => n.stop()));
+        for (const undo of back) await undo?.();
+        if (page.training === training) page.open({});
+      });
     } catch (error) {
       this.page.say((error as Error).message);
     }

@@ -12,7 +12,7 @@ import { curvesOf, labelsOf, modelName } from '../curveData.js';
 import { h, throttle } from '../dom.js';
 import { download, recordsCsv, toPng } from '../download.js';
 import { curvesFile } from '../figures/curves.js';
-import { forget, type KeptRun, listKept } from '../folders.js';
+import { type KeptRun, listKept, takeOut } from '../folders.js';
 import { toHash } from '../link.js';
 import type { NetworkRun } from '../networkRun.js';
 import type { Page, View, ViewSpec } from '../page.js';
@@ -242,9 +242,19 @@ class TakeawayView implements View {
               void this.#try(async () => {
                 const shown = this.page.training.networks.filter((n) => runs.some((r) => r.name === n.name));
                 await Promise.all(shown.map((n) => n.stop()));
-                for (const { name } of runs) await forget(name);
-                if (shown.length) this.page.open({});
-                else await this.#list();
+                const back = await takeOut(runs.map(({ name }) => name));
+                const again = async () => {
+                  if (this.page.training.networks.some((n) => runs.some((r) => r.name === n.name))) this.page.open({});
+                  else await this.#list();
+                };
+                await again();
+                if (back)
+                  this.page.offer(`Removed: ${shape}.`, async () => {
+                    const begun = this.page.training.networks.filter((n) => runs.some((r) => r.name === n.name));
+                    await Promise.all(begun.map((n) => n.stop()));
+                    await back();
+                    await again();
+                  });
               }),
           },
           'Remove',
@@ -265,11 +275,11 @@ function groupRuns(kept: readonly KeptRun[]): Group[] {
   for (const run of kept) {
     try {
       const experiment = parseExperiment(run.experiment);
-      const { model, optimiser, ...shared } = experiment;
+      const { model, optimiser, from, ...shared } = experiment;
       const key = canonicalJson(shared);
       const group = groups.get(key) ?? { setting: { ...shared, networks: [] } as unknown as Setting, runs: [] };
       if (group.setting.networks.length === 3) continue;
-      group.setting.networks.push({ model, optimiser });
+      group.setting.networks.push({ model, optimiser, ...(from && { from }) });
       group.runs.push({ ...run, experiment });
       groups.set(key, group);
     } catch {
