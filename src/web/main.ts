@@ -42,6 +42,7 @@ document.addEventListener('click', (event) => {
   section.tabIndex = -1; // what is read and tabbed to next is there
   section.focus({ preventScroll: true });
   section.scrollIntoView();
+  arrive(section);
 });
 if (page.openedByLink) document.getElementById('grammar')!.scrollIntoView({ behavior: 'instant' });
 addEventListener('hashchange', () => {
@@ -58,6 +59,20 @@ void gpuNotice().then((text) => {
   notice.hidden = !text;
 });
 document.documentElement.dataset.ready = 'true';
+
+/** Figures on the way are drawn when they come into sight, and may push a section away from where the scroll was to end. */
+function arrive(section: HTMLElement): void {
+  const own = new AbortController(); // the reader's own scroll has precedence
+  const { signal } = own;
+  setTimeout(() => own.abort(), 3000);
+  for (const name of ['wheel', 'touchmove', 'keydown']) addEventListener(name, () => own.abort(), { signal });
+  const settle = () => {
+    own.abort();
+    if (Math.abs(section.getBoundingClientRect().top) > innerHeight / 4)
+      section.scrollIntoView({ behavior: 'instant' });
+  };
+  addEventListener('scrollend', settle, { signal });
+}
 
 /** What can be brought back, until something else is gone or the page is closed. */
 function offer(text: string, undo: () => Promise<void>): void {
