@@ -14,7 +14,7 @@ const ranges = [
   [0x2713, 0x2718],
 ];
 
-/** Writes dist/fonts/. */
+/** Writes dist/fonts/, without hints for small sizes, which the renderer does not use. */
 export async function writeFonts(root, outdir) {
   const { default: subset } = await import('subset-font');
   const characters = ranges
@@ -24,6 +24,9 @@ export async function writeFonts(root, outdir) {
   const folder = join(outdir, 'fonts');
   mkdirSync(folder, { recursive: true });
   for (const name of ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'])
-    writeFileSync(join(folder, name), await subset(readFileSync(join(source, 'ttf', name)), characters));
+    writeFileSync(
+      join(folder, name),
+      await subset(readFileSync(join(source, 'ttf', name)), characters, { noHinting: true }),
+    );
   copyFileSync(join(source, 'LICENSE'), join(folder, 'LICENSE.txt'));
 }

@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseHTML } from 'linkedom';
 import packageJson from '../../package.json' with { type: 'json' };
 import { figures, pageTheme, type Theme, themes } from '../analysis/figures/index.js';
 import { type DrawnFigure, reportHtml } from '../analysis/report.js';
@@ -11,6 +10,7 @@ import { tablesOf, toCsv, toParquet } from '../analysis/tables.js';
 import { FileError } from '../core/errors.js';
 import { reason, writeAtomically } from './atomicFile.js';
 import { makeFolder } from './durable.js';
+import { emptyDocument } from './emptyDocument.js';
 import { claimFiles, holdsText } from './ownFiles.js';
 
 export interface WrittenReport {
@@ -84,9 +84,9 @@ export async function writeReport(
 
 /** A figure as SVG text; undefined where the runs hold nothing to draw. */
 export function draw(name: string, analysis: Analysis, theme: Theme, width: number): string | undefined {
-  const { document } = parseHTML('<!doctype html><html><body></body></html>');
+  const document = emptyDocument();
   const figure = figures.find((f) => f.name === name)!;
-  return figure.draw(analysis, { document: document as unknown as Document, theme, width })?.outerHTML;
+  return figure.draw(analysis, { document, theme, width })?.outerHTML;
 }
 
 type RenderPng = (svg: string, paper: string) => Uint8Array;

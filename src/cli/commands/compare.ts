@@ -137,13 +137,13 @@ async function writePicture(
   { picture, dark, width }: Options,
 ): Promise<void> {
   // Loaded here: the plotting library is larger than the rest of the command line.
-  const [{ drawComparison }, { themes }, { pngRenderer }, { parseHTML }] = await Promise.all([
+  const [{ drawComparison }, { themes }, { pngRenderer }, { emptyDocument }] = await Promise.all([
     import('../../analysis/figures/comparison.js'),
     import('../../analysis/figures/index.js'),
     import('../../platform/report.js'),
-    import('linkedom'),
+    import('../../platform/emptyDocument.js'),
   ]);
-  const document = parseHTML('<!doctype html><html><body></body></html>').document as unknown as Document;
+  const document = emptyDocument();
   const theme = themes[dark ? 'dark' : 'light'];
   const labels = runs.map((one) => labelOf(one, fields));
   const compared = runs.map(({ run, overview, listed }, i) => ({
