@@ -49,6 +49,15 @@ addEventListener('hashchange', () => {
   const setting = settingOfLink();
   if (setting) page.open({ looks: undefined, ...setting }, false);
 });
+const lecture = document.querySelector<HTMLButtonElement>('#lecture')!;
+const setLecture = (on: boolean) => {
+  document.documentElement.classList.toggle('lecture', on);
+  lecture.setAttribute('aria-pressed', String(on));
+};
+lecture.addEventListener('click', () => setLecture(!document.documentElement.classList.contains('lecture')));
+addEventListener('keydown', (event) => {
+  if (event.key === 'Escape' && !event.defaultPrevented) setLecture(false);
+});
 // It comes late: it lies over the page's lower edge, where nothing has to make room for it.
 void gpuNotice().then((text) => {
   const notice = document.querySelector<HTMLElement>('#gpu')!;

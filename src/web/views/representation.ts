@@ -19,7 +19,8 @@ export const representationView: ViewSpec = {
   about: [
     'Each point is a test sentence: the activations of a hidden layer at one position, along the three directions in which they vary ' +
       'most (principal components). Its colour is the symbol that the grammar has there, at the level you choose. When a level ' +
-      'is learned, sentences whose tuples are synonyms move together: the cloud falls apart into one cluster for each symbol.',
+      'is learned, sentences whose tuples are synonyms move together. A symbol may keep several clusters, one for each tuple or group of ' +
+      'tuples that a layer still tells apart, and three directions hide what the others hold.',
     'The tables measure the same. A rule somewhere in the sentence is drawn anew, then a symbol, and (1 − *S*_{rule}) / (1 − *S*_{symbol}) ' +
       'compares how much the layer moves. It starts near 1, where a synonym matters as much as any change, and falls to 0 when the ' +
       'layer has become blind to synonyms: it has reconstructed the hidden variable of that level.',

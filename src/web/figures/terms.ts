@@ -1,0 +1,105 @@
+/** What the signs of the figures mean, one at a time, below the figure that has them; each network with a drawing of who sees what. */
+import { pageTheme } from '../../analysis/figures/theme.js';
+import { modelFacts } from '../../core/modelFacts.js';
+import { h, paragraph, svg, uniqueId } from '../dom.js';
+
+interface Term {
+  name: string;
+  text: readonly string[]; // with the marks of `paragraph`
+  drawing?: () => SVGSVGElement;
+}
+
+type Drawn = 'hcnn' | 'hlcn' | 'mla';
+
+const sees: Readonly<Record<Drawn, string>> = {
+  hcnn: 'Equal colours are equal weights: what a filter learns at one place it knows at all places of its layer.',
+  hlcn: 'It sees what the CNN sees, but each place has weights of its own and learns from the sentences at that place alone.',
+  mla: 'Every position may look at every other, with the same weights at all of them; which ones belong together has to be found.',
+};
+
+const terms: readonly Term[] = [
+  {
+    name: 'nats',
+    text: [
+      'The unit of the loss: −ln of the probability that a network gives to the token that comes. ln 2 = 0.69 nats are one bit; guessing ' +
+        'among *v* equally likely tokens costs ln *v*, 2.08 nats for *v* = 8.',
+    ],
+  },
+  {
+    name: 'H(ℓ)',
+    text: [
+      'The lowest loss that anyone can reach who sees the *s*^{ℓ} − 1 tokens below the last token’s ancestor at level ℓ: the entropy of the ' +
+        'last token given those. It is exact for this grammar. *H*(0) knows only how frequent each token is, *H*(L) is the floor.',
+      'The gap *H*(ℓ−1) − *H*(ℓ) is what level ℓ of the context is worth.',
+    ],
+  },
+  {
+    name: 'P_{ℓ} and the triangles',
+    text: [
+      '*P*_{ℓ} = *v* *m*^{power} / (1 − *f*): sentences from which the step to *H*(ℓ) can be learned.',
+      '*v* / (1 − *f*), with *f* = *m* / *v*^{s−1}, the part of all tuples that the grammar uses: with every tuple in use none would tell anything.',
+      '*m*^{power}: each level between a symbol and the last token dilutes their correlation by *m*, since *m* synonyms share it. A transformer ' +
+        'starts from tokens, 2ℓ − 1 levels away in all; a CNN from the symbols that it has found, ℓ + 1.',
+      'A hollow triangle stands where a usual factor puts it, a full one where the factor of this curve’s first step does.',
+    ],
+  },
+  ...(['hcnn', 'hlcn', 'mla'] as const).map((kind) => ({
+    name: modelFacts(kind).title,
+    text: [`${modelFacts(kind).about[0].toUpperCase()}${modelFacts(kind).about.slice(1)}.`, sees[kind]],
+    drawing: () => drawNetwork(kind),
+  })),
+];
+
+/** Terms, of which one is open at a time. */
+export function explanations(): HTMLElement {
+  const group = uniqueId('terms');
+  return h(
+    'div',
+    { class: 'terms' },
+    ...terms.map(({ name, text, drawing }) =>
+      h(
+        'details',
+        { name: group },
+        h('summary', {}, ...paragraph(name).childNodes),
+        drawing?.(),
+        ...text.map(paragraph),
+      ),
+    ),
+  );
+}
+
+const [WIDTH, ROW, TOKENS] = [190, 30, 8];
+
+/** Tokens below, the prediction on top. Lines of one colour are one weight. */
+function drawNetwork(kind: Drawn): SVGSVGElement {
+  const { palette, muted } = pageTheme;
+  const element = svg('svg', {
+    viewBox: `0 0 ${WIDTH} ${3 * ROW + 20}`,
+    width: WIDTH,
+    height: 3 * ROW + 20,
+    role: 'img',
+    'aria-label': `Drawing of the ${modelFacts(kind).title}: ${sees[kind]}`,
+  });
+  const x = (count: number, i: number) => (WIDTH * (i + 0.5)) / count;
+  const y = (row: number) => 10 + 3 * ROW - row * ROW;
+  const line = (row: number, from: [number, number], to: [number, number], stroke: string, opacity = 1) =>
+    svg('line', {
+      ...{ x1: x(from[0], from[1]), y1: y(row), x2: x(to[0], to[1]), y2: y(row + 1) },
+      ...{ stroke, 'stroke-width': 1.6, 'stroke-opacity': opacity },
+    });
+  for (let row = 0; row < 3; row++) {
+    const below = kind === 'mla' ? TOKENS : TOKENS / 2 ** row;
+    const above = kind === 'mla' ? (row === 2 ? 1 : TOKENS) : below / 2;
+    for (let i = 0; i < above; i++)
+      for (let j = 0; j < below; j++) {
+        if (kind !== 'mla' && Math.floor(j / 2) !== i) continue;
+        const colour = kind === 'hlcn' ? palette[(row + 2 * i) % palette.length] : palette[row];
+        element.append(line(row, [below, j], [above, i], colour, kind === 'mla' ? 0.35 : 1));
+      }
+  }
+  for (let row = 0; row <= 3; row++) {
+    const count = row === 3 ? 1 : kind === 'mla' ? TOKENS : TOKENS / 2 ** row;
+    for (let i = 0; i < count; i++) element.append(svg('circle', { cx: x(count, i), cy: y(row), r: 4.5, fill: muted }));
+  }
+  return element;
+}

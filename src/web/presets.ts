@@ -1,0 +1,53 @@
+/** Settings to begin with, each worth a look. They begin with the grammar of the page's first setting where they say nothing else. */
+import { firstSetting, type Setting } from './setting.js';
+
+export interface Preset {
+  name: string;
+  about: string; // what there is to see
+  setting: Partial<Setting>;
+}
+
+const { grammar, networks, budget } = firstSetting;
+const [cnn, transformer] = networks;
+const local = { model: { kind: 'hlcn', width: 64 }, optimiser: { kind: 'sgd', rate: 1 } };
+const pair = [cnn, transformer];
+
+export const presets: readonly Preset[] = [
+  {
+    name: 'CNN against transformer',
+    about: 'the setting that the page opens with',
+    setting: { grammar, networks: pair, budget },
+  },
+  {
+    name: 'Three networks',
+    about: 'a CNN, the same without shared weights, and a transformer',
+    setting: { grammar, networks: [cnn, local, transformer], budget },
+  },
+  ...[2, 3, 4].map((m) => ({
+    name: `m = ${m}`,
+    about: `${m} synonyms a symbol: each step takes the longer, the more there are`,
+    setting: {
+      grammar: { ...grammar, m, seed: m === 2 ? 2 : 1 },
+      networks: pair,
+      budget: { ...budget, steps: 4096 * m },
+    },
+  })),
+  {
+    name: 'Four steps',
+    about: 'a CNN on sentences of 16 tokens takes all four steps',
+    setting: {
+      grammar: { ...grammar, L: 4 },
+      networks: [{ model: { kind: 'hcnn', width: 128 }, optimiser: { kind: 'sgd', rate: 1 } }],
+      budget: { ...budget, steps: 32768 },
+    },
+  },
+  {
+    name: 'Zipf rules',
+    about: 'at each level the second rule of a symbol is half as frequent as the first, the third a third as frequent',
+    setting: {
+      grammar: { ...grammar, ruleProbabilities: { zipf: 0 } },
+      networks: pair,
+      budget,
+    },
+  },
+];
