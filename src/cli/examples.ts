@@ -118,9 +118,14 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     ['rhm export --tensorboard out/sweep-grid', 'event files for tensorboard --logdir'],
     ['rhm export --tensorboard out/sweep-grid --where model.width=64 -o logs', 'some of the runs'],
   ],
+  denoise: [
+    ['rhm denoise -v 32 -m 8 -L 6 --sentences 64', 'which levels change, by the rate of noise'],
+    ['rhm denoise --run out/masked', 'by the exact posterior and by a trained network'],
+  ],
   generate: [
     ['rhm generate out/clm --count 1000', 'sentences of a trained clm, and how many are grammatical'],
     ['rhm generate out/clm --temperature 0.5 --show 20', 'colder, twenty of them printed'],
+    ['rhm generate out/masked --sweeps 4', 'of a network of masked tokens, a quarter of them a look'],
   ],
   analyze: [
     ['rhm analyze out/*', 'run folders against theory, as a page with figures'],
@@ -130,7 +135,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     ['rhm reproduce', 'the small scale, in minutes'],
     ['rhm reproduce sharing --dry-run', 'the runs of one figure, listed'],
     ['rhm reproduce context classes powerLaw', 'neighbouring papers, by request'],
-    ['rhm reproduce masked probes', 'masked tokens beside exact inference; read-outs of every hidden symbol'],
+    ['rhm reproduce masked probes denoising', 'masked tokens, read-outs of every hidden symbol, noise and sweeps'],
     ['rhm reproduce --scale paper --minutes 9', "the paper's sizes, in slices that continue each other"],
   ],
   recording: [

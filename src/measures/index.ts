@@ -5,6 +5,7 @@ import { invariance } from './invariance.js';
 import { norms } from './norms.js';
 import { probes } from './probes.js';
 import { readout } from './readout.js';
+import { validity } from './validity.js';
 
 /** Every measure that an experiment may name. One line a measure. */
-export const measures = { invariance, grammaticality, readout, norms, gdv, probes } satisfies MeasureTable;
+export const measures = { invariance, grammaticality, readout, norms, gdv, probes, validity } satisfies MeasureTable;

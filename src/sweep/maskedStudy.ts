@@ -1,6 +1,7 @@
-/** The runs of `rhm reproduce masked`: networks that predict masked tokens, one pass over fresh sentences. */
+/** The runs of `rhm reproduce masked` and `denoising`: networks that predict masked tokens, one pass over fresh sentences. */
 import { parseExperiment } from '../core/experiment.js';
-import { type GrammarShape, sentenceLength } from '../core/rules.js';
+import { modelFacts } from '../core/modelFacts.js';
+import type { GrammarShape } from '../core/rules.js';
 import { grammarOf, type Scale, size } from './plannedGrammars.js';
 import type { PlannedRun } from './reproduce.js';
 
@@ -51,7 +52,16 @@ const blocks: Record<Scale, MaskedBlock> = {
 };
 
 /** One token of each sentence is masked, at a random place: the steps of the loss are then farthest apart. */
-export function maskedRuns(scale: Scale): PlannedRun[] {
+export const maskedRuns = (scale: Scale): PlannedRun[] =>
+  runsOf(scale, 'masked', ({ s, L }) => ({ task: { kind: 'mask', fraction: s ** -L } }));
+
+/** Any number of tokens is masked, so that the networks can write whole sentences. */
+export const denoisingRuns = (scale: Scale): PlannedRun[] =>
+  runsOf(scale, 'denoising', () => ({ task: { kind: 'mask' }, measures: ['validity'] })).filter(
+    ({ experiment }) => !modelFacts(experiment.model.kind).causal, // a decoder does not see what stands behind
+  );
+
+function runsOf(scale: Scale, what: string, fields: (shape: GrammarShape) => object): PlannedRun[] {
   const { shapes, grammars, batch, samples, testSize, networks } = blocks[scale];
   return networks.flatMap(({ model, optimiser }) =>
     shapes.flatMap((shape) =>
@@ -59,13 +69,13 @@ export function maskedRuns(scale: Scale): PlannedRun[] {
         const { seed } = grammarOf(shape, index);
         const experiment = parseExperiment({
           ...{ model, optimiser, seed },
-          task: { kind: 'mask', fraction: 1 / sentenceLength(shape) },
+          ...fields(shape),
           grammar: { ...shape, seed },
           budget: { batch, steps: samples / batch },
           evaluation: { size: testSize, perDoubling: 3 },
         });
         const { v, m, s, L } = shape;
-        return { name: `${model.kind} masked v=${v} m=${m} s=${s} L=${L}, grammar ${index + 1}`, experiment };
+        return { name: `${model.kind} ${what} v=${v} m=${m} s=${s} L=${L}, grammar ${index + 1}`, experiment };
       }),
     ),
   );

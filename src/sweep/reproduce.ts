@@ -1,7 +1,7 @@
 import { InputError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
 import type { GrammarShape } from '../core/rules.js';
-import { maskedRuns } from './maskedStudy.js';
+import { denoisingRuns, maskedRuns } from './maskedStudy.js';
 import { grammarOf, type Scale, size } from './plannedGrammars.js';
 import { probeRuns } from './probeStudy.js';
 
@@ -26,6 +26,7 @@ export const figureNames = [
   'powerLaw',
   'masked',
   'probes',
+  'denoising',
 ] as const;
 export type FigureName = (typeof figureNames)[number];
 
@@ -203,6 +204,7 @@ export function planReproduction(scale: Scale, figures: readonly string[] = []):
   return [
     ...named.flatMap((block) => Array.from({ length: block.grammars }, (_, index) => plannedRun(block, index))),
     ...(wanted.includes('masked') ? maskedRuns(scale) : []),
+    ...(wanted.includes('denoising') ? denoisingRuns(scale) : []),
     ...(wanted.includes('probes') ? probeRuns(scale) : []),
   ];
 }

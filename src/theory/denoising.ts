@@ -1,7 +1,7 @@
 /** Noise on the leaves, and what of the tree comes back: the forward-backward experiment. */
 import { checkInteger, checkSeed, show } from '../core/check.js';
 import { InputError } from '../core/errors.js';
-import { checkHasRules, type GrammarShape, parents, type Rules } from '../core/rules.js';
+import { checkHasRules, type GrammarShape, makeRules, parents, type Rules } from '../core/rules.js';
 import { streamKey } from '../core/threefry.js';
 import { UniformStream } from '../core/uniform.js';
 import { drawTrees } from './drawTrees.js';
@@ -50,12 +50,10 @@ export function denoisingCurve(rules: Rules, options: DenoisingOptions): Denoisi
     (_, depth) => new Float64Array(rules.s ** depth * (depth < L ? parents(rules, depth) : v)),
   );
   return rates.map((rate, k) => {
-    const random = new UniformStream(streamKey(seed, 'posterior', 2 * k + 1));
     const sum = new Float64Array(L + 1);
     const squares = new Float64Array(L + 1);
-    // The same sentences at every rate: what differs between rates is their noise.
-    for (const symbols of drawTrees(rules, sentences, streamKey(seed, 'posterior', 0))) {
-      seeNoisy(messages.leaves, symbols[L], v, noise, rate, random);
+    for (const { symbols, seen } of noisySentences(rules, { noise, rate, sentences, seed, stream: k })) {
+      see(messages.leaves, seen, v, noise, rate);
       messages.upward();
       for (const row of beliefs) row.fill(0);
       messages.downward(beliefs, 0);
@@ -70,29 +68,40 @@ export function denoisingCurve(rules: Rules, options: DenoisingOptions): Denoisi
       }
     }
     const changed = Array.from(sum, (x) => x / sentences);
-    const error = changed.map((mean, level) =>
-      Math.sqrt(Math.max(0, squares[level] / sentences - mean * mean) / (sentences - 1)),
-    );
-    return { rate, changed, error };
+    return { rate, changed, error: errorsOf(changed, squares, sentences) };
   });
 }
 
-function seeNoisy(
-  leaves: Float64Array,
-  tokens: ArrayLike<number>,
-  v: number,
-  noise: LeafNoise,
-  rate: number,
-  random: UniformStream,
-): void {
-  const same = Math.log(1 - rate + rate / v);
-  const other = Math.log(rate / v);
-  for (let p = 0; p < tokens.length; p++) {
-    const isHit = noise !== 'belief' && random.word() < rate * 2 ** 32;
-    const isMasked = noise === 'mask' && isHit;
-    const token = noise === 'replace' && isHit ? random.below(v) : tokens[p];
-    leaves.fill(isMasked ? 0 : noise === 'mask' ? Number.NEGATIVE_INFINITY : other, p * v, (p + 1) * v);
-    if (!isMasked) leaves[p * v + token] = noise === 'mask' ? 0 : same;
+/** Standard errors of means from sums of squares. */
+export const errorsOf = (means: readonly number[], squares: ArrayLike<number>, count: number): number[] =>
+  means.map((mean, i) => Math.sqrt(Math.max(0, squares[i] / count - mean * mean) / (count - 1)));
+
+/**
+ * Sentences, and what is seen of their tokens: another token, or -1 for nothing. They are the same at every rate and for every
+ * stream; their noise is that of the stream. The arrays are used again for the next one.
+ */
+export function* noisySentences(
+  rules: Rules,
+  o: { noise: LeafNoise; rate: number; sentences: number; seed: number; stream: number },
+): Generator<{ symbols: readonly Int32Array[]; seen: Int32Array }> {
+  const random = new UniformStream(streamKey(o.seed, 'posterior', 2 * o.stream + 1));
+  for (const symbols of drawTrees(rules, o.sentences, streamKey(o.seed, 'posterior', 0))) {
+    const seen = symbols[rules.L].map((token) => {
+      if (o.noise === 'belief' || !(random.word() < o.rate * 2 ** 32)) return token;
+      return o.noise === 'mask' ? -1 : random.below(rules.v);
+    });
+    yield { symbols, seen };
+  }
+}
+
+/** Logarithms of likelihoods of the leaves [s^L, v]. */
+function see(leaves: Float64Array, seen: Int32Array, v: number, noise: LeafNoise, rate: number): void {
+  const isSure = noise === 'mask';
+  const same = isSure ? 0 : Math.log(1 - rate + rate / v);
+  const other = isSure ? Number.NEGATIVE_INFINITY : Math.log(rate / v);
+  for (const [p, token] of seen.entries()) {
+    leaves.fill(token < 0 ? 0 : other, p * v, (p + 1) * v);
+    if (token >= 0) leaves[p * v + token] = same;
   }
 }
 
@@ -107,45 +116,91 @@ export function beliefMap({ v, m, s }: Pick<GrammarShape, 'v' | 'm' | 's'>, p: n
   return (right + ((f * (m - 1)) / (m * v - 1)) * (1 - right)) / (right + f * (1 - right));
 }
 
-/** Mean belief in a leaf's true token at a rate of noise. */
-function leafBelief(v: number, noise: LeafNoise, rate: number): number {
-  const same = 1 - rate + rate / v;
-  return noise === 'replace' ? same ** 2 + (v - 1) * (rate / v) ** 2 : same;
-}
-
 /**
- * The rate of noise at which a deep tree loses its root: where the leaves' mean belief meets the unstable fixed point of `beliefMap`. Below
- * it beliefs grow on the way up, above it they fall to chance, the more sharply the more levels there are. undefined: the map has no such point
- * between chance and 1, so that noise is lost (or kept) at every level and the change is gradual.
+ * The mean-field threshold of noise `belief`: the rate at which the leaves' belief meets the unstable fixed point of `beliefMap`. Below it
+ * beliefs grow on the way up, above it they fall to chance. undefined: between chance and 1 there is no such point. Source: arXiv:2402.16991.
  */
-export function denoisingThreshold(
-  shape: Pick<GrammarShape, 'v' | 'm' | 's'>,
-  noise: LeafNoise = 'replace',
-): number | undefined {
+export function meanFieldThreshold(shape: Pick<GrammarShape, 'v' | 'm' | 's'>): number | undefined {
+  const { v } = shape;
   const gain = (p: number) => beliefMap(shape, p) - p;
-  // Scanned from 1 down: just below 1 the map is above the diagonal where 1 attracts.
-  const steps = 4096;
-  const low = 1 / shape.v;
-  let above = 1 - 1e-9;
+  let above = 1 - 1e-9; // just below 1 the map lies above the diagonal where 1 attracts
   if (!(gain(above) > 0)) return undefined;
-  for (let i = 1; i < steps; i++) {
-    const p = 1 - ((1 - low) * i) / steps;
-    if (gain(p) < 0) {
-      const fixed = bisect(gain, p, above);
-      return bisect((rate) => fixed - leafBelief(shape.v, noise, rate), 0, 1);
-    }
+  for (let i = 1; i < MAP_STEPS; i++) {
+    const p = 1 - ((1 - 1 / v) * i) / MAP_STEPS;
+    if (gain(p) < 0) return (1 - bisect((x) => gain(x) > 0, p, above)) / (1 - 1 / v);
     above = p;
   }
   return undefined;
 }
 
-/** Where an increasing function crosses 0. */
-function bisect(of: (x: number) => number, low: number, high: number): number {
+const MAP_STEPS = 4096;
+const LEVELS = 24;
+const POPULATION = 400;
+const LEAST_THRESHOLD = 0.005;
+
+/**
+ * The rate of noise at which the root of a deep tree is lost, mean over grammars, by density evolution: beliefs of a level are a population,
+ * whose next one comes from random rules, true tuples and members drawn from it. Beliefs in the true symbol either return to 1 from level
+ * to level or fall to chance; the threshold, to about 0.01, lies between. undefined: any noise is lost on the way up, so that there is no threshold.
+ */
+export function denoisingThreshold(
+  shape: Pick<GrammarShape, 'v' | 'm' | 's'>,
+  noise: LeafNoise = 'replace',
+): number | undefined {
+  const half = (1 + 1 / shape.v) / 2;
+  const rate = bisect((t) => deepBelief(shape, noise, t) < half, 0, 1, 8);
+  return rate < LEAST_THRESHOLD ? undefined : rate;
+}
+
+/** Mean belief in the true symbol, LEVELS above leaves with noise. */
+function deepBelief({ v, m, s }: Pick<GrammarShape, 'v' | 'm' | 's'>, noise: LeafNoise, rate: number): number {
+  const random = new UniformStream(streamKey(0, 'posterior', 2 ** 20));
+  // Beliefs with that in the true symbol first.
+  let population = Array.from({ length: POPULATION }, () => {
+    const leaf = new Float64Array(v).fill(rate / v);
+    const isHit = noise !== 'belief' && random.word() < rate * 2 ** 32;
+    if (noise === 'mask') return isHit ? leaf.fill(1 / v) : oneHot(v);
+    leaf[noise === 'replace' && isHit ? random.below(v) : 0] += 1 - rate;
+    return leaf;
+  });
+  for (let level = 1; level <= LEVELS; level++) {
+    const [tuples] = makeRules({ v, n: v, m, s, L: 1 }, level).rules;
+    const below = population;
+    population = below.map(() => {
+      const symbol = random.below(v);
+      const tuple = tuples[symbol][random.below(m)];
+      const children = tuple.map((child) => placed(below[random.below(POPULATION)], child, random));
+      const beliefs = Float64Array.from(tuples, (own) =>
+        own.reduce((sum, one) => sum + one.reduce((product, c, i) => product * children[i][c], 1), 0),
+      );
+      const total = beliefs.reduce((sum, x) => sum + x, 0);
+      [beliefs[0], beliefs[symbol]] = [beliefs[symbol], beliefs[0]];
+      return beliefs.map((x) => x / total);
+    });
+  }
+  return population.reduce((sum, beliefs) => sum + beliefs[0] / POPULATION, 0);
+}
+
+const oneHot = (v: number) => new Float64Array(v).fill(1, 0, 1);
+
+/** Beliefs whose true symbol becomes `symbol`, the others in a random order. */
+function placed(beliefs: Float64Array, symbol: number, random: UniformStream): Float64Array {
+  const out = beliefs.slice();
+  for (let i = out.length - 1; i > 1; i--) {
+    const j = 1 + random.below(i);
+    [out[i], out[j]] = [out[j], out[i]];
+  }
+  [out[0], out[symbol]] = [out[symbol], out[0]];
+  return out;
+}
+
+/** Where a condition begins to hold. */
+function bisect(holds: (x: number) => boolean, low: number, high: number, rounds = 60): number {
   let [a, b] = [low, high];
-  for (let i = 0; i < 60; i++) {
+  for (let i = 0; i < rounds; i++) {
     const middle = (a + b) / 2;
-    if (of(middle) < 0) a = middle;
-    else b = middle;
+    if (holds(middle)) b = middle;
+    else a = middle;
   }
   return (a + b) / 2;
 }

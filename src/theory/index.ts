@@ -25,6 +25,7 @@ export {
   denoisingThreshold,
   type LeafNoise,
   leafNoises,
+  meanFieldThreshold,
 } from './denoising.js';
 export {
   type CovarianceOptions,

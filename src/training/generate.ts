@@ -4,6 +4,7 @@ import type { Rules } from '../core/rules.js';
 import type { SafeFile } from '../core/safetensors.js';
 import { inOrder, inverseOrder } from '../core/shuffle.js';
 import { drawFrom } from '../core/softmax.js';
+import { MaskedSweeps } from '../core/sweeps.js';
 import { tasks, tasksWith } from '../core/tasks.js';
 import { streamKey, threefry } from '../core/threefry.js';
 import { Parser } from '../grammar/parser.js';
@@ -17,6 +18,7 @@ import { orderOf } from './shuffled.js';
 
 export interface GenerateOptions {
   count: number; // sentences
+  sweeps?: number; // of a network of masked tokens: see MaskedSweeps; default one a token
   temperature: number; // >= 0; 0 takes the most probable token
   seed: number;
 }
@@ -30,22 +32,30 @@ export interface Generated {
 const BATCH = 256;
 
 /**
- * Sentences of a trained causal model, token by token. The first token (with a shorter context, all before it) is that of a
- * sentence of the grammar. @throws InputError for another model than clm, or weights that do not fit.
+ * Sentences of a trained causal model, token by token: the first one (with a shorter context, all before it) is that of a sentence of the
+ * grammar. Or of a network of masked tokens, from nothing, in sweeps. @throws InputError for a network of another task, or weights that do
+ * not fit.
  */
 export async function generate(
   experiment: Experiment,
   rules: Rules,
   weights: SafeFile,
   executor: Executor,
-  { count, temperature, seed }: GenerateOptions,
+  { count, temperature, seed, sweeps }: GenerateOptions,
 ): Promise<Generated> {
-  if (!tasks[experiment.task.kind].generates)
+  const { generates, masks } = tasks[experiment.task.kind];
+  if (!generates && !masks)
     throw new InputError(
-      `task.kind: the run learnt '${experiment.task.kind}', it generates no sentences; train model clm on task ${tasksWith((task) => task.generates)}`,
+      `task.kind: the run learnt '${experiment.task.kind}', it generates no sentences; train on task ${tasksWith((task) => task.generates || task.masks)}`,
     );
   if (experiment.data)
     throw new InputError('generate: the run was trained on data of its own, which no grammar judges; take rhm predict');
+  if (masks && experiment.task.context !== undefined)
+    throw new InputError('generate: the run has seen a part of each sentence; take one without task.context');
+  if (sweeps !== undefined && !masks)
+    throw new InputError(
+      `sweeps: the run writes a token after the other; leave it out, or take a run of task ${tasksWith((task) => task.masks)}`,
+    );
   const model = createModel(experiment);
   const shape = modelShape(experiment);
   const { d, firstToken, length, v } = shape;
@@ -66,7 +76,16 @@ export async function generate(
   const loaded = await executor.load(program);
   try {
     loaded.write(builder.block('params'), row);
-    for (let first = 0; first < count; first += batch) {
+    for (let first = 0; masks && first < count; first += batch) {
+      const written = new MaskedSweeps({ count: batch, length, v, sweeps: sweeps ?? length, temperature, key, first });
+      while (!written.isDone) {
+        loaded.write(tokens, written.tokens);
+        await loaded.run('next');
+        written.fill((await loaded.read(logits)) as Float32Array);
+      }
+      sentences.set(written.tokens.subarray(0, Math.min(batch, count - first) * d), first * d);
+    }
+    for (let first = 0; !masks && first < count; first += batch) {
       const drawn = new Uint32Array(batch * d);
       sampler.tokens(source, first, batch, drawn);
       const rows = order ? inOrder(drawn, order) : drawn;

@@ -52,6 +52,39 @@ test('runs of masked tokens stay out of what is said of the last token, and the 
   assert.ok(table.rows.length > 100 && table.rows.every((row) => Number(row.H_3) === row.floor));
 });
 
+test('denoising: the middle of the root lies where the posterior has it; sentences written are those of the records', () => {
+  assert.equal(
+    analysis.denoising.map(({ shape }) => shape.m),
+    [2, 2, 3, 3],
+    'once for each grammar',
+  );
+  for (const { shape, measured, predicted } of analysis.rootLosses) {
+    const own = analysis.denoising.filter((row) => row.shape.m === shape.m);
+    for (const { points } of own) {
+      const chance = points[points.length - 1].changed[3];
+      assert.ok(Math.abs(chance - 7 / 8) < 1e-9);
+      const below = points.filter(({ rate }) => rate < measured.low - 0.05).at(-1);
+      const above = points.find(({ rate }) => rate > measured.high + 0.05);
+      assert.ok(!below || below.changed[3] < chance / 2, 'below the middle');
+      assert.ok(!above || above.changed[3] > chance / 2, 'above it');
+    }
+    assert.ok(measured.value > 0.1 && measured.value < 0.7 && predicted! > 0.1);
+  }
+  for (const m of [2, 3]) {
+    // From a little noise to much the root of a deep tree changes more than that of a shallow one.
+    const rise = (L: number) => {
+      const { points } = analysis.denoisingDepths.find(({ shape }) => shape.m === m && shape.L === L)!;
+      return Math.max(...points.slice(4).map(({ changed }, i) => changed - points[i].changed));
+    };
+    assert.ok(rise(6) > rise(2) + 0.05, `m=${m}: ${rise(2)}, ${rise(6)}`);
+  }
+  const put = lawPositions({ v: 8, n: 8, m: 2, s: 2, L: 3 }, 'hcnn', 40);
+  const curve = analysis.validity.find((c) => c.series === 'unet, mask' && c.shape.m === 2 && c.level === 2)!;
+  const at = curve.points.findIndex(({ valid }) => valid >= 0.5);
+  const [before, after] = [at - 1, at].map((i) => Math.log(curve.points[i].samples));
+  assert.ok(before <= put[1] && put[1] <= after, 'half of them at P_2, as was put in');
+});
+
 test('the runs of the figure: networks with one token masked, on the grammars of the other figures', () => {
   for (const scale of ['quick', 'paper'] as const) {
     const runs = planReproduction(scale, ['masked']);
@@ -61,6 +94,9 @@ test('the runs of the figure: networks with one token masked, on the grammars of
       const { s, L } = experiment.grammar;
       assert.equal(experiment.task, { kind: 'mask', fraction: s ** -L });
     }
+    const writing = planReproduction(scale, ['denoising']);
+    assert.equal([...new Set(writing.map(({ experiment }) => experiment.model.kind))], ['unet', 'mla']);
+    assert.ok(writing.every(({ experiment }) => experiment.measures.join() === 'validity'));
     assert.ok(!planReproduction(scale).some(({ experiment }) => experiment.task.kind === 'mask'), 'only when named');
   }
 });

@@ -107,6 +107,7 @@ export interface SyntheticRunOptions extends Omit<SyntheticOptions, 'staircase'>
   staircases: Staircase[]; // one a replica
   end?: 'done' | 'none' | 'diverged' | 'interrupted';
   measures?: boolean; // invariance ratios that fall at P_(level+1)
+  valid?: boolean; // sentences written up to each level: half of them at P_level
   probes?: boolean; // read-outs of hcnn: layer k passes one half at P_(level+1), 2^p later at position p; below its level never
   overrides?: Record<string, unknown>; // of the experiment
 }
@@ -143,6 +144,12 @@ export function syntheticRun(options: SyntheticRunOptions): RunFiles {
           elapsed_ms: step,
         }),
       );
+      for (let level = 1; options.valid && level <= shape.L; level++) {
+        // Half of the sentences are valid up to a level where its step is half taken, all of them a width later.
+        const late = (Math.log(samples) - staircase.positions[level - 1]) / staircase.width;
+        const value = Math.min(1, Math.max(0, 0.5 + late / 2));
+        lines.push(formatRecord({ type: 'measure', replica, step, samples, name: 'valid', level, value }));
+      }
       for (let level = 1; options.probes && level < shape.L; level++)
         for (let layer = 1; layer <= shape.L; layer++) {
           const map = Array.from({ length: 2 ** (shape.L - layer) }, (_, p) => {
@@ -263,6 +270,7 @@ export function syntheticProbeStudy({ ms = [2, 3], grammars = 2, steps = 2 ** 13
 /** Runs of one pass on masked tokens, one of eight, that come down to the exact losses: the decoder to those of what is before. */
 export function syntheticMaskedStudy({ ms = [2, 3], grammars = 2, steps = 2 ** 13 } = {}): RunFiles[] {
   const task = { kind: 'mask', fraction: 0.125 } as const;
+  const measures = ['validity'];
   return (['unet', 'mla', 'clm'] as const).flatMap((kind) =>
     ms.flatMap((m) =>
       Array.from({ length: grammars }, (_, g) => {
@@ -271,7 +279,7 @@ export function syntheticMaskedStudy({ ms = [2, 3], grammars = 2, steps = 2 ** 1
           ...{ path: `masked/${kind}-m${m}-g${g}`, kind, shape, grammarSeed: 10 + g, noise: 0.003, steps, seed: g },
           staircases: [{ positions: lawPositions(shape, kind === 'unet' ? 'hcnn' : 'mla', 40), width: 0.6 }],
           plateausOf: (rules) => exactFloors({ task, model: { kind } as Experiment['model'], evaluation: {} }, rules)!,
-          overrides: { task },
+          ...{ overrides: { task, measures }, valid: true },
         });
       }),
     ),

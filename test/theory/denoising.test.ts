@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { InputError } from '../../src/core/errors.js';
 import { parseRules } from '../../src/core/parseRules.js';
 import { makeRules, type Rules } from '../../src/core/rules.js';
-import { beliefMap, denoisingCurve, denoisingThreshold } from '../../src/theory/denoising.js';
+import { beliefMap, denoisingCurve, denoisingThreshold, meanFieldThreshold } from '../../src/theory/denoising.js';
 import { close } from './enumerate.js';
 
 const test = suite('noise on the leaves and denoising');
@@ -75,35 +75,47 @@ test('no noise changes nothing; nothing seen leaves chance', () => {
   }
 });
 
-test('the map of beliefs has the fixed points 1 and chance; the threshold is where leaves meet the one between', () => {
+test('the map of beliefs has the fixed points 1 and chance; the mean-field threshold is where leaves meet the one between', () => {
   for (const shape of [
     { v: 16, m: 4, s: 2 },
     { v: 32, m: 8, s: 2 },
-    { v: 8, m: 2, s: 3 },
+    { v: 8, m: 3, s: 2 },
   ]) {
     close(beliefMap(shape, 1), 1, 1e-12, 'certain');
-    const rate = denoisingThreshold(shape, 'belief');
-    if (rate === undefined) continue;
+    const rate = meanFieldThreshold(shape)!;
     const p = 1 - rate + rate / shape.v;
     close(beliefMap(shape, p), p, 1e-9, 'a fixed point');
     assert.ok(beliefMap(shape, p + 0.01) > p + 0.01 && beliefMap(shape, p - 0.01) < p - 0.01, 'unstable');
+    const deep = denoisingThreshold(shape, 'belief')!;
+    assert.ok(Math.abs(deep - rate) < 0.03, `beliefs of one size: ${deep} and ${rate}`);
   }
-  // Parity: p -> p^2 + (1 - p)^2 is above p nowhere between 1/2 and 1.
-  close(beliefMap({ v: 2, m: 2, s: 2 }, 0.8), 0.8 ** 2 + (1 - 0.8 ** 2) / 3, 1e-12, 'wrong tuples share alike');
-  assert.is(denoisingThreshold({ v: 2, m: 2, s: 2 }), undefined);
+  assert.is(meanFieldThreshold({ v: 2, m: 2, s: 2 }), undefined, 'of parities it lies above p nowhere');
 });
 
-test('deep trees lose their root where the threshold says, more sharply with depth', () => {
-  const shape = { v: 32, m: 8, s: 2 };
-  const threshold = denoisingThreshold(shape, 'belief')!;
-  const rates = [threshold - 0.15, threshold, threshold + 0.15];
-  const slopes = [3, 6].map((L) => {
-    const [below, , above] = denoisingCurve(makeRules({ ...shape, n: 32, L }, 1), {
-      ...{ rates, noise: 'belief', sentences: 24 },
+test('parities lose any noise; with one rule a symbol nearly any is undone', () => {
+  assert.is(denoisingThreshold({ v: 2, m: 2, s: 2 }, 'replace'), undefined);
+  for (const noise of ['replace', 'mask', 'belief'] as const)
+    assert.ok(denoisingThreshold({ v: 8, m: 1, s: 2 }, noise)! > 0.9, noise);
+});
+
+test('deep trees lose their root at the threshold, the more sharply the deeper', () => {
+  const shape = { v: 16, m: 3, s: 2 };
+  for (const noise of ['replace', 'mask', 'belief'] as const) {
+    const threshold = denoisingThreshold(shape, noise)!;
+    const width = 0.12;
+    const [shallow, deep] = [2, 6].map((L) => {
+      const grammars = [1, 2].map((seed) =>
+        denoisingCurve(makeRules({ ...shape, n: 16, L }, seed), {
+          ...{ rates: [threshold - width, Math.min(1, threshold + width)], noise, sentences: L === 2 ? 300 : 40 },
+        }),
+      );
+      const root = (k: number) => (grammars[0][k].changed[L] + grammars[1][k].changed[L]) / 2;
+      return { below: root(0), above: root(1) };
     });
-    return above.changed[L] - below.changed[L];
-  });
-  assert.ok(slopes[1] > slopes[0] && slopes[1] > 0.5, `${slopes}`);
+    const middle = (1 - 1 / 16) / 2;
+    assert.ok(deep.below < middle && deep.above > middle, `${noise} at ${threshold}: ${deep.below}, ${deep.above}`);
+    assert.ok(deep.above - deep.below > shallow.above - shallow.below, `${noise}: sharper with depth`);
+  }
 });
 
 test('what is no rate, or no noise, is refused', () => {

@@ -7,6 +7,7 @@ import { correlationsFigure } from './correlations.js';
 import { curvesFigure } from './curves.js';
 import { dataFigure } from './data.js';
 import { dataCurvesFigure } from './dataCurves.js';
+import { denoisingFigure } from './denoising.js';
 import { excessFigure } from './excess.js';
 import { invarianceFigure } from './invariance.js';
 import { levelsFigure } from './levels.js';
@@ -38,6 +39,7 @@ const table = [
   transitionsFigure,
   probesFigure,
   maskedFigure,
+  denoisingFigure,
   correlationsFigure,
   contextFigure,
   classesFigure,

@@ -1,4 +1,4 @@
-/** `rhm generate`: sentences of a trained causal model, and how many of them are grammatical. */
+/** `rhm generate`: sentences of a trained decoder or network of masked tokens, and how many of them are grammatical. */
 import { type Command, Option } from 'commander';
 import { type OpenExecutor, openExecutor } from '../../platform/executor.js';
 import { generate } from '../../training/generate.js';
@@ -10,6 +10,7 @@ import { readRun } from '../runFolder.js';
 interface Options extends ComputeOptions {
   count: number;
   temperature: number;
+  sweeps?: number;
   seed: number;
   show: number;
   weights: 'best' | 'last';
@@ -20,22 +21,31 @@ export function addGenerate(program: Command, io: CommandContext): void {
   addComputeOptions(
     program
       .command('generate')
-      .description("sentences of a trained clm, and the fraction that obeys the grammar's rules up to each level")
+      .description(
+        "sentences of a trained clm, or of a network of masked tokens, and the fraction that obeys the grammar's rules up to each level",
+      )
       .argument('<run>', 'folder of a run')
       .option('--count <n>', 'sentences', integer(1, 2 ** 20), 1000)
       .option('--temperature <t>', 'of the softmax; 0 takes the most probable token', number(0, 100), 1)
+      .option(
+        '--sweeps <n>',
+        'task mask: looks of the network at a sentence, 1 to s^L (default: one a token)',
+        integer(1),
+      )
       .option('--seed <seed>', 'of the draws', integer(0), 0)
       .option('--show <n>', 'sentences to print', integer(0, 2 ** 20), 5)
       .addOption(new Option('--weights <which>', 'best or last').choices(['best', 'last']).default('best'))
       .option('--replica <r>', 'which of several replicas', integer(0), 0),
   ).action(async (run: string, options: Options, command: Command) => {
     const { experiment, rules, checkpoint, checkpointFile } = await readRun(run, io.log);
-    const { weights: which, replica, count, temperature, seed, show } = options;
+    const { weights: which, replica, count, temperature, sweeps, seed, show } = options;
     const weights = weightsOf(checkpoint, checkpointFile, { which, replica });
     let opened: OpenExecutor | undefined;
     try {
       opened = await openExecutor(io.platform, options, io.log);
-      const result = await generate(experiment, rules, weights, opened.executor, { count, temperature, seed });
+      const result = await generate(experiment, rules, weights, opened.executor, {
+        ...{ count, temperature, seed, sweeps },
+      });
       const d = result.sentences.length / count;
       const sentences = Array.from({ length: Math.min(show, count) }, (_, i) => [
         ...result.sentences.subarray(i * d, (i + 1) * d),

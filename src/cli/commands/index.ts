@@ -6,6 +6,7 @@ import { addCluster } from './cluster.js';
 import { addCompare } from './compare.js';
 import { addCompletion } from './completion.js';
 import { addCorrelations } from './correlations.js';
+import { addDenoise } from './denoise.js';
 import { addDoctor } from './doctor.js';
 import { addExport } from './export.js';
 import { addGenerate } from './generate.js';
@@ -34,6 +35,7 @@ export const commands: readonly AddCommand[] = [
   addSample,
   addTheory,
   addInfer,
+  addDenoise,
   addCorrelations,
   addCluster,
   addTree,

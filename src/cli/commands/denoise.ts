@@ -1,0 +1,123 @@
+/** `rhm denoise`: the forward-backward experiment, by the exact posterior and by a trained network. */
+import { type Command, Option } from 'commander';
+import { checkSeed } from '../../core/check.js';
+import { InputError } from '../../core/errors.js';
+import type { Rules } from '../../core/rules.js';
+import { type OpenExecutor, openExecutor } from '../../platform/executor.js';
+import { denoisingCurve, denoisingThreshold, type LeafNoise, leafNoises } from '../../theory/index.js';
+import { denoiseWith, type NetworkDenoisingPoint } from '../../training/denoise.js';
+import { weightsOf } from '../../training/weights.js';
+import { addComputeOptions, type ComputeOptions } from '../compute.js';
+import { type CommandContext, integer } from '../context.js';
+import { type GrammarFlags, grammarOptions, loadGrammar, looseNumber } from '../grammarOptions.js';
+import { readRun } from '../runFolder.js';
+
+interface Options extends GrammarFlags, ComputeOptions {
+  seed: number;
+  noise?: LeafNoise;
+  rates: number[];
+  sentences: number;
+  run?: string;
+  weights: 'best' | 'last';
+  replica: number;
+}
+
+const DEFAULT_RATES = Array.from({ length: 11 }, (_, i) => i / 10);
+
+export function addDenoise(program: Command, io: CommandContext): void {
+  const command = grammarOptions(program.command('denoise'))
+    .description(
+      'the forward-backward experiment: noise on the leaves, then a tree from the exact posterior; the fraction of symbols of each level ' +
+        'that are others afterwards, by the rate of noise, and the rate at which a deep tree is predicted to lose its root',
+    )
+    .option('--seed <seed>', 'of the rules, the sentences and their noise', looseNumber, 0)
+    .addOption(
+      new Option(
+        '--noise <kind>',
+        'replace: another token, drawn from all v; mask: none is seen; belief: every leaf is seen as through that noise, without a draw ' +
+          '(default: replace; mask with --run)',
+      ).choices(leafNoises),
+    )
+    .option(
+      '--rates <list>',
+      'rates of noise from 0 to 1, such as 0.1,0.2 (default: 0 to 1 by 0.1)',
+      ratesOf,
+      DEFAULT_RATES,
+    )
+    .option('--sentences <n>', 'sentences for each rate', integer(2, 2 ** 16), 256)
+    .option('--run <folder>', 'a run of task mask: its network draws the masked tokens too, and the grammar is its own')
+    .addOption(new Option('--weights <which>', 'of the run: best or last').choices(['best', 'last']).default('best'))
+    .option('--replica <r>', 'of the run: which of several replicas', integer(0), 0);
+  addComputeOptions(command).action(async (options: Options, own: Command) => {
+    const { seed, rates, sentences, run } = options;
+    checkSeed(seed);
+    const noise = options.noise ?? (run ? 'mask' : 'replace');
+    if (run && noise !== 'mask')
+      throw new InputError(`--noise ${noise}: a network fills in masked tokens; pass mask, or leave --run out`);
+    const found = run ? await ofRun(run, options, io) : { rules: await loadGrammar(options, seed), network: undefined };
+    const { rules, network } = found;
+    const exact = denoisingCurve(rules, { noise, rates, sentences, seed });
+    const threshold = denoisingThreshold(rules, noise);
+    const { v, n, m, s, L } = rules;
+    const result = { grammar: { v, n, m, s, L }, noise, sentences, threshold: threshold ?? null, exact, network };
+    await io.result(own, result, () =>
+      [
+        ...tableOf('exact posterior', exact, rules),
+        ...(network ? ['', ...tableOf('network', network, rules)] : []),
+        '',
+        threshold === undefined
+          ? 'no threshold: any noise is lost on the way up'
+          : `a deep tree of this v, m and s loses its root at the rate ${threshold.toFixed(2)} (density evolution, over grammars)`,
+      ].join('\n'),
+    );
+  });
+}
+
+async function ofRun(
+  run: string,
+  options: Options,
+  io: CommandContext,
+): Promise<{ rules: Rules; network: NetworkDenoisingPoint[] }> {
+  const { which, replica, rates, sentences, seed } = { ...options, which: options.weights };
+  const { experiment, rules, checkpoint, checkpointFile } = await readRun(run, io.log);
+  const weights = weightsOf(checkpoint, checkpointFile, { which, replica });
+  let opened: OpenExecutor | undefined;
+  try {
+    opened = await openExecutor(io.platform, options, io.log);
+    const network = await denoiseWith(experiment, rules, weights, opened.executor, { rates, sentences, seed });
+    return { rules, network };
+  } finally {
+    await opened?.release();
+  }
+}
+
+function ratesOf(list: string): number[] {
+  const rates = list.split(',').map((word) => (word.trim() ? Number(word) : Number.NaN));
+  const wrong = rates.findIndex((rate) => !(rate >= 0 && rate <= 1));
+  if (wrong >= 0)
+    throw new InputError(
+      `--rates: got ${list.split(',')[wrong] || 'nothing'}; pass numbers from 0 to 1, such as 0.1,0.2`,
+    );
+  return rates;
+}
+
+/** Lines: a rate each, the tokens in the first column, the root in the last. */
+function tableOf(
+  title: string,
+  points: readonly { rate: number; changed: readonly number[]; valid?: readonly number[] }[],
+  { L }: Rules,
+): string[] {
+  const levels = Array.from({ length: L + 1 }, (_, level) =>
+    level === 0 ? 'tokens' : level === L ? 'root' : `level ${level}`,
+  );
+  const isValid = points[0]?.valid !== undefined;
+  const head = ['rate', ...levels, ...(isValid ? ['valid'] : [])].map((word) => word.padStart(8)).join('');
+  const rows = points.map(({ rate, changed, valid }) =>
+    [rate, ...changed, ...(valid ? [valid[L]] : [])].map((x) => x.toFixed(3).padStart(8)).join(''),
+  );
+  return [
+    `${title}: fraction of symbols that are others${isValid ? '; valid: of sentences up to the root' : ''}`,
+    head,
+    ...rows,
+  ];
+}
