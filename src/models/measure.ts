@@ -42,6 +42,8 @@ export interface MeasureSpec {
   about: string;
   /** Says something of networks whose sentences come from no grammar too. */
   needsNoGrammar?: true;
+  /** Is about networks that fill in masked tokens alone. */
+  needsMasks?: true;
   /** @throws InputError when the experiment offers nothing to measure. */
   build(context: MeasureContext): Measure;
 }

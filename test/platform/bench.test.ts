@@ -67,7 +67,10 @@ test('measures: the share of the whole run follows from what was timed', async (
   const [r] = results;
   assert.is(r.steps, 65536);
   assert.is(r.evaluations, 60);
-  assert.equal(Object.keys(r.measure_ms), Object.keys(measures));
+  assert.equal(
+    Object.keys(r.measure_ms),
+    Object.keys(measures).filter((name) => name !== 'validity'), // of networks of masked tokens alone
+  );
   const measured = (Object.values(r.measure_ms) as number[]).reduce((a, b) => a + b, 0);
   const once = r.evaluation_ms + measured;
   const whole = (65536 * r.us_per_step) / 1000 + 60 * once;

@@ -6,6 +6,7 @@
 import type { Command } from 'commander';
 import { parseExperiment } from '../../core/experiment.js';
 import { measures } from '../../measures/index.js';
+import type { MeasureSpec } from '../../models/measure.js';
 import type { Executor } from '../../plan/executor.js';
 import { openExecutor } from '../../platform/executor.js';
 import { evaluationSteps, membersOf, plannedSteps } from '../../training/members.js';
@@ -65,6 +66,9 @@ export function addBenchMeasures(program: Command, io: CommandContext): void {
   });
 }
 
+/** Those that fit the cases. */
+const timed = Object.entries<MeasureSpec>(measures).flatMap(([name, { needsMasks }]) => (needsMasks ? [] : [name]));
+
 async function costOf(
   run: Pick<MeasureCost, 'case' | 'batch' | 'replicas'>,
   stepsARound: number,
@@ -74,7 +78,7 @@ async function costOf(
   const experiment = parseExperiment({
     ...cases[run.case],
     budget: { batch },
-    measures: Object.keys(measures),
+    measures: timed,
     replicas,
   });
   const members = membersOf(experiment);
