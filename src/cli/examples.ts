@@ -142,6 +142,10 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     ['rhm recording --dry-run', 'the runs that it holds'],
     ['rhm recording', "the page's recording anew, from what is trained by now; then npm run build"],
   ],
+  models: [['rhm models', 'what there is to train']],
+  tasks: [['rhm tasks', 'what there is to learn']],
+  optimisers: [['rhm optimisers --json', 'for programs']],
+  measures: [['rhm measures', 'for --set measures=readout,probes']],
   schema: [
     ['rhm schema > experiment.schema.json', 'for editors: "$schema": "./experiment.schema.json"'],
     ['rhm schema grid > grid.schema.json', 'of grid files'],

@@ -158,6 +158,9 @@ export function modelOrder(kind: string): number {
   return at < 0 ? rows.size : at;
 }
 
+/** Names of the options of `model` in an experiment, beside `kind`. */
+export const modelFields = (kind: string): string[] => Object.keys(rows.get(kind)?.fields ?? {});
+
 /** Whether a model has an option of that name. */
 export const hasField = (kind: string, name: string): boolean => Object.hasOwn(rows.get(kind)?.fields ?? {}, name);
 

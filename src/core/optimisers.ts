@@ -8,12 +8,13 @@ const decayed = {
 const beta = (value: number, max = 0.9999) => z.number().min(0).max(max).default(value);
 
 /**
- * Every optimiser, one row each: its name in menus, and its fields. `training/optimisers.ts` says how each row trains, and does not
+ * Every optimiser, one row each: its name in menus, half a sentence for help texts, and its fields. `training/optimisers.ts` says how each row trains, and does not
  * compile while a row has no counterpart there.
  */
 export const optimisers = {
   sgd: {
     title: 'SGD',
+    about: 'a step along the gradient, with momentum where it is asked for',
     fields: {
       rate: positive.default(1).describe('base learning rate; times w in mean-field scaling'),
       momentum: beta(0),
@@ -22,6 +23,7 @@ export const optimisers = {
   },
   adamw: {
     title: 'AdamW',
+    about: 'steps scaled by the mean square of past gradients, weight decay apart from them',
     fields: {
       rate: positive.default(1e-3).describe('learning rate'),
       beta1: beta(0.9),
@@ -32,6 +34,7 @@ export const optimisers = {
   },
   lion: {
     title: 'Lion',
+    about: 'steps of one size, along the sign of a mean of past gradients',
     fields: {
       rate: positive.default(1e-4).describe('learning rate, the size of every step'),
       beta1: beta(0.9),
@@ -39,7 +42,7 @@ export const optimisers = {
       ...decayed,
     },
   },
-} satisfies Record<string, { title: string; fields: Fields }>;
+} satisfies Record<string, { title: string; about: string; fields: Fields }>;
 
 export const optimiserSchema = oneOf(optimisers);
 export type OptimiserTable = typeof optimisers;

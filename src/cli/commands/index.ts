@@ -11,6 +11,7 @@ import { addDoctor } from './doctor.js';
 import { addExport } from './export.js';
 import { addGenerate } from './generate.js';
 import { addInfer } from './infer.js';
+import { addNames } from './names.js';
 import { addPredict } from './predict.js';
 import { addPython } from './python.js';
 import { addRecording } from './recording.js';
@@ -40,6 +41,7 @@ export const commands: readonly AddCommand[] = [
   addCluster,
   addTree,
   addTrain,
+  addNames,
   addSweep,
   addRuns,
   addShow,

@@ -44,7 +44,9 @@ export function addTrain(program: Command, io: CommandContext): void {
   addComputeOptions(
     program
       .command('train')
-      .description('train one experiment: records, weights and checkpoints in a folder')
+      .description(
+        'train one experiment: records, weights and checkpoints in a folder; what it may name is listed by rhm models, tasks, optimisers and measures',
+      )
       .argument('[experiment]', `${DOCUMENT}; every field has a default`)
       .option('--set <field=value...>', 'fields on top of the file, for example model=hcnn grammar.m=4 model.width=64')
       .option(
