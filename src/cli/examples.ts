@@ -152,6 +152,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   ],
   serve: [
     ['rhm serve', 'the page on http://127.0.0.1:8137/'],
+    ['rhm serve --origins https://example.org', 'the same, for the elements in a page of that site'],
     ['rhm serve --dir report --port 0', 'a report of rhm analyze, on a free port'],
   ],
   verify: [['rhm verify test/data/golden/*.safetensors --json', 'cases of the PyTorch code, replayed here']],

@@ -14,6 +14,8 @@ export interface ServeOptions {
   port?: number; // default 0: any free one
   /** Adds the headers COOP and COEP, which give pages shared memory and so WebAssembly threads. */
   isolated?: boolean;
+  /** Pages of these origins may load what is served, run its elements and frame it; `*` is any. Default: none but its own. */
+  origins?: readonly string[];
   /** Allows styles inside a document, as the reports of `rhm analyze` have them. The page needs none. */
   inlineStyles?: boolean;
   /** Paths that are answered with the JSON of a value instead of a file. An InputError is answered with status 400 and its message. */
@@ -39,7 +41,8 @@ export const contentSecurityPolicy = [
 
 /** Serves a folder until `close`. @throws InputError when there is no index.html; FileError when the port cannot be had. */
 export function serveFolder(folder: string, options: ServeOptions = {}): Promise<StaticServer> {
-  const { host = '127.0.0.1', port = 0 } = options;
+  const { host = '127.0.0.1', port = 0, origins = [] } = options;
+  for (const origin of origins) checkOrigin(origin);
   if (!statSync(join(folder, 'index.html'), { throwIfNoEntry: false }))
     throw new InputError(
       `${folder}: holds no index.html; pass the folder of a built page, or build one with npm run build`,
@@ -76,10 +79,18 @@ export function serveFolder(folder: string, options: ServeOptions = {}): Promise
   });
 }
 
+/** @throws InputError */
+function checkOrigin(origin: string): void {
+  const parsed = URL.canParse(origin) ? new URL(origin) : undefined;
+  if (origin === '*' || (parsed && /^https?:$/.test(parsed.protocol) && parsed.origin === origin)) return;
+  const guess = parsed && /^https?:$/.test(parsed.protocol) ? parsed.origin : 'https://example.org';
+  throw new InputError(`--origins: got ${JSON.stringify(origin)}; pass * or a scheme and host alone, such as ${guess}`);
+}
+
 async function answer(
   root: string,
   cache: FileCache,
-  { isolated, inlineStyles, answers = {}, host = '127.0.0.1' }: ServeOptions,
+  { isolated, inlineStyles, answers = {}, host = '127.0.0.1', origins = [] }: ServeOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -88,13 +99,18 @@ async function answer(
     inlineStyles || ofReference
       ? contentSecurityPolicy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
       : contentSecurityPolicy;
+  const named = origins.length > 0 && !origins.includes('*');
   const headers: Record<string, string> = {
-    'Content-Security-Policy': `${policy}; frame-ancestors 'self'`,
+    'Content-Security-Policy': `${policy}; frame-ancestors ${["'self'", ...origins].join(' ')}`,
     'X-Content-Type-Options': 'nosniff',
     'Referrer-Policy': 'no-referrer',
-    'Cross-Origin-Resource-Policy': 'same-origin',
+    'Cross-Origin-Resource-Policy': origins.length ? 'cross-origin' : 'same-origin',
     'Cache-Control': 'no-cache',
+    Vary: named ? 'Accept-Encoding, Origin' : 'Accept-Encoding',
   };
+  const asks = request.headers.origin;
+  if (origins.includes('*')) headers['Access-Control-Allow-Origin'] = '*';
+  else if (asks !== undefined && origins.includes(asks)) headers['Access-Control-Allow-Origin'] = asks;
   if (isolated) {
     headers['Cross-Origin-Opener-Policy'] = 'same-origin';
     headers['Cross-Origin-Embedder-Policy'] = 'require-corp';
@@ -115,7 +131,6 @@ async function answer(
         body.length > 1000 && acceptsGzip(request.headers['accept-encoding']) ? await pack(body) : undefined;
       const more = {
         'Content-Type': 'application/json',
-        Vary: 'Accept-Encoding',
         ...(packed && { 'Content-Encoding': 'gzip' }),
       };
       response.writeHead(status, { ...headers, ...more, 'Content-Length': String((packed ?? body).length) });
@@ -153,7 +168,7 @@ async function send(
 ): Promise<void> {
   const { range, 'accept-encoding': accepted } = request.headers;
   const isHead = request.method === 'HEAD';
-  const given = { ...headers, 'Content-Type': file.type, Vary: 'Accept-Encoding', 'Accept-Ranges': 'bytes' };
+  const given = { ...headers, 'Content-Type': file.type, 'Accept-Ranges': 'bytes' };
   const etag = `"${file.tag}"`;
   const etagPacked = `"${file.tag}-gzip"`;
   const wanted =

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
@@ -36,15 +39,19 @@ test('the example page: several elements, events, styles that stay on their side
   const before = await page.evaluate(() => getComputedStyle(document.querySelector('h1')!).fontFamily);
   await page.evaluate(() => {
     const sheet = new CSSStyleSheet();
-    sheet.replaceSync('* { font-family: monospace; letter-spacing: 9px } button { display: none }');
+    sheet.replaceSync(
+      '* { font-family: monospace; letter-spacing: 9px; color: red; direction: rtl; text-transform: uppercase } button { display: none }',
+    );
     document.adoptedStyleSheets = [sheet];
   });
   const inner = await page.evaluate(() => {
     const button = document.querySelector('#small')!.shadowRoot!.querySelector('button')!;
     const style = getComputedStyle(button);
-    return { display: style.display, font: style.fontFamily };
+    const { letterSpacing, color, direction, textTransform } = style;
+    return { display: style.display, inherited: [letterSpacing, color, direction, textTransform] };
   });
   assert.is.not(inner.display, 'none');
+  assert.equal(inner.inherited, ['normal', 'rgb(27, 31, 36)', 'ltr', 'none']);
   assert.not.match(before, /system-ui/, 'the elements leave the page alone');
   await page.evaluate(() => {
     document.adoptedStyleSheets = [];
@@ -131,6 +138,31 @@ test('run folders of rhm train are drawn by their addresses', async () => {
     /could not be read \(404\); pass the address of a run folder/,
   );
   await context.close();
+});
+
+test('from another origin that allows it: a module script, its worker from a blob, a training; of one that does not, nothing', async () => {
+  const host = createServer((request, response) => {
+    response.setHeader('Content-Type', 'text/html');
+    response.end(
+      `<!doctype html><script type="module" src="${request.url === '/named' ? named.url : server.url}elements.js"></script>` +
+        '<rhm-learning-curve models="hcnn" v="4" m="2" l="2" steps="20" batch="16" executor="wasm" autostart></rhm-learning-curve>',
+    );
+  }).listen(0, '127.0.0.1');
+  await once(host, 'listening');
+  const origin = `http://127.0.0.1:${(host.address() as AddressInfo).port}`;
+  const named = await serveFolder(folder, { origins: [origin] });
+  try {
+    const page = await browser.newPage();
+    await page.goto(`${origin}/named`);
+    await page.locator('rhm-learning-curve .state', { hasText: 'Done' }).waitFor();
+    const framed = await browser.newPage();
+    await framed.goto(origin); // a server that names no origin
+    await framed.waitForTimeout(500);
+    assert.is(await framed.evaluate(() => customElements.get('rhm-learning-curve') === undefined), true);
+  } finally {
+    await named.close();
+    host.close();
+  }
 });
 
 test.run();

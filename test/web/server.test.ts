@@ -203,6 +203,30 @@ test('isolation headers on request; a taken port and a folder without a page are
   assert.throws(() => serveFolder(join(page, 'chunks')), /holds no index.html/);
 });
 
+test('other origins read and frame what is served only where they are named', async () => {
+  const read = async (server: StaticServer, origin: string) => {
+    const { headers } = await fetch(`${server.url}chunks/a%20b.js`, { headers: { Origin: origin } });
+    const ancestors = /frame-ancestors ([^;]*)/.exec(headers.get('content-security-policy')!)![1];
+    return [headers.get('access-control-allow-origin'), headers.get('cross-origin-resource-policy'), ancestors];
+  };
+  assert.equal(await read(server, 'https://example.org'), [null, 'same-origin', "'self'"]);
+  const named = await serveFolder(page, { origins: ['https://example.org', 'http://localhost:3000'] });
+  const both = "'self' https://example.org http://localhost:3000";
+  assert.equal(await read(named, 'https://example.org'), ['https://example.org', 'cross-origin', both]);
+  assert.equal(await read(named, 'https://example.com'), [null, 'cross-origin', both]);
+  const { headers } = await fetch(named.url);
+  assert.match(headers.get('vary')!, /Origin/, 'caches keep the answers apart');
+  await named.close();
+  const any = await serveFolder(page, { origins: ['*'] });
+  assert.equal(await read(any, 'https://example.com'), ['*', 'cross-origin', "'self' *"]);
+  await any.close();
+  for (const origin of ['example.org', 'https://example.org/', 'https://a.org; script-src *', 'file:///etc', ''])
+    assert.throws(
+      () => serveFolder(page, { origins: [origin] }),
+      /--origins: got .*pass \* or a scheme and host alone/,
+    );
+});
+
 test('the command listens on the loopback address, says where as JSON, and ends on a signal', async () => {
   const child = spawn(process.execPath, [resolve('dist/cli.js'), 'serve', '--port', '0', '--json'], {
     stdio: ['ignore', 'pipe', 'ignore'],

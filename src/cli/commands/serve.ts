@@ -9,6 +9,7 @@ interface Options {
   port: number;
   host: string;
   isolated?: boolean;
+  origins?: string[];
   dir?: string;
   json?: boolean;
 }
@@ -24,6 +25,10 @@ export function addServe(program: Command, io: CommandContext): void {
       '127.0.0.1',
     )
     .option('--isolated', 'send the headers COOP and COEP, which give WebAssembly threads')
+    .option(
+      '--origins <origin...>',
+      'pages of these origins, such as https://example.org, may load what is served, run its elements and frame it; * is any',
+    )
     .option('--dir <folder>', 'a folder with an index.html to serve instead of the page, such as a report')
     .action(async (options: Options, command: Command) => {
       const folder = options.dir ?? join(dirname(realpathSync(process.argv[1])), 'page');

@@ -6,8 +6,8 @@ import type { ElementEvents } from './events.js';
 
 const hostCss = `
 :host{display:block;padding:.9rem 1rem;border:1px solid var(--rhm-line);border-radius:12px;background:var(--rhm-paper);color:var(--rhm-ink);
-font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-serif;box-sizing:border-box;text-align:start;direction:ltr;letter-spacing:normal;word-spacing:normal;text-transform:none;text-indent:0;
-white-space:normal;text-shadow:none;cursor:auto;visibility:visible}
+font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-serif;box-sizing:border-box;text-align:start}
+:host>*{direction:ltr;text-align:start;letter-spacing:normal;word-spacing:normal;text-transform:none;text-indent:0;white-space:normal;text-shadow:none;color:var(--rhm-ink)}
 :host([hidden]){display:none}
 *{box-sizing:border-box}
 .problem{margin:0;border-left:4px solid #d55e00;padding:.3rem .8rem}

@@ -11,6 +11,8 @@ export const embedView: ViewSpec = {
       'nor in, several fit on one page, and they train in workers of their own.',
     'They take attributes, tell events (*rhm-change*, *rhm-sentence*, *rhm-record*, *rhm-state*, *rhm-error*) and the curve has ' +
       'start(), pause() and restart(). With src="folder" it draws a run of *rhm train* instead of training.',
+    'A page of another site loads the script from here where this server allows it (*rhm serve --origins https://that.site*), or ' +
+      'from a copy of elements.js on its own.',
   ],
   create: (page) => new EmbedView(page),
 };
