@@ -23,7 +23,7 @@ const FONT = 'system-ui, "DejaVu Sans", sans-serif';
  */
 export function compose(
   canvas: Canvas,
-  panels: readonly Panel[],
+  given: readonly Panel[],
   columns: number,
   panelHeight: number,
   legend: readonly Look[],
@@ -32,11 +32,12 @@ export function compose(
 ): SVGSVGElement {
   const { document, theme, width } = canvas;
   const across = isNarrow(canvas)
-    ? Math.min(narrowColumns, panels.length)
-    : Math.max(1, Math.min(columns, panels.length));
+    ? Math.min(narrowColumns, given.length)
+    : Math.max(1, Math.min(columns, given.length));
   const gap = 14;
   const panelWidth = Math.min((width - gap * (across - 1)) / across, 460);
   const inset = (width - across * panelWidth - gap * (across - 1)) / 2;
+  const panels = given.map((panel) => fitTitle(panel, panelWidth));
   const titleHeight = panels.some((p) => p.subtitle) ? 32 : 18;
   const svg = element(document, 'svg', {
     xmlns: NS,
@@ -78,6 +79,16 @@ export function compose(
     svg.setAttribute(name, String(value));
   return svg;
 }
+
+/** A title that is wider than its panel goes on in a second line, behind its last comma. */
+function fitTitle(panel: Panel, panelWidth: number): Panel {
+  const comma = panel.title.lastIndexOf(', ');
+  const fits = BOLD * textWidth(panel.title) <= panelWidth - 6;
+  if (fits || comma < 0 || panel.subtitle) return panel;
+  return { ...panel, title: panel.title.slice(0, comma), subtitle: panel.title.slice(comma + 2) };
+}
+
+const BOLD = 1.1; // times as wide as plain text
 
 const SMALL = 220; // pixels: a panel that has room for few labels
 
