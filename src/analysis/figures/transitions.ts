@@ -54,7 +54,8 @@ export const transitionsFigure = figure<object, InvarianceResults>({
 function layersPanel(rows: readonly InvarianceRow[], { theme }: Canvas): Panel {
   const { series, shape } = rows[0];
   return {
-    title: `${series}, ${shapeName(shape)}`,
+    title: series,
+    subtitle: shapeName(shape),
     options: {
       marginTop: 4,
       x: { label: 'layer', labelArrow: 'none', padding: 0.06, tickSize: 0 },
