@@ -74,8 +74,19 @@ function checkMasks({ task, grammar }: Pick<Experiment, 'task' | 'grammar'>): vo
 }
 
 /** @throws ExperimentError where positions that are shuffled have no meaning. */
-function checkShuffle({ grammar: { shuffle }, task, data }: Pick<Experiment, 'grammar' | 'task' | 'data'>): void {
-  if (shuffle === undefined) return;
+function checkShuffle({
+  grammar: { shuffle },
+  task,
+  model,
+  data,
+}: Pick<Experiment, 'grammar' | 'task' | 'model' | 'data'>): void {
+  if (shuffle === undefined) {
+    if ('wiring' in model && model.wiring !== undefined)
+      throw new ExperimentError([
+        `model.wiring: got '${model.wiring}' without grammar.shuffle, where networks are wired along the tree already; leave it out, or pass grammar.shuffle`,
+      ]);
+    return;
+  }
   const refuse = (why: string): never => {
     throw new ExperimentError([`grammar.shuffle: got ${shuffle} ${why}`]);
   };

@@ -23,6 +23,16 @@ const hierarchical = {
   depth: depth.min(1).optional().describe('layers; default L'),
   filter: count(1024).optional().describe('filter size and stride; default s'),
 };
+// Optional, so that the hash of an experiment without it stays what it was.
+const wired = {
+  ...hierarchical,
+  wiring: z
+    .enum(['true', 'learned'])
+    .optional()
+    .describe(
+      'with grammar.shuffle: along the true tree, or along the one found from token pairs of the training set; default: as shown',
+    ),
+};
 
 /** The models that come with the program. One row a model; `models/index.ts` holds their forward passes under the same names. */
 const builtIn = {
@@ -35,7 +45,7 @@ const builtIn = {
     tasks: ['last', 'class'],
     sees: 'block',
     colour: 0,
-    fields: hierarchical,
+    fields: wired,
   },
   hlcn: {
     title: 'locally connected net',
@@ -46,7 +56,7 @@ const builtIn = {
     tasks: ['last', 'class'],
     sees: 'block',
     colour: 2,
-    fields: hierarchical,
+    fields: wired,
   },
   fcn: {
     title: 'fully connected net',

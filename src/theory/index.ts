@@ -1,3 +1,4 @@
+export { type AlignedTree, alignTree } from './alignTree.js';
 export { adjustedRandIndex, type Clustered, kMeans, type WeightedRows } from './cluster.js';
 export {
   classificationComplexity,

@@ -55,6 +55,24 @@ export class PairCounts {
     this.#sentences += count;
   }
 
+  /** p(x at p, y at q) - p(x) p(y), [v, v]; p and q differ. */
+  covariance(p: number, q: number): Float64Array {
+    const { d, v } = this;
+    const [a, b] = p < q ? [p, q] : [q, p];
+    const pair = a * d - (a * (a + 1)) / 2 + (b - a - 1);
+    const joint = new Float64Array(v * v);
+    const [left, right] = [new Float64Array(v), new Float64Array(v)];
+    for (let x = 0; x < v; x++)
+      for (let y = 0; y < v; y++) {
+        const at = p < q ? x * v + y : y * v + x;
+        const probability = this.#counts[pair * v * v + at] / this.#sentences;
+        joint[x * v + y] = probability;
+        left[x] += probability;
+        right[y] += probability;
+      }
+    return joint.map((probability, i) => probability - left[Math.floor(i / v)] * right[i % v]);
+  }
+
   /** Plug-in estimates: biased upwards by about (v - 1)^2 / (2 P), the same for all pairs. */
   get information(): PairInformation {
     const { d, v } = this;

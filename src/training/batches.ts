@@ -10,7 +10,7 @@ import { createSampler, type Sampler } from '../grammar/sampler.js';
 import { modelShape } from '../models/types.js';
 import { hostMasks } from './masks.js';
 import { drawnFrom, membersOf, plannedSteps } from './members.js';
-import { orderOf } from './shuffled.js';
+import { orderOf } from './wiring.js';
 
 export const splits = ['train', 'validation', 'test'] as const;
 export type Split = (typeof splits)[number];

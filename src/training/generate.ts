@@ -14,7 +14,7 @@ import { createModel } from '../models/index.js';
 import { declare, modelShape } from '../models/types.js';
 import { ProgramBuilder } from '../plan/builder.js';
 import type { Executor } from '../plan/executor.js';
-import { orderOf } from './shuffled.js';
+import { orderOf } from './wiring.js';
 
 export interface GenerateOptions {
   count: number; // sentences

@@ -3,6 +3,7 @@ import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import { nearest } from '../core/nearest.js';
 import type { SafeFile } from '../core/safetensors.js';
+import { inOrder } from '../core/shuffle.js';
 import { tasks } from '../core/tasks.js';
 import { type Rows, rowsOf, type TokenRows } from '../core/tokens.js';
 import { blend } from '../kernels/blend.js';
@@ -12,6 +13,8 @@ import { declare, type Model, type ModelShape, modelShape } from '../models/type
 import { type PlanBuilder, ProgramBuilder } from '../plan/builder.js';
 import type { Executor } from '../plan/executor.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
+import { membersOf } from './members.js';
+import { wiringOf } from './wiring.js';
 
 /** A tensor of numbers in rows. */
 export interface Numbers {
@@ -45,7 +48,8 @@ export async function logitsOf(
 ): Promise<Logits> {
   const model = createModel(experiment);
   const shape = modelShape(experiment);
-  const rows = wholeRows(rowsOf(tokens, shape.v, 'tokens', tasks[shape.task].masks), shape);
+  const whole = wholeRows(rowsOf(tokens, shape.v, 'tokens', tasks[shape.task].masks), shape);
+  const rows = asRead(whole, experiment, weights);
   const builder = new ProgramBuilder(1);
   declare(builder, model.parameters);
   const { input, logits, layers } = addForward(builder, model, shape, rows.count, hidden);
@@ -132,6 +136,13 @@ function keep(plan: PlanBuilder, name: string, from: Tensor, shape = from.shape.
 }
 
 /** Rows of s^L tokens, from those that are used, or that the network reads. @throws InputError */
+/** Rows as they are shown, in the order in which a network reads them that is wired along a tree. */
+function asRead(rows: Rows, experiment: Experiment, { metadata }: SafeFile): Rows {
+  if (!('wiring' in experiment.model && experiment.model.wiring)) return rows;
+  const wiring = wiringOf(membersOf(experiment)[Number(metadata.replica ?? 0)]);
+  return wiring ? { ...rows, data: inOrder(rows.data, wiring) as typeof rows.data } : rows;
+}
+
 function wholeRows({ count, length: given, data }: Rows, { d, length, firstToken, task }: ModelShape): Rows {
   const isPredicted = tasks[task].targets === 'tokens' && !tasks[task].masks; // the last token, by those before it
   const fitting = [...new Set([d, length, ...(isPredicted ? [d - 1, length - 1] : [])])];

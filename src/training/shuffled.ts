@@ -1,18 +1,12 @@
-/** `grammar.shuffle` in a program: sentences as they stand in the order that is shown. */
-import { sentenceLength } from '../core/rules.js';
-import { shuffledOrder } from '../core/shuffle.js';
+/** `grammar.shuffle` in a program: sentences in the order in which a network reads them. */
 import { lookup } from '../kernels/lookup.js';
 import { type PlanBuilder, type ProgramBuilder, reshape } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
 import type { Member } from './members.js';
+import { networkOrder } from './wiring.js';
 
-/** Adds a plan's calls that put tokens, u32 [R, B, d], in the order of each replica. @returns as they are shown, [R, B, d] */
+/** Adds a plan's calls that put tokens, u32 [R, B, d], in the order of each replica. @returns as they are read, [R, B, d] */
 export type Shuffle = (plan: PlanBuilder, tokens: Tensor) => Tensor;
-
-/** The order of an experiment's positions; undefined: that of the tree. */
-export function orderOf({ grammar }: Member['experiment']): Uint32Array | undefined {
-  return grammar.shuffle === undefined ? undefined : shuffledOrder(sentenceLength(grammar), grammar.shuffle);
-}
 
 /** undefined: nothing is shuffled. constants: takes the orders, once for each number of sentences. */
 export function declareShuffle(
@@ -20,7 +14,7 @@ export function declareShuffle(
   members: readonly Member[],
   constants: { tensor: Tensor; data: Uint32Array | Float32Array }[],
 ): Shuffle | undefined {
-  const orders = members.map(({ experiment }) => orderOf(experiment));
+  const orders = members.map(networkOrder);
   if (!orders[0]) return undefined;
   const d = orders[0].length;
   const known = new Map<number, Tensor>();

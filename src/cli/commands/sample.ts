@@ -11,7 +11,7 @@ import { streamKey } from '../../core/threefry.js';
 import { derivationSource } from '../../grammar/dataset.js';
 import { createSampler, type Sampler } from '../../grammar/sampler.js';
 import { type Split, splitOf, splits } from '../../training/batches.js';
-import { orderOf } from '../../training/shuffled.js';
+import { orderOf } from '../../training/wiring.js';
 import type { CommandContext } from '../context.js';
 import { type GrammarFlags, grammarOptions, loadGrammar, looseNumber } from '../grammarOptions.js';
 import { type Write, writeOutput } from '../output.js';
