@@ -15,9 +15,10 @@ export type { ModelKind };
 
 /**
  * Curves in data that figures of their own are about, and no others: context windows
- * (arXiv:2406.00048), root symbols (arXiv:2307.02129), power-law rules (arXiv:2505.07067).
+ * (arXiv:2406.00048), root symbols (arXiv:2307.02129), power-law rules (arXiv:2505.07067),
+ * positions in an unknown order (arXiv:2308.13816).
  */
-export type StudyName = 'context' | 'classes' | 'powerLaw';
+export type StudyName = 'context' | 'classes' | 'powerLaw' | 'wiring';
 
 /** What ends the name of a series of curves in data. */
 const IN_DATA = ' in data';
@@ -38,6 +39,7 @@ export interface Curve {
   context?: number; // tokens used, the predicted one included; absent: all
   scaling?: string; // of the readout, of models that have a choice
   testSize?: number; // test sentences
+  wiring?: string; // `true` or `learned`, where positions are shuffled; absent: as shown
   online: boolean; // one pass over fresh sentences; false: best loss against P distinct sentences
   points: CurvePoint[]; // by P
   /** H(0) .. H(reach) in nats; undefined where the staircase of the last token does not apply. */
@@ -104,6 +106,7 @@ function curvesOf(runs: readonly Run[]): Curve[] {
         context: experiment.task.context,
         scaling: 'scaling' in experiment.model ? experiment.model.scaling : undefined,
         testSize: experiment.evaluation.size,
+        wiring: 'wiring' in experiment.model ? experiment.model.wiring : undefined,
         online,
         points,
         ...(tasks[experiment.task.kind].masks
@@ -158,10 +161,12 @@ export const studyCurves = (curves: readonly Curve[]): Record<StudyName, Curve[]
   context: curves.filter((c) => c.study === 'context'),
   classes: curves.filter((c) => c.study === 'classes'),
   powerLaw: curves.filter((c) => c.study === 'powerLaw'),
+  wiring: curves.filter((c) => c.study === 'wiring'),
 });
 
-function studyOf({ budget, evaluation, task }: Experiment, rules: Rules): StudyName | undefined {
+function studyOf({ budget, evaluation, grammar, task }: Experiment, rules: Rules): StudyName | undefined {
   if (budget.sentences === undefined) return undefined;
+  if (grammar.shuffle !== undefined) return 'wiring';
   if (evaluation.positions === 'last') return 'context';
   // Rules of probability 0 leave fewer than the m that the laws count.
   const leavesOut = rules.ruleProbabilities?.some((p) => p?.includes(0));
@@ -183,14 +188,16 @@ const BATCH = 'budget.batch';
 /** What one run, or a group of runs, is called in tables: `hcnn`, with settings only where they differ. */
 function seriesLabels(runs: readonly Run[]): Map<Run, SeriesLabel> {
   const labels = new Map<Run, SeriesLabel>();
-  const byKind = new Map<string, Run[]>();
+  const byKind = new Map<string, { name: string; group: Run[] }>(); // each figure's own runs apart: they change no other's names
   for (const run of runs) {
     const { task, budget, model } = run.experiment;
     const name = [model.kind, task.kind === DEFAULT_TASK ? '' : task.kind];
-    const key = `${name.filter(Boolean).join(', ')}${budget.sentences === undefined ? '' : IN_DATA}`;
-    byKind.set(key, [...(byKind.get(key) ?? []), run]);
+    const label = `${name.filter(Boolean).join(', ')}${budget.sentences === undefined ? '' : IN_DATA}`;
+    const key = `${label}|${studyOf(run.experiment, run.rules)}`;
+    const known = byKind.get(key) ?? { name: label, group: [] };
+    byKind.set(key, { name: label, group: [...known.group, run] });
   }
-  for (const [name, group] of byKind) {
+  for (const { name, group } of byKind.values()) {
     const setups = new Map<string, Run[]>();
     for (const run of group) {
       const key = canonicalJson(setupOf(run.experiment));

@@ -110,11 +110,11 @@ const paper: readonly DataBlock[] = [
 
 const blocks: Record<Scale, readonly DataBlock[]> = { quick, paper };
 
-/** The curves that the figures `data` and `control` need. */
-export function dataSearches(scale: Scale): PlannedSearch[] {
-  return blocks[scale].flatMap((block) =>
-    Array.from({ length: block.grammars }, (_, index) => searchOf(block, index, scale)),
-  );
+/** The curves that the figure `data` or `control` needs. */
+export function dataSearches(scale: Scale, figure: DataBlock['figure']): PlannedSearch[] {
+  return blocks[scale]
+    .filter((block) => block.figure === figure)
+    .flatMap((block) => Array.from({ length: block.grammars }, (_, index) => searchOf(block, index, scale)));
 }
 
 function searchOf(block: DataBlock, index: number, scale: Scale): PlannedSearch {

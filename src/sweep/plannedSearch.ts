@@ -4,7 +4,7 @@ import type { Scale } from './plannedGrammars.js';
 import type { Search } from './search.js';
 
 /** Figures whose runs are searched for. */
-export const searchedFigures = ['data', 'control', 'context', 'classes', 'powerLaw'] as const;
+export const searchedFigures = ['data', 'control', 'context', 'classes', 'powerLaw', 'wiring'] as const;
 export type SearchedFigure = (typeof searchedFigures)[number];
 
 export interface PlannedSearch extends Search {

@@ -24,6 +24,7 @@ export const figureNames = [
   'context',
   'classes',
   'powerLaw',
+  'wiring',
   'masked',
   'probes',
   'denoising',

@@ -4,14 +4,17 @@ import { dataSearches } from './dataStudy.js';
 import type { Scale } from './plannedGrammars.js';
 import type { PlannedSearch, SearchedFigure } from './plannedSearch.js';
 import { powerLawSearches } from './powerLawStudy.js';
+import { wiringSearches } from './wiringStudy.js';
 
-const studies: readonly ((scale: Scale) => PlannedSearch[])[] = [
-  dataSearches,
-  contextSearches,
-  classSearches,
-  powerLawSearches,
-];
+const studies: Record<SearchedFigure, (scale: Scale) => PlannedSearch[]> = {
+  data: (scale) => dataSearches(scale, 'data'),
+  control: (scale) => dataSearches(scale, 'control'),
+  context: contextSearches,
+  classes: classSearches,
+  powerLaw: powerLawSearches,
+  wiring: wiringSearches,
+};
 
 /** The curves in data that figures need; other figures have none. */
 export const planSearches = (scale: Scale, figures: readonly string[]): PlannedSearch[] =>
-  studies.flatMap((study) => study(scale)).filter(({ figure }) => figures.includes(figure satisfies SearchedFigure));
+  Object.entries(studies).flatMap(([figure, study]) => (figures.includes(figure) ? study(scale) : []));

@@ -3,7 +3,12 @@ import { analyze } from '../../src/analysis/analyze.js';
 import type { Analysis } from '../../src/analysis/results.js';
 import { parseStored, storedText } from '../../src/analysis/stored.js';
 import { withStored } from '../../src/analysis/summary.js';
-import { syntheticClassStudy, syntheticContextStudy, syntheticPowerLawStudy } from './syntheticNeighbours.js';
+import {
+  syntheticClassStudy,
+  syntheticContextStudy,
+  syntheticPowerLawStudy,
+  syntheticWiringStudy,
+} from './syntheticNeighbours.js';
 import {
   lawPositions,
   syntheticDataRuns,
@@ -38,6 +43,7 @@ export async function syntheticAnalysis({ grammars = 2, steps = 2 ** 15 } = {}):
     ...syntheticClassStudy({ grammars }),
     ...syntheticMaskedStudy({ grammars }),
     ...syntheticPowerLawStudy({ grammars, uniform: false }),
+    ...syntheticWiringStudy({ grammars }),
     ...syntheticProbeStudy({ grammars }),
   ];
   const measured = await analyze(runs, { control });

@@ -100,3 +100,30 @@ export function syntheticPowerLawStudy({
   });
   return [...errors, ...steps];
 }
+
+/** Positions in an unknown order: hcnn along the true and the found tree, as shown (`slower` times as many), and mla. */
+export function syntheticWiringStudy({ grammars = 3, found = 1, slower = 4, scatter = 0.05 } = {}): RunFiles[] {
+  const random = new Normal(19);
+  const shape = { v: 8, n: 8, m: 2, s: 2, L: 4 };
+  const sizes = Array.from({ length: 40 }, (_, i) => Math.round(16 * 2 ** (i / 3)));
+  const networks = [
+    { model: { kind: 'hcnn', width: 64, wiring: 'true' }, times: 1 },
+    { model: { kind: 'hcnn', width: 64, wiring: 'learned' }, times: found },
+    { model: { kind: 'hcnn', width: 64 }, times: slower },
+    { model: { kind: 'mla', channels: 32, heads: 4 }, times: 2 },
+  ] as const;
+  return networks.flatMap(({ model, times }, i) =>
+    Array.from({ length: grammars }, (_, g) => {
+      const positions = lawPositions(shape, 'hcnn', 2 * times, scatter, random);
+      return syntheticDataRuns({
+        shape,
+        grammarSeed: SEEN[g],
+        sizes,
+        staircase: { positions, width: 0.6 },
+        path: `wiring/${i}-g${g}`,
+        shuffle: 1,
+        overrides: { model, evaluation: { size: 65536, validation: 32 } },
+      });
+    }).flat(),
+  );
+}

@@ -289,6 +289,7 @@ export function syntheticMaskedStudy({ ms = [2, 3], grammars = 2, steps = 2 ** 1
 export interface SyntheticDataOptions extends Pick<SyntheticOptions, 'kind' | 'shape' | 'grammarSeed' | 'noise'> {
   staircase?: Staircase;
   weights?: Rules['ruleProbabilities'];
+  shuffle?: number;
   path?: string;
   sizes?: readonly number[]; // P
   /** Test error at P, of tasks without a staircase; the loss is the same number. */
@@ -319,7 +320,12 @@ export function syntheticDataRuns(options: SyntheticDataOptions): RunFiles[] {
     const evaluation = { size: 64, validation: 32 };
     const experiment = {
       model,
-      grammar: { ...shape, seed: grammarSeed, ...(options.weights && { ruleProbabilities: options.weights }) },
+      grammar: {
+        ...shape,
+        seed: grammarSeed,
+        ...(options.weights && { ruleProbabilities: options.weights }),
+        ...(options.shuffle !== undefined && { shuffle: options.shuffle }),
+      },
       budget,
       evaluation,
       seed: grammarSeed,

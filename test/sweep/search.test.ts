@@ -9,7 +9,8 @@ import type { SweepRun } from '../../src/sweep/grid.js';
 import { firstRuns, runSearches, runsOnCurves, type Search } from '../../src/sweep/search.js';
 import { planSearches } from '../../src/sweep/studies.js';
 import { lossPlateaus } from '../../src/theory/losses.js';
-import { rulesOf } from '../../src/training/members.js';
+import { membersOf, rulesOf } from '../../src/training/members.js';
+import { wiringOf } from '../../src/training/wiring.js';
 import { staircaseLoss } from '../support/syntheticRuns.js';
 
 const test = suite('searches in data');
@@ -320,6 +321,34 @@ test('the planned power laws: three a, 32 rules or more for the classes, the sam
     }
     for (const as of tuples.values()) assert.is(as.size, 4);
   }
+});
+
+test('the planned wirings: the same grammars and one shuffle for all networks, found trees from enough sentences only', () => {
+  const searches = planSearches('quick', ['wiring']);
+  const grammars = new Map<string, string[]>();
+  for (const { at, from, to, name } of searches) {
+    const experiment = parseExperiment(at(from));
+    const { grammar, model } = experiment;
+    const wiring = 'wiring' in model ? model.wiring : undefined;
+    assert.is(grammar.shuffle, 1);
+    assert.ok(from < to, name);
+    const key = `${model.kind} ${wiring}`;
+    grammars.set(key, [...(grammars.get(key) ?? []), JSON.stringify(grammar)]);
+    if (wiring !== 'learned') assert.is(from, experiment.budget.batch, name);
+    else {
+      assert.ok(wiringOf(membersOf(experiment)[0]), name);
+      const fewer = parseExperiment(at(Math.round(from / Math.SQRT2)));
+      assert.throws(() => wiringOf(membersOf(fewer)[0]), /model.wiring: /, name);
+    }
+  }
+  assert.equal([...grammars.keys()].sort(), [
+    'hcnn learned',
+    'hcnn true',
+    'hcnn undefined',
+    'hlcn learned',
+    'mla undefined',
+  ]);
+  for (const own of grammars.values()) assert.equal(own, [...grammars.values()][0]);
 });
 
 test.run();

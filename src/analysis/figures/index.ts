@@ -20,6 +20,7 @@ import { ratiosFigure } from './ratios.js';
 import { scalingFigure } from './scaling.js';
 import type { AnyFigure, ResultsOf } from './spec.js';
 import { transitionsFigure } from './transitions.js';
+import { wiringFigure } from './wiring.js';
 
 /** In the order of the report. One file and one line a figure. */
 const table = [
@@ -44,6 +45,7 @@ const table = [
   contextFigure,
   classesFigure,
   powerLawFigure,
+  wiringFigure,
 ] as const;
 
 type All<Union> = (Union extends unknown ? (part: Union) => void : never) extends (part: infer Whole) => void
