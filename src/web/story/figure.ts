@@ -133,7 +133,7 @@ export class StoryFigure {
           { class: 'story-slider' },
           this.#slider,
           this.#count,
-          h('label', { for: 'story-P' }, 'distinct sentences, the same for each network'),
+          h('label', { for: 'story-P' }, 'distinct sentences for each network'),
         ),
         this.#why,
       ),
