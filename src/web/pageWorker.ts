@@ -99,11 +99,13 @@ export function createPageWorker(): { api: PageWorkerApi; close: () => Promise<v
       await stop();
       await resting;
       let listening = true;
+      // The page's answer to the latest event: events have a port of their own, which the result may overtake.
+      let told = Promise.resolve();
       const mine = new ControlledRun(
         parseExperiment(input),
         choice,
         (event) => {
-          if (listening) tell(event);
+          if (listening) told = Promise.resolve(tell(event)).catch(() => {});
         },
         viewer,
       );
@@ -112,6 +114,7 @@ export function createPageWorker(): { api: PageWorkerApi; close: () => Promise<v
         return await mine.finished;
       } finally {
         listening = false;
+        await told;
         last = mine.folder;
         releaseCallback(tell);
       }
