@@ -2,6 +2,7 @@ import type { ViewSpec } from '../page.js';
 import { embedView } from './embed.js';
 import { grammarView } from './grammar.js';
 import { learningView } from './learning.js';
+import { probesView } from './probes.js';
 import { representationView } from './representation.js';
 import { storyView } from './story.js';
 import { takeawayView } from './takeaway.js';
@@ -12,6 +13,7 @@ export const views: readonly ViewSpec[] = [
   grammarView,
   learningView,
   representationView,
+  probesView,
   takeawayView,
   embedView,
 ];
