@@ -44,7 +44,7 @@ export async function syntheticAnalysis({ grammars = 2, steps = 2 ** 15 } = {}):
     ...syntheticMaskedStudy({ grammars }),
     ...syntheticPowerLawStudy({ grammars, uniform: false }),
     ...syntheticWiringStudy({ grammars }),
-    ...syntheticProbeStudy({ grammars }),
+    ...syntheticProbeStudy({ grammars, prefactor: 100 }), // as the others of its series
   ];
   const measured = await analyze(runs, { control });
   return withStored(measured, parseStored(storedText(measured, 'another card, another day', 'rhm reproduce')));

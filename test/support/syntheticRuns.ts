@@ -255,13 +255,13 @@ export function syntheticStudy(
 }
 
 /** Runs of hcnn whose hidden symbols are read out. */
-export function syntheticProbeStudy({ ms = [2, 3], grammars = 2, steps = 2 ** 13 } = {}): RunFiles[] {
+export function syntheticProbeStudy({ ms = [2, 3], grammars = 2, steps = 2 ** 13, prefactor = 20 } = {}): RunFiles[] {
   return ms.flatMap((m) =>
     Array.from({ length: grammars }, (_, g) => {
       const shape = { v: 8, n: 8, m, s: 2, L: 3 };
-      const staircases = [{ positions: lawPositions(shape, 'hcnn', 20), width: 0.6 }];
+      const staircases = [{ positions: lawPositions(shape, 'hcnn', prefactor), width: 0.6 }];
       const setting = { shape, grammarSeed: 10 + g, staircases, noise: 0.001, steps, seed: g, probes: true };
-      const overrides = { measures: ['probes'], model: { kind: 'hcnn', width: 48 } };
+      const overrides = { measures: ['probes'], model: { kind: 'hcnn', width: 64 } };
       return syntheticRun({ path: `probes/hcnn-m${m}-g${g}`, ...setting, overrides });
     }),
   );
