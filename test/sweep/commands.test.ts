@@ -234,6 +234,8 @@ test('export: DuckDB reads Parquet and CSV, and finds the numbers of the records
     'BIGINT',
     'BIGINT',
     'BIGINT',
+    'BIGINT',
+    'BIGINT',
     'DOUBLE',
   ]);
   for (const format of ['parquet', 'csv']) {
