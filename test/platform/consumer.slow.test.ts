@@ -1,5 +1,5 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { AdapterSummary } from '../../src/gpu/device.js';
@@ -49,15 +49,17 @@ test('holds the bundles, declarations and readme, and no source', () => {
   assert.not.ok(files.some((f) => /^(src|test|shaders|assembly)\/.*\.ts$|\.map$/.test(f)));
 });
 
-test('what the readme links to is in the package', () => {
+test('what the documents link to is in the package', () => {
   const at = join(folder, 'node_modules/rhm-lab');
-  const links = [...readFileSync(join(at, 'README.md'), 'utf8').matchAll(/\]\(([^)#\s]+)[^)]*\)/g)].map(
-    ([, path]) => path,
+  const links = documents().flatMap((document) =>
+    [...readFileSync(join(at, document), 'utf8').matchAll(/\]\(([^)#\s]+)[^)]*\)/g)]
+      .map(([, path]) => path)
+      .filter((path) => !/^https?:/.test(path))
+      .map((path) => join(dirname(document), path)),
   );
-  const inside = links.filter((path) => !/^https?:/.test(path));
-  assert.ok(inside.length > 5);
+  assert.ok(links.length > 20);
   assert.equal(
-    inside.filter((path) => !existsSync(join(at, path))),
+    links.filter((path) => !existsSync(join(at, path))),
     [],
   );
 });
@@ -102,8 +104,20 @@ test('a page without bundler: import map, a worker, no other file', async () => 
   }
 });
 
+/** The readme and what it leads to. */
+function documents(): string[] {
+  const below = (folder: string) => readdirSync(folder, { withFileTypes: true });
+  const rest = below('.github').filter(({ name }) => name.endsWith('.md'));
+  const own = below('src').filter(({ name }) => existsSync(`src/${name}/README.md`));
+  return [
+    ...['README.md', 'src/README.md', 'test/README.md'],
+    ...rest.map(({ name }) => `.github/${name}`),
+    ...own.map(({ name }) => `src/${name}/README.md`),
+  ];
+}
+
 const documented = () => {
-  const texts = ['README.md', ...readdirSync('test/examples').map((name) => `test/examples/${name}`)]
+  const texts = [...documents(), ...readdirSync('test/examples').map((name) => `test/examples/${name}`)]
     .filter((name) => /\.(md|mjs|js)$/.test(name))
     .map((name) => readFileSync(name, 'utf8'));
   const named = new Map<string, Set<string>>();
