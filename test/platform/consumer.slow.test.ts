@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import type { AdapterSummary } from '../../src/gpu/device.js';
 import { serveFolder } from '../../src/platform/staticServer.js';
 import { launchBrowser, openPage } from '../support/browser.js';
+import { documents } from '../support/documents.js';
 import { npm, type Packed, packAndInstall, softwareDriver } from '../support/packed.js';
 import { deno, run } from '../support/run.js';
 import { serve } from '../support/server.js';
@@ -103,18 +104,6 @@ test('a page without bundler: import map, a worker, no other file', async () => 
     await server.close();
   }
 });
-
-/** The readme and what it leads to. */
-function documents(): string[] {
-  const below = (folder: string) => readdirSync(folder, { withFileTypes: true });
-  const rest = below('.github').filter(({ name }) => name.endsWith('.md'));
-  const own = below('src').filter(({ name }) => existsSync(`src/${name}/README.md`));
-  return [
-    ...['README.md', 'src/README.md', 'test/README.md'],
-    ...rest.map(({ name }) => `.github/${name}`),
-    ...own.map(({ name }) => `src/${name}/README.md`),
-  ];
-}
 
 const documented = () => {
   const texts = [...documents(), ...readdirSync('test/examples').map((name) => `test/examples/${name}`)]

@@ -13,6 +13,7 @@ import { allCommands, buildProgram } from '../../src/cli/program.js';
 import { parseConditions } from '../../src/cli/runs/filter.js';
 import { contentHash } from '../../src/core/canonical.js';
 import { nodePlatform } from '../../src/platform/node.js';
+import { documents } from '../support/documents.js';
 import { rhm, run } from '../support/run.js';
 
 const test = suite('help, completion and other manners');
@@ -78,6 +79,20 @@ test('every command has examples at the end of its help, and every example is a 
     assert.ok(at > stdout.indexOf('Options:'), name);
     for (const [line] of examples[name]) assert.ok(stdout.indexOf(`  ${line}\n`) > at, line);
   }
+});
+
+test('every command line of the documents is one, and sets fields that there are', async () => {
+  let lines = 0;
+  for (const document of documents())
+    for (const [, text] of readFileSync(document, 'utf8').matchAll(/^ {4}(rhm .*)$/gm)) {
+      const line = text.replace(/ {2,}[#<].*$|\s+#.*$/, '').replace(/ -$/, '');
+      if (/[A-Z]{4}\b(?!=)/.test(line) || line.includes('...')) continue; // a placeholder of the reader's own file
+      const { args, options } = await parsed(line);
+      lines++;
+      const { set } = options as { set?: string[] };
+      if (set && args.length === 0 && !set.some((field) => field.startsWith('data.'))) readExperiment(undefined, set);
+    }
+  assert.ok(lines > 20, `${lines} lines`);
 });
 
 test('completion in bash: commands, options, their values, fields; files elsewhere', () => {
