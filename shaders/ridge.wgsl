@@ -1,4 +1,4 @@
-// Ridge regression in its dual form, one feature space of one replica a workgroup. With A = centred Gram matrix + penalty = U^T U
+// Ridge regression in its dual form, one feature space of one replica per workgroup. With A = centred Gram matrix + penalty = U^T U
 // over the fitted sentences, the outputs for a sentence with inner products k are k A^-1 Y = (U^-T k)^T (U^-T Y). So the columns of
 // A, of the inner products k and of the one-hot targets Y stand side by side, and one elimination turns them into z = U, U^-T k,
 // U^-T Y. A thread owns columns of z; row j of z needs the rows above it and column j of U.

@@ -24,7 +24,7 @@ export function storedText(analysis: Analysis, made: string, command: string): s
     const rows = Array.isArray(value) ? `[\n${value.map((row) => `  ${text(row)}`).join(',\n')}\n ]` : text(value);
     return ` ${JSON.stringify(name)}: ${rows}`;
   });
-  return `{\n${fields.join(',\n')}\n}\n`; // a row a line, so that two versions can be compared
+  return `{\n${fields.join(',\n')}\n}\n`; // one row per line, so that two versions can be compared
 }
 
 const NAMES: Readonly<Record<string, number>> = { NaN: Number.NaN, Infinity: Infinity, '-Infinity': -Infinity };

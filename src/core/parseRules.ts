@@ -36,7 +36,7 @@ export function parseRules(json: unknown): Rules {
         const first = seen.get(name);
         if (first !== undefined)
           throw new InputError(
-            `${where}: the tuple (${name}) already stands at ${first}; within a level every tuple must have one parent`,
+            `${where}: the tuple (${name}) is already at ${first}; within a level every tuple must have one parent`,
           );
         seen.set(name, where);
         return symbols;

@@ -69,7 +69,7 @@ function probed(): boolean {
 export function requireSimd(simd: Simd, why: string): void {
   if (simd === 'relaxed' && !hasRelaxedSimd())
     throw new EngineError(
-      `${why} relaxed SIMD with a fused multiply-add, which this engine or processor lacks; use Node 22, Deno 2.9, Chrome 114 ` +
-        'or newer on a processor with FMA (Node 20: --experimental-wasm-relaxed-simd)',
+      `${why} relaxed SIMD with a fused multiply-add, which this engine or CPU lacks; use Node 22, Deno 2.9, Chrome 114 ` +
+        'or newer on a CPU with FMA (Node 20: --experimental-wasm-relaxed-simd)',
     );
 }

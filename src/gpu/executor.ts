@@ -232,7 +232,7 @@ export class GpuProgram implements LoadedProgram {
       pass.end();
       this.#device.queue.submit([encoder.finish()]);
       const finished = gpu.guard(this.#device.queue.onSubmittedWorkDone());
-      finished.catch(() => {}); // who waits for it is told; nobody may come to wait when the device is lost
+      finished.catch(() => {}); // whoever awaits it gets the error; when the device is lost, perhaps nobody does
       this.#pending.push(finished);
       if (this.#pending.length > 4) await this.#pending.shift();
     }

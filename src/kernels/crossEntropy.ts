@@ -129,7 +129,7 @@ export const crossEntropy = defineOperation({
   cases,
 });
 
-/** name, B, T (0: one row a sentence), V, gradient, size of the logits */
+/** name, B, T (0: one row per sentence), V, gradient, size of the logits */
 type CaseShape = [string, number, number, number, boolean, number];
 
 function cases(): KernelCase[] {

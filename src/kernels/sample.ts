@@ -26,7 +26,7 @@ import {
 } from './shared/words.js';
 
 /**
- * Which kernel runs: the choice in `tuned` under the operation's name, else rows (a thread a sentence) on the CPU and nodes (a
+ * Which kernel runs: the choice in `tuned` under the operation's name, else rows (one thread per sentence) on the CPU and nodes (a
  * thread a node above the last) on a GPU. Two cores: rows compile on lavapipe in half the time of nodes and run there and on
  * SwiftShader as fast for 1024 sentences of 16 tokens of a stream, 2 to 4 times as fast for longer ones and permutations.
  */

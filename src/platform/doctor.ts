@@ -232,7 +232,7 @@ async function dispatchCost(session: GpuSession): Promise<DispatchCost> {
 export function doctorText(found: DoctorReport, cards: readonly [string, string][] = []): string {
   const { adapter, limits } = found;
   const bytes = (n: number) => (n >= 2 ** 20 ? `${Math.round(n / 2 ** 20)} MiB` : `${Math.round(n / 1024)} KiB`);
-  const time = found.compileClock === 'processor' ? 'of processor time' : 'of wall time';
+  const time = found.compileClock === 'processor' ? 'of CPU time' : 'of wall time';
   const kernelLine = (k: KernelReport): string =>
     k.ok
       ? `right in ${k.cases} cases; worst ${k.worst.toFixed(3)} of its bound ${k.bound} (${k.worstCase}); compiles in ${k.compileMs.toPrecision(3)} ms ${time} (${k.compileShader})`

@@ -33,7 +33,7 @@ export interface ExportResult {
 const ROWS_AT_ONCE = 20_000;
 
 /**
- * Writes `runs` (one row a replica: every field of the experiment, state, last and best loss, what it ran on), `evals` and `measures`
+ * Writes `runs` (one row per replica: every field of the experiment, state, last and best loss, what it ran on), `evals` and `measures`
  * to a folder.
  * @param entries The runs, in the order they are to have. @throws InputError when none has begun; FileError
  */

@@ -45,7 +45,7 @@ test('what this engine lacks and what is no variant are refused with the remedy'
   assert.instance(lacking, EngineError);
   assert.match(
     lacking.message,
-    /^the run began with relaxed SIMD .* which this engine or processor lacks; use Node 22, /,
+    /^the run began with relaxed SIMD .* which this engine or CPU lacks; use Node 22, /,
   );
 });
 

@@ -99,7 +99,7 @@ test('customGrammar.mjs: a faulty grammar is refused with the place of the fault
   writeFileSync(file, JSON.stringify(grammar));
   const { code, stderr } = await example('customGrammar.mjs', file);
   assert.is(code, 1);
-  assert.match(stderr, /InputError: rules\[1\]\[2\]\[1\]: the tuple \(1,1\) already stands at rules\[1\]\[1\]\[0\]/);
+  assert.match(stderr, /InputError: rules\[1\]\[2\]\[1\]: the tuple \(1,1\) is already at rules\[1\]\[1\]\[0\]/);
 });
 
 test('the same grammar on the command line', async () => {

@@ -143,7 +143,7 @@ test('a rules file names level, symbol and rule of its first fault', () => {
     edit((x) => {
       x.rules[1][2][1] = x.rules[1][0][1];
     }),
-    /^rules\[1\]\[2\]\[1\]: the tuple .* already stands at rules\[1\]\[0\]\[1\]/,
+    /^rules\[1\]\[2\]\[1\]: the tuple .* is already at rules\[1\]\[0\]\[1\]/,
   );
   assert.throws(
     edit((x) => x.rules[1].pop()),

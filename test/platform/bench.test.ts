@@ -14,7 +14,7 @@ async function bench(...args: string[]) {
   return report;
 }
 
-test('train: one line a case, batch and number of replicas', async () => {
+test('train: one line per case, batch and number of replicas', async () => {
   const { results } = await bench(
     'train',
     '--cases',

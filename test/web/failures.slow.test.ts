@@ -13,7 +13,7 @@ test('without WebGPU it says so and what to do; grammar, theory and training are
     const { page, problems, context } = await visit(bare, site.server.url, { hash: linkTo(one) });
     await page
       .locator('#gpu', {
-        hasText: /WebGPU.*on the processor instead.*chrome:\/\/gpu|WebGPU.*on the processor instead.*Firefox/,
+        hasText: /WebGPU.*on the CPU instead.*chrome:\/\/gpu|WebGPU.*on the CPU instead.*Firefox/,
       })
       .waitFor();
     assert.is(await page.locator('.tree .node').count(), 7);

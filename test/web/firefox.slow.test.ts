@@ -35,7 +35,7 @@ const path = process.env.RHM_FIREFOX;
       await evaluate(`document.querySelector('#representation').scrollIntoView()`);
       await until(`document.querySelectorAll('#representation .heat-map').length === 2`);
       await until(`[...document.querySelectorAll('#representation .hint')].filter((e) =>
-      /^Step 200: three directions.*drawn (by WebGPU|on the processor)/.test(e.textContent)).length === 2`);
+      /^Step 200: three directions.*drawn (by WebGPU|on the CPU)/.test(e.textContent)).length === 2`);
       const { networks, ...shared } = quickSetting;
       for (const [i, network] of networks.entries()) {
         const file = join(folder, `${i}.json`);

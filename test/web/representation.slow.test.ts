@@ -159,7 +159,7 @@ test('without WebGPU the processor draws it', async () => {
     await page.click('#learning .primary');
     await page.locator('#representation').scrollIntoViewIfNeeded();
     await page
-      .locator('#representation .hint', { hasText: 'drawn on the processor: no WebGPU here' })
+      .locator('#representation .hint', { hasText: 'drawn on the CPU: no WebGPU here' })
       .first()
       .waitFor();
     await bothPainted(page);

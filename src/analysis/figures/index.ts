@@ -22,7 +22,7 @@ import type { AnyFigure, ResultsOf } from './spec.js';
 import { transitionsFigure } from './transitions.js';
 import { wiringFigure } from './wiring.js';
 
-/** In the order of the report. One file and one line a figure. */
+/** In the order of the report. One file and one line per figure. */
 const table = [
   dataFigure,
   dataCurvesFigure,

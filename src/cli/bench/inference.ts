@@ -62,7 +62,7 @@ export function addBenchInference(program: Command, io: CommandContext): void {
           ...times.map(
             (t) =>
               `${t.observed.padEnd(28)} ${t.asked.padEnd(20)} ${rate(t.sentences_per_s).padStart(9)} sentences/s, ` +
-              `${rate(t.sentences_per_cpu_s)} a second of processor time`,
+              `${rate(t.sentences_per_cpu_s)} per second of CPU time`,
           ),
         ].join('\n'),
       );

@@ -78,7 +78,7 @@ export function comparisons(results: readonly Row[], peers: readonly Peer[]): Co
   );
 }
 
-/** A Markdown table: a row a case, our times by precision, each peer's, and the ratio of each of ours to it. */
+/** A Markdown table: one row per case, our times by precision, each peer's, and the ratio of each of ours to it. */
 export function comparisonTable(results: readonly Row[], peers: readonly Peer[]): string {
   const precisions = [...new Set(results.map(({ precision }) => precision))];
   const cases = [...new Map(results.map((row) => [keyOf(row), row])).values()];

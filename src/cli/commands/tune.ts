@@ -49,7 +49,7 @@ export function addTune(program: Command, io: CommandContext): void {
       try {
         if (session.info.software)
           throw new InputError(
-            `tune: ${session.info.name} runs on the processor and has one matmul variant; nothing to tune`,
+            `tune: ${session.info.name} runs on the CPU and has one matmul variant; nothing to tune`,
           );
         if (!session.matrixUnits && shapes.some(({ half }) => half))
           throw new InputError(

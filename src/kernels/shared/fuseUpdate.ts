@@ -107,7 +107,7 @@ function tensorsOf(call: Call): Tensor[] {
 
 function overlap(a: Tensor, b: Tensor): boolean {
   if (a.buffer !== b.buffer) return false;
-  // Slices of one block, a row a replica: compare within the row; anything else by its whole span.
+  // Slices of one block, one row per replica: compare within the row; anything else by its whole span.
   const [spanA, spanB] =
     a.replicaStride === b.replicaStride
       ? [elementsPerReplica(a), elementsPerReplica(b)]

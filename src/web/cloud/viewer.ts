@@ -20,7 +20,7 @@ import {
 } from './renderer.js';
 
 const READS_MS = 350; // between two looks while training, and at least LEISURE times what one takes
-const LEISURE = 4; // of the time go to training, for one to looking
+const LEISURE = 4; // parts of the time for training to one for drawing
 const TURN = 0.22; // radians a second
 const FRAME_MS = 33;
 const INSIDE = 1.25; // points up to this far from the middle stay in the picture from every side

@@ -151,7 +151,7 @@ class LearningView implements View {
     const names: readonly [string, string][] = [
       ['', 'best available'],
       ['webgpu', 'GPU (WebGPU)'],
-      ['wasm', 'processor (WebAssembly)'],
+      ['wasm', 'CPU (WebAssembly)'],
     ];
     const select = h(
       'select',

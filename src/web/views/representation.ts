@@ -239,7 +239,7 @@ class NetworkPanel {
     const by = {
       buffer: 'drawn by WebGPU from the training buffers',
       upload: 'drawn by WebGPU',
-      '2d': 'drawn on the processor: no WebGPU here',
+      '2d': 'drawn on the CPU: no WebGPU here',
     }[drawn];
     const { within } = info;
     const inside = Number.isFinite(within) ? `; ${Math.round(100 * within)}% of all variance is within a colour` : '';
