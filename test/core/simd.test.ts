@@ -43,10 +43,7 @@ test('what this engine lacks and what is no variant are refused with the remedy'
   if (hasRelaxedSimd()) return requireSimd('relaxed', 'nothing');
   const lacking = await failure(() => requireSimd('relaxed', 'the run began with'));
   assert.instance(lacking, EngineError);
-  assert.match(
-    lacking.message,
-    /^the run began with relaxed SIMD .* which this engine or CPU lacks; use Node 22, /,
-  );
+  assert.match(lacking.message, /^the run began with relaxed SIMD .* which this engine or CPU lacks; use Node 22, /);
 });
 
 test.run();

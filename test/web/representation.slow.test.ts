@@ -158,10 +158,7 @@ test('without WebGPU the processor draws it', async () => {
     const { page, problems, context } = await visit(bare, site.server.url, { hash: linkTo(setting), dark: true });
     await page.click('#learning .primary');
     await page.locator('#representation').scrollIntoViewIfNeeded();
-    await page
-      .locator('#representation .hint', { hasText: 'drawn on the CPU: no WebGPU here' })
-      .first()
-      .waitFor();
+    await page.locator('#representation .hint', { hasText: 'drawn on the CPU: no WebGPU here' }).first().waitFor();
     await bothPainted(page);
     assert.equal(problems, []);
     await context.close();
