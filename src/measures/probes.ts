@@ -1,12 +1,9 @@
 import { InputError } from '../core/errors.js';
-import { largest } from '../core/softmax.js';
 import { matmul } from '../kernels/matmul.js';
 import { ridge } from '../kernels/ridge.js';
 import type { Measure, MeasureContext, MeasureSpec, MeasureValue } from '../models/measure.js';
-import { addTestBatch, declareClock } from './batch.js';
+import { accuracyOf, addSentences, CHECK, FIT } from './linearReadout.js';
 
-const FIT = 192; // sentences the read-outs are fitted to
-const CHECK = 128; // sentences their accuracy is counted on
 const MOST_SCORES = 2 ** 25; // of one replica; 128 MiB
 
 /**
@@ -20,25 +17,18 @@ export const probes: MeasureSpec = {
 };
 
 function build(context: MeasureContext): Measure {
-  const { builder, model, shape, members } = context;
+  const { builder, shape, members } = context;
   const { s, L, d } = shape;
   const { v, n } = members[0].rules;
-  const batch = FIT + CHECK;
   const nodes = (d - 1) / (s - 1);
   const columns = n + (nodes - 1) * v;
   // Columns by node, the root first: one for each of its symbols.
   const firstColumn = (node: number) => (node === 0 ? 0 : n + (node - 1) * v);
-  const words = Array.from({ length: nodes }, (_, node) =>
+  const predicted = Array.from({ length: nodes }, (_, node) =>
     Array.from({ length: node === 0 ? n : v }, (_, symbol) => [node, symbol]),
-  ).flat(2);
+  ).flat();
 
-  const symbols = builder.persistent('measure/probes/hidden', [batch, nodes], 'u32');
-  const targets = builder.persistent('measure/probes/targets', [columns, 2], 'u32');
-  const plan = builder.plan('measure/probes');
-  const tokens = plan.activation('tokens', [batch, d], 'u32');
-  const seen = addTestBatch(context, plan, { tokens, hidden: symbols, clock: declareClock(context, 'probes') });
-  const { hidden } = model.forward(plan, { tokens: seen, batch, training: false });
-  if (!hidden.length) throw new InputError('measures: probes needs a hidden layer, a perceptron has none');
+  const { batch, symbols, targets, plan, hidden, constants } = addSentences(context, 'probes', predicted);
   const numbers = hidden.reduce((sum, { positions }) => sum + positions, 0) * CHECK * columns;
   if (numbers > MOST_SCORES)
     throw new InputError(
@@ -66,20 +56,19 @@ function build(context: MeasureContext): Measure {
       Array.from({ length: count }, (_, place) => {
         const node = first + place;
         const from = firstColumn(node);
-        let right = 0;
-        for (let b = 0; b < CHECK; b++) {
-          const at = (position * CHECK + b) * columns + from;
-          const row = scores.subarray(at, at + (node === 0 ? n : v));
-          if (!row.every(Number.isFinite)) return Number.NaN;
-          right += Number(largest(row) === labels[(FIT + b) * nodes + node]);
-        }
-        return right / CHECK;
+        return accuracyOf(
+          (b) => {
+            const at = (position * CHECK + b) * columns + from;
+            return scores.subarray(at, at + (node === 0 ? n : v));
+          },
+          (b) => labels[(FIT + b) * nodes + node],
+        );
       }),
     );
   };
 
   return {
-    constants: [{ tensor: targets, data: Uint32Array.from(members.flatMap(() => words)) }],
+    constants,
     async read(loaded) {
       await loaded.run(plan.name);
       const [labels, ...read] = await Promise.all([

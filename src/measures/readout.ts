@@ -1,13 +1,9 @@
-import { InputError } from '../core/errors.js';
-import { largest } from '../core/softmax.js';
 import { matmul } from '../kernels/matmul.js';
 import { ridge } from '../kernels/ridge.js';
 import type { Measure, MeasureContext, MeasureSpec, MeasureValue } from '../models/measure.js';
 import { elementsPerReplica } from '../plan/types.js';
-import { addTestBatch, declareClock, observedSymbols } from './batch.js';
-
-const FIT = 192; // sentences the read-out is fitted to
-const CHECK = 128; // sentences its accuracy is counted on
+import { observedSymbols } from './batch.js';
+import { accuracyOf, addSentences, CHECK, FIT } from './linearReadout.js';
 
 /**
  * Accuracy of a linear read-out of a hidden symbol (the second to last of its level, the root at the top) from each layer:
@@ -20,24 +16,16 @@ export const readout: MeasureSpec = {
 };
 
 function build(context: MeasureContext): Measure {
-  const { builder, model, shape, members } = context;
-  const { s, L, d } = shape;
+  const { builder, shape, members } = context;
+  const { L } = shape;
   const { v, n } = members[0].rules;
-  const batch = FIT + CHECK;
-  const nodes = (d - 1) / (s - 1);
   const levels = observedSymbols(shape).map((symbol, i) => ({ ...symbol, first: i * v, classes: i === L - 1 ? n : v }));
   const columns = (L - 1) * v + n;
-  const words = levels.flatMap(({ node, classes }) =>
-    Array.from({ length: classes }, (_, symbol) => [node, symbol]).flat(),
+  const predicted = levels.flatMap(({ node, classes }) =>
+    Array.from({ length: classes }, (_, symbol) => [node, symbol]),
   );
 
-  const symbols = builder.persistent('measure/readout/hidden', [batch, nodes], 'u32');
-  const targets = builder.persistent('measure/readout/targets', [columns, 2], 'u32');
-  const plan = builder.plan('measure/readout');
-  const tokens = plan.activation('tokens', [batch, d], 'u32');
-  const seen = addTestBatch(context, plan, { tokens, hidden: symbols, clock: declareClock(context, 'readout') });
-  const { hidden } = model.forward(plan, { tokens: seen, batch, training: false });
-  if (!hidden.length) throw new InputError('measures: readout needs a hidden layer, a perceptron has none');
+  const { batch, nodes, symbols, targets, plan, hidden, constants } = addSentences(context, 'readout', predicted);
   const gram = plan.activation('gram', [hidden.length, batch, batch]);
   for (const [k, { activation }] of hidden.entries()) {
     const units = elementsPerReplica(activation) / batch;
@@ -59,20 +47,18 @@ function build(context: MeasureContext): Measure {
   ridge(plan, { label: 'read-out', gram, symbols, targets, scores });
 
   return {
-    constants: [{ tensor: targets, data: Uint32Array.from(members.flatMap(() => words)) }],
+    constants,
     async read(loaded) {
       await loaded.run(plan.name);
       const [labels, outputs] = await Promise.all([loaded.read(symbols), loaded.read(scores)]);
-      const accuracy = (replica: number, k: number, { node, first, classes }: (typeof levels)[number]) => {
-        let right = 0;
-        for (let b = 0; b < CHECK; b++) {
-          const at = ((replica * hidden.length + k) * CHECK + b) * columns + first;
-          const row = outputs.subarray(at, at + classes);
-          if (!row.every(Number.isFinite)) return Number.NaN;
-          right += Number(largest(row) === labels[(replica * batch + FIT + b) * nodes + node]);
-        }
-        return right / CHECK;
-      };
+      const accuracy = (replica: number, k: number, { node, first, classes }: (typeof levels)[number]) =>
+        accuracyOf(
+          (b) => {
+            const at = ((replica * hidden.length + k) * CHECK + b) * columns + first;
+            return (outputs as Float32Array).subarray(at, at + classes);
+          },
+          (b) => labels[(replica * batch + FIT + b) * nodes + node],
+        );
       return members.flatMap((_, replica) =>
         hidden.flatMap((_, k) =>
           levels.map((level): MeasureValue => {
