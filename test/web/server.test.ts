@@ -211,15 +211,18 @@ test('other origins read and frame what is served only where they are named', as
   };
   assert.equal(await read(server, 'https://example.org'), [null, 'same-origin', "'self'"]);
   const named = await serveFolder(page, { origins: ['https://example.org', 'http://localhost:3000'] });
-  const both = "'self' https://example.org http://localhost:3000";
-  assert.equal(await read(named, 'https://example.org'), ['https://example.org', 'cross-origin', both]);
-  assert.equal(await read(named, 'https://example.com'), [null, 'cross-origin', both]);
-  const { headers } = await fetch(named.url);
-  assert.match(headers.get('vary')!, /Origin/, 'caches keep the answers apart');
-  await named.close();
   const any = await serveFolder(page, { origins: ['*'] });
-  assert.equal(await read(any, 'https://example.com'), ['*', 'cross-origin', "'self' *"]);
-  await any.close();
+  try {
+    const both = "'self' https://example.org http://localhost:3000";
+    assert.equal(await read(named, 'https://example.org'), ['https://example.org', 'cross-origin', both]);
+    assert.equal(await read(named, 'https://example.com'), [null, 'cross-origin', both]);
+    const { headers } = await fetch(named.url);
+    assert.match(headers.get('vary')!, /Origin/, 'caches keep the answers apart');
+    assert.equal(await read(any, 'https://example.com'), ['*', 'cross-origin', "'self' *"]);
+  } finally {
+    await named.close();
+    await any.close();
+  }
   for (const origin of ['example.org', 'https://example.org/', 'https://a.org; script-src *', 'file:///etc', ''])
     assert.throws(
       () => serveFolder(page, { origins: [origin] }),
