@@ -7,11 +7,13 @@ export function spawnNodeThread(source: string): Thread {
 const { parentPort } = require('node:worker_threads');
 parentPort.once('message', (message) => threadMain(message, (answer) => parentPort.postMessage(answer)));`;
   const worker = new Worker(script, { eval: true, name: 'rhm-kernel' });
+  let ending = false;
   return {
     postMessage: (message) => worker.postMessage(message),
     onMessage: (receive) =>
       void worker.once('message', (message) => {
-        worker.unref(); // started: from now on it ends with the process
+        // Started: from now on it ends with the process. An error can overtake the message, and then `kill` waits for the thread.
+        if (!ending) worker.unref();
         receive(message);
       }),
     onFailure: (fail) => {
@@ -20,6 +22,7 @@ parentPort.once('message', (message) => threadMain(message, (answer) => parentPo
     },
     kill: async () => {
       // An unreferenced worker does not keep the process alive, so nothing would wait for its end.
+      ending = true;
       worker.ref();
       await worker.terminate();
     },

@@ -26,4 +26,17 @@ for (const compiler of ['--liftoff-only', '--no-liftoff'])
     }
   });
 
+test('a thread that is ended before its answer is received keeps the process waiting for its end', async () => {
+  const folder = await bundleFixtures('node', ['endedAtOnce.node'], 'test/wasm/fixtures');
+  try {
+    const { code, stdout, stderr } = await run(process.execPath, [join(folder, 'endedAtOnce.node.js')], {
+      timeoutSeconds: 60,
+    });
+    assert.is(code, 0, stderr);
+    assert.is(stdout, 'ended\n');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
 test.run();
