@@ -3,7 +3,7 @@ import { CLOCK_WORDS } from '../core/clock.js';
 import { mask } from '../kernels/mask.js';
 import { sample } from '../kernels/sample.js';
 import type { MeasureContext } from '../models/measure.js';
-import { type ModelShape, maskingOf } from '../models/types.js';
+import { type Forward, type ModelShape, maskingOf } from '../models/types.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
 
@@ -37,7 +37,7 @@ export function addTestBatch(context: MeasureContext, plan: PlanBuilder, batch: 
 
 /** The hidden symbol that stands for a level: the second to last one, whose tokens are all visible; at the top the root. */
 export interface ObservedSymbol {
-  level: number; // counted from the leaves, 1 .. L
+  level: number; // counted from the leaves, 1 .. L; 0: a token
   node: number; // in the tree, root first
   lastToken: number; // of those below it, in the whole sentence
 }
@@ -49,4 +49,27 @@ export function observedSymbols({ s, L }: Pick<ModelShape, 's' | 'L'>): Observed
     const place = Math.max(0, nodes - 2);
     return { level, node: (nodes - 1) / (s - 1) + place, lastToken: (place + 1) * s ** level - 1 };
   });
+}
+
+/** The places over symbols, each once, and for every layer and symbol which of them it is looked at from. */
+export function placesOver(hidden: Forward['hidden'], symbols: readonly ObservedSymbol[], shape: ModelShape) {
+  const slots: { layer: number; position: number }[] = []; // layer: index of `hidden`
+  const slotOf = (layer: number, position: number) => {
+    const known = slots.findIndex((slot) => slot.layer === layer && slot.position === position);
+    return known < 0 ? slots.push({ layer, position }) - 1 : known;
+  };
+  const values = hidden.flatMap((layer, k) =>
+    symbols.map((symbol) => ({
+      ...symbol,
+      layer: k + 1,
+      slot: slotOf(k, positionOver(symbol.lastToken, layer, shape)),
+    })),
+  );
+  return { slots, values };
+}
+
+/** The position of a layer that a token lies under; where there is one a token, that of the token itself. */
+function positionOver(token: number, { positions }: Forward['hidden'][0], { firstToken, length }: ModelShape): number {
+  const at = token - firstToken;
+  return Math.min(positions - 1, positions === length - 1 ? at : Math.floor((at * positions) / length));
 }

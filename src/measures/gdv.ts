@@ -2,8 +2,7 @@ import { InputError } from '../core/errors.js';
 import { layerNorm } from '../kernels/layerNorm.js';
 import { matmul } from '../kernels/matmul.js';
 import type { Measure, MeasureContext, MeasureSpec, MeasureValue } from '../models/measure.js';
-import type { Forward, ModelShape } from '../models/types.js';
-import { addTestBatch, declareClock, observedSymbols } from './batch.js';
+import { addTestBatch, declareClock, observedSymbols, placesOver } from './batch.js';
 
 const BATCH = 128; // sentences; the products of all pairs come to the host, 64 KiB a layer and position
 
@@ -28,19 +27,7 @@ function build(context: MeasureContext): Measure {
   const { hidden } = model.forward(plan, { tokens: seenTokens, batch: BATCH, training: false });
   if (!hidden.length) throw new InputError('measures: gdv needs a hidden layer, a perceptron has none');
   const seen = observedSymbols(shape).filter(({ lastToken }) => lastToken >= firstToken);
-  const slots: { layer: number; position: number }[] = [];
-  const slotOf = (layer: number, position: number) => {
-    const known = slots.findIndex((slot) => slot.layer === layer && slot.position === position);
-    return known < 0 ? slots.push({ layer, position }) - 1 : known;
-  };
-  const values = hidden.flatMap((layer, k) =>
-    seen.map(({ level, node, lastToken }) => ({
-      layer: k + 1,
-      level,
-      node,
-      slot: slotOf(k, positionOver(lastToken, layer, shape)),
-    })),
-  );
+  const { slots, values } = placesOver(hidden, seen, shape);
 
   // Z-scores by the layer norm: it standardises rows, so the activations are turned round first, by a product that rounds nothing.
   const identity = builder.persistent('measure/gdv/identity', [BATCH, BATCH]);
@@ -90,12 +77,6 @@ function build(context: MeasureContext): Measure {
       );
     },
   };
-}
-
-/** The position of a layer that a token lies under; where there is one a token, that of the token itself. */
-function positionOver(token: number, { positions }: Forward['hidden'][0], { firstToken, length }: ModelShape): number {
-  const at = token - firstToken;
-  return Math.min(positions - 1, positions === length - 1 ? at : Math.floor((at * positions) / length));
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { MeasureTable } from '../models/measure.js';
+import { alignment } from './alignment.js';
 import { gdv } from './gdv.js';
 import { grammaticality } from './grammaticality.js';
 import { invariance } from './invariance.js';
@@ -8,4 +9,13 @@ import { readout } from './readout.js';
 import { validity } from './validity.js';
 
 /** Every measure that an experiment may name. One line a measure. */
-export const measures = { invariance, grammaticality, readout, norms, gdv, probes, validity } satisfies MeasureTable;
+export const measures = {
+  invariance,
+  grammaticality,
+  readout,
+  norms,
+  gdv,
+  alignment,
+  probes,
+  validity,
+} satisfies MeasureTable;
