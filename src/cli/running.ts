@@ -12,6 +12,8 @@ export interface Interruption {
 }
 
 const numbers = { SIGHUP: 1, SIGINT: 2, SIGPIPE: 13, SIGTERM: 15 } as const;
+/** One press of Ctrl-C arrives several times: from the terminal, from npm or npx, and from a script between. */
+const ONE_PRESS_MS = 300;
 const atWork = new Set<(error: Error, code: string | undefined) => void>();
 
 /**
@@ -21,11 +23,16 @@ const atWork = new Set<(error: Error, code: string | undefined) => void>();
 export function abortOnSignals(io: CommandContext, what = 'saving a checkpoint'): Interruption {
   const controller = new AbortController();
   let by: keyof typeof numbers | undefined;
+  let askedAt = 0;
   let lost: Error | undefined;
   const onSignal = (name: NodeJS.Signals) => {
     const number = numbers[name as keyof typeof numbers];
-    if (by) process.exit(128 + number);
+    if (by) {
+      if (performance.now() - askedAt < ONE_PRESS_MS) return;
+      process.exit(128 + number);
+    }
     by = name as keyof typeof numbers;
+    askedAt = performance.now();
     io.log(`${name}: ${what}; once more to stop at once`);
     controller.abort();
   };
@@ -49,10 +56,11 @@ export function abortOnSignals(io: CommandContext, what = 'saving a checkpoint')
     },
     abort: () => controller.abort(),
     stop() {
+      atWork.delete(onLost);
+      if (by) return; // what is still to come of that press of Ctrl-C finds the same
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);
       process.off('SIGHUP', onHangup);
-      atWork.delete(onLost);
     },
   };
 }
