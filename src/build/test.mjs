@@ -2,7 +2,7 @@
  * `npm test [-- FILTER...] [--quick] [--dir FOLDER] [--timeout SECONDS] [--jobs N]`: bundles every *.test.ts once and
  * runs each file in a process of its own. --quick leaves out *.slow.test.ts. A file cannot pass emptily: see verdict().
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -22,6 +22,7 @@ ensureInstalled();
 const { buildBundles, bundleOptions } = await import('./build.mjs');
 await buildBundles();
 
+const onWindows = process.platform === 'win32'; // where processes have no groups
 const dir = join(root, flags.dir);
 const files = readdirSync(dir, { recursive: true })
   .filter((f) => f.endsWith('.test.ts') && !/(^|[\\/])fixtures[\\/]/.test(f))
@@ -98,7 +99,7 @@ function runFile(file) {
   const started = Date.now();
   const child = spawn(process.execPath, ['--enable-source-maps', join(work, file.replace(/\.ts$/, '.js'))], {
     cwd: root,
-    detached: true, // a group of its own: what a test leaves running is ended with it
+    detached: !onWindows, // a group of its own: what a test leaves running is ended with it
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, RHM_TEST_RESULT: result },
   });
@@ -128,6 +129,10 @@ function runFile(file) {
 }
 
 function killGroup(child) {
+  if (onWindows) {
+    spawnSync('taskkill', ['/pid', String(child.pid), '/t', '/f']);
+    return;
+  }
   try {
     process.kill(-child.pid, 'SIGKILL');
   } catch {}

@@ -11,7 +11,7 @@ export interface Interruption {
   stop(): void;
 }
 
-const numbers = { SIGHUP: 1, SIGINT: 2, SIGPIPE: 13, SIGTERM: 15 } as const;
+const numbers = { SIGHUP: 1, SIGINT: 2, SIGPIPE: 13, SIGTERM: 15, SIGBREAK: 21 } as const;
 /** One press of Ctrl-C arrives several times: from the terminal, from npm or npx, and from a script between. */
 const ONE_PRESS_MS = 300;
 const atWork = new Set<(error: Error, code: string | undefined) => void>();
@@ -45,7 +45,8 @@ export function abortOnSignals(io: CommandContext, what = 'saving a checkpoint')
   const ignored = hangupIsIgnored();
   const onHangup = ignored ? () => {} : onSignal;
   process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  process.on('SIGTERM', onSignal); // on Windows it ends a process at once: what is lost there is the time since the last checkpoint
+  process.on('SIGBREAK', onSignal); // Ctrl-Break of Windows
   process.on('SIGHUP', onHangup);
   atWork.add(onLost);
   return {
@@ -60,6 +61,7 @@ export function abortOnSignals(io: CommandContext, what = 'saving a checkpoint')
       if (by) return; // what is still to come of that press of Ctrl-C finds the same
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);
+      process.off('SIGBREAK', onSignal);
       process.off('SIGHUP', onHangup);
     },
   };

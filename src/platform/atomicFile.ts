@@ -13,11 +13,11 @@ import {
   statSync,
   write,
 } from 'node:fs';
-import { readFile, rename, unlink } from 'node:fs/promises';
+import { readFile, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { FileError, InputError } from '../core/errors.js';
-import { syncDirectory } from './durable.js';
+import { renameOver, syncDirectory } from './durable.js';
 import { outputTarget } from './outputTarget.js';
 import { hasProcess, machineName } from './processIdentity.js';
 
@@ -62,7 +62,7 @@ export async function atomicFile(name: string): Promise<AtomicFile> {
         if (before) takeOver(handle, before);
         await synced(handle);
         await shut();
-        await rename(temporary, path);
+        renameOver(temporary, path);
         await syncDirectory(dirname(path));
       }),
     abort,

@@ -1,6 +1,7 @@
 /** Writing so that a power cut leaves the old or the new: data, names and folders reach the disk in this order. Node and Deno. */
-import { closeSync, fdatasync, fsync, fsyncSync, mkdirSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fdatasync, fsync, fsyncSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import process from 'node:process';
 import { promisify } from 'node:util';
 
 const dataOnDisk = promisify(fdatasync);
@@ -37,6 +38,27 @@ export async function writeDurably(file: string, flags: 'wx' | 'a', bytes: Uint8
     await dataOnDisk(handle);
   } finally {
     closeSync(handle);
+  }
+}
+
+const HELD = ['EPERM', 'EACCES', 'EBUSY']; // what Windows says of a file that another process has open
+const LONGEST_WAIT_MS = 3000;
+
+/**
+ * Gives a complete file its name, in place of the one that has it. On Windows a virus scanner, an indexer or a reader that has the old
+ * one open makes that fail for a moment, so it is tried again for three seconds. @throws what `rename` throws
+ */
+export function renameOver(from: string, to: string, system: string = process.platform, rename = renameSync): void {
+  for (let waitMs = 10, waitedMs = 0; ; waitMs *= 2) {
+    try {
+      rename(from, to);
+      return;
+    } catch (error) {
+      const mayPass = system === 'win32' && HELD.includes((error as NodeJS.ErrnoException).code ?? '');
+      if (!mayPass || waitedMs >= LONGEST_WAIT_MS) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, waitMs);
+      waitedMs += waitMs;
+    }
   }
 }
 

@@ -1,9 +1,9 @@
 /** A run's folder on disk, for Node and Deno: atomic files, durable appends, one process at a time. */
-import { readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DiskFullError, FileError, isFull } from '../core/errors.js';
 import type { RunFolder } from '../training/folder.js';
-import { makeFolder, syncDirectory, writeDurably } from './durable.js';
+import { makeFolder, renameOver, syncDirectory, writeDurably } from './durable.js';
 import { lockFolder } from './folderLock.js';
 import { checkFolderName } from './ownFiles.js';
 
@@ -37,7 +37,7 @@ export function openRunFolder(path: string): RunFolder {
         const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data;
         await writeDurably(beside, 'wx', bytes);
         lock.check();
-        renameSync(beside, at(file));
+        renameOver(beside, at(file));
         await syncDirectory(directory);
       } catch (error) {
         rmSync(beside, { force: true });

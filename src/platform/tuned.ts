@@ -1,8 +1,9 @@
 /** The cache of `rhm tune`: one JSON file an adapter. A missing, damaged or foreign file counts as empty, with a warning. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { AdapterSummary } from '../gpu/device.js';
 import { cacheFolder } from './cache.js';
+import { renameOver } from './durable.js';
 
 const VERSION = 2;
 
@@ -20,7 +21,7 @@ export function saveTuned(info: AdapterSummary, winners: ReadonlyMap<string, str
     beside,
     JSON.stringify({ version: VERSION, adapter: info.name, driver: info.driver, winners: all }, null, 2),
   );
-  renameSync(beside, file);
+  renameOver(beside, file);
   return file;
 }
 
