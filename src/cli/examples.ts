@@ -136,6 +136,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     ['rhm reproduce sharing --dry-run', 'the runs of one figure, listed'],
     ['rhm reproduce context classes powerLaw wiring', 'neighbouring papers, by request'],
     ['rhm reproduce masked probes denoising', 'masked tokens, read-outs of every hidden symbol, noise and sweeps'],
+    ['rhm reproduce representation', 'invariance, read-out, separation and alignment of every layer, level by level'],
     ['rhm reproduce --scale paper --minutes 9', "the paper's sizes, in slices that continue each other"],
   ],
   recording: [

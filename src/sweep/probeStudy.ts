@@ -1,4 +1,4 @@
-/** The runs of `rhm reproduce probes`: networks whose hidden symbols are read out at every evaluation, one pass over fresh sentences. */
+/** The runs of `rhm reproduce probes` and `representation`: networks whose hidden layers are measured at every evaluation, one pass over fresh sentences. */
 import { parseExperiment } from '../core/experiment.js';
 import type { GrammarShape } from '../core/rules.js';
 import { grammarOf, type Scale, size } from './plannedGrammars.js';
@@ -47,20 +47,26 @@ const blocks: Record<Scale, ProbeBlock> = {
   },
 };
 
-export function probeRuns(scale: Scale): PlannedRun[] {
+export const probeRuns = (scale: Scale): PlannedRun[] => measuredRuns(scale, 'probed', ['probes']);
+
+export const representationRuns = (scale: Scale): PlannedRun[] =>
+  measuredRuns(scale, 'in four measures', ['invariance', 'readout', 'gdv', 'alignment']);
+
+/** how: ends the name of the network. */
+function measuredRuns(scale: Scale, how: string, measures: readonly string[]): PlannedRun[] {
   const { shapes, grammars, testSize, networks } = blocks[scale];
   return networks.flatMap(({ model, optimiser, batch, samples }) =>
     shapes.flatMap((shape) =>
       Array.from({ length: grammars }, (_, index): PlannedRun => {
         const { seed } = grammarOf(shape, index);
         const experiment = parseExperiment({
-          ...{ model, optimiser, seed, measures: ['probes'] },
+          ...{ model, optimiser, seed, measures },
           grammar: { ...shape, seed },
           budget: { batch, steps: samples / batch },
           evaluation: { size: testSize, perDoubling: 2 },
         });
         const { v, m, s, L } = shape;
-        return { name: `${model.kind} probed v=${v} m=${m} s=${s} L=${L}, grammar ${index + 1}`, experiment };
+        return { name: `${model.kind} ${how} v=${v} m=${m} s=${s} L=${L}, grammar ${index + 1}`, experiment };
       }),
     ),
   );

@@ -3,7 +3,7 @@ import { type Experiment, parseExperiment } from '../core/experiment.js';
 import type { GrammarShape } from '../core/rules.js';
 import { denoisingRuns, maskedRuns } from './maskedStudy.js';
 import { grammarOf, type Scale, size } from './plannedGrammars.js';
-import { probeRuns } from './probeStudy.js';
+import { probeRuns, representationRuns } from './probeStudy.js';
 
 export { type Scale, SMALLEST_STEP, scales } from './plannedGrammars.js';
 
@@ -27,6 +27,7 @@ export const figureNames = [
   'wiring',
   'masked',
   'probes',
+  'representation',
   'denoising',
 ] as const;
 export type FigureName = (typeof figureNames)[number];
@@ -207,6 +208,7 @@ export function planReproduction(scale: Scale, figures: readonly string[] = []):
     ...(wanted.includes('masked') ? maskedRuns(scale) : []),
     ...(wanted.includes('denoising') ? denoisingRuns(scale) : []),
     ...(wanted.includes('probes') ? probeRuns(scale) : []),
+    ...(wanted.includes('representation') ? representationRuns(scale) : []),
   ];
 }
 

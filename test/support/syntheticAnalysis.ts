@@ -9,6 +9,7 @@ import {
   syntheticPowerLawStudy,
   syntheticWiringStudy,
 } from './syntheticNeighbours.js';
+import { syntheticRepresentationStudy } from './syntheticRepresentation.js';
 import {
   lawPositions,
   syntheticDataRuns,
@@ -45,6 +46,7 @@ export async function syntheticAnalysis({ grammars = 2, steps = 2 ** 15 } = {}):
     ...syntheticPowerLawStudy({ grammars, uniform: false }),
     ...syntheticWiringStudy({ grammars }),
     ...syntheticProbeStudy({ grammars, prefactor: 100 }), // as the others of its series
+    ...syntheticRepresentationStudy({ grammars, prefactor: 100 }),
   ];
   const measured = await analyze(runs, { control });
   return withStored(measured, parseStored(storedText(measured, 'another card, another day', 'rhm reproduce')));

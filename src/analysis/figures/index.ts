@@ -17,6 +17,7 @@ import { positionsFigure } from './positions.js';
 import { powerLawFigure } from './powerLaw.js';
 import { probesFigure } from './probes.js';
 import { ratiosFigure } from './ratios.js';
+import { representationFigure } from './representation.js';
 import { scalingFigure } from './scaling.js';
 import type { AnyFigure, ResultsOf } from './spec.js';
 import { transitionsFigure } from './transitions.js';
@@ -39,6 +40,7 @@ const table = [
   invarianceFigure,
   transitionsFigure,
   probesFigure,
+  representationFigure,
   maskedFigure,
   denoisingFigure,
   correlationsFigure,
