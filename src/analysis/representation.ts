@@ -1,5 +1,4 @@
 /** Four measures of one layer beside each other: when each of them sees that the symbols of a level have been found. */
-import { modelFacts } from '../core/modelFacts.js';
 import { type Curve, shapeName } from './curves.js';
 import { invarianceCurves } from './invariance.js';
 import { crossing, groupBy, positionsOf, type UnitOfGrammar, unitsOf } from './staircase.js';
@@ -75,9 +74,7 @@ export function representationCurves(curves: readonly Curve[]): RepresentationCu
         ...of('alignment', 'alignment', 1),
       ]
         .map((c) => ({ ...c, points: c.points.filter((p) => Number.isFinite(p.value)) }))
-        .filter(
-          (c) => c.points.length > 2 && c.level < shape.L && (modelFacts(kind).sees !== 'block' || c.layer >= c.level),
-        );
+        .filter((c) => c.points.length > 2 && c.level < shape.L);
     });
 }
 

@@ -14,10 +14,13 @@ test.before(async () => {
 
 const record = { invariance: 'invariance', readout: 'readout', separation: 'gdv', alignment: 'alignment' } as const;
 
-test('each measure is half way where that was put in, over the step of the loss; a layer below the level is left out', () => {
-  assert.is(analysis.representation.length, 2 * 4 * (3 + 2)); // sizes, measures, layers of both levels
+test('each measure is half way where that was put in, over the step of the loss; a layer below the level does not move', () => {
+  assert.is(analysis.representation.length, 2 * (4 * (3 + 2) + 3)); // sizes, measures, layers of both levels; invariance not below them
   for (const row of analysis.representation) {
-    assert.ok(row.layer >= row.level);
+    if (row.layer < row.level) {
+      assert.ok(row.half === undefined && row.view !== 'invariance');
+      continue;
+    }
     const late = lateness[record[row.view]] + (row.layer - row.level) / 2;
     // Straight lines between evaluations, four a doubling.
     assert.ok(Math.abs(row.first - 0.1) < 1e-6 && Math.abs(row.last - 0.9) < 1e-6, `${row.view} ${row.last}`);
@@ -35,9 +38,9 @@ test('a measure that hardly moves has no middle', async () => {
   }));
   const { representation } = await analyze(still, { sample: null, cluster: null });
   const [moving, resting] = ['readout', 'alignment'].map((view) => representation.filter((row) => row.view === view));
-  assert.is(resting.length, 5);
+  assert.is(resting.length, 6);
   assert.ok(resting.every(({ half, last }) => half === undefined && Math.abs(last - 0.3) < 1e-9));
-  assert.ok(moving.every(({ half }) => half));
+  assert.ok(moving.every(({ half, layer, level }) => !half === layer < level));
 });
 
 test('the caption says which layer each measure rises most in, and when', () => {

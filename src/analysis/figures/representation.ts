@@ -79,7 +79,7 @@ export const representationFigure = figure({
     ]),
   }),
   draw: (analysis, canvas) => {
-    const curves = analysis.representationCurves.filter((c) => c.step !== undefined);
+    const curves = analysis.representationCurves;
     if (!curves.length) return undefined;
     const looks = looksFor(
       names.map((view) => views[view]),
@@ -87,7 +87,7 @@ export const representationFigure = figure({
     );
     const levels = [...new Set(curves.map((c) => c.level))].sort((a, b) => a - b);
     const x = logAxis(
-      curves.flatMap((c) => c.points.map((p) => p.samples / c.step!).filter((at) => at >= EARLIEST)),
+      curves.flatMap((c) => c.points.map((p) => p.samples / unitOf(c)).filter((at) => at >= EARLIEST)),
       'P / P_(l+1)',
     );
     const panels = groupBy(curves, (c) => c.series).flatMap((own) =>
@@ -104,6 +104,9 @@ export const representationFigure = figure({
   },
 });
 
+/** What P is drawn over: P_(level+1), or where the loss never took that step all of P. */
+const unitOf = ({ step, points }: RepresentationCurve) => step ?? points[points.length - 1].samples;
+
 const EARLIEST = 0.02; // in units of P_(l+1): before it nothing moves
 
 const empty: Panel = { title: '', options: { marks: [] } };
@@ -115,18 +118,20 @@ function layerPanel(
   muted: string,
 ): Panel {
   const { kind, layer, level } = group[0];
+  const reached = group.some((c) => c.step !== undefined);
+  const lines = reached ? group.filter((c) => c.step !== undefined) : group;
   const ms = [...new Set(group.map((c) => c.shape.m))].sort((a, b) => a - b);
   return {
     title: `${modelFacts(kind).title}, level ${level}, layer ${layer}`,
     options: {
-      x: { ...x, label: `P / P_${level + 1}` },
+      x: { ...x, label: reached ? `P / P_${level + 1}` : `P / last P, P_${level + 1} not reached` },
       y: { domain: [0, 1], label: 'measure', labelArrow: 'none', ticks: [0, 0.5, 1], grid: true },
       marks: [
-        Plot.ruleX([1], { stroke: muted, strokeDasharray: '3 3' }),
-        ...group.map((c) => {
+        ...(reached ? [Plot.ruleX([1], { stroke: muted, strokeDasharray: '3 3' })] : []),
+        ...lines.map((c) => {
           const { color, dash } = looks.get(views[c.view])!;
           return Plot.line(
-            c.points.map(({ samples, value }) => ({ x: samples / c.step!, y: value })),
+            c.points.map(({ samples, value }) => ({ x: samples / unitOf(c), y: value })),
             {
               ...{ x: 'x', y: 'y', stroke: color, strokeWidth: 1.4, strokeDasharray: dash, clip: true },
               strokeOpacity: 0.35 + (0.65 * (ms.indexOf(c.shape.m) + 1)) / ms.length,
