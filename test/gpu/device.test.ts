@@ -5,10 +5,10 @@ import type { GpuSession } from '../../src/gpu/device.js';
 import { openGpu } from '../../src/gpu/device.js';
 import { compileShader, createBuffer, readBuffer, scoped } from '../../src/gpu/scope.js';
 import { openNodeGpu } from '../../src/platform/node.js';
-import { failure, softwareDrivers } from '../support/gpu.js';
+import { failure, testAdapters } from '../support/gpu.js';
 
-for (const adapter of softwareDrivers) {
-  const test = suite<{ session: GpuSession }>(`device on ${adapter}`);
+for (const adapter of testAdapters) {
+  const test = suite<{ session: GpuSession }>(`device on ${adapter ?? 'the adapter of this machine'}`);
   test.before.each(async (context) => {
     context.session = await openNodeGpu({ adapter });
   });
@@ -16,9 +16,9 @@ for (const adapter of softwareDrivers) {
     await session.release();
   });
 
-  test('names the adapter and says that it is software', ({ session }) => {
-    assert.is(session.info.name.toLowerCase(), adapter);
-    assert.is(session.info.software, true);
+  test('names the adapter and says whether it is software', ({ session }) => {
+    assert.ok(session.info.name);
+    if (adapter) assert.equal([session.info.name.toLowerCase(), session.info.software], [adapter, true]);
     assert.match(session.info.runtime, /^node \d+/);
     assert.ok(session.limits.maxStorageBuffersPerShaderStage >= 8);
   });

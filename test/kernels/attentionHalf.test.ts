@@ -8,7 +8,7 @@ import type { KernelCase } from '../../src/kernels/shared/types.js';
 import { runCase } from '../../src/kernels/tools/check.js';
 import type { Executor } from '../../src/plan/executor.js';
 import { openNodeGpu } from '../../src/platform/node.js';
-import { softwareDrivers } from '../support/gpu.js';
+import { testAdapters } from '../support/gpu.js';
 
 /**
  * Which factors attention rounds. A weight next to the middle between two halves may go either way, so that single elements differ by as
@@ -84,7 +84,7 @@ async function check(executor: Executor, share: number): Promise<void> {
 
 test('WebAssembly rounds what the reference rounds', () => check(wasm, 0.1));
 
-for (const adapter of softwareDrivers)
+for (const adapter of testAdapters)
   for (const variant of ['rows', 'tiled'] as const)
     test(`${adapter}, ${variant}: the same`, async () => {
       const gpu = await openNodeGpu({ adapter });

@@ -6,7 +6,7 @@ import { lanesTileOf } from '../../src/kernels/shared/matmulTiles.js';
 import type { KernelCase } from '../../src/kernels/shared/types.js';
 import { checkCase, runCase } from '../../src/kernels/tools/check.js';
 import { openNodeGpu } from '../../src/platform/node.js';
-import { softwareDrivers } from '../support/gpu.js';
+import { testAdapters } from '../support/gpu.js';
 import { kernelSuite } from './harness.js';
 
 const test = kernelSuite(matmulOperation);
@@ -47,7 +47,7 @@ const formed = (form: 'NN' | 'NT' | 'TN', [m, n, k]: readonly [number, number, n
   },
 });
 
-for (const adapter of softwareDrivers)
+for (const adapter of testAdapters)
   test(`with subgroups and without: the same bits, ${adapter}`, async () => {
     const gpu: GpuSession = await openNodeGpu({ adapter });
     assert.ok(gpu.subgroupSize > 0, 'these drivers have subgroups of one size');

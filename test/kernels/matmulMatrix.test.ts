@@ -13,6 +13,7 @@ import {
 import { ProgramBuilder } from '../../src/plan/builder.js';
 import type { Tensor } from '../../src/plan/types.js';
 import { openNodeGpu } from '../../src/platform/node.js';
+import { testAdapters } from '../support/gpu.js';
 
 /** The kernel for matrix units: what can be told of it where no adapter of the suite has them. */
 const test = suite('matmul on matrix units');
@@ -79,7 +80,7 @@ fn subgroupMatrixMultiplyAccumulate(a: array<f32, 4>, b: array<f32, 4>, c: array
 }
 
 test('its text compiles for every checked product, in several ranges', async () => {
-  const gpu = await openNodeGpu({ adapter: 'swiftshader' });
+  const gpu = await openNodeGpu({ adapter: testAdapters[0] });
   try {
     let compiled = 0;
     const seen = new Set<string>();

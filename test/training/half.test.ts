@@ -13,7 +13,7 @@ import { files, MemoryFolder } from '../../src/training/folder.js';
 import { train, trainGroup } from '../../src/training/loop.js';
 import { membersOf } from '../../src/training/members.js';
 import { Trainer } from '../../src/training/trainer.js';
-import { softwareDrivers } from '../support/gpu.js';
+import { testAdapters } from '../support/gpu.js';
 
 /** Training with half-precision factors, emulated: matrix units are not to be had in this suite. */
 const test = suite('half precision');
@@ -216,7 +216,7 @@ test('f32 and f16 do not train in one plan', async () => {
   assert.match(message, /cannot train in one plan|shape/);
 });
 
-for (const adapter of softwareDrivers)
+for (const adapter of testAdapters)
   test(`${adapter}: emulated on a GPU, updates inside the products: the same training as in WebAssembly`, async () => {
     const gpu = await openNodeGpu({ adapter });
     try {

@@ -7,7 +7,7 @@ import { openNodeGpu } from '../../src/platform/node.js';
 import { spawnNodeThread } from '../../src/platform/nodeThread.js';
 import { membersOf } from '../../src/training/members.js';
 import { Trainer } from '../../src/training/trainer.js';
-import { softwareDrivers } from '../support/gpu.js';
+import { testAdapters } from '../support/gpu.js';
 
 const test = suite('training on WebAssembly');
 
@@ -49,7 +49,7 @@ for (const [name, input] of Object.entries(experiments))
       });
     };
     await check(referenceExecutor());
-    for (const adapter of softwareDrivers) {
+    for (const adapter of testAdapters) {
       const gpu = await openNodeGpu({ adapter });
       await check(gpuExecutor(gpu)).finally(() => gpu.release());
     }
