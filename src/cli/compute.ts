@@ -18,24 +18,24 @@ export interface ComputeOptions {
 /** threads: what --threads means where it means something of its own. */
 export function addComputeOptions(
   command: Command,
-  threads = 'wasm on this many threads (default: one a core, at most 8)',
+  threads = 'number of threads for wasm (default: one per core, at most 8)',
 ): Command {
   return command
     .option(
       '--executor <name>',
-      `what computes: ${executorNames.join(' or ')} (default: webgpu on a real GPU, else wasm)`,
+      `executor: ${executorNames.join(' or ')} (default: webgpu if there is a hardware GPU, else wasm)`,
     )
-    .option('--adapter <name>', 'webgpu on gpu, lavapipe, swiftshader or an adapter name')
+    .option('--adapter <name>', 'adapter for webgpu: gpu, lavapipe, swiftshader, or the name of an adapter')
     .option('--threads <n>', threads, integer(1, 256))
     .addOption(
       new Option(
         '--simd <kind>',
-        'wasm with relaxed SIMD (fused multiply-add) or plain SIMD (default: what the run began with; of a new run relaxed where the engine has it)',
+        'WebAssembly with relaxed SIMD (fused multiply-add) or plain SIMD (default: the variant that the run was started with; for a new run relaxed, if the engine has it)',
       ).choices(simdNames),
     )
     .option(
       '--emulate-f16',
-      'precision f16 also where there are no tensor cores: the same numbers up to rounding, slowly',
+      'allow precision f16 without tensor cores, by slow emulation; same numbers up to rounding',
     );
 }
 

@@ -24,7 +24,7 @@ export function grammarOptions(command: Command, file = true): Command {
   if (file)
     command.option(
       '--rules <file>',
-      'a grammar as `rhm rules` prints it, JSON or YAML; - is standard input; instead of the sizes below',
+      'read the grammar from a file (JSON or YAML, as printed by rhm rules; - for standard input) instead of drawing one of the sizes below',
     );
   return command
     .option('-v, --v <v>', 'v, vocabulary size', looseNumber)
@@ -32,10 +32,13 @@ export function grammarOptions(command: Command, file = true): Command {
     .option('-m, --m <m>', 'm, production rules per symbol', looseNumber)
     .option('-s, --s <s>', 's, branching factor (default: 2)', looseNumber)
     .option('-L, --L <L>', 'L, depth; a sentence has s^L tokens', looseNumber)
-    .option('--zipf <a>', 'rule probabilities p_k ~ k^-(1+a) at every level, or "a,b,..." one a level, - for uniform')
+    .option(
+      '--zipf <a>',
+      'rule probabilities p_k ~ k^-(1+a) at every level; or "a,b,...", one value per level, - for uniform',
+    )
     .option(
       '--rule-probabilities <json>',
-      'rule probabilities: [p1, ..., pm], or an array of L of them, null = uniform',
+      'rule probabilities: [p1, ..., pm] for every level, or an array with one such list per level (null for uniform)',
     )
     .option('--root-prior <json>', 'root probabilities: [p1, ..., pn] or {"zipf": a}');
 }

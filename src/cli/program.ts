@@ -37,11 +37,11 @@ export function buildProgram(platform: Platform): Command {
     if (command.commands.length) continue; // its own commands have them
     if (!command.options.some((option) => option.long === '--json'))
       command.option('--json', 'machine-readable output on standard output');
-    command.option('--quiet', 'nothing on standard error but errors');
-    command.option('--debug', 'show stack traces');
+    command.option('--quiet', 'print only errors to standard error');
+    command.option('--debug', 'show stack traces of errors');
     command.option(
       '--models <module...>',
-      'modules that define models (see rhm-lab/engine): they count by name from then on',
+      'JavaScript modules that define models of your own (see rhm-lab/engine), which --set model=NAME can then use',
     );
   }
   program.hook('preAction', async (_, command) => {

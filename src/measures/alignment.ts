@@ -22,8 +22,7 @@ const MOST_PRODUCTS = 2 ** 32; // additions of the exact distributions of one re
  * Song et al., J. Mach. Learn. Res. 13, 2012.
  */
 export const alignment: MeasureSpec = {
-  about:
-    'centred kernel alignment with the exact distributions of contexts of tokens (level 0) and tuples, per layer and level: 0 none, 1 the same geometry',
+  about: 'centred kernel alignment with the exact context distributions of tokens and tuples, per layer and level',
   build,
 };
 

@@ -45,10 +45,10 @@ export function addBenchGrowth(program: Command, io: CommandContext): void {
       .description('how the time of a training step (v=8, L=3) grows with width, batch, replicas and threads')
       .option(
         '--against <adapter>',
-        'compare with webgpu on gpu, lavapipe, swiftshader or an adapter name; plain: with wasm on plain SIMD',
+        'compare with another adapter (gpu, lavapipe, swiftshader or a name), or with WebAssembly on plain SIMD (plain)',
       )
-      .option('--filter <text>', 'only cases that contain this, for example "mla C=256"')
-      .option('--rounds <n>', 'rounds of 0.1 s a case', integer(1, 1000), 5),
+      .option('--filter <text>', 'only cases whose name contains this text, for example "mla C=256"')
+      .option('--rounds <n>', 'rounds of 0.1 s per case', integer(1, 1000), 5),
     'the most threads of wasm (default: one a core, at most 8)',
   ).action(async (options: Options, command: Command) => {
     const open: OpenExecutor[] = [];

@@ -29,8 +29,8 @@ export function addBenchInference(program: Command, io: CommandContext): void {
     .description(
       'sentences per second of belief propagation in float64 on one thread (v=16 m=4 s=2 L=4): with a token hidden, half of them, and noise',
     )
-    .option('--sentences <n>', 'sentences of a round (default: 2^15 tokens)', integer(1, 1e6))
-    .option('--rounds <n>', 'rounds, of which the median counts', integer(1, 1000), 7)
+    .option('--sentences <n>', 'sentences per round (default: 2^15 tokens)', integer(1, 1e6))
+    .option('--rounds <n>', 'number of rounds; the median is reported', integer(1, 1000), 7)
     .action(async (options: Options, command: Command) => {
       const rules = makeRules(sizesOf({ v: 16, m: 4, L: 4, ...options }), 1, weightsOf(options));
       const { v, n, m, s, L } = rules;

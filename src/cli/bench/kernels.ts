@@ -37,10 +37,13 @@ export function addBenchKernels(program: Command, io: CommandContext): void {
     program
       .command('kernels')
       .description('microseconds, GFLOP/s and GB/s of every operation at training shapes')
-      .option('--filter <text>', 'only operations or shapes that contain this')
-      .option('--large', 'also the shapes that fill a large GPU')
-      .option('--profile', 'also the time of every dispatch, between timestamps of its own (some 8 us more on a GPU)')
-      .option('--rounds <n>', 'rounds of some 20 ms a shape', integer(1, 10000), 5),
+      .option('--filter <text>', 'only operations or shapes whose name contains this text')
+      .option('--large', 'include shapes that fill a large GPU')
+      .option(
+        '--profile',
+        'also time every dispatch between timestamps of its own (which adds about 8 us each on a GPU)',
+      )
+      .option('--rounds <n>', 'rounds of about 20 ms per shape', integer(1, 10000), 5),
   ).action(async (options: Options, command: Command) => {
     const { executor, release } = await openExecutor(io.platform, options, io.log);
     try {

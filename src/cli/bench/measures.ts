@@ -42,11 +42,11 @@ export function addBenchMeasures(program: Command, io: CommandContext): void {
   addComputeOptions(
     program
       .command('measures')
-      .description('share of a default run that evaluation and all measures of representation take')
+      .description('share of the time of a default run that evaluation and all measures take')
       .option('--cases <names>', `of ${Object.keys(cases).join(', ')}`, listOfCases, ['hcnn-v16', 'mla-v16'])
-      .option('--batches <n,n>', 'sentences a step', numbers, [128])
-      .option('--replicas <n,n>', 'copies side by side', numbers, [1])
-      .option('--steps <n>', 'steps a round, five rounds', integer(1), 20),
+      .option('--batches <n,n>', 'sentences per step', numbers, [128])
+      .option('--replicas <n,n>', 'replicas trained side by side', numbers, [1])
+      .option('--steps <n>', 'steps per round; there are five rounds', integer(1), 20),
   ).action(async (options: Options, command: Command) => {
     const { executor, release } = await openExecutor(io.platform, options, io.log);
     try {

@@ -33,10 +33,10 @@ const ROUNDS = 15;
 export function addBenchSampler(program: Command, io: CommandContext): void {
   grammarOptions(program.command('sampler'), false)
     .description(
-      'million tokens per second: WebAssembly on one thread and more, WGSL, plain JavaScript (v=16 m=4 s=2 L=4)',
+      'million tokens per second: WebAssembly on one and several threads, WGSL, plain JavaScript (v=16 m=4 s=2 L=4)',
     )
     .option('--threads <n>', 'threads for the shared sampler', integer(2, 256), 2)
-    .option('--no-gpu', 'leave out the GPU')
+    .option('--no-gpu', 'do not measure the GPU')
     .option('--adapter <name>', 'gpu, lavapipe, swiftshader or an adapter name')
     .action(async (options: Options, command: Command) => {
       const rules = makeRules(sizesOf({ v: 16, m: 4, L: 4, ...options }), 1, weightsOf(options));

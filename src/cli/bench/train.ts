@@ -55,23 +55,23 @@ export function addBenchTrain(program: Command, io: CommandContext): void {
   addComputeOptions(
     program
       .command('train')
-      .description('microseconds a training step (sampling, forward, backward, update), and samples per second')
+      .description('microseconds per training step (sampling, forward, backward, update), and samples per second')
       .option('--cases <names>', `of ${Object.keys(cases).join(', ')}`, listOfCases, [
         'hcnn-v16',
         'hcnn-v32',
         'mla-v16',
         'mla-v32',
       ])
-      .option('--batches <n,n>', 'sentences a step', numbers, [128, 1024])
-      .option('--replicas <n,n>', 'copies side by side', numbers, [1, 16])
-      .option('--steps <n>', 'steps a round, five rounds', Number, 300)
-      .option('--profile', 'also the time of every dispatch or command')
-      .option('--precision <names>', `what products compute with, of ${precisions.join(', ')}`, listOfPrecisions, [
+      .option('--batches <n,n>', 'sentences per step', numbers, [128, 1024])
+      .option('--replicas <n,n>', 'replicas trained side by side', numbers, [1, 16])
+      .option('--steps <n>', 'steps per round; there are five rounds', Number, 300)
+      .option('--profile', 'also print the time of every dispatch or command')
+      .option('--precision <names>', `precision of matrix products: ${precisions.join(', ')}`, listOfPrecisions, [
         'f32',
       ])
       .option(
         '--peers <[name=]file...>',
-        'other programs\' times of the same cases, beside these with their ratios: JSON lines {"case", "batch", "replicas", "us_per_step"}',
+        'times of other programs on the same cases, printed beside these with their ratios; JSON lines {"case", "batch", "replicas", "us_per_step"}',
       ),
   ).action(async (options: Options, command: Command) => {
     const peers = (options.peers ?? []).map(readPeer);

@@ -10,10 +10,10 @@ export function addAnalyze(program: Command, io: CommandContext): void {
   program
     .command('analyze')
     .description('compare run folders with theory: steps, exponents, ratios, collapses; writes a report with figures')
-    .argument('<dir...>', 'run folders, or folders that hold them')
-    .option('--out <dir>', 'where the report goes', 'report')
-    .option('--title <text>', 'its title', 'How hierarchical language is learnt')
-    .option('--no-report', 'only print the table')
+    .argument('<dir...>', 'run folders, or folders that contain some')
+    .option('--out <dir>', 'folder of the report', 'report')
+    .option('--title <text>', 'title of the report', 'How hierarchical language is learnt')
+    .option('--no-report', 'print the table without writing a report')
     .action(async (roots: string[], options: { out: string; title: string; report: boolean }, command: Command) => {
       const analysis = await analyze(readRunFolders(roots));
       const { writeReport } = await import('../../platform/report.js');

@@ -19,18 +19,22 @@ interface ClusterFlags extends GrammarFlags {
 export function addCluster(program: Command, io: CommandContext): void {
   grammarOptions(program.command('cluster'))
     .description(
-      'a learner that uses correlations with the last token and nothing else: k-means of p(last token | tuple), level by level; ' +
-        'adjusted Rand index with the true hidden symbols against P, and the P at which it is 1/2',
+      'find the hidden symbols from correlations with the last token alone: k-means of p(last token | tuple), level by level; prints the ' +
+        'adjusted Rand index with the true hidden symbols against P, and the P at which it reaches 1/2',
     )
-    .option('--seed <seed>', 'seed of the rules; of the sentences too', looseNumber, 0)
+    .option('--seed <seed>', 'seed of the rules and of the sentences', looseNumber, 0)
     .option(
       '--levels <list>',
       'levels of the common ancestor with the last token, such as 2,3 (default: 2 and 3)',
       list,
     )
-    .option('--sentences <list>', 'numbers P of distinct sentences (default: factors sqrt 2 from 64 to 2^17)', list)
-    .option('--draws <n>', 'independent draws of the sentences, averaged', integer(1, 1000), 2)
-    .option('--instances <k>', 'random grammars, seeds seed .. seed+k-1', looseNumber, 1)
+    .option(
+      '--sentences <list>',
+      'values of P, the number of distinct sentences (default: 64 to 2^17 in factors of sqrt 2)',
+      list,
+    )
+    .option('--draws <n>', 'independent draws of the sentences to average over', integer(1, 1000), 2)
+    .option('--instances <k>', 'number of random grammars, with seeds seed .. seed+k-1', looseNumber, 1)
     .action(async (flags: ClusterFlags, command: Command) => {
       checkSeed(flags.seed);
       const { levels, sentences, draws, seed } = flags;

@@ -21,11 +21,11 @@ interface Options {
 export function addCompare(program: Command, io: CommandContext): void {
   program
     .command('compare')
-    .description('what differs between runs, their losses and P_ell, and their curves in one picture')
-    .argument('<run...>', 'two runs or more: folders, hashes or their beginnings, names')
-    .option('--store <folder...>', 'where to look for them by hash or name', ['out'])
-    .option('--picture <file>', 'draw the curves into this file, .svg or .png', pictureFile)
-    .option('--dark', 'the picture on dark paper')
+    .description('compare runs: differing settings, losses, P_ell, and their curves in one picture')
+    .argument('<run...>', 'two or more runs: folders, names, or hashes (their first digits are enough)')
+    .option('--store <folder...>', 'folders to search for hashes and names', ['out'])
+    .option('--picture <file>', 'write the curves to this .svg or .png file', pictureFile)
+    .option('--dark', 'use dark colours in the picture')
     .option('--width <n>', 'width of the picture in pixels', integer(280, 4000), 880)
     .action(async (texts: string[], options: Options, command: Command) => {
       const runs = await Promise.all((await findRuns(texts, options.store)).map(readWhole));

@@ -8,8 +8,8 @@ import { runFields } from '../runs/filter.js';
 export function addCompletion(program: Command, io: CommandContext): void {
   program
     .command('completion')
-    .description('a script that completes commands, options and fields in a shell')
-    .addArgument(new Argument('<shell>', 'which shell').choices(shells))
+    .description('print a script that completes commands, options and fields in a shell')
+    .addArgument(new Argument('<shell>', 'the shell').choices(shells))
     .action(async (shell: Shell) => {
       const fields = (names: readonly string[]) => names.map((name) => `${name}=`);
       await io.write(

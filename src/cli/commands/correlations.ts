@@ -35,22 +35,22 @@ const CONTEXT_CELLS = 2 ** 22;
 export function addCorrelations(program: Command, io: CommandContext): void {
   grammarOptions(program.command('correlations'))
     .description(
-      'measure covariances with the last token and n-gram losses on random sentences, against theory and noise floor',
+      'measure covariances with the last token and n-gram losses on random sentences, beside theory and noise floor',
     )
     .option(
       '--count <n>',
-      'sentences; results are given at every power of 4 from 2^10 and at the end',
+      'number of sentences; results are printed at every power of 4 from 2^10 on, and at the end',
       looseNumber,
       65536,
     )
     .option('--level <h>', 'correlate with hidden symbols of this level from the leaves; 0 = tokens', looseNumber, 0)
-    .option('--seed <seed>', 'seed of the sentences, and of the rules unless they are given', looseNumber, 0)
+    .option('--seed <seed>', 'seed of the sentences, and of the rules unless those are given', looseNumber, 0)
     .option('--rules-seed <seed>', 'seed of the rules', looseNumber)
     .option(
       '--data <file>',
-      'rows of tokens instead of a grammar: .npy, or lines of numbers; correlations are by distance',
+      'use rows of tokens from a file (.npy, or lines of numbers) instead of a grammar; correlations are then by distance',
     )
-    .option('--test <file>', 'other rows, for the n-gram losses (default: the last tenth of the rows)')
+    .option('--test <file>', 'rows for the test of the n-gram losses (default: the last tenth of --data)')
     .action(async (flags: CorrelationFlags, command: Command) => {
       const { data, test, v } = flags;
       if (data !== undefined) {

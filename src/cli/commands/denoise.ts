@@ -27,27 +27,27 @@ const DEFAULT_RATES = Array.from({ length: 11 }, (_, i) => i / 10);
 export function addDenoise(program: Command, io: CommandContext): void {
   const command = grammarOptions(program.command('denoise'))
     .description(
-      'the forward-backward experiment: noise on the leaves, then a tree from the exact posterior; the fraction of symbols of each level ' +
-        'that are others afterwards, by the rate of noise, and the rate at which a deep tree is predicted to lose its root',
+      'the forward-backward experiment: put noise on the leaves, draw a tree from the exact posterior, and print the fraction of symbols of each ' +
+        'level that changed, for each noise rate, and the rate at which a deep tree is predicted to lose its root',
     )
-    .option('--seed <seed>', 'of the rules, the sentences and their noise', looseNumber, 0)
+    .option('--seed <seed>', 'seed of the rules, the sentences and the noise', looseNumber, 0)
     .addOption(
       new Option(
         '--noise <kind>',
-        'replace: another token, drawn from all v; mask: none is seen; belief: every leaf is seen as through that noise, without a draw ' +
+        'replace: a token is redrawn uniformly from all v; mask: it is hidden; belief: every leaf is observed through that noise, without a draw ' +
           '(default: replace; mask with --run)',
       ).choices(leafNoises),
     )
+    .option('--rates <list>', 'noise rates from 0 to 1, such as 0.1,0.2', ratesOf, DEFAULT_RATES)
+    .option('--sentences <n>', 'sentences per rate', integer(2, 2 ** 16), 256)
     .option(
-      '--rates <list>',
-      'rates of noise from 0 to 1, such as 0.1,0.2 (default: 0 to 1 by 0.1)',
-      ratesOf,
-      DEFAULT_RATES,
+      '--run <folder>',
+      'a run of the task mask: its network fills in the masked tokens too, on the grammar of the run',
     )
-    .option('--sentences <n>', 'sentences for each rate', integer(2, 2 ** 16), 256)
-    .option('--run <folder>', 'a run of task mask: its network draws the masked tokens too, and the grammar is its own')
-    .addOption(new Option('--weights <which>', 'of the run: best or last').choices(['best', 'last']).default('best'))
-    .option('--replica <r>', 'of the run: which of several replicas', integer(0), 0);
+    .addOption(
+      new Option('--weights <which>', 'weights of the run: best or last').choices(['best', 'last']).default('best'),
+    )
+    .option('--replica <r>', 'replica of the run', integer(0), 0);
   addComputeOptions(command).action(async (options: Options, own: Command) => {
     const { seed, rates, sentences, run } = options;
     checkSeed(seed);

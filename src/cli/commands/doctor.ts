@@ -14,10 +14,10 @@ export function addDoctor(program: Command, io: CommandContext): void {
   program
     .command('doctor')
     .description(
-      'runtime, adapter, features, limits and speed of the GPU; every kernel against its float64 reference; all cards, and how one is chosen',
+      'check this machine: runtime, adapter, features, limits and speed of the GPU, every kernel against its float64 reference, all GPUs and how one is selected',
     )
     .option('--adapter <name>', 'gpu, lavapipe, swiftshader or an adapter name (default: RHM_ADAPTER, else the best)')
-    .option('--cards', 'only the cards: which there are, which a process can be given, and how')
+    .option('--cards', 'only list the GPUs, which of them can be selected, and how')
     .action(async (options: Options, command: Command) => {
       const reportOn = () => reportCards(scriptBeside('cli.js'), io.progress);
       if (options.cards) {

@@ -22,18 +22,18 @@ export function addExport(program: Command, io: CommandContext): void {
   program
     .command('export')
     .description(
-      "a run's weights as safetensors, in the names and shapes of the PyTorch reference; or runs for TensorBoard",
+      "export a run's weights as safetensors, with the names and shapes of the authors' PyTorch code; or runs as TensorBoard event files",
     )
-    .argument('<run>', 'folder of a run; with --tensorboard also a store, or a folder with runs')
+    .argument('<run>', 'folder of a run; with --tensorboard also a store or a folder with runs')
     .option('-o, --out <file>', 'safetensors file to write; with --tensorboard a folder (default: <run>/tensorboard)')
     .addOption(
-      new Option('--weights <which>', 'of the lowest test loss, or of the last step')
+      new Option('--weights <which>', 'weights at the lowest test loss, or at the last step')
         .choices(['best', 'last'])
         .default('best'),
     )
-    .option('--replica <r>', 'which of several replicas', integer(0), 0)
-    .option('--tensorboard', 'losses, accuracies and measures as event files, a folder a run')
-    .option('--where <condition...>', 'with --tensorboard: only runs that meet these, as of rhm runs')
+    .option('--replica <r>', 'replica, for a run with several', integer(0), 0)
+    .option('--tensorboard', 'write losses, accuracies and measures as event files, one folder per run')
+    .option('--where <condition...>', 'with --tensorboard: only runs that meet these conditions (see rhm runs)')
     .action((run: string, options: Options, command: Command) =>
       options.tensorboard ? exportEvents(io, run, options, command) : exportWeights(io, run, options, command),
     );

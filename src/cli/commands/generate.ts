@@ -22,20 +22,22 @@ export function addGenerate(program: Command, io: CommandContext): void {
     program
       .command('generate')
       .description(
-        "sentences of a trained clm, or of a network of masked tokens, and the fraction that obeys the grammar's rules up to each level",
+        "generate sentences with a trained clm, or with a network trained on masked tokens, and print the fraction that obeys the grammar's rules up to each level",
       )
       .argument('<run>', 'folder of a run')
       .option('--count <n>', 'sentences', integer(1, 2 ** 20), 1000)
-      .option('--temperature <t>', 'of the softmax; 0 takes the most probable token', number(0, 100), 1)
+      .option('--temperature <t>', 'softmax temperature; 0 always takes the most probable token', number(0, 100), 1)
       .option(
         '--sweeps <n>',
-        'task mask: looks of the network at a sentence, 1 to s^L (default: one a token)',
+        'task mask: passes of the network over a sentence, 1 to s^L (default: one per token)',
         integer(1),
       )
-      .option('--seed <seed>', 'of the draws', integer(0), 0)
-      .option('--show <n>', 'sentences to print', integer(0, 2 ** 20), 5)
-      .addOption(new Option('--weights <which>', 'best or last').choices(['best', 'last']).default('best'))
-      .option('--replica <r>', 'which of several replicas', integer(0), 0),
+      .option('--seed <seed>', 'seed of the draws', integer(0), 0)
+      .option('--show <n>', 'number of sentences to print', integer(0, 2 ** 20), 5)
+      .addOption(
+        new Option('--weights <which>', 'which weights: best or last').choices(['best', 'last']).default('best'),
+      )
+      .option('--replica <r>', 'replica, for a run with several', integer(0), 0),
   ).action(async (run: string, options: Options, command: Command) => {
     const { experiment, rules, checkpoint, checkpointFile } = await readRun(run, io.log);
     const { weights: which, replica, count, temperature, sweeps, seed, show } = options;

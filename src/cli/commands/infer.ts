@@ -19,8 +19,8 @@ interface InferFlags extends GrammarFlags {
 export function addInfer(program: Command, io: CommandContext): void {
   grammarOptions(program.command('infer'))
     .description(
-      'exact inference (belief propagation): the log likelihood of what is seen of each sentence in nats, its most probable tree, ' +
-        'and the posterior of every symbol; JSON has posteriors[depth][position][symbol], the root first',
+      'exact inference by belief propagation: for each sentence the log likelihood of its visible tokens in nats, its most probable tree, ' +
+        'and the posterior of every symbol (in JSON posteriors[depth][position][symbol], root first)',
     )
     .requiredOption(
       '--tokens <file>',
@@ -28,16 +28,16 @@ export function addInfer(program: Command, io: CommandContext): void {
         '[v] likelihoods for a noisy one; or .npy [rows, s^L], -1 for a hidden token, or [rows, s^L, v] likelihoods; - is standard input',
     )
     .option('--seed <seed>', 'seed of the rules', looseNumber, 0)
-    .option('--hide <places>', 'places to hide in every sentence, from 0, such as 0,4-7,last')
+    .option('--hide <places>', 'positions to hide in every sentence, counted from 0, such as 0,4-7,last')
     .option(
       '--noise <rate>',
-      'rate at which a token was replaced by one drawn uniformly from all v; posteriors are of the true tokens',
+      'probability that a token was replaced by one drawn uniformly from all v; posteriors are those of the true tokens',
       number(0, 1),
       0,
     )
     .option(
       '--allow-contradictions',
-      'likelihood 0 (null in JSON) for what the grammar cannot write, instead of refusing',
+      'report likelihood 0 (null in JSON) for a sentence that the grammar cannot generate, instead of an error',
     )
     .action(async (flags: InferFlags, command: Command) => {
       checkSeed(flags.seed);

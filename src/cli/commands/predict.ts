@@ -25,7 +25,7 @@ interface Options extends ComputeOptions {
 export function addPredict(program: Command, io: CommandContext): void {
   const command = program
     .command('predict')
-    .description('logits of given sentences under the weights of a run, and its hidden layers')
+    .description('print the logits, and on request the hidden layers, of a trained network on given sentences')
     .argument('<run>', 'folder of a run')
     .requiredOption(
       '--tokens <file>',
@@ -33,14 +33,17 @@ export function addPredict(program: Command, io: CommandContext): void {
         'Of a run of task mask ? or -1 (null in JSON) is a masked token',
     )
     .addOption(
-      new Option('--format <format>', 'jsonl: {index, predicted, logits} a line; npy: logits; safetensors: all tensors')
+      new Option(
+        '--format <format>',
+        'jsonl: one {index, predicted, logits} per line; npy: logits; safetensors: all tensors',
+      )
         .choices(['jsonl', 'npy', 'safetensors'])
         .default('jsonl'),
     )
-    .option('--hidden [names...]', 'hidden layers too, all or those named; for --format safetensors')
-    .option('-o, --out <file>', 'write there instead of standard output')
-    .addOption(new Option('--weights <which>', 'best or last').choices(['best', 'last']).default('best'))
-    .option('--replica <r>', 'which of several replicas', integer(0), 0);
+    .option('--hidden [names...]', 'also write hidden layers, all or those named; needs --format safetensors')
+    .option('-o, --out <file>', 'write to this file instead of standard output')
+    .addOption(new Option('--weights <which>', 'which weights: best or last').choices(['best', 'last']).default('best'))
+    .option('--replica <r>', 'replica, for a run with several', integer(0), 0);
   addComputeOptions(command).action(async (run: string, options: Options) => {
     const { hidden, format } = options;
     if (hidden && format !== 'safetensors')

@@ -29,24 +29,27 @@ export function addRecording(program: Command, io: CommandContext): void {
       program
         .command('recording')
         .description(
-          'the recording that the page plays: three networks on one grammar, each trained on P distinct sentences for many P; ' +
-            'trains what is missing, then writes losses, points of hidden layers and correlations',
+          'make the recording that the page plays: three networks on one grammar, each trained on P distinct sentences for many P; ' +
+            'trains the missing runs, then writes losses, projected hidden layers and correlations',
         )
-        .argument('[file]', 'where to write it', 'src/web/story/recording.safetensors')
+        .argument('[file]', 'file to write', 'src/web/story/recording.safetensors')
         .option('--out <dir>', 'store of runs', 'out/recording')
-        .option('--store <dir...>', 'more stores, of other machines: what they hold is not run again')
+        .option(
+          '--store <dir...>',
+          'further stores, for example from other machines; runs found there are not trained again',
+        )
         .option(
           '--minutes <n>',
-          'stop after this time with everything saved; the same command continues',
+          'stop after this many minutes with everything saved; the same command continues',
           number(0.05, 1e6),
         )
-        .option('--largest <P>', 'leave out runs on more sentences', integer(64)),
-      'one run at a time, wasm on this many threads (default: a run a core)',
+        .option('--largest <P>', 'leave out runs on more sentences than this', integer(64)),
+      'train one run at a time, with this many threads for wasm (default: one run per core)',
     ),
   )
-    .option('--pack <n>', 'replicas side by side in one plan at most (default: what pays)', integer(1, 4096))
-    .option('--partial', 'write what there is, where runs are missing')
-    .option('--dry-run', 'list the runs and stop')
+    .option('--pack <n>', 'largest number of replicas in one plan (default: chosen by speed)', integer(1, 4096))
+    .option('--partial', 'write the recording even if runs are missing')
+    .option('--dry-run', 'list the runs without training them')
     .action(async (file: string, options: Options, command: Command) => {
       const { largest = Infinity } = options;
       const plan: Planned[] = await Promise.all(

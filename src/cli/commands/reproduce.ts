@@ -46,31 +46,31 @@ export function addReproduce(program: Command, io: CommandContext): void {
       program
         .command('reproduce')
         .description(
-          "the paper's figures and exponents from nothing: trains what is missing, compares with theory, writes a report",
+          "reproduce the paper's figures and exponents: train the missing runs, compare them with theory, write a report",
         )
-        .argument('[figure...]', `some of ${figureNames.join(', ')} (default: the usual ones)`)
+        .argument('[figure...]', `figures, of ${figureNames.join(', ')} (default: those of the paper)`)
         .addOption(
-          new Option('--scale <name>', 'minutes on two cores, or an hour on a large GPU')
+          new Option('--scale <name>', 'quick: minutes on two cores; paper: an hour on a large GPU')
             .choices(scales)
             .default('quick'),
         )
         .option('--out <dir>', 'store of runs and report (default: out/reproduce-<scale>)')
         .option(
           '--minutes <n>',
-          'stop after this time with everything saved; the same command continues',
+          'stop after this many minutes with everything saved; the same command continues',
           number(0.05, 1e6),
         )
         .option(
           '--store <dir...>',
-          'more stores, of other machines: what they hold is not run again, and is analysed too',
+          'further stores, for example from other machines; their runs are analysed too and not trained again',
         ),
-      'one run at a time, wasm on this many threads (default: a run a core)',
+      'train one run at a time, with this many threads for wasm (default: one run per core)',
     ),
   )
-    .option('--runs <text>', 'train only the runs whose names hold this text, such as "mla v=16"; the report has all')
-    .option('--pack <n>', 'replicas side by side in one plan at most (default: what pays)', integer(1, 4096))
-    .option('--keep <file>', 'write the main results as JSON, as they are stored for smaller scales')
-    .option('--dry-run', 'list the runs and stop')
+    .option('--runs <text>', 'train only runs whose name contains this text, such as "mla v=16"; the report shows all')
+    .option('--pack <n>', 'largest number of replicas in one plan (default: chosen by speed)', integer(1, 4096))
+    .option('--keep <file>', 'write the main results as JSON, in the form that smaller scales show for comparison')
+    .option('--dry-run', 'list the runs without training them')
     .action(async (figures: string[], options: Options, command: Command) => {
       const { scale, runs: wanted } = options;
       const named = ({ name }: { name: string }) => wanted === undefined || holdsAll(name, wanted);

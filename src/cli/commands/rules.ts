@@ -9,10 +9,10 @@ import { writeOutput } from '../output.js';
 export function addRules(program: Command, io: CommandContext): void {
   grammarOptions(program.command('rules'))
     .description(
-      'draw a grammar: JSON {sentences, v, n, m, s, L, rules[level][symbol][rule] = tuple}; or check one given by --rules',
+      'draw a grammar and print it as JSON {sentences, v, n, m, s, L, rules[level][symbol][rule] = tuple}, or check the one given by --rules',
     )
     .option('--seed <seed>', 'seed of the rules', looseNumber, 0)
-    .option('-o, --out <file>', 'write there instead of standard output')
+    .option('-o, --out <file>', 'write to this file instead of standard output')
     .action(async (flags: GrammarFlags & { seed: number; out?: string }, command: Command) => {
       const rules = await loadGrammar(flags, flags.seed);
       const compact = command.optsWithGlobals().json;

@@ -19,17 +19,17 @@ export function addRuns(program: Command, io: CommandContext): void {
   program
     .command('runs')
     .description(
-      'list runs, filtered and sorted by any field: state, last loss over the plateaus of its grammar, and P_ell, the training sentences seen where the loss passed the middle of step ell',
+      'list runs, filtered and sorted by any field, with state, last loss beside the plateaus of the grammar, and P_ell, the number of training sentences seen when the loss passed the middle of step ell',
     )
-    .argument('[folder]', 'store of a sweep, or a folder with runs in or below it', 'out')
+    .argument('[folder]', 'store of a sweep, or any folder with runs in or below it', 'out')
     .option(
       '--where <condition...>',
-      'only runs that meet all of these: field=value with = != < <= > >= or ~ (contains), or an expression as in a grid file',
+      'only runs that meet all these conditions: a field, one of = != < <= > >= ~ (contains), a value; or an expression as in a grid file',
     )
-    .option('--sort <field>', 'order by a field (default: what happened last comes first)')
-    .option('--reverse', 'the other way round')
-    .option('--limit <n>', 'runs to list; 0: all', integer(0), 40)
-    .option('--columns <field...>', 'more fields to show')
+    .option('--sort <field>', 'field to sort by (default: latest first)')
+    .option('--reverse', 'reverse the order')
+    .option('--limit <n>', 'number of runs to list; 0 for all', integer(0), 40)
+    .option('--columns <field...>', 'further fields to show')
     .action(async (folder: string, options: Options, command: Command) => {
       const { where = [], columns = [], ...rest } = options;
       const conditions: Condition[] = where.flatMap(parseConditions);

@@ -36,26 +36,33 @@ const CHUNK_TOKENS = 2 ** 16;
 
 export function addSample(program: Command, io: CommandContext): void {
   grammarOptions(program.command('sample'))
-    .description('draw sentences; sentence i of a seed is always the same')
-    .option('--count <n>', 'sentences; needed but with --experiment, where it is all of the split', looseNumber)
+    .description('draw sentences; sentence i of a seed is the same on every machine')
     .option(
-      '--experiment <file>',
-      'sentences of this experiment (JSON, such as that of a run), as its training meets them',
-    )
-    .addOption(new Option('--split <set>', 'of the experiment').choices([...splits]))
-    .option('--replica <r>', 'of the experiment, which has seeds of its own (default: 0)', looseNumber)
-    .option('--start <i>', 'number of the first sentence', looseNumber, 0)
-    .option('--seed <seed>', 'seed of the sentences, and of the rules unless they are given', looseNumber, 0)
-    .option('--rules-seed <seed>', 'seed of the rules', looseNumber)
-    .option('--distinct', 'without replacement: no sentence twice over all starts')
-    .option(
-      '--shuffle <seed>',
-      'positions of the context in the order of grammar.shuffle; the last token stays',
+      '--count <n>',
+      'number of sentences; required, except with --experiment, whose default is the whole split',
       looseNumber,
     )
-    .option('--tree', 'whole derivations: jsonl gives symbols and rules by level, the others symbols, root first')
+    .option(
+      '--experiment <file>',
+      'sentences of this experiment (JSON, for example experiment.json of a run), in the order of its training',
+    )
+    .addOption(new Option('--split <set>', 'split of the experiment').choices([...splits]))
+    .option('--replica <r>', 'replica of the experiment, which has its own seeds (default: 0)', looseNumber)
+    .option('--start <i>', 'number of the first sentence', looseNumber, 0)
+    .option('--seed <seed>', 'seed of the sentences, and of the rules unless those are given', looseNumber, 0)
+    .option('--rules-seed <seed>', 'seed of the rules', looseNumber)
+    .option('--distinct', 'draw without replacement: no sentence occurs twice, over all values of --start')
+    .option(
+      '--shuffle <seed>',
+      'shuffle the positions of the context as grammar.shuffle does; the last token stays last',
+      looseNumber,
+    )
+    .option(
+      '--tree',
+      'write whole derivations: symbols and rules by level (jsonl), or the symbols alone, root first (npy, text)',
+    )
     .addOption(new Option('--format <format>', 'output format').choices(['jsonl', 'npy', 'text']).default('jsonl'))
-    .option('-o, --out <file>', 'write there instead of standard output')
+    .option('-o, --out <file>', 'write to this file instead of standard output')
     .action(async (flags: SampleFlags, command: Command) => {
       if (flags.experiment !== undefined && command.getOptionValueSource('seed') === 'cli')
         throw new InputError('--seed: the experiment says it; leave one of the two out');

@@ -9,8 +9,10 @@ const schemas = { experiment: experimentFileSchema, grid: gridJsonSchema };
 export function addSchema(program: Command, io: CommandContext): void {
   program
     .command('schema')
-    .description('the JSON Schema of experiment files or of grid files, for editors; models of --models among them')
-    .addArgument(new Argument('[file]', 'which kind of file').choices(Object.keys(schemas)).default('experiment'))
+    .description(
+      'print the JSON Schema of experiment files or of grid files, for editors; includes the models of --models',
+    )
+    .addArgument(new Argument('[file]', 'kind of file').choices(Object.keys(schemas)).default('experiment'))
     .action(async (file: keyof typeof schemas) => {
       await io.write(`${JSON.stringify(schemas[file](), null, 2)}\n`);
     });

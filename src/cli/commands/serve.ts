@@ -17,19 +17,19 @@ interface Options {
 export function addServe(program: Command, io: CommandContext): void {
   program
     .command('serve')
-    .description('the page: grammars, training and representations in a browser')
-    .option('--port <n>', 'port to listen on; 0 takes a free one', integer(0, 65535), 8137)
+    .description('serve the page: grammars, training and representations in a browser')
+    .option('--port <n>', 'port to listen on; 0 for a free one', integer(0, 65535), 8137)
     .option(
       '--host <address>',
-      'address to listen on; others than the loopback address open the page to the network',
+      'address to listen on; any but the loopback address opens the page to the network',
       '127.0.0.1',
     )
-    .option('--isolated', 'send the headers COOP and COEP, which give WebAssembly threads')
+    .option('--isolated', 'send the headers COOP and COEP, so that WebAssembly can use threads')
     .option(
       '--origins <origin...>',
-      'pages of these origins, such as https://example.org, may load what is served, run its elements and frame it; * is any',
+      'let pages of these origins, such as https://example.org, load the served files, use the elements and frame the page; * for any',
     )
-    .option('--dir <folder>', 'a folder with an index.html to serve instead of the page, such as a report')
+    .option('--dir <folder>', 'serve this folder (with an index.html, such as a report) instead of the page')
     .action(async (options: Options, command: Command) => {
       const folder = options.dir ?? join(dirname(realpathSync(process.argv[1])), 'page');
       const server = await serveFolder(folder, { ...options, inlineStyles: options.dir !== undefined });

@@ -17,9 +17,11 @@ interface Options {
 export function addShow(program: Command, io: CommandContext): void {
   program
     .command('show')
-    .description('one run: settings, curve over the plateaus of its grammar, P_ell, measures, what it ran on')
-    .argument('<run>', 'folder of a run, its hash or the beginning of it, its name')
-    .option('--store <folder...>', 'where to look for it by hash or name', ['out'])
+    .description(
+      'show one run: settings, loss curve beside the plateaus of its grammar, P_ell, measures, and the machine it ran on',
+    )
+    .argument('<run>', 'folder of a run, its name, or its hash (the first digits are enough)')
+    .option('--store <folder...>', 'folders to search for the hash or name', ['out'])
     .action(async (text: string, options: Options, command: Command) => {
       const [listed] = await findRuns([text], options.store);
       const whole = await readWhole(listed);

@@ -27,7 +27,7 @@ interface TheoryFlags extends GrammarFlags {
 
 export function addTheory(program: Command, io: CommandContext): void {
   grammarOptions(program.command('theory'))
-    .description('exact losses H(ell), correlations, sample complexities P_ell and exponents; losses in nats')
+    .description('print exact losses H(ell) in nats, correlations, sample complexities P_ell and scaling exponents')
     .option('--seed <seed>', 'seed of the rules', looseNumber, 0)
     .option('--instances <k>', 'average over k random grammars, seeds seed .. seed+k-1', looseNumber)
     .action(async (flags: TheoryFlags, command: Command) => {

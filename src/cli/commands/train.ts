@@ -45,24 +45,30 @@ export function addTrain(program: Command, io: CommandContext): void {
     program
       .command('train')
       .description(
-        'train one experiment: records, weights and checkpoints in a folder; what it may name is listed by rhm models, tasks, optimisers and measures',
+        'train one experiment and write records, weights and checkpoints to a folder; rhm models, tasks, optimisers and measures list what it can name',
       )
       .argument('[experiment]', `${DOCUMENT}; every field has a default`)
-      .option('--set <field=value...>', 'fields on top of the file, for example model=hcnn grammar.m=4 model.width=64')
+      .option(
+        '--set <field=value...>',
+        'set fields of the experiment, for example model=hcnn grammar.m=4 model.width=64',
+      )
       .option(
         '--out <dir>',
-        'run folder (default: out/<hash of the experiment>, with --init also the digest of its weights)',
+        'run folder (default: out/<hash of the experiment>; with --init the digest of the weights is added)',
       )
-      .option('--resume', 'continue from the checkpoint in the folder, to the same bits')
+      .option(
+        '--resume',
+        'continue from the checkpoint in the folder; the result has the same bits as an uninterrupted run',
+      )
       .option('--init <file>', 'start from the weights of a safetensors file')
       .option(
         '--from <run>',
-        'go on from the checkpoint of another run (folder, hash or name), with its weights, moments, step and place in the data; --set changes its settings',
+        'continue another run (folder, hash or name) as a new one, with its weights, moments, step and position in the data; --set changes settings',
       ),
   )
     .option('--checkpoint-seconds <n>', 'time between checkpoints', number(0), 30)
-    .option('--dry-run', 'check the experiment, say what it comes to, and stop; nothing is written')
-    .option('--schema', 'print the JSON Schema of an experiment file and stop (rhm schema)')
+    .option('--dry-run', 'check the experiment, print its hash, parameters and memory, and write nothing')
+    .option('--schema', 'print the JSON Schema of experiment files (as rhm schema does)')
     .action(async (file: string | undefined, options: Options, command: Command) => {
       if (options.schema) {
         await io.write(`${JSON.stringify(experimentFileSchema(), null, 2)}\n`);

@@ -22,20 +22,24 @@ interface TreeFlags extends GrammarFlags {
 export function addTree(program: Command, io: CommandContext): void {
   grammarOptions(program.command('tree'))
     .description(
-      'the tree behind sentences whose positions stand in an unknown order, found again from the mutual information of token pairs: ' +
-        'the groups of each level, how sure they are, and from which number P of sentences they are right, beside the law of token pairs; ' +
-        'the order of positions inside a group cannot be told',
+      'recover the tree of sentences whose positions are shuffled, from the mutual information of token pairs: prints ' +
+        'the groups of each level, their confidence, and the number P of sentences from which they are right, beside the law of token pairs; ' +
+        'the order of positions inside a group cannot be recovered',
     )
-    .option('--seed <seed>', 'seed of the rules; of the sentences too', looseNumber, 0)
+    .option('--seed <seed>', 'seed of the rules and of the sentences', looseNumber, 0)
     .option(
       '--shuffle <seed>',
-      'the order of grammar.shuffle; the last token stays (default: the order of the tree)',
+      'shuffle the positions as grammar.shuffle does; the last token stays last (default: the order of the tree)',
       looseNumber,
     )
-    .option('--sentences <list>', 'numbers P of sentences (default: powers of 2 from 64 to four times the law)', list)
+    .option(
+      '--sentences <list>',
+      'values of P, the number of sentences (default: powers of 2 from 64 to four times the law)',
+      list,
+    )
     .option(
       '--tokens <file>',
-      'sentences of an unknown grammar instead, as of rhm sample or .npy; with -s (default: 2)',
+      'use sentences of an unknown grammar (.npy, or as printed by rhm sample); -s gives the branching factor (default: 2)',
     )
     .action(async (flags: TreeFlags, command: Command) => {
       if (flags.tokens !== undefined) await ofTokens(flags, command, io);

@@ -26,13 +26,13 @@ export function addTune(program: Command, io: CommandContext): void {
   program
     .command('tune')
     .description(
-      'measure the matmul tiles that an experiment needs on this adapter, check each result, and keep the winners in a cache file; no result of a run changes by it',
+      'find the fastest matmul tiles for an experiment on this adapter, check each result, and store the winners in a cache file; results of runs do not change',
     )
     .argument('[experiment]', `${DOCUMENT} (default: the cases of rhm bench train)`)
-    .option('--set <field=value...>', 'fields on top of the file, or instead of one')
+    .option('--set <field=value...>', 'set fields of the experiment, with or without a file')
     .option('--cases <names>', 'without an experiment: cases of rhm bench train', listOfCases, ['hcnn-v16', 'mla-v16'])
-    .option('--batches <n,n>', 'without an experiment: sentences a step', numbers, [128, 1024])
-    .option('--replicas <n,n>', 'copies side by side', numbers, [1])
+    .option('--batches <n,n>', 'without an experiment: sentences per step', numbers, [128, 1024])
+    .option('--replicas <n,n>', 'replicas trained side by side', numbers, [1])
     .addOption(precisionOption('without an experiment: what products compute with'))
     .option('--adapter <name>', 'gpu, lavapipe, swiftshader or an adapter name')
     .action(async (file: string | undefined, options: Options, command: Command) => {

@@ -17,7 +17,7 @@ export function addVerify(program: Command, io: CommandContext): void {
   addComputeOptions(
     program
       .command('verify')
-      .description("replay golden cases made with the authors' PyTorch code; exit 1 if one is out of bound")
+      .description("replay golden cases made with the authors' PyTorch code; exit status 1 if one is out of bounds")
       .argument('<files...>', 'safetensors files with a `case` in their metadata')
       .addOption(precisionOption('what products compute with; the bounds of f16 are those of rounded factors')),
   ).action(async (names: string[], options: Options, command: Command) => {

@@ -20,11 +20,11 @@ export function addWatch(program: Command, io: CommandContext): void {
   program
     .command('watch')
     .description(
-      'a page with the curves of a running sweep over their plateaus, its workers and failures; through an ssh tunnel too',
+      'serve a page with the loss curves of a running sweep beside their plateaus, its workers and its failures; works through an ssh tunnel',
     )
     .argument('<store>', 'store of a sweep, a grid file, or a folder with runs')
     .option('--out <dir>', 'store of the grid (default: out/sweep-<name>)')
-    .option('--port <n>', 'port to listen on, on the loopback address; 0 takes a free one', integer(0, 65535), 8138)
+    .option('--port <n>', 'port on the loopback address; 0 for a free one', integer(0, 65535), 8138)
     .action(async (target: string, options: Options, command: Command) => {
       const watcher = await open(target, options);
       const folder = join(dirname(realpathSync(process.argv[1])), 'watch');

@@ -16,7 +16,7 @@ export interface GpuOptions {
 export const addGpusOption = (command: Command): Command =>
   command.option(
     '--gpus <which>',
-    'graphics cards to compute on, a worker process each: all, a number (2: the first two), or a list (0,2; one alone: 2,) as rhm doctor numbers them (default: all of the first one’s kind)',
+    'GPUs to use, one worker process per GPU: all, a number (2: the first two), or a list of the numbers that rhm doctor prints (0,2; a single one as 2,) (default: all of the same kind as the first)',
     (text: string): Asked => {
       const asked = parseAsked(text);
       if (asked === undefined)

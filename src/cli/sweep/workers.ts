@@ -15,7 +15,7 @@ import { type CommandContext, integer, number } from '../context.js';
 import { addGpusOption, cardWorkers, type GpuOptions, givenCards, refuseGpus } from './gpus.js';
 
 /** What --threads means where several workers share the cores. */
-export const threadsOfWorkers = 'wasm on this many threads (default: the cores shared out among the workers)';
+export const threadsOfWorkers = 'number of threads for wasm (default: the cores divided among the workers)';
 
 const isolations = ['process', 'thread', 'none'] as const;
 
@@ -29,19 +29,19 @@ export interface WorkerOptions extends ComputeOptions, GpuOptions {
 
 export function addWorkerOptions(command: Command): Command {
   return addGpusOption(addComputeOptions(command, threadsOfWorkers))
-    .option('--workers <n>', 'workers at once (default: one a card that is used, else 1)', integer(1, 256))
+    .option('--workers <n>', 'number of workers (default: one per GPU in use, else 1)', integer(1, 256))
     .addOption(
       new Option(
         '--isolate <kind>',
-        'workers are processes, which a hanging driver cannot hold up, threads, or none: this thread',
+        'run workers as processes (a hanging driver cannot block the sweep), as threads, or not at all (on this thread)',
       ).choices(isolations),
     )
     .option(
       '--pack <n>',
-      'replicas side by side in one plan at most (default: what pays on the executor)',
+      'largest number of replicas in one plan (default: chosen by the speed of the executor)',
       integer(1, 4096),
     )
-    .option('--stall-seconds <n>', 'end a worker that gives no sign of life for this long', number(1, 1e6), 300)
+    .option('--stall-seconds <n>', 'kill a worker that has been silent for this long', number(1, 1e6), 300)
     .option('--checkpoint-seconds <n>', 'time between checkpoints of a run', number(0), 30);
 }
 
