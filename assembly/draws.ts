@@ -8,11 +8,19 @@ import {
   DEPTH_WORD,
   HEADER_BLOCKS,
   HEADER_DEPTHS,
+  HEADER_HELD,
   HEADER_L,
   HEADER_M,
   HEADER_N,
   HEADER_NODES,
   HEADER_ROOT_THRESHOLDS,
+  HELD_ALLOWED,
+  HELD_DEPTH,
+  HELD_FIRST_NODE,
+  HELD_PLACES,
+  HELD_SUMS,
+  HELD_THRESHOLDS,
+  HELD_WORD,
   SOURCE_FIRST,
   SOURCE_LENGTH,
   SOURCE_LENGTH_BITS,
@@ -60,6 +68,18 @@ export function wordDigits(image: usize, k0: u32, k1: u32, place: u64, words: us
   const blocks = field(image, HEADER_BLOCKS);
   for (let b: u32 = 0; b < blocks; b++) store<u64>(words + 8 * b, threefry(k0, k1, <u32>place, high | b));
   const m = field(image, HEADER_M);
+  const held = heldRecord(image);
+  const heldDepth: u32 = held ? field(held, HELD_DEPTH) : 0;
+  let last: i32 = -1;
+  if (held && field(held, HELD_SUMS))
+    last = <i32>(
+      countThresholds(
+        image,
+        field(held, HELD_THRESHOLDS),
+        field(held, HELD_PLACES),
+        load<u32>(words + 4 * field(held, HELD_WORD)) >> 1,
+      )
+    );
   store<u32>(digits, digit(image, field(image, HEADER_ROOT_THRESHOLDS), field(image, HEADER_N), load<u32>(words), 1));
   digits += 4;
   const depth = field(image, HEADER_L);
@@ -72,20 +92,64 @@ export function wordDigits(image: usize, k0: u32, k1: u32, place: u64, words: us
     let word = words + 4 * field(record, DEPTH_WORD);
     for (let p: u32 = 0; p < positions; p += perWord, word += 4) {
       const x = load<u32>(word);
-      for (let j: u32 = 0; j < perWord; j++, digits += 4)
-        store<u32>(digits, digit(image, thresholds, m, x, load<u32>(multipliers + 4 * j)));
+      for (let j: u32 = 0; j < perWord; j++, digits += 4) {
+        const multiplier = load<u32>(multipliers + 4 * j);
+        if (l > 0 && l == heldDepth) {
+          const place = <i32>(p + j);
+          const radix = heldRadix(held, m, place, last);
+          store<u32>(digits, heldBase(held, place, last) + mulhi(x * multiplier, radix));
+        } else store<u32>(digits, digit(image, thresholds, m, x, multiplier));
+      }
     }
   }
 }
 
 /** Digits of derivation `number`, a mixed-radix number with the root as its most significant digit. */
 export function numberDigits(image: usize, digits: usize, number: u64): void {
-  const m = <u64>field(image, HEADER_M);
+  const m = field(image, HEADER_M);
+  const held = heldRecord(image);
+  let last: i32 = -1;
+  let first: u32 = 0; // nodes of the restricted depth
+  let places: u32 = 0;
+  if (held) {
+    first = field(held, HELD_FIRST_NODE);
+    places = field(held, HELD_PLACES);
+    const sums = image + 4 * field(held, HELD_SUMS);
+    if (sums != image) {
+      last = 0;
+      while (number >= load<u64>(sums + 8 * last, 0, 4)) last++;
+      if (last > 0) number -= load<u64>(sums + 8 * (last - 1), 0, 4);
+    }
+  }
   for (let node = field(image, HEADER_NODES); node > 0; node--) {
-    store<u32>(digits + 4 * node, <u32>(number % m));
-    number /= m;
+    const place = node - 1 - first; // wraps above the depth
+    let radix = <u64>m;
+    let base: u32 = 0;
+    if (place < places) {
+      radix = heldRadix(held, m, <i32>place, last);
+      base = heldBase(held, <i32>place, last);
+    }
+    store<u32>(digits + 4 * node, base + <u32>(number % radix));
+    number /= radix;
   }
   store<u32>(digits, <u32>number);
+}
+
+/** The record of held-out pairs; 0: there are none. */
+export function heldRecord(image: usize): usize {
+  const at = field(image, HEADER_HELD);
+  return at ? image + 4 * at : 0;
+}
+
+/** Values of a draw at a place of the restricted depth. last: the last held-out place, -1 without one. */
+function heldRadix(held: usize, m: u32, place: i32, last: i32): u32 {
+  const allowed = field(held, HELD_ALLOWED);
+  return place < last ? m : place == last ? m - allowed : allowed;
+}
+
+/** What such a draw adds to: at the last held-out place the rules allowed come before those that are not. */
+function heldBase(held: usize, place: i32, last: i32): u32 {
+  return place == last ? field(held, HELD_ALLOWED) : 0;
 }
 
 export function sourceSize(source: usize): u64 {

@@ -26,11 +26,14 @@ import {
   HEADER_SYMBOLS,
   HEADER_TOKENS,
   HEADER_V,
+  HELD_ALLOWED,
+  HELD_DEPTH,
+  HELD_ORDER,
   SOURCE_BITS,
   SOURCE_KEY,
   SOURCE_MODE,
 } from '../build/assembly/words';
-import { freshDigit, numberDigits, permute, sourceSize, unmixIndex, wordDigits } from './draws';
+import { freshDigit, heldRecord, numberDigits, permute, sourceSize, unmixIndex, wordDigits } from './draws';
 import { threefry } from './threefry';
 import { copyWords, field } from './words';
 
@@ -109,6 +112,7 @@ function applyChange(image: usize, change: usize, g: u64, digits: usize, redraw:
   store<u32>(redraw, <u32>fresh);
   const changeDepth = field(change, CHANGE_DEPTH);
   const depth = field(image, HEADER_L);
+  const held = heldRecord(image);
   let span: u32 = 1; // nodes of the level below the changed one
   for (let l = changeDepth; l < depth; l++) {
     const record = image + HEADER_DEPTHS + DEPTH_RECORD * l;
@@ -116,10 +120,8 @@ function applyChange(image: usize, change: usize, g: u64, digits: usize, redraw:
     if (l == changeDepth) {
       const old: i32 =
         field(change, CHANGE_KIND) == 1 && field(change, CHANGE_DIFFERENT) ? <i32>load<u32>(digits + from) : -1;
-      store<u32>(
-        digits + from,
-        freshDigit(image, field(record, DEPTH_THRESHOLDS), field(image, HEADER_M), <u32>(fresh >> 32), old),
-      );
+      const radix = held && field(held, HELD_DEPTH) == l ? field(held, HELD_ALLOWED) : field(image, HEADER_M);
+      store<u32>(digits + from, freshDigit(image, field(record, DEPTH_THRESHOLDS), radix, <u32>(fresh >> 32), old));
     } else copyWords(digits + from, redraw + from, span);
     span *= field(image, HEADER_S);
   }
@@ -131,6 +133,7 @@ function expand(image: usize, change: usize, digits: usize, redraw: usize, tree:
   const m = field(image, HEADER_M);
   const depth = field(image, HEADER_L);
   const symbolDepth: u32 = change && field(change, CHANGE_KIND) == 2 ? field(change, CHANGE_DEPTH) : 0xffffffff;
+  const held = heldRecord(image);
   store<u32>(tree, load<u32>(digits));
   let current = tree;
   digits += 4;
@@ -147,6 +150,15 @@ function expand(image: usize, change: usize, digits: usize, redraw: usize, tree:
     const positions = field(record, DEPTH_POSITIONS);
     const table = image + 4 * field(record, DEPTH_RULES);
     let next = current + 4 * positions;
+    if (held && field(held, HELD_DEPTH) == l) {
+      const above = 4 * (positions / s); // bytes of the parents, which lie just before
+      const order = image + 4 * field(held, HELD_ORDER);
+      for (let p: u32 = 0; p < positions; p++) {
+        const parent = 4 * (p / s);
+        const rule = load<u32>(current - above + parent) * m + load<u32>(digits - above + parent);
+        store<u32>(digits + 4 * p, load<u32>(order + 4 * ((rule * s + (p % s)) * m + load<u32>(digits + 4 * p))));
+      }
+    }
     for (let p: u32 = 0; p < positions; p++, current += 4, digits += 4) {
       let from = table + 4 * s * (load<u32>(current) * m + load<u32>(digits));
       for (let i: u32 = 0; i < s; i++, from += 4, next += 4) store<u32>(next, load<u32>(from));

@@ -20,7 +20,8 @@ fn unmixIndex(at: u32, g: vec2u) -> vec2u {
   return vec2u(sum.x, sum.y + r.y);
 }
 
-fn levelDigit(record: u32, position: u32, key: vec2u, index: vec2u, tag: u32) -> u32 {
+// radix: of the draw, where its rules are not weighted.
+fn levelDigit(record: u32, position: u32, radix: u32, key: vec2u, index: vec2u, tag: u32) -> u32 {
   let perWord = grammar[record + DEPTH_PER_WORD];
   var word = 0u;
   var slot = position;
@@ -30,7 +31,7 @@ fn levelDigit(record: u32, position: u32, key: vec2u, index: vec2u, tag: u32) ->
   }
   let drawn = wordOf(key, index, grammar[record + DEPTH_WORD] + word, tag);
   let multiplier = grammar[g0 + grammar[record + DEPTH_MULTIPLIERS] + slot];
-  return digit(g0, grammar[record + DEPTH_THRESHOLDS], m, drawn, multiplier);
+  return digit(g0, grammar[record + DEPTH_THRESHOLDS], radix, drawn, multiplier);
 }
 
 // What the thread works on.
@@ -47,6 +48,42 @@ var<private> changePosition: u32;
 var<private> different: bool;
 var<private> changeKey: vec2u;
 var<private> fresh: vec2u; // words of the change's own draws
+var<private> held: u32; // the record of held-out pairs; 0: none, as heldDepth
+var<private> heldDepth: u32;
+var<private> heldAllowed: u32;
+var<private> heldEnd: u32; // last held-out place + 1; 0 without one
+var<private> tuple: u32; // of the parent: where its symbols lie
+
+// Values of a draw at a place of the restricted depth, and what it adds to.
+fn heldRadix(place: u32) -> vec2u {
+  if (place + 1u < heldEnd) { return vec2u(m, 0u); }
+  if (place + 1u == heldEnd) { return vec2u(m - heldAllowed, heldAllowed); }
+  return vec2u(heldAllowed, 0u);
+}
+
+// The same of a node, counted from the root.
+fn nodeRadix(node: u32) -> vec2u {
+  if (HOLDS == 1u && heldDepth > 0u) {
+    let place = node - grammar[held + HELD_FIRST_NODE]; // wraps above the depth
+    if (place < grammar[held + HELD_PLACES]) { return heldRadix(place); }
+  }
+  return vec2u(m, 0u);
+}
+
+// Which place of a derivation's number is its last held-out one. @returns what is left of the number
+fn lastHeld(whole: vec2u) -> vec2u {
+  let sums = g0 + grammar[held + HELD_SUMS];
+  var before = vec2u(0u);
+  for (var j = 0u; j < grammar[held + HELD_PLACES]; j++) {
+    let sum = vec2u(grammar[sums + 2u * j], grammar[sums + 2u * j + 1u]);
+    if (below64(whole, sum)) {
+      heldEnd = j + 1u;
+      break;
+    }
+    before = sum;
+  }
+  return vec2u(whole.x - before.x, whole.y - before.y - select(0u, 1u, whole.x < before.x));
+}
 
 struct Node {
   symbol: u32,
@@ -65,16 +102,23 @@ fn visit(l: u32, position: u32, symbolBefore: u32, redrawn: bool, old: u32) -> N
     symbol = freshDigit(g0, thresholds, radix, fresh.x, select(NO_OLD, symbol, different));
   }
   var rule = old;
+  var radix = vec2u(m, 0u);
+  let restricted = HOLDS == 1u && heldDepth > 0u && l == heldDepth;
+  if (restricted) { radix = heldRadix(position); }
   if (CHANGES == 1u) { // one call: the processor's drivers compile each for a second
     if (redrawn || !numbered) {
       let drawKey = select(key, changeKey, redrawn);
-      rule = levelDigit(record, position, drawKey, select(place, counter, redrawn), select(0u, 0x80000000u, redrawn));
+      rule = radix.y + levelDigit(record, position, radix.x, drawKey, select(place, counter, redrawn), select(0u, 0x80000000u, redrawn));
     }
   } else if (!numbered) {
-    rule = levelDigit(record, position, key, place, 0u);
+    rule = radix.y + levelDigit(record, position, radix.x, key, place, 0u);
   }
   if (CHANGES == 1u && here) {
-    rule = freshDigit(g0, grammar[record + DEPTH_THRESHOLDS], m, fresh.y, select(NO_OLD, rule, kind == 1u && different));
+    rule = freshDigit(g0, grammar[record + DEPTH_THRESHOLDS], radix.x, fresh.y, select(NO_OLD, rule, kind == 1u && different));
+  }
+  if (restricted) {
+    let above = tuple - g0 - grammar[record - DEPTH_WORDS + DEPTH_RULES]; // symbols in the rules before the parent's
+    rule = grammar[g0 + grammar[held + HELD_ORDER] + (above + position % p.s) * m + rule];
   }
   return Node(symbol, rule, redrawn || here);
 }
@@ -103,6 +147,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   }
   key = vec2u(source[s0 + SOURCE_KEY], source[s0 + SOURCE_KEY + 1u]);
   numbered = ENDLESS == 0u && source[s0 + SOURCE_MODE] == 1u;
+  heldDepth = 0u;
+  heldEnd = 0u;
+  if (HOLDS == 1u && grammar[g0 + HEADER_HELD] > 0u) {
+    held = g0 + grammar[g0 + HEADER_HELD];
+    heldDepth = grammar[held + HELD_DEPTH];
+    heldAllowed = grammar[held + HELD_ALLOWED];
+  }
   let last = p.L - 1u; // depth of the nodes whose children are tokens
   let children = select(p.s, 1u, last == 0u); // nodes of that level below this unit
 
@@ -114,16 +165,18 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   if (ENDLESS == 0u && numbered) {
     var rest = permute(key, vec2u(source[s0 + SOURCE_SIZE], source[s0 + SOURCE_SIZE + 1u]), source[s0 + SOURCE_BITS], place);
     for (var l = 0u; l < p.L; l++) { digits[l] = 0u; }
+    if (HOLDS == 1u && heldDepth > 0u && grammar[held + HELD_SUMS] > 0u) { rest = lastHeld(rest); }
     if (m > 1u) {
       var depth = select(last - 1u, 0u, last == 0u);
       var position = unit;
       let lastFirst = grammar[g0 + HEADER_DEPTHS + last * DEPTH_WORDS + DEPTH_FIRST_NODE];
       for (var node = p.nodes; node > 0u; node--) {
         if (node == lastFirst + (unit + 1u) * children) { number = rest; }
-        let divided = divideSmall(rest, m);
+        let radix = nodeRadix(node - 1u);
+        let divided = divideSmall(rest, radix.x);
         rest = divided.xy;
         if (last > 0u && node - 1u == grammar[g0 + HEADER_DEPTHS + depth * DEPTH_WORDS + DEPTH_FIRST_NODE] + position) {
-          digits[depth] = divided.z;
+          digits[depth] = divided.z + radix.y;
           depth = select(0u, depth - 1u, depth > 0u);
           position /= p.s;
         }
@@ -131,6 +184,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     }
     root = rest.x;
   } else {
+    if (HOLDS == 1u && heldDepth > 0u && grammar[held + HELD_SUMS] > 0u) {
+      let word = wordOf(key, place, grammar[held + HELD_WORD], 0u);
+      heldEnd = 1u + countThresholds(g0 + grammar[held + HELD_THRESHOLDS], grammar[held + HELD_PLACES], word >> 1u);
+    }
     root = digit(g0, grammar[g0 + HEADER_ROOT_THRESHOLDS], grammar[g0 + HEADER_N], wordOf(key, place, 0u, 0u), 1u);
   }
 
@@ -160,26 +217,26 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
       }
     }
     redrawn = node.redrawn;
-    symbol = tupleOf(l, node); // of the whole tuple at the unit itself: its children are visited below
-    if (l + 1u < last) {
+    tuple = tupleOf(l, node);
+    if (l + 1u < last) { // at the unit itself all children are visited, below
       span /= p.s;
       let child = rest / span;
       rest -= child * span;
-      symbol = grammar[symbol + child];
+      symbol = grammar[tuple + child];
       position = position * p.s + child;
     }
   }
 
-  let tuple = symbol;
   for (var c = children; c > 0u; c--) {
     let at = unit * children + c - 1u; // position among the nodes of the last level
     var mine = root;
     if (last > 0u) { mine = grammar[tuple + c - 1u]; }
     var old = 0u;
     if (ENDLESS == 0u && numbered && m > 1u) {
-      let divided = divideSmall(number, m);
+      let radix = nodeRadix(grammar[g0 + HEADER_DEPTHS + last * DEPTH_WORDS + DEPTH_FIRST_NODE] + at);
+      let divided = divideSmall(number, radix.x);
       number = divided.xy;
-      old = divided.z;
+      old = divided.z + radix.y;
     }
     let node = visit(last, at, mine, redrawn, old);
     if (last == 0u && (p.outputs & 1u) == 1u) { roots[r * p.rootsReplica + b] = node.symbol; }

@@ -5,6 +5,7 @@
 // need is left out when the pipeline is built.
 override ENDLESS: u32 = 0u;
 override CHANGES: u32 = 1u;
+override HOLDS: u32 = 1u; // some grammar holds pairs out
 
 const INTERVENTION_BLOCK = 0xffffu;
 const FEISTEL_ROUNDS = 8u;

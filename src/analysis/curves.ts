@@ -223,6 +223,7 @@ function setupOf(experiment: Experiment): Record<string, unknown> {
   const { grammar, task, model, optimiser, schedule, budget } = experiment;
   const flat: Record<string, unknown> = {};
   if (grammar.shuffle !== undefined) flat['grammar.shuffle'] = grammar.shuffle;
+  for (const [key, value] of Object.entries(grammar.holdout ?? {})) flat[`grammar.holdout.${key}`] = value;
   for (const [name, part] of Object.entries({ task, model, optimiser, schedule }))
     for (const [key, value] of Object.entries(part)) flat[`${name}.${key}`] = value;
   flat[BATCH] = budget.batch * budget.accumulate;
@@ -237,11 +238,15 @@ function varyingFields(setups: Record<string, unknown>[]): string[] {
 const known = new Map<string, number[]>();
 const knownMasked = new Map<string, number[]>();
 
-/** The steps of an experiment's loss, nats; each computed once. undefined: its task has none. */
+/** The steps of an experiment's loss, nats; each computed once. undefined: its task has none, or pairs of rules are held out. */
 export function exactFloors(
-  experiment: Pick<Experiment, 'task' | 'model'> & { evaluation: Pick<Experiment['evaluation'], 'positions'> },
+  experiment: Pick<Experiment, 'task' | 'model'> & {
+    grammar?: Pick<Experiment['grammar'], 'holdout'>;
+    evaluation: Pick<Experiment['evaluation'], 'positions'>;
+  },
   rules: Rules,
 ): number[] | undefined {
+  if (experiment.grammar?.holdout) return undefined;
   const { causal } = modelFacts(experiment.model.kind);
   return floorsOf(evaluatedTask(experiment), rules, { causal }, exactPlateaus, (of, law) => {
     const key = canonicalJson([grammarKey(of), law.least, law.most, law.places, causal ?? false]);

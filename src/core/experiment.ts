@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { InputError } from './errors.js';
 import { experimentSchema, sections } from './experimentSchema.js';
 import type { Experiment } from './experimentTypes.js';
+import { heldRules } from './holdout.js';
 import { maskLaw } from './masking.js';
 import { DEFAULT_MODEL, modelFacts, modelSchema } from './modelFacts.js';
 import { nearest, nearestByLastPart } from './nearest.js';
@@ -50,6 +51,7 @@ export function parseExperiment(input: unknown): Experiment {
     ]);
   checkMasks(result.data);
   checkShuffle(result.data);
+  checkHoldout(result.data);
   const { precision, ...rest } = result.data;
   // What is said at its default leaves the hash of an experiment as it is without.
   const { positions, ...sizes } = evaluation;
@@ -97,6 +99,23 @@ function checkShuffle({
   if (tasks[task.kind].masks)
     refuse(`with task '${task.kind}', whose masks are about places of the tree; leave it out`);
   if (data) refuse('with data of its own, whose positions are no grammar’s; leave it out');
+}
+
+/** @throws ExperimentError where pairs cannot be held out. */
+function checkHoldout({ grammar, data }: Pick<Experiment, 'grammar' | 'data'>): void {
+  const { holdout } = grammar;
+  if (!holdout) return;
+  if (data) throw new ExperimentError(['grammar.holdout: got with data of its own, which has no rules; leave it out']);
+  for (const field of ['rootPrior', 'ruleProbabilities'] as const)
+    if (grammar[field] !== undefined && grammar[field] !== 'uniform')
+      throw new ExperimentError([
+        `grammar.${field}: got with grammar.holdout, whose sentences are equally probable; leave one of the two out`,
+      ]);
+  try {
+    heldRules(grammar, holdout);
+  } catch (error) {
+    throw error instanceof InputError ? new ExperimentError([error.message]) : error;
+  }
 }
 
 function optimiserOf(raw: Record<string, unknown>): Record<string, unknown> {

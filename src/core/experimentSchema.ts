@@ -27,6 +27,25 @@ const grammar = z.strictObject({
     .describe(
       'seed of an order in which the positions of the context are shown, the same for all; default: as the tree has them',
     ),
+  holdout: z
+    .strictObject({
+      level: z
+        .number()
+        .int()
+        .min(2)
+        .max(grammarLimits.L[1])
+        .describe('level of the parents, 2 (their children write the tokens) to L (the root)'),
+      fraction: z
+        .number()
+        .gt(0)
+        .max(1)
+        .describe('of the m rules of a child, held out below each rule of its parent; to the nearest whole number'),
+      seed: seed.optional().describe('seed of the pairs; default: that of the rules'),
+    })
+    .optional()
+    .describe(
+      'pairs (rule of a symbol, rule of one of its children) that no sentence of training, validation and test has; measure holdout: how networks do on those that have some',
+    ),
   rootPrior: weights.optional().describe('probabilities of the root symbols; default uniform'),
   ruleProbabilities: z
     .union([weights, z.array(z.union([weights, z.null()]))])

@@ -1,4 +1,5 @@
 import { InputError } from './errors.js';
+import { heldPlaces, heldShares, heldSums } from './holdout.js';
 import { checkHasRules, type GrammarShape, parents, type Rules, sentenceLength } from './rules.js';
 
 /**
@@ -12,6 +13,11 @@ import { checkHasRules, type GrammarShape, parents, type Rules, sentenceLength }
  * probability off by more than a factor 1 +- 2^-16. A weighted draw uses a word of its own:
  * digit = number of thresholds <= word >> 1, thresholds being cumulative probabilities times 2^31.
  * The draws of a depth lie in order of position, K to a word, K a power of s, so siblings never straddle words.
+ *
+ * Held-out pairs. Below depth 0 one depth may be restricted: there a draw is a place in the order of rules that hangs on the rule above
+ * and the place below it, those allowed first. Without held-out pairs a draw is one of m - h. Of a language that asks for pairs the last
+ * held-out place is drawn first (its thresholds and word, or the sums that the derivation's number falls between): before it a draw is
+ * one of m, there m - h + one of h, behind it one of m - h. Such draws have a word of their own each, that of the place comes last of all.
  */
 export const HEADER = {
   magic: 0,
@@ -27,6 +33,7 @@ export const HEADER = {
   rootThresholds: 10, // offset of n-1 thresholds, 0 = uniform
   symbols: 11, // symbols of a whole tree, nodes + s^L
   length: 12, // words of the image
+  held: 13, // offset of the record of held-out pairs, 0 = none
   depths: 16, // first record of a depth
 } as const;
 
@@ -42,6 +49,19 @@ export const DEPTH = {
   firstNode: 7, // nodes above this depth
 } as const;
 export const DEPTH_WORDS = 8;
+
+/** The record of held-out pairs. */
+export const HELD = {
+  depth: 0, // of the children whose rules are restricted, 1 .. L-1
+  firstNode: 1, // nodes above this depth
+  places: 2, // K = s^depth
+  allowed: 3, // m - h
+  order: 4, // offset of [parents * m * s][m] rules
+  sums: 5, // offset of K numbers of two words, low first: sentences by their last held-out place, summed up; 0 = without pairs
+  thresholds: 6, // offset of K-1 thresholds of that place
+  word: 7, // random word of that place
+} as const;
+export const HELD_WORDS = 8;
 const IMAGE_MAGIC = 0x52484d31;
 
 /** The Threefry block that an intervention draws its new symbol (word 0) and new rule (word 1) from. */
@@ -70,6 +90,7 @@ export function grammarImage(rules: Rules): Uint32Array<ArrayBuffer> {
     thresholdsAt: rules.ruleProbabilities?.[depth] ? reserve(Math.max(1, m - 1)) : 0,
     rulesAt: reserve(parents(rules, depth) * m * s),
   }));
+  const heldAt = rules.heldPairs ? reserve(heldWords(rules)) : 0;
   const image = new Uint32Array(offset);
   const head: [keyof typeof HEADER, number][] = [
     ['magic', IMAGE_MAGIC],
@@ -85,6 +106,7 @@ export function grammarImage(rules: Rules): Uint32Array<ArrayBuffer> {
     ['rootThresholds', rootThresholds],
     ['symbols', nodes + s ** L],
     ['length', offset],
+    ['held', heldAt],
   ];
   for (const [field, value] of head) image[HEADER[field]] = value;
   if (rules.rootPrior) image.set(thresholds(rules.rootPrior), rootThresholds);
@@ -103,24 +125,59 @@ export function grammarImage(rules: Rules): Uint32Array<ArrayBuffer> {
     if (weights) image.set(thresholds(weights), record.thresholdsAt);
     image.set(rules.rules[l].flat(2), record.rulesAt);
   });
+  if (heldAt) writeHeld(rules, image, heldAt, draws.heldWord);
   return image;
+}
+
+function heldWords({ m, s, heldPairs }: Rules): number {
+  const { order, language } = heldPairs!;
+  return HELD_WORDS + order.length * m + (language === 'without' ? 0 : 3 * heldPlaces(s, heldPairs!));
+}
+
+function writeHeld(rules: Rules, image: Uint32Array, at: number, word: number): void {
+  const { m, s, heldPairs } = rules;
+  const { depth, held, order, language } = heldPairs!;
+  const places = heldPlaces(s, heldPairs!);
+  const orderAt = at + HELD_WORDS;
+  const sumsAt = language === 'without' ? 0 : orderAt + order.length * m;
+  const record: Record<keyof typeof HELD, number> = {
+    ...{ depth, places, word, firstNode: (places - 1) / (s - 1), allowed: m - held },
+    ...{ order: orderAt, sums: sumsAt, thresholds: sumsAt && sumsAt + 2 * places },
+  };
+  for (const [name, value] of Object.entries(record)) image[at + HELD[name as keyof typeof HELD]] = value;
+  order.forEach((row, i) => {
+    image.set(row, orderAt + i * m);
+  });
+  if (!sumsAt) return;
+  // Beyond 2^64 sentences are not drawn by number.
+  if (places < 64)
+    heldSums(rules).forEach((sum, j) => {
+      image[sumsAt + 2 * j] = Number(BigInt.asUintN(32, sum));
+      image[sumsAt + 2 * j + 1] = Number(BigInt.asUintN(32, sum >> 32n));
+    });
+  image.set(heldShares(rules).slice(0, -1).map(threshold), record.thresholds);
 }
 
 /** Where the draws of each depth lie among the random words of a sample. */
 export interface DrawLayout {
   words: number;
+  heldWord: number; // of the last held-out place; 0 where none is drawn
   depths: { word: number; perWord: number; multipliers: number[] }[];
 }
 
-export function layoutDraws(rules: GrammarShape & Pick<Rules, 'rootPrior' | 'ruleProbabilities'>): DrawLayout {
-  const { n, m, s, L } = rules;
+export function layoutDraws(
+  rules: GrammarShape & Pick<Rules, 'rootPrior' | 'ruleProbabilities' | 'heldPairs'>,
+): DrawLayout {
+  const { n, s, L, heldPairs } = rules;
+  const asks = heldPairs !== undefined && heldPairs.language !== 'without';
   let words = 1;
   // The word that still has room: product of the radices drawn from it, 0 = none.
   let product = rules.rootPrior ? 0 : n;
   const depths: DrawLayout['depths'] = [];
   for (let l = 0; l < L; l++) {
     const count = s ** l;
-    if (rules.ruleProbabilities?.[l]) {
+    const m = l === heldPairs?.depth ? rules.m - heldPairs.held : rules.m;
+    if (rules.ruleProbabilities?.[l] || (asks && l === heldPairs.depth)) {
       depths.push({ word: words, perWord: 1, multipliers: [1] });
       words += count;
       product = 0;
@@ -135,11 +192,12 @@ export function layoutDraws(rules: GrammarShape & Pick<Rules, 'rootPrior' | 'rul
       product = perWord === count ? m ** count : 0;
     }
   }
+  const heldWord = asks ? words++ : 0;
   if (words > 2 * (INTERVENTION_BLOCK - 1))
     throw new InputError(
       `L: one sentence needs ${words} random words, the limit is ${2 * (INTERVENTION_BLOCK - 1)}; take a smaller L or s`,
     );
-  return { words, depths };
+  return { words, heldWord, depths };
 }
 
 const powerOfTwo = (x: number) => 2 ** Math.round(Math.log2(x)) === x;
@@ -165,6 +223,8 @@ function thresholds(weights: number[]): number[] {
   let sum = 0;
   return weights.slice(0, -1).map((p) => {
     sum += p;
-    return Math.min(WEIGHT_SCALE, Math.round(sum * WEIGHT_SCALE));
+    return threshold(sum);
   });
 }
+
+const threshold = (sum: number) => Math.min(WEIGHT_SCALE, Math.round(sum * WEIGHT_SCALE));

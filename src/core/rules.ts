@@ -20,7 +20,24 @@ export interface Rules extends GrammarShape {
   rules: number[][][][]; // [depth][symbol][rule] = tuple of s symbols; within a depth all tuples differ
   rootPrior?: number[]; // [n], sums to 1; absent = uniform
   ruleProbabilities?: (number[] | null)[]; // [L][m] by depth, each sums to 1; null = uniform
+  heldPairs?: HeldPairs; // absent = every rule may stand below every other; exact losses and parsers are those of the whole grammar
 }
+
+/** Pairs (rule of a symbol, rule of one of its children) that a language holds out or asks for: core/holdout.ts. */
+export interface HeldPairs {
+  depth: number; // of the children, 1 .. L-1
+  held: number; // h, rules held out for each rule of a parent and place of a child; 0 < h < m
+  /** [parents * m * s] places below the rules of the parents' depth: the child's m rules, those allowed in rising order, then the h held out. */
+  order: readonly Uint32Array[];
+  language: HeldLanguage;
+}
+
+/**
+ * without: sentences without a held-out pair, the training language; with: those that have one or more; context: of these, those whose
+ * last token lies below none; last: those whose last token lies below one.
+ */
+export const heldLanguages = ['without', 'with', 'context', 'last'] as const;
+export type HeldLanguage = (typeof heldLanguages)[number];
 
 /** For functions that are easily given a shape instead. @throws InputError */
 export function checkHasRules(rules: Rules): void {

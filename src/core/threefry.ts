@@ -60,6 +60,7 @@ const streams = {
   posterior: 10,
   mask: 11,
   shuffle: 12,
+  holdout: 13,
 } as const;
 export type Stream = keyof typeof streams;
 

@@ -1,6 +1,6 @@
 import { checkInteger } from './check.js';
 import { InputError } from './errors.js';
-import type { GrammarShape } from './rules.js';
+import type { GrammarShape, Rules } from './rules.js';
 import type { Key } from './threefry.js';
 
 /**
@@ -27,10 +27,19 @@ export const CHANGE = {
 export const CHANGE_WORDS = 6;
 
 /** @throws InputError naming the field and the bound. */
-export function changeWords(shape: GrammarShape, change: TreeChange): Uint32Array<ArrayBuffer> {
+export function changeWords(
+  shape: GrammarShape & Partial<Pick<Rules, 'heldPairs'>>,
+  change: TreeChange,
+): Uint32Array<ArrayBuffer> {
+  const { heldPairs } = shape;
+  if (heldPairs && heldPairs.language !== 'without')
+    throw new InputError(
+      'change: sentences with held-out pairs are drawn as a whole, so that one stays; change those of the training language',
+    );
   checkInteger('depth', change.depth, 0, change.kind === 'rule' ? shape.L - 1 : shape.L, 'levels below the root');
   checkInteger('position', change.position, 0, shape.s ** change.depth - 1, 'position within its level');
-  const choices = change.kind === 'rule' ? shape.m : change.depth === 0 ? shape.n : shape.v;
+  const rules = shape.m - (change.depth === heldPairs?.depth ? heldPairs.held : 0);
+  const choices = change.kind === 'rule' ? rules : change.depth === 0 ? shape.n : shape.v;
   if (change.different && choices < 2)
     throw new InputError(`different: there is only one ${change.kind} to choose from here; drop the option`);
   const kind = change.kind === 'rule' ? 1 : 2;

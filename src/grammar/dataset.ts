@@ -72,10 +72,13 @@ export function makeDataset(rules: Rules, seed: number, options: DatasetOptions)
   };
 }
 
-/** Whether sentences can be drawn without replacement: all derivations equally probable and fewer than 2^64. */
-export function canPermute(rules: Rules): boolean {
+/**
+ * Whether sentences can be drawn without replacement: all derivations equally probable and fewer than 2^64, those with held-out pairs
+ * and those without together.
+ */
+export function canPermute({ heldPairs: _, ...whole }: Rules): boolean {
   return (
-    !rules.rootPrior && !rules.ruleProbabilities && logDerivations(rules) < 45 && countDerivations(rules) < 2n ** 64n
+    !whole.rootPrior && !whole.ruleProbabilities && logDerivations(whole) < 45 && countDerivations(whole) < 2n ** 64n
   );
 }
 

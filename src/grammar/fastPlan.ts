@@ -13,7 +13,8 @@ const TABLE_BYTES = 2 ** 19; // a table beyond that leaves the cache
 /** The plan as bytes, 16-byte aligned parts; undefined: this grammar needs the general sampler. */
 export function fastPlan(rules: Rules, tokenBytes: 1 | 4): Uint8Array<ArrayBuffer> | undefined {
   const { v, n, m, s } = rules;
-  if (v > 256 || rules.rootPrior || rules.ruleProbabilities || sentenceLength(rules) > 65536) return undefined;
+  if (v > 256 || rules.rootPrior || rules.ruleProbabilities || rules.heldPairs) return undefined;
+  if (sentenceLength(rules) > 65536) return undefined;
   const draws = layoutDraws(rules);
   // Root and first rule are drawn as one number, so they must be adjacent digits of one word.
   if (draws.depths[0].word !== 0) return undefined;

@@ -5,12 +5,14 @@ import rowsSource from '../../shaders/sample_rows.wgsl';
 import threefrySource from '../../shaders/threefry.wgsl';
 import { CLOCK_WORDS } from '../core/clock.js';
 import { grammarImage } from '../core/grammarImage.js';
-import { makeRules, type Rules } from '../core/rules.js';
+import { heldLanguage } from '../core/holdout.js';
+import { type HeldLanguage, makeRules, type Rules } from '../core/rules.js';
 import { SOURCE_WORDS, type Source, sourceWords } from '../core/sampleSource.js';
 import { streamKey } from '../core/threefry.js';
 import { CHANGE_WORDS, changeWords, type TreeChange } from '../core/treeChange.js';
 import { type AdapterTraits, linearGrid, variantOf, write } from '../gpu/dispatch.js';
 import { opaqueBounds } from '../gpu/unroll.js';
+import { countDerivations } from '../grammar/derivations.js';
 import * as reference from '../reference/sample.js';
 import { partsFor } from '../wasm/command.js';
 import { defineOperation } from './shared/operation.js';
@@ -21,6 +23,7 @@ import {
   clock as clockNames,
   depth,
   header,
+  held,
   source as sourceNames,
   wordConstants,
 } from './shared/words.js';
@@ -55,11 +58,12 @@ export const sample = defineOperation({
     L: u32({ least: 1 }), // depth
     skip: u32({ default: 0 }), // added to the counter: batch k of an accumulated step starts at k * B
     endless: bool(), // every source is a stream without epochs, whatever is written to it: less to compile
+    holds: bool(), // some grammar holds pairs out
   },
   sizes: { sentence: ({ s, L }) => s ** L, nodes: ({ s, L }) => (s ** L - 1) / (s - 1) },
   reference: ({ grammar, source, clock, change, tokens, roots, hidden }, p) =>
     reference.sample(p, grammar, source, clock, change, tokens, roots, hidden),
-  webgpu({ inputs, outputs, params: { batch, s, L, endless }, replicas, launch }, traits, scratch) {
+  webgpu({ inputs, outputs, params: { batch, s, L, endless, holds }, replicas, launch }, traits, scratch) {
     const { grammar, source, clock, change } = inputs;
     const { tokens, roots, hidden } = outputs;
     const units = s ** Math.max(0, L - 2); // a thread each, unless a sentence has one
@@ -70,7 +74,7 @@ export const sample = defineOperation({
       launch({
         shader: rows ? 'sample_rows' : 'sample',
         source: `${threefrySource}\n${opaqueBounds(traits.software, 'p.s')}${text}`,
-        constants: { ENDLESS: Number(endless), CHANGES: Number(!!change) },
+        constants: { ENDLESS: Number(endless), CHANGES: Number(!!change), HOLDS: Number(holds) },
         words: { units, gridX: x, outputs: Number(!!roots) + 2 * Number(!!hidden) },
         bind: {
           ...{ grammar, source, clock, change },
@@ -94,7 +98,7 @@ export const sample = defineOperation({
   cases: makeCases,
 });
 
-const names = wordConstants(clockNames, header, depth, sourceNames, changeNames);
+const names = wordConstants(clockNames, header, depth, held, sourceNames, changeNames);
 
 /** Their grammars take 50 ms, which every start of the program would pay. */
 function makeCases(): KernelCase[] {
@@ -144,6 +148,39 @@ function makeCases(): KernelCase[] {
       { kind: 'symbol', depth: 4, position: 9, different: false },
       2,
     ),
+    ...heldCases(),
+  ];
+}
+
+function heldCases(): KernelCase[] {
+  const wide = makeRules({ v: 5, n: 4, m: 4, s: 2, L: 4 }, 10);
+  const low = (language: HeldLanguage) => heldLanguage(wide, { level: 2, fraction: 0.25 }, language);
+  const three = makeRules({ v: 4, n: 3, m: 3, s: 3, L: 3 }, 11);
+  const high = (language: HeldLanguage) => heldLanguage(three, { level: 3, fraction: 0.6 }, language);
+  const many = heldLanguage(makeRules({ v: 300, n: 4, m: 70, s: 2, L: 3 }, 2), { level: 2, fraction: 0.5 }, 'with');
+  const symbol = { kind: 'symbol', different: true } as const;
+  const permuted = (rules: Rules) => ({ mode: 'permutation', size: countDerivations(rules) }) as const;
+  return [
+    sampleCase('pairs held out', low('without'), {}, { ...symbol, depth: 3, position: 5 }, 0),
+    sampleCase(
+      'pairs held out, a rule of the restricted depth changed',
+      high('without'),
+      permuted(high('without')),
+      { kind: 'rule', depth: 1, position: 2, different: false },
+      0,
+    ),
+    sampleCase(
+      'pairs held out, numbered, a rule above changed',
+      low('without'),
+      { ...permuted(low('without')), first: 5, length: 30, orderKey: [3, 4] },
+      { kind: 'rule', depth: 2, position: 1, different: true },
+      0,
+    ),
+    sampleCase('sentences with held-out pairs', low('with'), {}, undefined, 2),
+    sampleCase('sentences with held-out pairs, numbered', low('with'), permuted(low('with')), undefined, 0),
+    sampleCase('held-out pairs in the context alone', high('context'), permuted(high('context')), undefined, 0),
+    sampleCase('a held-out pair above the last token', high('last'), permuted(high('last')), undefined, 2),
+    sampleCase('held-out pairs, large m', many, {}, undefined, 0),
   ];
 }
 
@@ -180,6 +217,7 @@ function sampleCase(
       sample(plan, {
         label: 'case',
         endless: !source.mode && !source.length,
+        holds: rules.heldPairs !== undefined,
         s,
         L,
         skip,

@@ -24,9 +24,9 @@ export interface TestBatch {
  * @returns what the network reads: those tokens, in the order that is shown, or what the masks of the test set leave of them
  */
 export function addTestBatch(context: MeasureContext, plan: PlanBuilder, batch: TestBatch): Tensor {
-  const { grammar, testSource: source, endless, shape, masks, shuffle } = context;
+  const { grammar, testSource: source, endless, holds, shape, masks, shuffle } = context;
   const { tokens, clock } = batch;
-  sample(plan, { label: 'sentences', s: shape.s, L: shape.L, grammar, source, endless, ...batch });
+  sample(plan, { label: 'sentences', s: shape.s, L: shape.L, grammar, source, endless, holds, ...batch });
   if (shuffle) return shuffle(plan, tokens);
   if (!masks) return tokens;
   const seen = plan.activation('seen', tokens.shape.slice(1), 'u32');

@@ -25,6 +25,10 @@ function build(context: MeasureContext): Measure {
   if (L < 2) throw new InputError('measures: invariance looks at levels below the root; take grammar.L >= 2');
   if (members[0].rules.m < 2)
     throw new InputError('measures: invariance needs rules to choose between; take grammar.m >= 2');
+  if (members.some(({ language: { m, heldPairs } }) => heldPairs && m - heldPairs.held < 2))
+    throw new InputError(
+      'measures: invariance needs rules to choose between, and grammar.holdout leaves one below each; take a smaller grammar.holdout.fraction',
+    );
   const levels = Array.from({ length: L - 1 }, (_, i) => i + 1);
   const clock = declareClock(context, 'invariance');
   const plan = builder.plan('measure/invariance');
@@ -44,9 +48,9 @@ function build(context: MeasureContext): Measure {
       const change = builder.persistent(`measure/invariance/${kind}.${level}`, [CHANGE_WORDS], 'u32');
       const depth = L - level;
       const data = new Uint32Array(CHANGE_WORDS * members.length);
-      members.forEach(({ rules, seed }, r) => {
+      members.forEach(({ language, seed }, r) => {
         const key = streamKey(seed, 'measure', 2 * level + kinds.indexOf(kind));
-        const words = changeWords(rules, { kind, depth, position: s ** depth - 2, different: true, key });
+        const words = changeWords(language, { kind, depth, position: s ** depth - 2, different: true, key });
         data.set(words, r * CHANGE_WORDS);
       });
       constants.push({ tensor: change, data });

@@ -9,9 +9,11 @@ export interface MeasureContext {
   builder: ProgramBuilder;
   model: Model;
   shape: ModelShape;
-  members: readonly { rules: Rules; seed: number }[]; // one a replica
+  /** One a replica. language: what its sentences are drawn from, rules: the whole grammar. */
+  members: readonly { rules: Rules; language: Rules; seed: number }[];
   grammar: Tensor; // u32 [R, G]
   testSource: Tensor; // u32 [R, 16], sentences that are not trained on
+  holds: boolean; // in some replica they hold pairs of rules out, which the operation sample is told
   endless: boolean; // the test source is a stream without epochs in every replica
   /** Where positions are shuffled: adds what puts tokens, u32 [R, B, d], in the order that is shown. */
   shuffle?: (plan: PlanBuilder, tokens: Tensor) => Tensor;

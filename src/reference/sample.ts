@@ -4,7 +4,7 @@
  */
 
 import { clockWords } from '../core/clock.js';
-import { DEPTH, DEPTH_WORDS, HEADER, INTERVENTION_BLOCK } from '../core/grammarImage.js';
+import { DEPTH, DEPTH_WORDS, HEADER, HELD, INTERVENTION_BLOCK } from '../core/grammarImage.js';
 import { derivationAt, type Source, sourceFromWords, unmixIndex } from '../core/sampleSource.js';
 import { type Key, threefry } from '../core/threefry.js';
 import { changeFromWords, type TreeChange } from '../core/treeChange.js';
@@ -27,6 +27,7 @@ export function sampleTree(image: Uint32Array, source: Source, index: number, ch
   const fresh = change ? threefry(change.key, ...counter(index, INTERVENTION_BLOCK)) : [0, 0];
   const symbols: Uint32Array[] = [];
   const rules: Uint32Array[] = [];
+  const held = image[HEADER.held];
   let current = Uint32Array.of(draw.root);
   for (let l = 0; l <= L; l++) {
     if (change?.kind === 'symbol' && change.depth === l)
@@ -41,8 +42,14 @@ export function sampleTree(image: Uint32Array, source: Source, index: number, ch
         chosen[p] = redraw.rules[l][p];
         if (l === change.depth) {
           const old = change.kind === 'rule' && change.different ? draw.rules[l][p] : -1;
-          chosen[p] = freshDigit(image, fieldAt(image, l, 'thresholds'), m, fresh[1], old);
+          const radix = radixAt(image, held, l, p, draw.last);
+          chosen[p] = freshDigit(image, fieldAt(image, l, 'thresholds'), radix, fresh[1], old);
         }
+      }
+      if (held && l === image[held + HELD.depth]) {
+        const above = Math.floor(p / s);
+        const rule = symbols[l - 1][above] * m + rules[l - 1][above];
+        chosen[p] = image[image[held + HELD.order] + (rule * s + (p % s)) * m + chosen[p]];
       }
       for (let i = 0; i < s; i++)
         next[p * s + i] = image[fieldAt(image, l, 'rules') + (current[p] * m + chosen[p]) * s + i];
@@ -85,8 +92,20 @@ export function sample(
 
 interface Digits {
   root: number;
-  rules: Uint32Array[]; // [L][s^depth]
+  rules: Uint32Array[]; // [L][s^depth], in a restricted depth places in the order of rules
+  last: number; // last held-out place; -1 without one
 }
+
+/** Values of a draw at place p of depth l. held: offset of the record of held-out pairs, 0 without one. */
+function radixAt(image: Uint32Array, held: number, l: number, p: number, last: number): number {
+  const m = image[HEADER.m];
+  if (!held || l !== image[held + HELD.depth] || p < last) return m;
+  return p === last ? m - image[held + HELD.allowed] : image[held + HELD.allowed];
+}
+
+/** What such a draw adds to: at the last held-out place the rules allowed come before those that are not. */
+const baseAt = (image: Uint32Array, held: number, l: number, p: number, last: number) =>
+  held && l === image[held + HELD.depth] && p === last ? image[held + HELD.allowed] : 0;
 
 function digits(image: Uint32Array, source: Source, index: number): Digits {
   const { key } = source;
@@ -94,14 +113,22 @@ function digits(image: Uint32Array, source: Source, index: number): Digits {
   if (source.mode === 'stream') return wordDigits(image, key, at);
   let number = derivationAt(source, BigInt(at));
   const L = image[HEADER.L];
-  const m = BigInt(image[HEADER.m]);
+  const held = image[HEADER.held];
+  const sums = held && image[held + HELD.sums];
+  let last = -1;
+  if (sums) {
+    const sum = (j: number) => (BigInt(image[sums + 2 * j + 1]) << 32n) | BigInt(image[sums + 2 * j]);
+    for (last = 0; number >= sum(last); ) last++;
+    if (last > 0) number -= sum(last - 1);
+  }
   const rules = Array.from({ length: L }, (_, l) => new Uint32Array(fieldAt(image, l, 'positions')));
   for (let l = L - 1; l >= 0; l--)
     for (let p = rules[l].length - 1; p >= 0; p--) {
-      rules[l][p] = Number(number % m);
-      number /= m;
+      const radix = BigInt(radixAt(image, held, l, p, last));
+      rules[l][p] = Number(number % radix) + baseAt(image, held, l, p, last);
+      number /= radix;
     }
-  return { root: Number(number), rules };
+  return { root: Number(number), rules, last };
 }
 
 const counter = (index: number, block: number): [number, number] => [
@@ -112,15 +139,26 @@ const counter = (index: number, block: number): [number, number] => [
 function wordDigits(image: Uint32Array, key: Key, index: number): Digits {
   const words = new Uint32Array(2 * image[HEADER.blocks]);
   for (let b = 0; b < image[HEADER.blocks]; b++) words.set(threefry(key, ...counter(index, b)), 2 * b);
-  const m = image[HEADER.m];
+  const held = image[HEADER.held];
+  const asks = held && image[held + HELD.sums];
+  const last = asks
+    ? countThresholds(
+        image,
+        image[held + HELD.thresholds],
+        image[held + HELD.places],
+        words[image[held + HELD.word]] >>> 1,
+      )
+    : -1;
   return {
+    last,
     root: digit(image, image[HEADER.rootThresholds], image[HEADER.n], words[0], 1),
     rules: Array.from({ length: image[HEADER.L] }, (_, l) =>
       Uint32Array.from({ length: fieldAt(image, l, 'positions') }, (_, p) => {
         const perWord = fieldAt(image, l, 'perWord');
         const word = words[fieldAt(image, l, 'word') + Math.floor(p / perWord)];
         const multiplier = image[fieldAt(image, l, 'multipliers') + (p % perWord)];
-        return digit(image, fieldAt(image, l, 'thresholds'), m, word, multiplier);
+        const radix = radixAt(image, held, l, p, last);
+        return baseAt(image, held, l, p, last) + digit(image, fieldAt(image, l, 'thresholds'), radix, word, multiplier);
       }),
     ),
   };

@@ -14,6 +14,7 @@ import { createModel } from '../models/index.js';
 import { declare, modelShape } from '../models/types.js';
 import { ProgramBuilder } from '../plan/builder.js';
 import type { Executor } from '../plan/executor.js';
+import { languageOf } from './members.js';
 import { orderOf } from './wiring.js';
 
 export interface GenerateOptions {
@@ -68,7 +69,7 @@ export async function generate(
   const row = new Float64Array(program.parameterCount);
   fromDisk(model.parameters, program, weights, row);
 
-  const sampler = await createSampler(rules);
+  const sampler = await createSampler(languageOf(experiment, rules, 'without'));
   const order = orderOf(experiment);
   const source = { mode: 'stream', key: streamKey(seed, 'generate', 2), size: 0n, first: 0, length: 0 } as const;
   const key = streamKey(seed, 'generate');

@@ -1,6 +1,7 @@
 import { canonicalJson } from '../core/canonical.js';
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
+import { heldRules } from '../core/holdout.js';
 import { modelShape } from '../models/types.js';
 
 /**
@@ -9,7 +10,8 @@ import { modelShape } from '../models/types.js';
  * - shape: vocabulary, tokens, classes and task, the sizes of every activation;
  * - model and optimiser kind: parameters, moments and calls; clip is a constant of a call;
  * - batch, accumulate, sizes of the test and validation sets, positions evaluated, measures: rows of the activations and the list of plans;
- * - one rule a symbol (m = 1): some measures have nothing to change there and refuse.
+ * - held-out pairs: the sampler is told whether there are some;
+ * - one rule to choose (m = 1, or all others held out): some measures have nothing to change there and refuse.
  * All else is a row of a replica and may differ: seeds, m and the rules with their probabilities, P, rates, schedule, steps,
  * stopLoss, patience, evaluation steps, the number of replicas.
  */
@@ -17,7 +19,7 @@ export function groupKey(experiment: Experiment): string {
   const { grammar, model, optimiser, budget, evaluation, measures } = experiment;
   return canonicalJson({
     shape: modelShape(experiment),
-    deterministic: grammar.m < 2,
+    deterministic: grammar.m - (grammar.holdout ? heldRules(grammar, grammar.holdout) : 0) < 2,
     model,
     optimiser: { kind: optimiser.kind, clip: optimiser.clip },
     batch: budget.batch,
@@ -26,6 +28,7 @@ export function groupKey(experiment: Experiment): string {
     validation: evaluation.validation,
     positions: evaluation.positions,
     shuffled: grammar.shuffle === undefined ? undefined : true,
+    holds: grammar.holdout === undefined ? undefined : true,
     measures,
     data: experiment.data && { validation: experiment.data.validation !== undefined },
   });

@@ -17,30 +17,30 @@ type Described = Pick<TestResult, 'exact' | 'repeats' | 'leaked'>;
 
 /** What belongs beside a test loss: that of the exact predictor on the same sentences, and how many were seen in training. */
 export async function describeTestSet(member: Member): Promise<Described> {
-  const { experiment, replica, rules, test, distinct } = member;
+  const { experiment, replica, rules, distinct } = member;
   const { budget, evaluation } = experiment;
   const described: Described = {};
   if (experiment.data) return described; // no grammar, so no exact predictor
   const level = exactLevel(evaluatedTask(experiment), rules);
   const masks = hostMasks(experiment, { split: 'test', replica });
   if (masks) described.exact = await maskedLossOn(member, masks);
-  else if (level !== undefined) described.exact = await exactLossOn(rules, test, evaluation.size, level);
+  else if (level !== undefined) described.exact = await exactLossOn(member, evaluation.size, level);
   const P = budget.sentences;
   if (P !== undefined && !distinct && P <= COUNTED_SENTENCES) Object.assign(described, await countRepeats(member, P));
   return described;
 }
 
-const lossesOfRules = new WeakMap<Rules, Map<string, number>>();
+const lossesOfLanguage = new WeakMap<Rules, Map<string, number>>();
 
 /** Loss in nats of the predictor that knows the grammar and sees s^level - 1 tokens, on `count` sentences of a source. */
-async function exactLossOn(rules: Rules, source: Source, count: number, level: number): Promise<number> {
-  const known = lossesOfRules.get(rules) ?? new Map<string, number>();
-  lossesOfRules.set(rules, known);
+async function exactLossOn({ rules, language, test: source }: Member, count: number, level: number): Promise<number> {
+  const known = lossesOfLanguage.get(language) ?? new Map<string, number>();
+  lossesOfLanguage.set(language, known);
   const key = [source.mode, ...source.key, source.first, source.length, count, level].join();
   let loss = known.get(key);
   if (loss === undefined) {
     loss = 0;
-    for await (const { tokens, rows } of chunksOf(rules, source, count))
+    for await (const { tokens, rows } of chunksOf(language, source, count))
       loss += (exactLosses(rules, tokens, rows)[level] * rows) / count;
     known.set(key, loss);
   }
@@ -48,13 +48,13 @@ async function exactLossOn(rules: Rules, source: Source, count: number, level: n
 }
 
 /** The same of the predictor of masked tokens, with the masks of the test set. */
-async function maskedLossOn({ experiment, rules, test }: Member, masks: HostMasks): Promise<number> {
+async function maskedLossOn({ experiment, rules, language, test }: Member, masks: HostMasks): Promise<number> {
   const { size } = experiment.evaluation;
   const { length } = modelShape(experiment);
   const { causal } = modelFacts(experiment.model.kind);
   let loss = 0;
   let first = 0;
-  for await (const { tokens, rows, d } of chunksOf(rules, test, size)) {
+  for await (const { tokens, rows, d } of chunksOf(language, test, size)) {
     const seen = tokens.slice(0, rows * d);
     masks.hide(first, rows, seen);
     loss += (maskedLosses(rules, tokens, seen, rows, { length, causal })[rules.L] * rows) / size;
@@ -64,13 +64,13 @@ async function maskedLossOn({ experiment, rules, test }: Member, masks: HostMask
 }
 
 async function countRepeats(member: Member, P: number): Promise<Described> {
-  const { rules, train, test, experiment } = member;
+  const { language, train, test, experiment } = member;
   const seen = new SentenceSet(P);
   let repeats = 0;
   let leaked = 0;
-  for await (const { tokens, rows, d } of chunksOf(rules, { ...train, length: 0, orderKey: undefined }, P))
+  for await (const { tokens, rows, d } of chunksOf(language, { ...train, length: 0, orderKey: undefined }, P))
     for (let i = 0; i < rows; i++) if (!seen.add(tokens, i * d, d)) repeats++;
-  for await (const { tokens, rows, d } of chunksOf(rules, test, experiment.evaluation.size))
+  for await (const { tokens, rows, d } of chunksOf(language, test, experiment.evaluation.size))
     for (let i = 0; i < rows; i++) if (seen.has(tokens, i * d, d)) leaked++;
   return { repeats, leaked };
 }

@@ -1,8 +1,9 @@
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
+import { heldLanguage } from '../core/holdout.js';
 import { type DataSet, dataOf, rowsAsRules } from '../core/ownData.js';
 import { parseRules } from '../core/parseRules.js';
-import { makeRules, type Rules, shapeOf } from '../core/rules.js';
+import { type HeldLanguage, makeRules, type Rules, shapeOf } from '../core/rules.js';
 import type { Source } from '../core/sampleSource.js';
 import { type Key, streamKey } from '../core/threefry.js';
 import { type Dataset, makeDataset } from '../grammar/dataset.js';
@@ -12,7 +13,8 @@ export interface Member {
   experiment: Experiment;
   replica: number; // index within its experiment
   seed: number;
-  rules: Rules;
+  rules: Rules; // the whole grammar: of exact losses, parsers and hidden symbols
+  language: Rules; // what its sentences are drawn from: the same, or what grammar.holdout leaves of it
   /** The rows that it is trained on, where they are no grammar's. */
   own?: { train: DataSet; test: DataSet; validation?: DataSet };
   train: Source;
@@ -42,11 +44,13 @@ export function membersOf(experiment: Experiment, rules: Rules = rulesOf(experim
       `seed: ${experiment.seed} + ${experiment.replicas} replicas pass 2^53 - 1; take a smaller seed`,
     );
   const own = dataOf(experiment);
+  const language = languageOf(experiment, rules, 'without');
   return Array.from({ length: experiment.replicas }, (_, replica) => {
     const seed = experiment.seed + replica;
-    if (own) return { experiment, replica, seed, rules, own, ...rowSources(experiment, own, seed), distinct: true };
-    const { train, validation, test, distinct } = sourcesOf(experiment, rules, seed);
-    return { experiment, replica, seed, rules, train, validation, test, distinct };
+    if (own)
+      return { experiment, replica, seed, rules, language, own, ...rowSources(experiment, own, seed), distinct: true };
+    const { train, validation, test, distinct } = sourcesOf(experiment, language, seed);
+    return { experiment, replica, seed, rules, language, train, validation, test, distinct };
   });
 }
 
@@ -75,10 +79,15 @@ function rowSources(
   };
 }
 
-/** What a set of a member is drawn from: its grammar, or its own rows as one. */
-export function drawnFrom({ rules, own }: Member, set: 'train' | 'validation' | 'test'): Rules {
+/** A language of an experiment's grammar: by grammar.holdout, without which all sentences are of the training language. */
+export function languageOf({ grammar, seed }: Experiment, rules: Rules, language: HeldLanguage): Rules {
+  return grammar.holdout ? heldLanguage(rules, grammar.holdout, language, grammar.seed ?? seed) : rules;
+}
+
+/** What a set of a member is drawn from: the training language of its grammar, or its own rows as one. */
+export function drawnFrom({ language, own }: Member, set: 'train' | 'validation' | 'test'): Rules {
   const rows = own?.[set];
-  return rows ? rowsAsRules(rows) : rules;
+  return rows ? rowsAsRules(rows) : language;
 }
 
 /** Online: streams. P sentences: a range of one permutation of all derivations, in a new order each epoch. */

@@ -110,6 +110,7 @@ export function trainingProgram(
     grammar: data.grammar,
     testSource: data.test,
     endless: data.endless.test,
+    holds: data.holds,
     shuffle: data.shuffle,
     masks: data.masks && { law: data.masks.law, keys: data.masks.keys.test },
     gradients: builder.block(accumulate > 1 ? 'gradient sum' : 'grads'),
@@ -176,6 +177,7 @@ interface Data {
   test: Tensor;
   validation: Tensor | undefined;
   dropout: Tensor; // u32 [R, 2]
+  holds: boolean; // some member's sentences come without held-out pairs
   endless: { train: boolean; test: boolean; validation: boolean }; // streams without epochs, in every replica
   constants: TrainingProgram['constants'];
 }
@@ -204,7 +206,8 @@ function declareData(builder: ProgramBuilder, members: readonly Member[]): Data 
   const endless = { train: isEndless('train'), test: isEndless('test'), validation: isEndless('validation') };
   const masks = declareMasks(builder, members, validated);
   if (masks) constants.push(...masks.constants);
-  const shared = { grammar, train, test, validation, dropout, endless, masks, constants };
+  const holds = members.some(({ language }) => language.heldPairs !== undefined);
+  const shared = { holds, grammar, train, test, validation, dropout, endless, masks, constants };
   if (!own) return { ...shared, grammars: { train: grammar, test: grammar, validation: grammar } };
   const setsOf = (name: string, rowOf: (member: Member, set: 'train' | 'test' | 'validation') => Uint32Array) => {
     const make = (set: 'train' | 'test' | 'validation') => {
@@ -358,10 +361,10 @@ function addSample(
 ): { seen: Tensor; targets: Targets } {
   const tokens = plan.activation('tokens', [batch, shape.d], 'u32');
   const roots = plan.activation('roots', [batch, 1], 'u32');
-  const { grammars, [set]: source, endless, own, labels } = data;
+  const { grammars, [set]: source, endless, holds, own, labels } = data;
   const { s, L } = own ? { s: own.train.length, L: 1 } : shape;
   const where = { grammar: grammars[set], source: source!, clock, tokens };
-  const options = { label: 'sentences', s, L, ...where, skip, endless: endless[set] };
+  const options = { label: 'sentences', s, L, ...where, skip, endless: endless[set], holds };
   if (labels) {
     const rows = plan.activation('rows', [batch, 1], 'u32');
     sample(plan, { ...options, roots: rows });

@@ -39,14 +39,18 @@ export function networkOrder(member: Member): Uint32Array | undefined {
 const found = new Map<string, Uint32Array>();
 
 /** sharing: the same filters at every place, so that the order inside a group matters. */
-function learned({ rules, train, experiment, seed }: Member, shown: Uint32Array, sharing: boolean): Uint32Array {
+function learned(
+  { rules, language, train, experiment, seed }: Member,
+  shown: Uint32Array,
+  sharing: boolean,
+): Uint32Array {
   const P = Math.min(MOST_SENTENCES, experiment.budget.sentences ?? MOST_SENTENCES);
   const { size: _, ...source } = train;
   const key = JSON.stringify([source, String(train.size), experiment.grammar, seed, P, sharing]);
   const known = found.get(key);
   if (known) return known;
   const d = shown.length;
-  const image = grammarImage(rules);
+  const image = grammarImage(language);
   const tokens = new Uint32Array(P * d);
   // In their first order: each sentence of the training set once.
   for (let i = 0; i < P; i++) tokens.set(sampleTokens(image, { ...train, orderKey: undefined }, i), i * d);

@@ -4,10 +4,13 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { heldLanguage } from '../../src/core/holdout.js';
 import { parseRules } from '../../src/core/parseRules.js';
-import { makeRules } from '../../src/core/rules.js';
+import { heldLanguages, makeRules } from '../../src/core/rules.js';
 import { shuffledOrder } from '../../src/core/shuffle.js';
+import { derivationSource } from '../../src/grammar/dataset.js';
 import { Parser } from '../../src/grammar/parser.js';
+import { createSampler } from '../../src/grammar/sampler.js';
 import { ensemblePlateaus, examineInstance, lossPlateaus, meanSquareCovariances } from '../../src/theory/index.js';
 import { batches } from '../../src/training/batches.js';
 import { rhm, run } from '../support/run.js';
@@ -72,6 +75,42 @@ test('sample --shuffle: every sentence in the order of grammar.shuffle', async (
     assert.is(code, 2);
     assert.match(stderr, pattern);
   }
+});
+
+test('sample --holdout: the languages of grammar.holdout, as an experiment draws them', async () => {
+  const draw = async (...more: string[]) =>
+    (
+      await good('sample', '--rules', rulesFile, '--count', '4', '--rules-seed', '3', '--format', 'text', ...more)
+    ).trim();
+  const experiment = join(folder, 'heldOut.json');
+  const holdout = { level: 2, fraction: 0.25 };
+  writeFileSync(experiment, JSON.stringify({ grammar: { ...shape, seed: 3, holdout }, seed: 9 }));
+  const ofRun = await good('sample', '--experiment', experiment, '--count', '4', '--format', 'text');
+  assert.is(await draw('--holdout', '2:0.25', '--seed', '9'), ofRun.trim());
+  const drawn = await Promise.all(
+    heldLanguages.map((language) => draw('--holdout', '2:0.25:7', '--language', language, '--distinct')),
+  );
+  for (const [i, language] of heldLanguages.entries()) {
+    const rules = heldLanguage(grammar, { ...holdout, seed: 7 }, language);
+    const tokens = new Uint32Array(64);
+    (await createSampler(rules)).tokens(derivationSource(rules, 0), 0, 4, tokens);
+    assert.is(drawn[i], [0, 1, 2, 3].map((row) => tokens.subarray(16 * row, 16 * row + 16).join(' ')).join('\n'));
+  }
+  for (const [args, pattern] of [
+    [['--holdout', '2:1'], /grammar\.holdout\.fraction: 1 of m = 4 rules leaves no sentence; pass at most 0\.75/],
+    [['--holdout', '5:0.5'], /grammar\.holdout\.level: got 5/],
+    [['--holdout', '0.5'], /--holdout: got "0\.5"; pass level:fraction/],
+    [['--holdout', '2:0.5:-1'], /--holdout, seed/],
+    [['--language', 'with'], /--language: of which held-out pairs/],
+    [['--holdout', '2:0.5', '--language', 'some'], /without, with, context, last/],
+  ] as const) {
+    const { code, stderr } = await rhm(['sample', '--rules', rulesFile, '--count', '2', ...args]);
+    assert.is(code, 2, stderr);
+    assert.match(stderr, pattern);
+  }
+  const { code, stderr } = await rhm(['sample', '--experiment', experiment, '--holdout', '2:0.5']);
+  assert.is(code, 2);
+  assert.match(stderr, /--holdout: the experiment says it/);
 });
 
 test('tree: found again from tokens alone, with what it is sure of, and from which P', async () => {

@@ -1,6 +1,22 @@
+import { heldLanguage } from '../../src/core/holdout.js';
 import { makeRules, type Rules } from '../../src/core/rules.js';
 import { streamKey } from '../../src/core/threefry.js';
 import type { TreeChange } from '../../src/core/treeChange.js';
+
+/** Languages with and without held-out pairs: levels from the tokens to the root, numbered by their derivations or not. */
+export function heldGrammars(): Rules[] {
+  const low = makeRules({ v: 16, n: 16, m: 4, s: 2, L: 4 }, 1);
+  const odd = makeRules({ v: 7, n: 5, m: 3, s: 3, L: 3 }, 3);
+  const large = makeRules({ v: 32, n: 32, m: 8, s: 2, L: 5 }, 2);
+  return [
+    heldLanguage(low, { level: 2, fraction: 0.25 }, 'without'),
+    heldLanguage(low, { level: 3, fraction: 0.5 }, 'with'),
+    heldLanguage(odd, { level: 3, fraction: 0.6 }, 'context'),
+    heldLanguage(odd, { level: 2, fraction: 0.4 }, 'last'),
+    heldLanguage(large, { level: 5, fraction: 0.25 }, 'without'),
+    heldLanguage(large, { level: 3, fraction: 0.1 }, 'with'),
+  ];
+}
 
 /** Twenty grammars of all kinds: powers of two and not, any branching, one rule, dense, large v, weighted rules and roots. */
 export function randomGrammars(): Rules[] {

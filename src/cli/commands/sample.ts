@@ -14,10 +14,11 @@ import { type Split, splitOf, splits } from '../../training/batches.js';
 import { orderOf } from '../../training/wiring.js';
 import type { CommandContext } from '../context.js';
 import { type GrammarFlags, grammarOptions, loadGrammar, looseNumber } from '../grammarOptions.js';
+import { type HoldoutFlags, holdoutOption, languageFrom, languageOption } from '../holdoutOption.js';
 import { type Write, writeOutput } from '../output.js';
 import { readExperimentAndData } from './train.js';
 
-interface SampleFlags extends GrammarFlags {
+interface SampleFlags extends GrammarFlags, HoldoutFlags {
   count?: number;
   experiment?: string;
   split?: Split;
@@ -35,7 +36,7 @@ interface SampleFlags extends GrammarFlags {
 const CHUNK_TOKENS = 2 ** 16;
 
 export function addSample(program: Command, io: CommandContext): void {
-  grammarOptions(program.command('sample'))
+  languageOption(holdoutOption(grammarOptions(program.command('sample'))))
     .description('draw sentences; sentence i of a seed is the same on every machine')
     .option(
       '--count <n>',
@@ -93,7 +94,7 @@ interface Drawn {
 async function sentencesOf(flags: SampleFlags): Promise<Drawn> {
   const { experiment, split, replica } = flags;
   if (experiment !== undefined) {
-    const own = ['rules', 'v', 'm', 'n', 's', 'L', 'rulesSeed', 'distinct', 'shuffle'] as const;
+    const own = ['rules', 'v', 'm', 'n', 's', 'L', 'rulesSeed', 'distinct', 'shuffle', 'holdout', 'language'] as const;
     const other = own.find((name) => (flags as unknown as Record<string, unknown>)[name] !== undefined);
     if (other) throw new InputError(`--${other}: the experiment says it; leave one of the two out`);
     const { experiment: read } = await readExperimentAndData(experiment, []);
@@ -102,7 +103,8 @@ async function sentencesOf(flags: SampleFlags): Promise<Drawn> {
   }
   if (split !== undefined || replica !== undefined)
     throw new InputError(`--${split ? 'split' : 'replica'}: of which experiment? add --experiment FILE`);
-  const rules = await loadGrammar(flags, flags.rulesSeed ?? flags.seed);
+  const rulesSeed = flags.rulesSeed ?? flags.seed;
+  const rules = languageFrom(flags, await loadGrammar(flags, rulesSeed), rulesSeed);
   const key = streamKey(flags.seed, 'data');
   const source: Source = flags.distinct
     ? derivationSource(rules, flags.seed)

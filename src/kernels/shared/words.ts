@@ -9,7 +9,7 @@ import {
   SCALING_WORDS,
   scalingWords,
 } from '../../core/clock.js';
-import { DEPTH, DEPTH_WORDS, HEADER } from '../../core/grammarImage.js';
+import { DEPTH, DEPTH_WORDS, HEADER, HELD, HELD_WORDS } from '../../core/grammarImage.js';
 import { MASK } from '../../core/masking.js';
 import { SOURCE, SOURCE_WORDS } from '../../core/sampleSource.js';
 import { CHANGE, CHANGE_WORDS } from '../../core/treeChange.js';
@@ -27,6 +27,7 @@ export const pace: Words = { prefix: 'PACE', at: paceWords, count: PACE_WORDS };
 export const scaling: Words = { prefix: 'SCALING', at: scalingWords, count: SCALING_WORDS };
 export const header: Words = { prefix: 'HEADER', at: HEADER };
 export const depth: Words = { prefix: 'DEPTH', at: DEPTH, count: DEPTH_WORDS };
+export const held: Words = { prefix: 'HELD', at: HELD, count: HELD_WORDS };
 export const source: Words = { prefix: 'SOURCE', at: SOURCE, count: SOURCE_WORDS };
 export const mask: Words = { prefix: 'MASK', at: MASK };
 export const change: Words = { prefix: 'CHANGE', at: CHANGE, count: CHANGE_WORDS };

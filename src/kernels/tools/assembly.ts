@@ -10,6 +10,7 @@ import {
   constantName,
   depth,
   header,
+  held,
   hyper,
   mask,
   pace,
@@ -77,7 +78,7 @@ function words(): string {
     ([name, at]) => `export const CONTROL_${constantName(name)}: usize = ${at};\n`,
   );
   const command = { prefix: 'COMMAND', at: commandWords, count: Object.keys(commandWords).length };
-  const records: readonly Words[] = [clock, hyper, pace, scaling, header, depth, source, mask, change, command];
+  const records: readonly Words[] = [clock, hyper, pace, scaling, header, depth, held, source, mask, change, command];
   return records
     .flatMap(({ prefix, at, count }) => [
       '\n',

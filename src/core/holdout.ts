@@ -1,0 +1,120 @@
+/** Compositions that training never shows: `grammar.holdout`. Source of the question: arXiv:2404.16367. */
+import { InputError } from './errors.js';
+import { type HeldLanguage, type HeldPairs, parents, type Rules } from './rules.js';
+import { streamKey } from './threefry.js';
+import { UniformStream } from './uniform.js';
+
+export interface Holdout {
+  level: number; // of the parents, counted from the tokens: 2 .. L
+  fraction: number; // of the m rules of a child that are held out below each rule of its parent
+  seed?: number; // of the pairs
+}
+
+const TABLE_LIMIT = 2 ** 24; // numbers in the table of pairs
+const short = (x: number) => Number(x.toPrecision(3));
+
+/** h, the rules of a child that are held out: the fraction of m, to the nearest whole number. @throws InputError */
+export function heldRules({ m, L }: Pick<Rules, 'm' | 'L'>, { level, fraction }: Holdout): number {
+  const field = 'grammar.holdout';
+  if (L < 2)
+    throw new InputError(`${field}: a grammar of depth L = ${L} has no rule below another; take L of 2 or more`);
+  if (!(Number.isInteger(level) && level >= 2 && level <= L))
+    throw new InputError(
+      `${field}.level: got ${level}; pass the level of the parents, from 2 (their children write the tokens) to L = ${L} (the root)`,
+    );
+  if (m < 2)
+    throw new InputError(`${field}: with m = ${m} rule a symbol there is none to hold out; take m of 2 or more`);
+  const held = Math.round(fraction * m);
+  if (held >= m)
+    throw new InputError(
+      `${field}.fraction: ${fraction} of m = ${m} rules leaves no sentence; pass at most ${short((m - 1) / m)}, ${m - 1} of them`,
+    );
+  if (!(held >= 1))
+    throw new InputError(
+      `${field}.fraction: ${fraction} of m = ${m} rules holds none out; pass at least ${short(1 / m)}, one of them`,
+    );
+  return held;
+}
+
+/**
+ * The language of a grammar with or without held-out pairs. Of every child below every rule of the parents' level h of its m rules are
+ * held out; each symbol's rules are held out equally often, to within one, over all the places where it stands, so that training shows
+ * every rule of a symbol that stands in two places or more. @throws InputError naming the field
+ */
+export function heldLanguage(rules: Rules, holdout: Holdout, language: HeldLanguage, seed = 0): Rules {
+  const held = heldRules(rules, holdout);
+  if (rules.rootPrior || rules.ruleProbabilities)
+    throw new InputError(
+      'grammar.holdout: roots or rules are weighted, so that the sentences left are not equally probable; leave rootPrior and ruleProbabilities out',
+    );
+  return { ...rules, heldPairs: drawPairs(rules, holdout.level, held, holdout.seed ?? seed, language) };
+}
+
+function drawPairs(rules: Rules, level: number, held: number, seed: number, language: HeldLanguage): HeldPairs {
+  const { v, m, L } = rules;
+  const depth = L - level + 1;
+  const children = rules.rules[depth - 1].flat(2); // symbols, by rule of the parent and place
+  if (children.length * m > TABLE_LIMIT)
+    throw new InputError(
+      `grammar.holdout: ${parents(rules, depth - 1)} symbols * m * s * m = ${children.length * m} pairs are over the limit of ${TABLE_LIMIT}; take a smaller m`,
+    );
+  const random = new UniformStream(streamKey(seed, 'holdout', level));
+  const uses = Array.from({ length: v }, () => new Uint32Array(m)); // how often each rule is held out
+  const order = new Array<Uint32Array>(children.length);
+  for (const at of shuffled(children.length, random)) {
+    const used = uses[children[at]];
+    const ties = Array.from({ length: m }, () => random.word());
+    const byUse = Array.from({ length: m }, (_, k) => k).sort(
+      (a, b) => used[a] - used[b] || ties[a] - ties[b] || a - b,
+    );
+    const out = byUse.slice(0, held).sort((a, b) => a - b);
+    const allowed = byUse.slice(held).sort((a, b) => a - b);
+    for (const k of out) used[k]++;
+    order[at] = Uint32Array.from([...allowed, ...out]);
+  }
+  return { depth, held, order, language };
+}
+
+function shuffled(count: number, random: UniformStream): Uint32Array {
+  const order = Uint32Array.from({ length: count }, (_, i) => i);
+  for (let i = count - 1; i > 0; i--) {
+    const j = random.below(i + 1);
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+}
+
+/** Nodes of the restricted depth, K = s^depth. */
+export const heldPlaces = (s: number, { depth }: Pick<HeldPairs, 'depth'>): number => s ** depth;
+
+/**
+ * Sentences by the place j of their last held-out pair, 0 .. K-1 from left to right, summed up: result[j] have it at j or before; the
+ * last is the size of the language. Before it any rule stands, behind it allowed ones. Of the language `without`: [].
+ */
+export function heldSums({ n, m, s, L, heldPairs }: Rules): bigint[] {
+  if (!heldPairs || heldPairs.language === 'without') return [];
+  const { held, language } = heldPairs;
+  const K = heldPlaces(s, heldPairs);
+  const others = BigInt(n) * BigInt(m) ** BigInt((s ** L - 1) / (s - 1) - K);
+  const [all, allowed] = [BigInt(m), BigInt(m - held)];
+  const none = allowed ** BigInt(K);
+  const sums = Array.from(
+    { length: K },
+    (_, j) => others * (all ** BigInt(j + 1) * allowed ** BigInt(K - 1 - j) - none),
+  );
+  const context = sums[K - 2];
+  if (language === 'context') return sums.map((sum) => (sum < context ? sum : context));
+  return language === 'last' ? sums.map((sum) => (sum > context ? sum - context : 0n)) : sums;
+}
+
+/** The same as fractions of the language, for languages of any size. */
+export function heldShares({ m, s, heldPairs }: Rules): number[] {
+  if (!heldPairs || heldPairs.language === 'without') return [];
+  const { held, language } = heldPairs;
+  const K = heldPlaces(s, heldPairs);
+  const log = Math.log1p(-held / m); // of the fraction of rules allowed
+  const sum = (j: number) => -Math.exp((K - 1 - j) * log) * Math.expm1((j + 1) * log);
+  if (language === 'last') return Array.from({ length: K }, (_, j) => Number(j === K - 1));
+  const end = language === 'context' ? K - 2 : K - 1;
+  return Array.from({ length: K }, (_, j) => Math.min(1, sum(j) / sum(end)));
+}
