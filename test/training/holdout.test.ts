@@ -127,21 +127,21 @@ test('replicas with other pairs train side by side to the bits they give alone',
 });
 
 test('the sampler of every plan is told of the pairs, that of a run without them is not', () => {
-  const held_ = held(low, {
-    budget: { batch: 8, sentences: 32, steps: 5 },
-    evaluation: { size: 4, validation: 4, perDoubling: 1 },
-  });
-  const samples = (experiment: typeof held_) =>
-    trainingProgram(membersOf(experiment), measures).program.plans.flatMap(({ calls }) =>
+  const small = { budget: { batch: 8, sentences: 32, steps: 5 }, evaluation: { size: 4, validation: 4 } };
+  const two = held(low, small);
+  const more = { ...two, grammar: { ...two.grammar, m: 4 } };
+  const samples = (experiment: typeof two) =>
+    [...trainingProgram(membersOf(experiment), measures).program.plans.values()].flatMap(({ calls }) =>
       calls.filter(({ op }) => op === 'sample'),
     );
-  const told = samples({ ...held_, measures: ['invariance', 'grammaticality', 'readout'] });
+  const told = samples({ ...more, measures: ['invariance', 'grammaticality', 'readout'] });
   assert.ok(told.length > 6);
-  assert.ok(
-    told.every(({ params }) => params.holds === true),
-    JSON.stringify(told.map(({ params }) => params)),
-  );
+  assert.ok(told.every(({ params }) => params.holds === true));
   assert.ok(samples(parseExperiment(base)).every(({ params }) => params.holds === false));
+  assert.throws(
+    () => samples({ ...two, measures: ['invariance'] }), // m = 2
+    /invariance needs rules to choose between, and grammar\.holdout leaves one below each/,
+  );
 });
 
 test('pairs are part of what names a run, and an experiment without them keeps its name', async () => {
