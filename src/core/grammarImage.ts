@@ -1,5 +1,4 @@
 import { InputError } from './errors.js';
-import { heldPlaces, heldShares, heldSums } from './holdout.js';
 import { checkHasRules, type GrammarShape, parents, type Rules, sentenceLength } from './rules.js';
 
 /**
@@ -129,17 +128,16 @@ export function grammarImage(rules: Rules): Uint32Array<ArrayBuffer> {
   return image;
 }
 
-function heldWords({ m, s, heldPairs }: Rules): number {
-  const { order, language } = heldPairs!;
-  return HELD_WORDS + order.length * m + (language === 'without' ? 0 : 3 * heldPlaces(s, heldPairs!));
+function heldWords({ m, heldPairs }: Rules): number {
+  const { order, shares } = heldPairs!;
+  return HELD_WORDS + order.length * m + 3 * shares.length;
 }
 
 function writeHeld(rules: Rules, image: Uint32Array, at: number, word: number): void {
   const { m, s, heldPairs } = rules;
-  const { depth, held, order, language } = heldPairs!;
-  const places = heldPlaces(s, heldPairs!);
+  const { depth, places, held, order, sums, shares } = heldPairs!;
   const orderAt = at + HELD_WORDS;
-  const sumsAt = language === 'without' ? 0 : orderAt + order.length * m;
+  const sumsAt = shares.length && orderAt + order.length * m;
   const record: Record<keyof typeof HELD, number> = {
     ...{ depth, places, word, firstNode: (places - 1) / (s - 1), allowed: m - held },
     ...{ order: orderAt, sums: sumsAt, thresholds: sumsAt && sumsAt + 2 * places },
@@ -149,13 +147,11 @@ function writeHeld(rules: Rules, image: Uint32Array, at: number, word: number): 
     image.set(row, orderAt + i * m);
   });
   if (!sumsAt) return;
-  // Beyond 2^64 sentences are not drawn by number.
-  if (places < 64)
-    heldSums(rules).forEach((sum, j) => {
-      image[sumsAt + 2 * j] = Number(BigInt.asUintN(32, sum));
-      image[sumsAt + 2 * j + 1] = Number(BigInt.asUintN(32, sum >> 32n));
-    });
-  image.set(heldShares(rules).slice(0, -1).map(threshold), record.thresholds);
+  sums.forEach((sum, j) => {
+    image[sumsAt + 2 * j] = Number(BigInt.asUintN(32, sum));
+    image[sumsAt + 2 * j + 1] = Number(BigInt.asUintN(32, sum >> 32n));
+  });
+  image.set(shares.slice(0, -1).map(threshold), record.thresholds);
 }
 
 /** Where the draws of each depth lie among the random words of a sample. */

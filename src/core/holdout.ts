@@ -51,7 +51,7 @@ export function heldLanguage(rules: Rules, holdout: Holdout, language: HeldLangu
 }
 
 function drawPairs(rules: Rules, level: number, held: number, seed: number, language: HeldLanguage): HeldPairs {
-  const { v, m, L } = rules;
+  const { v, m, s, L } = rules;
   const depth = L - level + 1;
   const children = rules.rules[depth - 1].flat(2); // symbols, by rule of the parent and place
   if (children.length * m > TABLE_LIMIT)
@@ -72,7 +72,9 @@ function drawPairs(rules: Rules, level: number, held: number, seed: number, lang
     for (const k of out) used[k]++;
     order[at] = Uint32Array.from([...allowed, ...out]);
   }
-  return { depth, held, order, language };
+  const places = s ** depth;
+  const ofPlaces = { sums: sumsOf(rules, held, places, language), shares: sharesOf(m, held, places, language) };
+  return { depth, places, held, order, language, ...ofPlaces };
 }
 
 function shuffled(count: number, random: UniformStream): Uint32Array {
@@ -84,37 +86,25 @@ function shuffled(count: number, random: UniformStream): Uint32Array {
   return order;
 }
 
-/** Nodes of the restricted depth, K = s^depth. */
-export const heldPlaces = (s: number, { depth }: Pick<HeldPairs, 'depth'>): number => s ** depth;
-
-/**
- * Sentences by the place j of their last held-out pair, 0 .. K-1 from left to right, summed up: result[j] have it at j or before; the
- * last is the size of the language. Before it any rule stands, behind it allowed ones. Of the language `without`: [].
- */
-export function heldSums({ n, m, s, L, heldPairs }: Rules): bigint[] {
-  if (!heldPairs || heldPairs.language === 'without') return [];
-  const { held, language } = heldPairs;
-  const K = heldPlaces(s, heldPairs);
-  const others = BigInt(n) * BigInt(m) ** BigInt((s ** L - 1) / (s - 1) - K);
+/** `sums` of HeldPairs. */
+function sumsOf({ n, m, s, L }: Rules, held: number, places: number, language: HeldLanguage): bigint[] {
+  if (language === 'without' || places >= 64) return [];
+  const others = BigInt(n) * BigInt(m) ** BigInt((s ** L - 1) / (s - 1) - places);
   const [all, allowed] = [BigInt(m), BigInt(m - held)];
-  const none = allowed ** BigInt(K);
-  const sums = Array.from(
-    { length: K },
-    (_, j) => others * (all ** BigInt(j + 1) * allowed ** BigInt(K - 1 - j) - none),
-  );
-  const context = sums[K - 2];
-  if (language === 'context') return sums.map((sum) => (sum < context ? sum : context));
-  return language === 'last' ? sums.map((sum) => (sum > context ? sum - context : 0n)) : sums;
+  const sum = (j: number) =>
+    others * (all ** BigInt(j + 1) * allowed ** BigInt(places - 1 - j) - allowed ** BigInt(places));
+  const sums = Array.from({ length: places }, (_, j) => sum(j));
+  const context = sums[places - 2];
+  if (language === 'context') return sums.map((x) => (x < context ? x : context));
+  return language === 'last' ? sums.map((x) => (x > context ? x - context : 0n)) : sums;
 }
 
-/** The same as fractions of the language, for languages of any size. */
-export function heldShares({ m, s, heldPairs }: Rules): number[] {
-  if (!heldPairs || heldPairs.language === 'without') return [];
-  const { held, language } = heldPairs;
-  const K = heldPlaces(s, heldPairs);
+function sharesOf(m: number, held: number, places: number, language: HeldLanguage): number[] {
+  if (language === 'without') return [];
   const log = Math.log1p(-held / m); // of the fraction of rules allowed
-  const sum = (j: number) => -Math.exp((K - 1 - j) * log) * Math.expm1((j + 1) * log);
-  if (language === 'last') return Array.from({ length: K }, (_, j) => Number(j === K - 1));
-  const end = language === 'context' ? K - 2 : K - 1;
-  return Array.from({ length: K }, (_, j) => Math.min(1, sum(j) / sum(end)));
+  const sum = (j: number) => -Math.exp((places - 1 - j) * log) * Math.expm1((j + 1) * log);
+  const end = sum(language === 'context' ? places - 2 : places - 1);
+  return Array.from({ length: places }, (_, j) =>
+    language === 'last' ? Number(j === places - 1) : Math.min(1, sum(j) / end),
+  );
 }

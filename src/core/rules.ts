@@ -26,10 +26,17 @@ export interface Rules extends GrammarShape {
 /** Pairs (rule of a symbol, rule of one of its children) that a language holds out or asks for: core/holdout.ts. */
 export interface HeldPairs {
   depth: number; // of the children, 1 .. L-1
+  places: number; // K = s^depth of them
   held: number; // h, rules held out for each rule of a parent and place of a child; 0 < h < m
   /** [parents * m * s] places below the rules of the parents' depth: the child's m rules, those allowed in rising order, then the h held out. */
   order: readonly Uint32Array[];
   language: HeldLanguage;
+  /**
+   * Sentences by the place j of their last held-out pair, from left to right, summed up: sums[j] have it at j or before. Before it any
+   * rule stands, behind it allowed ones. Empty without pairs, or for K of 64 or more, where no language is numbered.
+   */
+  sums: readonly bigint[];
+  shares: readonly number[]; // the same as fractions of the language, for K of any size
 }
 
 /**

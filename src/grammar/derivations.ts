@@ -1,4 +1,3 @@
-import { heldPlaces, heldSums } from '../core/holdout.js';
 import type { GrammarShape, Rules } from '../core/rules.js';
 
 /** A grammar's sizes; with `heldPairs` those of the language with or without them. */
@@ -8,28 +7,32 @@ export type Counted = GrammarShape & Partial<Pick<Rules, 'heldPairs'>>;
  * Number of distinct derivations, which is the number of distinct sentences: n * m^((s^L - 1) / (s - 1)); of a language without held-out
  * pairs m - h in place of m at each of the nodes below the parents.
  */
-export function countDerivations(counted: Counted): bigint {
-  const { n, m, s, L, heldPairs } = counted;
+export function countDerivations({ n, m, s, L, heldPairs }: Counted): bigint {
   const nodes = (s ** L - 1) / (s - 1);
-  if (!heldPairs) return BigInt(n) * BigInt(m) ** BigInt(nodes);
-  const places = heldPlaces(s, heldPairs);
-  if (heldPairs.language === 'without')
-    return BigInt(n) * BigInt(m) ** BigInt(nodes - places) * BigInt(m - heldPairs.held) ** BigInt(places);
-  return heldSums(counted as Rules)[places - 1];
+  const power = (base: number, exponent: number) => BigInt(base) ** BigInt(exponent);
+  if (!heldPairs) return BigInt(n) * power(m, nodes);
+  const { places, held, language } = heldPairs;
+  const others = BigInt(n) * power(m, nodes - places);
+  const without = power(m - held, places);
+  const last = BigInt(held) * power(m, places - 1);
+  const some = power(m, places) - without;
+  return others * { without, with: some, context: some - last, last }[language];
 }
 
 /** Natural logarithm of that number, for sizes whose integer would be long. */
-export function logDerivations(counted: Counted): number {
-  const { n, m, s, L, heldPairs } = counted;
+export function logDerivations({ n, m, s, L, heldPairs }: Counted): number {
   const all = Math.log(n) + ((s ** L - 1) / (s - 1)) * Math.log(m);
   if (!heldPairs) return all;
-  const allowed = Math.log1p(-heldPairs.held / m);
-  const places = heldPlaces(s, heldPairs);
-  const log = { without: places * allowed, last: Math.log(heldPairs.held / m) };
-  const context = () => allowed + Math.log(-Math.expm1((places - 1) * allowed)); // allowed at the last place, not at all others
-  const some = () => Math.log(-Math.expm1(places * allowed));
-  const { language } = heldPairs;
-  return all + (language === 'with' ? some() : language === 'context' ? context() : log[language]);
+  const { places, held, language } = heldPairs;
+  const allowed = Math.log1p(-held / m);
+  const some = (count: number) => Math.log(-Math.expm1(count * allowed)); // not allowed at all of so many places
+  const logs = {
+    without: places * allowed,
+    with: some(places),
+    context: allowed + some(places - 1), // allowed at the last place
+    last: Math.log(held / m),
+  };
+  return all + logs[language];
 }
 
 /** ln of the probability that two independent sentences are the same: the sum of squared probabilities. */

@@ -140,6 +140,17 @@ test('sizes of languages too large to write out: those with and without add up',
   }
 });
 
+test('languages that no number of 64 bits counts are drawn as streams', async () => {
+  const rules = makeRules({ v: 16, n: 16, m: 4, s: 2, L: 9 }, 1);
+  for (const name of languages) {
+    const language = heldLanguage(rules, { level: 2, fraction: 0.25 }, name);
+    assert.not.ok(canPermute(language));
+    const { symbols, rules: chosen } = (await createSampler(language)).trees(stream(2), 0, 1);
+    const places = heldOf(rules, language.heldPairs!, symbols, chosen);
+    assert.ok(languagesOf(places, 256).includes(name), `${name}: ${places}`);
+  }
+});
+
 test('streams draw every sentence of their language equally often', async () => {
   for (const [rules, holdout] of small)
     for (const name of languages) {
