@@ -13,8 +13,8 @@ export interface HoldoutFlags {
 export function holdoutOption(command: Command): Command {
   return command.option(
     '--holdout <level:fraction>',
-    'hold pairs (rule of a symbol, rule of one of its children) out, as grammar.holdout: level of the parents, 2 .. L, fraction of the rules ' +
-      'of each child; level:fraction:seed for pairs of another seed than the rules',
+    'hold out pairs (rule of a symbol, rule of one of its children) as grammar.holdout does: level of the parents, 2 to L, and fraction of ' +
+      'the rules of each child; level:fraction:seed draws the pairs from a seed of their own',
   );
 }
 
@@ -22,7 +22,7 @@ export function languageOption(command: Command): Command {
   return command.addOption(
     new Option(
       '--language <name>',
-      'with --holdout: sentences without held-out pairs (default), with one or more, with some in the context alone, or with one above the last token',
+      'with --holdout: draw sentences without held-out pairs (default), with at least one, with some in the context only, or with one above the last token',
     ).choices([...heldLanguages]),
   );
 }
