@@ -16,9 +16,9 @@ export type { ModelKind };
 /**
  * Curves in data that figures of their own are about, and no others: context windows
  * (arXiv:2406.00048), root symbols (arXiv:2307.02129), power-law rules (arXiv:2505.07067),
- * positions in an unknown order (arXiv:2308.13816).
+ * positions in an unknown order (arXiv:2308.13816), every hidden symbol as a label (arXiv:2309.13556).
  */
-export type StudyName = 'context' | 'classes' | 'powerLaw' | 'wiring';
+export type StudyName = 'context' | 'classes' | 'powerLaw' | 'wiring' | 'parse';
 
 /** What ends the name of a series of curves in data. */
 const IN_DATA = ' in data';
@@ -162,11 +162,13 @@ export const studyCurves = (curves: readonly Curve[]): Record<StudyName, Curve[]
   classes: curves.filter((c) => c.study === 'classes'),
   powerLaw: curves.filter((c) => c.study === 'powerLaw'),
   wiring: curves.filter((c) => c.study === 'wiring'),
+  parse: curves.filter((c) => c.study === 'parse'),
 });
 
 function studyOf({ budget, evaluation, grammar, task }: Experiment, rules: Rules): StudyName | undefined {
   if (budget.sentences === undefined) return undefined;
   if (grammar.shuffle !== undefined) return 'wiring';
+  if (task.kind === 'parse') return 'parse';
   if (evaluation.positions === 'last') return 'context';
   // Rules of probability 0 leave fewer than the m that the laws count.
   const leavesOut = rules.ruleProbabilities?.some((p) => p?.includes(0));

@@ -50,6 +50,7 @@ export function parseExperiment(input: unknown): Experiment {
       `evaluation.positions: got 'last' with task '${task.kind}', which has one prediction a sentence; leave it out, or pass task ${tasksWith((one) => one.generates)}`,
     ]);
   checkMasks(result.data);
+  checkWhole(result.data);
   checkShuffle(result.data);
   checkHoldout(result.data);
   const { precision, ...rest } = result.data;
@@ -75,6 +76,15 @@ function checkMasks({ task, grammar }: Pick<Experiment, 'task' | 'grammar'>): vo
   }
 }
 
+/** @throws ExperimentError where a task about whole sentences of a grammar has none. */
+function checkWhole({ task, data }: Pick<Experiment, 'task' | 'data'>): void {
+  if (!tasks[task.kind].wholeSentence) return;
+  const about = `with task '${task.kind}', which predicts ${tasks[task.kind].predicts} of a sentence`;
+  if (task.context !== undefined)
+    throw new ExperimentError([`task.context: got ${task.context} ${about} from all its tokens; leave it out`]);
+  if (data) throw new ExperimentError([`data: got rows of its own ${about} of a grammar; leave it out`]);
+}
+
 /** @throws ExperimentError where positions that are shuffled have no meaning. */
 function checkShuffle({
   grammar: { shuffle },
@@ -98,6 +108,8 @@ function checkShuffle({
     );
   if (tasks[task.kind].masks)
     refuse(`with task '${task.kind}', whose masks are about places of the tree; leave it out`);
+  if (tasks[task.kind].targets === 'hidden')
+    refuse(`with task '${task.kind}', whose labels are about places of the tree; leave it out`);
   if (data) refuse('with data of its own, whose positions are no grammar’s; leave it out');
 }
 

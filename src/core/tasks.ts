@@ -4,15 +4,17 @@ import type { GrammarShape } from './rules.js';
 export interface TaskSpec {
   /** Of a network's output, and of what is evaluated: mean loss (nats) and accuracy on it. Ends the sentence `predict ...`. */
   predicts: string;
-  targets: 'tokens' | 'roots';
+  targets: 'tokens' | 'roots' | 'hidden'; // hidden: all symbols above the tokens, the root first, level by level
   /** Element of a sentence's targets that the first prediction is about. d = s^L tokens, of which those from firstToken are used. */
   targetOffset(sentence: { d: number; firstToken: number }): number;
   classes(grammar: Pick<GrammarShape, 'v' | 'n'>): number;
   /** Position, among the T used, that the network must not read; -1: none. */
   masked(length: number): number;
   leastTokens: number; // smallest T
+  /** Is about all s^L tokens: there is no context that leaves some of them out. */
+  wholeSentence?: true;
   /** Predictions of a sentence, which then have a dimension of their own in the logits; undefined: one, without it. */
-  rows?(length: number): number;
+  rows?(sentence: { length: number; s: number }): number;
   /** Tokens are hidden from the network before it reads a sentence, by `maskLaw` of core/masking.ts; those alone are predicted. */
   masks: boolean;
   /** Every token is predicted from those before it, so that a trained network can write sentences. */
@@ -52,7 +54,7 @@ const table = {
     classes: ({ v }) => v,
     masked: () => -1,
     leastTokens: 2,
-    rows: (length) => length - 1,
+    rows: ({ length }) => length - 1,
     masks: false,
     generates: true,
     staircase: false,
@@ -64,8 +66,21 @@ const table = {
     classes: ({ v }) => v,
     masked: () => -1,
     leastTokens: 1,
-    rows: (length) => length,
+    rows: ({ length }) => length,
     masks: true,
+    generates: false,
+    staircase: false,
+  },
+  parse: {
+    predicts: 'every hidden symbol',
+    targets: 'hidden',
+    targetOffset: () => 0,
+    classes: ({ v, n }) => Math.max(v, n),
+    masked: () => -1,
+    leastTokens: 2,
+    wholeSentence: true,
+    rows: ({ length, s }) => (length - 1) / (s - 1),
+    masks: false,
     generates: false,
     staircase: false,
   },

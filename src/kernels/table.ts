@@ -4,6 +4,7 @@ import { attentionBackward } from './attentionBackward.js';
 import { blendOperation } from './blend.js';
 import { clip } from './clip.js';
 import { columnSum } from './columnSum.js';
+import { copyRows } from './copyRows.js';
 import { crossEntropy } from './crossEntropy.js';
 import { dropout } from './dropout.js';
 import { embed } from './embed.js';
@@ -51,6 +52,7 @@ export const kernels: Readonly<Record<string, Operation>> = byName([
   adamw,
   sgd,
   lion,
+  copyRows,
   crossEntropy,
   attention,
   attentionBackward,

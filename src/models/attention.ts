@@ -3,12 +3,14 @@ import type { Experiment } from '../core/experiment.js';
 import { tasks } from '../core/tasks.js';
 import type { Tensor } from '../plan/types.js';
 import type { Net } from './net.js';
+import { hiddenSymbolScores } from './parse.js';
 import { asIs, type HiddenLayer, type ModelSpec, type Outcome } from './types.js';
 
 type Config = Extract<Experiment['model'], { kind: 'mla' }>;
 
 /**
- * Multi-layer attention, read out at the last position, or for `mask` at every one: no residual, no MLP, no norm, no mask (arXiv:2505.07070). With `residual`, `ratio` and
+ * Multi-layer attention, read out at the last position, for `mask` at every one, for `parse` at the last
+ * token of each symbol: no residual, no MLP, no norm, no mask (arXiv:2505.07070). With `residual`, `ratio` and
  * `norm` it is an ordinary pre-norm transformer; each can be had alone.
  */
 export const mla: ModelSpec = {
@@ -18,7 +20,7 @@ export const mla: ModelSpec = {
 
 function forward(net: Net, config: Config): Outcome {
   const { channels: C, depth = net.shape.L, residual = false } = config;
-  const { symbols: v, length: T, classes, task } = net.shape;
+  const { symbols: v, length: T, s, classes, task } = net.shape;
   const token = net.parameter({
     name: 'token',
     shape: [v, C],
@@ -36,6 +38,11 @@ function forward(net: Net, config: Config): Outcome {
     hidden.push({ name: `blocks.${k}`, activation: x, positions: x.shape[2], units: C });
   }
   if (config.norm) x = net.norm('norm', x, config.norm);
+  if (task === 'parse') {
+    // A symbol is read where its last token stands.
+    const from = (level: number) => ({ x, first: s ** level - 1, step: s ** level });
+    return { logits: hiddenSymbolScores(net, from, { form: 'NT', scale: C ** -0.5 }), hidden };
+  }
   const weight = net.parameter(asIs('readout', [classes, C], 'normal'));
   const logits = net.product('readout', x, weight, classes, { form: 'NT', scale: C ** -0.5, last });
   return { logits, hidden };

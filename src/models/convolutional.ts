@@ -5,6 +5,7 @@ import { tasks } from '../core/tasks.js';
 import { reshape } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
 import type { Net } from './net.js';
+import { hiddenSymbolScores } from './parse.js';
 import {
   asIs,
   type HiddenLayer,
@@ -31,6 +32,7 @@ interface Stack {
   masked: number; // masked position among them, -1 for none
   classes: number;
   readoutScale: number;
+  byLevel: boolean; // layer l has a position a symbol of level l
   /** Disk name and shape of a hidden weight. */
   disk(layer: number): ParameterSpec['disk'];
 }
@@ -76,6 +78,10 @@ function hierarchical(net: Net, config: Hierarchical, local: boolean): Outcome {
   const { shape } = net;
   const { width, bias, scaling } = config;
   const { filter, depth } = hierarchyOf(shape, config);
+  if (shape.task === 'parse' && (filter !== shape.s || depth !== shape.L))
+    throw new InputError(
+      `model.${filter !== shape.s ? 'filter' : 'depth'}: ${depth} layers of filter ${filter}; task 'parse' reads the symbols of each level from a layer of its own, leave model.filter and model.depth out, or take s = ${shape.s} and L = ${shape.L}`,
+    );
   const layers = Array.from({ length: depth }, (_, k) => ({
     filter,
     windows: shape.length / filter ** (k + 1),
@@ -89,6 +95,7 @@ function hierarchical(net: Net, config: Hierarchical, local: boolean): Outcome {
     length: shape.length,
     masked: tasks[shape.task].masked(shape.length),
     classes: shape.classes,
+    byLevel: true,
     readoutScale: scaling === 'mean-field' ? 1 / width : width ** -0.5,
     disk(k) {
       const { windows, inputs } = layers[k];
@@ -121,6 +128,7 @@ function fullyConnected(net: Net, config: FullyConnected): Outcome {
     length,
     masked: -1,
     classes: shape.classes,
+    byLevel: false,
     readoutScale: scaling === 'mean-field' ? 1 / width : width ** -0.5,
     disk(k) {
       // Transposed. In the first layer the reference flattens [d, v]: input index position * v + u, as in memory.
@@ -140,11 +148,13 @@ function stack(net: Net, s: Stack): Outcome {
   const { layers, width, classes, local } = s;
   const { v } = net.shape;
   const tokens = { length: s.length, whitened: true, masked: s.masked };
+  const rows = tasks[net.shape.task].rows?.(net.shape) ?? 1;
+  const each = tasks[net.shape.task].rows ? [rows, classes] : [classes];
   if (!layers.length) {
-    const weight = net.parameter(asIs('readout', [s.length * v, classes], 'normal'));
+    const weight = net.parameter(asIs('readout', [s.length * v, rows * classes], 'normal'));
     const scale = (s.length * v) ** -0.5;
-    const logits = net.embed('readout', weight, classes, { ...tokens, filter: s.length, scale });
-    return { logits: reshape(logits, [net.batch, classes]), hidden: [] };
+    const logits = net.embed('readout', weight, rows * classes, { ...tokens, filter: s.length, scale });
+    return { logits: reshape(logits, [net.batch, ...each]), hidden: [] };
   }
   const hidden: HiddenLayer[] = [];
   let x: Tensor | undefined;
@@ -163,9 +173,13 @@ function stack(net: Net, s: Stack): Outcome {
         });
     hidden.push({ name, activation: x, positions: windows, units: width });
   }
-  const readout = net.parameter(asIs('readout', [width, classes], 'normal'));
-  const logits = net.product('readout', net.mean('mean', x!), readout, classes, { scale: s.readoutScale });
-  return { logits, hidden };
+  if (net.shape.task === 'parse' && s.byLevel) {
+    const from = (level: number) => ({ x: hidden[level - 1].activation, first: 0, step: 1 });
+    return { logits: hiddenSymbolScores(net, from, { scale: s.readoutScale, local }), hidden };
+  }
+  const readout = net.parameter(asIs('readout', [width, rows * classes], 'normal'));
+  const logits = net.product('readout', net.mean('mean', x!), readout, rows * classes, { scale: s.readoutScale });
+  return { logits: reshape(logits, [net.batch, ...each]), hidden };
 }
 
 /** Memory: [(window,) output channel]; disk: [out], of a local layer [1, out, windows]. */

@@ -19,12 +19,12 @@ export const clm: ModelSpec = {
 
 function forward(net: Net, config: Config): Outcome {
   const { channels: C, depth = net.shape.L, tied } = config;
-  const { length, v, symbols, task } = net.shape;
+  const { v, symbols, task } = net.shape;
   if (config.dropout > 0 && C % 4 !== 0)
     throw new InputError(
       `model.channels: got ${C}, with model.dropout it must be a multiple of 4; take ${Math.ceil(C / 4) * 4}`,
     );
-  const T = tasks[task].rows!(length); // of `auto` the tokens before the last, of `mask` all of them
+  const T = tasks[task].rows!(net.shape); // of `auto` the tokens before the last, of `mask` all of them
   const token = net.parameter(asIs('token', [symbols, C], 'normal', 'token_embedding_table.weight'));
   const position = net.parameter(asIs('position', [T, C], 'normal', 'position_embedding_table.weight'));
   let x = net.embed('embedding', token, C, { length: T, whitened: false, scale: 1, position });

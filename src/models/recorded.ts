@@ -38,7 +38,7 @@ export function tryGradients(model: Model, shape: ModelShape): void {
 
 function checked(kind: string, outcome: Outcome, { batch, shape, plan }: Net): Outcome {
   const { logits } = outcome;
-  const rows = tasks[shape.task].rows?.(shape.length) ?? [];
+  const rows = tasks[shape.task].rows?.(shape) ?? [];
   const wanted = [plan.replicas, batch, rows, shape.classes].flat();
   const got = logits?.shape;
   if (got?.length !== wanted.length || !wanted.every((n, i) => n === got[i]))

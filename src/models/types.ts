@@ -15,7 +15,7 @@ export interface ModelShape {
   d: number; // tokens a sentence in memory, s^L
   firstToken: number; // first token that is used
   length: number; // T, tokens used, the predicted one included
-  classes: number; // outputs: v, or n for root classification
+  classes: number; // outputs: v, n for root classification, or for `parse` the larger of both
   task: TaskKind;
   precision?: Precision; // default f32
 }
@@ -48,7 +48,7 @@ export interface HiddenLayer {
 
 /** What a forward pass results in. */
 export interface Outcome {
-  logits: Tensor; // [R, B, classes], [R, B, T - 1, v] for `auto`, or [R, B, T, v] for `mask`
+  logits: Tensor; // [R, B, classes], [R, B, T - 1, v] for `auto`, [R, B, T, v] for `mask`, or [R, B, nodes, classes] for `parse`
   hidden: HiddenLayer[]; // in order; a measure picks by name
 }
 

@@ -272,6 +272,8 @@ def model(experiment):
     d = s**depth_of_grammar
     T = task.get("context") or d
     kind = task["kind"]
+    if kind == "parse":
+        raise ValueError("task parse: there is no torch module for its read-outs of every level; take the logits of rhm predict")
     classes = grammar.get("n", v) if kind == "class" else v
     symbols = v + 1 if kind == "mask" else v  # the last stands for a masked token
     predicted = T - 1 if kind == "auto" else T  # of a decoder

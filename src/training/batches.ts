@@ -32,7 +32,8 @@ export interface Batch {
   tokens: Uint32Array; // [B, s^L], in the order that is shown; for the task `mask` as the network reads them, v in the place of those masked
   /**
    * What is predicted: [B] last tokens or root symbols; [B, T - 1] for the task `auto`, the tokens behind those read; [B, T] for
-   * `mask`, all tokens used, of which those masked count.
+   * `mask`, all tokens used, of which those masked count; [B, (s^L - 1) / (s - 1)] for `parse`, the symbols above the tokens, the
+   * root first, level by level.
    */
   targets: Uint32Array;
 }
@@ -99,14 +100,19 @@ function targetsIn(
   tokens: Uint32Array,
   labels?: Uint32Array,
 ): Uint32Array {
-  const { d, firstToken, length, task } = modelShape(experiment);
+  const { d, s, firstToken, length, task } = modelShape(experiment);
   const { targets, rows: predictions, targetOffset } = tasks[task];
+  const each = predictions?.({ length, s }) ?? 1;
+  if (targets === 'hidden') {
+    const { symbols } = sampler.trees(source, first, rows);
+    const all = sampler.symbolsPerTree;
+    return Uint32Array.from({ length: rows * each }, (_, i) => symbols[Math.floor(i / each) * all + (i % each)]);
+  }
   if (targets === 'roots') {
     const { symbols } = sampler.trees(source, first, rows);
     const roots = Uint32Array.from({ length: rows }, (_, row) => symbols[row * sampler.symbolsPerTree]);
     return labels ? roots.map((root) => labels[root]) : roots;
   }
-  const each = predictions?.(length) ?? 1;
   const at = targetOffset({ d, firstToken });
   return Uint32Array.from({ length: rows * each }, (_, i) => tokens[Math.floor(i / each) * d + at + (i % each)]);
 }

@@ -109,6 +109,8 @@ async function load(model: Model, shape: ModelShape, batch: number, stream: Unif
   declare(builder, model.parameters);
   const tokens = builder.persistent('tokens', [batch, shape.d], 'u32');
   const roots = builder.persistent('roots', [batch, 1], 'u32');
+  const rows = tasks[shape.task].rows?.(shape) ?? 1;
+  const hidden = builder.persistent('hidden symbols', [batch, rows], 'u32');
   const clock = builder.persistent('clock', [CLOCK_WORDS], 'u32');
   const dropoutKeys = builder.persistent('dropout/keys', [2], 'u32');
   const record = builder.persistent('record', [1, 2]);
@@ -128,7 +130,13 @@ async function load(model: Model, shape: ModelShape, batch: number, stream: Unif
     const forward = model.forward(plan, { tokens: seen, batch, training: true, clock, dropoutKeys });
     const dLogits = name === 'gradient' ? plan.activation('dLogits', forward.logits.shape.slice(1)) : undefined;
     crossEntropy(plan, {
-      ...{ label: 'loss', logits: forward.logits, ...targetsOf(shape, tokens, roots, counts), record, dLogits },
+      ...{
+        label: 'loss',
+        logits: forward.logits,
+        ...targetsOf(shape, { tokens, roots, hidden, counts }),
+        record,
+        dLogits,
+      },
       ...{ clock, clockWord: clockWords.step },
     });
     if (dLogits) forward.backward(dLogits);
@@ -141,6 +149,7 @@ async function load(model: Model, shape: ModelShape, batch: number, stream: Unif
     );
   draw(tokens, shape.v);
   draw(roots, shape.classes);
+  draw(hidden, shape.classes);
   draw(dropoutKeys, 2 ** 32);
   loaded.write(law, masks);
   return { loaded, params, record };

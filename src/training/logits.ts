@@ -25,7 +25,8 @@ export interface Numbers {
 export interface Logits extends Numbers {
   /**
    * [B, classes]: of the last token (v classes) or of the root symbol (n). For the task `auto` [B, T - 1, v]: row t says what
-   * comes after tokens 0 to t. For `mask` [B, T, v]: row t says what token t is.
+   * comes after tokens 0 to t. For `mask` [B, T, v]: row t says what token t is. For `parse` [B, (s^L - 1) / (s - 1), max(v, n)]: a row
+   * for each symbol above the tokens, the root first, level by level.
    */
   shape: readonly number[];
   /** Hidden layers that were asked for, by name: [B, positions, units], after the non-linearity. */
@@ -135,7 +136,6 @@ function keep(plan: PlanBuilder, name: string, from: Tensor, shape = from.shape.
   return out;
 }
 
-/** Rows of s^L tokens, from those that are used, or that the network reads. @throws InputError */
 /** Rows as they are shown, in the order in which a network reads them that is wired along a tree. */
 function asRead(rows: Rows, experiment: Experiment, { metadata }: SafeFile): Rows {
   if (!('wiring' in experiment.model && experiment.model.wiring)) return rows;
@@ -143,6 +143,7 @@ function asRead(rows: Rows, experiment: Experiment, { metadata }: SafeFile): Row
   return wiring ? { ...rows, data: inOrder(rows.data, wiring) as typeof rows.data } : rows;
 }
 
+/** Rows of s^L tokens, from those that are used, or that the network reads. @throws InputError */
 function wholeRows({ count, length: given, data }: Rows, { d, length, firstToken, task }: ModelShape): Rows {
   const isPredicted = tasks[task].targets === 'tokens' && !tasks[task].masks; // the last token, by those before it
   const fitting = [...new Set([d, length, ...(isPredicted ? [d - 1, length - 1] : [])])];

@@ -147,7 +147,7 @@ export function trainingProgram(
 
 /** Predictions of a batch. */
 function rowsOf({ budget }: Member['experiment'], shape: ModelShape): number {
-  return budget.batch * (tasks[shape.task].rows?.(shape.length) ?? 1);
+  return budget.batch * (tasks[shape.task].rows?.(shape) ?? 1);
 }
 
 /** Units that the readout sees, where the model names them. */
@@ -361,6 +361,8 @@ function addSample(
 ): { seen: Tensor; targets: Targets } {
   const tokens = plan.activation('tokens', [batch, shape.d], 'u32');
   const roots = plan.activation('roots', [batch, 1], 'u32');
+  const rows = tasks[shape.task].targets === 'hidden' ? tasks[shape.task].rows!(shape) : 0;
+  const hidden = rows ? plan.activation('hidden symbols', [batch, rows], 'u32') : undefined;
   const { grammars, [set]: source, endless, holds, own, labels } = data;
   const { s, L } = own ? { s: own.train.length, L: 1 } : shape;
   const where = { grammar: grammars[set], source: source!, clock, tokens };
@@ -369,17 +371,17 @@ function addSample(
     const rows = plan.activation('rows', [batch, 1], 'u32');
     sample(plan, { ...options, roots: rows });
     lookup(plan, { label: 'labels', table: labels[set], index: rows, output: roots });
-  } else sample(plan, tasks[shape.task].targets === 'roots' ? { ...options, roots } : options);
+  } else sample(plan, { ...options, hidden, ...(tasks[shape.task].targets === 'roots' && { roots }) });
   if (data.shuffle) {
     const seen = data.shuffle(plan, tokens);
-    return { seen, targets: targetsOf(shape, seen, roots) };
+    return { seen, targets: targetsOf(shape, { tokens: seen, roots, hidden }) };
   }
-  if (!data.masks) return { seen: tokens, targets: targetsOf(shape, tokens, roots) };
+  if (!data.masks) return { seen: tokens, targets: targetsOf(shape, { tokens, roots, hidden }) };
   const seen = plan.activation('seen', [batch, shape.d], 'u32');
   const counts = plan.activation('masked', [batch, shape.length], 'u32');
   const { law, keys } = data.masks;
   mask(plan, { label: 'masks', ...maskingOf(shape), law, keys: keys[set]!, tokens, clock, skip, seen, counts });
-  return { seen, targets: targetsOf(shape, tokens, roots, counts) };
+  return { seen, targets: targetsOf(shape, { tokens, roots, counts }) };
 }
 
 function largestDivisor(n: number, limit: number): number {

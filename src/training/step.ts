@@ -48,9 +48,17 @@ export interface Targets {
   counts?: Tensor; // where tokens are masked: see crossEntropy
 }
 
-export function targetsOf(shape: ModelShape, tokens: Tensor, roots: Tensor, counts?: Tensor): Targets {
+/** What is known of a batch. hidden: u32 [R, B, nodes], of a task whose targets they are. */
+export interface Known {
+  tokens: Tensor; // u32 [R, B, d]
+  roots: Tensor; // u32 [R, B, 1]
+  hidden?: Tensor;
+  counts?: Tensor;
+}
+
+export function targetsOf(shape: ModelShape, { counts, ...known }: Known): Targets {
   const task = tasks[shape.task];
-  return { targets: task.targets === 'roots' ? roots : tokens, targetOffset: task.targetOffset(shape), counts };
+  return { targets: known[task.targets]!, targetOffset: task.targetOffset(shape), counts };
 }
 
 export interface LossOptions extends Targets {

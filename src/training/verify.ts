@@ -177,7 +177,7 @@ class GoldenRun {
     const plan = builder.plan('step');
     const { scaling } = state;
     const forward = model.forward(plan, { tokens, batch: c.batch, training: false, scaling });
-    addLossAndGradient(plan, { forward, ...targetsOf(shape, tokens, roots), state });
+    addLossAndGradient(plan, { forward, ...targetsOf(shape, { tokens, roots }), state });
     // In the step's plan the logits' memory is used again; here they are the last thing written.
     const probe = builder.plan('probe');
     const probed = model.forward(probe, { tokens, batch: c.batch, training: false });

@@ -4,6 +4,7 @@ import { InputError } from '../../src/core/errors.js';
 import { type ExperimentInput, experimentJsonSchema, parseExperiment } from '../../src/core/experiment.js';
 import { makeRules } from '../../src/core/rules.js';
 import { evaluatedTask, exactLevel, type TaskKind, taskKinds, tasks, tasksWith } from '../../src/core/tasks.js';
+import { createModel } from '../../src/models/index.js';
 import { modelShape } from '../../src/models/types.js';
 import { floorsOf } from '../../src/theory/floors.js';
 import { lossPlateaus } from '../../src/theory/losses.js';
@@ -12,10 +13,10 @@ const test = suite('tasks');
 
 test('the first target is an element of what the network is compared with', () => {
   for (const kind of taskKinds)
-    for (const context of [undefined, tasks[kind].leastTokens, 3]) {
+    for (const context of tasks[kind].wholeSentence ? [undefined] : [undefined, tasks[kind].leastTokens, 3]) {
       const shape = modelShape(parseExperiment({ grammar: { v: 5, n: 3, m: 2, L: 2 }, task: { kind, context } }));
       const { targets, targetOffset, masked, classes } = tasks[kind];
-      const size = targets === 'roots' ? 1 : shape.d;
+      const size = { roots: 1, tokens: shape.d, hidden: 3 }[targets];
       assert.ok(targetOffset(shape) >= 0 && targetOffset(shape) < size, `${kind}: ${targetOffset(shape)} of ${size}`);
       assert.ok(masked(shape.length) < shape.length);
       assert.is(classes({ v: 5, n: 3 }), shape.classes);
@@ -28,7 +29,7 @@ test('the help text and the choices come from the table', () => {
     .properties;
   assert.equal(task.properties.kind, {
     default: 'last',
-    description: 'predict the last token, the root symbol, every next token, or the masked tokens',
+    description: 'predict the last token, the root symbol, every next token, the masked tokens, or every hidden symbol',
     type: 'string',
     enum: taskKinds,
   });
@@ -56,6 +57,38 @@ test('fields of masks belong to tasks that mask, and must mask something', () =>
   const { task } = parseExperiment({ grammar: { v: 5, m: 2, L: 2 }, task: { kind: 'mask', fraction: 1 } });
   assert.equal(task, { kind: 'mask', fraction: 1 });
   assert.equal(parseExperiment({ task: 'mask' }).task, { kind: 'mask' });
+});
+
+test('a task about whole sentences has no context, no shuffled positions and no rows of its own', () => {
+  const refused = (input: object, says: RegExp) =>
+    assert.throws(
+      () => parseExperiment({ grammar: { v: 5, m: 2, L: 2 }, ...input } as ExperimentInput),
+      (error: Error) => error instanceof InputError && says.test(error.message),
+    );
+  refused(
+    { task: { kind: 'parse', context: 2 } },
+    /task.context: got 2 with task 'parse', which predicts every hidden symbol of a sentence from all its tokens; leave/,
+  );
+  refused({ task: 'parse', grammar: { v: 5, m: 2, L: 2, shuffle: 1 } }, /grammar.shuffle: got 1 with task 'parse'/);
+  const rows = { rows: 4, digest: 'a'.repeat(16) };
+  refused({ task: 'parse', data: { train: rows, test: rows } }, /data: got rows of its own with task 'parse'/);
+  const grammar = { v: 5, n: 7, m: 2, s: 3, L: 2 };
+  const shape = modelShape(parseExperiment({ grammar, task: 'parse' }));
+  assert.is(shape.classes, 7, 'roots may be more than the other symbols');
+  assert.is(tasks.parse.rows!(shape), 4);
+});
+
+test('models that cannot do a task, or not with these sizes, say so', () => {
+  const refused = (input: object, says: RegExp) => {
+    const experiment = parseExperiment({ grammar: { v: 5, m: 2, L: 2 }, task: 'parse', ...input } as ExperimentInput);
+    assert.throws(
+      () => createModel(experiment),
+      (error: Error) => error instanceof InputError && says.test(error.message),
+    );
+  };
+  refused({ model: 'clm' }, /task.kind: clm does not learn 'parse'; pass 'auto' or 'mask'/);
+  refused({ model: { kind: 'hcnn', depth: 1 } }, /model.depth: 1 layers of filter 2; task 'parse' reads .* L = 2/);
+  refused({ model: { kind: 'hlcn', filter: 4, depth: 1 } }, /model.filter: 1 layers of filter 4; task 'parse' reads/);
 });
 
 test('floors reach as far as the context holds whole blocks; a task without a staircase has none', () => {

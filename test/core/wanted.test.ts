@@ -32,7 +32,7 @@ const refusals: [object, string][] = [
   [{ model: { kind: 'hcnn', bias: 'yes' } }, 'model.bias: got "yes"; pass true or false'],
   [{ model: { kind: 'hcnn', scaling: 'big' } }, 'model.scaling: got "big"; pass one of mean-field, standard'],
   [{ model: { kind: 'clm', dropout: 1 } }, 'model.dropout: got 1; pass a number from 0 to 0.9'],
-  [{ task: 'root' }, 'task.kind: got "root"; pass one of last, class, auto, mask'],
+  [{ task: 'root' }, 'task.kind: got "root"; pass one of last, class, auto, mask, parse'],
   [{ measures: 'norms' }, 'measures: got "norms"; pass a list of names, for example ["norms"]'],
   [{ measures: [3] }, 'measures.0: got 3; pass a name, as text'],
   [{ seed: -1 }, 'seed: got -1; pass a whole number of at least 0'],

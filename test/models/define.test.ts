@@ -167,8 +167,8 @@ const refused: Record<string, [ModelDefinition | (() => ModelDefinition), RegExp
   'a name that is no word': [{ kind: 'my model', forward: () => never() }, /my model/],
   'no forward pass': [{ kind: 'x' } as ModelDefinition, /x: it has no forward pass/],
   'an unknown task': [
-    { kind: 'x', tasks: ['parse' as never], forward: () => never() },
-    /x: tasks: got "parse"; pass some of/,
+    { kind: 'x', tasks: ['translate' as never], forward: () => never() },
+    /x: tasks: got "translate"; pass some of/,
   ],
   'an unknown type of option': [
     { kind: 'x', options: { a: { type: 'text' as never } }, forward: () => never() },

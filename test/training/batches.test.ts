@@ -41,6 +41,11 @@ const cases: Record<string, ExperimentInput> = {
     model: { kind: 'clm', channels: 8, heads: 2, depth: 1 },
     budget: { batch: 5, sentences: 12, steps: 6 },
   },
+  'every hidden symbol, of fewer roots, P sentences over two epochs': {
+    task: 'parse',
+    model: { kind: 'hcnn', width: 8 },
+    budget: { batch: 6, sentences: 18, epochs: 2 },
+  },
   'masked tokens of a part, any number of them, P sentences over two epochs': {
     task: { kind: 'mask', context: 6 },
     model: { kind: 'mla', channels: 8, heads: 2, depth: 1 },

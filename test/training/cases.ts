@@ -62,6 +62,15 @@ export const smallCases: Readonly<Record<string, ExperimentInput>> = {
     model: { kind: 'hcnn', width: 5, scaling: 'standard' },
     optimiser: { kind: 'sgd', rate: 0.3, clip: 0.05 },
   },
+  'hcnn, every hidden symbol': { ...common, task: 'parse', model: { kind: 'hcnn', width: 6, bias: true } },
+  'hlcn, every hidden symbol, AdamW': { ...common, task: 'parse', model: { kind: 'hlcn', width: 5 }, optimiser: adamw },
+  'fcn, every hidden symbol': { ...common, task: 'parse', model: { kind: 'fcn', width: 6, depth: 1 } },
+  'mla, every hidden symbol, two batches a step': {
+    ...common,
+    task: 'parse',
+    model: { kind: 'mla', channels: 8, heads: 2, residual: true },
+    budget: { ...budget, batch: 3, accumulate: 2 },
+  },
   'mla, masked tokens': {
     ...common,
     task: 'mask',

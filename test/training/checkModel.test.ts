@@ -23,6 +23,11 @@ const models: Record<string, ExperimentInput> = {
   'clm, masked tokens': { model: { kind: 'clm', channels: 12, heads: 3 }, task: 'mask' },
   unet: { model: { kind: 'unet', width: 8 }, task: 'mask' },
   'unet of two layers': { model: { kind: 'unet', width: 8, depth: 2 }, task: { kind: 'mask', positions: [2, 7] } },
+  'hcnn, every hidden symbol': { model: { kind: 'hcnn', width: 10 }, task: 'parse' },
+  'hlcn, every hidden symbol': { model: { kind: 'hlcn', width: 7, bias: true }, task: 'parse' },
+  'fcn, every hidden symbol': { model: { kind: 'fcn', width: 9 }, task: 'parse' },
+  'perceptron, every hidden symbol': { model: { kind: 'fcn', depth: 0 }, task: 'parse' },
+  'mla, every hidden symbol': { model: { kind: 'mla', channels: 12, heads: 3, ratio: 2 }, task: 'parse' },
   'clm, tied': { model: { kind: 'clm', channels: 12, heads: 2, tied: true }, task: { kind: 'auto' } },
 };
 
