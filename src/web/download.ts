@@ -55,7 +55,10 @@ export async function toPng(svgText: string, width: number, height: number, scal
     const canvas = h('canvas', { width: width * scale, height: height * scale });
     canvas.getContext('2d')!.drawImage(image, 0, 0, width * scale, height * scale);
     return await new Promise((resolve, reject) =>
-      canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('the browser drew no picture'))), 'image/png'),
+      canvas.toBlob(
+        (blob) => (blob ? resolve(blob) : reject(new Error('the browser could not draw the picture'))),
+        'image/png',
+      ),
     );
   } finally {
     URL.revokeObjectURL(url);

@@ -19,8 +19,8 @@ export async function keepOrMemory(name: string | undefined, notice: (text: stri
     if (!(error instanceof FileError)) throw error;
     notice(
       isInUse(error)
-        ? 'Another tab is training this very run; this tab trains a copy that is not kept.'
-        : `This run is not kept when the page is closed: ${error.message}.`,
+        ? 'Another tab is training this run; this tab trains a copy that will not be kept.'
+        : `This run will be lost when the page is closed: ${error.message}.`,
     );
     return new MemoryFolder(name);
   }
@@ -147,7 +147,7 @@ export async function takeOut(names: readonly string[]): Promise<(() => Promise<
 export async function forget(name: string): Promise<void> {
   if (!navigator.storage?.getDirectory) return;
   await navigator.locks.request(`rhm-lab/runs/${name}`, { ifAvailable: true }, async (held) => {
-    if (!held) throw new FileError(`${name}: a tab is training this run; stop it there first`);
+    if (!held) throw new FileError(`${name}: another tab is training this run; stop it there first`);
     try {
       await (await runsDirectory()).removeEntry(name, { recursive: true });
     } catch (error) {
@@ -210,7 +210,7 @@ class ForgivingFolder implements RunFolder {
       await keep();
     } catch (error) {
       if (!(error instanceof FileError)) throw error;
-      this.notice(`From here on this run is not kept when the page is closed: ${error.message}.`);
+      this.notice(`From now on this run will be lost when the page is closed: ${error.message}.`);
       this.#memory = new MemoryFolder(this.name);
       await remember(this.#memory);
     }

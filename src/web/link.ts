@@ -23,7 +23,8 @@ export const holdsSetting = (hash: string): boolean => hash.startsWith(PREFIX);
 /** The setting in a link; undefined when it holds none. @throws InputError when it is damaged or refused. */
 export function fromHash(hash: string): Setting | undefined {
   if (!holdsSetting(hash)) return undefined;
-  if (hash.length > LONGEST) throw new InputError(`the link is longer than ${LONGEST} characters; copy it again`);
+  if (hash.length > LONGEST)
+    throw new InputError(`the link is longer than ${LONGEST} characters; copy it again from the page`);
   let value: unknown;
   try {
     const text = atob(hash.slice(PREFIX.length).replace(/-/g, '+').replace(/_/g, '/'));
@@ -32,7 +33,7 @@ export function fromHash(hash: string): Setting | undefined {
       'link',
     );
   } catch {
-    throw new InputError('the link is damaged: what follows #setting= cannot be read; copy it again');
+    throw new InputError('the link is damaged: the text after #setting= cannot be read; copy it again from the page');
   }
   return parseSetting(value);
 }

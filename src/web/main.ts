@@ -109,7 +109,7 @@ function settingOfLink() {
     return fromHash(location.hash);
   } catch (error) {
     if (!(error instanceof RhmError)) throw error;
-    say(`The link was not taken: ${error.message}.`);
+    say(`The link was ignored: ${error.message}.`);
     return undefined;
   }
 }

@@ -169,7 +169,7 @@ export class NetworkRun {
     this.change.clear();
     const worker = this.#worker;
     this.#worker = undefined;
-    await (await worker?.catch(() => undefined))?.terminate('The page let this run go');
+    await (await worker?.catch(() => undefined))?.terminate('The page closed this run');
   }
 
   /** The worker's functions; starts the worker where there is none. @throws WorkerError */

@@ -105,7 +105,9 @@ export class Page {
         training.networks.map(async ({ name }, i) => {
           const parent = await keptParent(name);
           if (!parent)
-            throw new InputError('What is not kept in this browser cannot be trained on: restart it with more steps');
+            throw new InputError(
+              'This run is not kept in the browser, so it cannot be continued; restart it with more steps',
+            );
           const wanted = { ...experiments[i], budget: { ...experiments[i].budget, steps } };
           return { ...setting.networks[i], from: (await continuedExperiment(parent, wanted)).from };
         }),

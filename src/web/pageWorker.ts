@@ -246,7 +246,7 @@ class ControlledRun {
           if (!(error instanceof DeviceLostError) || this.abort.signal.aborted) throw error;
           losses = this.at > before ? 1 : losses + 1;
           if (losses > RETRIES) throw error;
-          notice(`The graphics device was lost (${losses} in a row); training goes on from its last checkpoint.`);
+          notice(`The graphics device was lost (${losses} in a row); training continues from its last checkpoint.`);
           await new Promise((resolve) => setTimeout(resolve, 200 * losses));
         }
       }
@@ -263,7 +263,7 @@ class ControlledRun {
     const parent = from && (await keptParent(from.run));
     if (from && !parent && !(await folder.read(files.checkpoint)))
       throw new InputError(
-        `This run continues another one (${from.run}, at step ${from.step}) that is not kept in this browser; train that one here first`,
+        `This run continues another one (${from.run}, at step ${from.step}) that is not in this browser; train that run here first`,
       );
     try {
       const result = await train(experiment, {

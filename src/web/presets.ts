@@ -15,17 +15,17 @@ const pair = [cnn, transformer];
 export const presets: readonly Preset[] = [
   {
     name: 'CNN against transformer',
-    about: 'the setting that the page opens with',
+    about: 'the default setting',
     setting: { grammar, networks: pair, budget },
   },
   {
     name: 'Three networks',
-    about: 'a CNN, the same without shared weights, and a transformer',
+    about: 'a CNN, the same network without shared weights, and a transformer',
     setting: { grammar, networks: [cnn, local, transformer], budget },
   },
   ...[2, 3, 4].map((m) => ({
     name: `m = ${m}`,
-    about: `${m} synonyms a symbol: each step takes the longer, the more there are`,
+    about: `${m} synonyms per symbol; the more synonyms, the longer each step takes`,
     setting: {
       grammar: { ...grammar, m, seed: m === 2 ? 2 : 1 },
       networks: pair,
@@ -43,7 +43,8 @@ export const presets: readonly Preset[] = [
   },
   {
     name: 'Zipf rules',
-    about: 'at each level the second rule of a symbol is half as frequent as the first, the third a third as frequent',
+    about:
+      'at each level the second rule of a symbol is half as frequent as the first, and the third a third as frequent',
     setting: {
       grammar: { ...grammar, ruleProbabilities: { zipf: 0 } },
       networks: pair,

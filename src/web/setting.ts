@@ -64,15 +64,15 @@ export const parseSetting = (value: unknown): Setting => readSetting(value).sett
 /** The same with the experiments that it stands for, one a network. @throws InputError */
 export function readSetting(value: unknown): { setting: Setting; experiments: Experiment[] } {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new InputError('setting: wanted an object with grammar, networks, budget and so on');
+    throw new InputError('setting: expected an object with grammar, networks, budget and so on');
   const known = Object.keys(firstSetting).concat('schedule', 'task', 'looks');
   for (const key of Object.keys(value))
     if (!known.includes(key))
-      throw new InputError(`setting: no such field "${key.slice(0, 40)}"; there are ${known.join(', ')}`);
+      throw new InputError(`setting: unknown field "${key.slice(0, 40)}"; known fields are ${known.join(', ')}`);
   const setting = { ...firstSetting, ...value } as Setting;
   const { networks } = setting;
   if (!Array.isArray(networks) || networks.length < 1 || networks.length > 3)
-    throw new InputError('networks: wanted 1 to 3 networks, each {model, optimiser}');
+    throw new InputError('networks: expected 1 to 3 networks, each {model, optimiser}');
   for (const network of networks)
     if (
       typeof network !== 'object' ||
@@ -80,7 +80,7 @@ export function readSetting(value: unknown): { setting: Setting; experiments: Ex
       Object.keys(network).some((k) => k !== 'model' && k !== 'optimiser' && k !== 'from')
     )
       throw new InputError(
-        'networks: each has a model, an optimiser and from, the run that it continues, nothing else',
+        'networks: each may have model, optimiser and from (the run that it continues), and no other field',
       );
   if (setting.looks !== undefined) checkLooks(setting.looks, networks.length);
   const experiments = experimentsOf(setting);
@@ -96,13 +96,13 @@ export function readSetting(value: unknown): { setting: Setting; experiments: Ex
 /** @throws InputError */
 function checkLooks(looks: unknown, networks: number): void {
   if (!Array.isArray(looks) || looks.length > 3)
-    throw new InputError(`looks: wanted a list with a look for each of ${networks} networks`);
+    throw new InputError(`looks: expected a list with one look for each of the ${networks} networks`);
   for (const look of looks)
     for (const [field, value] of Object.entries(Object(look))) {
       if (!(lookFields as readonly string[]).includes(field))
-        throw new InputError(`looks: no such field "${field.slice(0, 40)}"; there are ${lookFields.join(', ')}`);
+        throw new InputError(`looks: unknown field "${field.slice(0, 40)}"; known fields are ${lookFields.join(', ')}`);
       if (!Number.isInteger(value) || (value as number) < -2 || (value as number) > 512)
-        throw new InputError(`looks.${field}: got ${show(value)}, wanted a whole number from -2 to 512`);
+        throw new InputError(`looks.${field}: got ${show(value)}, expected an integer from -2 to 512`);
     }
 }
 
@@ -128,7 +128,7 @@ function withinPage(experiment: Experiment): Experiment {
   checkShape(shapeOf(experiment.grammar));
   if (!tasks[experiment.task.kind].staircase)
     throw new InputError(
-      `task.kind: got '${experiment.task.kind}', this page shows ${tasksWith(({ staircase }) => staircase)}; other tasks run on the command line with rhm train`,
+      `task.kind: got '${experiment.task.kind}', this page shows ${tasksWith(({ staircase }) => staircase)}; run other tasks on the command line with rhm train`,
     );
   const found: Record<keyof typeof pageLimits, number | undefined> = {
     'grammar.v': Math.max(grammar.v, grammar.n ?? 0),
@@ -148,7 +148,7 @@ function withinPage(experiment: Experiment): Experiment {
     const value = found[field as keyof typeof pageLimits];
     if (value !== undefined && value > limit)
       throw new InputError(
-        `${field === 'tokens' ? 's^L, tokens of a sentence' : field}: got ${value}, this page goes up to ${limit}; larger experiments run on the command line with rhm train`,
+        `${field === 'tokens' ? 's^L, tokens of a sentence' : field}: got ${value}, this page allows at most ${limit}; run larger experiments on the command line with rhm train`,
       );
   }
   return experiment;

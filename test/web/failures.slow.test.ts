@@ -13,7 +13,8 @@ test('without WebGPU it says so and what to do; grammar, theory and training are
     const { page, problems, context } = await visit(bare, site.server.url, { hash: linkTo(one) });
     await page
       .locator('#gpu', {
-        hasText: /WebGPU.*on the CPU instead.*chrome:\/\/gpu|WebGPU.*on the CPU instead.*Firefox/,
+        hasText:
+          /WebGPU.*on the CPU in WebAssembly instead.*chrome:\/\/gpu|WebGPU.*on the CPU in WebAssembly instead.*Firefox/,
       })
       .waitFor();
     assert.is(await page.locator('.tree .node').count(), 7);
@@ -88,11 +89,11 @@ test('two tabs with the same run: the second trains a copy and says so', async (
   const second = await visit(site.browser, site.server.url, { hash: linkTo(long), context: first.context });
   await second.page.selectOption('#executor', 'wasm');
   await second.page.click('#learning .primary');
-  await second.page.locator('.network .notes', { hasText: 'Another tab is training this very run' }).waitFor();
+  await second.page.locator('.network .notes', { hasText: 'Another tab is training this run' }).waitFor();
   await waitForStates(second.page, /^training/);
   // Removing or restarting what the other tab works on is refused.
   await second.page.getByRole('button', { name: /^Remove v=4/ }).click();
-  await second.page.locator('#message', { hasText: 'a tab is training this run' }).waitFor();
+  await second.page.locator('#message', { hasText: 'another tab is training this run' }).waitFor();
   await waitForStates(first.page, /^training/);
   await second.page.close();
   assert.equal([...first.problems, ...second.problems], []);
@@ -113,7 +114,7 @@ test('storage refused, and storage that fills up during the run: a notice, and t
   await waitForStates(refused.page, /^done/);
   assert.match(
     (await refused.page.locator('#learning .notes').textContent())!,
-    /not kept when the page is closed.*no private file system/,
+    /lost when the page is closed.*no private file system/,
   );
   const [file] = await Promise.all([
     refused.page.waitForEvent('download'),
@@ -137,7 +138,7 @@ test('storage refused, and storage that fills up during the run: a notice, and t
   await waitForStates(full.page, /^done/);
   assert.match(
     (await full.page.locator('#learning .notes').textContent())!,
-    /From here on this run is not kept.*storage is full; remove other runs/,
+    /From now on this run will be lost.*storage is full; remove other runs/,
   );
   assert.equal(full.problems, []);
   await full.context.close();
@@ -148,8 +149,8 @@ test('malformed and hostile links: one message, the page as it is without a link
   const links: [string, RegExp][] = [
     ['#setting=%%%', /the link is damaged/],
     ['#setting=abc', /the link is damaged/],
-    [linkTo(7), /wanted an object/],
-    [linkTo({ [markup]: 1 }), /no such field "<img src=x/],
+    [linkTo(7), /expected an object/],
+    [linkTo({ [markup]: 1 }), /unknown field "<img src=x/],
     [linkTo({ grammar: { v: markup, n: 4, m: 2, s: 2, L: 2 } }), /grammar\.v: got "<img/],
     [linkTo({ grammar: { v: 1e9, n: 4, m: 2, s: 2, L: 2 } }), /grammar\.v: got 1000000000/],
     [linkTo({ grammar: { v: 60, n: 60, m: 60, s: 64, L: 20 } }), /s\^L|grammar/],
@@ -158,10 +159,10 @@ test('malformed and hostile links: one message, the page as it is without a link
     [linkTo({ networks: [{ model: { kind: markup } }] }), /model/],
     [
       linkTo({ networks: [{ model: { kind: 'hcnn', width: 65536 } }] }),
-      /model\.width: got 65536, this page goes up to 1024/,
+      /model\.width: got 65536, this page allows at most 1024/,
     ],
     [linkTo({ budget: { batch: 1e99 } }), /budget\.batch/],
-    [linkTo({ replicas: 4096 }), /replicas: got 4096, this page goes up to 8/],
+    [linkTo({ replicas: 4096 }), /replicas: got 4096, this page allows at most 8/],
     [linkTo({ seed: -1 }), /seed/],
     [linkTo({ measures: ['__proto__'] }), /measures/],
     [linkTo(JSON.parse('{"__proto__": {"x": 1}, "constructor": 1}')), /the link is damaged/],
@@ -172,7 +173,7 @@ test('malformed and hostile links: one message, the page as it is without a link
     const { page, problems } = await visit(site.browser, site.server.url, { context, hash });
     const said = (await page.textContent('#message'))!;
     assert.match(said, message, hash.slice(0, 60));
-    assert.match(said, /^The link was not taken: /);
+    assert.match(said, /^The link was ignored: /);
     assert.is(await page.inputValue('#grammar [data-field=v]'), '8');
     assert.is(await page.locator('#message img, #message script, main img').count(), 0);
     assert.match(await page.title(), /^rhm-lab/);

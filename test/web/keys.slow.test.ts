@@ -69,7 +69,7 @@ test('keys walk the invariance grid, the maps, the curves and the tree; the valu
 
   // Attention: rows add up to 1.
   await transformer.locator('[data-field=layer]').selectOption('0');
-  await transformer.locator('figcaption', { hasText: 'Attention of layer 1' }).waitFor();
+  await transformer.locator('figcaption', { hasText: 'Attention in layer 1' }).waitFor();
   await transformer.locator('.heat-plot').focus();
   let sum = 0;
   for (let j = 0; j < 4; j++) {
@@ -239,7 +239,7 @@ test('a seed is chosen for the cloud, the map and the table; the link and a relo
   const bad = await visit(site.browser, site.server.url, {
     hash: linkTo({ ...quickSetting, looks: [{ layer: '<b>1</b>' }] }),
   });
-  await bad.page.locator('#message', { hasText: 'looks.layer: got "<b>1</b>", wanted a whole number' }).waitFor();
+  await bad.page.locator('#message', { hasText: 'looks.layer: got "<b>1</b>", expected an integer' }).waitFor();
   assert.equal(bad.problems, []);
   await bad.context.close();
 });

@@ -33,10 +33,10 @@ test('a third network is added and left out by buttons', async () => {
     ['Hierarchical CNN', 'Transformer', 'Locally connected net'],
   );
   assert.is(await page.getByRole('button', { name: /^Add a network/ }).count(), 0, 'three at most');
-  await page.getByRole('button', { name: /^Leave out network 1/ }).click();
-  await page.getByRole('button', { name: /^Leave out network 1/ }).click();
+  await page.getByRole('button', { name: /^Remove network 1/ }).click();
+  await page.getByRole('button', { name: /^Remove network 1/ }).click();
   assert.is(await page.locator('#learning .network').count(), 1);
-  assert.is(await page.getByRole('button', { name: /^Leave out/ }).count(), 0, 'one at least');
+  assert.is(await page.getByRole('button', { name: /^Remove network/ }).count(), 0, 'one at least');
   assert.equal(problems, []);
   await context.close();
 });
@@ -48,7 +48,7 @@ test('terms are explained one at a time, networks with a drawing', async () => {
   assert.match((await open.textContent())!, /ln 2 = 0\.69/);
   await page.locator('.terms summary', { hasText: 'hierarchical CNN' }).click();
   assert.is(await open.count(), 1);
-  assert.match((await open.locator('svg').getAttribute('aria-label'))!, /Equal colours are equal weights/);
+  assert.match((await open.locator('svg').getAttribute('aria-label'))!, /Equal colours mean equal weights/);
   assert.equal(problems, []);
   await context.close();
 });

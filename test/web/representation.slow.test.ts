@@ -109,11 +109,13 @@ test('the cloud is drawn while it trains, chosen by form, turned by keys and poi
   assert.is(await squares(card), 2 * 4 * 16);
   const attention = page.locator('#representation .network').nth(1);
   await attention.locator('[data-field=layer]').selectOption('0');
-  await attention.locator('figcaption', { hasText: 'Attention of layer 1' }).waitFor();
+  await attention.locator('figcaption', { hasText: 'Attention in layer 1' }).waitFor();
   assert.is(await squares(attention), 16);
   await attention.locator('[data-field=head]').selectOption({ value: '1' });
   await attention.locator('[data-field=sentence]').selectOption({ value: '3' });
-  await attention.locator('figcaption', { hasText: 'head 2, sentence 3: row, the token that looks' }).waitFor();
+  await attention
+    .locator('figcaption', { hasText: 'head 2, sentence 3: rows are queries (the token that attends)' })
+    .waitFor();
   // Rows and columns carry the sentence's tokens; each row of weights adds up to 1.
   const labels = await attention.locator('.heat-map text').allTextContents();
   assert.equal(labels.slice(0, 4), labels.slice(4));
@@ -158,7 +160,10 @@ test('without WebGPU the processor draws it', async () => {
     const { page, problems, context } = await visit(bare, site.server.url, { hash: linkTo(setting), dark: true });
     await page.click('#learning .primary');
     await page.locator('#representation').scrollIntoViewIfNeeded();
-    await page.locator('#representation .hint', { hasText: 'drawn on the CPU: no WebGPU here' }).first().waitFor();
+    await page
+      .locator('#representation .hint', { hasText: 'drawn on the CPU, since there is no WebGPU' })
+      .first()
+      .waitFor();
     await bothPainted(page);
     assert.equal(problems, []);
     await context.close();

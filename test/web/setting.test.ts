@@ -43,29 +43,29 @@ for (const [field, limit] of Object.entries(pageLimits) as [keyof typeof pageLim
   test(`${field}: ${limit} is taken, the next one is refused`, () => {
     assert.is(refusal({ ...firstSetting, ...at[field](limit) }), '');
     const message = refusal({ ...firstSetting, ...at[field](limit + 1) });
-    assert.match(message, `this page goes up to ${limit};`);
+    assert.match(message, `this page allows at most ${limit};`);
     assert.match(message, field === 'tokens' ? 's^L' : field);
   });
 
 test('root symbols count as vocabulary', () => {
   const n = { v: 4, n: 65, m: 2, s: 4, L: 2 };
-  assert.match(refusal({ ...firstSetting, grammar: n }), /grammar.v: got 65, this page goes up to 64/);
+  assert.match(refusal({ ...firstSetting, grammar: n }), /grammar.v: got 65, this page allows at most 64/);
 });
 
 test('what is no setting is refused with a sentence', () => {
   const cases: [value: unknown, message: RegExp][] = [
-    [null, /wanted an object/],
-    [[], /wanted an object/],
-    [{ ...firstSetting, colour: 1 }, /no such field "colour"/],
+    [null, /expected an object/],
+    [[], /expected an object/],
+    [{ ...firstSetting, colour: 1 }, /unknown field "colour"/],
     [{ ...firstSetting, networks: [] }, /1 to 3 networks/],
     [{ ...firstSetting, networks: Array(4).fill(firstSetting.networks[0]) }, /1 to 3 networks/],
-    [{ ...firstSetting, networks: [null] }, /networks: each has a model/],
-    [{ ...firstSetting, networks: [{ model: 'hcnn', rate: 1 }] }, /nothing else/],
+    [{ ...firstSetting, networks: [null] }, /networks: each may have model/],
+    [{ ...firstSetting, networks: [{ model: 'hcnn', rate: 1 }] }, /no other field/],
     [{ ...firstSetting, measures: ['toString'] }, /measures: got "toString"/],
     [{ ...firstSetting, looks: [{}, {}, {}, {}] }, /looks: wanted a list/],
     [{ ...firstSetting, looks: [{ layer: 513 }] }, /looks.layer: got 513/],
     [{ ...firstSetting, looks: [{ layer: -3 }] }, /looks.layer: got -3/],
-    [{ ...firstSetting, looks: [{ colour: 1 }] }, /looks: no such field "colour"/],
+    [{ ...firstSetting, looks: [{ colour: 1 }] }, /looks: unknown field "colour"/],
     [{ ...firstSetting, task: { kind: 'class' } }, /this page shows 'last'/],
     [{ ...firstSetting, networks: [{ model: { kind: 'mla', channels: 30, heads: 4 } }] }, /channels|heads/],
   ];
@@ -83,7 +83,7 @@ test('damaged links are refused', () => {
     link(`${'['.repeat(500)}`),
     link('é').slice(0, -1),
   ])
-    assert.throws(() => fromHash(hash), /link is damaged|wanted an object/, hash);
+    assert.throws(() => fromHash(hash), /link is damaged|expected an object/, hash);
   assert.throws(() => fromHash(`#setting=${'A'.repeat(8192)}`), /longer than 8192/);
 });
 

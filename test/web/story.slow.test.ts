@@ -101,7 +101,7 @@ test('each of its five steps has a link; a question comes before the third', asy
   await page.locator('.told.now h3', { hasText: 'Your guess' }).waitFor();
   await page.click('.story-bar button'); // held: the answer is read in peace
   await page.click('.question button:has-text("transformer")');
-  assert.match((await page.textContent('.question .answer'))!, /later/);
+  assert.match((await page.textContent('.question .answer'))!, /earlier than the/);
   assert.is(await page.getAttribute('.question button:has-text("transformer")', 'aria-pressed'), 'true');
   await page.goto(`${site.server.url}#story=4`);
   await page.waitForFunction(() => document.querySelector('[aria-current=step]')!.textContent === '4');

@@ -92,7 +92,7 @@ test('the link restores the whole setting in another browser', async () => {
   const link = await page.inputValue('#link');
   assert.is(page.url(), link);
   await page.getByRole('button', { name: 'Copy link' }).click();
-  await page.locator('#takeaway .hint', { hasText: /Copied|marked/ }).waitFor();
+  await page.locator('#takeaway .hint', { hasText: /Copied|selected/ }).waitFor();
   const other = await visit(site.browser, link);
   assert.is(await other.page.inputValue('#grammar [data-field=v]'), '6');
   assert.is(await other.page.inputValue('.settings [data-field=channels]'), '24');

@@ -76,11 +76,11 @@ test('the words hold the numbers of the recording, and follow them', () => {
       n.kind === 'hlcn' ? { ...n, sentences: n.sentences.map((x) => 4 * x) } : n,
     ),
   };
-  assert.match(closing(worse), /falls behind as argued/);
+  assert.match(closing(worse), /falls behind, as argued/);
   assert.match(closing(recording), /keeps up with the CNN here/);
   const by = (kind: string) => recording.networks.find((n) => n.kind === kind)!;
-  assert.match(answerOf(recording, by('mla')), /later/);
-  assert.match(answerOf(recording, by('hcnn')), /side by side/);
+  assert.match(answerOf(recording, by('mla')), /earlier than the/);
+  assert.match(answerOf(recording, by('hcnn')), /together with/);
   assert.match(answerOf(worse, by('hcnn')), /hierarchical CNN will\.$/);
 });
 

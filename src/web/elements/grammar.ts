@@ -28,7 +28,7 @@ export class RhmGrammar extends RhmElement {
     const shape = checkShape({ v, n: v, m: this.numberOf('m', 3), s: this.numberOf('s', 2), L: this.numberOf('l', 3) });
     if (v > pageLimits['grammar.v'] || sentenceLength(shape) > pageLimits.tokens)
       throw new InputError(
-        `rhm-grammar: v = ${v}, s^L = ${sentenceLength(shape)}; it draws up to v = ${pageLimits['grammar.v']} and ${pageLimits.tokens} tokens`,
+        `rhm-grammar: v = ${v}, s^L = ${sentenceLength(shape)}; it can draw up to v = ${pageLimits['grammar.v']} and ${pageLimits.tokens} tokens`,
       );
     const seed = checkSeed(this.numberOf('seed', 1));
     this.#figure.element.classList.toggle('norules', this.hasAttribute('norules'));

@@ -132,7 +132,7 @@ export class GrammarFigure {
     this.#changed = undefined;
     this.#focused = { depth: 0, position: 0 };
     const d = sentenceLength(this.#rules!);
-    this.#status.textContent = `Sentence ${sentence}: ${d} tokens, read along the bottom row. The last one is what the networks predict.`;
+    this.#status.textContent = `Sentence ${sentence}: ${d} tokens, read along the bottom row. The networks predict the last one.`;
     this.#render();
     // Where not all of it fits, the root is seen first.
     this.#tree.scrollLeft = (this.#tree.scrollWidth - this.#tree.clientWidth) / 2;
@@ -141,7 +141,7 @@ export class GrammarFigure {
 
   #reset(): void {
     this.#changed = undefined;
-    this.#status.textContent = 'Back to the sentence as it was drawn.';
+    this.#status.textContent = 'Back to the original sentence.';
     this.#render(true);
   }
 
@@ -157,7 +157,7 @@ export class GrammarFigure {
     const kind = level === 0 ? 'symbol' : wanted; // a token has no rule
     const choices = kind === 'rule' ? rules.m : at.depth === 0 ? rules.n : rules.v;
     if (choices < 2) {
-      this.#status.textContent = `There is only one ${kind} to choose from here.`;
+      this.#status.textContent = `There is only one ${kind} to choose here.`;
       return;
     }
     const key = streamKey(++this.#draws, 'measure');
@@ -168,7 +168,7 @@ export class GrammarFigure {
     const node = nodeAt(rules, at);
     const what =
       kind === 'rule'
-        ? `Symbol ${this.#original!.symbols[node]} at level ${level} is written by another of its ${rules.m} rules: its meaning stays`
+        ? `Symbol ${this.#original!.symbols[node]} at level ${level} is now written by another of its ${rules.m} rules, which keeps its meaning`
         : `Symbol ${this.#original!.symbols[node]} at level ${level} became ${this.#changed.symbols[node]}`;
     const last = tokens.includes(d - 1) ? ' The predicted token is among them.' : '';
     this.#status.textContent = `${what}; ${tokens.length} of ${d} tokens changed, all below it.${last}`;

@@ -170,9 +170,9 @@ const largestOf = (values: Float32Array) => values.reduce((most, x) => Math.max(
 
 function captionOf({ kind, layer, attention }: LookMap): string {
   if (kind === 'filters')
-    return 'Filters of the first layer: row, a token in a slot of the tuple; column, a channel. Blue is positive, orange negative. Tokens in synonyms grow alike.';
+    return 'Filters of the first layer: each row is a token in one slot of the tuple, each column a channel. Blue is positive, orange negative. Tokens that occur in synonyms get similar weights.';
   const { head = -1, sentence = -1, heads = 0, tokens } = attention ?? {};
-  return `Attention of layer ${layer + 1}, ${head < 0 ? `mean over ${heads} heads` : `head ${head + 1}`}, ${sentence < 0 ? 'mean over sentences' : `sentence ${sentence}`}: row, the ${tokens ? 'token' : 'position'} that looks; column, where to.`;
+  return `Attention in layer ${layer + 1}, ${head < 0 ? `mean over ${heads} heads` : `head ${head + 1}`}, ${sentence < 0 ? 'mean over sentences' : `sentence ${sentence}`}: rows are queries (the ${tokens ? 'token' : 'position'} that attends), columns are keys (where it attends to).`;
 }
 
 function summary(map: LookMap): string {

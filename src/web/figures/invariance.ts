@@ -54,7 +54,7 @@ export class InvarianceTable {
         });
         if (this.#blind(layer, level)) {
           cell.textContent = '–';
-          cell.setAttribute('aria-label', 'sees less than a block of this level');
+          cell.setAttribute('aria-label', 'sees less than one block of this level');
         }
         return cell;
       }),

@@ -35,7 +35,11 @@ export function stepsTable({ curves, H, P }: CurvesData, s: number): HTMLElement
   return h(
     'table',
     { class: 'steps' },
-    h('caption', {}, 'Sentences at which each step is half done; theory’s common factor is that of the first step'),
+    h(
+      'caption',
+      {},
+      'Number of sentences at which each step is half done; the factor in front of the theory is taken from the first step',
+    ),
     h(
       'thead',
       {},

@@ -12,35 +12,35 @@ interface Term {
 type Drawn = 'hcnn' | 'hlcn' | 'mla';
 
 const sees: Readonly<Record<Drawn, string>> = {
-  hcnn: 'Equal colours are equal weights: what a filter learns at one place it knows at all places of its layer.',
-  hlcn: 'It sees what the CNN sees, but each place has weights of its own and learns from the sentences at that place alone.',
-  mla: 'Every position may look at every other, with the same weights at all of them; which ones belong together has to be found.',
+  hcnn: 'Equal colours mean equal weights: what a filter learns at one position applies at every position of its layer.',
+  hlcn: 'It sees what the CNN sees, but each position has its own weights and learns only from what occurs at that position.',
+  mla: 'Every position can attend to every other with shared weights; it has to learn which positions belong together.',
 };
 
 const terms: readonly Term[] = [
   {
     name: 'nats',
     text: [
-      'The unit of the loss: −ln of the probability that a network gives to the token that comes. ln 2 = 0.69 nats are one bit; guessing ' +
+      'The unit of the loss: −ln of the probability that a network assigns to the correct token. ln 2 = 0.69 nats make one bit; guessing ' +
         'among *v* equally likely tokens costs ln *v*, 2.08 nats for *v* = 8.',
     ],
   },
   {
     name: 'H(ℓ)',
     text: [
-      'The lowest loss that anyone can reach who sees the *s*^{ℓ} − 1 tokens below the last token’s ancestor at level ℓ: the entropy of the ' +
-        'last token given those. It is exact for this grammar. *H*(0) knows only how frequent each token is, *H*(L) is the floor.',
-      'The gap *H*(ℓ−1) − *H*(ℓ) is what level ℓ of the context is worth.',
+      'The lowest loss that any predictor can reach from the *s*^{ℓ} − 1 tokens that share the last token’s ancestor at level ℓ: the entropy of the ' +
+        'last token given those tokens, exact for this grammar. *H*(0) uses only the frequency of each token; *H*(L) is the floor.',
+      'The gap *H*(ℓ−1) − *H*(ℓ) is what the context of level ℓ is worth.',
     ],
   },
   {
     name: 'P_{ℓ} and the triangles',
     text: [
-      '*P*_{ℓ} = *v* *m*^{power} / (1 − *f*): sentences from which the step to *H*(ℓ) can be learned.',
-      '*v* / (1 − *f*), with *f* = *m* / *v*^{s−1}, the part of all tuples that the grammar uses: with every tuple in use none would tell anything.',
-      '*m*^{power}: each level between a symbol and the last token dilutes their correlation by *m*, since *m* synonyms share it. A transformer ' +
-        'starts from tokens, 2ℓ − 1 levels away in all; a CNN from the symbols that it has found, ℓ + 1.',
-      'A hollow triangle stands where a usual factor puts it, a full one where the factor of this curve’s first step does.',
+      '*P*_{ℓ} = *v* *m*^{power} / (1 − *f*): the number of sentences from which the step to *H*(ℓ) can be learned.',
+      '*v* / (1 − *f*), with *f* = *m* / *v*^{s−1}, the fraction of all tuples that the grammar uses; if every tuple were in use, tuples would carry no information.',
+      '*m*^{power}: each level between a symbol and the last token divides their correlation by *m*, since *m* synonyms share it. A transformer ' +
+        'starts from tokens, 2ℓ − 1 levels away in total; a CNN starts from the symbols that it has already found, ℓ + 1 levels away.',
+      'A hollow triangle uses a typical factor, a filled one the factor measured at the first step of this curve.',
     ],
   },
   ...(['hcnn', 'hlcn', 'mla'] as const).map((kind) => ({

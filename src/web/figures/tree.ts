@@ -62,7 +62,7 @@ export function drawTree(
     width: width * scale,
     height: height * scale,
     role: 'group',
-    'aria-label': `Derivation tree: arrow keys walk it, Enter resamples the node, R its rule, S its symbol`,
+    'aria-label': `Derivation tree: arrow keys move between nodes, Enter resamples the node, R its rule, S its symbol`,
   });
   const levels = svg('svg', {
     class: 'tree-levels',

@@ -133,7 +133,7 @@ export class StoryFigure {
           { class: 'story-slider' },
           this.#slider,
           this.#count,
-          h('label', { for: 'story-P' }, 'distinct sentences for each network'),
+          h('label', { for: 'story-P' }, 'distinct sentences per network'),
         ),
         this.#why,
       ),
@@ -149,8 +149,8 @@ export class StoryFigure {
           h(
             'p',
             { class: 'hint' },
-            'Each point is a test sentence, in the three directions in which a hidden layer varies most; its colour is the ringed symbol. ' +
-              'Of the layer’s variance so much lies between the symbols.',
+            'Each point is a test sentence, projected to the three directions in which a hidden layer varies most; its colour is the ringed symbol. ' +
+              'The percentage is the share of the layer’s variance between symbols.',
           ),
         ),
       ),

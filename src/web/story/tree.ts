@@ -66,7 +66,7 @@ export function drawStoryTree(shape: GrammarShape, symbols: readonly number[]): 
     const seen = s ** ell - 1;
     element.setAttribute(
       'aria-label',
-      `Tree of a sentence of ${d} tokens. ${ell ? `Lit: the ${seen} token${seen > 1 ? 's' : ''} before the last that level ${ell} of the context holds` : 'Lit: the last token, which is asked for'}`,
+      `Tree of a sentence of ${d} tokens. ${ell ? `Lit: the ${seen} token${seen > 1 ? 's' : ''} before the last in the context of level ${ell}` : 'Lit: the last token, which is to be predicted'}`,
     );
   }
   return { element, light };

@@ -34,7 +34,8 @@ function range(recording: Recording, ell: number): string {
   return low === high ? low : `${low} to ${high}`;
 }
 
-export const question = 'The next step needs a symbol two levels up. Who will see it with the fewest sentences?';
+export const question =
+  'The next step needs a symbol two levels up. Which network will find it with the fewest sentences?';
 
 export function storyOf(recording: Recording): Told[] {
   const { grammar, H, networks } = recording;
@@ -45,29 +46,29 @@ export function storyOf(recording: Recording): Told[] {
     {
       title: 'Guess the last token',
       sentences: [
-        `A random grammar grows sentences of ${tokens} tokens from one root symbol; each symbol can be written in *m* = ${m} ways, its synonyms.`,
-        `${networks.length === 3 ? 'Three' : networks.length} networks guess the last token. Each owns the same *P* distinct sentences and reads them until it stops improving. Without context the best loss is *H*(0) = ${H[0].toFixed(2)} nats.`,
+        `A random grammar generates sentences of ${tokens} tokens from one root symbol; each symbol can be written in *m* = ${m} ways, its synonyms.`,
+        `${networks.length === 3 ? 'Three' : networks.length} networks predict the last token. Each is trained on the same *P* distinct sentences until it stops improving. Without context the best loss is *H*(0) = ${H[0].toFixed(2)} nats.`,
       ],
     },
     {
       title: 'One neighbour: counting is enough',
       sentences: [
-        `The token beside it is worth *H*(0) − *H*(1) = ${nats(0, 1)} nats. Counting which pairs occur together finds it.`,
-        `That takes ${range(recording, 1)} sentences, with no idea of a hierarchy yet.`,
+        `The neighbouring token is worth *H*(0) − *H*(1) = ${nats(0, 1)} nats. Counting which pairs occur together is enough.`,
+        `That takes ${range(recording, 1)} sentences and needs no notion of a hierarchy.`,
       ],
     },
     {
       title: 'Synonyms',
       sentences: [
-        `The next ${s === 2 ? 'pair' : 'tuple'} is worth ${nats(1, 2)} nats, but only through the ringed symbol that wrote it: ${m} ${s === 2 ? 'pairs' : 'tuples'} mean the same.`,
-        `What follows them tells that they are synonyms, once this correlation stands out of the noise of *P* samples. One law for all networks here; measured: ${range(recording, 2)} sentences.`,
+        `The next ${s === 2 ? 'pair' : 'tuple'} is worth ${nats(1, 2)} nats, but only through the ringed symbol above it, which ${m} ${s === 2 ? 'pairs' : 'tuples'} stand for.`,
+        `They are recognised as synonyms by what follows them, once this correlation exceeds the noise of *P* samples. The law is the same for all networks here; measured: ${range(recording, 2)} sentences.`,
       ],
     },
     {
       title: 'Synonyms of synonyms',
       sentences: [
-        `Now a symbol two levels up, worth ${nats(2, 3)} nats. In raw tokens its trace is fainter by √*m* for every level below it.`,
-        `A CNN counts the symbols that it has found instead of the tokens, a transformer starts from tokens in every new block. Measured sentences: ${needed(recording, 3)}.`,
+        `Now a symbol two levels up, worth ${nats(2, 3)} nats. Seen from raw tokens, its correlation is weaker by √*m* for every level in between.`,
+        `A CNN uses the symbols that it has already found instead of tokens; a transformer starts from tokens in every new block. Measured sentences: ${needed(recording, 3)}.`,
       ],
     },
     { title: 'Why, and what comes next', sentences: [closing(recording), next(recording)] },
@@ -83,10 +84,10 @@ export function closing(recording: Recording): string {
   const times = factors.every((factor) => factor) ? `: ${listed(factors as string[])} times the second` : '';
   const first =
     `Sentences for the third step: ${needed(recording, 3)}${times}. Theory says *m* = ${m} times for a CNN and *m*^{2} = ${m * m} for a ` +
-    'transformer: tokens show less of a high symbol than the symbols found below it do.';
+    'transformer: tokens correlate less with a high-level symbol than the symbols found below it do.';
   const [cnn, local] = ['hcnn', 'hlcn'].map((kind) => steps[networks.findIndex((n) => n.kind === kind)]?.[2]);
   if (!cnn || !local) return first;
-  const how = local > 1.5 * cnn ? 'falls behind as argued' : 'keeps up with the CNN here';
+  const how = local > 1.5 * cnn ? 'falls behind, as argued' : 'keeps up with the CNN here';
   return `${first} The locally connected net, which shares no weights and is argued to follow the transformer’s law, ${how}.`;
 }
 
@@ -118,6 +119,6 @@ export function answerOf(recording: Recording, guess: RecordedNetwork): string {
   const others = P.filter(
     (other, i) => recording.networks[i] !== guess && other <= mine * 1.25 && other >= mine / 1.25,
   );
-  if (rank > 0) return `The ${nameOf(guess)} will be later than another one: see.`;
-  return others.length ? `The ${nameOf(guess)} will, side by side with another one.` : `The ${nameOf(guess)} will.`;
+  if (rank > 0) return `Another network will be earlier than the ${nameOf(guess)}: watch.`;
+  return others.length ? `The ${nameOf(guess)} will, together with another network.` : `The ${nameOf(guess)} will.`;
 }

@@ -7,12 +7,12 @@ export const embedView: ViewSpec = {
   id: 'embed',
   title: 'Embed it',
   about: [
-    'Both figures are custom elements in one module script, elements.js, which lies beside this page. Their styles neither leak out ' +
-      'nor in, several fit on one page, and they train in workers of their own.',
-    'They take attributes, tell events (*rhm-change*, *rhm-sentence*, *rhm-record*, *rhm-state*, *rhm-error*) and the curve has ' +
-      'start(), pause() and restart(). With src="folder" it draws a run of *rhm train* instead of training.',
-    'A page of another site loads the script from here where this server allows it (*rhm serve --origins https://that.site*), or ' +
-      'from a copy of elements.js on its own.',
+    'Both figures are custom elements in one module script, elements.js, beside this page. Their styles do not leak out ' +
+      'or in, a page can hold several, and they train in their own workers.',
+    'They take attributes, send events (*rhm-change*, *rhm-sentence*, *rhm-record*, *rhm-state*, *rhm-error*) and the curve has ' +
+      'the methods start(), pause() and restart(). With src="folder" it draws a run of *rhm train* instead of training.',
+    'A page on another site can load the script from here if this server allows it (*rhm serve --origins https://that.site*), or ' +
+      'use its own copy of elements.js.',
   ],
   create: (page) => new EmbedView(page),
 };
@@ -65,7 +65,7 @@ class EmbedView implements View {
       this.#copied.textContent = 'Copied.';
     } catch {
       getSelection()?.selectAllChildren(this.#code);
-      this.#copied.textContent = 'The browser does not let the page copy: the markup is marked, press Ctrl+C.';
+      this.#copied.textContent = 'The browser does not allow copying: the markup is selected, press Ctrl+C.';
     }
   }
 }

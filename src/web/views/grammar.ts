@@ -11,10 +11,10 @@ export const grammarView: ViewSpec = {
   id: 'grammar',
   title: 'The grammar',
   about: [
-    'A sentence of the Random Hierarchy Model grows from one root symbol. At each of *L* levels every symbol is written out as ' +
-      '*s* symbols of the next level, by one of its *m* rules. Tuples of one symbol are synonyms: here they share its colour.',
-    'No tuple belongs to two symbols, so a sentence can be read back to its root. What a network has to find out is which ' +
-      'tuples mean the same, level by level. Click a node to draw its rule anew (what stands for it changes, its meaning does ' +
+    'A sentence of the Random Hierarchy Model grows from one root symbol. At each of *L* levels every symbol is replaced by ' +
+      '*s* symbols of the next level, by one of its *m* rules. The tuples of one symbol are synonyms: here they share its colour.',
+    'No tuple belongs to two symbols, so a sentence can be parsed back to its root. A network has to find out which ' +
+      'tuples mean the same, level by level. Click a node to resample its rule (the tokens below it change, its meaning does ' +
       'not) or its symbol (its meaning changes too).',
   ],
   create: (page) => new GrammarView(page),

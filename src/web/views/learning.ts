@@ -19,15 +19,15 @@ export const learningView: ViewSpec = {
   id: 'learning',
   title: 'Watch it learn',
   about: [
-    'The networks learn to predict the last token from all others, with fresh sentences at every step. The dashed lines are exact: ' +
-      '*H*(ℓ) is the lowest loss that can be reached with the context up to level ℓ. So a curve comes down in steps, one for each ' +
-      'level of the grammar that has been understood, with plateaus between them.',
-    'This is one pass: every sentence is seen once, so a step takes at least as many optimiser steps as learning needs however clean ' +
-      'the data are. The story above counts distinct sentences that are read until nothing improves; that is what theory counts.',
-    'The triangles mark theory’s *P*_{ℓ}, from which the correlations of level ℓ stand out of the noise: *m*^{ℓ+1} for a ' +
-      'convolutional network and *m*^{2ℓ−1} for a transformer, from ℓ = 2 on, up to a factor. It is taken from the first step of each ' +
-      `curve (hollow triangles: ${usualPrefactor}, until that step is seen). In one pass measured steps were seen at 0.4 to 4 times ` +
-      'these P: what theory says is how P grows from level to level, not where it begins.',
+    'The networks learn to predict the last token from all others, from fresh sentences at every step. The dashed lines are exact: ' +
+      '*H*(ℓ) is the lowest loss that can be reached with the context up to level ℓ. So a curve falls in steps, one for each ' +
+      'level of the grammar that is learned, with plateaus between them.',
+    'This is one pass: every sentence is seen once, so each step also needs a minimum number of optimiser updates, however clean ' +
+      'the data are. The story above counts distinct sentences, each used until nothing improves, as the theory does.',
+    'The triangles mark theory’s *P*_{ℓ}, from which the correlations of level ℓ exceed the noise: *m*^{ℓ+1} for a ' +
+      'convolutional network and *m*^{2ℓ−1} for a transformer, from ℓ = 2 on, up to a factor. The factor is taken from the first step of each ' +
+      `curve (hollow triangles: ${usualPrefactor}, until that step is seen). In one pass, steps were measured at 0.4 to 4 times ` +
+      'these P: the theory predicts how P grows from level to level, not where it starts.',
   ],
   create: (page) => new LearningView(page),
 };
@@ -39,7 +39,7 @@ const stateWords: Readonly<Record<NetworkRunState, string>> = {
   held: 'paused',
   done: 'done',
   diverged: 'diverged: lower its learning rate',
-  stopped: 'kept from an earlier visit, can go on',
+  stopped: 'kept from an earlier visit; can be continued',
   failed: 'failed',
 };
 
@@ -62,7 +62,7 @@ class LearningView implements View {
   readonly #soon = throttle(() => this.#refresh(), 8);
 
   constructor(readonly page: Page) {
-    this.#more.title = 'Twice as many, from where the runs have ended';
+    this.#more.title = 'Train the runs for twice as many steps, from where they ended';
     this.#step.title = 'One optimiser step of every network';
     this.element = h(
       'div',
@@ -126,7 +126,7 @@ class LearningView implements View {
       const { training } = page;
       const back = await Promise.all(training.networks.map((n) => n.restart()));
       if (!back.some((undo) => undo)) return;
-      page.offer('The runs began anew.', async () => {
+      page.offer('The runs were restarted.', async () => {
         await Promise.all(training.networks.map((n) => n.stop()));
         for (const undo of back) await undo?.();
         if (page.training === training) page.open({});
@@ -144,7 +144,7 @@ class LearningView implements View {
         name,
       ),
     );
-    return h('div', { class: 'toolbar presets', role: 'group', 'aria-label': 'Settings to begin with' }, ...choices);
+    return h('div', { class: 'toolbar presets', role: 'group', 'aria-label': 'Settings to start from' }, ...choices);
   }
 
   #executorChoice(): HTMLElement {
@@ -200,10 +200,10 @@ class LearningView implements View {
             'button',
             {
               type: 'button',
-              'aria-label': `Leave out network ${i + 1}, ${labels[i]}`,
+              'aria-label': `Remove network ${i + 1}, ${labels[i]}`,
               onclick: () => void take({ networks: setting.networks.filter((_, k) => k !== i) }),
             },
-            'Leave out',
+            'Remove',
           ),
         schemaForm({
           path: 'model',

@@ -11,8 +11,8 @@ export const probesView: ViewSpec = {
   id: 'probes',
   title: 'Read every hidden symbol',
   about: [
-    'A linear read-out of each hidden symbol, of every level and place, from each layer and position: fitted on 192 test sentences, counted on 128 ' +
-      'others. A square is the darker the more often the symbol is read right. The map fills from the lowest level on, as levels are learned.',
+    'A linear read-out of each hidden symbol, of every level and place, from each layer and position: fitted on 192 test sentences, scored on 128 ' +
+      'others. The darker a square, the more often the symbol is read correctly. The map fills from the lowest level up, as levels are learned.',
   ],
   create: (page) => new ProbesView(page),
 };
@@ -38,7 +38,7 @@ class ProbesView implements View {
       };
       this.element.replaceChildren(
         h('button', { type: 'button', onclick: start }, 'Read them at every evaluation'),
-        h('p', { class: 'hint' }, 'The networks begin anew; each evaluation takes a little longer.'),
+        h('p', { class: 'hint' }, 'This restarts the networks; each evaluation takes a little longer.'),
       );
       return;
     }
@@ -94,7 +94,7 @@ class ProbeMap {
       `layer ${layer}`,
       ...levels.map((level) => this.#shown.find((r) => r.layer === layer && r.level === level)!.value.toFixed(2)),
     ]);
-    const caption = 'Accuracy of the symbols of a level, each from the position where it is read best';
+    const caption = 'Accuracy for the symbols of each level, each read from its best position';
     return textTable(caption, ['', ...levels.map((level) => `level ${level}`)], rows);
   }
 }

@@ -15,15 +15,15 @@ import type { LookChoice } from '../setting.js';
 
 export const representationView: ViewSpec = {
   id: 'representation',
-  title: 'See what it has understood',
+  title: 'See what it has learned',
   about: [
     'Each point is a test sentence: the activations of a hidden layer at one position, along the three directions in which they vary ' +
-      'most (principal components). Its colour is the symbol that the grammar has there, at the level you choose. When a level ' +
-      'is learned, sentences whose tuples are synonyms move together. A symbol may keep several clusters, one for each tuple or group of ' +
-      'tuples that a layer still tells apart, and three directions hide what the others hold.',
-    'The tables measure the same. A rule somewhere in the sentence is drawn anew, then a symbol, and (1 − *S*_{rule}) / (1 − *S*_{symbol}) ' +
-      'compares how much the layer moves. It starts near 1, where a synonym matters as much as any change, and falls to 0 when the ' +
-      'layer has become blind to synonyms: it has reconstructed the hidden variable of that level.',
+      'most (principal components). Its colour is the hidden symbol at the level that you choose. When a level ' +
+      'is learned, sentences whose tuples are synonyms move together. A symbol can keep several clusters, one for each tuple or group of ' +
+      'tuples that the layer still tells apart, and three directions do not show all.',
+    'The tables measure the same. A rule somewhere in the sentence is resampled, then a symbol, and (1 − *S*_{rule}) / (1 − *S*_{symbol}) ' +
+      'compares how much the layer changes. It starts near 1, where a synonym matters as much as any other change, and falls to 0 when the ' +
+      'layer has become invariant to synonyms: it has reconstructed the hidden variable of that level.',
   ],
   create: (page) => new RepresentationView(page),
 };
@@ -80,7 +80,7 @@ class NetworkPanel {
   readonly element: HTMLElement;
   readonly #frame: HTMLElement;
   readonly #facts = h('p', { class: 'hint', role: 'status' });
-  readonly #legend = h('ul', { class: 'symbols', 'aria-label': 'Symbols: press one to see it alone' });
+  readonly #legend = h('ul', { class: 'symbols', 'aria-label': 'Symbols: press one to show it alone' });
   readonly #part = h('div', { class: 'part' });
   readonly #partWords = h('p', { class: 'visually-hidden', role: 'status' });
   readonly #menus = {
@@ -144,7 +144,7 @@ class NetworkPanel {
       onpointerdown: (event: PointerEvent) => this.#drag(event),
       onpointermove: (event: PointerEvent) => this.#hover(event),
     });
-    this.#frame.append(h('p', { class: 'empty' }, 'Appears with the first step of training.'));
+    this.#frame.append(h('p', { class: 'empty' }, 'Appears after the first training step.'));
     this.#turn = h('input', {
       type: 'checkbox',
       checked: !still,
@@ -229,7 +229,7 @@ class NetworkPanel {
       step === undefined
         ? 'Sensitivity to synonyms is measured at every evaluation.'
         : `Sensitivity to synonyms at step ${step.toLocaleString('en')}, by layer (the input’s side below) and level${seeds}: ` +
-          '1 as to any change, 0 blind to them.';
+          '1 means as sensitive as to any change, 0 invariant.';
   }
 
   #take(info: LookInfo): void {
@@ -239,7 +239,7 @@ class NetworkPanel {
     const by = {
       buffer: 'drawn by WebGPU from the training buffers',
       upload: 'drawn by WebGPU',
-      '2d': 'drawn on the CPU: no WebGPU here',
+      '2d': 'drawn on the CPU, since there is no WebGPU',
     }[drawn];
     const { within } = info;
     const inside = Number.isFinite(within) ? `; ${Math.round(100 * within)}% of all variance is within a colour` : '';
@@ -334,7 +334,7 @@ class NetworkPanel {
     const pick = ++this.#picks;
     const found = await this.network.pick(where).catch(() => undefined);
     if (pick !== this.#picks) return; // another one was asked for meanwhile
-    const hint = 'Point at the cloud, or press N in it, to see what a point stands for.';
+    const hint = 'Point at the cloud, or press N in it, to see the sentence of a point.';
     this.#part.replaceChildren(
       found ? drawPart(found, shapeOf(this.network.experiment.grammar)) : h('p', { class: 'hint' }, hint),
     );

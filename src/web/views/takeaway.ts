@@ -22,10 +22,10 @@ export const takeawayView: ViewSpec = {
   id: 'takeaway',
   title: 'Take it away',
   about: [
-    'A link holds the whole setting, behind the # where it never reaches a server. The experiment file goes to the command line: ' +
-      '*rhm train experiment.json* gives the same records, bit for bit where the same executor runs. Weights are safetensors under ' +
+    'A link holds the whole setting after the #, which is never sent to a server. The experiment file is for the command line: ' +
+      '*rhm train experiment.json* gives the same records, bit for bit with the same executor. Weights are safetensors with ' +
       'the names and shapes of the authors’ PyTorch code.',
-    'Runs are kept in this browser, in its private file system, and go on after a reload from their last checkpoint. ' +
+    'Runs are kept in this browser, in its private file system, and continue after a reload from their last checkpoint. ' +
       'They stay until you remove them or clear this site’s data.',
   ],
   create: (page) => new TakeawayView(page),
@@ -161,7 +161,7 @@ class TakeawayView implements View {
     const { [files.checkpoint]: checkpoint } = await network.files();
     if (!checkpoint) {
       this.page.say(
-        'There are no weights yet: they are written within a second of the start, from then on twice a second, and when it pauses or ends.',
+        'There are no weights yet: they are first written within a second of the start, then twice a second, and when training pauses or ends.',
       );
       return;
     }
@@ -177,7 +177,7 @@ class TakeawayView implements View {
       this.#copied.textContent = 'Copied.';
     } catch {
       this.#link.select();
-      this.#copied.textContent = 'The browser does not let the page copy: the link is marked, press Ctrl+C.';
+      this.#copied.textContent = 'The browser does not allow copying: the link is selected, press Ctrl+C.';
     }
   }
 
@@ -199,7 +199,7 @@ class TakeawayView implements View {
     this.#kept.replaceChildren(
       rows.length
         ? h('ul', { class: 'kept' }, ...rows)
-        : h('p', { class: 'hint' }, 'None yet. Runs appear here as soon as they are trained.'),
+        : h('p', { class: 'hint' }, 'None yet. Runs appear here once training starts.'),
     );
   }
 

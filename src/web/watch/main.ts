@@ -63,7 +63,7 @@ async function ask(): Promise<void> {
     }
   } catch (error) {
     if (mine !== asked) return;
-    const last = shown ? ` What is shown is of ${clock(shown.at)}.` : '';
+    const last = shown ? ` The page shows the state at ${clock(shown.at)}.` : '';
     tell(
       'message',
       `No answer from rhm watch (${(error as Error).message}): is it still running, and the tunnel?${last}`,
@@ -86,10 +86,12 @@ function draw(state: WatchState): void {
   document.title = `${counts.done + counts.diverged}/${total} ${state.store}`;
   const ended = counts.done + counts.diverged;
   at('summary').textContent =
-    `${count(ended)} of ${count(total)} runs have ended, ${count(counts.running)} at work on ${workers.length} ${workers.length === 1 ? 'worker' : 'workers'}; ${clock(state.at)}`;
+    `${count(ended)} of ${count(total)} runs have ended, ${count(counts.running)} are running on ${workers.length} ${workers.length === 1 ? 'worker' : 'workers'}; ${clock(state.at)}`;
   drawStates(state);
   at('workers').replaceChildren(
-    ...(workers.length ? workers.map(workerCard) : [h('p', { class: 'muted' }, 'Nobody is at work in this store.')]),
+    ...(workers.length
+      ? workers.map(workerCard)
+      : [h('p', { class: 'muted' }, 'No process is working in this store.')]),
   );
   at('matched').textContent =
     state.curves.length < state.matched
@@ -233,7 +235,7 @@ function lossBars({ losses }: WatchState): Element {
   const { low, high, bins } = losses;
   const edge = (i: number) => showNumber(low * (high / low) ** (i / bins.length));
   const all = bins.map((value, i) => ({ value, title: `${count(value)} runs from ${edge(i)} to ${edge(i + 1)} nats` }));
-  return bars(all, `${showNumber(low)} nats`, `${showNumber(high)} nats`, 'Runs by last loss, logarithmic');
+  return bars(all, `${showNumber(low)} nats`, `${showNumber(high)} nats`, 'Runs by last loss (logarithmic)');
 }
 
 function endedBars({ ended }: WatchState): Element {
