@@ -62,7 +62,7 @@ test('what is no setting is refused with a sentence', () => {
     [{ ...firstSetting, networks: [null] }, /networks: each may have model/],
     [{ ...firstSetting, networks: [{ model: 'hcnn', rate: 1 }] }, /no other field/],
     [{ ...firstSetting, measures: ['toString'] }, /measures: got "toString"/],
-    [{ ...firstSetting, looks: [{}, {}, {}, {}] }, /looks: wanted a list/],
+    [{ ...firstSetting, looks: [{}, {}, {}, {}] }, /looks: expected a list/],
     [{ ...firstSetting, looks: [{ layer: 513 }] }, /looks.layer: got 513/],
     [{ ...firstSetting, looks: [{ layer: -3 }] }, /looks.layer: got -3/],
     [{ ...firstSetting, looks: [{ colour: 1 }] }, /looks: unknown field "colour"/],
