@@ -25,7 +25,7 @@ const grammar = z.strictObject({
   shuffle: seed
     .optional()
     .describe(
-      'seed of an order in which the positions of the context are shown, the same for all; default: as the tree has them',
+      'seed of a permutation of the positions of the context, the same for all sentences; default: the order of the tree',
     ),
   holdout: z
     .strictObject({
@@ -50,11 +50,11 @@ const grammar = z.strictObject({
   ruleProbabilities: z
     .union([weights, z.array(z.union([weights, z.null()]))])
     .optional()
-    .describe('probabilities of the m rules, one value for all levels or one a level; default uniform'),
+    .describe('probabilities of the m rules, one value for all levels or one per level; default uniform'),
   rules: z
     .array(z.array(z.array(z.array(z.number().int().min(0)))))
     .optional()
-    .describe('the rules themselves: [level][symbol][rule] = tuple; default: drawn from the seed'),
+    .describe('the rules: [level][symbol][rule] = tuple; default: drawn from the seed'),
 });
 
 const task = z.strictObject({
@@ -64,21 +64,23 @@ const task = z.strictObject({
     .describe(`predict ${inWords(taskKinds.map((kind) => tasks[kind].predicts))}`),
   context: count(TOKEN_LIMIT)
     .optional()
-    .describe('use only the last tokens, this many with the predicted one; default: all s^L'),
+    .describe('number of tokens to use, counted from the end and including the predicted one; default: all s^L'),
   fraction: z
     .number()
     .gt(0)
     .max(1)
     .optional()
-    .describe('task mask: fraction of its tokens that each sentence loses; default: drawn for each, 1 token to all'),
+    .describe(
+      'task mask: fraction of the tokens that is masked in each sentence; default: drawn for each sentence, from 1 token to all',
+    ),
   positions: z
     .array(z.number().int().min(0))
     .optional()
-    .describe('task mask: places that every sentence loses, from 0; default: drawn for each'),
+    .describe('task mask: positions masked in every sentence, counted from 0; default: drawn for each sentence'),
 });
 
 const schedule = z.strictObject({
-  kind: z.enum(['constant', 'cosine']).default('constant').describe('schedule of the rate'),
+  kind: z.enum(['constant', 'cosine']).default('constant').describe('schedule of the learning rate'),
   warmup: z
     .number()
     .int()
@@ -86,7 +88,7 @@ const schedule = z.strictObject({
     .max(2 ** 31)
     .default(0)
     .describe('steps of linear warm-up'),
-  floor: z.number().min(0).max(1).default(0.1).describe('last rate over base rate, cosine'),
+  floor: z.number().min(0).max(1).default(0.1).describe('final rate over base rate, for cosine'),
 });
 
 const budget = z.strictObject({
@@ -99,7 +101,7 @@ const budget = z.strictObject({
     .describe('optimiser steps; default 65536 online, or what the epochs need'),
   sentences: count(2 ** 31)
     .optional()
-    .describe('P, distinct training sentences; default: online, every batch fresh'),
+    .describe('P, number of distinct training sentences; default: online, with a fresh batch at every step'),
   epochs: count(2 ** 20)
     .optional()
     .describe('passes over the P sentences'),
@@ -107,14 +109,14 @@ const budget = z.strictObject({
     .number()
     .min(0)
     .optional()
-    .describe('stop when the test loss (the validation loss, where there is one) is at most this, in nats'),
+    .describe('stop when the test loss (or the validation loss, if there is one) is at most this, in nats'),
   patience: z
     .number()
     .gt(1)
     .max(1e6)
     .optional()
     .describe(
-      'stop at this many times the steps (at least those of one epoch) that the best validation loss took; needs evaluation.validation',
+      'stop after this many times the number of steps at which the validation loss was best (at least one epoch); needs evaluation.validation',
     ),
 });
 
@@ -124,14 +126,16 @@ const evaluation = z.strictObject({
     .describe('test sentences'),
   validation: count(2 ** 24)
     .optional()
-    .describe('validation sentences, apart from training and test: stopLoss, patience and best weights look at them'),
+    .describe(
+      'number of validation sentences, disjoint from training and test; used for stopLoss, patience and the best weights',
+    ),
   perDoubling: count(64)
     .default(4)
-    .describe('k, evaluations a doubling: at 1, 2, 3, ... then every factor 2^(1/k) in steps'),
+    .describe('k, evaluations per doubling of the steps: at 1, 2, 3, ... then at every factor of 2^(1/k)'),
   positions: z
     .enum(['all', 'last'])
     .optional()
-    .describe("predictions of task 'auto' that are evaluated: all, or that of the last token alone; default all"),
+    .describe("for task 'auto': evaluate all predictions, or only that of the last token; default all"),
 });
 
 const digest = z.string().regex(/^[0-9a-f]{16}$/, 'pass 16 hexadecimal digits');
@@ -143,11 +147,11 @@ const from = z
       .int()
       .min(0)
       .max(2 ** 31)
-      .describe('steps that it had done'),
-    checkpoint: digest.describe('digest of what its checkpoint held'),
+      .describe('number of steps it had done'),
+    checkpoint: digest.describe('digest of its checkpoint'),
   })
   .optional()
-  .describe('the run that this one continues; rhm train --from writes it');
+  .describe('the run that this one continues; written by rhm train --from');
 
 const rows = z.strictObject({
   digest: digest.describe('of the rows'),
@@ -156,9 +160,7 @@ const rows = z.strictObject({
 const data = z
   .strictObject({ train: rows, validation: rows.optional(), test: rows })
   .optional()
-  .describe(
-    'sequences of tokens of its own that it is trained on instead of a grammar; filled in where they are passed',
-  );
+  .describe('digests of the sequences of tokens that it is trained on instead of a grammar; filled in from the data');
 
 const fieldsWith = (model: ReturnType<typeof modelSchema>) => ({
   grammar: grammar.prefault({}),
@@ -171,9 +173,11 @@ const fieldsWith = (model: ReturnType<typeof modelSchema>) => ({
   precision: z
     .enum(precisions)
     .optional()
-    .describe('f16: factors of products and attention in half precision, on tensor cores; default f32'),
+    .describe(
+      'f16: round the factors of matrix products and attention to half precision, for tensor cores; default f32',
+    ),
   measures: z.array(z.string()).default([]).describe('measures of representation, by name'),
-  replicas: count(4096).default(1).describe('R, replicas; copies with seeds of their own, trained side by side'),
+  replicas: count(4096).default(1).describe('R, number of replicas: copies with different seeds, trained side by side'),
   seed: seed.default(0).describe('first seed; replica r has seed + r'),
   data,
   from,

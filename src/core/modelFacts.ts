@@ -12,8 +12,8 @@ export interface ModelRow extends ModelFacts {
 const scaling = z
   .enum(['mean-field', 'standard'])
   .default('mean-field')
-  .describe('readout over w (learning rate times w), or over sqrt(w)');
-const width = count(65536).default(512).describe('w, channels of a hidden layer');
+  .describe('readout divided by w (and learning rate multiplied by w), or divided by sqrt(w)');
+const width = count(65536).default(512).describe('w, channels of each hidden layer');
 const bias = z.boolean().default(false);
 const depth = z.number().int().min(0).max(64);
 const hierarchical = {
@@ -30,7 +30,7 @@ const wired = {
     .enum(['true', 'learned'])
     .optional()
     .describe(
-      'with grammar.shuffle: along the true tree, or along the one found from token pairs of the training set; default: as shown',
+      'with grammar.shuffle: wire the network along the true tree, or along the tree found from token pairs of the training set; default: by position',
     ),
 };
 
@@ -39,7 +39,7 @@ const builtIn = {
   hcnn: {
     title: 'hierarchical CNN',
     short: 'CNN',
-    about: 'convolutions shaped like the tree, the same filters at every place',
+    about: 'convolutions shaped like the tree, with the same filters at every position',
     family: 'cnn',
     optimiser: { kind: 'sgd' },
     tasks: ['last', 'class', 'parse'],
@@ -50,7 +50,7 @@ const builtIn = {
   hlcn: {
     title: 'locally connected net',
     short: 'local',
-    about: 'the same with filters of its own at every place: locality without weight sharing',
+    about: 'like hcnn, with separate filters at every position: locality without weight sharing',
     family: 'transformer', // argued, not proven: it shares nothing, as transformers
     optimiser: { kind: 'sgd' },
     tasks: ['last', 'class', 'parse'],
@@ -72,7 +72,7 @@ const builtIn = {
   mla: {
     title: 'transformer',
     short: 'transf.',
-    about: 'layers of self-attention; by default, as in the paper, without MLPs and residuals',
+    about: 'layers of self-attention; without MLPs and residuals by default, as in the paper',
     family: 'transformer',
     optimiser: { kind: 'adamw' },
     tasks: ['last', 'class', 'mask', 'parse'],
@@ -83,15 +83,20 @@ const builtIn = {
       heads: count(256).default(16).describe('H'),
       depth: depth.min(1).optional().describe('attention layers; default L'),
       // Optional rather than with a default: the hash of an experiment without them stays what it was.
-      residual: z.boolean().optional().describe('residuals around attention and MLP; default: none, as in the paper'),
-      ratio: count(64).optional().describe('width of an MLP behind each attention over C; default: no MLP'),
+      residual: z
+        .boolean()
+        .optional()
+        .describe('residual connections around attention and MLP; default: none, as in the paper'),
+      ratio: count(64)
+        .optional()
+        .describe('hidden width, over C, of an MLP after each attention layer; default: no MLP'),
       norm: z.enum(['layer', 'rms']).optional().describe('norm before attention, MLP and readout; default: none'),
     },
   },
   clm: {
     title: 'causal transformer',
     short: 'decoder',
-    about: 'a decoder that predicts every next token, or masked ones from those before them',
+    about: 'a decoder that predicts every next token, or masked tokens from those before them',
     family: 'transformer',
     optimiser: { kind: 'adamw' },
     tasks: ['auto', 'mask'],
@@ -102,15 +107,15 @@ const builtIn = {
       channels: count(8192).default(256).describe('C'),
       heads: count(256).default(8).describe('H'),
       depth: depth.min(1).optional().describe('blocks; default L'),
-      ratio: count(64).default(4).describe('width of the MLP over C'),
-      tied: z.boolean().default(false).describe('the head uses the token embedding'),
+      ratio: count(64).default(4).describe('hidden width of the MLP over C'),
+      tied: z.boolean().default(false).describe('tie the head to the token embedding'),
       dropout: z.number().min(0).max(0.9).default(0),
     },
   },
   unet: {
     title: 'hierarchical U-Net',
     short: 'U-Net',
-    about: 'convolutions up the tree and back down to every token, beside which the block on the way up is seen',
+    about: 'convolutions up the tree and back down to every token, with skip connections at each level',
     family: 'cnn',
     optimiser: { kind: 'sgd' },
     tasks: ['mask'],
@@ -149,7 +154,7 @@ export function modelFacts(kind: string): ModelFacts {
     rows.get(kind) ?? {
       title: kind,
       short: kind,
-      about: 'defined by its user',
+      about: 'defined by the user',
       family: undefined,
       optimiser: { kind: 'sgd' },
       tasks: taskKinds,

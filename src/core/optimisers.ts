@@ -3,7 +3,7 @@ import { type Fields, oneOf, positive } from './fields.js';
 
 const decayed = {
   weightDecay: z.number().min(0).max(1).default(0),
-  clip: positive.optional().describe('bound on the global gradient norm'),
+  clip: positive.optional().describe('upper bound on the global gradient norm'),
 };
 const beta = (value: number, max = 0.9999) => z.number().min(0).max(max).default(value);
 
@@ -14,7 +14,7 @@ const beta = (value: number, max = 0.9999) => z.number().min(0).max(max).default
 export const optimisers = {
   sgd: {
     title: 'SGD',
-    about: 'a step along the gradient, with momentum where it is asked for',
+    about: 'stochastic gradient descent, optionally with momentum',
     fields: {
       rate: positive.default(1).describe('base learning rate; times w in mean-field scaling'),
       momentum: beta(0),
@@ -23,7 +23,7 @@ export const optimisers = {
   },
   adamw: {
     title: 'AdamW',
-    about: 'steps scaled by the mean square of past gradients, weight decay apart from them',
+    about: 'Adam with decoupled weight decay',
     fields: {
       rate: positive.default(1e-3).describe('learning rate'),
       beta1: beta(0.9),
@@ -34,7 +34,7 @@ export const optimisers = {
   },
   lion: {
     title: 'Lion',
-    about: 'steps of one size, along the sign of a mean of past gradients',
+    about: 'steps of constant size, along the sign of averaged gradients',
     fields: {
       rate: positive.default(1e-4).describe('learning rate, the size of every step'),
       beta1: beta(0.9),

@@ -46,7 +46,7 @@ const MOST_DEPTH = 64;
 /** UTF-8 with or without byte-order mark. @throws InputError for another encoding or too much of it. */
 export function decodeText(bytes: Uint8Array, where: string, most = MOST_BYTES): string {
   if (bytes.length > most)
-    throw new InputError(`${where}: ${bytes.length} bytes, ${most} at most; it is no file of this kind`);
+    throw new InputError(`${where}: ${bytes.length} bytes, ${most} at most; this is not such a file`);
   const [a, b] = bytes;
   const zeros = bytes.length >= 4 && (bytes[0] === 0 || bytes[1] === 0) && (bytes[2] === 0 || bytes[3] === 0);
   if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff) || zeros)
@@ -67,7 +67,7 @@ export function parseJson(text: string | Uint8Array, where = '', bounds: TextBou
   const at = where && `${where}: `;
   const whole = typeof text === 'string' ? text.replace(/^\ufeff/, '') : decodeText(text, where, bytes);
   if (whole.length > bytes)
-    throw new InputError(`${at}${whole.length} characters, ${bytes} at most; it is no text of this kind`);
+    throw new InputError(`${at}${whole.length} characters, ${bytes} at most; this is not such a text`);
   const fault = faultOf(whole, depth);
   if (fault) throw new InputError(`${at}${fault}`);
   try {
@@ -91,12 +91,12 @@ function faultOf(text: string, most: number): string | undefined {
       wantsKey = false;
       const key = keyOf(text.slice(start, i + 1));
       if (key === '__proto__') return 'a field is named __proto__; leave it out';
-      if (keys.has(key)) return `the field ${shown(key)} is there twice; keep one`;
+      if (keys.has(key)) return `the field ${shown(key)} occurs twice; keep one`;
       keys.add(key);
     } else if (c === 0x7b /* { */ || c === 0x5b /* [ */) {
       open.push(c === 0x7b ? new Set() : undefined);
       wantsKey = c === 0x7b;
-      if (open.length > most) return `lists and objects lie in each other deeper than ${most}; spread them out`;
+      if (open.length > most) return `lists and objects are nested deeper than ${most} levels; flatten them`;
     } else if (c === 0x7d || c === 0x5d) {
       open.pop();
       wantsKey = false;
@@ -127,7 +127,7 @@ export function checkTree(value: unknown, where: string, bounds: { depth?: numbe
     if (typeof at !== 'object' || at === null) continue;
     if (depth >= most)
       throw new InputError(
-        `${where}: lists and objects lie in each other deeper than ${most}, or one holds itself; spell it out`,
+        `${where}: lists and objects are nested deeper than ${most} levels, or contain themselves; flatten them`,
       );
     if (Object.hasOwn(at, '__proto__')) throw new InputError(`${where}: a field is named __proto__; leave it out`);
     const inner = Object.values(at);

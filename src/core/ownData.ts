@@ -55,7 +55,7 @@ async function allOf(rows: AsyncIterable<ArrayLike<number>>): Promise<TokenRows>
 
 function labelsOf(labels: ArrayLike<number | bigint>, count: number, name: string): Uint32Array<ArrayBuffer> {
   if (labels.length !== count)
-    throw new InputError(`${name}: ${labels.length} labels of ${count} rows; pass one a row`);
+    throw new InputError(`${name}: ${labels.length} labels of ${count} rows; pass one per row`);
   return rowsOf({ shape: [count, 1], data: labels }, VOCABULARY, name).data;
 }
 
@@ -109,7 +109,7 @@ export function dataOf(experiment: Pick<Experiment, 'data' | 'grammar' | 'task' 
     const set = known.get(digest);
     if (!set)
       throw new InputError(
-        `data.${name}: the rows of digest ${digest} are not at hand; pass them as data (rhm train --set data.${name}=FILE)`,
+        `data.${name}: the rows with digest ${digest} are not available; pass them as data (rhm train --set data.${name}=FILE)`,
       );
     const refuse = (what: string): never => {
       throw new InputError(`data.${name}: ${what}`);
@@ -128,7 +128,8 @@ export function dataOf(experiment: Pick<Experiment, 'data' | 'grammar' | 'task' 
       refuse(
         `holds the label ${set.labels!.reduce((a, b) => Math.max(a, b), 0)}, grammar.n is ${n}; set grammar.n to the number of classes`,
       );
-    if (wanted[name] > set.count) refuse(`has ${set.count} rows, ${wanted[name]} are asked for; take at most as many`);
+    if (wanted[name] > set.count)
+      refuse(`has ${set.count} rows, but ${wanted[name]} are requested; request at most ${set.count}`);
     sets[name] = set;
   }
   return sets as { train: DataSet; test: DataSet; validation?: DataSet };

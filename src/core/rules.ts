@@ -50,7 +50,7 @@ export type HeldLanguage = (typeof heldLanguages)[number];
 export function checkHasRules(rules: Rules): void {
   if (!Array.isArray((rules as Partial<Rules> | undefined)?.rules))
     throw new InputError(
-      `rules: got ${show(rules)}, which holds none; pass a whole grammar, as makeRules(shape, seed) and lab.rules(shape, seed) make one`,
+      `rules: got ${show(rules)}, which is not a grammar; pass one, as made by makeRules(shape, seed) or lab.rules(shape, seed)`,
     );
 }
 

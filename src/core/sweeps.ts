@@ -58,7 +58,7 @@ export class MaskedSweeps {
         if (this.#turns[at] !== this.#sweep) continue;
         const row = logits.subarray(at * v, (at + 1) * v);
         if (!row.every(Number.isFinite))
-          throw new InputError('weights: the network gives no finite numbers; take a run that has not diverged');
+          throw new InputError('weights: the outputs of the network are not finite; pass a run that has not diverged');
         this.tokens[at] = drawFrom(row, threefry(own, t, 2)[0] / 2 ** 32, temperature);
       }
     }

@@ -77,7 +77,7 @@ export class GpuExecutor implements Executor {
     try {
       if (await this.gpu.guard(memoryError))
         throw new GpuError(
-          `${this.description}: the program needs ${Math.ceil(loaded.memoryBytes / 2 ** 20)} MiB on the device, more than is free there; ` +
+          `${this.description}: the program needs ${Math.ceil(loaded.memoryBytes / 2 ** 20)} MiB on the device, more than is free; ` +
             'use fewer replicas, a smaller batch, width or evaluation.size',
         );
       for (const [name, dispatches] of lowered) await loaded.addPlan(name, dispatches, this.#pipelines, oneByOne);

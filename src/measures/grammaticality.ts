@@ -22,7 +22,7 @@ function build(context: MeasureContext): Measure {
   const isMeasured = ({ targets, masks }: TaskSpec) => targets === 'tokens' && !masks;
   if (!isMeasured(tasks[shape.task]))
     throw new InputError(
-      `measures: grammaticality looks at a last token predicted from all others; take task.kind ${tasksWith(isMeasured)}`,
+      `measures: grammaticality needs a last token predicted from all others; pass task.kind ${tasksWith(isMeasured)}`,
     );
   const { d, L, classes: v } = shape;
   const tokens = builder.persistent('measure/grammaticality/tokens', [BATCH, d], 'u32');

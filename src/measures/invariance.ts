@@ -22,9 +22,9 @@ export const invariance: MeasureSpec = {
 function build(context: MeasureContext): Measure {
   const { builder, model, shape, members } = context;
   const { s, L } = shape;
-  if (L < 2) throw new InputError('measures: invariance looks at levels below the root; take grammar.L >= 2');
+  if (L < 2) throw new InputError('measures: invariance needs levels below the root; pass grammar.L >= 2');
   if (members[0].rules.m < 2)
-    throw new InputError('measures: invariance needs rules to choose between; take grammar.m >= 2');
+    throw new InputError('measures: invariance needs several rules per symbol; pass grammar.m >= 2');
   if (members.some(({ language: { m, heldPairs } }) => heldPairs && m - heldPairs.held < 2))
     throw new InputError(
       'measures: invariance needs rules to choose between, and grammar.holdout leaves one below each; take a smaller grammar.holdout.fraction',

@@ -218,7 +218,7 @@ async function dispatchCost(session: GpuSession): Promise<DispatchCost> {
     for (let i = 0; i < total; i++) wanted = (Math.imul(wanted, 1664525) + 1013904223 + lane) >>> 0;
     if (found[lane] !== wanted)
       throw new GpuError(
-        `${session.info.name}: after ${total} dispatches lane ${lane} holds ${found[lane]}, ${wanted} is right; this driver cannot be trusted, choose another with RHM_ADAPTER`,
+        `${session.info.name}: after ${total} dispatches lane ${lane} holds ${found[lane]} instead of ${wanted}; this driver cannot be trusted, choose another with RHM_ADAPTER`,
       );
   }
   return {
@@ -235,12 +235,12 @@ export function doctorText(found: DoctorReport, cards: readonly [string, string]
   const time = found.compileClock === 'processor' ? 'of CPU time' : 'of wall time';
   const kernelLine = (k: KernelReport): string =>
     k.ok
-      ? `right in ${k.cases} cases; worst ${k.worst.toFixed(3)} of its bound ${k.bound} (${k.worstCase}); compiles in ${k.compileMs.toPrecision(3)} ms ${time} (${k.compileShader})`
+      ? `correct in ${k.cases} cases; worst ${k.worst.toFixed(3)} of its bound ${k.bound} (${k.worstCase}); compiles in ${k.compileMs.toPrecision(3)} ms ${time} (${k.compileShader})`
       : `WRONG in ${k.worstCase}: ${k.where}`;
   const rows: [string, string][] = [
     ['runtime', adapter.runtime],
     ['adapter', `${adapter.name}${adapter.software ? ' (software)' : ''}, ${adapter.backend} backend`],
-    ['driver', adapter.driver || 'not told by this runtime'],
+    ['driver', adapter.driver || 'not reported by this runtime'],
     ...cards,
     ['features', found.features.join(', ') || 'none'],
     ['buffers', `up to ${bytes(limits.maxBufferSize)}, ${bytes(limits.maxStorageBufferBindingSize)} in one binding`],
@@ -258,7 +258,7 @@ export function doctorText(found: DoctorReport, cards: readonly [string, string]
       `${shape.join(' x ')}: ${gflops.toPrecision(3)} GFLOP/s, ${elapsedMs.toPrecision(3)} ms`,
     ]),
     ...found.kernels.map((k): [string, string] => [`kernel ${k.op}`, kernelLine(k)]),
-    ['verdict', found.ok ? 'every kernel computes right' : 'WRONG results: do not use this adapter, see above'],
+    ['verdict', found.ok ? 'every kernel computes correctly' : 'WRONG results: do not use this adapter, see above'],
   ];
   return rowsText(rows);
 }

@@ -46,7 +46,7 @@ async function findRun(
   const look = `rhm runs ${within[0] ?? 'FOLDER'} lists them`;
   if (matches.length > 1)
     throw new InputError(
-      `${text}: ${matches.length} runs ${where} are called so: ${shown(matches)}; pass more of the hash, or the folder`,
+      `${text}: ${matches.length} runs ${where} match: ${shown(matches)}; pass more digits of the hash, or the folder`,
     );
   if (!runs.length) throw new InputError(`${text}: no such run, and there is none ${where}; pass the folder of a run`);
   const called = new Map(runs.flatMap((run) => [run.run, run.name, basename(run.path)].map((name) => [name, run])));

@@ -54,7 +54,7 @@ export function lockFolder(directory: string, name: string): FolderLock {
       );
     takeAway(file, holder, name);
   }
-  throw new FileError(`${name}: ${LOCK} cannot be had; remove it if no process works in this folder`);
+  throw new FileError(`${name}: ${LOCK} could not be acquired; remove it if no process works in this folder`);
 }
 
 /** Who works in a folder right now, `process 17 on host`; undefined: nobody. */
@@ -88,8 +88,8 @@ function hold(file: string, mine: Holder, name: string): FolderLock {
     check() {
       if (isOwn(file, mine)) return;
       throw new FileError(
-        `${name}: this process has lost ${LOCK}, another one may be at work here: it was suspended for too long, or the file was removed; ` +
-          'what it had saved is there, continue with --resume',
+        `${name}: this process has lost ${LOCK} (it was suspended for too long, or the file was removed), and another process may be working here; ` +
+          'everything saved so far is kept, continue with --resume',
       );
     },
     release() {
@@ -156,7 +156,7 @@ function readHolder(file: string, name: string): Holder | undefined {
   const stat = lstatSync(file, { throwIfNoEntry: false });
   if (!stat) return undefined;
   if (!stat.isFile())
-    throw new FileError(`${name}: ${LOCK} is no regular file; remove it if no process works in this folder`);
+    throw new FileError(`${name}: ${LOCK} is not a regular file; remove it if no process works in this folder`);
   try {
     const holder = JSON.parse(contentOf(file) ?? '') as Holder;
     if (typeof holder === 'object' && holder !== null && 'pid' in holder) return holder;

@@ -32,7 +32,7 @@ function behindLinks(name: string): string {
     }
     path = isAbsolute(next) ? next : join(dirname(path), next);
   }
-  throw new InputError(`${name}: links that lead in a circle; name another file`);
+  throw new InputError(`${name}: the links form a circle; name another file`);
 }
 
 function isOfSystem(path: string): boolean {

@@ -120,8 +120,8 @@ async function answer(
     response.end(request.method === 'HEAD' ? undefined : `${text}\n`);
   };
   if (request.method !== 'GET' && request.method !== 'HEAD')
-    refuse(405, 'only GET and HEAD are answered here', { Allow: 'GET, HEAD', Connection: 'close' });
-  else if (!isOwnHost(request.headers.host, host)) refuse(403, 'this server answers to localhost alone');
+    refuse(405, 'this server answers GET and HEAD only', { Allow: 'GET, HEAD', Connection: 'close' });
+  else if (!isOwnHost(request.headers.host, host)) refuse(403, 'this server answers requests from localhost only');
   else {
     const [asked, query = ''] = (request.url ?? '/').split('?');
     if (Object.hasOwn(answers, asked)) {

@@ -185,7 +185,7 @@ function revive({ name, message }: { name: string; message: string }): Error {
  * reports the runs as interrupted; SIGINT and SIGHUP, which a terminal sends to the whole group, are left to the supervisor.
  */
 export async function serveSweepProcess(platform: Platform): Promise<void> {
-  if (!process.send) throw new errors.InputError('sweep child: is started by rhm sweep run, not by hand');
+  if (!process.send) throw new errors.InputError('sweep child: this command is started by rhm sweep run, not by hand');
   const say = (message: FromChild) => {
     if (process.connected) process.send?.(message, () => {});
   };

@@ -112,7 +112,7 @@ function checkFields({ name, hash, experiment }: Parent, wanted: Experiment): vo
     if (before.get(field) === after.get(field)) continue;
     if (field !== 'optimiser.kind' && free.some((one) => field === one || (/\.$/.test(one) && field.startsWith(one))))
       continue;
-    const why = reasons.find(([pattern]) => pattern.test(field))?.[1] ?? 'it belongs to what the run has learnt';
+    const why = reasons.find(([pattern]) => pattern.test(field))?.[1] ?? 'what the run has learned depends on it';
     throw new InputError(
       `${field}: got ${after.get(field) ?? 'none'}, the run that is continued (${hash} in ${name}) has ${before.get(field) ?? 'none'}: ${why}; ` +
         'keep it, or train from the start. Free are the optimiser without its kind, schedule, steps, epochs, stopLoss, patience, perDoubling, measures',

@@ -40,11 +40,12 @@ export async function denoiseWith(
   const { kind, context } = experiment.task;
   if (!tasks[kind].masks)
     throw new InputError(
-      `task.kind: the run learnt '${kind}', it fills in no masked tokens; take one of task ${tasksWith((task) => task.masks)}`,
+      `task.kind: the run learnt '${kind}', which fills in no masked tokens; pass a run of task ${tasksWith((task) => task.masks)}`,
     );
   if (context !== undefined)
-    throw new InputError('denoise: the run has seen a part of each sentence; take one without task.context');
-  if (experiment.data) throw new InputError('denoise: the run was trained on data of its own, which has no tree');
+    throw new InputError('denoise: the run was trained on a part of each sentence; pass a run without task.context');
+  if (experiment.data)
+    throw new InputError('denoise: the run was trained on your own data, which has no tree; pass a run on a grammar');
   const model = createModel(experiment);
   const { d, v, L } = modelShape(experiment);
   const builder = new ProgramBuilder(1);

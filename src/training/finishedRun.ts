@@ -27,7 +27,7 @@ export async function readFinishedRun(
   const at = (file: string) => `${folder}/${file}`;
   const bytes = async (file: string): Promise<Uint8Array> => {
     const found = await read(file);
-    if (!found) throw new InputError(`${at(file)}: there is none; pass the folder of a run made by rhm train`);
+    if (!found) throw new InputError(`${at(file)}: not found; pass the folder of a run made by rhm train`);
     return found;
   };
   const text = new TextDecoder();

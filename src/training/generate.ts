@@ -50,12 +50,14 @@ export async function generate(
       `task.kind: the run learnt '${experiment.task.kind}', it generates no sentences; train on task ${tasksWith((task) => task.generates || task.masks)}`,
     );
   if (experiment.data)
-    throw new InputError('generate: the run was trained on data of its own, which no grammar judges; take rhm predict');
+    throw new InputError(
+      'generate: the run was trained on your own data, for which there is no grammar; use rhm predict',
+    );
   if (masks && experiment.task.context !== undefined)
-    throw new InputError('generate: the run has seen a part of each sentence; take one without task.context');
+    throw new InputError('generate: the run was trained on a part of each sentence; pass a run without task.context');
   if (sweeps !== undefined && !masks)
     throw new InputError(
-      `sweeps: the run writes a token after the other; leave it out, or take a run of task ${tasksWith((task) => task.masks)}`,
+      `sweeps: the run generates one token after the other; leave it out, or pass a run of task ${tasksWith((task) => task.masks)}`,
     );
   const model = createModel(experiment);
   const shape = modelShape(experiment);
@@ -100,7 +102,9 @@ export async function generate(
           const uniform = threefry(key, first + b, t)[0] / 2 ** 32;
           const row = scores.subarray(at, at + v);
           if (!row.every(Number.isFinite))
-            throw new InputError('weights: the network gives no finite numbers; take a run that has not diverged');
+            throw new InputError(
+              'weights: the outputs of the network are not finite; pass a run that has not diverged',
+            );
           rows[b * d + firstToken + t] = drawFrom(row, uniform, temperature);
         }
       }

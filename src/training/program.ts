@@ -105,7 +105,7 @@ export function trainingProgram(
     const spec = measureOf(name, table);
     if (experiment.data && !spec.needsNoGrammar)
       throw new InputError(
-        `measures: ${name} is about a grammar, and the run is trained on data of its own; leave it out`,
+        `measures: ${name} is about a grammar, and the run is trained on your own data; leave it out`,
       );
     return spec.build(context);
   });

@@ -54,12 +54,12 @@ test('only 16 hexadecimal digits are a run, only known names its files', () => {
 
 test('JSON: a key twice, __proto__, too deep, too large, no JSON: refused with the place', () => {
   const cases: [text: string, message: RegExp][] = [
-    ['{"a": 1, "a": 2}', /^x: the field "a" is there twice; keep one$/],
-    ['{"a": {"b": 1, "c": [{"d": 1}], "b": 2}}', /^x: the field "b" is there twice/],
-    ['{"a": 1, "\\u0061": 2}', /^x: the field "a" is there twice/],
+    ['{"a": 1, "a": 2}', /^x: the field "a" occurs twice; keep one$/],
+    ['{"a": {"b": 1, "c": [{"d": 1}], "b": 2}}', /^x: the field "b" occurs twice/],
+    ['{"a": 1, "\\u0061": 2}', /^x: the field "a" occurs twice/],
     ['{"a": {"__proto__": {"m": 3}}}', /^x: a field is named __proto__/],
     ['{"__pro\\u0074o__": 1}', /^x: a field is named __proto__/],
-    [`${'['.repeat(10_000)}${']'.repeat(10_000)}`, /^x: lists and objects lie in each other deeper than 64/],
+    [`${'['.repeat(10_000)}${']'.repeat(10_000)}`, /^x: lists and objects are nested deeper than 64 levels/],
     [`${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`, /deeper than 64/],
     ['{"a": 1', /^x: not JSON/],
     ['', /^x: not JSON/],
@@ -111,7 +111,7 @@ test('values of other formats: one that holds itself, __proto__, too many', () =
   self.push(self);
   assert.match(
     refusal(() => checkTree(self, 'x')),
-    /holds itself/,
+    /contain themselves/,
   );
   const proto = Object.defineProperty({}, '__proto__', { value: { m: 1 }, enumerable: true });
   assert.match(

@@ -12,7 +12,7 @@ const refusals: [object, string][] = [
   [{ grammar: { L: 2.5 } }, 'grammar.L: got 2.5; pass a whole number from 1 to 20'],
   [{ grammar: { L: 21 } }, 'grammar.L: got 21; pass a whole number from 1 to 20'],
   [{ grammar: 5 }, 'grammar: got 5; pass an object with the fields v, n, m, s, L, '],
-  [{ grammar: { rules: 'x' } }, 'grammar.rules: got "x"; pass a list: the rules themselves: '],
+  [{ grammar: { rules: 'x' } }, 'grammar.rules: got "x"; pass a list: the rules: '],
   [{ grammar: { rules: [[[[0, 'a']]]] } }, 'grammar.rules.0.0.0.1: got "a"; pass a whole number of at least 0'],
   [
     { grammar: { rootPrior: 'x' } },

@@ -112,7 +112,7 @@ test('what is no regular file is refused, not waited for', () => {
     mkdirSync(folder);
     make(join(folder, 'run.lock'));
     assert.match(String(folderHolder(folder)), /no regular file/);
-    assert.throws(() => openRunFolder(folder), /run.lock is no regular file; remove it/);
+    assert.throws(() => openRunFolder(folder), /run.lock is not a regular file; remove it/);
   }
 });
 

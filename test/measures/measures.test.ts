@@ -219,10 +219,10 @@ test('records carry them; unknown names and impossible ones are refused', async 
   await refuse({ measures: ['invariants'] }, /measures: got "invariants"; did you mean invariance\?/);
   await refuse(
     { task: 'class', measures: ['grammaticality'] },
-    /measures: grammaticality looks at a last token predicted from all others; take task.kind 'last' or 'auto'/,
+    /measures: grammaticality needs a last token predicted from all others; pass task.kind 'last' or 'auto'/,
   );
   await refuse({ model: { kind: 'fcn', depth: 0 }, measures: ['readout'] }, /a perceptron has none/);
-  await refuse({ grammar: { v: 6, m: 1, L: 2 }, measures: ['invariance'] }, /take grammar.m >= 2/);
+  await refuse({ grammar: { v: 6, m: 1, L: 2 }, measures: ['invariance'] }, /pass grammar.m >= 2/);
 });
 
 test.run();

@@ -238,7 +238,7 @@ test('YAML, comments and standard input wherever a value is taken', async () => 
   assert.is((await rhm(['theory', '--rules', rules])).code, 0);
   for (const [name, text, pattern] of [
     ['d.json', '{"model": "hcnn" // x\n "seed": 1}', /d\.json: not JSON/],
-    ['e.json', '{"seed": 1, "seed": 2}', /"seed" is there twice/],
+    ['e.json', '{"seed": 1, "seed": 2}', /"seed" occurs twice/],
     ['f.yaml', 'seed: 1\nseed: 2\n', /f\.yaml: Map keys must be unique/],
     ['g.yaml', 'a: &x [*x]\n', /g\.yaml: (refers to itself|Unresolved alias)/],
     ['h.yaml', 'just words\n', /h\.yaml: holds no object/],

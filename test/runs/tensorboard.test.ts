@@ -134,7 +134,7 @@ test('again: the same files anew; some runs; one run; what is refused', async ()
   const out = join(scratch, 'single');
   const single = await rhm(['export', '--tensorboard', join(store, 'runs', run), '-o', out]);
   assert.is(single.code, 0, single.stderr);
-  assert.match(single.stdout, /look with: tensorboard --logdir/);
+  assert.match(single.stdout, /view them with: tensorboard --logdir/);
   const foreign = join(scratch, 'foreign');
   await rhm(['export', '--tensorboard', store, '-o', foreign]);
   rmSync(join(foreign, '.rhm-files.json'));

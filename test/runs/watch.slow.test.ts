@@ -120,7 +120,7 @@ test('a sweep as it runs: workers, curves over their plateaus, failures, a filte
   watch.child.kill('SIGTERM');
   assert.is((await watch.ended).code, 0);
   await page.waitForSelector('#message:not([hidden])');
-  assert.match((await page.textContent('#message'))!, /No answer from rhm watch .*What is shown is of \d/);
+  assert.match((await page.textContent('#message'))!, /No answer from rhm watch .*The page shows the state at \d/);
   sweep.child.kill('SIGTERM');
   await sweep.ended;
 });

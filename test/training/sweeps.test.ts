@@ -180,7 +180,7 @@ test('networks of other tasks, and contexts, are refused', async () => {
   const other = parseExperiment({ ...input, ...last });
   assert.match(
     (await failure(() => denoiseWith(other, rulesOf(other), safe, executor, options))).message,
-    /the run learnt 'last', it fills in no masked tokens; take one of task 'mask'/,
+    /the run learnt 'last', which fills in no masked tokens; pass a run of task 'mask'/,
   );
   assert.match(
     (await failure(() => generate(other, rulesOf(other), safe, executor, { count: 1, temperature: 1, seed: 0 })))

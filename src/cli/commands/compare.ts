@@ -30,8 +30,7 @@ export function addCompare(program: Command, io: CommandContext): void {
     .action(async (texts: string[], options: Options, command: Command) => {
       const runs = await Promise.all((await findRuns(texts, options.store)).map(readWhole));
       const folders = new Set(runs.map(({ listed }) => listed.path));
-      if (folders.size < 2)
-        throw new InputError('compare: two different runs are wanted; pass folders or hashes of them');
+      if (folders.size < 2) throw new InputError('compare: pass at least two different runs, as folders or hashes');
       const settings = runs.map(({ run }) => flatSettings(run.experiment));
       const fields = differingFields(settings);
       if (options.picture) await writePicture(runs, fields, settings, options);
@@ -54,7 +53,7 @@ export function addCompare(program: Command, io: CommandContext): void {
 
 function pictureFile(text: string): string {
   if (!['.svg', '.png'].includes(extname(text).toLowerCase()))
-    throw new InvalidArgumentError('A file name that ends in .svg or .png is wanted.');
+    throw new InvalidArgumentError('Pass a file name that ends in .svg or .png.');
   return text;
 }
 
@@ -109,7 +108,7 @@ function compareText(
       runs.map(({ run }) => run.start?.adapter ?? '-'),
     ),
   ];
-  const notes = fields.length ? '' : '\n\nthe experiments are equal: only what they ran on may differ';
+  const notes = fields.length ? '' : '\n\nthe experiments are equal: only the machines may differ';
   const sameGrammar = new Set(runs.map(({ run }) => grammarKey(run.rules))).size === 1;
   const plot = plotCurves(
     runs.map((one) => ({ label: labelOf(one, fields), points: one.overview.curve })),

@@ -116,7 +116,7 @@ function tableOf(
     [rate, ...changed, ...(valid ? [valid[L]] : [])].map((x) => x.toFixed(3).padStart(8)).join(''),
   );
   return [
-    `${title}: fraction of symbols that are others${isValid ? '; valid: of sentences up to the root' : ''}`,
+    `${title}: fraction of symbols that changed${isValid ? '; valid: of sentences up to the root' : ''}`,
     head,
     ...rows,
   ];

@@ -70,6 +70,6 @@ async function exportEvents(io: CommandContext, root: string, options: Options, 
     command,
     result,
     () =>
-      `${result.scalars} scalars of ${result.runs} runs in ${result.folder}; look with: tensorboard --logdir ${result.folder}`,
+      `${result.scalars} scalars of ${result.runs} runs in ${result.folder}; view them with: tensorboard --logdir ${result.folder}`,
   );
 }

@@ -24,8 +24,8 @@ export function addInfer(program: Command, io: CommandContext): void {
     )
     .requiredOption(
       '--tokens <file>',
-      'sentences, one a row: lines of tokens, ? for a hidden one; JSON lines as of rhm sample, null for a hidden token, ' +
-        '[v] likelihoods for a noisy one; or .npy [rows, s^L], -1 for a hidden token, or [rows, s^L, v] likelihoods; - is standard input',
+      'sentences, one per row: lines of tokens with ? for a hidden one; JSON lines as printed by rhm sample, with null for a hidden token or ' +
+        '[v] likelihoods for a noisy one; or .npy [rows, s^L] with -1 for a hidden token, or [rows, s^L, v] likelihoods; - for standard input',
     )
     .option('--seed <seed>', 'seed of the rules', looseNumber, 0)
     .option('--hide <places>', 'positions to hide in every sentence, counted from 0, such as 0,4-7,last')
@@ -43,7 +43,7 @@ export function addInfer(program: Command, io: CommandContext): void {
       checkSeed(flags.seed);
       const { tokens, noise } = flags;
       if (tokens === '-' && flags.rules === '-')
-        throw new InputError('--tokens: standard input is the grammar already; pass one of the two as a file');
+        throw new InputError('--tokens: standard input already provides the grammar; pass one of the two as a file');
       const rules = await loadGrammar(flags, flags.seed);
       const hidden = placesOf(flags.hide, sentenceLength(rules));
       const rows = rowsOf(readObservations(tokens), hidden);

@@ -16,8 +16,7 @@ interface Row {
 /** One list a command. */
 const lists: Readonly<Record<string, { description: string; rows(): Row[] }>> = {
   models: {
-    description:
-      'networks that `model` of an experiment may name, those of --models among them: title, tasks, optimiser by default, options',
+    description: 'list the models, including those of --models: title, tasks, default optimiser, options',
     rows: () =>
       modelKinds().map((name) => {
         const { title, about, tasks, optimiser } = modelFacts(name);
@@ -26,7 +25,7 @@ const lists: Readonly<Record<string, { description: string; rows(): Row[] }>> = 
       }),
   },
   tasks: {
-    description: 'tasks that `task` of an experiment may name: what is predicted, by which models',
+    description: 'list the tasks: what is predicted, and by which models',
     rows: () =>
       taskKinds.map((name) => {
         const models = modelKinds().filter((kind) => modelFacts(kind).tasks.includes(name));
@@ -44,7 +43,7 @@ const lists: Readonly<Record<string, { description: string; rows(): Row[] }>> = 
       })),
   },
   measures: {
-    description: 'measures of representation that `measures` of an experiment may list',
+    description: 'list the measures of representation',
     rows: () => Object.entries(measures).map(([name, { about }]) => ({ name, about, facts: {} })),
   },
 };

@@ -29,8 +29,8 @@ export function addPredict(program: Command, io: CommandContext): void {
     .argument('<run>', 'folder of a run')
     .requiredOption(
       '--tokens <file>',
-      'sentences, one a row: .npy [rows, s^L], lines of numbers, or JSON lines as of rhm sample; - is standard input. ' +
-        'Of a run of task mask ? or -1 (null in JSON) is a masked token',
+      'sentences, one per row: .npy [rows, s^L], lines of numbers, or JSON lines as printed by rhm sample; - for standard input. ' +
+        'For a run of task mask, ? or -1 (null in JSON) is a masked token',
     )
     .addOption(
       new Option(

@@ -107,7 +107,7 @@ export function addReproduce(program: Command, io: CommandContext): void {
       const folders = read([...Object.values(curves).flat(), ...plan]);
       const measured = folders.length ? await analyze(folders, { control: read(control) }) : undefined;
       if (!measured) {
-        io.log('no run got as far as its first evaluation; run the same command again to continue');
+        io.log('no run reached its first evaluation; run the same command again to continue');
         process.exitCode = 1;
         return;
       }
@@ -230,7 +230,7 @@ function storeAt(path: string): string {
   const runs = join(path, 'runs');
   if (existsSync(runs)) return runs;
   if (!existsSync(path))
-    throw new InputError(`--store ${path}: no such folder; pass the --out of another rhm reproduce`);
+    throw new InputError(`--store ${path}: no such folder; pass the --out folder of another rhm reproduce`);
   return path;
 }
 
