@@ -20,6 +20,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     ['rhm sample --rules rules.json --count 10 --format text', 'ten sentences'],
     ['rhm sample -v 8 -m 2 -L 3 --count 1000000 --format npy -o tokens.npy', 'a million, for NumPy'],
     ['rhm sample -v 8 -m 2 -L 3 --count 5 --start 1000 --tree', 'sentences 1000 to 1004 with their derivations'],
+    ['rhm sample -v 8 -m 4 -L 3 --holdout 2:0.25 --language with --count 10', 'ten sentences with held-out pairs'],
   ],
   theory: [
     ['rhm theory -v 16 -m 4 -L 4', 'losses, correlations, sample complexities'],
@@ -44,6 +45,10 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   tree: [
     ['rhm tree -v 16 -m 4 -L 4 --shuffle 7', 'recover the tree of shuffled positions'],
     ['rhm tree --tokens sentences.npy -s 2 --json', 'recover the tree of an unknown grammar'],
+  ],
+  holdout: [
+    ['rhm holdout -v 8 -m 3 -L 3 --holdout 3:0.34', 'sizes of both languages, and what exact predictors make of them'],
+    ['rhm holdout --rules rules.json --holdout 2:0.25 --json', 'pairs just above the tokens, with JSON output'],
   ],
   train: [
     [

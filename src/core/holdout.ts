@@ -50,6 +50,15 @@ export function heldLanguage(rules: Rules, holdout: Holdout, language: HeldLangu
   return { ...rules, heldPairs: drawPairs(rules, holdout.level, held, holdout.seed ?? seed, language) };
 }
 
+/** The sets that networks are looked at on: without held-out pairs, with some in the context alone, with one above the last token. */
+export const heldSets = ['without', 'context', 'last'] as const satisfies readonly HeldLanguage[];
+export type HeldSet = (typeof heldSets)[number];
+
+/** Another language of the same pairs. */
+export function relatedLanguage(language: Rules, name: HeldLanguage): Rules {
+  return { ...language, heldPairs: { ...language.heldPairs!, ...lastPlaces(language, language.heldPairs!, name) } };
+}
+
 function drawPairs(rules: Rules, level: number, held: number, seed: number, language: HeldLanguage): HeldPairs {
   const { v, m, s, L } = rules;
   const depth = L - level + 1;
@@ -72,9 +81,8 @@ function drawPairs(rules: Rules, level: number, held: number, seed: number, lang
     for (const k of out) used[k]++;
     order[at] = Uint32Array.from([...allowed, ...out]);
   }
-  const places = s ** depth;
-  const ofPlaces = { sums: sumsOf(rules, held, places, language), shares: sharesOf(m, held, places, language) };
-  return { depth, places, held, order, language, ...ofPlaces };
+  const pairs = { depth, places: s ** depth, held, order };
+  return { ...pairs, ...lastPlaces(rules, pairs, language) };
 }
 
 function shuffled(count: number, random: UniformStream): Uint32Array {
@@ -86,7 +94,18 @@ function shuffled(count: number, random: UniformStream): Uint32Array {
   return order;
 }
 
-/** `sums` of HeldPairs. */
+function lastPlaces(
+  rules: Rules,
+  { held, places }: Pick<HeldPairs, 'held' | 'places'>,
+  language: HeldLanguage,
+): Pick<HeldPairs, 'language' | 'sums' | 'shares'> {
+  return {
+    language,
+    sums: sumsOf(rules, held, places, language),
+    shares: sharesOf(rules.m, held, places, language),
+  };
+}
+
 function sumsOf({ n, m, s, L }: Rules, held: number, places: number, language: HeldLanguage): bigint[] {
   if (language === 'without' || places >= 64) return [];
   const others = BigInt(n) * BigInt(m) ** BigInt((s ** L - 1) / (s - 1) - places);

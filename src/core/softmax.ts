@@ -5,6 +5,14 @@ export function largest(row: ArrayLike<number>): number {
   return best;
 }
 
+/** softmax(logits), in float64. */
+export function probabilitiesOf(logits: ArrayLike<number>): Float64Array {
+  const top = logits[largest(logits)];
+  const shares = Float64Array.from(logits, (x) => Math.exp(x - top));
+  const sum = shares.reduce((a, b) => a + b, 0);
+  return shares.map((x) => x / sum);
+}
+
 /** The index that a uniform number in [0, 1) picks from softmax(logits / temperature); temperature 0: the largest. */
 export function drawFrom(logits: ArrayLike<number>, uniform: number, temperature = 1): number {
   const top = largest(logits);

@@ -12,6 +12,13 @@ export function declareClock({ builder }: MeasureContext, measure: string): Tens
   return builder.persistent(`measure/${measure}/clock`, [CLOCK_WORDS], 'u32');
 }
 
+/** What sentences are drawn from, as the operation sample takes it. */
+export interface DrawnSet {
+  grammar: Tensor;
+  source: Tensor;
+  endless: boolean;
+}
+
 export interface TestBatch {
   tokens: Tensor; // u32 [R, B, d]
   clock: Tensor;
@@ -20,13 +27,18 @@ export interface TestBatch {
 }
 
 /**
- * Fills `tokens` with the first sentences of the test set, after `change` if there is one.
+ * Fills `tokens` with the first sentences of the test set, or of another one, after `change` if there is one.
  * @returns what the network reads: those tokens, in the order that is shown, or what the masks of the test set leave of them
  */
-export function addTestBatch(context: MeasureContext, plan: PlanBuilder, batch: TestBatch): Tensor {
-  const { grammar, testSource: source, endless, holds, shape, masks, shuffle } = context;
+export function addTestBatch(
+  context: MeasureContext,
+  plan: PlanBuilder,
+  batch: TestBatch,
+  set: DrawnSet = { grammar: context.grammar, source: context.testSource, endless: context.endless },
+): Tensor {
+  const { holds, shape, masks, shuffle } = context;
   const { tokens, clock } = batch;
-  sample(plan, { label: 'sentences', s: shape.s, L: shape.L, grammar, source, endless, holds, ...batch });
+  sample(plan, { label: 'sentences', s: shape.s, L: shape.L, ...set, holds, ...batch });
   if (shuffle) return shuffle(plan, tokens);
   if (!masks) return tokens;
   const seen = plan.activation('seen', tokens.shape.slice(1), 'u32');

@@ -2,6 +2,7 @@ import type { MeasureTable } from '../models/measure.js';
 import { alignment } from './alignment.js';
 import { gdv } from './gdv.js';
 import { grammaticality } from './grammaticality.js';
+import { holdout } from './holdout.js';
 import { invariance } from './invariance.js';
 import { norms } from './norms.js';
 import { probes } from './probes.js';
@@ -18,4 +19,5 @@ export const measures = {
   alignment,
   probes,
   validity,
+  holdout,
 } satisfies MeasureTable;

@@ -14,7 +14,7 @@ const MOST_SWEEPS = 32;
  */
 export const validity: MeasureSpec = {
   about: 'fraction of sentences that a network of masked tokens writes in sweeps and that obey the rules, per level',
-  needsMasks: true,
+  needs: 'masks',
   build,
 };
 

@@ -44,8 +44,8 @@ export interface MeasureSpec {
   about: string;
   /** Says something of networks whose sentences come from no grammar too. */
   needsNoGrammar?: true;
-  /** Is about networks that fill in masked tokens alone. */
-  needsMasks?: true;
+  /** Is about these experiments alone: networks that fill in masked tokens, or pairs of rules held out. */
+  needs?: 'masks' | 'holdout';
   /** @throws InputError when the experiment offers nothing to measure. */
   build(context: MeasureContext): Measure;
 }

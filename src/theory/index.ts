@@ -38,6 +38,7 @@ export {
 } from './empirical.js';
 export { annealedPlateaus, contraction, ensemblePlateaus, hypergeometric } from './ensemble.js';
 export { type FoundTree, findTree, isTrueLevel, treeComplexity } from './findTree.js';
+export { divergence, type Judged, judge, type TwoPredictors, twoPredictors } from './heldOut.js';
 export {
   type InferenceOptions,
   type InferredTrees,
@@ -49,6 +50,7 @@ export {
   sampleTrees,
 } from './inference.js';
 export { examineGrammar, examineInstance, type InstanceTheory } from './instances.js';
+export { type LastTokens, lastTokens } from './lastToken.js';
 export { type LossOptions, type LossPlateaus, lossPlateaus } from './losses.js';
 export { marginals, rootWeights, ruleWeights, transitions } from './marginals.js';
 export { type MaskedOptions, type MaskedPlateaus, maskedLosses, maskedPlateaus } from './masked.js';

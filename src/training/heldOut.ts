@@ -1,9 +1,11 @@
 import { modelFacts } from '../core/modelFacts.js';
-import type { Rules } from '../core/rules.js';
+import { type Rules, sentenceLength } from '../core/rules.js';
 import type { Source } from '../core/sampleSource.js';
 import { evaluatedTask, exactLevel } from '../core/tasks.js';
 import { createSampler } from '../grammar/sampler.js';
 import { modelShape } from '../models/types.js';
+import { judge } from '../theory/heldOut.js';
+import { lastTokens } from '../theory/lastToken.js';
 import { maskedLosses } from '../theory/masked.js';
 import { exactLosses } from '../theory/predictor.js';
 import type { TestResult } from './checkpoint.js';
@@ -23,8 +25,9 @@ export async function describeTestSet(member: Member): Promise<Described> {
   if (experiment.data) return described; // no grammar, so no exact predictor
   const level = exactLevel(evaluatedTask(experiment), rules);
   const masks = hostMasks(experiment, { split: 'test', replica });
-  if (masks) described.exact = await maskedLossOn(member, masks);
-  else if (level !== undefined) described.exact = await exactLossOn(member, evaluation.size, level);
+  if (masks) {
+    if (!member.language.heldPairs) described.exact = await maskedLossOn(member, masks);
+  } else if (level !== undefined) described.exact = await exactLossOn(member, evaluation.size, level);
   const P = budget.sentences;
   if (P !== undefined && !distinct && P <= COUNTED_SENTENCES) Object.assign(described, await countRepeats(member, P));
   return described;
@@ -32,8 +35,11 @@ export async function describeTestSet(member: Member): Promise<Described> {
 
 const lossesOfLanguage = new WeakMap<Rules, Map<string, number>>();
 
-/** Loss in nats of the predictor that knows the grammar and sees s^level - 1 tokens, on `count` sentences of a source. */
-async function exactLossOn({ rules, language, test: source }: Member, count: number, level: number): Promise<number> {
+/**
+ * Loss in nats of the predictor that knows what is learnt (the grammar, or its language without held-out pairs) and sees s^level - 1
+ * tokens, on the first `count` sentences of the test set.
+ */
+async function exactLossOn({ language, test: source }: Member, count: number, level: number): Promise<number> {
   const known = lossesOfLanguage.get(language) ?? new Map<string, number>();
   lossesOfLanguage.set(language, known);
   const key = [source.mode, ...source.key, source.first, source.length, count, level].join();
@@ -41,10 +47,16 @@ async function exactLossOn({ rules, language, test: source }: Member, count: num
   if (loss === undefined) {
     loss = 0;
     for await (const { tokens, rows } of chunksOf(language, source, count))
-      loss += (exactLosses(rules, tokens, rows)[level] * rows) / count;
+      loss += (lossOn(language, tokens, rows, level) * rows) / count;
     known.set(key, loss);
   }
   return loss;
+}
+
+function lossOn(language: Rules, tokens: Uint32Array, rows: number, level: number): number {
+  if (!language.heldPairs) return exactLosses(language, tokens, rows)[level];
+  const { probabilities } = lastTokens(language, tokens, rows, language.s ** level - 1);
+  return judge(probabilities, tokens.subarray(0, rows * sentenceLength(language)), rows).loss;
 }
 
 /** The same of the predictor of masked tokens, with the masks of the test set. */

@@ -113,6 +113,34 @@ test('sample --holdout: the languages of grammar.holdout, as an experiment draws
   assert.match(stderr, /--holdout: the experiment says it/);
 });
 
+test('holdout: sizes that add up, and both predictors on the sets', async () => {
+  const got = JSON.parse(
+    await good('holdout', '-v', '8', '-m', '3', '-L', '3', '--holdout', '3:0.34', '--sentences', '2048', '--json'),
+  );
+  assert.equal([got.held, got.places], [1, 2]);
+  assert.equal(got.sentences, { whole: '17496', without: '7776', with: '9720', context: '3888', last: '5832' });
+  const [without, context, last] = got.sets;
+  assert.equal([without.set, context.set, last.set], ['without', 'context', 'last']);
+  for (const { grammar } of got.sets) assert.is(grammar.possible, 1, 'nothing is impossible to who knows the grammar');
+  assert.equal([without.surface.possible, without.seen], [1, 7]);
+  assert.ok(without.surface.loss < without.grammar.loss, 'who knows that pairs are held out says more');
+  for (const { surface, seen } of [context, last]) assert.ok(surface.possible < 0.9 && seen < 7);
+  assert.ok(context.grammar.accuracy > context.surface.accuracy);
+  assert.ok(without.grammar.grammatical[2] === 1 && context.surface.grammatical[2] < 1);
+  const text = await good('holdout', '-v', '8', '-m', '3', '-L', '3', '--holdout', '3:0.34', '--sentences', '64');
+  assert.match(text, /1 of 3 rules of each child held out below each rule of level 3: 2 places/);
+  for (const [args, pattern] of [
+    [[], /--holdout: missing; pass level:fraction/],
+    [['--holdout', '3:0.9'], /leaves no sentence/],
+    [['--holdout', '3:0.34', '--sentences', '0'], /sentences/],
+    [['--holdout', '3:0.34', '--zipf', '1'], /weighted/],
+  ] as const) {
+    const { code, stderr } = await rhm(['holdout', '-v', '8', '-m', '3', '-L', '3', ...args]);
+    assert.is(code, 2, stderr);
+    assert.match(stderr, pattern);
+  }
+});
+
 test('tree: found again from tokens alone, with what it is sure of, and from which P', async () => {
   const ofGrammar = JSON.parse(
     await good('tree', '--rules', rulesFile, '--shuffle', '4', '--sentences', '64,16384', '--json'),

@@ -9,9 +9,11 @@ import type { Rules } from '../../src/core/rules.js';
 import { createSampler } from '../../src/grammar/sampler.js';
 import { referenceExecutor, wasmExecutor } from '../../src/kernels/index.js';
 import { measures } from '../../src/measures/index.js';
+import { exactLosses, judge, lastTokens } from '../../src/theory/index.js';
 import { batches, splits } from '../../src/training/batches.js';
 import { files, MemoryFolder } from '../../src/training/folder.js';
 import { groupKey } from '../../src/training/groupKey.js';
+import { describeTestSet } from '../../src/training/heldOut.js';
 import { logitsOf } from '../../src/training/logits.js';
 import { train, trainGroup } from '../../src/training/loop.js';
 import { languageOf, membersOf, rulesOf } from '../../src/training/members.js';
@@ -87,6 +89,11 @@ test('the test loss is that on sentences of the training language, by WebAssembl
     sum += Math.log(row.reduce((all, x) => all + Math.exp(x), 0)) - row[tokens[8 * i + 7]];
   }
   assert.ok(Math.abs(sum / 8 - loss) < 1e-5, `${sum / 8} ${loss}`);
+  // Beside it stands the loss of who knows the training language, below that of who knows the whole grammar.
+  const { probabilities } = lastTokens(member.language, tokens, 8);
+  const { exact } = await describeTestSet(member);
+  assert.ok(Math.abs(exact! - judge(probabilities, tokens, 8).loss) < 1e-12);
+  assert.ok(exact! < exactLosses(member.rules, tokens, 8)[3]);
   const reference = await run(experiment, referenceExecutor());
   assert.ok(Math.abs(reference.loss - loss) < 1e-4, `${reference.loss} ${loss}`);
 });

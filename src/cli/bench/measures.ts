@@ -67,7 +67,7 @@ export function addBenchMeasures(program: Command, io: CommandContext): void {
 }
 
 /** Those that fit the cases. */
-const timed = Object.entries<MeasureSpec>(measures).flatMap(([name, { needsMasks }]) => (needsMasks ? [] : [name]));
+const timed = Object.entries<MeasureSpec>(measures).flatMap(([name, { needs }]) => (needs ? [] : [name]));
 
 async function costOf(
   run: Pick<MeasureCost, 'case' | 'batch' | 'replicas'>,

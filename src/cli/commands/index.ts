@@ -10,6 +10,7 @@ import { addDenoise } from './denoise.js';
 import { addDoctor } from './doctor.js';
 import { addExport } from './export.js';
 import { addGenerate } from './generate.js';
+import { addHoldout } from './holdout.js';
 import { addInfer } from './infer.js';
 import { addNames } from './names.js';
 import { addPredict } from './predict.js';
@@ -40,6 +41,7 @@ export const commands: readonly AddCommand[] = [
   addCorrelations,
   addCluster,
   addTree,
+  addHoldout,
   addTrain,
   addNames,
   addSweep,

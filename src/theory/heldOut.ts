@@ -1,0 +1,54 @@
+/** What two predictors of the last token make of sentences: one that knows the grammar, one that has seen a language of it alone. */
+
+import type { Rules } from '../core/rules.js';
+import { largest } from '../core/softmax.js';
+import { lastTokens } from './lastToken.js';
+
+/** Distributions of the last token, [count, v] each. */
+export interface TwoPredictors {
+  /** p(last | all tokens before it) of the whole grammar. */
+  grammar: Float64Array;
+  /** p(last | last k tokens before it) of the training language, with the longest k that it has. */
+  surface: Float64Array;
+  seen: Uint32Array; // [count], that k
+}
+
+/** language: without held-out pairs. tokens [count, s^L] of the grammar. */
+export function twoPredictors(language: Rules, tokens: ArrayLike<number>, count: number): TwoPredictors {
+  const { heldPairs: _, ...whole } = language;
+  const { probabilities: surface, seen } = lastTokens(language, tokens, count);
+  return { grammar: lastTokens(whole, tokens, count).probabilities, surface, seen };
+}
+
+/** How good distributions of the last token are on sentences. */
+export interface Judged {
+  /** Mean loss in nats on the sentences whose last token has a probability above 0; NaN where none has. */
+  loss: number;
+  possible: number; // fraction of those sentences
+  accuracy: number; // of the most probable token
+}
+
+/** probabilities [count, v], tokens [count, d]. */
+export function judge(probabilities: Float64Array, tokens: ArrayLike<number>, count: number): Judged {
+  const v = probabilities.length / count;
+  const d = tokens.length / count;
+  let loss = 0;
+  let possible = 0;
+  let right = 0;
+  for (let i = 0; i < count; i++) {
+    const row = probabilities.subarray(i * v, (i + 1) * v);
+    const last = tokens[(i + 1) * d - 1];
+    if (largest(row) === last) right++;
+    if (!(row[last] > 0)) continue;
+    possible++;
+    loss -= Math.log(row[last]);
+  }
+  return { loss: loss / possible, possible: possible / count, accuracy: right / count };
+}
+
+/** Mean Kullback-Leibler divergence in nats of `of` from `reference`: 0 where they are the same. [count, v] each. */
+export function divergence(reference: Float64Array, of: Float64Array, count: number): number {
+  let sum = 0;
+  for (let j = 0; j < reference.length; j++) if (reference[j] > 0) sum += reference[j] * Math.log(reference[j] / of[j]);
+  return sum / count;
+}
