@@ -1,4 +1,4 @@
-/** Everything the WebAssembly module exports. One line a file; see the files for what they do. */
+/** Everything the WebAssembly module exports. One line per file; see the files for what they do. */
 export * from '../build/assembly/dispatch';
 export { permute } from './draws';
 export { fastScratchBytes, sampleFast } from './fast';

@@ -1,4 +1,4 @@
-// Fused attention, forward: out and logsumexp of TR queries for NH heads a workgroup, in one pass over tiles of TK keys
+// Fused attention, forward: out and logsumexp of TR queries for NH heads per workgroup, in one pass over tiles of TK keys
 // with a running maximum; a single tile when T <= TK. Thread (sy, sx) owns 4 x 4 scores; then each thread owns BLOCKS
 // blocks of 4 rows x 4 columns of the output in every one of CHUNKS column ranges (constants in front of this text).
 // With HALF the weights exp(S - m') are rounded for the product with v; their sum l is made of what they were before.

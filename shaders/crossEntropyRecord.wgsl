@@ -1,4 +1,4 @@
-// Second half of a cross-entropy over many rows: one workgroup a replica adds the partial sums [R, blocks, 2] and writes the
+// Second half of a cross-entropy over many rows: one workgroup per replica adds the partial sums [R, blocks, 2] and writes the
 // means to record[r, clock % ring]. TOGETHER loads are under way at once (unrolledLoads
 // in src/gpu/unroll.ts, which also writes out #for).
 

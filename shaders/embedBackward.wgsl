@@ -6,7 +6,7 @@
 // every PARTS * ROWS windows of the range, so that no sum is shared while windows are added. A row is loaded once for all J,
 // ROWS of them before the first is added. Neighbouring threads have neighbouring channels and the same token: no bank
 // conflicts. Parts meet in order at the end; ranges of windows are added by sumSplits.wgsl.
-// Against the one-hot product of embedBackward_registers.wgsl the work a row does not grow with the vocabulary.
+// Against the one-hot product of embedBackward_registers.wgsl the work per row does not grow with the vocabulary.
 // CHANNELS, PARTS, J, ROWS (a multiple of 4), QUADS = ROWS / 4 and TILE (a multiple of PARTS * ROWS) are put in front of this
 // text; #for is written out (src/gpu/unroll.ts).
 override SYMBOLS: u32; // v

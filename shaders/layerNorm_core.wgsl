@@ -1,5 +1,5 @@
 // Shared by the layer norm kernels: a row of C channels is walked by `lanes` neighbouring threads (a power of 2), 64 / lanes
-// rows a workgroup; sums over a row are a tree of fixed shape.
+// rows per workgroup; sums over a row are a tree of fixed shape.
 var<workgroup> lanesSum: array<vec2f, 64>;
 
 // The sum over the lanes of a row, for every lane.

@@ -5,14 +5,14 @@
 // The tile's numbers are constants put in front of this text, a pipeline a tile, not a shape; loops over registers and
 // over k are written out by `#for` (src/gpu/unroll.ts). BM x BN x BK: the tile; TM x TN = 4 QM x 4 QN: sums a thread;
 // WX = BN / TN, WY = BM / TM threads; KG: groups of threads along K; RANGES: ranges of K that one group adds up one
-// after the other (1 where KG > 1: the sums must meet in the same order); FA, FB: 4 x 4 blocks of A and B a thread fetches.
+// after the other (1 where KG > 1: the sums must meet in the same order); FA, FB: 4 x 4 blocks of A and B that a thread fetches.
 // Sums are named sum{h}_{e}_{w}: row e of quad h, columns of quad w.
 const GROUP = WX * WY;
 const blocksA = (BM / 4u) * (BK / 4u);
 const blocksB = (BN / 4u) * (BK / 4u);
 // DENSE: blocks go to workgroup memory as fetched (matmul_dense.wgsl). ONE_HOT: numbers are made of them then
 // (matmul_onehot.wgsl). With functions that do nothing in DENSE's place the 128 x 128 tile took a tenth longer on an H100.
-// k-major; a spare vec4 a row keeps transposing stores off one another's banks.
+// k-major; a spare vec4 per row keeps transposing stores off one another's banks.
 const rowA = BM / 4u + PAD_A;
 const rowB = BN / 4u + PAD_B;
 var<workgroup> tileA: array<vec4f, KG * BK * rowA>;

@@ -2,7 +2,7 @@
 //   rate = base * schedule(step);  1 - beta^t = 1 - exp(-t decay), decay = -ln beta: a recurrence in f32 sticks once its step
 //   is below a rounding
 // SCALED: the inverse of the loss's factor 2^(exponent - 127), or 0 for a step with a factor that did not fit; then the factor is halved.
-// One thread a replica. Words: src/kernels/shared/words.ts.
+// One thread per replica. Words: src/kernels/shared/words.ts.
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let r = id.x;

@@ -27,7 +27,7 @@ const IN_DATA = ' in data';
 export interface Curve {
   series: string; // runs with one label differ in grammar, seed and length only
   anyBatch: string; // the label without the batch size: of series that differ in nothing else
-  batch: number; // sentences a step
+  batch: number; // sentences per step
   kind: ModelKind;
   task: Experiment['task']['kind'];
   shape: GrammarShape;

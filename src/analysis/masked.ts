@@ -12,7 +12,7 @@ export type MaskedRow = PositionRow & { predicted: number | undefined }; // by t
 export interface MaskedExcess {
   series: string;
   shape: Curve['shape'];
-  excess: Estimate; // nats a masked token, over grammars
+  excess: Estimate; // nats per masked token, over grammars
   floor: number; // nats, mean of H(L) over the curves
   start: number; // nats, mean of H(0)
 }

@@ -31,7 +31,7 @@ export class FollowingPca {
   }
 
   /**
-   * Subspace iteration on the covariance with a Rayleigh-Ritz step a round. The new directions are turned rigidly within their
+   * Subspace iteration on the covariance with a Rayleigh-Ritz step per round. The new directions are turned rigidly within their
    * span to lie as close to the former ones as they can, so that nothing jumps where components change their sign or order; at
    * first, and where they have nothing in common, they are the components themselves with their largest loading positive.
    */

@@ -185,7 +185,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     ['rhm bench kernels', 'time of every operation'],
   ],
   'bench kernels': [['rhm bench kernels --json', 'GFLOP/s and GB/s of every operation']],
-  'bench train': [['rhm bench train --cases hcnn-v16,mla-v16', 'microseconds a step']],
+  'bench train': [['rhm bench train --cases hcnn-v16,mla-v16', 'microseconds per step']],
   'bench growth': [['rhm bench growth', 'time of a step against width, batch, replicas and threads']],
   'bench measures': [['rhm bench measures', 'cost of evaluation and measures']],
   'bench sampler': [['rhm bench sampler', 'million tokens per second']],

@@ -1,4 +1,4 @@
-/** Curves as text: logarithmic axes, four by two dots a character (Braille), plateaus as dashed lines with their names. */
+/** Curves as text: logarithmic axes, four by two dots per character (Braille), plateaus as dashed lines with their names. */
 import { showNumber } from '../analysis/format.js';
 
 export interface PlottedCurve {

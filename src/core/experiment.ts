@@ -47,7 +47,7 @@ export function parseExperiment(input: unknown): Experiment {
     ]);
   if (evaluation.positions === 'last' && !tasks[task.kind].generates)
     throw new ExperimentError([
-      `evaluation.positions: got 'last' with task '${task.kind}', which has one prediction a sentence; leave it out, or pass task ${tasksWith((one) => one.generates)}`,
+      `evaluation.positions: got 'last' with task '${task.kind}', which has one prediction per sentence; leave it out, or pass task ${tasksWith((one) => one.generates)}`,
     ]);
   checkMasks(result.data);
   checkWhole(result.data);

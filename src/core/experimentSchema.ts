@@ -94,7 +94,7 @@ const schedule = z.strictObject({
 const budget = z.strictObject({
   batch: count(2 ** 20)
     .default(128)
-    .describe('sentences a step'),
+    .describe('sentences per step'),
   accumulate: count(4096).default(1).describe('batches a step'),
   steps: count(2 ** 31)
     .optional()

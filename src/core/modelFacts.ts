@@ -34,7 +34,7 @@ const wired = {
     ),
 };
 
-/** The models that come with the program. One row a model; `models/index.ts` holds their forward passes under the same names. */
+/** The models that come with the program. One row per model; `models/index.ts` holds their forward passes under the same names. */
 const builtIn = {
   hcnn: {
     title: 'hierarchical CNN',

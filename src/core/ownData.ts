@@ -17,7 +17,7 @@ export interface OwnData {
 
 export interface DataSet {
   count: number; // N, rows
-  length: number; // T, tokens a row
+  length: number; // T, tokens per row
   data: Uint32Array<ArrayBuffer>; // [N, T]
   labels?: Uint32Array<ArrayBuffer>; // [N]
 }

@@ -33,7 +33,7 @@ const arrays = {
   I64: BigInt64Array,
 } as const;
 
-/** Types that are read but not computed with, and their bytes an element. F16 and BF16 become F32, which holds all their numbers. */
+/** Types that are read but not computed with, and their bytes per element. F16 and BF16 become F32, which holds all their numbers. */
 const others = { BOOL: 1, I8: 1, F8_E4M3: 1, F8_E5M2: 1, F8_E8M0: 1, I16: 2, U16: 2, U64: 8, C64: 8 } as const;
 export type OtherType = keyof typeof others;
 type HalfType = 'F16' | 'BF16';

@@ -23,7 +23,7 @@ export interface TaskSpec {
   staircase: boolean;
 }
 
-/** One row a task. */
+/** One row per task. */
 const table = {
   last: {
     predicts: 'the last token',

@@ -12,7 +12,7 @@ export type TokenRows =
 
 export interface Rows {
   count: number;
-  length: number; // tokens a row
+  length: number; // tokens per row
   data: Uint32Array<ArrayBuffer>; // [count, length]
 }
 

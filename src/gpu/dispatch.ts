@@ -69,7 +69,7 @@ function wgslName(name: string): string {
 
 /** What a kernel may ask about the adapter when it chooses a variant. */
 export interface AdapterTraits {
-  /** A driver that runs shaders on the CPU: no workgroup memory, few rows a thread (measured: shared memory only costs there). */
+  /** A driver that runs shaders on the CPU: no workgroup memory, few rows per thread (measured: shared memory only costs there). */
   readonly software: boolean;
   readonly vendor: string;
   readonly maxWorkgroupStorageBytes: number;

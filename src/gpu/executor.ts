@@ -214,7 +214,7 @@ export class GpuProgram implements LoadedProgram {
       throw new GpuError(`plan ${name}: not in this program; run one of ${[...this.#plans.keys()].join(', ')}`);
     const gpu = this.executor.gpu;
     // Software drivers run a submit to its end before anything else gets the core: keep submits short there.
-    // A GPU starts on a submit while the next one is encoded (1 to 2 us a dispatch): short ones, several under way.
+    // A GPU starts on a submit while the next one is encoded (1 to 2 us per dispatch): short ones, several under way.
     const dispatchesPerSubmit = gpu.info.software ? 256 : 512;
     const stepsPerSubmit = Math.max(1, Math.floor(dispatchesPerSubmit / Math.max(1, plan.length)));
     for (let done = 0; done < times; done += stepsPerSubmit) {

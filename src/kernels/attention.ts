@@ -177,7 +177,7 @@ export function attentionParts(s: AttentionSizes, replicas: number, products: nu
   return partsFor((replicas * s.batch * s.heads * s.queries * s.tokens * s.dim * products) / 4);
 }
 
-/** Tile sizes: query rows, keys, vec4s of a head's columns held at once, ranges of columns, heads a workgroup. */
+/** Tile sizes: query rows, keys, vec4s of a head's columns held at once, ranges of columns, heads per workgroup. */
 export interface AttentionTile {
   tr: number;
   tk: number;

@@ -15,7 +15,7 @@ import { scaling as scalingNames, wordConstants } from './shared/words.js';
 
 /**
  * Softmax cross-entropy (mean over rows, nats), its gradient and the accuracy. Row (b, t) predicts targets[b, targetOffset + t].
- * counts: how many rows of its sentence a row is one of, 0 where it does not count: means are over sentences, of means over their rows
+ * counts: how many rows the sentence of a row has, 0 where it does not count: means are over sentences, of means over their rows
  * that count.
  * Slot clock[clockWord] % ring of record gets mean loss and accuracy; dLogits is overwritten, left out when only evaluating.
  * scaling: dLogits carries the factor that it holds.
@@ -37,7 +37,7 @@ export const crossEntropy = defineOperation({
   },
   check({ logits, targets, clock, targetOffset, targetRow, rowsPerSentence, clockWord, words }, refuse) {
     if (targetOffset + rowsPerSentence > targetRow)
-      refuse(`targets [${targets.shape}] from ${targetOffset} on for logits [${logits.shape}]; pass a target a row`);
+      refuse(`targets [${targets.shape}] from ${targetOffset} on for logits [${logits.shape}]; pass a target per row`);
     if (clockWord >= words) refuse(`clock [${clock.shape}] has no word ${clockWord}`);
   },
   reference({ logits, targets, counts, clock, record, dLogits, scaling }, p) {

@@ -113,7 +113,7 @@ export const embed = defineOperation({
         }),
       ];
     const columns = Math.ceil(s.width / lanes / 64);
-    // Many windows a thread share the column sums; few fill a GPU. No output depends on it, nor on how many loads are TOGETHER.
+    // Many windows per thread share the column sums; few fill a GPU. No output depends on it, nor on how many loads are TOGETHER.
     // lavapipe compiles 16 rows for 9 s, 4 rows for 1 s, and both run in the same time.
     const ROWS = traits.software ? 4 : ([16, 8].find((n) => columns * (rows / n) * batches >= 1024) ?? 4);
     const TOGETHER = traits.software ? 2 : 8;
@@ -169,7 +169,7 @@ function memoryTile(s: EmbedCall, rows: number, batches: number, traits: Adapter
   const bytes = 4 * s.filter * (4 * (s.v + 3) * QUADS + most);
   if (bytes > traits.maxWorkgroupStorageBytes || QUADS * PARTS > traits.maxInvocations) return undefined;
   const columns = Math.ceil(s.width / 4 / QUADS);
-  // Many windows share one reading of the filters; few fill a GPU: four workgroups a multiprocessor of 132.
+  // Many windows share one reading of the filters; few fill a GPU: four workgroups per multiprocessor of 132.
   const TILE = [most, 64].find((n) => columns * (rows / n) * batches >= 512) ?? 32;
   return { QUADS, PARTS, J: s.filter, TILE };
 }

@@ -5,7 +5,7 @@ import type { Measure, MeasureContext, MeasureSpec, MeasureValue } from '../mode
 import { contextDistributions } from '../theory/index.js';
 import { addTestBatch, declareClock, observedSymbols, placesOver } from './batch.js';
 
-const BATCH = 256; // sentences; the products of all pairs come to the host, 256 KiB a layer and position
+const BATCH = 256; // sentences; the products of all pairs come to the host, 256 KiB per layer and position
 const ROUNDING = 1e-20; // distributions of tokens that say nothing of each other differ by 1e-16
 const MOST_PRODUCTS = 2 ** 32; // additions of the exact distributions of one replica: some seconds
 

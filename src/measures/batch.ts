@@ -80,7 +80,7 @@ export function placesOver(hidden: Forward['hidden'], symbols: readonly Observed
   return { slots, values };
 }
 
-/** The position of a layer that a token lies under; where there is one a token, that of the token itself. */
+/** The position of a layer that a token lies under; where there is one per token, that of the token itself. */
 function positionOver(token: number, { positions }: Forward['hidden'][0], { firstToken, length }: ModelShape): number {
   const at = token - firstToken;
   return Math.min(positions - 1, positions === length - 1 ? at : Math.floor((at * positions) / length));

@@ -4,7 +4,7 @@ import { matmul } from '../kernels/matmul.js';
 import type { Measure, MeasureContext, MeasureSpec, MeasureValue } from '../models/measure.js';
 import { addTestBatch, declareClock, observedSymbols, placesOver } from './batch.js';
 
-const BATCH = 128; // sentences; the products of all pairs come to the host, 64 KiB a layer and position
+const BATCH = 128; // sentences; the products of all pairs come to the host, 64 KiB per layer and position
 
 /**
  * How well the hidden symbols of a level separate in a layer: the generalised discrimination value of the activations at the

@@ -9,7 +9,7 @@ import { probes } from './probes.js';
 import { readout } from './readout.js';
 import { validity } from './validity.js';
 
-/** Every measure that an experiment may name. One line a measure. */
+/** Every measure that an experiment may name. One line per measure. */
 export const measures = {
   invariance,
   grammaticality,

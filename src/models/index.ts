@@ -11,7 +11,7 @@ import { recordedModel, tryGradients } from './recorded.js';
 import { type Model, type ModelSpec, modelShape } from './types.js';
 import { unet } from './unet.js';
 
-/** The forward pass of every model under the name of its row in core/modelFacts.ts. One line a model. */
+/** The forward pass of every model under the name of its row in core/modelFacts.ts. One line per model. */
 export const models = { hcnn, hlcn, fcn, mla, clm, unet } satisfies Record<ModelKind, ModelSpec>;
 
 /** @throws InputError for a name that is neither the program's nor defined here. */

@@ -14,7 +14,7 @@ import { ProgramBuilder } from '../plan/builder.js';
 export interface DoctorReport {
   adapter: AdapterSummary;
   features: string[];
-  matrixUnits?: MatrixUnits; // of f16 into f32, M x K times K x N a subgroup; absent: precision f16 is refused or emulated
+  matrixUnits?: MatrixUnits; // of f16 into f32, M x K times K x N per subgroup; absent: precision f16 is refused or emulated
   limits: GpuLimits;
   kernels: KernelReport[];
   compileClock: 'processor' | 'wall'; // what compileMs counts

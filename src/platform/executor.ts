@@ -15,7 +15,7 @@ export type ExecutorName = (typeof executorNames)[number];
 export interface ExecutorChoice {
   executor?: ExecutorName; // default: webgpu where an adapter is named or there is a real GPU, else wasm
   adapter?: string; // for webgpu
-  threads?: number; // for wasm; default: one a core, at most 8
+  threads?: number; // for wasm; default: one per core, at most 8
   mostThreads?: number; // for wasm: bound of that default, where several executors share the cores
   simd?: Simd; // for wasm; default: that of a run's beginning, of a new run relaxed where the engine fuses its multiply-add
   emulateF16?: boolean; // half-precision factors without matrix units, slowly; default: such a run is refused

@@ -1,4 +1,4 @@
-/** Runs as event files of TensorBoard: a folder a run (and replica), scalars over steps. Node and Deno. */
+/** Runs as event files of TensorBoard: a folder per run (and replica), scalars over steps. Node and Deno. */
 import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { InputError } from '../core/errors.js';
@@ -53,7 +53,7 @@ export async function exportTensorboard(runs: readonly ListedRun[], directory: s
   return result;
 }
 
-/** A folder a run, named as people call it; its hash tells equal names apart. */
+/** A folder per run, named as people call it; its hash tells equal names apart. */
 function folderNames(runs: readonly ListedRun[]): Map<ListedRun, string> {
   return new Map(
     runs.map((run) => {

@@ -1,4 +1,4 @@
-/** The cache of `rhm tune`: one JSON file an adapter. A missing, damaged or foreign file counts as empty, with a warning. */
+/** The cache of `rhm tune`: one JSON file per adapter. A missing, damaged or foreign file counts as empty, with a warning. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { AdapterSummary } from '../gpu/device.js';

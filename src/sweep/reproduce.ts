@@ -112,7 +112,7 @@ const hcnn = { model: { kind: 'hcnn', width: 512 }, optimiser: { kind: 'sgd', ra
 const mla = { model: { kind: 'mla', channels: 256, heads: 16 }, optimiser: { kind: 'adamw', rate: 1e-3 } };
 
 /**
- * The sizes of the paper, 2^24 samples a run at most, what says most first: all CNNs, then transformers and locally connected
+ * The sizes of the paper, 2^24 samples per run at most, what says most first: all CNNs, then transformers and locally connected
  * nets of v = 16 (m = 2 shows all four steps), then those of v = 32, which see no more than two steps in that time.
  */
 const paper: Block[] = [

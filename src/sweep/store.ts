@@ -1,4 +1,4 @@
-/** The state of a sweep's runs: an append-only index beside the run folders, folded into one entry a run. */
+/** The state of a sweep's runs: an append-only index beside the run folders, folded into one entry per run. */
 import { isDiverged } from '../core/divergence.js';
 import { isEntryName } from '../core/outside.js';
 import { type EndReason, type InspectedRecords, inspectRecords, type RunEnd } from '../core/records.js';

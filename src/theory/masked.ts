@@ -10,7 +10,7 @@ import { TreeMessages } from './messages.js';
 
 /** What context is worth to a predictor of masked tokens. Index ell = 0..L: it sees what is left of the token's level-ell block. */
 export interface MaskedPlateaus {
-  H: number[]; // [L+1] nats a masked token
+  H: number[]; // [L+1] nats per masked token
   H_error: number[]; // [L+1] standard errors; 0 where every sentence and mask was counted
 }
 

@@ -19,7 +19,7 @@ import { orderOf } from './wiring.js';
 
 export interface GenerateOptions {
   count: number; // sentences
-  sweeps?: number; // of a network of masked tokens: see MaskedSweeps; default one a token
+  sweeps?: number; // of a network of masked tokens: see MaskedSweeps; default one per token
   temperature: number; // >= 0; 0 takes the most probable token
   seed: number;
 }

@@ -37,7 +37,7 @@ export function membersOf(experiment: Experiment, rules: Rules = rulesOf(experim
   const { sentences, batch, accumulate } = experiment.budget;
   if (sentences !== undefined && batch * accumulate > sentences)
     throw new InputError(
-      `budget.batch: ${batch * accumulate} sentences a step, budget.sentences P = ${sentences}; take a batch of at most P`,
+      `budget.batch: ${batch * accumulate} sentences per step, budget.sentences P = ${sentences}; take a batch of at most P`,
     );
   if (experiment.seed + experiment.replicas > Number.MAX_SAFE_INTEGER)
     throw new InputError(

@@ -119,7 +119,7 @@ export function addSample(
   return { seen, targets: targetsOf(shape, { tokens, roots, counts }) };
 }
 
-/** One row a replica, filled up with zeros to the longest. */
+/** One row per replica, filled up with zeros to the longest. */
 function padded(
   builder: ProgramBuilder,
   name: string,

@@ -120,7 +120,7 @@ test('the exact loss is known with whole blocks as context, and of the last toke
   assert.equal(every, parseExperiment(auto));
   assert.throws(
     () => parseExperiment({ grammar, evaluation: { positions: 'last' } }),
-    /evaluation.positions: got 'last' with task 'last', which has one prediction a sentence; leave it out, or pass task 'auto'/,
+    /evaluation.positions: got 'last' with task 'last', which has one prediction per sentence; leave it out, or pass task 'auto'/,
   );
 });
 

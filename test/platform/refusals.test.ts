@@ -43,7 +43,10 @@ for (const [name, call] of Object.entries(calls))
     for (const wrong of [shape, undefined, { ...grammar, rules: 'none' }]) {
       const error = await failure(async () => call(wrong as all.Rules));
       assert.instance(error, InputError);
-      assert.match(error.message, /^rules: got .*, which is not a grammar; pass one, as made by makeRules\(shape, seed\)/);
+      assert.match(
+        error.message,
+        /^rules: got .*, which is not a grammar; pass one, as made by makeRules\(shape, seed\)/,
+      );
     }
   });
 

@@ -75,7 +75,7 @@ export function assertOutcome(outcome: Outcome, runtime: RegExp): void {
   assert.equal(group.reasons, ['done', 'done', 'failed']);
   assert.equal(group.told, [0, 1]);
   assert.is(group.refused[0].name, 'InputError');
-  assert.match(group.refused[0].message, /budget.batch: 16 sentences a step, budget.sentences P = 4/);
+  assert.match(group.refused[0].message, /budget.batch: 16 sentences per step, budget.sentences P = 4/);
   assert.equal(group.losses, group.alone, 'the bits of runs alone');
   const { reasons, stoppedAt, held, resumed, whole } = outcome.folders;
   assert.equal(reasons, ['interrupted', 'done', 'done']);

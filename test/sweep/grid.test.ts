@@ -200,7 +200,7 @@ test('faults beyond the schema: heads, depth, batch above P, test set above what
   assert.match(await message({ 'model.depth': 5 }), /depth/);
   assert.match(
     await message({ 'budget.sentences': 16 }),
-    /budget.batch: 128 sentences a step, budget.sentences P = 16/,
+    /budget.batch: 128 sentences per step, budget.sentences P = 16/,
   );
   assert.match(await message({ 'budget.sentences': 128, 'budget.batch': 8 }), /derivations/);
   assert.match(await message({ measures: ['invarance'] }), /did you mean invariance/);

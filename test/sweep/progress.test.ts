@@ -104,7 +104,7 @@ test('the speed is that of the last half minute, of the pack that trains now, in
     report(large, 400 + 3 * step); // resumed at 400, which is no speed either
     pass(1);
   }
-  close(progress.view().samplesPerSecond, 4 * 3 * BATCH, 'four runs, three steps a second', WINDOW);
+  close(progress.view().samplesPerSecond, 4 * 3 * BATCH, 'four runs, three steps per second', WINDOW);
   close(progress.view().secondsLeft, (1000 - 400 - 3 * 99) / 3, 'time left', WINDOW);
   for (const view of views) assert.ok(view.samplesPerSecond >= 0 && view.samplesPerSecond <= 4 * 3 * BATCH + 1e-9);
 });
@@ -155,7 +155,7 @@ test('runs that are found complete on the way are nobody’s pace', async () => 
   pass(2);
   report([runs[0]], 400);
   progress.ended(runs[1].hash, false, true);
-  // 100 steps a second, 600 and 1000 steps are left.
+  // 100 steps per second, 600 and 1000 steps are left.
   close(progress.view().secondsLeft, 16, 'seconds left');
 });
 

@@ -133,7 +133,7 @@ test('train --init starts from exported weights; files that do not fit are refus
 test('what is refused leaves no folder; a folder that cannot be made', async () => {
   for (const [settings, says] of [
     ['measures=["invariant"]', /measures: got "invariant"; did you mean invariance\?/],
-    ['budget.batch=9 budget.sentences=8', /budget.batch: 9 sentences a step, budget.sentences P = 8/],
+    ['budget.batch=9 budget.sentences=8', /budget.batch: 9 sentences per step, budget.sentences P = 8/],
     ['model.filter=3', /take model.filter = 2, or another divisor of 4/],
     ['grammar.rules=[[[[0,1]]]]', /rules: wanted 2 entries \(one entry per level, L\), got 1/],
   ] as const) {

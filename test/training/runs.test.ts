@@ -316,7 +316,10 @@ async function refused(input: object, says: RegExp, options: Partial<TrainOption
 
 test('bad experiments are refused, naming field, value and bound', async () => {
   await refused({ model: { kind: 'hcnn', depth: 3 } }, /model.depth: 3 layers of filter 2 need a multiple of 8 tokens/);
-  await refused({ budget: { batch: 50, sentences: 20 } }, /budget.batch: 50 sentences a step, budget.sentences P = 20/);
+  await refused(
+    { budget: { batch: 50, sentences: 20 } },
+    /budget.batch: 50 sentences per step, budget.sentences P = 20/,
+  );
   await refused(
     { budget: { batch: 8, sentences: 30 } },
     /budget.sentences: 30 to train on and 32 to test on exceed the grammar's 48 derivations.*evaluation.size/,

@@ -1,4 +1,4 @@
-/** Curves of a few runs over the plateaus of their grammars, a panel a grammar: what `rhm compare` draws. */
+/** Curves of a few runs over the plateaus of their grammars, a panel per grammar: what `rhm compare` draws. */
 import * as Plot from '@observablehq/plot';
 import type { Rules } from '../../core/rules.js';
 import { type CurvePoint, grammarKey, shapeName } from '../curves.js';

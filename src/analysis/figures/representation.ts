@@ -63,7 +63,7 @@ export const representationFigure = figure({
   caption: ({ representation }) => ({
     predicts:
       'a layer that has found the hidden symbols of a level no longer tells synonyms apart (invariance), tells symbols apart (read-out, separation), and lays them out as the contexts that they occur in (alignment); the loss takes step P_(l+1) when it does.',
-    measured: `one pass; a line each for a grammar, the larger m darker, 1 the best value of every measure. ${comparison(representation)}`,
+    measured: `one pass; one line per grammar, the larger m darker, 1 the best value of every measure. ${comparison(representation)}`,
   }),
   table: ({ representation }) => ({
     head: ['series', 'size', 'level', 'layer', 'measure', 'first', 'last', 'half way at P / P_(l+1)'],

@@ -49,7 +49,7 @@ export function addBenchGrowth(program: Command, io: CommandContext): void {
       )
       .option('--filter <text>', 'only cases whose name contains this text, for example "mla C=256"')
       .option('--rounds <n>', 'rounds of 0.1 s per case', integer(1, 1000), 5),
-    'the most threads of wasm (default: one a core, at most 8)',
+    'the most threads of wasm (default: one per core, at most 8)',
   ).action(async (options: Options, command: Command) => {
     const open: OpenExecutor[] = [];
     const use = async (choice: Parameters<typeof openExecutor>[1]) => {

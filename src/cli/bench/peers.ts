@@ -7,7 +7,7 @@ import type { TrainRefusal, TrainTime } from './train.js';
 /** The best time of each case in one file. */
 export interface Peer {
   name: string;
-  times: ReadonlyMap<string, number>; // `case batch replicas` -> microseconds a step
+  times: ReadonlyMap<string, number>; // `case batch replicas` -> microseconds per step
 }
 
 type Row = TrainTime | TrainRefusal;
@@ -37,7 +37,7 @@ export function readPeer(text: string): Peer {
     try {
       row = JSON.parse(line);
     } catch {
-      throw new InputError(`--peers ${file}, line ${index + 1}: no JSON; pass one object a line`);
+      throw new InputError(`--peers ${file}, line ${index + 1}: no JSON; pass one object per line`);
     }
     if (row.error !== undefined) continue;
     const { case: found, batch, replicas, us_per_step } = row;

@@ -134,7 +134,7 @@ async function timeCase(
   }
 }
 
-/** Median microseconds a step over five rounds. */
+/** Median microseconds per step over five rounds. */
 export async function timeSteps(trainer: Trainer, steps: number): Promise<number> {
   // A GPU that idled needs some time at work before its clock is up.
   for (const start = performance.now(); performance.now() - start < 200; ) {

@@ -1,4 +1,4 @@
-/** Workers of the sweep commands: processes, one a card where there are several, threads, or this thread. */
+/** Workers of the sweep commands: processes, one per card where there are several, threads, or this thread. */
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';

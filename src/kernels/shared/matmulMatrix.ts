@@ -11,7 +11,7 @@ import { type Form, matmulKey, type Product, type Ranges } from './matmulTiles.j
 import type { Launch } from './operation.js';
 import { scaling as scalingNames, wordConstants } from './words.js';
 
-/** rows x columns x depth a workgroup, rows x columns a subgroup, groups of subgroups along K. */
+/** rows x columns x depth per workgroup, rows x columns per subgroup, groups of subgroups along K. */
 export interface MatrixTile {
   bm: number;
   bn: number;
@@ -71,7 +71,7 @@ function storedRows({ form }: Pick<Product, 'form'>, { bm, bn, bk }: MatrixTile)
   ];
 }
 
-/** Whether a tile can be built for a product: whole blocks, whole quads a thread, within the adapter's limits. */
+/** Whether a tile can be built for a product: whole blocks, whole quads per thread, within the adapter's limits. */
 export function matrixTileFits(p: Pick<Product, 'form'>, t: MatrixTile, traits: AdapterTraits): boolean {
   const units = traits.matrixUnits;
   if (!units) return false;

@@ -12,7 +12,7 @@ export interface Product {
   k: number;
 }
 
-/** A tile of the GPU kernel: rows x columns x depth a workgroup, rows x columns a thread, thread groups along K. */
+/** A tile of the GPU kernel: rows x columns x depth per workgroup, rows x columns per thread, thread groups along K. */
 export interface Tile {
   bm: number;
   bn: number;
@@ -24,7 +24,7 @@ export interface Tile {
 
 type Shape = Omit<Tile, 'kg'>;
 
-/** Written 128x64x16/8x8/k2: tile, rows x columns a thread, groups along K. */
+/** Written 128x64x16/8x8/k2: tile, rows x columns per thread, groups along K. */
 export function tileName(t: Tile): string {
   return `${t.bm}x${t.bn}x${t.bk}/${t.tm}x${t.tn}/k${t.kg}`;
 }
@@ -71,7 +71,7 @@ export interface Ranges {
 export function rangesOf(p: Product, traits: AdapterTraits): Ranges {
   if (traits.software) return { kg: 1, splits: 1 };
   const tiles = (side: number) => Math.ceil(p.m / side) * Math.ceil(p.n / side) * p.groups;
-  // Long sums into few tiles of the better size: four workgroups a multiprocessor, each with a power of two of K's tiles.
+  // Long sums into few tiles of the better size: four workgroups per multiprocessor, each with a power of two of K's tiles.
   if (p.k >= 2048 && tiles(64) < 264) {
     const splits = Math.min(2 ** Math.ceil(Math.log2(512 / tiles(64))), 2 ** Math.floor(Math.log2(p.k / 512)));
     return { kg: 1, splits: Math.min(16, splits) };
@@ -79,7 +79,7 @@ export function rangesOf(p: Product, traits: AdapterTraits): Ranges {
   // The largest tiles, one a multiprocessor: two groups of threads hide one another's loads.
   if (isLongAndWide(p)) return { kg: 2, splits: 1 };
   // Groups inside a workgroup cost little, but a replica among many must add up its ranges one by one: only while the
-  // smallest tiles give fewer than two workgroups a multiprocessor.
+  // smallest tiles give fewer than two workgroups per multiprocessor.
   const wanted = Math.min(256 / tiles(32), p.k / 64);
   const kg = wanted >= 4 ? 4 : wanted >= 2 ? 2 : 1;
   // Splits over workgroups cost a second dispatch: only for long sums into few tiles.
@@ -133,7 +133,7 @@ export function tileOf(p: Product, { kg: ranges, splits }: Ranges, replicas: num
       return { tile: shared, ranges: 1 };
     }
   }
-  // Half the rows a workgroup, where a GPU would be half idle: 128 x 512 x 1024 takes 19 us for 23 on an H100.
+  // Half the rows per workgroup, where a GPU would be half idle: 128 x 512 x 1024 takes 19 us for 23 on an H100.
   const flat = { bm: 16, bn: 32, bk: 32, tm: 4, tn: 4, kg: ranges };
   if (workgroups(flat) <= 128 && fits(flat) && tileFits(flat, traits)) return { tile: flat, ranges: 1 };
   const smallest = defaultTiles

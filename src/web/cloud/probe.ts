@@ -94,7 +94,7 @@ export function ofReplica(tensor: Tensor, replica: number): Tensor {
   return { ...tensor, offset, shape: [1, ...tensor.shape.slice(1)] };
 }
 
-/** Attention keeps one position a token, and in its last layer that of the last one only; a convolution merges them. */
+/** Attention keeps one position per token, and in its last layer that of the last one only; a convolution merges them. */
 function spansOf({ d, firstToken, length }: ModelShape, positions: number, attends: boolean): Span[] {
   if (attends && positions === 1) return [{ start: d - 1, end: d }];
   const size = length / positions;

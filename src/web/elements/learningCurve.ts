@@ -61,7 +61,7 @@ export class RhmLearningCurve extends RhmElement {
     await Promise.all(this.#training?.networks.map((n) => n.restart()) ?? []);
   }
 
-  /** Records so far, one list a network. */
+  /** Records so far, one list per network. */
   get records(): RunRecord[][] {
     return this.#training?.networks.map((n) => [...n.records]) ?? [];
   }

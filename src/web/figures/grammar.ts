@@ -199,7 +199,7 @@ export class GrammarFigure {
     this.#numbers.refresh(JSON.stringify([rules.s, rules.L, this.#sentence, shown]));
   }
 
-  /** A row a level; each symbol spans the tokens that it stands for. */
+  /** A row per level; each symbol spans the tokens that it stands for. */
   #table(): HTMLTableElement | undefined {
     const rules = this.#rules;
     const before = this.#original;
