@@ -66,6 +66,10 @@ export interface CurvePoint {
 
 const PAIRED_NOISE = 0.3; // of the noise of a test loss, what is left when the exact predictor's loss is taken off
 
+/** About one standard error of a loss on `size` test sentences, nats; paired: over that of the exact predictor on the same ones. */
+export const lossNoise = (size: number, paired: boolean): number =>
+  (0.5 / Math.sqrt(size)) * (paired ? PAIRED_NOISE : 1);
+
 /** The curves in the order of every table. */
 export const orderedCurves = (runs: readonly Run[]): Curve[] => curvesOf(runs).sort(inOrder);
 
@@ -112,7 +116,7 @@ function curvesOf(runs: readonly Run[]): Curve[] {
         ...(tasks[experiment.task.kind].masks
           ? { plateaus: undefined, masked: exactFloors(experiment, run.rules) }
           : { plateaus: exactFloors(experiment, run.rules) }),
-        noise: 0.5 / Math.sqrt(experiment.evaluation.size),
+        noise: lossNoise(experiment.evaluation.size, false),
         sentences: Number(countDerivations(run.rules)),
         measures: replica.measures,
         status: replica.status,
@@ -133,8 +137,7 @@ function curvesOf(runs: readonly Run[]): Curve[] {
       } = point;
       const { stopLoss } = experiment.budget;
       const stop = stopLoss === undefined || floor === undefined ? undefined : stopLoss - floor;
-      const exact = point.excess !== undefined;
-      const noise = exact ? curve.noise * PAIRED_NOISE : curve.noise;
+      const noise = lossNoise(experiment.evaluation.size, point.excess !== undefined);
       const key = [curve.series, curve.grammar, replica.replica].join();
       const known = finite.get(key) ?? { ...curve, noise, points: [] };
       finite.set(key, known);

@@ -1,4 +1,6 @@
 /** From run folders to tables, fits and figures. No GPU, nothing of Node. */
+
+export { studentQuantile } from '../theory/student.js';
 export { type AnalyzeOptions, analyze } from './analyze.js';
 export { type ClusterCurve, type ClusterForm, type ClusterOptions, clusterCurves } from './cluster.js';
 export {
@@ -19,7 +21,7 @@ export { type DrawnFigure, type ReportOptions, reportHtml } from './report.js';
 export type { Analysis, Finding, Results, RunRow, Verdict } from './results.js';
 export { type ReplicaHistory, type Run, type RunFiles, type RunStatus, readRun } from './runs.js';
 export { crossing, type Position, positionsOf, stepThreshold } from './staircase.js';
-export { type Bound, type Estimate, fitLine, linearStatistic, studentQuantile, type Unit } from './statistics.js';
+export { type Bound, type Estimate, fitLine, linearStatistic, type Unit } from './statistics.js';
 export { type Table, tablesOf, toCsv, toParquet } from './tables.js';
 
 /** The figures, with the plotting library behind them (loaded on demand: it is larger than the rest). */

@@ -94,6 +94,10 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     ['rhm sweep status grid.yaml', 'done, running, failed, waiting'],
     ['rhm sweep status out/sweep-grid --check', 'read every record and correct the index'],
   ],
+  'sweep predict': [
+    ['rhm sweep predict grid.yaml --store out/sweep-others', 'P_ell and best losses before they are trained'],
+    ['rhm sweep predict grid.yaml --suggest 4 --result power_2', 'what to train next for the power of m in P_2'],
+  ],
   'sweep export': [
     ['rhm sweep export out/sweep-grid', 'Parquet and CSV, for pandas, DuckDB, R'],
     ['rhm sweep export grid.yaml --format parquet --to tables', "only that grid's runs"],

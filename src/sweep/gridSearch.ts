@@ -4,9 +4,9 @@ import type { Experiment } from '../core/experiment.js';
 import { evaluatedTask, exactLevel, tasksWith } from '../core/tasks.js';
 import { countDerivations } from '../grammar/derivations.js';
 import { membersOf, rulesOf } from '../training/members.js';
-import type { Grid, SweepRun } from './grid.js';
+import type { Grid } from './grid.js';
 import { LARGEST_PART } from './plannedSearch.js';
-import { type Found, runSearches, type Search, type SearchHooks } from './search.js';
+import type { Found, Search } from './search.js';
 import type { GridSearch } from './searchSchema.js';
 
 export type { GridSearch } from './searchSchema.js';
@@ -54,20 +54,6 @@ export function searchesOf({ search, runs }: Pick<Grid, 'search' | 'runs'>): Sea
 /** The fields that a grid with a search leaves out. @throws InputError */
 export function checkUnset(fields: readonly string[]): void {
   if (fields.includes(SEARCHED)) throw new InputError(`${SEARCHED}: is what the search varies; leave it out`);
-}
-
-/** The runs that a search has asked for so far, as far as the records reach; nothing is trained. */
-export async function askedRuns(grid: Grid, records: SearchHooks['records']): Promise<readonly SweepRun[]> {
-  if (!grid.search) return grid.runs;
-  const asked: SweepRun[] = [];
-  await runSearches(searchesOf(grid), {
-    train: async (runs) => {
-      asked.push(...runs);
-      return true;
-    },
-    records,
-  });
-  return asked;
 }
 
 /** `P_2 = 1832 [1650, 2040]`, or a bound, for each step. */

@@ -36,12 +36,20 @@ export interface Found {
   readonly crossings: ReadonlyMap<number, Crossing>; // by ell, or by error; x = ln P
 }
 
+/** How a curve without a run begins: not yet, by a coarse look from its smallest P on, or at these ln P. */
+export type Beginning = 'wait' | 'look' | readonly number[];
+
+/** How the curves begin that have no run yet. busy: those whose search goes on. */
+export type Guide = (found: readonly Found[], busy: readonly boolean[]) => readonly Beginning[];
+
 export interface SearchHooks {
   /** Trains the runs that are missing. @returns false: interrupted, the search ends with what it has. */
   train: (runs: readonly SweepRun[], round: number) => Promise<boolean>;
   /** records.jsonl of a run, wherever it is. */
   records: (run: SweepRun) => string | undefined | Promise<string | undefined>;
   onRound?: (found: readonly Found[], round: number, asked: number) => void;
+  /** Default: all curves begin by a coarse look at once. */
+  guide?: Guide;
 }
 
 const STRIDE = Math.log(8); // between the P of the first look
@@ -56,8 +64,8 @@ export async function runSearches(searches: readonly Search[], hooks: SearchHook
   const curves = searches.map((search) => new SearchedCurve(search));
   for (let round = 1; round <= MOST_ROUNDS; round++) {
     const asked: { curve: SearchedCurve; run: SweepRun; sentences: number }[] = [];
-    for (const curve of curves)
-      for (const sentences of curve.next()) asked.push({ curve, sentences, run: await curve.run(sentences) });
+    for (const [i, wanted] of nextOf(curves, hooks.guide).entries())
+      for (const sentences of wanted) asked.push({ curve: curves[i], sentences, run: await curves[i].run(sentences) });
     if (!asked.length) break;
     asked.sort((a, b) => a.sentences - b.sentences); // runs of one pack have about one length
     const going = await hooks.train(
@@ -73,6 +81,23 @@ export async function runSearches(searches: readonly Search[], hooks: SearchHook
     if (!going) break;
   }
   return curves.map((curve) => curve.found);
+}
+
+/** P of every curve to train at next. Where all that have begun are done, nobody waits. */
+function nextOf(curves: readonly SearchedCurve[], guide: Guide | undefined): number[][] {
+  if (!guide) return curves.map((curve) => curve.next());
+  const going = curves.map((curve) => (curve.begun ? curve.next() : []));
+  const beginnings = guide(
+    curves.map((curve) => curve.found),
+    curves.map((curve, i) => !curve.begun || going[i].length > 0),
+  );
+  const asked = curves.map((curve, i) => {
+    const beginning = beginnings[i];
+    if (curve.begun) return going[i];
+    if (beginning === 'wait') return [];
+    return beginning === 'look' ? curve.next() : curve.sentencesAt(beginning);
+  });
+  return asked.some((wanted) => wanted.length) ? asked : curves.map((curve) => curve.next());
 }
 
 /** The runs of the first round of each search: what can be said before anything is trained. */
@@ -143,10 +168,18 @@ class SearchedCurve {
       failed: this.#failed,
     };
     const probes = nextProbes(this.#points, [...this.#levels.values()], options);
-    const asked = probes.length ? probes : this.#behind();
-    return [...new Set(asked.map((x) => Math.min(Math.floor(to), Math.max(from, Math.round(Math.exp(x))))))].filter(
-      (P) => !this.#asked.has(P),
-    );
+    return this.sentencesAt(probes.length ? probes : this.#behind());
+  }
+
+  /** Whole numbers P, in the range of the search, that were not asked for before. */
+  sentencesAt(x: readonly number[]): number[] {
+    const { from, to } = this.search;
+    const whole = x.map((at) => Math.min(Math.floor(to), Math.max(from, Math.round(Math.exp(at)))));
+    return [...new Set(whole)].filter((P) => !this.#asked.has(P));
+  }
+
+  get begun(): boolean {
+    return this.#asked.size > 0;
   }
 
   /** ln P of the run behind the last crossing, where one is wanted and none lies there. */

@@ -21,6 +21,10 @@ export const searchSchema = z.strictObject({
     .optional()
     .describe('largest P; default: a tenth of the language'),
   within: z.number().gt(1).max(100).default(1.3).describe('wanted ratio of the ends of an interval of P_ell'),
+  predict: z
+    .boolean()
+    .optional()
+    .describe('few curves begin, the others then near the P_ell that those predict; default: all with a coarse look'),
   most: z.number().int().min(3).max(1000).default(28).describe('runs of a curve, at most'),
 });
 export type GridSearch = z.infer<typeof searchSchema>;

@@ -100,6 +100,10 @@ export function nextProbes(
     const usable = usableFor(points, level);
     // An upper bound by a point that was limited by steps: smaller P may be known as values.
     const bracketed = crossing.bound === 'none' || (crossing.bound === 'upper' && usable.some((p) => p.y > level));
+    const first = Math.min(...tried.map((p) => p.x));
+    // Everything lies below the level: of a search that did not begin at the smallest x.
+    if (crossing.bound === 'upper' && !bracketed && first - stride / 3 > from)
+      found.push({ x: Math.max(from, first - stride) });
     if (!bracketed || crossing.high - crossing.low <= within) continue;
     const cdf = crossingDistribution(usable, level);
     for (let i = 1; i <= together; i++) {

@@ -1,12 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  fitLine,
-  linearStatistic,
-  slopeCoefficients,
-  slopeFromScatter,
-  studentQuantile,
-} from '../../src/analysis/statistics.js';
+import { fitLine, linearStatistic, slopeCoefficients, slopeFromScatter } from '../../src/analysis/statistics.js';
+import { studentQuantile } from '../../src/theory/student.js';
 import { Normal } from '../support/syntheticRuns.js';
 
 const test = suite('analysis statistics');

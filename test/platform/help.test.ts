@@ -114,7 +114,7 @@ test('completion in bash: commands, options, their values, fields; files elsewhe
       .split('\n')
       .filter(Boolean);
   assert.equal(complete('tra'), ['train']);
-  assert.equal(complete('sweep', ''), ['plan', 'run', 'status', 'export', 'submit', 'work', 'slurm']);
+  assert.equal(complete('sweep', ''), ['plan', 'run', 'status', 'predict', 'export', 'submit', 'work', 'slurm']);
   assert.equal(complete('sweep', 'run', '--is'), ['--isolate']);
   assert.equal(complete('sweep', 'run', '--isolate', ''), ['process', 'thread', 'none']);
   assert.equal(complete('sweep', 'run', '--isolate', 'none', ''), [], 'a grid file');

@@ -7,6 +7,7 @@ import { type CommandContext, integer, number } from '../context.js';
 import { type ExportOptions, sweepExport } from '../sweep/export.js';
 import { shard } from '../sweep/options.js';
 import { type PlanOptions, sweepPlan } from '../sweep/plan.js';
+import { type PredictOptions, resultNamed } from '../sweep/predictOptions.js';
 import { type SubmitCommandOptions, sweepSubmit, sweepWork, type WorkCommandOptions } from '../sweep/queue.js';
 import { type RunOptions, sweepRun } from '../sweep/run.js';
 import { type SlurmOptions, sweepSlurm } from '../sweep/slurm.js';
@@ -54,6 +55,26 @@ export function addSweep(program: Command, io: CommandContext): void {
     .option('--all', 'list every run')
     .option('--check', 'read the records of every run and correct the index')
     .action((target: string, options: StatusOptions, command: Command) => sweepStatus(io, target, options, command));
+
+  sweep
+    .command('predict')
+    .description(
+      'P_ell and the best loss, with 95% intervals, of runs of a grid that are not trained yet, from the runs of a store: the law of the ' +
+        'model with fitted factors and a regression on what varies; what lies outside the store is refused, and it says how well it does on grammars it did not see',
+    )
+    .argument('<spec>', SPEC)
+    .option('--store <dir...>', 'stores, or folders with runs, to learn from (default: out/sweep-<name>)')
+    .option('--suggest <n>', 'name the runs of the grid that would narrow a result the most', integer(1, 1000))
+    .option(
+      '--result <name>',
+      'P_ell, or power_ell, the power of m in it (default: P of the deepest step)',
+      resultNamed,
+    )
+    .option('--no-validate', 'do not leave grammars out to see how well it does')
+    .action(async (file: string, options: PredictOptions, command: Command) => {
+      const { sweepPredict } = await import('../sweep/predict.js'); // with a library of matrices
+      await sweepPredict(io, file, options, command);
+    });
 
   sweep
     .command('export')

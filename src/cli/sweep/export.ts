@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type ExportFormat, exportFormats, exportSweep } from '../../platform/sweepExport.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
-import { askedRuns } from '../../sweep/gridSearch.js';
+import { askedRuns } from '../../sweep/gridRounds.js';
 import { repairStore } from '../../sweep/repair.js';
 import type { RunEntry } from '../../sweep/store.js';
 import type { CommandContext } from '../context.js';

@@ -11,7 +11,7 @@ import { openExecutor } from '../../platform/executor.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
 import { calibrate, groupRuns, type SweepGroup } from '../../sweep/cost.js';
 import type { SweepRun } from '../../sweep/grid.js';
-import { askedRuns } from '../../sweep/gridSearch.js';
+import { askedRuns } from '../../sweep/gridRounds.js';
 import type { ComputeOptions } from '../compute.js';
 import type { CommandContext } from '../context.js';
 import { timeText } from '../running.js';

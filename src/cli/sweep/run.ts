@@ -5,10 +5,11 @@ import { printableJson } from '../../core/outside.js';
 import { keepExperiments } from '../../platform/storedExperiments.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
 import type { Grid, SweepRun } from '../../sweep/grid.js';
-import { foundJson, foundText, searchesOf } from '../../sweep/gridSearch.js';
+import { runGridSearch } from '../../sweep/gridRounds.js';
+import { foundJson, foundText } from '../../sweep/gridSearch.js';
 import type { SweepView } from '../../sweep/progress.js';
 import { runSweep, type SweepEvent, type SweepResult } from '../../sweep/schedule.js';
-import { type Found, runSearches } from '../../sweep/search.js';
+import type { Found } from '../../sweep/search.js';
 import { files } from '../../training/folder.js';
 import type { CommandContext } from '../context.js';
 import { abortOnSignals, timeText } from '../running.js';
@@ -82,7 +83,7 @@ async function searchSweep(
   io: CommandContext,
 ): Promise<{ result: SweepResult; found: Found[] }> {
   const all: SweepResult = { total: 0, trained: 0, present: 0, failed: [], interrupted: false };
-  const found = await runSearches(searchesOf(grid), {
+  const found = await runGridSearch(grid, {
     async train(runs, round) {
       io.log(`round ${round} of the search: ${runs.length} runs`);
       const { total, trained, present, failed, interrupted, stopped } = await train(runs);

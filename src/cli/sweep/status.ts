@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
-import { askedRuns } from '../../sweep/gridSearch.js';
+import { askedRuns } from '../../sweep/gridRounds.js';
 import { repairStore } from '../../sweep/repair.js';
 import type { RunEntry, RunState } from '../../sweep/store.js';
 import type { CommandContext } from '../context.js';
