@@ -24,7 +24,7 @@ export const searchSchema = z.strictObject({
   predict: z
     .boolean()
     .optional()
-    .describe('few curves begin, the others then near the P_ell that those predict; default: all with a coarse look'),
+    .describe('begin with few curves, then start the others near the P_ell that those predict; default: false'),
   most: z.number().int().min(3).max(1000).default(28).describe('runs of a curve, at most'),
 });
 export type GridSearch = z.infer<typeof searchSchema>;

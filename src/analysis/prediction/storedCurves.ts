@@ -68,7 +68,18 @@ export function familyOf(experiment: Experiment, rules: string): string {
   const { grammar, task, model, optimiser, schedule, budget, evaluation, precision, seed } = experiment;
   const { batch, accumulate, sentences } = budget;
   return canonicalJson([
-    ...[rules, grammar.shuffle ?? 0, task, model, optimiser, schedule, batch, accumulate, sentences === undefined],
+    ...[
+      rules,
+      grammar.shuffle ?? 0,
+      grammar.holdout ?? 0,
+      task,
+      model,
+      optimiser,
+      schedule,
+      batch,
+      accumulate,
+      sentences === undefined,
+    ],
     ...[evaluation.positions ?? 'all', precision ?? 'f32', seed],
   ]);
 }

@@ -59,18 +59,18 @@ export function addSweep(program: Command, io: CommandContext): void {
   sweep
     .command('predict')
     .description(
-      'P_ell and the best loss, with 95% intervals, of runs of a grid that are not trained yet, from the runs of a store: the law of the ' +
-        'model with fitted factors and a regression on what varies; what lies outside the store is refused, and it says how well it does on grammars it did not see',
+      'predict P_ell and the best loss, with 95% intervals, of the untrained runs of a grid from the runs of a store: the law of the model ' +
+        'times fitted factors; refuses what lies outside the store, and prints how well it predicts grammars that were left out',
     )
     .argument('<spec>', SPEC)
-    .option('--store <dir...>', 'stores, or folders with runs, to learn from (default: out/sweep-<name>)')
-    .option('--suggest <n>', 'name the runs of the grid that would narrow a result the most', integer(1, 1000))
+    .option('--store <dir...>', 'stores, or folders with runs, that are fitted (default: out/sweep-<name>)')
+    .option('--suggest <n>', 'print the n runs of the grid that would narrow a result the most', integer(1, 1000))
     .option(
       '--result <name>',
-      'P_ell, or power_ell, the power of m in it (default: P of the deepest step)',
+      'result to narrow: P_ell, or power_ell, the power of m in it (default: P of the deepest step)',
       resultNamed,
     )
-    .option('--no-validate', 'do not leave grammars out to see how well it does')
+    .option('--no-validate', 'skip the predictions of grammars that are left out')
     .action(async (file: string, options: PredictOptions, command: Command) => {
       const { sweepPredict } = await import('../sweep/predict.js'); // with a library of matrices
       await sweepPredict(io, file, options, command);

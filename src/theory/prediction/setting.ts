@@ -39,13 +39,11 @@ const FILTER = 'filter'; // s by default
 export function settingOf(experiment: Experiment): Setting {
   const { budget, evaluation, grammar, model, optimiser, schedule, task } = experiment;
   const shape = shapeOf(grammar);
+  const { v: _v, n: _n, m: _m, L: _L, s, seed: _seed, rules: _rules, shuffle, ...restOfGrammar } = grammar;
   const fields = Object.entries({ [FILTER]: shape.s, ...model } as Record<string, unknown>);
   const own: { factor: Factor; value: number }[] = [];
   const fixed: Record<string, unknown> = {
-    'grammar.s': shape.s,
-    'grammar.shuffle': grammar.shuffle !== undefined,
-    'grammar.rootPrior': grammar.rootPrior,
-    'grammar.ruleProbabilities': grammar.ruleProbabilities,
+    ...prefixed('grammar', { ...restOfGrammar, s, shuffle: shuffle !== undefined }),
     'budget.sentences': budget.sentences === undefined ? 'one pass' : 'in data',
     'evaluation.positions': evaluation.positions,
     ...prefixed('task', task),
