@@ -51,6 +51,7 @@ export function parseExperiment(input: unknown): Experiment {
     ]);
   checkMasks(result.data);
   checkWhole(result.data);
+  checkLogic(result.data);
   checkShuffle(result.data);
   checkHoldout(result.data);
   const { precision, ...rest } = result.data;
@@ -83,6 +84,23 @@ function checkWhole({ task, data }: Pick<Experiment, 'task' | 'data'>): void {
   if (task.context !== undefined)
     throw new ExperimentError([`task.context: got ${task.context} ${about} from all its tokens; leave it out`]);
   if (data) throw new ExperimentError([`data: got rows of its own ${about} of a grammar; leave it out`]);
+}
+
+/** @throws ExperimentError where the logic of the grammar has nothing to say. */
+function checkLogic({ task, grammar }: Pick<Experiment, 'task' | 'grammar'>): void {
+  const { logic } = task;
+  if (!logic) return;
+  if (tasks[task.kind].targets !== 'hidden')
+    throw new ExperimentError([
+      `task.logic: the task '${task.kind}' predicts no hidden symbols; pass task.kind ${tasksWith(({ targets }) => targets === 'hidden')}, or leave it out`,
+    ]);
+  if (!Object.keys(logic).length)
+    throw new ExperimentError(['task.logic: got no weight; pass parent, tuple or exclusive, or leave it out']);
+  for (const field of ['parent', 'tuple'] as const)
+    if (logic[field] !== undefined && grammar.L < 2)
+      throw new ExperimentError([
+        `task.logic.${field}: got with grammar.L = 1, where no hidden symbol is the child of another; leave it out, or pass L = 2 or more`,
+      ]);
 }
 
 /** @throws ExperimentError where positions that are shuffled have no meaning. */
@@ -200,11 +218,19 @@ function fieldsBeside([section]: string[], given: Record<string, unknown>): stri
   return others.filter((one) => one !== section).flatMap((one) => knownKeys([one], raw).map((key) => `${one}.${key}`));
 }
 
+/** Fields of the object at a path inside a section. */
+function shapeAt(section: z.ZodType, path: readonly string[]): Record<string, z.ZodType> {
+  const object = section instanceof z.ZodOptional ? (section.unwrap() as z.ZodType) : section;
+  const shape = object instanceof z.ZodObject ? (object.shape as Record<string, z.ZodType>) : {};
+  const [key, ...rest] = path;
+  return key === undefined ? shape : shape[key] ? shapeAt(shape[key], rest) : {};
+}
+
 function knownKeys(path: string[], raw: unknown): string[] {
   if (!path.length) return Object.keys(experimentSchema().shape);
   const kind = (raw as Record<string, { kind?: string }>)[path[0]]?.kind;
   const object = (sections as Partial<Record<string, (typeof sections)[keyof typeof sections]>>)[path[0]];
-  if (object) return Object.keys(object.shape);
+  if (object) return Object.keys(shapeAt(object, path.slice(1)));
   const union = path[0] === 'optimiser' ? optimiserSchema : modelSchema();
   const option = union.options.find((o) => o.shape.kind.value === kind);
   return option ? Object.keys(option.shape) : [];

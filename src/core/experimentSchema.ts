@@ -57,6 +57,7 @@ const grammar = z.strictObject({
     .describe('the rules: [level][symbol][rule] = tuple; default: drawn from the seed'),
 });
 
+const logicWeight = z.number().min(0).max(1e6).optional();
 const task = z.strictObject({
   kind: z
     .enum(taskKinds)
@@ -77,6 +78,14 @@ const task = z.strictObject({
     .array(z.number().int().min(0))
     .optional()
     .describe('task mask: positions masked in every sentence, counted from 0; default: drawn for each sentence'),
+  logic: z
+    .strictObject({
+      parent: logicWeight.describe('a parent implies one of its tuples'),
+      tuple: logicWeight.describe('a tuple implies its parent'),
+      exclusive: logicWeight.describe('symbols of one place exclude each other'),
+    })
+    .optional()
+    .describe('task parse: weights of the logic of the grammar in the loss; default: labels alone'),
 });
 
 const schedule = z.strictObject({

@@ -31,6 +31,7 @@ import { similarity } from './similarity.js';
 import { softmax } from './softmax.js';
 import { softmaxBackward } from './softmaxBackward.js';
 import { tick } from './tick.js';
+import { treeLogic } from './treeLogic.js';
 import { unfold } from './unfold.js';
 import { uniformFill } from './uniformFill.js';
 
@@ -49,6 +50,7 @@ export const kernels: Readonly<Record<string, Operation>> = byName([
   similarity,
   ridge,
   tick,
+  treeLogic,
   adamw,
   sgd,
   lion,

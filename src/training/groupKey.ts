@@ -9,6 +9,7 @@ import { modelShape } from '../models/types.js';
  * shape, the list of calls or a constant in a call must agree:
  * - shape: vocabulary, tokens, classes and task, the sizes of every activation;
  * - model and optimiser kind: parameters, moments and calls; clip is a constant of a call;
+ * - weights of the grammar's logic: constants of a call;
  * - batch, accumulate, sizes of the test and validation sets, positions evaluated, measures: rows of the activations and the list of plans;
  * - held-out pairs: the sampler is told whether there are some;
  * - one rule to choose (m = 1, or all others held out): some measures have nothing to change there and refuse.
@@ -19,6 +20,7 @@ export function groupKey(experiment: Experiment): string {
   const { grammar, model, optimiser, budget, evaluation, measures } = experiment;
   return canonicalJson({
     shape: modelShape(experiment),
+    logic: experiment.task.logic,
     deterministic: grammar.m - (grammar.holdout ? heldRules(grammar, grammar.holdout) : 0) < 2,
     model,
     optimiser: { kind: optimiser.kind, clip: optimiser.clip },

@@ -221,7 +221,7 @@ function addTrainingPlan(
   data: Data,
   moments: Tensor[],
 ): void {
-  const { budget, optimiser } = members[0].experiment;
+  const { budget, optimiser, task } = members[0].experiment;
   const { batch, accumulate } = budget;
   const { isPlain } = optimiserSpec(optimiser.kind);
   const plain = members.every(({ experiment }) => isPlain?.(experiment.optimiser) ?? false);
@@ -239,7 +239,8 @@ function addTrainingPlan(
       scaling: state.scaling,
       parametersLast: plain && state.scaling !== undefined,
     });
-    addLossAndGradient(plan, { forward, ...targets, state });
+    const logic = task.logic && { weights: task.logic, grammar: data.grammar, shape };
+    addLossAndGradient(plan, { forward, ...targets, state, logic });
     if (accumulate > 1)
       blend(plan, {
         label: 'gradient sum',

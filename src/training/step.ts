@@ -20,6 +20,7 @@ import { tick } from '../kernels/tick.js';
 import type { Forward, ModelShape } from '../models/types.js';
 import type { PlanBuilder, ProgramBuilder } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
+import { addLogicGradient, type Logic } from './logic.js';
 import { type Hyper, optimiserSpec } from './optimisers.js';
 
 /** State that the plan advances by itself. */
@@ -63,11 +64,12 @@ export function targetsOf(shape: ModelShape, { counts, ...known }: Known): Targe
 
 export interface LossOptions extends Targets {
   forward: Forward;
+  logic?: Logic; // where task.logic asks for it
   state: StepState;
 }
 
 /** Loss of one batch into the record ring, and the backward pass: all gradients overwritten. */
-export function addLossAndGradient(plan: PlanBuilder, { forward, state, ...predicted }: LossOptions): void {
+export function addLossAndGradient(plan: PlanBuilder, { forward, state, logic, ...predicted }: LossOptions): void {
   const { logits } = forward;
   const dLogits = plan.activation('dLogits', logits.shape.slice(1));
   crossEntropy(plan, {
@@ -80,6 +82,7 @@ export function addLossAndGradient(plan: PlanBuilder, { forward, state, ...predi
     dLogits,
     record: state.record,
   });
+  if (logic) addLogicGradient(plan, logic, logits, dLogits, state.scaling);
   forward.backward(dLogits);
 }
 

@@ -78,6 +78,25 @@ test('a task about whole sentences has no context, no shuffled positions and no 
   assert.is(tasks.parse.rows!(shape), 4);
 });
 
+test('weights of the logic are of hidden symbols, at least 0, and there are some', () => {
+  const refused = (input: object, says: RegExp) =>
+    assert.throws(
+      () => parseExperiment({ grammar: { v: 5, m: 2, L: 2 }, ...input } as ExperimentInput),
+      (error: Error) => error instanceof InputError && says.test(error.message),
+    );
+  const parse = (logic: object) => ({ task: { kind: 'parse', logic } });
+  refused(parse({ parent: -1 }), /task.logic.parent: got -1; pass a number from 0 to 1000000/);
+  refused(parse({ tuple: Number.NaN }), /task.logic.tuple: got NaN; pass a number/);
+  refused(parse({ parrent: 1 }), /task.logic.parrent: no such field; did you mean task.logic.parent\?/);
+  refused(parse({ weight: 1 }), /task.logic.weight: no such field; there are parent, tuple, exclusive/);
+  refused(parse({}), /task.logic: got no weight; pass parent, tuple or exclusive/);
+  refused({ ...parse({ tuple: 1 }), grammar: { v: 5, m: 2, L: 1 } }, /task.logic.tuple: got with grammar.L = 1/);
+  refused(
+    { task: { kind: 'last', logic: { parent: 1 } } },
+    /task.logic: the task 'last' predicts no hidden symbols; pass task.kind 'parse', or leave it out/,
+  );
+});
+
 test('models that cannot do a task, or not with these sizes, say so', () => {
   const refused = (input: object, says: RegExp) => {
     const experiment = parseExperiment({ grammar: { v: 5, m: 2, L: 2 }, task: 'parse', ...input } as ExperimentInput);
