@@ -172,7 +172,7 @@ test('fields that do not exist, with the nearest name; all faults at once', asyn
   });
   assert.equal(faults, [
     '[0,1,2,3 of 4] optimiser.rate: "gramar.m * 2": no field gramar.m; did you mean grammar.m?',
-    '[0,1,2,3 of 4] grammar.vv: no such field; there are v, n, m, s, L, seed, shuffle, rootPrior, ruleProbabilities, rules',
+    '[0,1,2,3 of 4] grammar.vv: no such field; there are v, n, m, s, L, seed, shuffle, holdout, rootPrior, ruleProbabilities, rules',
     '[0,1,2,3 of 4] model.wdith: no such field; did you mean model.width?',
     '[0,2 of 2] budget.batch: got 0; pass a whole number from 1 to 1048576',
   ]);
