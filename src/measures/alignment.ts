@@ -30,6 +30,10 @@ function build(context: MeasureContext): Measure {
   const { builder, model, shape, members } = context;
   const { d, s, L, v, firstToken } = shape;
   const nodes = (d - 1) / (s - 1);
+  if (members.some(({ language }) => language.heldPairs))
+    throw new InputError(
+      'measures: alignment knows the distributions of contexts of whole grammars, and some pairs of rules are held out; leave it out, or grammar.holdout',
+    );
   if (L * v ** 3 * d > MOST_PRODUCTS)
     throw new InputError(
       `measures: alignment would compute the distributions of contexts by L v^3 d = ${L * v ** 3 * d} additions, over the limit of ${MOST_PRODUCTS}; take a smaller grammar.v or L, or gdv, which needs none`,

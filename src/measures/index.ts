@@ -5,6 +5,7 @@ import { grammaticality } from './grammaticality.js';
 import { holdout } from './holdout.js';
 import { invariance } from './invariance.js';
 import { norms } from './norms.js';
+import { parsing } from './parsing.js';
 import { probes } from './probes.js';
 import { readout } from './readout.js';
 import { validity } from './validity.js';
@@ -20,4 +21,5 @@ export const measures = {
   probes,
   validity,
   holdout,
+  parsing,
 } satisfies MeasureTable;

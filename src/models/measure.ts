@@ -44,8 +44,8 @@ export interface MeasureSpec {
   about: string;
   /** Says something of networks whose sentences come from no grammar too. */
   needsNoGrammar?: true;
-  /** Is about these experiments alone: networks that fill in masked tokens, or pairs of rules held out. */
-  needs?: 'masks' | 'holdout';
+  /** Is about these experiments alone: networks that fill in masked tokens, pairs of rules held out, or every hidden symbol predicted. */
+  needs?: 'masks' | 'holdout' | 'hidden';
   /** @throws InputError when the experiment offers nothing to measure. */
   build(context: MeasureContext): Measure;
 }

@@ -8,6 +8,7 @@ export {
   sampleComplexity,
   scalingExponent,
 } from './complexity.js';
+export { consistentTrees } from './consistentTrees.js';
 export { contextDistributions } from './contexts.js';
 export {
   commonLevel,

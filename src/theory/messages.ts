@@ -11,6 +11,8 @@ import { rootWeights, ruleWeights } from './marginals.js';
 export class TreeMessages {
   /** [s^L, v]: written by the caller before `upward`. */
   readonly leaves: Float64Array;
+  /** What is seen of each symbol above the leaves itself, [depth]: [s^depth, n or v], logarithms. Set before `upward`; absent: nothing. */
+  evidence?: readonly Float64Array[];
   readonly #rules: Rules;
   readonly #tuples: Int32Array[]; // [depth]: [parents, m, s]
   readonly #weights: Float64Array[]; // [depth]: [m], logarithms
@@ -55,6 +57,7 @@ export class TreeMessages {
     const shift = this.#shift[depth];
     const terms = this.#terms;
     const symbols = parents(this.#rules, depth);
+    const evidence = this.evidence?.[depth];
     let log = 0;
     for (let p = 0; p < shift.length; p++) {
       let top = Number.NEGATIVE_INFINITY;
@@ -72,6 +75,7 @@ export class TreeMessages {
           for (let k = 0; k < m; k++) if (terms[k] > Number.NEGATIVE_INFINITY) sum += Math.exp(terms[k] - best);
           best += Math.log(sum);
         }
+        if (evidence) best += evidence[p * symbols + a];
         up[p * symbols + a] = best;
         if (best > top) top = best;
       }
@@ -115,7 +119,7 @@ export class TreeMessages {
         for (let a = 0; a < symbols; a++) {
           const belief = here[from + p * symbols + a];
           if (belief === 0) continue;
-          const whole = up[p * symbols + a] + shift[p];
+          const whole = up[p * symbols + a] + shift[p] - (this.evidence?.[depth][p * symbols + a] ?? 0);
           for (let k = 0; k < m; k++) {
             const rule = (a * m + k) * s;
             let x = weights[k];
@@ -145,7 +149,9 @@ export class TreeMessages {
       const below = this.#up[depth + 1];
       const nodes = this.#shift[depth].length;
       for (let p = 0; p < nodes; p++) {
-        const at = symbols[depth][i * nodes + p] * m * s;
+        const symbol = symbols[depth][i * nodes + p];
+        const at = symbol * m * s;
+        log += this.evidence?.[depth][p * (this.#up[depth].length / nodes) + symbol] ?? 0;
         for (let k = 0; k < m; k++) {
           let x = this.#weights[depth][k];
           for (let c = 0; c < s; c++) x += below[(p * s + c) * v + tuples[at + k * s + c]];

@@ -167,6 +167,8 @@ test('nothing to look at, and distributions that would take too long, are refuse
     return async () => trainingProgram(members, measures);
   };
   assert.match((await failure(build({ model: { kind: 'fcn', depth: 0 } }))).message, /alignment needs a hidden layer/);
+  const held = { grammar: { ...planted.grammar, v: 8, holdout: { level: 2, fraction: 0.5 } } };
+  assert.match((await failure(build(held))).message, /alignment knows .* of whole grammars/);
   const large = { grammar: { v: 256, m: 4, L: 8 }, model: { kind: 'mla', channels: 16, heads: 2 } };
   assert.match((await failure(build(large))).message, /alignment would compute .* over the limit of 4294967296; take/);
   const narrow = { task: { kind: 'last', context: 1 }, model: { kind: 'mla', channels: 16, heads: 2 } };
