@@ -65,6 +65,18 @@ test('the example page: several elements, events, styles that stay on their side
   await page.emulateMedia({ colorScheme: 'light' });
   await page.locator('#small .tree [data-node="1,1"] circle').click();
   assert.match((await page.textContent('#heard'))!, /^small: rule at level 2, [1-4] tokens changed$/);
+  // Tokens are hidden by a key; the page hears which.
+  const heard = page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        document
+          .querySelector('#small')!
+          .addEventListener('rhm-hide', (event) => resolve((event as CustomEvent).detail), { once: true });
+      }),
+  );
+  await page.locator('#small .tree [data-node="2,3"]').focus();
+  await page.keyboard.press('h');
+  assert.equal(await heard, { hidden: [6, 7] });
   // Attributes may change at any time; refused ones are told in the element and as an event.
   await page.evaluate(() => document.querySelector('#ternary')!.setAttribute('l', '1'));
   await page.waitForFunction(

@@ -12,6 +12,10 @@ export interface SentenceDetail {
   tokens: readonly number[]; // [s^L]
 }
 
+export interface HideDetail {
+  hidden: readonly number[]; // positions of all tokens that are hidden now
+}
+
 export interface RecordDetail {
   network: number; // of the element's, from 0
   record: RunRecord;
@@ -30,6 +34,7 @@ export interface ErrorDetail {
 export interface ElementEvents {
   'rhm-change': ChangeDetail;
   'rhm-sentence': SentenceDetail;
+  'rhm-hide': HideDetail;
   'rhm-record': RecordDetail;
   'rhm-state': StateDetail;
   'rhm-error': ErrorDetail;

@@ -8,14 +8,15 @@ import { RhmElement } from './base.js';
 /**
  * `<rhm-grammar v="8" m="3" s="2" l="3" seed="1" sentence="0" data-seed="0">`: a grammar, one of its sentences with its
  * derivation, and nodes to resample. All attributes may change at any time. Attribute `norules` leaves the rules out.
- * Events: `rhm-change` {kind, level, position, tokens} when a node was resampled, `rhm-sentence` {index, tokens},
- * `rhm-error` {message}.
+ * Events: `rhm-change` {kind, level, position, tokens} when a node was resampled, `rhm-sentence` {index, tokens}, `rhm-hide` {hidden}
+ * when tokens were hidden or shown again, `rhm-error` {message}.
  */
 export class RhmGrammar extends RhmElement {
   static readonly observedAttributes = ['v', 'm', 's', 'l', 'seed', 'sentence', 'data-seed', 'norules'];
   readonly #figure = new GrammarFigure({
     change: (detail) => this.emit('rhm-change', detail),
     sentence: (index, tokens) => this.emit('rhm-sentence', { index, tokens }),
+    hide: (hidden) => this.emit('rhm-hide', { hidden }),
   });
 
   constructor() {

@@ -4,9 +4,10 @@ import type { Source } from '../../core/sampleSource.js';
 import { streamKey } from '../../core/threefry.js';
 import { createSampler, type Sampler, treeChange } from '../../grammar/index.js';
 import { h, uniqueId } from '../dom.js';
+import { type Beliefs, beliefChips, beliefsOf, beliefWords, entropyOf, isSure, percent } from './beliefs.js';
 import { NumbersTable } from './numbers.js';
 import { drawRules } from './rules.js';
-import { drawTree, type NodeAt, nodeAt, nodesOf, type TreeOfSentence, treeSize } from './tree.js';
+import { drawTree, type NodeAction, type NodeAt, nodeAt, nodesOf, type TreeOfSentence, treeSize } from './tree.js';
 
 /** A node was resampled. */
 export interface ChangeDetail {
@@ -21,6 +22,8 @@ export interface GrammarFigureEvents {
   change?: (detail: ChangeDetail) => void;
   /** Another sentence is shown. */
   sentence?: (index: number, tokens: readonly number[]) => void;
+  /** Tokens were covered, or shown again: positions of all that are covered. */
+  hide?: (hidden: readonly number[]) => void;
 }
 
 /** Lives in `element`; `show` may be called again and again. */
@@ -30,7 +33,9 @@ export class GrammarFigure {
   #sampler: Sampler | undefined;
   #source: Source | undefined;
   #sentence = 0;
-  #kind: 'rule' | 'symbol' = 'rule';
+  #action: NodeAction = 'rule';
+  #hidden = new Set<number>(); // positions of covered tokens
+  #beliefs: Beliefs | undefined; // while there are any
   #draws = 0; // resamplings so far: each draws anew
   #original: TreeOfSentence | undefined;
   #changed: TreeOfSentence | undefined;
@@ -41,26 +46,29 @@ export class GrammarFigure {
   readonly #rulesBox = h('div', { class: 'rules', tabindex: '0', role: 'group', 'aria-label': 'Production rules' });
   readonly #numbers = new NumbersTable('The tree as a table', () => this.#table());
   readonly #status = h('p', { class: 'status', role: 'status' });
+  readonly #readout = h('p', { class: 'readout beliefs' });
   readonly #back: HTMLButtonElement;
+  readonly #uncover: HTMLButtonElement;
 
   constructor(readonly events: GrammarFigureEvents = {}) {
     const name = uniqueId('kind');
-    const choice = (kind: 'rule' | 'symbol', text: string) =>
+    const choice = (action: NodeAction, text: string) =>
       h(
         'label',
         { class: 'choice' },
         h('input', {
           type: 'radio',
           name,
-          value: kind,
-          checked: kind === this.#kind,
+          value: action,
+          checked: action === this.#action,
           onchange: () => {
-            this.#kind = kind;
+            this.#action = action;
           },
         }),
         text,
       );
     this.#back = h('button', { type: 'button', onclick: () => this.#reset(), disabled: true }, 'Undo change');
+    this.#uncover = h('button', { type: 'button', onclick: () => this.#showAll(), hidden: true }, 'Show all tokens');
     new ResizeObserver(() => {
       const width = this.#tree.clientWidth;
       if (!width || Math.abs(width - this.#width) < 12) return;
@@ -76,18 +84,21 @@ export class GrammarFigure {
         h(
           'fieldset',
           { class: 'choices' },
-          h('legend', {}, 'A click on a node resamples its'),
-          choice('rule', 'rule (a synonym)'),
-          choice('symbol', 'symbol (noise)'),
+          h('legend', {}, 'A click on a node'),
+          choice('rule', 'resamples its rule (a synonym)'),
+          choice('symbol', 'resamples its symbol (noise)'),
+          choice('hide', 'hides its tokens'),
         ),
         h(
           'div',
           { class: 'together' },
           h('button', { type: 'button', onclick: () => this.#next() }, 'New sentence'),
           this.#back,
+          this.#uncover,
         ),
       ),
       this.#tree,
+      this.#readout,
       this.#status,
       this.#numbers.element,
       h('h3', {}, 'Rules'),
@@ -117,6 +128,7 @@ export class GrammarFigure {
     const sampler = await createSampler(rules);
     if (version !== this.#version) return;
     this.#rules = rules;
+    this.#hidden.clear();
     this.#sampler = sampler;
     this.#source = { mode: 'stream', key: streamKey(seed, 'data'), size: 0n, first: 0, length: 0 };
     this.#open(sentence);
@@ -137,6 +149,63 @@ export class GrammarFigure {
     // Where not all of it fits, the root is seen first.
     this.#tree.scrollLeft = (this.#tree.scrollWidth - this.#tree.clientWidth) / 2;
     this.events.sentence?.(sentence, this.#original.symbols.slice(-d));
+  }
+
+  #act(at: NodeAt, action = this.#action): void {
+    if (action === 'hide') this.#hide(at);
+    else this.#resample(at, action);
+  }
+
+  /** Covers the tokens below a node; where all of them are covered, shows them. */
+  #hide(at: NodeAt): void {
+    const { s, L } = this.#rules!;
+    this.#focused = at;
+    const each = s ** (L - at.depth);
+    const own = Array.from({ length: each }, (_, i) => at.position * each + i);
+    const shows = own.every((i) => this.#hidden.has(i));
+    for (const i of own) {
+      if (shows) this.#hidden.delete(i);
+      else this.#hidden.add(i);
+    }
+    this.#render(true);
+    this.#status.textContent = this.#hiddenWords();
+    this.events.hide?.([...this.#hidden].sort((a, b) => a - b));
+  }
+
+  #showAll(): void {
+    this.#hidden.clear();
+    this.#render(true);
+    this.#status.textContent = 'All tokens are shown.';
+    this.events.hide?.([]);
+  }
+
+  #hiddenWords(): string {
+    if (!this.#beliefs) return 'All tokens are shown.';
+    const { tokens, probability } = this.#beliefs.best;
+    const d = sentenceLength(this.#rules!);
+    return `${this.#hidden.size} of ${d} tokens hidden. Most probable sentence given the others: ${tokens.join(' ')}, with ${percent(probability)}.`;
+  }
+
+  #nameOf({ depth, position }: NodeAt): string {
+    const { L } = this.#rules!;
+    if (depth === 0) return 'the root';
+    return depth === L ? `token ${position + 1}` : `symbol ${position + 1} of level ${L - depth}`;
+  }
+
+  /** Shows the probabilities of a node as chips. */
+  #look(at: NodeAt): void {
+    const { v, n } = this.#rules!;
+    const p = this.#beliefs?.of(at);
+    if (!p) {
+      this.#readout.replaceChildren();
+      return;
+    }
+    const name = this.#nameOf(at);
+    this.#readout.replaceChildren(
+      `${name[0].toUpperCase()}${name.slice(1)} given the tokens shown: `,
+      ...beliefChips(p, at.depth === 0 ? Math.max(n, v) : v),
+      isSure(p) ? '' : ` entropy ${entropyOf(p).toFixed(2)} nats`,
+    );
   }
 
   #reset(): void {
@@ -180,23 +249,29 @@ export class GrammarFigure {
     const rules = this.#rules!;
     const shown = this.#changed ?? this.#original!;
     this.#back.disabled = !this.#changed;
+    this.#uncover.hidden = !this.#hidden.size;
+    const hidden = this.#hidden;
+    this.#beliefs = hidden.size ? beliefsOf(rules, shown.symbols.slice(-sentenceLength(rules)), hidden) : undefined;
     const tree = drawTree(
       rules,
       this.#original!,
       this.#changed,
       this.#focused,
       {
-        resample: (at, kind) => this.#resample(at, kind ?? this.#kind),
-        focus: (at) => {
-          this.#focused = at;
+        act: (at, action) => this.#act(at, action),
+        look: (at, focused) => {
+          if (focused) this.#focused = at;
+          this.#look(at);
         },
       },
       this.#width,
+      this.#beliefs && { hidden, beliefs: this.#beliefs },
     );
     this.#tree.replaceChildren(tree.levels, tree.element);
     if (keepFocus) tree.focus(this.#focused);
-    this.#rulesBox.replaceChildren(drawRules(rules, usedRules(rules, shown)));
-    this.#numbers.refresh(JSON.stringify([rules.s, rules.L, this.#sentence, shown]));
+    this.#look(this.#focused);
+    this.#rulesBox.replaceChildren(drawRules(rules, usedRules(rules, shown, this.#beliefs)));
+    this.#numbers.refresh(JSON.stringify([rules.s, rules.L, this.#sentence, shown, [...hidden]]));
   }
 
   /** A row per level; each symbol spans the tokens that it stands for. */
@@ -211,8 +286,12 @@ export class GrammarFigure {
         const node = nodeAt(rules, { depth, position });
         const value = (of: 'symbols' | 'rules') =>
           after[of][node] === before[of][node] ? `${after[of][node]}` : `${after[of][node]} (was ${before[of][node]})`;
-        const rule = depth < L ? ` by rule ${value('rules')}` : '';
-        return h('td', { colspan: s ** (L - depth) }, value('symbols') + rule);
+        const at = { depth, position };
+        const p = this.#beliefs?.of(at);
+        const colspan = s ** (L - depth);
+        if (p && !isSure(p)) return h('td', { colspan }, beliefWords(p));
+        const rule = depth < L && tupleKnown(rules, at, this.#beliefs) ? ` by rule ${value('rules')}` : '';
+        return h('td', { colspan }, value('symbols') + rule);
       });
       return h('tr', {}, h('th', { scope: 'row' }, `level ${L - depth}`), ...cells);
     });
@@ -221,13 +300,24 @@ export class GrammarFigure {
   }
 }
 
-/** Rules that a derivation uses: [depth] -> "symbol,rule". */
-function usedRules(shape: GrammarShape, { symbols, rules }: TreeOfSentence): Set<string>[] {
+/** Whether all symbols that a node's rule wrote are known. */
+const tupleKnown = ({ s }: GrammarShape, { depth, position }: NodeAt, beliefs: Beliefs | undefined): boolean =>
+  !beliefs ||
+  Array.from({ length: s }, (_, i) => ({ depth: depth + 1, position: s * position + i })).every((child) =>
+    isSure(beliefs.of(child)),
+  );
+
+/** Rules that a derivation is known to use: [depth] -> "symbol,rule". */
+function usedRules(
+  shape: GrammarShape,
+  { symbols, rules }: TreeOfSentence,
+  beliefs: Beliefs | undefined,
+): Set<string>[] {
   return Array.from({ length: shape.L }, (_, depth) => {
     const used = new Set<string>();
     for (let position = 0; position < shape.s ** depth; position++) {
       const node = nodesOf(shape, depth) + position;
-      used.add(`${symbols[node]},${rules[node]}`);
+      if (tupleKnown(shape, { depth, position }, beliefs)) used.add(`${symbols[node]},${rules[node]}`);
     }
     return used;
   });

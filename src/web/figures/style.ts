@@ -57,11 +57,14 @@ button.primary{background:var(--rhm-accent);border-color:var(--rhm-accent);color
 .tree .node:hover circle{stroke:var(--rhm-muted)}
 .tree .node:focus-visible circle{stroke:var(--rhm-accent);stroke-width:3.5}
 .tree .node.changed circle{stroke:var(--rhm-ink);stroke-width:2.6}
+.tree .node .cover{stroke:var(--rhm-ink);stroke-width:1.3;stroke-dasharray:3 2.5}
 .tree .symbol{font-size:12.5px;font-weight:600;text-anchor:middle;fill:#15181c}
 .tree .rule{pointer-events:none;font-size:9.5px;text-anchor:middle;fill:var(--rhm-ink);paint-order:stroke;stroke:var(--rhm-paper);stroke-width:3px}
 .tree .rule.new{font-weight:700}
 .tree .was{pointer-events:none;font-size:10.5px;text-anchor:end;fill:var(--rhm-ink);paint-order:stroke;stroke:var(--rhm-paper);stroke-width:3px}
 .tree .target{fill:none;stroke:var(--rhm-ink);stroke-width:1.4;stroke-dasharray:3 2.5}
+.beliefs{display:flex;flex-wrap:wrap;gap:.2em .7em;align-items:baseline}
+.beliefs .belief{white-space:nowrap}
 .status{min-height:1.5em;margin:.3em 0 0;font-size:.95em}
 .grammar h3{font-size:1em;margin:1.2em 0 .5em}
 .rules{max-height:21em;overflow:auto;border:1px solid var(--rhm-line);border-radius:10px;padding:.7em .9em}

@@ -1,7 +1,8 @@
-/** The derivation tree of one sentence. Every node is a button: arrows walk the tree, Enter, R and S resample. */
+/** The derivation tree of one sentence. Every node is a button: arrows walk the tree, R and S resample, H covers tokens. */
 import { type GrammarShape, sentenceLength } from '../../core/rules.js';
 import { symbolColour } from '../colours.js';
 import { svg } from '../dom.js';
+import { type Beliefs, beliefPie, beliefWords, isSure, likeliest, percent } from './beliefs.js';
 
 export interface TreeOfSentence {
   symbols: number[]; // root, then each level from left to right; the last s^L are the tokens
@@ -13,10 +14,20 @@ export interface NodeAt {
   position: number;
 }
 
+/** What a click or a key does to a node: draws its rule or its symbol anew, or covers the tokens below it (or shows them again). */
+export type NodeAction = 'rule' | 'symbol' | 'hide';
+
 export interface TreeActions {
-  /** kind: asked for by a key; undefined: as the reader has chosen. */
-  resample(at: NodeAt, kind?: 'rule' | 'symbol'): void;
-  focus(at: NodeAt): void;
+  /** action: asked for by a key; undefined: as the reader has chosen. */
+  act(at: NodeAt, action?: NodeAction): void;
+  /** A node has the focus, or the pointer is over it. */
+  look(at: NodeAt, focused: boolean): void;
+}
+
+/** Tokens that are covered, and what the others say. */
+export interface Covered {
+  hidden: ReadonlySet<number>;
+  beliefs: Beliefs;
 }
 
 /** Nodes above a depth. */
@@ -48,6 +59,7 @@ export function drawTree(
   focused: NodeAt,
   actions: TreeActions,
   room: number, // pixels across
+  covered?: Covered,
 ): { element: SVGSVGElement; levels: SVGSVGElement; focus(at: NodeAt): void } {
   const { s, L, v, n } = shape;
   const { gap, width, height, scale } = treeSize(shape, room);
@@ -62,7 +74,7 @@ export function drawTree(
     width: width * scale,
     height: height * scale,
     role: 'group',
-    'aria-label': `Derivation tree: arrow keys move between nodes, Enter resamples the node, R its rule, S its symbol`,
+    'aria-label': `Derivation tree: arrow keys move between nodes; R resamples the rule of a node, S its symbol, H hides or shows the tokens below it, Enter does what is chosen above`,
   });
   const levels = svg('svg', {
     class: 'tree-levels',
@@ -87,10 +99,14 @@ export function drawTree(
       const at = { depth, position };
       const node = nodeAt(shape, at);
       const symbol = shown.symbols[node];
-      const colour = symbolColour(symbol, depth === 0 ? Math.max(n, v) : v);
-      const rule = depth < L ? shown.rules[node] : undefined;
-      if (rule !== undefined) {
-        const children = Array.from({ length: s }, (_, i) => ({ depth: depth + 1, position: s * position + i }));
+      const kinds = depth === 0 ? Math.max(n, v) : v;
+      const belief = covered?.beliefs.of(at);
+      const unsure = belief && !isSure(belief) ? belief : undefined;
+      const colour = symbolColour(symbol, kinds);
+      const children = Array.from({ length: s }, (_, i) => ({ depth: depth + 1, position: s * position + i }));
+      const tells = depth < L && children.every((child) => !covered || isSure(covered.beliefs.of(child)));
+      const rule = tells && !unsure ? shown.rules[node] : undefined; // of a tuple that is not known no rule is
+      if (depth < L) {
         const [a, b] = [x(children[0]), x(children[s - 1])];
         // The tuple that the rule wrote carries the colour of the symbol it stands for: synonyms look alike.
         edges.append(
@@ -100,14 +116,16 @@ export function drawTree(
             width: b - a + 2 * reach,
             height: 36,
             rx: 18,
-            fill: colour,
-            'fill-opacity': 0.32,
+            fill: unsure ? 'currentColor' : colour,
+            'fill-opacity': unsure ? 0.1 : 0.32,
           }),
         );
         for (const child of children)
           edges.append(svg('line', { x1: x(at), y1: y(depth) + NODE / 2, x2: x(child), y2: y(depth + 1) - NODE / 2 }));
       }
-      const was = changed && original.symbols[node] !== symbol ? original.symbols[node] : undefined;
+      const isHidden = depth === L && covered?.hidden.has(position);
+      const differs = changed && !unsure && !isHidden && original.symbols[node] !== symbol;
+      const was = differs ? original.symbols[node] : undefined;
       const ruleWas = changed && rule !== undefined && original.rules[node] !== rule ? original.rules[node] : undefined;
       const group = svg(
         'g',
@@ -120,28 +138,28 @@ export function drawTree(
           'aria-label': describe({
             level,
             position,
-            symbol,
+            symbol: unsure ? beliefWords(unsure) : `${symbol}${isHidden ? ' for certain' : ''}`,
+            hidden: isHidden,
             rule,
             was,
             ruleWas,
             last: depth === L && position === d - 1,
           }),
-          onclick: () => actions.resample(at),
-          onfocus: () => actions.focus(at),
+          onclick: () => actions.act(at),
+          onfocus: () => actions.look(at, true),
+          onpointerenter: () => actions.look(at, false),
           onkeydown: (event: KeyboardEvent) => onKey(event, at),
         },
-        svg('circle', { r: NODE / 2, fill: colour }),
-        svg('text', { class: 'symbol', y: 4.3, 'aria-hidden': 'true' }, symbol),
+        unsure && beliefPie(unsure, NODE / 2, kinds),
+        svg('circle', { r: NODE / 2, fill: unsure ? 'transparent' : colour }),
+        isHidden && svg('circle', { class: 'cover', r: NODE / 2 + 3, fill: 'none' }),
+        svg('text', { class: 'symbol', y: 4.3, 'aria-hidden': 'true' }, unsure ? (likeliest(unsure) ?? '?') : symbol),
       );
+      const below = { x: x(at), y: y(depth) + NODE / 2 + (isHidden ? 13 : 11) };
+      if (unsure) labels.append(svg('text', { class: 'rule', ...below }, percent(Math.max(...unsure))));
       if (was !== undefined) labels.append(svg('text', { class: 'was', x: x(at) - 11, y: y(depth) - 10 }, `${was}→`));
       if (rule !== undefined)
-        labels.append(
-          svg(
-            'text',
-            { class: ruleWas === undefined ? 'rule' : 'rule new', x: x(at), y: y(depth) + NODE / 2 + 11 },
-            `rule ${rule}`,
-          ),
-        );
+        labels.append(svg('text', { class: ruleWas === undefined ? 'rule' : 'rule new', ...below }, `rule ${rule}`));
       nodes.set(`${depth},${position}`, group);
       element.append(group);
     }
@@ -164,16 +182,17 @@ export function drawTree(
       ArrowDown: { depth: depth + 1, position: position * s },
     };
     const target = moves[event.key];
-    const kinds: Record<string, 'rule' | 'symbol' | undefined> = {
+    const kinds: Record<string, NodeAction | undefined> = {
       r: 'rule',
       s: 'symbol',
+      h: 'hide',
       Enter: undefined,
       ' ': undefined,
     };
     if (target) {
       if (nodes.has(`${target.depth},${target.position}`)) focus(target);
     } else if (event.key in kinds && !event.ctrlKey && !event.metaKey && !event.altKey)
-      actions.resample({ depth, position }, kinds[event.key]);
+      actions.act({ depth, position }, kinds[event.key]);
     else return;
     event.preventDefault();
   }
@@ -183,15 +202,16 @@ export function drawTree(
 interface NodeWords {
   level: number;
   position: number;
-  symbol: number;
+  symbol: string; // or symbols, with their probabilities
+  hidden?: boolean;
   rule?: number;
   was?: number;
   ruleWas?: number;
   last: boolean;
 }
 
-function describe({ level, position, symbol, rule, was, ruleWas, last }: NodeWords): string {
-  const parts = [`level ${level}, place ${position + 1}: symbol ${symbol}`];
+function describe({ level, position, symbol, hidden, rule, was, ruleWas, last }: NodeWords): string {
+  const parts = [`level ${level}, place ${position + 1}${hidden ? ', hidden' : ''}: symbol ${symbol}`];
   if (was !== undefined) parts.push(`was ${was}`);
   if (rule !== undefined) parts.push(`written by rule ${rule}`);
   if (ruleWas !== undefined) parts.push(`was rule ${ruleWas}`);

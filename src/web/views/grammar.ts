@@ -16,6 +16,8 @@ export const grammarView: ViewSpec = {
     'No tuple belongs to two symbols, so a sentence can be parsed back to its root. A network has to find out which ' +
       'tuples mean the same, level by level. Click a node to resample its rule (the tokens below it change, its meaning does ' +
       'not) or its symbol (its meaning changes too).',
+    'Or hide tokens: the tree then shows the exact probability of every symbol given the tokens that are left. Hide the last one and you ' +
+      'see what a perfect network predicts.',
   ],
   create: (page) => new GrammarView(page),
 };
