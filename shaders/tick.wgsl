@@ -1,4 +1,4 @@
-// Learning rate and Adam corrections of the step at hand, then step += 1 and sample counter += batch (64 bit).
+// Learning rate and Adam corrections of the current step, then step += 1 and sample counter += batch (64 bit).
 //   rate = base * schedule(step);  1 - beta^t = 1 - exp(-t decay), decay = -ln beta: a recurrence in f32 sticks once its step
 //   is below a rounding
 // SCALED: the inverse of the loss's factor 2^(exponent - 127), or 0 for a step with a factor that did not fit; then the factor is halved.

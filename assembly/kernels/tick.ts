@@ -1,5 +1,5 @@
 /**
- * Learning rate and Adam corrections of the step at hand, then step += 1 and sample counter += batch (64 bit); the twin of
+ * Learning rate and Adam corrections of the current step, then step += 1 and sample counter += batch (64 bit); the twin of
  * shaders/tick.wgsl. 1 - beta^t = 1 - exp(-t decay), decay = -ln beta.
  */
 import { Tick } from '../../build/assembly/layouts';

@@ -124,7 +124,7 @@ const GRID = 24; // points of an envelope
 
 /**
  * The least of all windows at each P, geometric mean over grammars: height(curve, excess) in nats, interpolated in ln P. Behind
- * its last point a curve goes on at the height of that.
+ * its last point a curve continues at that height.
  */
 export function envelopeOf(
   curves: readonly Curve[],

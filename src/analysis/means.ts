@@ -23,7 +23,7 @@ export interface MeanCurve {
   points: MeanPoint[];
 }
 
-/** Curves that diverged are left out; where some have ended, the others go on. */
+/** Curves that diverged are left out; where some have ended, the others continue. */
 export function meanCurves(curves: readonly Curve[]): MeanCurve[] {
   return groupBy(
     curves.filter((c) => c.status !== 'diverged'),

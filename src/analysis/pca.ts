@@ -25,7 +25,7 @@ const EXPLICIT = 96; // up to this many units the covariance is written out
 export class FollowingPca {
   #basis: Float64Array | undefined;
 
-  /** Begins anew, as for another layer. */
+  /** Starts again, as for another layer. */
   forget(): void {
     this.#basis = undefined;
   }

@@ -97,7 +97,7 @@ export function encodeRecording(recording: Recording): Uint8Array<ArrayBuffer> {
 export function decodeRecording(bytes: Uint8Array, file = 'recording'): Recording {
   const { metadata, tensors } = decodeSafetensors(bytes, file);
   const fail = (what: string): never => {
-    throw new DamageError(`${file}: ${what}; write it anew with rhm recording`);
+    throw new DamageError(`${file}: ${what}; make it again with rhm recording`);
   };
   const about = parseJson(metadata.recording ?? 'null', file) as Partial<Recording> & { format?: unknown };
   if (about?.format !== FORMAT) fail(`its format is ${show(about?.format)}, wanted ${show(FORMAT)}`);
@@ -134,7 +134,8 @@ export function decodeRecording(bytes: Uint8Array, file = 'recording'): Recordin
   const tokens = take<Uint8Array>('tokens', 'U8', undefined, d);
   const count = tokens.length / d;
   const symbols = take<Uint8Array>('symbols', 'U8', count, (d - 1) / (s - 1));
-  if ([...tokens, ...symbols].some((a) => a >= Math.max(grammar.v, grammar.n))) fail('a symbol is none of the grammar');
+  if ([...tokens, ...symbols].some((a) => a >= Math.max(grammar.v, grammar.n)))
+    fail('a symbol does not belong to the grammar');
   if (!Array.isArray(networks) || !networks.length) fail('it holds no networks');
   return {
     made: String(made),

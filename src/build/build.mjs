@@ -229,7 +229,7 @@ function markFreeImports(files) {
 }
 
 /** dist/page/, a folder for any web server, with elements.js, the custom elements in one module script; dist/watch/, the page of rhm watch. */
-/** @returns what esbuild says of the inputs of both */
+/** @returns the metafiles of all three builds */
 async function buildPage(outdir) {
   const esbuild = await import('esbuild');
   const source = join(root, 'src/web');

@@ -1,4 +1,4 @@
-/** `npm run check`: strict types, format and lint, exports and files that nobody uses. */
+/** `npm run check`: strict types, format and lint, unused exports and files. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { ensureInstalled, root } from './setup.mjs';

@@ -49,7 +49,7 @@ export function number(min = -Infinity, max = Infinity): (text: string) => numbe
 export function createContext(platform: Platform): CommandContext {
   let lastProgress = -Infinity;
   let drawn = false;
-  // Lines are drawn anew only where somebody looks and has not asked for plain text (no-color.org).
+  // Lines are redrawn only on a terminal whose user has not asked for plain text (no-color.org).
   const redraws = Boolean(process.stderr.isTTY) && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
   const clear = () => {
     if (drawn) process.stderr.write('\r\x1b[K');

@@ -1,4 +1,4 @@
-/** The options by which commands are told a grammar: a rules file, or sizes and a seed. */
+/** The options that describe a grammar: a rules file, or sizes and a seed. */
 import type { Command } from 'commander';
 import { InputError } from '../core/errors.js';
 import { parseJson } from '../core/outside.js';
@@ -70,7 +70,7 @@ export async function loadGrammar(flags: GrammarFlags, seed: number): Promise<Ru
   return parseRules(file === '-' ? readDocument(file, 'grammar') : parseDocument(await readText(file), file));
 }
 
-/** Any number, NaN for what is none: the checks of the library then name the field and its bound. */
+/** Any number, NaN for other text: the checks of the library then name the field and its bound. */
 export function looseNumber(text: string): number {
   return /\S/.test(text) ? Number(text) : Number.NaN;
 }

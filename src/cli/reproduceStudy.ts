@@ -62,7 +62,7 @@ export class Study {
     return [join(this.out, 'runs'), ...this.others];
   }
 
-  /** @returns whether it may go on. A run that fails is set aside and does not stop the others. */
+  /** @returns whether it may continue. A run that fails is marked and does not stop the others. */
   async train(runs: readonly SweepRun[], { estimate = false, checkpointMs = 30_000 } = {}): Promise<boolean> {
     const missing: SweepRun[] = [];
     for (const run of runs)
@@ -117,7 +117,7 @@ export class Study {
     return paths.find(complete) ?? paths[0];
   }
 
-  /** Experiments of all runs in the stores, by hash. A damaged one is left to whoever asks for that run. */
+  /** Experiments of all runs in the stores, by hash. A damaged one is reported when that run is requested. */
   stored(): Map<string, Experiment> {
     const found = new Map<string, Experiment>();
     for (const path of this.stores.filter((store) => existsSync(store)).flatMap((store) => runPaths(store))) {

@@ -67,7 +67,7 @@ export function abortOnSignals(io: CommandContext, what = 'saving a checkpoint')
   };
 }
 
-/** Whether nobody is there any more: a closed pipe or socket, a closed terminal. */
+/** Whether the reader is gone: a closed pipe or socket, a closed terminal. */
 export const isGone = (code: string | undefined): boolean => ['EPIPE', 'ECONNRESET', 'EIO'].includes(code ?? '');
 
 /** Standard output or error cannot be written any more. @returns whether a command is at work that saves and stops now. */
@@ -77,7 +77,7 @@ export function outputLost(error: Error, code: string | undefined): boolean {
 }
 
 /**
- * Whether whoever started this process has it outlive its terminal (nohup). Node forgets the signals that it was told to ignore, so
+ * Whether this process was started to outlive its terminal (nohup). Node forgets the signals that it was told to ignore, so
  * the traces are looked for: the shell's `_`, and what the parent ignores itself (Linux).
  */
 function hangupIsIgnored(): boolean {

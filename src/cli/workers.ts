@@ -8,7 +8,7 @@ import { connectWorker, type WorkerHandle } from '../platform/worker.js';
 
 /**
  * Does parts 0 .. count-1, each by one call into a worker, and returns the results in that order; as many workers as the
- * machine runs at once. Api: the functions of src/worker/lab.ts that `part` calls. Where the workers' script is not at hand it returns undefined. @throws what a part throws.
+ * machine runs at once. Api: the functions of src/worker/lab.ts that `part` calls. Returns undefined if the script of the workers is missing. @throws what a part throws.
  */
 export async function inWorkers<Api, T>(
   platform: Platform,

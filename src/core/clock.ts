@@ -22,7 +22,7 @@ export const hyperWords = {
 export const HYPER_WORDS = 16;
 
 /**
- * pace: f32 [R, 4], what the plan keeps for the step at hand; as it was made. correction1 = 1 - beta1^t, correction2 = 1 - beta2^t.
+ * pace: f32 [R, 4], what the plan keeps for the current step, as `tick` computed it. correction1 = 1 - beta1^t, correction2 = 1 - beta2^t.
  * unscale: with a scaled loss (`scaling`), the inverse of its factor, or 0 when the step is left out; else not used.
  */
 export const paceWords = { rate: 0, correction1: 1, correction2: 2, unscale: 3 } as const;

@@ -23,7 +23,7 @@ export class VersionError extends InputError {
   }
 }
 
-/** This engine or processor lacks what the run began with, or was told to do without: another may go on with it. */
+/** This engine or processor lacks what the run began with, or was told not to use: another may continue it. */
 export class EngineError extends InputError {
   override get name() {
     return 'InputError';
@@ -65,7 +65,7 @@ export class FileError extends RhmError {
   }
 }
 
-/** A file was changed, shortened or lost a part: it stays wrong until somebody restores or removes it. */
+/** A file was changed, shortened or lost a part: it stays wrong until it is restored or removed. */
 export class DamageError extends FileError {
   override get name() {
     return 'FileError';

@@ -22,8 +22,7 @@ export function heldRules({ m, L }: Pick<Rules, 'm' | 'L'>, { level, fraction }:
     throw new InputError(
       `${field}.level: got ${level}; pass the level of the parents, from 2 (their children write the tokens) to L = ${L} (the root)`,
     );
-  if (m < 2)
-    throw new InputError(`${field}: with m = ${m} rule a symbol there is none to hold out; take m of 2 or more`);
+  if (m < 2) throw new InputError(`${field}: with m = ${m} rule per symbol none can be held out; take m of 2 or more`);
   const held = Math.round(fraction * m);
   if (held >= m)
     throw new InputError(

@@ -135,7 +135,7 @@ let schema = builtInSchema;
 
 /**
  * Makes a model known by name: from then on an experiment may say `model: kind` with these fields. Facts left out are those of
- * `modelFacts` for a name that nobody registered. A second registration takes the place of the first.
+ * `modelFacts` for a name that was not registered. A second registration takes the place of the first.
  * @throws InputError for a name that is no single word, or that of a model that comes with the program.
  */
 export function registerModel(kind: string, { fields = {}, ...facts }: Partial<ModelRow> = {}): void {
@@ -148,7 +148,7 @@ export function registerModel(kind: string, { fields = {}, ...facts }: Partial<M
   schema = oneOf(Object.fromEntries(rows)) as unknown as typeof schema;
 }
 
-/** The facts of a model. Of a name that nobody registered, as in runs of another program, what can be said of any model. */
+/** The facts of a model. For a name that was not registered, as in runs of another program, facts that hold for any model. */
 export function modelFacts(kind: string): ModelFacts {
   return (
     rows.get(kind) ?? {

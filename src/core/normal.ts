@@ -1,7 +1,7 @@
 // biome-ignore-all lint/correctness/noPrecisionLoss: coefficients with the digits of the publication
 /**
  * Standard normal numbers with the same bits on every platform: only + - * / and sqrt, which IEEE 754 rounds exactly, on
- * bits from Threefry. Math.log and its like are left to each engine by ECMAScript and do differ. Twin: assembly/normal.ts.
+ * bits from Threefry. Math.log and similar functions are implementation-defined in ECMAScript and do differ. Twin: assembly/normal.ts.
  */
 import { type Key, threefryInto } from './threefry.js';
 

@@ -42,7 +42,7 @@ export const isNpy = (bytes: Uint8Array): boolean => MAGIC.every((byte, i) => by
 
 /**
  * Reads a file of numbers, of any shape and byte order, in C or Fortran order. @throws FileError naming what is damaged;
- * InputError for a type of elements that is none of numbers.
+ * InputError for elements that are not numbers.
  */
 export function decodeNpy(input: Bytes, file = 'npy file'): NpyArray {
   const bytes = bytesOf(input);

@@ -150,7 +150,7 @@ export function printable(text: string): string {
   });
 }
 
-/** The same, on one line and of at most so many characters. */
+/** The same, on one line and shortened to `most` characters. */
 export function printableLine(text: string, most = 200): string {
   const line = printable(text.length > 4 * most ? text.slice(0, 4 * most) : text).replace(/\s*[\n\t]\s*/g, ' ');
   return line.length > most ? `${line.slice(0, most - 3)}...` : line;

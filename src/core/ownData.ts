@@ -62,7 +62,7 @@ function labelsOf(labels: ArrayLike<number | bigint>, count: number, name: strin
 /**
  * The experiment that trains on these rows: their digests become part of it. What it does not say follows from them: all rows are
  * trained on (budget.sentences) and evaluated.
- * @throws InputError for rows that are none, or others than those the experiment names
+ * @throws InputError for malformed rows, or rows other than those the experiment names
  */
 export async function withData(input: ExperimentInput, data: OwnData): Promise<ExperimentInput> {
   const { grammar, budget, evaluation, data: named } = input;

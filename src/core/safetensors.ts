@@ -110,7 +110,7 @@ function elementsOf(tensor: SafeTensor | SafeSource): number {
 
 /**
  * Tensors follow each other without gaps and fill the file, as in the format's own reader: none can name another's bytes.
- * @throws FileError naming the file and what is wrong with it: truncated, no header, a shape that is none, a tensor outside its place.
+ * @throws FileError naming the file and what is wrong with it: truncated, no header, an invalid shape, a tensor outside its range.
  */
 export function decodeSafetensors(input: Bytes, file = 'safetensors file'): SafeFile {
   const bytes = bytesOf(input);

@@ -61,7 +61,7 @@ function probed(): boolean {
       return words.subarray(12, 16);
     });
   } catch {
-    return false; // it has none, or no WebAssembly at all: who compiles the plain modules is told
+    return false; // it has none, or no WebAssembly at all: compiling the plain modules reports that
   }
 }
 

@@ -6,10 +6,10 @@ import type { Key } from './threefry.js';
 /**
  * A change to a derivation tree, by depth below the root (depth L = a token). The new draws come from `key` and the same
  * sentence number, so a changed tree is as reproducible as the tree itself. Below the changed node everything is drawn
- * anew; everything outside its subtree stays.
+ * again; everything outside its subtree stays.
  */
 export interface TreeChange {
-  kind: 'rule' | 'symbol'; // rule: the symbol stays; symbol: drawn anew (the root from its prior, others uniformly)
+  kind: 'rule' | 'symbol'; // rule: the symbol stays; symbol: drawn again (the root from its prior, others uniformly)
   depth: number; // 0..L-1 for a rule, 0..L for a symbol
   position: number; // 0 .. s^depth - 1
   different: boolean; // never the old value again

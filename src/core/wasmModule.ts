@@ -31,7 +31,7 @@ function unshared(module: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
       own[at + MEMORY_IMPORT.length - 1] = 1;
       return own;
     }
-  throw new WasmError('The WebAssembly module imports no shared memory; build it anew with the threads feature');
+  throw new WasmError('The WebAssembly module imports no shared memory; build it again with the threads feature');
 }
 
 /** An instance of the module that fits the memory. */

@@ -1,5 +1,5 @@
 /**
- * A WebGPU device with its adapter's facts, a latch for errors nobody awaited, and a clean end.
+ * A WebGPU device with its adapter's facts, a latch for errors that no call awaited, and a clean shutdown.
  * Knows no platform: src/platform hands it a `GPU` object.
  */
 import { AdapterError, DeviceLostError, GpuError } from '../core/errors.js';
@@ -73,7 +73,7 @@ export interface GpuSession {
   readonly processorMs?: () => number;
   /** Resolves when the device is gone, with the reason; `released` true after `release()`. */
   readonly lost: Promise<{ message: string; released: boolean }>;
-  /** @throws GpuError for an error reported since the last call that nobody awaited; DeviceLostError once the device is gone. */
+  /** @throws GpuError for an error since the last call that no caller awaited; DeviceLostError once the device is gone. */
   check(): void;
   /** Waits until all submitted work is done, then `check()`s. Rejects when the device is lost meanwhile. */
   drain(): Promise<void>;

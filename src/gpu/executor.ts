@@ -21,7 +21,7 @@ export class GpuExecutor implements Executor {
     readonly gpu: GpuSession,
     readonly lower: Lowering<Call>,
     tuned?: ReadonlyMap<string, string>,
-    /** Overrides what the adapter says of itself: tests run the GPU variants on software drivers. */
+    /** Overrides the adapter's own description, so that tests can run GPU variants on software drivers. */
     traits: Partial<AdapterTraits> = {},
     pipelines: PipelineCache = PipelineCache.of(gpu),
     /** Rewrites a program for GPUs before it is lowered. */
@@ -232,7 +232,7 @@ export class GpuProgram implements LoadedProgram {
       pass.end();
       this.#device.queue.submit([encoder.finish()]);
       const finished = gpu.guard(this.#device.queue.onSubmittedWorkDone());
-      finished.catch(() => {}); // whoever awaits it gets the error; when the device is lost, perhaps nobody does
+      finished.catch(() => {}); // the error reaches whoever awaits it; after a device loss perhaps no one does
       this.#pending.push(finished);
       if (this.#pending.length > 4) await this.#pending.shift();
     }

@@ -6,7 +6,7 @@ import { compileShader, scoped } from './scope.js';
 export interface Compiled {
   pipeline: GPUComputePipeline;
   layout: GPUBindGroupLayout;
-  createMs: number; // what clockOf() says of its creation; others may have been created beside it
+  createMs: number; // creation time by clockOf(); others may have been created at the same time
   compileMs?: number; // with what its first dispatch took longer than the next, once GpuProgram.compileTimes() measured it
 }
 

@@ -25,7 +25,7 @@ export function logDerivations({ n, m, s, L, heldPairs }: Counted): number {
   if (!heldPairs) return all;
   const { places, held, language } = heldPairs;
   const allowed = Math.log1p(-held / m);
-  const some = (count: number) => Math.log(-Math.expm1(count * allowed)); // not allowed at all of so many places
+  const some = (count: number) => Math.log(-Math.expm1(count * allowed)); // allowed at none of `count` places
   const logs = {
     without: places * allowed,
     with: some(places),

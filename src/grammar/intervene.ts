@@ -7,7 +7,7 @@ import type { Sampler } from './sampler.js';
 
 /**
  * A change to derivation trees, by level from the leaves: a level-l symbol spans s^l tokens. `rule` keeps the symbol and
- * draws its rule anew (a synonym); `symbol` draws the symbol anew (noise; level 0 = a token). All below is drawn anew.
+ * resamples its rule (a synonym); `symbol` resamples the symbol (noise; level 0 = a token). Everything below it is resampled.
  */
 export interface Intervention {
   kind: 'rule' | 'symbol';

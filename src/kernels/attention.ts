@@ -61,7 +61,7 @@ export const attention = defineOperation({
   inputs: { qkv: 'R batch tokens width' },
   outputs: {
     ...{ out: 'R batch queries channels', logsumexp: 'R batch heads queries' },
-    scaling: `u32 R ${SCALING_WORDS} ?`, // with half: is told when a factor does not fit
+    scaling: `u32 R ${SCALING_WORDS} ?`, // with half: set when a factor does not fit
   },
   params: attentionParams,
   sizes: attentionSizes,

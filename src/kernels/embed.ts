@@ -11,7 +11,7 @@ import { defineOperation } from './shared/operation.js';
 import { bool, f32, i32, u32 } from './shared/params.js';
 import type { KernelCase } from './shared/types.js';
 
-/** What both directions are told beside their tensors. */
+/** The parameters that both directions share. */
 export const embedParams = {
   v: u32({ least: 2 }), // symbols of the vocabulary
   filter: u32({ least: 1 }), // tokens a window

@@ -39,7 +39,7 @@ export interface MatmulOptions {
   residual?: Tensor; // laid out as c without its offset
   accumulate?: boolean;
   half?: boolean; // factors rounded to f16 (src/core/half.ts)
-  scaling?: Tensor; // with half: is told when a factor does not fit
+  scaling?: Tensor; // with half: set when a factor does not fit
 }
 
 /**

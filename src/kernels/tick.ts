@@ -8,7 +8,7 @@ import type { KernelCase } from './shared/types.js';
 import { clock, hyper, pace, scaling as scalingWords, wordConstants } from './shared/words.js';
 
 /**
- * The learning rate and bias corrections of the step at hand, after which the counters show the next one. Between the last
+ * The learning rate and bias corrections of the current step, after which the counters show the next one. Between the last
  * reader of the clock and the optimiser it costs nothing: it shares no buffer with the backward pass, so both run at once.
  * batch: sentences per step. scaling: with half-precision factors. pace gets the inverse of the loss's factor, or 0 where a factor did not fit:
  * that step is left out and counted, and the factor halved.

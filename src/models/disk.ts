@@ -83,7 +83,7 @@ export function checkBiases({ metadata, tensors }: SafeFile, file: string): void
   if (!ours || metadata.biases === BIAS_MARK.biases || !hasBiases(tensors.keys())) return;
   throw new InputError(
     `${file}: an earlier version wrote it and added its biases elsewhere than the authors' code, so that its weights are another ` +
-      'network here; train the experiment anew in an empty folder, or use the version that wrote it',
+      'network here; train the experiment again in an empty folder, or use the version that wrote it',
   );
 }
 

@@ -13,7 +13,7 @@ export interface MeasureContext {
   members: readonly { rules: Rules; language: Rules; seed: number }[];
   grammar: Tensor; // u32 [R, G]
   testSource: Tensor; // u32 [R, 16], sentences that are not trained on
-  holds: boolean; // in some replica they hold pairs of rules out, which the operation sample is told
+  holds: boolean; // in some replica they hold pairs of rules out, which the operation sample needs to know
   endless: boolean; // the test source is a stream without epochs in every replica
   /** Where positions are shuffled: adds what puts tokens, u32 [R, B, d], in the order that is shown. */
   shuffle?: (plan: PlanBuilder, tokens: Tensor) => Tensor;

@@ -63,7 +63,7 @@ export class Net {
     return this.parameter(asIs(name, [rows, columns], init));
   }
 
-  /** What every product is told of its precision. */
+  /** The precision parameters of every product. */
   get precision(): { half: boolean; scaling?: Tensor } {
     return { half: this.shape.precision === 'f16', scaling: this.options.scaling };
   }

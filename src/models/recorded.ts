@@ -26,7 +26,7 @@ export function recordedModel(kind: string, pass: ForwardPass, shape: ModelShape
   };
 }
 
-/** Plans a gradient that nobody runs, so that a pass without one is refused before anything is trained. @throws ShapeError */
+/** Plans a gradient that is never run, so that a pass without one is refused before anything is trained. @throws ShapeError */
 export function tryGradients(model: Model, shape: ModelShape): void {
   const builder = new ProgramBuilder(1);
   declare(builder, model.parameters);

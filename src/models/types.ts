@@ -100,7 +100,7 @@ export function modelShape(experiment: Pick<Experiment, 'grammar' | 'task' | 'pr
   };
 }
 
-/** What the operation `mask` is told of a shape. */
+/** The parameters of the operation `mask` that follow from a shape. */
 export const maskingOf = ({ v, firstToken }: ModelShape) => ({ symbol: v, firstToken });
 
 export function declare(builder: ProgramBuilder, parameters: readonly ParameterSpec[]): void {

@@ -45,9 +45,9 @@ export interface GradientPass {
   wants(input: Tensor | undefined): input is Tensor;
   /** The gradient of one of the call's outputs, shaped as that output; complete when a contribution is written. */
   of(output: Tensor): Tensor;
-  /** Adds a contribution; one to an input that nobody wants is left out. */
+  /** Adds a contribution; one to an input that needs no gradient is left out. */
   add(contribution: Contribution): void;
-  /** Several gradients by one call: `write` gets a target for each, also for those that nobody wants. */
+  /** Several gradients by one call: `write` gets a target for each, also for those that need none. */
   addTogether(
     parts: readonly Omit<Contribution, 'write' | 'region'>[],
     write: (targets: GradientTarget[]) => void,

@@ -50,7 +50,7 @@ export interface Executor {
   readonly runtime?: string | undefined;
   /** Arithmetic of its multiply-adds where there are two: a run keeps that of its beginning. */
   readonly simd?: Simd | undefined;
-  /** The same with that arithmetic. @throws InputError where it cannot be had, or another was asked for. */
+  /** The same with that arithmetic. @throws InputError if it is not available, or another one was requested. */
   withSimd?(simd: Simd): Executor;
   /** How factors are rounded to f16: by matrix units, by slow integer arithmetic where that was asked for, or not at all. */
   readonly half?: 'units' | 'emulated' | undefined;

@@ -28,7 +28,7 @@ export function makeFolder(directory: string): void {
 }
 
 /**
- * Writes a file anew (`wx`: it must not exist) or appends to it, and waits for the disk without holding up the thread: files of several
+ * Writes a new file (`wx`: it must not exist) or appends to one, and waits for the disk without holding up the thread: files of several
  * runs are made durable side by side. The name of a new file is durable only after syncDirectory.
  */
 export async function writeDurably(file: string, flags: 'wx' | 'a', bytes: Uint8Array): Promise<void> {
@@ -41,7 +41,7 @@ export async function writeDurably(file: string, flags: 'wx' | 'a', bytes: Uint8
   }
 }
 
-const HELD = ['EPERM', 'EACCES', 'EBUSY']; // what Windows says of a file that another process has open
+const HELD = ['EPERM', 'EACCES', 'EBUSY']; // error codes on Windows for a file that another process has open
 const LONGEST_WAIT_MS = 3000;
 
 /**

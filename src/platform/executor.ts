@@ -27,7 +27,7 @@ export interface OpenExecutor {
   release(): Promise<void>;
 }
 
-/** @throws InputError for an unknown name, or a number of threads or an arithmetic that cannot be had; AdapterError when webgpu is asked for and there is no adapter. */
+/** @throws InputError for an unknown name, or a number of threads or an arithmetic that is not available; AdapterError when webgpu is asked for and there is no adapter. */
 export async function openExecutor(
   platform: Platform,
   choice: ExecutorChoice,

@@ -61,7 +61,7 @@ export function lockFolder(directory: string, name: string): FolderLock {
 export function folderHolder(path: string): string | undefined {
   const file = join(path, LOCK);
   const stat = lstatSync(file, { throwIfNoEntry: false });
-  if (stat && !stat.isFile()) return `nobody: ${LOCK} is no regular file, remove it`;
+  if (stat && !stat.isFile()) return `nobody: ${LOCK} is not a regular file, remove it`;
   const holder = stat && readHolder(file, path);
   return holder && isAlive(holder, file) ? `process ${holder.pid} on ${holder.host}` : undefined;
 }
@@ -117,7 +117,7 @@ function removeOwn(file: string, mine: Holder): void {
 function create(file: string, text: string): void {
   const beside = `${file}.${crypto.randomUUID()}.tmp`;
   try {
-    writeFileSync(beside, text, { flag: 'wx' }); // not durable: whoever wrote it is dead after a power cut
+    writeFileSync(beside, text, { flag: 'wx' }); // not durable: its writer is dead after a power cut
     try {
       linkSync(beside, file);
     } catch (error) {

@@ -1,11 +1,11 @@
-/** What a run's records say of the machine. Node and Deno. */
+/** The facts about the machine that a run's records hold. Node and Deno. */
 import { availableParallelism, cpus, release, type } from 'node:os';
 import process from 'node:process';
 import type { Host } from '../core/records.js';
 
 /**
- * `allowed`: whether the runtime lets this program ask for a fact of the system (Deno would ask whoever sits at the terminal).
- * @returns runtime, `Linux 6.12.1 x64` and `AMD EPYC 9B14, 16 cores`, as far as they can be had
+ * `allowed`: whether the runtime lets this program ask for a fact of the system (Deno would prompt at the terminal).
+ * @returns runtime, `Linux 6.12.1 x64` and `AMD EPYC 9B14, 16 cores`, as far as they are available
  */
 export function hostOf(runtime: string, allowed: (fact: 'osRelease' | 'cpus') => boolean = () => true): Host {
   const version = fact(() => (allowed('osRelease') ? release() : undefined));

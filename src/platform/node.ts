@@ -75,7 +75,7 @@ const keptAlive = new WeakMap<GPUDevice, { gpu?: GPU }>(); // by the device, sho
 
 async function open(options: OpenNodeGpuOptions, flags: string[], key?: string): Promise<GpuSession> {
   const { create, globals } = await loadDawn();
-  Object.assign(globalThis, globals); // GPUBufferUsage and its like, as in a browser
+  Object.assign(globalThis, globals); // GPUBufferUsage and similar constants, as in a browser
   const all = [
     'disable-dawn-features=timestamp_quantization',
     'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia',

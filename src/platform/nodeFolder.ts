@@ -7,7 +7,7 @@ import { makeFolder, renameOver, syncDirectory, writeDurably } from './durable.j
 import { lockFolder } from './folderLock.js';
 import { checkFolderName } from './ownFiles.js';
 
-/** One of its files, whoever works in it; undefined: there is none. @throws FileError */
+/** One of its files, also while a process works in the folder; undefined if there is none. @throws FileError */
 export function readRunFile(path: string, file: string): Uint8Array | undefined {
   try {
     return new Uint8Array(readFileSync(join(path, file)));

@@ -31,7 +31,7 @@ export async function openOriginFolder(name: string): Promise<RunFolder> {
   }
 }
 
-/** A file of `runs/<name>`, whoever works there; undefined: there is none. @throws FileError */
+/** A file of `runs/<name>`, also while another tab works there; undefined if there is none. @throws FileError */
 export async function readOriginFile(name: string, file: string): Promise<Uint8Array | undefined> {
   const root = await navigator.storage?.getDirectory?.();
   if (!root) throw new FileError(`${name}: this page has no private file system; serve it from https or localhost`);

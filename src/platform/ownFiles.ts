@@ -1,4 +1,4 @@
-/** Folders of results: what a command wrote there it may write again, what somebody else put there it leaves alone. */
+/** Folders of results: a command may overwrite files that it wrote itself, and leaves all others alone. */
 import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FileError, InputError } from '../core/errors.js';

@@ -8,7 +8,7 @@ import type { RunFolder } from '../training/folder.js';
 export interface OpenPlatformGpuOptions extends OpenGpuOptions {
   /** `gpu` real hardware only, `lavapipe`, `swiftshader`, or a name. Default: RHM_ADAPTER, else the best there is. */
   adapter?: string;
-  /** Told what is being set up; default: nobody. */
+  /** Called with what is being set up. */
   report?: (line: string) => void;
 }
 

@@ -1,4 +1,4 @@
-/** Which process wrote something, and whether it is still there. Process numbers are used again, and containers count anew. Node and Deno. */
+/** Which process wrote something, and whether it is still there. Process numbers are reused, and containers have their own numbering. Node and Deno. */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 

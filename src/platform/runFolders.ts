@@ -24,7 +24,7 @@ export function readRunFolder(path: string): RunFiles {
   return {
     path,
     hash: hashIn(path),
-    checkpoint: readHeader(join(path, 'checkpoint.safetensors')), // before the records: a run at work goes on with both
+    checkpoint: readHeader(join(path, 'checkpoint.safetensors')), // before the records: a run in progress keeps writing both
     experiment: read(join(path, 'experiment.json')) ?? '',
     rules: read(join(path, 'rules.json')),
     records: read(join(path, 'records.jsonl')),

@@ -39,7 +39,7 @@ export const contentSecurityPolicy = [
   "form-action 'none'",
 ].join('; ');
 
-/** Serves a folder until `close`. @throws InputError when there is no index.html; FileError when the port cannot be had. */
+/** Serves a folder until `close`. @throws InputError when there is no index.html; FileError when the port is not available. */
 export function serveFolder(folder: string, options: ServeOptions = {}): Promise<StaticServer> {
   const { host = '127.0.0.1', port = 0, origins = [] } = options;
   for (const origin of origins) checkOrigin(origin);

@@ -1,6 +1,6 @@
 /**
  * The experiments of a store in one file, so that a hundred thousand runs are filtered without opening as many files: DIR/experiments.jsonl,
- * a copy of what the run folders hold, made by whoever trains or reads them first. It may be removed at any time. Node and Deno.
+ * a copy of what the run folders hold, made by the first process that trains or reads them. It may be removed at any time. Node and Deno.
  */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
@@ -88,7 +88,7 @@ class Copy {
     try {
       await writeDurably(join(this.store!, COPY), 'a', new TextEncoder().encode(`\n${lines.join('\n')}\n`));
     } catch {
-      this.#writable = false; // somebody else's store, or no room: the folders are read instead
+      this.#writable = false; // another user's store, or no room: the folders are read instead
     }
   }
 }
@@ -102,7 +102,7 @@ function readExperiment(path: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Rules may be large, and nobody filters by them. */
+/** Rules may be large, and no filter uses them. */
 function withoutRules(experiment: Record<string, unknown>): Record<string, unknown> {
   const grammar = objectIn(experiment.grammar);
   return grammar?.rules === undefined ? experiment : { ...experiment, grammar: { ...grammar, rules: undefined } };

@@ -240,7 +240,7 @@ function cell(value: unknown, type: ColumnType): Cell {
   return type === 'STRING' ? String(value) : (value as Cell);
 }
 
-/** A cell as Parquet takes it. A whole number is a bigint there; what is none, of records by another program, is left out. */
+/** A cell as Parquet takes it. An integer is a bigint there; other values, from records of another program, are left out. */
 function parquetCell(value: Cell | undefined, type: ColumnType): Cell | bigint {
   if (value === undefined) return null;
   if (type !== 'INT64') return value;

@@ -78,7 +78,7 @@ function countedCallback(port: MessagePort): (...args: unknown[]) => void {
 
 type OnTheWire = [key: string, kind: 'value' | 'callback' | 'signal', value: unknown][];
 
-/** Options with callbacks and an AbortSignal among them: both go on working on the other side. */
+/** Options with callbacks and an AbortSignal among them: both keep working on the other side. */
 const optionsHandler: Comlink.TransferHandler<Record<string, unknown>, OnTheWire> = {
   canHandle: (value): value is Record<string, unknown> =>
     typeof value === 'object' &&
@@ -206,7 +206,7 @@ export async function connectWorker<Api>(port: WorkerPort): Promise<WorkerHandle
 
 /**
  * The worker's side: answers calls to `api`. `close` releases what it holds; it runs before the worker ends, also after an
- * error that nobody caught. Call `crashed` from the runtime's handler of such errors.
+ * uncaught error. Call `crashed` from the runtime's handler of such errors.
  */
 export function serveWorker<Api extends object>(
   port: WorkerPort,

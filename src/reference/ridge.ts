@@ -12,7 +12,7 @@ export const FLOOR = 1e-6;
 
 /**
  * float64 reference of ridge regression in its dual form: outputs (k - mean) (K + penalty)^-1 (Y - mean) + mean, where K [fit, fit]
- * are the fitted sentences' centred inner products, k those of a predicted sentence with them, Y what one(b, c) says of sentence b
+ * are the fitted sentences' centred inner products, k those of a predicted sentence with them, Y the values one(b, c) of sentence b
  * and output c. gram [B, B]: inner products of the features; scores [B - fit, C] is written.
  */
 export function ridge(

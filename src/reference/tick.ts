@@ -1,7 +1,7 @@
 import { clockWords, hyperWords, paceWords, scalingWords, UNIT_EXPONENT } from '../core/clock.js';
 import { scheduleFactor } from '../core/schedule.js';
 
-/** float64 reference for one replica: learning rate and Adam corrections of the step at hand, then the counters move on. */
+/** float64 reference for one replica: learning rate and Adam corrections of the current step, then the counters advance. */
 export function tick(
   batch: number,
   clock: Uint32Array,

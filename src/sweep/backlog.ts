@@ -46,6 +46,6 @@ export async function backlogOf(
   return { missing, entries };
 }
 
-/** Workers that a run has brought down so far; one that was set aside begins anew. */
+/** Workers that a run has crashed so far; the count starts again for a run that was marked as failed. */
 export const triesOf = (entry: RunEntry | undefined): number =>
   entry === undefined || entry.state === 'failed' ? 0 : entry.tries;

@@ -1,4 +1,4 @@
-/** A chunk of a sweep: the runs that one worker trains at a time, and what it says of them. */
+/** A chunk of a sweep: the runs that one worker trains at a time, and their outcomes. */
 
 import {
   DamageError,
@@ -26,7 +26,7 @@ export interface ChunkRun {
 
 /**
  * `busy`: another process works in its folder; `interrupted`: stopped with everything saved; `failed`: it can never be trained;
- * `elsewhere`: this engine cannot go on with it, another can; `full`: there is no room for its files; `broke`: something went
+ * `elsewhere`: this engine cannot continue it, another can; `full`: there is no room for its files; `broke`: something went
  * wrong that may go well another time.
  */
 export type RunResult = RunEnd | 'interrupted' | 'busy' | 'failed' | 'elsewhere' | 'full' | 'broke';
@@ -115,7 +115,7 @@ interface OpenRun {
   readonly folder: RunFolder;
 }
 
-/** A run to train, its folder in our hands; or what there is to say of it at once. */
+/** A run to train, with its locked folder; or its outcome, if that is known at once. */
 async function openRun(
   hash: string,
   input: Experiment,
@@ -202,7 +202,7 @@ function failure(hash: string, error: unknown): RunOutcome {
   if (error instanceof EngineError) return { hash, result: 'elsewhere', fresh: true, error: text };
   if (error instanceof InputError || error instanceof DamageError)
     return { hash, result: 'failed', fresh: true, error: text };
-  // Without the remedy: whoever runs a sweep has another one.
+  // Without the remedy: in a sweep it is a different one.
   if (error instanceof DiskFullError) return { hash, result: 'full', fresh: true, error: error.message.split('; ')[0] };
   if (error instanceof FileError) return { hash, result: 'broke', fresh: true, error: text };
   throw error;

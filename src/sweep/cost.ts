@@ -99,7 +99,7 @@ export interface CalibrationOptions {
 
 /**
  * Trains a pack of each of the costliest groups for a moment and sets every group's `plans` and `seconds`. A run that stops early
- * (stopLoss) takes less. @throws GpuError and the like
+ * (stopLoss) takes less. @throws GpuError and similar errors
  */
 export async function calibrate(
   groups: readonly SweepGroup[],

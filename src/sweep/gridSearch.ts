@@ -26,7 +26,7 @@ export function searchProblems(search: GridSearch, experiment: Experiment): stri
     );
   }
   if (evaluation.validation === undefined)
-    problems.push('search: needs evaluation.validation, such as 2048: a best loss chosen on the test set is none');
+    problems.push('search: needs evaluation.validation, such as 2048: a best loss selected on the test set is biased');
   if (last !== undefined && deepest > last) {
     const name = last === grammar.L ? 'L' : 'that of the context, ell';
     problems.push(`search.steps: ${deepest} is beyond the last step, ${name} = ${last}`);

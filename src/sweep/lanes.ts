@@ -89,7 +89,7 @@ export class Lanes<Chunk extends object> {
     return true;
   }
 
-  /** The parts of a lost chunk are tried anew by all. Who lost the whole is not blamed for a part that others lose as well. */
+  /** Every worker may try the parts of a lost chunk again. A worker that lost the whole is not blamed for a part that others lose as well. */
   cut(chunk: Chunk, parts: readonly Chunk[]): void {
     const by = this.#lost.get(chunk)?.by ?? [];
     for (const part of parts) this.#lost.set(part, lostBy(by));
@@ -97,7 +97,7 @@ export class Lanes<Chunk extends object> {
 
   /**
    * Why the lane is given up: three times in a row it lost what no other lane lost, or what another one finished; and either it could
-   * not start a worker (`started` false) or others have finished something meanwhile. undefined: it goes on.
+   * not start a worker (`started` false) or others have finished something meanwhile. undefined: it continues.
    */
   givenUp(lane: number, started: boolean): string | undefined {
     const blamed = (this.#losses.get(lane) ?? []).filter(({ of }) => !of || of.by.size === 1 || of.finished);

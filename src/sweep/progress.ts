@@ -106,7 +106,7 @@ export class SweepProgress {
     else this.#history = []; // its worker died: it went back to its checkpoint
   }
 
-  /** What was there before this sweep is nobody's pace. */
+  /** Work from before this sweep does not count towards its pace. */
   #shift(samples: number): void {
     for (const moment of this.#history) moment.left -= samples;
   }

@@ -89,7 +89,7 @@ function hasUnknownPart(value: unknown): boolean {
   );
 }
 
-/** A worker's word on how far it is; undefined where it is none. */
+/** A worker's progress message; undefined if it is malformed. */
 export function readProgress(value: unknown): Omit<ChunkProgress, 'hash'> | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { step, steps, loss, samplesPerSecond } = value as Record<string, unknown>;
@@ -132,7 +132,7 @@ export async function receiveResult(hash: string, read: ReadSent): Promise<Recei
   return { experiment, ended, data };
 }
 
-/** What a worker handed back of a run: good to go on from. @throws InputError */
+/** The files of a run that a worker returned, checked so that it can be continued. @throws InputError */
 export async function receivePartial(hash: string, read: ReadSent): Promise<RunFileData> {
   const { data, experiment } = await receive(hash, read);
   const records = data.get(files.records);

@@ -15,7 +15,7 @@ import { StallDetector } from './stallDetector.js';
 import { endOf, type SweepStore } from './store.js';
 
 export interface ScheduleOptions {
-  /** Starts worker number `index` (from 0); called again when it has died. @throws AdapterError and the like: ends the sweep */
+  /** Starts worker number `index` (from 0); called again when it has died. @throws AdapterError and similar errors, which end the sweep */
   startWorker: (index: number) => Promise<SweepWorker>;
   workers?: number; // at once; default 1
   /** Each worker has a device of its own: what one loses others try, and one that keeps losing is given up. */
@@ -45,8 +45,8 @@ export type SweepEvent =
       error?: string;
     }
   | { type: 'retry'; run: SweepRun; tries: number; error: string }
-  | { type: 'device'; worker: number; place?: string; error: string } // given up: the others go on without it
-  | { type: 'progress'; view: SweepView; last?: true }; // last: nothing more will be told
+  | { type: 'device'; worker: number; place?: string; error: string } // given up: the others continue without it
+  | { type: 'progress'; view: SweepView; last?: true }; // last: no more will follow
 
 export interface SweepResult {
   total: number;
@@ -190,7 +190,7 @@ class Schedule {
 
   #begin(index: number): Starting {
     const starting = this.#start(index);
-    starting.catch(() => {}); // whoever waits for it is told
+    starting.catch(() => {}); // the error reaches the caller that awaits it
     return starting;
   }
 
@@ -316,7 +316,7 @@ class Schedule {
 
   /** No run would fare better: the sweep stops, and every run that has not ended waits for the next one. */
   async #outOfRoom(run: SweepRun, error: string): Promise<void> {
-    const why = `no room on the disk: ${error}; free some space, then the same command goes on`;
+    const why = `no room on the disk: ${error}; free some space, then run the same command again to continue`;
     this.#result.stopped ??= why;
     this.#full.abort();
     // There may be no room for this line either.

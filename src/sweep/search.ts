@@ -39,7 +39,7 @@ export interface Found {
 /** How a curve without a run begins: not yet, by a coarse look from its smallest P on, or at these ln P. */
 export type Beginning = 'wait' | 'look' | readonly number[];
 
-/** How the curves begin that have no run yet. busy: those whose search goes on. */
+/** How the curves begin that have no run yet. busy: those whose search continues. */
 export type Guide = (found: readonly Found[], busy: readonly boolean[]) => readonly Beginning[];
 
 export interface SearchHooks {
@@ -83,7 +83,7 @@ export async function runSearches(searches: readonly Search[], hooks: SearchHook
   return curves.map((curve) => curve.found);
 }
 
-/** P of every curve to train at next. Where all that have begun are done, nobody waits. */
+/** P of every curve to train at next. Empty once all curves that have started are done. */
 function nextOf(curves: readonly SearchedCurve[], guide: Guide | undefined): number[][] {
   if (!guide) return curves.map((curve) => curve.next());
   const going = curves.map((curve) => (curve.begun ? curve.next() : []));

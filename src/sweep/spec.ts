@@ -91,7 +91,7 @@ function withoutSchema(file: unknown): unknown {
   return rest;
 }
 
-/** A block's own keys go on top of the file's; a field that one of them sets anew leaves the other's place. */
+/** A block's own keys go on top of the file's; a field that one of them sets replaces that of the others. */
 function merge(common: Part, own: Part): Part {
   const zips = (p: Part) => (p.zip === undefined ? [] : Array.isArray(p.zip) ? p.zip : [p.zip]);
   const filters = (p: Part) => (p.filter === undefined ? [] : [p.filter].flat());

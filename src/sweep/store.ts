@@ -91,7 +91,7 @@ const states: readonly unknown[] = ['waiting', 'running', 'done', 'diverged', 'f
 const texts = ['name', 'by', 'error'] as const;
 const counts = ['tries', 'step'] as const;
 
-/** One line; undefined where it is none. A field that is not of its kind is left out. */
+/** One line; undefined if it is malformed. A field of the wrong type is left out. */
 function readEvent(line: string): IndexEvent | undefined {
   let value: Record<string, unknown>;
   try {
@@ -127,7 +127,7 @@ export function endOf(records: string | InspectedRecords | undefined, replicas: 
   const ends = new Map<number, EndReason>();
   const losses = new Map<number, number>();
   let step = 0;
-  // What follows a bad line does not count: the run goes on from its checkpoint, which says whether anything is lost.
+  // What follows a bad line does not count: the run continues from its checkpoint, which shows whether anything is lost.
   for (const record of parsed.records.slice(0, parsed.intact)) {
     if (record.type === 'end' && record.replica !== undefined && record.reason !== 'interrupted')
       ends.set(record.replica, record.reason);

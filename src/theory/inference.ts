@@ -1,4 +1,4 @@
-/** Exact inference on the tree of a sentence: what leaves that are seen, partly or through noise, say of all symbols. */
+/** Exact inference on the tree of a sentence: posteriors of all symbols, given leaves that may be hidden or noisy. */
 import { checkInteger, checkSeed } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import { checkHasRules, parents, type Rules } from '../core/rules.js';

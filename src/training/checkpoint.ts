@@ -21,7 +21,7 @@ export interface ReplicaProgress {
   test?: TestResult; // of a run with a validation set that has ended
 }
 
-/** What the test set says of the best weights. */
+/** Results of the best weights on the test set. */
 export type TestResult = Pick<TestRecord, 'loss' | 'accuracy' | 'exact' | 'repeats' | 'leaked'>;
 
 export interface Checkpoint {
@@ -81,7 +81,7 @@ export async function encodeCheckpoint(
 
 /**
  * `unchecked`: it was written by an earlier version, without a digest. @throws DamageError when its bytes are not those that were
- * written, or its structure is none; InputError when it is no checkpoint.
+ * written, or its structure is invalid; InputError when it is not a checkpoint.
  */
 export async function verifyCheckpoint(
   bytes: Uint8Array,

@@ -16,11 +16,11 @@ export interface Parent {
   readonly checkpoint: Uint8Array;
 }
 
-/** What an experiment says of it. */
+/** How an experiment describes it. */
 type Continued = NonNullable<Experiment['from']>;
 
 /**
- * The experiment of a run that goes on from the parent's checkpoint with other settings: `wanted` with what it continues in the field
+ * The experiment of a run that continues from the parent's checkpoint with other settings: `wanted` with what it continues in the field
  * `from`, so that its hash is no other run's. @throws InputError naming the first field that may not differ, or why nothing would
  * be left to do; DamageError when the checkpoint is not as it was written.
  */

@@ -26,7 +26,7 @@ export interface NetworkDenoisingOptions {
 }
 
 /**
- * Tokens are masked at each rate, and the network draws them again, one a sweep; what changes is told level by level from the parse of what
+ * Tokens are masked at each rate, and the network draws them again, one per sweep; changes are reported level by level from the parse of what
  * it wrote, where a symbol that nothing derives counts as changed. Sentences and masks are those of `denoisingCurve` with noise `mask`.
  * @throws InputError for a network of another task
  */

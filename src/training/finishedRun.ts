@@ -16,7 +16,7 @@ export interface FinishedRun {
 
 /**
  * folder: for messages. read: the bytes of one of its files; undefined: there is none. hash: of the run, where the folder is named
- * by it. report: told of what is wrong with records while the weights are whole.
+ * by it. report: called with faults of the records if the weights are intact.
  * @throws InputError naming the file that is missing; DamageError naming those that are not as they were written.
  */
 export async function readFinishedRun(

@@ -11,7 +11,7 @@ import { modelShape } from '../models/types.js';
  * - model and optimiser kind: parameters, moments and calls; clip is a constant of a call;
  * - weights of the grammar's logic: constants of a call;
  * - batch, accumulate, sizes of the test and validation sets, positions evaluated, measures: rows of the activations and the list of plans;
- * - held-out pairs: the sampler is told whether there are some;
+ * - held-out pairs: the sampler needs to know whether there are some;
  * - one rule to choose (m = 1, or all others held out): some measures have nothing to change there and refuse.
  * All else is a row of a replica and may differ: seeds, m and the rules with their probabilities, P, rates, schedule, steps,
  * stopLoss, patience, evaluation steps, the number of replicas.

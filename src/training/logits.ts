@@ -1,4 +1,4 @@
-/** What a trained network says of given sentences: its logits, and its hidden layers by name. */
+/** The outputs of a trained network on given sentences: its logits, and its hidden layers by name. */
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import { nearest } from '../core/nearest.js';

@@ -241,7 +241,7 @@ class Group {
       else {
         // The next slice is queued before this one is waited for, to keep the device busy; not where `control` uses the device.
         const queued = { steps: count, done: trainer.finish() };
-        queued.done.catch(() => {}); // whoever waits for it is told
+        queued.done.catch(() => {}); // the error reaches the caller that awaits it
         const awaited = this.hooks.control ? queued : this.#ahead;
         this.#ahead = this.hooks.control ? undefined : queued;
         if (awaited) {
@@ -287,7 +287,7 @@ class Group {
     this.#ahead = undefined; // done, when this has been read
     const evaluations = await trainer.evaluate(this.options.signal);
     const values = evaluations && (await trainer.measure(this.options.signal));
-    if (!values) return; // stopped: it is owed by whoever resumes the runs
+    if (!values) return; // stopped: it is made when the runs are resumed
     const places = (run: TrainingRun) => this.#slots.map((_, i) => i).filter((i) => this.#isLive(this.#slots[i], run));
     const wanted = new Set(due.flatMap(places));
     await trainer.keepBest(

@@ -4,7 +4,7 @@ import type { Experiment } from '../core/experiment.js';
 import type { EndReason, EvalRecord, ParsedRecords } from '../core/records.js';
 import { evaluationSteps, plannedSteps } from './members.js';
 
-/** What the records of one replica say of its end. */
+/** How one replica ended, according to its records. */
 export interface ReplicaRecords {
   evals: EvalRecord[]; // by step, the last one of each
   end: EndReason | undefined; // done or diverged
@@ -42,8 +42,7 @@ export function recordFaults(experiment: Experiment, hash: string, parsed: Parse
         faults.push(`${record.samples} sentences after ${record.step} steps of ${perStep}`);
     }
   }
-  if (parsed.records.length && !parsed.records.some((r) => r.type === 'start'))
-    faults.push('does not say of which run');
+  if (parsed.records.length && !parsed.records.some((r) => r.type === 'start')) faults.push('does not name its run');
   for (const [replica, { evals, end }] of byReplica(experiment, parsed).entries()) {
     const seen = new Set(evals.map(({ step }) => step));
     const last = evals.at(-1);

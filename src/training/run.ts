@@ -59,7 +59,7 @@ export interface TrainResult {
   records: RunRecord[];
 }
 
-/** Who is told of a run's records and progress, and the clock. */
+/** Callbacks for a run's records and progress, and the clock. */
 export interface RunHooks {
   onRecord?: (record: RunRecord) => void;
   onProgress?: (progress: Progress) => void;
@@ -245,7 +245,7 @@ export class TrainingRun {
     await this.#emit(...records);
   }
 
-  /** How a replica ends with this loss at this step; null: it goes on. */
+  /** How a replica ends with this loss at this step; null: it continues. */
   #endAfter(replica: number, loss: number): ReplicaProgress['ended'] {
     const { budget } = this.input.experiment;
     const { stopLoss = -Infinity, patience = Infinity } = budget;

@@ -9,7 +9,7 @@ export function simdOf(records: readonly RunRecord[]): Simd | undefined {
   return isSimd(first.simd) ? first.simd : 'plain';
 }
 
-/** The runs apart by the arithmetic that they go on with, each on the executor that has it, or why there is none. New runs take the given one's. */
+/** Groups runs by the arithmetic that they continue with, each with the executor that has it, or the reason why there is none. New runs take that of the given executor. */
 export function bySimd<Run extends { simd?: Simd }>(
   runs: readonly Run[],
   given: Executor,

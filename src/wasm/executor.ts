@@ -39,7 +39,7 @@ export class WasmExecutor implements Executor {
   readonly #free: Arena[] = [];
   readonly #all = new Set<Arena>();
 
-  /** @throws InputError for a number of threads or an arithmetic that cannot be had. */
+  /** @throws InputError for a number of threads or an arithmetic that is not available. */
   constructor(
     private readonly lower: WasmLowering<Call>,
     readonly options: WasmOptions = {},

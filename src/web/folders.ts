@@ -47,7 +47,7 @@ export interface KeptRun {
   ended: boolean; // nothing is left to train
 }
 
-/** What is kept of a run; undefined when there is none, or no storage. Opens nothing for work. */
+/** The stored files of a run; undefined if there are none, or no storage. Takes no lock. */
 export async function readKept(name: string): Promise<KeptRun | undefined> {
   try {
     const directory = await (await runsDirectory()).getDirectoryHandle(name);

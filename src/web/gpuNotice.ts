@@ -1,4 +1,4 @@
-/** What a visitor without a usable GPU is told; undefined where there is one. */
+/** The notice for a visitor without a usable GPU; undefined if there is one. */
 export async function gpuNotice(): Promise<string | undefined> {
   const { gpu } = navigator as Navigator & { gpu?: GPU };
   const instead = 'Everything runs on the CPU in WebAssembly instead, only more slowly.';

@@ -103,7 +103,7 @@ function offer(text: string, undo: () => Promise<void>): void {
   };
 }
 
-/** The setting that the address asks for. A bad one is told and the page opens as it would without. */
+/** The setting that the address asks for. A bad one is reported, and the page opens as it would without it. */
 function settingOfLink() {
   try {
     return fromHash(location.hash);

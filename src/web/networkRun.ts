@@ -75,7 +75,7 @@ export class NetworkRun {
     this.#set(!kept.ended ? 'stopped' : last?.type === 'end' && last.reason === 'diverged' ? 'diverged' : 'done');
   }
 
-  /** Ends the run, forgets what was kept of it and begins anew. @returns what puts the former run back; undefined: there was none */
+  /** Ends the run, deletes its files and starts again. @returns a function that restores the former run; undefined if there was none */
   async restart(): Promise<(() => Promise<void>) | undefined> {
     if (this.#restarting) return undefined;
     this.#restarting = true;
@@ -99,7 +99,7 @@ export class NetworkRun {
     return back;
   }
 
-  /** Starts, or continues what was kept. steps: so many, then it holds. */
+  /** Starts, or continues what was kept. steps: stop after this many. */
   start(steps?: number): void {
     if (this.active) return;
     this.failure = undefined;

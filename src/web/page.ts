@@ -30,7 +30,7 @@ export type Executor = 'webgpu' | 'wasm' | undefined; // undefined: the best the
 
 export class Page {
   readonly views: View[] = [];
-  /** The address named a setting: whoever follows such a link wants to see that. */
+  /** The address named a setting: a reader who follows such a link wants to see it. */
   readonly openedByLink = holdsSetting(location.hash);
   executor: Executor;
   training: SideBySideTraining;
@@ -96,7 +96,7 @@ export class Page {
     if (!holdsSetting(location.hash)) history.replaceState(null, '', `#story=${step}`);
   }
 
-  /** Twice the steps: the runs that have come to their end go on from there. */
+  /** Twice the steps: finished runs continue from their end. */
   async trainOn(): Promise<void> {
     const { setting, experiments, training } = this;
     const steps = 2 * Math.max(...experiments.map((experiment) => plannedSteps(experiment)));

@@ -36,7 +36,7 @@ export interface GrammarTheory {
 export interface RunChoice {
   name?: string; // of the folder in the browser's private file system; absent: nothing is kept
   executor?: 'webgpu' | 'wasm'; // default: a real GPU, else WebAssembly
-  steps?: number; // does this many, then holds; default: goes on to its end
+  steps?: number; // stop after this many; default: run to the end
   mostThreads?: number; // in WebAssembly, where several networks share the cores
   rate?: number; // learning rate over that of the experiment, set before the first step
 }

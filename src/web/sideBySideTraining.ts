@@ -37,7 +37,7 @@ export class SideBySideTraining {
     return this.networks.every((n) => hasEnded(n.state));
   }
 
-  /** Starts all, or lets those that hold go on. */
+  /** Starts all, or continues those that are paused. */
   go(): void {
     for (const network of this.networks) if (!hasEnded(network.state)) void network.go();
   }

@@ -1,4 +1,4 @@
-/** The laboratory's look at what a trained network says of given sentences. */
+/** Logits and hidden layers of a trained network, for the laboratory. */
 import type { Bytes } from '../core/bytes.js';
 import { InputError } from '../core/errors.js';
 import { type Experiment, type ExperimentInput, parseExperiment } from '../core/experiment.js';

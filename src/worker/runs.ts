@@ -41,7 +41,7 @@ export interface GroupRunRequest extends RunPlace {
   experiment: ExperimentInput;
 }
 
-/** As RunOptions; callbacks are told the number of the run, from 0. */
+/** As RunOptions; callbacks get the number of the run, from 0. */
 export interface GroupRunOptions extends ExecutorChoice {
   onRecord?: (record: RunRecord, index: number) => void;
   onProgress?: (progress: Progress, index: number) => void;

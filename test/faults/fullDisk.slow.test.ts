@@ -1,6 +1,6 @@
 /**
  * The disk fills up at every kind of write of every command that writes: it ends with one sentence that says so, leaves nothing
- * half, and with room the same command goes on. A layer under the program stands for the disk, so that no rights are needed;
+ * half, and with room the same command continues. A layer under the program stands for the disk, so that no rights are needed;
  * training/fullDisk and faults/suspend fill real file systems.
  */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -104,7 +104,7 @@ const writers: Record<string, Writer> = {
     args: (folder) => ['sweep', 'run', at('grid.json'), '--out', join(folder, 'store'), '--pack', '1', ...wasm],
     writes: [/store\.json/, /index\.jsonl/, /runs$/, /experiment\.json/, /records\.jsonl/, /checkpoint/, /run\.lock/],
     result: (folder) => outcomes(join(folder, 'store', 'runs')),
-    says: /no room on the disk: .*ENOSPC; free some space, then the same command goes on|FileError: .*ENOSPC/,
+    says: /no room on the disk: .*ENOSPC; free some space, then run the same command again to continue|FileError: .*ENOSPC/,
   },
   'sweep export': {
     args: (folder) => ['sweep', 'export', at('store'), '--to', join(folder, 'tables')],

@@ -114,7 +114,7 @@ test('a full disk: the sweep stops and says so, nothing is set aside, with room 
   const stopped = await runSweep(runs as never, store, { startWorker });
   assert.match(
     String(stopped.stopped),
-    /^no room on the disk: [0-9a-f]{16}: could not append to records.jsonl: ENOSPC; free some space, then the same command goes on$/,
+    /^no room on the disk: [0-9a-f]{16}: could not append to records.jsonl: ENOSPC; free some space, then run the same command again to continue$/,
   );
   assert.equal([stopped.failed.length, stopped.interrupted, stopped.trained], [0, true, 0]);
   for (const entry of (await store.read()).values()) assert.is(entry.state, 'waiting');

@@ -276,7 +276,7 @@ test('what cannot be held out is refused', () => {
   assert.throws(hold(1, 0.5), /level: got 1; pass the level of the parents, from 2/);
   assert.throws(hold(4, 0.5), /level: got 4; .* to L = 3/);
   assert.throws(hold(2.5, 0.5), /level: got 2\.5/);
-  assert.throws(hold(2, 0.5, makeRules({ v: 4, n: 4, m: 1, s: 2, L: 3 }, 1)), /m = 1 rule a symbol/);
+  assert.throws(hold(2, 0.5, makeRules({ v: 4, n: 4, m: 1, s: 2, L: 3 }, 1)), /m = 1 rule per symbol/);
   assert.throws(hold(2, 0.5, makeRules({ v: 4, n: 4, m: 2, s: 2, L: 1 }, 1)), /depth L = 1 has no rule below another/);
   const zipf = makeRules({ v: 4, n: 4, m: 2, s: 2, L: 3 }, 1, { ruleProbabilities: { zipf: 1 } });
   assert.throws(hold(2, 0.5, zipf), /weighted/);

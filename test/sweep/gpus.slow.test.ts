@@ -239,9 +239,9 @@ test('bad input: cards that are not there, more workers than cards, and what com
     [['--gpus', 'first'], /--gpus.*all, a number of cards such as 2, or a list such as 0,2/],
     [['--gpus', '1', '--workers', '2'], /InputError: --workers 2: one card is used .*pass at most 1/],
     [['--workers', '3'], /InputError: --workers 3: 2 cards are used .*pass at most 2, or --executor wasm/],
-    [['--gpus', 'all', '--executor', 'wasm'], /InputError: --gpus: cannot be had with --executor wasm/],
-    [['--gpus', 'all', '--threads', '2'], /InputError: --gpus: cannot be had with --threads/],
-    [['--gpus', 'all', '--isolate', 'thread'], /InputError: --gpus: cannot be had with --isolate thread/],
+    [['--gpus', 'all', '--executor', 'wasm'], /InputError: --gpus: cannot be combined with --executor wasm/],
+    [['--gpus', 'all', '--threads', '2'], /InputError: --gpus: cannot be combined with --threads/],
+    [['--gpus', 'all', '--isolate', 'thread'], /InputError: --gpus: cannot be combined with --isolate thread/],
   ] as const) {
     const out = join(scratch, 'out-bad');
     const ran = await rhm(args(out, ...more), { env });

@@ -80,7 +80,7 @@ export function compose(
   return svg;
 }
 
-/** A title that is wider than its panel goes on in a second line, behind its last comma. */
+/** A title that is wider than its panel continues in a second line, after its last comma. */
 function fitTitle(panel: Panel, panelWidth: number): Panel {
   const comma = panel.title.lastIndexOf(', ');
   const fits = BOLD * textWidth(panel.title) <= panelWidth - 6;

@@ -1,5 +1,5 @@
 /**
- * P_ell and the best loss of runs that nobody has trained, from curves that are stored. ln P_ell is the law of the model's family plus
+ * P_ell and the best loss of runs that have not been trained, from stored curves. ln P_ell is the law of the model's family plus
  * a regression on the factors that vary in the store; one regression per step, and per part of a step for the loss, since
  * a run with P sentences has come down to a loss exactly where that loss takes at most P.
  */

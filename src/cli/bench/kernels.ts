@@ -87,7 +87,7 @@ function line(t: KernelTime): string {
   );
 }
 
-/** Repeats a plan of one call until a round takes some milliseconds; then so many rounds. */
+/** Repeats a plan of one call until a round takes some milliseconds, then measures several rounds. */
 async function timeKernel(
   item: BenchCase,
   executor: Executor,

@@ -1,4 +1,4 @@
-/** `rhm infer`: what tokens that are seen, partly or through noise, say of all symbols of their trees. */
+/** `rhm infer`: posteriors of all symbols of a tree, given tokens that may be hidden or noisy. */
 import type { Command } from 'commander';
 import { checkSeed } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';

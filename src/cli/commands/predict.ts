@@ -1,4 +1,4 @@
-/** `rhm predict`: what a trained network says of given sentences. */
+/** `rhm predict`: logits and hidden layers of a trained network on given sentences. */
 import { type Command, Option } from 'commander';
 import { InputError } from '../../core/errors.js';
 import { npyHeader } from '../../core/npy.js';

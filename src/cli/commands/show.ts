@@ -114,7 +114,7 @@ function lastMeasures(all: readonly MeasureRecord[]): MeasureRecord[] {
   return [...last.values()];
 }
 
-/** What a record of a start says of where it ran; later versions may say more. */
+/** The machine, as the record of a start describes it; later versions may add fields. */
 function startPairs(start: StartRecord | undefined): [string, string][] {
   if (!start) return [];
   const { type: _, hash: __, step, time, ...where } = start;

@@ -55,12 +55,12 @@ async function open(target: string, { out }: Options): Promise<Watcher> {
   const store = storeOf(grid, out);
   if (!existsSync(join(store, 'store.json')))
     throw new InputError(`${store}: no sweep is stored here yet; start rhm sweep run ${target} first, or pass --out`);
-  // The runs of a search follow from each other's results: nobody knows them all beforehand.
+  // The runs of a search depend on each other's results, so they are not all known in advance.
   const planned = grid.search ? undefined : new Map(grid.runs.map(({ hash, name }) => [hash, name]));
   return new Watcher(store, true, planned);
 }
 
-/** @throws InputError for a number that is none. */
+/** @throws InputError for text that is not a number. */
 function queryOf(query: URLSearchParams): WatchQuery {
   const count = Number(query.get('count') ?? 12);
   if (!Number.isInteger(count) || count < 1 || count > MOST_CURVES)

@@ -21,7 +21,7 @@ export type Stage = (typeof stages)[number];
 export interface Condition {
   readonly text: string;
   readonly stage: Stage;
-  /** It also asks for what the index has, which changes while the run goes on. */
+  /** It also asks for what the index has, which changes while the run continues. */
   readonly usesIndex: boolean;
   holds(run: KnownRun): boolean;
 }
@@ -143,7 +143,7 @@ function simpleCondition(text: string): Condition | undefined {
   return { text, stage, usesIndex: stage === 'index', holds: (run) => holds(fieldOf(name, run)) };
 }
 
-/** Numbers alone have an order; what is none passes no such condition. */
+/** Only numbers have an order; other values fail such a condition. */
 const numberOf = (value: Value): number => (typeof value === 'number' ? value : Number.NaN);
 
 function literal(text: string): Value {

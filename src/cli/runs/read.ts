@@ -42,7 +42,7 @@ export function differingFields(all: readonly Settings[]): string[] {
   return names.filter((name) => new Set(all.map((one) => one[name])).size > 1);
 }
 
-/** Fields that are not as they would be had only the model's kind been given. */
+/** Fields that differ from the defaults of the model's kind. */
 export function settingsOf(experiment: Experiment): Settings {
   const own = flatSettings(experiment);
   const plain = flatSettings(parseExperiment({ model: experiment.model.kind }));

@@ -79,7 +79,7 @@ function look(run: KnownRun): boolean {
   try {
     const read = readRun(readRunFolder(run.listed.path));
     run.experiment = read.experiment as unknown as Record<string, unknown>;
-    run.overview = { ...overviewOf(read), curve: [] }; // of thousands of runs nobody looks at the points
+    run.overview = { ...overviewOf(read), curve: [] }; // the points of thousands of runs are not needed
     return true;
   } catch (error) {
     if (!(error instanceof InputError)) throw error;

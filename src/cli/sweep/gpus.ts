@@ -30,7 +30,7 @@ export const addGpusOption = (command: Command): Command =>
 /** @throws InputError where --gpus is passed together with what uses no cards */
 export function refuseGpus({ gpus }: GpuOptions, other: string): void {
   if (gpus !== undefined)
-    throw new InputError(`--gpus: cannot be had with ${other}, which chooses no card; leave one of the two out`);
+    throw new InputError(`--gpus: cannot be combined with ${other}, which chooses no GPU; leave one of the two out`);
 }
 
 /** A name that is no card's: a software driver, or a card as Dawn names it. */

@@ -49,7 +49,7 @@ export function addWorkerOptions(command: Command): Command {
 export interface Workers {
   readonly workers: number;
   readonly startWorker: (index: number) => Promise<SweepWorker>;
-  /** Each computes on a card of its own: one that keeps losing its runs is given up while others go on. */
+  /** Each computes on a card of its own: one that keeps losing its runs is given up while others continue. */
   readonly ownDevices?: boolean;
 }
 

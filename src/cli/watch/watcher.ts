@@ -55,7 +55,7 @@ export class Watcher {
     this.#location = isStore ? openSweepFolder(root, { existing: true }).location : undefined;
   }
 
-  /** @throws InputError for a condition that is none, or that all records would have to be read for. */
+  /** @throws InputError for a malformed condition, or one that needs all records. */
   async state(query: WatchQuery): Promise<WatchState> {
     const key = JSON.stringify(query);
     const known = this.#answers.get(key);
@@ -181,7 +181,7 @@ export class Watcher {
     }
   }
 
-  /** Runs that somebody is at, by process; a run whose process died counts as waiting. */
+  /** Runs in progress, by process; a run whose process died counts as waiting. */
   #workers(running: readonly ListedRun[], counts: WatchState['counts']): WatchedWorker[] {
     const workers = new Map<string, WatchedWorker & { done: number }>();
     for (const run of running.slice(0, LOOKED_AT)) {
@@ -209,7 +209,7 @@ export class Watcher {
       .sort((a, b) => a.by.localeCompare(b.by, 'en', { numeric: true }));
   }
 
-  /** What a condition says of every run. An experiment never changes, so what was found of a run stays. */
+  /** The value of a condition for every run. An experiment never changes, so results are kept. */
   async #verdictsOf(condition: Condition): Promise<Map<string, boolean>> {
     const known = this.#verdicts.get(condition.text) ?? new Map<string, boolean>();
     this.#verdicts.delete(condition.text);

@@ -3,7 +3,7 @@ import { matmulOperation } from '../matmul.js';
 
 /**
  * For GPUs: half-precision factors are looked at once. A product whose factor an earlier product of the plan has checked, with
- * nothing written to it since, is told so (`seenA`, `seenB`); one with nothing left to check does not touch `scaling`, which
+ * nothing written to it since, gets a flag (`seenA`, `seenB`); one with nothing left to check does not touch `scaling`, which
  * would make it wait for every other product that does. On an H200 the check of a factor costs the large products up to a
  * third: a tile of 128 x 128 has no register to spare.
  */

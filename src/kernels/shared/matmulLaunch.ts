@@ -1,4 +1,4 @@
-/** Which kernels perform a product on a GPU, and what they are told of it. */
+/** Which kernels perform a product on a GPU, and their parameters. */
 import denseSource from '../../../shaders/matmul_dense.wgsl';
 import lanesSource from '../../../shaders/matmul_lanes.wgsl';
 import reduceSource from '../../../shaders/matmul_reduce.wgsl';
@@ -79,7 +79,7 @@ function lowerHalf(call: ProductCall, traits: AdapterTraits, scratch: Scratch): 
   return [...rounded.map(({ dispatch }) => dispatch), ...lowerMatmul(product, traits, scratch)];
 }
 
-/** What every kernel is told. */
+/** The parameters of every kernel. */
 interface Prepared extends Replicated {
   ranges: Ranges;
   vec4: boolean; // every stride and contiguous dimension is a multiple of 4

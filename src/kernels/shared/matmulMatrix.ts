@@ -204,5 +204,5 @@ export function roundLaunch(factor: Tensor, rounded: Tensor, scaling: Tensor | u
   };
 }
 
-/** The binding that overflows are told through, where there is one. */
+/** The binding through which overflows are reported, if there is one. */
 export const flagsOf = (scaling: Tensor | undefined) => (scaling ? { scaling: write(scaling, 'atomic<u32>') } : {});

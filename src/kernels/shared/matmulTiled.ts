@@ -11,7 +11,7 @@ import { pace, wordConstants } from './words.js';
 /** matmul_core.wgsl behind the words that it names. */
 export const coreText = wordConstants(pace) + coreSource;
 
-/** A product in so many replicas. */
+/** A product, with its number of replicas. */
 export interface Replicated extends Product {
   replicas: number;
 }

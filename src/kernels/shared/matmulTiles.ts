@@ -58,7 +58,7 @@ export function rowsThatMeet({ bm, bn, bk, tm, tn }: Tile): number {
   return [4, 2, 1].find((rows) => rows <= room) ?? 0;
 }
 
-/** Ranges that K is cut into: thread groups of a workgroup, in each of so many workgroups. */
+/** Ranges that K is cut into: thread groups of a workgroup, and workgroups. */
 export interface Ranges {
   kg: number;
   splits: number;

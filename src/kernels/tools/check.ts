@@ -44,7 +44,7 @@ export async function runCase(test: KernelCase, executor: Executor): Promise<Rec
   }
 }
 
-/** Standard normal in f32 unless the case says otherwise. Outputs are filled too, so that an element nobody wrote differs. */
+/** Standard normal in f32 unless the case says otherwise. Outputs are filled too, so that an element that was not written differs. */
 function fill(tensor: Tensor, f: ((i: number, random: () => number) => number) | undefined, seed: number): HostArray {
   const per = elementsPerReplica(tensor);
   const length = per * tensor.shape[0];

@@ -3,7 +3,7 @@ import { AdapterError, InputError } from '../../core/errors.js';
 import { findWay, type Way } from './choose.js';
 import { type Card, listCards } from './list.js';
 
-/** What --gpus says: all, the first so many, or these. */
+/** The value of --gpus: all, the first N, or a list. */
 export type Asked = 'all' | { readonly count: number } | { readonly list: readonly number[] };
 
 /** `all`, `2` (the first two), `0,2` (these two), `2,` (this one). undefined: none of these. */

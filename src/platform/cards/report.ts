@@ -10,7 +10,7 @@ export interface CardReport extends Pick<Card, 'index' | 'name' | 'pci' | 'files
   adapter?: string;
   /** How it is known: its file is open, or is the only one within reach. */
   checked?: 'open' | 'alone';
-  problem?: string; // why the card cannot be had
+  problem?: string; // why the card cannot be used
 }
 
 export interface CardsReport {
@@ -62,7 +62,7 @@ export function cardRows({ cards, way, problems, taken, default: used }: CardsRe
   if (!cards.length) return [];
   const rows = cards.map(({ index, name, pci, files, adapter, checked, problem }): [string, string] => {
     const proof = checked === 'open' ? `it has ${files[0]} open` : 'it can reach no other card';
-    const state = problem ? `CANNOT be had: ${problem}` : adapter && `a worker computes on it (${adapter}): ${proof}`;
+    const state = problem ? `CANNOT be used: ${problem}` : adapter && `a worker computes on it (${adapter}): ${proof}`;
     return [`card ${index}`, [`${name}, PCI ${pci}, ${files.join(' ')}`, state].filter(Boolean).join('; ')];
   });
   const alone = taken === undefined ? 'one of its own choice' : `card ${taken}`;

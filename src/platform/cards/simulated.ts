@@ -22,7 +22,7 @@ export function simulatedCards(env: Environment): FoundCard[] | undefined {
     }))) as FoundCard[] | undefined;
 }
 
-/** What the file `way` in the folder says of how cards can be chosen: `told`, `namespace` or `none`. */
+/** The content of the file `way` in the folder, how cards can be chosen: `told`, `namespace` or `none`. */
 export const simulatedWay = (env: Environment): string | undefined => {
   const folder = folderOf(env);
   if (!folder) return undefined;

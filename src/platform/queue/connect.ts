@@ -13,7 +13,7 @@ export interface QueueConnection {
   close(): Promise<void>;
 }
 
-/** The one queue of runs; workers take from it whoever submitted. */
+/** The one queue of runs; workers take runs from it regardless of the submitter. */
 export const QUEUE = 'runs';
 export const PREFIX = 'rhm';
 

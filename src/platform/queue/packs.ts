@@ -8,7 +8,7 @@ export interface PacksOptions {
   startWorker: (index: number) => Promise<SweepWorker>;
   workers: number;
   ownDevices?: boolean; // each worker has a device of its own: as in a schedule
-  report?: (line: string) => void; // told of a device that is given up
+  report?: (line: string) => void; // called for a device that is given up
   replicas?: number; // side by side at most; default: what pays on the workers' executor
   stallMs: number;
   hooks: Pick<ChunkHooks, 'signal' | 'checkpointMs'>;

@@ -31,7 +31,7 @@ export interface SubmitOptions {
 
 const jobIdOf = (store: SweepStore, hash: string): string => `${store.id}-${hash}`;
 
-/** Ends when every run is in the store or set aside. After an interruption the same call goes on: nothing is submitted twice. */
+/** Ends when every run is in the store or set aside. After an interruption the same call continues: nothing is submitted twice. */
 export async function submitSweep(
   runs: readonly SweepRun[],
   store: SweepStore,
@@ -136,7 +136,7 @@ class Submission {
         await redis.multi().srem(keys.finished, hash).hdel(keys.sizes, hash).exec();
         continue;
       }
-      if (!this.#out.has(hash) && !(await this.#isOfThisStore(hash))) continue; // it is for whoever asked for it
+      if (!this.#out.has(hash) && !(await this.#isOfThisStore(hash))) continue; // it belongs to another submitter
       if (!(await this.#take(hash))) continue;
       const job = await this.queue.getJob(jobIdOf(this.store, hash));
       // Its worker is about to complete it: a job in a worker's hands cannot be removed yet.
@@ -228,7 +228,7 @@ class Submission {
     return true;
   }
 
-  /** What became of the jobs: those at work for the view, those that failed for good, those that are gone. */
+  /** What became of the jobs: running ones for the view, those that failed permanently, those that are gone. */
   async #look(): Promise<void> {
     const { redis } = this.connection;
     const keys = keysOf(this.store.id);

@@ -1,4 +1,4 @@
-/** Files of runs on their way through Redis: what a worker made goes to the store of whoever submitted the run. */
+/** Files of runs on their way through Redis: a worker's results go to the store from which the run was submitted. */
 import { constants } from 'node:buffer';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
@@ -10,7 +10,7 @@ import { PREFIX } from './connect.js';
 
 const PART_BYTES = 16 * 2 ** 20; // of one field
 const MOST_PARTS = 4096; // of one file: 64 GiB
-const KEEP_SECONDS = 7 * 24 * 3600; // results that nobody collects are forgotten
+const KEEP_SECONDS = 7 * 24 * 3600; // results that are not collected expire
 const KEPT_REFUSED_BYTES = 64 * 2 ** 20; // what cannot be read is kept for a look, unless it is larger
 
 /** Names of what a store's runs have in Redis beside their jobs. */

@@ -200,7 +200,7 @@ class QueueWorkers {
         this.#result.handedBack++;
         tell('handed back');
         return this.#giveBack(job, token, 0);
-      case 'full': // not the run's fault: it goes on where there is room
+      case 'full': // not the run's fault: it continues on a machine with room
         tell('waits', `no room on the disk: ${error}; free some space`);
         return this.#giveBack(job, token, 10_000);
       case 'elsewhere': // what it began with is in the queue, or in the shared folder
@@ -301,7 +301,7 @@ class QueueWorkers {
       partial = await receivePartial(hash, sent);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      tell('begun', `what another worker handed back cannot be used (${error.message}); it begins anew`);
+      tell('begun', `the checkpoint of another worker cannot be used (${error.message}); the run starts again`);
       return;
     }
     const folder = await this.options.openFolder(location);

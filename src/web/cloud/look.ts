@@ -19,7 +19,7 @@ export interface Look {
   sentence: number; // of the attention map, -1: the mean over some
 }
 
-/** A place in the picture, from 0 to 1, or so many points further. */
+/** A position in the picture, from 0 to 1, or a number of points to move on. */
 export type Pick = { x: number; y: number } | { by: number };
 
 /** What a point stands for. */

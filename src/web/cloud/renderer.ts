@@ -189,7 +189,7 @@ export class GpuRenderer implements Renderer {
       (error) => {
         if (error) this.problem = oneLine(error);
       },
-      () => {}, // lost: the run is told
+      () => {}, // lost: the run handles it
     );
   }
 

@@ -1,4 +1,4 @@
-/** The look at a run's hidden layers that its worker draws: what is shown, when it is read anew, and the turning camera. */
+/** The look at a run's hidden layers that its worker draws: what is shown, when it is read again, and the turning camera. */
 
 import { FollowingPca, varianceWithin } from '../../analysis/pca.js';
 import type { GpuSession } from '../../gpu/device.js';
@@ -122,7 +122,7 @@ export class Viewer {
 
   /**
    * Marks a point and says what it stands for: the one in front near a place of the picture (both from 0 to 1), or the next
-   * from the marked one by so many; none: no point is marked.
+   * from the marked one by this number; none: no point is marked.
    */
   pick(where: Pick | undefined): PointInfo | undefined {
     const { probe } = this;

@@ -45,7 +45,7 @@ export abstract class RhmElement extends Base {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
   }
 
-  /** A whole number in an attribute; text that is none is passed on as it is, for the check to name it. */
+  /** A whole number in an attribute; other text is passed on unchanged, so that the check can name it. */
   protected numberOf(name: string, fallback: number): number {
     const text = this.getAttribute(name);
     if (text === null || text.trim() === '') return fallback;

@@ -17,7 +17,7 @@ import { RhmElement } from './base.js';
  * `<rhm-learning-curve models="hcnn mla" v="8" m="3" s="2" l="3" seed="1" steps="4096" batch="32" replicas="1" autostart>`
  * trains the networks in workers and draws their test losses over the exact staircase H(ell). `setting` takes the JSON that
  * the page's links hold instead, `src` the addresses of run folders of `rhm train` (experiment.json and records.jsonl), which are
- * drawn without training. `executor`: webgpu or wasm. `keep`: runs are kept in the browser and go on after a reload.
+ * drawn without training. `executor`: webgpu or wasm. `keep`: runs are kept in the browser and continue after a reload.
  * Methods: start(), pause(), restart(). Events: `rhm-record` {network, record}, `rhm-state` {network, state},
  * `rhm-error` {message}; network is the number of the network or run folder.
  */

@@ -89,7 +89,7 @@ export function drawCurves(data: CurvesData, { width, height, theme }: Frame): {
 export const shownCurve = ({ replicas, chosen }: LiveCurve): CurvePoint[] =>
   chosen === undefined ? meanCurve(replicas) : [...(replicas[chosen] ?? [])];
 
-/** The last loss that is a number; diverged: there are later ones that are none. */
+/** The last loss that is a number; diverged: later ones are not numbers. */
 export function lastOf(curve: LiveCurve): Partial<CurvePoint> & { diverged: boolean } {
   const points = shownCurve(curve);
   const numbers = finite(points);

@@ -36,7 +36,7 @@ export class GrammarFigure {
   #action: NodeAction = 'rule';
   #hidden = new Set<number>(); // positions of covered tokens
   #beliefs: Beliefs | undefined; // while there are any
-  #draws = 0; // resamplings so far: each draws anew
+  #draws = 0; // resamplings so far: each uses a new draw
   #original: TreeOfSentence | undefined;
   #changed: TreeOfSentence | undefined;
   #focused: NodeAt = { depth: 0, position: 0 };

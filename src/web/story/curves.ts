@@ -1,4 +1,4 @@
-/** Best loss against P over the exact plateaus: what lies beyond the P that is told is not seen yet. */
+/** Best loss against P over the exact plateaus: points beyond the current P are not drawn yet. */
 
 import type { ModelKind } from '../../analysis/curves.js';
 import { modelLook, pageTheme } from '../../analysis/figures/theme.js';
@@ -9,7 +9,7 @@ import { svg } from '../dom.js';
 import { type Axes, drawCurves, type LiveCurve } from '../figures/curves.js';
 import { lossAt } from './timeline.js';
 
-const BEYOND = 8; // the axis goes so many times as far as the recording, for what theory predicts there
+const BEYOND = 8; // the axis extends this many times beyond the recording, for the predictions of the theory
 const ANCHOR = 2; // the first step that needs a hidden symbol: theory's open factor is read off there
 
 export interface StoryCurves {

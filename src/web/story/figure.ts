@@ -173,7 +173,7 @@ export class StoryFigure {
     else this.#show();
   }
 
-  /** A step from its beginning: by itself it goes on; without motion its end is shown. */
+  /** Starts a step; it plays on its own, or shows its end if motion is off. */
   open(step: number): void {
     const { at, steps } = { at: this.#timeline.startOf(step), steps: this.#timeline.steps };
     this.player.goTo(this.#still ? at + steps[step].seconds - 0.01 : at);

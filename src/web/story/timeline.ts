@@ -1,4 +1,4 @@
-/** The story as a function of time: which of its steps is told, and the number P of sentences that all networks own then. */
+/** The story as a function of time: which of its steps is shown, and the number P of training sentences at that time. */
 
 import type { RecordedNetwork, Recording } from '../../analysis/recording.js';
 import { crossing, stepThreshold } from '../../analysis/staircase.js';

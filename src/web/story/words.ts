@@ -111,7 +111,7 @@ function next({ grammar, H, P, networks }: Recording): string {
   return `The fourth: ${told.join('; ')}.`;
 }
 
-/** What is said to a reader's guess: told at once, since the story goes on to show it. */
+/** The answer to a reader's guess; given at once, since the story goes on to show it. */
 export function answerOf(recording: Recording, guess: RecordedNetwork): string {
   const P = recording.networks.map((network) => measuredSteps(network, recording.H)[2] ?? Number.POSITIVE_INFINITY);
   const mine = P[recording.networks.indexOf(guess)];
