@@ -164,6 +164,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     ['rhm reproduce context classes powerLaw wiring', 'figures of neighbouring papers'],
     ['rhm reproduce masked probes denoising', 'masked tokens, linear probes, denoising'],
     ['rhm reproduce representation', 'invariance, read-out, separation and alignment of every layer, level by level'],
+    ['rhm reproduce parse', 'every hidden symbol as a label, with the logic of the grammar, and decoded consistently'],
     ['rhm reproduce --scale paper --minutes 9', "the paper's sizes, in slices of nine minutes"],
   ],
   recording: [

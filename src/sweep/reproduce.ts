@@ -2,6 +2,7 @@ import { InputError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
 import type { GrammarShape } from '../core/rules.js';
 import { denoisingRuns, maskedRuns } from './maskedStudy.js';
+import { parseRuns } from './parseStudy.js';
 import { grammarOf, type Scale, size } from './plannedGrammars.js';
 import { probeRuns, representationRuns } from './probeStudy.js';
 
@@ -28,6 +29,7 @@ export const figureNames = [
   'masked',
   'probes',
   'representation',
+  'parse',
   'denoising',
 ] as const;
 export type FigureName = (typeof figureNames)[number];
@@ -209,6 +211,7 @@ export function planReproduction(scale: Scale, figures: readonly string[] = []):
     ...(wanted.includes('denoising') ? denoisingRuns(scale) : []),
     ...(wanted.includes('probes') ? probeRuns(scale) : []),
     ...(wanted.includes('representation') ? representationRuns(scale) : []),
+    ...(wanted.includes('parse') ? parseRuns(scale) : []),
   ];
 }
 

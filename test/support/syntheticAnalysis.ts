@@ -9,6 +9,7 @@ import {
   syntheticPowerLawStudy,
   syntheticWiringStudy,
 } from './syntheticNeighbours.js';
+import { syntheticParseStudy } from './syntheticParse.js';
 import { syntheticRepresentationStudy } from './syntheticRepresentation.js';
 import {
   lawPositions,
@@ -47,6 +48,7 @@ export async function syntheticAnalysis({ grammars = 2, steps = 2 ** 15 } = {}):
     ...syntheticWiringStudy({ grammars }),
     ...syntheticProbeStudy({ grammars, prefactor: 100 }), // as the others of its series
     ...syntheticRepresentationStudy({ grammars, prefactor: 100 }),
+    ...syntheticParseStudy({ grammars }),
   ];
   const measured = await analyze(runs, { control });
   return withStored(measured, parseStored(storedText(measured, 'another card, another day', 'rhm reproduce')));

@@ -13,6 +13,7 @@ import { invarianceFigure } from './invariance.js';
 import { levelsFigure } from './levels.js';
 import { maskedFigure } from './masked.js';
 import { storedDataFigure } from './paperData.js';
+import { parseFigure } from './parse.js';
 import { positionsFigure } from './positions.js';
 import { powerLawFigure } from './powerLaw.js';
 import { probesFigure } from './probes.js';
@@ -48,6 +49,7 @@ const table = [
   classesFigure,
   powerLawFigure,
   wiringFigure,
+  parseFigure,
 ] as const;
 
 type All<Union> = (Union extends unknown ? (part: Union) => void : never) extends (part: infer Whole) => void

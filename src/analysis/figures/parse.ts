@@ -1,0 +1,154 @@
+import * as Plot from '@observablehq/plot';
+import { modelFacts, modelOrder } from '../../core/modelFacts.js';
+import { shapeName } from '../curves.js';
+import { round, showEstimate } from '../format.js';
+import {
+  EXACT,
+  meanPoints,
+  type ParseCurve,
+  type ParseRow,
+  parseCurves,
+  parseTable,
+  type Way,
+  ways,
+} from '../parsing.js';
+import { groupBy } from '../staircase.js';
+import { shapeColumns } from '../tables.js';
+import { compose, logAxis, type Panel } from './canvas.js';
+import { figure } from './spec.js';
+import { type Look, looksFor } from './theme.js';
+
+const names = Object.keys(ways) as Way[];
+
+/** Sentences parsed wholly right against P. */
+export const parseFigure = figure({
+  name: 'parse',
+  title: 'Levels as labels: sentences parsed wholly right',
+  chapter: 'neighbours',
+  results(_, { runs }) {
+    const found = parseCurves(runs).sort((a, b) => modelOrder(a.kind) - modelOrder(b.kind));
+    return { parseCurves: found, parsing: parseTable(found) };
+  },
+  tables: (all) => [
+    {
+      name: 'parse',
+      about:
+        'fraction of test sentences all of whose hidden symbols are right, against the P sentences of the training set',
+      rows: all.parseCurves.flatMap((c) => {
+        const grammars = [...new Set(all.parseCurves.map(({ grammar }) => grammar))];
+        return c.points.map((point) => ({
+          network: c.network,
+          ...shapeColumns(c.shape),
+          ...{ grammar: grammars.indexOf(c.grammar) + 1, way: ways[c.way], ...point },
+        }));
+      }),
+    },
+  ],
+  sections: [
+    {
+      name: 'parse',
+      title: 'Parsing',
+      findings: ({ parsing }) =>
+        parsing.flatMap((row) =>
+          row.ratio
+            ? [
+                {
+                  quantity: `P at which half of the sentences are parsed, ${ways[row.way]} over labels alone`,
+                  where: `${row.network}, ${shapeName(row.shape)}`,
+                  predicted: undefined,
+                  measured: row.ratio,
+                  comment: 'at the end of equally many steps',
+                  verdict: '-' as const,
+                },
+              ]
+            : [],
+        ),
+    },
+  ],
+  summary: ({ parsing, parseCurves }) => (parsing.length ? [found(parsing, parseCurves)] : []),
+  caption: ({ parsing, parseCurves }) => ({
+    predicts:
+      'a parser that knows the rules is always right, since each tuple has one parent. A network learns every hidden symbol from labels. Terms of the loss by which its symbols must obey the rules (a parent implies one of its tuples, a tuple its parent, symbols exclude each other) repeat what labels of the training sentences say already; they can help where they make it generalise. Decoding by the most probable consistent tree uses the rules between hidden symbols on sentences that were never seen.',
+    measured: `at the end of equally many steps, mean over grammars; all hidden symbols of a sentence must be right. ${found(parsing, parseCurves)}`,
+  }),
+  table: ({ parsing }) => ({
+    head: ['network', 'size', 'how', 'half of the sentences at P', 'over labels alone', 'at the largest P'],
+    rows: parsing.map((row) => [
+      row.network,
+      shapeName(row.shape),
+      ways[row.way],
+      showEstimate(row.half),
+      row.ratio ? showEstimate(row.ratio) : '-',
+      String(round(row.last)),
+    ]),
+  }),
+  draw: ({ parseCurves }, canvas) => {
+    const curves = parseCurves.filter((c) => c.points.length > 1);
+    if (!curves.length) return undefined;
+    const looks = looksFor([...names.map((way) => ways[way]), EXACT], canvas.theme);
+    const panels = groupBy(curves, (c) => `${c.network}|${shapeName(c.shape)}`).map((group) =>
+      parsePanel(group, looks),
+    );
+    return compose(canvas, panels, Math.min(3, panels.length), 220, [...looks.values()], true);
+  },
+});
+
+function parsePanel(group: readonly ParseCurve[], looks: ReadonlyMap<string, Look>): Panel {
+  const { kind, shape } = group[0];
+  const exact = looks.get(EXACT)!;
+  return {
+    title: modelFacts(kind).title,
+    subtitle: shapeName(shape),
+    options: {
+      x: logAxis(
+        group.flatMap((c) => c.points.map((p) => p.sentences)),
+        'distinct sentences P',
+      ),
+      y: {
+        domain: [0, 1],
+        label: 'parsed wholly right',
+        labelArrow: 'none',
+        grid: true,
+        ticks: [0, 0.2, 0.4, 0.6, 0.8, 1],
+      },
+      marks: [
+        Plot.ruleY([1], { stroke: exact.color, strokeDasharray: exact.dash, strokeWidth: 1.5 }),
+        ...groupBy(group, (c) => c.way).flatMap((own) => {
+          const { color, dash, symbol } = looks.get(ways[own[0].way])!;
+          const at = { x: 'sentences', y: 'right' };
+          return [
+            Plot.line(meanPoints(own), { ...at, stroke: color, strokeDasharray: dash, strokeWidth: 1.8, clip: true }),
+            Plot.dot(meanPoints(own), { ...at, symbol, r: 3, fill: color, stroke: color }),
+          ];
+        }),
+      ],
+    },
+  };
+}
+
+/** What logic and decoding change: by P at half of the sentences, and by the mean gain over all P. */
+function found(rows: readonly ParseRow[], curves: readonly ParseCurve[]): string {
+  const networks = groupBy(rows, (row) => row.kind).map((group) => {
+    const gain = (from: Way, to: Way) => {
+      const own = (way: Way) => curves.filter((c) => c.kind === group[0].kind && c.way === way);
+      const differences = own(from).flatMap((a) =>
+        own(to)
+          .filter((b) => b.grammar === a.grammar)
+          .flatMap((b) =>
+            a.points.flatMap((p) => {
+              const q = b.points.find(({ sentences }) => sentences === p.sentences);
+              return q ? [q.right - p.right] : [];
+            }),
+          ),
+      );
+      const mean = differences.reduce((sum, x) => sum + x / differences.length, 0);
+      const higher = differences.filter((x) => x > 0).length;
+      return differences.length ? `${points(mean)} (higher in ${higher} of ${differences.length})` : '-';
+    };
+    return `${modelFacts(group[0].kind).title}: logic ${gain('labels', 'logic')}, decoding ${gain('labels', 'decoded')}, both ${gain('labels', 'both')}`;
+  });
+  return `Sentences parsed wholly right, in percentage points over labels alone, mean over runs: ${networks.join('; ')}.`;
+}
+
+/** A difference of fractions in percentage points. */
+const points = (x: number) => `${x < 0 ? '-' : '+'}${Math.abs(100 * x).toFixed(1)}`;
