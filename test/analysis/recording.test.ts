@@ -117,7 +117,7 @@ test('what does not fit is refused by name', () => {
       (_, all) => all.set('0.sentences', { ...tensors.get('0.sentences')!, data: new Uint32Array(23) }),
     ],
     [
-      /none of the grammar/,
+      /a symbol does not belong to the grammar/,
       (_, all) => all.set('tokens', { ...tensors.get('tokens')!, data: new Uint8Array(4096).fill(99) }),
     ],
     [/of no layer/, (_, all) => all.set('0.places', { ...tensors.get('0.places')!, data: new Uint8Array(92).fill(9) })],
