@@ -21,14 +21,14 @@ export function modelName(kind: string): string {
   return title[0].toUpperCase() + title.slice(1);
 }
 
-/** looks: of each network, which of its seeds stands out. */
+/** looks: of each network, which of its seeds stands out. labels: what the curves are called, all different. */
 export function curvesOf(
   sources: readonly CurveSource[],
   theory: GrammarTheory | undefined,
   theme: Theme,
   looks: readonly LookChoice[] = [],
+  labels = labelsOf(sources.map((s) => s.experiment)),
 ): CurvesData {
-  const labels = labelsOf(sources.map((s) => s.experiment));
   const styles = looksFor(labels, theme);
   const short = numbered(sources.map((s) => modelFacts(s.experiment.model.kind).short));
   const ranges = sources.map(({ experiment }) => {
@@ -60,6 +60,30 @@ function chosenReplica(look: LookChoice | undefined, replicas: number): number |
 /** Names that differ: two networks of one kind are numbered. */
 export function labelsOf(experiments: readonly Experiment[]): string[] {
   return numbered(experiments.map((e) => modelName(e.model.kind)));
+}
+
+/** Names of runs that say in what those of one model differ; numbered where that is in nothing that is named. */
+export function distinctNames(experiments: readonly Experiment[]): string[] {
+  const settings = experiments.map(settingsOf);
+  return numbered(
+    experiments.map(({ model }, i) => {
+      const alike = settings.filter((_, k) => experiments[k].model.kind === model.kind);
+      const differ = Object.keys(settings[i]).filter((key) => new Set(alike.map((fields) => fields[key])).size > 1);
+      return [modelName(model.kind), ...differ.map((key) => `${key} ${settings[i][key]}`)].join(', ');
+    }),
+  );
+}
+
+function settingsOf({ grammar, model, optimiser, task, budget, seed }: Experiment): Record<string, string> {
+  const { kind: _, ...options } = model as Record<string, unknown>;
+  const { v, m, s, L } = grammar;
+  const fields: Record<string, unknown> = {
+    ...{ v, m, s, L, grammar: grammar.seed ?? seed, seed, task: task.kind, ...options },
+    ...{ optimiser: optimiser.kind, rate: optimiser.rate, batch: budget.batch * budget.accumulate },
+  };
+  return Object.fromEntries(
+    Object.entries(fields).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]])),
+  );
 }
 
 function numbered(names: readonly string[]): string[] {

@@ -8,6 +8,7 @@ import type { Browser } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type StaticServer, serveFolder } from '../../src/platform/staticServer.js';
+import type { RhmLearningCurve } from '../../src/web/elements/learningCurve.js';
 import { rhm } from '../support/run.js';
 import { launchBrowser, visit } from './visit.js';
 
@@ -109,6 +110,58 @@ test('the example page: several elements, events, styles that stay on their side
   await page.waitForFunction(() => true);
   for (let tries = 0; page.workers().length && tries < 50; tries++) await page.waitForTimeout(100);
   assert.is(page.workers().length, 0);
+  await context.close();
+});
+
+test('a restart of kept runs can be undone, by the button and by what restart() resolves to', async () => {
+  mkdirSync(join(folder, 'kept'));
+  writeFileSync(
+    join(folder, 'kept/index.html'),
+    '<!doctype html><title>x</title><link rel="icon" href="data:,"><script type="module" src="../elements.js"></script>' +
+      '<rhm-learning-curve models="hcnn" v="4" m="2" l="2" steps="60" batch="16" executor="wasm" keep></rhm-learning-curve>',
+  );
+  const { page, problems, context } = await visit(browser, `${server.url}kept/`, { ready: 'rhm-learning-curve' });
+  const curve = page.locator('rhm-learning-curve');
+  const undo = curve.getByRole('button', { name: 'Undo restart' });
+  const done = () => curve.locator('.state', { hasText: 'Done' }).waitFor();
+  const lossesOf = () =>
+    curve.evaluate((e: RhmLearningCurve) => e.records[0].map((r) => (r.type === 'eval' ? r.loss : 0)));
+  await curve.locator('button.primary').click();
+  await done();
+  const before = await lossesOf();
+  assert.is(await undo.isVisible(), false);
+  for (const way of ['button', 'function'] as const) {
+    await curve.evaluate((e: RhmLearningCurve) => {
+      const window = globalThis as { back?: Promise<(() => Promise<void>) | undefined> };
+      window.back = e.restart();
+      return window.back.then(() => e.pause());
+    });
+    await undo.waitFor();
+    // It trains anew, and holds; what it was before comes back whole.
+    if (way === 'button') await undo.click();
+    else
+      await page.evaluate(async () => {
+        const back = await (globalThis as { back?: Promise<(() => Promise<void>) | undefined> }).back;
+        await back!();
+      });
+    await done();
+    assert.equal(await lossesOf(), before);
+    assert.is(await undo.isVisible(), false);
+  }
+  await page.reload();
+  await done();
+  assert.equal(await lossesOf(), before);
+  // What is not kept cannot be brought back, and nothing offers it.
+  await curve.evaluate((e) => {
+    e.removeAttribute('keep');
+    e.setAttribute('steps', '61'); // another run: the kept one would be shown
+  });
+  await curve.getByRole('button', { name: 'Train' }).click();
+  await done();
+  assert.is(await curve.evaluate((e: RhmLearningCurve) => e.restart().then((back) => back === undefined)), true);
+  assert.is(await undo.isVisible(), false);
+  await done();
+  assert.equal(problems, []);
   await context.close();
 });
 

@@ -18,7 +18,8 @@ import { RhmElement } from './base.js';
  * trains the networks in workers and draws their test losses over the exact staircase H(ell). `setting` takes the JSON that
  * the page's links hold instead, `src` the addresses of run folders of `rhm train` (experiment.json and records.jsonl), which are
  * drawn without training. `executor`: webgpu or wasm. `keep`: runs are kept in the browser and continue after a reload.
- * Methods: start(), pause(), restart(). Events: `rhm-record` {network, record}, `rhm-state` {network, state},
+ * Methods: start(), pause(), restart(), which resolves to a function that undoes it where runs are kept. Events: `rhm-record`
+ * {network, record}, `rhm-state` {network, state},
  * `rhm-error` {message}; network is the number of the network or run folder.
  */
 export class RhmLearningCurve extends RhmElement {
@@ -27,9 +28,19 @@ export class RhmLearningCurve extends RhmElement {
   static startWorker: () => WorkerPort;
   readonly #panel = new CurvesPanel();
   readonly #button = h('button', { type: 'button', class: 'primary', onclick: () => this.#toggle() }, 'Train');
-  readonly #restart = h('button', { type: 'button', onclick: () => void this.restart() }, 'Restart');
+  readonly #restart = h(
+    'button',
+    { type: 'button', onclick: () => void this.restart().catch((error) => this.fail(error)) },
+    'Restart',
+  );
+  readonly #undo = h(
+    'button',
+    { type: 'button', hidden: true, onclick: () => void this.#back?.().catch((error) => this.fail(error)) },
+    'Undo restart',
+  );
   readonly #state = h('span', { class: 'state', role: 'status' });
-  readonly #toolbar = h('div', { class: 'toolbar' }, this.#button, this.#restart, this.#state);
+  readonly #toolbar = h('div', { class: 'toolbar' }, this.#button, this.#restart, this.#undo, this.#state);
+  #back: (() => Promise<void>) | undefined;
   #training: SideBySideTraining | undefined;
   #gone: Promise<unknown> = Promise.resolve();
   #seen = '';
@@ -57,8 +68,31 @@ export class RhmLearningCurve extends RhmElement {
     this.#training?.hold();
   }
 
-  async restart(): Promise<void> {
-    await Promise.all(this.#training?.networks.map((n) => n.restart()) ?? []);
+  /**
+   * Begins all runs anew. @returns brings them back as they were, where they were kept (attribute `keep`) and nothing else was begun since;
+   * undefined: there is nothing to bring back
+   */
+  async restart(): Promise<(() => Promise<void>) | undefined> {
+    const training = this.#training;
+    this.#offer(undefined);
+    const back = await Promise.all(training?.networks.map((n) => n.restart()) ?? []);
+    if (!training || training !== this.#training || !back.some((undo) => undo)) return undefined;
+    const undo = async () => {
+      this.#offer(undefined);
+      if (training !== this.#training) return;
+      await Promise.all(training.networks.map((n) => n.stop()));
+      for (const one of back) await one?.();
+      this.#seen = '';
+      await this.refresh();
+    };
+    this.#offer(undo);
+    return undo;
+  }
+
+  /** Shows a button that brings back what a restart has ended; undefined: takes it away. */
+  #offer(undo: (() => Promise<void>) | undefined): void {
+    this.#back = undo;
+    this.#undo.hidden = !undo;
   }
 
   /** Records so far, one list per network. */
@@ -71,6 +105,7 @@ export class RhmLearningCurve extends RhmElement {
     const seen = RhmLearningCurve.observedAttributes.map((name) => this.getAttribute(name)).join('\n');
     if (seen === this.#seen) return;
     this.#seen = seen;
+    this.#offer(undefined);
     this.#end();
     const src = this.getAttribute('src');
     this.#toolbar.hidden = src !== null;

@@ -9,7 +9,7 @@ import { files } from '../../training/folder.js';
 import { plannedSteps } from '../../training/members.js';
 import { weightsOf } from '../../training/weights.js';
 import { curvesOf, labelsOf, modelName } from '../curveData.js';
-import { h, throttle } from '../dom.js';
+import { h, throttle, uniqueId } from '../dom.js';
 import { download, recordsCsv, toPng } from '../download.js';
 import { curvesFile } from '../figures/curves.js';
 import { type KeptRun, listKept, takeOut } from '../folders.js';
@@ -17,6 +17,7 @@ import { toHash } from '../link.js';
 import type { NetworkRun } from '../networkRun.js';
 import type { Page, View, ViewSpec } from '../page.js';
 import type { Setting } from '../setting.js';
+import { type ComparedRun, Comparison } from './comparison.js';
 
 export const takeawayView: ViewSpec = {
   id: 'takeaway',
@@ -48,12 +49,14 @@ class TakeawayView implements View {
   readonly #copied = h('span', { class: 'hint', role: 'status' });
   readonly #files = h('div', { class: 'networks' });
   readonly #kept = h('div');
+  readonly #comparison: Comparison;
   #buttons: { button: HTMLButtonElement; network: NetworkRun }[] = [];
   #ends = '';
   #lists = 0; // begun
   readonly #soon = throttle(() => this.#refresh(), 2);
 
   constructor(readonly page: Page) {
+    this.#comparison = new Comparison(page.startWorker);
     const figure = (text: string, save: () => void | Promise<void>) =>
       h('button', { type: 'button', onclick: () => void this.#try(save) }, text);
     this.element = h(
@@ -79,6 +82,7 @@ class TakeawayView implements View {
       this.#files,
       h('h3', {}, 'Runs kept in this browser'),
       this.#kept,
+      this.#comparison.element,
       h('h3', { id: 'cite' }, 'Cite'),
       h(
         'pre',
@@ -195,15 +199,33 @@ class TakeawayView implements View {
     const kept = await listKept();
     if (list !== this.#lists) return; // a later one knows more, and may have come first
     const groups = groupRuns(kept);
-    const rows = groups.map((group) => this.#row(group));
+    const runs = groups.flatMap((group) => group.runs);
+    const rows = groups.map((group) => this.#row(group, runs));
     this.#kept.replaceChildren(
       rows.length
         ? h('ul', { class: 'kept' }, ...rows)
         : h('p', { class: 'hint' }, 'None yet. Runs appear here once training starts.'),
     );
+    await this.#comparison.show(runs);
   }
 
-  #row({ setting, runs }: Group): HTMLElement {
+  /** Puts the runs of a row into the picture of all. */
+  #chooser(runs: readonly ComparedRun[], all: readonly ComparedRun[], what: string): HTMLElement {
+    const id = uniqueId('compare');
+    const box = h('input', {
+      type: 'checkbox',
+      id,
+      checked: this.#comparison.has(runs),
+      'aria-label': `Compare ${what}`,
+      onchange: () => {
+        if (this.#comparison.choose(runs, box.checked)) void this.#comparison.show(all);
+        else box.checked = false;
+      },
+    });
+    return h('label', { class: 'choice', for: id }, box, 'Compare');
+  }
+
+  #row({ setting, runs }: Group, all: readonly ComparedRun[]): HTMLElement {
     const { v, m, s, L, seed } = setting.grammar as Record<string, number>;
     const what = runs
       .map(({ name, experiment, records, step: kept, ended }) => {
@@ -228,6 +250,7 @@ class TakeawayView implements View {
       h(
         'span',
         { class: 'buttons' },
+        this.#chooser(runs, all, `${shape}, ${how}: ${what}`),
         h(
           'button',
           { type: 'button', onclick: () => this.page.open(setting), 'aria-label': `Open ${shape}, ${how}: ${what}` },
@@ -266,7 +289,7 @@ class TakeawayView implements View {
 
 interface Group {
   setting: Setting;
-  runs: (KeptRun & { experiment: Experiment })[];
+  runs: ComparedRun[];
 }
 
 /** Runs that differ in nothing but their network were trained side by side. */
