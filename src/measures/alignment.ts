@@ -54,7 +54,7 @@ function build(context: MeasureContext): Measure {
     throw new InputError(
       'measures: alignment looks at symbols left of the last token, of which the network sees none; take a larger task.context',
     );
-  const { slots, values } = placesOver(hidden, looked, shape);
+  const { slots, values } = placesOver(context, 'alignment', hidden, looked);
 
   // Activations are centred before their products are taken: of a mean that is large, products would keep few digits of the rest.
   const centring = builder.persistent('measure/alignment/centring', [BATCH, BATCH]);

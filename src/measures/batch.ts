@@ -1,5 +1,6 @@
 /** The sentences that measures look at: the first of the test set, the same every time. */
 import { CLOCK_WORDS } from '../core/clock.js';
+import { InputError } from '../core/errors.js';
 import { mask } from '../kernels/mask.js';
 import { sample } from '../kernels/sample.js';
 import type { MeasureContext } from '../models/measure.js';
@@ -63,8 +64,20 @@ export function observedSymbols({ s, L }: Pick<ModelShape, 's' | 'L'>): Observed
   });
 }
 
-/** The places over symbols, each once, and for every layer and symbol which of them it is looked at from. */
-export function placesOver(hidden: Forward['hidden'], symbols: readonly ObservedSymbol[], shape: ModelShape) {
+/**
+ * The places over symbols, each once, and for every layer and symbol which of them it is looked at from.
+ * @throws InputError where positions are shuffled: no place lies over a symbol
+ */
+export function placesOver(
+  { shape, shuffle }: Pick<MeasureContext, 'shape' | 'shuffle'>,
+  measure: string,
+  hidden: Forward['hidden'],
+  symbols: readonly ObservedSymbol[],
+) {
+  if (shuffle)
+    throw new InputError(
+      `measures: ${measure} looks at the place over a symbol, and grammar.shuffle scatters its tokens; leave it out, or take readout, which looks at all places`,
+    );
   const slots: { layer: number; position: number }[] = []; // layer: index of `hidden`
   const slotOf = (layer: number, position: number) => {
     const known = slots.findIndex((slot) => slot.layer === layer && slot.position === position);

@@ -27,7 +27,7 @@ function build(context: MeasureContext): Measure {
   const { hidden } = model.forward(plan, { tokens: seenTokens, batch: BATCH, training: false });
   if (!hidden.length) throw new InputError('measures: gdv needs a hidden layer, a perceptron has none');
   const seen = observedSymbols(shape).filter(({ lastToken }) => lastToken >= firstToken);
-  const { slots, values } = placesOver(hidden, seen, shape);
+  const { slots, values } = placesOver(context, 'gdv', hidden, seen);
 
   // Z-scores by the layer norm: it standardises rows, so the activations are turned round first, by a product that rounds nothing.
   const identity = builder.persistent('measure/gdv/identity', [BATCH, BATCH]);

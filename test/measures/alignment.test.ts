@@ -169,6 +169,11 @@ test('nothing to look at, and distributions that would take too long, are refuse
   assert.match((await failure(build({ model: { kind: 'fcn', depth: 0 } }))).message, /alignment needs a hidden layer/);
   const held = { grammar: { ...planted.grammar, v: 8, holdout: { level: 2, fraction: 0.5 } } };
   assert.match((await failure(build(held))).message, /alignment knows .* of whole grammars/);
+  for (const measure of ['alignment', 'gdv']) {
+    const shuffled = { grammar: { ...planted.grammar, shuffle: 1 }, measures: [measure] };
+    const message = new RegExp(`${measure} looks at the place over a symbol, and grammar.shuffle`);
+    assert.match((await failure(build(shuffled))).message, message);
+  }
   const large = { grammar: { v: 256, m: 4, L: 8 }, model: { kind: 'mla', channels: 16, heads: 2 } };
   assert.match((await failure(build(large))).message, /alignment would compute .* over the limit of 4294967296; take/);
   const narrow = { task: { kind: 'last', context: 1 }, model: { kind: 'mla', channels: 16, heads: 2 } };

@@ -15,7 +15,7 @@ test.after(() => executor.destroy());
 const grammar = { v: 5, n: 3, m: 2, s: 2, L: 2, seed: 3 };
 
 /** Logits [nodes, classes] of the first test sentence, and what the parameters became after `change`. */
-async function logitsOf(model: object, change: (name: string) => number) {
+async function logitsOf(model: object, change: (name: string) => number, sentence = [0, 0, 0, 0]) {
   const members = membersOf(parseExperiment({ grammar, task: 'parse', model, seed: 2 } as never));
   let tensor: { name: string } | undefined;
   const training = trainingProgram(members, {}, ({ builder, model }) => {
@@ -31,7 +31,10 @@ async function logitsOf(model: object, change: (name: string) => number) {
     for (let i = 0; i < size; i++) weights[offset + i] = change(name) * (1 + ((7 * i) % 11) / 5);
   }
   trainer.loaded.write(training.params, weights);
-  trainer.loaded.write(training.program.tensors.get('look/tokens')!, new Uint32Array(16));
+  trainer.loaded.write(
+    training.program.tensors.get('look/tokens')!,
+    Uint32Array.from([...sentence, ...new Array(12).fill(0)]),
+  );
   await trainer.loaded.run('look');
   const all = await trainer.loaded.read(tensor as never);
   trainer.destroy();
@@ -59,6 +62,24 @@ for (const model of [
         }
     }
   });
+
+test('a transformer reads a symbol where its last token stands', async () => {
+  const model = { kind: 'mla', channels: 4, heads: 1, residual: true };
+  const passing = (name: string) => (name.startsWith('blocks') ? 0 : 1); // every position keeps what it was given
+  const before = await logitsOf(model, passing);
+  for (const [token, own] of [
+    [0, []],
+    [1, [1]],
+    [2, []],
+    [3, [0, 2]],
+  ] as const) {
+    const sentence = [0, 0, 0, 0];
+    sentence[token] = 2;
+    const after = await logitsOf(model, passing, sentence);
+    const changed = [0, 1, 2].filter((node) => after[node].some((x, a) => Math.abs(x - before[node][a]) > 1e-4));
+    assert.equal(changed, own, `token ${token}`);
+  }
+});
 
 test('a CNN that shares weights learns every hidden symbol of sentences that it has not seen', async () => {
   const experiment = parseExperiment({
