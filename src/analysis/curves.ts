@@ -18,7 +18,7 @@ export type { ModelKind };
  * (arXiv:2406.00048), root symbols (arXiv:2307.02129), power-law rules (arXiv:2505.07067),
  * positions in an unknown order (arXiv:2308.13816), every hidden symbol as a label (arXiv:2309.13556).
  */
-export type StudyName = 'context' | 'classes' | 'powerLaw' | 'wiring' | 'parse';
+export type StudyName = 'context' | 'classes' | 'powerLaw' | 'wiring' | 'parse' | 'holdout';
 
 /** What ends the name of a series of curves in data. */
 const IN_DATA = ' in data';
@@ -166,9 +166,11 @@ export const studyCurves = (curves: readonly Curve[]): Record<StudyName, Curve[]
   powerLaw: curves.filter((c) => c.study === 'powerLaw'),
   wiring: curves.filter((c) => c.study === 'wiring'),
   parse: curves.filter((c) => c.study === 'parse'),
+  holdout: curves.filter((c) => c.study === 'holdout'),
 });
 
 function studyOf({ budget, evaluation, grammar, task }: Experiment, rules: Rules): StudyName | undefined {
+  if (grammar.holdout !== undefined) return 'holdout';
   if (budget.sentences === undefined) return undefined;
   if (grammar.shuffle !== undefined) return 'wiring';
   if (task.kind === 'parse') return 'parse';

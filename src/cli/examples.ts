@@ -161,7 +161,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   reproduce: [
     ['rhm reproduce', 'the figures of the paper at a small scale, in minutes'],
     ['rhm reproduce sharing --dry-run', 'list the runs of one figure'],
-    ['rhm reproduce context classes powerLaw wiring', 'figures of neighbouring papers'],
+    ['rhm reproduce context classes powerLaw wiring holdout', 'figures of neighbouring papers'],
     ['rhm reproduce masked probes denoising', 'masked tokens, linear probes, denoising'],
     ['rhm reproduce representation', 'invariance, read-out, separation and alignment of every layer, level by level'],
     ['rhm reproduce parse', 'every hidden symbol as a label, with the logic of the grammar, and decoded consistently'],

@@ -1,6 +1,7 @@
 import { InputError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
 import type { GrammarShape } from '../core/rules.js';
+import { holdoutRuns } from './holdoutStudy.js';
 import { denoisingRuns, maskedRuns } from './maskedStudy.js';
 import { parseRuns } from './parseStudy.js';
 import { grammarOf, type Scale, size } from './plannedGrammars.js';
@@ -31,6 +32,7 @@ export const figureNames = [
   'representation',
   'parse',
   'denoising',
+  'holdout',
 ] as const;
 export type FigureName = (typeof figureNames)[number];
 
@@ -209,6 +211,7 @@ export function planReproduction(scale: Scale, figures: readonly string[] = []):
     ...named.flatMap((block) => Array.from({ length: block.grammars }, (_, index) => plannedRun(block, index))),
     ...(wanted.includes('masked') ? maskedRuns(scale) : []),
     ...(wanted.includes('denoising') ? denoisingRuns(scale) : []),
+    ...(wanted.includes('holdout') ? holdoutRuns(scale) : []),
     ...(wanted.includes('probes') ? probeRuns(scale) : []),
     ...(wanted.includes('representation') ? representationRuns(scale) : []),
     ...(wanted.includes('parse') ? parseRuns(scale) : []),

@@ -6,6 +6,7 @@ import { withStored } from '../../src/analysis/summary.js';
 import {
   syntheticClassStudy,
   syntheticContextStudy,
+  syntheticHoldoutStudy,
   syntheticPowerLawStudy,
   syntheticWiringStudy,
 } from './syntheticNeighbours.js';
@@ -46,6 +47,7 @@ export async function syntheticAnalysis({ grammars = 2, steps = 2 ** 15 } = {}):
     ...syntheticMaskedStudy({ grammars }),
     ...syntheticPowerLawStudy({ grammars, uniform: false }),
     ...syntheticWiringStudy({ grammars }),
+    ...(await syntheticHoldoutStudy({ grammars })),
     ...syntheticProbeStudy({ grammars, prefactor: 100 }), // as the others of its series
     ...syntheticRepresentationStudy({ grammars, prefactor: 100 }),
     ...syntheticParseStudy({ grammars }),

@@ -1,7 +1,12 @@
 /** Run folders of the figures of neighbouring papers: what the analysis should find is put in. */
+import { heldOutTheory } from '../../src/analysis/heldOutTheory.js';
 import type { RunFiles } from '../../src/analysis/runs.js';
+import { parseExperiment } from '../../src/core/experiment.js';
+import { heldSets } from '../../src/core/holdout.js';
+import { formatRecord, type RunRecord } from '../../src/core/records.js';
 import { resolveWeights, type Weights } from '../../src/core/rules.js';
 import { zipfError } from '../../src/theory/index.js';
+import { languageOf, rulesOf } from '../../src/training/members.js';
 import { lawPositions, Normal, syntheticDataRuns } from './syntheticRuns.js';
 
 const SEEN = [14, 35, 39]; // seeds of grammars whose steps can all be seen, v=8 m=2 s=2 L=4
@@ -126,4 +131,59 @@ export function syntheticWiringStudy({ grammars = 3, found = 1, slower = 4, scat
       });
     }).flat(),
   );
+}
+
+/** Held-out pairs: networks whose accuracy lies `share(kind, P)` of the way from the surface's to the grammar's, at their best step. */
+export async function syntheticHoldoutStudy({
+  grammars = 2,
+  share = (kind: 'hcnn' | 'mla', P: number) => (kind === 'hcnn' ? 0.75 : 64 / P),
+} = {}): Promise<RunFiles[]> {
+  const runs: RunFiles[] = [];
+  for (let g = 0; g < grammars; g++) {
+    const grammar = { v: 8, m: 3, s: 2, L: 3, seed: 10 + g, holdout: { level: 3, fraction: 0.34 } };
+    const plain = parseExperiment({ grammar });
+    const rules = rulesOf(plain);
+    const { sets } = await heldOutTheory(languageOf(plain, rules, 'without'), 4096, 10 + g);
+    for (const kind of ['hcnn', 'mla'] as const)
+      for (const P of [128, 256, 512]) {
+        const experiment = parseExperiment({
+          model: kind,
+          grammar,
+          budget: { batch: 32, sentences: P, steps: 1000, patience: 2 },
+          evaluation: { size: 64, validation: 32 },
+          measures: ['holdout'],
+          seed: 10 + g,
+        });
+        const records: RunRecord[] = [];
+        // After the best step, where the validation loss is lowest, all is worse.
+        for (const [step, worse] of [
+          [100, 0],
+          [200, 0.25],
+        ]) {
+          const at = { replica: 0, step, samples: 32 * step };
+          records.push({ type: 'eval', ...at, loss: 0.4 + worse, accuracy: 0.5, elapsed_ms: step });
+          for (const [i, set] of heldSets.entries()) {
+            const { grammar, surface } = sets[i];
+            const accuracy = surface.accuracy + share(kind, P) * (grammar.accuracy - surface.accuracy) - worse;
+            const put = (name: string, value: number, level?: number) =>
+              records.push({ type: 'measure', ...at, name: `${name}-${set}`, ...(level && { level }), value });
+            put('loss', 0.4 + i + worse);
+            put('accuracy', accuracy);
+            put('from-grammar', 0.2);
+            put('from-surface', 0.3);
+            for (const level of [1, 2, 3]) put('grammatical', 1 - level / 10, level);
+          }
+        }
+        const test = { validation: 0.4, loss: 0.4, accuracy: 0.5 };
+        records.push({ type: 'test', replica: 0, step: 100, samples: 3200, ...test } as RunRecord);
+        records.push({ type: 'end', reason: 'done' });
+        runs.push({
+          path: `holdout/${kind}-${P}-g${g}`,
+          experiment: JSON.stringify(experiment),
+          rules: JSON.stringify(rules),
+          records: records.map(formatRecord).join(''),
+        });
+      }
+  }
+  return runs;
 }

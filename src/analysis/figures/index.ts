@@ -9,6 +9,7 @@ import { dataFigure } from './data.js';
 import { dataCurvesFigure } from './dataCurves.js';
 import { denoisingFigure } from './denoising.js';
 import { excessFigure } from './excess.js';
+import { holdoutFigure } from './holdout.js';
 import { invarianceFigure } from './invariance.js';
 import { levelsFigure } from './levels.js';
 import { maskedFigure } from './masked.js';
@@ -50,6 +51,7 @@ const table = [
   powerLawFigure,
   wiringFigure,
   parseFigure,
+  holdoutFigure,
 ] as const;
 
 type All<Union> = (Union extends unknown ? (part: Union) => void : never) extends (part: infer Whole) => void
