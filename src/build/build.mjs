@@ -1,5 +1,6 @@
 /** `npm run build`: assembly/ to WebAssembly, src/ to the bundles in dist/, declarations beside them. */
 import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   copyFileSync,
   existsSync,
@@ -12,7 +13,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { finishDeclarations } from './declarations.mjs';
 import { writeFonts } from './fonts.mjs';
@@ -255,7 +256,22 @@ async function buildPage(outdir) {
     copyFileSync(join(source, 'watch', file), join(outdir, 'watch', file));
   for (const file of ['index.html', 'page.css', 'story/story.css'])
     copyFileSync(join(source, file), join(outdir, 'page', basename(file)));
+  await buildOffline(esbuild, options, join(outdir, 'page'), Object.keys(page.metafile.outputs));
   return [page.metafile, elements.metafile, watch.metafile];
+}
+
+/** offline.js, the page's service worker, which knows the files that the page loads by name and by digest. */
+async function buildOffline(esbuild, options, folder, outputs) {
+  const bundles = outputs.map((file) => relative(folder, resolve(root, file)).replaceAll('\\', '/'));
+  const files = ['', 'index.html', 'page.css', 'story.css', ...bundles.filter((file) => !file.endsWith('.map')).sort()];
+  const digest = createHash('sha256');
+  for (const file of files) if (file) digest.update(`${file}\n`).update(readFileSync(join(folder, file)));
+  await esbuild.build({
+    ...options,
+    entryPoints: { offline: 'src/web/offline.ts' },
+    outdir: folder,
+    define: { PAGE_FILES: JSON.stringify(files), PAGE_DIGEST: JSON.stringify(digest.digest('hex').slice(0, 16)) },
+  });
 }
 
 const requireBanner =

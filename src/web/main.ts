@@ -113,3 +113,9 @@ function settingOfLink() {
     return undefined;
   }
 }
+
+// After this visit the page opens without its server too. Refused in private windows and in frames of other sites: then it does not.
+addEventListener('load', () => {
+  const script = new URL('./offline.js', import.meta.url);
+  navigator.serviceWorker?.register(script).catch(() => {});
+});

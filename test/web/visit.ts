@@ -20,6 +20,7 @@ export interface VisitOptions {
   dark?: boolean;
   hash?: string;
   ready?: string; // what is waited for
+  offline?: boolean; // with the service worker that keeps the page
   context?: BrowserContext; // of an earlier visit: the same stored runs
 }
 
@@ -59,6 +60,8 @@ export async function visit(browser: Browser, url: string, options: VisitOptions
       viewport: { width, height },
       colorScheme: dark ? 'dark' : 'light',
       acceptDownloads: true,
+      // A page whose files come from its service worker hides them from what tests put in their way.
+      serviceWorkers: options.offline ? 'allow' : 'block',
     }));
   const page = await context.newPage();
   const problems: string[] = [];

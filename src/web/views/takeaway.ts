@@ -27,7 +27,7 @@ export const takeawayView: ViewSpec = {
       '*rhm train experiment.json* gives the same records, bit for bit with the same executor. Weights are safetensors with ' +
       'the names and shapes of the authors’ PyTorch code.',
     'Runs are kept in this browser, in its private file system, and continue after a reload from their last checkpoint. ' +
-      'They stay until you remove them or clear this site’s data.',
+      'They stay until you remove them or clear this site’s data. The page itself is kept too: after one visit it opens without a network.',
   ],
   create: (page) => new TakeawayView(page),
 };
