@@ -187,6 +187,7 @@ export async function buildBundles() {
       alias: {
         'cssomnom/parse': join(root, 'src/build/noStyleSheets.mjs'),
         htmlparser2: join(root, 'src/build/noHtmlParser.mjs'),
+        'ml-matrix': join(root, 'node_modules/ml-matrix/src/index.js'), // in modules, of which few are used
       },
       splitting: true,
       chunkNames: `chunks/${chunks}-[hash]`,

@@ -1,7 +1,8 @@
 /** Which rows to measure next: each in turn the one that leaves the least variance of what is wanted. */
-import { inverse, Matrix } from 'ml-matrix';
+import { Matrix } from 'ml-matrix';
 import type { Factor } from './factorRegression.js';
 import { quadratic } from './mixedRegression.js';
+import { inverseOf } from './symmetric.js';
 
 export interface DesignRow {
   values: readonly number[]; // by factor
@@ -88,7 +89,7 @@ class State {
   }
 
   covariance(): number[][] {
-    return inverse(this.#information).to2DArray();
+    return inverseOf(this.#information);
   }
 
   /** Of predictions of rows, the scatter within a group and between groups among them. */

@@ -1,6 +1,7 @@
 /** A mixed regression on named factors that knows what it was fitted to, and refuses what lies outside. */
-import { inverse, Matrix } from 'ml-matrix';
+import { Matrix } from 'ml-matrix';
 import { dot, isExact, MixedRegression, type Prediction, quadratic, type RegressionRow } from './mixedRegression.js';
+import { inverseOf } from './symmetric.js';
 
 export interface Factor {
   name: string;
@@ -60,7 +61,7 @@ export class FactorRegression {
     this.#ranges = factors.map((_, k) => distinct(exact.map(({ values }) => values[k])));
     this.#fit = new MixedRegression(rows.map((row) => ({ ...row, x: this.#x(row.values) })));
     const design = exact.map(({ values }) => this.#x(values));
-    const inverted = inverseOf(design);
+    const inverted = inverseOfProducts(design);
     this.#leverage = { inverse: inverted, most: Math.max(...design.map((x) => quadratic(inverted, x))) };
     this.#groups = new Set(rows.map(({ group }) => group));
     this.#groupFreedom = groupFreedom(exact.map((row) => ({ ...row, x: this.#x(row.values) })));
@@ -186,14 +187,15 @@ function groupFreedom(rows: readonly (Pick<RegressionRow, 'group'> & { x: readon
   return groups.size - between.length;
 }
 
-function inverseOf(x: readonly (readonly number[])[]): number[][] {
+/** (X' X)^-1 */
+function inverseOfProducts(x: readonly (readonly number[])[]): number[][] {
   const design = new Matrix(x.map((row) => [...row]));
-  return inverse(design.transpose().mmul(design)).to2DArray();
+  return inverseOf(design.transpose().mmul(design));
 }
 
 function leastSquares(x: readonly (readonly number[])[], y: readonly number[]): number[] {
   const design = new Matrix(x.map((row) => [...row]));
-  return new Matrix(inverseOf(x))
+  return new Matrix(inverseOfProducts(x))
     .mmul(design.transpose())
     .mmul(Matrix.columnVector([...y]))
     .to1DArray();
