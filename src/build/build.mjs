@@ -19,6 +19,7 @@ import { finishDeclarations } from './declarations.mjs';
 import { writeFonts } from './fonts.mjs';
 import { thirdPartyLicences } from './licences.mjs';
 import { ensureInstalled, root, say } from './setup.mjs';
+import { absoluteAddresses } from './siteAddress.mjs';
 
 export { root };
 
@@ -255,8 +256,10 @@ async function buildPage(outdir) {
   });
   for (const file of ['index.html', 'watch.css'])
     copyFileSync(join(source, 'watch', file), join(outdir, 'watch', file));
-  for (const file of ['index.html', 'page.css', 'story/story.css'])
+  for (const file of ['page.css', 'story/story.css', 'preview.png'])
     copyFileSync(join(source, file), join(outdir, 'page', basename(file)));
+  const index = absoluteAddresses(readFileSync(join(source, 'index.html'), 'utf8'), process.env.RHM_SITE);
+  writeFileSync(join(outdir, 'page/index.html'), index);
   await buildOffline(esbuild, options, join(outdir, 'page'), Object.keys(page.metafile.outputs));
   return [page.metafile, elements.metafile, watch.metafile];
 }

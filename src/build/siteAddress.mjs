@@ -1,0 +1,19 @@
+/** The address that the page is served at, where the build is told: links to it are shown with a picture only by an absolute one. */
+
+/**
+ * The page with absolute addresses in its preview. site: value of RHM_SITE, such as https://example.org/rhm/; undefined: as it is.
+ * @param {string} page
+ * @param {string | undefined} site
+ * @returns {string}
+ */
+export function absoluteAddresses(page, site) {
+  if (!site) return page;
+  const address = URL.canParse(site) ? new URL(site.endsWith('/') ? site : `${site}/`) : undefined;
+  if (!address || !/^https?:$/.test(address.protocol) || /["<>]/.test(site))
+    throw new Error(`RHM_SITE: got ${JSON.stringify(site)}; pass an address such as https://example.org/rhm/`);
+  const image = '<meta property="og:image" content="';
+  return page.replace(
+    `${image}preview.png">`,
+    `<meta property="og:url" content="${address}">\n${image}${address}preview.png">`,
+  );
+}
