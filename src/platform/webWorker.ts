@@ -9,10 +9,28 @@ export function startWebWorker(script: WorkerScript): WorkerPort {
   if (!(script instanceof URL)) return portOf(script, 'its script');
   const options = { type: 'module', name: 'rhm-lab' } as const;
   if (!isForeign(script)) return portOf(new Worker(script, options), `its script ${script}`);
-  // A page may start workers from its own origin alone; a module of another one can be imported, where its server allows it.
-  const own = URL.createObjectURL(new Blob([`import ${JSON.stringify(script.href)};`], { type: 'text/javascript' }));
-  return portOf(new Worker(own, options), `its script ${script}, of another origin,`, () => URL.revokeObjectURL(own));
+  // A page can start workers from its own origin only; a module of another origin can be imported if its server allows it.
+  const what = `its script ${script}, of another origin,`;
+  const own = URL.createObjectURL(new Blob([importing(script, what)], { type: 'text/javascript' }));
+  return portOf(new Worker(own, { name: 'rhm-lab' }), what, () => URL.revokeObjectURL(own));
 }
+
+/**
+ * A classic script that imports a module and hands it the messages that came before. Not a module: in a frame without an origin
+ * (sandbox="allow-scripts") Chromium 147 starts no module worker from a blob.
+ */
+const importing = (script: URL, what: string) => `const early = [];
+const keep = (event) => early.push(event);
+addEventListener('message', keep);
+import(${JSON.stringify(script.href)}).then(
+  () => {
+    removeEventListener('message', keep);
+    for (const { data, ports } of early) dispatchEvent(new MessageEvent('message', { data, ports }));
+  },
+  (error) => setTimeout(() => {
+    throw new Error(${JSON.stringify(`${what} could not be run`)} + ' (' + error.message + ')');
+  }),
+);`;
 
 /** Whether a script comes from another origin than the page. Bundlers may write a file's address: it says nothing. */
 export function isForeign({ protocol, origin }: URL): boolean {

@@ -75,6 +75,31 @@ await build({ root: '.', logLevel: 'warn', build: { outDir: 'vite', target: 'es2
   await trains(join(packed.folder, 'vite'));
 });
 
+test('Vite with React and Vue: the elements take properties, tell events, follow changes', async () => {
+  cpSync('test/platform/fixtures/frameworks.js', join(packed.folder, 'frameworks.js'));
+  mkdirSync(join(packed.folder, 'frameworks'));
+  writeFileSync(join(packed.folder, 'frameworks/index.html'), page('../frameworks.js'));
+  const alias = Object.fromEntries(['react-dom', 'react', 'vue'].map((name) => [name, resolve('node_modules', name)]));
+  await build(`import { build } from ${tool('vite/dist/node/index.js')};
+await build({ root: 'frameworks', logLevel: 'warn', resolve: { alias: ${JSON.stringify(alias)} }, build: { outDir: 'out', target: 'es2022' } });`);
+  const server = await serve({ '/': join(packed.folder, 'frameworks/out') }, false);
+  try {
+    const { page, problems } = await openPage(browser, `${server.origin}/index.html`);
+    const ran = (await page.evaluate('window.ran')) as Record<string, unknown[]>;
+    for (const name of ['react', 'vue']) {
+      assert.equal(ran[name].slice(0, 2), [
+        [20, 'number', true, 'hcnn'],
+        [30, 'number', true, 'hcnn'],
+      ]);
+      assert.match(String(ran[name][2]), /resnet/);
+    }
+    assert.equal(problems, []);
+    await page.close();
+  } finally {
+    await server.close();
+  }
+});
+
 test('webpack', async () => {
   await build(`import webpack from ${tool('webpack/lib/index.js')};
 webpack({ mode: 'production', entry: './app.js', output: { path: process.cwd() + '/webpack', filename: 'app.js' }, performance: false }, (error, stats) => {

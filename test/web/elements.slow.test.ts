@@ -205,6 +205,64 @@ test('run folders of rhm train are drawn by their addresses', async () => {
   await context.close();
 });
 
+test('properties: what is set before the element is defined, numbers, lists, flags, values', async () => {
+  writeFileSync(
+    join(folder, 'plain/early.html'),
+    '<!doctype html><title>x</title><link rel="icon" href="data:,"><rhm-learning-curve></rhm-learning-curve><rhm-grammar l="2"></rhm-grammar>' +
+      '<script type="module" src="early.js"></script>',
+  );
+  writeFileSync(
+    join(folder, 'plain/early.js'),
+    `const [curve, grammar] = document.body.children;
+Object.assign(curve, { models: ['hcnn'], v: 4, m: 2, l: 2, steps: 20, batch: 16, executor: 'wasm', autostart: true });
+Object.assign(grammar, { v: 5, dataSeed: 3 });
+await import('../elements.js');`,
+  );
+  const { page, problems, context } = await visit(browser, `${server.url}plain/early.html`, { ready: 'rhm-grammar' });
+  await page.locator('rhm-learning-curve .state', { hasText: 'Done' }).waitFor();
+  const seen = await page.evaluate(() => {
+    const curve = document.querySelector('rhm-learning-curve')!;
+    const grammar = document.querySelector('rhm-grammar')!;
+    const before = [curve.models, curve.v, curve.keep, curve.src, grammar.l, grammar.m, grammar.dataSeed];
+    const written = [curve.getAttribute('models'), curve.hasAttribute('autostart'), grammar.getAttribute('data-seed')];
+    grammar.v = undefined;
+    grammar.norules = true;
+    curve.setting = { nonsense: 1 };
+    const after = [grammar.hasAttribute('v'), grammar.hasAttribute('norules'), curve.getAttribute('setting')];
+    return { before, written, after, setting: curve.setting };
+  });
+  assert.equal(seen.before, [['hcnn'], 4, false, undefined, 2, undefined, 3]);
+  assert.equal(seen.written, ['hcnn', true, '3']);
+  assert.equal(seen.after, [false, true, '{"nonsense":1}']);
+  assert.equal(seen.setting, { nonsense: 1 });
+  await page.locator('rhm-learning-curve .problem', { hasText: 'nonsense' }).waitFor();
+  assert.equal(problems, []);
+  await context.close();
+});
+
+test('in a frame without an origin of its own (sandbox="allow-scripts"): it trains, and keeps nothing', async () => {
+  const open = await serveFolder(folder, { origins: ['*'] });
+  const host = createServer((request, response) => {
+    response.setHeader('Content-Type', 'text/html');
+    response.end(
+      request.url === '/inside'
+        ? `<!doctype html><script type="module" src="${open.url}elements.js"></script>` +
+            '<rhm-learning-curve models="hcnn" v="4" m="2" l="2" steps="20" batch="16" executor="wasm" keep autostart></rhm-learning-curve>'
+        : '<!doctype html><title>x</title><iframe sandbox="allow-scripts" src="/inside"></iframe>',
+    );
+  }).listen(0, '127.0.0.1');
+  await once(host, 'listening');
+  try {
+    const page = await browser.newPage();
+    await page.goto(`http://127.0.0.1:${(host.address() as AddressInfo).port}/`);
+    await page.frameLocator('iframe').locator('rhm-learning-curve .state', { hasText: 'Done' }).waitFor();
+    await page.close();
+  } finally {
+    await open.close();
+    host.close();
+  }
+});
+
 test('from another origin that allows it: a module script, its worker from a blob, a training; of one that does not, nothing', async () => {
   const host = createServer((request, response) => {
     response.setHeader('Content-Type', 'text/html');

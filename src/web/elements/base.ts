@@ -3,6 +3,7 @@ import { RhmError } from '../../core/errors.js';
 import { h } from '../dom.js';
 import { adopt, figureCss, followingThemeCss } from '../figures/style.js';
 import type { ElementEvents } from './events.js';
+import { adoptEarly, type Properties } from './properties.js';
 
 const hostCss = `
 :host{display:block;padding:.9rem 1rem;border:1px solid var(--rhm-line);border-radius:12px;background:var(--rhm-paper);color:var(--rhm-ink);
@@ -18,6 +19,8 @@ font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-se
 const Base: typeof HTMLElement = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
 export abstract class RhmElement extends Base {
+  /** Of the element, by name. */
+  static readonly properties: Properties;
   protected readonly root: ShadowRoot;
   readonly #problem = h('p', { class: 'problem', role: 'alert' });
   #queued = false;
@@ -30,6 +33,7 @@ export abstract class RhmElement extends Base {
   }
 
   connectedCallback(): void {
+    adoptEarly(this, (this.constructor as typeof RhmElement).properties);
     this.#queue();
   }
 

@@ -4,15 +4,45 @@ import { checkShape, makeRules, sentenceLength } from '../../core/rules.js';
 import { GrammarFigure } from '../figures/grammar.js';
 import { pageLimits } from '../setting.js';
 import { RhmElement } from './base.js';
+import { attributeOf, type Properties, reflect } from './properties.js';
 
 /**
  * `<rhm-grammar v="8" m="3" s="2" l="3" seed="1" sentence="0" data-seed="0">`: a grammar, one of its sentences with its
- * derivation, and nodes to resample. All attributes may change at any time. Attribute `norules` leaves the rules out.
+ * derivation, and nodes to resample. All attributes may change at any time. Attribute `norules` leaves the rules out. Every attribute
+ * is a property too, `data-seed` as `dataSeed`.
  * Events: `rhm-change` {kind, level, position, tokens} when a node was resampled, `rhm-sentence` {index, tokens}, `rhm-hide` {hidden}
  * when tokens were hidden or shown again, `rhm-error` {message}.
  */
 export class RhmGrammar extends RhmElement {
-  static readonly observedAttributes = ['v', 'm', 's', 'l', 'seed', 'sentence', 'data-seed', 'norules'];
+  static override readonly properties: Properties = {
+    v: 'number',
+    m: 'number',
+    s: 'number',
+    l: 'number',
+    seed: 'number',
+    sentence: 'number',
+    dataSeed: 'number',
+    norules: 'flag',
+  };
+  static readonly observedAttributes = Object.keys(RhmGrammar.properties).map(attributeOf);
+  static {
+    reflect(RhmGrammar.prototype, RhmGrammar.properties);
+  }
+  /** vocabulary size */
+  declare v?: number;
+  /** rules per symbol */
+  declare m?: number;
+  /** branching factor */
+  declare s?: number;
+  /** depth */
+  declare l?: number;
+  /** of the rules */
+  declare seed?: number;
+  /** index of the sentence */
+  declare sentence?: number;
+  /** of the sentences */
+  declare dataSeed?: number;
+  declare norules: boolean;
   readonly #figure = new GrammarFigure({
     change: (detail) => this.emit('rhm-change', detail),
     sentence: (index, tokens) => this.emit('rhm-sentence', { index, tokens }),

@@ -12,18 +12,65 @@ import type { GrammarTheory, PageWorkerApi } from '../pageWorker.js';
 import { experimentsOf, firstSetting, parseSetting, type Setting } from '../setting.js';
 import { SideBySideTraining } from '../sideBySideTraining.js';
 import { RhmElement } from './base.js';
+import { attributeOf, type Properties, reflect } from './properties.js';
 
 /**
  * `<rhm-learning-curve models="hcnn mla" v="8" m="3" s="2" l="3" seed="1" steps="4096" batch="32" replicas="1" autostart>`
  * trains the networks in workers and draws their test losses over the exact staircase H(ell). `setting` takes the JSON that
  * the page's links hold instead, `src` the addresses of run folders of `rhm train` (experiment.json and records.jsonl), which are
  * drawn without training. `executor`: webgpu or wasm. `keep`: runs are kept in the browser and continue after a reload.
- * Methods: start(), pause(), restart(), which resolves to a function that undoes it where runs are kept. Events: `rhm-record`
- * {network, record}, `rhm-state` {network, state},
+ * Every attribute is a property too. Methods: start(), pause(), restart(), which resolves to a function that undoes it where runs are
+ * kept. Events: `rhm-record` {network, record}, `rhm-state` {network, state},
  * `rhm-error` {message}; network is the number of the network or run folder.
  */
 export class RhmLearningCurve extends RhmElement {
-  static readonly observedAttributes = 'models v m s l seed steps batch replicas setting src executor keep'.split(' ');
+  static override readonly properties: Properties = {
+    models: 'list',
+    v: 'number',
+    m: 'number',
+    s: 'number',
+    l: 'number',
+    seed: 'number',
+    steps: 'number',
+    batch: 'number',
+    replicas: 'number',
+    setting: 'json',
+    src: 'list',
+    executor: 'text',
+    keep: 'flag',
+    autostart: 'flag',
+  };
+  static readonly observedAttributes = Object.keys(RhmLearningCurve.properties)
+    .filter((name) => name !== 'autostart')
+    .map(attributeOf);
+  static {
+    reflect(RhmLearningCurve.prototype, RhmLearningCurve.properties);
+  }
+  /** kinds of networks; a text may name several */
+  declare models?: readonly string[] | string;
+  /** vocabulary size */
+  declare v?: number;
+  /** rules per symbol */
+  declare m?: number;
+  /** branching factor */
+  declare s?: number;
+  /** depth */
+  declare l?: number;
+  /** first seed */
+  declare seed?: number;
+  /** optimiser steps */
+  declare steps?: number;
+  /** sentences per step */
+  declare batch?: number;
+  /** seeds per network */
+  declare replicas?: number;
+  /** what a link of the page holds, as a value or as JSON */
+  declare setting?: object | string;
+  /** addresses of run folders */
+  declare src?: readonly string[] | string;
+  declare executor?: 'webgpu' | 'wasm';
+  declare keep: boolean;
+  declare autostart: boolean;
   /** Starts a worker that serves the page's functions. */
   static startWorker: () => WorkerPort;
   readonly #panel = new CurvesPanel();
