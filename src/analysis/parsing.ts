@@ -23,6 +23,7 @@ export interface ParseCurve {
   shape: Curve['shape'];
   grammar: string;
   way: Way;
+  rate: number; // learning rate, of those tried the best: see parseCurves
   points: { sentences: number; right: number }[]; // fraction of test sentences, at the end of training
 }
 
@@ -32,12 +33,17 @@ export interface ParseRow {
   kind: ModelKind;
   shape: Curve['shape'];
   way: Way;
+  rate: number;
   half: Estimate; // geometric mean over grammars
   /** Over that of the same network by labels alone, grammar by grammar; of that itself absent. */
   ratio: Estimate | undefined;
   last: number; // fraction at the largest P, mean over grammars
 }
 
+/**
+ * Of runs at several learning rates those at the best one: which parses most sentences by the largest scores, mean over P and grammars. Labels
+ * alone and logic have a rate each, since terms of the loss make steps larger.
+ */
 export function parseCurves(runs: readonly Run[]): ParseCurve[] {
   const found = runs.flatMap(({ experiment, rules, replicas }) => {
     const { task, budget, model } = experiment;
@@ -46,6 +52,7 @@ export function parseCurves(runs: readonly Run[]): ParseCurve[] {
       if (status === 'unfinished' || status === 'interrupted') return [];
       const own = (name: string) => measures.findLast((m) => m.name === name && m.level === undefined)?.value;
       const shared = {
+        rate: experiment.optimiser.rate,
         kind: model.kind,
         shape: shapeOf(rules),
         grammar: grammarKey(rules),
@@ -59,16 +66,25 @@ export function parseCurves(runs: readonly Run[]): ParseCurve[] {
       ).flatMap(([way, right]) => (right === undefined || Number.isNaN(right) ? [] : [{ ...shared, way, right }]));
     });
   });
-  return groupBy(found, (f) => [f.kind, shapeName(f.shape), f.grammar, f.way].join('|')).map((group) => {
-    const { kind, shape, grammar, way } = group[0];
+  const best = groupBy(found, (f) => [f.kind, shapeName(f.shape), isTold(f.way)].join('|')).flatMap((all) => {
+    const rates = groupBy(all, (f) => String(f.rate)).map((own) => {
+      const right = own.filter(({ way }) => way === 'labels' || way === 'logic').map((f) => f.right);
+      return { own, mean: right.reduce((sum, x) => sum + x / right.length, 0) };
+    });
+    return rates.reduce((a, b) => (b.mean > a.mean ? b : a)).own;
+  });
+  return groupBy(best, (f) => [f.kind, shapeName(f.shape), f.grammar, f.way].join('|')).map((group) => {
+    const { kind, shape, grammar, way, rate } = group[0];
     const bySize = groupBy(group, (f) => String(f.sentences)).map((same) => ({
       sentences: same[0].sentences,
       right: same.reduce((sum, f) => sum + f.right / same.length, 0),
     }));
     const points = bySize.sort((a, b) => a.sentences - b.sentences);
-    return { network: kind, kind, shape, grammar, way, points };
+    return { network: kind, kind, shape, grammar, way, rate, points };
   });
 }
+
+const isTold = (way: Way): boolean => way === 'logic' || way === 'both';
 
 /** ln P where half of the sentences are parsed wholly right. */
 function halfOf({ points }: ParseCurve): ReturnType<typeof crossing> {
@@ -85,7 +101,7 @@ export function parseTable(curves: readonly ParseCurve[]): ParseRow[] {
   });
   const estimate = (found: readonly UnitOfGrammar[]) => exponential(linearStatistic([unitsOf(found)], [1]));
   return groupBy(units, (u) => [u.kind, shapeName(u.shape), u.way].join('|')).map((group): ParseRow => {
-    const { network, kind, shape, way } = group[0];
+    const { network, kind, shape, way, rate } = group[0];
     const ratios = group.flatMap((own): UnitOfGrammar[] => {
       const base = units.find((u) => u.kind === kind && u.grammar === own.grammar && u.way === 'labels');
       if (!base || way === 'labels') return [];
@@ -93,7 +109,7 @@ export function parseTable(curves: readonly ParseCurve[]): ParseRow[] {
     });
     const ratio = ratios.length ? estimate(ratios) : undefined;
     return {
-      ...{ network, kind, shape, way },
+      ...{ network, kind, shape, way, rate },
       half: estimate(group),
       ratio: ratio?.bound === 'unknown' ? undefined : ratio,
       last: group.reduce((sum, { points }) => sum + points[points.length - 1].right / group.length, 0),

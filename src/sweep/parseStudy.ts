@@ -6,7 +6,8 @@ import type { PlannedRun } from './reproduce.js';
 
 interface Network {
   model: { kind: string; [field: string]: unknown };
-  optimiser: Record<string, unknown>;
+  optimiser: string;
+  rates: readonly number[]; // all tried with and without logic, whose terms make steps larger: each is shown at its best
   steps: number; // of every run, whatever P: to where labels alone gain no more
   grammars: number;
   doublings: readonly [number, number]; // P = batch * 2^k, first and last k
@@ -30,18 +31,18 @@ const blocks: Record<Scale, ParseBlock> = {
     networks: [
       {
         model: { kind: 'mla', channels: 32, heads: 4, ...ordinary },
-        optimiser: { kind: 'adamw', rate: 5e-3 },
-        ...{ steps: 2000, grammars: 1, doublings: [2, 7] },
+        optimiser: 'adamw',
+        ...{ rates: [1e-2, 2e-2, 4e-2], steps: 1500, grammars: 1, doublings: [3, 6] },
       },
       {
         model: { kind: 'hlcn', width: 64 },
-        optimiser: { kind: 'sgd', rate: 4 },
-        ...{ steps: 4000, grammars: 1, doublings: [0, 7] },
+        optimiser: 'sgd',
+        ...{ rates: [8, 16], steps: 2000, grammars: 1, doublings: [1, 6] },
       },
       {
         model: { kind: 'hcnn', width: 64 },
-        optimiser: { kind: 'sgd', rate: 4 },
-        ...{ steps: 4000, grammars: 2, doublings: [0, 7] },
+        optimiser: 'sgd',
+        ...{ rates: [8, 16, 24], steps: 2000, grammars: 2, doublings: [1, 6] },
       },
     ],
   },
@@ -52,18 +53,18 @@ const blocks: Record<Scale, ParseBlock> = {
     networks: [
       {
         model: { kind: 'mla', channels: 128, heads: 8, ...ordinary },
-        optimiser: { kind: 'adamw', rate: 2e-3 },
-        ...{ steps: 16384, grammars: 3, doublings: [0, 9] },
+        optimiser: 'adamw',
+        ...{ rates: [2e-3, 4e-3, 8e-3], steps: 16384, grammars: 3, doublings: [0, 9] },
       },
       {
         model: { kind: 'hlcn', width: 256 },
-        optimiser: { kind: 'sgd', rate: 4 },
-        ...{ steps: 16384, grammars: 3, doublings: [0, 9] },
+        optimiser: 'sgd',
+        ...{ rates: [4, 8, 16, 24], steps: 16384, grammars: 3, doublings: [0, 9] },
       },
       {
         model: { kind: 'hcnn', width: 256 },
-        optimiser: { kind: 'sgd', rate: 4 },
-        ...{ steps: 16384, grammars: 3, doublings: [0, 9] },
+        optimiser: 'sgd',
+        ...{ rates: [4, 8, 16, 24], steps: 16384, grammars: 3, doublings: [0, 9] },
       },
     ],
   },
@@ -72,23 +73,31 @@ const blocks: Record<Scale, ParseBlock> = {
 export function parseRuns(scale: Scale): PlannedRun[] {
   const { shape, batch, testSize, networks } = blocks[scale];
   const { v, m, s, L } = shape;
-  return networks.flatMap(({ model, optimiser, steps, grammars, doublings: [first, last] }) =>
+  return networks.flatMap(({ model, optimiser: kind, rates, steps, grammars, doublings: [first, last] }) =>
     Array.from({ length: grammars }, (_, index) =>
-      [undefined, logic].flatMap((own) =>
+      product([undefined, logic], rates).flatMap(([own, rate]) =>
         Array.from({ length: last - first + 1 }, (_, i): PlannedRun => {
           const { seed } = grammarOf(shape, index);
           const sentences = batch * 2 ** (first + i);
           const experiment = parseExperiment({
-            ...{ model, optimiser, seed, measures: ['parsing'], task: { kind: 'parse', ...(own && { logic: own }) } },
+            ...{
+              model,
+              optimiser: { kind, rate },
+              seed,
+              measures: ['parsing'],
+              task: { kind: 'parse', ...(own && { logic: own }) },
+            },
             grammar: { ...shape, seed },
             budget: { batch, steps, sentences },
             evaluation: { size: testSize, perDoubling: 1 },
           });
           const how = own ? 'parsing with logic' : 'parsing';
-          const name = `${model.kind} ${how} v=${v} m=${m} s=${s} L=${L}, grammar ${index + 1}, P=${sentences}`;
+          const name = `${model.kind} ${how} v=${v} m=${m} s=${s} L=${L}, grammar ${index + 1}, rate ${rate}, P=${sentences}`;
           return { name, experiment };
         }),
       ),
     ).flat(),
   );
 }
+
+const product = <A, B>(a: readonly A[], b: readonly B[]): [A, B][] => a.flatMap((x) => b.map((y): [A, B] => [x, y]));

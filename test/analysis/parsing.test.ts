@@ -4,7 +4,7 @@ import { analyze } from '../../src/analysis/analyze.js';
 import { figures } from '../../src/analysis/figures/index.js';
 import type { Analysis } from '../../src/analysis/results.js';
 import { planReproduction } from '../../src/sweep/reproduce.js';
-import { halves, syntheticParseStudy } from '../support/syntheticParse.js';
+import { halves, rates, syntheticParseStudy } from '../support/syntheticParse.js';
 
 const test = suite('analysis of parsing');
 let analysis: Analysis;
@@ -17,6 +17,7 @@ const put = { labels: halves.parsed, logic: halves.logic, decoded: halves['parse
 test('each way parses half of the sentences at the P that was put in, and over that of labels alone', () => {
   assert.is(analysis.parsing.length, 2 * 4);
   for (const row of analysis.parsing) {
+    assert.is(row.rate, rates[Number(row.way === 'logic' || row.way === 'both')], 'its best rate');
     // The second grammar takes twice as many sentences; lines are straight between the sizes.
     assert.ok(Math.abs(Math.log(row.half.value / (put[row.way] * Math.SQRT2))) < 1e-6, `${row.way}: ${row.half.value}`);
     if (row.way === 'labels') assert.is(row.ratio, undefined);

@@ -39,7 +39,7 @@ export const parseFigure = figure({
         return c.points.map((point) => ({
           network: c.network,
           ...shapeColumns(c.shape),
-          ...{ grammar: grammars.indexOf(c.grammar) + 1, way: ways[c.way], ...point },
+          ...{ grammar: grammars.indexOf(c.grammar) + 1, way: ways[c.way], rate: c.rate, ...point },
         }));
       }),
     },
@@ -57,7 +57,7 @@ export const parseFigure = figure({
                   where: `${row.network}, ${shapeName(row.shape)}`,
                   predicted: undefined,
                   measured: row.ratio,
-                  comment: 'at the end of equally many steps',
+                  comment: 'at the end of equally many steps, each at its best learning rate',
                   verdict: '-' as const,
                 },
               ]
@@ -69,14 +69,15 @@ export const parseFigure = figure({
   caption: ({ parsing, parseCurves }) => ({
     predicts:
       'a parser that knows the rules is always right, since each tuple has one parent. A network learns every hidden symbol from labels. Terms of the loss by which its symbols must obey the rules (a parent implies one of its tuples, a tuple its parent, symbols exclude each other) repeat what labels of the training sentences say already; they can help where they make it generalise. Decoding by the most probable consistent tree uses the rules between hidden symbols on sentences that were never seen.',
-    measured: `at the end of equally many steps, mean over grammars; all hidden symbols of a sentence must be right. ${found(parsing, parseCurves)}`,
+    measured: `at the end of equally many steps, labels alone and logic each at the best of the learning rates tried (in the table), mean over grammars; all hidden symbols of a sentence must be right. ${found(parsing, parseCurves)}`,
   }),
   table: ({ parsing }) => ({
-    head: ['network', 'size', 'how', 'half of the sentences at P', 'over labels alone', 'at the largest P'],
+    head: ['network', 'size', 'how', 'rate', 'half of the sentences at P', 'over labels alone', 'at the largest P'],
     rows: parsing.map((row) => [
       row.network,
       shapeName(row.shape),
       ways[row.way],
+      String(row.rate),
       showEstimate(row.half),
       row.ratio ? showEstimate(row.ratio) : '-',
       String(round(row.last)),
