@@ -90,16 +90,18 @@ export function wordDigits(image: usize, k0: u32, k1: u32, place: u64, words: us
     const thresholds = field(record, DEPTH_THRESHOLDS);
     const multipliers = image + 4 * field(record, DEPTH_MULTIPLIERS);
     let word = words + 4 * field(record, DEPTH_WORD);
+    if (l > 0 && l == heldDepth) {
+      for (let p: u32 = 0; p < positions; p++, digits += 4) {
+        const place = <i32>p;
+        const drawn = load<u32>(word + 4 * (p / perWord)) * load<u32>(multipliers + 4 * (p % perWord));
+        store<u32>(digits, heldBase(held, place, last) + mulhi(drawn, heldRadix(held, m, place, last)));
+      }
+      continue;
+    }
     for (let p: u32 = 0; p < positions; p += perWord, word += 4) {
       const x = load<u32>(word);
-      for (let j: u32 = 0; j < perWord; j++, digits += 4) {
-        const multiplier = load<u32>(multipliers + 4 * j);
-        if (l > 0 && l == heldDepth) {
-          const place = <i32>(p + j);
-          const radix = heldRadix(held, m, place, last);
-          store<u32>(digits, heldBase(held, place, last) + mulhi(x * multiplier, radix));
-        } else store<u32>(digits, digit(image, thresholds, m, x, multiplier));
-      }
+      for (let j: u32 = 0; j < perWord; j++, digits += 4)
+        store<u32>(digits, digit(image, thresholds, m, x, load<u32>(multipliers + 4 * j)));
     }
   }
 }
