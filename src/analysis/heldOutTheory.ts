@@ -1,4 +1,4 @@
-/** What the two predictors of the last token make of sentences without and with held-out pairs of rules, beside the sizes of the languages. */
+/** Two exact predictors of the last token on sentences without and with held-out pairs of rules, and the sizes of these languages. */
 import { type HeldSet, heldSets, relatedLanguage } from '../core/holdout.js';
 import { type HeldLanguage, heldLanguages, type Rules, sentenceLength } from '../core/rules.js';
 import type { Source } from '../core/sampleSource.js';
@@ -19,8 +19,8 @@ export interface HeldOutTheory {
   sentences: Record<HeldLanguage | 'whole', string | null>;
   sets: {
     set: HeldSet;
-    grammar: Predicted; // who knows the whole grammar
-    surface: Predicted; // who knows the training language by the longest end of the context that it has
+    grammar: Predicted; // the exact posterior of the whole grammar
+    surface: Predicted; // that of the training language given the longest end of the context that occurs in it
     seen: number; // mean number of tokens in that end, of d - 1
   }[];
 }

@@ -16,8 +16,8 @@ export interface HeldOutPoint {
   loss: number; // nats, of the last token
   accuracy: number;
   grammatical: number; // fraction of sentences that obey all rules with the most probable token as the last
-  fromGrammar: number; // nats, divergence from who knows the grammar
-  fromSurface: number; // from who knows the training language
+  fromGrammar: number; // nats, divergence from the exact posterior of the whole grammar
+  fromSurface: number; // from the surface: see `twoPredictors`
 }
 
 interface Setting {

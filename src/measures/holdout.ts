@@ -25,7 +25,7 @@ const BATCH = 1024;
  */
 export const holdout: MeasureSpec = {
   about:
-    'with grammar.holdout: loss, accuracy, grammaticality without and with held-out pairs; which predictor it follows',
+    'with grammar.holdout: loss, accuracy, grammaticality without and with held-out pairs; distance from both predictors',
   needs: 'holdout',
   build,
 };

@@ -1,4 +1,4 @@
-/** What two predictors of the last token make of sentences: one that knows the grammar, one that has seen a language of it alone. */
+/** Two exact predictors of the last token: by the whole grammar, and by the surface of the language that training draws from. */
 
 import type { Rules } from '../core/rules.js';
 import { largest } from '../core/softmax.js';

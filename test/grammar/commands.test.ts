@@ -121,14 +121,14 @@ test('holdout: sizes that add up, and both predictors on the sets', async () => 
   assert.equal(got.sentences, { whole: '17496', without: '7776', with: '9720', context: '3888', last: '5832' });
   const [without, context, last] = got.sets;
   assert.equal([without.set, context.set, last.set], ['without', 'context', 'last']);
-  for (const { grammar } of got.sets) assert.is(grammar.possible, 1, 'nothing is impossible to who knows the grammar');
+  for (const { grammar } of got.sets) assert.is(grammar.possible, 1, 'nothing is impossible in the whole grammar');
   assert.equal([without.surface.possible, without.seen], [1, 7]);
-  assert.ok(without.surface.loss < without.grammar.loss, 'who knows that pairs are held out says more');
+  assert.ok(without.surface.loss < without.grammar.loss, 'the training language says more of its own sentences');
   for (const { surface, seen } of [context, last]) assert.ok(surface.possible < 0.9 && seen < 7);
   assert.ok(context.grammar.accuracy > context.surface.accuracy);
   assert.ok(without.grammar.grammatical[2] === 1 && context.surface.grammatical[2] < 1);
   const text = await good('holdout', '-v', '8', '-m', '3', '-L', '3', '--holdout', '3:0.34', '--sentences', '64');
-  assert.match(text, /1 of 3 rules of each child held out below each rule of level 3: 2 places/);
+  assert.match(text, /1 of the 3 rules of each child are held out below each rule of level 3, at 2 places/);
   for (const [args, pattern] of [
     [[], /--holdout: missing; pass level:fraction/],
     [['--holdout', '3:0.9'], /leaves no sentence/],

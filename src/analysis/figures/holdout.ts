@@ -49,7 +49,7 @@ export const holdoutFigure = figure({
       {
         name: 'holdoutPredictors',
         about:
-          'the exact predictors on the same sets: who knows the grammar, who knows the training language by the longest end of the context that it has; loss in nats where the last token is possible',
+          'two exact predictors on the same sets: the whole grammar, and the surface (the training language given the longest end of the context that occurs in it); loss in nats over the sentences whose last token is possible',
         rows: all.heldOutReferences.flatMap(({ shape, grammar, knows, ...setting }) =>
           predictors.map((predictor) => ({
             predictor,
@@ -80,11 +80,11 @@ export const holdoutFigure = figure({
         r.heldOutShares
           .filter(({ set }) => set === 'context')
           .map((row) => ({
-            quantity: `way from surface to grammar, pairs in the context, P = ${showNumber(row.P)}`,
+            quantity: `share of the way from surface to grammar, P = ${showNumber(row.P)}`,
             where: `${row.kind}, ${settingName(row)}`,
             predicted: undefined,
             measured: row.share,
-            comment: 'accuracy: 0 as the training language predicts, 1 as the whole grammar does',
+            comment: 'accuracy with held-out pairs in the context: 0 as the surface, 1 as the whole grammar',
             verdict: '-' as const,
           })),
     },
@@ -104,8 +104,8 @@ export const holdoutFigure = figure({
     ),
   caption: ({ heldOutReferences: all }) => ({
     predicts:
-      'training has no pair (rule of a symbol, rule of one of its children) of a list. Who has learnt the hierarchy predicts by the whole grammar (dashed) also behind such a pair. Who has learnt the surface predicts by the training language (dotted), from the longest end of the context that occurs in it.',
-    measured: `networks at their best validation loss against P distinct sentences, means over grammars; ${groupBy(all, settingName).map(languageText).join('; ')}. The surface's infinite loss is not drawn. Above the last token itself the training language rules a held-out pair out, so that a network that learns it must do badly there.`,
+      'training never shows certain pairs (rule of a symbol, rule of one of its children). A network that has learnt the hierarchy predicts as the whole grammar does (dashed), also behind such a pair. A network that has learnt the surface predicts as the training language does (dotted), from the longest end of the context that occurs in it.',
+    measured: `networks at their best validation loss against P distinct sentences, means over grammars; ${groupBy(all, settingName).map(languageText).join('; ')}. The surface's infinite loss is not drawn. Where the held-out pair stands above the last token itself, the training language rules it out, so a network that has learnt this language must fail there.`,
   }),
   table: ({ heldOutShares: shares }) => ({
     head: ['network', 'size', 'sentences', 'P', 'share of the way: 0 surface, 1 grammar'],
@@ -228,14 +228,14 @@ function shareText(own: readonly HeldOutShare[]): string {
   return `${last.kind} ${showEstimate(last.share)} at P = ${showNumber(last.P)}${peak}`;
 }
 
-/** `of the 7776 sentences left ...`, one size. */
+/** Of one size: how many sentences are left, and what the surface thinks impossible. */
 function languageText(own: readonly HeldOutReference[]): string {
   const share = (set: HeldSet) => {
     const of = own.filter((r) => r.set === set);
     const possible = of.reduce((sum, { knows }) => sum + knows.surface.possible / of.length, 0);
     return `${round(100 * (1 - possible))} %`;
   };
-  return `at ${settingName(own[0])} training has ${showNumber(own[0].training)} sentences, and the surface holds ${share('context')} of the last tokens behind held-out pairs for impossible, ${share('last')} of those below one`;
+  return `with ${settingName(own[0])}, the training language has ${showNumber(own[0].training)} sentences, and the surface gives probability 0 to ${share('context')} of the last tokens behind held-out pairs and to ${share('last')} of those below one`;
 }
 
 const grammarNumbers = (references: readonly HeldOutReference[]): Map<string, number> =>

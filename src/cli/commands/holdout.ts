@@ -1,4 +1,4 @@
-/** `rhm holdout`: languages without and with held-out pairs of rules, and what exact predictors make of their sentences. */
+/** `rhm holdout`: sizes of the languages without and with held-out pairs of rules, and two exact predictors on their sentences. */
 import type { Command } from 'commander';
 import { heldOutTheory, type Predicted } from '../../analysis/heldOutTheory.js';
 import { checkInteger, checkSeed } from '../../core/check.js';
@@ -17,8 +17,9 @@ const MOST = 2 ** 20;
 export function addHoldout(program: Command, io: CommandContext): void {
   holdoutOption(grammarOptions(program.command('holdout')))
     .description(
-      'hold pairs of rules out of training (grammar.holdout) and count the sentences without and with such pairs; prints, for the last token ' +
-        'of both kinds, what is predicted by who knows the whole grammar, and by who knows the training language by the longest end of the context that occurs in it',
+      'hold pairs of rules out of training as grammar.holdout does, and count the sentences without and with such pairs; prints how well two ' +
+        'exact predictors guess the last token of both: the one of the whole grammar, and the one of the training language given the longest end ' +
+        'of the context that occurs in it (the surface)',
     )
     .option('--seed <seed>', 'seed of the rules and of the sentences', looseNumber, 0)
     .option('--sentences <n>', 'number of sentences of each set that the means are taken over', looseNumber, 4096)
@@ -36,10 +37,10 @@ export function addHoldout(program: Command, io: CommandContext): void {
         const row = (name: string, set: string, p: Predicted) =>
           `  ${set.padEnd(8)} ${name.padEnd(8)} ${p.loss.toFixed(3).padStart(6)} ${p.possible.toFixed(3).padStart(9)} ${p.accuracy.toFixed(3).padStart(9)} ${p.grammatical[L - 1].toFixed(3).padStart(12)}`;
         return [
-          `${pairs.held} of ${m} rules of each child held out below each rule of level ${level}: ${pairs.places} places in a sentence`,
-          `distinct sentences: ${sentences.whole}; without held-out pairs ${sentences.without}, with ${sentences.with}: in the context alone ${sentences.context}, above the last token ${sentences.last}`,
-          `last token, ${count} sentences a set (loss in nats where the token is possible)`,
-          '  set      who        loss  possible  accuracy  grammatical',
+          `${pairs.held} of the ${m} rules of each child are held out below each rule of level ${level}, at ${pairs.places} places of a sentence`,
+          `distinct sentences: ${sentences.whole}; without held-out pairs ${sentences.without}; with some ${sentences.with}, of which in the context only ${sentences.context}, above the last token ${sentences.last}`,
+          `last token of ${count} sentences of each set (loss in nats over the sentences whose token has a probability above 0, their fraction under "possible")`,
+          '  set      predictor  loss  possible  accuracy  grammatical',
           ...sets.flatMap(({ set, grammar, surface }) => [row('grammar', set, grammar), row('surface', set, surface)]),
         ].join('\n');
       });
