@@ -24,8 +24,7 @@ const BATCH = 1024;
  * pairs all lie in the context; `last`, whose last token lies below one. Source of the question: arXiv:2404.16367.
  */
 export const holdout: MeasureSpec = {
-  about:
-    'with grammar.holdout: loss, accuracy, grammaticality without and with held-out pairs; distance from both predictors',
+  about: 'with grammar.holdout: predictions behind held-out pairs, and their distance from two exact predictors',
   needs: 'holdout',
   build,
 };

@@ -42,7 +42,7 @@ test('both predictors of each grammar, and the size of the training language', (
 test('the head of the report says who goes how far, and where it went farthest', () => {
   assert.match(
     analysis.summary.find((text) => text.startsWith('Compositions held out'))!,
-    /^Compositions held out \(v=8 m=3 s=2 L=3, level 3, 1 of 3 held out\), pairs in the context: .* hcnn 0\.75 .* at P = 512; mla 0\.125 .* at P = 512 \(most: 0\.5 at 128\)\.$/,
+    /^Compositions held out \(v=8 m=3 s=2 L=3, level 3, 1 of 3 held out\), pairs in the context: .* is hcnn 0\.75 .* at P = 512; mla 0\.125 .* at P = 512 \(most: 0\.5 at 128\)\.$/,
   );
 });
 

@@ -95,7 +95,7 @@ export const holdoutFigure = figure({
       settingName,
     ).map(
       (size) =>
-        `Compositions held out (${settingName(size[0])}), where they stand in the context: of the way from the surface's accuracy to the grammar's go ${groupBy(
+        `Compositions held out (${settingName(size[0])}), pairs in the context: the share of the way from the surface's accuracy (0) to the grammar's (1) is ${groupBy(
           size,
           ({ kind }) => kind,
         )
