@@ -109,13 +109,9 @@ export const holdoutFigure = figure({
   }),
   table: ({ heldOutShares: shares }) => ({
     head: ['network', 'size', 'sentences', 'P', 'share of the way: 0 surface, 1 grammar'],
-    rows: shares.map((row) => [
-      row.kind,
-      settingName(row),
-      setWords[row.set],
-      showNumber(row.P),
-      showEstimate(row.share),
-    ]),
+    rows: groupBy(shares, (row) => `${settingName(row)}|${row.set}`)
+      .flat()
+      .map((row) => [row.kind, settingName(row), setWords[row.set], showNumber(row.P), showEstimate(row.share)]),
   }),
   draw: ({ heldOut, heldOutReferences: references }, canvas) => {
     if (!heldOut.length) return undefined;
