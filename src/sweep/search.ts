@@ -61,7 +61,7 @@ const MOST_ROUNDS = 24;
  * on what computes them: an interrupted search goes through the same rounds again and trains only what is missing.
  */
 export async function runSearches(searches: readonly Search[], hooks: SearchHooks): Promise<Found[]> {
-  const curves = searches.map((search) => new SearchedCurve(search));
+  const curves = searches.map((search) => new SearchedCurve(search, hooks.guide !== undefined));
   for (let round = 1; round <= MOST_ROUNDS; round++) {
     const asked: { curve: SearchedCurve; run: SweepRun; sentences: number }[] = [];
     for (const [i, wanted] of nextOf(curves, hooks.guide).entries())
@@ -144,7 +144,10 @@ class SearchedCurve {
   readonly #plateaus: readonly number[] = [];
   readonly #levels: ReadonlyMap<number, number>; // by ell, ln excess; by error, its logarithm
 
-  constructor(readonly search: Search) {
+  constructor(
+    readonly search: Search,
+    readonly guided = false,
+  ) {
     const { errors, steps } = search;
     if (errors) {
       this.#levels = new Map(errors.map((error) => [error, Math.log(error)]));
@@ -166,6 +169,7 @@ class SearchedCurve {
       together: TOGETHER,
       most,
       failed: this.#failed,
+      beyond: this.guided,
     };
     const probes = nextProbes(this.#points, [...this.#levels.values()], options);
     return this.sentencesAt(probes.length ? probes : this.#behind());

@@ -66,6 +66,8 @@ export interface ProbeOptions {
   together: number; // points of one crossing probed in one round
   most: number; // points of the curve in all
   failed?: readonly number[]; // x that gave no point and are not asked again
+  /** Where an interval reaches beyond all points, its end is asked for too: of a search that did not begin by a coarse row. */
+  beyond?: boolean;
 }
 
 /**
@@ -78,7 +80,7 @@ export function nextProbes(
   levels: readonly number[],
   options: ProbeOptions,
 ): number[] {
-  const { from, to, within, stride, together, most, failed = [] } = options;
+  const { from, to, within, stride, together, most, failed = [], beyond } = options;
   const tried = [...points, ...failed.map((x) => ({ x }))];
   const free = most - tried.length;
   if (free <= 0 || !levels.length) return [];
@@ -106,10 +108,11 @@ export function nextProbes(
       found.push({ x: Math.max(from, first - stride) });
     if (!bracketed || crossing.high - crossing.low <= within) continue;
     const cdf = crossingDistribution(usable, level);
-    for (let i = 1; i <= together; i++) {
-      const x = Math.min(to, Math.max(from, quantile(cdf, i / (together + 1))));
-      if (isNew(x) && isNew(x, found)) found.push({ x });
-    }
+    const clamped = (x: number) => Math.min(to, Math.max(from, x));
+    const inside = Array.from({ length: together }, (_, i) => clamped(quantile(cdf, (i + 1) / (together + 1))));
+    const last = Math.max(...tried.map((p) => p.x));
+    const outside = beyond ? [crossing.low, crossing.high].filter((x) => x < first || x > last).map(clamped) : [];
+    for (const x of inside.some((x) => isNew(x)) ? inside : outside) if (isNew(x) && isNew(x, found)) found.push({ x });
   }
   return found.slice(0, free).map((p) => p.x);
 }

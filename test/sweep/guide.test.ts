@@ -106,7 +106,7 @@ test('the same P_ell from fewer runs: some curves begin, the others where those 
   const found = await runSearches(searches, guided.hooks(guideFor(searches)));
   const length = assertFound(found);
   console.log(`${guided.runs.size} runs for ${plain.runs.size}, intervals ${length} for ${plainLength}`);
-  assert.ok(length < 1.2 * plainLength, `${length} for ${plainLength}`);
+  assert.ok(length < 1.1 * plainLength, `${length} for ${plainLength}`);
   assert.ok(guided.runs.size < 0.9 * plain.runs.size, `${guided.runs.size} runs for ${plain.runs.size}`);
   const coarse = found.filter(({ points }) => points[0].sentences === 32).length;
   assert.ok(coarse >= 6 && coarse < searches.length, `${coarse} of ${searches.length} began by a coarse look`);
