@@ -87,7 +87,7 @@ test('files of earlier versions with biases are refused, those of PyTorch are ta
     ]);
     return { metadata, tensors: new Map(named as [string, SafeTensor][]) };
   };
-  const old = /^f: an earlier version wrote it and added its biases elsewhere.*train the experiment anew/;
+  const old = /^f: an earlier version wrote it and added its biases elsewhere.*train the experiment again/;
   assert.throws(() => checkBiases(file('hcnn', { hash: '0' }), 'f'), old);
   assert.throws(() => checkBiases(file('hlcn with biases', { experiment: '0' }), 'f'), old);
   checkBiases(file('hcnn', { hash: '0', ...biasMark(file('hcnn', {}).tensors.keys()) }), 'f');

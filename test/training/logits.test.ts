@@ -243,7 +243,7 @@ test('what does not fit is refused by name', async () => {
     [/^weights: 3 bytes, shorter than the 8/, { experiment, weights: Uint8Array.of(1, 2, 3) }, [row]],
     [/^weights: missing; pass the bytes/, { experiment } as never, [row]],
     [/^model.kind: got "resnet"/, { experiment: { model: { kind: 'resnet' } } as object, weights: bytes }, [row]],
-    [/nowhere\/experiment.json: there is none; pass the folder of a run/, { run: join(scratch, 'nowhere') }, [row]],
+    [/nowhere\/experiment.json: not found; pass the folder of a run/, { run: join(scratch, 'nowhere') }, [row]],
     [/^run: got number; pass the folder/, { run: 3 } as never, [row]],
     [/^executor: got cuda/, network, [row], { executor: 'cuda' as 'wasm' }],
   ];

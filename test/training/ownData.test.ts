@@ -223,7 +223,7 @@ test('what does not fit is refused by name, before anything is opened', async ()
   const { labels: _, ...unlabelled } = data.test as ReturnType<typeof walks>;
   const refusals: [RegExp, ExperimentInput, OwnData | undefined][] = [
     [
-      /^measures: invariance is about a grammar, and the run is trained on data of its own/,
+      /^measures: invariance is about a grammar, and the run is trained on your own data/,
       { ...base, measures: ['invariance'] },
       data,
     ],
@@ -236,8 +236,8 @@ test('what does not fit is refused by name, before anything is opened', async ()
     [/^data.train: holds the token 4, grammar.v is 4/, { ...base, grammar: { ...grammar, v: 4 } }, data],
     [/^data.test: has no labels, which task 'class' predicts/, cases.label, { train: data.train, test: unlabelled }],
     [/^data.train: holds the label 2, grammar.n is 2/, { ...cases.label, grammar: { ...grammar, n: 2 } }, data],
-    [/^data.train: has 50 rows, 51 are asked for/, { ...base, budget: { batch: 8, sentences: 51 } }, data],
-    [/^data.test: has 33 rows, 40 are asked for/, { ...base, evaluation: { size: 40 } }, data],
+    [/^data.train: has 50 rows, but 51 are requested/, { ...base, budget: { batch: 8, sentences: 51 } }, data],
+    [/^data.test: has 33 rows, but 40 are requested/, { ...base, evaluation: { size: 40 } }, data],
     [
       /^data.validation: missing, evaluation.validation asks for 8 rows/,
       { ...base, evaluation: { size: 30, validation: 8 } },
@@ -254,7 +254,7 @@ test('what does not fit is refused by name, before anything is opened', async ()
       { ...data, train: { tokens: rows.slice(0, 2), labels: [0, 1, 2] } },
     ],
     [
-      /^data.train: the rows of digest 0123456789abcdef are not at hand; pass them as data/,
+      /^data.train: the rows with digest 0123456789abcdef are not available; pass them as data/,
       {
         ...base,
         data: { train: { digest: '0123456789abcdef', rows: 50 }, test: { digest: '0123456789abcdef', rows: 50 } },
