@@ -2,6 +2,7 @@ import { modelFacts } from '../core/modelFacts.js';
 import { lawNames } from './collapse.js';
 import type { ModelKind } from './curves.js';
 import { powerOfLaw, predictedPower } from './exponents.js';
+import { isTooWide } from './format.js';
 import type { FindingRow, Verdict } from './results.js';
 import type { Estimate } from './statistics.js';
 
@@ -16,7 +17,9 @@ export function compare(predicted: number | undefined, { low, high, value, bound
 
 /** With verdict and comment where a figure leaves them to the numbers. */
 export function judged(row: FindingRow): Required<FindingRow> {
-  const { predicted, measured, verdict = compare(predicted, measured), comment } = row;
+  const { quantity, predicted, measured, verdict = compare(predicted, measured), comment } = row;
+  if (verdict === 'agrees' && quantity.startsWith('power of') && isTooWide(measured))
+    return { ...row, verdict: 'open', comment: comment || 'the interval is too wide to tell' };
   return { ...row, verdict, comment: comment || direction(predicted, measured) };
 }
 

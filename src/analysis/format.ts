@@ -28,9 +28,12 @@ export function showEstimate(e: Estimate): string {
 
 const UNKNOWN_POWER = 5; // an interval of a power of m wider than this says nothing
 
+/** Whether an interval of a power of m is too wide to say anything. */
+export const isTooWide = (e: Estimate): boolean => e.bound === 'none' && e.high - e.low > UNKNOWN_POWER;
+
 /** A power of m: `m^2.1 [1.8, 2.5]`, `m^(≥ 1.4)`; `not measurable` where the interval is too wide to say anything. */
 export function showPower(e: Estimate): string {
-  if (e.bound === 'unknown' || (e.bound === 'none' && e.high - e.low > UNKNOWN_POWER)) return 'not measurable';
+  if (e.bound === 'unknown' || isTooWide(e)) return 'not measurable';
   return e.bound === 'none' ? `m^${showEstimate(e)}` : `m^(${showEstimate(e)})`;
 }
 

@@ -82,10 +82,11 @@ function languagesHtml({ curves }: Analysis): string {
 type Chapter = [string, (typeof chapters)[ChapterName]];
 
 function chapterHtml([name, { title, about, open }]: Chapter, drawn: readonly DrawnFigure[]): string {
-  const own = drawn.filter((f) => f.chapter === name);
+  // Without curves in data the figures that would show them show one pass, which the report is about then.
+  const onePass = !drawn.some((f) => f.name === 'data');
+  const own = drawn.filter((f) => (onePass && f.chapter === 'inData' ? 'onePass' : f.chapter) === name);
   if (!own.length) return '';
-  // Without curves in data the chapter of one pass is what the report is about.
-  const isOpen = open || !drawn.some((f) => f.name === 'data');
+  const isOpen = open || onePass;
   return `<details class="chapter"${isOpen ? ' open' : ''}><summary><h2>${title}</h2></summary><p>${about}</p>${own.map(figureHtml).join('\n')}</details>`;
 }
 

@@ -55,7 +55,8 @@ export type Analysis = Results & {
 };
 
 /**
- * `agrees`: the 95% interval holds the prediction. `open`: runs ended too early, the bound allows the prediction.
+ * `agrees`: the 95% interval holds the prediction. `open`: runs ended too early and the bound allows the prediction, or the interval of a
+ * power is too wide to tell.
  * `no interval`: one run only. `-`: theory fixes no value, for example of a prefactor.
  */
 export type Verdict = 'agrees' | 'disagrees' | 'open' | 'no interval' | '-';

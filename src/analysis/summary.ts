@@ -4,7 +4,7 @@ import { type ModelKind, shapeName } from './curves.js';
 import type { DataPower } from './data.js';
 import { type ExponentRow, overSizes } from './exponents.js';
 import { compare } from './findings.js';
-import { showEstimate, showPower } from './format.js';
+import { isTooWide, showEstimate, showPower } from './format.js';
 import type { Analysis, Finding, Results, Verdict } from './results.js';
 import { groupBy } from './staircase.js';
 import type { Estimate } from './statistics.js';
@@ -128,13 +128,14 @@ function passSummary(r: Results, findings: readonly Finding[]): string[] {
     const power = best(r.ratioExponents.filter((x) => x.ell === top && x.series.startsWith(`${name} / `)));
     lines.push(
       `P_${top}(${name}) / P_${top}(${own[0].denominator}): ${own.map((x) => `${sizeLabel(r, x.shape)} ${showEstimate(x.estimate)}`).join(', ')}` +
-        (power ? `; grows like ${powerText(power)}` : ''),
+        (power && !isTooWide(power.estimate) ? `; grows like ${powerText(power)}` : ''),
     );
   }
   const step = telling(r.positions, (x) => x.series);
   const powers = [...new Set(r.exponents.map((x) => x.series))]
     .filter((series) => hasLargestBatch(r, series))
-    .flatMap((series) => best(r.exponents.filter((x) => x.series === series && x.ell === step)) ?? []);
+    .flatMap((series) => best(r.exponents.filter((x) => x.series === series && x.ell === step)) ?? [])
+    .filter(({ estimate }) => !isTooWide(estimate));
   if (powers.length)
     lines.push(`P_${step} grows like ${powers.map((x) => `${powerText(x)} for ${x.series}`).join(', ')}`);
   const atBest = r.batchExponents.filter((x) => x.estimate.bound !== 'unknown').slice(-3);

@@ -13,7 +13,8 @@ export function readDocument(file: string, what: string): unknown {
   try {
     bytes = readInput(file);
   } catch (error) {
-    throw new InputError(`${file}: ${(error as NodeJS.ErrnoException).code ?? error}; pass a readable ${what}`);
+    const { code } = error as NodeJS.ErrnoException;
+    throw new InputError(`${file}: ${code === 'ENOENT' ? 'no such file' : (code ?? error)}; pass a readable ${what}`);
   }
   return parseDocument(bytes, file === '-' ? 'standard input' : file);
 }

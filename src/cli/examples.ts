@@ -3,7 +3,7 @@ export type Example = readonly [line: string, what: string];
 
 export const examples: Readonly<Record<string, readonly Example[]>> = {
   '': [
-    ['rhm train --set model=hcnn model.width=64 --out out/run', 'a first network: records, weights, checkpoints'],
+    ['rhm train --set model=hcnn model.width=64 budget.steps=4096 --out out/run', 'a first network, in half a minute'],
     ['rhm show out/run', 'its loss curve beside the exact plateaus'],
     ['rhm reproduce', "the paper's figures in minutes"],
     ['rhm serve', 'the page'],
@@ -56,7 +56,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
       'train a network, with settings on the command line',
     ],
     ['rhm train experiment.yaml --dry-run', 'check a file: hash, steps, parameters, memory; nothing is written'],
-    ['rhm train out/run/experiment.json --out out/run --resume', 'continue a stopped run'],
+    ['rhm train --out out/run --resume', 'continue a stopped run'],
     [
       'rhm train --from out/run --set optimiser.rate=0.1 budget.steps=200000 --out out/slower',
       'continue with other settings, as a new run',

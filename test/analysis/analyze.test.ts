@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { analyze } from '../../src/analysis/analyze.js';
-import { compare } from '../../src/analysis/findings.js';
+import { compare, judged } from '../../src/analysis/findings.js';
 import { formatRecord } from '../../src/core/records.js';
 import { streamKey } from '../../src/core/threefry.js';
 import { createSampler } from '../../src/grammar/index.js';
@@ -199,6 +199,11 @@ test('verdicts', () => {
   });
   assert.is(compare(3, e(2, 3.5, 4)), 'agrees');
   assert.is(compare(5, e(2, 3.5, 4)), 'disagrees');
+  const power = { quantity: 'power of m in P_3', where: 'hcnn', predicted: 4 };
+  assert.is(judged({ ...power, measured: e(2, 3.5, 4) }).verdict, 'agrees');
+  const wide = judged({ ...power, measured: e(-5.35, 3.34, 12) });
+  assert.equal([wide.verdict, wide.comment], ['open', 'the interval is too wide to tell']);
+  assert.is(judged({ ...power, predicted: 13, measured: e(-5.35, 3.34, 12) }).verdict, 'disagrees');
   assert.is(compare(5, e(2, 3.5, Infinity, 'lower')), 'open');
   assert.is(compare(1, e(2, 3.5, Infinity, 'lower')), 'disagrees');
   assert.is(compare(1, e(-Infinity, 3.5, 4, 'upper')), 'open');

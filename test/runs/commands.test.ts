@@ -211,6 +211,7 @@ test('show: an unknown run names the nearest ones, one with a damaged file says 
     /there is none here; pass the folder of a run/,
   );
   refused(await rhm(['show', 'model.width=8', '--store', store]), /no such run/);
+  refused(await rhm(['show', store]), /: a folder of runs, not a run; rhm runs .* lists them/);
   const damaged = join(scratch, 'damaged');
   makeSyntheticStore(damaged, 2);
   const { code, stdout } = await rhm(['show', join(damaged, 'runs', syntheticHash(0))]);

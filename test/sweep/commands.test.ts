@@ -365,7 +365,7 @@ test('what is refused: grids, stores, options', async () => {
   await refused('base: &a [*a]', /bad.yaml: refers to itself/);
   const missing = await rhm(['sweep', 'run', join(scratch, 'none.yaml')]);
   assert.is(missing.code, 2);
-  assert.match(missing.stderr, /none.yaml: ENOENT; pass a readable grid file/);
+  assert.match(missing.stderr, /none.yaml: no such file; pass a readable grid file/);
 
   const spec = write('widths.yaml', YAML);
   const newer = join(scratch, 'newer');

@@ -43,6 +43,27 @@ test('train tells what it will do on standard error, and gives JSON lines alone 
   assert.match(start.runtime, /^node 2\d/);
 });
 
+test('train --resume with a folder alone takes the experiment of that folder', async () => {
+  const plain = ['--executor', 'wasm', '--threads', '1'];
+  const first = await rhm([
+    'train',
+    '--set',
+    'model=hcnn',
+    'model.width=8',
+    ...small.split(' '),
+    ...plain,
+    '--out',
+    path('alone'),
+  ]);
+  assert.is(first.code, 0, first.stderr);
+  const again = await rhm(['train', '--resume', '--out', path('alone'), '--json', ...plain]);
+  assert.is(again.code, 0, again.stderr);
+  assert.is(JSON.parse(again.stdout.trim().split('\n').at(-1)!).step, 40);
+  const empty = await rhm(['train', '--resume', '--out', path('nothing-there')]);
+  assert.is(empty.code, 2);
+  assert.match(empty.stderr, /experiment: pass a file, or fields with --set/);
+});
+
 test('train --json prints records as they happen, and how it was stopped at the end', async () => {
   const settings = ['model=hcnn', 'model.width=8', ...small.split(' '), 'budget.steps=100000000'];
   const args = [

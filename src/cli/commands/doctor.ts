@@ -1,5 +1,6 @@
 /** `rhm doctor`: what this machine's GPU is and whether it computes right. */
 import type { Command } from 'commander';
+import { AdapterError } from '../../core/errors.js';
 import { cardRows, reportCards } from '../../platform/cards/report.js';
 import { doctorText, examine, rowsText } from '../../platform/doctor.js';
 import type { CommandContext } from '../context.js';
@@ -25,7 +26,11 @@ export function addDoctor(program: Command, io: CommandContext): void {
         await io.result(command, choice, () => rowsText(cardRows(choice)) || 'no cards were found');
         return;
       }
-      const session = await io.platform.openGpu({ adapter: options.adapter, report: io.log });
+      const session = await io.platform.openGpu({ adapter: options.adapter, report: io.log }).catch((error) => {
+        if (error instanceof AdapterError && options.adapter === undefined)
+          error.message += '. Training works without: it runs on the CPU then, in WebAssembly';
+        throw error;
+      });
       try {
         const found = await examine(session, io.progress);
         const choice = await reportOn();

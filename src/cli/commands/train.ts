@@ -7,7 +7,7 @@ import { contentHash } from '../../core/canonical.js';
 import { FileError, InputError } from '../../core/errors.js';
 import { type Experiment, parseExperiment } from '../../core/experiment.js';
 import { experimentFileSchema } from '../../core/fileSchema.js';
-import { printableJson } from '../../core/outside.js';
+import { files, printableJson } from '../../core/outside.js';
 import { decodeSafetensors, type SafeFile } from '../../core/safetensors.js';
 import { applySettings } from '../../core/settings.js';
 import { measures } from '../../measures/index.js';
@@ -76,7 +76,7 @@ export function addTrain(program: Command, io: CommandContext): void {
       }
       const parent = options.from === undefined ? undefined : await readParent(options, io.log);
       const { experiment: wanted, files: dataFiles } = await readExperimentAndData(
-        file,
+        file ?? resumedFile(options),
         options.set ?? [],
         options.out,
         parent?.experiment,
@@ -153,6 +153,12 @@ export function addTrain(program: Command, io: CommandContext): void {
         await folder.release();
       }
     });
+}
+
+/** With --resume and --out alone, the experiment of the folder. */
+function resumedFile({ resume, out, set, from }: Options): string | undefined {
+  const file = out && join(out, files.experiment);
+  return resume && file && !set?.length && from === undefined && existsSync(file) ? file : undefined;
 }
 
 /** The run of --from. @throws InputError where there is none; DamageError when its files are not as they were written. */
