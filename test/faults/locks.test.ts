@@ -111,7 +111,7 @@ test('what is no regular file is refused, not waited for', () => {
     const folder = join(scratch, `${serial++}`);
     mkdirSync(folder);
     make(join(folder, 'run.lock'));
-    assert.match(String(folderHolder(folder)), /no regular file/);
+    assert.match(String(folderHolder(folder)), /not a regular file/);
     assert.throws(() => openRunFolder(folder), /run.lock is not a regular file; remove it/);
   }
 });

@@ -85,7 +85,7 @@ test('by keys: H hides what is below a node; the readout and the table say the s
   assert.is(await page.evaluate(() => document.activeElement!.getAttribute('data-node')), '1,0', 'the focus stays');
   assert.is(await nodeName(page, '1,0'), `level 2, place 1: symbol ${node}`);
   await page.keyboard.press('ArrowUp');
-  const readout = (await page.textContent('#grammar .readout'))!;
+  const readout = (await page.textContent('#grammar .beliefs'))!;
   assert.match(readout, /^The root given the tokens shown: /);
   for (const part of root.split(', ')) {
     const [symbol, , share] = part.split(' ');

@@ -46,7 +46,7 @@ export class GrammarFigure {
   readonly #rulesBox = h('div', { class: 'rules', tabindex: '0', role: 'group', 'aria-label': 'Production rules' });
   readonly #numbers = new NumbersTable('The tree as a table', () => this.#table());
   readonly #status = h('p', { class: 'status', role: 'status' });
-  readonly #readout = h('p', { class: 'readout beliefs' });
+  readonly #readout = h('p', { class: 'beliefs' });
   readonly #back: HTMLButtonElement;
   readonly #uncover: HTMLButtonElement;
 

@@ -23,8 +23,7 @@ export class Comparison {
   #version = 0;
 
   constructor(readonly startWorker: () => WorkerPort) {
-    this.#panel.element.hidden = true;
-    this.element = h('div', {}, this.#hint, this.#panel.element);
+    this.element = h('div', {}, this.#hint); // the panel only while it shows something: the page has another one
   }
 
   has(runs: readonly ComparedRun[]): boolean {
@@ -49,7 +48,8 @@ export class Comparison {
     const names = new Set(kept.map(({ name }) => name));
     for (const name of this.#chosen) if (!names.has(name)) this.#chosen.delete(name);
     const runs = kept.filter(({ name }) => this.#chosen.has(name));
-    this.#panel.element.hidden = !runs.length;
+    if (runs.length) this.element.append(this.#panel.element);
+    else this.#panel.element.remove();
     this.#hint.textContent = kept.length
       ? runs.length
         ? `${runs.length} of at most ${MOST} runs in the picture.`
