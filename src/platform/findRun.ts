@@ -48,12 +48,11 @@ async function findRun(
     throw new InputError(
       `${text}: ${matches.length} runs ${where} match: ${shown(matches)}; pass more digits of the hash, or the folder`,
     );
-  if (!runs.length && !isFolder(path))
-    throw new InputError(`${text}: no such run, and there is none ${where}; pass the folder of a run`);
   if (isFolder(path))
     throw new InputError(
       `${text}: a folder of runs, not a run; rhm runs ${text} lists them, and a run is one of its folders`,
     );
+  if (!runs.length) throw new InputError(`${text}: no such run, and there is none ${where}; pass the folder of a run`);
   const called = new Map(runs.flatMap((run) => [run.run, run.name, basename(run.path)].map((name) => [name, run])));
   const nearest = [...new Set(nearestNames(name, [...called.keys()], SHOWN).map((near) => called.get(near)!))];
   throw new InputError(

@@ -3,23 +3,15 @@ import * as assert from 'uvu/assert';
 import { InputError } from '../../src/core/errors.js';
 import { makeRules, type Rules } from '../../src/core/rules.js';
 import type { Source } from '../../src/core/sampleSource.js';
-import { streamKey } from '../../src/core/threefry.js';
 import { canPermute, derivationSource, makeDataset } from '../../src/grammar/dataset.js';
 import { collisionProbability, countDerivations, logCoincidence } from '../../src/grammar/derivations.js';
 import { createSampler } from '../../src/grammar/sampler.js';
 import { rootWeights, ruleWeights } from '../../src/theory/marginals.js';
 import { sentences } from '../theory/enumerate.js';
 import { chiSquare } from './chi.js';
+import { stream } from './stream.js';
 
 const test = suite('what the sampler draws');
-
-const stream = (seed: number): Source => ({
-  mode: 'stream',
-  key: streamKey(seed, 'data'),
-  size: 0n,
-  first: 0,
-  length: 0,
-});
 
 const grammars: [string, Rules][] = [
   ['powers of two', makeRules({ v: 16, n: 16, m: 4, s: 2, L: 4 }, 1)],

@@ -8,23 +8,15 @@ import {
   makeRules,
   type Rules,
 } from '../../src/core/rules.js';
-import { permute, type Source } from '../../src/core/sampleSource.js';
-import { streamKey } from '../../src/core/threefry.js';
+import { permute } from '../../src/core/sampleSource.js';
 import { changeWords } from '../../src/core/treeChange.js';
 import { canPermute, derivationSource, makeDataset } from '../../src/grammar/dataset.js';
 import { countDerivations, logCoincidence, logDerivations } from '../../src/grammar/derivations.js';
 import { createSampler, type Trees } from '../../src/grammar/sampler.js';
 import { chiSquare } from './chi.js';
+import { stream } from './stream.js';
 
 const test = suite('held-out pairs');
-
-const stream = (seed: number): Source => ({
-  mode: 'stream',
-  key: streamKey(seed, 'data'),
-  size: 0n,
-  first: 0,
-  length: 0,
-});
 
 /** Small enough to be written out: 3 * 2^7, 2 * 3^7 and 2 * 3^4 sentences. */
 const small: [Rules, { level: number; fraction: number }][] = [

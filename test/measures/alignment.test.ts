@@ -12,6 +12,7 @@ import { Trainer } from '../../src/training/trainer.js';
 import { failure } from '../support/gpu.js';
 import { uniforms } from '../support/random.js';
 import { expandTree } from '../theory/enumerate.js';
+import { measurePairs } from './pairs.js';
 
 const test = suite('alignment with the distributions of contexts');
 const executor = wasmExecutor({ threads: 1 });
@@ -84,20 +85,7 @@ const planted = {
 } as const;
 
 test('planted pairs of tokens: the alignment of all sentences, weighted by their probabilities', async () => {
-  const members = membersOf(parseExperiment(planted));
-  const training = trainingProgram(members, measures);
-  const trainer = await Trainer.create(members, executor, undefined, training);
-  const weights = new Float32Array(2 * training.program.parameterCount);
-  const at = (name: string) => training.program.tensors.get(name)!.offset;
-  // Unit (a, b) is 1/2 where the pair of tokens is (a, b), by whitened one-hot vectors; every unit of the second replica is 0.
-  for (let unit = 0; unit < v * v; unit++) {
-    for (const [slot, token] of [Math.floor(unit / v), unit % v].entries())
-      weights[at('hidden.0') + (slot * v + token) * v * v + unit] = Math.sqrt(1 - 1 / v);
-    weights[at('hidden.0.bias') + unit] = 2 / v - 1;
-  }
-  trainer.loaded.write(training.params, weights);
-  const values = await trainer.measure();
-  trainer.destroy();
+  const { members, values } = await measurePairs(planted, executor);
   const { rules } = members[0];
   const trees = expandTree(rules);
   for (const [level, position] of [

@@ -9,9 +9,9 @@ import { MemoryFolder } from '../../src/training/folder.js';
 import { train } from '../../src/training/loop.js';
 import { membersOf } from '../../src/training/members.js';
 import { trainingProgram } from '../../src/training/program.js';
-import { Trainer } from '../../src/training/trainer.js';
 import { failure } from '../support/gpu.js';
 import { expandTree } from '../theory/enumerate.js';
+import { measurePairs } from './pairs.js';
 
 const test = suite('probes of every hidden symbol');
 const executor = wasmExecutor({ threads: 1 });
@@ -33,20 +33,7 @@ async function plantedMaps(): Promise<{
   blind: number[][][];
   rules: Parameters<typeof expandTree>[0];
 }> {
-  const members = membersOf(parseExperiment(planted));
-  const training = trainingProgram(members, measures);
-  const trainer = await Trainer.create(members, executor, undefined, training);
-  const weights = new Float32Array(2 * training.program.parameterCount);
-  const at = (name: string) => training.program.tensors.get(name)!.offset;
-  // Unit (a, b): relu of the hits less 1. Of a whitened one-hot vector sqrt(1 - 1/v) x is the hit less 1/v.
-  for (let unit = 0; unit < v * v; unit++) {
-    for (const [slot, token] of [Math.floor(unit / v), unit % v].entries())
-      weights[at('hidden.0') + (slot * v + token) * v * v + unit] = Math.sqrt(1 - 1 / v);
-    weights[at('hidden.0.bias') + unit] = 2 / v - 1;
-  }
-  trainer.loaded.write(training.params, weights);
-  const values = await trainer.measure();
-  trainer.destroy();
+  const { members, values } = await measurePairs(planted, executor);
   const of = (replica: number) =>
     values
       .filter((x) => x.replica === replica)
