@@ -1,4 +1,4 @@
-/** Files that esbuild inlines: shaders as text, WebAssembly as bytes. */
+/** Files that the build inlines: shaders as text, others as bytes. */
 declare module '*.wgsl' {
   const source: string;
   export default source;
@@ -8,6 +8,10 @@ declare module '*.safetensors' {
   export default bytes;
 }
 declare module '*.wasm' {
+  const bytes: Uint8Array<ArrayBuffer>;
+  export default bytes;
+}
+declare module '*.patch' {
   const bytes: Uint8Array<ArrayBuffer>;
   export default bytes;
 }

@@ -17,6 +17,7 @@ import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { finishDeclarations } from './declarations.mjs';
 import { writeFonts } from './fonts.mjs';
+import { inlinedFiles, makePatch } from './inlined.mjs';
 import { thirdPartyLicences } from './licences.mjs';
 import { ensureInstalled, root, say } from './setup.mjs';
 import { absoluteAddresses } from './siteAddress.mjs';
@@ -40,29 +41,30 @@ function sourceCommit() {
 
 const commit = sourceCommit();
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-/** Shaders as text without comments and indentation, which are half of it. Lines stay: messages of compilers number them. */
-const shaders = {
-  name: 'shaders',
+/** Bundled CommonJS packages call require() for modules of Node, which modules of JavaScript do not have: an import stands in for it. */
+const requiredBuiltins = {
+  name: 'required builtins',
   setup(build) {
-    build.onLoad({ filter: /\.wgsl$/ }, ({ path }) => ({
-      contents: readFileSync(path, 'utf8')
-        .replace(/[ \t]*\/\/.*$/gm, '')
-        .replace(/^[ \t]+/gm, ''),
-      loader: 'text',
+    const namespace = 'required';
+    build.onResolve({ filter: /^node:/ }, ({ path, kind }) =>
+      kind === 'require-call' ? { path, namespace } : undefined,
+    );
+    build.onLoad({ filter: /^/, namespace }, ({ path }) => ({
+      contents: `import builtin from ${JSON.stringify(path)};\nmodule.exports = builtin;`,
     }));
   },
 };
 
 /** Options every bundle shares. Shaders and WASM are inlined so that one import works without copying files. */
 export const bundleOptions = {
+  absWorkingDir: root,
   bundle: true,
   format: 'esm',
   target: 'es2022',
   sourcemap: 'linked',
   metafile: true,
   legalComments: 'none', // licences stand in a file beside the bundles
-  loader: { '.wasm': 'binary', '.safetensors': 'binary' },
-  plugins: [shaders],
+  plugins: [inlinedFiles],
   define: {
     RHM_VERSION: JSON.stringify(version),
     RHM_COMMIT: commit === undefined ? 'undefined' : JSON.stringify(commit),
@@ -70,7 +72,7 @@ export const bundleOptions = {
   logLevel: 'warning',
 };
 
-/** For the package: a tenth less to download. Lines stay short enough for a stack trace to point into; in Node names stay too. */
+/** For the package: a tenth less to download. Lines stay short enough for a stack trace to point into, and names stay. */
 const compact = { minifyWhitespace: true, minifySyntax: true, lineLimit: 160 };
 
 /** Packages with native parts or of use to few: left out of the bundles, found at run time where they are installed. */
@@ -86,34 +88,25 @@ export const nativePackages = [
 /** Beside the bundles, and in the page's folder, which is copied alone. */
 const LICENCES = 'THIRD_PARTY_LICENCES.txt';
 
-/** The bundles of dist/: name to entry, by where they run. Every entry is one public export or one worker script. */
-const bundles = [
-  {
-    platform: 'browser',
-    chunks: 'shared',
-    entries: {
-      index: 'src/entry/index.ts',
-      web: 'src/entry/web.ts',
-      'chunks/eager': 'src/worker/eager.ts',
-      engine: 'src/entry/engine.ts',
-      'worker.web': 'src/worker/web.ts',
-      'elements.module': 'src/entry/elements.ts',
-      'worker.page': 'src/web/worker.ts',
-    },
+/** The modules of dist/: name to entry. Every entry is one public export or one worker script; what several need lies in common chunks. */
+const entries = {
+  browser: {
+    index: 'src/entry/index.ts',
+    web: 'src/entry/web.ts',
+    'chunks/eager': 'src/worker/eager.ts',
+    engine: 'src/entry/engine.ts',
+    'worker.web': 'src/worker/web.ts',
+    'elements.module': 'src/entry/elements.ts',
+    'worker.page': 'src/web/worker.ts',
   },
-  {
-    platform: 'node',
-    chunks: 'node',
-    entries: {
-      node: 'src/entry/node.ts',
-      'engine.node': 'src/entry/engine.ts', // models defined through it are those of node, deno and the command line
-      deno: 'src/entry/deno.ts',
-      cli: 'src/cli/main.ts',
-      'worker.node': 'src/worker/node.ts',
-      'worker.deno': 'src/worker/deno.ts',
-    },
+  node: {
+    node: 'src/entry/node.ts',
+    deno: 'src/entry/deno.ts',
+    cli: 'src/cli/main.ts',
+    'worker.node': 'src/worker/node.ts',
+    'worker.deno': 'src/worker/deno.ts',
   },
-];
+};
 
 const layoutFiles = ['layouts', 'dispatch', 'words'].map((name) => `build/assembly/${name}.ts`);
 
@@ -141,7 +134,7 @@ async function writeLayouts() {
 async function importSource(file) {
   const esbuild = await import('esbuild');
   const script = join(root, 'build', `tool-${process.pid}.mjs`);
-  const options = { ...bundleOptions, sourcemap: false, absWorkingDir: root, platform: 'node' };
+  const options = { ...bundleOptions, sourcemap: false, platform: 'node' };
   await esbuild.build({ ...options, entryPoints: [file], outfile: script });
   try {
     return await import(`${pathToFileURL(script).href}?${file}`);
@@ -153,15 +146,18 @@ async function importSource(file) {
 /** Modules of build/wasm/, targets of asconfig.json, and what is compiled into them. */
 export const wasmModules = { module: 'assembly/index.ts', relaxed: 'assembly/relaxed.ts' };
 
-/** Compiles assembly/ when a source is newer than the modules. */
+/** Compiles assembly/ when a source is newer than the modules, and writes what the relaxed module differs in: all of it that is inlined. */
 export async function buildWasm() {
   await writeLayouts();
-  const outputs = Object.keys(wasmModules).map((name) => join(root, 'build/wasm', `${name}.wasm`));
-  const newest = newestIn(['assembly', 'asconfig.json', ...layoutFiles]);
+  const file = (name) => join(root, 'build/wasm', name);
+  const outputs = [...Object.keys(wasmModules).map((name) => file(`${name}.wasm`)), file('relaxed.patch')];
+  const newest = newestIn(['assembly', 'asconfig.json', 'src/build/inlined.mjs', ...layoutFiles]);
   const oldest = Math.min(...outputs.map((f) => statSync(f, { throwIfNoEntry: false })?.mtimeMs ?? 0));
   if (oldest > newest) return;
   mkdirSync(join(root, 'build/wasm'), { recursive: true });
   execFileSync(process.execPath, [join(root, 'src/build/wasm.mjs')], { cwd: root, stdio: 'inherit' });
+  const [plain, relaxed] = ['module.wasm', 'relaxed.wasm'].map((name) => readFileSync(file(name)));
+  writeFileSync(file('relaxed.patch'), makePatch(plain, relaxed));
 }
 
 /** Bundles src/ into dist/ when a source is newer. The folder is replaced at the end, so readers see the old or the new one. */
@@ -174,30 +170,26 @@ export async function buildBundles() {
   say('building dist/');
   const esbuild = await import('esbuild');
   const outdir = join(root, `build/dist-${process.pid}`);
-  const built = [];
-  for (const { platform, chunks, entries } of bundles) {
-    const { metafile } = await esbuild.build({
-      ...bundleOptions,
-      ...compact,
-      minifyIdentifiers: platform === 'browser',
-      absWorkingDir: root,
-      platform,
-      external: platform === 'node' ? nativePackages : [],
-      entryPoints: Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(join(root, file)))),
-      outdir,
-      alias: {
-        'cssomnom/parse': join(root, 'src/build/noStyleSheets.mjs'),
-        htmlparser2: join(root, 'src/build/noHtmlParser.mjs'),
-        'ml-matrix': join(root, 'node_modules/ml-matrix/src/index.js'), // in modules, of which few are used
-      },
-      splitting: true,
-      chunkNames: `chunks/${chunks}-[hash]`,
-      // Bundled CommonJS packages call require() for Node's own modules.
-      banner: platform === 'node' ? { js: requireBanner } : {},
-    });
-    markFreeImports(Object.keys(metafile.outputs));
-    built.push(metafile);
-  }
+  // One build for all places: what a browser and Node share is in the package once, and a class is the same by whichever entry.
+  const { metafile } = await esbuild.build({
+    ...bundleOptions,
+    ...compact,
+    platform: 'browser', // of packages that have two forms, the one in modules
+    external: [...nativePackages, 'node:*'],
+    entryPoints: { ...entries.browser, ...entries.node },
+    outdir,
+    alias: {
+      'cssomnom/parse': join(root, 'src/build/noStyleSheets.mjs'),
+      htmlparser2: join(root, 'src/build/noHtmlParser.mjs'),
+      'ml-matrix': join(root, 'node_modules/ml-matrix/src/index.js'), // in modules, of which few are used
+    },
+    plugins: [...bundleOptions.plugins, requiredBuiltins],
+    splitting: true,
+    chunkNames: 'chunks/[hash]',
+  });
+  refuseOutsideImports(metafile, outdir);
+  markForBundlers(Object.keys(metafile.outputs));
+  const built = [metafile];
   built.push(...(await buildPage(outdir)));
   const licences = thirdPartyLicences(root, built);
   for (const folder of [outdir, join(outdir, 'page')]) writeFileSync(join(folder, LICENCES), licences);
@@ -221,12 +213,28 @@ export async function buildBundles() {
   }
 }
 
-/** Tells bundlers to leave alone what is imported by an address known at run time. esbuild drops such comments with the white space. */
-function markFreeImports(files) {
+/** @throws Error where what a browser loads imports a module of Node or a package, which it could not find */
+function refuseOutsideImports({ outputs }, outdir) {
+  const nameOf = (entry) => relative(root, join(outdir, `${entry}.js`)).replaceAll('\\', '/');
+  const loaded = new Set(Object.keys(entries.browser).map(nameOf));
+  for (const file of loaded)
+    for (const { path, external } of outputs[file].imports) {
+      if (external) throw new Error(`${basename(file)}: a browser loads it, and it imports ${path}`);
+      loaded.add(path);
+    }
+}
+
+/**
+ * Tells bundlers to leave alone what is imported by an address known at run time: esbuild drops such comments with the white space. And keeps
+ * `import.meta.url` in one line, by which they find the scripts of workers: a line that is full may end within it.
+ */
+function markForBundlers(files) {
   for (const file of files.filter((name) => name.endsWith('.js'))) {
     const path = join(root, file);
     const text = readFileSync(path, 'utf8');
-    const marked = text.replace(/\bimport\(([\w$]+)\)/g, 'import(/* @vite-ignore */ /* webpackIgnore: true */ $1)');
+    const marked = text
+      .replace(/\bimport\(\s*([\w$]+)\s*\)/g, 'import(/* @vite-ignore */ /* webpackIgnore: true */ $1)')
+      .replace(/\bimport(\s*)\.(\s*)meta(\s*)\.(\s*)url\b/g, '$1$2$3$4import.meta.url');
     if (marked !== text) writeFileSync(path, marked);
   }
 }
@@ -236,7 +244,7 @@ function markFreeImports(files) {
 async function buildPage(outdir) {
   const esbuild = await import('esbuild');
   const source = join(root, 'src/web');
-  const options = { ...bundleOptions, absWorkingDir: root, platform: 'browser', minify: true };
+  const options = { ...bundleOptions, platform: 'browser', minify: true };
   const page = await esbuild.build({
     ...options,
     entryPoints: { main: 'src/web/main.ts', worker: 'src/web/worker.ts' },
@@ -277,9 +285,6 @@ async function buildOffline(esbuild, options, folder, outputs) {
     define: { PAGE_FILES: JSON.stringify(files), PAGE_DIGEST: JSON.stringify(digest.digest('hex').slice(0, 16)) },
   });
 }
-
-const requireBanner =
-  "import { createRequire as rhmCreateRequire } from 'node:module';\nconst require = rhmCreateRequire(import.meta.url);";
 
 /**
  * Declarations of src/ into dist/types/, for npm pack. They use the WebGPU types of TypeScript's own DOM library (6 and

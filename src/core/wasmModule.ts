@@ -16,7 +16,7 @@ export function wasmModule(kind: 'single' | 'shared', simd: Simd = 'plain'): Pro
 }
 
 const bytesOf = async (simd: Simd) =>
-  simd === 'plain' ? moduleBytes : (await import('./relaxedModule.js')).relaxedBytes;
+  simd === 'plain' ? moduleBytes : (await import('./relaxedModule.js')).relaxedBytes(moduleBytes);
 
 const MEMORY_IMPORT = [...new TextEncoder().encode('\x03env\x06memory'), 2, 3]; // kind: memory; limits: shared, with a maximum
 

@@ -2,6 +2,8 @@
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import * as assert from 'uvu/assert';
+// @ts-expect-error: a script of the build, which has no declarations
+import { inlinedFiles } from '../../src/build/inlined.mjs';
 import type { Outcome } from '../platform/fixtures/scenario.js';
 
 export type { Outcome };
@@ -21,7 +23,7 @@ export async function bundleFixtures(
     target: 'es2022',
     platform,
     packages: platform === 'node' ? 'external' : undefined,
-    loader: { '.wgsl': 'text', '.wasm': 'binary' },
+    plugins: [inlinedFiles],
     entryPoints: Object.fromEntries(names.map((name) => [name, resolve(from, `${name}.ts`)])),
     outdir,
     logLevel: 'warning',

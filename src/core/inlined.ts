@@ -1,0 +1,57 @@
+/** Bytes that the build has put into a script (src/build/inlined.mjs): packed as text, or as the difference from others. */
+
+const SYMBOLS = 89; // characters in use
+const DIRECT = 87; // bytes of one character; the two characters that are left begin those of two
+
+/**
+ * The bytes of a packed text: its characters, its most frequent bytes in hexadecimal, then each byte as one or two characters. Bytes that
+ * repeat stay characters that repeat, so what compresses a script compresses them too, which base64 prevents.
+ */
+export function unpackBytes(text: string): Uint8Array<ArrayBuffer> {
+  const rank = new Uint8Array(128);
+  for (let i = 0; i < SYMBOLS; i++) rank[text.charCodeAt(i)] = i;
+  const frequent = Array.from({ length: DIRECT }, (_, i) =>
+    Number.parseInt(text.slice(SYMBOLS + 2 * i, SYMBOLS + 2 * i + 2), 16),
+  );
+  const bytes = new Set([...frequent, ...Array(256).keys()]);
+  const byRank = Uint8Array.from(bytes);
+  const out = new Uint8Array(text.length);
+  let length = 0;
+  for (let at = SYMBOLS + 2 * DIRECT; at < text.length; at++) {
+    let r = rank[text.charCodeAt(at)];
+    if (r >= DIRECT) r = DIRECT + (r - DIRECT) * SYMBOLS + rank[text.charCodeAt(++at)];
+    out[length++] = byRank[r];
+  }
+  return out.slice(0, length);
+}
+
+/**
+ * The bytes that a patch makes of others. A patch has numbers of 7 bits a byte, lowest first: the length of the result, and the number
+ * of copies; for each copy, how many new bytes come before it, how far it begins from where the last one and as many bytes ended
+ * (2 d, or -2 d - 1 where d < 0), and its length. Behind them stand all the new bytes.
+ */
+export function applyPatch(from: Uint8Array, patch: Uint8Array): Uint8Array<ArrayBuffer> {
+  let at = 0;
+  const next = () => {
+    let value = 0;
+    for (let factor = 1; ; factor *= 128) {
+      const byte = patch[at++];
+      value += (byte % 128) * factor;
+      if (byte < 128) return value;
+    }
+  };
+  const out = new Uint8Array(next());
+  const copies = Array.from({ length: next() }, () => ({ fresh: next(), moved: next(), length: next() }));
+  let [read, written] = [0, 0];
+  for (const { fresh, moved, length } of copies) {
+    out.set(patch.subarray(at, at + fresh), written);
+    at += fresh;
+    written += fresh;
+    read += fresh + (moved % 2 ? -(moved + 1) / 2 : moved / 2);
+    out.set(from.subarray(read, read + length), written);
+    read += length;
+    written += length;
+  }
+  out.set(patch.subarray(at), written);
+  return out;
+}
