@@ -100,7 +100,7 @@ export function decodeRecording(bytes: Uint8Array, file = 'recording'): Recordin
     throw new DamageError(`${file}: ${what}; make it again with rhm recording`);
   };
   const about = parseJson(metadata.recording ?? 'null', file) as Partial<Recording> & { format?: unknown };
-  if (about?.format !== FORMAT) fail(`its format is ${show(about?.format)}, wanted ${show(FORMAT)}`);
+  if (about?.format !== FORMAT) fail(`its format is ${show(about?.format)}, expected ${show(FORMAT)}`);
   const { made, grammar, H, P, signal, networks } = about as Recording;
   checkShape(grammar);
   const { L, s } = grammar;
@@ -112,13 +112,13 @@ export function decodeRecording(bytes: Uint8Array, file = 'recording'): Recordin
       tensor.shape.every((size, i) => shape[i] === undefined || shape[i] === size);
     if (!fits)
       fail(
-        `tensor ${name} is ${tensor ? `${tensor.dtype} [${tensor.shape}]` : 'missing'}, wanted ${dtype} [${shape.map((n) => n ?? '*')}]`,
+        `tensor ${name} is ${tensor ? `${tensor.dtype} [${tensor.shape}]` : 'missing'}, expected ${dtype} [${shape.map((n) => n ?? '*')}]`,
       );
     return tensor!.data as A;
   };
   const numbers = (name: string, list: unknown, length: number): number[] => {
     if (!Array.isArray(list) || list.length !== length || !list.every((x) => Number.isFinite(x)))
-      fail(`${name} is ${show(list)}, wanted ${length} numbers`);
+      fail(`${name} is ${show(list)}, expected ${length} numbers`);
     return list as number[];
   };
   const increasing = (name: string, list: number[]): number[] => {

@@ -1,4 +1,4 @@
-/** What bytes may come as: buffers, shared or not, and views of a part of one, such as Node's Buffer. */
+/** Accepted forms of bytes: buffers, shared or not, and views of part of one, such as Node's Buffer. */
 export type Bytes = ArrayBufferLike | ArrayBufferView;
 
 /** The bytes themselves, not a copy. */
@@ -8,7 +8,7 @@ export function bytesOf(input: Bytes): Uint8Array {
 }
 
 /**
- * A copy in memory of its own, so that any array may be laid over it: slice() of a Node Buffer is a view of memory that it
- * shares, at any offset. It is never shared memory, which TextDecoder and others refuse.
+ * A copy in unshared memory with an offset of 0, so that any typed array can be laid over it. slice() of a Node Buffer is a view
+ * of the same memory, at any offset. TextDecoder and others refuse shared memory.
  */
 export const copyOf = (input: Bytes): Uint8Array<ArrayBuffer> => new Uint8Array(bytesOf(input));

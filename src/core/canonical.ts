@@ -23,7 +23,7 @@ export async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> 
   return Array.from(digest.subarray(0, 8), (b) => b.toString(16).padStart(2, '0')).join('');
 }
 
-/** Browsers offer their own on secure pages only: over https, and from localhost. */
+/** Browsers offer crypto.subtle only on secure pages: over https, and from localhost. */
 async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   const { subtle } = globalThis.crypto ?? {};
   if (subtle) return new Uint8Array(await subtle.digest('SHA-256', bytes));

@@ -1,4 +1,4 @@
-/** CRC-32 as in zlib, PNG and Ethernet (reflected polynomial 0xEDB88320): finds every change within 32 bits in a row. */
+/** CRC-32 as in zlib, PNG and Ethernet (reflected polynomial 0xEDB88320): detects every error burst of up to 32 bits. */
 export function crc32(bytes: Uint8Array): number {
   let crc = -1;
   for (let i = 0; i < bytes.length; i++) crc = (crc >>> 8) ^ table[(crc ^ bytes[i]) & 0xff];

@@ -1,4 +1,4 @@
-/** CRC-32C (Castagnoli), as the records of TensorFlow's event files are checked by. Source: RFC 3720, appendix B.4. */
+/** CRC-32C (Castagnoli), the check sum of the records in TensorFlow's event files. Source: RFC 3720, appendix B.4. */
 const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;
   for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;

@@ -1,8 +1,8 @@
-/** Every error a user can meet. Each message is one paragraph: where, what was wanted, what came, what to do. */
+/** Every error a user can meet. Each message is one paragraph: where it happened, what was expected, what was given, what to do. */
 export class RhmError extends Error {
-  /** Exit status of the command line: 2 wrong usage or input, 1 failure. */
+  /** Exit status of the command line: 2 for wrong usage or input, 1 for failure. */
   readonly exitCode: number = 1;
-  /** As text in every class: a bundler that shortens names changes those of classes. */
+  /** The name is written as text in every class because bundlers that shorten names also change class names. */
   override get name() {
     return 'RhmError';
   }
@@ -16,28 +16,28 @@ export class InputError extends RhmError {
   }
 }
 
-/** Made by a version of this program that knows more than this one: another may do what is asked. */
+/** Written by a newer version of this program: another program may be able to do the work. */
 export class VersionError extends InputError {
   override get name() {
     return 'VersionError';
   }
 }
 
-/** This engine or processor lacks what the run began with, or was told not to use: another may continue it. */
+/** This engine or CPU lacks what the run began with, or was told not to use it: another one may continue the run. */
 export class EngineError extends InputError {
   override get name() {
     return 'InputError';
   }
 }
 
-/** Shapes that do not fit: names the operation and both shapes. Raised at plan time, before any GPU work. */
+/** Shapes that do not match: names the operation and both shapes. Raised at plan time, before any GPU work. */
 export class ShapeError extends InputError {
   override get name() {
     return 'ShapeError';
   }
 }
 
-/** No WebGPU adapter, a missing feature, a limit too small; says what to install. */
+/** No WebGPU adapter, a missing feature, a limit that is too small; says what to install. */
 export class AdapterError extends RhmError {
   override get name() {
     return 'AdapterError';
@@ -51,7 +51,7 @@ export class GpuError extends RhmError {
   }
 }
 
-/** The device is gone. The run can be continued from its last checkpoint. */
+/** The device is lost. The run can be continued from its last checkpoint. */
 export class DeviceLostError extends GpuError {
   override get name() {
     return 'DeviceLostError';
@@ -65,31 +65,31 @@ export class FileError extends RhmError {
   }
 }
 
-/** A file was changed, shortened or lost a part: it stays wrong until it is restored or removed. */
+/** A file was changed or shortened, or lost a part: it stays wrong until it is restored or removed. */
 export class DamageError extends FileError {
   override get name() {
     return 'FileError';
   }
 }
 
-/** There is no room for a file: it can be written when there is. */
+/** There is no room for a file: it can be written once there is. */
 export class DiskFullError extends FileError {
   override get name() {
     return 'FileError';
   }
 }
 
-/** Whether a system's error code says that there is no room. */
+/** Whether a system's error code means that there is no room. */
 export const isFull = (code: string | undefined): boolean => code === 'ENOSPC' || code === 'EDQUOT';
 
-/** Somebody else is working in the folder: it is free again when they are done, or gone. */
+/** Another process is working in the folder: it is free again when that process is done or gone. */
 export class FolderBusyError extends FileError {
   override get name() {
     return 'FileError';
   }
 }
 
-/** The queue of a sweep cannot be reached or refuses to be used. Messages hold no passwords. */
+/** The queue of a sweep cannot be reached, or refuses access. Messages contain no passwords. */
 export class QueueError extends RhmError {
   override get name() {
     return 'QueueError';

@@ -1,6 +1,6 @@
 /**
- * TensorBoard's event files: records with check sums around protocol buffers `Event` of scalars. Written here, as no kept package does.
- * Sources: tensorflow/core/lib/io/record_writer.h, core/util/event.proto, core/framework/summary.proto.
+ * TensorBoard's event files: records with check sums, each containing a protocol buffer `Event` with scalars. Written here because no
+ * maintained package does. Sources: tensorflow/core/lib/io/record_writer.h, core/util/event.proto, core/framework/summary.proto.
  */
 import { crc32c } from './crc32c.js';
 
@@ -10,7 +10,7 @@ export interface ScalarEvent {
   scalars: readonly (readonly [tag: string, value: number])[];
 }
 
-/** A whole file: its version, then the events. Values are stored as f32. */
+/** A whole file: its version, then the events. Values are f32. */
 export function encodeEvents(events: readonly ScalarEvent[]): Uint8Array<ArrayBuffer> {
   const file = new Bytes();
   const version = new Bytes().double(1, events[0]?.wallTime ?? 0).text(3, 'brain.Event:2');
@@ -23,14 +23,14 @@ export function encodeEvents(events: readonly ScalarEvent[]): Uint8Array<ArrayBu
   return file.taken();
 }
 
-/** Length, its check, the data, their check. */
+/** Length, check sum of the length, data, check sum of the data. */
 function record(file: Bytes, data: Uint8Array): void {
   const head = new Uint8Array(8);
   new DataView(head.buffer).setBigUint64(0, BigInt(data.length), true);
   file.raw(head).raw(masked(head)).raw(data).raw(masked(data));
 }
 
-/** The check sum, turned so that a record which holds records has another one. */
+/** The masked check sum: rotated and shifted, so that a record that contains records has a different one. */
 function masked(data: Uint8Array): Uint8Array {
   const crc = crc32c(data);
   const bytes = new Uint8Array(4);
@@ -40,7 +40,7 @@ function masked(data: Uint8Array): Uint8Array {
 
 const utf8 = new TextEncoder();
 
-/** A growing buffer with the fields of a protocol buffer, by their numbers. */
+/** A growing buffer with the fields of a protocol buffer, addressed by field number. */
 class Bytes {
   #buffer = new Uint8Array(64);
   #length = 0;
@@ -66,7 +66,7 @@ class Bytes {
   }
 
   double(field: number, value: number): this {
-    if (value === 0) return this; // as protocol buffers leave out what is 0
+    if (value === 0) return this; // protocol buffers leave out zeros
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setFloat64(0, value, true);
     return this.#varint(8 * field + 1).raw(bytes);

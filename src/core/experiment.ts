@@ -13,10 +13,10 @@ import { wanted } from './wanted.js';
 
 export type { Experiment, ExperimentInput } from './experimentTypes.js';
 
-/** Fields that may be given as a bare name. */
+/** Fields that may be given as just a name. */
 const shorthands = ['model', 'optimiser', 'task', 'schedule'];
 
-/** Everything that is wrong with an experiment. */
+/** Every fault of an experiment. */
 export class ExperimentError extends InputError {
   override get name() {
     return 'InputError';
@@ -26,11 +26,11 @@ export class ExperimentError extends InputError {
   }
 }
 
-/** Fills defaults and checks. @throws InputError naming field, value and bound; unknown fields with the nearest known one. */
+/** Fills defaults and checks. @throws InputError naming field, value and bound; for an unknown field also the nearest known one. */
 export function parseExperiment(input: unknown): Experiment {
   if (typeof input !== 'object' || input === null || Array.isArray(input))
     throw new InputError(`experiment: got ${JSON.stringify(input)}; pass an object such as {"model": "hcnn"}`);
-  const { $schema: _, ...raw } = input as Record<string, unknown>; // for editors: nothing of the run
+  const { $schema: _, ...raw } = input as Record<string, unknown>; // for editors: no effect on the run
   for (const key of shorthands) {
     if (typeof raw[key] === 'string') raw[key] = { kind: raw[key] };
     const value = raw[key];
@@ -55,13 +55,13 @@ export function parseExperiment(input: unknown): Experiment {
   checkShuffle(result.data);
   checkHoldout(result.data);
   const { precision, ...rest } = result.data;
-  // What is said at its default leaves the hash of an experiment as it is without.
+  // Fields that are left out of the hash at their default, so that older experiments keep theirs.
   const { positions, ...sizes } = evaluation;
   const experiment = { ...rest, evaluation: positions === 'last' ? { ...sizes, positions } : sizes };
   return Object.freeze((precision === 'f16' ? { ...experiment, precision } : experiment) as Experiment);
 }
 
-/** @throws ExperimentError where fields of masks do not fit the task or the sentence. */
+/** @throws ExperimentError if fields of masks do not fit the task or the sentence. */
 function checkMasks({ task, grammar }: Pick<Experiment, 'task' | 'grammar'>): void {
   for (const field of ['fraction', 'positions'] as const)
     if (task[field] !== undefined && !tasks[task.kind].masks)
@@ -69,7 +69,7 @@ function checkMasks({ task, grammar }: Pick<Experiment, 'task' | 'grammar'>): vo
         `task.${field}: the task '${task.kind}' masks no tokens; pass task.kind ${tasksWith(({ masks }) => masks)}, or leave it out`,
       ]);
   const d = sentenceLength(grammar);
-  if (!tasks[task.kind].masks || d > TOKEN_LIMIT || (task.context ?? d) > d) return; // said where sizes are checked
+  if (!tasks[task.kind].masks || d > TOKEN_LIMIT || (task.context ?? d) > d) return; // reported where sizes are checked
   try {
     maskLaw({ task, grammar });
   } catch (error) {
@@ -77,16 +77,16 @@ function checkMasks({ task, grammar }: Pick<Experiment, 'task' | 'grammar'>): vo
   }
 }
 
-/** @throws ExperimentError where a task about whole sentences of a grammar has none. */
+/** @throws ExperimentError if a task about whole sentences of a grammar has no grammar. */
 function checkWhole({ task, data }: Pick<Experiment, 'task' | 'data'>): void {
   if (!tasks[task.kind].wholeSentence) return;
   const about = `with task '${task.kind}', which predicts ${tasks[task.kind].predicts} of a sentence`;
   if (task.context !== undefined)
     throw new ExperimentError([`task.context: got ${task.context} ${about} from all its tokens; leave it out`]);
-  if (data) throw new ExperimentError([`data: got rows of its own ${about} of a grammar; leave it out`]);
+  if (data) throw new ExperimentError([`data: got rows ${about} of a grammar; leave it out`]);
 }
 
-/** @throws ExperimentError where the logic of the grammar has nothing to say. */
+/** @throws ExperimentError if weights of task.logic have nothing to act on. */
 function checkLogic({ task, grammar }: Pick<Experiment, 'task' | 'grammar'>): void {
   const { logic } = task;
   if (!logic) return;
@@ -103,7 +103,7 @@ function checkLogic({ task, grammar }: Pick<Experiment, 'task' | 'grammar'>): vo
       ]);
 }
 
-/** @throws ExperimentError where positions that are shuffled have no meaning. */
+/** @throws ExperimentError if shuffled positions have no meaning here. */
 function checkShuffle({
   grammar: { shuffle },
   task,
@@ -122,20 +122,19 @@ function checkShuffle({
   };
   if (task.context !== undefined)
     refuse(
-      `with task.context = ${task.context}: of shuffled positions none lie nearest to the last; leave one of the two out`,
+      `with task.context = ${task.context}: no shuffled positions are nearest to the last; leave one of the two out`,
     );
-  if (tasks[task.kind].masks)
-    refuse(`with task '${task.kind}', whose masks are about places of the tree; leave it out`);
+  if (tasks[task.kind].masks) refuse(`with task '${task.kind}', whose masks refer to places of the tree; leave it out`);
   if (tasks[task.kind].targets === 'hidden')
-    refuse(`with task '${task.kind}', whose labels are about places of the tree; leave it out`);
-  if (data) refuse('with data of its own, whose positions are no grammar’s; leave it out');
+    refuse(`with task '${task.kind}', whose labels refer to places of the tree; leave it out`);
+  if (data) refuse('with data, whose positions belong to no grammar; leave it out');
 }
 
-/** @throws ExperimentError where pairs cannot be held out. */
+/** @throws ExperimentError if pairs cannot be held out. */
 function checkHoldout({ grammar, data }: Pick<Experiment, 'grammar' | 'data'>): void {
   const { holdout } = grammar;
   if (!holdout) return;
-  if (data) throw new ExperimentError(['grammar.holdout: got with data of its own, which has no rules; leave it out']);
+  if (data) throw new ExperimentError(['grammar.holdout: got with data, which has no rules; leave it out']);
   for (const field of ['rootPrior', 'ruleProbabilities'] as const)
     if (grammar[field] !== undefined && grammar[field] !== 'uniform')
       throw new ExperimentError([
@@ -155,14 +154,17 @@ function optimiserOf(raw: Record<string, unknown>): Record<string, unknown> {
 
 let json: { of: unknown; schema: unknown } | undefined;
 
-/** JSON Schema of an experiment with every section spelt out: for forms and messages. Of a file: core/fileSchema.ts. */
+/**
+ * JSON Schema of an experiment with every section spelt out: for forms and messages. The schema of a file is in
+ * core/fileSchema.ts.
+ */
 export function experimentJsonSchema(): unknown {
   const schema = experimentSchema();
   if (json?.of !== schema) json = { of: schema, schema: z.toJSONSchema(schema, { io: 'input' }) };
   return json.schema;
 }
 
-/** Dotted names of all fields, those of every kind of model and optimiser among them. */
+/** Dotted names of all fields, including those of every kind of model and optimiser. */
 export function experimentFields(): string[] {
   const alone = Object.entries(sections).map(([name, section]) => [name, [section]] as const);
   const variants = {
@@ -199,7 +201,7 @@ function explain(issue: z.core.$ZodIssue, raw: unknown): string {
   return `${path}: ${value === undefined ? 'missing' : `got ${text(value)}`}; ${take ? `pass ${take}` : issue.message}`;
 }
 
-/** As JSON, with the numbers that JSON has no text for; shortened. */
+/** As JSON, shortened; numbers that JSON cannot write are written as text. */
 function text(value: unknown): string {
   if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
   const json = JSON.stringify(value) ?? String(value);
@@ -211,7 +213,7 @@ function kindsOf(path: string[]): string[] {
   return union.options.map((o) => String(o.shape.kind.value));
 }
 
-/** Fields of the other sections, of the model and the optimiser that this experiment has. */
+/** Fields of the other sections, and of this experiment's model and optimiser. */
 function fieldsBeside([section]: string[], given: Record<string, unknown>): string[] {
   const raw = { model: { kind: DEFAULT_MODEL }, ...given };
   const others = ['grammar', 'task', 'model', 'optimiser', 'schedule', 'budget', 'evaluation'];

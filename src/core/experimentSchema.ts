@@ -1,4 +1,4 @@
-/** What an experiment may hold, field by field: ranges, defaults and what each is, for messages, menus, files and types. */
+/** What an experiment may contain, field by field: ranges, defaults and descriptions, for messages, menus, files and types. */
 import * as z from 'zod';
 import { count } from './fields.js';
 import { DEFAULT_MODEL, modelSchema } from './modelFacts.js';
@@ -39,7 +39,9 @@ const grammar = z.strictObject({
         .number()
         .gt(0)
         .max(1)
-        .describe('of the m rules of a child, held out below each rule of its parent; to the nearest whole number'),
+        .describe(
+          'fraction of the m rules of a child that is held out below each rule of its parent, rounded to whole rules',
+        ),
       seed: seed.optional().describe('seed of the pairs; default: that of the rules'),
     })
     .optional()
@@ -195,14 +197,14 @@ const fieldsWith = (model: ReturnType<typeof modelSchema>) => ({
 const schemaWith = (model: ReturnType<typeof modelSchema>) => z.strictObject(fieldsWith(model));
 let known: { model: ReturnType<typeof modelSchema>; schema: ReturnType<typeof schemaWith> } | undefined;
 
-/** The whole; made again when a model was registered. */
+/** The whole schema; rebuilt when a model is registered. */
 export function experimentSchema(): ReturnType<typeof schemaWith> {
   const model = modelSchema();
   if (known?.model !== model) known = { model, schema: schemaWith(model) };
   return known.schema;
 }
 
-/** Parts that are the same whatever models there are. */
+/** Parts that do not depend on which models exist. */
 export const sections = { grammar, task, schedule, budget, evaluation };
 
 /** `a, b, or c`. */

@@ -1,6 +1,6 @@
 /**
- * Types of experiments, from their schema. In the package, declarations that `sweep/tools/declarations.ts` prints from the same
- * schema stand in the place of this file's: they need no schema library, and say what each field is.
+ * Types of experiments, inferred from their schema. In the package, declarations that `sweep/tools/declarations.ts` prints from
+ * the same schema replace those of this file: they need no schema library and describe each field.
  */
 import type * as z from 'zod';
 import type { experimentSchema } from './experimentSchema.js';
@@ -11,18 +11,18 @@ import type { OptimiserTable, optimiserSchema } from './optimisers.js';
 type Parsed = z.infer<ReturnType<typeof experimentSchema>>;
 type Input = z.input<ReturnType<typeof experimentSchema>>;
 
-/** A model that comes with the program. */
+/** A model that is part of the program. */
 export type ModelKind = keyof ModelTable;
 export type OptimiserKind = keyof OptimiserTable;
 export type Optimiser = z.infer<typeof optimiserSchema>;
 
-/** One immutable description of a run. Everything that decides its bits is in here. */
+/** The immutable description of a run. Everything that determines its bits is in here. */
 export type Experiment = Readonly<Omit<Parsed, 'optimiser'> & { optimiser: NonNullable<Parsed['optimiser']> }>;
 
 /** What a user may write: every field optional, `model: 'hcnn'` short for `model: { kind: 'hcnn' }`. */
 export type ExperimentInput = Constant<Omit<Input, keyof Shorthands>> & Shorthands;
 
-/** Fields that may be given as a bare name. */
+/** Fields that may be given as just a name. */
 interface Shorthands {
   readonly model?: ModelInput | ModelKind | keyof OwnModels | DefinedKind;
   readonly optimiser?: OptimiserInput | OptimiserKind;
@@ -33,12 +33,12 @@ interface Shorthands {
 type Models = NonNullable<Input['model']>;
 type Optimisers = NonNullable<Input['optimiser']>;
 
-/** A model and its options; without `kind`, hcnn. One's own: see `OwnModels`. */
+/** A model and its options; without `kind`, hcnn. For models of your own see `OwnModels`. */
 export type ModelInput = Constant<Models | Unnamed<Extract<Models, { kind: 'hcnn' }>>> | OwnModelInput;
 
 /** An optimiser and its hyperparameters; without `kind`, the model's own. */
 export type OptimiserInput = Constant<Optimisers | Unnamed<Optimisers>>;
 
 type Unnamed<Variant> = Variant extends unknown ? Omit<Variant, 'kind'> & { kind?: undefined } : never;
-/** Readonly all the way down, so that it takes what `as const` makes. */
+/** Readonly at every depth, so that it accepts values declared `as const`. */
 type Constant<Value> = Value extends object ? { readonly [Name in keyof Value]: Constant<Value[Name]> } : Value;

@@ -1,4 +1,4 @@
-/** Which fields of a JSON Schema are whole numbers: columns of tables take their type from it. */
+/** Which fields of a JSON Schema are whole numbers: table columns take their type from this. */
 interface Schema {
   type?: string;
   properties?: Record<string, Schema>;
@@ -6,7 +6,7 @@ interface Schema {
   oneOf?: readonly Schema[];
 }
 
-/** Dotted names of the fields that hold whole numbers in every form that the schema knows. */
+/** Dotted names of the fields that are whole numbers in every form of the schema. */
 export function wholeNumberFields(schema: unknown): Set<string> {
   const types = new Map<string, Set<string>>();
   const visit = (at: Schema, path: string) => {

@@ -13,7 +13,7 @@ type Variant<Kind extends string, Row extends { fields: Fields }> = z.ZodObject<
   z.core.$strict
 >;
 
-/** The schema of one row of a table: its fields and its name as `kind`, nothing else; a union over all rows. */
+/** The schema of one row of a table: its fields and its name as `kind`, nothing else. For a table: the union over all rows. */
 export function oneOf<Rows extends Table>(
   rows: Rows,
 ): z.ZodDiscriminatedUnion<

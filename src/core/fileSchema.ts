@@ -1,4 +1,4 @@
-/** JSON Schema of an experiment file as the program takes it: with the short forms that parseExperiment spells out. */
+/** JSON Schema of an experiment file, including the short forms that parseExperiment spells out. */
 import { experimentJsonSchema } from './experiment.js';
 import { DEFAULT_MODEL, modelFacts, modelKinds } from './modelFacts.js';
 
@@ -13,11 +13,11 @@ export interface JsonSchema {
   oneOf?: readonly JsonSchema[];
 }
 
-/** For editors and validators: everything that `rhm train` takes, and nothing with a mistyped field. */
+/** For editors and validators: accepts everything that `rhm train` accepts, and nothing with a mistyped field. */
 export function experimentFileSchema(): JsonSchema {
   const schema = structuredClone(experimentJsonSchema()) as JsonSchema;
   const fields = schema.properties!;
-  // An object without `kind` is one of the model, or of the optimiser, that the experiment has by default.
+  // An object without `kind` describes the model, or the optimiser, that an experiment has by default.
   const kinds = new Set(modelKinds().map((kind) => modelFacts(kind).optimiser.kind as string));
   fields.model = withNames(fields.model, (kind) => kind === DEFAULT_MODEL);
   fields.optimiser = withNames(fields.optimiser, (kind) => kinds.has(kind));
@@ -28,7 +28,7 @@ export function experimentFileSchema(): JsonSchema {
   return { ...schema, title: 'experiment of rhm', properties: { $schema: { type: 'string' }, ...fields } };
 }
 
-/** Variants told apart by `kind`, or the bare name of one. isDefault: those whose objects may leave `kind` out. */
+/** Variants told apart by `kind`, or the bare name of one. isDefault: variants whose objects may omit `kind`. */
 function withNames({ default: value, ...union }: JsonSchema, isDefault: (kind: string) => boolean): JsonSchema {
   const variants = (union.oneOf ?? union.anyOf)!;
   const kindOf = ({ properties }: JsonSchema) => String(properties!.kind.const);

@@ -2,21 +2,21 @@ import { InputError } from './errors.js';
 import { checkHasRules, type GrammarShape, parents, type Rules, sentenceLength } from './rules.js';
 
 /**
- * A grammar as one block of u32 words, read alike by the WebAssembly sampler, the WGSL sampler and the TypeScript
- * reference. All offsets are in words from the start of the block. It also fixes which random word gives which draw.
+ * A grammar as one block of u32 words, which the WebAssembly sampler, the WGSL sampler and the TypeScript reference all read. All offsets
+ * are in words from the start of the block. The image also fixes which random word gives which draw.
  *
- * Draws. Sample i has 64-bit Threefry blocks b = 0, 1, ... with counter (i mod 2^32, (i >> 32) << 16 | b); block b holds
- * words 2b and 2b+1. A uniform draw from m takes digit = mulhi(word * multiplier mod 2^32, m): successive draws of
- * one word are its mixed-radix digits, most significant first. Powers of two share a word while their product is at
- * most 2^32 and are exact; other radices share it up to a product of 2^16, so no outcome of one word has a
- * probability off by more than a factor 1 +- 2^-16. A weighted draw uses a word of its own:
- * digit = number of thresholds <= word >> 1, thresholds being cumulative probabilities times 2^31.
- * The draws of a depth lie in order of position, K to a word, K a power of s, so siblings never straddle words.
+ * Draws. Sample i has 64-bit Threefry blocks b = 0, 1, ... with counter (i mod 2^32, (i >> 32) << 16 | b); block b holds words 2b and
+ * 2b+1. A uniform draw from m takes digit = mulhi(word * multiplier mod 2^32, m): successive draws of one word are its mixed-radix digits,
+ * most significant first. Powers of two share a word while their product is at most 2^32 and are exact; other radices share it up to a
+ * product of 2^16, so the probability of every outcome of a word is exact to within a factor of 1 +- 2^-16. A weighted draw uses a
+ * separate word: digit = number of thresholds <= word >> 1, thresholds being cumulative probabilities times 2^31. The draws of a depth are
+ * in order of position, K to a word, K a power of s, so siblings never straddle words.
  *
- * Held-out pairs. Below depth 0 one depth may be restricted: there a draw is a place in the order of rules that hangs on the rule above
- * and the place below it, those allowed first. Without held-out pairs a draw is one of m - h. Of a language that asks for pairs the last
- * held-out place is drawn first (its thresholds and word, or the sums that the derivation's number falls between): before it a draw is
- * one of m, there m - h + one of h, behind it one of m - h. Such draws have a word of their own each, that of the place comes last of all.
+ * Held-out pairs. One depth below depth 0 may be restricted. There a draw is an index into a list of rules that depends on the rule above
+ * and the place below it, with the allowed rules first. Without held-out pairs a draw is one of m - h. In a language that requires pairs
+ * the last held-out place is drawn first (by its thresholds and word, or from the sums between which the derivation's number falls):
+ * before it a draw is one of m, at it m - h + one of h, after it one of m - h. Each of these draws has its own word; the word of the place
+ * comes after all others.
  */
 export const HEADER = {
   magic: 0,
@@ -49,23 +49,23 @@ export const DEPTH = {
 } as const;
 export const DEPTH_WORDS = 8;
 
-/** The record of held-out pairs. */
+/** The record that describes held-out pairs. */
 export const HELD = {
-  depth: 0, // of the children whose rules are restricted, 1 .. L-1
+  depth: 0, // depth of the children whose rules are restricted, 1 .. L-1
   firstNode: 1, // nodes above this depth
   places: 2, // K = s^depth
   allowed: 3, // m - h
   order: 4, // offset of [parents * m * s][m] rules
-  sums: 5, // offset of K numbers of two words, low first: sentences by their last held-out place, summed up; 0 = without pairs
+  sums: 5, // offset of K numbers of two words, low first: cumulative counts of sentences by their last held-out place; 0 = without pairs
   thresholds: 6, // offset of K-1 thresholds of that place
   word: 7, // random word of that place
 } as const;
 export const HELD_WORDS = 8;
 const IMAGE_MAGIC = 0x52484d31;
 
-/** The Threefry block that an intervention draws its new symbol (word 0) and new rule (word 1) from. */
+/** The Threefry block from which an intervention draws its new symbol (word 0) and new rule (word 1). */
 export const INTERVENTION_BLOCK = 0xffff;
-/** Sample indices are below this. */
+/** Upper bound (exclusive) of sample indices. */
 export const INDEX_LIMIT = 2 ** 48;
 /** Resolution of a non-uniform probability. */
 const WEIGHT_SCALE = 2 ** 31;
@@ -154,10 +154,10 @@ function writeHeld(rules: Rules, image: Uint32Array, at: number, word: number): 
   image.set(shares.slice(0, -1).map(threshold), record.thresholds);
 }
 
-/** Where the draws of each depth lie among the random words of a sample. */
+/** Where the draws of each depth are among the random words of a sample. */
 export interface DrawLayout {
   words: number;
-  heldWord: number; // of the last held-out place; 0 where none is drawn
+  heldWord: number; // word of the last held-out place; 0 if none is drawn
   depths: { word: number; perWord: number; multipliers: number[] }[];
 }
 
@@ -167,7 +167,7 @@ export function layoutDraws(
   const { n, s, L, heldPairs } = rules;
   const asks = heldPairs !== undefined && heldPairs.language !== 'without';
   let words = 1;
-  // The word that still has room: product of the radices drawn from it, 0 = none.
+  // The word that still has room, as the product of the radices drawn from it; 0 = none.
   let product = rules.rootPrior ? 0 : n;
   const depths: DrawLayout['depths'] = [];
   for (let l = 0; l < L; l++) {

@@ -1,8 +1,8 @@
-/** IEEE 754 binary16 ("half") as the factors of products see it: rounded to nearest, ties to even, by integer arithmetic. */
+/** IEEE 754 binary16 ("half"), to which the factors of products are rounded: to nearest, ties to even, by integer arithmetic. */
 
 /** The largest finite half. */
 export const LARGEST_HALF = 65504;
-/** Magnitudes from here on would round to infinity. They become LARGEST_HALF and count as an overflow. */
+/** Magnitudes from this value up would round to infinity. They become LARGEST_HALF and count as an overflow. */
 export const HALF_OVERFLOW = 65520;
 
 const SMALLEST_NORMAL = 2 ** -14;

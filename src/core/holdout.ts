@@ -1,19 +1,19 @@
-/** Compositions that training never shows: `grammar.holdout`. Source of the question: arXiv:2404.16367. */
+/** Compositions that training never shows: `grammar.holdout`. The question is from arXiv:2404.16367. */
 import { InputError } from './errors.js';
 import { type HeldLanguage, type HeldPairs, parents, type Rules } from './rules.js';
 import { streamKey } from './threefry.js';
 import { UniformStream } from './uniform.js';
 
 export interface Holdout {
-  level: number; // of the parents, counted from the tokens: 2 .. L
-  fraction: number; // of the m rules of a child that are held out below each rule of its parent
+  level: number; // level of the parents, counted from the tokens: 2 .. L
+  fraction: number; // fraction of a child's m rules that is held out below each rule of its parent
   seed?: number; // of the pairs
 }
 
 const TABLE_LIMIT = 2 ** 24; // numbers in the table of pairs
 const short = (x: number) => Number(x.toPrecision(3));
 
-/** h, the rules of a child that are held out: the fraction of m, to the nearest whole number. @throws InputError */
+/** h, the number of a child's rules that are held out: the fraction of m, rounded. @throws InputError */
 export function heldRules({ m, L }: Pick<Rules, 'm' | 'L'>, { level, fraction }: Holdout): number {
   const field = 'grammar.holdout';
   if (L < 2)
@@ -36,9 +36,9 @@ export function heldRules({ m, L }: Pick<Rules, 'm' | 'L'>, { level, fraction }:
 }
 
 /**
- * The language of a grammar with or without held-out pairs. Of every child below every rule of the parents' level h of its m rules are
- * held out; each symbol's rules are held out equally often, to within one, over all the places where it stands, so that training shows
- * every rule of a symbol that stands in two places or more. @throws InputError naming the field
+ * The language of a grammar with or without held-out pairs. For every child below every rule of the parents' level, h of its m rules
+ * are held out. Each symbol's rules are held out equally often, to within one, over all the places of that symbol, so that training
+ * shows every rule of a symbol that has two places or more. @throws InputError naming the field
  */
 export function heldLanguage(rules: Rules, holdout: Holdout, language: HeldLanguage, seed = 0): Rules {
   const held = heldRules(rules, holdout);
@@ -49,11 +49,11 @@ export function heldLanguage(rules: Rules, holdout: Holdout, language: HeldLangu
   return { ...rules, heldPairs: drawPairs(rules, holdout.level, held, holdout.seed ?? seed, language) };
 }
 
-/** The sets that networks are looked at on: without held-out pairs, with some in the context alone, with one above the last token. */
+/** The sets on which networks are evaluated: without held-out pairs, with some in the context alone, with one above the last token. */
 export const heldSets = ['without', 'context', 'last'] as const satisfies readonly HeldLanguage[];
 export type HeldSet = (typeof heldSets)[number];
 
-/** Another language of the same pairs. */
+/** Another language defined by the same pairs. */
 export function relatedLanguage(language: Rules, name: HeldLanguage): Rules {
   return { ...language, heldPairs: { ...language.heldPairs!, ...lastPlaces(language, language.heldPairs!, name) } };
 }
@@ -119,7 +119,7 @@ function sumsOf({ n, m, s, L }: Rules, held: number, places: number, language: H
 
 function sharesOf(m: number, held: number, places: number, language: HeldLanguage): number[] {
   if (language === 'without') return [];
-  const log = Math.log1p(-held / m); // of the fraction of rules allowed
+  const log = Math.log1p(-held / m); // log of the fraction of rules allowed
   const sum = (j: number) => -Math.exp((places - 1 - j) * log) * Math.expm1((j + 1) * log);
   const end = sum(language === 'context' ? places - 2 : places - 1);
   return Array.from({ length: places }, (_, j) =>

@@ -1,20 +1,20 @@
 /**
  * Which tokens of a sentence are masked: a pure function of a key and the sentence's number. Word w of a sentence is word w % 2 of
- * threefry(its key, (w / 2, 0)), its key = threefry(key, its number). Word 0 draws how many, n = least + mulhi(word, most - least + 1); then the places are gone
- * through in order, and one of the `left` that may still be masked is if mulhi(its word, left) < those still to be masked (selection
- * sampling, Knuth, "The art of computer programming", vol. 2, 3.4.2, algorithm S): every set of n places is as probable as any other.
- * Twins: shaders/mask.wgsl, assembly/kernels/mask.ts.
+ * threefry(its key, (w / 2, 0)), its key = threefry(key, its number). Word 0 draws how many, n = least + mulhi(word, most - least + 1);
+ * then the places are visited in order: with `left` places remaining, a place is masked if mulhi(its word, left) < the number still to be
+ * masked (selection sampling, Knuth, "The art of computer programming", vol. 2, 3.4.2, algorithm S): every set of n places has the same
+ * probability. Twins: shaders/mask.wgsl, assembly/kernels/mask.ts.
  */
 import { show } from './check.js';
 import { InputError } from './errors.js';
 import { sentenceLength } from './rules.js';
 import { type Key, threefry, threefryInto } from './threefry.js';
 
-/** How many tokens a sentence loses, and from where. */
+/** How many tokens of a sentence are masked, and where. */
 export interface MaskLaw {
   least: number; // tokens, >= 1
-  most: number; // tokens, every number from `least` to `most` equally often
-  places: readonly boolean[]; // [T], tokens that may be masked, of those used
+  most: number; // number of tokens, from `least` to `most` with equal probability
+  places: readonly boolean[]; // [T], flags of the tokens that may be masked, among those used
 }
 
 /** The words before the T flags that WebAssembly and WGSL read. */
@@ -33,15 +33,16 @@ interface MaskedTask {
 }
 
 /**
- * The law of an experiment's task: `positions` are always masked; `fraction` of the T tokens, rounded, somewhere; without either a
- * number of them that each sentence draws from 1 to T. @throws InputError naming the field, its bound and a value that fits
+ * The law of an experiment's task: `positions` are always masked; with `fraction`, that fraction of the T tokens, rounded, at
+ * random places; with neither, a number of tokens that each sentence draws from 1 to T. @throws InputError naming the field, its
+ * bound and a value that fits
  */
 export function maskLaw({ task, grammar }: { task: MaskedTask; grammar: { s: number; L: number } }): MaskLaw {
   const d = sentenceLength(grammar);
   const { context: T = d, fraction, positions } = task;
   const anywhere = new Array<boolean>(T).fill(true);
   if (fraction !== undefined && positions !== undefined)
-    throw new InputError('task.fraction: task.positions says already which tokens are masked; pass one of the two');
+    throw new InputError('task.fraction: task.positions already says which tokens are masked; pass one of the two');
   if (positions) {
     const first = d - T;
     const places = new Array<boolean>(T).fill(false);
@@ -76,7 +77,7 @@ const words = new Uint32Array(2);
 
 /**
  * The mask of sentence `index` (integer below 2^48): out [T], 1 where the token is masked. law: `maskWords`.
- * @returns how many are
+ * @returns the number of masked tokens
  */
 export function maskOf(law: ArrayLike<number>, key: Key, index: number, out: Uint8Array): number {
   const own = threefry(key, index >>> 0, Math.floor(index / 2 ** 32));

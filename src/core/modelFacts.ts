@@ -23,7 +23,7 @@ const hierarchical = {
   depth: depth.min(1).optional().describe('layers; default L'),
   filter: count(1024).optional().describe('filter size and stride; default s'),
 };
-// Optional, so that the hash of an experiment without it stays what it was.
+// Optional, so that the hash of an experiment without the field does not change.
 const wired = {
   ...hierarchical,
   wiring: z
@@ -34,7 +34,7 @@ const wired = {
     ),
 };
 
-/** The models that come with the program. One row per model; `models/index.ts` holds their forward passes under the same names. */
+/** The models that are part of the program. One row per model; `models/index.ts` has their forward passes under the same names. */
 const builtIn = {
   hcnn: {
     title: 'hierarchical CNN',
@@ -51,7 +51,7 @@ const builtIn = {
     title: 'locally connected net',
     short: 'local',
     about: 'like hcnn, with separate filters at every position: locality without weight sharing',
-    family: 'transformer', // argued, not proven: it shares nothing, as transformers
+    family: 'transformer', // argued, not proven: it shares no weights, as transformers
     optimiser: { kind: 'sgd' },
     tasks: ['last', 'class', 'parse'],
     sees: 'block',
@@ -82,7 +82,7 @@ const builtIn = {
       channels: count(8192).default(256).describe('C'),
       heads: count(256).default(16).describe('H'),
       depth: depth.min(1).optional().describe('attention layers; default L'),
-      // Optional rather than with a default: the hash of an experiment without them stays what it was.
+      // Optional instead of having a default, so that the hash of an experiment without these fields does not change.
       residual: z
         .boolean()
         .optional()
@@ -119,7 +119,7 @@ const builtIn = {
     family: 'cnn',
     optimiser: { kind: 'sgd' },
     tasks: ['mask'],
-    sees: 'block', // the encoder, whose layers come first
+    sees: 'block', // the encoder, which comes first
     colour: 5,
     fields: { width, scaling, depth: hierarchical.depth, filter: hierarchical.filter },
   },
@@ -134,9 +134,9 @@ const rows = new Map<string, ModelRow>(Object.entries(builtIn));
 let schema = builtInSchema;
 
 /**
- * Makes a model known by name: from then on an experiment may say `model: kind` with these fields. Facts left out are those of
- * `modelFacts` for a name that was not registered. A second registration takes the place of the first.
- * @throws InputError for a name that is no single word, or that of a model that comes with the program.
+ * Registers a model by name: from then on an experiment may use `model: kind` with these fields. Facts that are left out are
+ * those that `modelFacts` returns for an unregistered name. A second registration replaces the first.
+ * @throws InputError for a name that is not a single word, or is that of a model of the program.
  */
 export function registerModel(kind: string, { fields = {}, ...facts }: Partial<ModelRow> = {}): void {
   if (!/^[A-Za-z][\w-]{0,39}$/.test(kind))
@@ -148,7 +148,7 @@ export function registerModel(kind: string, { fields = {}, ...facts }: Partial<M
   schema = oneOf(Object.fromEntries(rows)) as unknown as typeof schema;
 }
 
-/** The facts of a model. For a name that was not registered, as in runs of another program, facts that hold for any model. */
+/** The facts of a model. For an unregistered name, as in runs of another program, facts that are true of any model. */
 export function modelFacts(kind: string): ModelFacts {
   return (
     rows.get(kind) ?? {
@@ -164,10 +164,10 @@ export function modelFacts(kind: string): ModelFacts {
   );
 }
 
-/** Names of all models, those that come with the program first. */
+/** Names of all models, those of the program first. */
 export const modelKinds = (): string[] => [...rows.keys()];
 
-/** Position of a model among `modelKinds`, the order of tables; behind them all for an unknown one. */
+/** Position of a model among `modelKinds`, the order of tables; an unknown model comes last. */
 export function modelOrder(kind: string): number {
   const at = modelKinds().indexOf(kind);
   return at < 0 ? rows.size : at;
@@ -179,5 +179,5 @@ export const modelFields = (kind: string): string[] => Object.keys(rows.get(kind
 /** Whether a model has an option of that name. */
 export const hasField = (kind: string, name: string): boolean => Object.hasOwn(rows.get(kind)?.fields ?? {}, name);
 
-/** The schema of `model` in an experiment, over all models that are registered now. Typed by those of the program. */
+/** The schema of `model` in an experiment, over all models registered now. Its type covers those of the program. */
 export const modelSchema = (): typeof builtInSchema => schema;

@@ -1,4 +1,7 @@
-/** The known name closest to a mistyped one, if it is close: a third of the letters differ at most, none of fewer than three. */
+/**
+ * The known name closest to a mistyped one, if it is close: at most a third of the letters differ, and none in names of fewer
+ * than three.
+ */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.floor(name.length / 3) + 1;
@@ -12,7 +15,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return best;
 }
 
-/** The known names closest to a mistyped one, the closest first, however far they are: for lists of things that exist. */
+/** The known names closest to a mistyped one, closest first, at any distance: for lists of things that exist. */
 export function nearestNames(name: string, known: readonly string[], count: number): string[] {
   const wanted = name.toLowerCase().slice(0, LONGEST);
   const best: { candidate: string; d: number }[] = [];
@@ -30,7 +33,7 @@ export function nearestNames(name: string, known: readonly string[], count: numb
 
 const LONGEST = 64; // characters that are compared
 
-/** Changes of one letter (or swaps of two neighbours) from a to b: optimal string alignment. */
+/** Edits of one letter (or swaps of two neighbours) from a to b: optimal string alignment. */
 function distance(a: string, b: string): number {
   let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
@@ -48,14 +51,14 @@ function distance(a: string, b: string): number {
 }
 
 /**
- * The known dotted name closest to a mistyped one: to the whole, or to the last part of a known one, so that `widht` and `width`
- * both lead to `model.width`.
+ * The known dotted name closest to a mistyped one, compared with the whole name or with its last part, so that `widht` and
+ * `width` both lead to `model.width`.
  */
 export function nearestField(name: string, known: readonly string[]): string | undefined {
   return nearest(name, known) ?? nearestByLastPart(name, known);
 }
 
-/** The same by the last part alone: of a field in the wrong section. */
+/** The same by the last part alone: for a field in the wrong section. */
 export function nearestByLastPart(name: string, known: readonly string[]): string | undefined {
   const lastPart = (field: string) => field.slice(field.lastIndexOf('.') + 1);
   const last = nearest(lastPart(name), known.map(lastPart));

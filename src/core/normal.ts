@@ -7,10 +7,10 @@ import { type Key, threefryInto } from './threefry.js';
 
 const words = new Uint32Array(2);
 
-/** The i-th standard normal number of a stream, rounded to f32. 53 random bits each. */
+/** The i-th standard normal number of a stream, rounded to f32. Each uses 53 random bits. */
 export function normalAt(key: Key, i: number): number {
   threefryInto(words, key, i >>> 0, Math.floor(i / 2 ** 32));
-  // Uniform on (0, 1), symmetric about 1/2: (k + 1/2) / 2^53 with 52 bits below the point in use.
+  // Uniform on (0, 1), symmetric about 1/2: (k + 1/2) / 2^53, where 52 bits of k are used.
   const u = ((words[0] >>> 6) * 2 ** 26 + (words[1] >>> 6) + 0.5) / 2 ** 52;
   return Math.fround(inverseNormal(u));
 }
@@ -46,7 +46,7 @@ const view = new DataView(new ArrayBuffer(8));
 const LN2_HIGH = 0.6931471803691238; // ln 2 in two parts, the first with trailing zero bits so that k * LN2_HIGH is exact
 const LN2_LOW = 1.9082149292705877e-10;
 
-/** Natural logarithm of a normal positive number, within 2 ulp: mantissa in [sqrt(1/2), sqrt(2)), then the atanh series. */
+/** Natural logarithm of a positive normal number, within 2 ulp: mantissa in [sqrt(1/2), sqrt(2)), then the atanh series. */
 export function log(x: number): number {
   view.setFloat64(0, x);
   const high = view.getUint32(0);

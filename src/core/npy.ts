@@ -2,7 +2,7 @@
 import { type Bytes, bytesOf, copyOf } from './bytes.js';
 import { DamageError, InputError } from './errors.js';
 
-/** Little-endian types that are read and written as arrays of their own. */
+/** Little-endian types that are read and written as typed arrays. */
 const arrays = {
   '|b1': Uint8Array,
   '|u1': Uint8Array,
@@ -20,14 +20,14 @@ type NpyType = keyof typeof arrays;
 
 export interface NpyArray {
   shape: readonly number[];
-  data: InstanceType<(typeof arrays)[NpyType]>; // in C order; truth values as 0 and 1
+  data: InstanceType<(typeof arrays)[NpyType]>; // in C order; booleans as 0 and 1
 }
 
 /** Header of a file, version 1.0; the elements follow in C order. */
 export function npyHeader(dtype: NpyType, shape: readonly number[]): Uint8Array {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
   const text = `{'descr': '${dtype}', 'fortran_order': False, 'shape': ${tuple}, }`;
-  // Magic, version, length and text together take a multiple of 64 bytes, filled with spaces and ended by a newline.
+  // Magic, version, length and text together fill a multiple of 64 bytes, padded with spaces and ended by a newline.
   const length = Math.ceil((10 + text.length + 1) / 64) * 64 - 10;
   const header = new Uint8Array(10 + length);
   header.set([...MAGIC, 1, 0, length & 255, length >> 8]);
@@ -37,19 +37,19 @@ export function npyHeader(dtype: NpyType, shape: readonly number[]): Uint8Array 
 
 const MAGIC = [0x93, ...new TextEncoder().encode('NUMPY')];
 
-/** Whether the bytes begin as a .npy file does. */
+/** Whether the bytes begin like a .npy file. */
 export const isNpy = (bytes: Uint8Array): boolean => MAGIC.every((byte, i) => bytes[i] === byte);
 
 /**
- * Reads a file of numbers, of any shape and byte order, in C or Fortran order. @throws FileError naming what is damaged;
- * InputError for elements that are not numbers.
+ * Reads a file of numbers, of any shape and byte order, in C or Fortran order. @throws FileError naming the damage; InputError
+ * for elements that are not numbers.
  */
 export function decodeNpy(input: Bytes, file = 'npy file'): NpyArray {
   const bytes = bytesOf(input);
   const fail = (what: string): never => {
-    throw new DamageError(`${file}: ${what}; the file is damaged or no .npy file`);
+    throw new DamageError(`${file}: ${what}; the file is damaged or not a .npy file`);
   };
-  if (!isNpy(bytes)) fail('it does not begin as a .npy file does');
+  if (!isNpy(bytes)) fail('it does not begin like a .npy file');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const long = bytes[6] >= 2; // versions 2.0 and 3.0 have longer headers
   const from = long ? 12 : 10;
@@ -77,7 +77,7 @@ export function decodeNpy(input: Bytes, file = 'npy file'): NpyArray {
   return { shape, data: order === 'True' ? inRows(data, shape) : data };
 }
 
-/** Turns the bytes of every element around. */
+/** Reverses the bytes of every element. */
 function swap(bytes: Uint8Array, each: number): void {
   for (let at = 0; at < bytes.length; at += each) bytes.subarray(at, at + each).reverse();
 }

@@ -8,8 +8,8 @@ const decayed = {
 const beta = (value: number, max = 0.9999) => z.number().min(0).max(max).default(value);
 
 /**
- * Every optimiser, one row each: its name in menus, half a sentence for help texts, and its fields. `training/optimisers.ts` says how each row trains, and does not
- * compile while a row has no counterpart there.
+ * Every optimiser, one row each: its name in menus, half a sentence for help texts, and its fields. `training/optimisers.ts` implements
+ * each row, and does not compile if one is missing there.
  */
 export const optimisers = {
   sgd: {

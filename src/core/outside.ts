@@ -1,10 +1,10 @@
 /**
- * Reading what was made elsewhere: files, messages of a queue, stores, links. Text becomes a value here, within bounds, before any
- * schema looks at it; names become file names only if they are known ones; text for people is shown without control characters.
+ * Reading data from elsewhere: files, messages of a queue, stores, links. Text is parsed here, within bounds, before any schema
+ * sees it; names become file names only if they are known; text for people is shown without control characters.
  */
 import { InputError } from './errors.js';
 
-/** Files of a run. Whatever comes from elsewhere under another name is refused. */
+/** Files of a run. A file from elsewhere with any other name is refused. */
 export const files = {
   experiment: 'experiment.json',
   rules: 'rules.json',
@@ -19,31 +19,31 @@ export const isRunFile = (name: unknown): name is RunFileName =>
 /** Name of a run: 16 hexadecimal digits, as contentHash() gives them. Nothing else becomes a folder. */
 export const isHash = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]{16}$/.test(value);
 
-/** @throws InputError unless it is the name of a run. */
+/** @throws InputError unless the text is the name of a run. */
 export function checkHash(value: unknown, where = 'hash'): string {
   if (isHash(value)) return value;
   throw new InputError(`${where}: got ${shown(value)}; the name of a run has 16 hexadecimal digits`);
 }
 
-/** Name of an entry of a folder that is ours: of letters, digits, - and _ alone. */
+/** Name of an entry in one of the program's folders: only letters, digits, - and _. */
 export const isEntryName = (value: unknown): value is string =>
   typeof value === 'string' && /^[\w-]{1,100}$/.test(value);
 
-/** @throws InputError unless it can be nothing but an entry of its folder. */
+/** @throws InputError if the name could be anything but an entry of its folder. */
 export function checkEntryName(value: unknown, where: string): string {
   if (isEntryName(value)) return value;
   throw new InputError(`${where}: got ${shown(value)}; pass a name of letters, digits, - and _`);
 }
 
 export interface TextBounds {
-  bytes?: number; // of the text, at most; default 256 MiB
-  depth?: number; // of lists and objects in each other, at most; default 64
+  bytes?: number; // maximum size of the text; default 256 MiB
+  depth?: number; // maximum nesting of lists and objects; default 64
 }
 
 const MOST_BYTES = 2 ** 28;
 const MOST_DEPTH = 64;
 
-/** UTF-8 with or without byte-order mark. @throws InputError for another encoding or too much of it. */
+/** UTF-8 with or without byte-order mark. @throws InputError for another encoding or a text that is too long. */
 export function decodeText(bytes: Uint8Array, where: string, most = MOST_BYTES): string {
   if (bytes.length > most)
     throw new InputError(`${where}: ${bytes.length} bytes, ${most} at most; this is not such a file`);
@@ -59,8 +59,8 @@ export function decodeText(bytes: Uint8Array, where: string, most = MOST_BYTES):
 }
 
 /**
- * The value of a JSON text, as RFC 8259 wants it and with each key once.
- * @throws InputError naming the place: no JSON, a key twice, `__proto__`, too large, too deep.
+ * The value of a JSON text that follows RFC 8259 and has no duplicate keys.
+ * @throws InputError naming the place: not JSON, duplicate key, `__proto__`, too large, too deep.
  */
 export function parseJson(text: string | Uint8Array, where = '', bounds: TextBounds = {}): unknown {
   const { bytes = MOST_BYTES, depth = MOST_DEPTH } = bounds;
@@ -77,9 +77,9 @@ export function parseJson(text: string | Uint8Array, where = '', bounds: TextBou
   }
 }
 
-/** What JSON.parse would pass over or choke on; the text may be no JSON at all. */
+/** Checks what JSON.parse accepts silently or fails on; the text need not be JSON. */
 function faultOf(text: string, most: number): string | undefined {
-  const open: (Set<string> | undefined)[] = []; // keys of the objects around, undefined for a list
+  const open: (Set<string> | undefined)[] = []; // keys of the enclosing objects, undefined for a list
   let wantsKey = false;
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);
@@ -110,13 +110,13 @@ function keyOf(quoted: string): string {
   try {
     return JSON.parse(quoted);
   } catch {
-    return quoted; // JSON.parse says what is wrong
+    return quoted; // JSON.parse reports the fault
   }
 }
 
 /**
- * Refuses what a value from YAML or another program may hold and JSON may not: objects that hold themselves, `__proto__`, too deep or
- * too many of them. @throws InputError
+ * Refuses values from YAML or another program that JSON cannot represent: circular objects, `__proto__`, too deep, too many. @throws
+ * InputError
  */
 export function checkTree(value: unknown, where: string, bounds: { depth?: number; nodes?: number } = {}): void {
   const { depth: most = MOST_DEPTH, nodes = 10_000_000 } = bounds;
@@ -137,10 +137,14 @@ export function checkTree(value: unknown, where: string, bounds: { depth?: numbe
   }
 }
 
-// Control characters (but newline and tab), marks that turn the direction of text or are not seen, separators, lone surrogates.
+// Control characters (except newline and tab), invisible marks and those that change the direction of text, separators, lone
+// surrogates.
 const HIDDEN = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
-/** Text for a terminal or a log: control characters as `\x1b`, so that a name can move no cursor and hide nothing. Lines stay. */
+/**
+ * Text for a terminal or a log: control characters as `\x1b`, so that a name cannot move the cursor or hide anything. Line breaks
+ * stay.
+ */
 export function printable(text: string): string {
   return text.replace(HIDDEN, (c) => {
     if (c === '\r') return '\\r';
@@ -156,7 +160,7 @@ export function printableLine(text: string, most = 200): string {
   return line.length > most ? `${line.slice(0, most - 3)}...` : line;
 }
 
-/** JSON for a terminal: what is left of control characters after JSON.stringify is escaped; the value is the same. */
+/** JSON for a terminal: control characters that JSON.stringify leaves are escaped; the value is the same. */
 export function printableJson(value: unknown, indent?: number): string {
   return (JSON.stringify(value, null, indent) ?? 'null').replace(HIDDEN, (c) =>
     Array.from({ length: c.length }, (_, i) => `\\u${c.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''),

@@ -1,14 +1,14 @@
-/** Sequences of tokens that a run is trained on instead of a grammar's sentences. They are known by a digest of what they are. */
+/** Sequences of tokens on which a run is trained instead of a grammar's sentences. A digest of their contents identifies them. */
 import { digestOf } from './canonical.js';
 import { InputError } from './errors.js';
 import type { Experiment, ExperimentInput } from './experimentTypes.js';
 import type { Rules } from './rules.js';
 import { rowsOf, type TokenRows } from './tokens.js';
 
-/** Rows of tokens, and for the task `class` a label for each row. */
+/** Rows of tokens, and for the task `class` one label per row. */
 export type DataRows = TokenRows | { tokens: TokenRows; labels?: ArrayLike<number | bigint> };
 
-/** What a run is trained, validated and tested on. Rows may also come one by one, from a generator or a stream. */
+/** Training, validation and test rows of a run. Rows may also come one by one, from a generator or a stream. */
 export interface OwnData {
   train: DataRows | AsyncIterable<ArrayLike<number>>;
   validation?: DataRows | AsyncIterable<ArrayLike<number>>;
@@ -28,7 +28,7 @@ export type DataName = (typeof dataNames)[number];
 const known = new Map<string, DataSet>();
 const VOCABULARY = 2 ** 16; // most symbols
 
-/** Makes rows known to this thread by their digest. name: for messages. @throws InputError naming the row and the place */
+/** Registers rows in this thread under their digest. name: for messages. @throws InputError naming the row and the place */
 export async function registerData(name: string, input: OwnData['train']): Promise<{ digest: string; rows: number }> {
   const given: DataRows = Symbol.asyncIterator in Object(input) ? await allOf(input as never) : (input as DataRows);
   const { tokens, labels } =
@@ -60,8 +60,8 @@ function labelsOf(labels: ArrayLike<number | bigint>, count: number, name: strin
 }
 
 /**
- * The experiment that trains on these rows: their digests become part of it. What it does not say follows from them: all rows are
- * trained on (budget.sentences) and evaluated.
+ * The experiment that trains on these rows: their digests become part of it. Fields that it leaves open follow from the rows: all
+ * are trained on (budget.sentences) and evaluated.
  * @throws InputError for malformed rows, or rows other than those the experiment names
  */
 export async function withData(input: ExperimentInput, data: OwnData): Promise<ExperimentInput> {
@@ -89,7 +89,7 @@ export async function withData(input: ExperimentInput, data: OwnData): Promise<E
   };
 }
 
-/** The rows of an experiment, checked against its sizes; undefined: it is trained on a grammar. @throws InputError */
+/** The rows of an experiment, checked against its sizes; undefined if it is trained on a grammar. @throws InputError */
 export function dataOf(experiment: Pick<Experiment, 'data' | 'grammar' | 'task' | 'evaluation' | 'budget'>) {
   const { data, grammar, task, evaluation, budget } = experiment;
   if (!data) return undefined;
@@ -138,8 +138,8 @@ export function dataOf(experiment: Pick<Experiment, 'data' | 'grammar' | 'task' 
 const grammars = new WeakMap<DataSet, Rules>();
 
 /**
- * Rows as a grammar that the sampler knows: root i has one rule, row i. Numbered derivations are then the rows, so order, epochs and
- * resuming are those of sentences. Its symbols are the tokens.
+ * Rows as a grammar that the sampler can use: root i has one rule, row i. Its numbered derivations are the rows, so order, epochs
+ * and resuming work as for sentences. Its symbols are the tokens.
  */
 export function rowsAsRules(set: DataSet): Rules {
   let rules = grammars.get(set);

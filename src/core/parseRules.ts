@@ -5,12 +5,12 @@ import { checkShape, type GrammarOptions, parents, type Rules, resolveWeights } 
 const FIELDS = ['v', 'n', 'm', 's', 'L', 'rules', 'rootPrior', 'ruleProbabilities', 'name', 'seed', 'sentences'];
 
 /**
- * A grammar from parsed JSON. Checks sizes, every symbol's range and that no tuple of a level repeats; the message names
- * the level, symbol and rule of the first fault. Weights may be given as {"zipf": a}. @throws InputError
+ * A grammar from parsed JSON. Checks sizes, the range of every symbol and that no tuple of a level repeats; the message names the
+ * level, symbol and rule of the first fault. Weights may be given as {"zipf": a}. @throws InputError
  */
 export function parseRules(json: unknown): Rules {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
-    throw new InputError(`rules file: wanted an object {v, n, m, s, L, rules}, got ${show(json)}`);
+    throw new InputError(`rules file: expected an object {v, n, m, s, L, rules}, got ${show(json)}`);
   const input = json as Record<string, unknown>;
   for (const key of Object.keys(input))
     if (!FIELDS.includes(key))
@@ -29,7 +29,7 @@ export function parseRules(json: unknown): Rules {
         const where = `rules[${l}][${a}][${k}]`;
         const symbols = list(where, tuple, shape.s, 'one symbol per child, s').map((x, i) => {
           if (typeof x !== 'number' || !Number.isInteger(x) || x < 0 || x >= shape.v)
-            throw new InputError(`${where}[${i}]: wanted a symbol from 0 to v-1 = ${shape.v - 1}, got ${show(x)}`);
+            throw new InputError(`${where}[${i}]: expected a symbol from 0 to v-1 = ${shape.v - 1}, got ${show(x)}`);
           return x;
         });
         const name = symbols.join();
@@ -51,8 +51,8 @@ export function parseRules(json: unknown): Rules {
 }
 
 function list(where: string, value: unknown, length: number, meaning: string): unknown[] {
-  if (!Array.isArray(value)) throw new InputError(`${where}: wanted an array (${meaning}), got ${show(value)}`);
+  if (!Array.isArray(value)) throw new InputError(`${where}: expected an array (${meaning}), got ${show(value)}`);
   if (value.length !== length)
-    throw new InputError(`${where}: wanted ${length} entries (${meaning}), got ${value.length}`);
+    throw new InputError(`${where}: expected ${length} entries (${meaning}), got ${value.length}`);
   return value;
 }

@@ -3,32 +3,31 @@ import { InputError } from './errors.js';
 import type { Simd } from './simd.js';
 
 /**
- * The lines of records.jsonl, one JSON object each, only ever appended. A run that was resumed has one `start` line for
- * each time it was started, and may hold a line twice (same replica and step): the later one counts. After the
- * lines of each append comes one `{"type":"check","crc32":...}`, of the check before it and of these lines: a changed, lost or moved
- * line is found.
+ * The lines of records.jsonl, one JSON object each; lines are only ever appended. A resumed run has one `start` line for each start,
+ * and may contain a line twice (same replica and step): the later one counts. The lines of each append are followed by one
+ * `{"type":"check","crc32":...}`, computed over the previous check and these lines: it reveals a changed, lost or moved line.
  */
 export interface StartRecord {
   type: 'start';
   hash: string; // content hash of the experiment
-  adapter?: string; // GPU, or what stands in for it
-  card?: string; // PCI address of that GPU, where a worker process looked which one it had opened
-  driver?: string; // of that GPU, as the driver describes itself
+  adapter?: string; // GPU, or its software replacement
+  card?: string; // PCI address of that GPU, if a worker process looked which one it had opened
+  driver?: string; // of that GPU, as reported by the driver
   executor?: string; // webgpu or wasm
-  simd?: Simd; // arithmetic of wasm's multiply-adds; in records of earlier versions absent: plain
+  simd?: Simd; // arithmetic of wasm's multiply-adds; absent in records of earlier versions: plain
   runtime?: string; // for example `node 20.20.2`; with webgpu `node 20.20.2 (Dawn, webgpu 0.6.2)`
   os?: string; // for example `Linux 6.12.1 x64`
   processor?: string; // for example `AMD EPYC 9B14, 16 cores`
   version?: string; // of this program
-  commit?: string; // that this program was built from, `-changed` after it where its sources differed; where known
-  together?: number; // runs that train in one plan from here on, if more than one: elapsed_ms is the time of all
+  commit?: string; // commit from which this program was built, with `-changed` if its sources differed; if known
+  together?: number; // number of runs that train in one plan from here on, if more than one: elapsed_ms is the time of all
   step?: number; // where a resumed run continued; absent or 0 at the beginning
-  init?: string; // digest of the weights it began with, where they came from a file
-  unchecked?: number; // lines before this one that had no check when the run was resumed
+  init?: string; // digest of the initial weights, if they came from a file
+  unchecked?: number; // earlier lines that had no check when the run was resumed
   time?: string; // ISO 8601
 }
 
-/** Where a program runs, as its platform knows it. */
+/** Where a program runs, as reported by its platform. */
 export interface Host {
   readonly runtime: string;
   readonly os?: string;
@@ -41,29 +40,32 @@ export interface EvalRecord {
   replica: number;
   step: number; // optimiser steps done
   samples: number; // training sentences seen, P when every batch is fresh
-  loss: number; // mean cross-entropy in nats on the test set, or on the set named; NaN after divergence
+  loss: number; // mean cross-entropy in nats on the test set, or on the named set; NaN after divergence
   accuracy: number; // fraction of its sentences
   elapsed_ms: number;
   set?: 'validation'; // absent: the test set
-  /** In half precision: steps left out so far because a factor did not fit, and the loss's factor, a power of two. */
+  /** In half precision: steps skipped so far because a factor did not fit, and the loss factor, a power of two. */
   skipped?: number;
   loss_scale?: number;
 }
 
-/** The test loss of a replica that has ended, at the weights of its best validation loss. Runs with evaluation.validation have one. */
+/**
+ * The test loss of a replica that has ended, with the weights of its best validation loss. Written for runs with
+ * evaluation.validation.
+ */
 export interface TestRecord {
   type: 'test';
   replica: number;
   step: number; // of the best validation loss
-  samples: number; // training sentences seen up to there
+  samples: number; // training sentences seen until then
   loss: number; // mean cross-entropy on the test set, nats
   accuracy: number;
   validation: number; // best validation loss, nats
-  /** Loss of the exact predictor with the whole context on the same test sentences, nats; where the task has one. */
+  /** Loss of the exact predictor with the whole context on the same test sentences, nats; if the task has one. */
   exact?: number;
-  /** Grammars whose sentences cannot be drawn without replacement: of the P draws, those that repeat an earlier one. */
+  /** For grammars whose sentences cannot be drawn without replacement: how many of the P draws repeat an earlier one. */
   repeats?: number;
-  /** Likewise: test sentences that training has seen. */
+  /** Likewise: test sentences that also occur in training. */
   leaked?: number;
 }
 
@@ -76,7 +78,7 @@ export interface MeasureRecord {
   layer?: number;
   level?: number; // counted from the leaves
   value: number;
-  /** Of measures of every position: [positions of the layer, symbols of the level]. */
+  /** For measures of every position: [positions of the layer, symbols of the level]. */
   map?: number[][];
 }
 
@@ -87,16 +89,16 @@ export interface EndRecord {
   message?: string;
 }
 
-/** The learning rate was changed by hand, to `factor` times what the experiment says: the experiment alone no longer gives these bits. */
+/** The learning rate was changed by hand, to `factor` times that of the experiment: the experiment alone no longer gives these bits. */
 export interface RateRecord {
   type: 'rate';
   step: number; // steps done before the change
   factor: number;
 }
 
-/** How a replica, or a run, ends when nothing is left to do. */
+/** Why a replica, or a run, ended with nothing left to do. */
 export type RunEnd = 'done' | 'diverged';
-/** `stopped`: by its user, who said why in `message`; `interrupted`: without a word, as by a signal. Both can be continued. */
+/** `stopped`: by its user, who gave the reason in `message`; `interrupted`: without one, as by a signal. Both can be continued. */
 export type EndReason = RunEnd | 'stopped' | 'interrupted' | 'failed';
 
 export const hasEnded = (state: string | null | undefined): state is RunEnd => state === 'done' || state === 'diverged';
@@ -107,17 +109,17 @@ export interface ParsedRecords {
   records: RunRecord[];
   /** Lines that were left out, with the reason; numbered from 1. */
   problems: { line: number; message: string }[];
-  /** The last line was cut off while it was written. Normal after a kill; its step is computed again on resume. */
+  /** The last line is incomplete. Normal after a kill; its step is computed again on resume. */
   halfWritten: boolean;
-  /** Bytes of UTF-8 up to the end of the last whole line: truncate the file to this before appending. */
+  /** Bytes of UTF-8 up to the end of the last complete line: truncate the file to this length before appending. */
   wholeBytes: number;
 }
 
-/** What the checks of the lines say. */
+/** The result of checking the lines. */
 export interface InspectedRecords extends ParsedRecords {
-  /** How many of `records` come before the first problem: nothing is missing among these. */
+  /** How many of `records` come before the first problem: none of these is missing. */
   intact: number;
-  /** Lines of a file without checks, as earlier versions wrote them: nothing says whether they were changed. */
+  /** Lines of a file without checks, as earlier versions wrote them: changes to these cannot be detected. */
   unchecked: number;
 }
 
@@ -126,7 +128,7 @@ export function formatRecord(record: RunRecord): string {
   return `${JSON.stringify(record)}\n`;
 }
 
-/** The lines of one file in their order, as they are appended. */
+/** The lines of one file in the order in which they are appended. */
 export class RecordLines {
   #last = '';
 
@@ -148,16 +150,16 @@ const checkOf = (last: string, lines: readonly string[]): string =>
 const utf8 = new TextEncoder();
 
 /**
- * Reads records.jsonl. A last line without newline is taken if it is a whole record, and reported as half written
- * otherwise; any other bad line is left out and listed, and so are lines that do not fit their check. What follows the last check
- * was cut off while it was written. Records of unknown type are passed over: a newer version may write more.
+ * Reads records.jsonl. A last line without newline is accepted if it is a complete record, and reported as incomplete otherwise.
+ * Any other bad line is left out and listed, as are lines that do not match their check. Lines after the last check were cut off
+ * while being written. Records of unknown type are skipped: a newer version may write more.
  */
 export function parseRecords(text: string): ParsedRecords {
   const { records, problems, halfWritten, wholeBytes } = inspectRecords(text);
   return { records, problems, halfWritten, wholeBytes };
 }
 
-/** The same with what the checks say of the whole. */
+/** The same, with the result of the checks. */
 export function inspectRecords(text: string): InspectedRecords {
   const records: RunRecord[] = [];
   const problems: ParsedRecords['problems'] = [];
@@ -213,7 +215,7 @@ export function inspectRecords(text: string): InspectedRecords {
     }
   }
 
-  /** The check of the lines since the one before. */
+  /** The check of the lines since the previous one. */
   function close(check: string, number: number): void {
     const expected = checkOf(
       last ?? '',
@@ -235,7 +237,7 @@ export function inspectRecords(text: string): InspectedRecords {
   }
 }
 
-/** Fields of a start that are text, in the order of its line. */
+/** Text fields of a start record, in the order of its line. */
 export const startTexts = [
   'hash',
   'adapter',
@@ -251,7 +253,7 @@ export const startTexts = [
   'time',
 ] as const satisfies readonly (keyof StartRecord)[];
 
-const LEAST_LOSS = -0.01; // nats: a cross-entropy of 0, less what f32 takes from logits of 10^5
+const LEAST_LOSS = -0.01; // nats: a cross-entropy of 0, less the rounding error of f32 at logits of 10^5
 
 function toRecord(json: unknown): RunRecord | undefined {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new InputError('not an object');
@@ -259,13 +261,13 @@ function toRecord(json: unknown): RunRecord | undefined {
   const count = (name: string, fallback?: number) => {
     const value = o[name] ?? fallback;
     if (typeof value !== 'number' || !Number.isInteger(value) || value < 0)
-      throw new InputError(`${name}: wanted a whole number of at least 0, got ${JSON.stringify(o[name])}`);
+      throw new InputError(`${name}: expected a whole number of at least 0, got ${JSON.stringify(o[name])}`);
     return value;
   };
   const real = (name: string, min = -Infinity, max = Infinity) => {
     const value = o[name];
     if (value === null || value === undefined) return Number.NaN;
-    if (typeof value !== 'number') throw new InputError(`${name}: wanted a number, got ${JSON.stringify(value)}`);
+    if (typeof value !== 'number') throw new InputError(`${name}: expected a number, got ${JSON.stringify(value)}`);
     if (!(value >= min && value <= max))
       throw new InputError(
         `${name}: got ${value}; no run has one ${value < min ? 'below' : 'above'} ${value < min ? min : max}`,
@@ -276,7 +278,7 @@ function toRecord(json: unknown): RunRecord | undefined {
     case 'start': {
       for (const name of startTexts)
         if (o[name] !== undefined && typeof o[name] !== 'string')
-          throw new InputError(`${name}: wanted text, got ${JSON.stringify(o[name])}`);
+          throw new InputError(`${name}: expected text, got ${JSON.stringify(o[name])}`);
       return { ...o, type: 'start', hash: String(o.hash ?? '') };
     }
     case 'eval':
@@ -307,7 +309,7 @@ function toRecord(json: unknown): RunRecord | undefined {
       return record;
     }
     case 'measure': {
-      if (typeof o.name !== 'string') throw new InputError(`name: wanted text, got ${JSON.stringify(o.name)}`);
+      if (typeof o.name !== 'string') throw new InputError(`name: expected text, got ${JSON.stringify(o.name)}`);
       const record: MeasureRecord = {
         type: 'measure',
         replica: count('replica', 0),
@@ -325,18 +327,18 @@ function toRecord(json: unknown): RunRecord | undefined {
       return { type: 'rate', step: count('step'), factor: real('factor') };
     case 'end': {
       const record: EndRecord = { type: 'end', reason: o.reason as EndReason };
-      if (typeof o.reason !== 'string') throw new InputError(`reason: wanted text, got ${JSON.stringify(o.reason)}`);
+      if (typeof o.reason !== 'string') throw new InputError(`reason: expected text, got ${JSON.stringify(o.reason)}`);
       if (o.replica !== undefined) record.replica = count('replica');
       if (typeof o.message === 'string') record.message = o.message;
       return record;
     }
     default:
-      if (typeof o.type !== 'string') throw new InputError(`type: wanted text, got ${JSON.stringify(o.type)}`);
+      if (typeof o.type !== 'string') throw new InputError(`type: expected text, got ${JSON.stringify(o.type)}`);
       return undefined;
   }
 }
 
-/** Rows of numbers, all of one length; null is NaN. */
+/** Rows of numbers, all of the same length; null is NaN. */
 function mapOf(value: unknown): number[][] {
   const rows = value as unknown[][];
   const isMap =
@@ -347,6 +349,6 @@ function mapOf(value: unknown): number[][] {
         row.length === (rows[0] as unknown[]).length &&
         row.every((x) => x === null || typeof x === 'number'),
     );
-  if (!isMap) throw new InputError(`map: wanted rows of numbers, all of one length, got ${JSON.stringify(value)}`);
+  if (!isMap) throw new InputError(`map: expected rows of numbers, all of one length, got ${JSON.stringify(value)}`);
   return rows.map((row) => row.map((x) => (x === null ? Number.NaN : (x as number))));
 }

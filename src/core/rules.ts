@@ -13,40 +13,44 @@ export interface GrammarShape {
 }
 
 /**
- * A grammar. depth counts from the root (0) to the tokens (L); level, ell in the paper, from the tokens: level = L - depth.
- * rules[depth] expands the symbols at that depth.
+ * A grammar. depth counts from the root (0) to the tokens (L); level (ell in the paper) counts from the tokens: level = L -
+ * depth. rules[depth] expands the symbols at that depth.
  */
 export interface Rules extends GrammarShape {
   rules: number[][][][]; // [depth][symbol][rule] = tuple of s symbols; within a depth all tuples differ
   rootPrior?: number[]; // [n], sums to 1; absent = uniform
   ruleProbabilities?: (number[] | null)[]; // [L][m] by depth, each sums to 1; null = uniform
-  heldPairs?: HeldPairs; // absent = every rule may stand below every other; exact losses and parsers are those of the whole grammar
+  heldPairs?: HeldPairs; // absent = every rule may occur below every other; exact losses and parsers are those of the whole grammar
 }
 
-/** Pairs (rule of a symbol, rule of one of its children) that a language holds out or asks for: core/holdout.ts. */
+/** Pairs (rule of a symbol, rule of one of its children) that a language excludes or requires: core/holdout.ts. */
 export interface HeldPairs {
-  depth: number; // of the children, 1 .. L-1
-  places: number; // K = s^depth of them
+  depth: number; // depth of the children, 1 .. L-1
+  places: number; // K = s^depth children
   held: number; // h, rules held out for each rule of a parent and place of a child; 0 < h < m
-  /** [parents * m * s] places below the rules of the parents' depth: the child's m rules, those allowed in rising order, then the h held out. */
+  /**
+   * [parents * m * s] places below the rules of the parents' depth, each with the child's m rules: those allowed in rising order, then the
+   * h held out.
+   */
   order: readonly Uint32Array[];
   language: HeldLanguage;
   /**
-   * Sentences by the place j of their last held-out pair, from left to right, summed up: sums[j] have it at j or before. Before it any
-   * rule stands, behind it allowed ones. Empty without pairs, or for K of 64 or more, where no language is numbered.
+   * Cumulative counts of sentences by the place j of their last held-out pair, from left to right: sums[j] sentences have it at j or
+   * before. Before that place any rule may occur, after it only allowed ones. Empty without pairs, or if K is 64 or more, since such a
+   * language is not numbered.
    */
   sums: readonly bigint[];
   shares: readonly number[]; // the same as fractions of the language, for K of any size
 }
 
 /**
- * without: sentences without a held-out pair, the training language; with: those that have one or more; context: of these, those whose
- * last token lies below none; last: those whose last token lies below one.
+ * without: sentences without a held-out pair, the training language; with: sentences with at least one; context: of the latter, those
+ * whose last token is not below one; last: those whose last token is.
  */
 export const heldLanguages = ['without', 'with', 'context', 'last'] as const;
 export type HeldLanguage = (typeof heldLanguages)[number];
 
-/** For functions that are easily given a shape instead. @throws InputError */
+/** For functions that are easily given a shape by mistake. @throws InputError */
 export function checkHasRules(rules: Rules): void {
   if (!Array.isArray((rules as Partial<Rules> | undefined)?.rules))
     throw new InputError(
@@ -59,18 +63,18 @@ export type Weights = 'uniform' | null | { zipf: number } | number[];
 
 export interface GrammarOptions {
   rootPrior?: Weights;
-  /** One value for every level, or an array of L of them, the root's first. */
+  /** One value for every level, or an array of L values, the root's first. */
   ruleProbabilities?: Weights | Weights[];
 }
 
-/** The sizes alone, with the number of root symbols that an experiment may leave out. */
+/** The sizes alone, including the number of root symbols, which an experiment may omit. */
 export function shapeOf({ v, n = v, m, s, L }: Omit<GrammarShape, 'n'> & { n?: number }): GrammarShape {
   return { v, n, m, s, L };
 }
 
-const SYMBOL_LIMIT = 65536; // digits are drawn with 16 x 16 bit products, also on the GPU
+const SYMBOL_LIMIT = 65536; // digits are drawn with 16 x 16 bit products, on the GPU too
 export const TOKEN_LIMIT = 2 ** 20; // of a sentence
-/** Smallest and largest value of each size by itself; `checkShape` says which go together. */
+/** Smallest and largest value of each size alone; `checkShape` checks which go together. */
 export const grammarLimits = {
   v: [2, SYMBOL_LIMIT],
   n: [1, SYMBOL_LIMIT],
@@ -112,8 +116,8 @@ export function checkShape(shape: GrammarShape): GrammarShape {
 }
 
 /**
- * A random grammar: at each depth the right-hand sides are distinct s-tuples drawn uniformly without replacement
- * and dealt m to each symbol. Nothing of size v^s is held, unless the rules themselves use most tuples.
+ * A random grammar: at each depth the right-hand sides are distinct s-tuples drawn uniformly without replacement and dealt m to
+ * each symbol. Memory grows with v^s only if the rules themselves use most tuples.
  */
 export function makeRules(shape: GrammarShape, seed: number, options: GrammarOptions = {}): Rules {
   const { v, n, m, s, L } = checkShape(shape);
@@ -137,7 +141,7 @@ export function resolveWeights(
   if (ruleProbabilities === undefined || ruleProbabilities === null || ruleProbabilities === 'uniform') return result;
   const perLevel = Array.isArray(ruleProbabilities) && ruleProbabilities.some((w) => typeof w !== 'number');
   if (perLevel && ruleProbabilities.length !== L)
-    throw new InputError(`ruleProbabilities: wanted L = ${L} levels, got ${ruleProbabilities.length}`);
+    throw new InputError(`ruleProbabilities: expected L = ${L} levels, got ${ruleProbabilities.length}`);
   const byDepth = Array.from({ length: L }, (_, depth) =>
     probabilities(
       `ruleProbabilities[${depth}]`,
@@ -149,26 +153,26 @@ export function resolveWeights(
   return result;
 }
 
-/** [count] probabilities, or null for uniform. zipf = Infinity: the first rule only. @throws InputError */
+/** [count] probabilities, or null for uniform. zipf = Infinity: only the first rule. @throws InputError */
 function probabilities(field: string, weights: Weights | undefined, count: number): number[] | null {
   if (weights === undefined || weights === null || weights === 'uniform') return null;
   if (Array.isArray(weights)) {
     if (weights.length !== count)
-      throw new InputError(`${field}: wanted ${count} probabilities, got ${weights.length}`);
+      throw new InputError(`${field}: expected ${count} probabilities, got ${weights.length}`);
     weights.forEach((p, k) => {
       if (typeof p !== 'number' || !(p >= 0 && p <= 1))
-        throw new InputError(`${field}[${k}]: wanted a probability from 0 to 1, got ${show(p)}`);
+        throw new InputError(`${field}[${k}]: expected a probability from 0 to 1, got ${show(p)}`);
     });
     const sum = weights.reduce((a, b) => a + b, 0);
     if (!(Math.abs(sum - 1) <= 1e-6))
       throw new InputError(`${field}: the probabilities must sum to 1 (within 1e-6), they sum to ${sum}`);
-    // A sum that is off by rounding only stays, so that a grammar read back from its file is the same.
+    // A sum that differs from 1 only by rounding is left unchanged, so that a grammar read back from its file is the same.
     return Math.abs(sum - 1) <= 1e-12 ? [...weights] : weights.map((p) => p / sum);
   }
   const a = typeof weights === 'object' ? weights.zipf : undefined;
   if (typeof a !== 'number' || !(a > -1))
     throw new InputError(
-      `${field}: wanted "uniform", {"zipf": a} with a > -1, or ${count} probabilities, got ${show(weights)}`,
+      `${field}: expected "uniform", {"zipf": a} with a > -1, or ${count} probabilities, got ${show(weights)}`,
     );
   const raw = Array.from({ length: count }, (_, k) => (k === 0 ? 1 : (k + 1) ** -(1 + a)));
   const sum = raw.reduce((x, y) => x + y, 0);
@@ -179,7 +183,7 @@ function probabilities(field: string, weights: Weights | undefined, count: numbe
 function distinctTuples(v: number, s: number, count: number, random: UniformStream): number[][] {
   const total = v ** s;
   if (count * 2 > total) return denseTuples(v, s, count, total, random);
-  // At most half of all tuples are taken, so a draw is a repeat with probability below 1/2.
+  // At most half of all tuples are taken, so a draw repeats an earlier one with probability below 1/2.
   const seen = new Set<number | string>();
   const tuples: number[][] = [];
   while (tuples.length < count) {

@@ -8,7 +8,7 @@ export type SafeArray = Float32Array | Float64Array | Uint32Array | Int32Array |
 export interface SafeTensor {
   dtype: SafeDType | OtherType;
   shape: readonly number[];
-  data: SafeArray; // of other types: their bytes as they lie in the file
+  data: SafeArray; // other types: their bytes as in the file
 }
 
 export interface SafeFile {
@@ -16,11 +16,11 @@ export interface SafeFile {
   tensors: Map<string, SafeTensor>;
 }
 
-/** A tensor whose numbers are made when their place in the file is known. */
+/** A tensor whose numbers are computed once its offset in the file is known. */
 export interface SafeSource {
   dtype: SafeDType;
   shape: readonly number[];
-  /** out: of the dtype's array type, zeros; the file's own bytes wherever they are aligned. */
+  /** out: array of the dtype's type, filled with zeros; a view of the file's own bytes if they are aligned. */
   fill(out: SafeArray): void;
 }
 
@@ -33,7 +33,10 @@ const arrays = {
   I64: BigInt64Array,
 } as const;
 
-/** Types that are read but not computed with, and their bytes per element. F16 and BF16 become F32, which holds all their numbers. */
+/**
+ * Types that can be read but not computed with, and their bytes per element. F16 and BF16 become F32, which represents all their
+ * values.
+ */
 const others = { BOOL: 1, I8: 1, F8_E4M3: 1, F8_E5M2: 1, F8_E8M0: 1, I16: 2, U16: 2, U64: 8, C64: 8 } as const;
 export type OtherType = keyof typeof others;
 type HalfType = 'F16' | 'BF16';
@@ -57,7 +60,7 @@ function fromBF16(bits: number): number {
 
 const isKnown = (dtype: unknown): dtype is SafeDType => Object.hasOwn(arrays, String(dtype));
 
-/** Undefined for a type that the format does not have. */
+/** Undefined for a type that is not part of the format. */
 function elementBytes(dtype: unknown): number | undefined {
   if (isKnown(dtype)) return arrays[dtype].BYTES_PER_ELEMENT;
   if (Object.hasOwn(halves, String(dtype))) return 2;
@@ -109,8 +112,9 @@ function elementsOf(tensor: SafeTensor | SafeSource): number {
 }
 
 /**
- * Tensors follow each other without gaps and fill the file, as in the format's own reader: none can name another's bytes.
- * @throws FileError naming the file and what is wrong with it: truncated, no header, an invalid shape, a tensor outside its range.
+ * Tensors follow each other without gaps and fill the file, as the format's own reader requires: no tensor can refer to another's
+ * bytes.
+ * @throws FileError naming the file and its fault: truncated, no header, an invalid shape, a tensor outside its range.
  */
 export function decodeSafetensors(input: Bytes, file = 'safetensors file'): SafeFile {
   const bytes = bytesOf(input);
@@ -126,7 +130,10 @@ export function decodeSafetensors(input: Bytes, file = 'safetensors file'): Safe
   return { metadata, tensors };
 }
 
-/** Its metadata alone; the rest of the header is looked at too. fileBytes: where `bytes` are only the first of the file. @throws FileError */
+/**
+ * The metadata alone; the rest of the header is checked too. fileBytes: size of the file if `bytes` are only its beginning. @throws
+ * FileError
+ */
 export function safetensorsMetadata(
   bytes: Bytes,
   file = 'safetensors file',
@@ -137,7 +144,7 @@ export function safetensorsMetadata(
 
 function readHeader(bytes: Uint8Array, file: string, fileBytes: number) {
   const fail = (what: string): never => {
-    throw new DamageError(`${file}: ${what}; the file is damaged or no safetensors file`);
+    throw new DamageError(`${file}: ${what}; the file is damaged or not a safetensors file`);
   };
   if (bytes.length < 8) fail(`${bytes.length} bytes, shorter than the 8 of the header length`);
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
@@ -147,16 +154,16 @@ function readHeader(bytes: Uint8Array, file: string, fileBytes: number) {
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(copyOf(bytes.subarray(8, 8 + length))));
   } catch {
-    fail('the header is no JSON');
+    fail('the header is not JSON');
   }
-  if (!isObject(header)) return fail('the header is no JSON object');
+  if (!isObject(header)) return fail('the header is not a JSON object');
   const start = 8 + length;
   const entries = new Map<string, Entry>();
   let metadata: Record<string, string> = {};
   for (const [name, entry] of Object.entries(header)) {
     if (name === '__metadata__') {
       if (!isObject(entry) || !Object.values(entry).every((value) => typeof value === 'string'))
-        return fail('__metadata__ is no object of texts');
+        return fail('__metadata__ is not an object of texts');
       metadata = entry as Record<string, string>;
     } else {
       const wrong = wrongWith(entry, fileBytes - start);
@@ -187,7 +194,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** What is wrong with a tensor's entry in the header; dataBytes: of all tensors. */
+/** The fault of a tensor's entry in the header; dataBytes: of all tensors. */
 function wrongWith(entry: unknown, dataBytes: number): string | undefined {
   if (!isObject(entry)) return 'has no dtype and shape';
   const { dtype, shape, data_offsets } = entry as Partial<Entry>;
@@ -197,7 +204,7 @@ function wrongWith(entry: unknown, dataBytes: number): string | undefined {
   if (!Array.isArray(data_offsets) || data_offsets.length !== 2 || !data_offsets.every(isCount))
     return `has the data_offsets ${JSON.stringify(data_offsets)}`;
   const [from, to] = data_offsets;
-  if (to < from || to > dataBytes) return `lies at bytes ${from} to ${to} of the data, which has ${dataBytes}`;
+  if (to < from || to > dataBytes) return `is at bytes ${from} to ${to} of the data, which has ${dataBytes}`;
   const wanted = shape.reduce((product, n) => product * n, each);
   return to - from === wanted ? undefined : `[${shape}] ${dtype} has ${to - from} bytes, it needs ${wanted}`;
 }

@@ -1,12 +1,12 @@
 /**
- * Which sentence a counter g stands for. A source is one of
+ * Maps a counter g to a sentence. A source is one of
  * - a stream: sentence g is drawn from (key, g); sentences may repeat;
- * - a permutation: sentence g is derivation number pi(g) of `size`, pi a keyed bijection, so none repeats.
- * Either may be cut to `length` sentences from `first` on; then g counts through epochs, g = epoch * length + r, and
- * with an order key each epoch goes through them in a permutation of its own.
+ * - a permutation: sentence g is derivation number pi(g) of `size`, pi a keyed bijection, so none repeats. Either may be limited
+ * to `length` sentences starting at `first`; then g counts through epochs, g = epoch * length + r, and with an order key each
+ * epoch visits them in a different permutation.
  *
- * The bijection on 0 .. N-1: an alternating Feistel network over ceil(log2 N) bits, the upper half a bits, the
- * lower b = bits - a, 8 rounds of Threefry, walked until the value falls below N (fewer than 2 walks on average).
+ * The bijection on 0 .. N-1: an alternating Feistel network over ceil(log2 N) bits, the upper half a bits, the lower b = bits -
+ * a, 8 rounds of Threefry, walked until the value falls below N (fewer than 2 walks on average).
  */
 import { InputError } from './errors.js';
 import { type Key, threefry } from './threefry.js';
@@ -38,7 +38,7 @@ export const LENGTH_LIMIT = 2 ** 31;
 
 export function sourceWords(source: Source): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(SOURCE_WORDS);
-  if (source.length >= LENGTH_LIMIT) throw new InputError(`length: wanted below 2^31, got ${source.length}`);
+  if (source.length >= LENGTH_LIMIT) throw new InputError(`length: expected below 2^31, got ${source.length}`);
   words[SOURCE.mode] = source.mode === 'permutation' ? 1 : 0;
   words.set(source.key, SOURCE.key);
   words[SOURCE.size] = Number(BigInt.asUintN(32, source.size));
@@ -53,7 +53,7 @@ export function sourceWords(source: Source): Uint32Array<ArrayBuffer> {
   return words;
 }
 
-/** The source that sourceWords wrote. */
+/** The source that sourceWords encoded. */
 export function sourceFromWords(words: Uint32Array): Source {
   const pair = (at: number): Key => [words[at], words[at + 1]];
   return {
@@ -66,7 +66,7 @@ export function sourceFromWords(words: Uint32Array): Source {
   };
 }
 
-/** Counter g to the sentence's place in the stream or in the permutation: epochs and their order undone. */
+/** From the counter g to the sentence's place in the stream or in the permutation, with epochs and their order undone. */
 export function unmixIndex(source: Source, g: number): number {
   if (!source.length) return source.first + g;
   const epoch = Math.floor(g / source.length);
@@ -76,7 +76,7 @@ export function unmixIndex(source: Source, g: number): number {
   return source.first + Number(permute(key, BigInt(source.length), BigInt(r)));
 }
 
-/** The derivation number at a place of the permutation. */
+/** The derivation number at a place in the permutation. */
 export const derivationAt = (source: Source, place: bigint): bigint => permute(source.key, source.size, place);
 
 /** The keyed bijection on 0 .. size-1; x < size < 2^64. */

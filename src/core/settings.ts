@@ -2,7 +2,7 @@ import { InputError } from './errors.js';
 import { parseJson } from './outside.js';
 
 /**
- * Sets `a.b.c=value` pairs in a nested object. Values are JSON where they parse as JSON, else text; `null` takes the field out. A bare
+ * Sets `a.b.c=value` pairs in a nested object. Values are JSON if they parse as JSON, else text; `null` removes the field. A plain
  * `model=hcnn` followed by `model.width=64` keeps both: the name becomes the field `kind`.
  */
 export function applySettings(target: Record<string, unknown>, pairs: readonly string[]): Record<string, unknown> {
@@ -21,7 +21,7 @@ export function applySettings(target: Record<string, unknown>, pairs: readonly s
 }
 
 /**
- * Sets one dotted field, making objects on the way. A bare name that gets fields of its own becomes their `kind`.
+ * Sets one dotted field, making objects on the way. A plain name that is given fields becomes their `kind`.
  * @throws InputError for an empty or forbidden field name.
  */
 export function setField(target: Record<string, unknown>, field: string, value: unknown): void {
@@ -51,8 +51,8 @@ const isSection = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
- * A section set on top of another keeps the fields that it does not name; a bare name counts as `kind`. A section of another kind,
- * and any other value, takes the place of the whole.
+ * A section set on top of another leaves the fields that it does not name; a plain name counts as `kind`. A section of another
+ * kind, or any other value, replaces the whole.
  */
 export function mergeSections(old: unknown, value: unknown): unknown {
   const before = typeof old === 'string' ? { kind: old } : old;

@@ -1,6 +1,6 @@
 /**
- * Which arithmetic the multiply-adds of WebAssembly have. `plain`: product and sum are each rounded. `relaxed`: relaxed SIMD's
- * multiply-add, rounded once. The bits of a run depend on it, so a run keeps the one it began with.
+ * Arithmetic of WebAssembly's multiply-adds. `plain`: product and sum are each rounded. `relaxed`: relaxed SIMD's multiply-add,
+ * rounded once. The bits of a run depend on it, so a run keeps the one it began with.
  */
 import { EngineError, InputError } from './errors.js';
 
@@ -15,7 +15,7 @@ export function checkSimd(value: unknown, where = 'simd'): Simd | undefined {
   throw new InputError(`${where}: got ${JSON.stringify(value)}; pass ${simdNames.join(' or ')}`);
 }
 
-/** (module (memory (export "m") 1) (func (export "f") a b + c of the four f32 at bytes 0, 16 and 32 goes to byte 48)) */
+/** (module (memory (export "m") 1) (func (export "f") stores a b + c at byte 48, for vectors of four f32 at bytes 0, 16 and 32)) */
 const probe = new Uint8Array([
   ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0], // \0asm, version 1
   ...[1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 5, 3, 1, 0, 1], // a type () -> (), a function of it, a memory of one page
@@ -27,11 +27,11 @@ const probe = new Uint8Array([
   ...[0xfd, 0x0b, 4, 0x30, 0x0b], // v128.store; end
 ]);
 
-/** Whether four lanes that `multiplyAdd` fills with a b + c were rounded once. The standard lets an engine round twice. */
+/** Whether the four lanes a b + c that `multiplyAdd` computes were rounded once. The standard allows an engine to round twice. */
 export function isFused(
   multiplyAdd: (a: Float32Array, b: Float32Array, c: Float32Array) => ArrayLike<number>,
 ): boolean {
-  // (1 + 2^-12)^2 = 1 + 2^-11 + 2^-24: the last term is half a unit in the last place, and lost where the product is rounded.
+  // (1 + 2^-12)^2 = 1 + 2^-11 + 2^-24: the last term is half a unit in the last place, and is lost if the product is rounded.
   const lanes = [1, -2, 4, -8];
   const a = Float32Array.from(lanes, (x) => x * (1 + 2 ** -12));
   const b = new Float32Array(4).fill(1 + 2 ** -12);
@@ -42,7 +42,7 @@ export function isFused(
 
 let answer: boolean | undefined;
 
-/** Whether this engine has relaxed SIMD, switched on, and fuses its multiply-add on this processor. */
+/** Whether this engine has relaxed SIMD, switched on, and fuses its multiply-add on this CPU. */
 export function hasRelaxedSimd(): boolean {
   answer ??= probed();
   return answer;
@@ -61,11 +61,11 @@ function probed(): boolean {
       return words.subarray(12, 16);
     });
   } catch {
-    return false; // it has none, or no WebAssembly at all: compiling the plain modules reports that
+    return false; // no relaxed SIMD, or no WebAssembly at all: compiling the plain modules reports that
   }
 }
 
-/** @param why what asks for it. @throws EngineError where this engine lacks relaxed SIMD */
+/** @param why what needs it. @throws EngineError if this engine lacks relaxed SIMD */
 export function requireSimd(simd: Simd, why: string): void {
   if (simd === 'relaxed' && !hasRelaxedSimd())
     throw new EngineError(

@@ -13,11 +13,11 @@ export function probabilitiesOf(logits: ArrayLike<number>): Float64Array {
   return shares.map((x) => x / sum);
 }
 
-/** The index that a uniform number in [0, 1) picks from softmax(logits / temperature); temperature 0: the largest. */
+/** The index that a uniform number in [0, 1) selects from softmax(logits / temperature); temperature 0: the largest. */
 export function drawFrom(logits: ArrayLike<number>, uniform: number, temperature = 1): number {
   const top = largest(logits);
   if (temperature === 0) return top;
-  // Taken twice, which is cheaper than an array of them.
+  // Computed twice, which is cheaper than an array of exponentials.
   const share = (i: number) => Math.exp((logits[i] - logits[top]) / temperature);
   let sum = 0;
   for (let i = 0; i < logits.length; i++) sum += share(i);

@@ -1,4 +1,4 @@
-/** Sentences written by a network of masked tokens in several sweeps over them. */
+/** Sentences that a network of masked tokens writes in several sweeps. */
 import { InputError } from './errors.js';
 import { drawFrom } from './softmax.js';
 import { type Key, threefry } from './threefry.js';
@@ -6,25 +6,26 @@ import { type Key, threefry } from './threefry.js';
 export interface SweepOptions {
   count: number; // sentences
   length: number; // T, tokens of each
-  v: number; // vocabulary; v itself stands for a masked token
-  sweeps: number; // 1 to T: how often the network is asked
+  v: number; // vocabulary; v itself is the masked token
+  sweeps: number; // 1 to T: how often the network is run
   temperature?: number; // of the softmax, default 1; 0 takes the most probable token
   key: Key;
   first?: number; // number of the first sentence among all of the key, default 0
 }
 
 /**
- * All masked tokens of some sentences are filled in, a part of them after each look of the network, in an order drawn for each sentence: those
- * of one sweep independently of each other. With as many sweeps as masked tokens each is drawn given all before it, which is exact for a network that
- * knows every conditional distribution. Sentence i of a key is the same whatever the number of sentences beside it.
+ * Fills in all masked tokens of some sentences, a part of them after each evaluation of the network, in an order drawn for each sentence.
+ * The tokens of one sweep are drawn independently of each other. With as many sweeps as masked tokens each is drawn given all before it,
+ * which is exact for a network that knows every conditional distribution. Sentence i of a key does not depend on how many sentences are
+ * written with it.
  */
 export class MaskedSweeps {
-  /** u32 [count, T]: what the network is to see next. */
+  /** u32 [count, T]: the next input of the network. */
   readonly tokens: Uint32Array<ArrayBuffer>;
-  readonly #turns: Int32Array; // [count, T]: sweep in which a token is filled, -1: it is seen
+  readonly #turns: Int32Array; // [count, T]: sweep in which a token is filled in; -1: given
   #sweep = 0;
 
-  /** tokens: [count, T] to begin from, v where masked; default: everything is. @throws InputError */
+  /** tokens: [count, T] to begin with, v where masked; default: all masked. @throws InputError */
   constructor(
     readonly options: SweepOptions,
     tokens?: ArrayLike<number>,
@@ -48,7 +49,7 @@ export class MaskedSweeps {
     return this.#sweep >= this.options.sweeps;
   }
 
-  /** logits [count, T, v] of `tokens`: draws those whose turn it is. @throws InputError for logits that are no numbers */
+  /** logits [count, T, v] of `tokens`: draws the tokens of this sweep. @throws InputError for logits that are not numbers */
   fill(logits: Float32Array): void {
     const { count, length, v, temperature = 1, key, first = 0 } = this.options;
     for (let i = 0; i < count; i++) {

@@ -1,25 +1,25 @@
 import type { GrammarShape } from './rules.js';
 
-/** What a network learns to predict from a sentence, and what follows from it. T: tokens used, the predicted one included. */
+/** What a network learns to predict from a sentence, and what follows from it. T: tokens used, including the predicted one. */
 export interface TaskSpec {
-  /** Of a network's output, and of what is evaluated: mean loss (nats) and accuracy on it. Ends the sentence `predict ...`. */
+  /** Describes the network's output and what is evaluated: mean loss (nats) and accuracy. Completes the sentence `predict ...`. */
   predicts: string;
   targets: 'tokens' | 'roots' | 'hidden'; // hidden: all symbols above the tokens, the root first, level by level
-  /** Element of a sentence's targets that the first prediction is about. d = s^L tokens, of which those from firstToken are used. */
+  /** Index, among a sentence's targets, of the first prediction's target. d = s^L tokens, of which those from firstToken are used. */
   targetOffset(sentence: { d: number; firstToken: number }): number;
   classes(grammar: Pick<GrammarShape, 'v' | 'n'>): number;
-  /** Position, among the T used, that the network must not read; -1: none. */
+  /** Position, among the T used, that the network must not see; -1: none. */
   masked(length: number): number;
   leastTokens: number; // smallest T
-  /** Is about all s^L tokens: there is no context that leaves some of them out. */
+  /** The task needs all s^L tokens: no context leaves some of them out. */
   wholeSentence?: true;
-  /** Predictions of a sentence, which then have a dimension of their own in the logits; undefined: one, without it. */
+  /** Number of predictions per sentence, which are then a dimension of the logits; undefined: one, without that dimension. */
   rows?(sentence: { length: number; s: number }): number;
-  /** Tokens are hidden from the network before it reads a sentence, by `maskLaw` of core/masking.ts; those alone are predicted. */
+  /** Some tokens are hidden from the network before it reads a sentence, by `maskLaw` of core/masking.ts; only those are predicted. */
   masks: boolean;
   /** Every token is predicted from those before it, so that a trained network can write sentences. */
   generates: boolean;
-  /** With the whole context the exact loss is H(L), reached by the steps H(0) .. H(L) of theory/losses.ts. */
+  /** With the whole context the exact loss is H(L), reached through the steps H(0) .. H(L) of theory/losses.ts. */
   staircase: boolean;
 }
 
@@ -90,10 +90,10 @@ export type TaskKind = keyof typeof table;
 export const tasks: Readonly<Record<TaskKind, TaskSpec>> = table;
 export const taskKinds = Object.keys(tasks) as [TaskKind, ...TaskKind[]];
 
-/** Trained where an experiment names none; left out of the names of runs. */
+/** The task of experiments that name none; omitted from the names of runs. */
 export const DEFAULT_TASK: TaskKind = 'last';
 
-/** A task as it bears on what is evaluated: context, T tokens of which the last is predicted; default s^L. */
+/** A task as far as it affects evaluation: context, T tokens of which the last is predicted; default s^L. */
 export interface EvaluatedTask {
   kind: TaskKind;
   context?: number;
@@ -101,14 +101,14 @@ export interface EvaluatedTask {
   positions?: readonly number[];
 }
 
-/** The task that the test loss of a run is about: of a run that learns every next token, the last one where that alone is evaluated. */
+/** The task to which the test loss of a run refers: for a run that learns every next token, the last one if only that is evaluated. */
 export const evaluatedTask = (experiment: {
   task: EvaluatedTask;
   evaluation: { positions?: 'all' | 'last' };
 }): EvaluatedTask =>
   experiment.evaluation.positions === 'last' ? { ...experiment.task, kind: 'last' } : experiment.task;
 
-/** ell of the H(ell) that is the exact loss of a task; undefined where that is not known: see `staircase`. The context is s^ell tokens. */
+/** ell of the H(ell) that is the exact loss of a task; undefined if that is not known: see `staircase`. The context is s^ell tokens. */
 export function exactLevel(
   { kind, context }: EvaluatedTask,
   { s, L }: Pick<GrammarShape, 's' | 'L'>,
@@ -119,7 +119,7 @@ export function exactLevel(
   return context === undefined || s ** level === context ? level : undefined;
 }
 
-/** For messages: the tasks with a property, as `'last' or 'auto'`. */
+/** For messages: the tasks that have a property, as `'last' or 'auto'`. */
 export const tasksWith = (has: (task: TaskSpec) => boolean): string =>
   taskKinds
     .filter((kind) => has(tasks[kind]))

@@ -14,7 +14,7 @@ export function threefry(key: Key, c0: number, c1: number): [number, number] {
   return [words[0], words[1]];
 }
 
-/** The same words into out[0] and out[1]: for millions of them, since it allocates nothing. */
+/** The same words, written to out[0] and out[1]: for millions of them, since it allocates nothing. */
 export function threefryInto(out: Uint32Array, key: Key, c0: number, c1: number): void {
   let k0 = key[0] | 0;
   let k1 = key[1] | 0;

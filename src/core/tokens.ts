@@ -1,10 +1,10 @@
-/** Sentences that come from outside, as rows of tokens. */
+/** Sentences from outside, as rows of tokens. */
 import { show } from './check.js';
 import { InputError } from './errors.js';
 
 /**
- * Rows of tokens: a list of rows, or all numbers one after the other with their shape, as `decodeNpy` gives them. Every row has
- * the same length.
+ * Rows of tokens: a list of rows, or all numbers in one array with their shape, as `decodeNpy` returns them. All rows have the
+ * same length.
  */
 export type TokenRows =
   | readonly ArrayLike<number>[]
@@ -17,7 +17,7 @@ export interface Rows {
 }
 
 /**
- * Checks and copies. field: for messages. v: tokens are 0 to v - 1. masks: tokens may be hidden, which is said by -1 and becomes v.
+ * Checks and copies. field: for messages. v: tokens are 0 to v - 1. masks: tokens may be hidden, written as -1 and turned into v.
  * @throws InputError naming the row and the place
  */
 export function rowsOf(input: TokenRows, v: number, field = 'tokens', masks = false): Rows {
@@ -28,7 +28,7 @@ export function rowsOf(input: TokenRows, v: number, field = 'tokens', masks = fa
       const value = at(row, i);
       const given = typeof value === 'bigint' ? Number(value) : value;
       const token = masks && given === -1 ? v : given;
-      const known = masks ? v + 1 : v; // v itself too, as batches have it
+      const known = masks ? v + 1 : v; // also v itself, as in batches
       if (!(Number.isInteger(token) && token >= 0 && token < known))
         throw new InputError(
           `${field}: row ${row}, place ${i}: got ${show(token)}; pass whole numbers from 0 to v - 1 = ${v - 1}${masks ? ', or -1 for a masked token' : ''}`,

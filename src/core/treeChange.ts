@@ -4,15 +4,15 @@ import type { GrammarShape, Rules } from './rules.js';
 import type { Key } from './threefry.js';
 
 /**
- * A change to a derivation tree, by depth below the root (depth L = a token). The new draws come from `key` and the same
- * sentence number, so a changed tree is as reproducible as the tree itself. Below the changed node everything is drawn
- * again; everything outside its subtree stays.
+ * A change to a derivation tree, by depth below the root (depth L = a token). The new draws come from `key` and the same sentence
+ * number, so a changed tree is as reproducible as the original. Everything below the changed node is drawn again; everything
+ * outside its subtree stays.
  */
 export interface TreeChange {
   kind: 'rule' | 'symbol'; // rule: the symbol stays; symbol: drawn again (the root from its prior, others uniformly)
   depth: number; // 0..L-1 for a rule, 0..L for a symbol
   position: number; // 0 .. s^depth - 1
-  different: boolean; // never the old value again
+  different: boolean; // never the old value
   key: Key;
 }
 
@@ -46,7 +46,7 @@ export function changeWords(
   return Uint32Array.of(kind, change.depth, change.position, change.different ? 1 : 0, ...change.key);
 }
 
-/** The change that changeWords wrote; undefined for none. */
+/** The change that changeWords encoded; undefined for none. */
 export function changeFromWords(words: Uint32Array): TreeChange | undefined {
   if (!words[0]) return undefined;
   const [kind, depth, position, different, key0, key1] = words;

@@ -1,6 +1,6 @@
-/** What a field of a JSON Schema takes, in words: for messages that refuse a value. */
+/** The values that a field of a JSON Schema accepts, in words: for messages that refuse a value. */
 
-/** What the schemas of this project use of JSON Schema. */
+/** The part of JSON Schema that the schemas of this project use. */
 export interface Schema {
   type?: string;
   const?: unknown;
@@ -17,7 +17,7 @@ export interface Schema {
   oneOf?: readonly Schema[];
 }
 
-/** For example `a whole number from 1 to 20`. value: the whole document. undefined: the schema does not know the path. */
+/** For example `a whole number from 1 to 20`. value: the whole document. undefined: the schema does not contain the path. */
 export function wanted(schema: unknown, path: readonly PropertyKey[], value: unknown): string | undefined {
   let at: Schema | undefined = schema as Schema;
   let inside = value;
@@ -66,7 +66,7 @@ function describe(schema: Schema, value: unknown): string {
   return type ?? 'another value';
 }
 
-/** One of several forms, in short. */
+/** One of several forms, in brief. */
 function formOf(schema: Schema): string {
   if (schema.type === 'object') return `{${Object.keys(schema.properties ?? {}).map((key) => `"${key}": ...`)}}`;
   return schema.type === 'array' ? 'a list' : describe(schema, undefined);

@@ -1,4 +1,4 @@
-/** The compiled modules of assembly/, their memories and instances. What they export is typed where it is called. */
+/** The compiled modules of assembly/, their memories and instances. Their exports are typed where they are called. */
 import moduleBytes from '../../build/wasm/module.wasm';
 import { WasmError } from './errors.js';
 import type { Simd } from './simd.js';
@@ -6,8 +6,8 @@ import type { Simd } from './simd.js';
 const compiled: { [Key in `${Simd} ${'single' | 'shared'}`]?: Promise<WebAssembly.Module> } = {};
 
 /**
- * The module for one thread (`single`) or for several on one memory (`shared`); compiled once per process. The relaxed one
- * runs plans alone: sampling is the plain one's.
+ * The module for one thread (`single`) or for several on one memory (`shared`); compiled once per process. The relaxed one only
+ * runs plans: sampling always uses the plain one.
  */
 export function wasmModule(kind: 'single' | 'shared', simd: Simd = 'plain'): Promise<WebAssembly.Module> {
   const key = `${simd} ${kind}` as const;
@@ -21,8 +21,8 @@ const bytesOf = async (simd: Simd) =>
 const MEMORY_IMPORT = [...new TextEncoder().encode('\x03env\x06memory'), 2, 3]; // kind: memory; limits: shared, with a maximum
 
 /**
- * The module for a memory that is not shared, which differs in one byte: atomic operations are valid there too, and one thread never
- * waits. A second module in the package would be a tenth of all that a page loads.
+ * The module for unshared memory, which differs in one byte: atomic operations are valid there too, and a single thread never waits.
+ * A second module in the package would add a tenth to what a page loads.
  */
 function unshared(module: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const own = module.slice();
@@ -34,7 +34,7 @@ function unshared(module: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   throw new WasmError('The WebAssembly module imports no shared memory; build it again with the threads feature');
 }
 
-/** An instance of the module that fits the memory. */
+/** An instance of the module on the memory. */
 export async function instantiateOn<Exports>(memory: WebAssembly.Memory, simd?: Simd): Promise<Exports> {
   const shared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
   const module = await wasmModule(shared ? 'shared' : 'single', simd);
@@ -43,8 +43,8 @@ export async function instantiateOn<Exports>(memory: WebAssembly.Memory, simd?: 
 }
 
 /**
- * Compiles a module that came with the package.
- * @throws WasmError when this runtime has no WebAssembly, forbids it, or refuses the bytes.
+ * Compiles a module of the package.
+ * @throws WasmError if this runtime has no WebAssembly, forbids it, or refuses the bytes.
  */
 export async function compileWasm(bytes: BufferSource): Promise<WebAssembly.Module> {
   requireWasm();
@@ -59,7 +59,7 @@ export async function compileWasm(bytes: BufferSource): Promise<WebAssembly.Modu
   }
 }
 
-/** @throws WasmError where the runtime has no WebAssembly; to be asked before memory is made. */
+/** @throws WasmError if the runtime has no WebAssembly; to be called before memory is allocated. */
 function requireWasm(): void {
   if (typeof WebAssembly === 'undefined')
     throw new WasmError(
@@ -68,8 +68,9 @@ function requireWasm(): void {
 }
 
 /**
- * A memory for the modules; initialBytes is rounded up to pages of 64 KiB, shared needs SharedArrayBuffer. Engines reserve some ten GB of addresses for each, whatever it holds, to check bounds by page faults.
- * @throws WasmError where the process may not have them
+ * A memory for the modules; initialBytes is rounded up to pages of 64 KiB, shared needs SharedArrayBuffer. Engines reserve some ten GB of
+ * addresses for each, whatever its size, to check bounds by page faults.
+ * @throws WasmError if the process may not reserve them
  */
 export function newMemory(initialBytes: number, shared = false): WebAssembly.Memory {
   requireWasm();

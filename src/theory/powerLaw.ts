@@ -7,7 +7,7 @@ import { InputError } from '../core/errors.js';
 
 /** a/(1+a), by which the classification error falls where rules are many. a from 0 (no fall) to infinity (1). @throws InputError */
 export function zipfExponent(a: number): number {
-  if (!(a >= 0)) throw new InputError(`a: wanted a number of at least 0, for p_k ~ k^-(1+a), got ${show(a)}`);
+  if (!(a >= 0)) throw new InputError(`a: expected a number of at least 0, for p_k ~ k^-(1+a), got ${show(a)}`);
   return a === Infinity ? 1 : a / (1 + a);
 }
 

@@ -91,7 +91,7 @@ export async function verifyCheckpoint(
   if (metadata.format === FORMAT_WITHOUT_DIGEST) return { checked: false, metadata };
   if (metadata.format !== FORMAT)
     throw new DamageError(
-      `${file}: format ${metadata.format}, wanted ${FORMAT}; the file is damaged, no checkpoint, or of a newer version`,
+      `${file}: format ${metadata.format}, expected ${FORMAT}; the file is damaged, no checkpoint, or of a newer version`,
     );
   const place = digestPlace(bytes);
   if (place < 0 || !metadata.digest) throw new DamageError(`${file}: no digest in it; the file is damaged`);
@@ -126,7 +126,7 @@ export function decodeCheckpoint(
   const { metadata } = safe;
   if (metadata.format !== FORMAT && metadata.format !== FORMAT_WITHOUT_DIGEST)
     throw new InputError(
-      `${file}: format ${metadata.format}, wanted ${FORMAT}; use a checkpoint that this version or an earlier one wrote`,
+      `${file}: format ${metadata.format}, expected ${FORMAT}; use a checkpoint that this version or an earlier one wrote`,
     );
   if (metadata.hash !== hash)
     throw new InputError(

@@ -60,7 +60,7 @@ function learned(
   const unsure = tree.sure.findIndex((sure) => !(sure >= SURE));
   if (unsure >= 0)
     throw new InputError(
-      `model.wiring: the tree found from P = ${P} sentences is sure to ${tree.sure[unsure].toFixed(2)} at level ${unsure + 1}, wanted ${SURE}; ` +
+      `model.wiring: the tree found from P = ${P} sentences is sure to ${tree.sure[unsure].toFixed(2)} at level ${unsure + 1}, expected ${SURE}; ` +
         `take more sentences (the law of token pairs: ${treeComplexity(rules)[unsure]}), or wiring 'true'`,
     );
   const { order, margins } = alignTree(tree, counts);
@@ -68,7 +68,7 @@ function learned(
   if (sharing && loose >= 0)
     throw new InputError(
       `model.wiring: the order inside the groups of level ${loose + 1} found from P = ${P} sentences is ${margins[loose].toFixed(1)} standard deviations ` +
-        `better than another, wanted ${MARGIN}; take more sentences, model hlcn, which needs no order, or wiring 'true'`,
+        `better than another, expected ${MARGIN}; take more sentences, model hlcn, which needs no order, or wiring 'true'`,
     );
   const result = Uint32Array.from(sharing ? order : tree.order);
   found.set(key, result);

@@ -219,7 +219,7 @@ async function rejects(work: () => Promise<unknown>, pattern: RegExp) {
     assert.match((error as Error).message, pattern);
     return;
   }
-  assert.unreachable(`nothing was thrown, wanted ${pattern}`);
+  assert.unreachable(`nothing was thrown, expected ${pattern}`);
 }
 
 test.run();

@@ -19,7 +19,7 @@ const kinds = new Map([
   ['mla', 'mla' as const],
 ]);
 const close = (a: number, b: number, tolerance: number, what = '') => {
-  if (!(Math.abs(a - b) <= tolerance)) assert.unreachable(`${what}: ${a}, wanted ${b} within ${tolerance}`);
+  if (!(Math.abs(a - b) <= tolerance)) assert.unreachable(`${what}: ${a}, expected ${b} within ${tolerance}`);
 };
 
 test('thresholds: geometric mean of the excess, half the gap at the last step', () => {

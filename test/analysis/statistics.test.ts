@@ -6,7 +6,7 @@ import { Normal } from '../support/syntheticRuns.js';
 
 const test = suite('analysis statistics');
 const close = (a: number, b: number, tolerance: number, what = '') => {
-  if (!(Math.abs(a - b) <= tolerance)) assert.unreachable(`${what}: ${a}, wanted ${b} within ${tolerance}`);
+  if (!(Math.abs(a - b) <= tolerance)) assert.unreachable(`${what}: ${a}, expected ${b} within ${tolerance}`);
 };
 
 test("Student's quantiles are those of printed tables", () => {

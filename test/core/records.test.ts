@@ -45,7 +45,7 @@ test('a start of an earlier version is read as it is; a fact that is no text is 
   const old = { type: 'start', hash: 'ab', adapter: 'nvidia-h200', executor: 'webgpu', runtime: 'node 20 (Dawn)' };
   const found = parseRecords(`${JSON.stringify(old)}\n${JSON.stringify({ ...old, driver: 550 })}\n`);
   assert.equal(found.records, [old]);
-  assert.equal(found.problems, [{ line: 2, message: 'driver: wanted text, got 550' }]);
+  assert.equal(found.problems, [{ line: 2, message: 'driver: expected text, got 550' }]);
 });
 
 test('bytes are counted in UTF-8', () => {
@@ -64,7 +64,7 @@ test('bad lines inside are listed, unknown types passed over, null is NaN', () =
     found.problems.map((p) => p.line),
     [2, 3],
   );
-  assert.match(found.problems[1].message, /step: wanted a whole number of at least 0, got -1/);
+  assert.match(found.problems[1].message, /step: expected a whole number of at least 0, got -1/);
 });
 
 test('an empty file holds nothing', () => {

@@ -111,10 +111,10 @@ function fileOf(header: unknown, dataBytes: number): Uint8Array {
 const tensor = (shape: unknown, data_offsets: unknown, dtype: unknown = 'F32') => ({ dtype, shape, data_offsets });
 
 const refused: [what: string, header: unknown, dataBytes: number, says: RegExp][] = [
-  ['null', null, 0, /no JSON object/],
-  ['a list', [], 0, /no JSON object/],
-  ['no JSON', '{', 0, /no JSON/],
-  ['metadata that are no texts', { __metadata__: { step: 3 } }, 0, /__metadata__ is no object of texts/],
+  ['null', null, 0, /not a JSON object/],
+  ['a list', [], 0, /not a JSON object/],
+  ['no JSON', '{', 0, /not JSON/],
+  ['metadata that are no texts', { __metadata__: { step: 3 } }, 0, /__metadata__ is not an object of texts/],
   ['metadata null', { __metadata__: null }, 0, /__metadata__/],
   ['an entry null', { a: null }, 0, /tensor a has no dtype/],
   [
@@ -131,7 +131,7 @@ const refused: [what: string, header: unknown, dataBytes: number, says: RegExp][
   ['a negative shape', { a: tensor([-1, -1], [0, 4]) }, 4, /shape \[-1,-1\]/],
   ['a shape of texts', { a: tensor(['1'], [0, 4]) }, 4, /shape/],
   ['fractional offsets', { a: tensor([1], [0.5, 4.5]) }, 8, /data_offsets/],
-  ['offsets backwards', { a: tensor([1], [4, 0]) }, 4, /lies at bytes 4 to 0/],
+  ['offsets backwards', { a: tensor([1], [4, 0]) }, 4, /is at bytes 4 to 0/],
   ['offsets beyond the file', { a: tensor([1024], [0, 4096]) }, 4, /which has 4/],
   ['a shape beyond all numbers', { a: tensor([2 ** 40, 2 ** 40], [0, 4]) }, 4, /it needs/],
   ['a shape of another size', { a: tensor([3], [0, 8]) }, 8, /it needs 12/],

@@ -71,7 +71,7 @@ test('a task about whole sentences has no context, no shuffled positions and no 
   );
   refused({ task: 'parse', grammar: { v: 5, m: 2, L: 2, shuffle: 1 } }, /grammar.shuffle: got 1 with task 'parse'/);
   const rows = { rows: 4, digest: 'a'.repeat(16) };
-  refused({ task: 'parse', data: { train: rows, test: rows } }, /data: got rows of its own with task 'parse'/);
+  refused({ task: 'parse', data: { train: rows, test: rows } }, /data: got rows with task 'parse'/);
   const grammar = { v: 5, n: 7, m: 2, s: 3, L: 2 };
   const shape = modelShape(parseExperiment({ grammar, task: 'parse' }));
   assert.is(shape.classes, 7, 'roots may be more than the other symbols');

@@ -362,7 +362,7 @@ test('bad rules files', async () => {
   writeFileSync(join(folder, 'half.json'), readFileSync(rulesFile, 'utf8').slice(0, 100));
   for (const [path, message, code] of [
     [repeated, /rules\[2\]\[5\]\[1\].*is already at rules\[2\]\[0\]\[0\]/, 2],
-    [truncated, /rules\[3\]: wanted 16 entries.*got 15/, 2],
+    [truncated, /rules\[3\]: expected 16 entries.*got 15/, 2],
     [join(folder, 'half.json'), /not JSON/, 2],
     [join(folder, 'none.json'), /FileError: cannot read .*none.json.*ENOENT/, 1],
     [folder, /FileError: cannot read .*EISDIR/, 1],

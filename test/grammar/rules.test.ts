@@ -94,7 +94,7 @@ const bad: [string, () => unknown, RegExp][] = [
   [
     'number of probabilities',
     () => makeRules({ v: 4, n: 4, m: 2, s: 2, L: 2 }, 1, { rootPrior: [0.5, 0.5] }),
-    /rootPrior: wanted 4 probabilities, got 2/,
+    /rootPrior: expected 4 probabilities, got 2/,
   ],
   [
     'NaN probability',
@@ -109,7 +109,7 @@ const bad: [string, () => unknown, RegExp][] = [
   [
     'levels of probabilities',
     () => makeRules({ v: 4, n: 4, m: 2, s: 2, L: 3 }, 1, { ruleProbabilities: [null, null] }),
-    /ruleProbabilities: wanted L = 3 levels, got 2/,
+    /ruleProbabilities: expected L = 3 levels, got 2/,
   ],
   [
     'too many random words',
@@ -147,32 +147,32 @@ test('a rules file names level, symbol and rule of its first fault', () => {
   );
   assert.throws(
     edit((x) => x.rules[1].pop()),
-    /^rules\[1\]: wanted 4 entries .*got 3/,
+    /^rules\[1\]: expected 4 entries .*got 3/,
   );
   assert.throws(
     edit((x) => x.rules.pop()),
-    /^rules: wanted 2 entries .*got 1/,
+    /^rules: expected 2 entries .*got 1/,
   );
   assert.throws(
     edit((x) => x.rules[0][2].push([0, 0])),
-    /^rules\[0\]\[2\]: wanted 2 entries .*got 3/,
+    /^rules\[0\]\[2\]: expected 2 entries .*got 3/,
   );
   assert.throws(
     edit((x) => x.rules[1][3][0].pop()),
-    /^rules\[1\]\[3\]\[0\]: wanted 2 entries/,
+    /^rules\[1\]\[3\]\[0\]: expected 2 entries/,
   );
   for (const symbol of [4, -1, 0.5, '1', null])
     assert.throws(
       edit((x) => {
         x.rules[0][1][1][0] = symbol;
       }),
-      /^rules\[0\]\[1\]\[1\]\[0\]: wanted a symbol from 0 to v-1 = 3/,
+      /^rules\[0\]\[1\]\[1\]\[0\]: expected a symbol from 0 to v-1 = 3/,
     );
   assert.throws(
     edit((x) => {
       x.rules[0] = 7;
     }),
-    /^rules\[0\]: wanted an array/,
+    /^rules\[0\]: expected an array/,
   );
   assert.throws(
     edit((x) => {
@@ -180,8 +180,8 @@ test('a rules file names level, symbol and rule of its first fault', () => {
     }),
     /unknown field "rulez"/,
   );
-  assert.throws(() => parseRules([]), /wanted an object/);
-  assert.throws(() => parseRules(null), /wanted an object/);
+  assert.throws(() => parseRules([]), /expected an object/);
+  assert.throws(() => parseRules(null), /expected an object/);
 });
 
 // Seeds name grammars in experiments and papers: these must never change.

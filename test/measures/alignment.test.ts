@@ -19,7 +19,7 @@ const executor = wasmExecutor({ threads: 1 });
 test.after(() => executor.destroy());
 
 const near = (got: number, want: number, bound: number, what = '') =>
-  assert.ok(Math.abs(got - want) <= bound, `${what} ${got}, wanted ${want}`);
+  assert.ok(Math.abs(got - want) <= bound, `${what} ${got}, expected ${want}`);
 const kernelOf = (points: readonly (readonly number[])[]): Float64Array =>
   Float64Array.from(points.flatMap((x) => points.map((y) => x.reduce((sum, value, d) => sum + value * y[d], 0))));
 const cloud = (count: number, dimensions: number, seed: number) => {

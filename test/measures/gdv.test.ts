@@ -57,7 +57,7 @@ const cloud = (count: number, dimensions: number, seed: number) => {
   return Array.from({ length: count }, (_, i) => [...values.subarray(i * dimensions, (i + 1) * dimensions)]);
 };
 const near = (got: number, want: number, bound: number, what = '') =>
-  assert.ok(Math.abs(got - want) <= bound, `${what} ${got}, wanted ${want}`);
+  assert.ok(Math.abs(got - want) <= bound, `${what} ${got}, expected ${want}`);
 
 test('two clusters that are points: -1', () => {
   const classes = Array.from({ length: 40 }, (_, i) => i % 2);

@@ -87,7 +87,7 @@ test('on each set what the weights give on its sentences, compared with both pre
         ['from-surface', divergence(surface, own, 1024)],
       ] as const) {
         const got = pick(last, `${quantity}-${set}`);
-        assert.ok(Math.abs(got - value) < 1e-5, `${name}, ${quantity}-${set}: ${got}, wanted ${value}, seed ${seed}`);
+        assert.ok(Math.abs(got - value) < 1e-5, `${name}, ${quantity}-${set}: ${got}, expected ${value}, seed ${seed}`);
       }
     }
     assert.ok(seen.size > 3000, 'sentences of three sets, hardly any twice');

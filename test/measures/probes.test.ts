@@ -112,7 +112,7 @@ test('maps go into the records and come back; what is no map is refused', async 
   const text = found.map(formatRecord).join('');
   assert.equal(parseRecords(text).records, found);
   const [broken] = parseRecords(text.replace(/"map":\[\[/, '"map":[[null,')).problems;
-  assert.match(broken.message, /map: wanted rows of numbers, all of one length/);
+  assert.match(broken.message, /map: expected rows of numbers, all of one length/);
   const nan = { ...found[0], value: Number.NaN, map: [[Number.NaN, 1]] };
   assert.equal((parseRecords(formatRecord(nan)).records[0] as MeasureRecord).map, [[Number.NaN, 1]]);
 });

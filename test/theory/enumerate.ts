@@ -4,7 +4,7 @@ import { rootWeights, ruleWeights } from '../../src/theory/marginals.js';
 
 export function close(got: number, want: number, tolerance: number, what: string) {
   if (!(Math.abs(got - want) <= tolerance))
-    throw new Error(`${what}: wanted ${want} within ${tolerance}, got ${got} (off by ${got - want})`);
+    throw new Error(`${what}: expected ${want} within ${tolerance}, got ${got} (off by ${got - want})`);
 }
 
 /** All sentences below a symbol at `depth`, with their probabilities. */

@@ -10,7 +10,7 @@ const zipf = (a: number, m: number) =>
 test('a / (1 + a), its limits, and what is no a', () => {
   assert.equal([0, 0.5, 1, 3, Infinity].map(zipfExponent), [0, 1 / 3, 1 / 2, 3 / 4, 1]);
   for (const a of [-0.1, Number.NaN, -Infinity])
-    assert.throws(() => zipfExponent(a), /a: wanted a number of at least 0, for p_k ~ k\^-\(1\+a\), got/);
+    assert.throws(() => zipfExponent(a), /a: expected a number of at least 0, for p_k ~ k\^-\(1\+a\), got/);
 });
 
 test('the error by hand: two rules, one tuple and two', () => {

@@ -156,7 +156,7 @@ test('what is refused leaves no folder; a folder that cannot be made', async () 
     ['measures=["invariant"]', /measures: got "invariant"; did you mean invariance\?/],
     ['budget.batch=9 budget.sentences=8', /budget.batch: 9 sentences per step, budget.sentences P = 8/],
     ['model.filter=3', /take model.filter = 2, or another divisor of 4/],
-    ['grammar.rules=[[[[0,1]]]]', /rules: wanted 2 entries \(one entry per level, L\), got 1/],
+    ['grammar.rules=[[[[0,1]]]]', /rules: expected 2 entries \(one entry per level, L\), got 1/],
   ] as const) {
     const { code, stderr } = await train('refused', `model=hcnn model.width=8 ${small} ${settings}`);
     assert.is(code, 2);

@@ -189,7 +189,7 @@ test('bad input is refused by its field', () => {
   refuse({ holdout: low, ruleProbabilities: { zipf: 1 } }, /grammar\.ruleProbabilities: got with grammar\.holdout/);
   refuse({ holdout: low, rootPrior: { zipf: 1 } }, /grammar\.rootPrior: got with grammar\.holdout/);
   const rows = { digest: '0123456789abcdef', rows: 5 };
-  refuse({ holdout: low }, /grammar\.holdout: got with data of its own/, { data: { train: rows, test: rows } });
+  refuse({ holdout: low }, /grammar\.holdout: got with data, which/, { data: { train: rows, test: rows } });
 });
 
 test.run();

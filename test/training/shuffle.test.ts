@@ -124,7 +124,7 @@ test('a shuffle is part of the hash; with a window, with masks or with data of i
   );
   refuses({ task: 'mask', model: 'mla' }, /grammar.shuffle: got 2 with task 'mask'/);
   const rows = { digest: '0'.repeat(16), rows: 4 };
-  refuses({ data: { train: rows, test: rows } }, /grammar.shuffle: got 2 with data of its own/);
+  refuses({ data: { train: rows, test: rows } }, /grammar.shuffle: got 2 with data, whose/);
   refuses({ grammar: { ...base.grammar, shuffle: -1 } }, /grammar.shuffle: got -1/);
 });
 

@@ -151,10 +151,10 @@ test('an attention map is what attention does to one-hot values', () => {
     const map = attentionMap(layer, qkv);
     const one = attentionMap(layer, qkv, { head: 1, sentence: 2 });
     wantedOne.forEach((x, i) => {
-      assert.ok(Math.abs(one[i] - x) <= 2 ** -21, `head 1, sentence 2, ${i}: ${one[i]}, wanted ${x}`);
+      assert.ok(Math.abs(one[i] - x) <= 2 ** -21, `head 1, sentence 2, ${i}: ${one[i]}, expected ${x}`);
     });
     wanted.forEach((x, i) => {
-      assert.ok(Math.abs(map[i] - x) <= 2 ** -20, `${i}: ${map[i]}, wanted ${x}`); // an f32 sum of 6 terms below 1
+      assert.ok(Math.abs(map[i] - x) <= 2 ** -20, `${i}: ${map[i]}, expected ${x}`); // an f32 sum of 6 terms below 1
     });
   }
 });

@@ -93,7 +93,7 @@ test('the example page: several elements, events, styles that stay on their side
   await page.waitForFunction(() => /^m/.test(document.title));
   assert.match(
     (await page.locator('#ternary .problem').textContent())!,
-    /^m \(production rules per symbol\): wanted an integer.*<b>100/,
+    /^m \(production rules per symbol\): expected an integer.*<b>100/,
   );
   assert.is(await page.locator('#ternary b').count(), 0);
   // Training inside the element.

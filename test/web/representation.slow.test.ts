@@ -361,7 +361,7 @@ function checkComponents(points: readonly number[][], rows: readonly number[][],
   }
   const atol = 2e-4; // f32 sums of 2 W and of W terms over two layers, and a division by the spread
   const share = (values[0] + values[1] + values[2]) / total;
-  assert.ok(Math.abs(share - held) <= 0.00501, `they hold ${held}, wanted ${share}`);
+  assert.ok(Math.abs(share - held) <= 0.00501, `they hold ${held}, expected ${share}`);
   assert.ok(values[2] > values[3] * 1.001, 'the third component is one');
   // All inner products agree, up to the scale of the picture.
   const spread = Math.sqrt(values[0] + values[1] + values[2]) / 0.78;
@@ -369,6 +369,6 @@ function checkComponents(points: readonly number[][], rows: readonly number[][],
   for (let i = 0; i < points.length; i++)
     for (let j = 0; j <= i; j++) {
       const [theirs, wanted] = [dot(points[i], points[j]), dot(mine[i], mine[j])];
-      assert.ok(Math.abs(theirs - wanted) < atol, `points ${i}, ${j}: ${theirs}, wanted ${wanted}`);
+      assert.ok(Math.abs(theirs - wanted) < atol, `points ${i}, ${j}: ${theirs}, expected ${wanted}`);
     }
 }

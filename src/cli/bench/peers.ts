@@ -43,7 +43,7 @@ export function readPeer(text: string): Peer {
     const { case: found, batch, replicas, us_per_step } = row;
     if (typeof found !== 'string' || ![batch, replicas].every(Number.isInteger) || !(Number(us_per_step) > 0))
       throw new InputError(
-        `--peers ${file}, line ${index + 1}: wanted case, batch, replicas and us_per_step, got ${line.slice(0, 80)}`,
+        `--peers ${file}, line ${index + 1}: expected case, batch, replicas and us_per_step, got ${line.slice(0, 80)}`,
       );
     const key = keyOf({ case: found.replace(/-gemm$/, ''), batch: batch!, replicas: replicas! });
     times.set(key, Math.min(times.get(key) ?? Infinity, us_per_step!));

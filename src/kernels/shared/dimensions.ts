@@ -53,7 +53,7 @@ export function parseSpec(spec: TensorSpec): ParsedSpec {
   const dims = words.slice(dtype === 'f32' ? 0 : 1, optional ? -1 : undefined);
   if (dims[0] !== 'R')
     throw new ShapeError(
-      `${spec}: the first dimension is ${dims[0] ?? 'missing'}, wanted R; write R, the replicas, in front`,
+      `${spec}: the first dimension is ${dims[0] ?? 'missing'}, expected R; write R, the replicas, in front`,
     );
   return { dims: dims.slice(1), dtype, optional };
 }
