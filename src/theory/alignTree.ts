@@ -1,7 +1,7 @@
 /**
- * The order of positions inside the groups of a found tree. Mutual information does not tell it, but the tables of pairs do: rules are
- * the same at every place, so the groups of a level are put in the order in which their tables agree most with those of the group
- * that holds the last position.
+ * The order of positions inside the groups of a found tree. Mutual information does not reveal it, but the tables of pairs do: rules
+ * are the same at every place, so the groups of a level are ordered so that their tables agree best with those of the group that
+ * contains the last position.
  */
 import type { FoundTree } from './findTree.js';
 import type { PairCounts } from './pairs.js';
@@ -26,7 +26,7 @@ export function alignTree({ levels }: FoundTree, counts: PairCounts): AlignedTre
   for (const groups of levels) {
     const childrenOf = (group: readonly number[]) => ordered.filter((child) => group.includes(child[0]));
     const withLast = groups.find((group) => group.includes(d - 1))!;
-    // Children of the reference as they were found, that with the last position at the end.
+    // Children of the reference as found, with the one that contains the last position at the end.
     const isLast = (child: readonly number[]) => Number(child.includes(d - 1));
     const reference = childrenOf(withLast).sort((a, b) => isLast(a) - isLast(b));
     let least = Number.POSITIVE_INFINITY;
@@ -38,7 +38,7 @@ export function alignTree({ levels }: FoundTree, counts: PairCounts): AlignedTre
       }));
       ways.sort((a, b) => b.score - a.score);
       const [best, second] = ways;
-      // Of the difference of two sums of products of entries that are noisy on both sides.
+      // Standard deviation of the difference of two sums of products whose factors are both noisy.
       const deviation = Math.sqrt(2 * (noise * best.square + best.count * noise * noise));
       least = Math.min(least, (best.score - second.score) / deviation);
       return best.children.flat();

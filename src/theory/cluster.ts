@@ -2,7 +2,7 @@
 import { streamKey } from '../core/threefry.js';
 import { UniformStream } from '../core/uniform.js';
 
-/** What is clustered: row i has `parts` vectors of `dimensions` numbers, each with a weight (0: not seen, does not count). */
+/** The rows to cluster: row i has `parts` vectors of `dimensions` numbers, each with a weight (0: not observed, ignored). */
 export interface WeightedRows {
   count: number;
   parts: number;
@@ -16,7 +16,7 @@ const ROUNDS = 50;
 
 /**
  * Lloyd's algorithm into k classes: minimises the sum over rows and parts of weight * |value - centre|^2. The best of several
- * starts: one takes the row farthest from all centres each time, the others draw it (k-means++). @returns class of each row
+ * starts: one always adds the row farthest from all centres, the others draw it (k-means++). @returns class of each row
  */
 export function kMeans(rows: WeightedRows, k: number): Int32Array {
   const { count } = rows;
@@ -30,7 +30,7 @@ export function kMeans(rows: WeightedRows, k: number): Int32Array {
   return best!.classes;
 }
 
-/** Centres as rows of the data. Without a random stream: always the row with the largest cost. */
+/** Initial centres, as row numbers. Without a random stream: always the row with the largest cost. */
 function firstCentres(rows: WeightedRows, k: number, random: UniformStream | undefined): Float64Array {
   const { count, parts, dimensions, values, weights } = rows;
   const size = parts * dimensions;
@@ -92,7 +92,7 @@ function lloyd(rows: WeightedRows, k: number, centres: Float64Array): { classes:
       for (let q = 0; q < parts; q++) {
         const weight = sums[c * parts + q];
         const at = c * size + q * dimensions;
-        // A class that has lost its rows keeps its centre.
+        // A class that has lost all its rows keeps its centre.
         for (let d = 0; d < dimensions; d++) centres[at + d] = weight ? centres[at + d] / weight : before[at + d];
       }
   }
@@ -133,16 +133,16 @@ function largest(values: Float64Array): number {
   return at;
 }
 
-/** One thing that was put into classes: with all its weight in one of them, or shared out where copies of it were told apart. */
+/** One item that was assigned to classes: with all its weight in one of them, or divided if its copies were assigned differently. */
 export interface Clustered {
   truth: number;
   found: ReadonlyMap<number, number>; // weight by class
 }
 
 /**
- * Adjusted Rand index of found classes and the truth, over pairs of different items, a pair counting with the product of its
- * weights: 1 for equal partitions, 0 on average for independent ones. With unit weights it is that of Hubert, Arabie, "Comparing
- * partitions", Journal of Classification 2, 1985.
+ * Adjusted Rand index of found classes and the truth, over pairs of different items, each pair weighted by the product of its
+ * weights: 1 for equal partitions, 0 on average for independent ones. With unit weights it is the index of Hubert, Arabie,
+ * "Comparing partitions", Journal of Classification 2, 1985.
  */
 export function adjustedRandIndex(items: readonly Clustered[]): number {
   const joint = new PairWeights();

@@ -6,10 +6,9 @@ import { checkShape, type GrammarShape } from '../core/rules.js';
 export type { Family };
 
 /**
- * Samples at which the loss step H(ell-1) -> H(ell) is learnt, up to a prefactor: signal (covariance) equals noise.
- * transformer: (1-f)^-1 v m^(2 ell - 1); cnn: (1-f)^-1 v m^(ell+1) for ell >= 2 and (1-f)^-1 v m for ell = 1.
- * Infinite when f = 1 (no correlations). Locally connected nets are expected to follow the transformer law.
- * Source: arXiv:2505.07070.
+ * Samples at which the loss step H(ell-1) -> H(ell) is learnt, up to a prefactor: signal (covariance) equals noise. Transformer:
+ * (1-f)^-1 v m^(2 ell - 1); CNN: (1-f)^-1 v m^(ell+1) for ell >= 2 and (1-f)^-1 v m for ell = 1. Infinite when f = 1 (no
+ * correlations). Locally connected networks are expected to follow the transformer law. Source: arXiv:2505.07070.
  */
 export function sampleComplexity(shape: GrammarShape, family: Family, ell: number): number {
   const { m, L } = checkShape(shape);
@@ -19,8 +18,8 @@ export function sampleComplexity(shape: GrammarShape, family: Family, ell: numbe
 }
 
 /**
- * P_ell over its power of m: v / (1 - f). At the last step, ell = L, the pair's ancestor is the root: its n symbols stand for
- * the v of the other levels, and n m / v^s for f (derived from the covariance; the same for n = v).
+ * P_ell divided by its power of m: v / (1 - f). At the last step, ell = L, the pair's ancestor is the root: n replaces the v of
+ * the other levels, and n m / v^s replaces f (derived from the covariance; the same if n = v).
  */
 export function complexityScale({ v, n, m, s, L }: GrammarShape, ell: number): number {
   const parents = ell === L ? n : v;

@@ -3,11 +3,11 @@ import { checkHasRules, parents, type Rules } from '../core/rules.js';
 import { largestOf, TreeMessages } from './messages.js';
 
 /**
- * Labels of all hidden symbols that obey the rules between them and agree best with given scores: of all trees down to level 1 the one
- * with the largest sum of scores (max-product belief propagation with the scores as evidence at every symbol). scores
- * [count, nodes, classes]: logarithms of probabilities, each symbol's up to a constant, nodes the symbols above the tokens, the root first,
- * level by level. Tokens are not looked at: they alone say all symbols, because each tuple has one parent. Every rule counts alike,
- * whatever its probability. @returns [count, nodes]; @throws InputError
+ * Labels of all hidden symbols that obey the rules and agree best with given scores: of all trees down to level 1 the one with the largest
+ * sum of scores (max-product belief propagation with the scores as evidence at every symbol). scores [count, nodes, classes]: log
+ * probabilities, up to a constant per symbol; nodes are the symbols above the tokens, the root first, level by level. Tokens are not used:
+ * they alone would determine all symbols, because each tuple has one parent. All rules count equally, whatever their probability. @returns
+ * [count, nodes]; @throws InputError
  */
 export function consistentTrees(rules: Rules, scores: ArrayLike<number>, count: number, classes: number): Uint32Array {
   checkHasRules(rules);
@@ -43,7 +43,7 @@ export function consistentTrees(rules: Rules, scores: ArrayLike<number>, count: 
     }
     if (!Number.isFinite(messages.upward(true)))
       throw new InputError(
-        `consistentTrees: the scores of sentence ${i} are no finite numbers, or rule out every tree`,
+        `consistentTrees: the scores of sentence ${i} are not finite numbers, or rule out every tree`,
       );
     messages.trace(symbols, chosen, 0, largestOf);
     let at = i * nodes;

@@ -4,9 +4,9 @@ import { marginals, push, ruleWeights, transitions } from './marginals.js';
 
 /**
  * Exact distribution of each token of the context given the symbol at (level, position): p(token j = c | symbol = a) as
- * Float64Array [symbols, s^L, v], symbols being n at the root and v elsewhere. Tokens below the symbol itself are no context:
- * their rows are 0, as are those of symbols that never occur there. level counts from the leaves, 0 for a token. The tuple below
- * a symbol has no other parent, so that this is the distribution given the tuple too. @throws InputError
+ * Float64Array [symbols, s^L, v], where symbols is n at the root and v elsewhere. Tokens below the symbol itself are not part of
+ * the context: their rows are 0, as are the rows of symbols that never occur there. level counts from the leaves, 0 for a token.
+ * The tuple below a symbol has no other parent, so this is also the distribution given the tuple. @throws InputError
  */
 export function contextDistributions(rules: Rules, level: number, position: number): Float64Array {
   checkHasRules(rules);
@@ -34,7 +34,7 @@ export function contextDistributions(rules: Rules, level: number, position: numb
       );
   };
 
-  // Up the path to the root: the symbol on the path, and from it and the rule above it the siblings, given each symbol.
+  // Up the path to the root: the symbol on the path and, from it and the rule above it, its siblings, each given the symbol.
   let path = Array.from({ length: symbols }, (_, a) => {
     const row = new Float64Array(symbols);
     row[a] = own[a] > 0 ? 1 : 0;
@@ -51,7 +51,7 @@ export function contextDistributions(rules: Rules, level: number, position: numb
     const siblings = Array.from({ length: s }, () => path.map(() => new Float64Array(v)));
     for (const [b, tuples] of rules.rules[depth].entries())
       for (const [k, tuple] of tuples.entries()) {
-        const joint = parent[b] * weights[k]; // of parent, rule and child
+        const joint = parent[b] * weights[k]; // probability of parent, rule and child
         if (joint === 0) continue;
         for (const [a, row] of path.entries()) {
           const p = (row[tuple[slot]] * joint) / child[tuple[slot]];

@@ -42,7 +42,8 @@ export function commonLevel({ s, L }: GrammarShape, level: number, position: num
 
 /**
  * Mean square over symbol pairs of the covariance of the last token with level-h symbols, averaged over all positions whose
- * common ancestor with it is at level ell: result[h][ell], ell = h+1..L, others 0. One walk over the tree serves all levels.
+ * common ancestor with it is at level ell: result[h][ell], ell = h+1..L, other entries are 0. One walk over the tree computes all
+ * levels.
  */
 export function meanSquareCovariances(rules: Rules): number[][] {
   checkHasRules(rules);
@@ -80,7 +81,10 @@ export function rmsCovariances(rules: Rules, level = 0): number[] {
   return meanSquareCovariances(rules)[level].map(Math.sqrt);
 }
 
-/** Joint law [v, v] of the child in `slot` and the last child of the last node at depth `top`, whose law is `weights`. */
+/**
+ * Joint distribution [v, v] of the child in `slot` and the last child of the last node at depth `top`, whose distribution is
+ * `weights`.
+ */
 function pairOfChildren(rules: Rules, weights: Float64Array, top: number, slot: number): Float64Array {
   const { v, s } = rules;
   const pair = new Float64Array(v * v);
@@ -94,8 +98,8 @@ function pairOfChildren(rules: Rules, weights: Float64Array, top: number, slot: 
 }
 
 /**
- * Mean square covariance per entry predicted for random grammars, common ancestor at level ell, symbol at level h.
- * simple: (1-f) / (v^3 m^(2 ell-1-h)). Source: arXiv:2406.00048, arXiv:2505.07070. Where the ancestor is the root (ell = L), n m
+ * Mean square covariance per entry predicted for random grammars, with the common ancestor at level ell and the symbol at level
+ * h. simple: (1-f) / (v^3 m^(2 ell-1-h)). Source: arXiv:2406.00048, arXiv:2505.07070. If the ancestor is the root (ell = L), n m
  * tuples are in use instead of v m (derived).
  */
 export function simpleMeanSquare(shape: GrammarShape, ell: number, h = 0): number {
@@ -104,9 +108,9 @@ export function simpleMeanSquare(shape: GrammarShape, ell: number, h = 0): numbe
 }
 
 /**
- * The same with finite-v corrections, within about 1-2% for v >= 10. A level-h symbol and the token lie ell-1-h and
- * ell-1 levels below the pair of children; each level multiplies the mean square by g, and the levels above
- * the ancestor add to the variance of its symbol, the root's n m tuples as much as a count without replacement varies.
+ * The same with finite-v corrections, within about 1-2% for v >= 10. A level-h symbol and the token are ell-1-h and ell-1 levels
+ * below the pair of children; each level multiplies the mean square by g, and the levels above the ancestor add to the variance
+ * of its symbol, the root's n m tuples by the variance of a count drawn without replacement.
  */
 export function refinedMeanSquare(shape: GrammarShape, ell: number, h = 0): number {
   const { v, n, m, s, L } = shape;
@@ -124,7 +128,7 @@ export function noiseFloor({ v }: Pick<GrammarShape, 'v'>, P: number, simple = f
   return (simple ? 1 : (1 - 1 / v) ** 2) / (v * v * P);
 }
 
-/** joint [A, B] with its rows pushed through table [A, v]: [v, B]. */
+/** joint [A, B] with its rows mapped by table [A, v]: [v, B]. */
 function pushRows(joint: Float64Array, table: Float64Array, v: number): Float64Array<ArrayBuffer> {
   const out = new Float64Array(v * v);
   for (let a = 0; a < v; a++)
@@ -135,7 +139,7 @@ function pushRows(joint: Float64Array, table: Float64Array, v: number): Float64A
   return out;
 }
 
-/** joint [A, B] with its columns pushed through table [B, v]: [A, v]. */
+/** joint [A, B] with its columns mapped by table [B, v]: [A, v]. */
 function pushColumns(joint: Float64Array, table: Float64Array, v: number): Float64Array<ArrayBuffer> {
   const out = new Float64Array(v * v);
   for (let a = 0; a < v; a++) out.set(push(joint.subarray(a * v, (a + 1) * v), table, v), a * v);

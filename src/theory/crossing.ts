@@ -1,15 +1,15 @@
 /**
- * Where a noisy, decreasing curve crosses a level: the estimate behind every P_ell in data, and the choice of the next P to
- * train at. The curve is a Gaussian process in x = ln P (straight line plus Matern 5/2), fitted to the points near the
- * crossing; length, height and noise are averaged over a grid by their marginal likelihood, so that an interval is honest
- * with few points. Source: Rasmussen, Williams, "Gaussian Processes for Machine Learning", 2006, eqs. 2.25, 2.30, 4.17.
+ * Where a noisy, decreasing curve crosses a level: the estimate used for every P_ell in data, and the choice of the next P to
+ * train at. The curve is a Gaussian process in x = ln P (straight line plus Matern 5/2), fitted to the points near the crossing;
+ * length, height and noise are averaged over a grid by their marginal likelihood, so that intervals are reliable even with few
+ * points. Source: Rasmussen, Williams, "Gaussian Processes for Machine Learning", 2006, eqs. 2.25, 2.30, 4.17.
  */
 
 /** One measured point. */
 export interface CrossingPoint {
   x: number; // ln P
   y: number; // for example ln of the excess loss
-  /** The true value may be lower, since the run ended too early: a point above the level then says nothing. */
+  /** The true value may be lower, since the run ended too early: such a point says nothing if it is above the level. */
   limited?: boolean;
 }
 
@@ -17,24 +17,24 @@ export interface CrossingPoint {
 export interface Crossing {
   bound: 'none' | 'lower' | 'upper' | 'unknown';
   value: number; // median, or the bound
-  low: number; // 95% interval; of a bound: its open side is infinite
+  low: number; // 95% interval; for a bound, its open side is infinite
   high: number;
-  /** Length of the central interval that holds it with probability 0.68, in ln P; of a bound infinite. */
+  /** Length of the central interval of probability 0.68, in ln P; infinite for a bound. */
   spread: number;
 }
 
-const WINDOW = Math.log(8); // points farther from the crossing than this factor in P do not count
-const LEAST_POINTS = 4; // the nearest ones count wherever they are
+const WINDOW = Math.log(8); // points farther from the crossing than this factor in P are ignored
+const LEAST_POINTS = 4; // the nearest points are used at any distance
 const LENGTHS = [1.2, 3];
 const HEIGHTS = [0.2, 0.6];
 const NOISES = [0.02, 0.05, 0.1, 0.2];
 const LINE = [4, 2]; // standard deviations of the straight line's height and slope
 const GRID = 120;
-const NEGLIGIBLE = 1e-3; // weight of a fit that is left out
+const NEGLIGIBLE = 1e-3; // fits with a smaller weight are left out
 
 const nowhere = { low: -Infinity, high: Infinity, spread: Infinity };
 
-/** The crossing of a level by a curve that comes down with x. */
+/** The crossing of a level by a curve that decreases with x. */
 export function crossingOf(points: readonly CrossingPoint[], level: number): Crossing {
   const usable = usableFor(points, level);
   if (!usable.length) return { bound: 'unknown', value: Number.NaN, ...nowhere };
@@ -61,19 +61,19 @@ export function crossingOf(points: readonly CrossingPoint[], level: number): Cro
 export interface ProbeOptions {
   from: number; // smallest and largest x
   to: number;
-  within: number; // wanted high - low of an interval
-  stride: number; // between the points of the first look
-  together: number; // points of one crossing probed in one round
-  most: number; // points of the curve in all
-  failed?: readonly number[]; // x that gave no point and are not asked again
-  /** Where an interval reaches beyond all points, its end is asked for too: of a search that did not begin by a coarse row. */
+  within: number; // target for high - low of an interval
+  stride: number; // distance between the points of the first, coarse row
+  together: number; // points measured per crossing in one round
+  most: number; // maximum number of points of the curve
+  failed?: readonly number[]; // values of x that gave no point and are not tried again
+  /** If an interval reaches beyond all points, its end is measured too: for searches that did not begin with a coarse row. */
   beyond?: boolean;
 }
 
 /**
  * The x to measure next so that the crossings of all levels (increasing in x) become known to `within`: first a coarse row of
  * points, upwards until the last level has been crossed, then points inside the intervals that are still too wide. A pure
- * function of the points: an interrupted search continues where it was. Empty: nothing left to ask.
+ * function of the points, so an interrupted search continues where it stopped. Empty: nothing left to measure.
  */
 export function nextProbes(
   points: readonly CrossingPoint[],
@@ -93,17 +93,17 @@ export function nextProbes(
   const deepest = crossingOf(points, Math.min(...levels));
   if (deepest.bound === 'lower' || deepest.bound === 'unknown') {
     const reach = Math.max(...tried.map((p) => p.x));
-    const next = row.find((x) => x > reach + stride / 3) ?? to; // the end of the range however close it is
+    const next = row.find((x) => x > reach + stride / 3) ?? to; // the end of the range, however close it is
     if (isNew(next) && next > reach) return [next];
   }
   const found: { x: number }[] = [];
   for (const level of levels) {
     const crossing = crossingOf(points, level);
     const usable = usableFor(points, level);
-    // An upper bound by a point that was limited by steps: smaller P may be known as values.
+    // An upper bound set by a point that was limited by its steps: at smaller P the values may be known.
     const bracketed = crossing.bound === 'none' || (crossing.bound === 'upper' && usable.some((p) => p.y > level));
     const first = Math.min(...tried.map((p) => p.x));
-    // Everything lies below the level: of a search that did not begin at the smallest x.
+    // All points are below the level: in a search that did not begin at the smallest x.
     if (crossing.bound === 'upper' && !bracketed && first - stride / 3 > from)
       found.push({ x: Math.max(from, first - stride) });
     if (!bracketed || crossing.high - crossing.low <= within) continue;
@@ -117,14 +117,14 @@ export function nextProbes(
   return found.slice(0, free).map((p) => p.x);
 }
 
-/** By x, without those that say nothing about the level. */
+/** Sorted by x, without points that say nothing about the level. */
 function usableFor(points: readonly CrossingPoint[], level: number): CrossingPoint[] {
   return points.filter((p) => !Number.isNaN(p.y) && !(p.limited && p.y > level)).sort((a, b) => a.x - b.x);
 }
 
 interface Distribution {
   x: Float64Array;
-  below: Float64Array; // probability that the crossing lies below x
+  below: Float64Array; // probability that the crossing is below x
 }
 
 function crossingDistribution(usable: readonly CrossingPoint[], level: number): Distribution {
@@ -147,8 +147,8 @@ function crossingDistribution(usable: readonly CrossingPoint[], level: number): 
     for (const [i, at] of x.entries()) below[i] += weight * fit.probabilityBelow(at);
   }
   for (let i = 0; i < GRID; i++) below[i] /= total;
-  // The curve comes down: outward from the crossing the probability only falls to the left and only grows to the right, however
-  // little is known out there.
+  // The curve decreases: outward from the crossing the probability can only fall to the left and only grow to the right, however
+  // little is known there.
   const middle = Math.max(
     0,
     x.findIndex((at) => at >= centre),
@@ -158,7 +158,7 @@ function crossingDistribution(usable: readonly CrossingPoint[], level: number): 
   return { x, below };
 }
 
-/** Half way between the last point above the level and the first below it, of the points made decreasing by pooling. */
+/** Half way between the last point above the level and the first below it, after pooling has made the points decreasing. */
 function roughCrossing(usable: readonly CrossingPoint[], level: number): number {
   const blocks: { y: number; count: number; from: number; to: number }[] = [];
   for (const { x, y } of usable) {
@@ -175,7 +175,7 @@ function roughCrossing(usable: readonly CrossingPoint[], level: number): number 
   return at === 0 ? blocks[0].from : (blocks[at - 1].to + blocks[at].from) / 2;
 }
 
-/** A Gaussian process given points, with y counted from the level and x from the centre. */
+/** A Gaussian process given points; y is relative to the level and x to the centre. */
 class Process {
   readonly logLikelihood: number;
   readonly #factor: Float64Array[]; // Cholesky factor, rows
@@ -239,7 +239,7 @@ class Process {
   }
 }
 
-/** Distribution function of the normal distribution: error below 1.2e-7. Source: Numerical Recipes, 2nd ed., 6.2, erfcc. */
+/** The normal distribution function, with an error below 1.2e-7. Source: Numerical Recipes, 2nd ed., 6.2, erfcc. */
 export function normalBelow(z: number): number {
   const a = Math.abs(z) / Math.SQRT2;
   const t = 1 / (1 + a / 2);
@@ -258,7 +258,7 @@ export function normalBelow(z: number): number {
   return z < 0 ? tail : 1 - tail;
 }
 
-/** Where the distribution reaches q; its end where it never does. */
+/** Where the distribution reaches q; its end if it never does. */
 function quantile({ x, below }: Distribution, q: number): number {
   const i = below.findIndex((p) => p >= q);
   if (i < 0) return x[x.length - 1];

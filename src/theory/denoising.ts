@@ -1,4 +1,4 @@
-/** Noise on the leaves, and what of the tree comes back: the forward-backward experiment. */
+/** Noise on the leaves, and how much of the tree survives it: the forward-backward experiment. */
 import { checkInteger, checkSeed, show } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import { checkHasRules, type GrammarShape, makeRules, parents, type Rules } from '../core/rules.js';
@@ -8,8 +8,9 @@ import { drawTrees } from './drawTrees.js';
 import { TreeMessages } from './messages.js';
 
 /**
- * What becomes of a leaf at rate t. `replace`: with probability t another token is seen, drawn uniformly from all v. `mask`: with
- * probability t nothing is seen. `belief`: of each leaf the likelihood is 1 - t + t/v for its token and t/v for every other (arXiv:2402.16991).
+ * Noise on a leaf at rate t. `replace`: with probability t the leaf shows another token, drawn uniformly from all v. `mask`: with
+ * probability t it shows nothing. `belief`: the likelihood of each leaf is 1 - t + t/v for its token and t/v for every other
+ * (arXiv:2402.16991).
  */
 export const leafNoises = ['replace', 'mask', 'belief'] as const;
 export type LeafNoise = (typeof leafNoises)[number];
@@ -17,21 +18,21 @@ export type LeafNoise = (typeof leafNoises)[number];
 export interface DenoisingOptions {
   noise?: LeafNoise; // default replace
   rates: readonly number[]; // t, each from 0 to 1
-  sentences?: number; // drawn for each rate, default 256
+  sentences?: number; // number drawn for each rate, default 256
   seed?: number; // default 0
 }
 
 /** At one rate. */
 export interface DenoisingPoint {
   rate: number;
-  /** [L+1] by level, the tokens first: fraction of the level's symbols that are another one after noise and denoising. */
+  /** [L+1] by level, the tokens first: fraction of the level's symbols that differ after noise and denoising. */
   changed: number[];
   error: number[]; // [L+1] standard errors
 }
 
 /**
- * Noise is put on the leaves of a sentence, and a tree is drawn from the exact posterior given what is seen: which symbols have
- * changed, level by level. Expectations over that tree are exact, by belief propagation; sentences and their noise are drawn.
+ * Adds noise to the leaves of a sentence and draws a tree from the exact posterior given the noisy leaves: which symbols have
+ * changed, level by level. Expectations over that tree are exact, by belief propagation; sentences and their noise are sampled.
  * Source: arXiv:2402.16991, 2410.13770. @throws InputError naming the option
  */
 export function denoisingCurve(rules: Rules, options: DenoisingOptions): DenoisingPoint[] {
@@ -77,8 +78,8 @@ export const errorsOf = (means: readonly number[], squares: ArrayLike<number>, c
   means.map((mean, i) => Math.sqrt(Math.max(0, squares[i] / count - mean * mean) / (count - 1)));
 
 /**
- * Sentences, and what is seen of their tokens: another token, or -1 for nothing. They are the same at every rate and for every
- * stream; their noise is that of the stream. The arrays are used again for the next one.
+ * Sentences and their noisy tokens: another token, or -1 for nothing. The sentences are the same at every rate and for every
+ * stream; the noise depends on the stream. The arrays are reused for the next sentence.
  */
 export function* noisySentences(
   rules: Rules,
@@ -94,7 +95,7 @@ export function* noisySentences(
   }
 }
 
-/** Logarithms of likelihoods of the leaves [s^L, v]. */
+/** Log likelihoods of the leaves [s^L, v]. */
 function see(leaves: Float64Array, seen: Int32Array, v: number, noise: LeafNoise, rate: number): void {
   const isSure = noise === 'mask';
   const same = isSure ? 0 : Math.log(1 - rate + rate / v);
@@ -106,9 +107,9 @@ function see(leaves: Float64Array, seen: Int32Array, v: number, noise: LeafNoise
 }
 
 /**
- * Mean-field map of one level: p, the belief that a symbol is the true one, to that of its parent, the rest of p spread evenly over the
- * other symbols. Of the v^s - 1 wrong tuples a share f is a rule's, and of those (m - 1)/(mv - 1) lead to the true parent.
- * Source: arXiv:2402.16991, the iteration of beliefs up the tree.
+ * Mean-field map of one level: from p, the belief that a symbol is the true one, to the belief for its parent, with the rest of p
+ * spread evenly over the other symbols. Of the v^s - 1 wrong tuples a fraction f belongs to rules, and of those (m - 1)/(mv - 1) lead
+ * to the true parent. Source: arXiv:2402.16991, the iteration of beliefs up the tree.
  */
 export function beliefMap({ v, m, s }: Pick<GrammarShape, 'v' | 'm' | 's'>, p: number): number {
   const f = (m * v - 1) / (v ** s - 1);
@@ -118,12 +119,13 @@ export function beliefMap({ v, m, s }: Pick<GrammarShape, 'v' | 'm' | 's'>, p: n
 
 /**
  * The mean-field threshold of noise `belief`: the rate at which the leaves' belief meets the unstable fixed point of `beliefMap`. Below it
- * beliefs grow on the way up, above it they fall to chance. undefined: between chance and 1 there is no such point. Source: arXiv:2402.16991.
+ * beliefs grow on the way up; above it they fall to chance. undefined: there is no such point between chance and 1. Source:
+ * arXiv:2402.16991.
  */
 export function meanFieldThreshold(shape: Pick<GrammarShape, 'v' | 'm' | 's'>): number | undefined {
   const { v } = shape;
   const gain = (p: number) => beliefMap(shape, p) - p;
-  let above = 1 - 1e-9; // just below 1 the map lies above the diagonal where 1 attracts
+  let above = 1 - 1e-9; // just below 1 the map is above the diagonal if 1 attracts
   if (!(gain(above) > 0)) return undefined;
   for (let i = 1; i < MAP_STEPS; i++) {
     const p = 1 - ((1 - 1 / v) * i) / MAP_STEPS;
@@ -139,9 +141,10 @@ const POPULATION = 400;
 const LEAST_THRESHOLD = 0.005;
 
 /**
- * The rate of noise at which the root of a deep tree is lost, mean over grammars, by density evolution: beliefs of a level are a population,
- * whose next one comes from random rules, true tuples and members drawn from it. Beliefs in the true symbol either return to 1 from level
- * to level or fall to chance; the threshold, to about 0.01, lies between. undefined: any noise is lost on the way up, so that there is no threshold.
+ * The rate of noise at which the root of a deep tree is lost, averaged over grammars, by density evolution: the beliefs of a level are a
+ * population, and the next level's are computed from random rules, true tuples and members drawn from it. From level to level, beliefs in
+ * the true symbol either return to 1 or fall to chance; the threshold, known to about 0.01, separates the two. undefined: any noise is lost
+ * on the way up, so there is no threshold.
  */
 export function denoisingThreshold(
   shape: Pick<GrammarShape, 'v' | 'm' | 's'>,
@@ -155,7 +158,7 @@ export function denoisingThreshold(
 /** Mean belief in the true symbol, LEVELS above leaves with noise. */
 function deepBelief({ v, m, s }: Pick<GrammarShape, 'v' | 'm' | 's'>, noise: LeafNoise, rate: number): number {
   const random = new UniformStream(streamKey(0, 'posterior', 2 ** 20));
-  // Beliefs with that in the true symbol first.
+  // Beliefs, with the one in the true symbol first.
   let population = Array.from({ length: POPULATION }, () => {
     const leaf = new Float64Array(v).fill(rate / v);
     const isHit = noise !== 'belief' && random.word() < rate * 2 ** 32;
@@ -183,7 +186,7 @@ function deepBelief({ v, m, s }: Pick<GrammarShape, 'v' | 'm' | 's'>, noise: Lea
 
 const oneHot = (v: number) => new Float64Array(v).fill(1, 0, 1);
 
-/** Beliefs whose true symbol becomes `symbol`, the others in a random order. */
+/** Beliefs rearranged so that the true symbol is `symbol`; the others are in random order. */
 function placed(beliefs: Float64Array, symbol: number, random: UniformStream): Float64Array {
   const out = beliefs.slice();
   for (let i = out.length - 1; i > 1; i--) {
@@ -194,7 +197,7 @@ function placed(beliefs: Float64Array, symbol: number, random: UniformStream): F
   return out;
 }
 
-/** Where a condition begins to hold. */
+/** Where a condition begins to be true. */
 function bisect(holds: (x: number) => boolean, low: number, high: number, rounds = 60): number {
   let [a, b] = [low, high];
   for (let i = 0; i < rounds; i++) {

@@ -3,10 +3,10 @@ import type { Key } from '../core/threefry.js';
 import { UniformStream } from '../core/uniform.js';
 import { drawOf, TreeMessages } from './messages.js';
 
-/** Trees of the grammar, one after the other: symbols by depth, the root first. The arrays are used again for the next one. */
+/** Trees of the grammar, one after the other: symbols by depth, the root first. The arrays are reused for the next tree. */
 export function* drawTrees(rules: Rules, count: number, key: Key): Generator<readonly Int32Array[]> {
   const { L, s } = rules;
-  const blind = new TreeMessages(rules); // nothing is seen: its trees are those of the grammar
+  const blind = new TreeMessages(rules); // without observations its trees are drawn from the grammar
   blind.leaves.fill(0);
   blind.upward();
   const random = new UniformStream(key);

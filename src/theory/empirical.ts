@@ -13,20 +13,20 @@ export interface CovarianceOptions {
   width: number; // left symbols per sentence
   /** Level of the common ancestor with the last token, for each of the `width` positions. */
   levels: readonly number[];
-  blocks?: number; // parts of the stream that error bars come from; default 8
+  blocks?: number; // parts of the stream, from which error bars are computed; default 8
 }
 
 export interface LevelCovariance {
   ell: number; // level of the common ancestor
   /** Mean square over symbol pairs and positions of the measured covariance: signal plus noise floor. */
   meanSquare: Measured;
-  /** Unbiased estimate of the true mean square: products of covariances from different blocks. */
+  /** Unbiased estimate of the true mean square, from products of covariances of different blocks. */
   signal: Measured;
 }
 
 const COUNT_LIMIT = 2 ** 27;
 
-/** Covariances of the last token with symbols to its left, from a stream. */
+/** Covariances of the last token with symbols to its left, computed from a stream. */
 export class CovarianceStream {
   readonly v: number;
   readonly left: number;
@@ -61,7 +61,7 @@ export class CovarianceStream {
     return this.#next;
   }
 
-  /** left [count, stride]: the first `width` symbols of each row count; last: the last token, at [i * lastStride + lastAt]. */
+  /** left [count, stride]: the first `width` symbols of each row are used; last: the last token, at [i * lastStride + lastAt]. */
   add(
     left: ArrayLike<number>,
     stride: number,
@@ -85,7 +85,7 @@ export class CovarianceStream {
     }
   }
 
-  /** Sentences [count, d] of tokens: the d-1 tokens against the last. Needs width = d-1. */
+  /** Sentences [count, d] of tokens: the covariances of the first d-1 tokens with the last. Needs width = d-1. */
   addSentences(tokens: ArrayLike<number>, d: number, count: number): void {
     this.add(tokens, d, tokens, d, d - 1, count);
   }
@@ -106,7 +106,7 @@ export class CovarianceStream {
       });
   }
 
-  /** Mean squares per level without block `skip` (-1: with all). */
+  /** Mean squares per level without block `skip` (-1: all blocks). */
   #moments(skip: number): Map<number, { meanSquare: number; signal: number }> {
     const { v, left, width, blocks } = this;
     const used = Array.from({ length: blocks }, (_, k) => k).filter((k) => k !== skip && this.#totals[k] > 1);
@@ -146,7 +146,7 @@ export class CovarianceStream {
   }
 }
 
-/** Cross-entropy of the last token under counts of the `context` tokens before it, for several contexts at once. */
+/** Cross-entropy of the last token predicted from counts given the `context` tokens before it, for several contexts at once. */
 export class NgramStream {
   readonly #counts: Float64Array[]; // per context: [v^context, v]
   readonly #totals: Float64Array[]; // [v^context]
@@ -174,7 +174,7 @@ export class NgramStream {
       });
   }
 
-  /** Cross-entropy in nats on other sentences [count, d], one estimate per context; nothing is counted. */
+  /** Cross-entropy in nats on other sentences [count, d], one estimate per context; they are not added to the counts. */
   evaluate(tokens: ArrayLike<number>, d: number, count: number): Measured[] {
     return this.contexts.map((k, c) => {
       let mean = 0;

@@ -2,9 +2,9 @@ import { checkInteger } from '../core/check.js';
 import { checkShape, type GrammarShape } from '../core/rules.js';
 
 /**
- * Mean over random grammars of H_unif(ell), ell = 0..L, in nats: E ln(1 + C_ell), where C counts the wrong ancestors
- * (later: last tokens) still consistent with the context. C_0 = v-1 (n-1 for ell = L), and C_(k+1) given C_k is
- * hypergeometric: population v^s - 1, successes v - 1, draws m - 1 + m C_k. Uniform rules and priors.
+ * Mean over random grammars of H_unif(ell), ell = 0..L, in nats: E ln(1 + C_ell), where C counts the wrong ancestors (further
+ * down: last tokens) still consistent with the context. C_0 = v-1 (n-1 for ell = L), and C_(k+1) given C_k is hypergeometric:
+ * population v^s - 1, successes v - 1, draws m - 1 + m C_k. Uniform rules and priors.
  */
 export function ensemblePlateaus(shape: GrammarShape): number[] {
   const { v, n, L } = checkShape(shape);
@@ -32,7 +32,7 @@ export function contraction({ v, m, s }: GrammarShape): number {
   return (m * (v - 1)) / (v ** s - 1);
 }
 
-/** One step of the chain: distribution of C_k to that of C_(k+1), both as arrays of probabilities. */
+/** One step of the chain: from the distribution of C_k to that of C_(k+1), both as arrays of probabilities. */
 function consistentCounts({ v, n, m, s }: GrammarShape): (distribution: Float64Array) => Float64Array {
   const population = v ** s - 1;
   const rows: (Float64Array | undefined)[] = [];
@@ -50,8 +50,8 @@ function consistentCounts({ v, n, m, s }: GrammarShape): (distribution: Float64A
 }
 
 /**
- * Probabilities [successes + 1] of k successes. Built from ratios outward from the mode, so that populations far beyond
- * 2^53 keep full relative precision.
+ * Probabilities [successes + 1] of k successes. Built from ratios outward from the mode, so that full relative precision is kept
+ * for populations far beyond 2^53.
  */
 export function hypergeometric(population: number, successes: number, draws: number): Float64Array {
   checkInteger('draws', draws, 0, population);

@@ -1,6 +1,7 @@
 /**
- * The tree behind sentences whose positions stand in an unknown order: positions that share a low ancestor have the largest mutual
- * information. Groups of s are joined level by level, and every level says how sure it is. Source of the idea: arXiv:2308.13816.
+ * The tree of sentences whose positions are in an unknown order: positions that share a low ancestor have the largest mutual
+ * information. Groups of s are joined level by level, with a measure of certainty for every level. Source of the idea:
+ * arXiv:2308.13816.
  */
 import { checkInteger } from '../core/check.js';
 import { InputError } from '../core/errors.js';
@@ -12,20 +13,20 @@ export interface FoundTree {
   s: number;
   /** By level, 1 .. L: the groups of positions under one symbol of that level, each s^level positions in the order of `order`. */
   levels: number[][][];
-  /** Positions from left to right along the tree. The last position stays last; else the order inside a group means nothing. */
+  /** Positions from left to right along the tree. The last position stays last; otherwise the order inside a group has no meaning. */
   order: number[];
-  /** Probability, level by level, that its groups are those of the tree, given that those below are: what the noise of P sentences allows. */
+  /** Probability, for each level, that its groups are those of the tree if the levels below are right, given the noise of P sentences. */
   sure: number[];
 }
 
-/** information: of P sentences, or exact (with the noise that P sentences would have). @throws InputError where d is no power of s */
+/** information: of P sentences, or exact (with the noise that P sentences would have). @throws InputError if d is not a power of s */
 export function findTree(pairs: PairInformation, s: number, P: number): FoundTree {
   const { d } = pairs;
   checkInteger('s', s, 2, d, 'branching factor');
   checkInteger('sentences', P, 1, Number.MAX_SAFE_INTEGER, 'P');
   const L = Math.round(Math.log(d) / Math.log(s));
   if (s ** L !== d)
-    throw new InputError(`tokens: ${d} a sentence, which is no power of s = ${s}; pass sentences of s^L tokens`);
+    throw new InputError(`tokens: ${d} per sentence, which is not a power of s = ${s}; pass sentences of s^L tokens`);
   let groups = Array.from({ length: d }, (_, p) => [p]);
   const levels: number[][][] = [];
   const sure: number[] = [];
@@ -56,8 +57,9 @@ const SURE = 0.999;
 const LARGEST = 2 ** 40;
 
 /**
- * The law of token pairs for a level: the least P (a power of sqrt 2) at which its true groups, and those below, stand out of the
- * noise of P sentences with 99.9%; infinite where they never do. Exact for one grammar; it grows like P_level of transformers.
+ * The law of token pairs for a level: the least P (a power of sqrt 2) at which its true groups, and those below, exceed the noise
+ * of P sentences with 99.9% probability; infinite if they never do. Exact for one grammar; it grows like the P_level of
+ * transformers.
  */
 export function treeComplexity(rules: Rules): number[] {
   const pairs = exactPairs(rules);
@@ -85,14 +87,14 @@ class Links {
     this.count = groups.length;
     this.#mean = new Float64Array(this.count ** 2);
     this.#variance = new Float64Array(this.count ** 2);
-    // Of a group of positions, how far the noises of its links to one other position add up: v - 1 for one position alone.
+    // For a group of positions, the sum of the correlated noises of its links to one other position: v - 1 for a single position.
     const shared = groups.map((group) => mean(group.flatMap((p) => group.map((q) => contingency[p * d + q]))));
     for (let a = 0; a < this.count; a++)
       for (let b = 0; b < this.count; b++) {
         if (a === b) continue;
         const links = groups[a].flatMap((p) => groups[b].map((q) => p * d + q));
         this.#mean[a * this.count + b] = mean(links.map((at) => information[at]));
-        // Of independent tokens: 2 P times the information is chi-square with (v - 1)^2 degrees of freedom.
+        // For independent tokens 2 P times the information is chi-square distributed with (v - 1)^2 degrees of freedom.
         const chance = (shared[a] * shared[b]) / 2 / P ** 2;
         this.#variance[a * this.count + b] = chance + mean(links.map((at) => spread[at])) / P;
       }
@@ -102,7 +104,7 @@ class Links {
     return this.#mean[a * this.count + b];
   }
 
-  /** What exchanging a of one part for b of another takes off the information inside parts, and its variance. */
+  /** How much information inside parts is lost by exchanging a of one part for b of another, and its variance. */
   loss(part: readonly number[], a: number, other: readonly number[], b: number): { value: number; variance: number } {
     let value = 0;
     let variance = 0;
@@ -130,7 +132,7 @@ class Links {
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
-/** Parts of s, each begun with the strongest link that is left. */
+/** Parts of s, each begun with the strongest link left. */
 function greedy(count: number, s: number, links: Links): number[][] {
   const left = new Set(Array.from({ length: count }, (_, g) => g));
   const parts: number[][] = [];
@@ -155,7 +157,7 @@ function greedy(count: number, s: number, links: Links): number[][] {
   return parts;
 }
 
-/** Exchanges two groups between two parts as long as that adds information inside parts. */
+/** Exchanges two groups between two parts for as long as that increases the information inside parts. */
 function improved(parts: number[][], links: Links): number[][] {
   for (;;) {
     let best: { value: number; swap: () => void } | undefined;
@@ -175,7 +177,7 @@ function improved(parts: number[][], links: Links): number[][] {
   }
 }
 
-/** 1 less the probabilities (union bound) that an exchange would be better but for the noise. One part is certain. */
+/** 1 less the probability (union bound) that, without the noise, an exchange would be better. A single part is certain. */
 function sureness(parts: readonly (readonly number[])[], links: Links): number {
   let wrong = 0;
   for (const { i, j, a, b } of exchanges(parts)) {
@@ -190,7 +192,7 @@ function* exchanges(parts: readonly (readonly number[])[]) {
     for (let j = i + 1; j < parts.length; j++) for (const a of parts[i]) for (const b of parts[j]) yield { i, j, a, b };
 }
 
-/** Children one after the other, that with the last position at the end. */
+/** Children in sequence, with the one that contains the last position at the end. */
 function endingLast(children: readonly (readonly number[])[], d: number): number[] {
   const last = (child: readonly number[]) => Number(child.includes(d - 1));
   return [...children].sort((a, b) => last(a) - last(b) || a[0] - b[0]).flat();

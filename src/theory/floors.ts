@@ -5,9 +5,9 @@ import { type LossOptions, lossPlateaus } from './losses.js';
 import { maskedPlateaus } from './masked.js';
 
 /**
- * Exact losses in nats that a task's test loss falls to step by step, H(0) up to the highest level whose block fits into the
- * context; undefined where a task has no known ones. Of `mask`, H(0) .. H(L) of `maskedPlateaus`. causal: of a network that sees only
- * what is before a token. plateaus, masked: where they come from.
+ * Exact losses in nats to which a task's test loss falls step by step, from H(0) up to the highest level whose block fits into the
+ * context; undefined for a task without known ones. For `mask`, H(0) .. H(L) of `maskedPlateaus`. causal: for a network that sees
+ * only the tokens before the masked one. plateaus, masked: functions that compute them.
  */
 export function floorsOf(
   task: EvaluatedTask,
@@ -27,6 +27,6 @@ export function floorsOf(
   return plateaus(rules).slice(0, reach + 1);
 }
 
-/** Whether the last token is masked alone, and all others are seen. */
+/** Whether the last token alone is masked, and all others are visible. */
 const isLast = ({ places, least }: MaskLaw, { s, L }: Rules): boolean =>
   least === 1 && places.length === s ** L && places[places.length - 1];

@@ -1,4 +1,7 @@
-/** Two exact predictors of the last token: by the whole grammar, and by the surface of the language that training draws from. */
+/**
+ * Two exact predictors of the last token: one knows the whole grammar, the other the surface statistics of the language from
+ * which training draws.
+ */
 
 import type { Rules } from '../core/rules.js';
 import { largest } from '../core/softmax.js';
@@ -8,24 +11,24 @@ import { lastTokens } from './lastToken.js';
 export interface TwoPredictors {
   /** p(last | all tokens before it) of the whole grammar. */
   grammar: Float64Array;
-  /** p(last | last k tokens before it) of the training language, with the longest k that it has. */
+  /** p(last | last k tokens before it) of the training language, for the longest k tokens that occur in it. */
   surface: Float64Array;
   seen: Uint32Array; // [count], that k
 }
 
-/** language: without held-out pairs. tokens [count, s^L] of the grammar. */
+/** language: the grammar without held-out pairs. tokens [count, s^L] of the grammar. */
 export function twoPredictors(language: Rules, tokens: ArrayLike<number>, count: number): TwoPredictors {
   const { heldPairs: _, ...whole } = language;
   const { probabilities: surface, seen } = lastTokens(language, tokens, count);
   return { grammar: lastTokens(whole, tokens, count).probabilities, surface, seen };
 }
 
-/** How good distributions of the last token are on sentences. */
+/** How good predicted distributions of the last token are on sentences. */
 export interface Judged {
-  /** Mean loss in nats on the sentences whose last token has a probability above 0; NaN where none has. */
+  /** Mean loss in nats on the sentences whose last token has a probability above 0; NaN if there is none. */
   loss: number;
   possible: number; // fraction of those sentences
-  accuracy: number; // of the most probable token
+  accuracy: number; // accuracy of the most probable token
 }
 
 /** probabilities [count, v], tokens [count, d]. */
@@ -46,7 +49,7 @@ export function judge(probabilities: Float64Array, tokens: ArrayLike<number>, co
   return { loss: loss / possible, possible: possible / count, accuracy: right / count };
 }
 
-/** Mean Kullback-Leibler divergence in nats of `of` from `reference`: 0 where they are the same. [count, v] each. */
+/** Mean Kullback-Leibler divergence in nats of `of` from `reference`: 0 if they are equal. [count, v] each. */
 export function divergence(reference: Float64Array, of: Float64Array, count: number): number {
   let sum = 0;
   for (let j = 0; j < reference.length; j++) if (reference[j] > 0) sum += reference[j] * Math.log(reference[j] / of[j]);

@@ -8,10 +8,10 @@ import { drawOf, largestOf, TreeMessages } from './messages.js';
 import { leavesOf, type Observations } from './observations.js';
 
 export interface InferenceOptions {
-  /** Rate at which a token was replaced by one drawn uniformly from all v before it was seen. Default 0. */
+  /** Rate at which tokens were replaced before observation by one drawn uniformly from all v. Default 0. */
   noise?: number;
   /**
-   * Observations that no tree of the grammar can have: refused with an InputError that names the sentence (default), or given
+   * Observations that are impossible under the grammar: refused with an InputError that names the sentence (default), or given
    * log likelihood -Infinity, posteriors 0, and symbols and rules -1.
    */
   contradictions?: 'refuse' | 'zero';
@@ -27,21 +27,21 @@ export interface Posteriors {
 /** Trees, one a row. */
 export interface InferredTrees {
   count: number; // rows
-  logProbabilities: Float64Array; // [count] nats: of the tree together with the observations
+  logProbabilities: Float64Array; // [count] nats: log probability of the tree together with the observations
   symbols: Int32Array[]; // [L+1] by depth: [count, s^depth]
   rules: Int32Array[]; // [L] by depth: [count, s^depth], number of the rule that expands the symbol
 }
 
 export interface SampledTreesOptions extends InferenceOptions {
   seed?: number; // default 0
-  /** Trees a sentence. Default 1. */
+  /** Trees per sentence. Default 1. */
   samples?: number;
 }
 
-const VALUE_LIMIT = 2 ** 28; // numbers in one answer: 2 GB
+const VALUE_LIMIT = 2 ** 28; // numbers in one result: 2 GB
 
 /**
- * Log probabilities of the observations, in nats: [count] of what is seen in each sentence, all that is hidden summed over.
+ * Log probabilities of the observations, in nats, [count]: everything hidden is summed over.
  * @throws InputError naming the sentence and the place
  */
 export function logLikelihoods(rules: Rules, observations: Observations, options: InferenceOptions = {}): Float64Array {
@@ -51,7 +51,8 @@ export function logLikelihoods(rules: Rules, observations: Observations, options
 
 /**
  * Posterior of every visible and hidden symbol by belief propagation, exact to rounding, for any prior and rule probabilities.
- * With noise or likelihoods, those of depth L are of the true tokens. Source: see `TreeMessages`; arXiv:2402.16991.
+ * With noise or likelihoods, the posteriors at depth L are those of the true tokens. Source: see `TreeMessages`;
+ * arXiv:2402.16991.
  * @throws InputError naming the sentence and the place
  */
 export function posteriors(rules: Rules, observations: Observations, options: InferenceOptions = {}): Posteriors {
@@ -69,8 +70,8 @@ export function posteriors(rules: Rules, observations: Observations, options: In
 }
 
 /**
- * The most probable tree of each sentence given its observations (Viterbi, max-product); of several equally probable ones the one
- * with the lowest root, then rules. log p(tree | observations) is logProbabilities[i] less logLikelihoods(...)[i].
+ * The most probable tree of each sentence given its observations (Viterbi, max-product); among equally probable ones the one with
+ * the lowest root, then the lowest rules. log p(tree | observations) is logProbabilities[i] less logLikelihoods(...)[i].
  * @throws InputError naming the sentence and the place
  */
 export function mostProbableTrees(
@@ -87,8 +88,8 @@ export function mostProbableTrees(
 }
 
 /**
- * Trees drawn from the posterior, `samples` for each sentence one after the other: row i * samples + j. Those of sentence i of a seed
- * are the same whatever else is in the batch. @throws InputError naming the sentence and the place
+ * Trees drawn from the posterior, `samples` for each sentence one after the other: row i * samples + j. The trees of sentence i of a
+ * seed do not depend on the rest of the batch. @throws InputError naming the sentence and the place
  */
 export function sampleTrees(
   rules: Rules,
@@ -110,7 +111,7 @@ export function sampleTrees(
   return trees;
 }
 
-/** [L+1] by depth: s^depth nodes times their symbols. */
+/** [L+1] by depth: s^depth nodes times the number of their symbols. */
 const messageSizes = (rules: Rules): number[] =>
   Array.from(
     { length: rules.L + 1 },
@@ -131,7 +132,7 @@ function open(rules: Rules, observations: Observations, { noise, contradictions 
   return {
     count: leaves.count,
     messages,
-    /** Log probability of what is seen in sentence i, or of its most probable tree too. */
+    /** Log probability of the observations of sentence i; with `largest`, of its most probable tree too. */
     upward(i: number, largest = false): number {
       leaves.fill(i, messages.leaves);
       const log = messages.upward(largest);

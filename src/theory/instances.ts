@@ -2,7 +2,7 @@ import { checkHasRules, type GrammarOptions, type GrammarShape, makeRules, type 
 import { meanSquareCovariances } from './covariance.js';
 import { type LossPlateaus, lossPlateaus } from './losses.js';
 
-/** What differs from grammar to grammar; plain data, so that it crosses a worker's border. */
+/** Quantities that differ between grammars; plain data, so that it can be posted between threads. */
 export interface InstanceTheory extends LossPlateaus {
   meanSquares: number[][]; // [h][ell], of meanSquareCovariances
 }

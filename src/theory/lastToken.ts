@@ -1,19 +1,19 @@
-/** The exact distribution of the last token given the tokens before it, also of a language without held-out pairs of rules. */
+/** The exact distribution of the last token given the tokens before it, also for a language without held-out pairs of rules. */
 import { ShapeError } from '../core/errors.js';
 import { checkHasRules, parents, type Rules, sentenceLength } from '../core/rules.js';
 import { rootWeights, ruleWeights } from './marginals.js';
 
 export interface LastTokens {
   probabilities: Float64Array; // [count, v]
-  seen: Uint32Array; // [count], k: tokens before the last that were looked at
+  seen: Uint32Array; // [count], k: how many tokens before the last were used
 }
 
 /**
- * p(last | last k tokens before it) in a language, k the largest number for which these k tokens occur at the end of some sentence's
- * context: d - 1 for sentences of the language, fewer for those that it cannot have begun. The tokens before them are summed over.
- * By messages up the tree and one down its right spine: exact to rounding. With `heldPairs` those of the language `without`, where a
- * child's rule hangs on the rule above it, so that the messages of that depth are by symbol and rule. tokens [count, s^L]; the last of
- * each row is not read. most: tokens before the last that may be looked at, default all.
+ * p(last | last k tokens before it) in a language, with k the largest number for which these k tokens end the context of some
+ * sentence: d - 1 for sentences of the language, fewer for sentences that contain a pair it excludes. The tokens before them are
+ * summed over. Computed by messages up the tree and one down its right spine: exact to rounding. With `heldPairs` the language is
+ * `without`, in which a child's rule depends on the rule above it, so the messages of that depth are by symbol and rule. tokens
+ * [count, s^L]; the last of each row is not used. most: maximum number of tokens before the last to use, default all.
  */
 export function lastTokens(language: Rules, tokens: ArrayLike<number>, count: number, most?: number): LastTokens {
   checkHasRules(language);
@@ -28,7 +28,7 @@ export function lastTokens(language: Rules, tokens: ArrayLike<number>, count: nu
     const row = Array.prototype.slice.call(tokens, i * d, (i + 1) * d) as number[];
     if (row.some((x) => !(x >= 0 && x < v)))
       throw new ShapeError(`lastTokens: sentence ${i} has a token that is not below v = ${v}`);
-    // What a longer end has, a shorter one has too.
+    // If an ending occurs, shorter ones occur too.
     let known = 0;
     let unknown = Math.min(d, (most ?? d) + 1);
     for (let k = unknown - 1; known + 1 < unknown; k = (known + unknown) >> 1) {
@@ -44,10 +44,10 @@ export function lastTokens(language: Rules, tokens: ArrayLike<number>, count: nu
 
 class SuffixMessages {
   readonly #rules: Rules;
-  readonly #up: Float64Array[]; // [depth]: [s^depth, n or v], the probability of what is seen below, largest 1
-  readonly #byRule: Float64Array; // of the restricted depth: [K, v, m]
+  readonly #up: Float64Array[]; // [depth]: [s^depth, n or v], the probability of what is observed below, scaled so that the largest is 1
+  readonly #byRule: Float64Array; // messages of the restricted depth: [K, v, m]
   readonly #weights: number[][]; // [depth]: [m]
-  readonly #restricted: number; // depth, -1 without held-out pairs
+  readonly #restricted: number; // restricted depth, -1 without held-out pairs
 
   constructor(rules: Rules) {
     const { s, L, v, m, heldPairs } = rules;
@@ -61,7 +61,7 @@ class SuffixMessages {
     this.#byRule = new Float64Array(heldPairs ? heldPairs.places * v * m : 0);
   }
 
-  /** @returns whether a sentence of the language has the last k tokens of row before its last */
+  /** @returns whether some sentence of the language has the last k tokens of row before its last */
   upward(row: readonly number[], k: number): boolean {
     const { L, s, v } = this.#rules;
     const leaves = this.#up[L];
@@ -72,13 +72,13 @@ class SuffixMessages {
       leaves[p * v + row[p]] = 1;
     }
     for (let depth = L - 1; depth >= 0; depth--) {
-      const hidden = Math.floor((d - 1 - k) / s ** (L - depth)); // nodes left of all that is seen
+      const hidden = Math.floor((d - 1 - k) / s ** (L - depth)); // nodes to the left of everything observed
       for (let p = 0; p < s ** depth; p++) if (!this.#node(depth, p, p < hidden)) return false;
     }
     return rootWeights(this.#rules).some((weight, a) => weight * this.#up[0][a] > 0);
   }
 
-  /** @returns whether any symbol can stand there */
+  /** @returns whether any symbol is possible there */
   #node(depth: number, p: number, hidden: boolean): boolean {
     const { m, v, rules } = this.#rules;
     const symbols = parents(this.#rules, depth);
@@ -110,7 +110,7 @@ class SuffixMessages {
     return true;
   }
 
-  /** What child i of node p says below rule k of symbol a. */
+  /** The message of child i of node p under rule k of symbol a. */
   #child(depth: number, p: number, a: number, k: number, i: number): number {
     const { m, s, v, rules, heldPairs } = this.#rules;
     const child = p * s + i;
@@ -123,11 +123,11 @@ class SuffixMessages {
     return sum / allowed;
   }
 
-  /** After `upward`: the distribution of the last token, into out [v]. */
+  /** To be called after `upward`: writes the distribution of the last token to out [v]. */
   downward(out: Float64Array): void {
     const { L, m, s, v, rules, heldPairs } = this.#rules;
     let belief = Float64Array.from(rootWeights(this.#rules));
-    let byRule: Float64Array | undefined; // [v, m], of the restricted depth
+    let byRule: Float64Array | undefined; // [v, m], at the restricted depth
     for (let depth = 0; depth < L; depth++) {
       const p = s ** depth - 1;
       const next = new Float64Array(v);

@@ -4,27 +4,27 @@ import { streamKey } from '../core/threefry.js';
 import { UniformStream } from '../core/uniform.js';
 import { marginals, ruleWeights } from './marginals.js';
 
-/** What context is worth, for one grammar. Index ell = 0..L: the predictor sees the last token's s^ell - 1 neighbours. */
+/** The value of context, for one grammar. Index ell = 0..L: the predictor sees the last token's s^ell - 1 neighbours. */
 export interface LossPlateaus {
-  H: number[]; // [L+1] nats: entropy of the last token, true prior on the level-ell ancestor
+  H: number[]; // [L+1] nats: entropy of the last token, with the true prior on the level-ell ancestor
   H_unif: number[]; // [L+1] nats: the same with a uniform prior on that ancestor
   H_error: number[]; // [L+1] standard errors of H; 0 where the value is exact
   H_unif_error: number[]; // [L+1]
 }
 
 export interface LossOptions {
-  /** Distinct posteriors to follow before a plateau is estimated by sampling contexts instead. */
+  /** Number of distinct posteriors to follow; beyond it a plateau is estimated by sampling contexts. */
   stateLimit?: number;
   /** Contexts sampled then. */
   samples?: number;
 }
 
 /**
- * Exact conditional entropies of the last token. A complete subtree determines its root, since tuples are distinct,
- * so the context amounts to one (s-1)-tuple of siblings per level, and the posterior over the spine symbol is a
- * message passed down the right spine. The average over contexts follows every distinct posterior once:
- * posteriors that agree to 2^-40 are merged, which keeps their number small. Source: arXiv:2505.07070, section on
- * the exact losses. Where the posteriors are too many (weighted rules at many levels), contexts are sampled.
+ * Exact conditional entropies of the last token. A complete subtree determines its root, since tuples are distinct, so the
+ * context amounts to one (s-1)-tuple of siblings per level, and the posterior over the spine symbol is a message passed down the
+ * right spine. The average over contexts follows every distinct posterior once: posteriors that agree to 2^-40 are merged, which
+ * keeps their number small. Source: arXiv:2505.07070, section on the exact losses. If there are too many posteriors (weighted
+ * rules at many levels), contexts are sampled.
  */
 export function lossPlateaus(rules: Rules, options: LossOptions = {}): LossPlateaus {
   const { stateLimit = 3e6, samples = 200_000 } = options;
@@ -60,7 +60,7 @@ interface Belief {
 }
 
 interface Branch {
-  siblings: number; // number of the (s-1)-tuple of left siblings at this depth
+  siblings: number; // index of the (s-1)-tuple of left siblings at this depth
   last: number; // the symbol that continues the spine
   probability: number;
 }
@@ -69,7 +69,7 @@ class Spine {
   readonly #branches: Branch[][][]; // [depth][symbol][rule]
   readonly #siblingCounts: number[]; // [depth]
   readonly #known: Map<string, number>[]; // [depth]: belief -> expected entropy
-  readonly #certain: Float64Array[]; // [depth][symbol]: the same for a certain symbol, NaN = not yet
+  readonly #certain: Float64Array[]; // [depth][symbol]: the same for a belief that is certain of one symbol, NaN = not computed yet
   readonly #rules: Rules;
   readonly #stateLimit: number;
   #states = 0;
@@ -97,7 +97,7 @@ class Spine {
     this.#certain = rules.rules.map((_, l) => new Float64Array(parents(rules, l)).fill(Number.NaN));
   }
 
-  /** Mean over contexts of the entropy of the last token, from a belief at `depth`; undefined: over the limit. */
+  /** Mean over contexts of the entropy of the last token, from a belief at `depth`; undefined if over the limit. */
   expectedEntropy(depth: number, belief: Belief): number | undefined {
     if (depth === this.#rules.L) return entropy(belief.weights);
     const single = belief.symbols.length === 1;
@@ -122,7 +122,7 @@ class Spine {
     return sum;
   }
 
-  /** The same by sampling contexts: [mean, standard error]. */
+  /** The same, estimated by sampling contexts: [mean, standard error]. */
   sampledEntropy(depth: number, start: Belief, samples: number, substream: number): [number, number] {
     const random = new UniformStream(streamKey(0, 'measure', substream));
     let mean = 0;
@@ -144,7 +144,7 @@ class Spine {
     return [mean, Math.sqrt(squares / (samples - 1) / samples)];
   }
 
-  /** Every observable sibling tuple: its probability and the belief after it. */
+  /** Every observable sibling tuple: its probability and the belief that results. */
   #outcomes(depth: number, belief: Belief): { probability: number; next: Belief }[] {
     const found = new Map<number, { probability: number; next: Belief }>();
     belief.symbols.forEach((a, i) => {
@@ -187,7 +187,7 @@ function sortBelief({ symbols, weights }: Belief) {
   }
 }
 
-/** Beliefs with the same name agree to 2^-40 in every probability; an entropy then agrees to about 1e-11. */
+/** Beliefs with the same name agree to 2^-40 in every probability; their entropies agree to about 1e-11. */
 function nameOf({ symbols, weights }: Belief): string {
   let name = '';
   for (let i = 0; i < symbols.length; i++) {

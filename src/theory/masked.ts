@@ -8,27 +8,30 @@ import { drawTrees } from './drawTrees.js';
 import { marginals, rootWeights, ruleWeights } from './marginals.js';
 import { TreeMessages } from './messages.js';
 
-/** What context is worth to a predictor of masked tokens. Index ell = 0..L: it sees what is left of the token's level-ell block. */
+/**
+ * The value of context to a predictor of masked tokens. Index ell = 0..L: it sees the visible tokens of the masked token's
+ * level-ell block.
+ */
 export interface MaskedPlateaus {
   H: number[]; // [L+1] nats per masked token
-  H_error: number[]; // [L+1] standard errors; 0 where every sentence and mask was counted
+  H_error: number[]; // [L+1] standard errors; 0 if every sentence and mask was enumerated
 }
 
 export interface MaskedOptions {
-  /** The predictor sees only what lies before a masked token, as a causal network does. Default false. */
+  /** The predictor sees only the tokens before a masked one, as a causal network does. Default false. */
   causal?: boolean;
-  /** Sentences with masks that are drawn where there are more than `exactUpTo` of them. Default 4096. */
+  /** Number of sentences with masks to draw if there are more than `exactUpTo` of them. Default 4096. */
   samples?: number;
   /** Default 4096. */
   exactUpTo?: number;
 }
 
 /**
- * H(ell): mean entropy of a masked token given what is seen of the s^ell tokens under its level-ell ancestor, whose prior is its
- * marginal at that place. Means as in training: over sentences, of the mean over the masked tokens of each. H(0) is what the token's
- * place alone says, H(L) the floor of any network; with the last token masked alone it is the H of `lossPlateaus`. Of the T = law.places.length
- * last tokens, others are hidden too. Belief propagation is exact, and sentences and masks are all counted where they are few,
- * else drawn. @throws InputError for options out of range
+ * H(ell): mean entropy of a masked token given the visible ones of the s^ell tokens under its level-ell ancestor, whose prior is its
+ * marginal at that place. Means are taken as in training: over sentences, of the mean over the masked tokens of each. H(0) is the entropy
+ * given only the token's place, H(L) the floor of any network; if only the last token is masked, it is the H of `lossPlateaus`. Tokens
+ * other than the last T = law.places.length are hidden too. Belief propagation is exact; sentences and masks are enumerated if there are
+ * few, otherwise drawn. @throws InputError for options out of range
  */
 export function maskedPlateaus(rules: Rules, law: MaskLaw, options: MaskedOptions = {}): MaskedPlateaus {
   const { samples = 4096, exactUpTo = 4096, causal = false } = options;
@@ -57,7 +60,7 @@ export function maskedPlateaus(rules: Rules, law: MaskLaw, options: MaskedOption
 
 /**
  * Mean loss on given sentences and masks, in nats, of the exact predictors of masked tokens: result[ell], ell = 0..L. tokens [count, s^L];
- * seen: the same with v in the place of what is masked. Over all sentences the mean is H(ell) of `maskedPlateaus`. A network's loss less
+ * seen: the same with v in place of masked tokens. Over all sentences the mean is H(ell) of `maskedPlateaus`. A network's loss less
  * result[L] has less noise than its loss less H(L). length: T, tokens used. @throws ShapeError
  */
 export function maskedLosses(
@@ -71,7 +74,7 @@ export function maskedLosses(
   const d = sentenceLength(rules);
   if (tokens.length < count * d || seen.length < count * d)
     throw new ShapeError(
-      `maskedLosses: ${tokens.length} tokens and ${seen.length} of them seen for ${count} sentences of s^L = ${d}; pass count * d`,
+      `maskedLosses: ${tokens.length} tokens and ${seen.length} seen for ${count} sentences of s^L = ${d}; pass count * d`,
     );
   const predictor = new MaskedPredictor(rules, length, causal);
   const sums = new Float64Array(rules.L + 1);
@@ -106,13 +109,13 @@ class MaskedPredictor {
     this.#d = sentenceLength(rules);
   }
 
-  /** tokens [s^L]; hidden [T], of the last T of them. */
+  /** tokens [s^L]; hidden [T], flags of the last T of them. */
   see(tokens: ArrayLike<number>, hidden: ArrayLike<number>): void {
     this.#tokens = tokens;
     this.#hidden = hidden;
   }
 
-  /** [L+1]: mean entropy of a masked token, by level of the block that is looked at. */
+  /** [L+1]: mean entropy of a masked token, by level of the visible block. */
   entropies(): Float64Array {
     return this.#means((p) => {
       let sum = 0;
@@ -147,7 +150,7 @@ class MaskedPredictor {
     return means;
   }
 
-  /** Messages of the leaves: tokens before `end` that are used and not masked are seen. */
+  /** Messages of the leaves: tokens before `end` that are used and not masked are visible. */
   #fill(end: number): void {
     const { v } = this.rules;
     const { leaves } = this.#messages;
@@ -166,7 +169,7 @@ interface Case {
   weight: number;
 }
 
-/** Independent sentences, each with a mask of its own. */
+/** Independent sentences, each with its own mask. */
 function* drawnCases(rules: Rules, law: MaskLaw, samples: number): Generator<Case> {
   const words = maskWords(law);
   const hidden = new Uint8Array(law.places.length);
@@ -177,7 +180,7 @@ function* drawnCases(rules: Rules, law: MaskLaw, samples: number): Generator<Cas
   }
 }
 
-/** Every sentence with every mask, by their probabilities. */
+/** Every sentence with every mask, with their probabilities. */
 function* allCases(rules: Rules, law: MaskLaw): Generator<Case> {
   const masks = [...masksOf(law)];
   for (const [root, prior] of rootWeights(rules).entries())
@@ -220,7 +223,7 @@ function* masksOf(law: MaskLaw): Generator<{ hidden: number[]; weight: number }>
 
 const binomial = (n: number, k: number): number => (k === 0 ? 1 : (binomial(n - 1, k - 1) * n) / k);
 
-const MOST_FREE = 20; // places of which sets are counted
+const MOST_FREE = 20; // places whose subsets are enumerated
 
 function countMasks(law: MaskLaw): number {
   const { least, most, places } = law;
@@ -230,5 +233,5 @@ function countMasks(law: MaskLaw): number {
   return Array.from({ length: most - least + 1 }, (_, i) => binomial(free, least + i)).reduce((a, b) => a + b);
 }
 
-/** Infinity where there are too many for a number. */
+/** Infinity if there are too many for a number. */
 const countSentences = ({ n, m, s, L }: Rules): number => n * m ** ((s ** L - 1) / (s - 1));

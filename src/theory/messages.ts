@@ -2,23 +2,23 @@ import { parents, type Rules } from '../core/rules.js';
 import { rootWeights, ruleWeights } from './marginals.js';
 
 /**
- * Messages of belief propagation on the tree of one sentence, as natural logarithms, so that no product of any size underflows.
- * That to a node's parent is, by the node's symbol, the (largest or summed) probability of what is seen below it; it is scaled so
- * that its largest entry is 0. A rule's term is its weight times what its s symbols say, so a node costs v * m * s additions.
- * The tree has no circles: one pass up and one down are exact. Source: Pearl, "Probabilistic reasoning in intelligent systems", 1988,
- * ch. 4; for this grammar arXiv:2402.16991.
+ * Messages of belief propagation on the tree of one sentence, as natural logarithms, so that large products do not underflow. The
+ * message from a node to its parent is, for each symbol of the node, the (largest or summed) probability of what is observed below
+ * it; it is scaled so that its largest entry is 0. A rule's term is its weight times the messages of its s symbols, so a node costs v
+ * * m * s additions. The tree has no circles: one pass up and one down are exact. Source: Pearl, "Probabilistic reasoning in
+ * intelligent systems", 1988, ch. 4; for this grammar arXiv:2402.16991.
  */
 export class TreeMessages {
-  /** [s^L, v]: written by the caller before `upward`. */
+  /** [s^L, v]: to be filled before `upward`. */
   readonly leaves: Float64Array;
-  /** What is seen of each symbol above the leaves itself, [depth]: [s^depth, n or v], logarithms. Set before `upward`; absent: nothing. */
+  /** Evidence on each symbol above the leaves, [depth]: [s^depth, n or v], logarithms. Set before `upward`; absent: none. */
   evidence?: readonly Float64Array[];
   readonly #rules: Rules;
   readonly #tuples: Int32Array[]; // [depth]: [parents, m, s]
   readonly #weights: Float64Array[]; // [depth]: [m], logarithms
   readonly #prior: Float64Array; // [n], logarithms
   readonly #up: Float64Array[]; // [depth]: [s^depth, n or v]
-  readonly #shift: Float64Array[]; // [depth]: [s^depth], what scaling took out of a node's message
+  readonly #shift: Float64Array[]; // [depth]: [s^depth], the shift by which a node's message was scaled
   readonly #terms: Float64Array; // [m]
 
   constructor(rules: Rules) {
@@ -35,8 +35,9 @@ export class TreeMessages {
   }
 
   /**
-   * All messages to parents. largest: maxima instead of sums, for the most probable tree.
-   * @returns log probability of what is seen (or of it and the most probable tree); -Infinity where no tree can have it
+   * Computes all messages to parents. largest: maxima instead of sums, for the most probable tree.
+   * @returns log probability of the observations (or of the observations and the most probable tree); -Infinity if no tree can
+   * have them
    */
   upward(largest = false): number {
     let log = 0;
@@ -88,9 +89,9 @@ export class TreeMessages {
   }
 
   /**
-   * After `upward()`: posteriors[depth] [count, s^depth, n or v], written for sentence i. They must be 0 before.
-   * from, priors: with them each node of depth `from` is the root of a tree of its own, whose symbol has priors[node], logarithms;
-   * so what lies outside a node's block says nothing of it.
+   * To be called after `upward()`: posteriors[depth] [count, s^depth, n or v], written for sentence i. They must be 0 before.
+   * from, priors: if given, each node of depth `from` is the root of a separate tree, whose symbol has the log prior priors[node],
+   * so that tokens outside a node's block have no influence on it.
    */
   downward(
     posteriors: readonly Float64Array[],
@@ -125,7 +126,7 @@ export class TreeMessages {
             let x = weights[k];
             for (let c = 0; c < s; c++) x += below[(p * s + c) * v + tuples[rule + c]];
             if (x === Number.NEGATIVE_INFINITY) continue;
-            // Given the symbol, its rule depends on what is below it alone.
+            // Given the symbol, its rule depends only on what is below it.
             const share = belief * Math.exp(x - whole);
             for (let c = 0; c < s; c++) next[to + (p * s + c) * v + tuples[rule + c]] += share;
           }
@@ -134,10 +135,10 @@ export class TreeMessages {
   }
 
   /**
-   * One tree from the root down, for row i of symbols[depth] [rows, s^depth] and rules[depth] [rows, s^depth].
-   * choose: which of the scores, natural logarithms up to a common constant; the largest after `upward(true)` gives the most
-   * probable tree, one drawn in proportion after `upward()` a sample.
-   * @returns log probability of the tree and of what is seen
+   * One tree from the root down, written to row i of symbols[depth] [rows, s^depth] and rules[depth] [rows, s^depth]. choose:
+   * selects one of the scores, natural logarithms up to a common constant. The largest after `upward(true)` gives the most
+   * probable tree; one drawn in proportion after `upward()` gives a sample.
+   * @returns log probability of the tree and of the observations
    */
   trace(symbols: readonly Int32Array[], rules: readonly Int32Array[], i: number, choose: Choice): number {
     const { L, m, s, v } = this.#rules;
@@ -168,7 +169,7 @@ export class TreeMessages {
   }
 }
 
-/** Probabilities of a node's symbols from two logarithms each. */
+/** Probabilities of a node's symbols, from the sum of two logarithms each. */
 function beliefs(prior: Float64Array, message: Float64Array, out: Float64Array): void {
   let best = Number.NEGATIVE_INFINITY;
   for (let a = 0; a < out.length; a++) best = Math.max(best, prior[a] + message[a]);

@@ -1,13 +1,13 @@
-/** What is seen of sentences: tokens, gaps, and noisy tokens as likelihoods. */
+/** Observations of sentences: tokens, gaps, and noisy tokens as likelihoods. */
 import { show } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import { type GrammarShape, sentenceLength } from '../core/rules.js';
 
-/** Of one leaf: its token; null or -1, hidden; or [v] likelihoods p(what was seen | token), up to a common factor. */
+/** Observation of one leaf: its token; null or -1, hidden; or [v] likelihoods p(observation | token), up to a common factor. */
 export type Observation = number | null | ArrayLike<number>;
 
 /**
- * A batch of sentences: rows of s^L observations, or all numbers one after the other with their shape as `decodeNpy` gives them,
+ * A batch of sentences: rows of s^L observations, or all numbers in one array with their shape, as `decodeNpy` returns them:
  * [count, s^L] tokens (-1 = hidden) or [count, s^L, v] likelihoods.
  */
 export type Observations =
@@ -25,7 +25,7 @@ const HIDDEN = -1;
 const VECTOR = -2;
 
 /**
- * @param noise Rate at which a token was replaced by one drawn uniformly from all v before it was seen; likelihoods stay as given.
+ * @param noise Rate at which tokens were replaced before observation by one drawn uniformly from all v; likelihoods stay as given.
  * @throws InputError naming the sentence and the place
  */
 export function leavesOf(shape: GrammarShape, input: Observations, noise = 0): Leaves {
@@ -35,7 +35,7 @@ export function leavesOf(shape: GrammarShape, input: Observations, noise = 0): L
     throw new InputError(`noise: got ${show(noise)}; pass a rate from 0 to 1`);
   const { count, at } = rowsIn(input, v, d);
   const tokens = new Int32Array(count * d);
-  const vectors = new Map<number, Float64Array>(); // by sentence * d + place: logarithms
+  const vectors = new Map<number, Float64Array>(); // log likelihoods by sentence * d + place
   for (let i = 0; i < count; i++)
     for (let p = 0; p < d; p++) {
       const seen = at(i, p);

@@ -1,17 +1,20 @@
-/** Mutual information of pairs of positions: from sentences, and exactly, from the rules. */
+/** Mutual information of pairs of positions: estimated from sentences, or exact, from the rules. */
 import { checkInteger } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import { checkHasRules, type Rules, sentenceLength } from '../core/rules.js';
 import { marginals, push, ruleWeights, transitions } from './marginals.js';
 
-/** Of every pair of d positions, in nats; [d, d], symmetric, 0 on the diagonal. */
+/** For every pair of d positions, in nats; [d, d], symmetric, 0 on the diagonal. */
 export interface PairInformation {
   d: number;
   v: number; // symbols
   information: Float64Array; // mutual information
-  /** Variance of ln p(x, y) / (p(x) p(y)) over the pair's tokens: of a plug-in estimate from P sentences, P times the variance. */
+  /**
+   * Variance of ln p(x, y) / (p(x) p(y)) over the pair's tokens; this is P times the variance of a plug-in estimate from P
+   * sentences.
+   */
   spread: Float64Array;
-  /** Mean square contingency, sum of p(x, y)^2 / (p(x) p(y)) less 1: the share of its noise that one position has in common with another. */
+  /** Mean square contingency, sum of p(x, y)^2 / (p(x) p(y)) less 1: the fraction of its noise that one position shares with another. */
   contingency: Float64Array;
 }
 
@@ -22,7 +25,7 @@ export class PairCounts {
   readonly #counts: Float64Array; // [d (d - 1) / 2, v, v]
   #sentences = 0;
 
-  /** @throws InputError where the table would be too large */
+  /** @throws InputError if the table would be too large */
   constructor(
     readonly d: number,
     readonly v: number,
@@ -80,14 +83,14 @@ export class PairCounts {
     const found = overPairs(d, v, (pair, joint) => {
       for (let i = 0; i < v * v; i++) joint[i] = this.#counts[pair * v * v + i] / total;
     });
-    const bias = (v - 1) ** 2 / total; // of the contingency of independent tokens
+    const bias = (v - 1) ** 2 / total; // contingency expected of independent tokens
     for (const [i, x] of found.contingency.entries())
       if (i % (d + 1) !== 0) found.contingency[i] = Math.max(0, x - bias);
     return found;
   }
 }
 
-/** The true values of a grammar's positions. */
+/** The exact values for a grammar's positions. */
 export function exactPairs(rules: Rules): PairInformation {
   checkHasRules(rules);
   const { s, L, v } = rules;

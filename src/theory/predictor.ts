@@ -3,10 +3,10 @@ import { checkHasRules, type Rules, sentenceLength } from '../core/rules.js';
 import { marginals, ruleWeights } from './marginals.js';
 
 /**
- * Mean loss on given sentences, in nats, of the exact predictors of the last token: result[ell], ell = 0..L, that of the one
+ * Mean loss on given sentences, in nats, of the exact predictors of the last token: result[ell], ell = 0..L, for the predictor
  * that sees the s^ell - 1 tokens under the last token's level-ell ancestor. Over all sentences the mean is H(ell). A trained
- * network's loss less result[L] on the same sentences has less noise than its loss less H(L), since most of the noise is
- * whether the sentences drawn are easy. tokens [count, s^L].
+ * network's loss less result[L] on the same sentences has less noise than its loss less H(L), since most of the noise comes from
+ * how easy the drawn sentences are. tokens [count, s^L].
  */
 export function exactLosses(rules: Rules, tokens: ArrayLike<number>, count: number): number[] {
   checkHasRules(rules);
@@ -21,7 +21,7 @@ export function exactLosses(rules: Rules, tokens: ArrayLike<number>, count: numb
   const priors = marginals(rules).map((nodes) => nodes[nodes.length - 1]);
   const sums = new Float64Array(L + 1);
   const symbols = new Int32Array(d);
-  const siblings: (number | string)[] = []; // by depth: the s - 1 left siblings of the spine below it, as one name
+  const siblings: (number | string)[] = []; // by depth: the s - 1 left siblings of the spine below, as one name
   for (let i = 0; i < count; i++) {
     for (let p = 0; p < d; p++) symbols[p] = tokens[i * d + p];
     const last = symbols[d - 1];
@@ -64,7 +64,7 @@ function branchesOf(rules: Rules, depth: number): Map<number | string, Branch[]>
   return table;
 }
 
-/** The belief over the next spine symbol, given that over this one and the siblings: normalised. */
+/** The belief over the next spine symbol, given the belief over this one and the siblings: normalised. */
 function descend(
   branches: Map<number | string, Branch[]>,
   siblings: number | string,
@@ -82,7 +82,7 @@ function descend(
   return next;
 }
 
-/** `length` symbols from `at` on as a name: a number where that is exact. */
+/** `length` symbols starting at `at`, as a name: a number if that is exact. */
 function codeOf(symbols: ArrayLike<number>, at: number, length: number, v: number): number | string {
   if (v ** length >= 2 ** 53) return Array.prototype.slice.call(symbols, at, at + length).join();
   let code = 0;

@@ -1,4 +1,4 @@
-/** Student's t distribution: of means and predictions whose variance is estimated from few numbers. */
+/** Student's t distribution: for means and predictions whose variance is estimated from few numbers. */
 
 /** Quantile of Student's t, by bisection on the distribution function. df > 0, may be fractional. */
 export function studentQuantile(p: number, df: number): number {

@@ -160,7 +160,7 @@ test('tree: found again from tokens alone, with what it is sure of, and from whi
     assert.is(code, 2);
     assert.match(stderr, pattern);
   };
-  await refused(/tokens: 16 a sentence, which is no power of s = 3/, '--tokens', tokens, '-s', '3');
+  await refused(/tokens: 16 per sentence, which is not a power of s = 3/, '--tokens', tokens, '-s', '3');
   await refused(/--v: given together with --tokens/, '--tokens', tokens, '-v', '16');
   await refused(/sentences .*got 0/, '--rules', rulesFile, '--sentences', '0');
   await refused(/v: missing/);

@@ -98,7 +98,7 @@ test('scores that do not fit, or are no numbers, are refused', async () => {
     /27 scores of 4 classes for 1 sentences; pass \[count, 7, 4\]/,
   );
   assert.match((await call(new Float64Array(28), 3)).message, /of 3 classes/);
-  assert.match((await call(new Float64Array(28).fill(Number.NaN), 4)).message, /sentence 0 are no finite numbers/);
+  assert.match((await call(new Float64Array(28).fill(Number.NaN), 4)).message, /sentence 0 are not finite numbers/);
 });
 
 test.run();

@@ -156,7 +156,7 @@ test('what is no tree is refused', () => {
   const pairs = exactPairs(makeRules({ v: 4, n: 4, m: 2, s: 2, L: 2 }, 1));
   assert.throws(
     () => findTree({ ...pairs, d: 6 }, 2, 100),
-    /tokens: 6 a sentence, which is no power of s = 2; pass sentences of s\^L/,
+    /tokens: 6 per sentence, which is not a power of s = 2; pass sentences of s\^L/,
   );
   assert.throws(() => findTree(pairs, 1, 100), /branching factor|^s\b/);
   assert.throws(() => new PairCounts(1024, 256), /over the limit of .*; take shorter sentences or fewer symbols/);

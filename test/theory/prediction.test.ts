@@ -218,7 +218,7 @@ test('what lies outside the rows is refused, with the factor and its range', () 
     factors,
     store((m) => (m === 2 ? [16, 32, 1024] : [16, 32])),
   );
-  assert.match(reason(corner.predict([4, 1024, 1], 'new')), /combination of m, width lies outside/);
+  assert.match(reason(corner.predict([4, 1024, 1], 'new')), /combination of m, width is outside/);
   // Width and m vary together: nobody can tell them apart.
   const together = fitted(
     factors,
@@ -230,13 +230,16 @@ test('what lies outside the rows is refused, with the factor and its range', () 
 
 test('too few rows, or too few grammars, are refused with what is missing', () => {
   const rows = store(() => [16, 64]);
-  assert.match(reason(FactorRegression.of(factors, rows.slice(0, 3))), /3 curves got there, at least 5 are needed/);
+  assert.match(
+    reason(FactorRegression.of(factors, rows.slice(0, 3))),
+    /3 curves reached the level, at least 5 are needed/,
+  );
   const bounds = rows.map((row) => ({ ...row, high: Infinity }));
-  assert.is(reason(FactorRegression.of(factors, bounds)), 'none of 24 curves got there');
+  assert.is(reason(FactorRegression.of(factors, bounds)), 'none of 24 curves reached the level');
   const one = rows.map((row, i) => ({ ...row, values: [3, row.values[1] + i, 1], group: 'the only one' }));
   const fit = fitted(factors, one);
   assert.is(reason(fit.predict([3, 40, 1], 'the only one')), 'predicted');
-  assert.match(reason(fit.predict([3, 40, 1], 'another')), /another grammar than those of the store/);
+  assert.match(reason(fit.predict([3, 40, 1], 'another')), /a grammar that is not in the store/);
 });
 
 test('the rows that tell the most: both ends for a power, the grammar that is asked about for its own P', () => {

@@ -1,4 +1,4 @@
-/** Which rows to measure next: each in turn the one that leaves the least variance of what is wanted. */
+/** Which rows to measure next: one after the other, each the row that leaves the least variance in the quantity to be predicted. */
 import { Matrix } from 'ml-matrix';
 import type { Factor } from './factorRegression.js';
 import { quadratic } from './mixedRegression.js';
@@ -12,21 +12,21 @@ export interface DesignRow {
 export interface Design {
   factors: readonly Factor[];
   known: readonly DesignRow[];
-  candidates: readonly (DesignRow & { weight: number })[]; // weight: its information over that of a measured value
-  /** Rows whose y is wanted, or the power of a factor (its place). */
+  candidates: readonly (DesignRow & { weight: number })[]; // weight: its information relative to that of a measured value
+  /** Rows whose y is to be predicted, or the index of a factor whose power is. */
   wanted: readonly DesignRow[] | { power: number };
-  ratio: number; // variance between groups over that within one
-  count: number; // rows to choose, at most
+  ratio: number; // variance between groups divided by the variance within one
+  count: number; // maximum number of rows to choose
 }
 
 export interface Chosen {
   index: number; // of the candidate
-  before: number; // mean variance of what is wanted, over the variance within a group
+  before: number; // mean variance of the predictions, divided by the variance within a group
   after: number;
 }
 
-const PRIOR = 1e-2; // information on each coefficient, of standardised factors, before anything is measured
-/** What is learnt by one bound at the middle of a normal distribution: 2 over pi. */
+const PRIOR = 1e-2; // information on each coefficient of the standardised factors before any measurement
+/** Information in one bound at the middle of a normal distribution: 2 over pi. */
 export const BOUND_WEIGHT = 2 / Math.PI;
 
 export function chooseRows({ factors, known, candidates, wanted, ratio, count }: Design): Chosen[] {
@@ -55,7 +55,7 @@ export function chooseRows({ factors, known, candidates, wanted, ratio, count }:
   return chosen;
 }
 
-/** What is known: X' V^-1 X over the variance within a group, as sums of each group. */
+/** Current information: X' V^-1 X times the variance within a group, as sums over each group. */
 class State {
   readonly #information: Matrix;
   readonly #groups = new Map<string, { weight: number; sum: readonly number[] }>();
@@ -92,7 +92,7 @@ class State {
     return inverseOf(this.#information);
   }
 
-  /** Of predictions of rows, the scatter within a group and between groups among them. */
+  /** Mean variance of predictions of rows, including the scatter within a group and between groups. */
   meanVariance(rows: readonly { x: readonly number[]; group: string }[]): number {
     const covariance = this.covariance();
     const total = rows.reduce((sum, { x, group }) => {
@@ -105,7 +105,7 @@ class State {
   }
 }
 
-/** The factors that vary in any row, about their mean and over their deviation, behind a column of ones. */
+/** The factors that vary in any row, with the mean subtracted and divided by the deviation, after a column of ones. */
 function standardised(factors: readonly Factor[], rows: readonly DesignRow[]) {
   const measured = (k: number, value: number) => (factors[k].scale === 'log' ? Math.log(value) : value);
   const columns = factors.flatMap((_, k) => {
@@ -119,7 +119,7 @@ function standardised(factors: readonly Factor[], rows: readonly DesignRow[]) {
       1,
       ...columns.map(({ k, centre, spread }) => (measured(k, values[k]) - centre) / spread),
     ],
-    /** Of a factor's own power. */
+    /** Picks out the factor's power. */
     direction: (factor: number) => [0, ...columns.map(({ k, spread }) => (k === factor ? 1 / spread : 0))],
   };
 }

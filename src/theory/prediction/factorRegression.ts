@@ -1,13 +1,13 @@
-/** A mixed regression on named factors that knows what it was fitted to, and refuses what lies outside. */
+/** A mixed regression on named factors that knows the range it was fitted to and refuses to predict outside it. */
 import { Matrix } from 'ml-matrix';
 import { dot, isExact, MixedRegression, type Prediction, quadratic, type RegressionRow } from './mixedRegression.js';
 import { inverseOf } from './symmetric.js';
 
 export interface Factor {
   name: string;
-  /** `log`: a power of it; `linear`: a factor per unit. */
+  /** `log`: y follows a power of the factor; `linear`: a constant ratio per unit. */
   scale: 'log' | 'linear';
-  square?: boolean; // a best value may lie inside the range: the square takes part, where there are values enough
+  square?: boolean; // the optimum may be inside the range: the square is included if there are enough values
   show?: (value: number) => string;
 }
 
@@ -32,9 +32,9 @@ interface Column {
   spread: number;
 }
 
-const LEAST_FREEDOM = 3; // exact rows beyond the columns
-const SQUARE_FREEDOM = 6; // the same with a square among the columns
-const LEAST_GROUPS = 2; // groups beyond the columns that differ between groups alone
+const LEAST_FREEDOM = 3; // number of exact rows required beyond the number of columns
+const SQUARE_FREEDOM = 6; // the same if the columns include a square
+const LEAST_GROUPS = 2; // number of groups required beyond the columns that differ only between groups
 const DEPENDENT = 1e-6; // of a column's length
 
 export class FactorRegression {
@@ -67,27 +67,29 @@ export class FactorRegression {
     this.#groupFreedom = groupFreedom(exact.map((row) => ({ ...row, x: this.#x(row.values) })));
   }
 
-  /** Fits the rows; a refusal where they are too few. */
+  /** Fits the rows; returns a refusal if there are too few. */
   static of(factors: readonly Factor[], rows: readonly FactorRow[]): FactorRegression | Refusal {
     const exact = rows.filter(isExact);
-    if (!exact.length) return { refused: `none of ${rows.length} curves got there` };
+    if (!exact.length) return { refused: `none of ${rows.length} curves reached the level` };
     const chosen = chooseColumns(factors, exact);
     const columns = 1 + chosen.columns.length;
     if (exact.length < columns + LEAST_FREEDOM) {
       const names = [...new Set(chosen.columns.map(({ factor }) => factors[factor].name))];
       const varied = names.length ? ` (${names.join(', ')} vary)` : '';
-      return { refused: `${exact.length} curves got there, at least ${columns + LEAST_FREEDOM} are needed${varied}` };
+      return {
+        refused: `${exact.length} curves reached the level, at least ${columns + LEAST_FREEDOM} are needed${varied}`,
+      };
     }
     return new FactorRegression(factors, rows, chosen);
   }
 
-  /** y of a run with these values; a refusal where the rows do not surround it. */
+  /** y of a run with these values; a refusal if the rows do not surround it. */
   predict(values: readonly number[], group: string): Prediction | Refusal {
     const outside = this.#outside(values, group);
     return outside === undefined ? this.#fit.predict(this.#x(values), group) : { refused: outside };
   }
 
-  /** Powers of the factors that vary (their change per unit, of a linear one), with standard errors. */
+  /** Powers of the factors that vary (for a linear factor, the change per unit), with standard errors. */
   get powers(): { name: string; power: number; error: number }[] {
     const { coefficients } = this.#fit;
     return this.#columns.flatMap(({ factor, square, spread }, i) => {
@@ -96,12 +98,12 @@ export class FactorRegression {
     });
   }
 
-  /** Mean y of the exact rows' mean values, with its standard error. */
+  /** y predicted at the mean values of the exact rows, with its standard error. */
   get level(): { value: number; error: number } {
     return this.#fit.coefficients[0];
   }
 
-  /** Variance between groups over that within one. */
+  /** Variance between groups divided by the variance within one. */
   get ratio(): number {
     return this.#fit.ratio;
   }
@@ -134,10 +136,10 @@ export class FactorRegression {
     const { inverse: inverted, most } = this.#leverage;
     if (quadratic(inverted, x) > most * (1 + 1e-9)) {
       const names = [...new Set(this.#columns.map(({ factor }) => this.factors[factor].name))];
-      return `this combination of ${names.join(', ')} lies outside those of the store`;
+      return `this combination of ${names.join(', ')} is outside those of the store`;
     }
     if (!this.#groups.has(group) && this.#groupFreedom < LEAST_GROUPS)
-      return 'another grammar than those of the store, which are too few to tell how much grammars differ';
+      return 'a grammar that is not in the store, whose grammars are too few to tell how much grammars differ';
     return undefined;
   }
 }
@@ -153,7 +155,7 @@ function columnValue(
   return square ? value * value - 1 : value;
 }
 
-/** The factors that vary, in their order; those that follow from the ones before them apart. */
+/** The factors that vary, in order; those that depend linearly on earlier ones are separated out. */
 function chooseColumns(factors: readonly Factor[], exact: readonly FactorRow[]) {
   const columns: Column[] = [];
   const dependent: { column: Column; weights: number[] }[] = [];
@@ -179,7 +181,7 @@ function chooseColumns(factors: readonly Factor[], exact: readonly FactorRow[]) 
   return { columns, dependent };
 }
 
-/** Groups beyond the columns that tell groups apart but not the rows of one. */
+/** Number of groups minus the columns that differ between groups but not within them. */
 function groupFreedom(rows: readonly (Pick<RegressionRow, 'group'> & { x: readonly number[] })[]): number {
   const groups = new Map<string, (readonly number[])[]>();
   for (const { group, x } of rows) groups.set(group, [...(groups.get(group) ?? []), x]);

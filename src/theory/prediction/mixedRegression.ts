@@ -1,38 +1,38 @@
 /**
- * Linear regression with groups: y = x beta + u + e, u normal and common to a group (a grammar), e normal. Some y are known as
- * bounds only. The ratio of both variances is averaged over a grid by its restricted likelihood, so that a prediction is a
- * mixture of Student's t distributions, wide where there are few groups. Bounds are integrated over u, and beta loses the
- * information that they lack. Sources: Searle, Casella, McCulloch, "Variance Components", 1992, ch. 6 and 7 (restricted likelihood,
- * prediction of u); Tobin, Econometrica 26, 1958; Louis, J. R. Stat. Soc. B 44, 1982 (information of incomplete data).
+ * Linear regression with groups: y = x beta + u + e, u normal and common to a group (a grammar), e normal. Some y are known only as
+ * bounds. The ratio of the two variances is averaged over a grid by its restricted likelihood, so that a prediction is a mixture of
+ * Student's t distributions, wide if there are few groups. Bounds are integrated over u, and the information on beta is reduced
+ * accordingly. Sources: Searle, Casella, McCulloch, "Variance Components", 1992, ch. 6 and 7 (restricted likelihood, prediction of
+ * u); Tobin, Econometrica 26, 1958; Louis, J. R. Stat. Soc. B 44, 1982 (information of incomplete data).
  */
 import { CholeskyDecomposition, Matrix } from 'ml-matrix';
 import { studentBelow } from '../student.js';
 import { groupsOf, type RowGroup } from './rowGroup.js';
 
 export interface RegressionRow {
-  x: readonly number[]; // the first of them 1
+  x: readonly number[]; // the first value is 1
   group: string;
-  /** y lies between them: equal where it is known, infinite where it is open. */
+  /** Bounds on y: equal if it is known, infinite if open. */
   low: number;
   high: number;
 }
 
-const RATIOS = [0, 0.1, 0.3, 1, 3, 10, 30, 100, 1000]; // variance of u over that of e
-const NEGLIGIBLE = 1e-3; // weight of a ratio that is left out
+const RATIOS = [0, 0.1, 0.3, 1, 3, 10, 30, 100, 1000]; // variance of u divided by that of e
+const NEGLIGIBLE = 1e-3; // ratios with a smaller weight are left out
 const ROUNDS = 100;
-const LEAST_VARIANCE = 1e-12; // of e: rows that agree to the last digit
-const SETTLED = 1e-4; // change of beta x and of ln scale2
+const LEAST_VARIANCE = 1e-12; // variance of e: for rows that agree to the last digit
+const SETTLED = 1e-4; // change of beta x and of ln scale2 at which the iteration stops
 
 export const isExact = ({ low, high }: Pick<RegressionRow, 'low' | 'high'>): boolean => low === high;
 
-/** A mixture of Student's t distributions with one number of degrees of freedom. */
+/** A mixture of Student's t distributions with the same number of degrees of freedom. */
 export class Prediction {
   constructor(
     readonly parts: readonly { weight: number; mean: number; scale: number }[],
     readonly freedom: number,
   ) {}
 
-  /** Probability of a value of at most y. */
+  /** Probability that the value is at most y. */
   below(y: number): number {
     return this.parts.reduce(
       (sum, { weight, mean, scale }) => sum + weight * studentBelow((y - mean) / scale, this.freedom),
@@ -60,7 +60,7 @@ export class MixedRegression {
   readonly freedom: number;
   readonly #fits: readonly { weight: number; fit: RatioFit }[];
 
-  /** Rows with as many x; at least one more exact row than columns, which are not dependent in the exact rows. */
+  /** Rows with equally many x; at least one more exact row than columns, which must be linearly independent in the exact rows. */
   constructor(rows: readonly RegressionRow[]) {
     this.freedom = rows.filter(isExact).length - rows[0].x.length;
     const groups = groupsOf(rows);
@@ -83,7 +83,7 @@ export class MixedRegression {
     });
   }
 
-  /** Variance of u over that of e, averaged. */
+  /** Variance of u divided by that of e, averaged. */
   get ratio(): number {
     return this.#mean((fit) => fit.ratio);
   }
@@ -93,7 +93,7 @@ export class MixedRegression {
     return this.#mean((fit) => fit.scale2);
   }
 
-  /** y of a new row. A group that no row had adds the scatter between groups. */
+  /** y of a new row. For a new group the scatter between groups is added. */
   predict(x: readonly number[], group: string): Prediction {
     const parts = this.#fits.map(({ weight, fit }) => {
       const { beta, covariance, scale2, ratio } = fit;
@@ -111,20 +111,20 @@ export class MixedRegression {
   }
 }
 
-/** Every correlation of two y of a group is as likely before: half the distance of a ratio's neighbours, as correlations. */
+/** The prior is uniform in the correlation of two y of a group: half the distance between a ratio's neighbours, as correlations. */
 function priorOf(i: number): number {
   const correlation = (ratio: number) => ratio / (1 + ratio);
   return (correlation(RATIOS[i + 1] ?? RATIOS[i]) - correlation(RATIOS[i - 1] ?? RATIOS[i])) / 2;
 }
 
-/** The regression for one ratio of both variances: rounds of Newton's method in beta and of expectation in scale2. */
+/** The regression for one ratio of the two variances: alternating steps of Newton's method in beta and of expectation in scale2. */
 class RatioFit {
   beta: number[];
   covariance: number[][] = []; // of beta, over scale2
   scale2 = 1; // variance of e
   logLikelihood = 0;
 
-  /** near: the fit of a ratio close by, from which the rounds with bounds begin. */
+  /** near: the fit of a nearby ratio, from which the iteration with bounds starts. */
   constructor(
     rows: readonly RegressionRow[],
     readonly groups: ReadonlyMap<string, RowGroup>,
@@ -135,7 +135,7 @@ class RatioFit {
     const bounds = rows.some((row) => !isExact(row));
     this.beta = near?.beta ?? rows[0].x.map(() => 0);
     this.scale2 = near?.scale2 ?? 1;
-    // First without the bounds: beta, the residuals about it, and how likely they are.
+    // First without the bounds: beta, the residuals and their likelihood.
     if (!bounds || !near) for (let round = 0; round < 3; round++) this.#round(columns, true);
     for (let round = 0; bounds && round < ROUNDS; round++) {
       const before = { beta: this.beta, scale2: this.scale2 };
@@ -145,7 +145,7 @@ class RatioFit {
     }
   }
 
-  /** What is known of a group's u; variance over scale2. */
+  /** Posterior of a group's u; the variance divided by scale2. */
   effect(group: string): { u: number; shrink: number; x: readonly number[]; variance: number } | undefined {
     const found = this.groups.get(group);
     if (!found) return undefined;
@@ -171,7 +171,8 @@ class RatioFit {
       count += part.count;
       logLikelihood += part.logLikelihood;
     }
-    // Far from the solution the sums over u may lose digits of what is known: a step by the complete information always leads on.
+    // Far from the solution, rounding in the sums over u may make the information indefinite; a step with the complete
+    // information always makes progress.
     const newton = new CholeskyDecomposition(known);
     const factor = newton.isPositiveDefinite() ? newton : new CholeskyDecomposition(complete);
     const step = factor.solve(Matrix.columnVector(score)).to1DArray();
@@ -184,7 +185,7 @@ class RatioFit {
   }
 }
 
-/** Adds a matrix of which the lower triangle is given; both halves get equal bits, without which the factorisation refuses. */
+/** Adds a matrix given by its lower triangle; both halves get equal bits, otherwise the factorisation refuses. */
 function addSymmetric(to: Matrix, lower: readonly (readonly number[])[], sign: 1 | -1): void {
   lower.forEach((row, a) => {
     row.slice(0, a + 1).forEach((part, b) => {

@@ -1,17 +1,17 @@
-/** The rows of one group, y = x beta + u + e with one u: what they say of beta and u, their bounds integrated over u. */
+/** The rows of one group, y = x beta + u + e with one u: their information on beta and u, with bounds integrated over u. */
 import type { RegressionRow } from './mixedRegression.js';
 import { truncatedNormal } from './truncatedNormal.js';
 
-const NODES = 41; // of the integral over u
+const NODES = 41; // nodes of the integral over u
 const REACH = 5; // standard deviations of u given the exact rows
-const LEAST_WEIGHT = 1e-9; // of a node that takes part
+const LEAST_WEIGHT = 1e-9; // least weight of a node that is included
 
-/** All but u over the variance of e, scale2. */
+/** Everything except u is in units of scale2, the variance of e. */
 interface Expected {
-  information: number[][]; // of beta, lower triangle, if every y were known
-  missing: number[][]; // of it what the bounds leave unknown
+  information: number[][]; // information on beta, lower triangle, if every y were known
+  missing: number[][]; // the part of it that is missing because of the bounds
   score: number[]; // step of beta times the information
-  squares: number; // expected residuals over their covariance, times scale2
+  squares: number; // squares of the expected residuals divided by their covariance, times scale2
   count: number; // rows
   logLikelihood: number;
   u: number; // expected
@@ -36,7 +36,7 @@ export class RowGroup {
     const exact = this.#exact.length;
     const residuals = this.#exact.map(({ low }, i) => low - means[i]);
     const sum = residuals.reduce((a, b) => a + b, 0);
-    const centre = (ratio * sum) / (1 + ratio * exact); // of u, given the exact rows
+    const centre = (ratio * sum) / (1 + ratio * exact); // mean of u, given the exact rows
     const variance = ratio / (1 + ratio * exact);
     const own = residuals.reduce((a, b) => a + b * b, 0) - centre * sum;
     const logExact = -0.5 * (Math.log1p(ratio * exact) + exact * Math.log(scale2) + own / scale2);
@@ -46,7 +46,7 @@ export class RowGroup {
     );
     const all = [...residuals, ...integral.means];
     const { covariance } = integral;
-    // V^-1 = 1 - shrink J over scale2, J all ones.
+    // V^-1 = (1 - shrink J) / scale2, with J all ones.
     const shrink = rows.length ? ratio / (1 + ratio * rows.length) : 0;
     const total = all.reduce((a, b) => a + b, 0);
     const columns = beta.length;
@@ -104,7 +104,7 @@ interface Integral {
   variance: number; // of u
 }
 
-/** Residuals u + e between bounds, u and e normal: their moments. */
+/** Residuals u + e between bounds, with u and e normal: their moments. */
 function integrate(
   bounds: readonly { low: number; high: number }[],
   { centre, deviation, scale }: { centre: number; deviation: number; scale: number },

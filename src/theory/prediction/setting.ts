@@ -1,4 +1,4 @@
-/** What of an experiment a prediction regresses on, and what must be equal for runs to be compared at all. */
+/** The factors of an experiment on which predictions regress, and the fields that must be equal for runs to be comparable. */
 import { canonicalJson } from '../../core/canonical.js';
 import type { Experiment } from '../../core/experiment.js';
 import { modelFacts } from '../../core/modelFacts.js';
@@ -10,14 +10,14 @@ import type { Factor } from './factorRegression.js';
 export interface Setting {
   model: string; // its name
   shape: GrammarShape;
-  /** Fields that must be equal, flat; `population` is their text. */
+  /** Fields that must be equal, flattened; `population` is their text. */
   fixed: Readonly<Record<string, unknown>>;
   population: string;
-  factors: readonly Factor[]; // equal for all of a population
+  factors: readonly Factor[]; // the same for a whole population
   values: readonly number[]; // by factor
 }
 
-/** Numbers of an experiment beside those of its model. */
+/** Numeric fields of an experiment other than those of its model. */
 const common: readonly (Factor & { of(experiment: Experiment, shape: GrammarShape): number })[] = [
   { name: 'grammar.m', scale: 'log', of: (_, { m }) => m },
   { name: 'grammar.v', scale: 'log', of: (_, { v }) => v },
@@ -33,7 +33,7 @@ const common: readonly (Factor & { of(experiment: Experiment, shape: GrammarShap
   },
 ];
 
-const DEPTH = 'depth'; // counted in levels of the grammar, which it is by default
+const DEPTH = 'depth'; // counted in levels of the grammar, which is the default
 const FILTER = 'filter'; // s by default
 
 export function settingOf(experiment: Experiment): Setting {
@@ -73,7 +73,10 @@ export function settingOf(experiment: Experiment): Setting {
 const prefixed = (name: string, section: object) =>
   Object.fromEntries(Object.entries(section).map(([key, value]) => [`${name}.${key}`, value]));
 
-/** ln of the law of P_ell, of the model's family; 0 for a model of none: then grammar sizes stand alone. undefined: f is 1 or more. */
+/**
+ * ln of the law of P_ell for the model's family; 0 for a model without one, so that grammar sizes are ordinary factors. undefined: f
+ * is 1 or more.
+ */
 export function logLaw({ model, shape }: Pick<Setting, 'model' | 'shape'>, ell: number): number | undefined {
   const { family } = modelFacts(model);
   if (!family) return 0;
@@ -81,7 +84,7 @@ export function logLaw({ model, shape }: Pick<Setting, 'model' | 'shape'>, ell: 
   return P > 0 && Number.isFinite(P) ? Math.log(P) : undefined;
 }
 
-/** How the settings of a run differ from the closest of others, as text. */
+/** How the settings of a run differ from the closest of the others, as text. */
 export function differences(setting: Setting, others: readonly Setting[]): string {
   const text = (value: unknown) =>
     value === undefined ? 'default' : typeof value === 'string' ? value : JSON.stringify(value);

@@ -3,15 +3,15 @@ import { normalBelow } from '../crossing.js';
 const NOTHING_LEFT = 1e-300;
 
 export interface Truncated {
-  probability: number; // of lying between the bounds
+  probability: number; // probability of being between the bounds
   mean: number;
   variance: number;
 }
 
-/** A standard normal number that is known to lie between two, of which either may be infinite. */
+/** Moments of a standard normal number between two bounds, either of which may be infinite. */
 export function truncatedNormal(low: number, high: number): Truncated {
   if (low > 0) {
-    const { probability, mean, variance } = truncatedNormal(-high, -low); // the lower tail keeps its digits
+    const { probability, mean, variance } = truncatedNormal(-high, -low); // the lower tail is computed without loss of digits
     return { probability, mean: -mean, variance };
   }
   const probability = below(high) - below(low);
