@@ -1,4 +1,4 @@
-/** Files that appear under their name only when complete: written beside it, flushed, renamed. For Node and Deno. */
+/** Files that appear under their name only once complete: written beside it, flushed, renamed. For Node and Deno. */
 import {
   close,
   fchmodSync,
@@ -23,20 +23,20 @@ import { hasProcess, machineName } from './processIdentity.js';
 
 export interface AtomicFile {
   write(chunk: string | Uint8Array): Promise<void>;
-  /** Flushes and gives the file its name, replacing an older one. */
+  /** Flushes the file and renames it to its final name, replacing an older one. */
   commit(): Promise<void>;
-  /** Removes what was written; the final name is untouched. */
+  /** Removes the unfinished file; nothing under the final name is touched. */
   abort(): Promise<void>;
 }
 
-/** @throws FileError when the folder cannot be written. */
+/** @throws FileError if the folder cannot be written. */
 export async function atomicFile(name: string): Promise<AtomicFile> {
   const target = await guard(name, async () => outputTarget(name));
   if (target.kind === 'through') return throughFile(name);
   const { path, before } = target;
   removeLeftovers(path);
   const temporary = `${path}.partial-${machineName()}-${process.pid}-${crypto.randomUUID()}`;
-  // By its number: Yarn's Plug'n'Play has no sync() in the file handles of node:fs/promises.
+  // By its number: with Yarn's Plug'n'Play the file handles of node:fs/promises have no sync().
   const handle = await guard(path, async () => openSync(temporary, 'wx', before ? 0o600 : 0o666));
   let isOpen = true;
   const shut = async () => {
@@ -69,16 +69,16 @@ export async function atomicFile(name: string): Promise<AtomicFile> {
   };
 }
 
-/** Gives a file the mode of the one that it replaces, and its owner where one may. */
+/** Gives a file the mode of the one that it replaces, and its owner if permitted. */
 function takeOver(handle: number, { mode, uid, gid }: Stats): void {
   const own = fstatSync(handle);
   try {
     if (own.uid !== uid || own.gid !== gid) fchownSync(handle, uid, gid);
-  } catch {} // only root may give files away
+  } catch {} // only root may change owners
   fchmodSync(handle, mode & 0o7777);
 }
 
-/** What is no regular file is written as it comes: nothing can appear there all at once. */
+/** Anything but a regular file is written directly: there, content cannot appear all at once. */
 async function throughFile(path: string): Promise<AtomicFile> {
   const handle = await guard(path, () => opened(path, 'w')); // waits for the reader of a pipe
   return {
@@ -90,7 +90,7 @@ async function throughFile(path: string): Promise<AtomicFile> {
 
 const [opened, closed, synced] = [promisify(open), promisify(close), promisify(fsync)];
 
-/** A pipe may take less than it is given, and so does a disk that is nearly full. */
+/** A pipe may accept less than it is given, as may a disk that is nearly full. */
 async function writeWhole(handle: number, chunk: string | Uint8Array): Promise<void> {
   const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
   for (let done = 0; done < bytes.length; )
@@ -101,16 +101,16 @@ async function writeWhole(handle: number, chunk: string | Uint8Array): Promise<v
     });
 }
 
-const LEFT_MS = 86_400_000; // the unfinished file of a process that cannot be seen from here is of no use after this
+const LEFT_MS = 86_400_000; // after this time the unfinished file of a process that cannot be observed from here is useless
 
-/** Removes what processes that were killed had begun to write under this name. */
+/** Removes unfinished files that killed processes left under this name. */
 function removeLeftovers(path: string): void {
   const directory = dirname(path);
   const begin = `${basename(path)}.partial-`;
   let names: string[] = [];
   try {
     names = readdirSync(directory).filter((name) => name.startsWith(begin));
-  } catch {} // what opens the file says it
+  } catch {} // opening the file reports it
   for (const name of names) {
     const [, machine, pid] = /^([0-9a-f]{8})-(\d+)-/.exec(name.slice(begin.length)) ?? [];
     const file = join(directory, name);

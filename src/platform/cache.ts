@@ -1,4 +1,4 @@
-/** The cache folder, and files unpacked into it once, safely from several processes. For Node and Deno. */
+/** The cache folder, and files that are unpacked into it once, safely with several processes. For Node and Deno. */
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -7,7 +7,7 @@ import { FileError } from '../core/errors.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** RHM_CACHE, else the user's cache folder, else a private folder beside the temporary files. Made if missing. */
+/** RHM_CACHE, else the user's cache folder, else a private folder among the temporary files. Created if missing. */
 export function cacheFolder(env: Environment): string {
   const choices = env.RHM_CACHE
     ? [env.RHM_CACHE]
@@ -19,8 +19,8 @@ export function cacheFolder(env: Environment): string {
   for (const folder of choices) {
     try {
       makeFolder(folder);
-      rmSync(mkdtempSync(join(folder, '.probe-')), { recursive: true }); // throws where the folder cannot be written
-      // Libraries are loaded from here: a folder of another user's is not to be trusted.
+      rmSync(mkdtempSync(join(folder, '.probe-')), { recursive: true }); // throws if the folder cannot be written
+      // Libraries are loaded from here: a folder that belongs to another user cannot be trusted.
       const owner = statSync(folder).uid;
       if (owner !== userId() && owner !== 0) throw new Error(`${folder} belongs to another user`);
       return folder;
@@ -33,7 +33,7 @@ export function cacheFolder(env: Environment): string {
   );
 }
 
-/** HOME, else what the password file says; undefined for a user without an entry there, as in many containers. */
+/** HOME, else the home in the password file; undefined for a user without an entry there, as in many containers. */
 export function homeFolder(env: Environment): string | undefined {
   if (env.HOME) return env.HOME;
   try {
@@ -47,7 +47,7 @@ function within(folder: string | undefined, name: string): string | undefined {
   return folder && join(folder, name);
 }
 
-/** userInfo() needs an entry in the password file; getuid() needs none, but in Deno a permission of its own. */
+/** userInfo() needs an entry in the password file; getuid() does not, but Deno requires a separate permission for it. */
 function userId(): number {
   try {
     return userInfo().uid;
@@ -56,20 +56,20 @@ function userId(): number {
   }
 }
 
-/** Whether libraries in a folder cannot be loaded: the mount that holds it has the option noexec. mounts: text of /proc/self/mounts. */
+/** Whether libraries in a folder cannot be loaded because its mount has the option noexec. mounts: text of /proc/self/mounts. */
 export function mountedNoexec(folder: string, mounts: string): boolean {
   let [deepest, options] = ['', ''];
   for (const line of mounts.split('\n')) {
     const [, point = '', , with_ = ''] = line.split(' ');
     const path = point.replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
     const inside = folder === path || folder.startsWith(path === '/' ? '/' : `${path}/`);
-    // Of two mounts at one place the later one is seen.
+    // Of two mounts at one place the later one is visible.
     if (path && inside && path.length >= deepest.length) [deepest, options] = [path, with_];
   }
   return options.split(',').includes('noexec');
 }
 
-/** mkdirSync's own recursion never returns for a folder in /proc (Node 20.20). */
+/** mkdirSync's recursive option never returns for a folder in /proc (Node 20.20). */
 function makeFolder(folder: string): void {
   if (existsSync(folder)) return;
   const parent = dirname(folder);
@@ -82,8 +82,8 @@ function makeFolder(folder: string): void {
 }
 
 /**
- * The folder `name` of the cache, filled by `fill` unless all of `files` are there. Readers see it complete or not at all.
- * @throws FileError naming the folder when it cannot be filled.
+ * The folder `name` of the cache, filled by `fill` unless all of `files` exist. Readers see it complete or not at all.
+ * @throws FileError naming the folder if it cannot be filled.
  */
 export function unpackOnce(
   env: Environment,
@@ -98,7 +98,7 @@ export function unpackOnce(
   try {
     temporary = mkdtempSync(`${folder}-`);
     fill(temporary);
-    // A folder that is there but lacks a file was damaged; a complete one is another process's work.
+    // A folder that exists but lacks a file was damaged; a complete one was made by another process.
     if (existsSync(folder) && !complete()) rmSync(folder, { recursive: true, force: true });
     try {
       renameSync(temporary, folder);

@@ -1,4 +1,4 @@
-/** WebGPU in Deno (wgpu): the machine's own Vulkan driver, or the software driver that npm carries. */
+/** WebGPU in Deno (wgpu): the machine's own Vulkan driver, or the software driver from npm. */
 import { AdapterError } from '../core/errors.js';
 import { type GpuSession, oneLine, openGpu } from '../gpu/device.js';
 import { installedDrivers, lavapipeManifest, processorMs, softwareDriver } from './driver.js';
@@ -8,7 +8,7 @@ import type { OpenPlatformGpuOptions, Platform } from './platform.js';
 import { loadTuned } from './tuned.js';
 import { spawnWebThread } from './webThread.js';
 
-/** The parts of Deno's API used here; its full types are not among the project's. */
+/** The parts of Deno's API used here; its full types are not a dependency of the project. */
 interface DenoApi {
   version: { deno: string };
   build: { os: string; arch: string };
@@ -38,7 +38,7 @@ export const denoPlatform: Platform = {
 };
 
 /**
- * A device for Deno, in the same order as in Node. Needs --allow-env, --allow-read; for the software driver of npm also
+ * A device for Deno, in the same order as in Node. Needs --allow-env, --allow-read; for the software driver from npm also
  * --allow-write and --allow-ffi (or -A).
  * @throws AdapterError naming what to install.
  */
@@ -108,9 +108,9 @@ async function withDriver(manifest: string, work: () => Promise<GpuSession>): Pr
   }
 }
 
-let loader: unknown; // kept: closing it would unload the library
+let loader: unknown; // kept open: closing it would unload the library
 
-/** wgpu loads `libvulkan.so.1` by name: where the system has none, one already in the process answers. */
+/** wgpu loads `libvulkan.so.1` by name: if the system has none, one already loaded in the process is used. */
 function preloadLoader(file: string): void {
   for (const name of ['libvulkan.so.1', file]) {
     if (loader) return;

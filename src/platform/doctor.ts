@@ -1,4 +1,4 @@
-/** What `rhm doctor` finds out about an adapter. Runs on every platform. */
+/** What `rhm doctor` reports about an adapter. Runs on every platform. */
 import { GpuError } from '../core/errors.js';
 import type { AdapterSummary, GpuLimits, GpuSession, MatrixUnits } from '../gpu/device.js';
 import { type CompileTime, type GpuExecutor, slowest } from '../gpu/executor.js';
@@ -14,7 +14,7 @@ import { ProgramBuilder } from '../plan/builder.js';
 export interface DoctorReport {
   adapter: AdapterSummary;
   features: string[];
-  matrixUnits?: MatrixUnits; // of f16 into f32, M x K times K x N per subgroup; absent: precision f16 is refused or emulated
+  matrixUnits?: MatrixUnits; // matrix products of f16 into f32, M x K times K x N per subgroup; absent: precision f16 is refused or emulated
   limits: GpuLimits;
   kernels: KernelReport[];
   compileClock: 'processor' | 'wall'; // what compileMs counts
@@ -28,30 +28,30 @@ export interface KernelReport {
   op: string;
   cases: number;
   ok: boolean;
-  worst: number; // |difference| over its bound, at most 1 when ok; null in JSON for a kernel that could not run
+  worst: number; // |difference| over its bound, at most 1 if ok; null in JSON for a kernel that could not run
   worstCase: string;
   bound: string; // of that case
-  where: string; // the worst element, and for a kernel that could not run the reason
-  compileMs: number; // of the slowest of its pipelines, by compileClock, alone, as far as the driver's cache does not hold it
+  where: string; // the worst element, or, for a kernel that could not run, the reason
+  compileMs: number; // slowest compilation of one of its pipelines, by compileClock, not counting what the driver's cache contains
   compileShader: string; // that pipeline's
 }
 
 export interface MatmulSpeed {
   shape: [m: number, k: number, n: number];
   half?: true; // factors rounded to f16, on matrix units
-  gflops: number; // 10^9 floating-point operations a second
+  gflops: number; // 10^9 floating-point operations per second
   elapsedMs: number; // of one product
 }
 
 export interface DispatchCost {
-  microseconds: number; // each, many in one pass
+  microseconds: number; // per dispatch, with many in one pass
   submitMicroseconds: number; // one submit of one dispatch and the wait for it
   source: string; // what measured it
 }
 
 /**
- * Looks an adapter over: every kernel on odd shapes, the speed of three matmuls, the cost of a dispatch.
- * A wrong kernel is reported with ok = false. @throws GpuError when not even the simplest shader computes right.
+ * Examines an adapter: every kernel on odd shapes, the speed of three matmuls, the cost of a dispatch. A wrong kernel is reported
+ * with ok = false. @throws GpuError if not even the simplest shader gives the right result.
  */
 export async function examine(session: GpuSession, report: (line: string) => void = () => {}): Promise<DoctorReport> {
   report('measuring the cost of a dispatch');
@@ -132,7 +132,7 @@ async function checkKernel(session: GpuSession, spec: KernelSpec): Promise<Kerne
         Object.assign(found, { worst: result.worst, worstCase: item.name, bound: result.bound, where: result.where });
       found.ok &&= result.ok;
     } catch (error) {
-      session.check(); // a lost device is no kernel's fault: it ends the examination
+      session.check(); // a lost device is not the fault of a kernel: it ends the examination
       const where = error instanceof Error ? error.message : String(error);
       Object.assign(found, { ok: false, worst: Number.POSITIVE_INFINITY, worstCase: item.name, where });
     }
@@ -169,7 +169,7 @@ async function matmulSpeed(session: GpuSession, shape: [number, number, number],
     };
     await time(1); // caches fill
     const once = await time(1);
-    // Long enough for the host's clock: a tenth of a second at the speed that one run suggests.
+    // Long enough for the host's clock: a tenth of a second at the speed that a single run suggests.
     const elapsedMs = once > 50 ? once : await time(Math.min(1000, Math.ceil(100 / once)));
     return { shape, gflops: (2 * m * k * n) / elapsedMs / 1e6, elapsedMs };
   } finally {
@@ -183,7 +183,7 @@ function halfLine(units: MatrixUnits | undefined): string {
     : 'no matrix units: precision f16 is refused, or emulated with --emulate-f16';
 }
 
-/** A chain of dispatches that each square-and-add modulo 2^32; the last value is checked against the host's. */
+/** A chain of dispatches that each square-and-add modulo 2^32; the last value is checked against one computed on the host. */
 async function dispatchCost(session: GpuSession): Promise<DispatchCost> {
   const steps = 200;
   const module = await compileShader(

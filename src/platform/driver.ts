@@ -1,6 +1,6 @@
 /**
- * Vulkan drivers on Linux, for Node and for Deno: which are installed, and the software driver (SwiftShader, with a
- * Vulkan loader) that the optional npm package @sparticuz/chromium carries. Needs no root and no install script.
+ * Vulkan drivers on Linux, for Node and Deno: which are installed, and the software driver (SwiftShader, with a Vulkan loader)
+ * from the optional npm package @sparticuz/chromium. Needs neither root nor an install script.
  */
 import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -13,17 +13,17 @@ import { type Environment, homeFolder, mountedNoexec, unpackOnce, untar } from '
 /** The unpacked software driver. */
 export interface SoftwareDriver {
   manifest: string; // what VK_DRIVER_FILES points to
-  loader: string; // libvulkan.so.1, for systems that have none
-  version: string; // of the package it comes from
+  loader: string; // libvulkan.so.1, for systems without one
+  version: string; // version of the package that contains it
 }
 
-/** Processor time of this process in milliseconds, all threads: the driver's are among them. */
+/** CPU time of this process in milliseconds, over all threads, including the driver's. */
 export function processorMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
 }
 
-/** Manifests of the Vulkan drivers the system's loader would find, in its order. */
+/** Manifests of the Vulkan drivers that the system's loader would find, in its order. */
 export function installedDrivers(env: Environment): string[] {
   const named = env.VK_DRIVER_FILES || env.VK_ICD_FILENAMES;
   if (named) return named.split(':').filter((f) => existsSync(f));
@@ -53,8 +53,8 @@ export function lavapipeManifest(env: Environment): string | undefined {
 }
 
 /**
- * Unpacks the software driver into the cache folder once; safe when several processes do so at the same time.
- * @throws AdapterError when the optional package is missing or is not for this machine; FileError when no folder can be written.
+ * Unpacks the software driver into the cache folder once; safe if several processes do so at the same time.
+ * @throws AdapterError if the optional package is missing or is not for this machine; FileError if no folder can be written.
  */
 export function softwareDriver(env: Environment, report: (line: string) => void = () => {}): SoftwareDriver {
   const packed = packedChromium();
@@ -77,7 +77,7 @@ export function softwareDriver(env: Environment, report: (line: string) => void 
   return { manifest: join(folder, files[0]), loader: join(folder, files[1]), version: packed.version };
 }
 
-/** Where the optional package keeps its packed files, or undefined where it is not installed. */
+/** The folder of the optional package's packed files, or undefined if it is not installed. */
 export function packedChromium(): { bin: string; version: string } | undefined {
   try {
     const require = createRequire(import.meta.url);

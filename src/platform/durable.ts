@@ -1,4 +1,7 @@
-/** Writing so that a power cut leaves the old or the new: data, names and folders reach the disk in this order. Node and Deno. */
+/**
+ * Writing so that after a power cut either the old or the new content is there: data, names and folders reach the disk in this
+ * order. Node and Deno.
+ */
 import { closeSync, fdatasync, fsync, fsyncSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import process from 'node:process';
@@ -8,8 +11,8 @@ const dataOnDisk = promisify(fdatasync);
 const allOnDisk = promisify(fsync);
 
 /**
- * Makes a folder and those above it, each durably. Not mkdir's own `recursive`: in a folder that takes no entries, such as /proc,
- * Node 20 tries for ever.
+ * Makes a folder and its parents, each durably. mkdir's own `recursive` is not used: in a folder that accepts no entries, such as
+ * /proc, Node 20 tries forever.
  */
 export function makeFolder(directory: string): void {
   if (statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return;
@@ -28,8 +31,8 @@ export function makeFolder(directory: string): void {
 }
 
 /**
- * Writes a new file (`wx`: it must not exist) or appends to one, and waits for the disk without holding up the thread: files of several
- * runs are made durable side by side. The name of a new file is durable only after syncDirectory.
+ * Writes a new file (`wx`: it must not exist) or appends to one, and waits for the disk without blocking the thread, so that files of
+ * several runs become durable in parallel. The name of a new file is durable only after syncDirectory.
  */
 export async function writeDurably(file: string, flags: 'wx' | 'a', bytes: Uint8Array): Promise<void> {
   const handle = openSync(file, flags);
@@ -45,8 +48,8 @@ const HELD = ['EPERM', 'EACCES', 'EBUSY']; // error codes on Windows for a file 
 const LONGEST_WAIT_MS = 3000;
 
 /**
- * Gives a complete file its name, in place of the one that has it. On Windows a virus scanner, an indexer or a reader that has the old
- * one open makes that fail for a moment, so it is tried again for three seconds. @throws what `rename` throws
+ * Renames a complete file, replacing the one that has the name. On Windows this fails for a moment while a virus scanner, an indexer
+ * or a reader has the old file open, so it is retried for three seconds. @throws what `rename` throws
  */
 export function renameOver(from: string, to: string, system: string = process.platform, rename = renameSync): void {
   for (let waitMs = 10, waitedMs = 0; ; waitMs *= 2) {
@@ -62,7 +65,7 @@ export function renameOver(from: string, to: string, system: string = process.pl
   }
 }
 
-/** Makes the names in a directory durable; some systems cannot sync a directory, and need not. */
+/** Makes the names in a directory durable; some systems cannot sync a directory, and do not need to. */
 export async function syncDirectory(directory: string): Promise<void> {
   let handle: number | undefined;
   try {

@@ -13,11 +13,11 @@ export const executorNames = ['webgpu', 'wasm'] as const;
 export type ExecutorName = (typeof executorNames)[number];
 
 export interface ExecutorChoice {
-  executor?: ExecutorName; // default: webgpu where an adapter is named or there is a real GPU, else wasm
+  executor?: ExecutorName; // default: webgpu if an adapter is named or there is a real GPU, else wasm
   adapter?: string; // for webgpu
   threads?: number; // for wasm; default: one per core, at most 8
-  mostThreads?: number; // for wasm: bound of that default, where several executors share the cores
-  simd?: Simd; // for wasm; default: that of a run's beginning, of a new run relaxed where the engine fuses its multiply-add
+  mostThreads?: number; // for wasm: upper bound on that default, if several executors share the cores
+  simd?: Simd; // for wasm; default: the one a run began with; for a new run relaxed if the engine fuses its multiply-add
   emulateF16?: boolean; // half-precision factors without matrix units, slowly; default: such a run is refused
   models?: readonly string[]; // modules of model definitions that are loaded first, as URLs
 }
@@ -27,7 +27,10 @@ export interface OpenExecutor {
   release(): Promise<void>;
 }
 
-/** @throws InputError for an unknown name, or a number of threads or an arithmetic that is not available; AdapterError when webgpu is asked for and there is no adapter. */
+/**
+ * @throws InputError for an unknown name, or a number of threads or an arithmetic that is not available; AdapterError if webgpu is
+ * requested and there is no adapter.
+ */
 export async function openExecutor(
   platform: Platform,
   choice: ExecutorChoice,
@@ -60,7 +63,7 @@ export async function openExecutor(
   return { executor: cpu, release: () => cpu.destroy() };
 }
 
-/** A session on a GPU that is one; undefined where there are only software drivers or none. */
+/** A session on a real GPU; undefined if there are only software drivers or none. */
 async function realGpu(platform: Platform, report?: (line: string) => void): Promise<GpuSession | undefined> {
   try {
     const session = await platform.openGpu({ adapter: 'gpu', report });

@@ -1,4 +1,4 @@
-/** A run by what a person calls it: its folder, its hash or the beginning of it, its name. Node and Deno. */
+/** Finds a run from what a person calls it: its folder, its hash or the beginning of it, its name. Node and Deno. */
 import { statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { InputError } from '../core/errors.js';
@@ -9,8 +9,8 @@ import { type ListedRun, listRuns } from './runList.js';
 const SHOWN = 5; // names in a message
 
 /**
- * The runs that are called so, one for each text. roots: where to look for those that are no folders.
- * @throws InputError naming the nearest runs where there is none, or those that it may be where there are several.
+ * The runs with these names, one for each text. roots: where to look for texts that are not folders.
+ * @throws InputError naming the nearest runs if there is no match, or the candidates if there are several.
  */
 export async function findRuns(texts: readonly string[], roots: readonly string[]): Promise<ListedRun[]> {
   const lists = new Map<string, Promise<ListedRun[]>>();
@@ -32,7 +32,7 @@ async function findRun(
 ): Promise<ListedRun> {
   const path = text.replace(/(?<=.)\/+$/, '');
   if (statSync(join(path, files.experiment), { throwIfNoEntry: false })?.isFile()) return ofFolder(path, listed);
-  // STORE/BEGINNING: looked for in that folder alone.
+  // STORE/BEGINNING: searched for only in that folder.
   const above = dirname(path);
   const within = path.includes('/') && isFolder(above) ? [above] : roots;
   const name = within === roots ? text : basename(path);
@@ -60,7 +60,7 @@ async function findRun(
   );
 }
 
-/** A run whose folder is given: what its store knows of it, where it lies in one. */
+/** A run given by its folder: what its store knows of it, if it is in one. */
 async function ofFolder(path: string, listed: (root: string) => Promise<ListedRun[]>): Promise<ListedRun> {
   const [single] = await listed(path);
   return single;

@@ -17,21 +17,21 @@ import { DiskFullError, FileError, FolderBusyError, isFull } from '../core/error
 import { isRunning, type ProcessIdentity, thisProcess } from './processIdentity.js';
 
 const LOCK = 'run.lock';
-const BEAT_MS = 15_000; // a holder touches its lock this often
-const STALE_MS = 180_000; // the lock of a process that cannot be seen from here is void after this; clocks may differ by a minute
-const GUARD_MS = 5000; // a guard that a killed process left is void after this
+const BEAT_MS = 15_000; // interval at which a holder touches its lock
+const STALE_MS = 180_000; // after this time the lock of a process that cannot be observed from here is void; clocks may differ by a minute
+const GUARD_MS = 5000; // after this time a guard left by a killed process is void
 
 export interface FolderLock {
-  /** @throws FileError when another process has it by now: this one was suspended for too long. */
+  /** @throws FileError if another process has it by now because this one was suspended for too long. */
   check(): void;
   release(): void;
 }
 
 interface Holder extends ProcessIdentity {
-  token?: string; // tells this lock from a later one of the same process
+  token?: string; // distinguishes this lock from a later one of the same process
 }
 
-/** Takes the lock; one left by a dead process is taken over. @throws FolderBusyError when it is held; FileError */
+/** Takes the lock; one left by a dead process is taken over. @throws FolderBusyError if it is held; FileError */
 export function lockFolder(directory: string, name: string): FolderLock {
   const file = join(directory, LOCK);
   for (let attempt = 0; attempt < 400; attempt++) {
@@ -43,7 +43,7 @@ export function lockFolder(directory: string, name: string): FolderLock {
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'EEXIST')
         throw new (isFull(code) ? DiskFullError : FileError)(
-          `${name}: could not write ${LOCK}: ${code}; ${remedies[code ?? ''] ?? 'look at the folder and try again'}`,
+          `${name}: could not write ${LOCK}: ${code}; ${remedies[code ?? ''] ?? 'check the folder and try again'}`,
           { cause: error },
         );
     }
@@ -57,7 +57,7 @@ export function lockFolder(directory: string, name: string): FolderLock {
   throw new FileError(`${name}: ${LOCK} could not be acquired; remove it if no process works in this folder`);
 }
 
-/** Who works in a folder right now, `process 17 on host`; undefined: nobody. */
+/** The process that is working in the folder now, `process 17 on host`; undefined: none. */
 export function folderHolder(path: string): string | undefined {
   const file = join(path, LOCK);
   const stat = lstatSync(file, { throwIfNoEntry: false });
@@ -113,11 +113,11 @@ function removeOwn(file: string, mine: Holder): void {
   if (isOwn(file, mine)) rmSync(file, { force: true });
 }
 
-/** The file appears with its content or not at all, where the file system knows links. @throws EEXIST */
+/** The file appears with its content or not at all, if the file system supports links. @throws EEXIST */
 function create(file: string, text: string): void {
   const beside = `${file}.${crypto.randomUUID()}.tmp`;
   try {
-    writeFileSync(beside, text, { flag: 'wx' }); // not durable: its writer is dead after a power cut
+    writeFileSync(beside, text, { flag: 'wx' }); // need not be durable: after a power cut its writer is dead
     try {
       linkSync(beside, file);
     } catch (error) {
@@ -131,13 +131,13 @@ function create(file: string, text: string): void {
   }
 }
 
-/** Removes a dead holder's lock after a second look; the guard file lets only one process do so at a time. */
+/** Removes a dead holder's lock after a second check; the guard file lets only one process do so at a time. */
 export function takeAway(file: string, dead: Holder | undefined, name = file): void {
   const guardFile = `${file}.taking`;
   try {
     closeSync(openSync(guardFile, 'wx'));
   } catch {
-    // Someone else is at it.
+    // Another process is doing this.
     const since = statSync(guardFile, { throwIfNoEntry: false })?.mtimeMs;
     if (since !== undefined && Math.abs(Date.now() - since) > GUARD_MS) rmSync(guardFile, { force: true });
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
@@ -151,7 +151,7 @@ export function takeAway(file: string, dead: Holder | undefined, name = file): v
   }
 }
 
-/** undefined: the file is gone, or its writer died before it wrote its name (an empty file a second old or more). @throws FileError */
+/** undefined: the file is gone, or its writer died before it wrote its name (an empty file, at least a second old). @throws FileError */
 function readHolder(file: string, name: string): Holder | undefined {
   const stat = lstatSync(file, { throwIfNoEntry: false });
   if (!stat) return undefined;
@@ -167,14 +167,14 @@ function readHolder(file: string, name: string): Holder | undefined {
 
 function contentOf(file: string): string | undefined {
   try {
-    // A pipe of that name would have no end.
+    // Reading a pipe of that name would never end.
     return lstatSync(file).isFile() ? readFileSync(file, 'utf8') : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** By its process where that can be seen, else by its heartbeat. */
+/** By its process if that can be observed, else by its heartbeat. */
 function isAlive(holder: Holder, file: string): boolean {
   const running = isRunning(holder);
   if (running !== undefined) return running;

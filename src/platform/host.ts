@@ -1,11 +1,11 @@
-/** The facts about the machine that a run's records hold. Node and Deno. */
+/** Facts about the machine for a run's records. Node and Deno. */
 import { availableParallelism, cpus, release, type } from 'node:os';
 import process from 'node:process';
 import type { Host } from '../core/records.js';
 
 /**
- * `allowed`: whether the runtime lets this program ask for a fact of the system (Deno would prompt at the terminal).
- * @returns runtime, `Linux 6.12.1 x64` and `AMD EPYC 9B14, 16 cores`, as far as they are available
+ * `allowed`: whether the runtime lets this program query the system for a fact (Deno would prompt at the terminal).
+ * @returns runtime, `Linux 6.12.1 x64` and `AMD EPYC 9B14, 16 cores`, as far as available
  */
 export function hostOf(runtime: string, allowed: (fact: 'osRelease' | 'cpus') => boolean = () => true): Host {
   const version = fact(() => (allowed('osRelease') ? release() : undefined));

@@ -1,4 +1,4 @@
-/** WebGPU in Node, by Dawn (npm `webgpu`): the machine's own GPU, an installed software driver, or the one npm carries. */
+/** WebGPU in Node, through Dawn (npm `webgpu`): the machine's own GPU, an installed software driver, or the one from npm. */
 import { createRequire } from 'node:module';
 import { availableParallelism, constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
@@ -33,8 +33,8 @@ export const nodePlatform: Platform = {
 };
 
 /**
- * A device for Node. Order: the machine's own GPU, an installed software driver (Mesa lavapipe 24 or newer), the
- * SwiftShader driver of the optional package @sparticuz/chromium. `session.info` says which; release the session at the end.
+ * A device for Node. Order: the machine's own GPU, an installed software driver (Mesa lavapipe 24 or newer), the SwiftShader
+ * driver of the optional package @sparticuz/chromium. `session.info` tells which was taken; release the session at the end.
  * @throws AdapterError naming what to install; InputError for an unknown `adapter`.
  */
 export function openNodeGpu(options: OpenNodeGpuOptions = {}): Promise<GpuSession> {
@@ -64,14 +64,14 @@ async function choose(options: OpenNodeGpuOptions): Promise<GpuSession> {
   try {
     return await open(options, [], key);
   } catch (error) {
-    // An installed driver that Dawn refuses (lavapipe older than 24) or a loader without a device.
+    // An installed driver that Dawn refuses (lavapipe older than 24), or a loader without a device.
     if (!(error instanceof AdapterError) || key === 'gpu') throw error;
     options.report?.('no installed Vulkan driver works, falling back to the SwiftShader software driver');
     return openSwiftShader(options);
   }
 }
 
-const keptAlive = new WeakMap<GPUDevice, { gpu?: GPU }>(); // by the device, should its session be dropped
+const keptAlive = new WeakMap<GPUDevice, { gpu?: GPU }>(); // referenced through the device, in case its session is dropped
 
 async function open(options: OpenNodeGpuOptions, flags: string[], key?: string): Promise<GpuSession> {
   const { create, globals } = await loadDawn();
@@ -81,8 +81,8 @@ async function open(options: OpenNodeGpuOptions, flags: string[], key?: string):
     'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia',
     ...flags,
   ];
-  // The object that create() returns must stay referenced as long as the device lives: dropping it crashed 12 of 12
-  // runs of webgpu 0.6.2. It is dropped on release, because Node does not exit while it is referenced.
+  // The object that create() returns must stay referenced while the device is alive: dropping it crashed 12 of 12 runs of webgpu
+  // 0.6.2. It is dropped on release, because Node does not exit while it is referenced.
   const holder: { gpu?: GPU } = {};
   holder.gpu = create([...(options.dawnFlags ?? []), ...all]) as unknown as GPU;
   try {
@@ -129,7 +129,7 @@ async function withDriver(manifest: string, work: () => Promise<GpuSession>): Pr
   try {
     return await work();
   } catch (error) {
-    // A worker's process.env is a copy unless it was started with SHARE_ENV: the driver does not see what is set there.
+    // A worker's process.env is a copy unless it was started with SHARE_ENV: the driver does not see variables set there.
     if (!isMainThread && error instanceof AdapterError)
       error.message += '. In a worker thread, start it with { env: SHARE_ENV } so that the choice of driver reaches it';
     throw error;
@@ -144,9 +144,9 @@ async function withDriver(manifest: string, work: () => Promise<GpuSession>): Pr
 let preloaded = false;
 
 /**
- * Dawn loads `libvulkan.so.1` by name. Where the system has none, a library of that name which is already in the process
- * answers: it is loaded here by its path. It is no Node addon, so process.dlopen throws after loading it; RTLD_NODELETE
- * keeps it in the process. A system loader, where there is one, is preferred and loaded first.
+ * Dawn loads `libvulkan.so.1` by name. If the system has none, a library of that name that is already in the process is used: it
+ * is loaded here by its path. It is not a Node addon, so process.dlopen throws after loading it; RTLD_NODELETE keeps it in the
+ * process. A system loader, if there is one, is preferred and loaded first.
  */
 function preloadLoader(file: string): void {
   if (preloaded) return;
@@ -172,7 +172,7 @@ async function loadDawn(): Promise<{ create(flags: string[]): unknown; globals: 
   }
 }
 
-/** Of the package that holds Dawn. */
+/** Version of the package that contains Dawn. */
 function dawnVersion(): string {
   return (createRequire(import.meta.url)('webgpu/package.json') as { version: string }).version;
 }

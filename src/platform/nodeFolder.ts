@@ -7,7 +7,7 @@ import { makeFolder, renameOver, syncDirectory, writeDurably } from './durable.j
 import { lockFolder } from './folderLock.js';
 import { checkFolderName } from './ownFiles.js';
 
-/** One of its files, also while a process works in the folder; undefined if there is none. @throws FileError */
+/** One of its files, even while a process works in the folder; undefined if there is none. @throws FileError */
 export function readRunFile(path: string, file: string): Uint8Array | undefined {
   try {
     return new Uint8Array(readFileSync(join(path, file)));
@@ -17,13 +17,13 @@ export function readRunFile(path: string, file: string): Uint8Array | undefined 
   }
 }
 
-/** Opens (and makes) the folder and locks it. @throws FileError when another process holds it or it cannot be written. */
+/** Opens (and makes) the folder and locks it. @throws FileError if another process holds it or it cannot be written. */
 export function openRunFolder(path: string): RunFolder {
   checkFolderName(path, '--out');
   const directory = resolve(path);
   guard(path, 'make the folder', () => makeFolder(directory));
   const lock = lockFolder(directory, path);
-  // What a killed process had begun to write.
+  // Unfinished files of a killed process.
   for (const file of readdirSync(directory))
     if (/\.[0-9a-f-]+\.tmp$/.test(file)) rmSync(join(directory, file), { force: true });
   const at = (file: string) => join(directory, file);
@@ -79,6 +79,6 @@ const remedies: Record<string, string> = {
 
 function failure(name: string, what: string, error: unknown): FileError {
   const { code = '', message } = error as NodeJS.ErrnoException;
-  const text = `${name}: could not ${what}: ${code || message}; ${remedies[code] ?? 'look at the folder and try again'}`;
+  const text = `${name}: could not ${what}: ${code || message}; ${remedies[code] ?? 'check the folder and try again'}`;
   return new (isFull(code) ? DiskFullError : FileError)(text, { cause: error });
 }

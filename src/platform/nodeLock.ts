@@ -1,13 +1,13 @@
-/** One opening at a time among all threads: the Vulkan loader reads the process's environment while a device opens. */
+/** Lets one thread at a time open a device: the Vulkan loader reads the process's environment meanwhile. */
 import { workerData } from 'node:worker_threads';
 
-/** Handed to each thread as workerData.rhmLock. */
+/** Passed to each thread as workerData.rhmLock. */
 export const environmentLock: SharedArrayBuffer =
   (workerData as { rhmLock?: SharedArrayBuffer } | null)?.rhmLock ?? new SharedArrayBuffer(4);
 
-const patienceMs = 60_000; // a thread that was killed while it held the lock must not stop the others for ever
+const patienceMs = 60_000; // a thread that was killed while holding the lock must not stop the others forever
 
-/** Runs `work` while no other thread runs theirs. */
+/** Runs `work` while no other thread runs its own. */
 export async function withEnvironment<T>(work: () => Promise<T>): Promise<T> {
   const lock = new Int32Array(environmentLock);
   const deadline = performance.now() + patienceMs;

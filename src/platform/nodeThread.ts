@@ -12,7 +12,8 @@ parentPort.once('message', (message) => threadMain(message, (answer) => parentPo
     postMessage: (message) => worker.postMessage(message),
     onMessage: (receive) =>
       void worker.once('message', (message) => {
-        // Started: from now on it ends with the process. An error can overtake the message, and then `kill` waits for the thread.
+        // Started: from now on it does not keep the process alive. An error can overtake the message, and then `kill` waits for
+        // the thread.
         if (!ending) worker.unref();
         receive(message);
       }),
@@ -21,7 +22,7 @@ parentPort.once('message', (message) => threadMain(message, (answer) => parentPo
       worker.on('exit', (code) => fail(`ended with exit code ${code}`));
     },
     kill: async () => {
-      // An unreferenced worker does not keep the process alive, so nothing would wait for its end.
+      // An unreferenced worker does not keep the process alive, so nothing would wait for it to end.
       ending = true;
       worker.ref();
       await worker.terminate();

@@ -4,7 +4,7 @@ import { WorkerError } from '../core/errors.js';
 import { environmentLock } from './nodeLock.js';
 import type { WorkerPort } from './worker.js';
 
-/** Starts a thread. It shares the environment, so that the choice of a Vulkan driver reaches the driver's loader. */
+/** Starts a thread. It shares the environment, so that the chosen Vulkan driver is visible to the driver's loader. */
 export function startNodeWorker(script: URL): WorkerPort {
   const worker = new Worker(script, { env: SHARE_ENV, workerData: { rhmLock: environmentLock }, name: 'rhm-lab' });
   let listener: (reason: string) => void = () => {};

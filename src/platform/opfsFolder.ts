@@ -1,18 +1,18 @@
 /**
- * A run's folder in the browser's origin-private file system. A file that is there is replaced when its stream closes; one that is not
- * yet there would be seen empty until then, so it is written beside and moved. The checkpoint before the last one stays too.
+ * A run's folder in the browser's origin-private file system. An existing file is replaced when its stream closes; a new one would be
+ * seen empty until then, so it is written beside and moved. The last checkpoint but one is kept too.
  */
 import { FileError, FolderBusyError } from '../core/errors.js';
 import { verifyCheckpoint } from '../training/checkpoint.js';
 import { files, type RunFolder } from '../training/folder.js';
 
-const BESIDE = '.new'; // behind the name of a file that is being written
-const BEFORE = '.old'; // behind the checkpoint's name: the one before the last
+const BESIDE = '.new'; // suffix of a file that is being written
+const BEFORE = '.old'; // suffix of the last checkpoint but one
 
-/** Not in TypeScript's library yet; every current browser has it, Chrome before 110 and Firefox before 111 do not. */
+/** Not in TypeScript's library yet; all current browsers have it, Chrome before 110 and Firefox before 111 do not. */
 type MovableFile = FileSystemFileHandle & { move?(name: string): Promise<void> };
 
-/** Opens `runs/<name>` and locks it for this tab or worker. @throws FileError when another one holds it, or there is no storage. */
+/** Opens `runs/<name>` and locks it for this tab or worker. @throws FileError if another one holds it, or there is no storage. */
 export async function openOriginFolder(name: string): Promise<RunFolder> {
   if (!name || /[/\\]|^\.{1,2}$/.test(name))
     throw new FileError(`folder: got "${name}"; pass a name without slashes for the browser's private file system`);
@@ -31,7 +31,7 @@ export async function openOriginFolder(name: string): Promise<RunFolder> {
   }
 }
 
-/** A file of `runs/<name>`, also while another tab works there; undefined if there is none. @throws FileError */
+/** A file of `runs/<name>`, even while another tab works there; undefined if there is none. @throws FileError */
 export async function readOriginFile(name: string, file: string): Promise<Uint8Array | undefined> {
   const root = await navigator.storage?.getDirectory?.();
   if (!root) throw new FileError(`${name}: this page has no private file system; serve it from https or localhost`);
@@ -45,8 +45,8 @@ export async function readOriginFile(name: string, file: string): Promise<Uint8A
 }
 
 /**
- * The file; of a checkpoint that is not whole the one before it, where that is. An empty file counts as none: older versions left it
- * when the page was closed before its first stream was. @throws FileError
+ * The file; in place of an incomplete checkpoint the one before it, if there is one. An empty file counts as missing: older versions
+ * left one when the page was closed before the first stream was. @throws FileError
  */
 export async function readWhole(
   directory: FileSystemDirectoryHandle,
@@ -106,7 +106,7 @@ function folderIn(directory: FileSystemDirectoryHandle, name: string, unlock: ()
         return await fill(await directory.getFileHandle(file, { create: true }), data, false);
       }
       await fill(beside, data, false);
-      if (old?.move && (await old.getFile()).size) await old.move(file + BEFORE); // until the next line, that is the one that is read
+      if (old?.move && (await old.getFile()).size) await old.move(file + BEFORE); // until the next line, this is the file that is read
       await beside.move(file);
     } catch (error) {
       throw failure(name, `write ${file}`, error);
@@ -121,7 +121,7 @@ function folderIn(directory: FileSystemDirectoryHandle, name: string, unlock: ()
   };
 }
 
-/** Holds a lock of the browser until the function it resolves to is called. */
+/** Holds one of the browser's locks until the function it resolves to is called. */
 function lock(id: string, name: string): Promise<() => void> {
   return new Promise((resolve, reject) => {
     navigator.locks

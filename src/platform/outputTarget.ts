@@ -1,13 +1,13 @@
-/** Where a file that a user names goes: links are followed; devices, pipes and open descriptors are written through, never replaced. */
+/** Where a file named by a user is written: links are followed; devices, pipes and open descriptors are written through, never replaced. */
 import { readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { InputError } from '../core/errors.js';
 
 export type OutputTarget =
   | { kind: 'through'; path: string } // written as it is
-  | { kind: 'file'; path: string; before?: Stats }; // replaced when complete; before: the regular file that is there
+  | { kind: 'file'; path: string; before?: Stats }; // replaced once complete; before: the existing regular file
 
-const MOST_LINKS = 40; // one after the other, as Linux has it
+const MOST_LINKS = 40; // in a chain, as in Linux
 
 /** @throws InputError for an empty name or links in a circle */
 export function outputTarget(name: string): OutputTarget {
@@ -15,12 +15,12 @@ export function outputTarget(name: string): OutputTarget {
   const before = statSync(name, { throwIfNoEntry: false });
   if (before && !before.isFile() && !before.isDirectory()) return { kind: 'through', path: name };
   const path = before ? realpathSync(name) : behindLinks(name);
-  // /dev/stdout may be a file that a shell holds open: another one in its place would be written in vain.
+  // /dev/stdout may be a file that a shell holds open: a file that replaced it would not receive what the shell reads.
   if (isOfSystem(name) || isOfSystem(path)) return { kind: 'through', path: name };
   return { kind: 'file', path, before: before?.isFile() ? before : undefined };
 }
 
-/** What a link names, though that is not there yet. */
+/** The target of a link, even if it does not exist yet. */
 function behindLinks(name: string): string {
   let path = name;
   for (let i = 0; i < MOST_LINKS; i++) {

@@ -6,13 +6,13 @@ import { parseJson } from '../core/outside.js';
 import { reason, writeAtomically } from './atomicFile.js';
 import { makeFolder } from './durable.js';
 
-const LIST = '.rhm-files.json'; // names of what was written
+const LIST = '.rhm-files.json'; // names of the files written
 const FORMAT = 'rhm-lab files 1';
 
 /**
- * Makes a folder ready for files of these names, and remembers them as ours.
+ * Prepares a folder for files of these names, and records them as written by this program.
  * @param isOurs Whether a file of a folder without a list was written by an earlier version.
- * @throws InputError when a file of that name is not ours; FileError where nothing can be written
+ * @throws InputError if a file of that name is not ours; FileError if nothing can be written
  */
 export async function claimFiles(
   directory: string,
@@ -39,7 +39,7 @@ export async function claimFiles(
   await writeAtomically(join(directory, LIST), `${JSON.stringify({ format: FORMAT, files: all })}\n`);
 }
 
-/** @throws InputError for an empty name, which would be the current folder. */
+/** @throws InputError for an empty name, which would mean the current folder. */
 export function checkFolderName(directory: string, option: string): void {
   if (!directory.trim()) throw new InputError(`${option}: an empty name; pass a folder, . for the current one`);
 }
@@ -53,7 +53,7 @@ function listedIn(directory: string): Set<unknown> | undefined {
   }
 }
 
-/** Whether a file holds a text in its first or last 16 KiB. */
+/** Whether a file contains a text in its first or last 16 KiB. */
 export function holdsText(file: string, text: string): boolean {
   try {
     const bytes = readFileSync(file);

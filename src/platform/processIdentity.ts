@@ -1,15 +1,18 @@
-/** Which process wrote something, and whether it is still there. Process numbers are reused, and containers have their own numbering. Node and Deno. */
+/**
+ * Which process wrote something, and whether it is still running. Process numbers are reused, and containers number processes separately.
+ * Node and Deno.
+ */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 export interface ProcessIdentity {
   pid: number;
   host: string;
-  /** Start time of the process in clock ticks since boot; '' where the system does not tell. */
+  /** Start time of the process in clock ticks since boot; '' if the system does not provide it. */
   started: string;
-  /** Of this start of the machine; absent or '': unknown. */
+  /** Identifies this boot of the machine; absent or '': unknown. */
   boot?: string;
-  /** In which process numbers count; absent or '': unknown. */
+  /** Namespace of the process number; absent or '': unknown. */
   namespace?: string;
 }
 
@@ -18,10 +21,10 @@ export function thisProcess(): ProcessIdentity {
   return { pid, host: hostname(), started: startOf(pid), boot: bootId(), namespace: pidNamespace() };
 }
 
-/** undefined: it cannot be seen from here: another machine, another container, another user's process without a start time. */
+/** undefined: it cannot be observed from here: another machine, another container, another user's process without a start time. */
 export function isRunning({ pid, host, started, boot, namespace }: ProcessIdentity): boolean | undefined {
   if (host !== hostname()) return undefined;
-  if (boot && boot !== bootId()) return undefined; // restarted, or another machine of the same name
+  if (boot && boot !== bootId()) return undefined; // rebooted, or another machine of the same name
   if (namespace && namespace !== pidNamespace()) return undefined;
   if (!Number.isSafeInteger(pid) || pid < 1) return false; // 0 and -1 mean groups of processes to kill()
   if (!hasProcess(pid)) return false;
@@ -29,7 +32,7 @@ export function isRunning({ pid, host, started, boot, namespace }: ProcessIdenti
   return started && found ? started === found : undefined;
 }
 
-/** Whether a process of this machine has the number, another user's too. */
+/** Whether a process of this machine has the number, including other users' processes. */
 export function hasProcess(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -39,7 +42,7 @@ export function hasProcess(pid: number): boolean {
   }
 }
 
-/** A name for this machine's processes, fit for file names: numbers of processes with the same one can be compared. */
+/** A name for this machine's process numbering, valid in file names: process numbers with the same name can be compared. */
 export function machineName(): string {
   const text = [hostname(), bootId(), pidNamespace()].join();
   let hash = 0x811c9dc5; // FNV-1a

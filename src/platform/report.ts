@@ -1,4 +1,4 @@
-/** The report folder: index.html, figures/*.svg and *.png, data/*.csv and *.parquet. Node and Deno; loaded when it is needed. */
+/** The report folder: index.html, figures/*.svg and *.png, data/*.csv and *.parquet. Node and Deno; loaded on demand. */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +15,7 @@ import { claimFiles, holdsText } from './ownFiles.js';
 
 export interface WrittenReport {
   report: string; // path of index.html
-  figures: string[]; // names of those that could be drawn
+  figures: string[]; // names of the figures that could be drawn
   tables: string[];
   png: boolean;
   pngProblem?: string; // why there are no PNG files: most often this machine lacks the package or its binary
@@ -24,7 +24,7 @@ export interface WrittenReport {
 const WIDE = 880;
 const NARROW = 360;
 
-/** Writes everything below `out`, the page last. only: names of figures; default all that can be drawn. */
+/** Writes everything to `out`, the page last. only: names of figures; default all that can be drawn. */
 export async function writeReport(
   analysis: Analysis,
   out: string,
@@ -82,7 +82,7 @@ export async function writeReport(
   };
 }
 
-/** A figure as SVG text; undefined where the runs hold nothing to draw. */
+/** A figure as SVG text; undefined if the runs contain nothing to draw. */
 export function draw(name: string, analysis: Analysis, theme: Theme, width: number): string | undefined {
   const document = emptyDocument();
   const figure = figures.find((f) => f.name === name)!;
@@ -91,7 +91,7 @@ export function draw(name: string, analysis: Analysis, theme: Theme, width: numb
 
 type RenderPng = (svg: string, paper: string) => Uint8Array;
 
-/** The font comes with the package, so that a machine without fonts draws the same picture. */
+/** The font is part of the package, so that a machine without fonts draws the same picture. */
 export async function pngRenderer(): Promise<{ render?: RenderPng; problem?: string }> {
   try {
     const { Resvg } = await import('@resvg/resvg-js');
@@ -111,7 +111,7 @@ export async function pngRenderer(): Promise<{ render?: RenderPng; problem?: str
   }
 }
 
-/** dist/fonts/, from the bundle's folder or from that of its chunks; of tests, from build/test-<number>/ or a folder in it. */
+/** dist/fonts/, from the folder of the bundle or of its chunks; in tests, from build/test-<number>/ or a folder in it. */
 function fontFolder(): string {
   const folders = ['fonts/', '../fonts/', '../../dist/fonts/', '../../../dist/fonts/'].map((path) =>
     fileURLToPath(new URL(path, import.meta.url)),

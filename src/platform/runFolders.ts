@@ -1,10 +1,10 @@
-/** Run folders on disk, read whole for the analysis. Node and Deno. */
+/** Run folders on disk, read completely for the analysis. Node and Deno. */
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { RunFiles } from '../analysis/runs.js';
 import { FileError, InputError } from '../core/errors.js';
 
-/** Every folder with an experiment.json in or below the given ones. @throws InputError when a folder is missing or holds none. */
+/** Every folder with an experiment.json among or below the given ones. @throws InputError if a folder is missing or contains none. */
 export function readRunFolders(roots: readonly string[]): RunFiles[] {
   const paths = new Set<string>();
   for (const root of roots) {
@@ -31,13 +31,13 @@ export function readRunFolder(path: string): RunFiles {
   };
 }
 
-/** The hash that a run's folder is named by; undefined: it has another name. */
+/** The hash that is the name of a run's folder; undefined: it has another name. */
 export function hashIn(path: string): string | undefined {
   const name = basename(resolve(path));
   return /^[0-9a-f]{16}$/.test(name) ? name : undefined;
 }
 
-/** Folders with an experiment.json, in order of their names. isWhole: folders that are listed without a look into them. */
+/** Folders with an experiment.json, in order of their names. isWhole: folders that are listed without being opened. */
 export function runPaths(root: string, isWhole: (folder: string) => boolean = () => false): string[] {
   const names = readdirSync(root, { withFileTypes: true });
   if (names.some((n) => n.isFile() && n.name === 'experiment.json') || isWhole(root)) return [root];
@@ -56,9 +56,9 @@ function read(file: string): string | undefined {
   }
 }
 
-const HEADER_LIMIT = 2 ** 24; // bytes; headers have some kilobytes, a damaged length has any number
+const HEADER_LIMIT = 2 ** 24; // bytes; headers have some kilobytes, a damaged length may be any number
 
-/** The header of a checkpoint, which says what the records hold. */
+/** The header of a checkpoint, which tells how far the records should go. */
 function readHeader(file: string): RunFiles['checkpoint'] {
   if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return undefined;
   const handle = openSync(file, 'r');

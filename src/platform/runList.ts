@@ -1,4 +1,7 @@
-/** The runs of a store, or of folders of single runs, as a list that costs little: an index, or the ends of files. Node and Deno. */
+/**
+ * The runs of a store, or of folders of single runs, as a list that is cheap to make: from an index, or from the ends of files. Node
+ * and Deno.
+ */
 import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { InputError } from '../core/errors.js';
@@ -11,22 +14,22 @@ import { folderHolder } from './folderLock.js';
 import { hashIn, runPaths } from './runFolders.js';
 import { openSweepFolder } from './sweepFolder.js';
 
-/** What is known of a run without reading its experiment. */
+/** Facts about a run that are known without reading its experiment. */
 export interface ListedRun {
-  run: string; // hash, or the folder's name where that is another
+  run: string; // hash, or the folder's name if that differs
   name: string; // for people
   path: string; // its folder
   state: RunState;
   loss?: number | null; // last loss, nats, mean over replicas; null: not finite
   step?: number; // of that loss
-  at?: number; // milliseconds since 1970, of the last thing that is known of it
+  at?: number; // milliseconds since 1970, time of the last known event
   by?: string; // who works at it
   error?: string;
   tries?: number;
-  store?: string; // folder of the sweep's store that it lies in
+  store?: string; // folder of the sweep's store that contains it
 }
 
-/** Lists the runs of a store, or all runs and stores below a folder. Nothing is written. @throws InputError where there is none */
+/** Lists the runs of a store, or all runs and stores below a folder. Nothing is written. @throws InputError if there are none */
 export async function listRuns(root: string): Promise<ListedRun[]> {
   if (!statSync(root, { throwIfNoEntry: false })?.isDirectory())
     throw new InputError(`${root}: no such folder; pass a store of rhm sweep run, or a folder with runs of rhm train`);
@@ -64,7 +67,7 @@ async function storedRuns(root: string): Promise<ListedRun[]> {
   return runs;
 }
 
-/** A run of `rhm train`: its state is what its lock and the end of its records say. */
+/** A run of `rhm train`: its state follows from its lock and the end of its records. */
 function singleRun(root: string, path: string): ListedRun {
   const by = folderHolder(path);
   const records = join(path, files.records);
@@ -82,7 +85,7 @@ function singleRun(root: string, path: string): ListedRun {
   } catch (error) {
     return { ...listed, state: 'failed', error: (error as Error).message };
   }
-  // The end of one replica is among the last lines; of several it may be anywhere.
+  // The end of a single replica is among the last lines; with several replicas it may be anywhere.
   const text = replicas === 1 ? tailOf(records) : readText(records);
   const ended = endOf(text, replicas);
   return ended ? { ...listed, ...ended } : listed;
@@ -94,7 +97,7 @@ function hashOfRun(path: string): string | undefined {
   return /"hash":"([0-9a-f]{16})"/.exec(first ?? '')?.[1];
 }
 
-/** The last evaluation in the end of a run's records: the mean over replicas at the last step. */
+/** The last evaluation at the end of a run's records: the mean over replicas at the last step. */
 export function lastEvaluation(path: string): Pick<ListedRun, 'loss' | 'step'> {
   const evals = parseRecords(tailOf(join(path, files.records))).records.filter(
     (r): r is EvalRecord => r.type === 'eval',
@@ -108,7 +111,7 @@ export function lastEvaluation(path: string): Pick<ListedRun, 'loss' | 'step'> {
 
 const TAIL = 16_384; // bytes: some fifty evaluations
 
-/** The last whole lines of a file, without the checks, which count from the beginning. */
+/** The last complete lines of a file, without the checks, which are computed from the beginning. */
 function tailOf(file: string): string {
   let from = 0;
   const text = partOf(file, (size) => {
@@ -145,7 +148,7 @@ function readText(file: string): string {
   }
 }
 
-/** The path as it is shown: from here where that is shorter. */
+/** The path for display: relative to the current folder if that is shorter. */
 export function shownPath(path: string): string {
   const here = relative(process.cwd(), resolve(path));
   return here && !here.startsWith('..') ? here : path;

@@ -1,4 +1,4 @@
-/** Files as a server hands them out: opened once, looked at through the handle, packed once for as long as they stay the same. */
+/** Files for a server: opened once, examined through the handle, compressed once for as long as they do not change. */
 import { closeSync, constants, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
 import { extname } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -8,10 +8,10 @@ import { gzip } from 'node:zlib';
 export interface ServedFile {
   readonly type: string;
   readonly size: number;
-  readonly tag: string; // of this content, for ETag, without quotes
-  /** Bytes from..to, the last one included. The handle is closed when they have been read, or by close(). */
+  readonly tag: string; // identifies the content, for ETag, without quotes
+  /** Bytes from..to, inclusive. The handle is closed when they have been read, or by close(). */
   part(from: number, to: number): Buffer | Readable;
-  /** The whole, packed; undefined where that does not pay. */
+  /** The whole file, compressed; undefined if that does not pay. */
   packed(): Promise<Buffer | undefined>;
   close(): void;
 }
@@ -29,9 +29,9 @@ const types: Readonly<Record<string, string>> = {
   '.safetensors': 'application/octet-stream',
 };
 
-const HELD_BYTES = 16 * 2 ** 20; // larger files are streamed from the disk, and not packed
+const HELD_BYTES = 16 * 2 ** 20; // larger files are streamed from the disk, and not compressed
 const CACHE_BYTES = 64 * 2 ** 20;
-const SETTLED_MS = 100; // a file changed a moment ago may change again within the same tick of the file system's clock
+const SETTLED_MS = 100; // a file that has just changed may change again within the same tick of the file system's clock
 
 interface Held {
   tag: string;
@@ -40,14 +40,14 @@ interface Held {
 }
 
 export class FileCache {
-  readonly #held = new Map<string, Held>(); // by path, the one used last at the end
+  readonly #held = new Map<string, Held>(); // by path, the most recently used at the end
   #bytes = 0;
 
-  /** Opens a regular file; undefined when there is none, or it has gone since its name was looked up. */
+  /** Opens a regular file; undefined if there is none, or it has gone since its name was looked up. */
   open(path: string): ServedFile | undefined {
     let handle: number;
     try {
-      // A pipe of that name must not hold up the server, nor a link take it elsewhere.
+      // A pipe of that name must not block the server, nor a link lead elsewhere.
       handle = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
     } catch {
       return undefined;
@@ -76,7 +76,7 @@ export class FileCache {
         held.packed ??= /^text|json|xml|javascript/.test(type) ? promisify(gzip)(data, { level: 9 }) : packed();
         return held.packed;
       };
-      // A file that was cut while it was read is what has been read.
+      // If a file was truncated during reading, the bytes that were read are the file.
       return { type, size: data.length, tag, part: (from, to) => data.subarray(from, to + 1), packed: zip, close };
     } catch {
       close();

@@ -1,4 +1,4 @@
-/** A file server for the page: one folder, only GET and HEAD, on the loopback address unless asked otherwise. Node and Deno. */
+/** A file server for the page: one folder, only GET and HEAD, on the loopback address by default. Node and Deno. */
 import { realpathSync, statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,23 +11,29 @@ import { FileCache, type ServedFile } from './servedFile.js';
 
 export interface ServeOptions {
   host?: string; // default 127.0.0.1
-  port?: number; // default 0: any free one
-  /** Adds the headers COOP and COEP, which give pages shared memory and so WebAssembly threads. */
+  port?: number; // default 0: any free port
+  /** Adds the headers COOP and COEP, which enable shared memory in pages and so WebAssembly threads. */
   isolated?: boolean;
-  /** Pages of these origins may load what is served, run its elements and frame it; `*` is any. Default: none but its own. */
+  /**
+   * Pages of these origins may load the served files, run their elements and frame them; `*` is any. Default: only the server's
+   * own origin.
+   */
   origins?: readonly string[];
-  /** Allows styles inside a document, as the reports of `rhm analyze` have them. The page needs none. */
+  /** Allows styles inside a document, which the reports of `rhm analyze` have. The page needs none. */
   inlineStyles?: boolean;
-  /** Paths that are answered with the JSON of a value instead of a file. An InputError is answered with status 400 and its message. */
+  /** Paths that are answered with a value as JSON instead of a file. An InputError is answered with status 400 and its message. */
   answers?: Readonly<Record<string, (query: URLSearchParams) => Promise<unknown>>>;
 }
 
 export interface StaticServer {
-  readonly url: string; // of the folder's index.html, with a slash at the end
+  readonly url: string; // URL of the folder's index.html, with a slash at the end
   close(): Promise<void>;
 }
 
-/** What the page may do: its own files only, no inline script, no eval (WebAssembly is compiled, its threads start from blobs). */
+/**
+ * The permissions of the page: only its own files, no inline script, no eval (WebAssembly is compiled, its threads start from
+ * blobs).
+ */
 export const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self' 'wasm-unsafe-eval'",
@@ -39,13 +45,13 @@ export const contentSecurityPolicy = [
   "form-action 'none'",
 ].join('; ');
 
-/** Serves a folder until `close`. @throws InputError when there is no index.html; FileError when the port is not available. */
+/** Serves a folder until `close`. @throws InputError if there is no index.html; FileError if the port is not available. */
 export function serveFolder(folder: string, options: ServeOptions = {}): Promise<StaticServer> {
   const { host = '127.0.0.1', port = 0, origins = [] } = options;
   for (const origin of origins) checkOrigin(origin);
   if (!statSync(join(folder, 'index.html'), { throwIfNoEntry: false }))
     throw new InputError(
-      `${folder}: holds no index.html; pass the folder of a built page, or build one with npm run build`,
+      `${folder}: contains no index.html; pass the folder of a built page, or build one with npm run build`,
     );
   const root = realpathSync(folder);
   const cache = new FileCache();
@@ -94,7 +100,7 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const ofReference = request.url?.startsWith('/reference/'); // its generator's scripts set styles of elements
+  const ofReference = request.url?.startsWith('/reference/'); // the scripts of its generator set styles of elements
   const policy =
     inlineStyles || ofReference
       ? contentSecurityPolicy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
@@ -194,7 +200,7 @@ async function send(
     else {
       const part = file.part(from, to);
       if (Buffer.isBuffer(part)) response.end(part);
-      else pipeline(part, response, () => {}); // a reader that goes away is no failure, nor a file that is cut: the connection ends
+      else pipeline(part, response, () => {}); // a reader that disconnects or a file that is truncated is not a failure: the connection ends
     }
   }
 }
@@ -212,7 +218,7 @@ export function acceptsGzip(header: string | readonly string[] | undefined): boo
   return any;
 }
 
-/** One range of bytes; undefined: the whole is sent (several ranges, another unit, no range); none: it lies behind the end. */
+/** One range of bytes; undefined: the whole file is sent (several ranges, another unit, no range); none: it begins after the end. */
 export function rangeOf(header: string, size: number): { from: number; to: number } | 'none' | undefined {
   const [, first, last] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header.trim()) ?? [];
   if (first === undefined || (!first && !last)) return undefined;
@@ -225,7 +231,7 @@ export function rangeOf(header: string, size: number): { from: number; to: numbe
 const isFresh = (condition: string | readonly string[] | undefined, etag: string): boolean =>
   condition === undefined || condition === etag;
 
-/** Whether a page of that host may ask: a foreign name that leads to this machine must not read what is meant for it. */
+/** Whether a page of that host may send requests: a foreign name that resolves to this machine must not read its data. */
 export function isOwnHost(header: string | undefined, listening: string): boolean {
   if (!isLoopback(listening) || header === undefined) return true;
   const name = header.replace(/:\d*$/, '').toLowerCase();
@@ -235,7 +241,7 @@ export function isOwnHost(header: string | undefined, listening: string): boolea
 const isLoopback = (address: string): boolean =>
   address === 'localhost' || address === '::1' || /^127(\.\d{1,3}){3}$/.test(address);
 
-/** The file that a request path names, links resolved; undefined when there is none, or it lies outside the folder or is hidden. */
+/** The file that a request path names, with links resolved; undefined if there is none, or it is outside the folder or hidden. */
 export function fileFor(root: string, url: string): string | undefined {
   let path: string;
   try {

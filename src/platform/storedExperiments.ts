@@ -1,6 +1,7 @@
 /**
- * The experiments of a store in one file, so that a hundred thousand runs are filtered without opening as many files: DIR/experiments.jsonl,
- * a copy of what the run folders hold, made by the first process that trains or reads them. It may be removed at any time. Node and Deno.
+ * The experiments of a store in one file, so that a hundred thousand runs can be filtered without opening as many files:
+ * DIR/experiments.jsonl, a copy of the experiments in the run folders, made by the first process that trains or reads them. It may be
+ * removed at any time. Node and Deno.
  */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +15,7 @@ const BATCH = 10_000; // experiments written at once
 export interface ExperimentPlace {
   run: string;
   path: string; // its folder
-  store?: string; // of the sweep that it lies in; single runs have no copy
+  store?: string; // store of the sweep that contains it; single runs have no copy
 }
 
 /** Calls `take` with the experiment of every run that has one, in any order. */
@@ -37,7 +38,7 @@ async function eachOfStore<Place extends ExperimentPlace>(
 ): Promise<void> {
   if (store !== undefined)
     eachLine(join(store, COPY), (line) => {
-      const run = line.slice(8, 24); // {"run":"0123456789abcdef",...: looked for before the whole is parsed
+      const run = line.slice(8, 24); // {"run":"0123456789abcdef",...: checked before the whole line is parsed
       const place = left.get(run);
       const experiment = place && isHash(run) && experimentIn(line, run);
       if (!experiment) return;
@@ -54,7 +55,7 @@ async function eachOfStore<Place extends ExperimentPlace>(
   await copy.flush();
 }
 
-/** Adds runs that are about to be trained to the copy, where they are not in it. */
+/** Adds runs that are about to be trained to the copy, if they are missing there. */
 export async function keepExperiments(
   store: string,
   runs: readonly { readonly hash: string; readonly experiment: object }[],
@@ -67,7 +68,7 @@ export async function keepExperiments(
   await copy.flush();
 }
 
-/** Lines on their way to the end of the copy. */
+/** Lines to be appended to the copy. */
 class Copy {
   #lines: string[] = [];
   #writable: boolean;
@@ -93,7 +94,7 @@ class Copy {
   }
 }
 
-/** As a run's folder holds it; undefined: none, or a damaged one. */
+/** The experiment in a run's folder; undefined: none, or a damaged one. */
 function readExperiment(path: string): Record<string, unknown> | undefined {
   try {
     return objectIn(JSON.parse(readFileSync(join(path, files.experiment), 'utf8')));
@@ -120,7 +121,7 @@ function experimentIn(line: string, run: string): Record<string, unknown> | unde
 const objectIn = (value: unknown): Record<string, unknown> | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
 
-/** The lines of a file, piece by piece; none where there is no such file. */
+/** The lines of a file, read in pieces; none if the file does not exist. */
 function eachLine(file: string, take: (line: string) => void): void {
   let handle: number;
   try {

@@ -1,4 +1,4 @@
-/** A store's runs as tables: CSV and Parquet, written run by run so that thousands of them need little memory. Node and Deno. */
+/** A store's runs as tables: CSV and Parquet, written run by run so that thousands of runs need little memory. Node and Deno. */
 
 import { join } from 'node:path';
 import type { ByteWriter, ParquetWriter } from 'hyparquet-writer';
@@ -25,17 +25,17 @@ export interface ExportResult {
   runs: number;
   rows: Record<string, number>; // by table
   files: string[];
-  /** Runs whose files are not as they were written: they are in no table. */
+  /** Runs whose files have changed since they were written: they are left out of the tables. */
   damaged: { run: string; faults: string[] }[];
-  unchecked: number; // runs with files of earlier versions, which hold nothing to check them by
+  unchecked: number; // runs with files of earlier versions, which contain no checks
 }
 
 const ROWS_AT_ONCE = 20_000;
 
 /**
- * Writes `runs` (one row per replica: every field of the experiment, state, last and best loss, what it ran on), `evals` and `measures`
+ * Writes `runs` (one row per replica: every field of the experiment, state, last and best loss, where it ran), `evals` and `measures`
  * to a folder.
- * @param entries The runs, in the order they are to have. @throws InputError when none has begun; FileError
+ * @param entries The runs, in the order of the rows. @throws InputError if none has begun; FileError
  */
 export async function exportSweep(
   store: SweepStore,
@@ -67,7 +67,7 @@ export async function exportSweep(
   if (!begun.length && damaged.length) throw new DamageError(damaged.flatMap((run) => run.faults).join('; '));
   if (!begun.length) throw new InputError(`${store.name}: no run has begun; rhm sweep run makes some`);
   const names = ['runs', 'evals', 'measures'].flatMap((name) => formats.map((format) => `${name}.${format}`));
-  // Tables of earlier versions, by the beginning of theirs or the program that wrote them.
+  // Tables of earlier versions are recognised by how they begin or by the program named in them.
   const isOurs = (name: string) => holdsText(join(directory, name), name.endsWith('.csv') ? 'run,' : 'hyparquet');
   await claimFiles(directory, names, '--to', isOurs);
   const tables = [
@@ -106,13 +106,13 @@ export async function exportSweep(
   }
 }
 
-/** What the tables are made of, against itself, the folder's name and the index. */
+/** Checks the files behind the tables against each other, the folder's name and the index. */
 async function checkTables(store: SweepStore, { run, state, step }: RunEntry) {
   const [experiment, records] = await Promise.all([store.file(run, files.experiment), store.file(run, files.records)]);
   const name = store.location(run);
   const checkup = await checkRun({ name, hash: /^[0-9a-f]{16}$/.test(run) ? run : undefined, experiment, records });
   if (experiment === undefined && !checkup.faults.length)
-    checkup.faults.push(`${name}/${files.experiment}: it is not there; restore it`);
+    checkup.faults.push(`${name}/${files.experiment}: it is missing; restore it`);
   if (checkup.faults.length || experiment === undefined || !hasEnded(state)) return checkup;
   if (!endOf(records, JSON.parse(experiment).replicas ?? 1))
     checkup.faults.push(
@@ -137,9 +137,9 @@ const runColumns = new Map<string, ColumnType>([
   ['end', 'STRING'],
   ['started', 'TIMESTAMP'], // the first time
   ['last_started', 'TIMESTAMP'],
-  ['ended', 'TIMESTAMP'], // as the index has it
+  ['ended', 'TIMESTAMP'], // from the index
   ['starts', 'INT64'],
-  ['executor', 'STRING'], // this and what follows: of the last start
+  ['executor', 'STRING'], // from here on: of the last start
   ['adapter', 'STRING'],
   ['card', 'STRING'],
   ['driver', 'STRING'],
@@ -168,7 +168,7 @@ const measureColumns = new Map<string, ColumnType>([
   ['value', 'DOUBLE'],
 ]);
 
-/** A measure, and behind it a row for each position of its layer and place of its level, where it has a map. */
+/** A measure, followed by a row for each position of its layer and place of its level, if it has a map. */
 function measureRows({ map = [], ...record }: MeasureRecord): Row[] {
   const whole = record as object as Row;
   const cells = map.flatMap((row, position) => row.map((value, place): Row => ({ ...whole, position, place, value })));
@@ -180,7 +180,7 @@ function runRows(entry: RunEntry, records: readonly RunRecord[], experiment: str
   const starts = records.filter((record): record is StartRecord => record.type === 'start');
   const last = Object(starts.at(-1)) as Record<string, unknown>;
   const whole = {
-    steps: plannedSteps(JSON.parse(experiment) as Experiment), // not parsed: its model may be of a module that is not loaded
+    steps: plannedSteps(JSON.parse(experiment) as Experiment), // not parsed with the schema: its model may be from a module that is not loaded
     started: dateOf(starts[0]?.time),
     last_started: dateOf(last.time),
     ended: hasEnded(entry.state) ? dateOf(entry.at) : null,
@@ -212,7 +212,7 @@ function runRows(entry: RunEntry, records: readonly RunRecord[], experiment: str
   return rows.size ? [...rows.values()].sort((a, b) => Number(a.replica) - Number(b.replica)) : [of(0)];
 }
 
-/** null: not said, or no date. */
+/** null: missing, or not a date. */
 function dateOf(time: unknown): Date | null {
   const date = new Date(typeof time === 'string' || typeof time === 'number' ? time : Number.NaN);
   return Number.isNaN(date.getTime()) ? null : date;
@@ -240,14 +240,14 @@ function cell(value: unknown, type: ColumnType): Cell {
   return type === 'STRING' ? String(value) : (value as Cell);
 }
 
-/** A cell as Parquet takes it. An integer is a bigint there; other values, from records of another program, are left out. */
+/** A cell as Parquet expects it. Integers are bigint there; other values, from records of another program, are left out. */
 function parquetCell(value: Cell | undefined, type: ColumnType): Cell | bigint {
   if (value === undefined) return null;
   if (type !== 'INT64') return value;
   return Number.isSafeInteger(value) ? BigInt(value as number) : null;
 }
 
-/** A table on its way to its files. */
+/** A table while it is written to its files. */
 class Table {
   rows = 0;
   #buffered: Row[] = [];
@@ -308,7 +308,7 @@ class Table {
   }
 }
 
-/** RFC 4180. What is not a number is empty. */
+/** RFC 4180. Values that are not numbers are left empty. */
 function line(cells: readonly Cell[]): string {
   const text = cells.map((value) => {
     if (value === null || Number.isNaN(value)) return '';

@@ -25,8 +25,8 @@ const VERSION_FILE = 'store.json';
 const INDEX = 'index.jsonl';
 
 /**
- * Opens the store of a folder, and makes it unless `existing`. @throws InputError for a store of a newer version, or where
- * there is none; FileError when it cannot be read or written.
+ * Opens the store of a folder, creating it unless `existing`. @throws InputError for a store of a newer version, or if there is
+ * none; FileError if it cannot be read or written.
  */
 export function openSweepFolder(directory: string, options: { existing?: boolean } = {}): SweepStore {
   checkFolderName(directory, '--out');
@@ -46,7 +46,7 @@ export function openSweepFolder(directory: string, options: { existing?: boolean
       if (!events.length) return;
       const file = join(directory, INDEX);
       const fresh = !existsSync(file);
-      // One write to a file opened for appending: lines of different processes do not mix.
+      // One write to a file opened for appending, so that lines of different processes do not mix.
       try {
         await writeDurably(file, 'a', new TextEncoder().encode(indexLines(events)));
         if (fresh) syncDirectoryNow(directory);
@@ -67,7 +67,7 @@ export function openSweepFolder(directory: string, options: { existing?: boolean
 
 const ABANDONED_MS = 60_000;
 
-/** Removes what killed processes left half made; a young one may be of a process that makes the same store right now. */
+/** Removes incomplete stores left by killed processes; a recent one may belong to a process that is making the same store now. */
 function removeAbandoned(directory: string): void {
   for (const file of readdirSync(directory)) {
     if (!file.startsWith(`${VERSION_FILE}.`) || !file.endsWith('.tmp')) continue;
@@ -104,7 +104,7 @@ function create(directory: string, runs: string): void {
   });
 }
 
-/** The store's own id. @throws InputError when its version is newer than this program's. */
+/** The id of the store. @throws InputError if its version is newer than this program's. */
 function readVersion(directory: string): string {
   let version: unknown;
   let id: unknown;
@@ -167,7 +167,7 @@ function readBytes(file: string): Buffer | undefined {
 
 function unreadable(file: string, error: unknown): FileError {
   const { code } = error as NodeJS.ErrnoException;
-  return new FileError(`${file}: could not read it: ${code}; look at the folder and try again`, { cause: error });
+  return new FileError(`${file}: could not read it: ${code}; check the folder and try again`, { cause: error });
 }
 
 function guard<T>(directory: string, what: string, work: () => T): T {

@@ -6,7 +6,7 @@ import { foldIndex, indexLines, STORE_VERSION, type SweepStore } from '../sweep/
 const VERSION_FILE = 'store.json';
 const INDEX = 'index.jsonl';
 
-/** Opens the store of that name, or makes it. @throws InputError for a bad name or a newer version; FileError without storage. */
+/** Opens or creates the store of that name. @throws InputError for a bad name or a newer version; FileError without storage. */
 export async function openSweepOrigin(name: string): Promise<SweepStore> {
   if (!/^[\w-]+$/.test(name)) throw new InputError(`store: got "${name}"; pass a name of letters, digits, - and _`);
   const { storage, locks } = navigator;
@@ -60,7 +60,7 @@ async function versionOf(directory: FileSystemDirectoryHandle, name: string): Pr
   }
   const { version, id } = Object(parseJson(text, `${name}: ${VERSION_FILE}`)) as Record<string, unknown>;
   if (!Number.isInteger(version) || !isEntryName(id))
-    throw new InputError(`${name}: ${VERSION_FILE} holds no version and id; choose another name`);
+    throw new InputError(`${name}: ${VERSION_FILE} contains no version and id; choose another name`);
   if ((version as number) > STORE_VERSION)
     throw new InputError(
       `${name}: a store of version ${version}, this program knows versions up to ${STORE_VERSION}; load a newer page`,

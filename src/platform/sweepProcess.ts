@@ -1,4 +1,7 @@
-/** Workers of a sweep as child processes: they can be killed when a driver hangs, and die alone when it crashes. Node. */
+/**
+ * Workers of a sweep as child processes: they can be killed when a driver hangs, and a crash of one does not end the others.
+ * Node.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import process from 'node:process';
 import * as errors from '../core/errors.js';
@@ -33,13 +36,13 @@ type FromChild =
   | { type: 'error'; name: string; message: string };
 
 const PROGRESS_MS = 200;
-const START_MS = 120_000; // the longest that a start may take: drivers hang there too
-const LAST_WORDS = 600; // characters of standard error that go into the message about a crash
+const START_MS = 120_000; // maximum duration of a start: drivers hang there too
+const LAST_WORDS = 600; // characters of standard error quoted in the message about a crash
 
-/** The cards of the machine, and which of them a worker is to compute on. */
+/** The cards of the machine, and the one that a worker must compute on. */
 export interface CardPlace {
   readonly all: readonly Card[];
-  /** Without them it computes on whatever WebGPU offers; which card that is is only written down. */
+  /** If absent, it computes on whatever WebGPU offers, and only records which card that is. */
   readonly card?: Card;
   readonly way?: Way;
 }
@@ -52,9 +55,9 @@ export interface SweepProcess extends SweepWorker {
 }
 
 /**
- * Starts a child process that trains chunks: `script` (the command line's own file) with `args`, which must call
- * serveSweepProcess. @throws WorkerError when it does not come up; AdapterError or InputError when it has nothing to compute on,
- * or got another card than it was to have.
+ * Starts a child process that trains chunks: `script` (the file of the command line itself) with `args`, which must call
+ * serveSweepProcess. @throws WorkerError if it does not start; AdapterError or InputError if it has nothing to compute on, or got
+ * a different card from the one assigned.
  */
 export async function startSweepProcess(
   script: string,
@@ -116,7 +119,7 @@ export async function startSweepProcess(
   };
 }
 
-/** The supervisor's end of the channel: one question at a time. */
+/** The supervisor's end of the channel: one request at a time. */
 class Calls {
   hooks: ChunkHooks | undefined;
   readonly exited: Promise<void>;
@@ -164,7 +167,7 @@ class Calls {
     else if (message.type === this.#waiting?.type) this.#waiting.resolve(message);
   }
 
-  /** The worker is gone, or as good as gone. */
+  /** The worker is gone, or unusable. */
   fail(what: string): void {
     const words = this.#said.trim().replace(/\s*\n\s*/g, ' ');
     this.#gone ??= new WorkerError(
@@ -181,8 +184,9 @@ function revive({ name, message }: { name: string; message: string }): Error {
 }
 
 /**
- * The child's side: trains what it is told until its supervisor closes it, or is gone (then it saves and ends). SIGTERM saves and
- * reports the runs as interrupted; SIGINT and SIGHUP, which a terminal sends to the whole group, are left to the supervisor.
+ * The child's side: trains the chunks it receives until its supervisor closes it or disappears (then it saves and ends). SIGTERM
+ * saves and reports the runs as interrupted; SIGINT and SIGHUP, which a terminal sends to the whole process group, are left to
+ * the supervisor.
  */
 export async function serveSweepProcess(platform: Platform): Promise<void> {
   if (!process.send) throw new errors.InputError('sweep child: this command is started by rhm sweep run, not by hand');

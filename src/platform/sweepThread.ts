@@ -1,4 +1,4 @@
-/** Workers of a sweep as threads: worker_threads in Node, Web Workers in pages and Deno, each with a device of its own. */
+/** Workers of a sweep as threads: worker_threads in Node, Web Workers in pages and Deno, each with its own device. */
 import type { ChunkHooks, ChunkRun, RunOutcome, SweepWorker } from '../sweep/chunk.js';
 import type { PackLimits } from '../sweep/pack.js';
 import type { ExecutorChoice } from './executor.js';
@@ -6,12 +6,12 @@ import { connectWorker, type WorkerPort } from './worker.js';
 
 /** The worker's functions that a sweep calls; part of the laboratory. */
 export interface ChunkApi {
-  /** Opens what the worker's chunks are computed on. @throws AdapterError, InputError */
+  /** Opens the executor for the worker's chunks. @throws AdapterError, InputError */
   prepareChunks(choice: ExecutorChoice): Promise<{ executor: string; limits: PackLimits }>;
   trainChunk(runs: readonly ChunkRun[], hooks: ChunkHooks): Promise<RunOutcome[]>;
 }
 
-/** A thread that trains chunks. @throws WorkerError when its script cannot be run; AdapterError, InputError */
+/** A thread that trains chunks. @throws WorkerError if its script cannot be run; AdapterError, InputError */
 export async function startSweepThread(
   port: WorkerPort,
   choice: ExecutorChoice,
@@ -30,7 +30,7 @@ export async function startSweepThread(
   return {
     limits,
     async train(runs, { signal, onProgress, onOutcome, checkpointMs }) {
-      // A signal of this call alone: what carries it across listens to it for ever.
+      // A signal for this call only: the listener that carries it to the other side is never removed.
       const abort = new AbortController();
       const pass = () => abort.abort();
       if (signal?.aborted) pass();

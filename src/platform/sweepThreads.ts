@@ -1,4 +1,4 @@
-/** A sweep from code: a grid, a store, workers that are threads. The entries for node, deno and web say where both are. */
+/** A sweep from code: a grid, a store, and threads as workers. The entries for node, deno and web supply the last two. */
 import { InputError } from '../core/errors.js';
 import { loadModels, modelModules } from '../models/define.js';
 import { expandGrid } from '../sweep/grid.js';
@@ -9,13 +9,13 @@ import { startSweepThread } from './sweepThread.js';
 import type { WorkerPort } from './worker.js';
 
 export interface SweepOptions extends ExecutorChoice, Omit<ScheduleOptions, 'startWorker' | 'by'> {
-  /** Where the worker's script is served from, if not beside the package's own file. */
+  /** URL of the worker's script, if not beside the package's own file. */
   script?: URL;
 }
 
 /**
- * Trains the runs of a grid (the value of a grid file) that the store does not hold complete. `onEvent` tells progress and results.
- * @throws GridError listing all that is wrong with the grid; FileError; WorkerError; AdapterError
+ * Trains the runs of a grid (the value of a grid file) that are not complete in the store. `onEvent` reports progress and results.
+ * @throws GridError listing every fault of the grid; FileError; WorkerError; AdapterError
  */
 export async function sweepInThreads(
   grid: unknown,

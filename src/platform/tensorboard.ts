@@ -16,13 +16,13 @@ export interface TensorboardExport {
   scalars: number;
   folder: string;
   files: string[];
-  /** Runs whose files are not as they were written: left out. */
+  /** Runs whose files have changed since they were written: left out. */
   damaged: { run: string; faults: string[] }[];
 }
 
-const FILE = 'events.out.tfevents.0.rhm'; // always the same: TensorBoard would read what an earlier export left beside
+const FILE = 'events.out.tfevents.0.rhm'; // always the same: TensorBoard would also read files that an earlier export left beside it
 
-/** Writes the evaluations, tests and measures of runs. @throws InputError when none has been evaluated; FileError */
+/** Writes the evaluations, tests and measures of runs. @throws InputError if none has been evaluated; FileError */
 export async function exportTensorboard(runs: readonly ListedRun[], directory: string): Promise<TensorboardExport> {
   const result: TensorboardExport = { runs: 0, scalars: 0, folder: directory, files: [], damaged: [] };
   const names = folderNames(runs);
@@ -53,7 +53,7 @@ export async function exportTensorboard(runs: readonly ListedRun[], directory: s
   return result;
 }
 
-/** A folder per run, named as people call it; its hash tells equal names apart. */
+/** One folder per run, with its name; the hash distinguishes equal names. */
 function folderNames(runs: readonly ListedRun[]): Map<ListedRun, string> {
   return new Map(
     runs.map((run) => {
@@ -66,7 +66,7 @@ function folderNames(runs: readonly ListedRun[]): Map<ListedRun, string> {
   );
 }
 
-/** By replica, in the order of the steps; an evaluation that was made again counts once. */
+/** By replica, in the order of the steps; an evaluation that was repeated counts once. */
 function eventsOf(records: readonly RunRecord[]): Map<number, ScalarEvent[]> {
   const found = new Map<number, Map<number, { wallTime: number; scalars: Map<string, number> }>>();
   const at = (replica: number, step: number, wallTime: number) => {
@@ -76,7 +76,7 @@ function eventsOf(records: readonly RunRecord[]): Map<number, ScalarEvent[]> {
     steps.set(step, event);
     return event.scalars as Map<string, number>;
   };
-  let began = 0; // seconds since 1970, of a run that was never stopped
+  let began = 0; // seconds since 1970, as if the run had never been interrupted
   let elapsed = 0; // milliseconds of training so far
   for (const record of records) {
     if (record.type === 'start') {
@@ -106,6 +106,6 @@ function eventsOf(records: readonly RunRecord[]): Map<number, ScalarEvent[]> {
   );
 }
 
-/** Where the event files of a store or a folder go by default. */
+/** Default folder for the event files of a store or a folder. */
 export const tensorboardFolder = (root: string): string =>
   join(statSync(root, { throwIfNoEntry: false })?.isDirectory() ? root : '.', 'tensorboard');

@@ -1,30 +1,30 @@
-/** What `rhm watch` tells its page: counts of all runs, and a selection of them. */
+/** What `rhm watch` sends to its page: counts of all runs, and a selection of them. */
 import type { RunState } from '../sweep/store.js';
 
 export interface WatchState {
   store: string; // its folder
-  at: number; // milliseconds since 1970, of this answer
-  total: number; // runs that the store knows, or those of the grid where one was given
+  at: number; // milliseconds since 1970, time of this answer
+  total: number; // runs that the store knows, or runs of the grid if one was given
   counts: Record<RunState, number>;
   /** Runs that ended in each of the last minutes, the current one last. */
   ended: number[];
   workers: WatchedWorker[];
-  /** Set aside, and those that are tried again, the latest first. */
+  /** Runs set aside, and runs that are being retried, latest first. */
   failures: { run: string; name: string; state: RunState; at: number; tries: number; error: string }[];
-  failed: number; // how many there are in all
-  /** Last losses of runs that have ended: how many lie in each bin of a logarithmic axis. */
+  failed: number; // total number of these
+  /** Last losses of runs that have ended: a histogram with bins on a logarithmic axis. */
   losses?: { low: number; high: number; bins: number[] };
   matched: number; // runs that meet the condition
   curves: WatchedCurve[];
 }
 
-/** A process that trains, and what it is at. */
+/** A process that trains, and its current runs. */
 export interface WatchedWorker {
   by: string;
   adapter?: string;
   runs: { run: string; name: string; step: number; steps: number; loss: number | null }[];
-  count: number; // of runs at once; `runs` holds the first few
-  fraction: number; // mean over these runs, of their steps
+  count: number; // number of current runs; `runs` contains the first few
+  fraction: number; // fraction of the steps done, mean over these runs
 }
 
 export interface WatchedCurve {
@@ -35,7 +35,7 @@ export interface WatchedCurve {
   steps: number;
   loss: number | null;
   nearest?: string; // `H(2) + 0.013`
-  plateaus: number[]; // nats; none: its task has no staircase
+  plateaus: number[]; // nats; empty: its task has no staircase
   points: [samples: number, loss: number][];
   error?: string;
 }

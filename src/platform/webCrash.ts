@@ -1,4 +1,4 @@
-/** Uncaught errors of a web worker: reported to the other side, which ends the worker after it has drained. */
+/** Uncaught errors of a web worker: reported to the other side, which ends the worker once its GPU work is done. */
 export function reportCrashes(crashed: (error: unknown) => Promise<void>): void {
   globalThis.addEventListener('error', (event) => {
     event.preventDefault();

@@ -1,23 +1,23 @@
 /** Web Workers as WorkerPort, both sides: browsers and Deno. */
 import type { WorkerPort } from './worker.js';
 
-/** What a worker is started from: the address of its script, or a worker that is running already. */
+/** How to get a worker: the address of its script, or a worker that is already running. */
 export type WorkerScript = URL | Worker;
 
-/** Starts a module worker, or takes one that was started. */
+/** Starts a module worker, or uses one that was started. */
 export function startWebWorker(script: WorkerScript): WorkerPort {
   if (!(script instanceof URL)) return portOf(script, 'its script');
   const options = { type: 'module', name: 'rhm-lab' } as const;
   if (!isForeign(script)) return portOf(new Worker(script, options), `its script ${script}`);
-  // A page can start workers from its own origin only; a module of another origin can be imported if its server allows it.
+  // A page can start workers only from its own origin; a module of another origin can be imported if its server allows it.
   const what = `its script ${script}, of another origin,`;
   const own = URL.createObjectURL(new Blob([importing(script, what)], { type: 'text/javascript' }));
   return portOf(new Worker(own, { name: 'rhm-lab' }), what, () => URL.revokeObjectURL(own));
 }
 
 /**
- * A classic script that imports a module and hands it the messages that came before. Not a module: in a frame without an origin
- * (sandbox="allow-scripts") Chromium 147 starts no module worker from a blob.
+ * A classic script that imports a module and passes it the messages that arrived earlier. It is not a module because Chromium 147
+ * starts no module worker from a blob in a frame without an origin (sandbox="allow-scripts").
  */
 const importing = (script: URL, what: string) => `const early = [];
 const keep = (event) => early.push(event);
@@ -32,13 +32,13 @@ import(${JSON.stringify(script.href)}).then(
   }),
 );`;
 
-/** Whether a script comes from another origin than the page. Bundlers may write a file's address: it says nothing. */
+/** Whether a script has a different origin from the page. Bundlers may insert the address of a file, which says nothing. */
 export function isForeign({ protocol, origin }: URL): boolean {
   const page = (globalThis as { location?: Location }).location?.origin;
   return page !== undefined && page !== 'null' && /^https?:$/.test(protocol) && origin !== page;
 }
 
-/** what: the script, in words. loaded: called once when it runs or cannot. */
+/** what: the script, in words. loaded: called once when it runs or has failed. */
 function portOf(worker: Worker, what: string, loaded: () => void = () => {}): WorkerPort {
   let listener: (reason: string) => void = () => {};
   worker.addEventListener('message', loaded, { once: true });

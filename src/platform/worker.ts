@@ -1,7 +1,7 @@
 /**
- * Calls across a worker's border by comlink, made safe: errors keep their class, a worker that throws, crashes or is
- * terminated rejects its pending calls with the reason, and a worker ends only after its GPU work has drained
- * (ending a thread with a pending GPU wait aborted the whole process in 12 of 12 runs).
+ * Calls between workers by comlink, made safe: errors keep their class; a worker that throws, crashes or is terminated rejects
+ * its pending calls with the reason; and a worker ends only after its GPU work is done (ending a thread with a pending GPU wait
+ * aborted the whole process in 12 of 12 runs).
  */
 import * as Comlink from 'comlink';
 import * as errors from '../core/errors.js';
@@ -11,13 +11,13 @@ import { RhmError, WorkerError } from '../core/errors.js';
 export interface WorkerPort {
   postMessage(message: unknown, transfer?: Transferable[]): void;
   onMessage(listener: (data: unknown) => void): void;
-  /** Called once with the reason when the other side crashed or ended. Only the starting side has it. */
+  /** Called once with the reason when the other side has crashed or ended. Only the starting side has it. */
   onFailure?(listener: (reason: string) => void): void;
   /** Ends the worker at once. Only the starting side has it. */
   kill?(): Promise<void>;
 }
 
-/** Functions as they are called across a worker's border: each returns a promise. */
+/** Functions as called from the other side: each returns a promise. */
 export type Remote<Api> = {
   readonly [Name in keyof Api]: Api[Name] extends (...args: infer Arguments) => infer Result
     ? (...args: Arguments) => Promise<Awaited<Result>>
@@ -30,8 +30,8 @@ export interface WorkerHandle<Api> {
   /** Resolves with the reason once the worker has failed or was terminated. */
   readonly ended: Promise<string>;
   /**
-   * Rejects pending calls with a WorkerError, waits until the worker's GPU work is drained, ends it. While a shader that
-   * never ends runs it does not resolve: work of that kind belongs in a child process.
+   * Rejects pending calls with a WorkerError, waits until the worker's GPU work is done, then ends it. It does not resolve while
+   * a shader runs that never ends: such work belongs in a child process.
    */
   terminate(reason?: string): Promise<void>;
 }
@@ -39,18 +39,18 @@ export interface WorkerHandle<Api> {
 /** Marks a callback for a call into a worker; it runs on the caller's side. */
 export const progress = <F extends (...args: never[]) => unknown>(callback: F): F => Comlink.proxy(callback);
 
-/** Lets go of a callback that came from the other side, so that its channel keeps no process alive. */
+/** Releases a callback from the other side, so that its channel does not keep a process alive. */
 export function releaseCallback(callback: unknown): void {
   if (typeof callback !== 'function') return;
   const release = (callback as { [Comlink.releaseProxy]?: unknown })[Comlink.releaseProxy];
   if (typeof release === 'function') release();
 }
 
-const ports = new WeakMap<AbortSignal, MessagePort>(); // of the signals that came from the other side
+const ports = new WeakMap<AbortSignal, MessagePort>(); // ports of signals from the other side
 
 /**
- * Waits until the other side has answered all calls of the callbacks in an options object that came from there, then lets
- * go of them and of its signals. A result sent before might overtake the last call: each callback has a channel of its own.
+ * Waits until the other side has answered all calls of the callbacks in an options object that it sent, then releases them and
+ * its signals. A result sent earlier could overtake the last call, because each callback has a separate channel.
  */
 export async function releaseOptions(options: object): Promise<void> {
   for (const value of Object.values(options)) {
@@ -59,7 +59,7 @@ export async function releaseOptions(options: object): Promise<void> {
   }
 }
 
-const callbacks = new WeakMap<object, () => Promise<void>>(); // how to let go of those that came from the other side
+const callbacks = new WeakMap<object, () => Promise<void>>(); // functions that release callbacks from the other side
 
 /** A callback of the other side whose calls are counted until they are answered. */
 function countedCallback(port: MessagePort): (...args: unknown[]) => void {
@@ -78,7 +78,7 @@ function countedCallback(port: MessagePort): (...args: unknown[]) => void {
 
 type OnTheWire = [key: string, kind: 'value' | 'callback' | 'signal', value: unknown][];
 
-/** Options with callbacks and an AbortSignal among them: both keep working on the other side. */
+/** Options that contain callbacks and an AbortSignal: both keep working on the other side. */
 const optionsHandler: Comlink.TransferHandler<Record<string, unknown>, OnTheWire> = {
   canHandle: (value): value is Record<string, unknown> =>
     typeof value === 'object' &&
@@ -122,7 +122,7 @@ interface Control {
 }
 const isControl = (data: unknown): data is Control => typeof data === 'object' && data !== null && 'rhm' in data;
 
-/** The starting side. Resolves when the worker is ready. @throws WorkerError when its script cannot be run. */
+/** The starting side. Resolves when the worker is ready. @throws WorkerError if its script cannot be run. */
 export async function connectWorker<Api>(port: WorkerPort): Promise<WorkerHandle<Api>> {
   teachComlink();
   const listeners = new Set<(event: MessageEvent) => void>();
@@ -138,7 +138,7 @@ export async function connectWorker<Api>(port: WorkerPort): Promise<WorkerHandle
   const deliver = (data: unknown) => {
     for (const listener of [...listeners]) listener({ data } as MessageEvent);
   };
-  // Comlink waits for an answer for ever: calls that will not get one are given a `throw` answer here.
+  // Comlink waits forever for an answer: calls that will not get one are given a `throw` answer here.
   const refuse = (id: string) => {
     pending.delete(id);
     const { name, message, stack } = failure!;
@@ -198,14 +198,14 @@ export async function connectWorker<Api>(port: WorkerPort): Promise<WorkerHandle
   try {
     await ready;
   } catch (error) {
-    await port.kill?.(); // what is left of a worker whose script could not be run
+    await port.kill?.(); // the remains of a worker whose script could not be run
     throw error;
   }
   return { api: Comlink.wrap<Api>(endpoint) as unknown as Remote<Api>, ended, terminate };
 }
 
 /**
- * The worker's side: answers calls to `api`. `close` releases what it holds; it runs before the worker ends, also after an
+ * The worker's side: answers calls to `api`. `close` releases its resources; it runs before the worker ends, also after an
  * uncaught error. Call `crashed` from the runtime's handler of such errors.
  */
 export function serveWorker<Api extends object>(
@@ -239,7 +239,7 @@ export function serveWorker<Api extends object>(
   };
 }
 
-/** Our classes by the names that their errors say; of two that say the same, the more general one. */
+/** The error classes by the names in their errors; if two have the same name, the more general one. */
 const classes = new Map<string, new (message: string) => Error>();
 for (const Class of Object.values(errors))
   if (typeof Class === 'function' && (Class === RhmError || Class.prototype instanceof RhmError)) {
@@ -253,7 +253,10 @@ interface ThrownOnTheWire {
   value: { name: string; message: string; stack?: string };
 }
 
-/** What comlink needs to know on both sides. It sends errors as plain ones with the class lost: a name that is one of ours becomes our class again. */
+/**
+ * Registers handlers that comlink needs on both sides. It sends errors as plain ones and loses their class: a known name is turned back
+ * into its class.
+ */
 function teachComlink(): void {
   Comlink.transferHandlers.set('rhm-options', optionsHandler);
   const standard = Comlink.transferHandlers.get('throw');

@@ -228,11 +228,11 @@ test('forged results are refused, each for its reason; the run is trained and ke
       error: /checkpoint/,
     },
     { title: 'other rules', fields: pack({ 'rules.json': '{"v":2}' }), error: /./ },
-    { title: 'a path among the files', fields: pack({ '../../../victim/kept': 'x' }), error: /parts: holds/ },
+    { title: 'a path among the files', fields: pack({ '../../../victim/kept': 'x' }), error: /parts: contains/ },
     {
       title: 'a file of ours that is none of a run',
       fields: pack({ 'run.lock': 'x' }),
-      error: /parts: holds run.lock/,
+      error: /parts: contains run.lock/,
     },
     { title: 'a count of no number', fields: pack({}, { 'records.jsonl': 1e9 }), error: /parts: records.jsonl in/ },
     { title: 'no gzip', fields: { ...pack(), 'rules.json#0': 'x' }, error: /rules.json/ },

@@ -234,7 +234,7 @@ test('where no card can be chosen it says so and uses one', async () => {
 test('bad input: cards that are not there, more workers than cards, and what computes on none', async () => {
   const { env } = machine('bad', 2, 'told');
   for (const [more, message] of [
-    [['--gpus', '3'], /InputError: --gpus 3: as many cards are not there; there are 2 cards: 0 and 1/],
+    [['--gpus', '3'], /InputError: --gpus 3: there are not that many cards; there are 2 cards: 0 and 1/],
     [['--gpus', '0,5'], /InputError: --gpus 0,5: there is no card 5/],
     [['--gpus', 'first'], /--gpus.*all, a number of cards such as 2, or a list such as 0,2/],
     [['--gpus', '1', '--workers', '2'], /InputError: --workers 2: one card is used .*pass at most 1/],
@@ -257,7 +257,7 @@ test('bad input: cards that are not there, more workers than cards, and what com
   ]) {
     const ran = await rhm([...command, '--gpus', '7'], { env });
     assert.is(ran.code, 2, ran.stderr);
-    assert.match(ran.stderr, /InputError: --gpus 7: as many cards are not there/);
+    assert.match(ran.stderr, /InputError: --gpus 7: there are not that many cards/);
   }
 });
 

@@ -204,14 +204,14 @@ test('a wrong password, no password, an unreachable host, an address that is non
       1,
       /QueueError: queue redis:\/\/:\*\*\*@127.0.0.1:\d+: WRONGPASS .*password is wrong/,
     ],
-    [`redis://127.0.0.1:${server.port}`, 1, /QueueError: .*the server wants a password/],
+    [`redis://127.0.0.1:${server.port}`, 1, /QueueError: .*the server requires a password/],
     [
       'redis://me:top-secret@127.0.0.1:1/3',
       1,
       /QueueError: queue redis:\/\/me:\*\*\*@127.0.0.1:1\/3: .*ECONNREFUSED.*nothing listens there/,
     ],
     ['redis://:top-secret@no-such-host.invalid', 1, /QueueError: .*host name is not known/],
-    ['redis://:top-secret@ 127.0.0.1', 2, /InputError: queue: that is no address; pass redis:/],
+    ['redis://:top-secret@ 127.0.0.1', 2, /InputError: queue: that is not an address; pass redis:/],
     ['http://:top-secret@127.0.0.1', 2, /InputError: queue: the scheme http:/],
   ];
   for (const [url, code, message] of tries)

@@ -200,7 +200,7 @@ test('isolation headers on request; a taken port and a folder without a page are
   } finally {
     await isolated.close();
   }
-  assert.throws(() => serveFolder(join(page, 'chunks')), /holds no index.html/);
+  assert.throws(() => serveFolder(join(page, 'chunks')), /contains no index.html/);
 });
 
 test('other origins read and frame what is served only where they are named', async () => {

@@ -148,7 +148,7 @@ export function liveView(io: CommandContext): (event: SweepEvent) => void {
       io.log([`${total} runs: ${done} complete, ${waiting} to train`, ...more.filter(Boolean)].join(', '));
     } else if (event.type === 'retry') io.log(`${event.run.name}: ${event.error}; again (${event.tries} so far)`);
     else if (event.type === 'device')
-      io.log(`${event.place ?? `worker ${event.worker}`} is given up, its runs go to the others: ${event.error}`);
+      io.log(`${event.place ?? `worker ${event.worker}`} is abandoned; its runs go to the others: ${event.error}`);
     else if (event.type === 'run' && event.state === 'failed') io.log(`${event.run.name}: set aside: ${event.error}`);
     else if (event.type === 'progress') io.progress(progressLine(event.view), event.last);
   };

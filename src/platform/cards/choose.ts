@@ -1,14 +1,14 @@
-/** Ways to give a process one card of several, and the check of which one it got. Linux; Node and Deno. */
+/** Ways to give a process one of several cards, and the check of which card it got. Linux; Node and Deno. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import process from 'node:process';
 import { type Card, deviceOf } from './list.js';
 import { simulatedWay } from './simulated.js';
 
-/** WebGPU runtimes offer one adapter, the first card: a process is given another by hiding all that come before it. */
+/** WebGPU runtimes offer one adapter, the first card: to give a process another card, all cards before it are hidden. */
 export interface Way {
   readonly name: string;
-  /** What it does, for people. */
+  /** Description for people. */
   readonly about: string;
   /** How to start a program that sees only this card of `all`. */
   start(card: Card, all: readonly Card[], program: readonly string[]): Start;
@@ -21,7 +21,7 @@ export interface Start {
 
 export interface WaysFound {
   readonly way?: Way;
-  /** Why the others do not work here. */
+  /** Why the other ways do not work here. */
   readonly problems: readonly string[];
 }
 
@@ -34,7 +34,7 @@ export function findWay(cards: readonly Card[], env: Environment): WaysFound {
   if (simulated === 'none') return { problems: ['the simulated cards cannot be chosen'] };
   if (process.platform !== 'linux') return { problems: ['a process is given one card of several on Linux only'] };
   const problems: string[] = [];
-  // As root without user namespaces, which many systems forbid; as an ordinary user in one of its own.
+  // First as root without a user namespace, since many systems forbid those; then as an ordinary user in a new one.
   for (const way of [namespace(['-m']), namespace(['-r', '-m'])]) {
     const problem = tryOut(way, cards);
     if (problem === undefined) return { way, problems };
@@ -43,7 +43,7 @@ export function findWay(cards: readonly Card[], env: Environment): WaysFound {
   return { problems };
 }
 
-/** /dev/null over the device files of the other cards, in a mount namespace that the process has for itself. */
+/** Mounts /dev/null over the device files of the other cards, in a mount namespace private to the process. */
 const namespace = (options: readonly string[]): Way => ({
   name: `unshare ${options.join(' ')}`,
   about: 'the other cards’ device files are covered in a mount namespace of its own',
@@ -55,14 +55,14 @@ const namespace = (options: readonly string[]): Way => ({
 
 const cover = 'while [ "$1" != -- ]; do mount --bind /dev/null "$1" || exit 126; shift; done; shift; exec "$@"';
 
-/** Simulated cards alone know this one. */
+/** Only simulated cards support this way. */
 const told: Way = {
   name: 'told',
   about: 'the simulated driver is told',
   start: (card, _, program) => ({ command: program, env: { RHM_SIMULATED_CARD: card.files[0] } }),
 };
 
-/** Covers all cards but the last and asks the system what it then sees. undefined: it works. */
+/** Covers all cards but the last and checks what the system then shows. undefined: it works. */
 function tryOut(way: Way, cards: readonly Card[]): string | undefined {
   const card = cards.at(-1)!;
   const files = cards.flatMap(({ files }) => files);
@@ -78,15 +78,15 @@ function tryOut(way: Way, cards: readonly Card[]): string | undefined {
   return isNull.every((is, i) => is === wanted[i]) ? undefined : 'the device files were not covered';
 }
 
-/** What a process knows of the cards: those it has open, and those it can see at all. By index. */
+/** What a process can observe of the cards: those it has open, and those it can see at all. By index. */
 export interface CardsSeen {
   readonly open: readonly number[];
   readonly visible: readonly number[];
 }
 
 /**
- * Looks at the files that this process has open: a driver keeps those of its card, whatever order it lists cards in. Compared is
- * what the files are, because one that is covered keeps its name. undefined: this system does not tell.
+ * Examines the files that this process has open: a driver keeps those of its card open, in whatever order it lists cards. Files
+ * are compared by device, because a covered one keeps its name. undefined: this system does not provide that information.
  */
 export function cardsSeen(cards: readonly Card[]): CardsSeen | undefined {
   if (process.platform !== 'linux') return undefined;
@@ -94,7 +94,7 @@ export function cardsSeen(cards: readonly Card[]): CardsSeen | undefined {
     try {
       return deviceOf(statSync(file));
     } catch {
-      return ''; // closed in between, or not there
+      return ''; // closed in the meantime, or missing
     }
   };
   let open: Set<string>;
@@ -110,13 +110,13 @@ export function cardsSeen(cards: readonly Card[]): CardsSeen | undefined {
   };
 }
 
-/** What speaks against a process computing on this card alone; undefined: nothing. */
+/** The evidence against a process computing on this card alone; undefined: none. */
 export function wrongCard(card: Card, seen: CardsSeen | undefined): string | undefined {
   if (!seen) return 'this system does not tell which device files a process has open';
   const others = seen.open.filter((index) => index !== card.index);
   if (others.length) return `it opened card ${others.join(' and ')}`;
   if (seen.open.includes(card.index)) return undefined;
   return seen.visible.length === 1 && seen.visible[0] === card.index
-    ? undefined // some sandboxes open the devices on behalf of the process; it cannot reach another one
+    ? undefined // some sandboxes open the devices on behalf of the process, which cannot reach any other card
     : 'it has not opened the card';
 }

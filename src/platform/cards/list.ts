@@ -1,25 +1,25 @@
-/** The graphics cards of a machine with the device files that drivers open them by. Linux; Node and Deno. */
+/** The graphics cards of a machine, with the device files through which drivers open them. Linux; Node and Deno. */
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, readdirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { simulatedCards } from './simulated.js';
 
 export interface Card {
-  readonly index: number; // place in the list: NVIDIA's by PCI address, as nvidia-smi counts them, then the others
-  readonly name: string; // cards of one name give the same bits
+  readonly index: number; // position in the list: NVIDIA's by PCI address, as nvidia-smi numbers them, then the others
+  readonly name: string; // cards of the same name give the same bits
   readonly pci: string; // address: domain:bus:device.function
   readonly uuid?: string; // NVIDIA's
-  readonly files: readonly string[]; // device files: who cannot open them cannot use the card
-  readonly devices: readonly string[]; // what these files are: deviceOf
+  readonly files: readonly string[]; // device files: a process that cannot open them cannot use the card
+  readonly devices: readonly string[]; // what these files refer to: deviceOf
 }
 
-/** What a file leads to, whatever its name: a device by its numbers, any other file by its place on the disk. */
+/** What a file refers to, independent of its name: a device by its numbers, any other file by its place on the disk. */
 export const deviceOf = (stats: Stats): string =>
   stats.isCharacterDevice() ? `device ${stats.rdev}` : `file ${stats.dev}:${stats.ino}`;
 
 /**
- * The cards that this process may open: what a container or a batch system keeps from it is not among them.
- * `root`: where the system's folders lie, for tests.
+ * The cards that this process may open: cards withheld by a container or a batch system are not included. `root`: where the
+ * system's folders are, for tests.
  */
 export function listCards(env: Readonly<Record<string, string | undefined>>, root = '/'): Card[] {
   const simulated = simulatedCards(env);
@@ -42,7 +42,7 @@ function numbered(found: readonly FoundCard[]): Card[] {
     .map((card, index) => ({ ...card, index }));
 }
 
-/** What a file leads to; undefined: not there, or kept from this process (by the group of devices of a batch system too). */
+/** What a file refers to; undefined: missing, or withheld from this process (also by a batch system's device control group). */
 function usable(file: string): string | undefined {
   try {
     accessSync(file, constants.R_OK | constants.W_OK);
@@ -63,7 +63,7 @@ function nvidiaCards(root: string): FoundCard[] {
       ? []
       : [{ minor, pci, name: field(text, 'Model') ?? 'NVIDIA', uuid: field(text, 'GPU UUID') }];
   });
-  // Where a sandbox hides the driver's folder in /proc there may still be device files, and nvidia-smi to name them.
+  // If a sandbox hides the driver's folder in /proc there may still be device files, and nvidia-smi to name them.
   const files = entries(join(root, 'dev')).filter((name) => /^nvidia\d+$/.test(name));
   const told = found.length || !files.length ? found : fromNvidiaSmi();
   return told.map(({ minor, pci, name, uuid }) => ({
@@ -110,7 +110,7 @@ function drmCards(root: string): FoundCard[] {
       if (!pci || !/^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/i.test(pci)) return [];
       const vendor = read(join(device, 'vendor'))?.trim() ?? '';
       const model = read(join(device, 'product_name'))?.trim() || read(join(device, 'device'))?.trim() || '';
-      // The other file of the card, card0 and up, is for screens; where it is there a driver may open it too.
+      // The card's other file, card0 and up, is for screens; a driver may open it too if it exists.
       const screens = entries(join(device, 'drm')).filter((entry) => /^card\d+$/.test(entry));
       const files = [name, ...screens].map((file) => join(root, 'dev/dri', file));
       const isThere = files.filter((file, i) => i === 0 || usable(file) !== undefined);
@@ -118,7 +118,7 @@ function drmCards(root: string): FoundCard[] {
     });
 }
 
-/** nvidia-smi writes the domain with eight digits and in capitals, the kernel with four in small letters. */
+/** nvidia-smi writes the domain with eight digits and in upper case, the kernel with four in lower case. */
 const address = (pci: string): string => pci.toLowerCase().replace(/^0{4}(?=[0-9a-f]{4}:)/, '');
 
 const field = (text: string, name: string): string | undefined =>

@@ -6,7 +6,7 @@ import { type Card, listCards } from './list.js';
 /** The value of --gpus: all, the first N, or a list. */
 export type Asked = 'all' | { readonly count: number } | { readonly list: readonly number[] };
 
-/** `all`, `2` (the first two), `0,2` (these two), `2,` (this one). undefined: none of these. */
+/** `all`, `2` (the first two), `0,2` (these two), `2,` (this one). undefined: none of these forms. */
 export function parseAsked(text: string): Asked | undefined {
   if (/^all$/i.test(text.trim())) return 'all';
   if (/^\s*\d+\s*$/.test(text)) return { count: Number(text) };
@@ -22,8 +22,8 @@ export function parseAsked(text: string): Asked | undefined {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Cards of `all` to be used. Asked for nothing: those of the first card's kind, since other kinds may give other bits; of these the
- * ones that CUDA_VISIBLE_DEVICES names, as batch systems do. @throws InputError for a card that is not there
+ * Cards of `all` to use. With no request: those of the same kind as the first card, since other kinds may give other bits; among
+ * these the ones that CUDA_VISIBLE_DEVICES names, which batch systems set. @throws InputError for a card that does not exist
  */
 export function wantedCards(asked: Asked | undefined, all: readonly Card[], env: Environment): readonly Card[] {
   if (asked === undefined) {
@@ -39,7 +39,7 @@ export function wantedCards(asked: Asked | undefined, all: readonly Card[], env:
   if ('count' in asked) {
     if (asked.count >= 1 && asked.count <= all.length) return all.slice(0, asked.count);
     throw new InputError(
-      `--gpus ${asked.count}: as many cards are not there; ${listText(all)}; pass a number from 1 to ${all.length}, or a card with a comma after it (${all.at(-1)!.index},)`,
+      `--gpus ${asked.count}: there are not that many cards; ${listText(all)}; pass a number from 1 to ${all.length}, or a card with a comma after it (${all.at(-1)!.index},)`,
     );
   }
   return asked.list.map((index, i) => {
@@ -49,7 +49,7 @@ export function wantedCards(asked: Asked | undefined, all: readonly Card[], env:
   });
 }
 
-/** Whether the variable names the card, by its number or the beginning of its UUID; it names all where it is not set. */
+/** Whether the variable names the card, by its number or the beginning of its UUID; if it is not set, it names all cards. */
 function namedForCuda({ index, uuid }: Card, variable: string | undefined): boolean {
   if (variable === undefined) return true;
   return variable
@@ -70,7 +70,7 @@ export function listText(cards: readonly Card[]): string {
 
 export interface ChosenCards {
   readonly all: readonly Card[];
-  /** A worker process each. Without a way: the one card that WebGPU takes, whichever that is, is used. */
+  /** One worker process per card. Without a way to choose: only the card that WebGPU takes, whichever that is. */
   readonly used: readonly Card[];
   readonly way?: Way;
   /** Why only one card of several is used. */
@@ -78,8 +78,8 @@ export interface ChosenCards {
 }
 
 /**
- * What is to be done on this machine; undefined: nothing is known of cards here, and WebGPU takes what it finds.
- * @throws InputError for cards that are not there; AdapterError for cards by name where none can be chosen
+ * The plan for this machine; undefined: nothing is known of its cards, and WebGPU takes what it finds.
+ * @throws InputError for cards that do not exist; AdapterError for cards requested by number if none can be chosen
  */
 export function chooseCards(asked: Asked | undefined, env: Environment): ChosenCards | undefined {
   const all = listCards(env);
@@ -88,7 +88,7 @@ export function chooseCards(asked: Asked | undefined, env: Environment): ChosenC
   if (all.length === 1) return { all, used };
   const { way, problems } = findWay(all, env);
   if (way) return { all, used, way };
-  const problem = `${listText(all)}, of which a process cannot be given another than WebGPU takes by itself: ${problems.join('; ')}`;
+  const problem = `${listText(all)}, but a process can use only the one that WebGPU takes: ${problems.join('; ')}`;
   if (asked !== undefined && asked !== 'all' && 'list' in asked && used.length > 1)
     throw new AdapterError(`--gpus ${asked.list}: ${problem}; leave --gpus out to use one card`);
   return { all, used, problem };

@@ -6,9 +6,9 @@ import { type Card, listCards } from './list.js';
 import { wantedCards } from './plan.js';
 
 export interface CardReport extends Pick<Card, 'index' | 'name' | 'pci' | 'files'> {
-  /** What a worker process computes on that was given this card; absent where none can be given. */
+  /** What a worker process that was given this card computes on; absent if none can be given. */
   adapter?: string;
-  /** How it is known: its file is open, or is the only one within reach. */
+  /** How this is known: its file is open, or it is the only one accessible. */
   checked?: 'open' | 'alone';
   problem?: string; // why the card cannot be used
 }
@@ -16,16 +16,16 @@ export interface CardReport extends Pick<Card, 'index' | 'name' | 'pci' | 'files
 export interface CardsReport {
   cards: CardReport[];
   way?: { name: string; about: string };
-  problems: readonly string[]; // of ways that do not work here
-  taken?: number; // the card that WebGPU takes by itself
-  default: number[]; // cards used where nothing is asked for
+  problems: readonly string[]; // problems of ways that do not work here
+  taken?: number; // the card that WebGPU takes by default
+  default: number[]; // cards used if none are requested
 }
 
-/** Starts a worker on each card. `script`: the command line's own file. */
+/** Starts a worker on each card. `script`: the file of the command line itself. */
 export async function reportCards(script: string, report: (line: string) => void): Promise<CardsReport> {
   const { env } = process;
   const all = listCards(env);
-  const seen = cardsSeen(all); // of the device that this process may have opened by now
+  const seen = cardsSeen(all); // for the device that this process may have opened by now
   const taken = seen?.open.length === 1 ? seen.open[0] : undefined;
   const { way, problems } = all.length > 1 ? findWay(all, env) : { way: undefined, problems: [] };
   const cards: CardReport[] = [];
@@ -65,12 +65,12 @@ export function cardRows({ cards, way, problems, taken, default: used }: CardsRe
     const state = problem ? `CANNOT be used: ${problem}` : adapter && `a worker computes on it (${adapter}): ${proof}`;
     return [`card ${index}`, [`${name}, PCI ${pci}, ${files.join(' ')}`, state].filter(Boolean).join('; ')];
   });
-  const alone = taken === undefined ? 'one of its own choice' : `card ${taken}`;
+  const alone = taken === undefined ? 'one that it chooses' : `card ${taken}`;
   const choice =
     cards.length === 1
       ? 'there is one card'
       : way
-        ? `by --gpus, each for a process of its own: ${way.about} (${way.name}); by itself WebGPU takes ${alone}; used by default: ${used.join(', ')}`
+        ? `by --gpus, each for a separate process: ${way.about} (${way.name}); by default WebGPU takes ${alone}; used by default: ${used.join(', ')}`
         : `none can be chosen, WebGPU takes ${alone}: ${problems.join('; ')}`;
   return [...rows, ['choice', choice]];
 }

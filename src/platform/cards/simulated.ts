@@ -1,5 +1,5 @@
 /**
- * Cards for tests: RHM_SIMULATED_CARDS names a folder whose files card0, card1 and so on stand for device files. A worker on a software
+ * Cards for tests: RHM_SIMULATED_CARDS names a folder whose files card0, card1 and so on represent device files. A worker on a software
  * driver takes the first of them that it can see, as Dawn takes the first card, and keeps it open, as a driver does.
  */
 import { openSync, readdirSync, readFileSync, statSync } from 'node:fs';
@@ -22,7 +22,7 @@ export function simulatedCards(env: Environment): FoundCard[] | undefined {
     }))) as FoundCard[] | undefined;
 }
 
-/** The content of the file `way` in the folder, how cards can be chosen: `told`, `namespace` or `none`. */
+/** The content of the file `way` in the folder, which says how cards can be chosen: `told`, `namespace` or `none`. */
 export const simulatedWay = (env: Environment): string | undefined => {
   const folder = folderOf(env);
   if (!folder) return undefined;
@@ -33,7 +33,10 @@ export const simulatedWay = (env: Environment): string | undefined => {
   }
 };
 
-/** Opens the first card that is not covered, or the one that RHM_SIMULATED_CARD names. @throws AdapterError when there is none, or it is broken */
+/**
+ * Opens the first card that is not covered, or the one that RHM_SIMULATED_CARD names. @throws AdapterError if there is none, or it is
+ * broken
+ */
 export function openSimulatedCard(env: Environment): void {
   const folder = folderOf(env);
   if (!folder) return;
@@ -42,7 +45,7 @@ export function openSimulatedCard(env: Environment): void {
   if (!file) throw new AdapterError('No simulated card can be seen; make a file card0 in RHM_SIMULATED_CARDS');
   const fault = readFileSync(file, 'utf8').trim();
   if (fault) throw new AdapterError(`${file}: ${fault}`);
-  openSync(file, 'r'); // stays open as long as the process lives
+  openSync(file, 'r'); // stays open until the process ends
 }
 
 const filesIn = (folder: string): string[] =>

@@ -1,19 +1,19 @@
-/** The way to a Redis or Valkey server. Its clients are loaded only here; passwords appear in no message. */
+/** Connections to a Redis or Valkey server. Its clients are loaded only here; messages contain no passwords. */
 import { isIP } from 'node:net';
 import type * as BullMQ from 'bullmq';
 import type { Redis, RedisOptions } from 'ioredis';
 import { InputError, QueueError } from '../../core/errors.js';
 
 export interface QueueConnection {
-  readonly shown: string; // the address without its password
+  readonly shown: string; // the address without the password
   readonly bullmq: typeof BullMQ;
   readonly redis: Redis;
-  /** One more connection; BullMQ wants one of its own to wait on. */
+  /** One more connection; BullMQ needs a separate one to wait on. */
   connect(): Redis;
   close(): Promise<void>;
 }
 
-/** The one queue of runs; workers take runs from it regardless of the submitter. */
+/** The queue of all runs; workers take runs from it regardless of the submitter. */
 export const QUEUE = 'runs';
 export const PREFIX = 'rhm';
 
@@ -26,13 +26,13 @@ interface Address {
 const WANTED =
   'pass redis://[user:password@]host[:port][/database], or rediss:// for TLS (valkey:// and valkeys:// mean the same)';
 
-/** @throws InputError that does not repeat the text: there may be a password in it. */
+/** @throws InputError that does not repeat the text, which may contain a password. */
 export function parseQueueUrl(text: string): Address {
   let url: URL;
   try {
     url = new URL(text);
   } catch {
-    throw new InputError(`queue: that is no address; ${WANTED}`);
+    throw new InputError(`queue: that is not an address; ${WANTED}`);
   }
   const scheme = url.protocol.replace(/:$/, '').replace('valkey', 'redis');
   if (scheme !== 'redis' && scheme !== 'rediss')
@@ -61,7 +61,7 @@ function decode(text: string): string {
 }
 
 /**
- * Connects and asks for an answer, once; afterwards connections come back by themselves whenever the server does.
+ * Connects and waits for one answer; afterwards connections are restored whenever the server returns.
  * @throws QueueError for an unreachable host, a wrong password, a certificate that is not trusted, a server that is too old.
  */
 export async function connectQueue(text: string, report: (line: string) => void): Promise<QueueConnection> {
@@ -73,7 +73,7 @@ export async function connectQueue(text: string, report: (line: string) => void)
   const connect = (): Redis => {
     const redis = new Redis({
       ...address.options,
-      maxRetriesPerRequest: null, // wait, however long the server is away
+      maxRetriesPerRequest: null, // wait, however long the server is unreachable
       retryStrategy: (attempt) => Math.min(100 * attempt, 2000),
     });
     redis.on('error', (error) => {
@@ -143,7 +143,7 @@ async function probe(Client: typeof Redis, address: Address): Promise<void> {
 
 const remedies: [pattern: RegExp, remedy: string][] = [
   [/WRONGPASS|invalid (username|password)/i, 'the user name or the password is wrong'],
-  [/NOAUTH/, 'the server wants a password: redis://:password@host'],
+  [/NOAUTH/, 'the server requires a password: redis://:password@host'],
   [/NOPERM/, 'this user may not do that; give it the rights that BullMQ needs'],
   [/ECONNREFUSED/, 'nothing listens there; start the server, or correct host and port'],
   [/ENOTFOUND|EAI_AGAIN/, 'the host name is not known; correct it'],
@@ -154,7 +154,7 @@ const remedies: [pattern: RegExp, remedy: string][] = [
   [/certificate|self.signed|CERT_/i, 'its certificate is not trusted; name its authority in NODE_EXTRA_CA_CERTS'],
   [
     /wrong version number|SSL|TLS|ECONNRESET|socket (hang up|closed)|Connection is closed/i,
-    'TLS and plain do not fit; try rediss:// for redis://, or the other way round',
+    'one side uses TLS and the other does not; try rediss:// for redis://, or the other way round',
   ],
 ];
 
@@ -162,7 +162,7 @@ function refusal(address: Address, error: Error): QueueError {
   const text = `${(error as NodeJS.ErrnoException).code ?? ''} ${error.message}`.trim();
   const [, remedy] = remedies.find(([pattern]) => pattern.test(text)) ?? [];
   return new QueueError(
-    `queue ${address.shown}: ${hide(error.message || text, address)}; ${remedy ?? 'look at the server'}`,
+    `queue ${address.shown}: ${hide(error.message || text, address)}; ${remedy ?? 'check the server'}`,
     { cause: error },
   );
 }

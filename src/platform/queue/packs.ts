@@ -1,4 +1,4 @@
-/** Runs that come from a queue one by one, trained side by side where it pays: whatever waits when a worker is free is packed. */
+/** Runs that come from a queue one by one, trained side by side if that pays: all runs waiting when a worker is free are packed. */
 import type { ChunkHooks, ChunkProgress, ChunkRun, RunOutcome, SweepWorker } from '../../sweep/chunk.js';
 import { Lanes } from '../../sweep/lanes.js';
 import { type PackLimits, pack } from '../../sweep/pack.js';
@@ -7,9 +7,9 @@ import { StallDetector } from '../../sweep/stallDetector.js';
 export interface PacksOptions {
   startWorker: (index: number) => Promise<SweepWorker>;
   workers: number;
-  ownDevices?: boolean; // each worker has a device of its own: as in a schedule
-  report?: (line: string) => void; // called for a device that is given up
-  replicas?: number; // side by side at most; default: what pays on the workers' executor
+  ownDevices?: boolean; // each worker has its own device: as in a schedule
+  report?: (line: string) => void; // called for a device that is abandoned
+  replicas?: number; // maximum number of runs side by side; default: what pays on the workers' executor
   stallMs: number;
   hooks: Pick<ChunkHooks, 'signal' | 'checkpointMs'>;
 }
@@ -22,11 +22,11 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-const GATHER_MS = 100; // runs that come together are packed together
+const GATHER_MS = 100; // runs that arrive within this time are packed together
 
 export class Packs {
   #waiting: Waiting[] = [];
-  readonly #again: Waiting[][] = []; // packs, or halves of them, whose worker died
+  readonly #again: Waiting[][] = []; // packs, or halves of packs, whose worker died
   readonly #lanes: Lanes<Waiting[]>;
   readonly #idle = new Map<number, SweepWorker>(); // by lane
   readonly #free: Set<number>; // lanes without a worker
@@ -39,7 +39,7 @@ export class Packs {
     this.#free = new Set(Array.from({ length: workers }, (_, i) => i));
   }
 
-  /** Starts the first worker, so that what it lacks is said before any run is taken; returns how many runs pay at a time. */
+  /** Starts the first worker, so that anything it lacks is reported before a run is taken; returns how many runs pay at a time. */
   async open(): Promise<number> {
     for (const lane of this.#free) {
       const worker = await this.options.startWorker(lane).catch((error: unknown) => {
@@ -55,10 +55,10 @@ export class Packs {
     return this.#limits.replicas * this.options.workers;
   }
 
-  /** The run's outcome. @throws InputError where no model fits; what its worker died of, where it had the worker for itself */
+  /** The run's outcome. @throws InputError if no model fits; the reason its worker died, if the run was alone on it */
   train(run: ChunkRun, onProgress: (progress: ChunkProgress) => void): Promise<RunOutcome> {
     return new Promise((resolve, reject) => {
-      // A run that no model fits is refused here, alone: among others it would hold up those that it is packed with.
+      // A run that no model fits is refused here, alone: in a pack it would delay the other runs.
       pack([run], { ...this.#limits, memoryBytes: this.#limits.memoryBytes ?? Number.MAX_VALUE });
       this.#waiting.push({ run, experiment: run.experiment, onProgress, resolve, reject });
       this.#timer ??= setTimeout(() => {
@@ -75,10 +75,10 @@ export class Packs {
   #giveUp(lane: number, error: string): void {
     this.#lanes.close(lane);
     this.#free.delete(lane);
-    this.options.report?.(`device ${lane} is given up, its runs go to the others: ${error}`);
+    this.options.report?.(`device ${lane} is abandoned; its runs go to the others: ${error}`);
   }
 
-  /** Gives packs to workers as long as there are both; a worker is started where none is idle. */
+  /** Gives packs to workers while there are both; a worker is started if none is idle. */
   #hand(): void {
     const lanes = [...this.#idle.keys(), ...this.#free];
     for (const [i, lane] of lanes.entries()) {
@@ -91,7 +91,7 @@ export class Packs {
     }
   }
 
-  /** What waits is shared out among all lanes that have nothing to do. */
+  /** Divides the waiting runs among all idle lanes. */
   #groupFor(lane: number, among: number): Waiting[] | undefined {
     const lost = this.#again.findIndex((group) => this.#lanes.mayTake(lane, group));
     if (lost >= 0) return this.#again.splice(lost, 1)[0];
@@ -141,7 +141,7 @@ export class Packs {
     }
   }
 
-  /** Of several runs whose worker died none is blamed: they are tried again in halves, or whole on another device. */
+  /** If a worker dies with several runs, none of them is blamed: they are retried in halves, or together on another device. */
   #lost(lane: number, group: Waiting[], runs: Waiting[], error: unknown, started: boolean): void {
     if (!started) this.#lanes.failed(lane, textOf(error));
     else this.#lanes.lost(lane, group, textOf(error));

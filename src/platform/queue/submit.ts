@@ -1,4 +1,4 @@
-/** Submits runs to a queue and brings their results into the store. */
+/** Submits runs to a queue and collects their results in the store. */
 import type { Job, Queue } from 'bullmq';
 import { canonicalJson } from '../../core/canonical.js';
 import { FolderBusyError, InputError, QueueError } from '../../core/errors.js';
@@ -20,11 +20,11 @@ export interface SubmitOptions {
   window?: number;
   tries?: number; // default 3
   retryFailed?: boolean;
-  /** Return when all is in the queue; a later submit collects the results. */
+  /** Return once everything is in the queue; a later submit collects the results. */
   detach?: boolean;
   signal?: AbortSignal;
   onEvent?: (event: SweepEvent) => void;
-  /** Lines for people: what was refused, what is waited for. */
+  /** Lines for people: refused results, and reasons for waiting. */
   report?: (line: string) => void;
   pollMs?: number; // default 500
 }
@@ -49,8 +49,8 @@ export async function submitSweep(
 
 class Submission {
   readonly #pending: SweepRun[] = [];
-  readonly #out = new Map<string, SweepRun>(); // in the queue, or done and not collected
-  readonly #refused = new Map<string, number>(); // results of a run that could not be read, jobs that were not ours
+  readonly #out = new Map<string, SweepRun>(); // in the queue, or done but not collected
+  readonly #refused = new Map<string, number>(); // results of a run that could not be read, jobs that are not from this store
   readonly #told = new Set<string>(); // lines for people
   readonly #result: SweepResult;
   readonly #progress: SweepProgress;
@@ -84,7 +84,7 @@ class Submission {
     return this.#result;
   }
 
-  /** @returns whether the server could not do what was asked and may soon. @throws QueueError where it never will */
+  /** @returns whether the server failed to do something that it may be able to do soon. @throws QueueError if it never will */
   async #round(round: number): Promise<boolean> {
     try {
       await this.#collect();
@@ -94,13 +94,13 @@ class Submission {
     } catch (error) {
       const text = serverText(error);
       if (text === undefined) throw error;
-      if (!PASSES.test(text)) throw new QueueError(`queue ${this.connection.shown}: ${text}; look at the server`);
+      if (!PASSES.test(text)) throw new QueueError(`queue ${this.connection.shown}: ${text}; check the server`);
       this.#tell(`${this.connection.shown}: ${text}; trying again until the server can do it`);
       return true;
     }
   }
 
-  /** Keeps the window full; a job that the queue knows already is not made again, nor one that another submission ended. */
+  /** Keeps the window full; no new job is made for a run that the queue already knows, or that another submission has finished. */
   async #topUp(): Promise<void> {
     const { window = 512, tries = 3 } = this.options;
     const room = window - this.#out.size;
@@ -132,14 +132,14 @@ class Submission {
     const keys = keysOf(this.store.id);
     for (const hash of await redis.smembers(keys.finished)) {
       if (!isHash(hash)) {
-        this.#tell(`a result goes by ${printableLine(JSON.stringify(hash), 100)}, which is no run; it is left out`);
+        this.#tell(`a result is named ${printableLine(JSON.stringify(hash), 100)}, which is not a run; it is left out`);
         await redis.multi().srem(keys.finished, hash).hdel(keys.sizes, hash).exec();
         continue;
       }
       if (!this.#out.has(hash) && !(await this.#isOfThisStore(hash))) continue; // it belongs to another submitter
       if (!(await this.#take(hash))) continue;
       const job = await this.queue.getJob(jobIdOf(this.store, hash));
-      // Its worker is about to complete it: a job in a worker's hands cannot be removed yet.
+      // Its worker is about to complete it: an active job cannot be removed yet.
       if (job && (await job.isActive())) continue;
       await job?.remove().catch(() => {});
       await dropResult(redis, this.store.id, hash);
@@ -151,7 +151,7 @@ class Submission {
     return this.#entries.has(hash);
   }
 
-  /** Brings a result into the store. false: it is not to be removed, or is already. */
+  /** Moves a result into the store. false: it must not be removed, or is already. */
   async #take(hash: string): Promise<boolean> {
     const { redis } = this.connection;
     try {
@@ -160,14 +160,14 @@ class Submission {
       else if (!(await this.#collectedElsewhere(hash))) this.#again(hash); // forgotten by the server
       return true;
     } catch (error) {
-      if (error instanceof FolderBusyError) return false; // another submission is at it
+      if (error instanceof FolderBusyError) return false; // another submission is working on it
       if (!(error instanceof InputError)) throw error;
       await this.#refuse(hash, `its result cannot be used: ${printableLine(error.message, 500)}`);
       return false;
     }
   }
 
-  /** Takes an unreadable result out of the way and has the run trained again, as often as a run may fail. */
+  /** Sets an unreadable result aside and has the run trained again, as often as a run may fail. */
   async #refuse(hash: string, error: string): Promise<void> {
     const job = await this.queue.getJob(jobIdOf(this.store, hash));
     if (job && (await job.isActive())) return;
@@ -182,7 +182,7 @@ class Submission {
     else this.#again(hash);
   }
 
-  /** Writes a result into the store; the records last, because they say that it is complete. */
+  /** Writes a result into the store; the records come last, because they mark it as complete. */
   async #keep(hash: string, { experiment, ended, data }: ReceivedRun): Promise<void> {
     const folder = await this.options.openFolder(this.store.location(hash));
     try {
@@ -195,7 +195,7 @@ class Submission {
       await folder.release();
     }
     await this.store.note([{ run: hash, at: Date.now(), tries: 0, ...ended }]);
-    const waiting = this.#pending.findIndex((one) => one.hash === hash); // an earlier submission asked for it
+    const waiting = this.#pending.findIndex((one) => one.hash === hash); // an earlier submission requested it
     const run = waiting < 0 ? this.#out.get(hash) : this.#pending.splice(waiting, 1)[0];
     if (!run) return;
     this.#out.delete(hash);
@@ -211,7 +211,7 @@ class Submission {
     this.#pending.unshift(run);
   }
 
-  /** Whether another submission of the same store has brought the run's end into it, as it is now. */
+  /** Whether another submission to the same store has stored the end of the run, as it is now. */
   async #collectedElsewhere(hash: string): Promise<boolean> {
     const run = this.#out.get(hash);
     return run !== undefined && this.#endedElsewhere(run, (await this.store.read()).get(hash));
@@ -228,7 +228,7 @@ class Submission {
     return true;
   }
 
-  /** What became of the jobs: running ones for the view, those that failed permanently, those that are gone. */
+  /** Checks the jobs: running ones for the view, those that failed permanently, those that are gone. */
   async #look(): Promise<void> {
     const { redis } = this.connection;
     const keys = keysOf(this.store.id);
@@ -239,13 +239,13 @@ class Submission {
       if (!job) {
         if (!finished && !(await this.#collectedElsewhere(hash))) this.#again(hash);
       } else if (finished) {
-        // It is collected in the next round, whatever became of the job since.
+        // It is collected in the next round, even if the job has changed since.
       } else if (job.failedReason && (await job.isFailed())) await this.#failed(run, job);
       else if (job.processedOn && !job.finishedOn) {
         active.add(hash);
         this.#show(run, job);
       } else if (job.finishedOn && !(await redis.exists(keys.result(hash)))) {
-        await job.remove().catch(() => {}); // completed long ago, its result forgotten: from the start
+        await job.remove().catch(() => {}); // completed long ago and its result discarded: from the start
         this.#again(hash);
       }
     }
@@ -302,11 +302,11 @@ function isSame(data: unknown, message: RunMessage): boolean {
   }
 }
 
-/** Answers of a server that is full, starting, or away for a while. */
+/** Answers of a server that is temporarily full, starting, or unreachable. */
 const PASSES =
   /\b(OOM|LOADING|BUSY|TRYAGAIN|READONLY|MASTERDOWN|CLUSTERDOWN|MISCONF|EXECABORT|NOREPLICAS)\b|Connection is closed|ECONNRE|EPIPE|ETIMEDOUT|discarded/;
 
-/** What the server or the way to it says; undefined: the error is of another kind. */
+/** The message of the server or the connection; undefined: the error is of another kind. */
 function serverText(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const all = [error, ...((error as { previousErrors?: Error[] }).previousErrors ?? [])];

@@ -1,4 +1,4 @@
-/** Files of runs on their way through Redis: a worker's results go to the store from which the run was submitted. */
+/** Transfer of run files through Redis: a worker's results go to the store from which the run was submitted. */
 import { constants } from 'node:buffer';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
@@ -9,20 +9,20 @@ import type { ReadSent, RunFileData } from '../../sweep/received.js';
 import { PREFIX } from './connect.js';
 
 const PART_BYTES = 16 * 2 ** 20; // of one field
-const MOST_PARTS = 4096; // of one file: 64 GiB
-const KEEP_SECONDS = 7 * 24 * 3600; // results that are not collected expire
-const KEPT_REFUSED_BYTES = 64 * 2 ** 20; // what cannot be read is kept for a look, unless it is larger
+const MOST_PARTS = 4096; // parts of one file: 64 GiB
+const KEEP_SECONDS = 7 * 24 * 3600; // results that are not collected expire after this time
+const KEPT_REFUSED_BYTES = 64 * 2 ** 20; // unreadable results are kept for inspection, unless they are larger
 
-/** Names of what a store's runs have in Redis beside their jobs. */
+/** Keys under which data of a store's runs is in Redis, besides their jobs. */
 export const keysOf = (store: string) => ({
-  finished: `${PREFIX}:finished:${store}`, // set of hashes whose result is there
+  finished: `${PREFIX}:finished:${store}`, // set of hashes whose results are there
   sizes: `${PREFIX}:sizes:${store}`, // hash: bytes of its result
   result: (hash: string) => `${PREFIX}:result:${store}:${hash}`,
-  partial: (hash: string) => `${PREFIX}:partial:${store}:${hash}`, // of a run that was handed back
+  partial: (hash: string) => `${PREFIX}:partial:${store}:${hash}`, // files of a run that was handed back
   refused: (hash: string) => `${PREFIX}:refused:${store}:${hash}`, // a result that could not be read
 });
 
-/** A run's files as they go through the server. */
+/** A run's files as sent through the server. */
 export interface Packed {
   readonly fields: ReadonlyMap<string, Buffer>;
   readonly bytes: number;
@@ -43,7 +43,7 @@ export async function packFiles(data: RunFileData): Promise<Packed> {
   return { fields, bytes };
 }
 
-/** Puts a run's complete files there. Doing it twice is as doing it once. @throws what the server says */
+/** Stores the complete files of a run. Idempotent. @throws errors of the server */
 export async function putResult(redis: Redis, store: string, hash: string, { fields, bytes }: Packed): Promise<void> {
   const keys = keysOf(store);
   const commands = redis.multi().del(keys.result(hash), keys.partial(hash));
@@ -57,18 +57,18 @@ export async function putResult(redis: Redis, store: string, hash: string, { fie
   );
 }
 
-/** Puts the files of a run that is handed back there, for the next worker. @throws what the server says */
+/** Stores the files of a run that is handed back, for the next worker. @throws errors of the server */
 export async function putPartial(redis: Redis, store: string, hash: string, { fields }: Packed): Promise<void> {
   const key = keysOf(store).partial(hash);
   await all(setFields(redis.multi().del(key), key, fields));
 }
 
 function setFields(commands: ChainableCommander, key: string, fields: Packed['fields']): ChainableCommander {
-  for (const [name, data] of fields) commands.hset(key, name, data); // one by one: a command has a bound too
+  for (const [name, data] of fields) commands.hset(key, name, data); // one by one, because the size of a command is limited too
   return commands.expire(key, KEEP_SECONDS);
 }
 
-/** A transaction; what went wrong in it is thrown too: exec() alone resolves with the errors among the answers. */
+/** A transaction; errors inside it are thrown as well: exec() alone resolves with them among the replies. */
 async function all(commands: ChainableCommander): Promise<void> {
   const answers = await commands.exec();
   const error = answers?.find(([failed]) => failed)?.[0];
@@ -77,7 +77,7 @@ async function all(commands: ChainableCommander): Promise<void> {
 }
 
 /**
- * Opens what was put there: undefined when nothing is. The files are unpacked one by one, each within its bound.
+ * Opens the stored files: undefined if there are none. They are unpacked one by one, each within its bound.
  * @throws InputError for names, counts and sizes that no run has
  */
 export async function openSent(redis: Redis, key: string): Promise<ReadSent | undefined> {
@@ -88,7 +88,7 @@ export async function openSent(redis: Redis, key: string): Promise<ReadSent | un
   return async (file, most) => {
     const count = counts.get(file);
     if (count === undefined) return undefined;
-    const packedMost = most + most / 1000 + 2 ** 12; // gzip adds little to what it cannot make smaller
+    const packedMost = most + most / 1000 + 2 ** 12; // gzip adds little to incompressible data
     const parts: Buffer[] = [];
     let bytes = 0;
     for (let i = 0; i < count; i++) {
@@ -107,7 +107,7 @@ function partsOf(value: unknown): ReadonlyMap<RunFileName, number> {
   const counts = new Map<RunFileName, number>();
   for (const [name, count] of entries) {
     if (!isRunFile(name))
-      throw new InputError(`parts: holds ${printableLine(name, 100)}; a run has ${Object.values(files).join(', ')}`);
+      throw new InputError(`parts: contains ${printableLine(name, 100)}; a run has ${Object.values(files).join(', ')}`);
     if (!Number.isInteger(count) || (count as number) < 1 || (count as number) > MOST_PARTS)
       throw new InputError(`parts: ${name} in ${printableLine(JSON.stringify(count) ?? '', 40)} parts`);
     counts.set(name, count as number);
@@ -115,7 +115,7 @@ function partsOf(value: unknown): ReadonlyMap<RunFileName, number> {
   return counts;
 }
 
-/** @throws InputError for what is no gzip, or grows beyond its bound; no more than that is unpacked. */
+/** @throws InputError for data that is not gzip, or grows beyond its bound; unpacking stops there. */
 async function unpack(file: string, packed: Buffer, most: number): Promise<Uint8Array> {
   try {
     return new Uint8Array(await promisify(gunzip)(packed, { maxOutputLength: Math.min(most, constants.MAX_LENGTH) }));
@@ -126,13 +126,13 @@ async function unpack(file: string, packed: Buffer, most: number): Promise<Uint8
   }
 }
 
-/** Forgets a result that is safe in its store. */
+/** Deletes a result that is safe in its store. */
 export async function dropResult(redis: Redis, store: string, hash: string): Promise<void> {
   const keys = keysOf(store);
   await all(redis.multi().del(keys.result(hash), keys.partial(hash)).hdel(keys.sizes, hash).srem(keys.finished, hash));
 }
 
-/** Takes a result that cannot be read out of the way; it is kept under another name for a while, for a look. */
+/** Sets an unreadable result aside; it is kept under another name for a while, for inspection. */
 export async function refuseResult(redis: Redis, store: string, hash: string): Promise<void> {
   const keys = keysOf(store);
   const bytes = Number((await redis.memory('USAGE', keys.result(hash)).catch(() => null)) ?? 0);
@@ -143,13 +143,13 @@ export async function refuseResult(redis: Redis, store: string, hash: string): P
   await dropResult(redis, store, hash);
 }
 
-/** Bytes of all results of a store that wait to be collected. */
+/** Bytes of all results of a store that have not been collected. */
 export async function uncollectedBytes(redis: Redis, store: string): Promise<number> {
   const sizes = await redis.hvals(keysOf(store).sizes);
   return sizes.reduce((sum, size) => sum + (Number(size) || 0), 0);
 }
 
-/** Why the server does not take what it is given, and what helps. bytes: of the result that it is given. */
+/** Why the server refuses data, and the remedy. bytes: size of the refused result. */
 export async function storageProblem(redis: Redis, error: unknown, bytes = 0): Promise<string> {
   const texts = [error, ...((error as { previousErrors?: unknown[] }).previousErrors ?? [])].map((e) =>
     e instanceof Error ? e.message : String(e),

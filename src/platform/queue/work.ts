@@ -1,4 +1,4 @@
-/** Works on a queue: takes runs, trains them in workers of its own, sends the files back. */
+/** Works on a queue: takes runs, trains them in workers, sends the files back. */
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,23 +17,23 @@ import { keysOf, openSent, packFiles, putPartial, putResult, storageProblem, unc
 export interface WorkOptions {
   startWorker: (index: number) => Promise<SweepWorker>;
   workers?: number; // at once; default 1
-  ownDevices?: boolean; // each worker has a device of its own
-  replicas?: number; // side by side on a worker at most; default: what pays on its executor
+  ownDevices?: boolean; // each worker has its own device
+  replicas?: number; // maximum number of runs side by side on a worker; default: what pays on its executor
   openFolder: (folder: string) => Promise<RunFolder>;
-  /** A folder that the other machines see too: a run whose worker died is continued elsewhere from its last checkpoint. */
+  /** A folder that the other machines also see: a run whose worker died is continued elsewhere from its last checkpoint. */
   shared?: string;
-  /** How long a run stays with a worker that gives no sign of life; default 30 s. */
+  /** How long a run stays assigned to a worker that gives no sign of life; default 30 s. */
   lockMs?: number;
   checkpointMs?: number;
-  tries?: number; // times a run may lose its worker; default 3
+  tries?: number; // how often a run may lose its worker; default 3
   stallMs?: number;
-  /** Results of one store that may wait in the server's memory; beyond it runs wait to be handed in. Default 512 MiB. */
+  /** Bytes of one store's results that may wait in the server's memory; beyond it runs wait to be handed in. Default 512 MiB. */
   resultBytes?: number;
-  /** End when there has been nothing to do for this long; default never. */
+  /** End after being idle for this long; default never. */
   idleMs?: number;
   signal?: AbortSignal;
   onEvent?: (event: WorkEvent) => void;
-  /** Lines for people: what the server does not do at present. */
+  /** Lines for people: what the server refuses at present. */
   report?: (line: string) => void;
 }
 
@@ -51,13 +51,13 @@ export interface WorkResult {
 }
 
 const PROGRESS_MS = 1000;
-const LEAVE_MS = 5000; // a job of another version comes back after this, each time after twice as long
+const LEAVE_MS = 5000; // a job of another version returns after this time, which doubles each time
 const LEAVE_MOST_MS = 60_000;
-const BUSY_MS = 2000; // a run that is being trained comes back after this
-const RETRY_MS = 500; // likewise between two tries to hand in, or to take a run
+const BUSY_MS = 2000; // a run that is already being trained returns after this time
+const RETRY_MS = 500; // likewise between two attempts to hand in a run, or to take one
 const RETRY_MOST_MS = 15_000;
 
-/** Takes runs until the signal: then what is at work is saved, handed back to the queue, and the rest left to others. */
+/** Takes runs until the signal: then active runs are saved and handed back to the queue, and the rest is left to others. */
 export async function workOnQueue(connection: QueueConnection, options: WorkOptions): Promise<WorkResult> {
   return new QueueWorkers(connection, options).go();
 }
@@ -65,7 +65,7 @@ export async function workOnQueue(connection: QueueConnection, options: WorkOpti
 class QueueWorkers {
   readonly #packs: Packs;
   readonly #result: WorkResult = { trained: 0, failed: 0, handedBack: 0 };
-  readonly #left = new Map<string, number>(); // times a job of another version or engine was left to others
+  readonly #left = new Map<string, number>(); // how often a job of another version or engine was left to others
   readonly #atWork = new Set<string>(); // hashes
   #scratch = ''; // of this process alone
   #keepScratch = false;
@@ -111,7 +111,7 @@ class QueueWorkers {
     } catch (error) {
       fatal = error;
     }
-    await worker.close(); // waits for what is at work: the signal makes it hand back
+    await worker.close(); // waits for active runs, which the signal makes hand back
     await this.#packs.close();
     if (!this.#keepScratch) await rm(this.#scratch, { recursive: true, force: true });
     if (fatal !== undefined) throw fatal;
@@ -119,8 +119,8 @@ class QueueWorkers {
   }
 
   /**
-   * Takes no runs for a while. BullMQ 6.7 asks again at once where the server answers with an error instead of a job (out of
-   * memory: 12,000 times a second); lost connections, which it waits for itself, are reported by the connection.
+   * Takes no runs for a while. BullMQ 6.7 retries immediately if the server answers with an error instead of a job (out of
+   * memory: 12,000 times per second); lost connections, for which it does wait, are reported by the connection.
    */
   async #rest(worker: Worker<unknown>, error: Error): Promise<void> {
     if (error.name !== 'ReplyError' || this.#resting || worker.closing) return;
@@ -135,7 +135,7 @@ class QueueWorkers {
     if (!worker.closing) await worker.resume();
   }
 
-  /** Reads a job before anything of it is used; one that is not to be done here is left to others or fails alone. */
+  /** Validates a job before any of it is used; a job that is not for this worker is left to others or fails alone. */
   async #take(job: Job<unknown>, token: string): Promise<string> {
     const { bullmq } = this.connection;
     let message: RunMessage;
@@ -145,7 +145,7 @@ class QueueWorkers {
       if (error instanceof VersionError) return this.#leave(job, token, error);
       throw new bullmq.UnrecoverableError(printableLine(error instanceof Error ? error.message : String(error), 1000));
     }
-    // The same run of another store: the two would share a folder, and a pack tells its runs apart by their hashes.
+    // The same run from another store: the two would share a folder, and a pack tells its runs apart by their hashes.
     if (this.#atWork.has(message.hash)) return this.#giveBack(job, token, BUSY_MS);
     this.#atWork.add(message.hash);
     this.#busy++;
@@ -167,7 +167,7 @@ class QueueWorkers {
     return this.#giveBack(job, token, Math.min(LEAVE_MOST_MS, LEAVE_MS * 2 ** times));
   }
 
-  /** @throws DelayedError, which ends the work on it without counting as a try */
+  /** @throws DelayedError, which ends the attempt without counting it as a try */
   async #giveBack(job: Job<unknown>, token: string, delayMs: number): Promise<never> {
     await job.moveToDelayed(Date.now() + delayMs, token);
     throw new this.connection.bullmq.DelayedError();
@@ -179,7 +179,7 @@ class QueueWorkers {
     const { signal, shared } = this.options;
     const tell: Tell = (state, error) => this.options.onEvent?.({ run: hash, name, state, error });
     if (signal?.aborted) return this.#giveBack(job, token, 0);
-    // Its worker lost the job after it had handed in the result, as when the server had no memory for more.
+    // Its worker lost the job after it had handed in the result, for example because the server had no memory left.
     if (await this.#isHandedIn(store, hash)) return 'done';
     tell('begun');
     const location = shared ? join(shared, 'runs', hash) : join(this.#scratch, hash);
@@ -200,10 +200,10 @@ class QueueWorkers {
         this.#result.handedBack++;
         tell('handed back');
         return this.#giveBack(job, token, 0);
-      case 'full': // not the run's fault: it continues on a machine with room
+      case 'full': // not the fault of the run: it continues on a machine with room
         tell('waits', `no room on the disk: ${error}; free some space`);
         return this.#giveBack(job, token, 10_000);
-      case 'elsewhere': // what it began with is in the queue, or in the shared folder
+      case 'elsewhere': // the files it began with are in the queue, or in the shared folder
         if (!shared) await rm(location, { recursive: true, force: true });
         return this.#leave(job, token, new EngineError(error));
       case 'failed':
@@ -240,7 +240,7 @@ class QueueWorkers {
     return (await redis.sismember(keys.finished, hash)) === 1 && (await redis.exists(keys.result(hash))) === 1;
   }
 
-  /** Hands a finished run in, however long the server does not take it. false: the signal came first. */
+  /** Hands in a finished run, however long the server refuses it. false: the signal came first. */
   async #handIn({ store, hash }: RunMessage, location: string, tell: Tell): Promise<boolean> {
     const { redis } = this.connection;
     const { signal } = this.options;
@@ -264,7 +264,7 @@ class QueueWorkers {
     }
   }
 
-  /** Hands back what is there of an interrupted run. */
+  /** Hands back the files of an interrupted run. */
   async #handBack({ store, hash }: RunMessage, location: string, tell: Tell): Promise<void> {
     const { redis } = this.connection;
     const packed = await packFiles(await this.#filesOf(location));
@@ -282,7 +282,7 @@ class QueueWorkers {
     tell('waits', `its files stay in ${location}; copied into runs/ of its store they count as its run`);
   }
 
-  /** Waits while too much of a store's results lies in the server's memory. */
+  /** Waits while too much of a store's results is in the server's memory. */
   async #room(store: string, waits: () => void): Promise<void> {
     const { resultBytes = 512 * 2 ** 20, signal } = this.options;
     for (let told = false; !signal?.aborted; told = true) {
@@ -292,7 +292,7 @@ class QueueWorkers {
     }
   }
 
-  /** What another worker of the run handed back; nothing where that cannot be gone on from. */
+  /** Restores the files that an earlier worker of the run handed back; nothing if the run cannot be continued from them. */
   async #restore(store: string, hash: string, location: string, tell: Tell): Promise<void> {
     let partial: RunFileData;
     try {
@@ -329,7 +329,7 @@ class QueueWorkers {
 
 type Tell = (state: WorkEvent['state'], error?: string) => void;
 
-/** What is shown of a job that may be anything. */
+/** A printable description of a job whose data may be anything. */
 function shownOf({ data, id = '' }: Job<unknown>): { run: string; name: string } {
   const { hash, name } = Object(data) as { hash?: unknown; name?: unknown };
   return {
