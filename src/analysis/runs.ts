@@ -62,7 +62,7 @@ export function readRun(files: RunFiles): Run {
   const parsed = parseRecords(files.records ?? '');
   for (const { line, message } of parsed.problems.slice(0, 3)) problems.push(`records.jsonl line ${line}: ${message}`);
   if (parsed.problems.length > 3) problems.push(`records.jsonl: ${parsed.problems.length - 3} more bad lines`);
-  if (parsed.halfWritten) problems.push('records.jsonl: the last line is half written and was left out');
+  if (parsed.halfWritten) problems.push('records.jsonl: the last line is incomplete and was left out');
 
   const histories = new Map<number, { evals: Map<number, EvalRecord>; measures: Map<string, MeasureRecord> }>();
   const tests = new Map<number, TestRecord>();

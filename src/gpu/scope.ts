@@ -67,7 +67,7 @@ export async function createBuffer(
   const bound = usage & bufferUsage.storage ? Math.min(maxBufferSize, maxStorageBufferBindingSize) : maxBufferSize;
   if (!(bufferBytes <= bound))
     throw new GpuError(
-      `buffer ${label}: ${bufferBytes} bytes are wanted, ${session.info.name} allows ${bound}; use a smaller batch, width or number of replicas`,
+      `buffer ${label}: ${bufferBytes} bytes are requested, ${session.info.name} allows ${bound}; use a smaller batch, width or number of replicas`,
     );
   return scoped(session, `buffer ${label} of ${bufferBytes} bytes`, () =>
     session.device.createBuffer({ label, size: Math.ceil(bufferBytes / 4) * 4, usage }),

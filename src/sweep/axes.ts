@@ -5,10 +5,10 @@ import { nearest } from '../core/nearest.js';
 import { complexity, expression, range } from './axisSchema.js';
 import { type Compiled, compileExpression } from './expression.js';
 
-/** Most combinations of one grid; a bigger one is refused before it is expanded. */
+/** Maximum number of combinations of a grid; a larger one is refused before it is expanded. */
 export const MOST_RUNS = 200_000;
 
-/** A value that is known at once, or one computed from the other fields of its combination. */
+/** A known value, or one computed from the other fields of its combination. */
 export type AxisValue = { readonly value: unknown } | { readonly derived: Derived };
 export type Derived =
   | { readonly kind: 'expression'; readonly expression: Compiled }
@@ -19,13 +19,13 @@ export type Derived =
       readonly family?: 'cnn' | 'transformer';
     };
 
-/** How many values an axis has and how to make them; nothing is expanded before it has been counted. */
+/** The number of values of an axis and how to make them; values are counted before they are expanded. */
 export interface Axis {
   readonly count: number;
   values(): AxisValue[];
 }
 
-/** @throws InputError saying what an axis may be. */
+/** @throws InputError naming the forms of an axis. */
 export function parseAxis(input: unknown): Axis {
   if (Array.isArray(input)) return { count: input.length, values: () => input.map((value) => ({ value })) };
   if (typeof input !== 'object' || input === null) return { count: 1, values: () => [{ value: input }] };
@@ -81,7 +81,7 @@ function rangeAxis(r: z.infer<typeof range>): Axis {
   return { count: r.integer && count <= MOST_RUNS ? values().length : count, values };
 }
 
-/** Values of a range by step or factor; the end counts when it is met but for rounding. */
+/** Values of a range by step or factor; the end is included if it is met up to rounding. */
 function steps({ from, to, step, factor }: z.infer<typeof range>, geometric: boolean): number {
   if (geometric && (!(factor! > 0) || factor === 1))
     throw new InputError(`factor: got ${factor}; pass one above 0, not 1`);
@@ -94,7 +94,7 @@ function steps({ from, to, step, factor }: z.infer<typeof range>, geometric: boo
   return Math.floor(exact * (1 + 1e-12) + 1e-9) + 1;
 }
 
-/** 0.1 + 0.2 is 0.3 in a grid: 12 digits. */
+/** 0.1 + 0.2 should be 0.3 in a grid: 12 digits. */
 const tidy = (x: number): number => Number(x.toPrecision(12));
 
 function check<T>(schema: z.ZodType<T>, input: unknown): T {

@@ -1,4 +1,4 @@
-/** The schemas of what an axis of a grid may be. */
+/** Schemas of the forms of a grid's axis. */
 import * as z from 'zod';
 
 const finite = z.number().finite();
@@ -22,7 +22,7 @@ export const complexity = z
   .describe('multiples of the sample complexity P_ell of the run: {P_ell: 3, times: [0.5, 1, 2]}');
 export const expression = z.strictObject({ expr: z.string() }).describe('an expression over the other fields');
 
-/** What an axis may be, for a schema of grid files. */
+/** The forms of an axis, for the schema of grid files. */
 export const axisSchema = z.union([
   z.array(z.unknown()),
   z.union([z.string(), z.number(), z.boolean(), z.null()]),

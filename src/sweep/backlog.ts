@@ -6,13 +6,13 @@ import type { SweepEvent, SweepResult } from './schedule.js';
 import type { IndexEvent, RunEntry, SweepStore } from './store.js';
 
 export interface Backlog {
-  missing: SweepRun[]; // to be trained, or continued
-  entries: ReadonlyMap<string, RunEntry>; // the index before these were entered
+  missing: SweepRun[]; // runs to train or continue
+  entries: ReadonlyMap<string, RunEntry>; // the index before these runs were entered
 }
 
 /**
- * What a sweep still has to do, after a look at the index and the folders. Runs that are new, or tried again after they were set aside,
- * are entered as waiting; the others are counted in `result` and shown as ended.
+ * The work that a sweep has left, after reading the index and the folders. Runs that are new, or retried after being set aside, are
+ * entered as waiting; the others are counted in `result` and shown as ended.
  */
 export async function backlogOf(
   runs: readonly SweepRun[],
@@ -46,6 +46,6 @@ export async function backlogOf(
   return { missing, entries };
 }
 
-/** Workers that a run has crashed so far; the count starts again for a run that was marked as failed. */
+/** How many workers a run has crashed so far; the count starts again for a run that was marked as failed. */
 export const triesOf = (entry: RunEntry | undefined): number =>
   entry === undefined || entry.state === 'failed' ? 0 : entry.tries;

@@ -21,23 +21,23 @@ import { endOf } from './store.js';
 export interface ChunkRun {
   readonly hash: string;
   readonly experiment: Experiment;
-  readonly folder: string; // what the worker's platform opens
+  readonly folder: string; // location to be opened by the worker's platform
 }
 
 /**
  * `busy`: another process works in its folder; `interrupted`: stopped with everything saved; `failed`: it can never be trained;
- * `elsewhere`: this engine cannot continue it, another can; `full`: there is no room for its files; `broke`: something went
- * wrong that may go well another time.
+ * `elsewhere`: this engine cannot continue it, another can; `full`: there is no room for its files; `broke`: an error that may
+ * not occur again.
  */
 export type RunResult = RunEnd | 'interrupted' | 'busy' | 'failed' | 'elsewhere' | 'full' | 'broke';
 
 export interface RunOutcome {
   readonly hash: string;
   readonly result: RunResult;
-  readonly fresh: boolean; // trained now; false where the folder held it complete
+  readonly fresh: boolean; // trained now; false if the folder already contained the complete run
   readonly loss?: number | null; // nats, mean over replicas; null: not finite
   readonly step?: number;
-  readonly error?: string; // of failed, elsewhere, full, broke and busy
+  readonly error?: string; // for failed, elsewhere, full, broke and busy
 }
 
 export interface ChunkProgress {
@@ -45,41 +45,41 @@ export interface ChunkProgress {
   readonly step: number;
   readonly steps: number;
   readonly loss: number; // nats
-  readonly samplesPerSecond: number; // over all replicas of all runs of the chunk
+  readonly samplesPerSecond: number; // total over all replicas of all runs of the chunk
 }
 
 export interface ChunkHooks {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: ChunkProgress) => void;
-  /** Told of each run as it ends. */
+  /** Called for each run as it ends. */
   readonly onOutcome?: (outcome: RunOutcome) => void;
   readonly checkpointMs?: number;
 }
 
-/** What trains a chunk: this thread, another one, a process. */
+/** Trains chunks: in this thread, in another one, or in a process. */
 export interface SweepWorker {
-  /** How many runs pay side by side; default: one. */
+  /** How many runs to train side by side; default: one. */
   readonly limits?: PackLimits;
-  /** What it computes on, where several workers have something of their own: `card 2`. */
+  /** The device it computes on, if each worker has its own: `card 2`. */
   readonly place?: string;
-  /** Outcomes of all runs. @throws an error when the worker is gone, or its device: start another. */
+  /** Outcomes of all runs. @throws an error if the worker or its device is gone: start another. */
   train(runs: readonly ChunkRun[], hooks: ChunkHooks): Promise<RunOutcome[]>;
-  /** Ends it; work in progress is saved. */
+  /** Ends the worker; work in progress is saved. */
   close(): Promise<void>;
-  /** Ends it at once, whatever it does. Workers without it cannot be ended while they hang. */
+  /** Ends the worker immediately, whatever it is doing. Workers without it cannot be ended while they hang. */
   kill?(): void;
 }
 
 export interface ChunkSite {
   openFolder(folder: string): Promise<RunFolder>;
-  /** Called only when there is something to train; the same one each time until it fails. */
+  /** Called only if there is something to train; returns the same executor until that fails. */
   executor(): Promise<Executor>;
   host: Host;
 }
 
 /**
- * Trains the runs of a chunk that are not complete and not in another process's hands, side by side, each from its checkpoint.
- * @throws what makes the executor unusable, or the chunk too much for it: the runs without an outcome have not ended then.
+ * Trains the runs of a chunk that are neither complete nor locked by another process, side by side, each from its checkpoint.
+ * @throws errors that make the executor unusable, or the chunk too large for it: the runs without an outcome have then not ended.
  */
 export async function trainChunk(
   runs: readonly ChunkRun[],
@@ -115,7 +115,7 @@ interface OpenRun {
   readonly folder: RunFolder;
 }
 
-/** A run to train, with its locked folder; or its outcome, if that is known at once. */
+/** A run to train, with its locked folder; or its outcome, if that is already known. */
 async function openRun(
   hash: string,
   input: Experiment,
@@ -175,7 +175,7 @@ async function trainTogether(
     );
     for (const [index, result] of results.entries()) await end(result, group[index]);
   } catch (error) {
-    // A run that has the chunk for itself is what does not fit; of several one cannot tell.
+    // Only if a run is alone in the chunk is it clear that this run does not fit.
     if (group.length > 1) throw error;
     await end({ reason: 'failed', error }, group[0]);
   }
@@ -194,7 +194,10 @@ async function ended(folder: RunFolder, experiment: Experiment) {
   return bytes && endOf(new TextDecoder().decode(bytes), experiment.replicas);
 }
 
-/** Wrong input and damaged files stay wrong; a file or memory trouble may pass; anything else says that this worker is spent. */
+/**
+ * Wrong input and damaged files stay wrong; trouble with a file or memory may pass; any other error means that this worker is
+ * unusable.
+ */
 function failure(hash: string, error: unknown): RunOutcome {
   if (!(error instanceof RhmError)) throw error;
   const text = `${error.name}: ${error.message}`;
@@ -202,7 +205,7 @@ function failure(hash: string, error: unknown): RunOutcome {
   if (error instanceof EngineError) return { hash, result: 'elsewhere', fresh: true, error: text };
   if (error instanceof InputError || error instanceof DamageError)
     return { hash, result: 'failed', fresh: true, error: text };
-  // Without the remedy: in a sweep it is a different one.
+  // The remedy is left out: in a sweep it is a different one.
   if (error instanceof DiskFullError) return { hash, result: 'full', fresh: true, error: error.message.split('; ')[0] };
   if (error instanceof FileError) return { hash, result: 'broke', fresh: true, error: text };
   throw error;

@@ -1,6 +1,6 @@
 /**
  * The curves of `rhm reproduce classes`: test error of the root symbol against P, with n = m = v as in arXiv:2307.02129, for
- * networks in mean-field scaling and, lazy, in standard scaling. P* is where the error falls to a tenth.
+ * networks in mean-field scaling and, lazy, in standard scaling. P* is the P at which the error falls to a tenth.
  */
 import { countDerivations } from '../grammar/derivations.js';
 import { LEARNT_ERROR } from '../theory/steps.js';
@@ -15,7 +15,7 @@ interface ClassBlock extends SearchBlock {
 
 type Network = readonly [kind: ClassBlock['model'], scaling: 'mean-field' | 'standard', rate: number];
 const cnn: Network = ['hcnn', 'mean-field', 1];
-/** Standard scaling takes a larger rate: its features hardly move, and the readout alone takes many steps. */
+/** Standard scaling uses a larger rate: its features hardly move, and the readout alone needs many steps. */
 const others: readonly Network[] = [
   ['hcnn', 'standard', 2],
   ['fcn', 'mean-field', 1],
@@ -86,8 +86,8 @@ const blocks: Record<Scale, readonly ClassBlock[]> = {
   ],
 };
 
-const STOP = 0.1; // nats: the error is far below a tenth there
-const LARGEST_PART = 1 / 2; // of the language: with two levels P* is no small part of it
+const STOP = 0.1; // nats: here the error is far below a tenth
+const LARGEST_PART = 1 / 2; // of the language: with two levels P* is a considerable part of it
 
 export function classSearches(scale: Scale): PlannedSearch[] {
   return blocks[scale].flatMap((block) =>
@@ -111,7 +111,7 @@ export function classSearches(scale: Scale): PlannedSearch[] {
   );
 }
 
-/** Test and validation sets that leave half of a small language to train on. */
+/** Test and validation sets that leave half of a small language for training. */
 function heldOut(scale: Scale, half: number): { size: number; validation: number } {
   const [most, validation] = scale === 'quick' ? [4096, 1024] : [16384, 4096];
   const part = Math.min(1, (0.9 * half) / (most + validation));

@@ -38,7 +38,7 @@ const blocks: Record<Scale, readonly ContextBlock[]> = {
   })),
 };
 
-const BEHIND = 16; // times P_ell: where a curve has saturated
+const BEHIND = 16; // multiples of P_ell: there a curve has saturated
 
 export function contextSearches(scale: Scale): PlannedSearch[] {
   return blocks[scale].flatMap((block) =>

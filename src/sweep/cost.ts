@@ -1,4 +1,4 @@
-/** What a sweep costs before it is run: arithmetic, memory, space in the store, and time from a short calibration. */
+/** The cost of a sweep before it is run: arithmetic, memory, space in the store, and time from a short calibration. */
 import type { Experiment } from '../core/experiment.js';
 import { DEFAULT_TASK } from '../core/tasks.js';
 import { kernelOf } from '../kernels/index.js';
@@ -11,20 +11,20 @@ import { Trainer } from '../training/trainer.js';
 import type { SweepRun } from './grid.js';
 import { byGroupKey, pack, packLimits } from './pack.js';
 
-/** Runs that share all shapes, and can train side by side. */
+/** Runs that have the same shapes and can train side by side. */
 export interface SweepGroup {
   readonly key: string;
   readonly about: string; // for people
   readonly runs: readonly SweepRun[];
   readonly parameters: number; // of one replica
-  readonly stepFlops: number; // of one run, all its replicas
-  readonly evaluationFlops: number; // of one evaluation, measures included
-  readonly flops: number; // of all runs to their ends
-  readonly memoryBytes: number; // on the device, of one run
+  readonly stepFlops: number; // for one run, all its replicas
+  readonly evaluationFlops: number; // for one evaluation, including measures
+  readonly flops: number; // for all runs to their ends
+  readonly memoryBytes: number; // on the device, for one run
   readonly storeBytes: number; // of all runs, estimated
-  plans?: number; // that its runs are packed into on the executor of the calibration
-  seconds?: number; // of all its plans one after the other; absent before a calibration
-  measured?: boolean; // the time is this group's own, not taken over from another by its FLOPs
+  plans?: number; // number of plans into which its runs are packed on the executor of the calibration
+  seconds?: number; // for all its plans one after the other; absent before a calibration
+  measured?: boolean; // the time was measured for this group, not estimated from another group's by FLOPs
 }
 
 /** Groups in order of their first run. */
@@ -81,8 +81,8 @@ function flopsOf({ program }: TrainingProgram, plans: readonly string[]): number
 const evaluationsOf = (experiment: Experiment): number =>
   evaluationSteps(plannedSteps(experiment), experiment.evaluation.perDoubling).length;
 
-const RECORD_BYTES = 120; // of a line in records.jsonl, about
-const FILE_BYTES = 4096; // experiment, rules and the rounding of file sizes, about
+const RECORD_BYTES = 120; // approximate size of a line in records.jsonl
+const FILE_BYTES = 4096; // approximate size of experiment and rules, and the rounding of file sizes
 
 /** Weights, moments and best weights as in the checkpoint, and the records. */
 function storedBytes(experiment: Experiment, training: TrainingProgram, evaluations: number): number {
@@ -92,8 +92,8 @@ function storedBytes(experiment: Experiment, training: TrainingProgram, evaluati
 }
 
 export interface CalibrationOptions {
-  groups?: number; // measured at most; the others go by their FLOPs; default 6
-  groupMs?: number; // of training each; default 150
+  groups?: number; // maximum number to measure; others are estimated by their FLOPs; default 6
+  groupMs?: number; // training time for each; default 150
   signal?: AbortSignal;
 }
 
@@ -126,7 +126,7 @@ export async function calibrate(
     }
 }
 
-/** Of packs of equal shapes; one of them is measured, the others by their replicas. */
+/** Time of packs; among packs of equal shapes one is measured and the others follow from their replicas. */
 async function secondsOf(packs: SweepRun[][], executor: Executor, groupMs: number): Promise<number> {
   const members = packs[0].flatMap(({ experiment }) => membersOf(experiment));
   const training = trainingProgram(members, measures);

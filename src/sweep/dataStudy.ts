@@ -7,7 +7,7 @@ import { curveSearch, EPOCHS, LARGEST_PART, type PlannedSearch, type SearchBlock
 interface DataBlock extends SearchBlock {
   model: 'hcnn' | 'hlcn' | 'mla';
   grammars: number;
-  steps: readonly number[]; // ell of the wanted P_ell
+  steps: readonly number[]; // ell of the P_ell to find
   to?: number; // largest P of the search
   figure: 'data' | 'control';
 }
@@ -21,7 +21,7 @@ const attention = (channels: number, heads: number, rate: number) => ({
   optimiser: { kind: 'adamw', rate },
 });
 
-/** Two minutes of two cores. The transformer's step costs 25 times the CNN's: its P_2 at m = 2 only. */
+/** Two minutes on two cores. The transformer's step costs 25 times the CNN's, so only its P_2 at m = 2 is included. */
 const quick: readonly DataBlock[] = [
   ...([4, 3, 2] as const).flatMap((m) =>
     (['hcnn', 'hlcn'] as const).map(
@@ -81,7 +81,7 @@ const paper: readonly DataBlock[] = [
       settings: convolutional(model, 128),
       batch: 128,
       steps: [1, 2, 3],
-      most: 2 ** 22, // hcnn near P_3 improves up to 10^6 steps; the run ends at 2.5 times that
+      most: 2 ** 22, // hcnn near P_3 improves until about 10^6 steps; the run ends at 2.5 times that
       epochs: 1024,
       to: 2 ** 20, // P_3 lies near 5e5
       figure: 'data',
@@ -100,7 +100,7 @@ const paper: readonly DataBlock[] = [
       figure: 'data',
     }),
   ),
-  // What moves P_ell and is not data: the rate, the batch, the width.
+  // Factors other than data that change P_ell: the rate, the batch, the width.
   ...[sizes16[0], sizes16[2]].flatMap((shape): DataBlock[] => [
     ...[0.5, 2].map((rate) => ({ ...controlled, shape, settings: convolutional('hcnn', 128, rate), batch: 32 })),
     ...[16, 64].map((batch) => ({ ...controlled, shape, settings: convolutional('hcnn', 128), batch })),
@@ -123,7 +123,7 @@ function searchOf(block: DataBlock, index: number, scale: Scale): PlannedSearch 
   const deepest = Math.max(...steps);
   const floor = plateaus[shape.L];
   const last = deepest === shape.L;
-  // Below this nothing more is asked of a run.
+  // Below this loss the rest of the run does not matter.
   const stopLoss = floor + (last ? 0.2 * stepExcess(plateaus, deepest) : plateaus[deepest] - floor);
   const changed = figure === 'control' ? `, ${settingsText(settings, batch)}` : '';
   return {

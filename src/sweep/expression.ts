@@ -1,6 +1,6 @@
 /**
- * Expressions of grid files: numbers, texts, fields of the experiment, arithmetic, comparisons, a closed set of functions.
- * Parsed by jsep, evaluated here: nothing in them can reach the program.
+ * Expressions of grid files: numbers, texts, fields of the experiment, arithmetic, comparisons, a fixed set of functions. Parsed
+ * by jsep and evaluated here: an expression has no access to the program.
  */
 import jsep, { type Expression } from 'jsep';
 import { InputError } from '../core/errors.js';
@@ -8,28 +8,28 @@ import { nearest } from '../core/nearest.js';
 
 export type Value = number | string | boolean | null | undefined;
 
-/** What names and functions mean. */
+/** The meaning of names and functions. */
 export interface Scope {
-  /** Value of `grammar.m`, `seed`, `$c`; undefined where an optional field is not set. @throws InputError for an unknown one. */
+  /** Value of `grammar.m`, `seed`, `$c`; undefined if an optional field is not set. @throws InputError for an unknown name. */
   lookup(name: string): Value;
   readonly functions: Readonly<Record<string, (...args: Value[]) => Value>>;
 }
 
 export interface Compiled {
   readonly text: string;
-  /** @throws InputError naming the expression and what is wrong with it. */
+  /** @throws InputError naming the expression and its fault. */
   evaluate(scope: Scope): Value;
 }
 
 const numeric = (f: (...x: number[]) => number, arity: number) => {
   return (...args: Value[]): number => {
     if (arity >= 0 && args.length !== arity)
-      throw new InputError(`${args.length} arguments where ${arity} ${arity === 1 ? 'is' : 'are'} wanted`);
+      throw new InputError(`${args.length} arguments where ${arity} ${arity === 1 ? 'is' : 'are'} required`);
     return f(...args.map(toNumber));
   };
 };
 
-/** Functions every expression may call. */
+/** Functions available in every expression. */
 const mathFunctions: Readonly<Record<string, (...args: Value[]) => Value>> = {
   abs: numeric(Math.abs, 1),
   ceil: numeric(Math.ceil, 1),
@@ -45,9 +45,9 @@ const mathFunctions: Readonly<Record<string, (...args: Value[]) => Value>> = {
   max: numeric(Math.max, -1),
 };
 
-const LONGEST = 2000; // characters: deeper trees than these give would overflow the stack
+const LONGEST = 2000; // characters: a longer text could give trees so deep that they overflow the stack
 
-/** @throws InputError where the text is no expression. */
+/** @throws InputError if the text is not an expression. */
 export function compileExpression(text: string): Compiled {
   if (text.length > LONGEST)
     throw new InputError(
@@ -71,7 +71,7 @@ export function compileExpression(text: string): Compiled {
   };
 }
 
-/** A dotted name, or undefined where the tree is something else. */
+/** A dotted name, or undefined if the tree is something else. */
 function dotted(tree: Expression): string | undefined {
   if (tree.type === 'Identifier') return String(tree.name);
   if (tree.type !== 'MemberExpression' || tree.computed) return undefined;
@@ -151,6 +151,6 @@ function binary(operator: string, left: Value, right: () => Value): Value {
 }
 
 function toNumber(value: Value): number {
-  if (typeof value !== 'number') throw new InputError(`a number is wanted, got ${JSON.stringify(value)}`);
+  if (typeof value !== 'number') throw new InputError(`expected a number, got ${JSON.stringify(value)}`);
   return value;
 }

@@ -1,4 +1,4 @@
-/** From a grid to its runs: every combination, its derived values, filters and checks; all faults together. */
+/** From a grid to its runs: every combination, its derived values, filters and checks; all faults are reported together. */
 import { contentHash } from '../core/canonical.js';
 import { InputError } from '../core/errors.js';
 import { type Experiment, ExperimentError, parseExperiment } from '../core/experiment.js';
@@ -21,18 +21,18 @@ export interface SweepRun {
 
 export interface Grid {
   readonly name: string | undefined;
-  /** Where set, every run stands for a curve: it is the one at the smallest P. */
+  /** If set, every run represents a curve: it is the run at the smallest P. */
   readonly search: GridSearch | undefined;
   /** Every experiment once, in the order of the grid. */
   readonly runs: readonly SweepRun[];
   readonly combinations: number; // before filters
   readonly filtered: number; // left out by filters
-  readonly duplicates: number; // combinations that are the same experiment as an earlier one
+  readonly duplicates: number; // combinations that give the same experiment as an earlier one
 }
 
 /**
  * Expands a grid (the value of a JSON or YAML file). A grid of 10^4 runs takes a second or two.
- * @throws GridError listing all faults: of the file, and of every combination that is no valid experiment.
+ * @throws GridError listing all faults: of the file, and of every combination that is not a valid experiment.
  */
 export async function expandGrid(input: unknown): Promise<Grid> {
   const spec = parseSpec(input);
@@ -57,7 +57,7 @@ export async function expandGrid(input: unknown): Promise<Grid> {
       { message: `filter: leaves none of ${number} combinations; the grid is empty`, runs: [], count: 0 },
     ]);
   const found = new Map<string, SweepRun>();
-  // In parts: what is asked for at once is in memory at once.
+  // In parts: everything requested at once is in memory at once.
   for (let from = 0; from < kept.length; from += HASHED_AT_ONCE) {
     const part = kept.slice(from, from + HASHED_AT_ONCE);
     const hashes = await Promise.all(part.map(({ experiment }) => contentHash(experiment)));
@@ -77,7 +77,7 @@ export async function expandGrid(input: unknown): Promise<Grid> {
 }
 
 const HASHED_AT_ONCE = 512;
-const LARGE_SEED = 2 ** 52; // beyond it the seeds of replicas may pass 2^53
+const LARGE_SEED = 2 ** 52; // above this the seeds of replicas may exceed 2^53
 
 type Combination = readonly { readonly field: string; readonly value: AxisValue }[];
 
@@ -146,12 +146,12 @@ function readCombination(
       });
     if (!kept) return 'filtered';
   }
-  if (experiment?.from) problems.push('from: a sweep continues no other run; use rhm train --from for it');
+  if (experiment?.from) problems.push('from: a sweep cannot continue another run; use rhm train --from for it');
   for (const problem of problems) fault(problem);
   return problems.length || !experiment ? 'faulty' : experiment;
 }
 
-/** The experiment at the smallest P. @throws InputError when it cannot be searched */
+/** The experiment at the smallest P. @throws InputError if it cannot be searched */
 function searchable(parser: Parser, raw: Record<string, unknown>, search: GridSearch): Experiment {
   const budget = raw.budget as Record<string, unknown> | undefined;
   checkUnset(Object.keys(budget ?? {}).map((key) => `budget.${key}`));
@@ -163,7 +163,7 @@ function searchable(parser: Parser, raw: Record<string, unknown>, search: GridSe
   return experiment;
 }
 
-/** parseExperiment, once for runs in a row that differ in their seed alone: those share the sections of one experiment. */
+/** parseExperiment, called once for consecutive runs that differ only in their seed: these share the sections of one experiment. */
 class Parser {
   #key = '';
   #last: Experiment | undefined;
@@ -181,7 +181,7 @@ class Parser {
 
 const defaults = new Map<string, Experiment | undefined>();
 
-/** The fields with the defaults of what is not set (yet: a derivation may complete the experiment). Nothing is checked. */
+/** The fields, with defaults for those not set (yet: a derivation may complete the experiment). Nothing is checked. */
 function withDefaults(raw: Record<string, unknown>): Record<string, unknown> {
   const kindOf = (value: unknown) =>
     typeof value === 'string' ? value : (value as { kind?: unknown } | undefined)?.kind;
@@ -191,7 +191,7 @@ function withDefaults(raw: Record<string, unknown>): Record<string, unknown> {
     let known: Experiment | undefined;
     try {
       known = parseExperiment(kinds);
-    } catch {} // a kind that does not exist: said when the experiment is checked
+    } catch {} // a kind that does not exist is reported when the experiment is checked
     defaults.set(key, known);
   }
   const known = defaults.get(key) as Record<string, unknown> | undefined;
@@ -216,7 +216,7 @@ function valueText(at: AxisValue): string {
   return at.derived.kind === 'expression' ? at.derived.expression.text : `${at.derived.times}*P_${at.derived.ell}`;
 }
 
-/** Faults by message: one that all runs share is said once. */
+/** Faults by message: a fault of all runs is reported once. */
 class Faults {
   readonly #found = new Map<string, { runs: number[]; count: number }>();
 
@@ -237,14 +237,14 @@ class Faults {
 }
 
 /**
- * The checks of `rhm train` beyond the schema, each done once for all runs that it cannot tell apart: shapes by everything but
- * seeds and rates, amounts of data by everything but seeds.
+ * The checks of `rhm train` beyond the schema, each done once for all runs between which it makes no difference: shapes by
+ * everything except seeds and rates, amounts of data by everything except seeds.
  */
 class Checker {
   readonly #shapes = new Map<string, string | undefined>();
   readonly #data = new Map<string, string | undefined>();
   readonly #rules = new Map<string, Rules>();
-  readonly #sections = new WeakMap<object, readonly string[]>(); // by the budget: shared by runs that differ in the seed alone
+  readonly #sections = new WeakMap<object, readonly string[]>(); // by budget, which runs share if they differ only in the seed
 
   problems(experiment: Experiment): readonly string[] {
     const seen = this.#sections.get(experiment.budget);
@@ -269,7 +269,7 @@ class Checker {
     return short === undefined ? [] : [short];
   }
 
-  /** Rules of the right size; which ones makes no difference here. */
+  /** Rules of the right size; the rules themselves make no difference here. */
   #rulesFor(experiment: Experiment): Rules {
     const key = JSON.stringify({ ...experiment.grammar, seed: undefined });
     const rules = this.#rules.get(key) ?? rulesOf(experiment);

@@ -1,11 +1,11 @@
-/** JSON Schema of a grid file, for editors and validators: the parts of a grid, with the fields of an experiment by name. */
+/** JSON Schema of a grid file, for editors and validators: the parts of a grid, including the fields of an experiment by name. */
 import * as z from 'zod';
 import { experimentFields } from '../core/experiment.js';
 import { experimentFileSchema, type JsonSchema } from '../core/fileSchema.js';
 import { axisSchema } from './axisSchema.js';
 import { specSchema } from './specSchema.js';
 
-/** Fields that hold objects of numbers, which may be set by dotted names below them. */
+/** Fields whose values are objects of numbers, which may be set by dotted names below them. */
 const BELOW = '^grammar\\.(rootPrior|ruleProbabilities)\\.';
 const VARIABLE = '^\\$[A-Za-z_]\\w*$';
 
@@ -50,7 +50,7 @@ export function gridJsonSchema(): JsonSchema {
   };
 }
 
-/** The sections of an experiment, of which a grid gives any part: nothing in them is required, and dotted names may give the rest. */
+/** The sections of an experiment, of which a grid may give any part: no field is required, and dotted names may give the rest. */
 function sectionsOf({ properties }: JsonSchema): Record<string, JsonSchema> {
   const loose = (at: JsonSchema): JsonSchema => {
     const { required: _, ...rest } = at;

@@ -1,4 +1,4 @@
-/** A grid that asks for a search: every combination of the grid is one curve in data, narrowed in log P. */
+/** A grid with a search: every combination of the grid is one curve in data, narrowed in log P. */
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import { evaluatedTask, exactLevel, tasksWith } from '../core/tasks.js';
@@ -13,7 +13,7 @@ export type { GridSearch } from './searchSchema.js';
 
 const SEARCHED = 'budget.sentences';
 
-/** What is wrong with a combination as a curve; the run is that at its smallest P. */
+/** Why a combination cannot be a curve; `experiment` is the run at the smallest P. */
 export function searchProblems(search: GridSearch, experiment: Experiment): string[] {
   const { evaluation, grammar } = experiment;
   const problems: string[] = [];
@@ -34,10 +34,10 @@ export function searchProblems(search: GridSearch, experiment: Experiment): stri
   return problems;
 }
 
-/** Where P begins: `from`, or the batch. */
+/** The smallest P: `from`, or the batch. */
 export const firstSentences = (search: GridSearch, batch: number): number => Math.max(search.from ?? batch, batch);
 
-/** One search per combination. @throws InputError when a grammar is too small for its sets */
+/** One search per combination. @throws InputError if a grammar is too small for its sets */
 export function searchesOf({ search, runs }: Pick<Grid, 'search' | 'runs'>): Search[] {
   if (!search) return [];
   return runs.map(({ name, experiment }): Search => {
@@ -46,12 +46,12 @@ export function searchesOf({ search, runs }: Pick<Grid, 'search' | 'runs'>): Sea
     const tenth = Number(countDerivations(rules)) * LARGEST_PART;
     const to = search.to ?? Math.max(from, Math.min(2 ** 22, Math.floor(tenth)));
     const at = (P: number) => ({ ...experiment, budget: { ...experiment.budget, sentences: P } });
-    membersOf(at(to), rules); // says so when P, validation and test do not fit the language
+    membersOf(at(to), rules); // throws if P, validation and test do not fit the language
     return { name, steps: search.steps, from, to, within: search.within, most: search.most, at };
   });
 }
 
-/** The fields that a grid with a search leaves out. @throws InputError */
+/** Fields that a grid with a search must leave out. @throws InputError */
 export function checkUnset(fields: readonly string[]): void {
   if (fields.includes(SEARCHED)) throw new InputError(`${SEARCHED}: is what the search varies; leave it out`);
 }

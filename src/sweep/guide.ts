@@ -1,6 +1,6 @@
 /**
- * Where a search begins, from what its other curves have found: first the curves that tell the most about all of them, then the
- * others near the P_ell that those predict. A function of the results alone, as the search itself.
+ * Where a search begins, given what its other curves have found: first the curves that are most informative about all of them,
+ * then the others near the P_ell predicted from those. Like the search, a function of the results alone.
  */
 
 import { canonicalJson } from '../core/canonical.js';
@@ -16,7 +16,7 @@ interface Curve {
   grammar: string;
 }
 
-const BEYOND = 4; // curves that begin, beyond one for each factor that varies and one
+const BEYOND = 4; // number of curves that begin, beyond one and one for each factor that varies
 const ENDS = [0.1, 0.9]; // quantiles of a predicted P_ell that are tried first
 
 export function guideFor(searches: readonly Search[]): Guide {
@@ -44,20 +44,20 @@ export function guideFor(searches: readonly Search[]): Guide {
 
 const grammarOf = ({ grammar, seed }: Experiment) => canonicalJson([grammar, grammar.seed ?? seed]);
 
-/** The curves that begin: all of them where they are few. */
+/** The curves that begin: all of them if there are few. */
 function firstOf(own: readonly number[], curves: readonly Curve[]): number[] {
   const rows = own.map((i) => ({ values: curves[i].setting.values, group: curves[i].grammar, weight: 1 }));
   const { factors } = curves[own[0]].setting;
   const varied = factors.filter((_, k) => new Set(rows.map(({ values }) => values[k])).size > 1).length;
   const count = 1 + varied + BEYOND;
   if (count + 1 >= own.length) return [...own];
-  // The extreme values of each factor are among them, so that all others lie inside.
+  // They include the extreme values of each factor, so that all others are inside.
   return chooseRows({ factors, known: [], candidates: rows, wanted: rows, ratio: 1, count }).map(
     ({ index }) => own[index],
   );
 }
 
-/** ln P on both sides of each step that the curves which began predict. */
+/** ln P on both sides of each step, predicted from the curves that have begun. */
 function predicted({ search, setting, grammar }: Curve, begun: readonly { curve: Curve; found: Found }[]): number[] {
   const least = Math.log(search.within);
   return search.steps.flatMap((ell) => {

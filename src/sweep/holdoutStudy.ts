@@ -1,4 +1,7 @@
-/** The runs of `rhm reproduce holdout`: networks on P sentences of a language that holds pairs of rules out (arXiv:2404.16367). */
+/**
+ * The runs of `rhm reproduce holdout`: networks on P sentences of a language from which pairs of rules are held out
+ * (arXiv:2404.16367).
+ */
 import { parseExperiment } from '../core/experiment.js';
 import type { Holdout } from '../core/holdout.js';
 import type { GrammarShape } from '../core/rules.js';
@@ -40,7 +43,7 @@ const attention = (
 
 const quick = { evaluation: { size: 2048, validation: 1024, perDoubling: 2 } };
 
-/** Transformers take more steps at the larger size than the quick scale has. */
+/** At the larger size transformers need more steps than the quick scale has. */
 const blocks: Record<Scale, readonly HoldoutBlock[]> = {
   quick: [
     {
@@ -69,10 +72,10 @@ const blocks: Record<Scale, readonly HoldoutBlock[]> = {
 
 const PATIENCE = 2.5;
 
-/** Also of a decoder the loss of the last token alone is evaluated, so that its best weights are the best for that. */
+/** For a decoder, too, only the loss of the last token is evaluated, so that its best weights are the best for that. */
 export const holdoutRuns = (scale: Scale): PlannedRun[] =>
   blocks[scale].flatMap(({ shape, holdout, sentences, evaluation, networks }) =>
-    // The largest P first, so that the cores end together.
+    // The largest P first, so that the cores finish together.
     [...sentences].reverse().flatMap((P) =>
       [...networks].reverse().flatMap(({ settings, grammars, batch, most }) =>
         Array.from({ length: grammars }, (_, index): PlannedRun => {

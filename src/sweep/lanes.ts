@@ -1,11 +1,11 @@
-/** The workers of a sweep as lanes, in each one worker after the other, and what becomes of the work that a lane has lost. */
+/** The workers of a sweep as lanes, each with one worker after another, and what happens to work that a lane has lost. */
 
 const MOST_LOSSES = 3; // in a row
 
-/** What is known of lost work: of a chunk and of what is left of it, as long as it stays whole. */
+/** The history of lost work: of a chunk and of its remainder, as long as that stays whole. */
 interface Lost {
   readonly by: Set<number>; // lanes
-  readonly avoid: Set<number>; // lanes that are not to take it while there are others
+  readonly avoid: Set<number>; // lanes that should not take it while there are others
   finished: boolean; // by whichever lane
 }
 
@@ -18,13 +18,13 @@ interface Loss {
 }
 
 /**
- * Where each lane has a device of its own, a chunk that one of them lost goes whole to the others, and a lane that keeps losing what
- * others do not lose is given up. Lanes that share what they compute on are alike: none is blamed, none is avoided.
+ * If each lane has its own device, a chunk that one of them lost goes whole to the others, and a lane is abandoned if it keeps
+ * losing work that others do not lose. Lanes that share a device are equivalent: none is blamed or avoided.
  */
 export class Lanes<Chunk extends object> {
   readonly #open: Set<number>;
   readonly #lost = new WeakMap<Chunk, Lost>();
-  readonly #losses = new Map<number, Loss[]>(); // in a row, by lane
+  readonly #losses = new Map<number, Loss[]>(); // consecutive losses, by lane
   readonly #finishedAt = new Map<number, number>(); // by lane
   #clock = 0; // counts what happens
 
@@ -39,12 +39,12 @@ export class Lanes<Chunk extends object> {
     this.#open.delete(lane);
   }
 
-  /** Whether a lane with a device of its own can be done without. */
+  /** Whether the sweep can continue without a lane that has its own device. */
   isReplaceable(lane: number): boolean {
     return this.ownDevices && [...this.#open].some((other) => other !== lane);
   }
 
-  /** Not what it is to leave to others, as long as there are others. */
+  /** A lane does not take work that it should leave to others, as long as there are others. */
   mayTake(lane: number, chunk: Chunk): boolean {
     const avoid = this.#lost.get(chunk)?.avoid;
     return !avoid?.has(lane) || [...this.#open].every((other) => avoid.has(other));
@@ -57,12 +57,12 @@ export class Lanes<Chunk extends object> {
     this.#losses.delete(lane);
   }
 
-  /** A worker of the lane did not start. @returns how often in a row it has lost one */
+  /** A worker of the lane did not start. @returns how many times in a row that has happened */
   failed(lane: number, error: string): number {
     return this.#note(lane, { error, at: ++this.#clock });
   }
 
-  /** A worker of the lane is gone, with the chunk in its hands. */
+  /** A worker of the lane died while training the chunk. */
   lost(lane: number, chunk: Chunk, error: string): void {
     const of = this.#lost.get(chunk) ?? lostBy([]);
     of.by.add(lane);
@@ -77,8 +77,8 @@ export class Lanes<Chunk extends object> {
   }
 
   /**
-   * What is `left` of a chunk that the lane has lost is to be tried whole, by whom it says `mayTake`. After its first loss in a row the
-   * lane itself may, since the worker may be to blame, unless `elsewhere`. false: there is no lane that has not lost it.
+   * The rest (`left`) of a chunk that the lane has lost is to be tried whole, by the lanes for which `mayTake` is true. After its first
+   * loss in a row this includes the lane itself, since the worker may be to blame, unless `elsewhere`. false: every lane has lost it.
    */
   passOn(lane: number, chunk: Chunk, left: Chunk, elsewhere: boolean): boolean {
     if (!this.isReplaceable(lane)) return false;
@@ -89,15 +89,15 @@ export class Lanes<Chunk extends object> {
     return true;
   }
 
-  /** Every worker may try the parts of a lost chunk again. A worker that lost the whole is not blamed for a part that others lose as well. */
+  /** Every worker may try the parts of a lost chunk. A worker that lost the whole is not blamed for a part that others lose as well. */
   cut(chunk: Chunk, parts: readonly Chunk[]): void {
     const by = this.#lost.get(chunk)?.by ?? [];
     for (const part of parts) this.#lost.set(part, lostBy(by));
   }
 
   /**
-   * Why the lane is given up: three times in a row it lost what no other lane lost, or what another one finished; and either it could
-   * not start a worker (`started` false) or others have finished something meanwhile. undefined: it continues.
+   * Why the lane is abandoned: three times in a row it lost work that no other lane lost, or that another lane finished; and either
+   * it could not start a worker (`started` false) or others have finished something in the meantime. undefined: it continues.
    */
   givenUp(lane: number, started: boolean): string | undefined {
     const blamed = (this.#losses.get(lane) ?? []).filter(({ of }) => !of || of.by.size === 1 || of.finished);

@@ -15,7 +15,7 @@ interface MaskedBlock {
   networks: readonly { model: { kind: string; [field: string]: unknown }; optimiser: Record<string, unknown> }[];
 }
 
-/** What an ordinary transformer has beside attention: without it the loss of every place comes down late. */
+/** The components of an ordinary transformer besides attention: without them the loss at every place comes down late. */
 const ordinary = { residual: true, norm: 'layer' };
 
 const blocks: Record<Scale, MaskedBlock> = {
@@ -51,14 +51,14 @@ const blocks: Record<Scale, MaskedBlock> = {
   },
 };
 
-/** One token of each sentence is masked, at a random place: the steps of the loss are then farthest apart. */
+/** One token of each sentence is masked, at a random place: this makes the steps of the loss farthest apart. */
 export const maskedRuns = (scale: Scale): PlannedRun[] =>
   runsOf(scale, 'masked', ({ s, L }) => ({ task: { kind: 'mask', fraction: s ** -L } }));
 
 /** Any number of tokens is masked, so that the networks can write whole sentences. */
 export const denoisingRuns = (scale: Scale): PlannedRun[] =>
   runsOf(scale, 'denoising', () => ({ task: { kind: 'mask' }, measures: ['validity'] })).filter(
-    ({ experiment }) => !modelFacts(experiment.model.kind).causal, // a decoder does not see what stands behind
+    ({ experiment }) => !modelFacts(experiment.model.kind).causal, // a decoder does not see the tokens that follow
   );
 
 function runsOf(scale: Scale, what: string, fields: (shape: GrammarShape) => object): PlannedRun[] {

@@ -8,8 +8,8 @@ import { membersOf } from '../training/members.js';
 import { trainingProgram } from '../training/program.js';
 
 export interface PackLimits {
-  replicas: number; // of a plan, at most, over all its runs; a run with more has a plan of its own
-  memoryBytes?: number; // of a plan, at most; default: no bound
+  replicas: number; // maximum over all runs of a plan; a run with more has its own plan
+  memoryBytes?: number; // maximum for a plan; default: no bound
 }
 
 /** Runs by their groupKey, keys in the order of their first runs. @throws InputError for an experiment that no model fits */
@@ -25,8 +25,8 @@ export function byGroupKey<T extends { readonly experiment: Experiment }>(runs: 
 }
 
 /**
- * Runs of one groupKey in groups as equal in size as the limits allow, in the order given; groups in the order of their first
- * runs. Nothing about a run's result depends on it. @throws InputError for an experiment that no model fits
+ * Runs of one groupKey in groups as equal in size as the limits allow, in the order given; groups are in the order of their first
+ * runs. The grouping does not affect a run's result. @throws InputError for an experiment that no model fits
  */
 export function pack<T extends { readonly experiment: Experiment }>(
   runs: readonly T[],
@@ -43,19 +43,22 @@ export function pack<T extends { readonly experiment: Experiment }>(
   return groups.sort((a, b) => a.first - b.first).map((group) => group.runs);
 }
 
-/** What pays on an executor: on the CPU a replica costs what it costs alone, a GPU is filled by several. */
+/**
+ * The number of replicas that pays on an executor: on the CPU each costs as much as alone, while a GPU needs several to be
+ * filled.
+ */
 export function packLimits(executor: Executor): PackLimits {
   if (executor.kind !== 'webgpu') return { replicas: 1 };
   return { replicas: 16, memoryBytes: 2 ** 33 };
 }
 
-/** Device memory of one replica: the buffers of its program, which are what grows with replicas. */
+/** Device memory of one replica: the buffers of its program that grow with the number of replicas. */
 export function replicaBytes(experiment: Experiment): number {
   const [member] = membersOf(experiment);
   return trainingProgram([member], measures).program.buffers.reduce((sum, { elements }) => sum + 4 * elements, 0);
 }
 
-/** In as few groups as `most` replicas allow, as equal as possible. */
+/** As few groups as `most` replicas allow, as equal as possible. */
 function share<T extends { readonly experiment: Experiment }>(runs: readonly T[], most: number): T[][] {
   let left = runs.reduce((sum, run) => sum + run.experiment.replicas, 0);
   const groups: T[][] = [];

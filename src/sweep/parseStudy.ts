@@ -1,4 +1,4 @@
-/** The runs of `rhm reproduce parse`: every hidden symbol from P sentences, by labels alone and with the logic of the grammar. */
+/** The runs of `rhm reproduce parse`: every hidden symbol from P sentences, from labels alone and with the logic of the grammar. */
 import { parseExperiment } from '../core/experiment.js';
 import type { GrammarShape } from '../core/rules.js';
 import { grammarOf, type Scale, size } from './plannedGrammars.js';
@@ -7,8 +7,8 @@ import type { PlannedRun } from './reproduce.js';
 interface Network {
   model: { kind: string; [field: string]: unknown };
   optimiser: string;
-  rates: readonly number[]; // all tried with and without logic, whose terms make steps larger: each is shown at its best
-  steps: number; // of every run, whatever P: to where labels alone gain no more
+  rates: readonly number[]; // each tried with and without logic, whose terms make steps larger: each is shown at its best rate
+  steps: number; // for every run, at any P: long enough that labels alone gain nothing more
   grammars: number;
   doublings: readonly [number, number]; // P = batch * 2^k, first and last k
 }

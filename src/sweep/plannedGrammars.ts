@@ -9,7 +9,7 @@ export type Scale = (typeof scales)[number];
 
 export const size = (v: number, m: number, L: number, n = v): GrammarShape => ({ v, n, m, s: 2, L });
 
-/** Smallest step, in nats, of a grammar that takes part: some small grammars have none (H(L-1) = H(L)). */
+/** Smallest step, in nats, of a grammar that is used: some small grammars have none (H(L-1) = H(L)). */
 export const SMALLEST_STEP = 0.05;
 
 export interface PlannedGrammar {
@@ -21,8 +21,8 @@ export interface PlannedGrammar {
 const found = new Map<string, PlannedGrammar[]>();
 
 /**
- * Grammar number `index` of a size: seeds 1, 2, 3, ... without those of which a step is too small to be seen, whichever of the
- * weightings its rules have.
+ * Grammar number `index` of a size: seeds 1, 2, 3, ... except those with a step too small to be seen, under any of the weightings
+ * of its rules.
  */
 export function grammarOf(
   shape: GrammarShape,

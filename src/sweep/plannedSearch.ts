@@ -1,9 +1,9 @@
-/** What the curves in data of all figures of `rhm reproduce` share: the run at P, and the bounds of the search. */
+/** What the curves in data of all figures of `rhm reproduce` have in common: the run at P, and the bounds of the search. */
 import type { GrammarShape } from '../core/rules.js';
 import type { Scale } from './plannedGrammars.js';
 import type { Search } from './search.js';
 
-/** Figures whose runs are searched for. */
+/** Figures whose runs are chosen by a search. */
 export const searchedFigures = ['data', 'control', 'context', 'classes', 'powerLaw', 'wiring'] as const;
 export type SearchedFigure = (typeof searchedFigures)[number];
 
@@ -13,31 +13,31 @@ export interface PlannedSearch extends Search {
   readonly m: number;
 }
 
-/** Of one network on grammars of one size. */
+/** One network on grammars of one size. */
 export interface SearchBlock {
   shape: GrammarShape;
   settings: Record<string, unknown>; // model, optimiser, task
   batch: number;
-  most: number; // optimiser steps of a run; it stops before where its validation loss has stopped improving
+  most: number; // maximum optimiser steps of a run; it stops earlier once its validation loss has stopped improving
   epochs?: number; // likewise
 }
 
-export const EPOCHS = 128; // at most; the best validation loss comes after 10 to 60
-const LEAST_STEPS = 2 ** 14; // also for the smallest P: what a network needs to leave its initial state, and more
+export const EPOCHS = 128; // maximum; the best validation loss comes after 10 to 60
+const LEAST_STEPS = 2 ** 14; // even for the smallest P: more than enough for a network to leave its initial state
 const PATIENCE = 2.5;
-/** P beyond this part of the language counts sentences that leave no sampling noise. */
+/** Upper bound on P as a fraction of the language: above it the sentences have too little sampling noise for P to measure it. */
 export const LARGEST_PART = 1 / 10;
 
 export interface CurveOptions {
   scale: Scale;
-  seed: number; // of the grammar and of the run
+  seed: number; // of both the grammar and the run
   to: number; // largest P
   stopLoss?: number; // nats; default: none
   grammar?: Record<string, unknown>; // beside sizes and seed
   evaluation?: Record<string, unknown>; // beside the sizes
 }
 
-/** The part of a search that does not depend on what is looked for. */
+/** The part of a search that does not depend on what it is to find. */
 export function curveSearch(
   { shape, settings, batch, most, epochs = EPOCHS }: SearchBlock,
   { scale, seed, to, stopLoss, grammar, evaluation }: CurveOptions,

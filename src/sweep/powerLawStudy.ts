@@ -1,6 +1,7 @@
 /**
  * The curves of `rhm reproduce powerLaw`: rules of the last level with p_k ~ k^-(1+a) (arXiv:2505.07067). Classification: errors
- * against P, with 32 rules or more. The last token: the steps of the loss, beside those of uniform rules on the same grammars.
+ * against P, with 32 rules or more. The last token: the steps of the loss, compared with those of uniform rules on the same
+ * grammars.
  */
 import { type GrammarShape, makeRules, type Weights } from '../core/rules.js';
 import { lossPlateaus } from '../theory/losses.js';
@@ -10,11 +11,11 @@ import { curveSearch, type PlannedSearch, type SearchBlock } from './plannedSear
 interface PowerLawBlock extends SearchBlock {
   grammars: number;
   to: number;
-  upper: Weights; // of all levels but the last
+  upper: Weights; // for all levels except the last
   powers: readonly (number | undefined)[]; // a; undefined: uniform rules
 }
 
-/** n = v, m = v^(s-1): every tuple is in use, so that no tuple can be guessed from the others of its sentence. */
+/** n = v, m = v^(s-1): every tuple is used, so that no tuple can be guessed from the others of its sentence. */
 const full = (v: number, s: number): GrammarShape => ({ v, n: v, m: v ** (s - 1), s, L: 2 });
 
 const cnn = (width: number) => ({ model: { kind: 'hcnn', width }, optimiser: { kind: 'sgd', rate: 1 } });
@@ -22,7 +23,7 @@ const cnn = (width: number) => ({ model: { kind: 'hcnn', width }, optimiser: { k
 /** `used` of m rules, equally probable. */
 const few = (used: number, m: number): number[] => Array.from({ length: m }, (_, k) => (k < used ? 1 / used : 0));
 
-/** By a: errors between which the curve is a power law, below those of the few most frequent rules. */
+/** By a: errors between which the curve is a power law, below the errors due to the few most frequent rules. */
 const errorsOf: Readonly<Record<number, readonly number[]>> = {
   0.5: [0.5, 0.35, 0.25],
   1: [0.4, 0.25, 0.15],
@@ -62,7 +63,7 @@ const tokenBlocks: Record<Scale, readonly PowerLawBlock[]> = {
       ...{ to: 2 ** 22, upper: 'uniform', powers: [undefined, ...POWERS] },
     },
     {
-      // 32 rules at the last level, four of them in use above.
+      // 32 rules at the last level, of which four are used at the levels above.
       ...{ shape: size(64, 32, 3), settings: cnn(256), batch: 128, most: 2 ** 20, grammars: 4 },
       ...{ to: 2 ** 22, upper: few(4, 32), powers: [undefined, ...POWERS] },
     },

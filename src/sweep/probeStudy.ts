@@ -52,7 +52,7 @@ export const probeRuns = (scale: Scale): PlannedRun[] => measuredRuns(scale, 'pr
 export const representationRuns = (scale: Scale): PlannedRun[] =>
   measuredRuns(scale, 'in four measures', ['invariance', 'readout', 'gdv', 'alignment']);
 
-/** how: ends the name of the network. */
+/** how: end of the network's name. */
 function measuredRuns(scale: Scale, how: string, measures: readonly string[]): PlannedRun[] {
   const { shapes, grammars, testSize, networks } = blocks[scale];
   return networks.flatMap(({ model, optimiser, batch, samples }) =>

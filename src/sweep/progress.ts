@@ -1,27 +1,27 @@
-/** How far a sweep is: over all runs, weighted by the training sentences each still has to see. */
+/** Progress of a sweep over all runs, weighted by the training sentences each still needs. */
 import { plannedSteps } from '../training/members.js';
 import type { ChunkProgress } from './chunk.js';
 import type { SweepRun } from './grid.js';
 
 export interface SweepView {
   total: number;
-  done: number; // complete, those found complete among them
+  done: number; // complete, including those found complete
   failed: number;
   running: { run: string; name: string; step: number; steps: number; loss: number; together: number }[];
-  /** Of each card, where workers have one each: runs that ended on it, and what it trains now. */
+  /** For each card, if each worker has one: runs that ended on it, and its current speed. */
   cards?: { card: string; done: number; samplesPerSecond: number }[];
-  fraction: number; // of all training sentences, from 0 to 1
-  samplesPerSecond: number; // trained, lately, over all workers; never negative
+  fraction: number; // fraction of all training sentences, from 0 to 1
+  samplesPerSecond: number; // recent speed of training, over all workers; never negative
   secondsLeft: number; // if no run stops early; NaN before anything is known
 }
 
-/** Training sentences of a run that goes to its end. */
+/** Training sentences of a run that reaches its end. */
 function samplesOf({ experiment }: Pick<SweepRun, 'experiment'>): number {
   const { budget, replicas } = experiment;
   return plannedSteps(experiment) * budget.batch * budget.accumulate * replicas;
 }
 
-const WINDOW_SECONDS = 30; // over which the pace and the speed are measured
+const WINDOW_SECONDS = 30; // time over which pace and speed are measured
 
 interface AtWork {
   runs: readonly SweepRun[];
@@ -29,7 +29,7 @@ interface AtWork {
   progress?: ChunkProgress;
 }
 
-/** What is left and what was trained at some time. Both in training sentences. */
+/** What is left and what was trained at some time, in training sentences. */
 interface Moment {
   at: number; // seconds
   left: number;
@@ -38,8 +38,8 @@ interface Moment {
 
 export class SweepProgress {
   readonly #runs: ReadonlyMap<string, SweepRun>;
-  readonly #left = new Map<string, number>(); // samples that runs which have not ended still need
-  readonly #reached = new Map<string, number>(); // samples, of runs that were heard of
+  readonly #left = new Map<string, number>(); // samples still needed by runs that have not ended
+  readonly #reached = new Map<string, number>(); // samples, of runs that have reported
   readonly #all: number;
   readonly #workers = new Map<number | string, AtWork>();
   readonly #doneOn = new Map<string, number>(); // runs, by card
@@ -50,7 +50,7 @@ export class SweepProgress {
   #failed = 0;
   #toldAt = Number.NEGATIVE_INFINITY;
 
-  /** @param now Milliseconds, of a clock that does not go back. */
+  /** @param now Milliseconds, of a clock that never goes backwards. */
   constructor(
     runs: readonly SweepRun[],
     readonly tell: (view: SweepView) => void,
@@ -75,7 +75,7 @@ export class SweepProgress {
     this.#tell();
   }
 
-  /** What its runs have reached stays counted: they continue from there. */
+  /** The progress of its runs still counts: they continue from there. */
   ends(worker: number | string): void {
     this.#workers.delete(worker);
   }
@@ -103,10 +103,10 @@ export class SweepProgress {
     this.#left.set(run.hash, samplesOf(run) - samples);
     if (before === undefined) this.#shift(samples);
     else if (samples >= before) this.#trained += samples - before;
-    else this.#history = []; // its worker died: it went back to its checkpoint
+    else this.#history = []; // its worker died, and the run returns to its checkpoint
   }
 
-  /** Work from before this sweep does not count towards its pace. */
+  /** Work done before this sweep does not count towards its pace. */
   #shift(samples: number): void {
     for (const moment of this.#history) moment.left -= samples;
   }
@@ -120,7 +120,7 @@ export class SweepProgress {
   view(): SweepView {
     const left = [...this.#left.values()].reduce((a, b) => a + b, 0);
     const running: SweepView['running'] = [];
-    let said = 0; // samples a second, as the workers have it
+    let said = 0; // samples per second, as reported by the workers
     const speeds = new Map<string, number>(); // likewise, by card
     for (const { runs, progress, card } of this.#workers.values()) {
       if (!progress) continue;
@@ -150,8 +150,8 @@ export class SweepProgress {
   }
 
   /**
-   * pace: samples that went from what is left, a second, what runs that stopped early saved included. speed: samples that were
-   * trained, a second; undefined in the first second.
+   * pace: decrease of the remaining samples per second, including the samples saved by runs that stopped early. speed: samples
+   * trained per second; undefined in the first second.
    */
   #lately(left: number): { pace: number; speed: number | undefined } {
     const now: Moment = { at: this.#now() / 1000, left, trained: this.#trained };

@@ -1,4 +1,4 @@
-/** Jobs, progress and runs that others sent: each is checked as a whole before a part of it is used. */
+/** Jobs, progress and runs sent by others: each is checked as a whole before any part of it is used. */
 import { contentHash } from '../core/canonical.js';
 import { InputError, VersionError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
@@ -24,13 +24,13 @@ import { parameterRows, stepOf } from '../training/replicaState.js';
 import type { ChunkProgress } from './chunk.js';
 import { type Ended, endOf } from './store.js';
 
-/** Of the messages in a queue; one of a higher number is left to a newer program. */
+/** Version of the messages in a queue; a message with a higher number is left to a newer program. */
 export const PROTOCOL = 1;
 
-/** What a job holds: everything a worker needs. */
+/** The contents of a job: everything a worker needs. */
 export interface RunMessage {
-  readonly protocol: number; // absent in messages of before: 1
-  readonly store: string; // id of the store its result belongs to
+  readonly protocol: number; // absent in earlier messages: 1
+  readonly store: string; // id of the store to which its result belongs
   readonly hash: string;
   readonly name: string; // for people
   readonly experiment: Experiment;
@@ -39,12 +39,12 @@ export interface RunMessage {
 const LONGEST_NAME = 1000; // characters of a run's name that are kept
 
 /**
- * Checks a job's data. @throws VersionError where another version of the program made it and may do it; InputError where no run
- * will ever come of it.
+ * Checks a job's data. @throws VersionError if it was made by another version of the program, which may be able to do it;
+ * InputError if it can never become a run.
  */
 export async function readMessage(value: unknown): Promise<RunMessage> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new InputError('job: no object with store, hash, name and experiment');
+    throw new InputError('job: not an object with store, hash, name and experiment');
   const { protocol = 1, store, hash, name, experiment } = value as Record<string, unknown>;
   if (!Number.isSafeInteger(protocol) || (protocol as number) < 1) throw new InputError('job: no protocol version');
   if ((protocol as number) > PROTOCOL)
@@ -52,7 +52,8 @@ export async function readMessage(value: unknown): Promise<RunMessage> {
       `job: protocol ${protocol}, this program speaks ${PROTOCOL}; update rhm-lab on this machine`,
     );
   checkHash(hash, 'job: hash');
-  if (typeof store !== 'string' || !/^[\w-]{1,100}$/.test(store)) throw new InputError('job: store: no id of a store');
+  if (typeof store !== 'string' || !/^[\w-]{1,100}$/.test(store))
+    throw new InputError('job: store: not the id of a store');
   if (typeof name !== 'string') throw new InputError('job: name: no text');
   return {
     protocol: protocol as number,
@@ -63,7 +64,7 @@ export async function readMessage(value: unknown): Promise<RunMessage> {
   };
 }
 
-/** The experiment of that name. @throws InputError; VersionError where a newer program's fields make up the name */
+/** The experiment of that name. @throws InputError; VersionError if fields of a newer program are part of the name */
 async function experimentOf(value: unknown, hash: string, where: string): Promise<Experiment> {
   checkTree(value, where, { nodes: Number.POSITIVE_INFINITY });
   let experiment: Experiment;
@@ -81,7 +82,7 @@ async function experimentOf(value: unknown, hash: string, where: string): Promis
   return experiment;
 }
 
-/** Whether it holds fields or choices that this version does not know. */
+/** Whether it contains fields or choices unknown to this version. */
 function hasUnknownPart(value: unknown): boolean {
   const { error } = experimentSchema().safeParse(value);
   return (
@@ -99,7 +100,7 @@ export function readProgress(value: unknown): Omit<ChunkProgress, 'hash'> | unde
   return { step, steps, loss: number(loss, Number.NaN), samplesPerSecond: number(samplesPerSecond, 0) };
 }
 
-/** Gives a file of a run that was sent; undefined: it is not there. @throws InputError when it is larger than `most` bytes. */
+/** Returns a file of a run that was sent; undefined: it is missing. @throws InputError if it is larger than `most` bytes. */
 export type ReadSent = (file: RunFileName, most: number) => Promise<Uint8Array | undefined>;
 export type RunFileData = ReadonlyMap<RunFileName, Uint8Array>;
 
@@ -112,8 +113,8 @@ export interface ReceivedRun {
 }
 
 /**
- * A run that has ended, as sent under `hash`: its files are there, of a possible size, belong to that experiment and say the
- * same. @throws InputError naming the file and what is wrong with it
+ * A run that has ended, as sent under `hash`: its files are present, of a possible size, belong to that experiment and agree with
+ * each other. @throws InputError naming the file and its fault
  */
 export async function receiveResult(hash: string, read: ReadSent): Promise<ReceivedRun> {
   const { experiment, data, checkpoint } = await receive(hash, read);
@@ -121,7 +122,7 @@ export async function receiveResult(hash: string, read: ReadSent): Promise<Recei
   const fail = (what: string): never => {
     throw new InputError(`${files.records}: ${printableLine(what, 300)}`);
   };
-  if (parsed.halfWritten) fail('the last line is half written');
+  if (parsed.halfWritten) fail('the last line is incomplete');
   const faults = recordFaults(experiment, hash, parsed);
   if (faults.length) fail(faults.slice(0, 3).join('; '));
   const ended = endOf(parsed, experiment.replicas) ?? fail('not every replica has ended');
@@ -132,7 +133,7 @@ export async function receiveResult(hash: string, read: ReadSent): Promise<Recei
   return { experiment, ended, data };
 }
 
-/** The files of a run that a worker returned, checked so that it can be continued. @throws InputError */
+/** The files of a run that a worker returned, checked to ensure that it can be continued. @throws InputError */
 export async function receivePartial(hash: string, read: ReadSent): Promise<RunFileData> {
   const { data, experiment } = await receive(hash, read);
   const records = data.get(files.records);
@@ -142,7 +143,7 @@ export async function receivePartial(hash: string, read: ReadSent): Promise<RunF
   return data;
 }
 
-/** @throws InputError where a file is not as it was written. */
+/** @throws InputError if a file has changed since it was written. */
 async function checkDigests(hash: string, data: RunFileData): Promise<void> {
   const text = (file: RunFileName) => (data.has(file) ? decodeText(data.get(file)!, file) : undefined);
   const [experiment, rules, records] = [text(files.experiment), text(files.rules), text(files.records)];
@@ -188,7 +189,7 @@ function decodeSent(bytes: Uint8Array, hash: string, replicas: number, training:
   }
 }
 
-/** Ends, steps and best losses are in both files. @throws InputError */
+/** Ends, steps and best losses are in both files and must agree. @throws InputError */
 function sameAsCheckpoint(
   replica: number,
   { evals, end }: ReplicaRecords,
@@ -208,11 +209,11 @@ function sameAsCheckpoint(
       );
 }
 
-const RECORD_BYTES = 400; // of a line, at most about
-const STARTS = 10_000; // of a run that was resumed again and again
-const VALUES = 1000; // of a measure in one evaluation: layers times levels
+const RECORD_BYTES = 400; // approximate maximum for a line
+const STARTS = 10_000; // for a run that was resumed again and again
+const VALUES = 1000; // values of a measure in one evaluation: layers times levels
 
-/** Bytes that the files of a run may have, from what is in them; rounded up a good deal. */
+/** Maximum size of a run's files given what is in them, with a generous margin. */
 function mostBytes(experiment: Experiment, rules: Rules, training: TrainingProgram): Record<RunFileName, number> {
   const { replicas, evaluation } = experiment;
   const tuples = rules.rules.reduce((sum, _, depth) => sum + parents(rules, depth) * rules.m, 0);

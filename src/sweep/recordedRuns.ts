@@ -10,7 +10,7 @@ type RecordedKind = 'hcnn' | 'hlcn' | 'mla';
 interface Recorded {
   kind: RecordedKind;
   settings: Record<string, unknown>; // model, optimiser
-  epochs: number; // at most, where these are more steps than STEPS; a run stops where its validation loss has stopped improving
+  epochs: number; // maximum, if these are more steps than STEPS; a run stops once its validation loss has stopped improving
 }
 
 const convolutional = (kind: 'hcnn' | 'hlcn') => ({ model: { kind, width: 128 }, optimiser: { kind: 'sgd', rate: 1 } });
@@ -29,7 +29,7 @@ const recordedShape: GrammarShape = size(8, 3, 4);
 const BATCH = 32;
 const STEPS = 2 ** 16;
 const PATIENCE = 2.5;
-const RATIO = Math.SQRT2; // between one P and the next
+const RATIO = Math.SQRT2; // ratio of successive P
 const FROM = 64;
 const TO = 2 ** 17;
 
@@ -38,7 +38,7 @@ export interface RecordedRun extends PlannedRun {
   sentences: number; // P
 }
 
-/** P, increasing; at most a tenth of the language. */
+/** P, increasing; up to a tenth of the language. */
 function recordedSizes(): number[] {
   const to = Math.min(TO, grammarOf(recordedShape, 0).sentences * LARGEST_PART);
   const count = 1 + Math.floor(Math.log(to / FROM) / Math.log(RATIO) + 1e-9);

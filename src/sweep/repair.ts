@@ -1,4 +1,4 @@
-/** Where index and folders disagree, the folders are right. */
+/** If the index and the folders disagree, the folders are right. */
 
 import { files, parseJson } from '../core/outside.js';
 import { hasEnded } from '../core/records.js';
@@ -7,16 +7,16 @@ import { endOf, type IndexEvent, type RunEntry, type SweepStore } from './store.
 
 export interface RepairedStore {
   entries: Map<string, RunEntry>;
-  repaired: number; // events that the index was lacking
-  faults: Map<string, string[]>; // by run, of a thorough look: files that are not as they were written
-  unchecked: Set<string>; // runs with files of earlier versions, which hold nothing to check them by
+  repaired: number; // events that were missing from the index
+  faults: Map<string, string[]>; // by run, after a thorough check: files that have changed since they were written
+  unchecked: Set<string>; // runs with files of earlier versions, which contain no checks
 }
 
 /**
- * Reads the index and sets right what the names of the folders contradict: folders it does not know (another program, a copy),
- * runs whose folder is gone, runs that were `running` when their process died. Reads the records of such runs only.
+ * Reads the index and corrects what the folders contradict: folders it does not know (another program, a copy), runs whose folder
+ * is gone, runs that were `running` when their process died. Only the records of such runs are read.
  * @param options.thorough Read all files of every run; one with a damaged file is set aside as failed.
- * @param options.quiet Do not write what was found to the index (a store one may not write to).
+ * @param options.quiet Do not write the corrections to the index (for a store without write permission).
  */
 export async function repairStore(
   store: SweepStore,
@@ -47,7 +47,7 @@ export async function repairStore(
       if (found.busy) {
         if (entry.state !== 'running') events.push({ run, state: 'running', at, by: found.busy });
       } else if (await isDamaged(run)) {
-        // Whoever continued it would not get its results.
+        // A process that continued it would not get its results.
       } else if (found.ended) {
         if (!ended || entry.loss !== found.ended.loss || entry.step !== found.ended.step)
           events.push({ run, at, ...found.ended });
@@ -72,13 +72,13 @@ export async function repairStore(
   return { entries, repaired: events.length, faults, unchecked };
 }
 
-/** Looks at all files of a run. */
+/** Checks all files of a run. */
 async function checkStored(store: SweepStore, run: string) {
   const [experiment, rules, records] = await Promise.all(
     [files.experiment, files.rules, files.records].map((file) => store.file(run, file)),
   );
   const hash = /^[0-9a-f]{16}$/.test(run) ? run : undefined;
-  // Without any records a run begins again: nothing of its checkpoint counts.
+  // Without any records a run starts again: its checkpoint is not used.
   const checkpoint = records === undefined ? undefined : await store.bytes(run, files.checkpoint);
   return checkRun({ name: store.location(run), hash, experiment, rules, records, checkpoint });
 }
@@ -90,7 +90,7 @@ async function examine(store: SweepStore, run: string) {
   try {
     const given = Object(parseJson(experiment ?? '', files.experiment)).replicas ?? 1;
     if (Number.isInteger(given) && given >= 1) replicas = given;
-  } catch {} // no experiment, or half a one: the run begins again
+  } catch {} // a missing or incomplete experiment: the run starts again
   const ended = experiment === undefined ? undefined : endOf(await store.file(run, files.records), replicas);
   return { busy, ended, begun: experiment !== undefined };
 }

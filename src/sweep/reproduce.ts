@@ -9,7 +9,7 @@ import { probeRuns, representationRuns } from './probeStudy.js';
 
 export { type Scale, SMALLEST_STEP, scales } from './plannedGrammars.js';
 
-/** What the runs of a scale are for: names of figures of the report. */
+/** What the runs of a scale are for: names of figures in the report. */
 export const figureNames = [
   'curves',
   'positions',
@@ -48,11 +48,11 @@ interface Block {
   grammars: number;
   settings: Record<string, unknown>; // model, optimiser
   batch: number;
-  samples: number; // P at which a run ends, unless it has learnt everything before
+  samples: number; // P at which a run ends, unless it has learnt everything earlier
   testSize: number;
   perDoubling: number; // evaluations
   stop: number; // fraction of the last step that is left when a run ends
-  measured: number; // grammars whose runs measure invariance too; costly where runs are small
+  measured: number; // grammars for whose runs invariance is measured too; costly if runs are small
   figures: readonly FigureName[];
 }
 
@@ -63,8 +63,8 @@ const smallMla = { model: { kind: 'mla', channels: 32, heads: 4 }, optimiser: { 
 const quickBlock = { batch: 32, testSize: 2048, perDoubling: 3, stop: 0.4, measured: 2 };
 
 /**
- * One pass on the grammars of the curves in data: the sentences that training at this batch and rate needs in any case. A run
- * ends when it is past the middle of the last step. The longest runs come first, so that the cores end together.
+ * One pass on the grammars of the curves in data: the sentences that training needs in any case at this batch and rate. A run
+ * ends once it is past the middle of the last step. The longest runs come first, so that the cores finish together.
  */
 const quick: Block[] = [
   {
@@ -116,8 +116,9 @@ const hcnn = { model: { kind: 'hcnn', width: 512 }, optimiser: { kind: 'sgd', ra
 const mla = { model: { kind: 'mla', channels: 256, heads: 16 }, optimiser: { kind: 'adamw', rate: 1e-3 } };
 
 /**
- * The sizes of the paper, 2^24 samples per run at most, what says most first: all CNNs, then transformers and locally connected
- * nets of v = 16 (m = 2 shows all four steps), then those of v = 32, which see no more than two steps in that time.
+ * The sizes of the paper, at most 2^24 samples per run, the most informative first: all CNNs, then transformers and locally
+ * connected networks of v = 16 (m = 2 shows all four steps), then those of v = 32, which get through at most two steps in that
+ * time.
  */
 const paper: Block[] = [
   ...paperSizes.map(
@@ -155,7 +156,8 @@ const paper: Block[] = [
       }),
     ),
   ]),
-  // Batch 128 at rate 1 counts steps, not data: smaller batches tell how much. Too small ones are too hot for that rate.
+  // Batch 128 at rate 1 measures steps, not data: smaller batches show by how much. Batches that are too small are unstable at
+  // that rate.
   ...[...paperSizes.slice(0, 2), paperSizes[3]].flatMap((shape) =>
     [8, 16, 32].map(
       (batch): Block => ({
@@ -190,7 +192,7 @@ const blocks: Record<Scale, Block[]> = { quick, paper };
 
 /**
  * Figures made when none is named: those of the paper, without `batch` and `control`, whose runs say how much of a P_ell is data.
- * Those of neighbouring papers are made by request.
+ * Those of related papers are made on request.
  */
 export const defaultFigures: Record<Scale, readonly FigureName[]> = {
   quick: [...both, 'correlations', 'sharing', 'data'],
@@ -199,7 +201,7 @@ export const defaultFigures: Record<Scale, readonly FigureName[]> = {
 
 /**
  * The runs that figures need, each once, in the order in which they should be trained.
- * @throws InputError for an unknown figure, naming those there are.
+ * @throws InputError for an unknown figure, listing those that exist.
  */
 export function planReproduction(scale: Scale, figures: readonly string[] = []): PlannedRun[] {
   for (const name of figures)

@@ -1,6 +1,6 @@
 /**
- * Runs a sweep: hands chunks of runs to workers, starts a new worker for one that died, tries its runs again one by one, and
- * sets a run aside when it has brought down as many workers as are allowed. The index learns of everything that happens.
+ * Runs a sweep: hands chunks of runs to workers, starts a new worker for one that died, retries its runs one by one, and sets a
+ * run aside once it has crashed as many workers as allowed. Everything that happens is entered in the index.
  */
 import { AdapterError, DiskFullError, GpuError, WorkerError } from '../core/errors.js';
 import type { RunEnd } from '../core/records.js';
@@ -18,16 +18,16 @@ export interface ScheduleOptions {
   /** Starts worker number `index` (from 0); called again when it has died. @throws AdapterError and similar errors, which end the sweep */
   startWorker: (index: number) => Promise<SweepWorker>;
   workers?: number; // at once; default 1
-  /** Each worker has a device of its own: what one loses others try, and one that keeps losing is given up. */
+  /** Each worker has its own device: work that one loses is retried by others, and one that keeps losing work is abandoned. */
   ownDevices?: boolean;
-  /** Replicas that train side by side at most; default: what pays on the workers' executor. */
+  /** Maximum number of replicas that train side by side; default: what pays on the workers' executor. */
   replicas?: number;
-  tries?: number; // workers a run may bring down before it is set aside; default 3
-  retryFailed?: boolean; // run again what was set aside
-  /** A worker that says nothing for this long is ended, where it can be; default 300 000. */
+  tries?: number; // workers a run may crash before it is set aside; default 3
+  retryFailed?: boolean; // retry runs that were set aside
+  /** A worker that is silent for this long is ended, if possible; default 300 000. */
   stallMs?: number;
   checkpointMs?: number;
-  /** Time between two looks at a run that another process is at; default 1000. */
+  /** Interval between checks of a run that another process is training; default 1000. */
   busyMs?: number;
   by?: string; // who, for the index
   signal?: AbortSignal;
@@ -45,21 +45,21 @@ export type SweepEvent =
       error?: string;
     }
   | { type: 'retry'; run: SweepRun; tries: number; error: string }
-  | { type: 'device'; worker: number; place?: string; error: string } // given up: the others continue without it
-  | { type: 'progress'; view: SweepView; last?: true }; // last: no more will follow
+  | { type: 'device'; worker: number; place?: string; error: string } // abandoned: the others continue without it
+  | { type: 'progress'; view: SweepView; last?: true }; // last: this is the final one
 
 export interface SweepResult {
   total: number;
-  trained: number; // now, by this process's workers
+  trained: number; // in this call, by this process's workers
   present: number; // complete in the store
   failed: { run: SweepRun; error: string }[];
   interrupted: boolean;
-  stopped?: string; // why it stopped by itself before its end
+  stopped?: string; // why it stopped before its end
 }
 
-const START_FAILURES = 10; // in a row, over all workers: then it is not bad luck
+const START_FAILURES = 10; // consecutive, over all workers: more than bad luck
 
-/** Trains the runs the store does not hold complete. Running it again does nothing but look. @throws FileError */
+/** Trains the runs that are not complete in the store. Running it again only checks them. @throws FileError */
 export async function runSweep(
   runs: readonly SweepRun[],
   store: SweepStore,
@@ -73,13 +73,13 @@ type Starting = Promise<SweepWorker | undefined>;
 
 class Schedule {
   readonly #queue: Chunk[] = [];
-  readonly #later: { chunk: Chunk; at: number }[] = []; // busy: other processes are at them
+  readonly #later: { chunk: Chunk; at: number }[] = []; // busy: other processes are training them
   readonly #tries = new Map<string, number>();
   readonly #result: SweepResult;
   readonly #progress: SweepProgress;
   readonly #lanes: Lanes<Chunk>;
   readonly #places = new Map<number, string>(); // by worker
-  #atWork = 0; // chunks in workers' hands: they may come back
+  #atWork = 0; // chunks being trained: they may come back
   #startFailures = 0;
   #fatal: unknown;
   readonly #full = new AbortController();
@@ -102,8 +102,8 @@ class Schedule {
     const { missing, entries } = await backlogOf(this.runs, this.store, this.#result, this.#progress, this.options);
     for (const { hash } of missing) this.#tries.set(hash, triesOf(entries.get(hash)));
     if (missing.length && !this.#stopped) {
-      // The first worker knows what it computes on, and so how many runs pay side by side.
-      // Devices of their own start side by side, and those that have nothing to do take over what others lose.
+      // The first worker knows its executor, and so how many runs pay side by side. Workers with their own devices start
+      // together, and idle ones take over what others lose.
       const { ownDevices } = this.options;
       const lanes = Array.from({ length: workers }, (_, i) => i);
       const starting = new Map<number, Starting>();
@@ -126,11 +126,11 @@ class Schedule {
     return this.#result;
   }
 
-  /** Packs no larger than pays, and no larger than gives every worker something to do. */
+  /** Packs no larger than pays, and small enough to give every worker something to do. */
   #chunks(runs: readonly SweepRun[], limits: PackLimits = { replicas: 1 }): Chunk[] {
     const { workers = 1, replicas = limits.replicas } = this.options;
     const total = runs.reduce((sum, run) => sum + run.experiment.replicas, 0);
-    const rounds = Math.ceil(total / (workers * replicas)); // of packs for all workers: the last one is to be full too
+    const rounds = Math.ceil(total / (workers * replicas)); // number of packs per worker, so that the last packs are full too
     return pack(runs, { ...limits, replicas: Math.min(replicas, Math.ceil(total / (workers * rounds))) });
   }
 
@@ -174,11 +174,11 @@ class Schedule {
     return true;
   }
 
-  /** The next chunk; waits for those of other processes when nothing else is left. undefined: nothing is left at all. */
+  /** The next chunk; waits for those of other processes if nothing else is left. undefined: nothing is left at all. */
   async #next(index: number): Promise<Chunk | undefined> {
     while (!this.#stopped) {
       const ours = this.#queue.findIndex((chunk) => this.#lanes.mayTake(index, chunk));
-      if (ours === 0) return this.#queue.shift(); // of 10^5 chunks the others stay where they are
+      if (ours === 0) return this.#queue.shift(); // with 10^5 chunks the others need not be moved
       if (ours > 0) return this.#queue.splice(ours, 1)[0];
       const due = this.#later.findIndex(({ at }) => at <= performance.now());
       if (due >= 0) return this.#later.splice(due, 1)[0].chunk;
@@ -190,7 +190,7 @@ class Schedule {
 
   #begin(index: number): Starting {
     const starting = this.#start(index);
-    starting.catch(() => {}); // the error reaches the caller that awaits it
+    starting.catch(() => {}); // the error reaches the code that awaits it
     return starting;
   }
 
@@ -211,7 +211,7 @@ class Schedule {
     }
   }
 
-  /** @returns false when the worker is gone. */
+  /** @returns false if the worker is gone. */
   async #train(worker: SweepWorker, index: number, chunk: Chunk): Promise<boolean> {
     const { checkpointMs, stallMs = 300_000 } = this.options;
     const by = [this.options.by ?? 'this process', worker.place].filter(Boolean).join(', ');
@@ -283,8 +283,8 @@ class Schedule {
   }
 
   /**
-   * A worker died while it had these runs of a chunk. Some may have ended before; of several none is blamed: they are tried in halves,
-   * or whole on another device.
+   * A worker died with these runs of a chunk. Some may have ended before; if there are several, none is blamed: they are retried in
+   * halves, or whole on another device.
    */
   async #lost(index: number, chunk: Chunk, runs: Chunk, error: unknown): Promise<void> {
     const left: SweepRun[] = [];
@@ -314,7 +314,7 @@ class Schedule {
       this.options.onEvent?.({ type: 'retry', run, tries: this.#tries.get(run.hash) ?? 0, error: text });
   }
 
-  /** No run would fare better: the sweep stops, and every run that has not ended waits for the next one. */
+  /** No other run would do better: the sweep stops, and every run that has not ended waits for the next sweep. */
   async #outOfRoom(run: SweepRun, error: string): Promise<void> {
     const why = `no room on the disk: ${error}; free some space, then run the same command again to continue`;
     this.#result.stopped ??= why;
@@ -332,7 +332,7 @@ class Schedule {
     this.options.onEvent?.({ type: 'retry', run, tries, error });
   }
 
-  /** state: `waiting` where the same command can train it on another machine. */
+  /** state: `waiting` if the same command can train it on another machine. */
   async #setAside(run: SweepRun, error: string, state: 'failed' | 'waiting' = 'failed'): Promise<void> {
     const tries = this.#tries.get(run.hash) ?? 1;
     this.#result.failed.push({ run, error });
@@ -348,7 +348,7 @@ class Schedule {
   }
 }
 
-/** The first worker that is up; undefined: none of them. @throws what the start of all failed of */
+/** The first worker that has started; undefined: none has. @throws the error if none could start */
 async function firstOf(starting: readonly Starting[]): Starting {
   const up = starting.map(async (one) => (await one) ?? Promise.reject(undefined));
   try {
@@ -360,7 +360,7 @@ async function firstOf(starting: readonly Starting[]): Starting {
   }
 }
 
-/** What a worker fails of where another one, on another device, may fare better. */
+/** Failures of a worker that need not occur on another device. */
 const isDeviceFault = (error: unknown): boolean =>
   error instanceof WorkerError || error instanceof AdapterError || error instanceof GpuError;
 

@@ -1,4 +1,4 @@
-/** What names and functions in a grid's expressions mean for one combination. */
+/** The meaning of names and functions in a grid's expressions for one combination. */
 import { InputError } from '../core/errors.js';
 import { type Experiment, experimentFields } from '../core/experiment.js';
 import { modelFacts } from '../core/modelFacts.js';
@@ -10,10 +10,10 @@ import { rulesOf } from '../training/members.js';
 import type { Derived } from './axes.js';
 import type { Scope, Value } from './expression.js';
 
-/** Variables of the grid itself, `$name`, beside the fields of the experiment. */
+/** Variables of the grid, `$name`, in addition to the fields of the experiment. */
 export type Variables = ReadonlyMap<string, unknown>;
 
-/** The scope of one combination; `experiment` may lack what later derivations set. */
+/** The scope of one combination; `experiment` may lack fields that later derivations set. */
 export function scopeOf(experiment: Record<string, unknown>, variables: Variables): Scope {
   return {
     lookup(name) {
@@ -69,7 +69,7 @@ export function derivedValue(derived: Derived, field: string, scope: Scope): Val
   return field.startsWith('$') || field === 'budget.stopLoss' ? P : Math.round(P);
 }
 
-/** The law that a model is expected to follow, unless an expression names one. */
+/** The law that a model should follow, unless an expression names one. */
 function familyOf(experiment: Record<string, unknown>, given: Value): Family {
   if (given === 'cnn' || given === 'transformer') return given;
   if (given !== undefined) throw new InputError(`family: got ${JSON.stringify(given)}; pass 'cnn' or 'transformer'`);

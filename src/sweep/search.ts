@@ -1,6 +1,6 @@
 /**
- * Narrowing in log P: trains one curve of runs on P distinct sentences at few P, chosen from what the runs before have shown,
- * until it is known where the best loss crosses the middles of the named steps, or the error the named values.
+ * Narrowing in log P: trains one curve of runs on P distinct sentences at few P, each chosen from the results of earlier runs,
+ * until it is known where the best loss crosses the middles of the specified steps, or the error the specified values.
  */
 import { canonicalJson, contentHash } from '../core/canonical.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
@@ -18,14 +18,14 @@ export interface Search {
   readonly name: string; // for people
   /** The run at P. Equal P, equal experiment. */
   readonly at: (sentences: number) => unknown;
-  readonly steps: readonly number[]; // ell of the wanted P_ell
-  /** Test errors, 1 - accuracy, whose P is wanted instead: of a task whose loss has no known steps. */
+  readonly steps: readonly number[]; // ell of the P_ell to find
+  /** Test errors, 1 - accuracy, whose P is searched for instead: for a task whose loss has no known steps. */
   readonly errors?: readonly number[];
-  /** One run more, at this many times the last crossing: what is left of the loss behind it. */
+  /** One more run, at this multiple of the last crossing: shows the loss that remains after it. */
   readonly beyond?: number;
   readonly from: number; // P
   readonly to: number;
-  readonly within: number; // wanted ratio of the ends of an interval of P_ell
+  readonly within: number; // target for the ratio of the ends of an interval of P_ell
   readonly most: number; // runs, at most
 }
 
@@ -36,29 +36,29 @@ export interface Found {
   readonly crossings: ReadonlyMap<number, Crossing>; // by ell, or by error; x = ln P
 }
 
-/** How a curve without a run begins: not yet, by a coarse look from its smallest P on, or at these ln P. */
+/** How a curve without a run begins: not yet, with a coarse row from its smallest P, or at these ln P. */
 export type Beginning = 'wait' | 'look' | readonly number[];
 
-/** How the curves begin that have no run yet. busy: those whose search continues. */
+/** How curves without a run begin. busy: curves whose search is in progress. */
 export type Guide = (found: readonly Found[], busy: readonly boolean[]) => readonly Beginning[];
 
 export interface SearchHooks {
-  /** Trains the runs that are missing. @returns false: interrupted, the search ends with what it has. */
+  /** Trains the missing runs. @returns false: interrupted; the search ends with its results so far. */
   train: (runs: readonly SweepRun[], round: number) => Promise<boolean>;
   /** records.jsonl of a run, wherever it is. */
   records: (run: SweepRun) => string | undefined | Promise<string | undefined>;
   onRound?: (found: readonly Found[], round: number, asked: number) => void;
-  /** Default: all curves begin by a coarse look at once. */
+  /** Default: all curves begin at once with a coarse row. */
   guide?: Guide;
 }
 
-const STRIDE = Math.log(8); // between the P of the first look
-const TOGETHER = 2; // P of one crossing in one round
+const STRIDE = Math.log(8); // between the P of the coarse row
+const TOGETHER = 2; // P per crossing in one round
 const MOST_ROUNDS = 24;
 
 /**
- * Runs all searches side by side, a round at a time. Which P comes next depends on the results of the rounds before alone, not
- * on what computes them: an interrupted search goes through the same rounds again and trains only what is missing.
+ * Runs all searches together, one round at a time. The next P depends only on the results of earlier rounds, not on the device:
+ * an interrupted search goes through the same rounds again and trains only the missing runs.
  */
 export async function runSearches(searches: readonly Search[], hooks: SearchHooks): Promise<Found[]> {
   const curves = searches.map((search) => new SearchedCurve(search, hooks.guide !== undefined));
@@ -67,7 +67,7 @@ export async function runSearches(searches: readonly Search[], hooks: SearchHook
     for (const [i, wanted] of nextOf(curves, hooks.guide).entries())
       for (const sentences of wanted) asked.push({ curve: curves[i], sentences, run: await curves[i].run(sentences) });
     if (!asked.length) break;
-    asked.sort((a, b) => a.sentences - b.sentences); // runs of one pack have about one length
+    asked.sort((a, b) => a.sentences - b.sentences); // runs of similar length are packed together
     const going = await hooks.train(
       asked.map(({ run }) => run),
       round,
@@ -83,7 +83,7 @@ export async function runSearches(searches: readonly Search[], hooks: SearchHook
   return curves.map((curve) => curve.found);
 }
 
-/** P of every curve to train at next. Empty once all curves that have started are done. */
+/** The next P to train at, for every curve. Empty once all curves that have started are done. */
 function nextOf(curves: readonly SearchedCurve[], guide: Guide | undefined): number[][] {
   if (!guide) return curves.map((curve) => curve.next());
   const going = curves.map((curve) => (curve.begun ? curve.next() : []));
@@ -100,7 +100,7 @@ function nextOf(curves: readonly SearchedCurve[], guide: Guide | undefined): num
   return asked.some((wanted) => wanted.length) ? asked : curves.map((curve) => curve.next());
 }
 
-/** The runs of the first round of each search: what can be said before anything is trained. */
+/** The runs of the first round of each search, which are known before anything is trained. */
 export async function firstRuns(searches: readonly Search[]): Promise<SweepRun[]> {
   const runs: SweepRun[] = [];
   for (const search of searches) {
@@ -111,8 +111,8 @@ export async function firstRuns(searches: readonly Search[]): Promise<SweepRun[]
 }
 
 /**
- * Of the runs of a store those that lie on one of the curves, also where the search would choose other P: they were trained
- * for an earlier one, and say as much.
+ * The runs of a store that belong to one of the curves, even at P that the search would not choose: they were trained for an
+ * earlier search, and are equally informative.
  */
 export async function runsOnCurves(
   searches: readonly Search[],
@@ -158,7 +158,7 @@ class SearchedCurve {
     this.#levels = new Map(steps.map((ell) => [ell, Math.log(stepExcess(this.#plateaus, ell))]));
   }
 
-  /** P to train at next; empty: done. */
+  /** The next P to train at; empty: done. */
   next(): number[] {
     const { from, to, within, most } = this.search;
     const options = {
@@ -175,7 +175,7 @@ class SearchedCurve {
     return this.sentencesAt(probes.length ? probes : this.#behind());
   }
 
-  /** Whole numbers P, in the range of the search, that were not asked for before. */
+  /** Whole numbers P, in the range of the search, that have not been requested before. */
   sentencesAt(x: readonly number[]): number[] {
     const { from, to } = this.search;
     const whole = x.map((at) => Math.min(Math.floor(to), Math.max(from, Math.round(Math.exp(at)))));
@@ -186,7 +186,7 @@ class SearchedCurve {
     return this.#asked.size > 0;
   }
 
-  /** ln P of the run behind the last crossing, where one is wanted and none lies there. */
+  /** ln P of the run after the last crossing, if one is required and does not exist yet. */
   #behind(): number[] {
     const { beyond, to } = this.search;
     if (!beyond || !this.#levels.size) return [];
@@ -201,7 +201,7 @@ class SearchedCurve {
     return { name: `${this.search.name}, P=${sentences}`, experiment, hash: await contentHash(experiment) };
   }
 
-  /** A run that failed says nothing, and is not asked for again. */
+  /** A run that failed gives no information and is not requested again. */
   take(sentences: number, run: SweepRun, records: string | undefined): void {
     this.#asked.add(sentences);
     const point = records === undefined ? undefined : dataPointOf(run.experiment, parseRecords(records).records, 0);

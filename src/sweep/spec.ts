@@ -1,4 +1,4 @@
-/** The text of a grid file: what it may hold, and its reading into axes. Nothing is expanded here. */
+/** The text of a grid file: its schema, and how it is read into axes. Nothing is expanded here. */
 import type * as z from 'zod';
 import { InputError } from '../core/errors.js';
 import { nearest } from '../core/nearest.js';
@@ -30,18 +30,18 @@ export interface Spec {
   readonly count: number; // combinations of all blocks, before filters
 }
 
-/** One thing that is wrong with a grid, and where. */
+/** A fault of a grid, with its place. */
 export interface GridFault {
   readonly message: string;
-  /** Runs it concerns, by number from 0 in the order of expansion; the first few. None: the file itself. */
+  /** Runs that have the fault, by number from 0 in the order of expansion; the first few. Empty: a fault of the file itself. */
   readonly runs: readonly number[];
-  /** How many runs it concerns. */
+  /** How many runs have the fault. */
   readonly count: number;
 }
 
-const SHOWN = 40; // faults in the message; `faults` has all
+const SHOWN = 40; // faults in the message; `faults` has all of them
 
-/** Everything that is wrong with a grid, at once. */
+/** All faults of a grid together. */
 export class GridError extends InputError {
   override get name() {
     return 'GridError';
@@ -91,7 +91,7 @@ function withoutSchema(file: unknown): unknown {
   return rest;
 }
 
-/** A block's own keys go on top of the file's; a field that one of them sets replaces that of the others. */
+/** A block's keys are merged over the file's; a field that the block sets in `grid` or `zip` replaces that of the file's `grid`. */
 function merge(common: Part, own: Part): Part {
   const zips = (p: Part) => (p.zip === undefined ? [] : Array.isArray(p.zip) ? p.zip : [p.zip]);
   const filters = (p: Part) => (p.filter === undefined ? [] : [p.filter].flat());
@@ -107,14 +107,12 @@ function merge(common: Part, own: Part): Part {
   };
 }
 
-/**
- * Fields of both, those of `own` last: sections that both have keep the fields that only one sets, nested or dotted.
- */
+/** Fields of both, those of `own` last: sections present in both keep the fields that only one sets, nested or dotted. */
 function mergeFields(common: Fields = {}, own: Fields = {}): Fields {
   const merged: Fields = { ...common };
   for (const [field, value] of Object.entries(own)) {
     const old = Object.hasOwn(merged, field) ? merged[field] : undefined;
-    delete merged[field]; // set again behind the others: later fields win
+    delete merged[field]; // set again after the others: later fields win
     merged[field] = mergeSections(old, value);
   }
   return merged;
@@ -146,7 +144,7 @@ function readBlock(part: Part, where: string, faults: string[]): Block {
     const counts = new Set(read.map(({ axis }) => axis.count));
     if (counts.size > 1)
       faults.push(
-        `${where}${name}: ${read.map(({ field, axis }) => `${field} has ${axis.count}`).join(', ')} values; fields that advance together need as many each`,
+        `${where}${name}: ${read.map(({ field, axis }) => `${field} has ${axis.count}`).join(', ')} values; fields that advance together need equally many`,
       );
     if (read.length)
       axes.push({ fields: read.map((r) => r.field), count: read[0].axis.count, axes: read.map((r) => r.axis) });

@@ -9,7 +9,7 @@ export const seeds = z.union([
 ]);
 const fields = z.record(z.string(), z.unknown());
 
-/** What the file and each of its blocks may hold. */
+/** Fields that the file and each of its blocks may have. */
 export const part = {
   base: fields.optional().describe('fields all runs share: an experiment, nested or with dotted names'),
   grid: fields.optional().describe('field: values; every combination is a run'),
@@ -22,9 +22,9 @@ export const part = {
   filter: z
     .union([z.string(), z.array(z.string())])
     .optional()
-    .describe('expressions; only runs for which all hold are kept'),
+    .describe('expressions; only runs for which all are true are kept'),
 };
-/** What a grid file may hold. `blocks`: several grids in one sweep, each on top of the rest of the file. */
+/** The fields of a grid file. `blocks`: several grids in one sweep, each merged over the rest of the file. */
 export const specSchema = z.strictObject({
   name: z.string().min(1).max(100).optional(),
   ...part,

@@ -5,8 +5,8 @@ import type { SweepWorker } from './chunk.js';
 const TICK_MS = 1000;
 
 /**
- * Time runs on a monotonic clock, and what the supervisor itself slept through (a suspended machine, a stopped process) does not count:
- * its own timer is late by as much.
+ * Time is from a monotonic clock. Time during which the supervisor did not run (a suspended machine, a stopped process) is excluded:
+ * its timer is late by the same amount.
  */
 export class StallDetector {
   readonly tickMs: number;
@@ -27,7 +27,7 @@ export class StallDetector {
     this.#last = this.now();
   }
 
-  /** Called every tickMs. @returns whether the worker has been silent for too long. */
+  /** To be called every tickMs. @returns whether the worker has been silent for too long. */
   look(): boolean {
     const now = this.now();
     const late = now - this.#looked - this.tickMs;
@@ -36,7 +36,7 @@ export class StallDetector {
     return now - this.#last >= this.stallMs;
   }
 
-  /** The work's result. @throws WorkerError when the worker stalls; it is ended, where it can be. */
+  /** The work's result. @throws WorkerError if the worker stalls; it is ended, if possible. */
   async over<T>(work: Promise<T>): Promise<T> {
     let timer: ReturnType<typeof setInterval> | undefined;
     const stalled = new Promise<never>((_, reject) => {

@@ -7,20 +7,20 @@ import { type EndReason, type InspectedRecords, inspectRecords, type RunEnd } fr
 export const STORE_VERSION = 1;
 
 /**
- * `waiting`: to be run, or to be continued; `running`: a process said so and may have died since; `failed`: set aside, with
- * its error; `done` and `diverged`: nothing left to do.
+ * `waiting`: to be run, or continued; `running`: reported by a process, which may have died since; `failed`: set aside, with its
+ * error; `done` and `diverged`: nothing left to do.
  */
 export type RunState = 'waiting' | 'running' | RunEnd | 'failed';
 
-/** One line of index.jsonl: what is new about one run. Fields that are left out stay as they were. */
+/** One line of index.jsonl: an event of one run. Omitted fields keep their values. */
 export interface IndexEvent {
   run: string; // hash
   state: RunState;
   at: number; // milliseconds since 1970
   name?: string; // for people
-  by?: string; // who: `process 17 on host`
+  by?: string; // process that reported it: `process 17 on host`
   error?: string; // why it failed, or why it waits again
-  tries?: number; // times it was begun and its worker died or gave up
+  tries?: number; // how often it was started and its worker died or gave up
   loss?: number | null; // last test loss, nats, mean over replicas; null: not finite
   step?: number;
 }
@@ -32,34 +32,34 @@ export interface RunEntry extends IndexEvent {
 /** Where a sweep keeps its runs. Platforms provide them on disk and in the browser's private file system. */
 export interface SweepStore {
   readonly name: string;
-  readonly id: string; // its own, for what is sent elsewhere and comes back
-  /** The index as it is now. */
+  readonly id: string; // the store's id, by which data that is sent elsewhere finds the way back
+  /** The current index. */
   read(): Promise<Map<string, RunEntry>>;
   /** Appends to the index. Safe while other processes do the same. @throws FileError */
   note(events: readonly IndexEvent[]): Promise<void>;
   /** Hashes of all run folders. */
   folders(): Promise<Set<string>>;
-  /** What `openFolder` of the platform takes, in this process and in its workers. */
+  /** The argument of the platform's `openFolder`, in this process and in its workers. */
   location(hash: string): string;
-  /** A file of a run, read without locking; undefined where it is not. */
+  /** A file of a run, read without locking; undefined if it does not exist. */
   file(hash: string, file: string): Promise<string | undefined>;
   /** The same as bytes. */
   bytes(hash: string, file: string): Promise<Uint8Array | undefined>;
-  /** Who works in a run's folder right now. */
+  /** The process that is working in a run's folder now. */
   holder(hash: string): Promise<string | undefined>;
 }
 
-/** Folds index lines. Half-written and foreign lines are passed over: the folders say the rest. */
+/** Combines the lines of an index. Incomplete and foreign lines are skipped: the folders provide the rest. */
 export function foldIndex(text: string): Map<string, RunEntry> {
   const index = new IndexFold();
   index.add(text);
   return index.end();
 }
 
-/** The same for an index that comes in pieces, cut anywhere: of 10^6 runs it is too long for one text. */
+/** The same for an index that arrives in pieces, cut anywhere: for 10^6 runs it is too long for one text. */
 export class IndexFold {
   readonly #entries = new Map<string, RunEntry>();
-  #tail = ''; // a line that is not over yet
+  #tail = ''; // an incomplete line
 
   add(text: string): void {
     let start = 0;
@@ -81,7 +81,7 @@ export class IndexFold {
     const event = readEvent(line);
     if (!event) return;
     const old = this.#entries.get(event.run);
-    // An error is about the last try only.
+    // An error belongs to the last try only.
     if (old) Object.assign(old, { error: undefined, by: undefined }, event);
     else this.#entries.set(event.run, { tries: 0, ...event });
   }
@@ -110,11 +110,11 @@ function readEvent(line: string): IndexEvent | undefined {
   return event;
 }
 
-/** Lines for the end of an index. A line begins with a newline too, so that one cut off before it does no harm. */
+/** Lines to append to an index. Each line also begins with a newline, so that an incomplete line before it does no harm. */
 export const indexLines = (events: readonly IndexEvent[]): string =>
   events.map((event) => `\n${JSON.stringify(event)}\n`).join('');
 
-/** What a run's records say about its end; undefined: it has not ended. */
+/** How a run ended, by its records; undefined: it has not ended. */
 export interface Ended {
   state: RunEnd;
   loss: number | null;
@@ -127,7 +127,7 @@ export function endOf(records: string | InspectedRecords | undefined, replicas: 
   const ends = new Map<number, EndReason>();
   const losses = new Map<number, number>();
   let step = 0;
-  // What follows a bad line does not count: the run continues from its checkpoint, which shows whether anything is lost.
+  // Records after a bad line do not count: the run continues from its checkpoint, which shows whether anything is lost.
   for (const record of parsed.records.slice(0, parsed.intact)) {
     if (record.type === 'end' && record.replica !== undefined && record.reason !== 'interrupted')
       ends.set(record.replica, record.reason);
@@ -138,7 +138,7 @@ export function endOf(records: string | InspectedRecords | undefined, replicas: 
   }
   if (ends.size < replicas) return undefined;
   const mean = [...losses.values()].reduce((sum, loss) => sum + loss, 0) / losses.size;
-  // A loss that is no loss of a network, said to be done by programs of before.
+  // A loss that no network can have; earlier versions recorded such runs as done.
   const diverged = [...ends].every(([r, reason]) => reason === 'diverged' || isDiverged(losses.get(r) ?? 0));
   return { state: diverged ? 'diverged' : 'done', loss: Number.isFinite(mean) ? mean : null, step };
 }

@@ -1,6 +1,6 @@
 /**
  * The curves of `rhm reproduce wiring`: positions in an unknown order (`grammar.shuffle`), and networks that know the tree, find it
- * from token pairs, are wired along the wrong one, or have none (arXiv:2308.13816).
+ * from token pairs, are wired along a wrong tree, or use none (arXiv:2308.13816).
  */
 import { InputError } from '../core/errors.js';
 import { parseExperiment } from '../core/experiment.js';
@@ -77,7 +77,7 @@ export function wiringSearches(scale: Scale): PlannedSearch[] {
   );
 }
 
-/** The smallest P of a search, by factors of sqrt 2, from whose sentences the network can be wired. */
+/** The smallest P of a search, by factors of sqrt 2, whose sentences are enough to wire the network. */
 function firstWired({ at, from, to }: PlannedSearch): number {
   for (let P = from; P < to; P *= Math.SQRT2) {
     try {

@@ -1,4 +1,4 @@
-/** The sentences of an experiment on the host, in the order and the batches in which a run of it sees them. */
+/** The sentences of an experiment on the host, in the order and the batches in which a run sees them. */
 import { checkInteger } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import { type Experiment, type ExperimentInput, parseExperiment } from '../core/experiment.js';
@@ -21,30 +21,30 @@ export interface SplitOptions {
 }
 
 export interface BatchOptions extends SplitOptions {
-  batch?: number; // sentences a batch; default: the experiment's, of which a step takes `accumulate`
-  from?: number; // number of the first sentence as the run counts them, through epochs; default 0
-  count?: number; // sentences in all; default: all that the run trains on, or the held-out set
+  batch?: number; // sentences per batch; default: the experiment's batch, of which a step takes `accumulate`
+  from?: number; // number of the first sentence as the run counts them, across epochs; default 0
+  count?: number; // total number of sentences; default: all that the run trains on, or the held-out set
 }
 
 export interface Batch {
   first: number; // number of its first sentence
   count: number; // B, sentences; the last batch may be shorter
-  tokens: Uint32Array; // [B, s^L], in the order that is shown; for the task `mask` as the network reads them, v in the place of those masked
+  tokens: Uint32Array; // [B, s^L], in the order in which they are shown; for the task `mask` as the network reads them, with v in place of masked tokens
   /**
-   * What is predicted: [B] last tokens or root symbols; [B, T - 1] for the task `auto`, the tokens behind those read; [B, T] for
-   * `mask`, all tokens used, of which those masked count; [B, (s^L - 1) / (s - 1)] for `parse`, the symbols above the tokens, the
-   * root first, level by level.
+   * Targets: [B] last tokens or root symbols; [B, T - 1] for the task `auto`, the next tokens; [B, T] for `mask`, all tokens
+   * used, of which the masked ones count; [B, (s^L - 1) / (s - 1)] for `parse`, the symbols above the tokens, the root first,
+   * level by level.
    */
   targets: Uint32Array;
 }
 
-/** Where the sentences of a split come from. */
+/** The source of a split's sentences. */
 export interface SplitSource {
   rules: Rules;
   source: Source;
-  size: number | undefined; // sentences of the split; undefined: training on fresh ones, which has no end
-  planned: number; // sentences that a run looks at, epochs counted
-  labels?: Uint32Array; // of rows of one's own, by their numbers
+  size: number | undefined; // sentences of the split; undefined: training on fresh ones, without end
+  planned: number; // sentences that a run uses, counting every epoch
+  labels?: Uint32Array; // labels of your own rows, by row number
 }
 
 /** @throws InputError for a replica or a set that the experiment does not have */
@@ -67,7 +67,7 @@ export function splitOf(experiment: Experiment, { split = 'train', replica = 0 }
 }
 
 /**
- * The batches of a split, one after the other: batch k of step t is number t * accumulate + k. Arrays are new in each.
+ * The batches of a split, one after the other: batch k of step t has number t * accumulate + k. Each batch has new arrays.
  * @throws InputError naming the option or the field
  */
 export async function* batches(input: ExperimentInput, options: BatchOptions = {}): AsyncGenerator<Batch, void, void> {

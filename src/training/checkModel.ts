@@ -18,9 +18,9 @@ import { targetsOf } from './step.js';
 
 export interface ModelCheckOptions {
   batch?: number; // sentences of random tokens, default 3
-  samples?: number; // elements of each parameter that are compared, default 12
+  samples?: number; // elements compared in each parameter, default 12
   seed?: number; // default 1
-  tolerance?: number; // of |gradient - difference| over the parameter's largest, default 1e-5
+  tolerance?: number; // bound on |gradient - difference| divided by the parameter's largest gradient, default 1e-5
 }
 
 export interface ModelCheck {
@@ -38,7 +38,7 @@ export async function checkModel(experiment: ExperimentInput, options: ModelChec
   return checkGradients(createModel(parsed), modelShape(parsed), options);
 }
 
-const STEP = 1e-4; // of a weight of order 1; shrunk where the two sides of a ReLU lie within it
+const STEP = 1e-4; // for a weight of order 1; reduced if a ReLU changes sign within it
 const SHRINKS = 3;
 
 export async function checkGradients(
@@ -81,7 +81,7 @@ export async function checkGradients(
   return { ok: Number.isFinite(loss) && found.every((p) => p.ok), loss, parameters: found };
 }
 
-/** The central difference nearest to `expected`, of steps that get smaller as long as it is farther than `near`. */
+/** The central difference nearest to `expected`: steps are reduced as long as it is farther than `near`. */
 async function slope(
   weights: Float64Array,
   i: number,
@@ -158,7 +158,7 @@ async function load(model: Model, shape: ModelShape, batch: number, stream: Unif
 function fill(weights: Float64Array, { init }: ParameterSpec, key: Key): void {
   fillNormal(key, weights);
   const stream = new UniformStream(key);
-  // Gains and shifts too get values of their own, so that an error in one does not hide behind a 1 or a 0.
+  // Gains and shifts get random values too, so that a 1 or a 0 does not hide an error in one of them.
   for (const [i, normal] of weights.entries())
     if (init === 'ones') weights[i] = 1 + 0.2 * normal;
     else if (init === 'zeros') weights[i] = 0.2 * normal;

@@ -13,12 +13,12 @@ import { biasMark, checkBiases, diskSources, fromDisk } from '../models/disk.js'
 import type { TrainingProgram } from './program.js';
 import { makeState, type ReplicaState, stateParts } from './replicaState.js';
 
-/** What the host knows of a replica beside its state on the device. */
+/** The host's record of a replica, besides its state on the device. */
 export interface ReplicaProgress {
   bestLoss: number | null; // nats
   bestStep: number;
   ended: RunEnd | null;
-  test?: TestResult; // of a run with a validation set that has ended
+  test?: TestResult; // of an ended run with a validation set
 }
 
 /** Results of the best weights on the test set. */
@@ -26,22 +26,22 @@ export type TestResult = Pick<TestRecord, 'loss' | 'accuracy' | 'exact' | 'repea
 
 export interface Checkpoint {
   hash: string; // of the experiment
-  init?: string; // digest of the weights that the run began with, where they came from a file
-  simd?: Simd; // arithmetic of wasm's multiply-adds that it began with; absent: it has had none yet, or an earlier version wrote it
+  init?: string; // digest of the initial weights, if they came from a file
+  simd?: Simd; // arithmetic of wasm's multiply-adds that the run began with; absent: not run on wasm yet, or written by an earlier version
   step: number;
   elapsedMs: number;
-  records?: number; // evaluations and measures that the records held when it was written
+  records?: number; // evaluations and measures in the records at the time of writing
   replicas: { state: ReplicaState; progress: ReplicaProgress }[];
 }
 
 const FORMAT = 'rhm-lab checkpoint 2';
 const FORMAT_WITHOUT_DIGEST = 'rhm-lab checkpoint 1';
-const NO_DIGEST = '0'.repeat(16); // stands in its place while it is computed
+const NO_DIGEST = '0'.repeat(16); // placeholder while the digest is computed
 
 /**
- * A checkpoint as safetensors. Weights have the names and shapes of the PyTorch reference (of several replicas, replica r
- * in front as `replica.r/`), moments and best weights the same names behind `optimiser/...` and `best/`. Its `digest` is that of the whole file with zeros in
- * the digest's place.
+ * A checkpoint as safetensors. Weights have the names and shapes of the PyTorch reference (with several replicas, prefixed with
+ * `replica.r/`); moments and best weights have the same names after `optimiser/...` and `best/`. Its `digest` is that of the whole file
+ * with zeros in place of the digest.
  */
 export async function encodeCheckpoint(
   checkpoint: Checkpoint,
@@ -80,8 +80,8 @@ export async function encodeCheckpoint(
 }
 
 /**
- * `unchecked`: it was written by an earlier version, without a digest. @throws DamageError when its bytes are not those that were
- * written, or its structure is invalid; InputError when it is not a checkpoint.
+ * `unchecked`: it was written by an earlier version, without a digest. @throws DamageError if its bytes have changed since it was
+ * written, or its structure is invalid; InputError if it is not a checkpoint.
  */
 export async function verifyCheckpoint(
   bytes: Uint8Array,
@@ -91,7 +91,7 @@ export async function verifyCheckpoint(
   if (metadata.format === FORMAT_WITHOUT_DIGEST) return { checked: false, metadata };
   if (metadata.format !== FORMAT)
     throw new DamageError(
-      `${file}: format ${metadata.format}, expected ${FORMAT}; the file is damaged, no checkpoint, or of a newer version`,
+      `${file}: format ${metadata.format}, expected ${FORMAT}; the file is damaged, not a checkpoint, or of a newer version`,
     );
   const place = digestPlace(bytes);
   if (place < 0 || !metadata.digest) throw new DamageError(`${file}: no digest in it; the file is damaged`);
@@ -106,7 +106,7 @@ export async function verifyCheckpoint(
 const utf8 = new TextEncoder();
 const DIGEST_KEY = utf8.encode('"digest":"');
 
-/** Where the digest's first digit stands; -1: nowhere. Metadata come first in the header, the digest second in them. */
+/** Offset of the digest's first digit; -1: not found. Metadata come first in the header, with the digest second among them. */
 function digestPlace(bytes: Uint8Array): number {
   const limit = Math.min(bytes.length, 256) - DIGEST_KEY.length;
   for (let at = 8; at < limit; at++)
@@ -114,7 +114,10 @@ function digestPlace(bytes: Uint8Array): number {
   return -1;
 }
 
-/** Its bytes are taken as they are: verifyCheckpoint says whether they are those that were written. @throws InputError when it belongs to another experiment; FileError when it is damaged. */
+/**
+ * Does not check the bytes: verifyCheckpoint tells whether they have changed since they were written. @throws InputError if it belongs to
+ * another experiment; FileError if it is damaged.
+ */
 export function decodeCheckpoint(
   bytes: Uint8Array,
   file: string,

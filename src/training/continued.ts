@@ -1,4 +1,4 @@
-/** A run that continues another one with other settings: what may differ, what names it, and the state that it begins with. */
+/** A run that continues another one with other settings: what may differ, how it is identified, and its initial state. */
 import { digestOf } from '../core/canonical.js';
 import { InputError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
@@ -8,21 +8,21 @@ import { epochSteps, plannedSteps } from './members.js';
 import type { TrainingProgram } from './program.js';
 import { stepOf } from './replicaState.js';
 
-/** The run that is continued, as its folder holds it. */
+/** The continued run, as read from its folder. */
 export interface Parent {
-  readonly name: string; // of its folder, for messages
+  readonly name: string; // name of its folder, for messages
   readonly hash: string;
   readonly experiment: Experiment;
   readonly checkpoint: Uint8Array;
 }
 
-/** How an experiment describes it. */
+/** How the new experiment refers to the parent. */
 type Continued = NonNullable<Experiment['from']>;
 
 /**
- * The experiment of a run that continues from the parent's checkpoint with other settings: `wanted` with what it continues in the field
- * `from`, so that its hash is no other run's. @throws InputError naming the first field that may not differ, or why nothing would
- * be left to do; DamageError when the checkpoint is not as it was written.
+ * The experiment of a run that continues from the parent's checkpoint with other settings: `wanted` with a reference to the parent in
+ * the field `from`, which makes its hash unique. @throws InputError naming the first field that may not differ, or why nothing would be
+ * left to do; DamageError if the checkpoint has changed since it was written.
  */
 export async function continuedExperiment(parent: Parent, wanted: Experiment): Promise<Experiment> {
   const file = `${parent.name}/checkpoint.safetensors`;
@@ -51,7 +51,7 @@ export const parentMissing = ({ run, step }: Continued): InputError =>
     `from: the experiment continues run ${run} at step ${step}; pass that run's folder with --from, or resume one that has begun`,
   );
 
-/** The state that a continued run begins with. @throws InputError where the parent is not given, or is another one. */
+/** The initial state of a continued run. @throws InputError if the parent is missing, or is another run. */
 export async function continuedState(
   experiment: Experiment,
   parent: Parent | undefined,
@@ -59,7 +59,7 @@ export async function continuedState(
 ): Promise<Checkpoint> {
   const { step } = experiment.from!;
   if (!parent) throw parentMissing(experiment.from!);
-  await continuedExperiment(parent, experiment); // it may be another one by now
+  await continuedExperiment(parent, experiment); // the parent may have changed since
   const file = `${parent.name}/checkpoint.safetensors`;
   const before = decodeCheckpoint(parent.checkpoint, file, parent.hash, experiment.replicas, layout);
   for (const { state } of before.replicas)
@@ -74,14 +74,14 @@ export async function continuedState(
   return { hash: before.hash, step, elapsedMs: 0, replicas };
 }
 
-/** Digest of all that a checkpoint holds of the training; its times are left out, so that equal bits have equal names. */
+/** Digest of a checkpoint's training state; times are left out, so that equal bits have equal names. */
 async function stateDigest(bytes: Uint8Array, file: string): Promise<string> {
   const { tensors, metadata } = decodeSafetensors(bytes, file);
   const { hash, step, progress } = metadata;
   return digestOf(encodeSafetensors({ metadata: { hash, step, progress }, tensors }));
 }
 
-/** Fields that a continued run may have of its own. */
+/** Fields in which a continued run may differ. */
 const free = [
   'optimiser.',
   'schedule.',
@@ -115,12 +115,12 @@ function checkFields({ name, hash, experiment }: Parent, wanted: Experiment): vo
     const why = reasons.find(([pattern]) => pattern.test(field))?.[1] ?? 'what the run has learned depends on it';
     throw new InputError(
       `${field}: got ${after.get(field) ?? 'none'}, the run that is continued (${hash} in ${name}) has ${before.get(field) ?? 'none'}: ${why}; ` +
-        'keep it, or train from the start. Free are the optimiser without its kind, schedule, steps, epochs, stopLoss, patience, perDoubling, measures',
+        'keep it, or train from the start. You may change the optimiser except its kind, schedule, steps, epochs, stopLoss, patience, perDoubling, measures',
     );
   }
 }
 
-/** Dotted fields with their values as JSON; `from` is not looked at. */
+/** Dotted fields with their values as JSON; `from` is ignored. */
 function flat({ from: _, ...experiment }: Experiment): Map<string, string> {
   const found = new Map<string, string>();
   const visit = (value: unknown, path: string) => {
@@ -132,7 +132,7 @@ function flat({ from: _, ...experiment }: Experiment): Map<string, string> {
   return found;
 }
 
-/** A schedule that depends on the length has been that of another run up to here. */
+/** A schedule that depends on the length would have had other rates up to this step. */
 function checkLength({ experiment }: Parent, wanted: Experiment): void {
   const [before, after] = [plannedSteps(experiment), plannedSteps(wanted)];
   if (before === after || wanted.schedule.kind !== 'cosine' || experiment.schedule.kind !== 'cosine') return;

@@ -2,18 +2,18 @@ import type { Experiment } from '../core/experiment.js';
 import type { RunRecord } from '../core/records.js';
 import { isLimitedBySteps } from './members.js';
 
-/** One replica of a run on P distinct sentences: the best that it learnt from them. */
+/** One replica of a run on P distinct sentences: its best result. */
 export interface DataPoint {
   sentences: number; // P
   loss: number; // nats: on the test set at the best validation loss; without a validation set the best test loss
-  excess: number | undefined; // loss over that of the exact predictor on the same test sentences, nats
+  excess: number | undefined; // loss minus the loss of the exact predictor on the same test sentences, nats
   accuracy: number;
   bestStep: number;
-  /** Its best loss came in the last part of the allowed steps: with more steps it may be lower. */
+  /** The best loss came in the last part of the allowed steps: with more steps it might be lower. */
   limited: boolean;
 }
 
-/** undefined: an online run, or one that says nothing yet. */
+/** undefined: an online run, or a run without a result yet. */
 export function dataPointOf(
   experiment: Experiment,
   records: readonly RunRecord[],

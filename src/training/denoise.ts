@@ -1,4 +1,4 @@
-/** The forward-backward experiment with a trained network in the place of the exact posterior. */
+/** The forward-backward experiment with a trained network in place of the exact posterior. */
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import type { Rules } from '../core/rules.js';
@@ -26,8 +26,8 @@ export interface NetworkDenoisingOptions {
 }
 
 /**
- * Tokens are masked at each rate, and the network draws them again, one per sweep; changes are reported level by level from the parse of what
- * it wrote, where a symbol that nothing derives counts as changed. Sentences and masks are those of `denoisingCurve` with noise `mask`.
+ * Masks tokens at each rate and lets the network draw them again, one per sweep. Changes are reported level by level from the parse of the
+ * new sentence, where a symbol without a parse counts as changed. Sentences and masks are those of `denoisingCurve` with noise `mask`.
  * @throws InputError for a network of another task
  */
 export async function denoiseWith(

@@ -15,9 +15,9 @@ export interface FinishedRun {
 }
 
 /**
- * folder: for messages. read: the bytes of one of its files; undefined: there is none. hash: of the run, where the folder is named
- * by it. report: called with faults of the records if the weights are intact.
- * @throws InputError naming the file that is missing; DamageError naming those that are not as they were written.
+ * folder: for messages. read: returns the bytes of one of its files; undefined: there is none. hash: of the run, if it is the
+ * folder's name. report: called with faults of the records if the weights are intact.
+ * @throws InputError naming the file that is missing; DamageError naming files that have changed since they were written.
  */
 export async function readFinishedRun(
   folder: string,
@@ -38,7 +38,7 @@ export async function readFinishedRun(
   const { faults, unchecked } = await checkRun({ name: folder, hash, experiment, rules, records, checkpoint });
   const fatal = faults.filter((fault) => !fault.startsWith(`${at(files.records)}: `));
   if (fatal.length) throw new DamageError(fatal.join('; '));
-  for (const fault of faults) report?.(`${fault}; the weights are whole`);
+  for (const fault of faults) report?.(`${fault}; the weights are intact`);
   if (unchecked.length)
     report?.(`${folder}: ${unchecked.join(' and ')} unchecked: written by a version without digests`);
   return {

@@ -1,21 +1,21 @@
 import { copyOf } from '../core/bytes.js';
 
-/** Where a run keeps its files. Platforms provide folders on disk or in the browser; this one lives in memory. */
+/** Where a run keeps its files. Platforms provide folders on disk or in the browser; the one here is in memory. */
 export interface RunFolder {
-  /** For messages: the path, or what stands for it. */
+  /** For messages: the path, or a substitute. */
   readonly name: string;
   read(file: string): Promise<Uint8Array | undefined>;
-  /** Writes beside and renames, so that the file is either the old or the new one. @throws FileError */
+  /** Writes beside and renames, so that the file is always either the old or the new one. @throws FileError */
   write(file: string, bytes: Uint8Array | string): Promise<void>;
   /** Appends and makes durable. @throws FileError */
   append(file: string, text: string): Promise<void>;
-  /** Gives the folder up for others. */
+  /** Releases the folder for other processes. */
   release(): Promise<void>;
 }
 
 export { files } from '../core/outside.js';
 
-/** A folder that is opened, and perhaps made, when it is first read or written. @throws from then on what `open` throws */
+/** A folder that is opened, and made if necessary, when it is first read or written. @throws from then on what `open` throws */
 export function lazyFolder(name: string, open: () => RunFolder): RunFolder {
   let opened: RunFolder | undefined;
   const folder = () => {
@@ -31,7 +31,7 @@ export function lazyFolder(name: string, open: () => RunFolder): RunFolder {
   };
 }
 
-/** A folder that lasts as long as the object. */
+/** A folder that exists as long as the object. */
 export class MemoryFolder implements RunFolder {
   readonly contents = new Map<string, Uint8Array>();
 

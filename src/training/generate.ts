@@ -19,7 +19,7 @@ import { orderOf } from './wiring.js';
 
 export interface GenerateOptions {
   count: number; // sentences
-  sweeps?: number; // of a network of masked tokens: see MaskedSweeps; default one per token
+  sweeps?: number; // for a network of masked tokens: see MaskedSweeps; default one per token
   temperature: number; // >= 0; 0 takes the most probable token
   seed: number;
 }
@@ -33,9 +33,9 @@ export interface Generated {
 const BATCH = 256;
 
 /**
- * Sentences of a trained causal model, token by token: the first one (with a shorter context, all before it) is that of a sentence of the
- * grammar. Or of a network of masked tokens, from nothing, in sweeps. @throws InputError for a network of another task, or weights that do
- * not fit.
+ * Sentences written by a trained causal model, token by token: the first token (with a shorter context, all tokens before it) is taken
+ * from a sentence of the grammar. A network of masked tokens starts from nothing and writes in sweeps. @throws InputError for a network of
+ * another task, or weights that do not fit.
  */
 export async function generate(
   experiment: Experiment,

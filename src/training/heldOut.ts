@@ -12,12 +12,12 @@ import type { TestResult } from './checkpoint.js';
 import { type HostMasks, hostMasks } from './masks.js';
 import type { Member } from './members.js';
 
-const COUNTED_SENTENCES = 2 ** 23; // above, repeats are not counted: the table of hashes would pass 128 MB
+const COUNTED_SENTENCES = 2 ** 23; // above this, repeats are not counted: the table of hashes would exceed 128 MB
 const CHUNK = 4096; // sentences sampled at a time
 
 type Described = Pick<TestResult, 'exact' | 'repeats' | 'leaked'>;
 
-/** What belongs beside a test loss: that of the exact predictor on the same sentences, and how many were seen in training. */
+/** Context for a test loss: the loss of the exact predictor on the same sentences, and how many of them occur in training. */
 export async function describeTestSet(member: Member): Promise<Described> {
   const { experiment, replica, rules, distinct } = member;
   const { budget, evaluation } = experiment;
@@ -36,8 +36,8 @@ export async function describeTestSet(member: Member): Promise<Described> {
 const lossesOfLanguage = new WeakMap<Rules, Map<string, number>>();
 
 /**
- * Loss in nats of the predictor that knows what is learnt (the grammar, or its language without held-out pairs) and sees s^level - 1
- * tokens, on the first `count` sentences of the test set.
+ * Loss in nats of the predictor that knows what the network can learn (the grammar, or its language without held-out pairs) and sees
+ * s^level - 1 tokens, on the first `count` sentences of the test set.
  */
 async function exactLossOn({ language, test: source }: Member, count: number, level: number): Promise<number> {
   const known = lossesOfLanguage.get(language) ?? new Map<string, number>();
@@ -59,7 +59,7 @@ function lossOn(language: Rules, tokens: Uint32Array, rows: number, level: numbe
   return judge(probabilities, tokens.subarray(0, rows * sentenceLength(language)), rows).loss;
 }
 
-/** The same of the predictor of masked tokens, with the masks of the test set. */
+/** The same for the predictor of masked tokens, with the masks of the test set. */
 async function maskedLossOn({ experiment, rules, language, test }: Member, masks: HostMasks): Promise<number> {
   const { size } = experiment.evaluation;
   const { length } = modelShape(experiment);
@@ -87,7 +87,7 @@ async function countRepeats(member: Member, P: number): Promise<Described> {
   return { repeats, leaked };
 }
 
-/** The first `count` sentences of a source. The array is used again for the next chunk. */
+/** The first `count` sentences of a source. The array is reused for the next chunk. */
 async function* chunksOf(rules: Rules, source: Source, count: number) {
   const sampler = await createSampler(rules);
   const d = sampler.tokensPerSentence;
@@ -99,7 +99,7 @@ async function* chunksOf(rules: Rules, source: Source, count: number) {
   }
 }
 
-/** Sentences by a hash of 64 bits: among 2^23 of them two share one with probability 2^-19. */
+/** Sentences by a hash of 64 bits: among 2^23 of them the probability of a collision is 2^-19. */
 class SentenceSet {
   readonly #slots: Uint32Array; // pairs of words; (0, 0) is free
   readonly #mask: number;

@@ -1,4 +1,4 @@
-/** Whether the files of a run are those that were written. */
+/** Whether the files of a run have changed since they were written. */
 import { canonicalJson, contentHash } from '../core/canonical.js';
 import { RhmError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
@@ -10,26 +10,26 @@ import { verifyCheckpoint } from './checkpoint.js';
 import { files } from './folder.js';
 import { evaluationSteps, rulesOf } from './members.js';
 
-/** The files of a run, as far as they are there. */
+/** The files of a run, as far as they exist. */
 export interface RunContents {
-  readonly name: string; // of the folder, for messages
-  /** The run's hash, where its folder is named by it. */
+  readonly name: string; // name of the folder, for messages
+  /** The run's hash, if it is the folder's name. */
   readonly hash?: string;
   readonly experiment?: string;
   readonly rules?: string;
   readonly records?: string;
-  /** Whole, or only its header with the size of the file. */
+  /** The whole file, or only its header with the size of the file. */
   readonly checkpoint?: Uint8Array | { header: Uint8Array; fileBytes: number };
 }
 
 export interface RunCheck {
-  /** File, what is wrong with it, and the remedy. */
+  /** File, fault and remedy. */
   faults: string[];
-  /** Files of earlier versions, which hold nothing to check them by. */
+  /** Files of earlier versions, which contain no checks. */
   unchecked: string[];
 }
 
-/** Looks at everything but the lock. Never throws for what it finds. */
+/** Checks everything except the lock. Faults are reported, never thrown. */
 export async function checkRun(run: RunContents): Promise<RunCheck> {
   const faults: string[] = [];
   const unchecked: string[] = [];
@@ -74,7 +74,7 @@ export async function checkRun(run: RunContents): Promise<RunCheck> {
 export const recordsRemedy = `restore a copy of it, or remove ${files.checkpoint} to train again from the start`;
 
 /**
- * What the records lack of the evaluations that a checkpoint stands for, counting those before the first bad line; undefined:
+ * What is missing from the records that a checkpoint relies on, counting evaluations before the first bad line; undefined:
  * nothing. checkpoint.records: how many evaluations and measures there were; unknown in earlier versions.
  */
 export function lostRecords(
@@ -92,7 +92,7 @@ export function lostRecords(
       why ??
       `${found} evaluations and measures up to step ${step}, ${checkpoint.records} were written; it was shortened`
     );
-  if (!checkpoint && parsed.unchecked) return undefined; // made by something else, perhaps with evaluations of its own choice
+  if (!checkpoint && parsed.unchecked) return undefined; // made by another program, which may evaluate at other steps
   const seen = new Map<number, Set<number>>();
   for (const record of records)
     if (record.type === 'eval' && record.step <= step)
@@ -100,7 +100,7 @@ export function lostRecords(
   for (let replica = 0; replica < experiment.replicas; replica++) {
     const steps = seen.get(replica) ?? new Set();
     const last = Math.max(0, ...steps);
-    const begun = experiment.from?.step ?? 0; // a run that continues another one has no evaluations of before
+    const begun = experiment.from?.step ?? 0; // a run that continues another one has no evaluations before that step
     const missing =
       last &&
       evaluationSteps(last, experiment.evaluation.perDoubling).find((wanted) => wanted > begun && !steps.has(wanted));

@@ -1,4 +1,4 @@
-/** What task.logic adds to the gradient of a loss: terms by which predicted symbols must obey the grammar. */
+/** The contribution of task.logic to the gradient of a loss: terms that make predicted symbols obey the grammar. */
 import type { Experiment } from '../core/experiment.js';
 import { copyRows } from '../kernels/copyRows.js';
 import { softmax } from '../kernels/softmax.js';
@@ -14,7 +14,10 @@ export interface Logic {
   shape: ModelShape;
 }
 
-/** Adds the gradient of the weighted violations of `treeLogic` to dLogits [R, B, nodes, classes]. The recorded loss is that of labels alone. */
+/**
+ * Adds the gradient of the weighted violations of `treeLogic` to dLogits [R, B, nodes, classes]. The recorded loss is that of the labels
+ * alone.
+ */
 export function addLogicGradient(
   plan: PlanBuilder,
   { weights, grammar, shape: { s, L } }: Logic,

@@ -24,20 +24,20 @@ export interface Numbers {
 
 export interface Logits extends Numbers {
   /**
-   * [B, classes]: of the last token (v classes) or of the root symbol (n). For the task `auto` [B, T - 1, v]: row t says what
-   * comes after tokens 0 to t. For `mask` [B, T, v]: row t says what token t is. For `parse` [B, (s^L - 1) / (s - 1), max(v, n)]: a row
-   * for each symbol above the tokens, the root first, level by level.
+   * [B, classes]: of the last token (v classes) or of the root symbol (n). For the task `auto` [B, T - 1, v]: row t predicts the token
+   * after tokens 0 to t. For `mask` [B, T, v]: row t predicts token t. For `parse` [B, (s^L - 1) / (s - 1), max(v, n)]: a row for each
+   * symbol above the tokens, the root first, level by level.
    */
   shape: readonly number[];
-  /** Hidden layers that were asked for, by name: [B, positions, units], after the non-linearity. */
+  /** Requested hidden layers, by name: [B, positions, units], after the non-linearity. */
   hidden: Record<string, Numbers>;
 }
 
-const BATCH = 256; // sentences at once; a multiple of 4, as copies want
+const BATCH = 256; // sentences at once; a multiple of 4, which copies require
 
 /**
- * tokens [B, T]: T = s^L, or as many as `task.context` uses. Where the last token is predicted it may be left out; it is not
- * looked at. Of the task `mask` a token may be -1, or v: it is masked. hidden: names of hidden layers, or true for all. Dropout is off.
+ * tokens [B, T]: T = s^L, or the number that `task.context` uses. If the last token is predicted it may be left out; it is ignored. For
+ * the task `mask` a token may be -1, or v: it is masked. hidden: names of hidden layers, or true for all. Dropout is off.
  * @throws InputError naming a token, a shape, a layer or a tensor that does not fit
  */
 export async function logitsOf(
@@ -86,7 +86,7 @@ export async function logitsOf(
   };
 }
 
-/** Names of the hidden layers of an experiment's model, as `logitsOf` and measures know them. */
+/** Names of the hidden layers of an experiment's model, as used by `logitsOf` and measures. */
 export function hiddenLayers(experiment: Experiment): string[] {
   const model = createModel(experiment);
   const { d } = modelShape(experiment);
@@ -97,7 +97,7 @@ export function hiddenLayers(experiment: Experiment): string[] {
   return model.forward(plan, { tokens, batch: 4, training: false }).hidden.map(({ name }) => name);
 }
 
-/** Adds the plan `forward`, which leaves all that is wanted in tensors of its own. */
+/** Adds the plan `forward`, which leaves the requested outputs in separate tensors. */
 function addForward(
   builder: ProgramBuilder,
   model: Model,
@@ -128,7 +128,7 @@ function addForward(
   };
 }
 
-/** A copy that nothing later in the plan writes over. */
+/** A copy that nothing later in the plan overwrites. */
 function keep(plan: PlanBuilder, name: string, from: Tensor, shape = from.shape.slice(1)): Tensor {
   const out = plan.program.persistent(name, shape);
   const x = { ...from, shape: [out.shape[0], elementsPerReplica(out)] };
@@ -136,16 +136,16 @@ function keep(plan: PlanBuilder, name: string, from: Tensor, shape = from.shape.
   return out;
 }
 
-/** Rows as they are shown, in the order in which a network reads them that is wired along a tree. */
+/** Rows from the order in which they are shown to the order in which a network wired along a tree reads them. */
 function asRead(rows: Rows, experiment: Experiment, { metadata }: SafeFile): Rows {
   if (!('wiring' in experiment.model && experiment.model.wiring)) return rows;
   const wiring = wiringOf(membersOf(experiment)[Number(metadata.replica ?? 0)]);
   return wiring ? { ...rows, data: inOrder(rows.data, wiring) as typeof rows.data } : rows;
 }
 
-/** Rows of s^L tokens, from those that are used, or that the network reads. @throws InputError */
+/** Rows of s^L tokens, made from rows of only the tokens that are used, or read by the network. @throws InputError */
 function wholeRows({ count, length: given, data }: Rows, { d, length, firstToken, task }: ModelShape): Rows {
-  const isPredicted = tasks[task].targets === 'tokens' && !tasks[task].masks; // the last token, by those before it
+  const isPredicted = tasks[task].targets === 'tokens' && !tasks[task].masks; // the last token, from those before it
   const fitting = [...new Set([d, length, ...(isPredicted ? [d - 1, length - 1] : [])])];
   if (count && !fitting.includes(given))
     throw new InputError(`tokens: rows of ${given}; pass rows of ${fitting.join(' or ')} tokens`);

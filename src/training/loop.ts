@@ -16,16 +16,16 @@ export type { RunMoment, RunStart } from './moment.js';
 export type { GroupRun, Progress, TrainResult } from './run.js';
 
 interface SharedOptions {
-  /** What computes. A function is called only when everything has been checked. */
+  /** The executor. A function is called only after everything has been checked. */
   executor: Executor | (() => Promise<Executor>);
-  signal?: AbortSignal; // saves and ends the run: `stopped` where abort was given a text, else `interrupted`
+  signal?: AbortSignal; // saves and ends the run: `stopped` if abort was given a text, else `interrupted`
   /** What experiment.measures may name. */
   measures?: MeasureTable;
-  /** Goes into the records: what this program runs in. */
+  /** For the records: the environment of this program. */
   host?: Host;
   /** Milliseconds between checkpoints; default 30 000. */
   checkpointMs?: number;
-  /** Milliseconds of steps between two looks at the signal, of which two lots may be under way; default 125. */
+  /** Milliseconds of steps between checks of the signal; up to two such slices may be queued; default 125. */
   sliceMs?: number;
   now?: () => number;
 }
@@ -34,17 +34,17 @@ export interface TrainOptions extends SharedOptions, Omit<GroupRun, 'experiment'
   folder: RunFolder;
   init?: SafeFile;
   /**
-   * Asked between slices for the last step that the run may go to now; it waits while the promise is pending, and asks again
-   * where that step is done. The bits do not depend on it. Must answer once `signal` is aborted.
+   * Called between slices; returns the last step that the run may go to now. Training waits while the promise is pending, and
+   * asks again when that step is done. The bits do not depend on it. Must resolve once `signal` is aborted.
    */
   control?: (moment: RunMoment) => number | Promise<number>;
-  /** Adds plans of the caller's own to the program, for `control` and `beforeEnd` to run; again when replicas leave it. */
+  /** Adds the caller's plans to the program, for `control` and `beforeEnd` to run; called again when replicas leave the program. */
   addPlans?: (context: MeasureContext) => void;
-  /** Called after the last step, while the trainer is still there. */
+  /** Called after the last step, while the trainer still exists. */
   beforeEnd?: (trainer: Trainer, step: number) => Promise<void>;
   onRecord?: (record: RunRecord) => void;
   onProgress?: (progress: Progress) => void;
-  /** Told before the first step. */
+  /** Called before the first step. */
   onStart?: (start: RunStart) => void;
 }
 
@@ -53,11 +53,11 @@ export interface GroupOptions extends SharedOptions {
   onRecord?: (record: RunRecord, index: number) => void;
   onProgress?: (progress: Progress, index: number) => void;
   onStart?: (start: RunStart, index: number) => void;
-  /** Told of each run once, when all of it is written: its folder may be released. The others wait for the promise. */
+  /** Called once for each run, when all of it is written: its folder may be released. The other runs wait for the promise. */
   onEnd?: (result: GroupResult, index: number) => void | Promise<void>;
 }
 
-/** A run that its own input or folder has stopped: the folder still holds its last checkpoint. */
+/** A run that was stopped by its input or folder: the folder still contains its last checkpoint. */
 export interface FailedRun {
   reason: 'failed';
   error: unknown;
@@ -67,13 +67,13 @@ export type GroupResult = TrainResult | FailedRun;
 
 const CHECKPOINT_MS = 30_000;
 const SLICE_MS = 125;
-const SIDE_BY_SIDE = 4; // runs whose folders are written at once: each holds a whole checkpoint in memory
+const SIDE_BY_SIDE = 4; // number of runs whose folders are written at once: each holds a whole checkpoint in memory
 
 /**
- * Trains one experiment to its end (or to an abort), writing experiment, rules, records and checkpoints to the folder.
- * The records and final weights do not depend on how often it was stopped and resumed.
- * @throws InputError before any work when the folder holds another run; whatever the executor or the folder throws, after
- * which the folder still holds the last checkpoint.
+ * Trains one experiment to its end (or to an abort), writing experiment, rules, records and checkpoints to the folder. The
+ * records and final weights do not depend on how often it was stopped and resumed.
+ * @throws InputError before any work if the folder contains another run; errors of the executor or the folder, after which the
+ * folder still contains the last checkpoint.
  */
 export async function train(experiment: Experiment, options: TrainOptions): Promise<TrainResult> {
   const { folder, resume, parent, init, control, addPlans, beforeEnd, ...rest } = options;
@@ -84,11 +84,11 @@ export async function train(experiment: Experiment, options: TrainOptions): Prom
 }
 
 /**
- * Trains runs of one groupKey side by side in one plan. Each gets the records (but for times) and the weights that it gets alone;
- * they may have different lengths, and be resumed from different steps. A run that has ended leaves the plan; one
- * whose folder fails ends alone, with the error in its result. Results in the order of the runs.
- * @throws InputError when the keys differ; whatever the executor throws, after which the folders of runs that have not ended hold their
- * last checkpoints.
+ * Trains runs of one groupKey side by side in one plan. Each gets the records (except for times) and the weights that it gets alone;
+ * they may have different lengths, and be resumed from different steps. A run that has ended leaves the plan; a run whose folder fails
+ * ends alone, with the error in its result. Results are in the order of the runs.
+ * @throws InputError if the keys differ; errors of the executor, after which the folders of runs that have not ended contain their last
+ * checkpoints.
  */
 export async function trainGroup(runs: readonly GroupRun[], options: GroupOptions): Promise<GroupResult[]> {
   return new Group(options).go(runs);
@@ -104,13 +104,13 @@ interface ReplicaSlot {
 class Group {
   readonly #results: GroupResult[] = [];
   readonly #index = new Map<TrainingRun, number>();
-  #together: readonly TrainingRun[] = []; // those at work now, of one arithmetic
+  #together: readonly TrainingRun[] = []; // runs being trained now, all of the same arithmetic
   readonly #now: () => number;
   #executor!: Executor;
   #trainer: Trainer | undefined;
   #slots: ReplicaSlot[] = [];
   #checkpointAt = 0;
-  #ahead: { steps: number; done: Promise<void> } | undefined; // queued last; the device is at it or will be
+  #ahead: { steps: number; done: Promise<void> } | undefined; // slice queued last; the device is running it or will
 
   constructor(
     readonly options: GroupOptions,
@@ -141,7 +141,7 @@ class Group {
     return this.#results;
   }
 
-  /** Runs at work to which something may still happen. */
+  /** Active runs that have not ended. */
   get #runs(): TrainingRun[] {
     return this.#together.filter((run) => !run.settled);
   }
@@ -167,12 +167,13 @@ class Group {
     }
   }
 
-  /** layout: of a program of one of their replicas. */
+  /** layout: of a program with one of their replicas. */
   async #trainTogether(runs: readonly TrainingRun[], on: Executor, layout: TrainingProgram): Promise<void> {
     this.#executor = on;
     this.#slots = runs.flatMap((run) => run.live.map((replica) => ({ run, replica, member: run.members[replica] })));
     const members = this.#slots.map((slot) => slot.member);
-    // A program holds what its members draw from: another member's does not do, whatever its shapes.
+    // A program contains the data from which its members draw: another member's program cannot be used, even if the shapes are
+    // the same.
     const same = members.length === 1 && members[0] === layout.members[0];
     const training = same ? layout : this.#programOf(members);
     await this.#load(training, (i) => {
@@ -181,7 +182,7 @@ class Group {
     });
     await this.#begin(runs);
     this.#checkpointAt = this.#now();
-    if (runs.some((run) => run.isNewBranch)) await this.#save(); // from here on the other run is not needed
+    if (runs.some((run) => run.isNewBranch)) await this.#save(); // from here on the parent run is not needed
     await this.#loop();
     await this.hooks.beforeEnd?.(this.#trainer!, runs[0].step);
   }
@@ -220,7 +221,7 @@ class Group {
   async #loop(): Promise<void> {
     const { signal, checkpointMs = CHECKPOINT_MS, sliceMs = SLICE_MS } = this.options;
     let slice = 1;
-    let since = 0; // when the device came to what is queued last
+    let since = 0; // when the device reached the slice queued last
     for (let runs = this.#runs; runs.length; runs = this.#runs) {
       const limit = await this.#ask(runs);
       if (signal?.aborted) return this.#interrupt(runs);
@@ -239,9 +240,9 @@ class Group {
       for (const run of runs) run.step += count;
       if (due.length) await this.#evaluate(due);
       else {
-        // The next slice is queued before this one is waited for, to keep the device busy; not where `control` uses the device.
+        // The next slice is queued before waiting for this one, to keep the device busy; except if `control` uses the device.
         const queued = { steps: count, done: trainer.finish() };
-        queued.done.catch(() => {}); // the error reaches the caller that awaits it
+        queued.done.catch(() => {}); // the error reaches the code that awaits it
         const awaited = this.hooks.control ? queued : this.#ahead;
         this.#ahead = this.hooks.control ? undefined : queued;
         if (awaited) {
@@ -262,7 +263,7 @@ class Group {
     }
   }
 
-  /** The step that `control` lets the run go to. Its time does not count. */
+  /** The step that `control` allows the run to reach. The time it takes is not counted. */
   async #ask(runs: readonly TrainingRun[]): Promise<number> {
     const { control } = this.hooks;
     if (!control || this.options.signal?.aborted) return Infinity;
@@ -284,10 +285,10 @@ class Group {
 
   async #evaluate(due: readonly TrainingRun[]): Promise<void> {
     const trainer = this.#trainer!;
-    this.#ahead = undefined; // done, when this has been read
+    this.#ahead = undefined; // done once this has been read
     const evaluations = await trainer.evaluate(this.options.signal);
     const values = evaluations && (await trainer.measure(this.options.signal));
-    if (!values) return; // stopped: it is made when the runs are resumed
+    if (!values) return; // stopped: the evaluation is made when the runs are resumed
     const places = (run: TrainingRun) => this.#slots.map((_, i) => i).filter((i) => this.#isLive(this.#slots[i], run));
     const wanted = new Set(due.flatMap(places));
     await trainer.keepBest(
@@ -331,7 +332,7 @@ class Group {
     this.#checkpointAt = this.#now();
   }
 
-  /** Goes on with fewer slots where that saves time: on the CPU each costs what it costs alone, a GPU has room to spare. */
+  /** Continues with fewer slots if that saves time: on the CPU each slot costs as much as alone, while a GPU has spare capacity. */
   async #dropEnded(): Promise<void> {
     const left = this.#slots.map((slot, i) => ({ slot, i })).filter(({ slot }) => this.#isLive(slot, slot.run));
     const few = this.#executor.kind === 'webgpu' ? 2 * left.length <= this.#slots.length : true;
@@ -354,7 +355,7 @@ class Group {
     });
   }
 
-  /** Does something with each run, a few at a time, which wait for their folders together; one that throws fails alone. */
+  /** Does something with each run, a few at a time, so that they wait for their folders together; a run that throws fails alone. */
   async #each(runs: readonly TrainingRun[], work: (run: TrainingRun) => unknown): Promise<void> {
     const waiting = runs.values();
     const lane = async () => {

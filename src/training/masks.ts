@@ -1,4 +1,4 @@
-/** What tells the operation `mask` which tokens each replica's sentences lose. */
+/** Input of the operation `mask`: which tokens of each replica's sentences are masked. */
 
 import type { Experiment } from '../core/experiment.js';
 import { maskLaw, maskOf, maskWords } from '../core/masking.js';
@@ -12,7 +12,7 @@ import type { Member } from './members.js';
 
 const substreams: Record<Split, number> = { train: 0, validation: 1, test: 2 };
 
-/** Key of the masks of a set. They go by the number of a sentence through all epochs, so that each has masks of its own. */
+/** Key of the masks of a set. Masks are drawn by the number of a sentence across epochs, so that they differ from epoch to epoch. */
 export const maskKey = (seed: number, set: Split): Key => streamKey(seed, 'mask', substreams[set]);
 
 export interface Masks {
@@ -21,7 +21,7 @@ export interface Masks {
   constants: { tensor: Tensor; data: Uint32Array }[];
 }
 
-/** undefined where the task masks nothing. validated: there is a validation set. */
+/** undefined if the task masks nothing. validated: there is a validation set. */
 export function declareMasks(
   builder: ProgramBuilder,
   members: readonly Member[],
@@ -45,11 +45,14 @@ export function declareMasks(
 
 /** The masks of a split on the host. */
 export interface HostMasks {
-  /** Puts v in the place of the masked tokens of sentences first, first + 1, ...; tokens [count, s^L]. @returns how many each loses */
+  /**
+   * Replaces the masked tokens of sentences first, first + 1, ... with v; tokens [count, s^L]. @returns how many tokens of each are
+   * masked
+   */
   hide(first: number, count: number, tokens: Uint32Array): Uint32Array;
 }
 
-/** undefined where the task masks nothing. */
+/** undefined if the task masks nothing. */
 export function hostMasks(
   experiment: Experiment,
   { split = 'train', replica = 0 }: SplitOptions,

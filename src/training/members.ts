@@ -8,17 +8,17 @@ import type { Source } from '../core/sampleSource.js';
 import { type Key, streamKey } from '../core/threefry.js';
 import { type Dataset, makeDataset } from '../grammar/dataset.js';
 
-/** One replica: its own seed and sources of sentences. */
+/** One replica: its seed and sources of sentences. */
 export interface Member {
   experiment: Experiment;
   replica: number; // index within its experiment
   seed: number;
-  rules: Rules; // the whole grammar: of exact losses, parsers and hidden symbols
-  language: Rules; // what its sentences are drawn from: the same, or what grammar.holdout leaves of it
-  /** The rows that it is trained on, where they are no grammar's. */
+  rules: Rules; // the whole grammar: for exact losses, parsers and hidden symbols
+  language: Rules; // the grammar from which sentences are drawn: the same, or the part that grammar.holdout leaves
+  /** The rows that it is trained on, if they are not from a grammar. */
   own?: { train: DataSet; test: DataSet; validation?: DataSet };
   train: Source;
-  validation: Source; // used only where evaluation.validation asks for it
+  validation: Source; // used only with evaluation.validation
   test: Source;
   distinct: boolean; // whether no sentence occurs twice within or across these sets
 }
@@ -32,7 +32,7 @@ export function rulesOf({ grammar, seed }: Experiment): Rules {
   return parseRules({ ...shape, rules, rootPrior, ruleProbabilities });
 }
 
-/** The replicas of an experiment; replica r has seed + r. @throws InputError when P or the test set does not fit. */
+/** The replicas of an experiment; replica r has seed + r. @throws InputError if P or the test set does not fit. */
 export function membersOf(experiment: Experiment, rules: Rules = rulesOf(experiment)): Member[] {
   const { sentences, batch, accumulate } = experiment.budget;
   if (sentences !== undefined && batch * accumulate > sentences)
@@ -55,8 +55,8 @@ export function membersOf(experiment: Experiment, rules: Rules = rulesOf(experim
 }
 
 /**
- * Rows of one's own: P of the training rows in a new order each epoch; the held-out rows are the same for every seed. A set that
- * is read beyond its end begins again.
+ * Sources of your own rows: P of the training rows in a new order each epoch; the held-out rows are the same for every seed. A
+ * set that is read beyond its end starts again.
  */
 function rowSources(
   { budget, evaluation }: Experiment,
@@ -79,18 +79,18 @@ function rowSources(
   };
 }
 
-/** A language of an experiment's grammar: by grammar.holdout, without which all sentences are of the training language. */
+/** A language of an experiment's grammar, by grammar.holdout; without it all sentences are of the training language. */
 export function languageOf({ grammar, seed }: Experiment, rules: Rules, language: HeldLanguage): Rules {
   return grammar.holdout ? heldLanguage(rules, grammar.holdout, language, grammar.seed ?? seed) : rules;
 }
 
-/** What a set of a member is drawn from: the training language of its grammar, or its own rows as one. */
+/** The rules from which a set of a member is drawn: the training language of its grammar, or your own rows as a grammar. */
 export function drawnFrom({ language, own }: Member, set: 'train' | 'validation' | 'test'): Rules {
   const rows = own?.[set];
   return rows ? rowsAsRules(rows) : language;
 }
 
-/** Online: streams. P sentences: a range of one permutation of all derivations, in a new order each epoch. */
+/** Online: streams. P sentences: a range of a permutation of all derivations, in a new order each epoch. */
 function sourcesOf({ budget, evaluation }: Experiment, rules: Rules, seed: number): Dataset {
   const { size, validation } = evaluation;
   try {
@@ -102,9 +102,9 @@ function sourcesOf({ budget, evaluation }: Experiment, rules: Rules, seed: numbe
 }
 
 const PATIENT_EPOCHS = 128; // the best validation loss comes after 10 to 60
-const PATIENT_STEPS = 2 ** 14; // small training sets: what a network needs to leave its initial state, and more
+const PATIENT_STEPS = 2 ** 14; // for small training sets: more than enough for a network to leave its initial state
 
-/** Optimiser steps an experiment is planned for. A run with patience may end before. */
+/** Planned optimiser steps of an experiment. A run with patience may end earlier. */
 export function plannedSteps({ budget }: Experiment): number {
   if (budget.steps !== undefined) return budget.steps;
   if (budget.sentences === undefined) return 65536;
@@ -121,12 +121,12 @@ export function epochSteps({ sentences = 0, batch, accumulate }: Experiment['bud
 
 const LAST_PART = 2 / 3;
 
-/** Whether a best loss at this step may be one of too few steps: it lies in the last third of those that were allowed. */
+/** Whether a best loss at this step may be limited by the number of steps: it is in the last third of those that were allowed. */
 export function isLimitedBySteps(experiment: Experiment, bestStep: number): boolean {
   return bestStep > LAST_PART * plannedSteps(experiment);
 }
 
-/** Steps to evaluate at: 1, 2, 3, ... then every factor 2^(1/k), and the last. */
+/** Steps to evaluate at: 1, 2, 3, ... then by factors of 2^(1/k), and the last step. */
 export function evaluationSteps(total: number, perDoubling: number): number[] {
   const steps: number[] = [];
   for (let step = 1; step < total; step = Math.max(step + 1, Math.round(step * 2 ** (1 / perDoubling))))

@@ -1,20 +1,20 @@
 import type { Trainer } from './trainer.js';
 
-/** A run between two slices of steps: nothing is queued, so its state may be read and changed. */
+/** A run between two slices of steps: nothing is queued, so its state can be read and changed. */
 export interface RunMoment {
   readonly step: number; // steps done
   readonly trainer: Trainer;
   /** Writes a checkpoint now. */
   save(): Promise<void>;
-  /** Sets the learning rate to `factor` times the experiment's, writes that into the records and a checkpoint. */
+  /** Sets the learning rate to `factor` times that of the experiment, and writes this to the records and a checkpoint. */
   scaleRate(factor: number): Promise<void>;
 }
 
-/** What is about to start. memoryBytes: on the device, of all that train together. */
+/** A run about to start. memoryBytes: on the device, for all runs that train together. */
 export interface RunStart {
   executor: string;
   memoryBytes: number;
   step: number;
   steps: number;
-  unchecked: readonly string[]; // files of an earlier version it continues from, which hold nothing to check them by
+  unchecked: readonly string[]; // files of an earlier version from which the run continues and which contain no checks
 }

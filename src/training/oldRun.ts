@@ -5,20 +5,20 @@ import { files } from './folder.js';
 import { hashOf } from './integrity.js';
 import type { GroupRun } from './run.js';
 
-/** What a folder held when its run was opened. records: up to the first bad line. */
+/** Contents of a folder when its run was opened. records: up to the first bad line. */
 export interface OldRun {
   checkpoint?: Uint8Array;
   parsed: InspectedRecords;
   records: RunRecord[];
 }
 
-/** What the folder holds; refuses another experiment's run, and one that is there without `resume`. */
+/** Reads the folder; refuses a run of another experiment, and an existing run without `resume`. */
 export async function examine({ folder, resume }: GroupRun, mine: string): Promise<OldRun> {
   const experiment = await folder.read(files.experiment);
   const checkpoint = await folder.read(files.checkpoint);
   const text = new TextDecoder().decode(await folder.read(files.records));
   const parsed = inspectRecords(text);
-  // What follows a bad line is made again, where the checkpoint does not count on it.
+  // Records after a bad line are made again, if the checkpoint does not rely on them.
   const records = parsed.records.slice(0, parsed.intact);
   const owner = hashOf(records);
   if (experiment) {
@@ -49,7 +49,7 @@ export async function examine({ folder, resume }: GroupRun, mine: string): Promi
   return { checkpoint, parsed, records };
 }
 
-/** The digest of the weights that the run began with. @throws InputError when that is not what is given now. */
+/** The digest of the run's initial weights. @throws InputError if the given weights are different. */
 export function sameInit(
   { folder }: GroupRun,
   { records }: OldRun,
@@ -58,7 +58,7 @@ export function sameInit(
 ): string | undefined {
   const last = checkpoint ?? records.findLast((r) => r.type === 'start');
   if (!last || last.init === given) return given;
-  // A checkpoint holds all weights: the file that the run began with is not needed any more.
+  // A checkpoint contains all weights: the file with the initial weights is no longer needed.
   if (checkpoint && given === undefined) return checkpoint.init;
   const name = (digest: string | undefined) => (digest ? `the weights ${digest}` : 'weights drawn from its seed');
   throw new InputError(

@@ -9,29 +9,29 @@ import type { Tensor } from '../plan/types.js';
 
 type Of<Kind extends OptimiserKind> = Extract<Optimiser, { kind: Kind }>;
 
-/** What every update reads and changes. */
+/** Tensors that every update reads and changes. */
 type UpdatedBlocks = Omit<Parameters<typeof sgd>[1], 'velocity' | 'plain'>;
 
-/** How an optimiser trains: what it keeps between steps, and the call that changes the weights. */
+/** How an optimiser trains: the state it keeps between steps, and the call that changes the weights. */
 export interface OptimiserSpec<Kind extends OptimiserKind, Moment extends string = string> {
-  /** Blocks as long as the parameters that start at zero and go into checkpoints under these names. */
+  /** Blocks of the same size as the parameters, which start at zero and are saved in checkpoints under these names. */
   moments: readonly Moment[];
-  /** The kernel's numbers beside rate and weight decay; those left out are 0. */
+  /** The kernel's numbers besides rate and weight decay; omitted ones are 0. */
   hyper(optimiser: Of<Kind>): Partial<Pick<Record<keyof typeof hyperWords, number>, Hyper>>;
-  /** plain: see `isPlain`; a promise for every replica of the plan. */
+  /** plain: see `isPlain`; must be true of every replica of the plan. */
   update(plan: PlanBuilder, blocks: UpdatedBlocks, moments: Record<Moment, Tensor>, plain: boolean): void;
   /** Whether a step is the gradient times the rate, so that a GPU may update inside products (kernels/shared/fuseUpdate.ts). */
   isPlain?(optimiser: Of<Kind>): boolean;
 }
 export type Hyper = 'momentum' | 'beta1' | 'beta2' | 'epsilon';
 
-/** Ties the names of the moments to what `update` takes. */
+/** Links the names of the moments to the parameters of `update`. */
 const define = <Kind extends OptimiserKind, Moment extends string>(
   _: Kind,
   row: OptimiserSpec<Kind, Moment>,
 ): OptimiserSpec<Kind> => row;
 
-/** One row an optimiser; its fields stand in core/optimisers.ts. */
+/** One row per optimiser; its fields are in core/optimisers.ts. */
 const optimisers = {
   sgd: define('sgd', {
     moments: ['velocity'],

@@ -17,27 +17,27 @@ import { addSample, type Data, declareData } from './programData.js';
 import { declareShuffle } from './shuffled.js';
 import { addLossAndGradient, addUpdate, declareMoments, declareState, type StepState, scalingRow } from './step.js';
 
-/** The program of a group of replicas that share all shapes, and the tensors that the host touches. */
+/** The program of a group of replicas with the same shapes, and the tensors that the host reads or writes. */
 export interface TrainingProgram {
-  members: readonly Member[]; // of the replicas: constants hold what they draw from
+  members: readonly Member[]; // the replicas: constants contain the data from which they draw
   program: Program;
   model: Model;
   shape: ModelShape;
   state: StepState;
   test: HeldOut;
-  validation: HeldOut | undefined; // absent: the test set serves for everything
+  validation: HeldOut | undefined; // absent: the test set is used for everything
   params: Tensor; // [R, P]
-  gradients: Tensor; // [R, P], of the last step
+  gradients: Tensor; // [R, P], gradients of the last step
   moments: Tensor[]; // [R, P] each
-  best: Tensor; // [R, P], weights of the lowest validation loss, or test loss where there is no validation set
+  best: Tensor; // [R, P], weights of the lowest validation loss, or of the lowest test loss if there is no validation set
   scalingStart?: Uint32Array; // u32 [4], in half precision: a replica's row of state.scaling at step 0
-  improved: Tensor; // f32 [R, 2], weights of the plans `keep` and `recall`: (0, 1) copies, (1, 0) leaves
+  improved: Tensor; // f32 [R, 2], weights of the plans `keep` and `recall`: (0, 1) copies, (1, 0) leaves unchanged
   measures: Measure[]; // in the order of the experiment's list
   /** Initial values that do not change: grammars and sources. */
   constants: { tensor: Tensor; data: Uint32Array | Float32Array }[];
 }
 
-/** A set of sentences that the program evaluates on, chunk by chunk. */
+/** A set of sentences on which the program evaluates, chunk by chunk. */
 export interface HeldOut {
   plan: string; // of one chunk
   clock: Tensor; // u32 [R, 8]; the sample counter and the chunk number
@@ -47,14 +47,13 @@ export interface HeldOut {
 
 const RING = 64; // training losses kept on the device
 const EVAL_BATCH = 1024;
-const DROPOUTS_PER_PASS = 1024; // numbers set aside for the dropouts of one batch
+const DROPOUTS_PER_PASS = 1024; // stream numbers reserved for the dropouts of one batch
 
 /**
- * Plans: `train` (one optimiser step), `evaluate` (one chunk of the test set), `keep` (copy improved weights to `best`),
- * with a validation set also `validate` (one chunk of it) and `recall` (copy `best` back to the weights), and one for each
- * measure the experiment names, looked up in `table`.
- * All members have the same shapes; seeds, grammars, rates and P may differ. addPlans: plans of the caller's own, such as a
- * look at the hidden layers; they change nothing of the run.
+ * Plans: `train` (one optimiser step), `evaluate` (one chunk of the test set), `keep` (copy improved weights to `best`), with a
+ * validation set also `validate` (one chunk of it) and `recall` (copy `best` back to the weights), and one for each measure the
+ * experiment names, looked up in `table`. All members have the same shapes; seeds, grammars, rates and P may differ. addPlans:
+ * adds plans of the caller, for example to read the hidden layers; they do not affect the run.
  */
 export function trainingProgram(
   members: readonly Member[],
@@ -135,7 +134,7 @@ function rowsOf({ budget }: Member['experiment'], shape: ModelShape): number {
   return budget.batch * (tasks[shape.task].rows?.(shape) ?? 1);
 }
 
-/** Units that the readout sees, where the model names them. */
+/** Number of units that the readout sees, if the model names them. */
 function readoutWidth({ model }: Member['experiment']): number {
   const { width, channels } = model as { width?: unknown; channels?: unknown };
   return ([width, channels].find((n) => typeof n === 'number') as number | undefined) ?? 1;
@@ -164,7 +163,7 @@ interface Parts {
   model: Model;
   shape: ModelShape;
   data: Data;
-  last?: Tensor; // the unit matrix, where the last position alone is evaluated
+  last?: Tensor; // the identity matrix, if only the last position is evaluated
 }
 
 /** Adds the plan that evaluates one chunk of a set. */
@@ -199,7 +198,7 @@ function addEvaluation(
   return { plan: name, clock, record, chunks };
 }
 
-/** Of predictions at every position those of the last. one: [V, V], the unit matrix; a product with it copies, bit for bit. */
+/** Of predictions at every position, those at the last. one: [V, V], the identity matrix; multiplying by it copies bit for bit. */
 function lastOf(
   plan: PlanBuilder,
   { logits, targets, targetOffset }: { logits: Tensor; targets: Tensor; targetOffset: number },

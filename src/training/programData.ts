@@ -1,4 +1,4 @@
-/** Where the programs of a run draw their sentences from, and the calls that do. */
+/** The data from which the programs of a run draw their sentences, and the calls that draw them. */
 import { grammarImage } from '../core/grammarImage.js';
 import { SOURCE_WORDS, sourceWords } from '../core/sampleSource.js';
 import { tasks } from '../core/tasks.js';
@@ -16,9 +16,9 @@ import { type Targets, targetsOf } from './step.js';
 
 export interface Data {
   grammar: Tensor; // of the training set
-  /** Of each set; the same tensor for all unless they are rows of one's own. */
+  /** One tensor per set; the same tensor for all sets unless they are your own rows. */
   grammars: Record<'train' | 'test' | 'validation', Tensor>;
-  labels?: Record<'train' | 'test' | 'validation', Tensor>; // u32 [R, N], of rows of one's own
+  labels?: Record<'train' | 'test' | 'validation', Tensor>; // u32 [R, N], labels of your own rows
   own?: Member['own'];
   masks?: Masks; // where tokens are masked
   shuffle?: Shuffle; // where positions are
@@ -26,8 +26,8 @@ export interface Data {
   test: Tensor;
   validation: Tensor | undefined;
   dropout: Tensor; // u32 [R, 2]
-  holds: boolean; // some member's sentences come without held-out pairs
-  endless: { train: boolean; test: boolean; validation: boolean }; // streams without epochs, in every replica
+  holds: boolean; // some member's sentences are drawn without held-out pairs
+  endless: { train: boolean; test: boolean; validation: boolean }; // sets that are streams without epochs, in every replica
   constants: { tensor: Tensor; data: Uint32Array | Float32Array }[];
 }
 
@@ -84,7 +84,7 @@ export function declareData(builder: ProgramBuilder, members: readonly Member[])
   return { ...shared, grammars, labels, own };
 }
 
-/** A batch of sentences as the network reads them, and what it is to predict of them. */
+/** A batch of sentences as the network reads them, and their targets. */
 export function addSample(
   plan: PlanBuilder,
   shape: ModelShape,
@@ -119,7 +119,7 @@ export function addSample(
   return { seen, targets: targetsOf(shape, { tokens, roots, counts }) };
 }
 
-/** One row per replica, filled up with zeros to the longest. */
+/** One row per replica, padded with zeros to the longest. */
 function padded(
   builder: ProgramBuilder,
   name: string,

@@ -1,4 +1,4 @@
-/** Records against the experiment that they are said to be of: what a run of it cannot have written. */
+/** Compares records with their experiment: finds what a run of it cannot have written. */
 import { isDiverged } from '../core/divergence.js';
 import type { Experiment } from '../core/experiment.js';
 import type { EndReason, EvalRecord, ParsedRecords } from '../core/records.js';
@@ -6,11 +6,11 @@ import { evaluationSteps, plannedSteps } from './members.js';
 
 /** How one replica ended, according to its records. */
 export interface ReplicaRecords {
-  evals: EvalRecord[]; // by step, the last one of each
+  evals: EvalRecord[]; // by step, with the last record for each
   end: EndReason | undefined; // done or diverged
 }
 
-/** By replica, those without a line among them. */
+/** By replica, including replicas without a record. */
 export function byReplica(experiment: Experiment, { records }: ParsedRecords): ReplicaRecords[] {
   return Array.from({ length: experiment.replicas }, (_, replica) => {
     const evals = new Map<number, EvalRecord>();
@@ -25,8 +25,8 @@ export function byReplica(experiment: Experiment, { records }: ParsedRecords): R
 }
 
 /**
- * What is wrong with the records of a run that goes by `hash`; nothing: []. Every evaluation that the experiment plans is there up
- * to the last one, no number is one that its steps and batches cannot give, and ends fit the last losses.
+ * The faults in the records of a run with the hash `hash`; none: []. Every planned evaluation up to the last one must be present,
+ * every number must be possible for its steps and batches, and ends must fit the last losses.
  */
 export function recordFaults(experiment: Experiment, hash: string, parsed: ParsedRecords): string[] {
   const faults = parsed.problems.map(({ line, message }) => `line ${line}: ${message}`);
@@ -53,7 +53,7 @@ export function recordFaults(experiment: Experiment, hash: string, parsed: Parse
     if (end === undefined) continue;
     if (!last) faults.push(`replica ${replica} has ended without an evaluation`);
     else if (end === 'done' ? !Number.isFinite(last.loss) : !isDiverged(last.loss))
-      faults.push(`replica ${replica} is said to be ${end} at a loss of ${last.loss}`);
+      faults.push(`replica ${replica} is recorded as ${end} at a loss of ${last.loss}`);
   }
   return [...new Set(faults)];
 }

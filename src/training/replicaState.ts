@@ -6,7 +6,7 @@ type Numbers = Float32Array | Float64Array;
 
 /**
  * Everything of one replica that continues a run to the same bits: a row of each tensor of `stateParts`, under its name and perhaps a
- * view of it. Beside those below there are the optimiser's moments, [P] each.
+ * view of it. Besides those below there are the optimiser's moments, [P] each.
  */
 export interface ReplicaState extends Readonly<Record<string, Numbers | Uint32Array>> {
   readonly params: Numbers; // [P]
@@ -19,13 +19,16 @@ export interface ReplicaState extends Readonly<Record<string, Numbers | Uint32Ar
 export interface StatePart {
   name: string;
   tensor: Tensor;
-  /** As long as the parameters and stored as they are, under their names behind this; undefined: stored as `state/<name>`. */
+  /**
+   * As long as the parameters and stored in the same way, with this prefix before their names; undefined: stored as
+   * `state/<name>`.
+   */
   group?: string;
   startsAsWeights?: boolean; // default: starts at zero, or as `start`
   start?: Uint32Array;
 }
 
-/** The one list; in the order of the checkpoint. */
+/** The list of all parts, in the order of the checkpoint. */
 export function stateParts({ params, moments, best, state, scalingStart }: TrainingProgram): StatePart[] {
   return [
     { name: 'params', tensor: params, group: '', startsAsWeights: true },
@@ -37,7 +40,7 @@ export function stateParts({ params, moments, best, state, scalingStart }: Train
   ];
 }
 
-/** Rows as long as the parameters that a checkpoint holds of a replica: weights, moments, best weights. */
+/** Number of rows as long as the parameters that a checkpoint contains per replica: weights, moments, best weights. */
 export const parameterRows = (training: TrainingProgram): number =>
   stateParts(training).filter(({ group }) => group !== undefined).length;
 
@@ -46,7 +49,7 @@ export function makeState(training: TrainingProgram, row: (part: StatePart) => R
   return Object.fromEntries(stateParts(training).map((part) => [part.name, row(part)])) as unknown as ReplicaState;
 }
 
-/** Step 0 at these weights. */
+/** The state at step 0 with these weights. */
 export const stateAt = (training: TrainingProgram, weights: Numbers): ReplicaState =>
   makeState(training, ({ tensor, startsAsWeights, start }) => {
     if (startsAsWeights) return weights;
@@ -57,5 +60,5 @@ export const stateAt = (training: TrainingProgram, weights: Numbers): ReplicaSta
 export const copyState = (state: ReplicaState): ReplicaState =>
   Object.fromEntries(Object.entries(state).map(([name, row]) => [name, row.slice()])) as unknown as ReplicaState;
 
-/** Steps that a state has done. */
+/** Number of steps that a state has done. */
 export const stepOf = ({ clock }: ReplicaState): number => clock[clockWords.step];

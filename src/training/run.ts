@@ -31,13 +31,16 @@ import { weightsDigest } from './weights.js';
 export interface GroupRun {
   experiment: Experiment;
   folder: RunFolder;
-  /** Continue from the folder's checkpoint, if there is one. Without it a folder that holds a run is refused. */
+  /** Continue from the folder's checkpoint, if there is one. Without it, a folder that contains a run is refused. */
   resume?: boolean;
-  /** Where a checkpoint has lost its records altogether: begin again, to the same bits. Else it is refused. */
+  /** If a checkpoint has lost all its records: start again, with the same bits. Otherwise it is refused. */
   again?: boolean;
-  /** The run that the experiment continues, where it has a field `from`; not needed to resume it. */
+  /** The run that the experiment continues, if it has a field `from`; not needed for resuming. */
   parent?: Parent;
-  /** Weights to start from, in the reference's names and shapes. Part of what the run is: another file does not resume it. */
+  /**
+   * Initial weights, with the reference's names and shapes. They are part of the run's identity: it cannot be resumed with
+   * another file.
+   */
   init?: SafeFile;
 }
 
@@ -63,32 +66,32 @@ export interface TrainResult {
 export interface RunHooks {
   onRecord?: (record: RunRecord) => void;
   onProgress?: (progress: Progress) => void;
-  signal?: AbortSignal; // says why it was stopped, where its reason is text
+  signal?: AbortSignal; // its reason, if a text, says why the run was stopped
   now: () => number;
 }
 
-/** One experiment on its way through training: its folder, records and checkpoint, and how far its replicas are. */
+/** One experiment during training: its folder, records and checkpoint, and the progress of its replicas. */
 export class TrainingRun {
   step = 0;
-  /** Learning rate over that of the experiment, as set by hand. */
+  /** Learning rate divided by that of the experiment, as set by hand. */
   rateFactor = 1;
-  /** It continues another run and has no checkpoint of its own yet. */
+  /** It continues another run and does not have a checkpoint yet. */
   isNewBranch = false;
-  /** Nothing more happens to it. */
+  /** The run is finished with. */
   settled = false;
-  /** Files of an earlier version that it continues from: nothing says whether they were changed. */
+  /** Files of an earlier version from which it continues: changes to them cannot be detected. */
   readonly unchecked: string[] = [];
   readonly steps: number;
-  /** Arithmetic of wasm's multiply-adds, from the first start on wasm on; undefined: there was none yet. */
+  /** Arithmetic of wasm's multiply-adds, set at the first start on wasm; undefined: not started there yet. */
   simd: Simd | undefined;
   #old!: OldRun; // since `restore`
   #lines = new RecordLines();
   readonly #evaluations: number[];
   readonly #progress: ReplicaProgress[];
-  readonly #states: (ReplicaState | undefined)[]; // of replicas that have ended, and of a checkpoint before the first step
+  readonly #states: (ReplicaState | undefined)[]; // states of replicas that have ended, or of a checkpoint before the first step
   #loss: number[];
   #records: RunRecord[] = [];
-  #init: string | undefined; // digest of the weights it began with, undefined: drawn from the seed
+  #init: string | undefined; // digest of the initial weights, undefined: drawn from the seed
   #evaluatedAt = 0;
   #stoppedFor: string | undefined; // what its user said
   #elapsedBefore = 0;
@@ -122,7 +125,7 @@ export class TrainingRun {
     return this.members.flatMap((_, r) => (this.#progress[r].ended ? [] : [r]));
   }
 
-  /** The first step after this one at which it is evaluated. */
+  /** The next step at which it is evaluated. */
   get nextEvaluation(): number {
     return this.#evaluations.find((step) => step > this.step) ?? this.steps;
   }
@@ -146,8 +149,8 @@ export class TrainingRun {
   }
 
   /**
-   * Looks at the folder and takes what the checkpoint holds, where there is one. The layout: of a program with any number of replicas.
-   * @throws InputError when the folder holds another run, or checkpoint or weights do not fit; FileError when the checkpoint is damaged.
+   * Reads the folder and restores its checkpoint, if there is one. layout: of a program with any number of replicas.
+   * @throws InputError if the folder contains another run, or checkpoint or weights do not fit; FileError if the checkpoint is damaged.
    */
   async restore(layout: TrainingProgram): Promise<void> {
     const { experiment, init, resume } = this.input;
@@ -170,14 +173,14 @@ export class TrainingRun {
     if (rate?.type === 'rate') this.rateFactor = rate.factor;
   }
 
-  /** Hands out the state that a replica starts from: the checkpoint's, or that of step 0. */
+  /** Returns the state from which a replica starts, from the checkpoint or at step 0. */
   async takeState(replica: number, layout: TrainingProgram): Promise<ReplicaState> {
     const state = this.#states[replica];
     this.#states[replica] = undefined;
     return state ?? initialState(layout, this.members[replica], this.input.init);
   }
 
-  /** Writes what identifies the run, and drops records from after the checkpoint: they will be made again. */
+  /** Writes the files that identify the run, and drops records from after the checkpoint: they will be made again. */
   async openFolder(): Promise<void> {
     const { folder, experiment } = this.input;
     const kept = this.#old.records.filter((r) => {
@@ -190,7 +193,7 @@ export class TrainingRun {
         this.#loss[record.replica] = record.loss;
         this.#evaluatedAt = Math.max(this.#evaluatedAt, record.step);
       }
-    // A checkpoint of an end is written before the records.
+    // The checkpoint of an end is written before its records.
     for (const replica of this.members.keys())
       for (const record of this.#endRecords(replica))
         if (!kept.some((r) => r.type === record.type && 'replica' in r && r.replica === replica)) kept.push(record);
@@ -201,7 +204,7 @@ export class TrainingRun {
     await folder.write(files.experiment, `${JSON.stringify(experiment, null, 2)}\n`);
   }
 
-  /** Starts the clock and records what it runs on. */
+  /** Starts the clock and records the environment. */
   async begin(executor: Omit<Executor, 'load'>, host?: Host, together?: number): Promise<void> {
     this.simd ??= executor.simd;
     this.#startedAt = this.hooks.now();
@@ -214,7 +217,7 @@ export class TrainingRun {
     await this.#emit({ type: 'start', hash, ...on, step, init: this.#init, unchecked, time });
   }
 
-  /** Takes `ms` that passed since `begin` out of its time. */
+  /** Excludes `ms` that passed since `begin` from its time. */
   pause(ms: number): void {
     this.#startedAt += ms;
   }
@@ -224,7 +227,7 @@ export class TrainingRun {
     return bestLoss === null ? Number.isFinite(loss) : loss < bestLoss;
   }
 
-  /** Records an evaluation of live replicas at this step, and decides which of them have ended. */
+  /** Records an evaluation of live replicas at this step, and decides which of them end. */
   async evaluated(results: readonly (Evaluation & { replica: number; values: MeasureValue[] })[]): Promise<void> {
     const { evaluation } = this.input.experiment;
     const { step } = this;
@@ -252,12 +255,12 @@ export class TrainingRun {
     const { step } = this;
     const bestStep = this.improves(replica, loss) ? step : this.#progress[replica].bestStep;
     const last = step >= this.steps || step >= patience * Math.max(bestStep, epochSteps(budget));
-    // A huge loss may come down again; at the end it says that it did not.
+    // A huge loss may still come down; at the last step it has not.
     if (!Number.isFinite(loss) || (last && isDiverged(loss))) return 'diverged';
     return last || loss <= stopLoss ? 'done' : null;
   }
 
-  /** Whether a replica ends with this loss and is then tested at its best weights. */
+  /** Whether a replica ends with this loss and is then tested with its best weights. */
   isTestedAfter(replica: number, loss: number): boolean {
     if (this.input.experiment.evaluation.validation === undefined) return false;
     return (
@@ -266,26 +269,26 @@ export class TrainingRun {
     );
   }
 
-  /** Replicas that have ended and whose state is not kept yet. */
+  /** Replicas that have ended but whose state has not been saved yet. */
   get ending(): number[] {
     return this.members.flatMap((_, r) => (this.#progress[r].ended && !this.#states[r] ? [r] : []));
   }
 
-  /** Takes the test of a replica that is ending. */
+  /** Records the test of a replica that is ending. */
   async tested(replica: number, { loss, accuracy }: Evaluation): Promise<void> {
     this.#progress[replica].test = { loss, accuracy, ...(await describeTestSet(this.members[replica])) };
   }
 
-  /** Keeps the states of replicas that have ended, as they are now; a checkpoint goes before the records of the ends. */
+  /** Saves the states of replicas that have ended, as they are now; the checkpoint is written before the records of the ends. */
   async end(states: readonly (ReplicaState | undefined)[], layout: TrainingProgram): Promise<void> {
     const { ending } = this;
     await this.save(states, layout);
-    // Copies: a view would keep the memory of the whole group. Of the last ones nothing is asked any more.
+    // Copies: a view would keep the memory of the whole group alive. The last replicas' states are not needed any more.
     if (this.live.length) for (const r of ending) this.#states[r] = copyState(states[r]!);
     await this.#emit(...ending.flatMap((r) => this.#endRecords(r)));
   }
 
-  /** What is written of a replica that has ended: the test of its best weights, and the end. */
+  /** The records of a replica that has ended: the test of its best weights, and the end. */
   #endRecords(replica: number): RunRecord[] {
     const { ended, test, bestLoss, bestStep: step } = this.#progress[replica];
     if (!ended) return [];
@@ -386,7 +389,7 @@ export class TrainingRun {
     try {
       checked = (await verifyCheckpoint(bytes, file)).checked;
     } catch (error) {
-      // Both are said: one names the part, the other tells that it is the file and not the experiment.
+      // Both messages are given: one names the part, the other says that the fault is in the file and not in the experiment.
       if (wrong instanceof InputError)
         throw new DamageError(`${file}: ${wrong.message.replace(`${file}: `, '')}; ${(error as Error).message}`);
       throw error;

@@ -5,10 +5,10 @@ import type { Tensor } from '../plan/types.js';
 import type { Member } from './members.js';
 import { networkOrder } from './wiring.js';
 
-/** Adds a plan's calls that put tokens, u32 [R, B, d], in the order of each replica. @returns as they are read, [R, B, d] */
+/** Adds a plan's calls that put tokens, u32 [R, B, d], in the order of each replica. @returns tokens as they are read, [R, B, d] */
 export type Shuffle = (plan: PlanBuilder, tokens: Tensor) => Tensor;
 
-/** undefined: nothing is shuffled. constants: takes the orders, once for each number of sentences. */
+/** undefined: nothing is shuffled. constants: receives the orders, once for each number of sentences. */
 export function declareShuffle(
   builder: ProgramBuilder,
   members: readonly Member[],

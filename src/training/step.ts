@@ -23,12 +23,12 @@ import type { Tensor } from '../plan/types.js';
 import { addLogicGradient, type Logic } from './logic.js';
 import { type Hyper, optimiserSpec } from './optimisers.js';
 
-/** State that the plan advances by itself. */
+/** State that the plan itself advances. */
 export interface StepState {
   clock: Tensor; // u32 [R, 8]
   hyper: Tensor; // f32 [R, 16]
   pace: Tensor; // f32 [R, 4]
-  scaling?: Tensor; // u32 [R, 4], in half precision: the factor of the loss
+  scaling?: Tensor; // u32 [R, 4], in half precision: the loss factor
   record: Tensor; // f32 [R, ring, 2]: training loss (nats) and accuracy of the last `ring` steps
 }
 
@@ -42,14 +42,14 @@ export function declareState(builder: ProgramBuilder, ring: number, precision: P
   };
 }
 
-/** What is predicted of a batch. */
+/** The targets of a batch. */
 export interface Targets {
-  targets: Tensor; // the tensor that holds it
-  targetOffset: number; // where in a sentence's row of it
-  counts?: Tensor; // where tokens are masked: see crossEntropy
+  targets: Tensor; // tensor that contains them
+  targetOffset: number; // their offset in a sentence's row
+  counts?: Tensor; // if tokens are masked: see crossEntropy
 }
 
-/** What is known of a batch. hidden: u32 [R, B, nodes], of a task whose targets they are. */
+/** The labels of a batch. hidden: u32 [R, B, nodes], for a task that predicts them. */
 export interface Known {
   tokens: Tensor; // u32 [R, B, d]
   roots: Tensor; // u32 [R, B, 1]
@@ -64,7 +64,7 @@ export function targetsOf(shape: ModelShape, { counts, ...known }: Known): Targe
 
 export interface LossOptions extends Targets {
   forward: Forward;
-  logic?: Logic; // where task.logic asks for it
+  logic?: Logic; // if task.logic is set
   state: StepState;
 }
 
@@ -86,14 +86,14 @@ export function addLossAndGradient(plan: PlanBuilder, { forward, state, logic, .
   forward.backward(dLogits);
 }
 
-/** The optimiser's moments; they exist once in a program and are saved with the parameters. */
+/** The optimiser's moments; they exist once per program and are saved with the parameters. */
 export function declareMoments(builder: ProgramBuilder, kind: Experiment['optimiser']['kind']): Tensor[] {
   return optimiserSpec(kind).moments.map((name) => builder.block(name));
 }
 
 /**
- * Clips the gradients where the optimiser asks for it, moves the clock on, and changes the weights. plain: see sgd; a promise
- * for every replica.
+ * Clips the gradients if the optimiser requires it, advances the clock, and changes the weights. plain: see sgd; must be true of
+ * every replica.
  */
 export function addUpdate(
   plan: PlanBuilder,
@@ -118,7 +118,7 @@ export function addUpdate(
   spec.update(plan, { label: 'update', ...blocks }, own, plain);
 }
 
-/** One replica's hyper row [16]. rateFactor: of the model's scaling. steps: planned optimiser steps. */
+/** One replica's hyper row [16]. rateFactor: from the model's scaling. steps: planned optimiser steps. */
 export function hyperRow(
   { optimiser, schedule }: Pick<Experiment, 'optimiser' | 'schedule'>,
   rateFactor: number,
@@ -145,10 +145,10 @@ export function hyperRow(
 }
 
 function decayOf(beta: number): number {
-  return Math.min(-Math.log(beta), 100); // beta = 0: exp(-100) is far below a rounding of 1
+  return Math.min(-Math.log(beta), 100); // beta = 0: exp(-100) is far below the rounding of 1
 }
 
-/** One replica's row of `scaling` at step 0. rows: predictions of a batch; width: units that the readout sees. */
+/** One replica's row of `scaling` at step 0. rows: predictions per batch; width: units that the readout sees. */
 export function scalingRow(rows: number, width: number): Uint32Array {
   const row = new Uint32Array(SCALING_WORDS);
   row[scalingWords.exponent] = UNIT_EXPONENT + initialLossExponent(rows, width);

@@ -16,18 +16,18 @@ import { hyperRow } from './step.js';
 export interface Evaluation {
   loss: number; // nats, mean over the set
   accuracy: number;
-  /** In half precision: steps left out so far, and the loss's factor. */
+  /** In half precision: steps skipped so far, and the loss factor. */
   skipped?: number;
   loss_scale?: number;
 }
 
 export type { ReplicaState };
 
-const PIECE_MS = 250; // an evaluation looks at the signal this often
+const PIECE_MS = 250; // interval at which an evaluation checks the signal
 
-/** A group of replicas on an executor: steps, evaluation, and taking the state out and in. */
+/** A group of replicas on an executor: runs steps and evaluations, and reads and writes the state. */
 export class Trainer {
-  readonly #msPerChunk = new Map<string, number>(); // of evaluations by their plans, measured
+  readonly #msPerChunk = new Map<string, number>(); // by the plan of the evaluation, measured
 
   private constructor(
     readonly training: TrainingProgram,
@@ -36,8 +36,8 @@ export class Trainer {
   ) {}
 
   /**
-   * Loads the group and sets the state of each member; default: step 0 of its seed. They are asked for one by one when the
-   * program has been loaded: one that is too large is refused first. @throws ShapeError, GpuError
+   * Loads the group and sets the state of each member; default: step 0 of its seed. States are requested one by one after the
+   * program has been loaded, so that a program that is too large is refused first. @throws ShapeError, GpuError
    */
   static async create(
     members: readonly Member[],
@@ -77,7 +77,7 @@ export class Trainer {
   }
 
   /**
-   * Loss and accuracy of every replica at the current weights, on the validation set, or on the test set where there is none.
+   * Loss and accuracy of every replica with the current weights, on the validation set, or on the test set if there is none.
    * undefined: the signal came before it was done.
    */
   evaluate(): Promise<Evaluation[]>;
@@ -87,8 +87,8 @@ export class Trainer {
   }
 
   /**
-   * Loss and accuracy on the test set, for the flagged replicas at their best weights; their current ones, which are those of
-   * `states`, are put back. For programs with a validation set. undefined: the signal came before it was done.
+   * Loss and accuracy on the test set, for the flagged replicas with their best weights; their current weights, which are in
+   * `states`, are then restored. For programs with a validation set. undefined: the signal came before it was done.
    */
   async test(
     flagged: readonly boolean[],
@@ -111,7 +111,7 @@ export class Trainer {
       if (known === undefined) await loaded.finish();
       const began = performance.now();
       await loaded.run(plan, count);
-      if (!left) break; // what reads the results waits for them
+      if (!left) break; // reading the results waits for them
       await loaded.finish();
       this.#msPerChunk.set(plan, (performance.now() - began) / count);
       if (signal?.aborted) return undefined;
@@ -154,7 +154,7 @@ export class Trainer {
     await this.loaded.run(plan);
   }
 
-  /** The state of all replicas after all queued steps: views of one memory for all of them. */
+  /** The state of all replicas after all queued steps, as views of one shared memory. */
   async state(): Promise<ReplicaState[]> {
     const { training, loaded } = this;
     const rows = new Map<string, HostArray[]>();
@@ -162,7 +162,7 @@ export class Trainer {
     return this.members.map((_, r) => makeState(training, ({ name }) => rows.get(name)![r]));
   }
 
-  /** Multiplies each member's learning rate, as its experiment has it, by its factor from the next step on. */
+  /** Multiplies the learning rate of each member's experiment by its factor, from the next step on. */
   scaleRates(factors: readonly number[]): void {
     this.members.forEach((member, r) => {
       const row = this.#hyper(member);
@@ -190,7 +190,7 @@ export class Trainer {
   }
 }
 
-/** Of an experiment with precision f16 on an executor that has neither matrix units nor leave to do without. */
+/** The error for an experiment with precision f16 on an executor without matrix units or permission to emulate them. */
 export function refuseHalf({ description }: Executor): InputError {
   return new InputError(
     `precision: f16 needs matrix units (tensor cores) that WebGPU offers, ${description} has none; pass --emulate-f16 ` +
@@ -198,18 +198,18 @@ export function refuseHalf({ description }: Executor): InputError {
   );
 }
 
-/** What a replica's row of `scaling` says. */
+/** Decodes a replica's row of `scaling`. */
 function scalingOf(scaling: HostArray, replica: number): Required<Pick<Evaluation, 'skipped' | 'loss_scale'>> {
   const word = (name: keyof typeof scalingWords) => scaling[replica * SCALING_WORDS + scalingWords[name]];
   return { skipped: word('skipped'), loss_scale: 2 ** (word('exponent') - UNIT_EXPONENT) };
 }
 
-/** One replica at step 0. @throws InputError when the file does not fit. */
+/** One replica at step 0. @throws InputError if the file does not fit. */
 export async function initialState(training: TrainingProgram, member: Member, init?: SafeFile): Promise<ReplicaState> {
   return stateAt(training, await initialWeights(training, member, init));
 }
 
-/** One replica's row [P] at step 0: from its seed, or from a file. @throws InputError when the file does not fit. */
+/** One replica's row [P] at step 0: from its seed, or from a file. @throws InputError if the file does not fit. */
 export async function initialWeights(
   { model, program }: TrainingProgram,
   member: Member,
@@ -217,7 +217,7 @@ export async function initialWeights(
 ): Promise<Float32Array | Float64Array> {
   if (init) {
     checkBiases(init, 'weights');
-    const given = new Float64Array(program.parameterCount); // a file may hold F64
+    const given = new Float64Array(program.parameterCount); // a file may contain F64
     fromDisk(model.parameters, program, init, given);
     return given;
   }
@@ -236,7 +236,7 @@ export async function initialWeights(
 
 const words = new Uint32Array(2);
 
-/** Uniform numbers in (-bound, bound), rounded to f32. 24 random bits each. */
+/** Uniform numbers in (-bound, bound), rounded to f32. Each uses 24 random bits. */
 function fillUniform(key: Key, bound: number, out: Float32Array): void {
   for (let i = 0; i < out.length; i++) {
     threefryInto(words, key, i, 0);

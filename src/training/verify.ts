@@ -1,7 +1,8 @@
 /**
- * Replays golden cases made with the authors' PyTorch code through any executor. A case tells neither in which precision its
- * inputs were whitened nor in which order an fcn's were flattened, and cases differ in both: those are taken under which the
- * float64 reference comes closest to the case's logits (`inputs` of the result). Nothing else about a case is free.
+ * Replays golden cases made with the authors' PyTorch code through any executor. A case records neither the precision in which
+ * its inputs were whitened nor the order in which the inputs of an fcn were flattened, and cases differ in both: of the
+ * alternatives, the ones are used with which the float64 reference comes closest to the case's logits (`inputs` of the result).
+ * Nothing else about a case is left open.
  */
 
 import { PACE_WORDS, SCALING_WORDS, scalingWords, UNIT_EXPONENT } from '../core/clock.js';
@@ -23,10 +24,10 @@ export interface GroupResult {
   bound: number;
   where: string;
 }
-/** How a case made its inputs from tokens. */
+/** How a case computed its inputs from tokens. */
 export interface CaseInputs {
   whitened: 'f32' | 'f64';
-  flattened: 'by position' | 'by symbol'; // of fcn; the authors' programs: by position
+  flattened: 'by position' | 'by symbol'; // for fcn; in the authors' programs: by position
 }
 export interface VerifiedCase {
   file: string;
@@ -59,12 +60,12 @@ interface GoldenCase {
 }
 
 const STEPS = 5;
-const GOLDEN_EXPONENT = 8; // log2 of the loss's factor in f16: these cases are small
+const GOLDEN_EXPONENT = 8; // log2 of the loss factor in f16: these cases are small
 
 /**
- * Runs one golden file. replicas > 1 trains copies side by side; all must agree with the file.
- * bounds: float64 1e-10; f32: rounding (2^-24) of sums of up to a few hundred terms, amplified by five optimiser steps; f16: rounding of every
- * factor (2^-11), whatever sums it up.
+ * Runs one golden file. replicas > 1 trains copies side by side; all must agree with the file. bounds: float64 1e-10; f32: rounding (2^-24)
+ * of sums of up to a few hundred terms, amplified by five optimiser steps; f16: rounding of every factor (2^-11), independent of how
+ * products are summed.
  */
 export async function verifyGolden(
   bytes: Uint8Array,
@@ -110,7 +111,7 @@ async function inputsOf(golden: SafeFile, c: GoldenCase): Promise<CaseInputs> {
   return best;
 }
 
-/** The case's fcn weights with the columns of the first layer in our order; others as they are. */
+/** The case's fcn weights with the columns of the first layer in our order; others unchanged. */
 function byPosition(name: string, values: Float64Array, c: GoldenCase, { flattened }: CaseInputs): Float64Array {
   if (flattened === 'by position' || !name.endsWith('hidden.0.0.weight')) return values;
   const { v } = c;
@@ -153,7 +154,7 @@ class GoldenRun {
     readonly model: Model,
     readonly loaded: LoadedProgram,
     readonly logits: Tensor, // of the plan `probe`
-    readonly want: (name: string) => Float64Array, // of the case, in our order
+    readonly want: (name: string) => Float64Array, // values of the case, in our order
   ) {}
 
   static async start(
@@ -178,7 +179,7 @@ class GoldenRun {
     const { scaling } = state;
     const forward = model.forward(plan, { tokens, batch: c.batch, training: false, scaling });
     addLossAndGradient(plan, { forward, ...targetsOf(shape, { tokens, roots }), state });
-    // In the step's plan the logits' memory is used again; here they are the last thing written.
+    // In the plan of the step the memory of the logits is reused; here they are written last.
     const probe = builder.plan('probe');
     const probed = model.forward(probe, { tokens, batch: c.batch, training: false });
     const update = builder.plan('update');
@@ -204,7 +205,7 @@ class GoldenRun {
     return new GoldenRun(model, loaded, probed.logits, want);
   }
 
-  /** Mean logarithm, so that a few wrong logits do not decide. */
+  /** Mean logarithm, so that a few wrong logits do not dominate. */
   async logitsError(golden: SafeFile): Promise<number> {
     await this.loaded.run('probe');
     const got = await this.loaded.read(this.logits);
@@ -242,7 +243,7 @@ class GoldenRun {
     return this.loaded.program.tensors.has('scaling') ? gradient.map((x) => x * 2 ** -GOLDEN_EXPONENT) : gradient;
   }
 
-  /** All replicas' tensors of a block under their disk names, one after the other. */
+  /** All replicas' tensors of a block under their names on disk, one after the other. */
   async #tensors(block: 'params' | 'grads') {
     const program = this.loaded.program;
     const all = (await this.loaded.read(program.tensors.get(block)!)) as Float32Array | Float64Array;
@@ -254,7 +255,7 @@ class GoldenRun {
   }
 }
 
-/** The program with the reference's inputs whitened in the case's precision; other executors have f32 alone. */
+/** The program with the reference's inputs whitened in the precision of the case; other executors have only f32. */
 function withInputs(program: Program, { whitened }: CaseInputs): Program {
   if (whitened === 'f32') return program;
   const exact = (call: Call): Call =>
@@ -263,7 +264,7 @@ function withInputs(program: Program, { whitened }: CaseInputs): Program {
   return { ...program, plans: new Map(plans) };
 }
 
-/** Compares element by element (repeating `want` for replicas); NaN is infinitely wrong. */
+/** Compares element by element (repeating `want` for replicas); NaN counts as infinitely wrong. */
 function note(group: GroupResult, name: string, got: ArrayLike<number>, want: Float64Array): void {
   let scale = 0;
   for (const x of want) scale = Math.max(scale, Math.abs(x));

@@ -7,18 +7,18 @@ import { biasMark, checkBiases } from '../models/disk.js';
 import type { Model } from '../models/types.js';
 
 export interface WeightsChoice {
-  which?: 'best' | 'last'; // of the lowest test loss, or of the last step; default best
+  which?: 'best' | 'last'; // weights of the lowest test loss, or of the last step; default best
   replica?: number; // default 0
 }
 
 /**
- * The weights in a checkpoint, alone: names and shapes of the PyTorch reference, with what they are in the metadata.
- * @throws FileError when it is damaged; InputError when there is no such replica.
+ * The weights of a checkpoint alone: names and shapes of the PyTorch reference, with their origin in the metadata.
+ * @throws FileError if it is damaged; InputError if there is no such replica.
  */
 export function weightsOf(checkpoint: Bytes, file: string, { which = 'best', replica = 0 }: WeightsChoice): SafeFile {
   const safe = decodeSafetensors(checkpoint, file);
   const { metadata, tensors } = safe;
-  if (metadata.progress === undefined) throw new FileError(`${file}: no checkpoint of a run; pass a run's folder`);
+  if (metadata.progress === undefined) throw new FileError(`${file}: not a checkpoint of a run; pass a run's folder`);
   checkBiases(safe, file);
   const progress: { bestStep: number; bestLoss: number | null }[] = JSON.parse(metadata.progress);
   const replicas = progress.length;
@@ -49,7 +49,10 @@ export function weightsOf(checkpoint: Bytes, file: string, { which = 'best', rep
   };
 }
 
-/** A name for weights to start from: the tensors that the model takes from the file, as f32; nothing else in it counts. */
+/**
+ * A name for initial weights: computed from the tensors that the model takes from the file, as f32; the rest of the file is
+ * ignored.
+ */
 export async function weightsDigest(model: Model, init: SafeFile): Promise<string> {
   const tensors: SafeFile['tensors'] = new Map();
   for (const { name } of model.parameters.flatMap(({ disk }) => disk)) {

@@ -1,4 +1,4 @@
-/** `model.wiring`: along which tree a network is built where the positions of sentences are shuffled. */
+/** `model.wiring`: the tree along which a network is built if the positions of sentences are shuffled. */
 import { InputError } from '../core/errors.js';
 import { grammarImage } from '../core/grammarImage.js';
 import { sentenceLength } from '../core/rules.js';
@@ -7,19 +7,19 @@ import { sampleTokens } from '../reference/sample.js';
 import { alignTree, findTree, PairCounts, treeComplexity } from '../theory/index.js';
 import type { Member } from './members.js';
 
-/** Sentences that the tree is found from, at most: far more than it takes at the sizes of the paper. */
+/** Maximum number of sentences from which the tree is found: far more than needed at the sizes of the paper. */
 const MOST_SENTENCES = 2 ** 14;
 const SURE = 0.9;
 const MARGIN = 2; // standard deviations by which a group must prefer its order
 
-/** The order of an experiment's positions as they are shown; undefined: that of the tree. */
+/** The order in which an experiment's positions are shown; undefined: that of the tree. */
 export function orderOf({ grammar }: Member['experiment']): Uint32Array | undefined {
   return grammar.shuffle === undefined ? undefined : shuffledOrder(sentenceLength(grammar), grammar.shuffle);
 }
 
 /**
  * order[p]: the shown position that the network reads at its position p; undefined: as shown.
- * @throws InputError where its sentences are too few to find the tree
+ * @throws InputError if its sentences are too few to find the tree
  */
 export function wiringOf(member: Member): Uint32Array | undefined {
   const { model } = member.experiment;
@@ -52,7 +52,7 @@ function learned(
   const d = shown.length;
   const image = grammarImage(language);
   const tokens = new Uint32Array(P * d);
-  // In their first order: each sentence of the training set once.
+  // In the order of the first epoch: each sentence of the training set once.
   for (let i = 0; i < P; i++) tokens.set(sampleTokens(image, { ...train, orderKey: undefined }, i), i * d);
   const counts = new PairCounts(d, rules.v);
   counts.add(inOrder(tokens, shown), P);
@@ -60,7 +60,7 @@ function learned(
   const unsure = tree.sure.findIndex((sure) => !(sure >= SURE));
   if (unsure >= 0)
     throw new InputError(
-      `model.wiring: the tree found from P = ${P} sentences is sure to ${tree.sure[unsure].toFixed(2)} at level ${unsure + 1}, expected ${SURE}; ` +
+      `model.wiring: the tree found from P = ${P} sentences has certainty ${tree.sure[unsure].toFixed(2)} at level ${unsure + 1}, expected ${SURE}; ` +
         `take more sentences (the law of token pairs: ${treeComplexity(rules)[unsure]}), or wiring 'true'`,
     );
   const { order, margins } = alignTree(tree, counts);

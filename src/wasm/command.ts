@@ -1,6 +1,6 @@
 import type { Tensor } from '../plan/types.js';
 
-/** Memory that lives only within one call: `bytes` from `shared` on, seen by all threads. */
+/** Memory used only within one call: `bytes` at `shared`, visible to all threads. */
 export interface SharedScratch {
   readonly shared: number;
 }
@@ -8,11 +8,11 @@ export interface SharedScratch {
 /** One parameter word: a whole number (negative ones as i32), a float, an address. */
 export type WasmWord = number | { readonly f32: number } | { readonly address: Tensor } | SharedScratch;
 
-/** One command of the compiled plan: what a kernel of assembly/kernels/ needs. */
+/** One command of the compiled plan: the input of a kernel of assembly/kernels/. */
 export interface WasmCommand {
   readonly kernel: string; // `matmul` for the constant OP_matmul, which the build writes
   readonly words: readonly WasmWord[];
-  /** The most threads it is worth using; 1 leaves the command to the first thread. */
+  /** The maximum number of threads worth using; 1 leaves the command to the first thread. */
   readonly parts: number;
   /** Scratch of each thread, during this command. */
   readonly threadBytes?: number;
@@ -34,7 +34,7 @@ export function stride(tensor: Tensor | undefined): number {
   return tensor?.replicaStride ?? 0;
 }
 
-/** Threads worth using for `work` vector operations: 50000 take some 20 us, a barrier and moving the data several. */
+/** Threads worth using for `work` vector operations: 50000 take some 20 us, a barrier and moving the data several us. */
 export function partsFor(work: number): number {
   return Math.max(1, Math.min(1024, Math.floor(work / 50_000)));
 }

@@ -8,21 +8,21 @@ import { CONTROL_BYTES, type CommandList, commandWords, control, type Layout, la
 import { Arena, macrotask } from './threads.js';
 
 export interface WasmOptions {
-  /** Threads, the caller's included; default: 1. More than one needs `spawn` and SharedArrayBuffer. */
+  /** Threads, including the caller's; default: 1. More than one needs `spawn` and SharedArrayBuffer. */
   threads?: number;
   /** How the platform starts a thread. */
   spawn?: SpawnThread;
-  /** Arithmetic of the multiply-adds; default: relaxed where it is fused. One that is named here is used for every run. */
+  /** Arithmetic of the multiply-adds; default: relaxed if it is fused. If set, it is used for every run. */
   simd?: Simd;
-  /** Cut even the smallest command into shares of all threads, for tests; default: only where it saves time. */
+  /** Cut even the smallest command into shares of all threads, for tests; default: only if it saves time. */
   cutAll?: boolean;
-  /** Half-precision factors are emulated; else programs that have them are refused. */
+  /** Half-precision factors are emulated; otherwise programs that have them are refused. */
   emulateHalf?: boolean;
 }
 
-const SLICE_MS = 25; // the longest that the caller's event loop is held up
-const PROFILE_RUNS = 20; // of one command between two looks at the clock
-const KEPT_BYTES = 2 ** 28; // a larger memory is given back when its program ends
+const SLICE_MS = 25; // maximum time for which the caller's event loop is blocked
+const PROFILE_RUNS = 20; // runs of one command between readings of the clock
+const KEPT_BYTES = 2 ** 28; // a larger memory is released when its program ends
 
 /**
  * Runs programs on the CPU in WebAssembly SIMD. A plan is compiled once into a list of commands in WebAssembly memory, and
@@ -61,7 +61,7 @@ export class WasmExecutor implements Executor {
     this.description = describeWasm(this.threads, this.simd);
   }
 
-  /** @throws EngineError where this engine lacks it, or options.simd names the other. */
+  /** @throws EngineError if this engine lacks it, or options.simd names the other. */
   withSimd(simd: Simd): WasmExecutor {
     if (simd === this.simd) return this;
     if (this.options.simd !== undefined)
@@ -73,7 +73,7 @@ export class WasmExecutor implements Executor {
     return this.#other;
   }
 
-  /** @throws ShapeError when the program needs more than 4 GiB; WorkerError when a thread does not start. */
+  /** @throws ShapeError if the program needs more than 4 GiB; WorkerError if a thread does not start. */
   async load(program: Program): Promise<WasmProgram> {
     const arena = await this.#take();
     try {
@@ -86,7 +86,7 @@ export class WasmExecutor implements Executor {
     }
   }
 
-  /** Ends all threads. Programs still loaded cannot be run any more. */
+  /** Ends all threads. Programs still loaded can no longer be run. */
   async destroy(): Promise<void> {
     await this.#other?.destroy();
     const all = [...this.#all];
@@ -152,7 +152,7 @@ export class WasmProgram implements LoadedProgram {
     const [first, end] = replicasWritten(tensor, data, replica);
     const per = elementsPerReplica(tensor);
     const given = 'subarray' in data ? data : Float64Array.from(data);
-    const packed = this.#queued ? given.slice() : given; // the caller may change its own meanwhile
+    const packed = this.#queued ? given.slice() : given; // the caller may change its array in the meantime
     const copy = () => {
       const view = this.#view(tensor);
       for (let r = first; r < end; r++)
@@ -185,7 +185,7 @@ export class WasmProgram implements LoadedProgram {
     const { exports } = this.arena;
     const times: { label: string; us: number }[] = [];
     for (const [i, start] of starts.entries()) {
-      // The command alone: a barrier behind it, and the end of the list where the next one begins.
+      // The command alone: a barrier after it, and the end of the list at the start of the next one.
       const end = start + words[start + commandWords.bytes] / 4;
       const kept = [words[start + commandWords.barrier], words[end]];
       words[start + commandWords.barrier] = 1;
@@ -235,7 +235,7 @@ export class WasmProgram implements LoadedProgram {
     this.#yieldedAt = performance.now();
   }
 
-  /** Other threads are late: lets the news of a dead one arrive. */
+  /** Other threads are late: gives the event loop a chance to report a dead one. */
   async #pause(): Promise<void> {
     await this.#yield();
     this.arena.check();
@@ -262,7 +262,7 @@ export class WasmProgram implements LoadedProgram {
     this.arena.check();
   }
 
-  /** The tensor's elements from its first on, unpacked. */
+  /** The tensor's elements from its first, unpacked. */
   #view(tensor: Tensor): Float32Array | Uint32Array {
     const buffer = this.layout.buffers.get(this.program.slots.get(tensor.buffer) ?? tensor.buffer);
     if (buffer === undefined)

@@ -1,10 +1,10 @@
-/** Where everything of a program lies in WebAssembly memory, and its plans as command lists. */
+/** The layout of a program in WebAssembly memory, and its plans as command lists. */
 import { ShapeError } from '../core/errors.js';
 import type { Call, Program, Tensor } from '../plan/types.js';
 import type { WasmCommand, WasmLowering, WasmWord } from './command.js';
 import type { WasmExports } from './module.js';
 
-/** Bytes from the start of the control block (assembly/run.ts). What several threads write lies in cache lines of its own. */
+/** Bytes from the start of the control block (assembly/run.ts). Words written by several threads have separate cache lines. */
 export const control = {
   arrived: 0,
   generation: 64,
@@ -12,7 +12,7 @@ export const control = {
   list: 192, // address of the list to run, 0: end
   times: 196,
   threads: 200,
-  scratch: 204, // of thread 0; thread t's lies t * scratchBytes further
+  scratch: 204, // of thread 0; thread t's is t * scratchBytes further
   scratchBytes: 208,
   maySleep: 212, // 0 on a browser's main thread, which must not wait
 } as const;
@@ -41,8 +41,8 @@ export interface Layout {
 }
 
 /**
- * Lays out buffers, command lists and scratch from byte `base` on and encodes the plans.
- * @throws ShapeError when they do not fit in the 4 GiB of a WebAssembly memory; nothing has been allocated then.
+ * Lays out buffers, command lists and scratch starting at byte `base` and encodes the plans.
+ * @throws ShapeError if they do not fit in the 4 GiB of a WebAssembly memory; nothing has been allocated then.
  */
 export function layOut(
   program: Program,
@@ -130,7 +130,7 @@ function encode(
       throw new ShapeError(
         `${command.kernel}: the WebAssembly module has no such function; name it in kernels of the operation's definition and build`,
       );
-    // Two commands in a row that the first thread alone performs need no barrier between them.
+    // Two consecutive commands that only the first thread performs need no barrier between them.
     const next = list[index + 1];
     const barrier = !(next && next.parts === 1 && command.parts === 1);
     words[to + commandWords.op] = op.value;

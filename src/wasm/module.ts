@@ -1,4 +1,4 @@
-/** What the compiled modules of assembly/ export for running plans. */
+/** Exports of the compiled modules of assembly/ for running plans. */
 import type { Simd } from '../core/simd.js';
 import { instantiateOn } from '../core/wasmModule.js';
 

@@ -6,7 +6,7 @@ import { type SpawnThread, startThreads, type Thread } from '../core/wasmThreads
 import { control } from './memory.js';
 import { instantiate, type WasmExports } from './module.js';
 
-/** What every thread runs: plain script text, so that nothing has to be loaded from a file. */
+/** Script text that every thread runs; text, so that nothing has to be loaded from a file. */
 const threadSource = `async function threadMain({ module, memory, control, thread }, post) {
   const { exports } = await WebAssembly.instantiate(module, { env: { memory, abort() {} } });
   exports.attach(control, thread);
@@ -15,11 +15,11 @@ const threadSource = `async function threadMain({ module, memory, control, threa
 }
 `;
 
-/** A memory, the first thread's instance on it, and the threads that wait there. Serves one program at a time. */
+/** A memory, the first thread's instance on it, and the threads that wait there. Used by one program at a time. */
 export class Arena {
   #failure: string | undefined;
   #ending = false;
-  #writtenTo = 0; // no program has written from this byte on
+  #writtenTo = 0; // no program has written to this byte or beyond
 
   private constructor(
     readonly memory: WebAssembly.Memory,
@@ -28,7 +28,7 @@ export class Arena {
     readonly threads: readonly Thread[],
   ) {}
 
-  /** threads: all of them, the caller's included. @throws WorkerError when one does not start. */
+  /** threads: all of them, including the caller's. @throws WorkerError if one does not start. */
   static async create(threads: number, spawn: SpawnThread | undefined, maySleep: boolean, simd: Simd): Promise<Arena> {
     const memory = newMemory(2 ** 20, threads > 1);
     const exports = await instantiate(memory, simd);
@@ -69,7 +69,7 @@ export class Arena {
     this.#failure ??= reason;
   }
 
-  /** Makes the memory at least `bytes` large. @throws WorkerError when the engine has no more. */
+  /** Grows the memory to at least `bytes`. @throws WorkerError if the engine has no more. */
   grow(bytes: number): void {
     const pages = Math.ceil(bytes / 65536);
     const have = this.memory.buffer.byteLength / 65536;
@@ -83,7 +83,7 @@ export class Arena {
     }
   }
 
-  /** Zeros in bytes `from` to `to`, which may be written from now on. Memory that was never written is not touched. */
+  /** Zeros bytes `from` to `to`, which may be written from now on. Memory that was never written is not touched. */
   clear(from: number, to: number): void {
     if (from < this.#writtenTo) new Uint8Array(this.memory.buffer).fill(0, from, Math.min(to, this.#writtenTo));
     this.#writtenTo = Math.max(this.#writtenTo, to);
@@ -97,7 +97,7 @@ export class Arena {
   }
 }
 
-/** Lets the event loop run its other work. */
+/** Lets the event loop do its other work. */
 export function macrotask(): Promise<void> {
   const { setImmediate } = globalThis as { setImmediate?: (f: () => void) => unknown };
   if (setImmediate) return new Promise((resolve) => void setImmediate(resolve));

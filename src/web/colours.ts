@@ -1,12 +1,12 @@
-/** Colours of symbols: one hue each, equally light, under dark text in light and dark pages alike. */
+/** Colours of symbols: one hue each, equally light, under dark text on light and dark pages alike. */
 
-/** A CSS colour for symbol `a` of `v`. Neighbouring numbers lie far apart on the wheel. */
+/** A CSS colour for symbol `a` of `v`. Neighbouring numbers are far apart on the colour wheel. */
 export function symbolColour(a: number, v: number): string {
   const [r, g, b] = symbolRgb(a, v);
   return `rgb(${Math.round(255 * r)} ${Math.round(255 * g)} ${Math.round(255 * b)})`;
 }
 
-/** The same as sRGB components from 0 to 1. Lightness alternates too, for eyes that tell fewer hues apart. */
+/** The same as sRGB components from 0 to 1. Lightness alternates too, for people who distinguish fewer hues. */
 export function symbolRgb(a: number, v: number): [number, number, number] {
   const hue = (2 * Math.PI * a) / Math.max(v, 3) + 0.6;
   const lightness = [0.83, 0.7, 0.77][a % 3];

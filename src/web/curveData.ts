@@ -1,4 +1,4 @@
-/** From runs and theory to what the figure of learning curves draws. */
+/** From runs and theory to the data of the figure of learning curves. */
 import { looksFor, type Theme } from '../analysis/figures/theme.js';
 import type { Experiment } from '../core/experiment.js';
 import { modelFacts } from '../core/modelFacts.js';
@@ -11,17 +11,17 @@ import type { LookChoice } from './setting.js';
 export interface CurveSource {
   experiment: Experiment;
   records: readonly RunRecord[];
-  /** Of the runs that it continues. */
+  /** Records of the runs that it continues. */
   earlier?: readonly RunRecord[];
 }
 
-/** What a network is called, for people. */
+/** Name of a network, for people. */
 export function modelName(kind: string): string {
   const { title } = modelFacts(kind);
   return title[0].toUpperCase() + title.slice(1);
 }
 
-/** looks: of each network, which of its seeds stands out. labels: what the curves are called, all different. */
+/** looks: for each network, which of its seeds is highlighted. labels: names of the curves, all different. */
 export function curvesOf(
   sources: readonly CurveSource[],
   theory: GrammarTheory | undefined,
@@ -51,18 +51,18 @@ export function curvesOf(
   };
 }
 
-/** The replica that a look names, or the nearest that there is; undefined: none was chosen, or there is only one. */
+/** The replica that a view names, or the nearest one that exists; undefined: none was chosen, or there is only one. */
 function chosenReplica(look: LookChoice | undefined, replicas: number): number | undefined {
   const { replica } = look ?? {};
   return replica === undefined || replicas === 1 ? undefined : Math.min(Math.max(0, replica), replicas - 1);
 }
 
-/** Names that differ: two networks of one kind are numbered. */
+/** Unique names: two networks of the same kind are numbered. */
 export function labelsOf(experiments: readonly Experiment[]): string[] {
   return numbered(experiments.map((e) => modelName(e.model.kind)));
 }
 
-/** Names of runs that say in what those of one model differ; numbered where that is in nothing that is named. */
+/** Names of runs that say how runs of the same model differ; numbered if the difference has no name. */
 export function distinctNames(experiments: readonly Experiment[]): string[] {
   const settings = experiments.map(settingsOf);
   return numbered(
@@ -94,7 +94,7 @@ function numbered(names: readonly string[]): string[] {
   );
 }
 
-/** Test losses of each replica by samples; of a step that was done twice the later one counts. */
+/** Test losses of each replica by samples; if a step was done twice, the later one counts. */
 function replicasOf(records: readonly RunRecord[], replicas: number): CurvePoint[][] {
   const found = Array.from({ length: replicas }, () => new Map<number, CurvePoint>());
   for (const record of records)

@@ -1,9 +1,9 @@
-/** Elements without a framework. Text is only ever set as text, never parsed as markup. */
+/** Elements without a framework. Text is always set as text, never parsed as markup. */
 
 type Child = Node | string | number | null | undefined | false;
 type Attributes = Readonly<Record<string, string | number | boolean | undefined | ((event: never) => void)>>;
 
-/** An HTML element: `on...` functions become listeners, true and false become attributes that are there or not. */
+/** An HTML element: `on...` functions become listeners, true and false mean that an attribute is present or absent. */
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
@@ -35,7 +35,7 @@ function fill<E extends Element>(element: E, attributes: Attributes, children: r
   return element;
 }
 
-/** A paragraph in which `_{x}` and `^{x}` stand below and above the line and `*x*` is emphasised. */
+/** A paragraph in which `_{x}` and `^{x}` are subscript and superscript, and `*x*` is emphasised. */
 export function paragraph(text: string): HTMLParagraphElement {
   const parts = text.split(/([_^]\{[^}]*\}|\*[^*]+\*)/).map((part) => {
     if (/^[_^]\{/.test(part)) return h(part[0] === '_' ? 'sub' : 'sup', {}, part.slice(2, -1));
@@ -44,7 +44,7 @@ export function paragraph(text: string): HTMLParagraphElement {
   return h('p', {}, ...parts);
 }
 
-/** Calls `work` at most once a frame and at most `perSecond` times a second, with the latest state. */
+/** Calls `work` at most once per frame and at most `perSecond` times per second, with the latest state. */
 export function throttle(work: () => void, perSecond: number): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let last = 0;
@@ -60,5 +60,5 @@ export function throttle(work: () => void, perSecond: number): () => void {
 }
 
 let ids = 0;
-/** A name for an element that others refer to. */
+/** An id for an element to which others refer. */
 export const uniqueId = (stem: string) => `${stem}-${++ids}`;

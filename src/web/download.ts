@@ -1,9 +1,9 @@
-/** Files for the visitor to take away. */
+/** Files to download. */
 import { toCsv } from '../analysis/tables.js';
 import type { RunRecord } from '../core/records.js';
 import { h } from './dom.js';
 
-/** Hands a file to the browser. */
+/** Starts the download of a file in the browser. */
 export function download(name: string, data: Uint8Array | string | Blob, type: string): void {
   const blob = data instanceof Blob ? data : new Blob([data as BlobPart], { type });
   const url = URL.createObjectURL(blob);
@@ -16,7 +16,7 @@ export function download(name: string, data: Uint8Array | string | Blob, type: s
 
 type Row = Record<string, string | number | null>;
 
-/** Evaluations and measures as one table: a row each, empty where a column does not apply. */
+/** Evaluations and measures as one table: a row each, empty in columns that do not apply. */
 export function recordsCsv(records: readonly RunRecord[]): string {
   const rows = records.flatMap((r): Row[] => {
     if (r.type === 'eval')
@@ -45,7 +45,7 @@ const where = ({ replica, step, samples }: { replica: number; step: number; samp
   samples,
 });
 
-/** An SVG text as a PNG picture, `scale` pixels to one of its own. */
+/** An SVG text as a PNG picture, with `scale` pixels per unit. */
 export async function toPng(svgText: string, width: number, height: number, scale = 2): Promise<Blob> {
   const url = URL.createObjectURL(new Blob([svgText], { type: 'image/svg+xml' }));
   try {

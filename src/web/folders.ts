@@ -1,4 +1,4 @@
-/** Runs kept in the browser's private file system, and what happens when they cannot be. */
+/** Runs kept in the browser's private file system, and what happens if they cannot be. */
 import { FileError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
 import { parseRecords, type RunRecord } from '../core/records.js';
@@ -8,8 +8,8 @@ import type { Parent } from '../training/continued.js';
 import { files, MemoryFolder, type RunFolder } from '../training/folder.js';
 
 /**
- * The named folder; one in memory, with a notice, where there is no storage, another tab works in it, or it fills up later.
- * Training never stops because it cannot be kept.
+ * The named folder; a folder in memory, with a notice, if there is no storage, another tab works in it, or storage fills up
+ * later. Training never stops because it cannot be saved.
  */
 export async function keepOrMemory(name: string | undefined, notice: (text: string) => void): Promise<RunFolder> {
   if (name === undefined) return new MemoryFolder();
@@ -26,7 +26,7 @@ export async function keepOrMemory(name: string | undefined, notice: (text: stri
   }
 }
 
-/** Waits a little for a folder that is in use: after a reload the page's former worker may not have ended yet. */
+/** Waits briefly for a folder in use: after a reload the page's former worker may not have ended yet. */
 async function openSoon(name: string, tries = 8): Promise<RunFolder> {
   try {
     return await openOriginFolder(name);
@@ -41,9 +41,9 @@ const isInUse = (error: unknown) => error instanceof FileError && /another tab/.
 
 export interface KeptRun {
   name: string;
-  experiment: unknown; // as parsed from its file
+  experiment: unknown; // parsed from its file
   records: RunRecord[];
-  step: number; // of its checkpoint, 0: it has none
+  step: number; // step of its checkpoint, 0: it has none
   ended: boolean; // nothing is left to train
 }
 
@@ -62,7 +62,7 @@ export async function readKept(name: string): Promise<KeptRun | undefined> {
   }
 }
 
-const HEADER_BYTES = 2 ** 20; // more than any header of a page's networks
+const HEADER_BYTES = 2 ** 20; // more than any header of the page's networks
 
 async function stepOfCheckpoint(directory: FileSystemDirectoryHandle, name: string): Promise<number> {
   const stepIn = (bytes: Uint8Array, size?: number) => Number(safetensorsMetadata(bytes, files.checkpoint, size).step);
@@ -85,12 +85,12 @@ export async function keptFiles(name: string): Promise<Record<string, Uint8Array
       if (bytes) found[file] = bytes;
     }
   } catch {
-    // What is not there is not in the answer.
+    // Missing files are left out of the result.
   }
   return found;
 }
 
-/** All kept runs, the newest first. */
+/** All kept runs, newest first. */
 export async function listKept(): Promise<KeptRun[]> {
   const found: KeptRun[] = [];
   try {
@@ -105,7 +105,7 @@ export async function listKept(): Promise<KeptRun[]> {
   return found.sort((a, b) => startOf(b).localeCompare(startOf(a)));
 }
 
-/** A kept run, to be continued by another one; undefined: it is not kept, or has no checkpoint. */
+/** A kept run that another one continues; undefined: it is not kept, or has no checkpoint. */
 export async function keptParent(name: string): Promise<Parent | undefined> {
   const { [files.experiment]: experiment, [files.checkpoint]: checkpoint } = await keptFiles(name);
   if (!experiment || !checkpoint) return undefined;
@@ -117,7 +117,7 @@ export async function keptParent(name: string): Promise<Parent | undefined> {
   };
 }
 
-/** The evaluations of the runs that an experiment continues, the earliest first; what is not kept any more is left out. */
+/** The evaluations of the runs that an experiment continues, earliest first; runs that are no longer kept are left out. */
 export async function earlierRecords({ from }: Experiment): Promise<RunRecord[]> {
   const kept = from && (await readKept(from.run));
   if (!kept) return [];
@@ -125,14 +125,14 @@ export async function earlierRecords({ from }: Experiment): Promise<RunRecord[]>
   return [...before, ...kept.records.filter((r) => r.type === 'eval' && r.step <= from.step)];
 }
 
-/** Removes kept runs. @returns what puts them back, as long as the page is open; undefined: there was nothing in them */
+/** Removes kept runs. @returns a function that restores them while the page is open; undefined: they were empty */
 export async function takeOut(names: readonly string[]): Promise<(() => Promise<void>) | undefined> {
   const taken = await Promise.all(names.map(async (name) => ({ name, contents: await keptFiles(name) })));
   for (const name of names) await forget(name);
   if (!taken.some(({ contents }) => contents[files.records])) return undefined;
   return async () => {
     for (const { name, contents } of taken) {
-      await forget(name); // what was begun in its place
+      await forget(name); // the run that replaced it
       const folder = await openSoon(name);
       try {
         for (const [file, bytes] of Object.entries(contents)) await folder.write(file, bytes);
@@ -143,7 +143,7 @@ export async function takeOut(names: readonly string[]): Promise<(() => Promise<
   };
 }
 
-/** Removes a kept run. @throws FileError when a tab works in it. */
+/** Removes a kept run. @throws FileError if a tab works in it. */
 export async function forget(name: string): Promise<void> {
   if (!navigator.storage?.getDirectory) return;
   await navigator.locks.request(`rhm-lab/runs/${name}`, { ifAvailable: true }, async (held) => {
@@ -161,7 +161,7 @@ async function runsDirectory(): Promise<FileSystemDirectoryHandle & { keys(): As
   return (await root.getDirectoryHandle('runs', { create: true })) as Awaited<ReturnType<typeof runsDirectory>>;
 }
 
-/** Whether every replica has come to its end since the run was last started. */
+/** Whether every replica has ended since the run was last started. */
 export function allEnded(records: readonly RunRecord[], replicas: number): boolean {
   const ended = new Set<number>();
   for (const r of records) if (r.type === 'end' && r.replica !== undefined) ended.add(r.replica);

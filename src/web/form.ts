@@ -1,4 +1,4 @@
-/** Form controls from the experiment's schema: names, bounds and help texts are written once, there. */
+/** Form controls from the experiment's schema, so that names, bounds and help texts are written only there. */
 import { experimentJsonSchema } from '../core/experiment.js';
 import { h, uniqueId } from './dom.js';
 
@@ -19,20 +19,20 @@ interface Schema {
 type Values = Readonly<Record<string, unknown>>;
 
 export interface FormOptions {
-  path: string; // of the object in the experiment: `grammar`, `model`, '' for the experiment itself
+  path: string; // path of the object in the experiment: `grammar`, `model`, '' for the experiment itself
   value: Values;
-  fields?: readonly string[]; // default: all that a control can show
-  limits?: Readonly<Record<string, number>>; // upper bounds below those of the schema, by full path
-  words?: (choice: string) => string; // what a choice is called, where its name in the schema says little
-  /** Takes the value, or says why not. */
+  fields?: readonly string[]; // default: all fields that a control can show
+  limits?: Readonly<Record<string, number>>; // upper bounds lower than those of the schema, by full path
+  words?: (choice: string) => string; // label of a choice, if its name in the schema says little
+  /** Takes the value, or returns the reason for refusing it. */
   change: (value: Values) => string | undefined;
 }
 
-/** Asked for each form: models may have been registered meanwhile. */
+/** Read for each form: models may have been registered in the meantime. */
 const root = () => experimentJsonSchema() as Schema;
 
 type Control = HTMLInputElement | HTMLSelectElement;
-/** What a change of a control does. Apart from the control, which outlives the form that it was made for. */
+/** The action on a change of a control. Kept apart from the control, which outlives the form that it was made for. */
 const actions = new WeakMap<Control, (control: Control) => string | undefined>();
 
 function acting<C extends Control>(control: C, act: (control: C) => string | undefined): C {
@@ -49,7 +49,7 @@ function showRefusal(control: Control, text: string): void {
   const refusal = h('p', { class: 'refusal', id: uniqueId('refusal'), role: 'alert' }, text);
   control.setAttribute('aria-invalid', 'true');
   control.setAttribute('aria-describedby', refusal.id);
-  control.closest('.fields')!.append(refusal); // below the row, where it moves no field
+  control.closest('.fields')!.append(refusal); // below the row, where it does not move any field
 }
 
 function clearRefusal(refusal: Element): void {
@@ -59,7 +59,7 @@ function clearRefusal(refusal: Element): void {
   refusal.remove();
 }
 
-/** Puts forms into a box. Where it holds the same controls, these stay, and with them the focus, and take the new values. */
+/** Puts forms into a box. Controls that it already contains stay, keep the focus, and take the new values. */
 export function showForms(box: HTMLElement, ...forms: HTMLElement[]): void {
   const controlsIn = (elements: Iterable<Element>) =>
     [...elements].flatMap((e) => [...e.querySelectorAll<Control>('[data-field]')]);
@@ -90,7 +90,7 @@ function takeOver(control: Control, from: Control): void {
   for (const name of ['min', 'max', 'placeholder'] as const) control[name] = from[name];
 }
 
-/** Controls for the fields of one object of the experiment. Refused input stays where it is, with the reason beside it. */
+/** Controls for the fields of one object of the experiment. Refused input stays visible, with the reason beside it. */
 export function schemaForm(options: FormOptions): HTMLElement {
   const { path, value, limits = {}, words } = options;
   const schema = path ? root().properties![path] : root();
@@ -146,7 +146,7 @@ function controlFor(
     required: field.default !== undefined,
   });
   return acting(input, (control) => {
-    if (!control.reportValidity()) return undefined; // the browser says why, beside it
+    if (!control.reportValidity()) return undefined; // the browser shows the reason beside it
     return change(control.value === '' ? undefined : Number(control.value));
   });
 }
@@ -173,7 +173,7 @@ function labelled(name: string, description: string | undefined, control: HTMLEl
   return h('div', { class: 'field' }, h('label', { for: id }, shortName(name, description)), control);
 }
 
-/** `v, vocabulary size` is shown as it stands up to the first semicolon; a field without a text by its name. */
+/** `v, vocabulary size` is shown up to the first semicolon; a field without a description is shown by its name. */
 function shortName(name: string, description: string | undefined): string {
   const words = name.replace(/([A-Z])/g, (c) => ` ${c.toLowerCase()}`);
   const text = description?.split(/[;:]/)[0];

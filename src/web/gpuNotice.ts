@@ -10,7 +10,7 @@ export async function gpuNotice(): Promise<string | undefined> {
     const adapter = await gpu.requestAdapter();
     if (adapter) return undefined;
   } catch {
-    // The same as no adapter.
+    // Treated like a missing adapter.
   }
   return `This browser supports WebGPU but found no graphics adapter. ${instead} See chrome://gpu for the reason, and update the graphics driver.`;
 }

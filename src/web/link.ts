@@ -1,4 +1,4 @@
-/** A setting in the address after `#`, where it never reaches a server. */
+/** A setting in the address after `#`, which is never sent to a server. */
 import { InputError } from '../core/errors.js';
 import { parseJson } from '../core/outside.js';
 import { parseSetting, type Setting } from './setting.js';
@@ -6,7 +6,7 @@ import { parseSetting, type Setting } from './setting.js';
 const PREFIX = '#setting=';
 const LONGEST = 8192; // characters
 
-/** The part of a link behind the page's address. */
+/** The part of a link after the page's address. */
 export function toHash(setting: Setting): string {
   const bytes = new TextEncoder().encode(JSON.stringify(setting));
   return (
@@ -20,7 +20,7 @@ export function toHash(setting: Setting): string {
 
 export const holdsSetting = (hash: string): boolean => hash.startsWith(PREFIX);
 
-/** The setting in a link; undefined when it holds none. @throws InputError when it is damaged or refused. */
+/** The setting in a link; undefined if it has none. @throws InputError if it is damaged or refused. */
 export function fromHash(hash: string): Setting | undefined {
   if (!holdsSetting(hash)) return undefined;
   if (hash.length > LONGEST)
@@ -38,7 +38,7 @@ export function fromHash(hash: string): Setting | undefined {
   return parseSetting(value);
 }
 
-/** The step of the story that an address names, from 1; undefined: it names none. */
+/** The step of the story that an address names, from 1; undefined: none. */
 export function storyStep(hash: string): number | undefined {
   const step = Number(/^#story=([1-5])$/.exec(hash)?.[1]);
   return step || undefined;

@@ -32,14 +32,14 @@ for (const spec of views) {
     ),
   );
 }
-// A link to a section goes there and leaves the setting in the address, which such a link would take the place of.
+// A link to a section scrolls there and leaves the setting in the address, which the link would replace.
 document.addEventListener('click', (event) => {
   const link = (event.target as Element).closest?.('a[href^="#"]');
   const section = link && document.getElementById(link.getAttribute('href')!.slice(1));
   const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
   if (!section || !plain || !holdsSetting(location.hash)) return;
   event.preventDefault();
-  section.tabIndex = -1; // what is read and tabbed to next is there
+  section.tabIndex = -1; // reading and tabbing continue from there
   section.focus({ preventScroll: true });
   section.scrollIntoView();
   arrive(section);
@@ -58,7 +58,7 @@ lecture.addEventListener('click', () => setLecture(!document.documentElement.cla
 addEventListener('keydown', (event) => {
   if (event.key === 'Escape' && !event.defaultPrevented) setLecture(false);
 });
-// It comes late: it lies over the page's lower edge, where nothing has to make room for it.
+// It appears late: it overlaps the page's lower edge, so that nothing has to move.
 void gpuNotice().then((text) => {
   const notice = document.querySelector<HTMLElement>('#gpu')!;
   notice.querySelector('p')!.textContent = text ?? '';
@@ -69,9 +69,9 @@ void gpuNotice().then((text) => {
 });
 document.documentElement.dataset.ready = 'true';
 
-/** Figures on the way are drawn when they come into sight, and may push a section away from where the scroll was to end. */
+/** Figures along the way are drawn when they come into view, and may push a section away from the scroll target. */
 function arrive(section: HTMLElement): void {
-  const own = new AbortController(); // the reader's own scroll has precedence
+  const own = new AbortController(); // the reader's own scrolling has precedence
   const { signal } = own;
   setTimeout(() => own.abort(), 3000);
   for (const name of ['wheel', 'touchmove', 'keydown']) addEventListener(name, () => own.abort(), { signal });
@@ -83,7 +83,7 @@ function arrive(section: HTMLElement): void {
   addEventListener('scrollend', settle, { signal });
 }
 
-/** What can be brought back, until something else is gone or the page is closed. */
+/** Offers to restore what was removed, until something else is removed or the page is closed. */
 function offer(text: string, undo: () => Promise<void>): void {
   const notice = document.querySelector<HTMLElement>('#undo')!;
   const [back, close] = notice.querySelectorAll('button');
@@ -103,7 +103,7 @@ function offer(text: string, undo: () => Promise<void>): void {
   };
 }
 
-/** The setting that the address asks for. A bad one is reported, and the page opens as it would without it. */
+/** The setting that the address requests. A bad one is reported, and the page opens as if there were none. */
 function settingOfLink() {
   try {
     return fromHash(location.hash);
@@ -114,7 +114,7 @@ function settingOfLink() {
   }
 }
 
-// After this visit the page opens without its server too. Refused in private windows and in frames of other sites: then it does not.
+// After this visit the page also opens without its server. Private windows and frames of other sites refuse this; there it does not.
 addEventListener('load', () => {
   const script = new URL('./offline.js', import.meta.url);
   navigator.serviceWorker?.register(script).catch(() => {});

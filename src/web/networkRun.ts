@@ -1,4 +1,4 @@
-/** One network in training, as the page sees it: its worker, its records so far and what can be asked of it. */
+/** One network in training, as the page sees it: its worker, its records so far and the requests it answers. */
 import { transfer } from 'comlink';
 import { contentHash } from '../core/canonical.js';
 import { WorkerError } from '../core/errors.js';
@@ -18,22 +18,22 @@ export interface NetworkRunOptions {
   keep: boolean; // in the browser's private file system
   executor?: RunChoice['executor'];
   mostThreads?: number; // in WebAssembly
-  after?: Promise<unknown>; // must be over before a run starts: another one that holds the same folder
+  after?: Promise<unknown>; // must have ended before a run starts: another run that uses the same folder
 }
 
-/** Tells `change` after every event. All methods may be called in any state; those that do not fit do nothing. */
+/** Calls `change` after every event. All methods may be called in any state; those that do not apply do nothing. */
 export class NetworkRun {
   state: NetworkRunState = 'idle';
   records: RunRecord[] = [];
   earlier: RunRecord[] = []; // evaluations of the runs that it continues
-  keptStep = 0; // of the checkpoint that an earlier visit has left
+  keptStep = 0; // step of the checkpoint left by an earlier visit
   progress: Progress | undefined;
   executor = ''; // what computes, in words
-  rate = 1; // over the experiment's learning rate
+  rate = 1; // factor on the experiment's learning rate
   notices: string[] = [];
   failure: Error | undefined;
   name = ''; // the experiment's hash
-  /** Makes a canvas for the worker to draw on, each time a worker begins. */
+  /** Makes a canvas for the worker to draw on, each time a worker starts. */
   createCanvas:
     | (() => { canvas: OffscreenCanvas; shape: Shape; look: Partial<Look>; tell: (info: LookInfo) => void })
     | undefined;
@@ -42,7 +42,7 @@ export class NetworkRun {
   #run: Promise<void> = Promise.resolve();
   #hasCanvas = false;
   #restarting = false;
-  #sent = false; // the worker knows of the run, and answers to what is asked
+  #sent = false; // the worker knows the run and answers requests
   #asked: 'go' | 'hold' | 'stop' = 'go'; // last, before that
 
   constructor(
@@ -58,7 +58,7 @@ export class NetworkRun {
     return this.progress?.step ?? this.keptStep;
   }
 
-  /** Shows what an earlier visit has kept of this run, without opening it for work. */
+  /** Shows what was kept of this run from an earlier visit, without opening it for work. */
   async recall(): Promise<void> {
     this.name ||= await contentHash(this.experiment);
     if (!this.options.keep) return;
@@ -68,7 +68,7 @@ export class NetworkRun {
       if (this.earlier.length) this.#tell({ kind: 'state' });
       return;
     }
-    // What came after the checkpoint is made again.
+    // Records after the checkpoint are made again.
     this.records = kept.records.filter((r) => kept.ended || !('step' in r) || (r.step ?? 0) <= kept.step);
     this.keptStep = kept.step;
     const last = kept.records.findLast((r) => r.type === 'end' && r.replica !== undefined);
@@ -93,13 +93,13 @@ export class NetworkRun {
     this.keptStep = 0;
     this.progress = undefined;
     this.notices = [];
-    // What was asked in the meantime holds.
+    // Requests made in the meantime are respected.
     this.state = 'idle';
     this.start(this.#asked === 'hold' ? 0 : undefined);
     return back;
   }
 
-  /** Starts, or continues what was kept. steps: stop after this many. */
+  /** Starts, or continues the kept run. steps: stop after this many. */
   start(steps?: number): void {
     if (this.active) return;
     this.failure = undefined;
@@ -125,7 +125,7 @@ export class NetworkRun {
     }
   }
 
-  /** One optimiser step, then it holds. */
+  /** One optimiser step, then pauses. */
   async stepOnce(): Promise<void> {
     if (!this.active) this.start(1);
     else if (this.#sent) await (await this.workerApi()).step(1);
@@ -137,12 +137,12 @@ export class NetworkRun {
     this.#tell({ kind: 'state' });
   }
 
-  /** Turns, moves or chooses what the worker draws. */
+  /** Turns, moves or selects what the worker draws. */
   async look(part: Partial<Look>): Promise<void> {
     if (this.#hasCanvas) await (await this.workerApi()).look(part);
   }
 
-  /** Marks a point of what the worker draws; undefined where there is none. */
+  /** Marks a point in the worker's drawing; undefined if there is none. */
   async pick(where: Pick | undefined): Promise<PointInfo | undefined> {
     return this.#hasCanvas ? (await this.workerApi()).pick(where) : undefined;
   }
@@ -151,13 +151,13 @@ export class NetworkRun {
     if (this.active && this.#sent) await (await this.workerApi()).save();
   }
 
-  /** The run's files as bytes, by name: as the worker has them, or as they are kept from an earlier visit. */
+  /** The run's files as bytes, by name: from the worker, or as kept from an earlier visit. */
   async files(): Promise<Record<string, Uint8Array>> {
     const found = this.#worker ? await (await this.workerApi()).files() : {};
     return Object.keys(found).length || !this.options.keep ? found : keptFiles(this.name);
   }
 
-  /** Saves and ends; resolves when the run's folder is free. */
+  /** Saves and ends; resolves when the run's folder is released. */
   async stop(): Promise<void> {
     this.#asked = 'stop';
     if (this.active && this.#sent) await (await this.workerApi()).stop().catch(() => {});
@@ -172,7 +172,7 @@ export class NetworkRun {
     await (await worker?.catch(() => undefined))?.terminate('The page closed this run');
   }
 
-  /** The worker's functions; starts the worker where there is none. @throws WorkerError */
+  /** The worker's functions; starts the worker if there is none. @throws WorkerError */
   async workerApi(): Promise<WorkerHandle<PageWorkerApi>['api']> {
     this.#worker ??= connectWorker<PageWorkerApi>(this.options.startWorker());
     return (await this.#worker).api;
@@ -189,7 +189,7 @@ export class NetworkRun {
       if (this.#asked === 'stop') return this.#set('stopped');
       if (this.#asked === 'hold') choice.steps = 0;
       this.#sent = true;
-      // A rate moved before the start counts from the first step on; a resumed run has its own in its records.
+      // A rate set before the start applies from the first step; a resumed run has its rate in its records.
       if (this.rate !== 1 && !this.records.length) choice.rate = this.rate;
       const end = api.run(
         this.experiment,
@@ -200,7 +200,7 @@ export class NetworkRun {
       this.#set(this.#restarting ? 'starting' : reason === 'interrupted' ? 'stopped' : reason);
     } catch (error) {
       if (error instanceof WorkerError) {
-        this.#worker = undefined; // the next start takes a new one
+        this.#worker = undefined; // the next start makes a new one
         this.#hasCanvas = false;
       }
       this.failure = error as Error;
@@ -208,7 +208,7 @@ export class NetworkRun {
     }
   }
 
-  /** Shows the network as it rests: before its first step, or as an earlier visit left it. @throws what the worker says */
+  /** Shows the network at rest: before its first step, or as an earlier visit left it. @throws errors of the worker */
   async showAtRest(): Promise<void> {
     if (this.active || this.#hasCanvas || !this.createCanvas) return;
     this.name ||= await contentHash(this.experiment);
@@ -223,7 +223,7 @@ export class NetworkRun {
     if (!this.createCanvas || this.#hasCanvas) return;
     const { canvas, shape, look, tell } = this.createCanvas();
     this.#hasCanvas = true;
-    await api.show(transfer(canvas, [canvas]), shape, look, progress(tell)); // later looks come after this one
+    await api.show(transfer(canvas, [canvas]), shape, look, progress(tell)); // later readings come after this one
   }
 
   #take(event: RunEvent): void {

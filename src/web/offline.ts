@@ -1,11 +1,12 @@
 /**
- * The service worker of the page: after a visit the page opens and works without its server. While the server answers, what it sends
- * counts; copies of the page's own files, made when this worker is installed, stand in where it does not. Nothing else is copied.
+ * The service worker of the page: after a visit the page opens and works without its server. The server's answers have precedence;
+ * copies of the page's own files, made when this worker is installed, are used if the server does not answer. Nothing else is
+ * copied.
  */
 
-export {}; // a module for the compiler; the bundle is a plain script
+export {}; // makes it a module for the compiler; the bundle is a plain script
 
-/** Set by the build: names of the page's files beside this script, and a digest of what they hold. */
+/** Set by the build: names of the page's files beside this script, and a digest of their contents. */
 declare const PAGE_FILES: readonly string[];
 declare const PAGE_DIGEST: string;
 
@@ -25,7 +26,7 @@ interface WorkerScope {
 }
 const worker = globalThis as unknown as WorkerScope;
 
-const prefix = `rhm-lab page ${worker.registration.scope} `; // one origin may hold several copies of the page
+const prefix = `rhm-lab page ${worker.registration.scope} `; // one origin may have several copies of the page
 const name = prefix + PAGE_DIGEST;
 const addresses = new Set(PAGE_FILES.map((file) => new URL(file, worker.registration.scope).href));
 
@@ -52,7 +53,7 @@ worker.addEventListener('fetch', (event) => {
   if (method === 'GET' && addresses.has(address)) event.respondWith(served(event.request, address));
 });
 
-/** What the server sends; the copy where it sends nothing, or does not have the file any more. */
+/** The server's answer; the copy if there is none, or the server no longer has the file. */
 async function served(request: Request, address: string): Promise<Response> {
   const copy = async () => (await caches.open(name)).match(address);
   try {

@@ -1,4 +1,4 @@
-/** The state of the page that its views share: the setting, the training that it decides, and notices to the visitor. */
+/** The state that the views of the page share: the setting, the training that follows from it, and notices to the visitor. */
 import { InputError, RhmError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import type { WorkerPort } from '../platform/worker.js';
@@ -9,28 +9,28 @@ import { holdsSetting, toHash } from './link.js';
 import { experimentsOf, type LookChoice, readSetting, type Setting } from './setting.js';
 import { SideBySideTraining } from './sideBySideTraining.js';
 
-/** A part of the page. One module each in views/, one line each in views/index.ts. */
+/** A part of the page. One module per view in views/, one line each in views/index.ts. */
 export interface View {
   readonly element: HTMLElement;
-  /** After a new setting: `page.training` is another one. */
+  /** After a new setting: `page.training` has been replaced. */
   reset(): void;
-  /** After anything that happened in training. Must be cheap. */
+  /** After every event of training. Must be cheap. */
   update(): void;
 }
 
 export interface ViewSpec {
-  id: string; // of the section, for links to it
+  id: string; // id of the section, for links to it
   title: string;
   /** A few sentences for a reader of the paper. */
   about: readonly string[];
   create(page: Page): View;
 }
 
-export type Executor = 'webgpu' | 'wasm' | undefined; // undefined: the best there is
+export type Executor = 'webgpu' | 'wasm' | undefined; // undefined: the best available
 
 export class Page {
   readonly views: View[] = [];
-  /** The address named a setting: a reader who follows such a link wants to see it. */
+  /** The address names a setting: a reader who follows such a link wants to see it. */
   readonly openedByLink = holdsSetting(location.hash);
   executor: Executor;
   training: SideBySideTraining;
@@ -40,9 +40,9 @@ export class Page {
   constructor(
     readonly startWorker: () => WorkerPort,
     public setting: Setting,
-    /** Shows a message to the visitor; undefined takes it away. */
+    /** Shows a message to the visitor; undefined removes it. */
     readonly say: (message: string | undefined) => void,
-    /** Says that something is gone, and offers to bring it back. */
+    /** Reports that something was removed, and offers to restore it. */
     readonly offer: (message: string, undo: () => Promise<void>) => void,
   ) {
     this.experiments = experimentsOf(setting);
@@ -50,8 +50,8 @@ export class Page {
   }
 
   /**
-   * Takes a new setting, or returns why not and keeps the old one. A run in training is saved and let go. What continued another run
-   * does so no longer: with other fields it would be another one.
+   * Takes a new setting, or returns the reason for refusing it and keeps the old one. A run in training is saved and released. A run
+   * that continued another one no longer does: with other fields it would be a different run.
    */
   change(part: Partial<Setting>): string | undefined {
     const networks = (part.networks ?? this.setting.networks).map(({ from: _, ...network }) => network);
@@ -61,7 +61,7 @@ export class Page {
   #take(part: Partial<Setting>, link: boolean): string | undefined {
     try {
       const { setting, experiments } = readSetting({ ...this.setting, ...part });
-      for (const experiment of experiments) membersOf(experiment); // its rules can be drawn
+      for (const experiment of experiments) membersOf(experiment); // checks that its rules can be drawn
       this.setting = setting;
       this.experiments = experiments;
     } catch (error) {
@@ -74,13 +74,13 @@ export class Page {
     return undefined;
   }
 
-  /** Takes a setting as it was kept or linked, and tells the visitor why not. */
+  /** Opens a kept or linked setting, and tells the visitor if it is refused. */
   open(part: Partial<Setting>, link = true): void {
     const refusal = this.#take(part, link);
     if (refusal) this.say(refusal);
   }
 
-  /** Keeps in the link how a network is looked at; what is undefined is left to the page again. */
+  /** Stores the view of a network in the link; undefined leaves the choice to the page. */
   remember(network: number, look: LookChoice): void {
     const looks = this.setting.networks.map((_, i) => {
       const all = { ...this.setting.looks?.[i], ...(i === network ? look : {}) };
@@ -91,12 +91,12 @@ export class Page {
     for (const view of this.views) view.update();
   }
 
-  /** Keeps the step of the story in the link, where that does not hold a setting. */
+  /** Stores the step of the story in the link, unless that contains a setting. */
   tell(step: number): void {
     if (!holdsSetting(location.hash)) history.replaceState(null, '', `#story=${step}`);
   }
 
-  /** Twice the steps: finished runs continue from their end. */
+  /** Doubles the steps: finished runs continue from their end. */
   async trainOn(): Promise<void> {
     const { setting, experiments, training } = this;
     const steps = 2 * Math.max(...experiments.map((experiment) => plannedSteps(experiment)));

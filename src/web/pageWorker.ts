@@ -1,4 +1,4 @@
-/** What a worker of the page does: exact theory, and one training run that can be held, stepped and looked at. */
+/** The functions of a page's worker: exact theory, and one training run that can be paused, stepped and viewed. */
 
 import { DeviceLostError, InputError } from '../core/errors.js';
 import { type Experiment, type ExperimentInput, parseExperiment } from '../core/experiment.js';
@@ -19,7 +19,7 @@ import { lookAtRest } from './cloud/rest.js';
 import { Viewer } from './cloud/viewer.js';
 import { allEnded, keepOrMemory, keptParent } from './folders.js';
 
-/** What happens to a run, in order. */
+/** Events of a run, in order. */
 export type RunEvent =
   | { kind: 'history'; records: RunRecord[] } // of an earlier visit
   | { kind: 'started'; executor: string; memoryBytes: number; step: number; steps: number }
@@ -34,11 +34,11 @@ export interface GrammarTheory {
 }
 
 export interface RunChoice {
-  name?: string; // of the folder in the browser's private file system; absent: nothing is kept
+  name?: string; // name of the folder in the browser's private file system; absent: nothing is kept
   executor?: 'webgpu' | 'wasm'; // default: a real GPU, else WebAssembly
   steps?: number; // stop after this many; default: run to the end
-  mostThreads?: number; // in WebAssembly, where several networks share the cores
-  rate?: number; // learning rate over that of the experiment, set before the first step
+  mostThreads?: number; // in WebAssembly, if several networks share the cores
+  rate?: number; // factor on the experiment's learning rate, set before the first step
 }
 
 export type RunStop = RunEnd | 'stopped' | 'interrupted';
@@ -46,22 +46,22 @@ export type RunStop = RunEnd | 'stopped' | 'interrupted';
 /** The worker's functions. One run at a time. */
 export interface PageWorkerApi {
   theory(experiment: ExperimentInput): Promise<GrammarTheory>;
-  /** Starts or resumes. @throws InputError, AdapterError, GpuError, and FileError only for what cannot be helped. */
+  /** Starts or resumes. @throws InputError, AdapterError, GpuError, and FileError only if there is no alternative. */
   run(experiment: ExperimentInput, choice: RunChoice, tell: (event: RunEvent) => void): Promise<RunStop>;
   hold(): Promise<void>;
   go(): Promise<void>;
-  /** Does this many optimiser steps, then holds. */
+  /** Does this many optimiser steps, then pauses. */
   step(count: number): Promise<void>;
-  /** Learning rate over that of the experiment. */
+  /** Factor on the experiment's learning rate. */
   rate(factor: number): Promise<void>;
   /** Writes a checkpoint soon: the page may be closed. */
   save(): Promise<void>;
-  /** Gives the worker a canvas on which it draws the hidden layers of the runs that begin from now on. */
+  /** Gives the worker a canvas on which to draw the hidden layers of runs that begin from now on. */
   show(canvas: OffscreenCanvas, shape: Shape, look: Partial<Look>, tell: (info: LookInfo) => void): Promise<void>;
   look(part: Partial<Look>): Promise<void>;
-  /** Draws the network at rest: at its first weights, or at those of a checkpoint. Not while a run is on. */
+  /** Draws the network at rest: with its initial weights, or with those of a checkpoint. Not while a run is active. */
   rest(experiment: ExperimentInput, checkpoint?: Uint8Array): Promise<void>;
-  /** Marks a point of the cloud and says what it stands for. */
+  /** Marks a point of the cloud and describes it. */
   pick(where: Pick | undefined): Promise<PointInfo | undefined>;
   /** Saves and ends the run. */
   stop(): Promise<void>;
@@ -69,16 +69,16 @@ export interface PageWorkerApi {
   files(): Promise<Record<string, Uint8Array>>;
 }
 
-const CHECKPOINT_MS = 500; // so that a page that is closed at any moment loses no more than a second
-const SAVING_SHARE = 0.3; // of the time at most: a large checkpoint is written more seldom
-const SLICE_MS = 100; // between two looks at what the visitor wants
+const CHECKPOINT_MS = 500; // so that closing the page at any moment loses at most a second
+const SAVING_SHARE = 0.3; // maximum fraction of the time: a large checkpoint is written less often
+const SLICE_MS = 100; // between checks of the visitor's requests
 const RETRIES = 5; // device losses in a row without a step in between
 
 export function createPageWorker(): { api: PageWorkerApi; close: () => Promise<void> } {
   let run: ControlledRun | undefined;
   let last: RunFolder | undefined;
   let viewer: Viewer | undefined;
-  let resting: Promise<unknown> = Promise.resolve(); // the look at a network at rest that is being made
+  let resting: Promise<unknown> = Promise.resolve(); // drawing in progress of a network at rest
   const stop = async () => {
     run?.abort.abort();
     run?.wake();
@@ -99,7 +99,7 @@ export function createPageWorker(): { api: PageWorkerApi; close: () => Promise<v
       await stop();
       await resting;
       let listening = true;
-      // The page's answer to the latest event: events have a port of their own, which the result may overtake.
+      // The page's answer to the latest event: events have a separate port, which the result may overtake.
       let told = Promise.resolve();
       const mine = new ControlledRun(
         parseExperiment(input),
@@ -172,7 +172,7 @@ export function createPageWorker(): { api: PageWorkerApi; close: () => Promise<v
   return { api, close };
 }
 
-/** One run, from its start to its end, over lost devices. */
+/** One run, from start to end, across lost devices. */
 class ControlledRun {
   readonly abort = new AbortController();
   readonly finished: Promise<RunStop>;
@@ -180,10 +180,10 @@ class ControlledRun {
   at = 0; // steps done
   active = true;
   #limit: number; // step to hold at
-  #first = true; // nothing was asked of it yet
+  #first = true; // no request has been made yet
   #jobs: ((moment: RunMoment) => Promise<unknown>)[] = [];
   #wake: () => void = () => {};
-  #savedAt = -1; // step of the last checkpoint, as far as it was written here
+  #savedAt = -1; // step of the last checkpoint written here
   #saveAfter = 0; // time of the next one
 
   constructor(
@@ -215,7 +215,7 @@ class ControlledRun {
     this.#wake();
   }
 
-  /** Resolves when a checkpoint of now is written, or the run has ended. */
+  /** Resolves when a checkpoint of the present state is written, or the run has ended. */
   async saved(): Promise<void> {
     if (!this.active) return;
     const written = new Promise<void>((resolve) => {
@@ -296,7 +296,7 @@ class ControlledRun {
     }
   }
 
-  /** Writes a checkpoint, where the last one is of another step. */
+  /** Writes a checkpoint, if the last one is of another step. */
   async #save(moment: RunMoment): Promise<void> {
     if (this.#savedAt === moment.step) return;
     const begun = performance.now();
@@ -325,7 +325,7 @@ class ControlledRun {
   }
 }
 
-/** Passes on at most one call in `ms`, and always the latest. */
+/** Passes on at most one call per `ms`, and always the latest. */
 function throttled<T>(pass: (value: T) => void, ms: number): (value: T) => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let latest: T;

@@ -1,4 +1,4 @@
-/** Settings to begin with, each worth a look. They begin with the grammar of the page's first setting where they say nothing else. */
+/** Settings to start from, each with something to see. Where they say nothing else, they use the grammar of the page's first setting. */
 import { firstSetting, type Setting } from './setting.js';
 
 export interface Preset {

@@ -1,4 +1,4 @@
-/** What a visitor has chosen, as one JSON value: it goes into links and decides the experiments that are trained. */
+/** A visitor's choices, as one JSON value: it is stored in links and determines the experiments that are trained. */
 import { show } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
@@ -9,24 +9,24 @@ import { createModel } from '../models/index.js';
 
 export interface Setting {
   grammar: Record<string, unknown>;
-  /** What differs between the networks that train side by side. */
+  /** How the networks that train side by side differ. */
   networks: {
     model: Record<string, unknown>;
     optimiser?: Record<string, unknown>;
-    from?: Experiment['from']; // the run that it continues, in this browser
+    from?: Experiment['from']; // the run in this browser that it continues
   }[];
-  task?: Record<string, unknown>; // the page shows the last token's prediction
+  task?: Record<string, unknown>; // the page shows the prediction of the last token
   schedule?: Record<string, unknown>;
   budget: Record<string, unknown>;
   evaluation: Record<string, unknown>;
   measures: string[];
   replicas: number;
   seed: number;
-  /** How each network's hidden layers are looked at: what a visitor chose, nothing where it is left to the page. */
+  /** How each network's hidden layers are viewed: the visitor's choices; empty if left to the page. */
   looks?: LookChoice[];
 }
 
-/** Parts of a look that links hold; one that does not fit the network is moved to the nearest that does. */
+/** Parts of a view stored in links; a value that does not fit the network is moved to the nearest that does. */
 export interface LookChoice {
   replica?: number;
   layer?: number; // from 0
@@ -38,7 +38,7 @@ export interface LookChoice {
 }
 const lookFields = ['replica', 'layer', 'position', 'level', 'head', 'sentence', 'measured'] as const;
 
-/** Learns its three steps in about a minute on a processor, the convolutional network well before the transformer. */
+/** Its three steps are learnt in about a minute on a CPU, by the convolutional network well before the transformer. */
 export const firstSetting: Setting = {
   grammar: { v: 8, n: 8, m: 3, s: 2, L: 3, seed: 1 },
   networks: [
@@ -52,7 +52,7 @@ export const firstSetting: Setting = {
   seed: 0,
 };
 
-/** The experiments of a setting, one a network. @throws InputError naming field, bound and remedy. */
+/** The experiments of a setting, one per network. @throws InputError naming field, bound and remedy. */
 export function experimentsOf(setting: Setting): Experiment[] {
   const { networks, looks: _, ...shared } = setting;
   return networks.map((network) => withinPage(parseExperiment({ ...shared, ...network })));
@@ -61,7 +61,7 @@ export function experimentsOf(setting: Setting): Experiment[] {
 /** Checks a value from a link or a file. @throws InputError */
 export const parseSetting = (value: unknown): Setting => readSetting(value).setting;
 
-/** The same with the experiments that it stands for, one a network. @throws InputError */
+/** The same with its experiments, one per network. @throws InputError */
 export function readSetting(value: unknown): { setting: Setting; experiments: Experiment[] } {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new InputError('setting: expected an object with grammar, networks, budget and so on');
@@ -106,7 +106,7 @@ function checkLooks(looks: unknown, networks: number): void {
     }
 }
 
-/** What a page takes on, so that a link cannot freeze a visitor's machine. Larger experiments run with `rhm train`. */
+/** Limits for the page, so that a link cannot freeze a visitor's machine. Larger experiments run with `rhm train`. */
 export const pageLimits = {
   'grammar.v': 64,
   'grammar.m': 64,
@@ -122,7 +122,7 @@ export const pageLimits = {
   replicas: 8,
 } as const;
 
-/** @throws InputError naming what is too large for a page. */
+/** @throws InputError naming what is too large for the page. */
 function withinPage(experiment: Experiment): Experiment {
   const { grammar, model, budget, evaluation, replicas } = experiment;
   checkShape(shapeOf(experiment.grammar));

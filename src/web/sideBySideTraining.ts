@@ -1,4 +1,4 @@
-/** Networks that train side by side on one grammar, each in a worker of its own, and the theory of that grammar. */
+/** Networks that train side by side on one grammar, each in a separate worker, and the theory of that grammar. */
 
 import type { Experiment } from '../core/experiment.js';
 import { hasEnded } from '../core/records.js';
@@ -10,7 +10,7 @@ import type { GrammarTheory, PageWorkerApi } from './pageWorker.js';
 export class SideBySideTraining {
   readonly networks: NetworkRun[];
   theory: GrammarTheory | undefined;
-  /** Called after everything that happens. */
+  /** Called after every event. */
   onChange: () => void = () => {};
   #disposed = false;
 
@@ -18,7 +18,7 @@ export class SideBySideTraining {
     readonly experiments: readonly Experiment[],
     readonly options: NetworkRunOptions,
   ) {
-    // More threads than cores wait for each other, and for turns that the page needs.
+    // More threads than cores wait for each other, and for time that the page needs.
     const mostThreads = Math.max(1, Math.floor(browserPlatform.cores / experiments.length));
     this.networks = experiments.map((experiment) => new NetworkRun(experiment, { mostThreads, ...options }));
     for (const network of this.networks) network.change.add(() => this.onChange());
@@ -37,7 +37,7 @@ export class SideBySideTraining {
     return this.networks.every((n) => hasEnded(n.state));
   }
 
-  /** Starts all, or continues those that are paused. */
+  /** Starts all, or continues the paused ones. */
   go(): void {
     for (const network of this.networks) if (!hasEnded(network.state)) void network.go();
   }
@@ -66,13 +66,13 @@ export class SideBySideTraining {
     );
   }
 
-  /** In a worker of its own: for a large grammar it takes seconds, and training does not wait for it. */
+  /** In a separate worker: for a large grammar it takes seconds, and training does not wait for it. */
   async #learnTheory(): Promise<void> {
     const worker = await connectWorker<PageWorkerApi>(this.options.startWorker()).catch(() => undefined);
     try {
       this.theory = await worker?.api.theory(this.experiments[0]);
     } catch {
-      // Without theory the curves are drawn alone.
+      // Without theory only the curves are drawn.
     } finally {
       void worker?.terminate();
     }

@@ -1,4 +1,4 @@
-/** The laboratory's part in sweeps: chunks of runs, all on one executor that stays open. */
+/** The laboratory's functions for sweeps: chunks of runs, all on one executor that stays open. */
 import { type OpenExecutor, openExecutor } from '../platform/executor.js';
 import type { Platform } from '../platform/platform.js';
 import type { ChunkApi } from '../platform/sweepThread.js';

@@ -19,11 +19,11 @@ import type { GroupRunOptions, GroupRunRequest, RunOptions, TrainedRun } from '.
 export type { GivenNetwork, LogitsOptions, Network, StoredNetwork } from './logits.js';
 export type { GroupRunOptions, GroupRunRequest, RunOptions, RunPlace, TrainedRun } from './runs.js';
 
-/** Told what is being done, in one line. */
+/** Called with what is being done, in one line. */
 export type Report = (line: string) => void;
 
 export interface LabOptions {
-  /** `gpu`, `lavapipe`, `swiftshader` or an adapter's name; default: the best there is. */
+  /** `gpu`, `lavapipe`, `swiftshader` or an adapter's name; default: the best available. */
   adapter?: string;
 }
 
@@ -33,7 +33,7 @@ export interface SampleRequest {
   start?: number; // number of the first sentence, default 0
 }
 
-/** A run that its own input or folder has stopped. */
+/** A run that was stopped by its input or folder. */
 export interface RefusedRun {
   reason: 'failed';
   error: { name: string; message: string };
@@ -42,7 +42,7 @@ export interface RefusedRun {
 /** Each function may be called while others run; all take and return plain data. */
 export interface Lab extends ChunkApi {
   /**
-   * Defines the models that modules export, by the modules' URLs: a worker has definitions of its own. @returns their names.
+   * Defines the models that modules export, by the modules' URLs: a worker has separate definitions. @returns their names.
    * @throws InputError
    */
   loadModels(urls: string[]): Promise<DefinedKind[]>;
@@ -67,14 +67,14 @@ export interface Lab extends ChunkApi {
   train(experiment: ExperimentInput, options?: RunOptions): Promise<TrainedRun>;
   /**
    * Trains experiments of one groupKey side by side, each to the result it has alone; one that fails does not stop the others.
-   * @throws InputError when they cannot share a plan; GpuError
+   * @throws InputError if they cannot share a plan; GpuError
    */
   trainGroup(requests: GroupRunRequest[], options?: GroupRunOptions): Promise<(TrainedRun | RefusedRun)[]>;
 }
 
 /**
- * load: gives parts.ts, asked when a function first needs it. @returns the functions, and `close`, which ends what they hold:
- * training stops, GPU calls fail with DeviceLostError.
+ * load: loads parts.ts, called when a function first needs it. @returns the functions, and `close`, which releases their
+ * resources: training stops, GPU calls fail with DeviceLostError.
  */
 export function labOf(platform: Platform, load: () => Promise<typeof Parts>): { lab: Lab; close: () => Promise<void> } {
   const open = new Set<GpuSession>();
@@ -166,7 +166,7 @@ export function labOf(platform: Platform, load: () => Promise<typeof Parts>): { 
   };
 }
 
-/** What crosses a worker's border as it is. */
+/** The parts of an error that can be posted between threads unchanged. */
 function errorData(error: unknown): RefusedRun['error'] {
   const { name, message } = error instanceof Error ? error : new Error(String(error));
   return { name, message };

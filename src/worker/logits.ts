@@ -21,7 +21,7 @@ export interface StoredNetwork extends WeightsChoice {
 
 export interface GivenNetwork extends WeightsChoice {
   experiment: ExperimentInput;
-  /** A safetensors file: weights alone, in the names and shapes of the PyTorch reference, or a run's checkpoint. */
+  /** A safetensors file: weights alone, with the names and shapes of the PyTorch reference, or a run's checkpoint. */
   weights: Bytes;
 }
 
@@ -30,7 +30,10 @@ export interface LogitsOptions extends ExecutorChoice {
   hidden?: true | readonly string[];
 }
 
-/** @throws InputError, DamageError before an executor is opened, but for tokens, shapes and layers that do not fit; AdapterError; GpuError */
+/**
+ * @throws InputError, DamageError before an executor is opened, except for tokens, shapes and layers that do not fit; AdapterError;
+ * GpuError
+ */
 export async function networkLogits(
   platform: Platform,
   network: Network,

@@ -7,6 +7,6 @@ import * as parts from './parts.js';
 
 const { lab, close } = labOf(nodePlatform, async () => parts);
 const { crashed } = serveWorker(nodeWorkerSide(), lab, close);
-// Node would end the thread at once, with GPU work pending: drain first.
+// Node would end the thread at once, with GPU work pending: wait for it first.
 for (const event of ['uncaughtException', 'unhandledRejection'] as const)
   process.on(event, (error) => void crashed(error).then(() => process.exit(1)));

@@ -1,4 +1,4 @@
-/** What trains, measures and samples for the laboratory: most of the package, and what a page may load when it first needs it. */
+/** The parts of the laboratory that train, measure and sample: most of the package, loaded by a page when first needed. */
 export { createSampler } from '../grammar/sampler.js';
 export { loadModels } from '../models/define.js';
 export { examine } from '../platform/doctor.js';

@@ -14,21 +14,21 @@ import { type FailedRun, type Progress, type TrainResult, trainGroup } from '../
 export interface RunPlace {
   /** Run folder: a path, or in a page a name in the browser's private file system. Default: in memory. */
   folder?: string;
-  /** Continue the run that the folder holds. */
+  /** Continue the run in the folder. */
   resume?: boolean;
-  /** Weights to start from: a safetensors file in the reference's names and shapes; its bytes, in whatever they lie. */
+  /** Initial weights: a safetensors file with the reference's names and shapes, as bytes of any kind. */
   init?: Bytes;
   /**
-   * Rows of tokens to train on instead of a grammar's sentences: any sequences over grammar.v symbols, grammar.s^L long. Measures and
-   * theory that need a grammar are refused or left out.
+   * Rows of tokens to train on instead of a grammar's sentences: any sequences over grammar.v symbols, of length grammar.s^L.
+   * Measures and theory that need a grammar are refused or left out.
    */
   data?: OwnData;
 }
 
 export interface RunOptions extends ExecutorChoice, RunPlace {
-  /** Told each record as it is made. */
+  /** Called with each record as it is made. */
   onRecord?: (record: RunRecord) => void;
-  /** Told several times a second. */
+  /** Called several times per second. */
   onProgress?: (progress: Progress) => void;
   /**
    * Saves a checkpoint and ends the run: `abort('learnt')` with reason `stopped` and that text as its message, `abort()` with
@@ -41,7 +41,7 @@ export interface GroupRunRequest extends RunPlace {
   experiment: ExperimentInput;
 }
 
-/** As RunOptions; callbacks get the number of the run, from 0. */
+/** Like RunOptions; callbacks get the number of the run, from 0. */
 export interface GroupRunOptions extends ExecutorChoice {
   onRecord?: (record: RunRecord, index: number) => void;
   onProgress?: (progress: Progress, index: number) => void;
@@ -49,7 +49,7 @@ export interface GroupRunOptions extends ExecutorChoice {
 }
 
 export interface TrainedRun extends TrainResult {
-  /** Weights and optimiser state as safetensors, in the names and shapes of the reference code. */
+  /** Weights and optimiser state as safetensors, with the names and shapes of the reference code. */
   checkpoint?: Uint8Array;
 }
 

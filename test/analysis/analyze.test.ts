@@ -93,7 +93,7 @@ test('a run without an end record is used up to where it is; a half-written line
   const result = await analyze([{ ...files, records: files.records!.slice(0, -20) }], quiet);
   assert.is(result.runs[0].status, 'unfinished');
   says(result.notes, /no end record/);
-  says(result.notes, /half written/);
+  says(result.notes, /incomplete/);
   assert.is(result.positions.find((p) => p.ell === 3)!.estimate.bound, 'lower');
 });
 

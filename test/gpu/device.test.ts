@@ -44,7 +44,7 @@ for (const adapter of testAdapters) {
   test('a buffer over the limit throws before the GPU is asked', async ({ session }) => {
     const error = await failure(() => createBuffer(session, 'huge', session.limits.maxBufferSize + 4, 0x80));
     assert.instance(error, GpuError);
-    assert.match(error.message, /^buffer huge: \d+ bytes are wanted, .* allows \d+; use a smaller/);
+    assert.match(error.message, /^buffer huge: \d+ bytes are requested, .* allows \d+; use a smaller/);
   });
 
   test('a refused creation throws where it was made', async ({ session }) => {

@@ -219,7 +219,7 @@ test('axes and expressions that mean nothing', async () => {
   assert.match(await axis({ expr: '2 ^ 3' }), /a power is \*\*/);
   assert.match(await axis({ expr: 'P(9)' }), /ell/);
   assert.match(await axis({ P_ell: 1, times: [0] }), /above 0/);
-  assert.match(await axis({ expr: 'model.kind * 2' }), /a number is wanted, got "hcnn"/);
+  assert.match(await axis({ expr: 'model.kind * 2' }), /expected a number, got "hcnn"/);
   assert.match(
     (await faultsOf({ base: small, zip: { 'grammar.m': [1, 2], 'grammar.L': [2] } }))[0],
     /has 2, grammar.L has 1 values/,

@@ -263,7 +263,7 @@ test('a sweep refuses it, an analysis leaves it out and says so', async () => {
   const from = { run: '0'.repeat(16), step: 1, checkpoint: 'f'.repeat(16) };
   assert.match(
     (await failure(() => expandGrid({ base: { model: 'hcnn', from } }))).message,
-    /from: a sweep continues no other run/,
+    /from: a sweep cannot continue another run/,
   );
   assert.throws(() => parseExperiment({ from: { ...from, run: 'x' } }), /from\.run: got "x"/);
 });

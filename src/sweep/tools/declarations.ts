@@ -1,6 +1,6 @@
 /**
- * Declarations of the types that are inferred from schemas, printed from the same schemas: the package's declarations then name no
- * schema library, and every field carries its description, range and default.
+ * Declarations of the types that are inferred from schemas, printed from the same schemas. The package's declarations then need no
+ * schema library, and every field has its description, range and default.
  */
 import * as z from 'zod';
 import { experimentSchema } from '../../core/experimentSchema.js';
@@ -48,7 +48,7 @@ export interface GridSearch ${objectOf(schemaOf(searchSchema, 'output'), '')}
   };
 }
 
-/** A variant that says nothing of its kind. */
+/** A variant without its kind. */
 function unnamed({ properties }: Schema): Schema {
   return { type: 'object', properties: { ...properties, kind: { type: 'undefined' } } };
 }

@@ -1,4 +1,4 @@
-/** A look at the hidden layers in the training program: a plan that leaves their activations in buffers of their own. */
+/** Access to the hidden layers in the training program: a plan that leaves their activations in separate buffers. */
 import type { Experiment } from '../../core/experiment.js';
 import { blend } from '../../kernels/blend.js';
 import { addTestBatch, declareClock } from '../../measures/batch.js';
@@ -12,7 +12,7 @@ export interface HiddenLayer {
   positions: number;
   units: number;
   tensor: Tensor; // [R, B, positions, units]
-  spans: Span[]; // tokens below each position, of the whole sentence
+  spans: Span[]; // tokens below each position, in the whole sentence
 }
 
 /** Tokens [start, end). */
@@ -26,7 +26,7 @@ export interface AttentionLayer {
   qkv: Tensor; // [R, sentences, T, 3C]
   heads: number;
   scale: number;
-  queries: number; // T, or 1: the last one only
+  queries: number; // T, or 1: only the last one
 }
 
 export interface Probe {
@@ -37,18 +37,18 @@ export interface Probe {
   attention: AttentionLayer[];
   symbols: Tensor; // u32 [R, B, nodes], above the tokens
   tokens: Tensor; // u32 [R, B, d]
-  first?: Tensor; // [R, ...], weights of the first layer where it is a convolution
+  first?: Tensor; // [R, ...], weights of the first layer if it is a convolution
 }
 
-const ELEMENTS = 2 ** 18; // of one layer at most: a look is to cost little
-const ATTENTION_SENTENCES = 16; // that a map is the mean of
+const ELEMENTS = 2 ** 18; // maximum for one layer: reading it must be cheap
+const ATTENTION_SENTENCES = 16; // number of sentences over which a map is averaged
 
 /** Adds the plan `view` over the first sentences of the test set. */
 export function addProbe(context: MeasureContext, kind: Experiment['model']['kind']): Probe {
   const { builder, model, shape } = context;
   const { d, s } = shape;
   const widest = Math.max(1, ...sizesOf(model, d).map((h) => h.positions * h.units));
-  // A multiple of 64, so that each replica begins where a GPU can bind.
+  // A multiple of 64, so that each replica begins at an offset that a GPU can bind.
   const batch = 64 * Math.floor(Math.max(128, Math.min(512, ELEMENTS / widest)) / 64);
   const plan = builder.plan('view');
   const tokens = builder.persistent('view/tokens', [batch, d], 'u32');
@@ -94,7 +94,7 @@ export function ofReplica(tensor: Tensor, replica: number): Tensor {
   return { ...tensor, offset, shape: [1, ...tensor.shape.slice(1)] };
 }
 
-/** Attention keeps one position per token, and in its last layer that of the last one only; a convolution merges them. */
+/** Attention keeps one position per token, and in its last layer only the last one; a convolution merges positions. */
 function spansOf({ d, firstToken, length }: ModelShape, positions: number, attends: boolean): Span[] {
   if (attends && positions === 1) return [{ start: d - 1, end: d }];
   const size = length / positions;
@@ -103,15 +103,15 @@ function spansOf({ d, firstToken, length }: ModelShape, positions: number, atten
 }
 
 /**
- * Position of the node, of a level counted from the leaves, that a span belongs to. Where it holds several of them: the last
- * but one, which is where the measures of representation change a symbol.
+ * Position of the node to which a span belongs, at a level counted from the leaves. If the span contains several: the last but
+ * one, which is where the measures of representation change a symbol.
  */
 export function nodeOver(s: number, level: number, { start, end }: Span): number {
   const [first, last] = [Math.floor(start / s ** level), Math.floor((end - 1) / s ** level)];
   return first < last ? last - 1 : first;
 }
 
-/** The hidden layers of a model, from a plan that is thrown away. */
+/** The hidden layers of a model, from a plan that is then discarded. */
 function sizesOf(model: Model, d: number): { positions: number; units: number }[] {
   const builder = new ProgramBuilder(1);
   declare(builder, model.parameters);

@@ -1,4 +1,4 @@
-/** Draws a cloud of points: by WebGPU from whatever buffer holds the activations, or on a 2D canvas where there is none. */
+/** Draws a cloud of points: through WebGPU from the buffer that contains the activations, or on a 2D canvas if there is none. */
 
 import { mat4 } from 'wgpu-matrix';
 import shader from '../../../shaders/cloud.wgsl';
@@ -11,20 +11,20 @@ import { symbolColour, symbolRgb } from '../colours.js';
 export interface Camera {
   yaw: number; // radians
   pitch: number;
-  distance: number; // in radii of the cloud
+  distance: number; // in units of the cloud's radius
   background: readonly [number, number, number]; // sRGB, 0 to 1
-  width: number; // of the picture, pixels: the canvas gets this size when the picture is there, not before
+  width: number; // size of the picture, pixels: the canvas takes it only once the picture is ready
   height: number;
-  chosen: number; // sentence with a ring, -1: none
-  only: number; // symbol that stands out, -1: none does
+  chosen: number; // sentence marked with a ring, -1: none
+  only: number; // symbol that is highlighted, -1: none
 }
 
 export interface Scene {
   cloud: Cloud;
-  rows: Rows; // as the host holds them
+  rows: Rows; // on the host
   symbols: Uint32Array; // [count]
   kinds: number; // number of symbols
-  /** Where the device that draws holds the same rows; absent: they are uploaded. */
+  /** Location of the same rows on the device that draws; absent: they are uploaded. */
   buffer?: { buffer: GPUBuffer; offset: number; size: number };
 }
 
@@ -33,7 +33,7 @@ export interface Renderer {
   readonly problem: string | undefined;
   readonly kind: 'webgpu' | '2d';
   show(scene: Scene): void;
-  /** Resolves when the picture is there: how long that takes says how often it may be asked for. */
+  /** Resolves when the picture is ready: the time this takes limits how often it is requested. */
   draw(camera: Camera): Promise<void>;
   destroy(): void;
 }
@@ -41,7 +41,7 @@ export interface Renderer {
 const UNIFORM_BYTES = 64 + 16 + 16 + 16 + 16 + 64 * 16;
 const SAMPLES = 4;
 
-/** World to clip: the camera turns about the middle of the cloud. */
+/** World to clip: the camera turns about the centre of the cloud. */
 export function cameraMatrix({ yaw, pitch, distance, width, height }: Camera): Float32Array {
   const eye = [
     distance * Math.cos(pitch) * Math.sin(yaw),
@@ -53,13 +53,13 @@ export function cameraMatrix({ yaw, pitch, distance, width, height }: Camera): F
 }
 
 const pointRadius = (width: number, count: number) => Math.max(2, (width / 78) * Math.min(1.4, Math.sqrt(400 / count)));
-/** World units of the cloud's spread. */
+/** Spread of the cloud in world units. */
 const SIZE = 0.78;
 
 /**
- * WebGPU. On a processor's driver the picture is copied to a 2D canvas: some of those drivers cannot present (headless
- * Chromium 147 with SwiftShader shows nothing, without an error), and where all is memory of the processor a copy costs little.
- * So is that of an adapter without a name: Firefox 153 names none, shows nothing of lavapipe's, and trained no slower with copies.
+ * WebGPU. On a software driver the picture is copied to a 2D canvas: some of those drivers cannot present (headless Chromium 147
+ * with SwiftShader shows nothing, without an error), and since all memory is the CPU's a copy costs little. The same is done for
+ * an adapter without a name: Firefox 153 gives no names, shows nothing with lavapipe, and trained no slower with copies.
  */
 export class GpuRenderer implements Renderer {
   readonly kind = 'webgpu';
@@ -183,17 +183,17 @@ export class GpuRenderer implements Renderer {
     this.#group = undefined;
   }
 
-  /** Closes the error scope: the device may be the run's, which must not end because its picture was refused. */
+  /** Closes the error scope: the device may belong to the run, which must not end because its picture was refused. */
   #checked(): void {
     this.#device.popErrorScope().then(
       (error) => {
         if (error) this.problem = oneLine(error);
       },
-      () => {}, // lost: the run handles it
+      () => {}, // device lost: the run handles it
     );
   }
 
-  /** The drawn picture to the 2D canvas. */
+  /** Copies the picture to the 2D canvas. */
   async #copy({ width, height, rowBytes }: Targets, staging: GPUBuffer): Promise<void> {
     this.#copying = true;
     try {
@@ -238,7 +238,7 @@ export class GpuRenderer implements Renderer {
     this.#device.queue.writeBuffer(this.#uniforms, 0, words.buffer);
   }
 
-  /** Multisampled targets of the canvas's size, and where the picture is copied from. */
+  /** Multisampled targets of the canvas's size, and the texture from which the picture is copied. */
   #sized(width: number, height: number): Targets {
     if (this.#targets?.width === width && this.#targets.height === height) return this.#targets;
     this.#dropTargets();
@@ -319,7 +319,7 @@ export class CanvasRenderer implements Renderer {
   destroy(): void {}
 }
 
-/** Where point b of [count, 3] lies in the picture, from (0, 0) at its upper left to (1, 1), and its distance. */
+/** Position of point b of [count, 3] in the picture, from (0, 0) at the upper left to (1, 1), and its distance. */
 export function onScreen(m: Float32Array, points: Float64Array, b: number): { x: number; y: number; w: number } {
   const [x, y, z] = points.subarray(3 * b, 3 * b + 3);
   const row = (i: number) => m[i] * x + m[4 + i] * y + m[8 + i] * z + m[12 + i];
@@ -327,7 +327,7 @@ export function onScreen(m: Float32Array, points: Float64Array, b: number): { x:
   return { x: (row(0) / w + 1) / 2, y: (1 - row(1) / w) / 2, w };
 }
 
-/** Setting a size empties a canvas, even the same one. */
+/** Setting a size clears a canvas, even if the size is the same. */
 function resize(canvas: OffscreenCanvas, width: number, height: number): void {
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;

@@ -1,4 +1,4 @@
-/** A look at a network that is not in training: at its first weights, or at those of a checkpoint. */
+/** The cloud of a network that is not being trained: with its initial weights, or those of a checkpoint. */
 import { contentHash } from '../../core/canonical.js';
 import type { Experiment } from '../../core/experiment.js';
 import { wasmExecutor } from '../../kernels/index.js';
@@ -10,7 +10,7 @@ import { Trainer } from '../../training/trainer.js';
 import { addProbe, type Probe } from './probe.js';
 import type { Viewer } from './viewer.js';
 
-/** Computes on the processor, once. @throws FileError, InputError for a checkpoint of another experiment. */
+/** Computes on the CPU, once. @throws FileError, InputError for a checkpoint of another experiment. */
 export async function lookAtRest(viewer: Viewer, experiment: Experiment, checkpoint?: Uint8Array): Promise<void> {
   const members = membersOf(experiment);
   let probe: Probe | undefined;

@@ -1,4 +1,4 @@
-/** The look at a run's hidden layers that its worker draws: what is shown, when it is read again, and the turning camera. */
+/** The view of a run's hidden layers that its worker draws: what is shown, when it is read again, and the turning camera. */
 
 import { FollowingPca, varianceWithin } from '../../analysis/pca.js';
 import type { GpuSession } from '../../gpu/device.js';
@@ -19,14 +19,14 @@ import {
   type Scene,
 } from './renderer.js';
 
-const READS_MS = 350; // between two looks while training, and at least LEISURE times what one takes
-const LEISURE = 4; // parts of the time for training to one for drawing
+const READS_MS = 350; // minimum between two readings while training; also at least LEISURE times the duration of one
+const LEISURE = 4; // ratio of the time for training to that for drawing
 const TURN = 0.22; // radians a second
 const FRAME_MS = 33;
-const INSIDE = 1.25; // points up to this far from the middle stay in the picture from every side
+const INSIDE = 1.25; // points up to this far from the centre are in the picture from every side
 
 interface Rows {
-  data: Float32Array[]; // of each layer; empty where it was not read
+  data: Float32Array[]; // data of each layer; empty if it was not read
   symbols: Uint32Array; // [B, nodes]
   tokens: Uint32Array; // [B, d]
   attention: Float32Array[];
@@ -52,7 +52,7 @@ export class Viewer {
     sentence: -1,
   };
   #renderer: Renderer | undefined;
-  #own: GpuSession | undefined; // device of the viewer where the run has none
+  #own: GpuSession | undefined; // device of the viewer, used if the run has none
   #runs: GpuSession | undefined; // device of the run
   #program: LoadedProgram | undefined;
   #rows: (Rows | undefined)[] = []; // of each replica
@@ -62,13 +62,13 @@ export class Viewer {
   #readsMs = READS_MS;
   #wanted = false;
   #scene: Scene | undefined;
-  #points: Float64Array = new Float64Array(); // [count, 3] of the scene
-  #reach = 0; // of the cloud, from its middle
+  #points: Float64Array = new Float64Array(); // [count, 3], points of the scene
+  #reach = 0; // radius of the cloud
   #chosen = -1; // sentence with a ring
   #turned = 0;
   #drawnAt = 0;
   #drawing = false;
-  #asked = false; // a frame, while one is being drawn
+  #asked = false; // a frame was requested while another was being drawn
   #closed = false;
   #shown = '';
 
@@ -108,21 +108,21 @@ export class Viewer {
     this.#setRenderer(await this.#makeRenderer());
   }
 
-  /** Reads the layers if it is time to. Between slices of steps only: nothing else is queued then. */
+  /** Reads the layers if it is time to. To be called only between slices of steps, when nothing else is queued. */
   async visit(program: LoadedProgram, step: number): Promise<void> {
     const due = this.#wanted || (step !== this.#readStep && performance.now() - this.#readAt >= this.#readsMs);
     if (!this.look.visible || !due) return;
     await this.#read(program, step, false);
   }
 
-  /** The last look before the run lets its buffers go: all layers, so that they can still be chosen. */
+  /** The last reading before the run releases its buffers: all layers, so that they can still be chosen. */
   async keep(program: LoadedProgram, step: number): Promise<void> {
     await this.#read(program, step, true);
   }
 
   /**
-   * Marks a point and says what it stands for: the one in front near a place of the picture (both from 0 to 1), or the next
-   * from the marked one by this number; none: no point is marked.
+   * Marks a point and describes it: the frontmost one near a place in the picture (both coordinates from 0 to 1), or the one this
+   * many after the marked point; undefined: no point is marked.
    */
   pick(where: Pick | undefined): PointInfo | undefined {
     const { probe } = this;
@@ -168,7 +168,7 @@ export class Viewer {
     };
   }
 
-  /** The run's device goes: what was read stays to be seen, on a device of the viewer's own. */
+  /** The run's device is released: data already read remains visible, on a device of the viewer. */
   async detach(): Promise<void> {
     this.#program = undefined;
     if (!this.#runs) return;
@@ -245,7 +245,7 @@ export class Viewer {
     this.#scene = scene;
     this.#points = projected(scene);
     const reach = reachOf(this.#points);
-    // Slowly, so that the picture does not pump while the cloud grows.
+    // Slowly, so that the picture does not pulsate while the cloud grows.
     this.#reach = this.#reach ? this.#reach + 0.2 * (reach - this.#reach) : reach;
     this.#renderer?.show(scene);
     this.tell({
@@ -270,7 +270,7 @@ export class Viewer {
       this.#own ??= await openBrowserGpu();
       return new GpuRenderer(this.#own, this.canvas);
     } catch {
-      // No WebGPU here: the processor draws. A canvas that WebGPU has drawn on stays as it is.
+      // No WebGPU here: draw on the CPU. A canvas on which WebGPU has drawn cannot change its context.
       try {
         return new CanvasRenderer(this.canvas);
       } catch {
@@ -284,13 +284,13 @@ export class Viewer {
     this.#renderer = renderer;
   }
 
-  /** Draws frames while there is something that moves, at most a fifth of the time. */
+  /** Draws frames while anything moves, for at most a fifth of the time. */
   #animate(): void {
     this.#asked = true;
     if (this.#drawing || this.#closed || !this.look.visible) return;
     this.#drawing = true;
-    // Not requestAnimationFrame: with its first call Chromium gives a worker's thread display priority (nice -8 on Linux where it
-    // may), and this one trains: it took six of seven turns on a core from the page's own thread.
+    // Not requestAnimationFrame: at its first call Chromium gives the worker's thread display priority (nice -8 on Linux if
+    // permitted), and this thread also trains: it took six of seven time slices on a core from the page's own thread.
     setTimeout(async () => {
       const now = performance.now();
       this.#asked = false;
@@ -311,7 +311,7 @@ export class Viewer {
 
   #camera(): Camera {
     const { yaw, pitch, zoom, background, width, height, only } = this.look;
-    // The cloud fills the picture. One point that lies far out must not make a dot of all others, nor few points fill it.
+    // The cloud fills the picture. A single distant point must not reduce all others to a dot, nor a few points fill the picture.
     const distance = (3.6 * Math.min(1.5, Math.max(0.65, this.#reach / INSIDE))) / zoom;
     return { yaw: yaw + this.#turned, pitch, distance, background, width, height, only, chosen: this.#chosen };
   }
@@ -320,18 +320,18 @@ export class Viewer {
     try {
       await this.#renderer?.draw(this.#camera());
     } catch {
-      this.#setRenderer(undefined); // its device is gone; the next look makes another
+      this.#setRenderer(undefined); // its device is gone; the next reading makes another
     }
   }
 }
 
-/** How far out the points lie, but for the farthest 1 in 100. */
+/** The distance of the points from the centre, ignoring the farthest 1 in 100. */
 function reachOf(points: Float64Array): number {
   const far = Array.from({ length: points.length / 3 }, (_, b) => Math.hypot(...points.subarray(3 * b, 3 * b + 3)));
   return far.sort((p, q) => p - q)[Math.floor(0.99 * (far.length - 1))] ?? 0;
 }
 
-/** The chosen look within what the network has. */
+/** The chosen view, moved to what the network has. */
 function fit({ replica, layer, position, level }: Look, { layers, replicas }: Probe, { L }: Shape): LookInfo['shown'] {
   const k = Math.min(Math.max(0, layer), layers.length - 1);
   const { positions } = layers[k];
@@ -344,7 +344,7 @@ function fit({ replica, layer, position, level }: Look, { layers, replicas }: Pr
   };
 }
 
-/** The symbol of each sentence that the grammar has over what a position of a layer sees. */
+/** For each sentence, the grammar's symbol above the tokens seen by a position of a layer. */
 function coloursAt(
   { symbols, tokens }: Rows,
   { batch }: Probe,

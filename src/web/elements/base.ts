@@ -1,4 +1,4 @@
-/** What the custom elements share: a shadow root with the figures' styles, and refused input shown in its place. */
+/** Common base of the custom elements: a shadow root with the figures' styles, and errors shown in place of refused input. */
 import { RhmError } from '../../core/errors.js';
 import { h } from '../dom.js';
 import { adopt, figureCss, followingThemeCss } from '../figures/style.js';
@@ -15,11 +15,11 @@ font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-se
 .problem:empty{display:none}
 `;
 
-/** On a server there are no elements to extend; the module can be imported there all the same. */
+/** On a server there are no elements to extend; the module can nevertheless be imported there. */
 const Base: typeof HTMLElement = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
 export abstract class RhmElement extends Base {
-  /** Of the element, by name. */
+  /** Properties of the element, by name. */
   static readonly properties: Properties;
   protected readonly root: ShadowRoot;
   readonly #problem = h('p', { class: 'problem', role: 'alert' });
@@ -41,7 +41,7 @@ export abstract class RhmElement extends Base {
     this.#queue();
   }
 
-  /** Reads the attributes and shows what they say. @throws InputError */
+  /** Reads the attributes and shows the result. @throws InputError */
   protected abstract refresh(): void | Promise<void>;
 
   /** An event that leaves the shadow root. */
@@ -49,7 +49,7 @@ export abstract class RhmElement extends Base {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
   }
 
-  /** A whole number in an attribute; other text is passed on unchanged, so that the check can name it. */
+  /** A whole number in an attribute; other text is returned unchanged, so that the check can name it. */
   protected numberOf(name: string, fallback: number): number {
     const text = this.getAttribute(name);
     if (text === null || text.trim() === '') return fallback;
@@ -57,7 +57,7 @@ export abstract class RhmElement extends Base {
     return Number.isFinite(value) ? value : (text as unknown as number);
   }
 
-  /** Shows an error in the element and tells it as the event `rhm-error`. */
+  /** Shows an error in the element and emits it as the event `rhm-error`. */
   protected fail(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
     this.#problem.textContent = message;
@@ -65,7 +65,7 @@ export abstract class RhmElement extends Base {
     if (!(error instanceof RhmError)) console.error(error);
   }
 
-  /** All attributes of one moment together: setting five of them draws once. */
+  /** Handles all attributes set at the same moment together: setting five of them draws once. */
   #queue(): void {
     if (this.#queued || !this.isConnected) return;
     this.#queued = true;

@@ -2,7 +2,7 @@ import type { WorkerPort } from '../../platform/worker.js';
 import { RhmGrammar } from './grammar.js';
 import { RhmLearningCurve } from './learningCurve.js';
 
-/** Makes the elements known to the page; on a server it does nothing. startWorker: starts one of their workers. */
+/** Registers the elements with the page; does nothing on a server. startWorker: starts one of their workers. */
 export function defineElements(startWorker: () => WorkerPort): void {
   if (typeof customElements === 'undefined') return;
   RhmLearningCurve.startWorker = startWorker;

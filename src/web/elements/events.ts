@@ -1,4 +1,4 @@
-/** What pages can hear of the elements, and their names in the page's types. */
+/** Events of the elements that pages can listen to, and their names in the page's types. */
 import type { RunRecord } from '../../core/records.js';
 import type { ChangeDetail } from '../figures/grammar.js';
 import type { NetworkRunState } from '../networkRun.js';
@@ -13,11 +13,11 @@ export interface SentenceDetail {
 }
 
 export interface HideDetail {
-  hidden: readonly number[]; // positions of all tokens that are hidden now
+  hidden: readonly number[]; // positions of all tokens hidden now
 }
 
 export interface RecordDetail {
-  network: number; // of the element's, from 0
+  network: number; // index of the element's network, from 0
   record: RunRecord;
 }
 
@@ -30,7 +30,7 @@ export interface ErrorDetail {
   message: string;
 }
 
-/** Events by name, with what they carry. They bubble, out of the shadow root too. */
+/** Events by name, with their details. They bubble, also out of the shadow root. */
 export interface ElementEvents {
   'rhm-change': ChangeDetail;
   'rhm-sentence': SentenceDetail;

@@ -7,11 +7,10 @@ import { RhmElement } from './base.js';
 import { attributeOf, type Properties, reflect } from './properties.js';
 
 /**
- * `<rhm-grammar v="8" m="3" s="2" l="3" seed="1" sentence="0" data-seed="0">`: a grammar, one of its sentences with its
- * derivation, and nodes to resample. All attributes may change at any time. Attribute `norules` leaves the rules out. Every attribute
- * is a property too, `data-seed` as `dataSeed`.
- * Events: `rhm-change` {kind, level, position, tokens} when a node was resampled, `rhm-sentence` {index, tokens}, `rhm-hide` {hidden}
- * when tokens were hidden or shown again, `rhm-error` {message}.
+ * `<rhm-grammar v="8" m="3" s="2" l="3" seed="1" sentence="0" data-seed="0">`: a grammar, one of its sentences with its derivation,
+ * and nodes to resample. All attributes may change at any time. The attribute `norules` hides the rules. Every attribute is a
+ * property too, `data-seed` as `dataSeed`. Events: `rhm-change` {kind, level, position, tokens} after a node was resampled,
+ * `rhm-sentence` {index, tokens}, `rhm-hide` {hidden} after tokens were hidden or shown again, `rhm-error` {message}.
  */
 export class RhmGrammar extends RhmElement {
   static override readonly properties: Properties = {

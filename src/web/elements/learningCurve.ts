@@ -15,13 +15,12 @@ import { RhmElement } from './base.js';
 import { attributeOf, type Properties, reflect } from './properties.js';
 
 /**
- * `<rhm-learning-curve models="hcnn mla" v="8" m="3" s="2" l="3" seed="1" steps="4096" batch="32" replicas="1" autostart>`
- * trains the networks in workers and draws their test losses over the exact staircase H(ell). `setting` takes the JSON that
- * the page's links hold instead, `src` the addresses of run folders of `rhm train` (experiment.json and records.jsonl), which are
- * drawn without training. `executor`: webgpu or wasm. `keep`: runs are kept in the browser and continue after a reload.
- * Every attribute is a property too. Methods: start(), pause(), restart(), which resolves to a function that undoes it where runs are
- * kept. Events: `rhm-record` {network, record}, `rhm-state` {network, state},
- * `rhm-error` {message}; network is the number of the network or run folder.
+ * `<rhm-learning-curve models="hcnn mla" v="8" m="3" s="2" l="3" seed="1" steps="4096" batch="32" replicas="1" autostart>` trains the
+ * networks in workers and draws their test losses over the exact staircase H(ell). Instead, `setting` takes the JSON of the page's
+ * links, and `src` the addresses of run folders of `rhm train` (experiment.json and records.jsonl), which are drawn without training.
+ * `executor`: webgpu or wasm. `keep`: runs are kept in the browser and continue after a reload. Every attribute is a property too.
+ * Methods: start(), pause(), restart(), which resolves to a function that undoes it if runs are kept. Events: `rhm-record` {network,
+ * record}, `rhm-state` {network, state}, `rhm-error` {message}; network is the index of the network or run folder.
  */
 export class RhmLearningCurve extends RhmElement {
   static override readonly properties: Properties = {
@@ -64,7 +63,7 @@ export class RhmLearningCurve extends RhmElement {
   declare batch?: number;
   /** seeds per network */
   declare replicas?: number;
-  /** what a link of the page holds, as a value or as JSON */
+  /** the setting in a link of the page, as a value or as JSON */
   declare setting?: object | string;
   /** addresses of run folders */
   declare src?: readonly string[] | string;
@@ -99,7 +98,7 @@ export class RhmLearningCurve extends RhmElement {
   }
 
   disconnectedCallback(): void {
-    // Not at once: an element that is moved in its page is taken out and put back.
+    // Deferred: an element that is moved within its page is first removed and then inserted.
     queueMicrotask(() => {
       if (this.isConnected) return;
       this.#end();
@@ -116,8 +115,8 @@ export class RhmLearningCurve extends RhmElement {
   }
 
   /**
-   * Begins all runs anew. @returns brings them back as they were, where they were kept (attribute `keep`) and nothing else was begun since;
-   * undefined: there is nothing to bring back
+   * Starts all runs again. @returns a function that restores the former runs, if they were kept (attribute `keep`) and nothing else was
+   * started since; undefined: nothing can be restored
    */
   async restart(): Promise<(() => Promise<void>) | undefined> {
     const training = this.#training;
@@ -136,7 +135,7 @@ export class RhmLearningCurve extends RhmElement {
     return undo;
   }
 
-  /** Shows a button that brings back what a restart has ended; undefined: takes it away. */
+  /** Shows a button that restores the runs ended by a restart; undefined: removes it. */
   #offer(undo: (() => Promise<void>) | undefined): void {
     this.#back = undo;
     this.#undo.hidden = !undo;
@@ -148,7 +147,7 @@ export class RhmLearningCurve extends RhmElement {
   }
 
   protected override async refresh(): Promise<void> {
-    // What decides the runs: a change of anything else leaves them alone.
+    // Attributes that determine the runs: changes of others leave them running.
     const seen = RhmLearningCurve.observedAttributes.map((name) => this.getAttribute(name)).join('\n');
     if (seen === this.#seen) return;
     this.#seen = seen;

@@ -1,6 +1,6 @@
-/** Properties of the custom elements, one per attribute: scripts and frameworks set a property, pages write an attribute. */
+/** Properties of the custom elements, one per attribute: scripts and frameworks set properties, pages write attributes. */
 
-/** How a value becomes the text of its attribute. flag: present or absent; list: words; json: a value, or its JSON text. */
+/** How a value is written as the text of its attribute. flag: present or absent; list: words; json: a value, or its JSON text. */
 type PropertyType = 'number' | 'text' | 'flag' | 'list' | 'json';
 
 /** By name; the attribute of `dataSeed` is `data-seed`. */
@@ -25,7 +25,7 @@ export function reflect(prototype: HTMLElement, properties: Properties): void {
     });
 }
 
-/** Takes over properties that were set before the element was defined, which hide those of the prototype. */
+/** Takes over properties that were set before the element was defined; they would hide those of the prototype. */
 export function adoptEarly(element: HTMLElement, properties: Properties): void {
   for (const name of Object.keys(properties))
     if (Object.hasOwn(element, name)) {
@@ -45,7 +45,7 @@ function propertyOf(text: string | null, type: PropertyType): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return text; // the element itself says what is wrong with it
+    return text; // the element reports the fault
   }
 }
 

@@ -1,4 +1,4 @@
-/** What the tokens of a sentence that are shown say about all its symbols: exact posteriors, in words, as a pie, as chips. */
+/** What the visible tokens of a sentence imply for all its symbols: exact posteriors, in words, as a pie, as chips. */
 import type { Rules } from '../../core/rules.js';
 import { mostProbableTrees, posteriors } from '../../theory/inference.js';
 import { symbolColour } from '../colours.js';
@@ -6,17 +6,17 @@ import { h, svg } from '../dom.js';
 import type { NodeAt } from './tree.js';
 
 export interface Beliefs {
-  /** Probability of each symbol of a node, given the tokens that are shown. */
+  /** Probability of each symbol of a node, given the visible tokens. */
   of(at: NodeAt): Float64Array;
   /** Tokens of the most probable derivation, and its probability. */
   best: { tokens: number[]; probability: number };
 }
 
 const SURE = 1 - 1e-9;
-const NAMED = 4; // symbols that are named one by one
+const NAMED = 4; // maximum number of symbols listed individually
 const LEAST = 0.005; // of a pie
 
-/** hidden: positions of tokens that are covered. */
+/** hidden: positions of covered tokens. */
 export function beliefsOf(rules: Rules, tokens: readonly number[], hidden: ReadonlySet<number>): Beliefs {
   const seen = [tokens.map((token, i) => (hidden.has(i) ? null : token))];
   const { symbols, logLikelihoods } = posteriors(rules, seen);
@@ -36,13 +36,13 @@ export function beliefsOf(rules: Rules, tokens: readonly number[], hidden: Reado
 
 export const isSure = (p: Float64Array): boolean => p.some((x) => x >= SURE);
 
-/** The symbol with the largest probability, the lowest of several; undefined: none has more than half. */
+/** The symbol with the largest probability, the lowest if there are several; undefined: none exceeds one half. */
 export function likeliest(p: Float64Array): number | undefined {
   const most = Math.max(...p);
   return most > 0.5 + 1e-9 ? p.indexOf(most) : undefined;
 }
 
-/** In nats: what the best prediction of this symbol loses on average, if these probabilities are right. */
+/** In nats: the mean loss of the best prediction of this symbol, if these probabilities are right. */
 export const entropyOf = (p: Float64Array): number => p.reduce((sum, x) => (x > 0 ? sum - x * Math.log(x) : sum), 0);
 
 /** `62%`, `<1%`, `>99%`. */
@@ -52,14 +52,14 @@ export function percent(x: number): string {
   return x < 0.005 ? '<1%' : `${Math.round(100 * x)}%`;
 }
 
-/** `3 with 62%, 5 with 38%`; of many symbols the most probable ones, and what the others have together. */
+/** `3 with 62%, 5 with 38%`; with many symbols the most probable ones, and the total for the others. */
 export function beliefWords(p: Float64Array): string {
   const { named, rest } = ordered(p);
   const parts = named.map(([symbol, x]) => `${symbol} with ${percent(x)}`);
   return [...parts, ...(rest > 0 ? [`others with ${percent(rest)}`] : [])].join(', ');
 }
 
-/** The same as chips in the colours of the symbols. kinds: of the colours. */
+/** The same as chips in the colours of the symbols. kinds: number of colours. */
 export function beliefChips(p: Float64Array, kinds: number): HTMLElement[] {
   const { named, rest } = ordered(p);
   const chips = named.map(([symbol, x]) => {
@@ -78,7 +78,7 @@ function ordered(p: Float64Array): { named: [symbol: number, probability: number
   return { named, rest: all.slice(named.length).reduce((sum, [, x]) => sum + x, 0) };
 }
 
-/** A pie of the probabilities about the origin, from the top clockwise in the order of the symbols. */
+/** A pie of the probabilities about the origin, clockwise from the top in the order of the symbols. */
 export function beliefPie(p: Float64Array, radius: number, kinds: number): SVGGElement {
   const pie = svg('g', { class: 'pie', 'aria-hidden': 'true' });
   let from = 0;
@@ -90,9 +90,9 @@ export function beliefPie(p: Float64Array, radius: number, kinds: number): SVGGE
   return pie;
 }
 
-/** Of a circle, between two parts of a turn. */
+/** A slice of a circle, between two fractions of a turn. */
 function slice(from: number, to: number, radius: number): string {
-  const end = Math.min(to, from + 0.9999); // an arc to where it began would be none
+  const end = Math.min(to, from + 0.9999); // an arc that ends where it began would vanish
   const at = (turn: number) =>
     `${(radius * Math.sin(2 * Math.PI * turn)).toFixed(2)},${(-radius * Math.cos(2 * Math.PI * turn)).toFixed(2)}`;
   return `M0,0L${at(from)}A${radius},${radius},0,${end - from > 0.5 ? 1 : 0},1,${at(end)}Z`;

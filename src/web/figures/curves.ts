@@ -1,4 +1,4 @@
-/** Learning curves on logarithmic axes over the exact staircase H(ell), with the predicted sample complexities on top. */
+/** Learning curves on logarithmic axes over the exact staircase H(ell), with the predicted sample complexities above. */
 
 import type { Look, Theme } from '../../analysis/figures/theme.js';
 import { logTicks } from '../../analysis/figures/ticks.js';
@@ -14,20 +14,20 @@ export interface CurvePoint {
 
 export interface LiveCurve {
   look: Look;
-  short: string; // name where there is little room
+  short: string; // shorter name for small spaces
   family?: Family; // whose law it follows
   replicas: CurvePoint[][];
-  seed: number; // of the first replica; each next one has the next
-  chosen?: number; // replica that stands out; absent: the mean over all
+  seed: number; // seed of the first replica; the following ones count up from it
+  chosen?: number; // highlighted replica; absent: the mean over all
 }
 
 export interface CurvesData {
   curves: LiveCurve[];
-  H: readonly number[]; // exact plateaus, nats; empty while unknown
+  H: readonly number[]; // exact plateaus, nats; empty if unknown
   P?: Readonly<Record<Family, readonly number[]>>; // up to a prefactor
   samples: readonly [number, number]; // range of the axis
-  axis?: string; // what it counts; default: training sentences
-  /** Step at which theory's open factor is read off each curve; default 1. */
+  axis?: string; // what the axis counts; default: training sentences
+  /** Step at which the constant left open by the theory is read off each curve; default 1. */
   anchor?: number;
 }
 
@@ -37,7 +37,7 @@ export interface Frame {
   theme: Theme;
 }
 
-/** Where a drawn figure has its axes, for what is laid over it. */
+/** Positions of the axes of a drawn figure, for overlays. */
 export interface Axes {
   x(samples: number): number;
   y(loss: number): number;
@@ -49,11 +49,11 @@ export interface Axes {
 }
 
 const FONT = 'system-ui, "DejaVu Sans", sans-serif';
-const ROW = 19; // pixels of a row of marks
-/** Where no step has been seen yet, marks are drawn for this prefactor; trained networks have one of 10^2 to 10^3. */
+const ROW = 19; // height of a row of marks in pixels
+/** Prefactor for which marks are drawn before any step has been seen; trained networks have prefactors from 10^2 to 10^3. */
 export const usualPrefactor = 100;
 
-/** Draws the whole figure; it holds its colours and fonts itself, so that it is also the file to download. */
+/** Draws the whole figure; it includes its colours and fonts, so that it can also be downloaded as a file. */
 export function drawCurves(data: CurvesData, { width, height, theme }: Frame): { figure: SVGSVGElement; axes: Axes } {
   const lawful = data.P ? data.curves.filter((curve) => curve.family) : [];
   const losses = data.curves.flatMap((c) => c.replicas.flatMap((r) => r.map((p) => p.loss))).filter((y) => y > 0);
@@ -85,11 +85,11 @@ export function drawCurves(data: CurvesData, { width, height, theme }: Frame): {
   return { figure, axes };
 }
 
-/** What of a network stands out, and is read off: the chosen seed, or the mean over all. */
+/** The highlighted curve of a network, from which values are read: the chosen seed, or the mean over all. */
 export const shownCurve = ({ replicas, chosen }: LiveCurve): CurvePoint[] =>
   chosen === undefined ? meanCurve(replicas) : [...(replicas[chosen] ?? [])];
 
-/** The last loss that is a number; diverged: later ones are not numbers. */
+/** The last finite loss; diverged: later ones are not numbers. */
 export function lastOf(curve: LiveCurve): Partial<CurvePoint> & { diverged: boolean } {
   const points = shownCurve(curve);
   const numbers = finite(points);
@@ -98,7 +98,7 @@ export function lastOf(curve: LiveCurve): Partial<CurvePoint> & { diverged: bool
 
 export const finite = (points: readonly CurvePoint[]) => points.filter((p) => Number.isFinite(p.loss));
 
-/** The network's name, and which of its seeds is meant where it has several. */
+/** The network's name, and the seed meant if it has several. */
 export function shownName({ look, replicas, seed, chosen }: LiveCurve): string {
   if (replicas.length === 1) return look.label;
   return `${look.label}, ${chosen === undefined ? `mean of ${replicas.length} seeds` : `seed ${seed + chosen}`}`;
@@ -125,7 +125,7 @@ export function curvesFile(data: CurvesData, frame: Frame): string {
   return new XMLSerializer().serializeToString(figure);
 }
 
-/** Mean loss over the replicas where all have been evaluated: geometric, as the axis is. */
+/** Mean loss over the replicas at points where all have been evaluated: geometric, like the axis. */
 export function meanCurve(replicas: readonly (readonly CurvePoint[])[]): CurvePoint[] {
   if (replicas.length === 1) return [...replicas[0]];
   const rest = replicas.slice(1).map((r) => new Map(r.map((p) => [p.samples, p.loss])));
@@ -136,7 +136,7 @@ export function meanCurve(replicas: readonly (readonly CurvePoint[])[]): CurvePo
   });
 }
 
-/** The measured P_ell of one step over the predicted one: theory gives P up to a factor that is the same for all steps. */
+/** The measured P_ell of one step divided by the predicted one: theory gives P up to a factor that is the same for all steps. */
 export function prefactor(curve: LiveCurve, H: readonly number[], P: readonly number[], ell = 1): number | undefined {
   if (H.length <= ell || !Number.isFinite(P[ell - 1])) return undefined;
   const threshold = stepThreshold(H, ell);
@@ -150,9 +150,9 @@ export function prefactor(curve: LiveCurve, H: readonly number[], P: readonly nu
 
 type Range = readonly [number, number];
 
-const LEAST_LOSS = 1e-9; // nats; below it a floor is zero but for rounding
+const LEAST_LOSS = 1e-9; // nats; a floor below it is zero up to rounding
 
-/** The losses shown: the staircase and the curves, and never zero, which a logarithmic axis has no place for. */
+/** The range of losses shown: the staircase and the curves, but never zero, which a logarithmic axis cannot show. */
 export function lossRange(H: readonly number[], losses: readonly number[]): Range {
   const known = [...H, ...losses].filter((x) => x > LEAST_LOSS && x < Number.POSITIVE_INFINITY);
   if (!known.length) return [0.086, 1.12];

@@ -1,4 +1,4 @@
-/** The live figure of learning curves with its legend and a cursor that reads values off: for the page and the element. */
+/** The live figure of learning curves, with a legend and a cursor that reads off values: for the page and the element. */
 
 import { pageTheme, type Theme } from '../../analysis/figures/theme.js';
 import { showNumber } from '../../analysis/format.js';
@@ -7,7 +7,7 @@ import { type Axes, type CurvesData, drawCurves, finite, lastOf, meanCurve, show
 import { NumbersTable, textTable } from './numbers.js';
 
 const REDRAWS = 5; // a second
-const UNSEEN = 1; // the same out of view: its words are still read
+const UNSEEN = 1; // the same outside the picture: its words are still read aloud
 
 export class CurvesPanel {
   readonly element: HTMLElement;
@@ -46,7 +46,7 @@ export class CurvesPanel {
     };
     this.#plot.addEventListener('pointerdown', point);
     this.#plot.addEventListener('pointermove', point);
-    // A finger leaves as soon as it is lifted: what it read stays.
+    // A finger leaves as soon as it is lifted: the values it read stay.
     this.#plot.addEventListener('pointerleave', (event) => {
       if (event.pointerType !== 'touch') this.#setCursor(undefined);
     });
@@ -107,7 +107,7 @@ export class CurvesPanel {
     this.#drawCursor();
   }
 
-  /** Loss of each network by sentences: the mean, and each seed where there are several. */
+  /** Loss of each network by sentences: the mean, and each seed if there are several. */
   #table(): HTMLTableElement | undefined {
     const curves = this.#data?.curves ?? [];
     const columns = curves.flatMap(({ look: { label }, replicas, seed, chosen }) => {

@@ -1,4 +1,4 @@
-/** A grammar to look at and to touch: its rules, a derivation over its sentence, and what a resampled node changes. */
+/** An interactive grammar: its rules, a derivation over its sentence, and the effect of resampling a node. */
 import { type GrammarShape, type Rules, sentenceLength } from '../../core/rules.js';
 import type { Source } from '../../core/sampleSource.js';
 import { streamKey } from '../../core/threefry.js';
@@ -13,8 +13,8 @@ import { drawTree, type NodeAction, type NodeAt, nodeAt, nodesOf, type TreeOfSen
 export interface ChangeDetail {
   kind: 'rule' | 'symbol';
   level: number; // counted from the leaves
-  position: number; // of the node among those of its level
-  tokens: number[]; // positions of the tokens that changed
+  position: number; // position of the node in its level
+  tokens: number[]; // positions of the changed tokens
 }
 
 export interface GrammarFigureEvents {
@@ -22,11 +22,11 @@ export interface GrammarFigureEvents {
   change?: (detail: ChangeDetail) => void;
   /** Another sentence is shown. */
   sentence?: (index: number, tokens: readonly number[]) => void;
-  /** Tokens were covered, or shown again: positions of all that are covered. */
+  /** Tokens were covered or shown again: positions of all covered tokens. */
   hide?: (hidden: readonly number[]) => void;
 }
 
-/** Lives in `element`; `show` may be called again and again. */
+/** Drawn inside `element`; `show` may be called repeatedly. */
 export class GrammarFigure {
   readonly element: HTMLElement;
   #rules: Rules | undefined;
@@ -36,12 +36,12 @@ export class GrammarFigure {
   #action: NodeAction = 'rule';
   #hidden = new Set<number>(); // positions of covered tokens
   #beliefs: Beliefs | undefined; // while there are any
-  #draws = 0; // resamplings so far: each uses a new draw
+  #draws = 0; // number of resamplings so far: each uses a new draw
   #original: TreeOfSentence | undefined;
   #changed: TreeOfSentence | undefined;
   #focused: NodeAt = { depth: 0, position: 0 };
   #version = 0;
-  #width = 480; // pixels that the tree has
+  #width = 480; // width available to the tree in pixels
   readonly #tree = h('div', { class: 'tree-scroll' });
   readonly #rulesBox = h('div', { class: 'rules', tabindex: '0', role: 'group', 'aria-label': 'Production rules' });
   readonly #numbers = new NumbersTable('The tree as a table', () => this.#table());
@@ -114,7 +114,7 @@ export class GrammarFigure {
   async show(rules: Rules, seed = 0, sentence = 0): Promise<void> {
     const version = ++this.#version;
     if (!this.#original) {
-      // What takes a moment to be drawn has its room at once, so that nothing below it moves.
+      // Room for what takes a moment to draw is reserved at once, so that nothing below it moves.
       this.#width = this.#tree.clientWidth || this.#width;
       const { height, scale } = treeSize(rules, this.#width);
       this.#tree.style.minHeight = `${Math.ceil(height * scale) + 6}px`;
@@ -146,7 +146,7 @@ export class GrammarFigure {
     const d = sentenceLength(this.#rules!);
     this.#status.textContent = `Sentence ${sentence}: ${d} tokens, read along the bottom row. The networks predict the last one.`;
     this.#render();
-    // Where not all of it fits, the root is seen first.
+    // If not all of it fits, the root is shown first.
     this.#tree.scrollLeft = (this.#tree.scrollWidth - this.#tree.clientWidth) / 2;
     this.events.sentence?.(sentence, this.#original.symbols.slice(-d));
   }
@@ -156,7 +156,7 @@ export class GrammarFigure {
     else this.#resample(at, action);
   }
 
-  /** Covers the tokens below a node; where all of them are covered, shows them. */
+  /** Covers the tokens below a node; if all of them are covered, shows them. */
   #hide(at: NodeAt): void {
     const { s, L } = this.#rules!;
     this.#focused = at;
@@ -274,7 +274,7 @@ export class GrammarFigure {
     this.#numbers.refresh(JSON.stringify([rules.s, rules.L, this.#sentence, shown, [...hidden]]));
   }
 
-  /** A row per level; each symbol spans the tokens that it stands for. */
+  /** One row per level; each symbol spans the tokens below it. */
   #table(): HTMLTableElement | undefined {
     const rules = this.#rules;
     const before = this.#original;
@@ -300,7 +300,7 @@ export class GrammarFigure {
   }
 }
 
-/** Whether all symbols that a node's rule wrote are known. */
+/** Whether all symbols written by a node's rule are known. */
 const tupleKnown = ({ s }: GrammarShape, { depth, position }: NodeAt, beliefs: Beliefs | undefined): boolean =>
   !beliefs ||
   Array.from({ length: s }, (_, i) => ({ depth: depth + 1, position: s * position + i })).every((child) =>

@@ -4,7 +4,7 @@ import type { LookMap } from '../cloud/look.js';
 import { h, svg } from '../dom.js';
 import { moveInGrid, NumbersTable, textTable } from './numbers.js';
 
-const SHADES = 32; // of each colour: squares of one shade are one path, since a map can have 16384 squares
+const SHADES = 32; // per colour: squares of one shade are one path, since a map can have 16384 squares
 
 interface Layout {
   left: number;
@@ -51,7 +51,7 @@ export class HeatMap {
     this.#plot.setAttribute('aria-label', `${summary(map)}. Arrow keys read its squares.`);
     const caption = captionOf(map);
     if (caption !== this.#caption.textContent) this.#caption.textContent = caption;
-    // What is open stays as it was opened: a table that changes under a reader cannot be read.
+    // An open table stays as it was opened: one that changes while being read cannot be read.
     this.#numbers.refresh(caption + same);
     this.#set(this.#at, false);
   }
@@ -79,7 +79,7 @@ export class HeatMap {
     this.#set(inside ? { row, column } : undefined, false);
   }
 
-  /** Marks a square and says its value; aloud where a key asked for it. */
+  /** Marks a square and shows its value; announced if a key selected it. */
   #set(at: { row: number; column: number } | undefined, aloud: boolean): void {
     this.#at = at;
     const map = this.#map;
@@ -184,7 +184,7 @@ function summary(map: LookMap): string {
   return `Attention map, ${rows} by ${columns}: strongest ${largest.toFixed(2)}, from position ${columns - rows + row + 1} to ${column + 1}`;
 }
 
-/** The last rows of a layer that keeps fewer positions than it reads. */
+/** Name of a row in a layer that keeps only the last of the positions that it reads. */
 function rowName({ kind, rows, columns, attention }: LookMap, v: number, row: number): string {
   if (kind === 'filters') return `slot ${Math.floor(row / v) + 1}, token ${row % v}`;
   const place = columns - rows + row;

@@ -2,7 +2,7 @@ import type { MeasureRecord } from '../../core/records.js';
 import { h } from '../dom.js';
 import { moveInGrid } from './numbers.js';
 
-/** (1 - S_rule) / (1 - S_symbol) by layer and level, a grid that arrow keys walk; it changes in place, so that focus stays. */
+/** (1 - S_rule) / (1 - S_symbol) by layer and level, a grid navigated by arrow keys; it is updated in place, so that focus stays. */
 export class InvarianceTable {
   readonly element = h('div', { class: 'table-scroll' });
   #cells: HTMLTableCellElement[][] = [];
@@ -14,7 +14,7 @@ export class InvarianceTable {
     readonly merges: boolean, // units see blocks, as in a convolution
   ) {}
 
-  /** Records of one step; of several replicas their mean is shown. */
+  /** Records of one step; for several replicas their mean is shown. */
   show(records: readonly MeasureRecord[]): void {
     const layers = [...new Set(records.map((r) => r.layer!))].sort((a, b) => b - a);
     const levels = [...new Set(records.map((r) => r.level!))].sort((a, b) => a - b);
@@ -38,7 +38,7 @@ export class InvarianceTable {
     });
   }
 
-  /** A unit of a convolution in layer k sees s^k tokens: less than a block of a higher level. */
+  /** A unit in layer k of a convolution sees s^k tokens: less than a block of a higher level. */
   #blind(layer: number, level: number): boolean {
     return this.merges && layer < level;
   }

@@ -1,4 +1,4 @@
-/** The menus of a representation, each beside what it decides: the cloud, the table, the map. */
+/** The menus of a representation, each beside what it affects: the cloud, the table, the map. */
 import type { Look, LookInfo } from '../cloud/look.js';
 import { h, uniqueId } from '../dom.js';
 
@@ -17,7 +17,7 @@ export interface LookMenus {
   map: HTMLElement[];
 }
 
-/** One menu a choice; those of which there is only one value for any network of this kind are left out. */
+/** One menu per choice; choices with a single value for every network of this kind are left out. */
 export function lookChoices(
   { info, seed, L, measured }: ChoicesOf,
   take: (part: Partial<Look>) => void,

@@ -1,4 +1,4 @@
-/** The numbers of a picture as a table, for who does not see it or wants them: closed until asked for. */
+/** The numbers of a picture as a table, for readers who cannot see it or want the numbers: closed until opened. */
 import { h } from '../dom.js';
 
 export class NumbersTable {
@@ -6,7 +6,7 @@ export class NumbersTable {
   readonly #box: HTMLElement;
   #key: string | undefined;
 
-  /** build: the table as things are; undefined: there is nothing to show yet. */
+  /** build: makes the table of the current state; undefined: there is nothing to show yet. */
   constructor(
     readonly name: string,
     readonly build: () => HTMLTableElement | undefined,
@@ -15,7 +15,7 @@ export class NumbersTable {
     this.element = h('details', { class: 'numbers', ontoggle: () => this.#fill() }, h('summary', {}, name), this.#box);
   }
 
-  /** Rebuilds an open table when `key`, which tells one state of the numbers from another, has changed. */
+  /** Rebuilds an open table if `key`, which identifies a state of the numbers, has changed. */
   refresh(key: string): void {
     if (key === this.#key) return;
     this.#key = key;
@@ -46,7 +46,7 @@ export function textTable(caption: string, columns: readonly string[], rows: rea
   );
 }
 
-/** Where an arrow key, Home or End moves in a grid; undefined: the key is another one. */
+/** The target of an arrow key, Home or End in a grid; undefined for other keys. */
 export function moveInGrid(
   key: string,
   { row, column }: { row: number; column: number },

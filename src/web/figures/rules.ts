@@ -1,9 +1,9 @@
-/** The production rules, level by level: a row is a symbol and the tuples that stand for it, all in its colour. */
+/** The production rules, level by level: a row is a symbol and the tuples that it can be written as, all in its colour. */
 import type { Rules } from '../../core/rules.js';
 import { symbolColour } from '../colours.js';
 import { h } from '../dom.js';
 
-/** used: by depth, the "symbol,rule" that the shown sentence uses; those are set off. */
+/** used: by depth, the "symbol,rule" pairs that the shown sentence uses, which are highlighted. */
 export function drawRules(grammar: Rules, used: readonly ReadonlySet<string>[]): HTMLElement {
   const { L, v, n, rules } = grammar;
   return h(

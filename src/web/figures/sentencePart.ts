@@ -1,4 +1,4 @@
-/** The part of a sentence behind a point of the cloud, as chips and as words. */
+/** The part of a sentence that belongs to a point of the cloud, as chips and as words. */
 import { type GrammarShape, sentenceLength } from '../../core/rules.js';
 import type { PointInfo } from '../cloud/look.js';
 import { symbolColour } from '../colours.js';
@@ -12,7 +12,7 @@ export function describePart({ sentence, tokens, start, end, level, symbol }: Po
   return `Sentence ${sentence}: ${part}${tokens.join(' ')}; ${level ? `level-${level} symbol` : 'token'} ${symbol}`;
 }
 
-/** The symbol and the sentence's tokens, those that the point stands for with a border; of a long sentence what is around them. */
+/** The symbol and the sentence's tokens, with a border around those below the point; of a long sentence only their surroundings. */
 export function drawPart({ tokens, start, end, level, symbol, node }: PointInfo, shape: GrammarShape): HTMLElement {
   const { s, L, v, n } = shape;
   const d = sentenceLength(shape);

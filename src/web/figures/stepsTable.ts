@@ -1,4 +1,4 @@
-/** The staircase in numbers: what each level is worth, when theory expects it to be understood, and when it was. */
+/** The staircase in numbers: the value of each level, when theory expects it to be learnt, and when it was. */
 import { showNumber } from '../../analysis/format.js';
 import { crossing, stepThreshold } from '../../analysis/staircase.js';
 import { h } from '../dom.js';

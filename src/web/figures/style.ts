@@ -1,4 +1,4 @@
-/** Styles of the figures: adopted by the page and by the custom elements' shadow roots, so neither leaks into the other. */
+/** Styles of the figures: adopted by the page and by the shadow roots of the custom elements, so that neither affects the other. */
 import { themes } from '../../analysis/figures/theme.js';
 
 /** Custom properties by name. */
@@ -23,13 +23,13 @@ const rule = (root: string, values: (name: string) => string) =>
     .map((name) => `--rhm-${name}:${values(name)}`)
     .join(';')}}`;
 
-/** Custom properties on `root` (a selector): light, or dark where the reader's system is; paper is white. */
+/** Custom properties on `root` (a selector): light, or dark if the reader's system is dark; paper is white. */
 export const themeCss = (root: string) =>
   `${root}{color-scheme:light dark}${rule(root, (name) => light[name])}` +
   `@media screen and (prefers-color-scheme:dark){${rule(root, (name) => dark[name])}}` +
   `@media print{${root}{color-scheme:light}}`;
 
-/** The same on `root`, as the page around it is: dark where its `color-scheme` says so, light where it says nothing. */
+/** The same on `root`, following the surrounding page: dark if its `color-scheme` is dark, light if it has none. */
 export const followingThemeCss = (root: string) =>
   `${rule(root, (name) => light[name])}` +
   `@supports(color:light-dark(#000,#fff)){@media screen{${rule(root, (name) => `light-dark(${light[name]},${dark[name]})`)}}}`;

@@ -1,11 +1,14 @@
-/** What the signs of the figures mean, one at a time, below the figure that has them; each network with a drawing of who sees what. */
+/**
+ * The meaning of the symbols in the figures, one at a time, below the figure that uses them; for each network with a drawing of which
+ * units it connects.
+ */
 import { pageTheme } from '../../analysis/figures/theme.js';
 import { modelFacts } from '../../core/modelFacts.js';
 import { h, paragraph, svg, uniqueId } from '../dom.js';
 
 interface Term {
   name: string;
-  text: readonly string[]; // with the marks of `paragraph`
+  text: readonly string[]; // with the markup of `paragraph`
   drawing?: () => SVGSVGElement;
 }
 
@@ -50,7 +53,7 @@ const terms: readonly Term[] = [
   })),
 ];
 
-/** Terms, of which one is open at a time. */
+/** Terms, one of which is open at a time. */
 export function explanations(): HTMLElement {
   const group = uniqueId('terms');
   return h(
@@ -70,7 +73,7 @@ export function explanations(): HTMLElement {
 
 const [WIDTH, ROW, TOKENS] = [190, 30, 8];
 
-/** Tokens below, the prediction on top. Lines of one colour are one weight. */
+/** Tokens at the bottom, the prediction on top. Lines of one colour share a weight. */
 function drawNetwork(kind: Drawn): SVGSVGElement {
   const { palette, muted } = pageTheme;
   const element = svg('svg', {

@@ -1,4 +1,4 @@
-/** The derivation tree of one sentence. Every node is a button: arrows walk the tree, R and S resample, H covers tokens. */
+/** The derivation tree of one sentence. Every node is a button: arrows move in the tree, R and S resample, H covers tokens. */
 import { type GrammarShape, sentenceLength } from '../../core/rules.js';
 import { symbolColour } from '../colours.js';
 import { svg } from '../dom.js';
@@ -14,17 +14,20 @@ export interface NodeAt {
   position: number;
 }
 
-/** What a click or a key does to a node: draws its rule or its symbol anew, or covers the tokens below it (or shows them again). */
+/**
+ * The effect of a click or a key on a node: draws its rule or its symbol again, or covers the tokens below it (or shows them
+ * again).
+ */
 export type NodeAction = 'rule' | 'symbol' | 'hide';
 
 export interface TreeActions {
-  /** action: asked for by a key; undefined: as the reader has chosen. */
+  /** action: requested by a key; undefined: the action that the reader has chosen. */
   act(at: NodeAt, action?: NodeAction): void;
   /** A node has the focus, or the pointer is over it. */
   look(at: NodeAt, focused: boolean): void;
 }
 
-/** Tokens that are covered, and what the others say. */
+/** Covered tokens, and what the others imply. */
 export interface Covered {
   hidden: ReadonlySet<number>;
   beliefs: Beliefs;
@@ -32,16 +35,16 @@ export interface Covered {
 
 /** Nodes above a depth. */
 export const nodesOf = ({ s }: GrammarShape, depth: number) => (s ** depth - 1) / (s - 1);
-/** A node's place in the list of symbols. */
+/** A node's index in the list of symbols. */
 export const nodeAt = (shape: GrammarShape, { depth, position }: NodeAt) => nodesOf(shape, depth) + position;
 
 const ROW = 62;
 const NODE = 25;
 const LEFT = 50; // room for the names of the levels
 const LEAST = 28; // pixels between tokens
-const SHRINK = 0.8; // of the size, where that spares a scroll bar
+const SHRINK = 0.8; // factor of the size, if that avoids a scroll bar
 
-/** Pixels: across, down, and the factor by which it is shrunk to fit into `room`. */
+/** Pixels: width, height, and the factor by which the tree is shrunk to fit into `room`. */
 export function treeSize(
   shape: GrammarShape,
   room: number,
@@ -64,7 +67,7 @@ export function drawTree(
   const { s, L, v, n } = shape;
   const { gap, width, height, scale } = treeSize(shape, room);
   const d = sentenceLength(shape);
-  const reach = Math.min(17, gap / 2 - 1); // of a tuple's box beyond the middle of its outer symbols
+  const reach = Math.min(17, gap / 2 - 1); // of a tuple's box beyond the centre of its outer symbols
   const x = ({ depth, position }: NodeAt) => gap * s ** (L - depth) * (position + 0.5) + 3;
   const y = (depth: number) => 26 + depth * ROW;
   const shown = changed ?? original;
@@ -105,10 +108,10 @@ export function drawTree(
       const colour = symbolColour(symbol, kinds);
       const children = Array.from({ length: s }, (_, i) => ({ depth: depth + 1, position: s * position + i }));
       const tells = depth < L && children.every((child) => !covered || isSure(covered.beliefs.of(child)));
-      const rule = tells && !unsure ? shown.rules[node] : undefined; // of a tuple that is not known no rule is
+      const rule = tells && !unsure ? shown.rules[node] : undefined; // the rule of an unknown tuple is unknown
       if (depth < L) {
         const [a, b] = [x(children[0]), x(children[s - 1])];
-        // The tuple that the rule wrote carries the colour of the symbol it stands for: synonyms look alike.
+        // The tuple that a rule writes has the colour of its parent symbol: synonyms look alike.
         edges.append(
           svg('rect', {
             x: a - reach,

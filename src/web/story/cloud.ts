@@ -1,4 +1,4 @@
-/** The points of one network's hidden layer on a canvas, slowly turning; from one P to the next they move. */
+/** The points of one network's hidden layer on a canvas, slowly turning; they move from one P to the next. */
 import { coordinate, REACH, type RecordedNetwork, type Recording } from '../../analysis/recording.js';
 import { symbolRgb } from '../colours.js';
 import { h } from '../dom.js';
@@ -29,7 +29,7 @@ export class StoryCloud {
     this.#from = this.#to = this.#shown = new Float32Array(3 * recording.count);
   }
 
-  /** The points of run k. still: at once. */
+  /** The points of run k. still: without animation. */
   show(k: number, cloud: number, now: number, still: boolean): void {
     const key = `${k},${cloud}`;
     if (key === this.#key) return;
@@ -45,7 +45,7 @@ export class StoryCloud {
     this.#key = key;
   }
 
-  /** @returns whether points are on their way */
+  /** @returns whether points are still moving */
   draw(now: number, yaw: number, dots: 'light' | 'dark'): boolean {
     const { element } = this;
     const scale = Math.min(2, globalThis.devicePixelRatio || 1);

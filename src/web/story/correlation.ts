@@ -1,4 +1,7 @@
-/** Why data scale as they do: the measured correlation of the last token with what a network counts, against the noise of P samples. */
+/**
+ * Why data scale as they do: the measured correlation of the last token with the statistics that a network uses, against the noise of P
+ * samples.
+ */
 import type { Theme } from '../../analysis/figures/theme.js';
 import type { Recording } from '../../analysis/recording.js';
 import { noiseFloor } from '../../theory/covariance.js';
@@ -11,7 +14,7 @@ export interface CorrelationFigure {
   light(ell: number, P: number): void;
 }
 
-/** axes: of the curves above, whose P this figure shares. */
+/** axes: of the curves above, which have the same P axis. */
 export function drawCorrelation(
   recording: Recording,
   axes: Axes,

@@ -9,17 +9,17 @@ import { svg } from '../dom.js';
 import { type Axes, drawCurves, type LiveCurve } from '../figures/curves.js';
 import { lossAt } from './timeline.js';
 
-const BEYOND = 8; // the axis extends this many times beyond the recording, for the predictions of the theory
-const ANCHOR = 2; // the first step that needs a hidden symbol: theory's open factor is read off there
+const BEYOND = 8; // the axis extends to this multiple of the recording, for the predictions of the theory
+const ANCHOR = 2; // the first step that needs a hidden symbol: the constant left open by the theory is read off there
 
 export interface StoryCurves {
   readonly figure: SVGSVGElement;
   readonly axes: Axes;
-  /** Shows the curves up to P and lights the band of step ell. */
+  /** Shows the curves up to P and highlights the band of step ell. */
   light(ell: number, P: number): void;
 }
 
-/** Looks of the networks, in their order. */
+/** Styles of the networks, in their order. */
 export const looksOf = ({ networks }: Recording) =>
   networks.map(({ kind }) => ({ ...modelLook(kind as ModelKind, pageTheme), label: modelName(kind) }));
 

@@ -1,4 +1,4 @@
-/** The story: five steps told over one recording. The sentence, the losses and the clouds show the same P at the same time. */
+/** The story: five steps told with one recording. The sentence, the losses and the clouds always show the same P. */
 import { pageTheme } from '../../analysis/figures/theme.js';
 import { showNumber } from '../../analysis/format.js';
 import type { Recording } from '../../analysis/recording.js';
@@ -47,7 +47,7 @@ export class StoryFigure {
     readonly recording: Recording,
     /** What stands below it. */
     ending: HTMLElement,
-    /** A step was chosen: its link is to be kept. */
+    /** A step was chosen: its link should be stored. */
     readonly chosen: (step: number) => void,
   ) {
     this.#timeline = new Timeline(recording);
@@ -160,20 +160,20 @@ export class StoryFigure {
     );
     addEventListener('beforeprint', () => {
       this.player.pause();
-      this.player.goTo(this.player.length); // on paper all of it
+      this.player.goTo(this.player.length); // on paper, all of it
     });
     this.#dark.addEventListener('change', () => this.#show());
     new ResizeObserver(() => this.#redraw()).observe(this.#plot);
     new IntersectionObserver(([entry]) => this.#sight(entry.isIntersecting), { threshold: 0.05 }).observe(this.element);
   }
 
-  /** Plays by itself, unless the reader wants no motion. */
+  /** Plays automatically, unless the reader prefers no motion. */
   begin(): void {
     if (!this.#still) this.player.play();
     else this.#show();
   }
 
-  /** Starts a step; it plays on its own, or shows its end if motion is off. */
+  /** Starts a step; it plays automatically, or shows its end if motion is off. */
   open(step: number): void {
     const { at, steps } = { at: this.#timeline.startOf(step), steps: this.#timeline.steps };
     this.player.goTo(this.#still ? at + steps[step].seconds - 0.01 : at);
@@ -194,7 +194,7 @@ export class StoryFigure {
     this.player.goTo(this.#timeline.timeOf(P));
   }
 
-  /** Out of sight it waits; what the reader has stopped stays so. */
+  /** It pauses out of view; if the reader has stopped it, it stays stopped. */
   #sight(seen: boolean): void {
     if (seen === this.#seen) return;
     this.#seen = seen;
@@ -263,7 +263,7 @@ export class StoryFigure {
     });
     this.#plot.replaceChildren(this.#curves.figure);
     this.#why.replaceChildren(this.#correlation.figure);
-    // The slider's thumb stands below the P that the figures mark.
+    // The slider's thumb is below the P that the figures mark.
     this.#slider.style.marginLeft = `${axes.left - 8}px`;
     this.#slider.style.width = `${axes.x(this.#timeline.highest) - axes.left + 16}px`;
     this.#show();

@@ -1,4 +1,4 @@
-/** The clock of the story: plays, holds, and is moved by hand. Knows nothing of what is shown. */
+/** The clock of the story: plays, pauses, and is moved by hand. It knows nothing of what is shown. */
 const FRAME_MS = 1000 / 30;
 
 export class Player {
@@ -36,7 +36,7 @@ export class Player {
   #next(): void {
     this.#timer = setTimeout(() => {
       const now = performance.now();
-      // A tab in the background is called once a second at most: the story does not run away meanwhile.
+      // A tab in the background is called at most once per second: the story must not advance meanwhile.
       this.seconds = Math.min(this.length, this.seconds + Math.min(0.25, (now - this.#last) / 1000));
       this.#last = now;
       if (this.seconds >= this.length) this.playing = false;

@@ -1,4 +1,4 @@
-/** The recording that `rhm recording` has written, in a chunk of its own. */
+/** The recording written by `rhm recording`, in a separate chunk. */
 import { decodeRecording } from '../../analysis/recording.js';
 import bytes from './recording.safetensors';
 

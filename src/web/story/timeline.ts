@@ -4,12 +4,12 @@ import type { RecordedNetwork, Recording } from '../../analysis/recording.js';
 import { crossing, stepThreshold } from '../../analysis/staircase.js';
 
 export interface StoryStep {
-  ell: number; // level of the context that it lights: 0 is the last token alone
+  ell: number; // level of the context that is highlighted: 0 is the last token alone
   cloud: number; // index of the cloud that is shown
   from: number; // P
   to: number;
   seconds: number;
-  asks?: boolean; // it ends in a question
+  asks?: boolean; // it ends with a question
 }
 
 export interface Moment {
@@ -29,7 +29,7 @@ export function measuredSteps({ sentences, loss }: RecordedNetwork, H: readonly 
 
 const SECONDS = [10, 13, 16, 22, 16];
 const ASKING = 7; // seconds
-const READING = 0.4; // part of a step before P moves
+const READING = 0.4; // fraction of a step before P moves
 const MOVING = 0.5;
 
 export class Timeline {
@@ -41,7 +41,7 @@ export class Timeline {
   constructor({ sentences, networks, H }: Recording) {
     const measured = networks.map((network) => measuredSteps(network, H));
     const largest = sentences[sentences.length - 1];
-    // A little after the last of the networks has taken the step.
+    // Shortly after the last of the networks has taken the step.
     const allPast = (ell: number) =>
       sentences.find((P) => measured.every((steps) => (steps[ell - 1] ?? Infinity) * 1.2 <= P)) ?? largest;
     const ends = [sentences[0], allPast(1), allPast(2), allPast(3), largest];
@@ -72,7 +72,7 @@ export class Timeline {
     return { step, P: from * (to / from) ** part, asking: Boolean(asks) && left >= telling };
   }
 
-  /** The first time at which all own P sentences; of the first P that is the end of the first step. */
+  /** The first time at which all networks have had P sentences; for the first P, the end of the first step. */
   timeOf(P: number): number {
     const step = Math.max(
       0,
@@ -85,7 +85,7 @@ export class Timeline {
   }
 }
 
-/** The run whose P is nearest, as a ratio. */
+/** The run with the nearest P, as a ratio. */
 export function nearestRun({ sentences }: RecordedNetwork, P: number): number {
   let best = 0;
   for (const [k, own] of sentences.entries())
@@ -93,7 +93,7 @@ export function nearestRun({ sentences }: RecordedNetwork, P: number): number {
   return best;
 }
 
-/** Loss at P, between two recorded P on the line that the figure draws: both axes logarithmic. */
+/** Loss at P, interpolated between two recorded P along the line in the figure: both axes are logarithmic. */
 export function lossAt({ sentences, loss }: RecordedNetwork, P: number): number {
   const next = sentences.findIndex((own) => own >= P);
   if (next === 0) return loss[0];

@@ -1,4 +1,4 @@
-/** The derivation of one sentence, small and still: what the context up to a level holds is lit, the rest is faint. */
+/** The derivation of one sentence, small and static: symbols in the context up to a level are highlighted, the rest is faint. */
 import { type GrammarShape, sentenceLength } from '../../core/rules.js';
 import { symbolColour } from '../colours.js';
 import { svg } from '../dom.js';
@@ -10,11 +10,11 @@ const RADIUS = 9.5;
 
 export interface StoryTree {
   readonly element: SVGSVGElement;
-  /** Lights the tokens below the last token's ancestor at level ell, and rings the symbol that this level adds. */
+  /** Highlights the tokens below the last token's ancestor at level ell, and rings the symbol that this level adds. */
   light(ell: number): void;
 }
 
-/** symbols: of the tree, root first, the tokens last. */
+/** symbols: of the tree, root first, tokens last. */
 export function drawStoryTree(shape: GrammarShape, symbols: readonly number[]): StoryTree {
   const { s, L, v, n } = shape;
   const d = sentenceLength(shape);
@@ -52,7 +52,7 @@ export function drawStoryTree(shape: GrammarShape, symbols: readonly number[]): 
     }
 
   function light(ell: number): void {
-    const last = (depth: number) => s ** depth - 1; // position of the node over the last token
+    const last = (depth: number) => s ** depth - 1; // position of the node above the last token
     for (const { node, edge, depth, position } of parts) {
       const over = (top: number) => depth >= top && Math.floor(position / s ** (depth - top)) === last(top);
       const isTarget = depth === L && position === d - 1;

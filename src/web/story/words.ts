@@ -1,4 +1,4 @@
-/** What the story says, with the numbers of the recording. */
+/** The text of the story, with the numbers of the recording. */
 import type { RecordedNetwork, Recording } from '../../analysis/recording.js';
 import { modelFacts } from '../../core/modelFacts.js';
 import { sentenceLength } from '../../core/rules.js';
@@ -6,10 +6,10 @@ import { measuredSteps } from './timeline.js';
 
 export interface Told {
   title: string;
-  sentences: string[]; // with the marks of `paragraph`
+  sentences: string[]; // with the markup of `paragraph`
 }
 
-/** 4123 is about 4,100: two digits say as much as one grammar and one seed can. */
+/** 4123 becomes about 4,100: one grammar and one seed justify two digits. */
 export const roundedCount = (P: number): string =>
   Number(P.toPrecision(2)).toLocaleString('en', { maximumFractionDigits: 0 });
 
@@ -75,7 +75,7 @@ export function storyOf(recording: Recording): Told[] {
   ];
 }
 
-/** How many sentences each network needed for the third step, what theory says, and why they differ. */
+/** How many sentences each network needed for the third step, what theory predicts, and why they differ. */
 export function closing(recording: Recording): string {
   const { grammar, networks, H } = recording;
   const { m } = grammar;
@@ -96,7 +96,7 @@ function listed(parts: readonly string[]): string {
   return parts.length < 2 ? (parts[0] ?? '') : `${parts.slice(0, -1).join(', ')} and ${parts[parts.length - 1]}`;
 }
 
-/** The fourth step: what was measured, and for the networks that have not taken it the law's prediction. */
+/** The fourth step: the measurements, and the law's prediction for networks that have not taken it. */
 function next({ grammar, H, P, networks }: Recording): string {
   const { L } = grammar;
   const told = networks.map((network) => {
@@ -111,11 +111,11 @@ function next({ grammar, H, P, networks }: Recording): string {
   return `The fourth: ${told.join('; ')}.`;
 }
 
-/** The answer to a reader's guess; given at once, since the story goes on to show it. */
+/** The answer to a reader's guess; given immediately, since the story then shows it. */
 export function answerOf(recording: Recording, guess: RecordedNetwork): string {
   const P = recording.networks.map((network) => measuredSteps(network, recording.H)[2] ?? Number.POSITIVE_INFINITY);
   const mine = P[recording.networks.indexOf(guess)];
-  const rank = P.filter((other) => other < mine / 1.25).length; // closer than that one seed does not tell
+  const rank = P.filter((other) => other < mine / 1.25).length; // one seed cannot distinguish networks closer than that
   const others = P.filter(
     (other, i) => recording.networks[i] !== guess && other <= mine * 1.25 && other >= mine / 1.25,
   );

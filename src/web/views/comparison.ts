@@ -1,4 +1,4 @@
-/** The curves of several kept runs in one picture, with the exact losses below them where they share a grammar. */
+/** The curves of several kept runs in one picture, over the exact losses if they have the same grammar. */
 import { pageTheme, themes } from '../../analysis/figures/theme.js';
 import { canonicalJson } from '../../core/canonical.js';
 import type { Experiment } from '../../core/experiment.js';
@@ -23,14 +23,14 @@ export class Comparison {
   #version = 0;
 
   constructor(readonly startWorker: () => WorkerPort) {
-    this.element = h('div', {}, this.#hint); // the panel only while it shows something: the page has another one
+    this.element = h('div', {}, this.#hint); // contains the panel only while it shows something: the page has another one
   }
 
   has(runs: readonly ComparedRun[]): boolean {
     return runs.every(({ name }) => this.#chosen.has(name));
   }
 
-  /** Puts runs into the picture, or takes them out. @returns false where there is no room for them */
+  /** Adds runs to the picture, or removes them. @returns false if there is no room for them */
   choose(runs: readonly ComparedRun[], wanted: boolean): boolean {
     for (const { name } of runs) {
       if (wanted) this.#chosen.add(name);
@@ -42,7 +42,7 @@ export class Comparison {
     return false;
   }
 
-  /** Draws those of the runs that are chosen; a run that is no longer kept is forgotten. */
+  /** Draws the chosen runs; a run that is no longer kept is dropped. */
   async show(kept: readonly ComparedRun[]): Promise<void> {
     const version = ++this.#version;
     const names = new Set(kept.map(({ name }) => name));
@@ -69,7 +69,7 @@ export class Comparison {
     if (!theory) this.#hint.textContent += ' They differ in their grammar: no exact losses are drawn.';
   }
 
-  /** Exact losses, from a worker; undefined: the runs have several grammars, or tasks. */
+  /** Exact losses, from a worker; undefined: the runs have several grammars or tasks. */
   #theoryOf(experiments: readonly Experiment[]): Promise<GrammarTheory | undefined> {
     const [key, ...others] = experiments.map(({ grammar, task, seed }) =>
       canonicalJson([{ ...grammar, seed: grammar.seed ?? seed }, task]),
@@ -85,7 +85,7 @@ export class Comparison {
     try {
       return await worker?.api.theory(experiment);
     } catch {
-      return undefined; // the curves are drawn alone
+      return undefined; // only the curves are drawn
     } finally {
       void worker?.terminate();
     }

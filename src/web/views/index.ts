@@ -7,7 +7,7 @@ import { representationView } from './representation.js';
 import { storyView } from './story.js';
 import { takeawayView } from './takeaway.js';
 
-/** The sections of the page, from top to bottom. One line a view. */
+/** The sections of the page, from top to bottom. One line per view. */
 export const views: readonly ViewSpec[] = [
   storyView,
   grammarView,

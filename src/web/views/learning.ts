@@ -161,7 +161,7 @@ class LearningView implements View {
     return h('div', { class: 'field inline' }, h('label', { for: 'executor' }, 'Compute on'), select);
   }
 
-  /** A button for one network more: of a kind that is not there yet. */
+  /** A button for one more network: of a kind that is not present yet. */
   #addition(take: (part: Partial<Setting>) => void): HTMLElement {
     const { networks } = this.page.setting;
     const kinds = new Set(this.page.experiments.map(({ model }) => model.kind));
@@ -210,7 +210,7 @@ class LearningView implements View {
           words: modelName,
           value: model,
           limits: pageLimits,
-          // Another kind of network wants the optimiser that suits it.
+          // A different kind of network uses the optimiser that suits it.
           change: (value) =>
             replace(value.kind === model.kind ? { model: value } : { model: value, optimiser: undefined }),
         }),
@@ -259,7 +259,7 @@ class LearningView implements View {
 
 const MOST_NETWORKS = 3;
 
-/** What one network is doing, its learning rate, and which of its seeds stands out among the curves. */
+/** The state of one network, its learning rate, and which of its seeds is highlighted among the curves. */
 class NetworkRow {
   readonly element: HTMLElement;
   readonly #state = h('span', { class: 'state' });
@@ -274,7 +274,7 @@ class NetworkRow {
     readonly network: NetworkRun,
     label: string,
     index: number,
-    /** Lets a replica stand out; undefined: the mean over all. */
+    /** Highlights a replica; undefined: the mean over all. */
     choose: (replica: number | undefined) => void,
   ) {
     const id = `rate-${index}`;

@@ -99,7 +99,7 @@ class ProbeMap {
   }
 }
 
-/** Those of the last evaluation of the first replica. */
+/** Maps of the last evaluation of the first replica. */
 function latest(records: readonly RunRecord[]): MeasureRecord[] {
   const found = records.filter(
     (r): r is MeasureRecord => r.type === 'measure' && r.name === MEASURE && r.replica === 0 && r.map !== undefined,
@@ -110,7 +110,7 @@ function latest(records: readonly RunRecord[]): MeasureRecord[] {
 
 const levelsOf = (records: readonly MeasureRecord[]) =>
   [...new Set(records.map((r) => r.level!))].sort((a, b) => a - b);
-/** The last first: it stands on top. */
+/** The last layer first: it is on top. */
 const layersOf = (records: readonly MeasureRecord[]) =>
   [...new Set(records.map((r) => r.layer!))].sort((a, b) => b - a);
 

@@ -69,13 +69,13 @@ class RepresentationView implements View {
   }
 }
 
-/** What the visitor chose of a network, here or beside the curves, and where it is kept. */
+/** The visitor's choices for a network, made here or beside the curves, and where they are stored. */
 interface KeptLook {
   now(): LookChoice;
   remember(look: LookChoice): void;
 }
 
-/** One network: the canvas that its worker draws on, what is chosen of it, and its tables. */
+/** One network: the canvas that its worker draws on, the choices, and its tables. */
 class NetworkPanel {
   readonly element: HTMLElement;
   readonly #frame: HTMLElement;
@@ -96,9 +96,9 @@ class NetworkPanel {
   #look: Look;
   #info: LookInfo | undefined;
   #choicesFor = '';
-  #pickedIn = ''; // what was shown when a point was marked
+  #pickedIn = ''; // the view in which a point was marked
   #picks = 0;
-  #fixed = false; // the marked point was chosen, not only pointed at
+  #fixed = false; // the marked point was chosen, not only hovered over
   #measured = '';
   #measuredOf: number; // replica, -1: all
 
@@ -191,7 +191,7 @@ class NetworkPanel {
     if (visible) this.#rest();
   }
 
-  /** Shows what there is without training, once. */
+  /** Shows what can be shown without training, once. */
   #rest(): void {
     if (this.#rested || !this.#look.visible || this.network.active) return;
     this.#rested = true;
@@ -208,13 +208,13 @@ class NetworkPanel {
     this.#observer.disconnect();
   }
 
-  /** The tables, from the records; and the seed, which can be chosen beside the curves too. */
+  /** Updates the tables, from the records; and the seed, which can be chosen beside the curves too. */
   refresh(): void {
     const { replica = 0 } = this.kept.now();
     if (replica !== this.#look.replica) this.#choose({ replica });
     const { records } = this.network;
     const measured = records.filter((r): r is MeasureRecord => r.type === 'measure' && /^S_/.test(r.name));
-    // Records arrive one by one: the last step of which all are here.
+    // Records arrive one by one: the last step for which all have arrived.
     const last = measured.at(-1)?.step;
     const count = (step: number | undefined) => measured.filter((r) => r.step === step).length;
     const step = count(last) >= count(measured[0]?.step) ? last : measured.findLast((r) => r.step !== last)?.step;
@@ -329,11 +329,11 @@ class NetworkPanel {
     }
   }
 
-  /** Marks a point and shows the part of a sentence that it stands for. */
+  /** Marks a point and shows the part of a sentence that belongs to it. */
   async #pick(where: Pick | undefined): Promise<void> {
     const pick = ++this.#picks;
     const found = await this.network.pick(where).catch(() => undefined);
-    if (pick !== this.#picks) return; // another one was asked for meanwhile
+    if (pick !== this.#picks) return; // another one was requested in the meantime
     const hint = 'Point at the cloud, or press N in it, to see the sentence of a point.';
     this.#part.replaceChildren(
       found ? drawPart(found, shapeOf(this.network.experiment.grammar)) : h('p', { class: 'hint' }, hint),
@@ -364,7 +364,7 @@ class NetworkPanel {
       });
     };
     const up = (event: PointerEvent) => {
-      // A press without a move chooses the point there, or none.
+      // A press without a move selects the point there, or none.
       if (far < 4 && event.type === 'pointerup') {
         this.#fixed = true;
         void this.#pick({ x: down.offsetX / this.#frame.clientWidth, y: down.offsetY / this.#frame.clientHeight });

@@ -16,7 +16,7 @@ class StoryView implements View {
   #figure: StoryFigure | undefined;
 
   constructor(readonly page: Page) {
-    // A chunk of its own: what the page needs to be there comes first.
+    // In a separate chunk: the parts that the page needs to appear come first.
     void import('../story/recorded.js').then(({ recorded }) => this.#open(recorded));
     addEventListener('hashchange', () => this.#follow());
   }

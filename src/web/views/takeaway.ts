@@ -197,7 +197,7 @@ class TakeawayView implements View {
   async #list(): Promise<void> {
     const list = ++this.#lists;
     const kept = await listKept();
-    if (list !== this.#lists) return; // a later one knows more, and may have come first
+    if (list !== this.#lists) return; // a later list is more complete, and may have arrived first
     const groups = groupRuns(kept);
     const runs = groups.flatMap((group) => group.runs);
     const rows = groups.map((group) => this.#row(group, runs));
@@ -209,7 +209,7 @@ class TakeawayView implements View {
     await this.#comparison.show(runs);
   }
 
-  /** Puts the runs of a row into the picture of all. */
+  /** Puts the runs of a row into the common picture. */
   #chooser(runs: readonly ComparedRun[], all: readonly ComparedRun[], what: string): HTMLElement {
     const id = uniqueId('compare');
     const box = h('input', {
@@ -292,7 +292,7 @@ interface Group {
   runs: ComparedRun[];
 }
 
-/** Runs that differ in nothing but their network were trained side by side. */
+/** Runs that differ only in their network were trained side by side. */
 function groupRuns(kept: readonly KeptRun[]): Group[] {
   const groups = new Map<string, Group>();
   for (const run of kept) {
@@ -306,11 +306,11 @@ function groupRuns(kept: readonly KeptRun[]): Group[] {
       group.runs.push({ ...run, experiment });
       groups.set(key, group);
     } catch {
-      // Of another version, or damaged: not shown, not touched.
+      // From another version, or damaged: neither shown nor touched.
     }
   }
   for (const { setting, runs } of groups.values()) {
-    // The order in which the page shows them first: convolutional before attention.
+    // The order in which the page first shows them: convolutional before attention.
     const order = runs.map((_, i) => i).sort((a, b) => kindOf(runs[a]).localeCompare(kindOf(runs[b])));
     setting.networks = order.map((i) => setting.networks[i]);
     runs.splice(0, runs.length, ...order.map((i) => runs[i]));

@@ -1,4 +1,4 @@
-/** The page of `rhm watch`: asks the server once in a while, so that it goes through any tunnel, and draws what it says. */
+/** The page of `rhm watch`: polls the server, which works through any tunnel, and draws the answers. */
 import { looksFor, pageTheme } from '../../analysis/figures/theme.js';
 import { showNumber } from '../../analysis/format.js';
 import type { WatchedCurve, WatchedWorker, WatchState } from '../../platform/watchState.js';
@@ -7,7 +7,7 @@ import { drawCurves } from '../figures/curves.js';
 import { adopt, themeCss } from '../figures/style.js';
 
 const POLL_MS = 1500;
-const LATE_MS = 20_000; // an answer that takes longer is given up
+const LATE_MS = 20_000; // an answer that takes longer is abandoned
 
 const at = <E extends Element = HTMLElement>(id: string): E => document.getElementById(id) as unknown as E;
 const states = ['done', 'running', 'waiting', 'diverged', 'failed'] as const;
@@ -40,7 +40,7 @@ document.addEventListener('visibilitychange', () => {
 addEventListener('resize', () => shown && draw(shown));
 ask();
 
-/** Asks now, and again after a while; an older question that is still under way no longer counts. */
+/** Sends a request now, and again after a while; the answer to an earlier request no longer counts. */
 async function ask(): Promise<void> {
   clearTimeout(timer);
   const mine = ++asked;
@@ -208,7 +208,7 @@ interface Bar {
 
 /** Bars with the ends of their axis below. */
 function bars(all: readonly Bar[], low: string, high: string, label: string): SVGSVGElement {
-  const width = Math.max(240, Math.min(640, at('losses').clientWidth)); // as wide as it is shown, so that its letters stay readable
+  const width = Math.max(240, Math.min(640, at('losses').clientWidth)); // the width at which it is shown, so that its text stays readable
   const height = 150;
   const most = Math.max(1, ...all.map(({ value }) => value));
   const step = width / all.length;
