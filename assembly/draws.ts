@@ -1,4 +1,4 @@
-/** Single draws, and which sentence a counter stands for. Twins: src/reference/sample.ts, src/core/sampleSource.ts. */
+/** Single draws, and the mapping of counters to sentences. Twins: src/reference/sample.ts, src/core/sampleSource.ts. */
 import {
   DEPTH_MULTIPLIERS,
   DEPTH_PER_WORD,
@@ -50,7 +50,7 @@ function countThresholds(image: usize, thresholds: u32, radix: u32, x: u32): u32
   return count;
 }
 
-/** A draw from a word of its own; with old >= 0 from the other values, in proportion to their weights. */
+/** A draw from a separate word; with old >= 0 from the other values, in proportion to their weights. */
 export function freshDigit(image: usize, thresholds: u32, radix: u32, word: u32, old: i32): u32 {
   if (old < 0 || radix == 1) return digit(image, thresholds, radix, word, 1);
   if (!thresholds) return (<u32>old + 1 + mulhi(word, radix - 1)) % radix;
@@ -143,13 +143,13 @@ export function heldRecord(image: usize): usize {
   return at ? image + 4 * at : 0;
 }
 
-/** Values of a draw at a place of the restricted depth. last: the last held-out place, -1 without one. */
+/** Number of values of a draw at a place of the restricted depth. last: the last held-out place, -1 without one. */
 function heldRadix(held: usize, m: u32, place: i32, last: i32): u32 {
   const allowed = field(held, HELD_ALLOWED);
   return place < last ? m : place == last ? m - allowed : allowed;
 }
 
-/** What such a draw adds to: at the last held-out place the rules allowed come before those that are not. */
+/** Offset added to such a draw: at the last held-out place the allowed rules come before those that are not. */
 function heldBase(held: usize, place: i32, last: i32): u32 {
   return place == last ? field(held, HELD_ALLOWED) : 0;
 }
@@ -158,7 +158,7 @@ export function sourceSize(source: usize): u64 {
   return load<u64>(source + SOURCE_SIZE, 0, 4);
 }
 
-/** Counter g to a place in the stream or in the permutation: epochs and their order undone. */
+/** From counter g to a place in the stream or in the permutation, with epochs and their order undone. */
 export function unmixIndex(source: usize, g: u64): u64 {
   const length = <u64>field(source, SOURCE_LENGTH);
   const first = load<u64>(source + SOURCE_FIRST, 0, 4);

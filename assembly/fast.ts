@@ -1,8 +1,8 @@
 /**
- * The fast sampler: tokens of a stream, uniform rules, v <= 256. Eight samples at a time share two interleaved SIMD
- * Threefry chains; then each goes through stages that expand one symbol by one or two levels with one table look-up.
- * The plan (src/grammar/fastPlan.ts) holds the stages, their tables and where each position's draws lie.
- * The s draws below one symbol are adjacent mixed-radix digits of one word, so one mulhi by m^s yields all of them.
+ * The fast sampler: tokens of a stream, uniform rules, v <= 256. Eight samples at a time share two interleaved SIMD Threefry
+ * chains; then each passes through stages that expand one symbol by one or two levels with one table look-up. The plan
+ * (src/grammar/fastPlan.ts) contains the stages, their tables and the location of each position's draws. The s draws below one
+ * symbol are adjacent mixed-radix digits of one word, so one mulhi by m^s yields all of them.
  */
 import { mulhi } from './draws';
 
@@ -21,8 +21,8 @@ const RADIX_BELOW: usize = 8; // m^s, or 1
 const SCALE: usize = 12; // table entries per symbol
 const SLOTS: usize = 16; // offset of a record per position: multiplier, multiplier below, word, word below (times 32)
 const TABLE: usize = 20; // offset of the table
-const STRIDE: usize = 24; // bytes from entry to entry
-const ENTRY: usize = 28; // bytes of an entry in use
+const STRIDE: usize = 24; // bytes between entries
+const ENTRY: usize = 28; // bytes of an entry that are used
 
 export function fastScratchBytes(plan: usize): u32 {
   return 64 * load<u32>(plan, BLOCKS) + 17 * load<u32>(plan, BUFFER);
@@ -61,7 +61,7 @@ export function sampleFast(
     lanes -= aside;
     expandStage(plan, last, scratch, from, buffer, output, row, lanes);
     if (aside) {
-      // The very last row is finished aside, so that nothing is written beyond the output.
+      // The very last row is finished in scratch, so that nothing is written beyond the output.
       expandStage(plan, last, scratch + 4 * lanes, from + lanes * buffer, buffer, spare, 0, 1);
       for (let i: u32 = 0; i < row; i++) store<u8>(output + lanes * row + i, load<u8>(spare + i));
     }
@@ -69,7 +69,7 @@ export function sampleFast(
   }
 }
 
-/** One stage for some lanes: their symbols from `from`, one row every fromStride bytes, into rows from `to` on. */
+/** One stage for some lanes: their symbols starting at `from`, one row every fromStride bytes, into rows starting at `to`. */
 function expandStage(
   plan: usize,
   stage: usize,
@@ -123,7 +123,7 @@ function copyStage<T>(
   }
 }
 
-/** Entries of any length, copied 16 bytes at a time: the excess is overwritten by what follows. */
+/** Entries of any length, copied 16 bytes at a time: the excess is overwritten by later entries. */
 function copyWide(
   plan: usize,
   stage: usize,
@@ -161,7 +161,7 @@ export function threefry8(k0: u32, k1: u32, g: u64, b: u32, out: usize): void {
   const low = i32x4.splat(<u32>g);
   let a0 = i32x4.add(low, i32x4(0, 1, 2, 3));
   let b0 = i32x4.add(low, i32x4(4, 5, 6, 7));
-  // A lane whose low word wrapped carries into the index's upper half, which stands above the block number.
+  // A lane whose low word wrapped carries into the index's upper half, which is above the block number.
   const high = i32x4.splat(((<u32>(g >> 32)) << 16) | b);
   const carry = i32x4.splat(0x10000);
   let a1 = i32x4.add(high, v128.and(i32x4.lt_u(a0, low), carry));

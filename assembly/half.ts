@@ -31,7 +31,7 @@ export function roundRow(row: usize, count: u32): bool {
 
 /**
  * A thread's share of a rounded copy [replicas, factorElements] of the factor that a call P names (`roundWords` of
- * src/kernels/shared/half.ts). Several threads may write the same 1 to `scaling`.
+ * src/kernels/shared/half.ts). Several threads may write the same value 1 to `scaling`.
  */
 export function roundFactor<P>(p: P, thread: u32, threads: u32): void {
   const elements = p.factorElements;

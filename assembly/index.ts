@@ -9,7 +9,7 @@ export { advance, attach, start, work } from './run';
 export { generalScratchBytes, sampleGeneral } from './sampler';
 export { threefry } from './threefry';
 
-/** First byte of memory that the module itself does not use. */
+/** First byte of memory not used by the module itself. */
 export function heapBase(): usize {
   return __heap_base;
 }

@@ -4,8 +4,8 @@
 import { madd } from './madd';
 
 /**
- * exp of four f32; relative error below 2 * 2^-24 where the result is normal, 0 below -87.33, infinity above 88.72.
- * exp(x) = 2^n exp(r), r = x - n ln 2; the polynomial is that of Cephes' expf (S. Moshier).
+ * exp of four f32; relative error below 2 * 2^-24 if the result is normal, 0 below -87.33, infinity above 88.72. exp(x) = 2^n
+ * exp(r), r = x - n ln 2; the polynomial is that of Cephes' expf (S. Moshier).
  */
 export function exp4(x: v128): v128 {
   const low = f32x4.splat(-87.33654);

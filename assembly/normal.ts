@@ -1,5 +1,5 @@
 /**
- * Standard normal numbers of a stream, two at a time. Twin: src/core/normal.ts, which has the sources and the reasons; the bits
+ * Standard normal numbers of a stream, two at a time. Twin: src/core/normal.ts, which gives the sources and the reasons; the bits
  * are equal.
  */
 import { threefry8 } from './fast';
@@ -85,7 +85,7 @@ function horner2(at: usize, x: v128): v128 {
   return sum;
 }
 
-/** The polynomial of degree 7 whose coefficients, lowest first, lie at `at`. */
+/** The polynomial of degree 7 whose coefficients, lowest first, are at `at`. */
 function horner(at: usize, x: f64): f64 {
   let sum = load<f64>(at, 56) * x + load<f64>(at, 48);
   sum = sum * x + load<f64>(at, 40);

@@ -1,6 +1,6 @@
 /**
- * One job of sampling shared by threads: each takes the next chunk of sentences until none is left. Every thread has its own
- * scratch. Which thread wrote which sentence leaves no trace, since sentence g depends on g alone.
+ * One job of sampling shared by threads: each takes the next chunk of sentences until none is left. Every thread has separate
+ * scratch. The result does not depend on which thread wrote which sentence, since sentence g depends on g alone.
  */
 
 import { SOURCE_KEY } from '../build/assembly/words';
@@ -11,7 +11,7 @@ import { sampleGeneral } from './sampler';
 const NEXT: usize = 0; // next chunk; set to 0 before the job
 const CHUNK: usize = 4; // sentences of a chunk
 const COUNT: usize = 8; // sentences in all
-const START_LOW: usize = 12; // sentence number of the first
+const START_LOW: usize = 12; // sentence number of the first one
 const START_HIGH: usize = 16;
 const OUTPUT: usize = 20;
 const ROW: usize = 24; // bytes of a sentence

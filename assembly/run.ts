@@ -1,8 +1,8 @@
 /**
- * Runs command lists: the compiled form of plans. A command is a header (op code, bytes to the next command, most threads
- * worth using, 1 if a barrier follows) and the parameter words of its kernel; op code 0 ends a list.
- * Thread 0 (`start`, `advance`) and the others (`work`) walk the same list and meet at the barriers. The barrier counts
- * arrivals; the last one moves the generation on and wakes who sleeps.
+ * Runs command lists: the compiled form of plans. A command is a header (op code, bytes to the next command, maximum number of
+ * threads worth using, 1 if a barrier follows) and the parameter words of its kernel; op code 0 ends a list. Thread 0 (`start`,
+ * `advance`) and the others (`work`) walk the same list and meet at the barriers. The barrier counts arrivals; the last one
+ * advances the generation and wakes the sleeping threads.
  */
 import { execute } from '../build/assembly/dispatch';
 import {
@@ -22,19 +22,19 @@ import {
   CONTROL_TIMES,
 } from '../build/assembly/words';
 
-const SPINS: u32 = 100000; // some 50 us: waking a sleeper takes as long
-const NAPS: u32 = 10; // of 50 ms, before thread 0 returns to its caller to hear of dead threads
-const PATIENT_SPINS: u32 = 1 << 20; // instead of naps where sleeping is not allowed
+const SPINS: u32 = 100000; // some 50 us: waking a sleeping thread takes as long
+const NAPS: u32 = 10; // naps of 50 ms, before thread 0 returns to its caller to learn of dead threads
+const PATIENT_SPINS: u32 = 1 << 20; // instead of naps if sleeping is not allowed
 
-// Every instance has its own globals.
+// Every instance has separate globals.
 let control: usize = 0;
 let me: u32 = 0;
 let position: usize = 0; // thread 0: next command
 let remaining: u32 = 0; // thread 0: runs of the list left
-let awaited: u32 = 0; // generation before the barrier that this thread is at
+let awaited: u32 = 0; // generation before the barrier at which this thread is waiting
 let waiting: bool = false;
-// Globals: V8 11.3's baseline compiler (Node 20 with --liftoff-only, or before it optimises) resets local variables at a
-// wait, so that thread 0 counted its naps for ever. To be removed with Node 20; test/wasm/naps.test.ts.
+// Globals: V8 11.3's baseline compiler (Node 20 with --liftoff-only, or before it optimises) resets local variables at a wait, so
+// that thread 0 counted its naps forever. To be removed with Node 20; test/wasm/naps.test.ts.
 let naps: u32 = 0;
 let forever: bool = false;
 
@@ -52,7 +52,7 @@ export function start(list: usize, times: u32): void {
   arrive();
 }
 
-/** Thread 0: works on. 1: all done; 0: other threads are late, call again. */
+/** Thread 0: continues. 1: all done; 0: other threads are late, call again. */
 export function advance(): u32 {
   const list = load<u32>(control, CONTROL_LIST);
   while (true) {
@@ -72,7 +72,7 @@ export function advance(): u32 {
   }
 }
 
-/** The other threads: runs what thread 0 starts, until it starts list 0. */
+/** The other threads: run what thread 0 starts, until it starts list 0. */
 export function work(): void {
   arrive();
   while (true) {
@@ -93,7 +93,7 @@ export function work(): void {
   }
 }
 
-/** This thread's share of one command; arrives at the barrier behind it. */
+/** This thread's share of one command; then arrives at its barrier. */
 function perform(at: usize): void {
   const threads = min(load<u32>(control, CONTROL_THREADS), load<u32>(at, COMMAND_PARTS));
   if (me < threads) {
@@ -117,7 +117,7 @@ function arrive(): void {
   }
 }
 
-/** Whether all have arrived. patient: waits as long as it takes. */
+/** Whether all have arrived. patient: waits as long as necessary. */
 function passed(patient: bool): bool {
   if (ASC_FEATURE_THREADS) {
     for (let spin: u32 = 0; spin < SPINS; spin++)

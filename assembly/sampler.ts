@@ -1,7 +1,7 @@
 /**
- * The general sampler: any grammar, whole trees or tokens, streams or permutations, interventions. It reads the grammar
- * image of src/core/grammarImage.ts and the source of src/core/sampleSource.ts, and equals src/reference/sample.ts and
- * shaders/sample.wgsl bit for bit. Nothing is allocated: every pointer is the caller's.
+ * The general sampler: any grammar, whole trees or tokens, streams or permutations, interventions. It reads the grammar image of
+ * src/core/grammarImage.ts and the source of src/core/sampleSource.ts, and matches src/reference/sample.ts and
+ * shaders/sample.wgsl bit for bit. Nothing is allocated: the caller supplies every pointer.
  */
 
 import {
@@ -47,9 +47,9 @@ export function generalScratchBytes(image: usize): u32 {
 }
 
 /**
- * Samples `count` sentences from counter (startHigh, startLow) on. Any of the outputs may be 0 = not wanted.
- * tokens: [count, s^L], u8 if tokenBytes is 1 (needs v <= 256), else u32. symbols: u32 [count, nodes + s^L], root first,
- * level by level. rules: u32 [count, nodes]. source, change: records of 16 and 6 words; change may be 0.
+ * Samples `count` sentences starting at counter (startHigh, startLow). Any output may be 0 = not requested. tokens: [count, s^L],
+ * u8 if tokenBytes is 1 (needs v <= 256), else u32. symbols: u32 [count, nodes + s^L], root first, level by level. rules: u32
+ * [count, nodes]. source, change: records of 16 and 6 words; change may be 0.
  */
 export function sampleGeneral(
   image: usize,
@@ -105,7 +105,7 @@ export function sampleGeneral(
   }
 }
 
-/** Puts the rules of the changed tree into digits, and the word for a new symbol into the first word of redraw. */
+/** Writes the rules of the changed tree into digits, and the word for a new symbol into the first word of redraw. */
 function applyChange(image: usize, change: usize, g: u64, digits: usize, redraw: usize): void {
   const counterHigh = ((<u32>(g >> 32)) << 16) | INTERVENTION_BLOCK;
   const fresh = threefry(field(change, CHANGE_KEY), field(change, CHANGE_KEY + 4), <u32>g, counterHigh);
@@ -151,7 +151,7 @@ function expand(image: usize, change: usize, digits: usize, redraw: usize, tree:
     const table = image + 4 * field(record, DEPTH_RULES);
     let next = current + 4 * positions;
     if (held && field(held, HELD_DEPTH) == l) {
-      const above = 4 * (positions / s); // bytes of the parents, which lie just before
+      const above = 4 * (positions / s); // bytes of the parents, which are just before
       const order = image + 4 * field(held, HELD_ORDER);
       for (let p: u32 = 0; p < positions; p++) {
         const parent = 4 * (p / s);

@@ -1,6 +1,6 @@
 /**
- * Threefry-2x32-20 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a keyed bijection on pairs
- * of 32-bit words. Must equal src/core/threefry.ts and shaders/threefry.wgsl bit for bit.
+ * Threefry-2x32-20 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a keyed bijection on pairs of 32-bit
+ * words. Must match src/core/threefry.ts and shaders/threefry.wgsl bit for bit.
  */
 export function threefry(k0: u32, k1: u32, c0: u32, c1: u32): u64 {
   const k2: u32 = 0x1bd11bda ^ k0 ^ k1;

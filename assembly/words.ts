@@ -1,7 +1,7 @@
 /**
- * Short runs of 32-bit words. memory.fill and memory.copy leave the module for the engine's own code, which costs some 30 ns a
- * call: more than the few cache lines of a row. That code also checks bounds against a size of the memory that each thread keeps for
- * itself, and a shared memory grows while others wait: no kernel calls it.
+ * Short runs of 32-bit words. memory.fill and memory.copy call code of the engine, which costs some 30 ns per call: more than the
+ * few cache lines of a row. That code also checks bounds against a memory size that is stored per thread, and a shared memory can
+ * grow while other threads wait. Therefore no kernel uses it.
  */
 
 /** A word of a record, by its byte offset (build/assembly/words.ts). */

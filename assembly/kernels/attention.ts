@@ -1,6 +1,6 @@
 /**
- * Multi-head self-attention of whole sentences: out = softmax(scale q k^T) v and the logarithm of each softmax's sum; the
- * twin of shaders/attention*.wgsl. A thread owns heads of sentences; keys four to a vector.
+ * Multi-head self-attention of whole sentences: out = softmax(scale q k^T) v and the logarithm of each softmax's sum; the twin of
+ * shaders/attention*.wgsl. A thread owns heads of sentences; a vector contains four keys.
  */
 import { Attention } from '../../build/assembly/layouts';
 import { roundFactor, roundRow } from '../half';
@@ -63,7 +63,7 @@ function forward(p: Attention, sentence: u32, head: u32, scratch: usize): void {
   }
 }
 
-/** to [dim, padded] = the rows' transpose; columns from `length` on are 0. */
+/** to [dim, padded] = transpose of the rows; columns from `length` on are 0. */
 export function transpose(rows: usize, stride: usize, length: u32, dim: u32, padded: u32, to: usize): void {
   if (length < padded) clearWords(to, padded * dim);
   for (let t: u32 = 0; t < length; t++) {
@@ -74,8 +74,8 @@ export function transpose(rows: usize, stride: usize, length: u32, dim: u32, pad
 }
 
 /**
- * to [4, padded] = four rows of x times the columns, for keys below `count` rounded up to 8; rows from `rows` on repeat the
- * last one.
+ * to [4, padded] = four rows of x times the columns, for keys below `count` rounded up to 8; rows from `rows` on repeat the last
+ * one.
  */
 export function products(
   x: usize,
@@ -134,7 +134,7 @@ export function products(
   }
 }
 
-/** Scales the first `seen` scores, makes the rest of their last vector -infinity, and returns the largest. */
+/** Scales the first `seen` scores, fills up their last vector with -infinity, and returns the largest. */
 export function scaleScores(scores: usize, seen: u32, scale: v128): f32 {
   for (let k = seen; k < alignUp(seen, 4); k++) store<f32>(scores + 4 * k, 0);
   let largest = f32x4.splat(-Infinity);
@@ -154,7 +154,7 @@ export function scaleScores(scores: usize, seen: u32, scale: v128): f32 {
   );
 }
 
-/** to [dim] = factor * sum over k of weights[k] * row k. Reads up to 7 elements past a row, and drops them. */
+/** to [dim] = factor * sum over k of weights[k] * row k. Reads up to 7 elements past a row, and ignores them. */
 export function weightedRows(
   weights: usize,
   count: u32,

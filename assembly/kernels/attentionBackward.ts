@@ -1,7 +1,7 @@
 /**
- * dQkv of attention, overwritten; the twin of shaders/attentionBackward*.wgsl. For every query, with P from the logarithm of
- * the softmax's sum and dP = dOut v^T:  dS = scale P (dP - sum P dP / sum P),  dq = dS k,  dk += dS^T q,  dv += P^T dOut.
- * A thread owns heads of sentences; queries upwards.
+ * dQkv of attention, overwritten; the twin of shaders/attentionBackward*.wgsl. For every query, with P from the logarithm of the
+ * softmax's sum and dP = dOut v^T: dS = scale P (dP - sum P dP / sum P), dq = dS k, dk += dS^T q, dv += P^T dOut. A thread owns
+ * heads of sentences; queries in ascending order.
  */
 import { AttentionBackward } from '../../build/assembly/layouts';
 import { SCALING_OVERFLOW } from '../../build/assembly/words';
@@ -76,7 +76,7 @@ function backward(p: AttentionBackward, sentence: u32, head: u32, scratch: usize
       sums = f32x4.add(sums, f32x4.mul(w, v128.load(dWeights + 4 * t)));
       total = f32x4.add(total, w);
     }
-    // P sums to 1 only as well as logSum is rounded, half an ulp of 1e4 for large scores.
+    // P sums to 1 only as accurately as logSum is rounded, half an ulp of 1e4 for large scores.
     const mean = f32x4.splat(sum4(sums) / sum4(total));
     const scales = f32x4.splat(scale);
     for (let t: u32 = 0; t < seen; t += 4) {
@@ -97,7 +97,7 @@ function backward(p: AttentionBackward, sentence: u32, head: u32, scratch: usize
   }
 }
 
-/** to [count, wide] += weights [count] times x [dim]. Reads up to 3 elements past x, and leaves them out of use. */
+/** to [count, wide] += weights [count] times x [dim]. Reads up to 3 elements past x, and ignores them. */
 function addOuter(weights: usize, count: u32, x: usize, dim: u32, wide: u32, to: usize): void {
   for (let d: u32 = 0; d < dim; d += 4) {
     const columns = v128.load(x + 4 * d);

@@ -1,6 +1,7 @@
 /**
- * block = block * min(1, maxNorm / norm) with each replica's own norm, from the sum of squares that reduce left; a norm that
- * is not finite leaves the block as it is. The twin of shaders/clip.wgsl. A thread owns a range of every replica's block.
+ * block = block * min(1, maxNorm / norm) with a separate norm for each replica, from the sum of squares computed by reduce; a
+ * norm that is not finite leaves the block unchanged. The twin of shaders/clip.wgsl. A thread owns a range of every replica's
+ * block.
  */
 import { Clip } from '../../build/assembly/layouts';
 import { PACE_UNSCALE } from '../../build/assembly/words';

@@ -1,6 +1,6 @@
 /**
- * output [R, N] = (output +) scale * sum over the rows of input [R, A, N], upwards; the twin of shaders/columnSum.wgsl.
- * A thread owns a block of 32 columns of a replica.
+ * output [R, N] = (output +) scale * sum over the rows of input [R, A, N], in ascending order; the twin of
+ * shaders/columnSum.wgsl. A thread owns a block of 32 columns of a replica.
  */
 import { ColumnSum } from '../../build/assembly/layouts';
 import { shareOf } from '../share';

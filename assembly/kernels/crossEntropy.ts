@@ -1,6 +1,6 @@
 /**
  * Softmax cross-entropy and its gradient: loss = log sum exp(z - max) + max - z[target], dLogits = (softmax - onehot) * share / terms;
- * the twin of shaders/crossEntropy.wgsl. A thread owns rows; `crossEntropyRecord` then averages a replica's rows, upwards.
+ * the twin of shaders/crossEntropy.wgsl. A thread owns rows; `crossEntropyRecord` then averages a replica's rows, in ascending order.
  */
 import { CrossEntropy } from '../../build/assembly/layouts';
 import { SCALING_EXPONENT } from '../../build/assembly/words';
@@ -28,7 +28,7 @@ export function crossEntropy(p: CrossEntropy, thread: u32, threads: u32): void {
   }
 }
 
-/** share: weight of the row; step: that of its gradient. */
+/** share: weight of the row; step: weight of its gradient. */
 function oneRow(z: usize, d: usize, classes: u32, target: u32, share: f32, step: f32, result: usize): void {
   let best: u32 = 0;
   let largest = load<f32>(z);

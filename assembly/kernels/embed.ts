@@ -3,14 +3,14 @@
  * Whitening and mask are folded in exactly: with S_j the sum of the v rows of W for place j of a window,
  *   x W = sum over ordinary places of (W[j, token] - S_j / v) / sqrt(1 - 1/v)  +  S_j / sqrt(v) at the masked place,
  * so a row is a sum of `filter` rows of W times a constant, plus a vector that depends on the window alone.
- * A thread owns a block of columns of a replica, as wide as leaves none idle: the bits do not depend on it.
+ * A thread owns a block of columns of a replica, as wide as possible with no thread idle: the bits do not depend on the width.
  */
 import { Embed } from '../../build/assembly/layouts';
 import { madd } from '../madd';
 import { alignUp, shareOf } from '../share';
 import { clearWords } from '../words';
 
-/** Columns of one unit of work, a multiple of 32 (whole cache lines): `owners` replicas or filters share `threads`. */
+/** Columns per unit of work, a multiple of 32 (whole cache lines): `owners` replicas or filters are divided among `threads`. */
 export function blockOf(width: u32, owners: u32, threads: u32): u32 {
   const blocks = (threads + owners - 1) / owners;
   return alignUp((width + blocks - 1) / blocks, 32);
@@ -72,7 +72,7 @@ function forward(p: Embed, r: u32, from: u32, cols: u32, scratch: usize): void {
   }
 }
 
-/** Sixteen columns of one row, from byte `at` of the block on. */
+/** Sixteen columns of one row, starting at byte `at` of the block. */
 function sum16(rows: usize, count: u32, at: usize, factors: v128, base: usize, relu: bool, to: usize): void {
   const zero = f32x4.splat(0);
   let x0 = zero;
@@ -102,7 +102,7 @@ function sum16(rows: usize, count: u32, at: usize, factors: v128, base: usize, r
   v128.store(to + at, x3, 48);
 }
 
-/** Addresses of the weight rows that a window sums: its tokens that are neither masked nor outside. Returns their number. */
+/** Addresses of the weight rows that a window sums: for its tokens that are neither masked nor outside. Returns their number. */
 function rowAddresses(p: Embed, t: u32, tokens: usize, weight: usize, stride: usize, rows: usize): u32 {
   const v = p.v;
   const filter = <i32>p.filter;
@@ -118,7 +118,7 @@ function rowAddresses(p: Embed, t: u32, tokens: usize, weight: usize, stride: us
   return count;
 }
 
-/** sums [filter, cols]: the sum over the vocabulary of the weight rows of each place. */
+/** sums [filter, cols]: for each place, the sum of its weight rows over the vocabulary. */
 function sumRows(weight: usize, stride: usize, filter: u32, v: u32, cols: u32, sums: usize): void {
   clearWords(sums, cols * filter);
   for (let j: u32 = 0; j < filter; j++, sums += 4 * cols)
@@ -132,7 +132,10 @@ export function addRow(from: usize, cols: u32, to: usize): void {
   for (; c < cols; c++) store<f32>(to + 4 * c, load<f32>(to + 4 * c) + load<f32>(from + 4 * c));
 }
 
-/** base [cols]: what a window adds whatever its tokens are: the position's vector, the whitening's mean, the masked place. */
+/**
+ * base [cols]: the part of a window that does not depend on its tokens: the position's vector, the whitening's mean, the masked
+ * place.
+ */
 function windowBase(p: Embed, r: u32, t: u32, from: u32, cols: u32, sums: usize, base: usize): void {
   const width = p.width;
   let position = p.position;

@@ -1,8 +1,8 @@
 /**
  * dWeight of embed, overwritten; the twin of shaders/embedBackward.wgsl. With D[j, u] the sum of dOutput over the windows
- * whose place j holds token u, and E[j] over those where it is masked:
+ * whose place j has token u, and E[j] over those where it is masked:
  *   dWeight[j, u] = scale * ((D[j, u] - sum_u D[j, u] / v) / sqrt(1 - 1/v) + E[j] / sqrt(v))
- * D is gathered in dWeight itself, windows upwards. A thread owns a block of columns of a replica (and window, when local).
+ * D is accumulated in dWeight itself, windows in ascending order. A thread owns a block of columns of a replica (and window, when local).
  */
 import { EmbedBackward } from '../../build/assembly/layouts';
 import { shareOf } from '../share';

@@ -1,6 +1,6 @@
 /**
- * output [R, B, T, C] = (output +) every window's columns added where they came from, windows upwards: the transpose of
- * unfold; the twin of shaders/fold.wgsl. A thread owns sentences.
+ * output [R, B, T, C] = (output +) every window's columns added to the places they came from, windows in ascending order: the
+ * transpose of unfold; the twin of shaders/fold.wgsl. A thread owns sentences.
  */
 import { Fold } from '../../build/assembly/layouts';
 import { shareOf } from '../share';

@@ -1,7 +1,7 @@
 /**
  * Gradients of layerNorm, with n = (input - mean) * inverse and g = dOutput * weight:
  *   dInput = (dInput +) inverse * (g - mean of g - n * mean of g n)      `layerNormBackward`, a thread owns rows
- *   dWeight = sum of dOutput n,  dBias = sum of dOutput, rows upwards    `layerNormBackwardParams`, a thread owns columns
+ *   dWeight = sum of dOutput n,  dBias = sum of dOutput, rows ascending   `layerNormBackwardParams`, a thread owns columns
  * The twin of shaders/layerNormBackward*.wgsl.
  */
 import { LayerNormBackward } from '../../build/assembly/layouts';

@@ -1,10 +1,9 @@
 /**
- * C = mask(relu(scale * op(A) op(B) + bias)) + residual (+ C) for every replica and group; the twin of shaders/matmul_*.
- * Every element is one sum over K, upwards, each term a `madd`: its bits depend neither on the tile that computes it nor on
- * the number of threads.
- * A thread owns a share of the products, or of the rows or columns where there are few of them. B is packed into panels of
- * 8 columns, A (TN only) into panels of 4 rows; 4 x 8 results are kept in registers. The relaxed variant packs A in every form and
- * keeps 6 x 8 (matmulTall.ts), but where B has few columns.
+ * C = mask(relu(scale * op(A) op(B) + bias)) + residual (+ C) for every replica and group; the twin of shaders/matmul_*. Every
+ * element is one sum over K, in ascending order, with a `madd` per term: its bits depend neither on the tile that computes it nor
+ * on the number of threads. A thread owns a share of the products, or of the rows or columns if there are few products. B is
+ * packed into panels of 8 columns, A (TN only) into panels of 4 rows; 4 x 8 results are kept in registers. The relaxed variant
+ * packs A in every form and keeps 6 x 8 (matmulTall.ts), unless B has few columns.
  */
 import { MATMUL_FORM_NT, MATMUL_FORM_TN, Matmul } from '../../build/assembly/layouts';
 import { roundFactor } from '../half';
@@ -12,14 +11,15 @@ import { madd } from '../madd';
 import { alignUp, shareOf } from '../share';
 import { heightOf, packTall, tileTall } from './matmulTall';
 
-// Blocks (WASM_BLOCKS of src/kernels/matmul.ts): a panel of B (8 x KC) and one of A (4 x KC) stay in the first cache, a block of B (NC x KC) in the second.
+// Blocks (WASM_BLOCKS of src/kernels/matmul.ts): a panel of B (8 x KC) and one of A (4 x KC) fit in the first-level cache, a block of B (NC
+// x KC) in the second-level one.
 const MC: u32 = 256; // rows between two packings of B
 const NC: u32 = 256;
 const KC: u32 = 512;
 
-const TALL_COLUMNS: u32 = 64; // of B from which packing A pays
+const TALL_COLUMNS: u32 = 64; // columns of B from which packing A pays
 
-const ZEROS: usize = memory.data(192, 16); // where the sums of a tile start
+const ZEROS: usize = memory.data(192, 16); // initial sums of a tile
 
 /** Scratch: packed B [NC, KC], packed A [MC, KC], partial sums [MC, NC]. */
 export function matmul(p: Matmul, thread: u32, threads: u32, scratch: usize): void {
@@ -27,7 +27,7 @@ export function matmul(p: Matmul, thread: u32, threads: u32, scratch: usize): vo
   const n = p.n;
   const groups = p.groups;
   const products = groups * p.replicas;
-  // Few products: each is cut into as many parts as there are threads, across its longer side.
+  // Few products: each is cut into as many parts as there are threads, along its longer side.
   const parts: u32 = products % threads == 0 ? 1 : threads;
   const byRows = m >= n;
   const grain: u32 = byRows ? 4 : 8;
@@ -86,7 +86,7 @@ function multiply(p: Matmul, product: u32, rowFrom: u32, rowTo: u32, colFrom: u3
           const panel = scratch + 4 * j * depth;
           for (let i: u32 = 0, height: u32 = 4; i < rows; i += height) {
             if (tall) height = heightOf(rows - i);
-            // With one block of K the sums go straight to C, else they wait in `partial`.
+            // With one block of K the sums go directly to C, otherwise they are stored in `partial`.
             const tile = depths == 1 ? partial : partial + 4 * (j * alignUp(rows, 4) + 8 * i);
             const begin = block == 0 ? ZEROS : tile;
             if (tall && height == 6) tileTall(packedA + 4 * i * depth, panel, depth, begin, tile);
@@ -115,7 +115,7 @@ function multiply(p: Matmul, product: u32, rowFrom: u32, rowTo: u32, colFrom: u3
   }
 }
 
-/** Whether the results are only scaled. */
+/** Whether the epilogue only scales the results. */
 function isOnlyScaled(p: Matmul): bool {
   const added = p.bias | p.mask | p.residual;
   return (added | p.relu | p.accumulate) == 0;
@@ -202,7 +202,7 @@ function tilePacked(a: usize, b: usize, depth: u32, from: usize, tile: usize): v
   v128.store(tile, c31, 112);
 }
 
-/** `rows` whole rows of a tile, scaled, to C from (row, col) on. */
+/** Writes `rows` complete rows of a tile, scaled, to C starting at (row, col). */
 function finishScaled(p: Matmul, r: u32, g: u32, row: u32, col: u32, rows: u32, tile: usize): void {
   const cRow = 4 * p.cRow;
   let c = p.cAt(r) + 4 * (p.cOffset + g * p.cGroup + col) + row * cRow;
@@ -215,7 +215,7 @@ function finishScaled(p: Matmul, r: u32, g: u32, row: u32, col: u32, rows: u32, 
   }
 }
 
-/** The epilogue of rows x cols results of a tile, written to C from (row, col) on. */
+/** The epilogue of rows x cols results of a tile, written to C starting at (row, col). */
 function finish(p: Matmul, r: u32, g: u32, row: u32, col: u32, rows: u32, cols: u32, tile: usize): void {
   const cRow = 4 * p.cRow;
   const start = 4 * (g * p.cGroup + col) + row * cRow;
@@ -285,7 +285,7 @@ function packColumns8(from: usize, stride: usize, depth: u32, cols: u32, to: usi
   for (; j < cols; j += 8) packEdge(from + 4 * j, stride, depth, min(8, cols - j), 8, to + 4 * j * depth);
 }
 
-/** The same in panels of 4 columns: of A stored [depth, rows]. */
+/** The same in panels of 4 columns: for A stored [depth, rows]. */
 function packColumns4(from: usize, stride: usize, depth: u32, cols: u32, to: usize): void {
   let j: u32 = 0;
   for (; j + 16 <= cols; j += 16) {

@@ -1,10 +1,10 @@
 /**
- * Tiles of 6 x 8 for fused sums, which need no register for a product: twelve are under way at once, more than two units of four
- * cycles each take. A is packed into panels of six rows, or four at the end. Same bits as the tiles of matmul.ts.
+ * Tiles of 6 x 8 for fused sums, which need no register for a product: twelve are in flight at once, more than two units with
+ * four cycles each can take. A is packed into panels of six rows, or four at the end. Same bits as the tiles of matmul.ts.
  */
 import { madd } from '../madd';
 
-/** Rows of the next panel, so that few compute for nothing. The last one never ends behind the next multiple of 4. */
+/** Rows of the next panel, chosen so that few are computed in vain. The last one never extends beyond the next multiple of 4. */
 export function heightOf(left: u32): u32 {
   return left >= 9 || left == 6 || left == 5 ? 6 : 4;
 }
@@ -22,7 +22,7 @@ export function packTall(from: usize, stride: usize, transposed: bool, depth: u3
   }
 }
 
-/** A panel of columns that are all there. */
+/** A panel whose columns all exist. */
 function copyColumns(from: usize, stride: usize, depth: u32, height: u32, to: usize): void {
   if (height == 4) {
     for (let l: u32 = 0; l < depth; l++, from += stride, to += 16) v128.store(to, v128.load(from));
@@ -34,7 +34,7 @@ function copyColumns(from: usize, stride: usize, depth: u32, height: u32, to: us
   }
 }
 
-/** One where the last column repeats. */
+/** A panel in which the last column repeats. */
 function packColumns(from: usize, stride: usize, depth: u32, height: u32, last: u32, to: usize): void {
   for (let l: u32 = 0; l < depth; l++, from += stride)
     for (let i: u32 = 0; i < height; i++, to += 4) store<f32>(to, load<f32>(from + 4 * min(i, last)));
@@ -100,9 +100,9 @@ function packRows(s0: usize, stride: usize, depth: u32, height: u32, last: u32, 
 }
 
 /**
- * tile [6, 8] = `from` + a panel of A [depth, 6] times a panel of B [depth, 8]. A pointer for each number of a row of A: V8 adds an
- * offset by an instruction of its own where it fills a vector, and its version 12 (Node 22) unrolls a shorter loop, for which it lacks
- * registers, to half the speed.
+ * tile [6, 8] = `from` + a panel of A [depth, 6] times a panel of B [depth, 8]. There is a pointer for each number of a row of A: V8
+ * uses a separate instruction to add an offset when it fills a vector, and its version 12 (Node 22) unrolls a shorter loop, for which
+ * it lacks registers, at half the speed.
  */
 export function tileTall(a: usize, b: usize, depth: u32, from: usize, tile: usize): void {
   let c00 = v128.load(from, 0);

@@ -1,4 +1,4 @@
-/** output = (output +) a * b, a factor for every element, row or column; the twin of shaders/multiply.wgsl. A thread owns rows. */
+/** output = (output +) a * b, with one factor per element, row or column; the twin of shaders/multiply.wgsl. A thread owns rows. */
 import { Multiply } from '../../build/assembly/layouts';
 import { shareOf } from '../share';
 

@@ -1,4 +1,4 @@
-/** The share of a thread in an update of flat blocks: what sgd and adamw have in common. */
+/** A thread's share of an update of flat blocks: the common part of sgd and adamw. */
 import { PACE_UNSCALE } from '../../build/assembly/words';
 import { shareOf } from '../share';
 
@@ -9,7 +9,7 @@ export function firstElement(elements: u32, thread: u32, threads: u32): u32 {
   return min(elements, CHUNK * shareOf((elements + CHUNK - 1) / CHUNK, thread, threads));
 }
 
-/** The factor on a replica's gradients; 0: its step is left out. */
+/** The factor on a replica's gradients; 0: its step is skipped. */
 export function unscaleOf(pace: usize, scaled: u32): f32 {
   return scaled ? load<f32>(pace, PACE_UNSCALE) : 1;
 }

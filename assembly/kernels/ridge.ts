@@ -1,7 +1,8 @@
 /**
- * Ridge regression in its dual form, in f64; a thread owns feature spaces. As in shaders/ridge.wgsl, with rows for its columns:
- * the rows of the centred Gram matrix A = L L^T, those to predict and the targets' stand in one matrix and become L, k L^-T and
- * Y^T L^-T; outputs are products of the latter two. Four rows and two columns at a time: each number loaded serves several products.
+ * Ridge regression in its dual form, in f64; a thread owns feature spaces. As in shaders/ridge.wgsl, with rows in place of its
+ * columns: the rows of the centred Gram matrix A = L L^T, those to predict and those of the targets form one matrix and become L, k
+ * L^-T and Y^T L^-T; outputs are products of the latter two. Four rows and two columns at a time, so that each number loaded is used
+ * in several products.
  */
 import { Ridge } from '../../build/assembly/layouts';
 import { shareOf } from '../share';
@@ -20,14 +21,14 @@ function regress(p: Ridge, unit: u32, rows: usize): void {
   const spaces = p.spaces;
   const r = unit / spaces;
   const space = unit % spaces;
-  const bytes: usize = 16 * ((fit + 1) / 2); // of a row, with a zero behind it where fit is odd
-  const count: u32 = 4 * ((batch + columns + 4) / 4); // rows, at least one of zeros behind the last
+  const bytes: usize = 16 * ((fit + 1) / 2); // bytes of a row, with a zero at the end if fit is odd
+  const count: u32 = 4 * ((batch + columns + 4) / 4); // rows, at least one row of zeros after the last
   const sums = rows + count * bytes; // 8 of them
   const penalty = centre(p, r, space, rows, bytes, count, sums + 64);
 
   for (let i: u32 = 0; i < count; i += 4) {
     const row = rows + i * bytes;
-    const whole: u32 = min<u32>(i, fit) & ~1; // columns of which no row of the four holds the diagonal
+    const whole: u32 = min<u32>(i, fit) & ~1; // columns in which none of the four rows has its diagonal element
     for (let j: u32 = 0; j < whole; j += 2) {
       const other = rows + j * bytes;
       products(row, other, bytes, 8 * j, sums);
@@ -47,7 +48,7 @@ function regress(p: Ridge, unit: u32, rows: usize): void {
         const other = rows + j * bytes;
         let sum = load<f64>(mine + 8 * j);
         for (let k: u32 = 0; k < j; k++) sum -= load<f64>(mine + 8 * k) * load<f64>(other + 8 * k);
-        // Below the penalty a diagonal element is for rounding only.
+        // A diagonal element below the penalty is due to rounding.
         store<f64>(mine + 8 * j, j == i + q ? sqrt<f64>(max<f64>(sum, penalty)) : sum / load<f64>(other + 8 * j));
       }
   }
@@ -65,7 +66,7 @@ function regress(p: Ridge, unit: u32, rows: usize): void {
     }
 }
 
-/** Fills the rows, centred, penalty on the diagonal; centres: f64 [batch + columns]. Returns the penalty. */
+/** Fills the rows, centred, with the penalty on the diagonal; centres: f64 [batch + columns]. Returns the penalty. */
 function centre(p: Ridge, r: u32, space: u32, rows: usize, bytes: usize, count: u32, centres: usize): f64 {
   const batch = p.batch;
   const fit = p.fit;
@@ -143,7 +144,7 @@ function products(row: usize, other: usize, bytes: usize, length: usize, sums: u
   put(sums + 48, a3, b3);
 }
 
-/** Both lanes of a added up, and of b. */
+/** Stores the sum of both lanes of a, and of b. */
 function put(at: usize, a: v128, b: v128): void {
   store<f64>(at, f64x2.extract_lane(a, 0) + f64x2.extract_lane(a, 1));
   store<f64>(at, f64x2.extract_lane(b, 0) + f64x2.extract_lane(b, 1), 8);

@@ -1,7 +1,7 @@
 /**
  * Gradients of rmsNorm, with n = input * inverse and g = dOutput * weight:
  *   dInput = (dInput +) inverse * (g - n * mean of g n)      `rmsNormBackward`, a thread owns rows
- *   dWeight = sum of dOutput n, rows upwards                 `rmsNormBackwardParams`, a thread owns columns
+ *   dWeight = sum of dOutput n, rows ascending                `rmsNormBackwardParams`, a thread owns columns
  * The twin of shaders/rmsNormBackward*.wgsl.
  */
 import { RmsNormBackward } from '../../build/assembly/layouts';

@@ -1,4 +1,4 @@
-/** Sentences of a grammar; the twin of shaders/sample.wgsl on top of the general sampler. Rows are shared out to the threads. */
+/** Sentences of a grammar; the twin of shaders/sample.wgsl, based on the general sampler. Rows are divided among the threads. */
 import { Sample } from '../../build/assembly/layouts';
 import { CLOCK_SAMPLE_LOW, HEADER_NODES, HEADER_TOKENS } from '../../build/assembly/words';
 import { generalScratchBytes, sampleGeneral } from '../sampler';

@@ -1,4 +1,4 @@
-/** output = softmax of each row of input, its largest taken off first; the twin of shaders/softmax.wgsl. A thread owns rows. */
+/** output = softmax of each row of input, after subtracting its maximum; the twin of shaders/softmax.wgsl. A thread owns rows. */
 import { Softmax } from '../../build/assembly/layouts';
 import { exp1 } from '../math';
 import { shareOf } from '../share';

@@ -41,7 +41,7 @@ export function tick(p: Tick, thread: u32, threads: u32): void {
   }
 }
 
-/** pace gets the inverse of the loss's factor, or 0 where a factor did not fit; then the factor is halved. */
+/** pace receives the inverse of the loss factor, or 0 if a factor did not fit; then the loss factor is halved. */
 function unscale(scaling: usize, pace: usize): void {
   const exponent = load<u32>(scaling, SCALING_EXPONENT);
   if (!load<u32>(scaling, SCALING_OVERFLOW)) {

@@ -113,7 +113,7 @@ function asChild(
   }
 }
 
-/** The product over the children from `child` on, of the symbols of a tuple, without that of slot `left`. */
+/** The product, over the children from `child` on, of the probabilities of a tuple's symbols, excluding slot `left`. */
 function product(child: usize, symbols: usize, left: u32, classes: u32, s: u32): f32 {
   let x: f32 = 1;
   for (let i: u32 = 0; i < s; i++)

@@ -1,4 +1,4 @@
-/** Sentences parsed wholly right by networks that predict every hidden symbol, against the P sentences that they were trained on. */
+/** Sentences parsed completely right by networks that predict every hidden symbol, against the P sentences that they were trained on. */
 import { shapeOf } from '../core/rules.js';
 import { type Curve, grammarKey, type ModelKind, shapeName } from './curves.js';
 import type { Run } from './runs.js';
@@ -86,7 +86,7 @@ export function parseCurves(runs: readonly Run[]): ParseCurve[] {
 
 const isTold = (way: Way): boolean => way === 'logic' || way === 'both';
 
-/** ln P where half of the sentences are parsed wholly right. */
+/** ln P where half of the sentences are parsed completely right. */
 function halfOf({ points }: ParseCurve): ReturnType<typeof crossing> {
   return crossing(
     points.map(({ sentences, right }) => ({ samples: sentences, loss: 1 - right, accuracy: right })),

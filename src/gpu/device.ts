@@ -1,22 +1,22 @@
 /**
- * A WebGPU device with its adapter's facts, a latch for errors that no call awaited, and a clean shutdown.
- * Knows no platform: src/platform hands it a `GPU` object.
+ * A WebGPU device with facts about its adapter, a latch for errors that no call awaited, and a clean shutdown. Independent of the
+ * platform: src/platform passes in a `GPU` object.
  */
 import { AdapterError, DeviceLostError, GpuError } from '../core/errors.js';
 
-/** What was measured on what: printed with every measured number. */
+/** The adapter of a measurement: printed with every measured number. */
 export interface AdapterSummary {
   /** Marketing or driver name, for example `SwiftShader` or `nvidia-h200`. */
   name: string;
-  vendor: string; // as the runtime reports it, '' where it hides it
+  vendor: string; // as the runtime reports it, '' if it hides it
   architecture: string;
-  driver: string; // driver's own description, '' where the runtime hides it
+  driver: string; // the driver's description of itself, '' if the runtime hides it
   software: boolean; // runs on the processor
   runtime: string; // for example `node 20.20.2 (Dawn)`
-  backend: string; // for example `vulkan`, 'unknown' where the runtime hides it
+  backend: string; // for example `vulkan`, 'unknown' if the runtime hides it
 }
 
-/** The limits a kernel's shape depends on, as obtained from the device. Sizes in bytes. */
+/** Limits on which a kernel's shape depends, as granted by the device. Sizes in bytes. */
 export interface GpuLimits {
   maxBufferSize: number;
   maxStorageBufferBindingSize: number;
@@ -34,7 +34,7 @@ export interface GpuLimits {
   minUniformBufferOffsetAlignment: number;
 }
 
-/** Optional features taken when the adapter has them; `session.features` says which. */
+/** Optional features requested if the adapter has them; see `session.features`. */
 export const wantedFeatures = [
   'timestamp-query',
   'subgroups',
@@ -44,18 +44,18 @@ export const wantedFeatures = [
 
 export interface OpenGpuOptions {
   powerPreference?: GPUPowerPreference;
-  /** Features without which opening fails. */
+  /** Features required for opening. */
   requiredFeatures?: readonly string[];
   /** Lower bounds beyond the portable subset (8 storage buffers, 256 invocations, 16 KiB workgroup memory). */
   requiredLimits?: Partial<GpuLimits>;
-  /** Named in `info`; platforms fill them in. */
+  /** Named in `info`; set by the platform. */
   runtime?: string;
   backend?: string;
-  /** What to install or do where there is no adapter; the end of the error message. */
+  /** What to install or do if there is no adapter; the end of the error message. */
   remedy?: string;
-  /** Processor time used by the process so far, in milliseconds, where the driver runs in this process and the platform tells. */
+  /** CPU time used by the process so far, in milliseconds, if the driver runs in this process and the platform provides it. */
   processorMs?: () => number;
-  /** Runs once at the end of `release()`: the platform drops what it kept alive. */
+  /** Runs once at the end of `release()`: the platform drops the objects that it kept alive. */
   onRelease?: () => void;
 }
 
@@ -65,19 +65,19 @@ export interface GpuSession {
   readonly info: AdapterSummary;
   readonly limits: GpuLimits;
   readonly features: ReadonlySet<string>;
-  /** Lanes of a subgroup, where WGSL can use subgroups and all have one size; else 0. */
+  /** Lanes of a subgroup, if WGSL can use subgroups and all have the same size; else 0. */
   readonly subgroupSize: number;
-  /** Matrices that a subgroup of 32 multiplies at once, f16 into f32, where WGSL can use them. */
+  /** Matrices that a subgroup of 32 multiplies at once, f16 into f32, if WGSL can use them. */
   readonly matrixUnits?: MatrixUnits;
-  /** Processor time of the process that holds the driver, all threads, in milliseconds; undefined where nothing tells it. */
+  /** CPU time of the process that contains the driver, over all threads, in milliseconds; undefined if unknown. */
   readonly processorMs?: () => number;
   /** Resolves when the device is gone, with the reason; `released` true after `release()`. */
   readonly lost: Promise<{ message: string; released: boolean }>;
-  /** @throws GpuError for an error since the last call that no caller awaited; DeviceLostError once the device is gone. */
+  /** @throws GpuError for an error since the last call that no caller awaited; DeviceLostError once the device is lost. */
   check(): void;
-  /** Waits until all submitted work is done, then `check()`s. Rejects when the device is lost meanwhile. */
+  /** Waits until all submitted work is done, then calls `check()`. Rejects if the device is lost in the meantime. */
   drain(): Promise<void>;
-  /** `work`, or a DeviceLostError as soon as the device is lost: for maps and other waits a lost device may never answer. */
+  /** `work`, or a DeviceLostError as soon as the device is lost: for maps and other waits that a lost device may never answer. */
   guard<T>(work: Promise<T>): Promise<T>;
   /** Waits for submitted work, destroys the device, lets the process exit. May be called twice. */
   release(): Promise<void>;
@@ -102,8 +102,8 @@ const raisedLimits = [
 ] as const;
 
 /**
- * Requests an adapter and a device with the adapter's own maxima of the limits that kernels can use.
- * @throws AdapterError when there is no adapter, or a required feature or limit is missing.
+ * Requests an adapter and a device with the adapter's maxima of the limits that kernels can use.
+ * @throws AdapterError if there is no adapter, or a required feature or limit is missing.
  */
 export async function openGpu(gpu: GPU, options: OpenGpuOptions = {}): Promise<GpuSession> {
   const remedy = options.remedy ?? 'use a runtime with WebGPU, or update the graphics driver';
@@ -152,7 +152,7 @@ async function requestAdapter(gpu: GPU, powerPreference: GPUPowerPreference, rem
 async function fixedSubgroupSize({ info }: GPUAdapter, device: GPUDevice): Promise<number> {
   const { subgroupMinSize = 0, subgroupMaxSize = 0 } = info ?? {};
   if (!device.features.has('subgroups') || subgroupMinSize !== subgroupMaxSize) return 0;
-  // Deno 2.9 names the feature and refuses its WGSL (https://github.com/gfx-rs/wgpu/issues/5555).
+  // Deno 2.9 offers the feature but refuses its WGSL (https://github.com/gfx-rs/wgpu/issues/5555).
   device.pushErrorScope('validation');
   device.createShaderModule({ label: 'subgroups', code: 'enable subgroups;' });
   return (await device.popErrorScope()) ? 0 : subgroupMinSize;
@@ -165,14 +165,14 @@ export interface MatrixUnits {
   k: number;
 }
 
-/** Shapes that the kernels take, best first: NVIDIA and AMD, Intel, Apple. Only the first was measured. */
+/** Shapes that the kernels support, best first: NVIDIA and AMD, Intel, Apple. Only the first was measured. */
 const matrixShapes: readonly MatrixUnits[] = [
   { m: 16, n: 16, k: 16 },
   { m: 8, n: 16, k: 16 },
   { m: 8, n: 8, k: 8 },
 ];
 
-/** What the adapter offers of `chromium-experimental-subgroup-matrix`; the types do not know it yet. */
+/** The adapter's part of `chromium-experimental-subgroup-matrix`; the types do not include it yet. */
 interface SubgroupMatrixConfig {
   componentType: string;
   resultComponentType: string;
@@ -258,7 +258,7 @@ function makeSession(
             waiting.delete(reject);
             resolve(value);
           },
-          // A map that fails because the device went says so before `lost` does on some runtimes: let `lost` go first.
+          // On some runtimes a map that fails because the device is lost reports it before `lost` does: let `lost` go first.
           (error) =>
             setTimeout(() => {
               waiting.delete(reject);
@@ -269,7 +269,7 @@ function makeSession(
     },
     release() {
       releasing ??= (async () => {
-        // Destroying with maps or waits pending aborts some runtimes: let the queue run dry first.
+        // Destroying with maps or waits pending aborts some runtimes: let the queue finish first.
         if (lostBy === undefined) await Promise.race([device.queue.onSubmittedWorkDone(), lost]).catch(() => {});
         device.removeEventListener('uncapturederror', onError);
         device.destroy();
@@ -309,7 +309,7 @@ export function describeAdapter(info: AdapterSummary): string {
   return `${info.name}${driver}${info.software ? ' (software)' : ''} on ${info.runtime}`;
 }
 
-/** The first paragraph of an error's message as one line. */
+/** The first paragraph of an error message as one line. */
 export function oneLine(error: unknown): string {
   const text =
     error instanceof Error || (error && typeof error === 'object' && 'message' in error)

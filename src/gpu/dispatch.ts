@@ -1,18 +1,18 @@
 import type { DType, Tensor } from '../plan/types.js';
 import type { MatrixUnits } from './device.js';
 
-/** One word of a uniform block; whole numbers go in as u32 (negative ones as i32). */
+/** One word of a uniform block; whole numbers are stored as u32 (negative ones as i32). */
 export type Word = number | { readonly f32: number };
 
 export interface Binding {
   readonly tensor: Tensor | 'none'; // 'none': a small dummy buffer, for an input that this variant does not use
   readonly access: 'read' | 'write'; // WGSL storage `read` or `read_write`
-  readonly type?: string; // of the elements, as WGSL names it; default: the tensor's
+  readonly type?: string; // WGSL type of the elements; default: the tensor's
 }
 
-/** What one dispatch needs. Binding 0 is the uniform block, `bindings` follow from 1 on, all in group 0. */
+/** The inputs of one dispatch. Binding 0 is the uniform block, followed by `bindings` from 1 on, all in group 0. */
 export interface Dispatch {
-  readonly shader: string; // the .wgsl file's name, for errors and measurements
+  readonly shader: string; // name of the .wgsl file, for errors and measurements
   readonly source: string;
   readonly constants?: Readonly<Record<string, number>>; // WGSL `override` values
   readonly uniforms: readonly Word[];
@@ -20,7 +20,7 @@ export interface Dispatch {
   readonly workgroups: readonly [number, number, number];
 }
 
-/** A shader's text without its head, which names the uniform block `p` and the buffers. */
+/** A shader's text without its head, which declares the uniform block `p` and the buffers. */
 export interface Shader {
   readonly shader: string; // the .wgsl file's name
   readonly enable?: string; // a WGSL extension
@@ -45,7 +45,7 @@ export function namedWords(words: Readonly<Record<string, Word>>): NamedWord[] {
   );
 }
 
-/** The dispatch of a shader: its text behind a head with `struct Params` and the bindings. A name that is not there does not compile. */
+/** The dispatch of a shader: its text after a head with `struct Params` and the bindings. A name that does not exist does not compile. */
 export function dispatchOf({ enable, source, words = [], bind, ...rest }: Shader): Dispatch {
   const fields = words.map(({ name, type }) => `  ${wgslName(name)}: ${type},\n`).join('');
   const buffers = Object.entries(bind).map(([name, { tensor, access, type }], i) => {
@@ -62,19 +62,22 @@ export function dispatchOf({ enable, source, words = [], bind, ...rest }: Shader
   };
 }
 
-/** WGSL keeps some words for itself. */
+/** WGSL reserves some words. */
 function wgslName(name: string): string {
   return name === 'filter' ? 'filterSize' : name;
 }
 
-/** What a kernel may ask about the adapter when it chooses a variant. */
+/** Properties of the adapter by which kernels choose a variant. */
 export interface AdapterTraits {
-  /** A driver that runs shaders on the CPU: no workgroup memory, few rows per thread (measured: shared memory only costs there). */
+  /**
+   * A driver that runs shaders on the CPU: no workgroup memory, few rows per thread (measured: shared memory only costs time
+   * there).
+   */
   readonly software: boolean;
   readonly vendor: string;
   readonly maxWorkgroupStorageBytes: number;
   readonly maxInvocations: number;
-  /** Lanes of a subgroup, where WGSL can use subgroups and all have one size; else 0. */
+  /** Lanes of a subgroup, if WGSL can use subgroups and all have the same size; else 0. */
   readonly subgroupSize?: number;
   /** Matrices that a subgroup of 32 multiplies at once (tensor cores): M x K times K x N, f16 into f32. */
   readonly matrixUnits?: MatrixUnits;
@@ -82,17 +85,17 @@ export interface AdapterTraits {
   readonly f16?: boolean;
   /** Winners of `rhm tune` on this adapter: `${op}:${shape key}` -> variant name. */
   readonly tuned?: ReadonlyMap<string, string>;
-  /** Decides in place of variantOf(): tests run every variant on whatever adapter there is. */
+  /** Overrides variantOf(): tests run every variant on any adapter. */
   readonly choose?: (op: string, fitting: readonly string[], usual: string) => string | undefined;
 }
 
-/** Which of the variants that fit a call runs. Every choice between kernels of one operation goes through here. */
+/** Which of the variants that fit a call is used. Every choice between kernels of one operation goes through here. */
 export function variantOf<V extends string>(traits: AdapterTraits, op: string, fitting: readonly V[], usual: V): V {
   const chosen = traits.choose?.(op, fitting, usual);
   return fitting.find((variant) => variant === chosen) ?? usual;
 }
 
-/** Scratch memory that lives only within one call; `index` tells buffers of one call apart. */
+/** Scratch memory used only within one call; `index` distinguishes buffers of one call. */
 export type Scratch = (index: number, shape: readonly number[]) => Tensor;
 
 /** Turns a kernel call into dispatches; src/kernels implements it for every operation. */
@@ -106,7 +109,7 @@ export function write(tensor: Tensor, type?: string): Binding {
   return { tensor, access: 'write', type };
 }
 
-/** A 1-D count of workgroups as a grid within WebGPU's 65535 a dimension; the shader uses id.x + id.y * count.x. */
+/** A 1-D count of workgroups as a grid within WebGPU's 65535 per dimension; the shader uses id.x + id.y * count.x. */
 export function linearGrid(workgroups: number): [number, number, number] {
   const limit = 65535;
   if (workgroups <= limit) return [Math.max(1, workgroups), 1, 1];

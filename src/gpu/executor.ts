@@ -21,7 +21,7 @@ export class GpuExecutor implements Executor {
     readonly gpu: GpuSession,
     readonly lower: Lowering<Call>,
     tuned?: ReadonlyMap<string, string>,
-    /** Overrides the adapter's own description, so that tests can run GPU variants on software drivers. */
+    /** Overrides the properties of the adapter, so that tests can run GPU variants on software drivers. */
     traits: Partial<AdapterTraits> = {},
     pipelines: PipelineCache = PipelineCache.of(gpu),
     /** Rewrites a program for GPUs before it is lowered. */
@@ -47,7 +47,7 @@ export class GpuExecutor implements Executor {
     this.#pipelines = pipelines;
   }
 
-  /** oneByOne: pipelines are created one after another, not side by side, so that compileTimes() tells what each took. */
+  /** oneByOne: pipelines are created one after another instead of in parallel, so that compileTimes() can measure each. */
   async load(program: Program, { oneByOne = false } = {}): Promise<GpuProgram> {
     this.gpu.check();
     const scratchSizes = new Map<string, number>();
@@ -72,7 +72,7 @@ export class GpuExecutor implements Executor {
       loaded = new GpuProgram(this, program, scratchSizes);
     } finally {
       memoryError = this.gpu.device.popErrorScope();
-      memoryError.catch(() => {}); // a refusal above goes first
+      memoryError.catch(() => {}); // a refusal above takes precedence
     }
     try {
       if (await this.gpu.guard(memoryError))
@@ -90,7 +90,7 @@ export class GpuExecutor implements Executor {
 }
 
 interface Prepared {
-  label: string; // shader and the call's label
+  label: string; // shader and label of the call
   shader: string;
   compiled: Compiled;
   pipeline: GPUComputePipeline;
@@ -98,7 +98,7 @@ interface Prepared {
   workgroups: readonly [number, number, number];
 }
 
-/** What one pipeline took to compile. */
+/** How long one pipeline took to compile. */
 export interface CompileTime {
   shader: string; // name of the .wgsl file
   ms: number;
@@ -187,7 +187,7 @@ export class GpuProgram implements LoadedProgram {
     return buffer;
   }
 
-  /** Where a tensor lies on the device, for passes of the caller's own that read it. Replica 0 comes first. */
+  /** Location of a tensor on the device, for the caller's own passes that read it. Replica 0 comes first. */
   binding(tensor: Tensor): { buffer: GPUBuffer; offset: number; size: number } {
     return {
       buffer: this.#bufferOf(tensor),
@@ -213,8 +213,8 @@ export class GpuProgram implements LoadedProgram {
     if (!plan)
       throw new GpuError(`plan ${name}: not in this program; run one of ${[...this.#plans.keys()].join(', ')}`);
     const gpu = this.executor.gpu;
-    // Software drivers run a submit to its end before anything else gets the core: keep submits short there.
-    // A GPU starts on a submit while the next one is encoded (1 to 2 us per dispatch): short ones, several under way.
+    // Software drivers run a submit to its end before other work gets the core, so submits are short there. A GPU starts on a
+    // submit while the next one is encoded (1 to 2 us per dispatch): so they are short, with several in flight.
     const dispatchesPerSubmit = gpu.info.software ? 256 : 512;
     const stepsPerSubmit = Math.max(1, Math.floor(dispatchesPerSubmit / Math.max(1, plan.length)));
     for (let done = 0; done < times; done += stepsPerSubmit) {
@@ -232,7 +232,7 @@ export class GpuProgram implements LoadedProgram {
       pass.end();
       this.#device.queue.submit([encoder.finish()]);
       const finished = gpu.guard(this.#device.queue.onSubmittedWorkDone());
-      finished.catch(() => {}); // the error reaches whoever awaits it; after a device loss perhaps no one does
+      finished.catch(() => {}); // the error reaches the code that awaits it; after a device loss there may be none
       this.#pending.push(finished);
       if (this.#pending.length > 4) await this.#pending.shift();
     }
@@ -245,8 +245,8 @@ export class GpuProgram implements LoadedProgram {
   }
 
   /**
-   * GPU time of every dispatch of a plan, in microseconds: median over `repeats` runs, each dispatch in a pass of its own
-   * between two timestamps. @throws GpuError where the adapter has no timestamp queries.
+   * GPU time of every dispatch of a plan, in microseconds: median over `repeats` runs, with each dispatch in a separate pass
+   * between two timestamps. @throws GpuError if the adapter has no timestamp queries.
    */
   async profile(name: string, repeats = 15): Promise<{ label: string; us: number }[]> {
     const { device, features } = this.executor.gpu;
@@ -274,9 +274,9 @@ export class GpuProgram implements LoadedProgram {
   }
 
   /**
-   * Milliseconds that each dispatch's pipeline took to compile, by clockOf(): its creation, and what its first run took
-   * longer than the second, since some drivers (lavapipe) translate a shader when it first runs. Runs the plan's dispatches
-   * one by one. For a program that was loaded with oneByOne; what the driver's own cache on disk holds takes no time.
+   * Milliseconds that the pipeline of each dispatch took to compile, by clockOf(): its creation, plus the difference between its
+   * first and second run, since some drivers (lavapipe) translate a shader when it first runs. Runs the plan's dispatches one by
+   * one. For a program loaded with oneByOne; shaders in the driver's own cache on disk take no time.
    */
   async compileTimes(name: string): Promise<CompileTime[]> {
     const { now } = clockOf(this.executor.gpu);
@@ -307,7 +307,7 @@ export class GpuProgram implements LoadedProgram {
     const buffer = this.#bufferOf(tensor);
     for (let r = first; r < end; r++) {
       const offset = 4 * (tensor.offset + r * tensor.replicaStride);
-      // Offsets into the ArrayBuffer are bytes; into a typed array Deno takes them as bytes too, against the specification.
+      // Offsets into an ArrayBuffer are in bytes; Deno also takes offsets into a typed array as bytes, against the specification.
       const from = packed.byteOffset + 4 * (r - first) * per;
       this.#device.queue.writeBuffer(buffer, offset, packed.buffer, from, 4 * per);
     }
@@ -333,7 +333,7 @@ export class GpuProgram implements LoadedProgram {
     return tensor.dtype === 'u32' ? new Uint32Array(copy) : new Float32Array(copy);
   }
 
-  /** Waits for what is queued by now; more may be queued meanwhile. */
+  /** Waits for the work queued so far; more may be queued in the meantime. */
   async finish(): Promise<void> {
     await this.executor.gpu.drain();
   }
@@ -345,7 +345,7 @@ export class GpuProgram implements LoadedProgram {
   }
 }
 
-/** One dispatch in a pass of its own. */
+/** One dispatch in a separate pass. */
 function passOf(encoder: GPUCommandEncoder, prepared: Prepared, descriptor?: GPUComputePassDescriptor): void {
   const { pipeline, group, workgroups } = prepared;
   const pass = encoder.beginComputePass(descriptor);

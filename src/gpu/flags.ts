@@ -1,4 +1,4 @@
-/** WebGPU's flags by name: Node and Deno have no globals for them before a device is there. */
+/** WebGPU's flags by name: Node and Deno have no globals for them before there is a device. */
 export const bufferUsage = {
   mapRead: 0x1,
   copySrc: 0x4,

@@ -6,11 +6,11 @@ import { compileShader, scoped } from './scope.js';
 export interface Compiled {
   pipeline: GPUComputePipeline;
   layout: GPUBindGroupLayout;
-  createMs: number; // creation time by clockOf(); others may have been created at the same time
-  compileMs?: number; // with what its first dispatch took longer than the next, once GpuProgram.compileTimes() measured it
+  createMs: number; // creation time by clockOf(); other pipelines may have been created at the same time
+  compileMs?: number; // including the extra time of its first dispatch, once GpuProgram.compileTimes() has measured it
 }
 
-/** What compilation is timed with: processor time of the process where that is known, which other programs do not prolong. */
+/** The clock for compilation: CPU time of the process if known, which other programs do not affect. */
 export function clockOf(session: GpuSession): { name: 'processor' | 'wall'; now: () => number } {
   const { processorMs } = session;
   return processorMs ? { name: 'processor', now: processorMs } : { name: 'wall', now: () => performance.now() };
@@ -20,7 +20,7 @@ const caches = new WeakMap<GpuSession, PipelineCache>();
 
 /** Compute pipelines by (source, constants, access of the bindings). Compilation errors carry the WGSL line. */
 export class PipelineCache {
-  /** The cache of a device, shared by all that run on it: a driver may take a second for a pipeline. */
+  /** The cache of a device, shared by everything that runs on it: a driver may take a second for a pipeline. */
   static of(session: GpuSession): PipelineCache {
     let cache = caches.get(session);
     if (!cache) {

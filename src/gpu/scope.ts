@@ -5,7 +5,7 @@ import { bufferUsage, mapMode } from './flags.js';
 
 /**
  * Runs `create` under validation, out-of-memory and internal error scopes.
- * @throws GpuError `what: reason` when the GPU refuses.
+ * @throws GpuError `what: reason` if the GPU refuses.
  */
 export async function scoped<T>(session: GpuSession, what: string, create: () => T | Promise<T>): Promise<T> {
   const { device } = session;
@@ -41,7 +41,7 @@ export async function compileShader(session: GpuSession, label: string, code: st
   const bad = info.messages.find((m) => m.type === 'error');
   if (bad) throw new GpuError(wgslMessage(label, code, bad.lineNum, bad.linePos, oneLine(bad.message)));
   if (failure) {
-    // Runtimes without compilation messages put the position into the text.
+    // Runtimes without compilation messages include the position in the text.
     const at = /:(\d+):(\d+)/.exec(failure.message);
     throw new GpuError(wgslMessage(label, code, Number(at?.[1] ?? 0), Number(at?.[2] ?? 0), oneLine(failure)));
   }
@@ -55,7 +55,7 @@ function wgslMessage(label: string, code: string, line: number, column: number, 
 
 /**
  * A buffer, checked against the device's limits first.
- * @throws GpuError naming the label, the bytes wanted and the limit.
+ * @throws GpuError naming the label, the bytes requested and the limit.
  */
 export async function createBuffer(
   session: GpuSession,

@@ -1,17 +1,17 @@
-/** How long GPU work takes: by timestamp queries where the adapter has them, by the host's clock otherwise. */
+/** Duration of GPU work: by timestamp queries if the adapter has them, otherwise by the host's clock. */
 import type { GpuSession } from './device.js';
 import { bufferUsage } from './flags.js';
 import { readBuffer } from './scope.js';
 
 export interface GpuTime {
   elapsedMs: number; // median over the repeats, of one call of `encode`
-  wallMs: number; // the same by the host's clock, submit and wait included
+  wallMs: number; // the same by the host's clock, including submit and wait
   source: 'timestamp-query' | 'host clock';
 }
 
 /**
  * Times one compute pass filled by `encode`: one call to warm up, then the median of `repeats`.
- * @throws GpuError or DeviceLostError when the work fails.
+ * @throws GpuError or DeviceLostError if the work fails.
  */
 export async function timePass(
   session: GpuSession,
@@ -50,7 +50,7 @@ export async function timePass(
     queries?.destroy();
     resolved?.destroy();
   }
-  // Some drivers quantise stamps so coarsely, or return zeros, that the clock is the better witness.
+  // Some drivers quantise timestamps so coarsely, or return zeros, that the clock is more accurate.
   const useStamps = stamps.length === repeats;
   return {
     elapsedMs: median(useStamps ? stamps : walls),

@@ -1,11 +1,11 @@
 /**
- * Writes out loops of a shader's text before it is compiled. Drivers keep sums in registers and order loads well only in
- * straight lines: on an NVIDIA H200 a 128 x 64 x 16 matmul tile does 27 TFLOP/s with a loop over k and 36 written out.
+ * Unrolls loops in a shader's text before it is compiled. Drivers keep sums in registers and order loads well only in
+ * straight-line code: on an NVIDIA H200 a 128 x 64 x 16 matmul tile does 27 TFLOP/s with a loop over k and 36 unrolled.
  *
  *   #for h < QM, e < 4        the lines up to the matching #end, once for every pair; {h} becomes the number,
  *     c{h}_{e} += x{h}.{e:xyzw};   {h+1} the next one and {e:xyzw} the letter at that index
  *   #end
- *   #if RANGES                kept where the constant is not 0
+ *   #if RANGES                kept if the constant is not 0
  *   #end
  */
 export function unroll(source: string, constants: Readonly<Record<string, number>>): string {
@@ -18,7 +18,7 @@ export function unroll(source: string, constants: Readonly<Record<string, number
   return text;
 }
 
-/** Plain u32 constants of a shader as WGSL text, a line each. */
+/** Plain u32 constants of a shader as WGSL text, one per line. */
 export function constantLines(constants: Readonly<Record<string, number>>): string {
   return Object.entries(constants)
     .map(([name, value]) => `const ${name} = ${value}u;\n`)
@@ -26,8 +26,8 @@ export function constantLines(constants: Readonly<Record<string, number>>): stri
 }
 
 /**
- * A text with TOGETHER loads written out where #for counts them: 8, which hide each other's latency on a GPU, or 2 on software
- * drivers, which gain nothing from more and compile each for 30 ms (lavapipe). No result may depend on it.
+ * A text in which loads are unrolled by TOGETHER, to which #for counts: 8, which hide each other's latency on a GPU, or 2 on
+ * software drivers, which gain nothing from more and take 30 ms to compile each (lavapipe). No result may depend on it.
  */
 export function unrolledLoads(source: string, software: boolean): string {
   const constants = { TOGETHER: software ? 2 : 8 };
@@ -35,15 +35,15 @@ export function unrolledLoads(source: string, software: boolean): string {
 }
 
 /**
- * WGSL function `opaque(n)`, n itself, for loop bounds that are known when a shader is compiled. lavapipe writes out such loops,
- * and each load in them costs it 30 ms: on software drivers the bound depends on a uniform `word` (below 2^31) as far as it
- * sees. A minimum of n and something would not do: it bounds the loop by n, and Mesa writes out up to 32 rounds.
+ * WGSL function `opaque(n)`, n itself, for loop bounds that are known when a shader is compiled. lavapipe unrolls such loops, and
+ * each load in them takes it 30 ms to compile: on software drivers the bound is made to depend on a uniform `word` (below 2^31).
+ * A minimum of n and another value would not help: it bounds the loop by n, and Mesa unrolls up to 32 rounds.
  */
 export function opaqueBounds(software: boolean, word: string): string {
   return `fn opaque(n: u32) -> u32 { return ${software ? `n + (${word} >> 31u)` : 'n'}; }\n`;
 }
 
-// A plan holds the same tile many times, and writing one out takes 2 to 3 ms.
+// A plan contains the same tile many times, and unrolling one takes 2 to 3 ms.
 const written = new Map<string, string>();
 
 function writeOut(source: string, constants: Readonly<Record<string, number>>): string {
@@ -54,7 +54,7 @@ function writeOut(source: string, constants: Readonly<Record<string, number>>): 
   return text.join('\n');
 }
 
-/** The expanded lines from `start` up to an #end of this level, and where that is. */
+/** The expanded lines from `start` up to the matching #end, and the position of that. */
 function expand(
   lines: readonly string[],
   start: number,
@@ -101,11 +101,11 @@ function count(name: string, constants: Readonly<Record<string, number>>): numbe
   return value;
 }
 
-/** A name that the text holds as it stands must not be one that a mark makes: x{i} becomes x0, x1, ... */
+/** A name that is already in the text must not be one that a mark generates: x{i} becomes x0, x1, ... */
 function refuseCollisions(source: string): void {
   for (const prefix of new Set([...source.matchAll(/\b([a-z]\w*)\{\w+\}/gi)].map(([, name]) => name))) {
     const made = new RegExp(`\\b${prefix}\\d+\\b`).exec(source.replace(/\/\/.*/g, ''));
     if (made)
-      throw new Error(`unroll: ${made[0]} stands beside ${prefix}{...}, which may become it; choose another name`);
+      throw new Error(`unroll: ${made[0]} is used beside ${prefix}{...}, which may become it; choose another name`);
   }
 }

@@ -12,7 +12,7 @@ export interface Dataset {
   test: Source; // its first `testSize` sentences are the test set
   /** Whether no sentence occurs twice within or across the two sets. */
   distinct: boolean;
-  /** Where they may: the probability that it happens at all. 0 if distinct; NaN online, where training has no end. */
+  /** If they may: the probability that any does. 0 if distinct; NaN online, where training has no end. */
   collision: number;
 }
 
@@ -24,10 +24,10 @@ export interface DatasetOptions {
 }
 
 /**
- * Online data are streams. P sentences are drawn without replacement by a keyed permutation of all derivations, the test
- * set from its far end and the validation set just before that, so that training sets of one seed are nested in P and the
- * other two stay the same. Weighted grammars and those with 2^64 derivations or more use the first P sentences of the stream
- * instead; `collision` then says how probable a repetition is. @throws InputError when the sets exceed the derivations.
+ * Online data are streams. P sentences are drawn without replacement by a keyed permutation of all derivations, the test set from
+ * its far end and the validation set just before that, so that training sets of one seed are nested in P and the other two do not
+ * depend on P. Weighted grammars and those with 2^64 derivations or more use the first P sentences of the stream instead;
+ * `collision` then says how probable a repetition is. @throws InputError if the sets exceed the derivations.
  */
 export function makeDataset(rules: Rules, seed: number, options: DatasetOptions): Dataset {
   checkHasRules(rules);
@@ -64,7 +64,7 @@ export function makeDataset(rules: Rules, seed: number, options: DatasetOptions)
   const testFirst = all.size > 2n ** 53n ? 2 ** 52 : Number(all.size) - testSize;
   return {
     train: { ...all, length: sentences, orderKey },
-    // Whoever reads more than a set meets it again, not what lies behind it in the permutation.
+    // Reading beyond the end of a set repeats it, instead of continuing into the rest of the permutation.
     validation: { ...all, first: testFirst - validationSize, length: validationSize },
     test: { ...all, first: testFirst, length: testSize },
     distinct: true,
@@ -73,8 +73,8 @@ export function makeDataset(rules: Rules, seed: number, options: DatasetOptions)
 }
 
 /**
- * Whether sentences can be drawn without replacement: all derivations equally probable and fewer than 2^64, those with held-out pairs
- * and those without together.
+ * Whether sentences can be drawn without replacement: all derivations, with and without held-out pairs, are equally probable and
+ * fewer than 2^64.
  */
 export function canPermute({ heldPairs: _, ...whole }: Rules): boolean {
   return (
@@ -82,7 +82,7 @@ export function canPermute({ heldPairs: _, ...whole }: Rules): boolean {
   );
 }
 
-/** All derivations in a random order without repetition. @throws InputError where that is not possible. */
+/** All derivations in a random order without repetition. @throws InputError if that is not possible. */
 export function derivationSource(rules: Rules, seed: number): Source {
   if (!canPermute(rules)) {
     const reason =

@@ -1,6 +1,6 @@
 /**
- * Tables and draw positions for assembly/fast.ts. Two levels are precomposed into one table where it stays small: a
- * look-up then yields s^2 symbols. Byte offsets as in assembly/fast.ts.
+ * Tables and draw positions for assembly/fast.ts. Two levels are combined into one table if it stays small: a look-up then yields
+ * s^2 symbols. Byte offsets as in assembly/fast.ts.
  */
 import { layoutDraws } from '../core/grammarImage.js';
 import { parents, type Rules, sentenceLength } from '../core/rules.js';
@@ -8,7 +8,7 @@ import { parents, type Rules, sentenceLength } from '../core/rules.js';
 const STAGE_BYTES = 32;
 const FIRST_STAGE = 32;
 const SLOT_BYTES = 16;
-const TABLE_BYTES = 2 ** 19; // a table beyond that leaves the cache
+const TABLE_BYTES = 2 ** 19; // a larger table does not fit in the cache
 
 /** The plan as bytes, 16-byte aligned parts; undefined: this grammar needs the general sampler. */
 export function fastPlan(rules: Rules, tokenBytes: 1 | 4): Uint8Array<ArrayBuffer> | undefined {
@@ -82,8 +82,8 @@ export function fastPlan(rules: Rules, tokenBytes: 1 | 4): Uint8Array<ArrayBuffe
 }
 
 interface Stage {
-  depth: number; // of the symbols it expands
-  levels: 1 | 2; // how many it goes down
+  depth: number; // depth of the symbols it expands
+  levels: 1 | 2; // number of levels it descends
   symbolBytes: number; // of its output
 }
 
@@ -94,7 +94,7 @@ const drawAt = ({ word, perWord, multipliers }: DepthDraws, p: number) => ({
   multiplier: multipliers[p % perWord],
 });
 
-/** Pairs of levels from the bottom up, single ones where a pair's table is too large. undefined: even those are. */
+/** Pairs of levels from the bottom up, single ones if a pair's table is too large. undefined: even those are too large. */
 function groupLevels(rules: Rules, draws: DepthDraws[], tokenBytes: number): Stage[] | undefined {
   const { m, s, L } = rules;
   const stages: Stage[] = [];

@@ -7,13 +7,13 @@ import type { Sampler } from './sampler.js';
 
 /**
  * A change to derivation trees, by level from the leaves: a level-l symbol spans s^l tokens. `rule` keeps the symbol and
- * resamples its rule (a synonym); `symbol` resamples the symbol (noise; level 0 = a token). Everything below it is resampled.
+ * resamples its rule (a synonym); `symbol` resamples the symbol (noise; level 0 = a token). Everything below is resampled.
  */
 export interface Intervention {
   kind: 'rule' | 'symbol';
   level: number; // 1..L for a rule, 0..L for a symbol
   position: number; // 0 .. s^(L - level) - 1; negative counts from the end, -2 = next to the last
-  different?: boolean; // never the old value again; default false
+  different?: boolean; // never the old value; default false
 }
 
 /** @throws InputError naming level or position and the bound. */
@@ -31,7 +31,7 @@ export interface Intervened {
   changed: number[][]; // [count]: token positions at which the two differ, ascending
 }
 
-/** Sentences start .. start+count-1 before and after an intervention. seed: names the new draws. */
+/** Sentences start .. start+count-1 before and after an intervention. seed: determines the new draws. */
 export function intervene(
   sampler: Sampler,
   source: Source,

@@ -7,11 +7,11 @@ import { instantiate } from './wasm.js';
 /** Fills out with normalAt(key, 0), normalAt(key, 1), ... */
 export type FillNormal = (key: Key, out: Float32Array) => void;
 
-const CHUNK = 2 ** 16; // numbers between two copies out of WebAssembly's memory, a multiple of 8
+const CHUNK = 2 ** 16; // numbers copied from WebAssembly's memory at a time, a multiple of 8
 
 let filler: Promise<FillNormal> | undefined;
 
-/** Where there is no WebAssembly: core's own, slower. */
+/** Without WebAssembly: the slower function of core. */
 export function normalFiller(): Promise<FillNormal> {
   filler ??= create().catch(() => fillNormal);
   return filler;

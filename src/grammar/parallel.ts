@@ -22,7 +22,7 @@ const JOB = 16;
 const CONTROL_BYTES = 192;
 const CHUNK_TOKENS = 2 ** 16;
 
-/** What every further thread runs: plain script text, so that nothing has to be loaded from a file. */
+/** Script text that every additional thread runs; text, so that nothing has to be loaded from a file. */
 const threadSource = `async function threadMain({ module, memory, control, scratch }, post) {
   const { exports } = await WebAssembly.instantiate(module, { env: { memory, abort() {} } });
   const words = new Int32Array(memory.buffer, control, ${JOB});
@@ -39,8 +39,8 @@ const threadSource = `async function threadMain({ module, memory, control, scrat
 `;
 
 /**
- * A sampler whose `fill` is shared by threads on one memory. Where memory cannot be shared (a page without COOP and COEP
- * headers) or no thread can be started it works alone. The sentences do not depend on the number of threads.
+ * A sampler whose `fill` is shared by threads on one memory. If memory cannot be shared (a page without COOP and COEP headers) or
+ * no thread can be started, it works alone. The sentences do not depend on the number of threads.
  */
 export async function createParallelSampler(rules: Rules, options: ParallelOptions): Promise<ParallelSampler> {
   checkHasRules(rules);
@@ -60,7 +60,7 @@ export class ParallelSampler extends Sampler {
   #failure: string | undefined;
   #working = false;
 
-  /** Threads at work, the caller's included. */
+  /** Threads in use, including the caller's. */
   get threads(): number {
     return 1 + this.#others.length;
   }
@@ -78,8 +78,8 @@ export class ParallelSampler extends Sampler {
   }
 
   /**
-   * Fills `out` like `tokens`, on all threads. `out` must come from `allocate`, so that every thread can write to it.
-   * One call at a time. @throws WorkerError when a thread has died.
+   * Fills `out` like `tokens`, on all threads. `out` must come from `allocate`, so that every thread can write to it. One call at
+   * a time. @throws WorkerError if a thread has died.
    */
   async fill(source: Source, start: number, count: number, out: Uint8Array | Uint32Array, change?: TreeChange) {
     if (this.#working) throw new WorkerError('fill: another call has not ended; await it first');
@@ -99,7 +99,7 @@ export class ParallelSampler extends Sampler {
     words.set([0, chunk, count, low, high, out.byteOffset, row, bytes, plan, image, sourceAt, changeAt], JOB);
     this.#working = true;
     try {
-      await undefined; // so that a second call always finds the first at work
+      await undefined; // so that a second call always finds the first in progress
       Atomics.store(words, BUSY, this.#others.length);
       Atomics.add(words, TURN, 1);
       Atomics.notify(words, TURN);

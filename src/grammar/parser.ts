@@ -1,19 +1,19 @@
 import { ShapeError } from '../core/errors.js';
 import { checkHasRules, parents, type Rules, sentenceLength } from '../core/rules.js';
 
-/** The first fault of a sentence: the s symbols below (level, position), level from the leaves, are no rule's tuple. */
+/** The first fault of a sentence: the s symbols below (level, position), level from the leaves, are not the tuple of a rule. */
 export interface Fault {
   level: number; // 1..L; 0: a token out of range
   position: number;
 }
 
 export interface Parse {
-  symbols: Int32Array[]; // [L+1] by depth, root first; -1 where nothing derives what is below
+  symbols: Int32Array[]; // [L+1] by depth, root first; -1 where the symbols below have no parse
   rules: Int32Array[]; // [L] by depth; -1 likewise
   fault?: Fault;
 }
 
-const DIRECT_LIMIT = 2 ** 22; // tuples for which a table by number is kept
+const DIRECT_LIMIT = 2 ** 22; // tuples up to which a table by number is kept
 
 /** Bottom-up parsing by table: within a depth every tuple has one parent, so there is never a choice. */
 export class Parser {
@@ -26,7 +26,7 @@ export class Parser {
     this.#find = rules.rules.map((_, depth) => inverse(rules, depth));
   }
 
-  /** tokens [s^L] to its tree. @throws ShapeError */
+  /** Parses tokens [s^L] into a tree. @throws ShapeError */
   parse(tokens: ArrayLike<number>): Parse {
     const { s, L } = this.rules;
     if (tokens.length !== this.#d)
@@ -46,13 +46,13 @@ export class Parser {
     }
   }
 
-  /** The sentence whose tokens stand from `at` on; -1 for a token out of range. */
+  /** The sentence whose tokens start at `at`; -1 for a token out of range. */
   #leaves(tokens: ArrayLike<number>, at: number, to: Int32Array): void {
     const { v } = this.rules;
     for (let i = 0; i < this.#d; i++) to[i] = tokens[at + i] >= 0 && tokens[at + i] < v ? tokens[at + i] : -1;
   }
 
-  /** The `count` symbols of depth l, and the rules taken, from those below; -1 for none. `to` may be `below`. */
+  /** The `count` symbols of depth l, and the rules used, from those below; -1 for none. `to` may be `below`. */
   #climb(l: number, below: Int32Array, count: number, to: Int32Array, rules?: Int32Array): void {
     const { m, s } = this.rules;
     const find = this.#find[l];
@@ -64,8 +64,8 @@ export class Parser {
   }
 
   /**
-   * Fraction of sentences that are consistent with the rules up to each level: result[ell], ell = 0..L, counts those whose
-   * every level-ell symbol derives what stands below it. tokens [count, s^L].
+   * Fraction of sentences that are consistent with the rules up to each level: result[ell], ell = 0..L, counts those in which
+   * every level-ell block can be derived from a symbol. tokens [count, s^L].
    */
   consistency(tokens: ArrayLike<number>, count: number): number[] {
     const { L } = this.rules;
@@ -79,13 +79,13 @@ export class Parser {
   }
 
   /**
-   * The same for the last token alone, as a predictor generates it: result[ell] counts sentences whose last s^ell tokens
-   * can be derived from one symbol.
+   * The same for the last token alone, as a predictor generates it: result[ell] counts sentences whose last s^ell tokens can be
+   * derived from one symbol.
    */
   lastTokenConsistency(tokens: ArrayLike<number>, count: number): number[] {
     const { s, L } = this.rules;
     const passed = new Array<number>(L + 1).fill(0);
-    const symbols = new Int32Array(this.#d); // one depth after the other
+    const symbols = new Int32Array(this.#d); // reused for each depth
     for (let i = 0; i < count; i++) {
       this.#leaves(tokens, i * this.#d, symbols);
       let width = this.#d;
@@ -106,11 +106,11 @@ function slice(tokens: ArrayLike<number>, from: number, length: number): ArrayLi
     : Array.prototype.slice.call(tokens, from, from + length);
 }
 
-/** Looks up the s symbols from `at` on; -1 when one of them is -1 or the tuple is no rule's. */
+/** Looks up the s symbols starting at `at`; -1 if one of them is -1 or the tuple is not that of a rule. */
 function inverse(rules: Rules, depth: number): (symbols: ArrayLike<number>, at: number) => number {
   const { v, m, s } = rules;
   const total = v ** s;
-  /** The tuple as a number below `total`; negative when one of its symbols is. */
+  /** The tuple as a number below `total`; negative if one of its symbols is. */
   const code = (symbols: ArrayLike<number>, at: number): number => {
     let x = 0;
     for (let i = 0; i < s; i++) {
@@ -133,7 +133,7 @@ function inverse(rules: Rules, depth: number): (symbols: ArrayLike<number>, at: 
       return name < 0 ? -1 : table[name];
     };
   }
-  // Past 2^53 numbers are not exact.
+  // Above 2^53 numbers are not exact.
   const key = (symbols: ArrayLike<number>, at: number): number | string =>
     total < 2 ** 53 ? code(symbols, at) : Array.prototype.slice.call(symbols, at, at + s).join();
   const table = new Map<number | string, number>();

@@ -9,14 +9,14 @@ import { newMemory } from '../core/wasmModule.js';
 import { fastPlan } from './fastPlan.js';
 import { instantiate, type SamplerExports } from './wasm.js';
 
-/** Whole derivations of `count` sentences. */
+/** Complete derivations of `count` sentences. */
 export interface Trees {
   symbols: Uint32Array; // [count, nodes + s^L]: root, then each level from left to right; the last s^L are the tokens
   rules: Uint32Array; // [count, nodes]: rule chosen at each node, level by level
 }
 
 export interface SamplerOptions {
-  /** Memory to work in, from `newMemory`; what lies there from `base` on belongs to the sampler. */
+  /** Memory to work in, from `newMemory`; everything from `base` on belongs to the sampler. */
   memory?: WebAssembly.Memory;
   /** First free byte of that memory. */
   base?: number;
@@ -67,14 +67,14 @@ export class Sampler {
     this.#chunkAt = this.reserve(Math.max(CHUNK_BYTES, 4 * (this.symbolsPerTree + this.rulesPerTree)));
   }
 
-  /** First byte behind what the sampler uses. */
+  /** First byte after the sampler's data. */
   get end(): number {
     return this.#top;
   }
 
   /**
-   * Fills out [count, s^L] with sentences start .. start+count-1. u8 output needs v <= 256. If `out` lies in the
-   * sampler's own memory it is written in place, else through a chunk. `change` is applied to every tree.
+   * Fills out [count, s^L] with sentences start .. start+count-1. u8 output needs v <= 256. If `out` is in the sampler's memory
+   * it is written in place, else through a chunk. `change` is applied to every tree.
    */
   tokens(source: Source, start: number, count: number, out: Uint8Array | Uint32Array, change?: TreeChange): void {
     this.checkOutput(source, start, count, out);
@@ -118,7 +118,7 @@ export class Sampler {
     return { symbols, rules };
   }
 
-  /** Room for `count` sentences in the sampler's own memory, which `tokens` then fills without a copy. */
+  /** Room for `count` sentences in the sampler's memory, which `tokens` then fills without a copy. */
   allocate(count: number, bytes: 1 | 4): Uint8Array | Uint32Array {
     const elements = count * this.tokensPerSentence;
     const at = this.reserve(elements * bytes);
@@ -127,7 +127,7 @@ export class Sampler {
       : new Uint32Array(this.memory.buffer, at, elements);
   }
 
-  /** Where the parts of a job lie, for threads that share this memory. Records of source and change are written. */
+  /** The locations of a job's parts, for threads that share this memory. Writes the records of source and change. */
   protected prepare(source: Source, bytes: 1 | 4, change?: TreeChange) {
     this.#writeRecords(source, change);
     const plan = change || source.mode !== 'stream' || source.length ? undefined : this.#plans[bytes];
@@ -197,16 +197,16 @@ export class Sampler {
       throw new InputError(`out: v = ${this.rules.v} symbols do not fit u8; pass a Uint32Array`);
   }
 
-  /** @throws InputError when sentences start .. start+count-1 do not exist. */
+  /** @throws InputError if sentences start .. start+count-1 do not exist. */
   checkRange(source: Source, start: number, count: number): void {
     checkInteger('start', start, 0, INDEX_LIMIT - 1, 'first sentence');
     checkInteger('count', count, 0, INDEX_LIMIT, 'sentences');
-    // A place in a permutation is no counter of draws: the far end, where test sets lie, may be at 2^52.
+    // A place in a permutation does not count draws: the far end, which contains the test sets, may be at 2^52.
     if (start + count + (source.mode === 'stream' ? source.first : 0) > INDEX_LIMIT)
       throw new InputError(`start + count: sentence numbers stay below 2^48, got ${start} + ${count}`);
     if (source.mode === 'permutation' && !source.length && BigInt(source.first + start + count) > source.size)
       throw new InputError(
-        `count: the grammar has ${source.size} derivations, ${show(source.first + start + count)} were asked for; take fewer`,
+        `count: the grammar has ${source.size} derivations, ${show(source.first + start + count)} were requested; take fewer`,
       );
   }
 

@@ -5,21 +5,21 @@ import type { Measure, MeasureContext, MeasureSpec, MeasureValue } from '../mode
 import { contextDistributions } from '../theory/index.js';
 import { addTestBatch, declareClock, observedSymbols, placesOver } from './batch.js';
 
-const BATCH = 256; // sentences; the products of all pairs come to the host, 256 KiB per layer and position
-const ROUNDING = 1e-20; // distributions of tokens that say nothing of each other differ by 1e-16
-const MOST_PRODUCTS = 2 ** 32; // additions of the exact distributions of one replica: some seconds
+const BATCH = 256; // sentences; the products of all pairs are copied to the host, 256 KiB per layer and position
+const ROUNDING = 1e-20; // distributions of independent tokens differ by 1e-16
+const MOST_PRODUCTS = 2 ** 32; // additions for the exact distributions of one replica: some seconds
 
 /**
- * Alignment of a layer with the exact distributions of contexts: linear centred kernel alignment over sentences i of x_i, the
- * activations at the position over the second to last symbol a_i of a level (0: a token), and y_i = (p(token j = c | a_i)) over all
- * tokens j outside of that symbol's own and all c. With K_ij = x_i . x_j and L_ij = y_i . y_j
+ * Alignment of a layer with the exact distributions of contexts: linear centred kernel alignment over sentences i of x_i, the activations
+ * at the position above the second to last symbol a_i of a level (0: a token), and y_i = (p(token j = c | a_i)) over all tokens j that are
+ * not below that symbol and all c. With K_ij = x_i . x_j and L_ij = y_i . y_j
  *
- *   alignment = HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)),
+ * alignment = HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)),
  *
- * by the unbiased estimate of HSIC: 1 where both geometries agree up to rotation and scale, 0 in the mean where a layer of whatever
- * width says nothing of the symbol. The tuple below a symbol has no other parent, so that y_i is the distribution given the tuple too. The
- * root has no context. NaN where all x_i, or all y_i, are the same. Source: Kornblith et al., arXiv:1905.00414; estimate:
- * Song et al., J. Mach. Learn. Res. 13, 2012.
+ * by the unbiased estimate of HSIC: 1 if both geometries agree up to rotation and scale, 0 on average if a layer, of any width, contains
+ * no information on the symbol. The tuple below a symbol has no other parent, so y_i is also the distribution given the tuple. The root
+ * has no context. NaN if all x_i, or all y_i, are equal. Source: Kornblith et al., arXiv:1905.00414; estimate: Song et al., J. Mach.
+ * Learn. Res. 13, 2012.
  */
 export const alignment: MeasureSpec = {
   about: 'centred kernel alignment with the exact context distributions of tokens and tuples, per layer and level',
@@ -32,7 +32,7 @@ function build(context: MeasureContext): Measure {
   const nodes = (d - 1) / (s - 1);
   if (members.some(({ language }) => language.heldPairs))
     throw new InputError(
-      'measures: alignment knows the distributions of contexts of whole grammars, and some pairs of rules are held out; leave it out, or grammar.holdout',
+      'measures: alignment uses the context distributions of the whole grammar, but some pairs of rules are held out; leave it out, or grammar.holdout',
     );
   if (L * v ** 3 * d > MOST_PRODUCTS)
     throw new InputError(
@@ -47,7 +47,7 @@ function build(context: MeasureContext): Measure {
     clock: declareClock(context, 'alignment'),
   });
   const { hidden } = model.forward(plan, { tokens: seenTokens, batch: BATCH, training: false });
-  if (!hidden.length) throw new InputError('measures: alignment needs a hidden layer, a perceptron has none');
+  if (!hidden.length) throw new InputError('measures: alignment needs a hidden layer, which a perceptron lacks');
   const token = { level: 0, node: nodes + d - 2, lastToken: d - 2 };
   const looked = [token, ...observedSymbols(shape).slice(0, L - 1)].filter(({ lastToken }) => lastToken >= firstToken);
   if (!looked.length)
@@ -56,7 +56,7 @@ function build(context: MeasureContext): Measure {
     );
   const { slots, values } = placesOver(context, 'alignment', hidden, looked);
 
-  // Activations are centred before their products are taken: of a mean that is large, products would keep few digits of the rest.
+  // Activations are centred before their products are taken: with a large mean, products would retain few digits of the rest.
   const centring = builder.persistent('measure/alignment/centring', [BATCH, BATCH]);
   const products = builder.persistent('measure/alignment/products', [slots.length, BATCH, BATCH]);
   for (const [slot, { layer, position }] of slots.entries()) {
@@ -111,7 +111,10 @@ function build(context: MeasureContext): Measure {
   };
 }
 
-/** Scalar products [count, count] of the distributions of contexts of all symbols of a node, less their mean. node: the tokens behind all hidden symbols. */
+/**
+ * Scalar products [count, count] of the distributions of contexts of all symbols of a node, centred. node: number of the token among all
+ * nodes, after the hidden symbols.
+ */
 function contextKernel(
   rules: Rules,
   { level, node }: { level: number; node: number },
@@ -120,7 +123,7 @@ function contextKernel(
   const { s, L } = rules;
   const first = level === 0 ? nodes : (s ** (L - level) - 1) / (s - 1);
   const rows = contextDistributions(rules, level, node - first);
-  const count = rules.v; // the root is not looked at
+  const count = rules.v; // the root is not used
   const width = rows.length / count;
   for (let column = 0; column < width; column++) {
     let mean = 0;
@@ -135,7 +138,7 @@ function contextKernel(
   return { kernel: kernel.some((x) => x > ROUNDING) ? kernel : kernel.fill(0), count };
 }
 
-/** HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)) of kernels [n, n] over the same n > 3 points; NaN where one of them does not vary. */
+/** HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)) of kernels [n, n] over the same n > 3 points; NaN if one of them is constant. */
 export function centredAlignment(K: ArrayLike<number>, L: ArrayLike<number>, n: number): number {
   const [own, other] = [unbiasedHsic(K, K, n), unbiasedHsic(L, L, n)];
   const both = Math.sqrt(own * other);

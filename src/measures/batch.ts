@@ -1,4 +1,4 @@
-/** The sentences that measures look at: the first of the test set, the same every time. */
+/** The sentences used by measures: the first of the test set, the same every time. */
 import { CLOCK_WORDS } from '../core/clock.js';
 import { InputError } from '../core/errors.js';
 import { mask } from '../kernels/mask.js';
@@ -8,12 +8,12 @@ import { type Forward, type ModelShape, maskingOf } from '../models/types.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
 
-/** A counter that stays at 0. One a measure. */
+/** A counter that stays at 0. One per measure. */
 export function declareClock({ builder }: MeasureContext, measure: string): Tensor {
   return builder.persistent(`measure/${measure}/clock`, [CLOCK_WORDS], 'u32');
 }
 
-/** What sentences are drawn from, as the operation sample takes it. */
+/** The source of sentences, as the operation sample takes it. */
 export interface DrawnSet {
   grammar: Tensor;
   source: Tensor;
@@ -29,7 +29,8 @@ export interface TestBatch {
 
 /**
  * Fills `tokens` with the first sentences of the test set, or of another one, after `change` if there is one.
- * @returns what the network reads: those tokens, in the order that is shown, or what the masks of the test set leave of them
+ * @returns the network's input: those tokens, in the order in which they are shown, or what the masks of the test set leave
+ * visible
  */
 export function addTestBatch(
   context: MeasureContext,
@@ -48,11 +49,11 @@ export function addTestBatch(
   return seen;
 }
 
-/** The hidden symbol that stands for a level: the second to last one, whose tokens are all visible; at the top the root. */
+/** The hidden symbol that represents a level: the second to last one, whose tokens are all visible; at the top the root. */
 export interface ObservedSymbol {
   level: number; // counted from the leaves, 1 .. L; 0: a token
-  node: number; // in the tree, root first
-  lastToken: number; // of those below it, in the whole sentence
+  node: number; // index in the tree, root first
+  lastToken: number; // last of the tokens below it, in the whole sentence
 }
 
 export function observedSymbols({ s, L }: Pick<ModelShape, 's' | 'L'>): ObservedSymbol[] {
@@ -65,8 +66,8 @@ export function observedSymbols({ s, L }: Pick<ModelShape, 's' | 'L'>): Observed
 }
 
 /**
- * The places over symbols, each once, and for every layer and symbol which of them it is looked at from.
- * @throws InputError where positions are shuffled: no place lies over a symbol
+ * The positions above symbols, each once, and for every layer and symbol the position from which it is observed.
+ * @throws InputError if positions are shuffled: no position is above a symbol
  */
 export function placesOver(
   { shape, shuffle }: Pick<MeasureContext, 'shape' | 'shuffle'>,
@@ -93,7 +94,7 @@ export function placesOver(
   return { slots, values };
 }
 
-/** The position of a layer that a token lies under; where there is one per token, that of the token itself. */
+/** The position of a layer above a token; if there is one per token, that of the token itself. */
 function positionOver(token: number, { positions }: Forward['hidden'][0], { firstToken, length }: ModelShape): number {
   const at = token - firstToken;
   return Math.min(positions - 1, positions === length - 1 ? at : Math.floor((at * positions) / length));

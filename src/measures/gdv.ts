@@ -4,11 +4,11 @@ import { matmul } from '../kernels/matmul.js';
 import type { Measure, MeasureContext, MeasureSpec, MeasureValue } from '../models/measure.js';
 import { addTestBatch, declareClock, observedSymbols, placesOver } from './batch.js';
 
-const BATCH = 128; // sentences; the products of all pairs come to the host, 64 KiB per layer and position
+const BATCH = 128; // sentences; the products of all pairs are copied to the host, 64 KiB per layer and position
 
 /**
  * How well the hidden symbols of a level separate in a layer: the generalised discrimination value of the activations at the
- * position over the symbol, classes being the symbols. 0 when activations say nothing about them, -1 for clusters that are
+ * position above the symbol, with the symbols as classes. 0 if activations contain no information on them, -1 if clusters are
  * points. Source: Schilling et al., Neural Networks 139, 2021, doi 10.1016/j.neunet.2021.03.035.
  */
 export const gdv: MeasureSpec = {
@@ -25,11 +25,11 @@ function build(context: MeasureContext): Measure {
   const symbols = builder.persistent('measure/gdv/hidden', [BATCH, nodes], 'u32');
   const seenTokens = addTestBatch(context, plan, { tokens, hidden: symbols, clock: declareClock(context, 'gdv') });
   const { hidden } = model.forward(plan, { tokens: seenTokens, batch: BATCH, training: false });
-  if (!hidden.length) throw new InputError('measures: gdv needs a hidden layer, a perceptron has none');
+  if (!hidden.length) throw new InputError('measures: gdv needs a hidden layer, which a perceptron lacks');
   const seen = observedSymbols(shape).filter(({ lastToken }) => lastToken >= firstToken);
   const { slots, values } = placesOver(context, 'gdv', hidden, seen);
 
-  // Z-scores by the layer norm: it standardises rows, so the activations are turned round first, by a product that rounds nothing.
+  // Z-scores through the layer norm: it standardises rows, so the activations are first transposed, by a product without rounding.
   const identity = builder.persistent('measure/gdv/identity', [BATCH, BATCH]);
   const half = builder.persistent('measure/gdv/half', [BATCH]);
   const zero = builder.persistent('measure/gdv/zero', [BATCH]);
@@ -81,9 +81,9 @@ function build(context: MeasureContext): Measure {
 
 /**
  * GDV from the scalar products [B, B] of points whose dimensions have mean 0 and standard deviation 1/2, and the class of each
- * point: (mean distance within classes - mean distance between classes) / sqrt(D), each class, and each pair of classes,
- * counting once. A dimension that does not vary adds nothing to the products and is not counted in D, which their trace gives.
- * Classes of one point are left out; NaN where fewer than two are left.
+ * point: (mean distance within classes - mean distance between classes) / sqrt(D), with equal weight for each class and each pair
+ * of classes. A constant dimension adds nothing to the products and is not counted in D, which follows from their trace. Classes
+ * of one point are left out; NaN if fewer than two are left.
  */
 export function discrimination(products: ArrayLike<number>, classes: readonly number[]): number {
   const B = classes.length;

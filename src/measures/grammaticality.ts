@@ -9,8 +9,8 @@ import { addTestBatch, declareClock } from './batch.js';
 const BATCH = 512;
 
 /**
- * Fraction of test sentences whose last s^level tokens derive from one symbol after the last token was replaced by the
- * network's: the most probable one (`grammatical`), or one drawn from its probabilities (`grammatical-sampled`).
+ * Fraction of test sentences whose last s^level tokens derive from one symbol after the last token is replaced by the network's:
+ * the most probable one (`grammatical`), or one drawn from its probabilities (`grammatical-sampled`).
  */
 export const grammaticality: MeasureSpec = {
   about: 'fraction of predicted and of sampled last tokens that obey the rules, per level',
@@ -36,7 +36,7 @@ function build(context: MeasureContext): Measure {
       await loaded.run(plan.name);
       const [sentences, scores] = await Promise.all([loaded.read(tokens), loaded.read(logits)]);
       const perReplica = scores.length / members.length;
-      const perSentence = perReplica / BATCH; // the last v of them are about the last token
+      const perSentence = perReplica / BATCH; // the last v of them belong to the last token
       return members.flatMap(({ seed }, replica) => {
         const key = streamKey(seed, 'generate', 1);
         const rows = sentences.slice(replica * BATCH * d, (replica + 1) * BATCH * d);

@@ -17,14 +17,14 @@ import { addTestBatch, declareClock } from './batch.js';
 const BATCH = 1024;
 
 /**
- * Networks on sentences without held-out pairs and with some (`grammar.holdout`). Of each set, by its name behind a dash: loss and accuracy of
- * the last token; `grammatical`, per level, as the measure grammaticality has it; `from-grammar` and `from-surface`, the mean divergence of
- * the network in nats from the exact predictor of the whole grammar, and from that of the training language given the longest end of
- * the context that it has: which of the two the network follows. Sets: `without`, the first test sentences; `context`, whose held-out
- * pairs all lie in the context; `last`, whose last token lies below one. Source of the question: arXiv:2404.16367.
+ * Networks on sentences without held-out pairs and with some (`grammar.holdout`). For each set, with its name after a dash: loss and
+ * accuracy of the last token; `grammatical`, per level, as in the measure grammaticality; `from-grammar` and `from-surface`, the mean
+ * divergence of the network in nats from the exact predictor of the whole grammar, and from that of the training language given the longest
+ * end of the context that occurs in it: these show which of the two the network follows. Sets: `without`, the first test sentences;
+ * `context`, whose held-out pairs are all in the context; `last`, whose last token is below one. The question is from arXiv:2404.16367.
  */
 export const holdout: MeasureSpec = {
-  about: 'with grammar.holdout: predictions behind held-out pairs, and their distance from two exact predictors',
+  about: 'with grammar.holdout: predictions after held-out pairs, and their distance from two exact predictors',
   needs: 'holdout',
   build,
 };
@@ -72,7 +72,7 @@ function build(context: MeasureContext): Measure {
         const exact = known.get(set) ?? members.map(({ language }, r) => twoPredictors(language, rowsOf(r), BATCH));
         known.set(set, exact);
         for (const [replica, predictors] of exact.entries()) {
-          const all = scores.length / members.length; // the last v of each sentence's are about the last token
+          const all = scores.length / members.length; // the last v of each sentence's belong to the last token
           const rows = rowsOf(replica);
           const own = new Float64Array(BATCH * v);
           for (let b = 0; b < BATCH; b++) {
@@ -97,7 +97,7 @@ function build(context: MeasureContext): Measure {
   };
 }
 
-/** What the sentences of a set are drawn from; undefined: from the test set. */
+/** The source of a set's sentences; undefined: the test set. */
 function setOf({ builder, members }: MeasureContext, set: HeldSet, constants: Measure['constants']) {
   if (set === 'without') return undefined;
   const languages = members.map(({ language }) => relatedLanguage(language, set));
@@ -116,7 +116,7 @@ function setOf({ builder, members }: MeasureContext, set: HeldSet, constants: Me
   return { grammar, source, endless: sources.every(({ mode }) => mode === 'stream') };
 }
 
-/** Distinct sentences where they can be numbered; of a language of fewer, all of them over again. */
+/** Distinct sentences if they can be numbered; a language with fewer is repeated. */
 function heldSource(language: Rules, seed: number, set: HeldSet): Source {
   const key = streamKey(seed, 'test', 1 + heldSets.indexOf(set));
   if (!canPermute(language)) return { mode: 'stream', key, size: 0n, first: 0, length: 0 };

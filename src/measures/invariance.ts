@@ -10,9 +10,9 @@ const BATCH = 512;
 const kinds = ['rule', 'symbol'] as const;
 
 /**
- * S_rule and S_symbol of every (layer, level): mean cosine of the standardised activations before and after another rule
- * (or another symbol) was drawn at the second to last place of the level. (1 - S_rule) / (1 - S_symbol) falls from about 1 to 0
- * when the layer has become invariant to synonyms. Source: arXiv:2505.07070; SCIENCE: measures of representation.
+ * S_rule and S_symbol of every (layer, level): mean cosine of the standardised activations before and after another rule (or
+ * another symbol) is drawn at the second to last place of the level. (1 - S_rule) / (1 - S_symbol) falls from about 1 to 0 when
+ * the layer has become invariant to synonyms. Source: arXiv:2505.07070; SCIENCE: measures of representation.
  */
 export const invariance: MeasureSpec = {
   about: 'S_rule and S_symbol per layer and level: similarity under a change of rule or of symbol',
@@ -39,7 +39,7 @@ function build(context: MeasureContext): Measure {
   };
   const original = pass();
   const layers = original.length;
-  if (!layers) throw new InputError('measures: invariance needs a hidden layer, a perceptron has none');
+  if (!layers) throw new InputError('measures: invariance needs a hidden layer, which a perceptron lacks');
   const output = builder.persistent('measure/invariance/similarity', [levels.length * kinds.length * layers]);
   const constants: Measure['constants'] = [];
   const slots: Omit<MeasureValue, 'replica' | 'value'>[] = [];

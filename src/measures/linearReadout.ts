@@ -1,14 +1,17 @@
-/** What linear read-outs of hidden symbols share: sentences to fit and to check on, what is predicted, and the share that is right. */
+/**
+ * Common parts of linear read-outs of hidden symbols: the sentences to fit and to check on, the targets, and the fraction that is
+ * right.
+ */
 import { InputError } from '../core/errors.js';
 import { largest } from '../core/softmax.js';
 import type { MeasureContext } from '../models/measure.js';
 import { addTestBatch, declareClock } from './batch.js';
 
-export const FIT = 192; // sentences a read-out is fitted to
-export const CHECK = 128; // sentences its accuracy is counted on
+export const FIT = 192; // sentences to which a read-out is fitted
+export const CHECK = 128; // sentences on which its accuracy is computed
 
 /**
- * The plan of a measure, up to the hidden layers of FIT + CHECK test sentences. targets: [node, symbol] of each column that is predicted.
+ * The plan of a measure, up to the hidden layers of FIT + CHECK test sentences. targets: [node, symbol] of each predicted column.
  * @throws InputError for a network without hidden layers
  */
 export function addSentences(context: MeasureContext, measure: string, targets: readonly (readonly number[])[]) {
@@ -22,12 +25,14 @@ export function addSentences(context: MeasureContext, measure: string, targets: 
   const tokens = plan.activation('tokens', [batch, d], 'u32');
   const seen = addTestBatch(context, plan, { tokens, hidden: symbols, clock: declareClock(context, measure) });
   const { hidden } = model.forward(plan, { tokens: seen, batch, training: false });
-  if (!hidden.length) throw new InputError(`measures: ${measure} needs a hidden layer, a perceptron has none`);
+  if (!hidden.length) throw new InputError(`measures: ${measure} needs a hidden layer, which a perceptron lacks`);
   const constants = [{ tensor: columns, data: Uint32Array.from(members.flatMap(() => targets.flat())) }];
   return { batch, nodes, symbols, targets: columns, plan, hidden, constants };
 }
 
-/** Share of the CHECK sentences whose largest score is that of the label; NaN where a score is no number. score: of sentence b, by class. */
+/**
+ * Fraction of the CHECK sentences whose largest score is that of the label; NaN if a score is not a number. score: of sentence b, by class.
+ */
 export function accuracyOf(score: (b: number) => Float32Array, label: (b: number) => number): number {
   let right = 0;
   for (let b = 0; b < CHECK; b++) {

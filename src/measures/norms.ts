@@ -24,7 +24,7 @@ export const norms: MeasureSpec = {
           sums.flatMap(({ name }, i) => {
             const scaled = pace && name === 'gradient-norm';
             const factor = scaled ? pace[replica * PACE_WORDS + paceWords.unscale] : 1;
-            // The gradient of a step that was left out is not known.
+            // The gradient of a skipped step is not known.
             return factor === 0 ? [] : [{ replica, name, value: factor * Math.sqrt(read[i][2 * replica + 1]) }];
           }),
         );

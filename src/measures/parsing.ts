@@ -6,16 +6,17 @@ import { consistentTrees } from '../theory/index.js';
 import { addTestBatch, declareClock } from './batch.js';
 
 const BATCH = 512; // test sentences: a fraction has a standard error of at most 0.022
-const MOST_SCORES = 2 ** 25; // of one replica; 128 MiB
+const MOST_SCORES = 2 ** 25; // for one replica; 128 MiB
 
 /**
- * Of a network that predicts every hidden symbol: fractions of sentences all of whose symbols are right, by the largest score of
- * each symbol (`parsed`) and by the tree that agrees best with all scores (`parsed-consistent`, see consistentTrees); with a level, of
- * that level's symbols; and the fraction of sentences whose largest scores are those of a tree already (`consistent`). An exact parser
- * has 1: each tuple has one parent, so that tokens determine all symbols.
+ * For a network that predicts every hidden symbol: the fraction of sentences whose symbols are all right, by the largest score of each
+ * symbol (`parsed`) and by the tree that agrees best with all scores (`parsed-consistent`, see consistentTrees); with a level, the
+ * fraction of that level's symbols; and the fraction of sentences whose largest scores already form a tree (`consistent`). An exact
+ * parser reaches 1: each tuple has one parent, so that tokens determine all symbols.
  */
 export const parsing: MeasureSpec = {
-  about: 'fraction of sentences parsed wholly right, by the largest scores and by the best consistent tree; per level',
+  about:
+    'fraction of sentences parsed completely right, by the largest scores and by the best consistent tree; per level',
   needs: 'hidden',
   build,
 };

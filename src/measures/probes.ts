@@ -4,12 +4,12 @@ import { ridge } from '../kernels/ridge.js';
 import type { Measure, MeasureContext, MeasureSpec, MeasureValue } from '../models/measure.js';
 import { accuracyOf, addSentences, CHECK, FIT } from './linearReadout.js';
 
-const MOST_SCORES = 2 ** 25; // of one replica; 128 MiB
+const MOST_SCORES = 2 ** 25; // for one replica; 128 MiB
 
 /**
- * Accuracy of a linear read-out of every hidden symbol, of every level and place, from every layer and position: ridge regression
- * on one-hot symbols, fitted on 192 test sentences and counted on 128 others (standard error at most 0.044). `map`
- * [positions, symbols of the level] holds all of them; `value` is the mean over the level's symbols of the best position's accuracy.
+ * Accuracy of a linear read-out of every hidden symbol, of every level and place, from every layer and position: ridge regression on
+ * one-hot symbols, fitted on 192 test sentences and evaluated on 128 others (standard error at most 0.044). `map` [positions,
+ * symbols of the level] contains all accuracies; `value` is the mean over the level's symbols of the best position's accuracy.
  */
 export const probes: MeasureSpec = {
   about: 'accuracy of a linear read-out of every hidden symbol from every layer and position, per layer and level',
@@ -22,7 +22,7 @@ function build(context: MeasureContext): Measure {
   const { v, n } = members[0].rules;
   const nodes = (d - 1) / (s - 1);
   const columns = n + (nodes - 1) * v;
-  // Columns by node, the root first: one for each of its symbols.
+  // First column of a node, the root first: one column for each of its symbols.
   const firstColumn = (node: number) => (node === 0 ? 0 : n + (node - 1) * v);
   const predicted = Array.from({ length: nodes }, (_, node) =>
     Array.from({ length: node === 0 ? n : v }, (_, symbol) => [node, symbol]),
@@ -90,7 +90,7 @@ function build(context: MeasureContext): Measure {
   };
 }
 
-/** Mean over columns of the largest of a column. */
+/** Mean over columns of each column's maximum. */
 export function meanOfBest(map: readonly (readonly number[])[]): number {
   const best = map[0].map((_, column) => Math.max(...map.map((row) => row[column])));
   return best.reduce((sum, x) => sum + x / best.length, 0);

@@ -6,9 +6,9 @@ import { observedSymbols } from './batch.js';
 import { accuracyOf, addSentences, CHECK, FIT } from './linearReadout.js';
 
 /**
- * Accuracy of a linear read-out of a hidden symbol (the second to last of its level, the root at the top) from each layer:
- * ridge regression on one-hot symbols, fitted on 192 test sentences and counted on 128 others. By the Gram matrix of the layer,
- * so its cost hardly grows with the width.
+ * Accuracy of a linear read-out of a hidden symbol (the second to last of its level, the root at the top) from each layer: ridge
+ * regression on one-hot symbols, fitted on 192 test sentences and evaluated on 128 others. Computed from the Gram matrix of the
+ * layer, so that its cost hardly grows with the width.
  */
 export const readout: MeasureSpec = {
   about: 'accuracy of a linear read-out of hidden symbols, per layer and level',

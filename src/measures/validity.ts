@@ -9,8 +9,8 @@ const BATCH = 256;
 const MOST_SWEEPS = 32;
 
 /**
- * Fraction of sentences, written from nothing by a network of masked tokens, that obey the rules up to each level: a token at a time, in
- * an order drawn for each sentence (32 sweeps where it has more tokens). Source of the question: arXiv:2502.12089.
+ * Fraction of sentences, written from nothing by a network of masked tokens, that obey the rules up to each level: one token at a time,
+ * in an order drawn for each sentence (in 32 sweeps if it has more tokens). The question is from arXiv:2502.12089.
  */
 export const validity: MeasureSpec = {
   about: 'fraction of sentences that a network of masked tokens writes in sweeps and that obey the rules, per level',
@@ -39,7 +39,7 @@ function build({ builder, model, shape, members }: MeasureContext): Measure {
             key: streamKey(seed, 'generate', 3),
           }),
       );
-      const broken = new Set<number>(); // replicas whose network gives no numbers
+      const broken = new Set<number>(); // replicas whose network gives values that are not finite
       const all = new Uint32Array(members.length * BATCH * d);
       while (!sweeps[0].isDone) {
         for (const [r, own] of sweeps.entries()) all.set(own.tokens, r * BATCH * d);

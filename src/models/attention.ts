@@ -9,9 +9,9 @@ import { asIs, type HiddenLayer, type ModelSpec, type Outcome } from './types.js
 type Config = Extract<Experiment['model'], { kind: 'mla' }>;
 
 /**
- * Multi-layer attention, read out at the last position, for `mask` at every one, for `parse` at the last
- * token of each symbol: no residual, no MLP, no norm, no mask (arXiv:2505.07070). With `residual`, `ratio` and
- * `norm` it is an ordinary pre-norm transformer; each can be had alone.
+ * Multi-layer attention, read out at the last position, for `mask` at every one, for `parse` at the last token of each symbol: no
+ * residual, no MLP, no norm, no mask (arXiv:2505.07070). With `residual`, `ratio` and `norm` it is an ordinary pre-norm
+ * transformer; each option can be used alone.
  */
 export const mla: ModelSpec = {
   forward: (net, config) => forward(net, config as Config),
@@ -29,17 +29,17 @@ function forward(net: Net, config: Config): Outcome {
   });
   const position = net.parameter(asIs('position', [T, C], 'normal', 'position_embedding.weight'));
   const masked = tasks[task].masked(T);
-  const last = tasks[task].rows === undefined; // one prediction, read out there
+  const last = tasks[task].rows === undefined; // one prediction, read out at the last position
   let x = net.embed('embedding', token, C, { length: T, whitened: true, masked, scale: v ** -0.5, position });
   const hidden: HiddenLayer[] = [];
   for (let k = 0; k < depth; k++) {
-    // Where only the last position is read out one query is enough, unless its residual comes from all positions.
+    // If only the last position is read out one query is enough, unless its residual comes from all positions.
     x = block(net, `blocks.${k}`, x, config, last && k === depth - 1 && !residual);
     hidden.push({ name: `blocks.${k}`, activation: x, positions: x.shape[2], units: C });
   }
   if (config.norm) x = net.norm('norm', x, config.norm);
   if (task === 'parse') {
-    // A symbol is read where its last token stands.
+    // A symbol is read at the position of its last token.
     const from = (level: number) => ({ x, first: s ** level - 1, step: s ** level });
     return { logits: hiddenSymbolScores(net, from, { form: 'NT', scale: C ** -0.5 }), hidden };
   }

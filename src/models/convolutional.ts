@@ -27,13 +27,13 @@ interface Stack {
   layers: Layer[];
   width: number;
   local: boolean;
-  bias: boolean; // of the authors' code: inside the normalisation, (W x + b) / sqrt(fan-in); of a local layer after it
+  bias: boolean; // where the authors' code has it: inside the normalisation, (W x + b) / sqrt(fan-in); in a local layer after it
   length: number; // tokens the first layer sees
   masked: number; // masked position among them, -1 for none
   classes: number;
   readoutScale: number;
-  byLevel: boolean; // layer l has a position a symbol of level l
-  /** Disk name and shape of a hidden weight. */
+  byLevel: boolean; // layer l has one position per symbol of level l
+  /** Name and shape of a hidden weight on disk. */
   disk(layer: number): ParameterSpec['disk'];
 }
 
@@ -55,12 +55,12 @@ export const fcn: ModelSpec = {
   rateFactor: (config) => meanFieldRate(config as FullyConnected),
 };
 
-/** w in mean-field scaling, whose readout is divided by w in place of its root. */
+/** w in mean-field scaling, where the readout is divided by w instead of its square root. */
 export function meanFieldRate(config: { scaling: 'mean-field' | 'standard'; width: number; depth?: number }): number {
   return config.scaling === 'mean-field' && config.depth !== 0 ? config.width : 1;
 }
 
-/** Filter and layers of a network shaped like the tree. @throws InputError where the tokens do not fill its blocks */
+/** Filter and layers of a network shaped like the tree. @throws InputError if the tokens do not fill its blocks */
 export function hierarchyOf(
   { length, s, L }: ModelShape,
   { filter = s, depth = L }: { filter?: number; depth?: number },
@@ -80,7 +80,7 @@ function hierarchical(net: Net, config: Hierarchical, local: boolean): Outcome {
   const { filter, depth } = hierarchyOf(shape, config);
   if (shape.task === 'parse' && (filter !== shape.s || depth !== shape.L))
     throw new InputError(
-      `model.${filter !== shape.s ? 'filter' : 'depth'}: ${depth} layers of filter ${filter}; task 'parse' reads the symbols of each level from a layer of its own, leave model.filter and model.depth out, or take s = ${shape.s} and L = ${shape.L}`,
+      `model.${filter !== shape.s ? 'filter' : 'depth'}: ${depth} layers of filter ${filter}; task 'parse' reads the symbols of each level from a separate layer; leave model.filter and model.depth out, or take s = ${shape.s} and L = ${shape.L}`,
     );
   const layers = Array.from({ length: depth }, (_, k) => ({
     filter,
@@ -182,7 +182,7 @@ function stack(net: Net, s: Stack): Outcome {
   return { logits: reshape(logits, [net.batch, ...each]), hidden };
 }
 
-/** Memory: [(window,) output channel]; disk: [out], of a local layer [1, out, windows]. */
+/** Memory: [(window,) output channel]; disk: [out], for a local layer [1, out, windows]. */
 function biasOf({ local, width }: Stack, k: number, groups: number): ParameterSpec {
   const name = `hidden.${k}.0.bias`;
   const shape = local ? [1, width, groups] : [width];

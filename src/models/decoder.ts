@@ -9,8 +9,8 @@ import { asIs, type HiddenLayer, type ModelSpec, type Outcome } from './types.js
 type Config = Extract<Experiment['model'], { kind: 'clm' }>;
 
 /**
- * Pre-layer-norm causal decoder for `auto`; for `mask` each token from those before it and what is seen in its own place.
- * arXiv:2505.07070; scalings as in the authors' code, found by replaying it.
+ * Pre-layer-norm causal decoder for `auto`; for `mask` it predicts each token from those before it and the visible content of its
+ * own place. arXiv:2505.07070; scalings as in the authors' code, determined by replaying it.
  */
 export const clm: ModelSpec = {
   forward: (net, config) => forward(net, config as Config),
@@ -24,7 +24,7 @@ function forward(net: Net, config: Config): Outcome {
     throw new InputError(
       `model.channels: got ${C}, with model.dropout it must be a multiple of 4; take ${Math.ceil(C / 4) * 4}`,
     );
-  const T = tasks[task].rows!(net.shape); // of `auto` the tokens before the last, of `mask` all of them
+  const T = tasks[task].rows!(net.shape); // for `auto` the tokens before the last, for `mask` all of them
   const token = net.parameter(asIs('token', [symbols, C], 'normal', 'token_embedding_table.weight'));
   const position = net.parameter(asIs('position', [T, C], 'normal', 'position_embedding_table.weight'));
   let x = net.embed('embedding', token, C, { length: T, whitened: false, scale: 1, position });
@@ -35,7 +35,7 @@ function forward(net: Net, config: Config): Outcome {
   }
   x = net.norm('ln_f', x);
   const init = { uniform: C ** -0.5 }; // what torch.nn.Linear starts from
-  // With the token embedding, of normal weights, as head, the sum over C channels is scaled like every other.
+  // If the token embedding, with its normal weights, serves as head, the sum over C channels is scaled like every other.
   const head = tied ? token : net.parameter(asIs('head', [v, C], init, 'lm_head.weight'));
   const bias = net.parameter(asIs('head.bias', [v], init, 'lm_head.bias'));
   const logits = net.product('head', x, head, v, { form: 'NT', scale: tied ? C ** -0.5 : 1, bias });

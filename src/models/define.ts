@@ -1,4 +1,4 @@
-/** Models of other people: a name, options and a forward pass; everything else follows. */
+/** User-defined models: a name, options and a forward pass; everything else follows. */
 import * as z from 'zod';
 import { InputError } from '../core/errors.js';
 import type { OptimiserKind } from '../core/experimentTypes.js';
@@ -10,7 +10,7 @@ import type { Tensor } from '../plan/types.js';
 import type { Net } from './net.js';
 import type { ModelSpec, Outcome } from './types.js';
 
-/** An option of a model in an experiment: without a default it may be left out, and is undefined then. */
+/** An option of a model in an experiment; without a default it may be left out, and is then undefined. */
 export type ModelOption =
   | { type: 'integer' | 'number'; default?: number; min?: number; max?: number; about?: string }
   | { type: 'boolean'; default?: boolean; about?: string }
@@ -26,7 +26,7 @@ type ValueOf<O extends ModelOption> = O extends { type: 'integer' | 'number' }
       ? Name
       : never;
 
-/** The values of a model's options as its forward pass gets them. */
+/** The values of a model's options as passed to its forward pass. */
 export type OptionValues<O extends ModelOptions> = {
   readonly [Name in keyof O]: O[Name] extends { default: unknown } ? ValueOf<O[Name]> : ValueOf<O[Name]> | undefined;
 };
@@ -35,21 +35,21 @@ export interface ModelDefinition<O extends ModelOptions = ModelOptions> {
   /** Name in experiments: a letter, then letters, digits, _ or -. */
   kind: string;
   options?: O;
-  /** In full, as within a sentence; default: the name. */
+  /** Full name, as within a sentence; default: the kind. */
   title?: string;
-  /** Half a sentence for readers of a report. */
+  /** Half a sentence that explains it to readers of a report. */
   about?: string;
-  /** What it can learn; default: everything. */
+  /** Tasks that it can learn; default: all. */
   tasks?: readonly TaskKind[];
-  /** Trains it where an experiment names none; default SGD at rate 1. */
+  /** Optimiser of experiments that name none; default SGD at rate 1. */
   optimiser?: { kind: OptimiserKind; rate?: number };
-  /** The law of sample complexity that it is compared with; default none. */
+  /** The law of sample complexity with which it is compared; default none. */
   family?: ModelFacts['family'];
   /** Factor on the base learning rate; default 1. */
   rateFactor?(options: OptionValues<O>): number;
   /**
-   * From net.options.tokens to the logits, [R, B, classes], or [R, B, T - 1, v] for the task `auto`; with hidden layers where
-   * measures are to look at them. Called once for each plan, and must add the same calls each time but for the batch.
+   * From net.options.tokens to the logits, [R, B, classes], or [R, B, T - 1, v] for the task `auto`; with hidden layers if
+   * measures should use them. Called once for each plan, and must add the same calls each time except for the batch.
    */
   forward(net: Net, options: OptionValues<O>): Tensor | Outcome;
 }
@@ -58,8 +58,8 @@ const defined = new Map<string, ModelSpec>();
 const modules = new Map<string, DefinedKind[]>(); // names by URL
 
 /**
- * Makes a model known by its name: experiments, sweeps, records, checkpoints and measures then take it as one of the program's
- * own. Defining a name again replaces it. @returns the definition, for a module to export.
+ * Registers a model under its name: experiments, sweeps, records, checkpoints and measures then accept it like one of the
+ * program's. Defining a name again replaces it. @returns the definition, for a module to export.
  * @throws InputError naming what is missing or does not fit
  */
 export function defineModel<const O extends ModelOptions = Record<string, never>>(
@@ -91,11 +91,11 @@ export function defineModel<const O extends ModelOptions = Record<string, never>
 /** The forward pass of a defined model. */
 export const definedModel = (kind: string): ModelSpec | undefined => defined.get(kind);
 
-/** Modules that loadModels has taken, for workers that must take them too. */
+/** Modules that loadModels has loaded, for workers that must load them too. */
 export const modelModules = (): string[] => [...modules.keys()];
 
 /**
- * Imports modules whose exports are model definitions and defines these. urls: as import() takes them.
+ * Imports modules whose exports are model definitions and registers these. urls: as for import().
  * @returns their names. @throws InputError naming the module
  */
 export async function loadModels(urls: readonly string[]): Promise<DefinedKind[]> {

@@ -6,8 +6,8 @@ import { type ParameterSpec, rowMajor } from './types.js';
 type Floats = Float32Array | Float64Array;
 
 /**
- * One replica's row of the parameter block as tensors in the PyTorch reference's names and shapes, to be encoded.
- * row: [P] (parameters, gradients or moments), offsets from the program.
+ * One replica's row of the parameter block as tensors with the PyTorch reference's names and shapes, to be encoded. row: [P]
+ * (parameters, gradients or moments), offsets from the program.
  */
 export function diskSources(
   parameters: readonly ParameterSpec[],
@@ -56,18 +56,18 @@ export function fromDisk(
       const tensor = file.tensors.get(prefix + name);
       if (!tensor)
         throw new InputError(
-          `weights: no tensor ${prefix}${name}; the model wants [${shape}] there, pass the weights of the same model and sizes`,
+          `weights: no tensor ${prefix}${name}; the model expects [${shape}] there, pass the weights of the same model and sizes`,
         );
       if (tensor.shape.join() !== shape.join())
         throw new InputError(
-          `weights: ${prefix}${name} is [${tensor.shape}], the model wants [${shape}]; pass the weights of the same model and sizes`,
+          `weights: ${prefix}${name} is [${tensor.shape}], the model expects [${shape}]; pass the weights of the same model and sizes`,
         );
       copy(axesOf(shape, rowMajor(shape), strides), numbers(prefix + name, tensor), 0, row, offset + start);
     }
   }
 }
 
-/** In the metadata of our files with biases of hcnn, hlcn or fcn: they stand where the authors' code has them. */
+/** In the metadata of our files with biases of hcnn, hlcn or fcn: the biases are where the authors' code has them. */
 const BIAS_MARK = { biases: 'authors' };
 
 export function biasMark(names: Iterable<string>): Record<string, string> {
@@ -75,8 +75,8 @@ export function biasMark(names: Iterable<string>): Record<string, string> {
 }
 
 /**
- * Earlier versions added every bias after the division by sqrt(fan-in), so that the same numbers are another network. Files of
- * PyTorch carry neither mark nor experiment and are taken as the authors'. @throws InputError
+ * Earlier versions added every bias after the division by sqrt(fan-in), so that the same numbers gave a different network. Files
+ * from PyTorch have neither mark nor experiment and are treated as the authors'. @throws InputError
  */
 export function checkBiases({ metadata, tensors }: SafeFile, file: string): void {
   const ours = metadata.hash !== undefined || metadata.experiment !== undefined;
@@ -94,17 +94,20 @@ function hasBiases(names: Iterable<string>): boolean {
 
 function numbers(name: string, tensor: SafeTensor): Floats {
   if (tensor.data instanceof Float32Array || tensor.data instanceof Float64Array) return tensor.data;
-  throw new InputError(`weights: ${name} is ${tensor.dtype}, the model wants numbers; pass F32, F64, F16 or BF16`);
+  throw new InputError(`weights: ${name} is ${tensor.dtype}, the model expects numbers; pass F32, F64, F16 or BF16`);
 }
 
-/** from, to: how far apart neighbours along it lie, in elements. */
+/** from, to: distance in elements between neighbours along the axis. */
 interface Axis {
   length: number;
   from: number;
   to: number;
 }
 
-/** The axes of a shape with the strides on both sides, short ones first; neighbours that lie packed on both sides are one. */
+/**
+ * The axes of a shape with the strides on both sides, short ones first; neighbouring axes that are packed on both sides are
+ * merged.
+ */
 function axesOf(shape: readonly number[], from: readonly number[], to: readonly number[]): Axis[] {
   const axes: Axis[] = [{ length: 1, from: 0, to: 0 }]; // a shape without axes has one element
   shape.forEach((length, a) => {
@@ -116,7 +119,7 @@ function axesOf(shape: readonly number[], from: readonly number[], to: readonly 
   return axes.sort((a, b) => a.length - b.length);
 }
 
-const BLOCK = 4096; // elements: what a transposition reads and writes of a block stays in the first-level cache
+const BLOCK = 4096; // elements: the parts of a block that a transposition reads and writes fit in the first-level cache
 
 /** Copies all elements, block by block: the longest axis is halved until a block is small. */
 function copy(axes: readonly Axis[], from: Floats, fromStart: number, to: Floats, toStart: number): void {

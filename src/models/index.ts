@@ -14,7 +14,7 @@ import { unet } from './unet.js';
 /** The forward pass of every model under the name of its row in core/modelFacts.ts. One line per model. */
 export const models = { hcnn, hlcn, fcn, mla, clm, unet } satisfies Record<ModelKind, ModelSpec>;
 
-/** @throws InputError for a name that is neither the program's nor defined here. */
+/** @throws InputError for a name that is neither one of the program's nor defined here. */
 export function modelSpec(kind: string): ModelSpec {
   const spec = Object.hasOwn(models, kind) ? models[kind as ModelKind] : definedModel(kind);
   if (!spec)

@@ -1,5 +1,5 @@
 /**
- * The layers that forward passes are written in. A layer adds its calls to a plan, declares its parameters under its name and
+ * The layers from which forward passes are written. A layer adds its calls to a plan, declares its parameters under its name and
  * returns its result. Gradients follow from the recorded calls (src/plan/backward.ts).
  */
 import { InputError, ShapeError } from '../core/errors.js';
@@ -17,23 +17,23 @@ import { type PlanBuilder, reshape } from '../plan/builder.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import { asIs, type DiskPart, type ForwardOptions, type Init, type ModelShape, type ParameterSpec } from './types.js';
 
-/** What a product may have beside its factors. */
+/** Optional additions to a product. */
 export interface ProductOptions {
   scale: number;
-  bias?: Tensor; // [R, units], or one a group
+  bias?: Tensor; // [R, units], or one per group
   biasInside?: boolean; // scaled with the product
   relu?: boolean;
-  residual?: Tensor; // shaped as the result, added last
+  residual?: Tensor; // same shape as the result, added last
   dropout?: number; // probability, before the residual
-  last?: boolean; // of x [R, B, T, C] the last position alone, to [R, B, units]
+  last?: boolean; // only the last position of x [R, B, T, C], giving [R, B, units]
 }
 
 export interface EmbedLayer {
-  filter?: number; // tokens a window; default 1
-  length: number; // tokens used, from the first used one on
+  filter?: number; // tokens per window; default 1
+  length: number; // number of tokens used, starting with the first used one
   whitened: boolean;
   masked?: number; // index of the masked token among the used ones; default none
-  local?: boolean; // an own filter for every window
+  local?: boolean; // a separate filter for every window
   scale: number;
   position?: Tensor; // [R, T', w], or [R, w] for all windows
   positionInside?: boolean; // scaled with the product
@@ -54,11 +54,11 @@ export class Net {
     readonly plan: PlanBuilder,
     readonly shape: ModelShape,
     readonly options: ForwardOptions,
-    /** A parameter by its specification; what builds the program has declared it by then. */
+    /** A parameter by its specification; the code that builds the program has declared it by then. */
     readonly parameter: (spec: ParameterSpec) => Tensor,
   ) {}
 
-  /** A parameter [rows, columns], stored as it is in memory. */
+  /** A parameter [rows, columns], stored on disk as in memory. */
   matrix(name: string, rows: number, columns: number, init: Init = 'normal'): Tensor {
     return this.parameter(asIs(name, [rows, columns], init));
   }
@@ -72,7 +72,9 @@ export class Net {
     return this.options.batch;
   }
 
-  /** relu(scale * x W + position) of the tokens' one-hot windows; weight [R, (T',) filter v, w], v: shape.symbols. @returns [R, B, T', w] */
+  /**
+   * relu(scale * x W + position) of the tokens' one-hot windows; weight [R, (T',) filter v, w], v: shape.symbols. @returns [R, B, T', w]
+   */
   embed(label: string, weight: Tensor, width: number, o: EmbedLayer): Tensor {
     const { filter = 1, length, ...rest } = o;
     const { tokens } = this.options;
@@ -82,7 +84,10 @@ export class Net {
     return output;
   }
 
-  /** op(x) W of the last dimension; weight [in, units] (NN) or [units, in] (NT). @returns as x, with `units` in place of the last */
+  /**
+   * op(x) W over the last dimension; weight [in, units] (NN) or [units, in] (NT). @returns the shape of x, with `units` in place of
+   * the last dimension
+   */
   product(label: string, x: Tensor, weight: Tensor, units: number, o: ProductOptions & { form?: 'NN' | 'NT' }): Tensor {
     const { dropout: probability = 0, residual, last = false, ...rest } = o;
     const k = x.shape[x.shape.length - 1];
@@ -103,7 +108,7 @@ export class Net {
   }
 
   /**
-   * A convolution whose stride is its filter, as one product over windows; with `local` an own filter for every window. x
+   * A convolution whose stride equals its filter, as one product over windows; with `local` a separate filter for every window. x
    * [R, B, T, C], weight [R, (T / filter,) filter C, units]. @returns [R, B, T / filter, units]
    */
   windows(
@@ -157,7 +162,7 @@ export class Net {
 
   /**
    * x with a factor for every element (factors shaped as x), for every channel ([R, C] or [R, 1, C]), or for every row: column `column` of
-   * factors [R, ..., n], one row of which stands for each row of x.
+   * factors [R, ..., n], which have one row for each row of x.
    */
   multiply(label: string, x: Tensor, factors: Tensor, column?: number): Tensor {
     const output = this.plan.activation(label, x.shape.slice(1));
@@ -212,7 +217,7 @@ export class Net {
     checkHeads(C, heads);
     const weight = this.parameter(qkvParameter(`${block}.qkv`, C, disk));
     const qkv = plan.activation(`${block}.qkv`, [batch, T, 3 * C]);
-    // q, k and v of all positions are one product, [B T, C] x [C, 3 C], unless q is needed at the last position alone.
+    // q, k and v of all positions are one product, [B T, C] x [C, 3 C], unless q is needed only at the last position.
     const project = (name: string, column: number, columns: number, from: number, every: number) =>
       matmul(plan, {
         ...this.precision,
@@ -267,8 +272,8 @@ function checkHeads(channels: number, heads: number): void {
 }
 
 /**
- * The three projections of one layer as one parameter [C, 3C]: column part * C + o holds row o of the matrix on disk
- * ([out, in], applied as x W^T), part = query, key, value.
+ * The three projections of one layer as one parameter [C, 3C]: column part * C + o contains row o of the matrix on disk ([out,
+ * in], applied as x W^T), part = query, key, value.
  */
 function qkvParameter(name: string, channels: number, disk: string): ParameterSpec {
   const parts = ['query', 'key', 'value'].map(
@@ -282,7 +287,7 @@ function qkvParameter(name: string, channels: number, disk: string): ParameterSp
   return { name, shape: [channels, 3 * channels], init: 'normal', disk: parts };
 }
 
-/** Collects the parameters of a forward pass while it runs: tensors with a place in no program. */
+/** Collects the parameters of a forward pass while it runs: the tensors do not belong to a program. */
 export class ParameterList {
   readonly specs: ParameterSpec[] = [];
   readonly #tensors = new Map<string, Tensor>();
@@ -294,7 +299,7 @@ export class ParameterList {
       const same = known.shape.length === shape.length + 1 && shape.every((n, i) => n === known.shape[i + 1]);
       if (!same)
         throw new ShapeError(
-          `${name}: declared as [${known.shape.slice(1)}] and as [${shape}]; give each parameter a name of its own`,
+          `${name}: declared as [${known.shape.slice(1)}] and as [${shape}]; give each parameter a different name`,
         );
       return known;
     }

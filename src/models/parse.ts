@@ -1,4 +1,4 @@
-/** What models of the task `parse` share: a read-out for every hidden symbol. */
+/** Common part of models for the task `parse`: a read-out for every hidden symbol. */
 import { tasks } from '../core/tasks.js';
 import { copyRows } from '../kernels/copyRows.js';
 import { matmul } from '../kernels/matmul.js';
@@ -6,7 +6,7 @@ import type { Tensor } from '../plan/types.js';
 import type { Net } from './net.js';
 import { asIs } from './types.js';
 
-/** Where the symbols of a level are read: x [R, B, positions, units], that at `place` from position first + place step. */
+/** Where the symbols of a level are read: x [R, B, positions, units], the symbol at `place` from position first + place step. */
 interface ReadAt {
   x: Tensor;
   first: number;
@@ -16,10 +16,12 @@ interface ReadAt {
 interface ReadOptions {
   scale: number;
   form?: 'NN' | 'NT'; // weights [units, classes] (default), or [classes, units]
-  local?: boolean; // weights of its own for every symbol, of the form NN
+  local?: boolean; // separate weights for every symbol, of the form NN
 }
 
-/** Scores of all hidden symbols, [R, B, nodes, classes], the root first, level by level. Each level has weights of its own, `readout.LEVEL`. */
+/**
+ * Scores of all hidden symbols, [R, B, nodes, classes], the root first, level by level. Each level has separate weights, `readout.LEVEL`.
+ */
 export function hiddenSymbolScores(
   net: Net,
   from: (level: number) => ReadAt,

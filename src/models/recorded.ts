@@ -1,4 +1,4 @@
-/** A model from its forward pass alone: the pass is run once to learn its parameters, and recorded to find its gradients. */
+/** A model defined by its forward pass alone: the pass is run once to learn its parameters, and recorded to find its gradients. */
 import { ShapeError } from '../core/errors.js';
 import { tasks } from '../core/tasks.js';
 import { gradientOperations } from '../kernels/gradients.js';
@@ -17,7 +17,7 @@ import {
 
 type ForwardPass = (net: Net) => Outcome;
 
-/** kind: for messages. @throws ShapeError, InputError of a layer that does not fit, or when the logits do not. */
+/** kind: for messages. @throws ShapeError, InputError of a layer that does not fit, or if the logits do not. */
 export function recordedModel(kind: string, pass: ForwardPass, shape: ModelShape): Model {
   const forward: ForwardPass = (net) => checked(kind, pass(net), net);
   return {

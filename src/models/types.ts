@@ -6,21 +6,21 @@ import type { PlanBuilder, ProgramBuilder } from '../plan/builder.js';
 import type { Tensor } from '../plan/types.js';
 import type { Net } from './net.js';
 
-/** The sizes a model needs to know, derived from an experiment. */
+/** The sizes that a model needs, derived from an experiment. */
 export interface ModelShape {
   v: number; // vocabulary
-  symbols: number; // that a network reads: the vocabulary, and behind it, where tokens are masked, the one in their place
+  symbols: number; // symbols that a network reads: the vocabulary, followed, if tokens are masked, by the symbol in their place
   s: number; // branching factor
   L: number; // depth of the grammar
-  d: number; // tokens a sentence in memory, s^L
+  d: number; // tokens per sentence in memory, s^L
   firstToken: number; // first token that is used
-  length: number; // T, tokens used, the predicted one included
-  classes: number; // outputs: v, n for root classification, or for `parse` the larger of both
+  length: number; // T, tokens used, including the predicted one
+  classes: number; // outputs: v, n for root classification, or for `parse` the larger of the two
   task: TaskKind;
   precision?: Precision; // default f32
 }
 
-/** A part of a parameter as the PyTorch reference names and shapes it on disk. */
+/** A part of a parameter with its name and shape on disk, as in the PyTorch reference. */
 export interface DiskPart {
   name: string;
   shape: readonly number[];
@@ -46,7 +46,7 @@ export interface HiddenLayer {
   units: number;
 }
 
-/** What a forward pass results in. */
+/** The result of a forward pass. */
 export interface Outcome {
   logits: Tensor; // [R, B, classes], [R, B, T - 1, v] for `auto`, [R, B, T, v] for `mask`, or [R, B, nodes, classes] for `parse`
   hidden: HiddenLayer[]; // in order; a measure picks by name
@@ -64,8 +64,8 @@ export interface ForwardOptions {
   dropoutKeys?: Tensor; // u32 [R, 2]
   dropoutLayer?: number; // number of the first dropout of this pass within a step; default 0
   clock?: Tensor; // u32 [R, 8]
-  scaling?: Tensor; // u32 [R, 4], told when a half-precision factor does not fit
-  parametersLast?: boolean; // gradients of parameters after all others
+  scaling?: Tensor; // u32 [R, 4], set if a half-precision factor does not fit
+  parametersLast?: boolean; // gradients of parameters are computed after all others
 }
 
 /** A model of one shape: its parameters, and the calls of its passes. */
@@ -107,7 +107,7 @@ export function declare(builder: ProgramBuilder, parameters: readonly ParameterS
   for (const { name, shape } of parameters) builder.declareParameter(name, shape);
 }
 
-/** A parameter stored on disk as it is in memory. */
+/** A parameter stored on disk as in memory. */
 export function asIs(
   name: string,
   shape: readonly number[],

@@ -10,10 +10,10 @@ import { asIs, type HiddenLayer, type ModelSpec, type Outcome, type ParameterSpe
 type Config = Extract<Experiment['model'], { kind: 'unet' }>;
 
 /**
- * A U-Net shaped like the tree. Up, as hcnn: e_l = relu(conv(e_(l-1))), e_0 the tokens, filter = stride = s. Down: what is over
- * a block of s positions, d_l, and the block itself, e_(l-1), give its s positions d_(l-1) = relu(up d_l + skip e_(l-1)), begun with
- * d_L = e_L. So a position learns from its parent and its siblings, as the messages of belief propagation do. Source of the
- * comparison: arXiv:2404.18444, 2502.12089.
+ * A U-Net shaped like the tree. Up, as hcnn: e_l = relu(conv(e_(l-1))), e_0 the tokens, filter = stride = s. Down: the position
+ * above a block of s positions, d_l, and the block itself, e_(l-1), give its s positions d_(l-1) = relu(up d_l + skip e_(l-1)),
+ * starting with d_L = e_L. A position thus receives information from its parent and its siblings, like the messages of belief
+ * propagation. The comparison is from arXiv:2404.18444, 2502.12089.
  */
 export const unet: ModelSpec = {
   forward: (net, config) => forward(net, config as Config),
@@ -26,7 +26,7 @@ function forward(net: Net, config: Config): Outcome {
   const { filter: s, depth } = hierarchyOf(net.shape, config);
   if (width % 4 !== 0)
     throw new InputError(
-      `model.width: got ${width}, of a unet it must be a multiple of 4; take ${4 * Math.ceil(width / 4)}`,
+      `model.width: got ${width}, for a unet it must be a multiple of 4; take ${4 * Math.ceil(width / 4)}`,
     );
   const tokens = { length: T, whitened: true, filter: s };
   const hidden: HiddenLayer[] = [];
@@ -55,7 +55,7 @@ function forward(net: Net, config: Config): Outcome {
   for (let l = depth; l >= 1; l--) {
     const name = `decoder.${l - 1}`;
     const inputs = l === 1 ? symbols : width;
-    const scale = (width + s * inputs) ** -0.5; // one layer, whose inputs are those of both products
+    const scale = (width + s * inputs) ** -0.5; // like one layer with the inputs of both products
     const beside = net.parameter(convolution(`${name}.skip`, inputs, s * width, s));
     const block =
       l === 1
@@ -82,7 +82,7 @@ function convolution(name: string, inputs: number, outputs: number, s: number): 
   };
 }
 
-/** Of a convolution from each position to s of them. Memory: [input channel, offset, output channel]; disk: [in, out, offset]. */
+/** A convolution from each position to s of them. Memory: [input channel, offset, output channel]; disk: [in, out, offset]. */
 function transposed(name: string, width: number, s: number): ParameterSpec {
   const [input, offset, out] = rowMajor([width, s, width]);
   return {

@@ -1,11 +1,12 @@
 /**
- * The backward calls of a recorded forward pass. Each operation says how the gradients of its inputs follow from those of its
- * outputs (a GradientRule); which of them are wanted, in what order they are written, and which are sums, follows here.
+ * The backward calls of a recorded forward pass. Each operation defines how the gradients of its inputs follow from those of its
+ * outputs (a GradientRule); this file determines which of them are needed, in what order they are written, and which are sums.
  *
- * Calls go in reverse order. A gradient that several calls contribute to is written by one of them, the leader, and the others
- * add to it: the leader covers the whole tensor and, if one of them cannot add, it is that one. Contributions before the leader
- * wait for it. Contributions to disjoint parts of a tensor need no leader. Within a call the gradients of activations come before
- * those of parameters, so that a product may change a weight in place of writing its gradient (src/kernels/shared/fuseUpdate.ts).
+ * Calls are processed in reverse order. A gradient that several calls contribute to is written by one of them, the leader, and
+ * the others add to it. The leader covers the whole tensor; if one of them cannot add, that one is the leader. Contributions
+ * before the leader wait for it. Contributions to disjoint parts of a tensor need no leader. Within a call the gradients of
+ * activations come before those of parameters, so that a product may update a weight instead of writing its gradient
+ * (src/kernels/shared/fuseUpdate.ts).
  */
 import { ShapeError } from '../core/errors.js';
 import { type PlanBuilder, product } from './builder.js';
@@ -21,19 +22,19 @@ export interface Region {
   groups: number;
 }
 
-/** Where a contribution is written. */
+/** The destination of a contribution. */
 export interface GradientTarget {
   tensor: Tensor; // shaped as the input
-  accumulate: boolean; // add to what is there
-  mask?: Tensor; // the input itself, where it is the result of a ReLU: the gradient passes where it is > 0
+  accumulate: boolean; // add to the existing values
+  mask?: Tensor; // the input itself, if it is the result of a ReLU: the gradient passes where it is > 0
 }
 
-/** What one call adds to the gradient of one of its inputs. */
+/** The contribution of one call to the gradient of one of its inputs. */
 export interface Contribution {
   input: Tensor;
   /** Part of the input; default: all of it. */
   region?: Region;
-  /** Whether `write` heeds these fields of its target; otherwise a copy does. */
+  /** Whether `write` respects these fields of its target; otherwise a copy does the work. */
   accumulates?: boolean;
   masks?: boolean;
   write(target: GradientTarget): void;
@@ -41,39 +42,39 @@ export interface Contribution {
 
 export interface GradientPass {
   readonly plan: PlanBuilder;
-  /** Whether a parameter lies behind this input. */
+  /** Whether this input depends on a parameter. */
   wants(input: Tensor | undefined): input is Tensor;
-  /** The gradient of one of the call's outputs, shaped as that output; complete when a contribution is written. */
+  /** The gradient of one of the call's outputs, with that output's shape; complete by the time a contribution is written. */
   of(output: Tensor): Tensor;
-  /** Adds a contribution; one to an input that needs no gradient is left out. */
+  /** Adds a contribution; one to an input that needs no gradient is dropped. */
   add(contribution: Contribution): void;
-  /** Several gradients by one call: `write` gets a target for each, also for those that need none. */
+  /** Several gradients by one call: `write` gets a target for each, including those that need none. */
   addTogether(
     parts: readonly Omit<Contribution, 'write' | 'region'>[],
     write: (targets: GradientTarget[]) => void,
   ): void;
-  /** The gradient of `output` is that of `input` too, unchanged. */
+  /** The gradient of `output` is also that of `input`, unchanged. */
   pass(input: Tensor, output: Tensor): void;
 }
 
 export type GradientRule = (call: Call, pass: GradientPass) => void;
 
-/** What the pass needs of the operations. */
+/** What the pass needs to know of the operations. */
 export interface GradientOperations {
-  /** By operation; without a rule it has no gradient. */
+  /** By operation; undefined: it has no gradient. */
   rule(op: string): GradientRule | undefined;
   /** Whether the call ends in a ReLU on this output. */
   isRectified(call: Call, output: Tensor): boolean;
   /** to = (to +) from, where mask > 0. */
   copy(plan: PlanBuilder, label: string, from: Tensor, to: GradientTarget): void;
-  /** Sets every element to 0; `like` is another tensor of that length. */
+  /** Sets every element to 0; `like` is another tensor of the same length. */
   clear(plan: PlanBuilder, label: string, tensor: Tensor, like: Tensor): void;
 }
 
 /**
- * Adds to `plan` the calls that write the gradient of every parameter that `calls` use, given dResult, the gradient of their
- * result. @throws ShapeError naming the call when an operation between a parameter and the result has no gradient, and the
- * parameter when the result does not depend on it. parametersLast: their gradients come after all those of activations, which then live
+ * Adds to `plan` the calls that write the gradient of every parameter that `calls` use, given dResult, the gradient of their result.
+ * @throws ShapeError naming the call if an operation between a parameter and the result has no gradient, and the parameter if the
+ * result does not depend on it. parametersLast: gradients of parameters come after all those of activations, which then stay in memory
  * longer.
  */
 export function addGradients(
@@ -91,7 +92,7 @@ export function addGradients(
 interface Entry {
   call: number; // index
   parts: Part[];
-  /** Writes them; or the output whose gradient is handed on as it is. */
+  /** Writes them; or the output whose gradient is passed on unchanged. */
   write: ((targets: GradientTarget[]) => void) | Tensor;
 }
 
@@ -115,7 +116,7 @@ class Backward implements GradientPass {
   readonly #firstWriter = new Map<string, number>();
   readonly #gradients = new Map<string, Gradient>();
   readonly #entries: Entry[][]; // by call
-  #at = 0; // the call whose rule runs, or whose contributions are written
+  #at = 0; // the call whose rule is running, or whose contributions are being written
 
   constructor(
     readonly plan: PlanBuilder,
@@ -142,10 +143,10 @@ class Backward implements GradientPass {
   run(result: Tensor, dResult: Tensor): void {
     if (!this.#needed.has(keyOf(result)))
       throw new ShapeError(
-        `${result.name}: no parameter lies behind it, so that nothing can be learnt; compute it from a parameter`,
+        `${result.name}: it depends on no parameter, so that nothing can be learnt; compute it from a parameter`,
       );
     const reached = new Set([keyOf(result)]);
-    // Which contributions there are is known before the first is written.
+    // All contributions are known before the first is written.
     for (let index = this.calls.length - 1; index >= 0; index--) {
       const call = this.calls[index];
       const outputs = Object.values(call.outputs);
@@ -183,7 +184,7 @@ class Backward implements GradientPass {
     const gradient = this.#gradients.get(keyOf(output))?.tensor;
     if (!gradient)
       throw new ShapeError(
-        `${output.name}: its gradient was asked for before it is known; ask for it in the rule of the call that writes it`,
+        `${output.name}: its gradient was requested before it is known; request it in the rule of the call that writes it`,
       );
     return { ...gradient, shape: output.shape };
   }
@@ -245,9 +246,9 @@ class Backward implements GradientPass {
           );
   }
 
-  /** An entry's turn: now, or when the leader of a gradient has been written. */
+  /** An entry is written now, or once the leader of a gradient has been written. */
   #turn(entry: Entry): void {
-    // What is written together is not put off: its parts are written aside where they have to wait for a leader.
+    // Parts that are written together are not deferred: those that have to wait for a leader are written to temporary tensors.
     const [part] = entry.parts;
     const gradient = entry.parts.length === 1 ? this.#gradients.get(part.key)! : undefined;
     if (gradient && typeof gradient.leader === 'object' && gradient.leader !== entry && !gradient.tensor) {
@@ -288,7 +289,7 @@ class Backward implements GradientPass {
     for (const { from, to } of aside) this.operations.copy(this.plan, `${label} gradient sum`, from, to);
   }
 
-  /** The tensor that a part goes to, and whether something is there already. */
+  /** The tensor to which a part is written, and whether it already contains values. */
   #target(part: Part, label: string): GradientTarget {
     const gradient = this.#gradients.get(part.key)!;
     const mask = this.#rectified.get(part.key);
@@ -304,7 +305,7 @@ class Backward implements GradientPass {
     return { tensor: gradient.tensor, accumulate, mask };
   }
 
-  /** Hands an output's gradient on: the same tensor where this is the first contribution, else added. */
+  /** Passes an output's gradient on: as the same tensor if this is the first contribution, otherwise added. */
   #hand(entry: Entry, output: Tensor, label: string): void {
     const [part] = entry.parts;
     const gradient = this.#gradients.get(part.key)!;
@@ -317,10 +318,10 @@ class Backward implements GradientPass {
     this.operations.copy(this.plan, `${label} gradient sum`, from, this.#target(part, label));
   }
 
-  /** A gradient that was handed on is one tensor for two: before something is added to it, the other must have been used. */
+  /** A gradient that was passed on is one tensor for two gradients: before anything is added to it, the other must have been used. */
   #own(gradient: Gradient, label: string): void {
     const { tensor, input } = gradient;
-    if (input.role === 'parameter') return; // has a place of its own
+    if (input.role === 'parameter') return; // it has a separate place
     const shared = [...this.#gradients.values()].some(
       (other) =>
         other !== gradient &&
@@ -333,7 +334,7 @@ class Backward implements GradientPass {
     this.operations.copy(this.plan, `${label} gradient copy`, tensor!, { tensor: gradient.tensor, accumulate: false });
   }
 
-  /** Whether contributions that read this gradient are still to be written. */
+  /** Whether contributions that read this gradient have not been written yet. */
   #isAwaited({ input }: Gradient): boolean {
     const waits = [...this.#gradients.values()].some(({ waiting }) =>
       waiting.some(({ call }) => Object.values(this.calls[call].outputs).some((t) => keyOf(t) === keyOf(input))),
@@ -356,7 +357,7 @@ const isOfParameters = ({ parts }: Entry): boolean => parts.every(({ input }) =>
 
 const isPass = ({ write }: Entry): boolean => typeof write !== 'function';
 
-/** Tensors with one place in memory have one gradient, whatever their shape. */
+/** Tensors at the same place in memory have the same gradient, whatever their shapes. */
 function keyOf(tensor: Tensor): string {
   return `${tensor.buffer}:${tensor.offset}`;
 }

@@ -2,7 +2,7 @@ import { ShapeError } from '../core/errors.js';
 import { planMemory } from './memory.js';
 import type { BufferSpec, Call, DType, Plan, Program, Tensor } from './types.js';
 
-const ALIGN = 64; // elements; 256 bytes, the offset alignment every WebGPU adapter accepts
+const ALIGN = 64; // elements; 256 bytes, the offset alignment that every WebGPU adapter accepts
 
 /** Collects parameters, persistent tensors and plans, then lays out memory. Sizes in elements (4 bytes each). */
 export class ProgramBuilder {
@@ -28,7 +28,7 @@ export class ProgramBuilder {
       throw new ShapeError(`parameter ${name}: declared after a parameter was used; declare all parameters first`);
     checkShape(name, shape);
     if (this.#parameters.some((p) => p.name === name))
-      throw new ShapeError(`parameter ${name}: declared twice; give each parameter a name of its own`);
+      throw new ShapeError(`parameter ${name}: declared twice; give each parameter a different name`);
     this.#parameters.push({ name, shape, offset: this.#rowElements });
     this.#rowElements += align(product(shape));
   }
@@ -53,7 +53,7 @@ export class ProgramBuilder {
   persistent(name: string, shape: readonly number[], dtype: DType = 'f32'): Tensor {
     checkShape(name, shape);
     if (this.#tensors.has(name))
-      throw new ShapeError(`tensor ${name}: declared twice; give each tensor a name of its own`);
+      throw new ShapeError(`tensor ${name}: declared twice; give each tensor a different name`);
     const elements = product(shape);
     const tensor: Tensor = {
       name,
@@ -71,7 +71,7 @@ export class ProgramBuilder {
 
   /** Opens a plan: a list of calls that always run together, in order. */
   plan(name: string): PlanBuilder {
-    if (this.#plans.has(name)) throw new ShapeError(`plan ${name}: declared twice; give each plan a name of its own`);
+    if (this.#plans.has(name)) throw new ShapeError(`plan ${name}: declared twice; give each plan a different name`);
     const calls: Call[] = [];
     this.#plans.set(name, calls);
     return new PlanBuilder(this, name, calls);
@@ -128,7 +128,7 @@ export class PlanBuilder {
     return this.program.replicas;
   }
 
-  /** Scratch that lives from its first writer to its last reader in this plan. Shape without the replica dimension. */
+  /** Scratch that exists from its first writer to its last reader in this plan. Shape without the replica dimension. */
   activation(name: string, shape: readonly number[], dtype: DType = 'f32'): Tensor {
     checkShape(name, shape);
     const unique = `${this.name}/${name}#${this.#counter++}`;

@@ -2,9 +2,9 @@ import type { BufferSpec, Plan } from './types.js';
 import { spanElements } from './types.js';
 
 /**
- * Static memory plan: activations whose lives do not overlap share a slot buffer. Plans never run at the same time, so
- * all of them draw on the same slots. Greedy best fit; slots are whole buffers because WebGPU forbids reading and writing
- * one buffer in one dispatch.
+ * Static memory plan: activations whose lives do not overlap share a slot buffer. Plans never run at the same time, so all of
+ * them share the same slots. Greedy best fit; slots are whole buffers because WebGPU forbids reading and writing one buffer in
+ * one dispatch.
  */
 export function planMemory(plans: readonly Plan[]): { buffers: BufferSpec[]; slots: Map<string, string> } {
   const slots = new Map<string, string>();
@@ -51,7 +51,7 @@ function lifetimes(plan: Plan): Map<string, Lifetime> {
   return byBuffer;
 }
 
-/** The smallest free slot that holds the tensor, else the largest free one (it will grow), else a new one. */
+/** The smallest free slot that is large enough for the tensor, else the largest free one (it will grow), else a new one. */
 function bestFit(free: Set<number>, sizes: number[], elements: number): number {
   let best = -1;
   for (const slot of free) {

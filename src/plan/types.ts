@@ -1,10 +1,10 @@
 /**
- * A training step as data: named tensors and a fixed list of kernel calls over them. Nothing here knows a device; the
+ * A training step as data: named tensors and a fixed list of kernel calls over them. Nothing here depends on a device; the
  * executors (WebGPU, WebAssembly, float64 reference) all run the same program.
  */
 export type DType = 'f32' | 'u32';
 
-/** Where a tensor lives. Blocks are the flat [R, P] buffers that the optimiser updates in one dispatch. */
+/** Where a tensor is stored. Blocks are the flat [R, P] buffers that the optimiser updates in one dispatch. */
 export type Role =
   | 'parameter' // a slice of the block `params`
   | 'gradient' // the slice of the block `grads` with the same offset
@@ -12,22 +12,22 @@ export type Role =
   | 'activation'; // scratch of one plan; its memory is reused when its last reader is done
 
 /**
- * A named array with a leading replica dimension. Element (r, i) is at offset + r * replicaStride + i of its buffer, i
- * counting the remaining dimensions in row-major order.
+ * A named array with a leading replica dimension. Element (r, i) is at offset + r * replicaStride + i of its buffer, where i
+ * counts the remaining dimensions in row-major order.
  */
 export interface Tensor {
   readonly name: string;
   readonly shape: readonly number[]; // [R, ...]
   readonly dtype: DType;
   readonly role: Role;
-  readonly buffer: string; // name of the buffer it lives in; activations: their own name until memory is planned
+  readonly buffer: string; // name of its buffer; for activations their own name until memory is planned
   readonly offset: number; // elements, a multiple of 64 so that a GPU can bind there
   readonly replicaStride: number; // elements between replicas
 }
 
 export type ParamValue = number | string | boolean;
 
-/** One kernel call. `inputs` are only read; `outputs` are written, and read too where the operation accumulates. */
+/** One kernel call. `inputs` are only read; `outputs` are written, and also read if the operation accumulates. */
 export interface Call {
   readonly op: string;
   readonly label: string;
@@ -56,10 +56,10 @@ export interface Program {
   readonly plans: ReadonlyMap<string, Plan>;
   /** Activations: buffer name -> slot buffer, so that tensors whose lives do not meet share memory. */
   readonly slots: ReadonlyMap<string, string>;
-  readonly parameterCount: number; // P, elements of one replica's row in `params`, padding included
+  readonly parameterCount: number; // P, elements of one replica's row in `params`, including padding
 }
 
-/** Elements of one replica: the product of all dimensions but the first. */
+/** Elements of one replica: the product of all dimensions except the first. */
 export function elementsPerReplica(tensor: Tensor): number {
   return tensor.shape.slice(1).reduce((a, b) => a * b, 1);
 }

@@ -4,7 +4,7 @@ import { roundToHalf } from '../core/half.js';
 export interface AttentionShape {
   tokens: number; // T
   heads: number; // H
-  dim: number; // D, columns of a head; C = H D
+  dim: number; // D, columns per head; C = H D
   causal: boolean;
   scale: number; // of q . k
   lastQueryOnly: boolean; // only the query at position T-1: Tq = 1, else Tq = T
@@ -12,15 +12,15 @@ export interface AttentionShape {
 }
 
 /**
- * out = softmax(scale q k^T) v for every head. qkv [T, 3C], q | k | v in the last dimension, head h owns columns hD..(h+1)D
- * of each; out [Tq, C]; logsumexp [H, Tq] of the scaled scores. Overwrites out and logsumexp.
+ * out = softmax(scale q k^T) v for every head. qkv [T, 3C], q | k | v in the last dimension, with columns hD..(h+1)D of each for
+ * head h; out [Tq, C]; logsumexp [H, Tq] of the scaled scores. Overwrites out and logsumexp.
  */
 export function attention(
   s: AttentionShape,
   qkv: Float64Array,
   out: Float64Array,
   logsumexp: Float64Array,
-  logsumexpHead: number, // elements between heads of logsumexp
+  logsumexpHead: number, // distance in elements between heads of logsumexp
 ): void {
   const channels = s.heads * s.dim;
   const round = s.half ? roundToHalf : (x: number) => x;
@@ -75,7 +75,7 @@ export function attentionBackward(s: AttentionShape, qkv: Float64Array, dOut: Fl
     }
 }
 
-/** Scaled scores of one query with the keys that it sees. */
+/** Scaled scores of one query with the keys that it can see. */
 function rowScores(s: AttentionShape, qkv: Float64Array, h: number, query: number): number[] {
   const channels = s.heads * s.dim;
   const scores: number[] = [];

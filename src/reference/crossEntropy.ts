@@ -1,7 +1,7 @@
 /**
- * float64 reference of softmax cross-entropy, forward and backward at once.
- * logits [rows, V], targets < V, share: weight of a row, terms: sum of all weights; dLogits [rows, V] = (softmax - onehot) * share / terms.
- * Returns the mean loss in nats and the fraction of rows whose first largest logit is the target's.
+ * float64 reference of softmax cross-entropy, forward and backward at once. logits [rows, V], targets < V, share: weight of a row; terms:
+ * sum of all weights; dLogits [rows, V] = (softmax - onehot) * share / terms. Returns the mean loss in nats and the fraction of rows whose
+ * (first) largest logit is the target's.
  */
 export function crossEntropy(
   { rows, classes, terms }: { rows: number; classes: number; terms: number },

@@ -1,6 +1,6 @@
 import { threefry } from '../core/threefry.js';
 
-/** float64 reference of dropout, one replica: which elements are kept is exact, see shaders/dropout.wgsl. */
+/** float64 reference of dropout, one replica; which elements are kept is exact, see shaders/dropout.wgsl. */
 export function dropout(
   elements: number,
   probability: number,
@@ -18,7 +18,7 @@ export function dropout(
   }
 }
 
-/** A random word below this drops its element. */
+/** An element is dropped if its random word is below this. */
 export function dropThreshold(probability: number): number {
   return Math.floor(probability * 2 ** 32);
 }

@@ -1,5 +1,5 @@
 /**
- * float64 reference of the first layer: a dense product with the explicit input vectors, one [filter * v] vector a window.
+ * float64 reference of the first layer: a dense product with the explicit input vectors, one [filter * v] vector per window.
  * whitened: token u becomes (onehot(u) - 1/v) / sqrt(1 - 1/v), the masked position the constant vector v^-1/2.
  */
 export interface EmbedShape {
@@ -11,11 +11,11 @@ export interface EmbedShape {
   windows: number; // T', output positions
   length: number; // tokens used
   firstToken: number; // index of the first used token in a row of `tokens`
-  tokenRow: number; // tokens a sentence in memory, d
+  tokenRow: number; // tokens per sentence in memory, d
   whitened: boolean;
-  exactInputs: boolean; // whitened in float64 here, in place of f32
-  masked: number; // index among the used tokens that is masked, -1 for none
-  local: boolean; // an own filter for every window
+  exactInputs: boolean; // inputs are whitened in float64 instead of f32
+  masked: number; // index of the masked token among the used ones, -1 for none
+  local: boolean; // a separate filter for every window
   scale: number;
   positionInside: boolean; // scale * (x W + position)
   relu: boolean;
@@ -34,7 +34,7 @@ function inputVector(s: EmbedShape, token: number, position: number): Float64Arr
   return x;
 }
 
-/** (x - 1/v) / sqrt(1 - 1/v) in f32, as PyTorch computes it: inputs are f32 data, also to a network in float64. */
+/** (x - 1/v) / sqrt(1 - 1/v) in f32, as PyTorch computes it: inputs are f32 data, even for a network in float64. */
 function whiten(x: number, v: number): number {
   return Math.fround(Math.fround(x - Math.fround(1 / v)) * Math.fround(1 / Math.sqrt(1 - 1 / v)));
 }
@@ -80,7 +80,7 @@ export function embed(
     }
 }
 
-/** dWeight (overwritten) from dOutput [B, T', w]; `output` (after the ReLU) masks it where relu is set. */
+/** dWeight (overwritten) from dOutput [B, T', w]; `output` (after the ReLU) masks it if relu is set. */
 export function embedBackward(
   s: EmbedShape,
   batch: number,

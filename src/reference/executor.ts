@@ -2,13 +2,13 @@ import { ShapeError } from '../core/errors.js';
 import { type Executor, type HostArray, type LoadedProgram, replicasWritten } from '../plan/executor.js';
 import { type Call, elementsPerReplica, type Program, type Tensor } from '../plan/types.js';
 
-/** A tensor's elements from its first on; replica r starts at r * stride. */
+/** A tensor's elements starting at its first; replica r starts at r * stride. */
 export interface ReferenceView {
   readonly data: Float64Array | Uint32Array;
   readonly stride: number;
 }
 
-/** Runs programs in float64 on the host: slow, simple, and what every other executor is compared with. */
+/** Runs programs in float64 on the host: slow and simple; every other executor is compared with it. */
 export class ReferenceExecutor implements Executor {
   readonly kind = 'reference';
   readonly description = 'float64 reference';
@@ -35,7 +35,7 @@ class ReferenceProgram implements LoadedProgram {
   }
 
   #view(tensor: Tensor): ReferenceView {
-    // Activations keep a buffer each: their slots mix integers and floats, and nothing is scarce here.
+    // Each activation has its own buffer: slots mix integers and floats, and memory is not scarce here.
     let buffer = this.#buffers.get(tensor.buffer);
     if (!buffer) {
       const elements = tensor.replicaStride * tensor.shape[0];

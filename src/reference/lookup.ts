@@ -1,4 +1,4 @@
-/** output[i] = table[index[i]]; behind the end of the table, its last entry. */
+/** output[i] = table[index[i]]; beyond the end of the table, its last entry. */
 export function lookup(
   entries: number,
   elements: number,

@@ -1,7 +1,7 @@
 import { clockWords } from '../core/clock.js';
 import { maskOf } from '../core/masking.js';
 
-/** Sentences clock + skip + row of one replica: tokens [B, d] to what is seen of them [B, d], and counts [B, T]; src/core/masking.ts. */
+/** Sentences clock + skip + row of one replica: from tokens [B, d] to visible tokens [B, d] and counts [B, T]; src/core/masking.ts. */
 export function mask(
   { batch, sentence, length, firstToken, symbol, skip }: Record<string, number>,
   tokens: Uint32Array,

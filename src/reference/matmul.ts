@@ -3,7 +3,7 @@ export interface MatmulShape {
   m: number;
   n: number;
   k: number;
-  aRow: number; // elements between stored rows of A
+  aRow: number; // distance in elements between stored rows of A
   bRow: number;
   cRow: number;
   transposeA: boolean; // A is stored K x M
@@ -15,7 +15,7 @@ export interface MatmulEpilogue {
   bias?: Float64Array; // [N]
   biasInside: boolean; // scaled too
   relu: boolean;
-  mask?: Float64Array; // laid out as C: keep where > 0
+  mask?: Float64Array; // same layout as C: keep where > 0
   residual?: Float64Array; // laid out as C
   accumulate: boolean;
 }

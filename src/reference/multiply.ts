@@ -1,4 +1,4 @@
-/** Where the factor of element (row, column) stands in b: offset + row * bRow + column * bColumn. */
+/** Position of the factor of element (row, column) in b: offset + row * bRow + column * bColumn. */
 export interface Factor {
   bOffset: number;
   bRow: number;

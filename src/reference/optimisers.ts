@@ -8,7 +8,7 @@ export interface Pace {
   weightDecay: number;
   correction1: number; // 1 - beta1^t
   correction2: number; // 1 - beta2^t
-  unscale: number; // on the gradients; 0: the step is left out
+  unscale: number; // factor on the gradients; 0: the step is skipped
 }
 
 /** velocity = momentum * velocity + grad (+ weightDecay * param); param -= rate * velocity. */
@@ -39,7 +39,10 @@ export function adamw(
   }
 }
 
-/** Decoupled weight decay, then a step of the sign of an interpolation of moment and gradient. Source: arXiv:2302.06675. */
+/**
+ * Decoupled weight decay, then a step in the direction of the sign of an interpolation of moment and gradient. Source:
+ * arXiv:2302.06675.
+ */
 export function lion(p: Pace, params: Float64Array, grads: Float64Array, moment: Float64Array, n: number): void {
   if (p.unscale === 0) return;
   for (let i = 0; i < n; i++) {

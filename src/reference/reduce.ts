@@ -1,4 +1,4 @@
-/** float64 reference of reduce, one replica: [sum, sum of squares, values that are infinite or no numbers]. */
+/** float64 reference of reduce, one replica: [sum, sum of squares, number of values that are infinite or NaN]. */
 export function reduce(elements: number, input: Float64Array): [sum: number, squares: number, nonFinite: number] {
   let sum = 0;
   let squares = 0;

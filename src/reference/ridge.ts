@@ -1,19 +1,19 @@
 export interface RidgeShape {
   batch: number; // B, sentences
-  fit: number; // the first of them, which are fitted; the others are predicted
+  fit: number; // number of sentences that are fitted, the first ones; the others are predicted
   columns: number; // C, outputs
 }
 
-/** Over the variance of the features, as the mean of the centred Gram matrix's diagonal has it. */
+/** Relative to the variance of the features, given by the mean of the diagonal of the centred Gram matrix. */
 export const PENALTY = 1e-3;
 
-/** Over their mean square: more than rounding to f32 makes of inner products of features that do not vary. */
+/** Relative to their mean square: more than the f32 rounding errors of inner products of features that do not vary. */
 export const FLOOR = 1e-6;
 
 /**
  * float64 reference of ridge regression in its dual form: outputs (k - mean) (K + penalty)^-1 (Y - mean) + mean, where K [fit, fit]
- * are the fitted sentences' centred inner products, k those of a predicted sentence with them, Y the values one(b, c) of sentence b
- * and output c. gram [B, B]: inner products of the features; scores [B - fit, C] is written.
+ * are the fitted sentences' centred inner products, k those of a predicted sentence with them, and Y the values one(b, c) of
+ * sentence b and output c. gram [B, B]: inner products of the features; writes scores [B - fit, C].
  */
 export function ridge(
   { batch, fit, columns }: RidgeShape,
@@ -21,7 +21,7 @@ export function ridge(
   one: (b: number, c: number) => boolean,
   scores: Float64Array,
 ): void {
-  const mean = new Float64Array(batch); // of each row over the fitted columns
+  const mean = new Float64Array(batch); // mean of each row over the fitted columns
   for (let i = 0; i < batch; i++) for (let j = 0; j < fit; j++) mean[i] += gram[i * batch + j] / fit;
   let grand = 0;
   let square = 0;
@@ -47,7 +47,7 @@ export function ridge(
   }
 }
 
-/** Lower triangle [n, n] with A = L L^T. floor: smaller than A's least eigenvalue, for squares that rounding made smaller. */
+/** Lower triangle [n, n] with A = L L^T. floor: smaller than A's least eigenvalue; replaces squares that rounding made smaller. */
 function cholesky(n: number, a: (i: number, j: number) => number, floor: number): Float64Array {
   const lower = new Float64Array(n * n);
   for (let i = 0; i < n; i++)

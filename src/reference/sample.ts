@@ -1,6 +1,6 @@
 /**
- * The sampler in plain TypeScript, read off the grammar image word by word: the reference that assembly/sampler.ts and
- * shaders/sample.wgsl equal bit for bit. Slow and simple.
+ * The sampler in plain TypeScript, following the grammar image word by word: the reference that assembly/sampler.ts and
+ * shaders/sample.wgsl match bit for bit. Slow and simple.
  */
 
 import { clockWords } from '../core/clock.js';
@@ -92,18 +92,18 @@ export function sample(
 
 interface Digits {
   root: number;
-  rules: Uint32Array[]; // [L][s^depth], in a restricted depth places in the order of rules
+  rules: Uint32Array[]; // [L][s^depth]; in a restricted depth, places in the order of rules
   last: number; // last held-out place; -1 without one
 }
 
-/** Values of a draw at place p of depth l. held: offset of the record of held-out pairs, 0 without one. */
+/** Number of values of a draw at place p of depth l. held: offset of the record of held-out pairs, 0 without one. */
 function radixAt(image: Uint32Array, held: number, l: number, p: number, last: number): number {
   const m = image[HEADER.m];
   if (!held || l !== image[held + HELD.depth] || p < last) return m;
   return p === last ? m - image[held + HELD.allowed] : image[held + HELD.allowed];
 }
 
-/** What such a draw adds to: at the last held-out place the rules allowed come before those that are not. */
+/** Offset added to such a draw: at the last held-out place the allowed rules come before those that are not. */
 const baseAt = (image: Uint32Array, held: number, l: number, p: number, last: number) =>
   held && l === image[held + HELD.depth] && p === last ? image[held + HELD.allowed] : 0;
 
@@ -177,7 +177,7 @@ function countThresholds(image: Uint32Array, thresholds: number, radix: number, 
   return count;
 }
 
-/** A draw from a word of its own; with old >= 0 from the other values, in proportion to their weights. */
+/** A draw from a separate word; with old >= 0 from the other values, in proportion to their weights. */
 function freshDigit(image: Uint32Array, thresholds: number, radix: number, word: number, old: number): number {
   if (old < 0 || radix === 1) return digit(image, thresholds, radix, word, 1);
   if (!thresholds) return (old + 1 + mulhi(word, radix - 1)) % radix;

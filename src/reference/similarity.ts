@@ -1,9 +1,9 @@
-/** Variance over squared mean below which a unit counts as constant: in f32, rounding may be all that varies. */
+/** Ratio of variance to squared mean below which a unit counts as constant: in f32 the variation may be rounding alone. */
 const FLAT = 1e-10;
 
 /**
- * float64 reference: units standardised over the batch, for a and b apart; the cosine of each pair of rows; their mean.
- * a, b [batch, units]. Rows without variation: 1 where neither varies, 0 where one does.
+ * float64 reference: units standardised over the batch, separately for a and b; the cosine of each pair of rows; their mean. a, b
+ * [batch, units]. Rows without variation: 1 if neither varies, 0 if one does.
  */
 export function similarity(batch: number, units: number, a: Float64Array, b: Float64Array): number {
   const x = standardise(batch, units, a);

@@ -23,7 +23,7 @@ export function treeLogic(
   violations: Float64Array,
   dProbabilities: Float64Array | undefined,
 ): void {
-  const inner = (nodes - 1) / s; // symbols whose children are no tokens
+  const inner = (nodes - 1) / s; // symbols whose children are not tokens
   const m = grammar[HEADER.m];
   violations.fill(0);
   dProbabilities?.fill(0);

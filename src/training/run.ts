@@ -37,10 +37,7 @@ export interface GroupRun {
   again?: boolean;
   /** The run that the experiment continues, if it has a field `from`; not needed for resuming. */
   parent?: Parent;
-  /**
-   * Initial weights, with the reference's names and shapes. They are part of the run's identity: it cannot be resumed with
-   * another file.
-   */
+  /** Initial weights, with the reference's names and shapes. They identify the run: it cannot be resumed with another file. */
   init?: SafeFile;
 }
 

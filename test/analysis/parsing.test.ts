@@ -42,7 +42,7 @@ test('the sentence says how much logic and decoding add, and in how many runs', 
     measured,
     new RegExp(`hierarchical CNN: logic ${text(gains('logic'))}, decoding ${text(gains('decoded'))}`),
   );
-  assert.ok(analysis.summary.some((sentence) => sentence.includes('parsed wholly right')));
+  assert.ok(analysis.summary.some((sentence) => sentence.includes('parsed completely right')));
 });
 
 test('they are no curves of the other figures, and every point is in the table', () => {

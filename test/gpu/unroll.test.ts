@@ -41,7 +41,7 @@ test('text without marks is left alone', () => {
 test('faults are named', () => {
   assert.throws(
     () => unroll('let row0 = 1;\n#for i < 2\nlet row{i} = row0;\n#end', {}),
-    /row0 stands beside row\{\.\.\.\}/,
+    /row0 is used beside row\{\.\.\.\}/,
   );
   assert.throws(() => unroll('#for i < N\nx\n#end', {}), /no constant N/);
   assert.throws(() => unroll('#for i < 2\nx', {}), /line 1 has no #end/);

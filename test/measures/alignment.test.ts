@@ -156,7 +156,7 @@ test('nothing to look at, and distributions that would take too long, are refuse
   };
   assert.match((await failure(build({ model: { kind: 'fcn', depth: 0 } }))).message, /alignment needs a hidden layer/);
   const held = { grammar: { ...planted.grammar, v: 8, holdout: { level: 2, fraction: 0.5 } } };
-  assert.match((await failure(build(held))).message, /alignment knows .* of whole grammars/);
+  assert.match((await failure(build(held))).message, /alignment uses .* of the whole grammar/);
   for (const measure of ['alignment', 'gdv']) {
     const shuffled = { grammar: { ...planted.grammar, shuffle: 1 }, measures: [measure] };
     const message = new RegExp(`${measure} looks at the place over a symbol, and grammar.shuffle`);

@@ -223,7 +223,7 @@ test('records carry them; unknown names and impossible ones are refused', async 
     { task: 'class', measures: ['grammaticality'] },
     /measures: grammaticality needs a last token predicted from all others; pass task.kind 'last' or 'auto'/,
   );
-  await refuse({ model: { kind: 'fcn', depth: 0 }, measures: ['readout'] }, /a perceptron has none/);
+  await refuse({ model: { kind: 'fcn', depth: 0 }, measures: ['readout'] }, /which a perceptron lacks/);
   await refuse({ grammar: { v: 6, m: 1, L: 2 }, measures: ['invariance'] }, /pass grammar.m >= 2/);
 });
 

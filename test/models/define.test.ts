@@ -216,7 +216,7 @@ const misplanned: Record<string, [ModelDefinition['forward'], RegExp]> = {
       }),
     /level 2/,
   ],
-  'no parameter': [(net) => net.plan.program.persistent('fixed', [net.batch, 6]), /fixed: no parameter lies behind it/],
+  'no parameter': [(net) => net.plan.program.persistent('fixed', [net.batch, 6]), /fixed: it depends on no parameter/],
 };
 for (const [name, [forward, message]] of Object.entries(misplanned))
   test(`a forward pass that returns ${name} is refused when planned`, () => {

@@ -269,7 +269,7 @@ test('one name for two shapes of a parameter is refused', () => {
         },
         shape,
       ),
-    /w: declared as \[8,8\] and as \[8,2\]; give each parameter a name of its own/,
+    /w: declared as \[8,8\] and as \[8,2\]; give each parameter a different name/,
   );
 });
 

@@ -144,7 +144,7 @@ test('train --init starts from exported weights; files that do not fit are refus
   );
   const wide = await train('wide', frozen.replace('width=8', 'width=9'), '--init', exported);
   assert.is(wide.code, 2);
-  assert.match(wide.stderr, /InputError: weights: hidden.0.0.filter is \[8,6,2\], the model wants \[9,6,2\]/);
+  assert.match(wide.stderr, /InputError: weights: hidden.0.0.filter is \[8,6,2\], the model expects \[9,6,2\]/);
   writeFileSync(path('cut.safetensors'), readFileSync(exported).subarray(0, 300));
   const cut = await train('cut', frozen, '--init', path('cut.safetensors'));
   assert.is(cut.code, 2);

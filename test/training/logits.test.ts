@@ -236,7 +236,7 @@ test('what does not fit is refused by name', async () => {
     [/^tokens: got 3; pass rows/, network, 3],
     [/^hidden: no layer "hiden.1"; did you mean hidden.1\?/, network, [row], { hidden: ['hiden.1'] }],
     [
-      /^weights: hidden.0.0.filter is \[6,5,2\], the model wants \[7,5,2\]/,
+      /^weights: hidden.0.0.filter is \[6,5,2\], the model expects \[7,5,2\]/,
       { experiment: { ...experiment, model: { kind: 'hcnn', width: 7 } }, weights: bytes },
       [row],
     ],

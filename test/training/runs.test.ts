@@ -362,7 +362,7 @@ test('checkpoints of other experiments and damaged files are refused', async () 
   file.tensors.delete('replica.1/best/readout');
   mine.contents.set(files.checkpoint, encodeSafetensors(file));
   await refused({}, /no tensor replica.1\/best\/readout/, { folder: mine, resume });
-  await refused({}, /weights: no tensor hidden.0.0.filter; the model wants \[8,6,2\]/, {
+  await refused({}, /weights: no tensor hidden.0.0.filter; the model expects \[8,6,2\]/, {
     init: { metadata: {}, tensors: new Map() },
   });
 });

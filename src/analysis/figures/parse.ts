@@ -20,10 +20,10 @@ import { type Look, looksFor } from './theme.js';
 
 const names = Object.keys(ways) as Way[];
 
-/** Sentences parsed wholly right against P. */
+/** Sentences parsed completely right against P. */
 export const parseFigure = figure({
   name: 'parse',
-  title: 'Levels as labels: sentences parsed wholly right',
+  title: 'Levels as labels: sentences parsed completely right',
   chapter: 'neighbours',
   results(_, { runs }) {
     const found = parseCurves(runs).sort((a, b) => modelOrder(a.kind) - modelOrder(b.kind));
@@ -107,7 +107,7 @@ function parsePanel(group: readonly ParseCurve[], looks: ReadonlyMap<string, Loo
       ),
       y: {
         domain: [0, 1],
-        label: 'parsed wholly right',
+        label: 'parsed completely right',
         labelArrow: 'none',
         grid: true,
         ticks: [0, 0.2, 0.4, 0.6, 0.8, 1],
@@ -148,7 +148,7 @@ function found(rows: readonly ParseRow[], curves: readonly ParseCurve[]): string
     };
     return `${modelFacts(group[0].kind).title}: logic ${gain('labels', 'logic')}, decoding ${gain('labels', 'decoded')}, both ${gain('labels', 'both')}`;
   });
-  return `Sentences parsed wholly right, in percentage points over labels alone, mean over runs: ${networks.join('; ')}.`;
+  return `Sentences parsed completely right, in percentage points over labels alone, mean over runs: ${networks.join('; ')}.`;
 }
 
 /** A difference of fractions in percentage points. */
