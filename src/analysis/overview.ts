@@ -1,6 +1,9 @@
 /** One run in a few numbers: its last loss over the plateaus of its grammar, the steps it has come down, where it did. */
 
-import { plannedSteps } from '../training/members.js';
+import { InputError } from '../core/errors.js';
+import { parseExperiment } from '../core/experiment.js';
+import { parseJson } from '../core/outside.js';
+import { plannedSteps, rulesOf } from '../training/members.js';
 import type { CurvePoint } from './curves.js';
 import { exactFloors } from './curves.js';
 import type { Run } from './runs.js';
@@ -21,8 +24,9 @@ export interface Overview {
   step: number; // of the last evaluation
   steps: number; // planned
   samples: number; // training sentences seen at the last evaluation
-  loss: number | null; // last test loss (validation loss, where there is such a set), nats, mean over replicas; null: not finite
-  bestLoss: number | null;
+  /** Test loss (validation loss if there is a validation set) of the last evaluation, nats, mean over replicas; null: not finite. */
+  lastLoss: number | null;
+  bestLoss: number | null; // the lowest of them
   accuracy: number | null;
   /** H(0) .. H(reach) in nats; absent where the task has no staircase. */
   plateaus?: number[];
@@ -45,12 +49,26 @@ export function overviewOf(run: Run): Overview {
     step: last ? Math.round(last.samples / perStep) : 0,
     steps,
     samples: last?.samples ?? 0,
-    loss: last && Number.isFinite(last.loss) ? last.loss : null,
+    lastLoss: last && Number.isFinite(last.loss) ? last.loss : null,
     bestLoss: finite.length ? Math.min(...finite.map(({ loss }) => loss)) : null,
     accuracy: last && Number.isFinite(last.accuracy) ? last.accuracy : null,
     ...(plateaus && { plateaus, level: levelOf(plateaus, last?.loss), P: reachedOf(plateaus, curve, perStep) }),
     curve,
   };
+}
+
+/**
+ * H(0) .. H(reach) in nats of an experiment.json. Empty: its task has no staircase, it is trained on data of its own, or this process
+ * does not know its model.
+ */
+export function storedPlateaus(text: string): readonly number[] {
+  try {
+    const experiment = parseExperiment(parseJson(text));
+    return (!experiment.data && exactFloors(experiment, rulesOf(experiment))) || [];
+  } catch (error) {
+    if (error instanceof InputError) return [];
+    throw error;
+  }
 }
 
 /** The plateau that a loss lies closest to, in nats; of equal ones the last. */
@@ -66,7 +84,8 @@ function levelOf(plateaus: readonly number[], loss: number | undefined): number 
   return level;
 }
 
-function reachedOf(plateaus: readonly number[], curve: readonly CurvePoint[], perStep: number): Reached[] {
+/** Where a curve, by samples, passes the middle of each step. perStep: sentences per optimiser step. */
+export function reachedOf(plateaus: readonly number[], curve: readonly CurvePoint[], perStep: number): Reached[] {
   return plateaus.slice(1).map((_, i): Reached => {
     const ell = i + 1;
     const found = crossing(curve, stepThreshold(plateaus, ell));

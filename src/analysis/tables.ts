@@ -1,3 +1,4 @@
+import { csvLine } from '../core/csv.js';
 import type { GrammarShape } from '../core/rules.js';
 import type { Analysis, Base, Finding } from './results.js';
 import type { Estimate } from './statistics.js';
@@ -94,15 +95,7 @@ export function sharedTables(a: Base, findings: readonly Finding[]): Table[] {
 /** RFC 4180, with a header. Numbers that are not finite are empty, infinities `Infinity`. */
 export function toCsv({ rows }: Table): string {
   const columns = Object.keys(rows[0]);
-  const cell = (value: string | number | null) => {
-    if (value === null || Number.isNaN(value)) return '';
-    const text = String(value);
-    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return [columns, ...rows.map((row) => columns.map((c) => row[c]))]
-    .map((line) => line.map(cell).join(','))
-    .join('\r\n')
-    .concat('\r\n');
+  return [columns, ...rows.map((row) => columns.map((c) => row[c]))].map(csvLine).join('');
 }
 
 /** Columns of whole numbers, in whichever table. */

@@ -120,9 +120,10 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   runs: [
     ['rhm runs out/sweep-grid', 'the runs of a store, latest first'],
     [
-      'rhm runs out/sweep-grid --where model.width=64 state=done --sort loss --limit 10',
+      'rhm runs out/sweep-grid --where model.width=64 state=done --sort bestLoss --limit 10',
       'the ten finished runs of width 64 with the lowest loss',
     ],
+    ['rhm runs out/sweep-grid --csv > runs.csv', 'all runs for a spreadsheet: settings, losses, P_ell and plateaus'],
     [
       'rhm runs out --where "P_2 < 5000 && grammar.m > 2" --columns optimiser.rate',
       'runs that reached the second plateau early',

@@ -20,7 +20,7 @@ export interface ListedRun {
   name: string; // for people
   path: string; // its folder
   state: RunState;
-  loss?: number | null; // last loss, nats, mean over replicas; null: not finite
+  lastLoss?: number | null; // of the last evaluation, nats, mean over replicas; null: not finite
   step?: number; // of that loss
   at?: number; // milliseconds since 1970, time of the last known event
   by?: string; // who works at it
@@ -57,7 +57,7 @@ async function storedRuns(root: string): Promise<ListedRun[]> {
   for (const [run, { name = '', state, loss, step, at, by, error, tries }] of entries) {
     const path = store.location(run);
     const listed: ListedRun = { run, name, path, state, at, store: root };
-    if (loss !== undefined) Object.assign(listed, { loss, step });
+    if (loss !== undefined) Object.assign(listed, { lastLoss: loss, step });
     else if (state === 'running' || state === 'waiting') Object.assign(listed, lastEvaluation(path));
     if (by !== undefined) listed.by = by;
     if (error !== undefined) listed.error = error;
@@ -98,7 +98,7 @@ function hashOfRun(path: string): string | undefined {
 }
 
 /** The last evaluation at the end of a run's records: the mean over replicas at the last step. */
-export function lastEvaluation(path: string): Pick<ListedRun, 'loss' | 'step'> {
+export function lastEvaluation(path: string): Pick<ListedRun, 'lastLoss' | 'step'> {
   const evals = parseRecords(tailOf(join(path, files.records))).records.filter(
     (r): r is EvalRecord => r.type === 'eval',
   );
@@ -106,7 +106,7 @@ export function lastEvaluation(path: string): Pick<ListedRun, 'loss' | 'step'> {
   if (step === undefined) return {};
   const losses = new Map(evals.filter((r) => r.step === step).map((r) => [r.replica, r.loss]));
   const mean = [...losses.values()].reduce((sum, loss) => sum + loss, 0) / losses.size;
-  return { step, loss: Number.isFinite(mean) ? mean : null };
+  return { step, lastLoss: Number.isFinite(mean) ? mean : null };
 }
 
 const TAIL = 16_384; // bytes: some fifty evaluations

@@ -2,10 +2,19 @@
 
 import { join } from 'node:path';
 import type { ByteWriter, ParquetWriter } from 'hyparquet-writer';
+import { reachedOf, storedPlateaus } from '../analysis/overview.js';
+import { csvLine } from '../core/csv.js';
 import { DamageError, InputError } from '../core/errors.js';
 import { type Experiment, experimentJsonSchema } from '../core/experiment.js';
 import { wholeNumberFields } from '../core/fieldTypes.js';
-import { hasEnded, type MeasureRecord, parseRecords, type RunRecord, type StartRecord } from '../core/records.js';
+import {
+  type EvalRecord,
+  hasEnded,
+  type MeasureRecord,
+  parseRecords,
+  type RunRecord,
+  type StartRecord,
+} from '../core/records.js';
 import type { RunEntry, SweepStore } from '../sweep/store.js';
 import { endOf } from '../sweep/store.js';
 import { files } from '../training/folder.js';
@@ -33,8 +42,8 @@ export interface ExportResult {
 const ROWS_AT_ONCE = 20_000;
 
 /**
- * Writes `runs` (one row per replica: every field of the experiment, state, last and best loss, where it ran), `evals` and `measures`
- * to a folder.
+ * Writes `runs` (one row per replica: every field of the experiment, state, last and best loss, P_ell, H_ell, where it ran), `evals` and
+ * `measures` to a folder.
  * @param entries The runs, in the order of the rows. @throws InputError if none has begun; FileError
  */
 export async function exportSweep(
@@ -46,6 +55,7 @@ export async function exportSweep(
   const fields = new Map<string, ColumnType>();
   const whole = wholeNumberFields(experimentJsonSchema());
   const begun: RunEntry[] = [];
+  const plateaus = new Map<string, readonly number[]>();
   const damaged: ExportResult['damaged'] = [];
   let unchecked = 0;
   for (const entry of entries) {
@@ -58,6 +68,7 @@ export async function exportSweep(
       continue;
     }
     begun.push(entry);
+    plateaus.set(entry.run, storedPlateaus(experiment));
     for (const [name, value] of Object.entries(flat(experiment))) {
       const type = typeof value === 'number' && whole.has(name) ? 'INT64' : typeOf(value);
       const known = fields.get(name) ?? type;
@@ -71,7 +82,12 @@ export async function exportSweep(
   const isOurs = (name: string) => holdsText(join(directory, name), name.endsWith('.csv') ? 'run,' : 'hyparquet');
   await claimFiles(directory, names, '--to', isOurs);
   const tables = [
-    new Table('runs', new Map([...runColumns, ...fields]), directory, formats),
+    new Table(
+      'runs',
+      new Map([...runColumns, ...plateauColumns([...plateaus.values()]), ...fields]),
+      directory,
+      formats,
+    ),
     new Table('evals', evalColumns, directory, formats),
     new Table('measures', measureColumns, directory, formats),
   ] as const;
@@ -84,7 +100,8 @@ export async function exportSweep(
       const named = Object.fromEntries(
         [...fields.keys()].map((name) => [name, cell(experiment[name], fields.get(name)!)]),
       );
-      for (const row of runRows(entry, records, text)) await tables[0].add({ ...row, ...named });
+      for (const row of runRows(entry, records, text, plateaus.get(entry.run) ?? []))
+        await tables[0].add({ ...row, ...named });
       for (const record of records) {
         if (record.type === 'eval') await tables[1].add({ run: entry.run, ...(record as object as Row) });
         if (record.type === 'measure')
@@ -130,9 +147,10 @@ const runColumns = new Map<string, ColumnType>([
   ['steps_done', 'INT64'],
   ['steps', 'INT64'], // planned
   ['samples', 'INT64'],
-  ['loss', 'DOUBLE'],
-  ['accuracy', 'DOUBLE'],
+  ['last_loss', 'DOUBLE'], // of the validation set, if there is one; as are the next two
   ['best_loss', 'DOUBLE'],
+  ['last_accuracy', 'DOUBLE'],
+  ['test_loss', 'DOUBLE'], // at the weights of the best validation loss
   ['elapsed_ms', 'INT64'],
   ['end', 'STRING'],
   ['started', 'TIMESTAMP'], // the first time
@@ -151,6 +169,15 @@ const runColumns = new Map<string, ColumnType>([
   ['init', 'STRING'],
   ['together', 'INT64'],
 ]);
+
+/** P_1 .. P_L: training sentences seen where the loss passes the middle of step ell; H_0 .. H_L in nats. */
+function plateauColumns(all: readonly (readonly number[])[]): [string, ColumnType][] {
+  const count = all.reduce((most, { length }) => Math.max(most, length), 0);
+  const H = Array.from({ length: count }, (_, ell): [string, ColumnType] => [`H_${ell}`, 'DOUBLE']);
+  const P = H.slice(1).map((_, i): [string, ColumnType] => [`P_${i + 1}`, 'INT64']);
+  return [...P, ...H];
+}
+
 const startTexts = ['executor', 'adapter', 'card', 'driver', 'runtime', 'os', 'processor', 'version', 'commit', 'init'];
 const evalColumns = new Map<string, ColumnType>([
   ['run', 'STRING'],
@@ -175,8 +202,14 @@ function measureRows({ map = [], ...record }: MeasureRecord): Row[] {
   return [whole, ...cells];
 }
 
-function runRows(entry: RunEntry, records: readonly RunRecord[], experiment: string): Row[] {
+function runRows(
+  entry: RunEntry,
+  records: readonly RunRecord[],
+  experiment: string,
+  plateaus: readonly number[],
+): Row[] {
   const rows = new Map<number, Row>();
+  const curves = new Map<number, Map<number, EvalRecord>>();
   const starts = records.filter((record): record is StartRecord => record.type === 'start');
   const last = Object(starts.at(-1)) as Record<string, unknown>;
   const whole = {
@@ -185,6 +218,7 @@ function runRows(entry: RunEntry, records: readonly RunRecord[], experiment: str
     last_started: dateOf(last.time),
     ended: hasEnded(entry.state) ? dateOf(entry.at) : null,
     starts: starts.length,
+    ...Object.fromEntries(plateaus.map((H, ell) => [`H_${ell}`, H])),
     ...Object.fromEntries(startTexts.map((name) => [name, typeof last[name] === 'string' ? last[name] : null])),
     together: typeof last.together === 'number' ? last.together : null,
   };
@@ -204,10 +238,21 @@ function runRows(entry: RunEntry, records: readonly RunRecord[], experiment: str
     if (record.type === 'eval') {
       const { step, samples, loss, accuracy, elapsed_ms } = record;
       const row = of(record.replica);
-      const best = Math.min((row.best_loss as number | undefined) ?? Infinity, Number.isNaN(loss) ? Infinity : loss);
-      Object.assign(row, { steps_done: step, samples, loss, accuracy, elapsed_ms, best_loss: best });
+      const best = Math.min(
+        (row.best_loss as number | null | undefined) ?? Infinity,
+        Number.isNaN(loss) ? Infinity : loss,
+      );
+      const numbers = { last_loss: loss, best_loss: Number.isFinite(best) ? best : null, last_accuracy: accuracy };
+      Object.assign(row, { steps_done: step, samples, ...numbers, elapsed_ms });
+      const evals = curves.get(record.replica) ?? new Map<number, EvalRecord>();
+      curves.set(record.replica, evals.set(step, record)); // a resumed run may have a step twice: the later one counts
     }
+    if (record.type === 'test') of(record.replica).test_loss = record.loss;
     if (record.type === 'end' && record.replica !== undefined) of(record.replica).end = record.reason;
+  }
+  for (const [replica, evals] of curves) {
+    const points = [...evals.values()].sort((a, b) => a.samples - b.samples);
+    for (const { ell, samples } of reachedOf(plateaus, points, 1)) of(replica)[`P_${ell}`] = samples;
   }
   return rows.size ? [...rows.values()].sort((a, b) => Number(a.replica) - Number(b.replica)) : [of(0)];
 }
@@ -265,7 +310,7 @@ class Table {
   async open(): Promise<void> {
     if (this.formats.includes('csv')) {
       this.#csv = await atomicFile(join(this.directory, `${this.name}.csv`));
-      await this.#csv.write(line([...this.columns.keys()]));
+      await this.#csv.write(csvLine([...this.columns.keys()]));
     }
     if (this.formats.includes('parquet')) {
       const { ByteWriter, ParquetWriter, schemaFromColumnData } = await import('hyparquet-writer');
@@ -286,7 +331,7 @@ class Table {
     this.#buffered = [];
     if (!rows.length) return;
     const names = [...this.columns.keys()];
-    await this.#csv?.write(rows.map((row) => line(names.map((name) => row[name] ?? null))).join(''));
+    await this.#csv?.write(rows.map((row) => csvLine(names.map((name) => row[name]))).join(''));
     const columnData = [...this.columns].map(([name, type]) => ({
       name,
       data: rows.map((row) => parquetCell(row[name], type)),
@@ -306,14 +351,4 @@ class Table {
   async abort(): Promise<void> {
     await this.#csv?.abort();
   }
-}
-
-/** RFC 4180. Values that are not numbers are left empty. */
-function line(cells: readonly Cell[]): string {
-  const text = cells.map((value) => {
-    if (value === null || Number.isNaN(value)) return '';
-    const shown = value instanceof Date ? value.toISOString() : String(value);
-    return /[",\n\r]/.test(shown) ? `"${shown.replaceAll('"', '""')}"` : shown;
-  });
-  return `${text.join(',')}\r\n`;
 }

@@ -59,7 +59,10 @@ test('runs: state, last loss, nearest plateau, P_ell where the curve passes the 
     );
     const last = evals.at(-1)!;
     assert.equal([run.folder, run.state, run.step, run.steps], [folder, 'done', 1500, 1500]);
-    assert.is(run.loss, last.loss);
+    assert.equal(
+      [run.lastLoss, run.bestLoss, run.loss],
+      [last.loss, Math.min(...evals.map(({ loss }) => loss)), undefined],
+    );
     assert.equal(run.plateaus, H);
     const middles = H.slice(1).map((_, i) => stepThreshold(H, i + 1));
     assert.is(run.level, middles.filter((middle) => last.loss <= middle).length);
@@ -73,8 +76,51 @@ test('runs: state, last loss, nearest plateau, P_ell where the curve passes the 
     });
   }
   const { stdout } = await rhm(['runs', store]);
-  assert.match(stdout, /^RUN +STATE +STEP +OF +LOSS +NEAREST +P_1 +P_2 +NAME\n/);
+  assert.match(stdout, /^RUN +STATE +STEP +OF +LAST LOSS +BEST LOSS +NEAREST +P_1 +P_2 +NAME\n/);
   assert.is(stdout.split('\n').filter((line) => /^[0-9a-f]{16} +done/.test(line)).length, 4);
+});
+
+test('runs --csv: a row per run, numbers unrounded, the settings that differ, all runs unless --limit says', async () => {
+  const csv = async (...args: string[]) => {
+    const ran = await rhm(['runs', store, '--csv', ...args]);
+    assert.is(ran.code, 0, ran.stderr);
+    return ran.stdout
+      .trim()
+      .split('\r\n')
+      .map((line) => line.split(','));
+  };
+  const [head, ...rows] = await csv('--sort', 'run');
+  assert.equal(head, [
+    ...[
+      'run',
+      'name',
+      'folder',
+      'state',
+      'error',
+      'step',
+      'steps',
+      'samples',
+      'lastLoss',
+      'bestLoss',
+      'accuracy',
+      'level',
+    ],
+    ...['P_1', 'P_2', 'H_0', 'H_1', 'H_2', 'model.width', 'seed'],
+  ]);
+  const { runs } = await list(store, '--sort', 'run');
+  const of = (row: string[], name: string) => row[head.indexOf(name)];
+  for (const [i, run] of runs.entries()) {
+    const { lastLoss, bestLoss, samples, P, plateaus, experiment } = run;
+    assert.is(of(rows[i], 'run'), run.run);
+    const expected = { lastLoss, bestLoss, samples, P_1: P[0].samples, P_2: P[1].samples };
+    const numbers = { ...expected, H_0: plateaus[0], H_2: plateaus[2], 'model.width': experiment.model.width };
+    for (const [name, value] of Object.entries(numbers)) assert.is(Number(of(rows[i], name)), value, name);
+  }
+  assert.is(rows.length, 4);
+  assert.is((await csv('--limit', '1')).length, 2);
+  const [lone, ...none] = await csv('--where', 'seed > 9', '--columns', 'budget.steps', 'H_1');
+  assert.equal([lone.at(-2), lone.at(-1), none.length], ['budget.steps', 'H_1', 0], 'a header without rows');
+  refused(await rhm(['runs', store, '--csv', '--json']), /--csv: got with --json/);
 });
 
 test('runs: conditions on any field, order, limit, more columns', async () => {
@@ -90,14 +136,14 @@ test('runs: conditions on any field, order, limit, more columns', async () => {
   assert.is((await list(store, '--where', 'level=2', 'P_2 < 1e9')).matched, 4);
   assert.is((await list(store, '--where', 'P_2 < P_1')).matched, 0);
   const byLoss = await list(store, '--sort', 'loss', '--limit', '3');
-  const losses = byLoss.runs.map((run: { loss: number }) => run.loss);
+  const losses = byLoss.runs.map((run: { lastLoss: number }) => run.lastLoss);
   assert.equal(
     losses,
     [...losses].sort((a, b) => a - b),
   );
   assert.equal([byLoss.matched, losses.length], [4, 3]);
   const worst = await list(store, '--sort', 'loss', '--reverse', '--limit', '1');
-  assert.ok(worst.runs[0].loss >= losses[2]);
+  assert.ok(worst.runs[0].lastLoss >= losses[2]);
   const byPosition = await list(store, '--sort', 'P_1');
   const positions = byPosition.runs.map((run: { P: { samples: number }[] }) => run.P[0].samples);
   assert.equal(
@@ -126,6 +172,7 @@ test('runs: a store of many runs is listed from its index; fields are read once,
   const failed = await list(many, '--where', 'state=failed', '--limit', '2');
   assert.equal([failed.total, failed.matched, failed.runs.length], [500, 50, 2]);
   assert.not(existsSync(join(many, 'experiments.jsonl')), 'no field of an experiment was asked for');
+  assert.is((await rhm(['runs', many, '--csv'])).stdout.trim().split('\r\n').length, 501, 'all of them, and a header');
   const first = await list(many, '--where', 'model.width=16', 'seed<20', '--sort', 'seed');
   assert.is(first.matched, 10);
   assert.equal(

@@ -5,8 +5,12 @@ import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { exactPlateaus } from '../../src/analysis/curves.js';
+import { stepThreshold } from '../../src/analysis/staircase.js';
+import { parseRecords } from '../../src/core/records.js';
 import { expandGrid } from '../../src/sweep/grid.js';
 import { indexLines } from '../../src/sweep/store.js';
+import { rulesOf } from '../../src/training/members.js';
 import { type Ran, rhm } from '../support/run.js';
 import { startRhm } from './processes.js';
 import { assertSameRuns, stepsLasting } from './support.js';
@@ -193,13 +197,26 @@ test('export: DuckDB reads Parquet and CSV, and finds the numbers of the records
       'samples',
       'elapsed_ms',
       'starts',
+      'P_1',
+      'P_2',
       'seed',
       'grammar.m',
       'model.width',
       'budget.steps',
       'evaluation.size',
     ],
-    DOUBLE: ['loss', 'accuracy', 'best_loss', 'optimiser.rate', 'optimiser.weightDecay', 'schedule.floor'],
+    DOUBLE: [
+      'last_loss',
+      'last_accuracy',
+      'best_loss',
+      'test_loss',
+      'H_0',
+      'H_1',
+      'H_2',
+      'optimiser.rate',
+      'optimiser.weightDecay',
+      'schedule.floor',
+    ],
     VARCHAR: [
       'run',
       'executor',
@@ -247,6 +264,7 @@ test('export: DuckDB reads Parquet and CSV, and finds the numbers of the records
     const age = Date.now() / 1000 - Number(where.latest);
     assert.ok(age >= 0 && age < 3600, `${age} seconds ago, east of Greenwich too`);
   }
+  let positions = 0;
   for (const format of ['parquet', 'csv']) {
     const table = (name: string) => `'${join(out, 'export', `${name}.${format}`)}'`;
     for (const { hash, experiment } of grid.runs) {
@@ -256,7 +274,7 @@ test('export: DuckDB reads Parquet and CSV, and finds the numbers of the records
         .map((l) => JSON.parse(l));
       const evals = records.filter((r) => r.type === 'eval');
       const [row] = await query(
-        `select loss, accuracy, best_loss, steps_done, "model.width" width, seed, state, "end" reason, "model.bias" bias from ${table('runs')} where run = '${hash}'`,
+        `select last_loss, last_accuracy, best_loss, steps_done, "model.width" width, seed, state, "end" reason, "model.bias" bias from ${table('runs')} where run = '${hash}'`,
       );
       assert.equal(
         Object.values(row).map((x) => (/^\d+$/.test(String(x)) ? Number(x) : x)),
@@ -272,6 +290,22 @@ test('export: DuckDB reads Parquet and CSV, and finds the numbers of the records
           false,
         ],
       );
+      // 300 steps of 8 sentences: the plateaus of this grammar, and where the curve passes the middles of the steps between them.
+      const H = exactPlateaus(rulesOf(experiment));
+      const [stairs] = await query(
+        `select H_0, H_1, H_2, P_1::int, P_2::int from ${table('runs')} where run = '${hash}'`,
+      );
+      const reached = H.slice(1).map((_, i) => {
+        const at = evals.findIndex(({ loss }) => loss <= stepThreshold(H, i + 1));
+        return at < 0 ? [null, null] : [evals[Math.max(0, at - 1)].samples, evals[at].samples];
+      });
+      positions += reached.filter(([from]) => from !== null).length;
+      const [H0, H1, H2, ...P] = Object.values(stairs) as (number | null)[];
+      assert.equal([H0, H1, H2], H);
+      reached.forEach(([from, to], i) => {
+        if (from === null) assert.is(P[i], null);
+        else assert.ok(P[i]! >= from && P[i]! <= to, `P_${i + 1} = ${P[i]}, between ${from} and ${to}`);
+      });
       const [sums] = await query(
         `select count(*)::int n, sum(loss) loss, max(samples)::int samples from ${table('evals')} where run = '${hash}'`,
       );
@@ -290,7 +324,39 @@ test('export: DuckDB reads Parquet and CSV, and finds the numbers of the records
       ]);
     }
   }
+  assert.ok(positions > 0);
   connection.closeSync();
+});
+
+test('export: P_ell of a step that was not reached is empty; last, best and test loss of a run with a validation set', async () => {
+  const out = join(scratch, 'unfinished');
+  const experiment = {
+    model: { kind: 'hcnn', width: 8 },
+    grammar: { v: 6, m: 2, L: 2 },
+    budget: { batch: 8, sentences: 16, steps: 24 },
+    evaluation: { size: 16, validation: 16 },
+    optimiser: { kind: 'sgd', rate: 3 },
+  };
+  const spec = join(scratch, 'unfinished.json');
+  writeFileSync(spec, JSON.stringify({ base: experiment, seeds: 1 }));
+  assert.is((await rhm(['sweep', 'run', spec, '--out', out, '--isolate', 'none'])).code, 0);
+  const { files } = json(await rhm(['sweep', 'export', out, '--format', 'csv', '--json']));
+  const [head, cells] = readFileSync(files[0], 'utf8')
+    .trim()
+    .split('\r\n')
+    .map((line) => line.split(','));
+  const [hash] = readdirSync(join(out, 'runs'));
+  const records = parseRecords(readFileSync(join(out, 'runs', hash, 'records.jsonl'), 'utf8')).records;
+  const losses = records.flatMap((r) => (r.type === 'eval' ? [r.loss] : []));
+  const test = records.find((r) => r.type === 'test')!;
+  const of = (name: string) => cells[head.indexOf(name)];
+  assert.equal([of('P_1'), of('P_2')], ['', ''], `no step is reached in ${losses}`);
+  assert.equal([of('last_loss'), of('best_loss'), of('test_loss')].map(Number), [
+    losses.at(-1),
+    Math.min(...losses),
+    test.loss,
+  ]);
+  assert.is.not(of('best_loss'), of('last_loss'), 'the loss of this run rises again');
 });
 
 test('10,000 runs in one index: plan, status and an idle run in little memory', async () => {

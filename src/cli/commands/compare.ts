@@ -86,8 +86,12 @@ function compareText(
       runs.map(({ overview }) => `${overview.step} of ${overview.steps}`),
     ),
     row(
-      'loss',
-      runs.map(({ overview }) => lossText(overview.loss)),
+      'last loss',
+      runs.map(({ overview }) => lossText(overview.lastLoss)),
+    ),
+    row(
+      'best loss',
+      runs.map(({ overview }) => lossText(overview.bestLoss)),
     ),
     row(
       'nearest',

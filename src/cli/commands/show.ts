@@ -56,7 +56,8 @@ function showText({ listed, run, overview, faults }: WholeRun): string {
       ['folder', shownPath(listed.path)],
       ['state', `${listed.state}${listed.by ? `, ${listed.by}` : ''}${listed.error ? `: ${listed.error}` : ''}`],
       ['step', `${overview.step} of ${overview.steps} (${showNumber(overview.samples)} training sentences)`],
-      ['loss', `${lossText(overview.loss)} nats${plateaus ? `, nearest ${plateauText(overview)}` : ''}`],
+      ['last loss', `${lossText(overview.lastLoss)} nats${plateaus ? `, nearest ${plateauText(overview)}` : ''}`],
+      ['best loss', `${lossText(overview.bestLoss)} nats`],
       ['accuracy', overview.accuracy === null ? '-' : overview.accuracy.toFixed(4)],
       ...run.replicas.flatMap(({ tests, replica }) =>
         tests.map(({ loss, step }): [string, string] => [

@@ -32,13 +32,16 @@ const listedFields: Readonly<Record<string, (run: ListedRun) => Value>> = {
   name: ({ name }) => name,
   folder: ({ path }) => path,
   state: ({ state }) => state,
-  loss: ({ loss }) => loss,
+  lastLoss: ({ lastLoss }) => lastLoss,
   step: ({ step }) => step,
   at: ({ at }) => at,
   by: ({ by }) => by,
   error: ({ error }) => error,
   tries: ({ tries }) => tries ?? 0,
 };
+
+/** Short names, by which earlier versions knew the fields. */
+const shortNames = new Map([['loss', 'lastLoss']]);
 
 const overviewFields: Readonly<Record<string, (overview: Overview) => Value>> = {
   steps: ({ steps }) => steps,
@@ -48,8 +51,9 @@ const overviewFields: Readonly<Record<string, (overview: Overview) => Value>> = 
   level: ({ level }) => level,
 };
 
-/** P_2: training sentences at which the loss passes the middle of step 2. */
+/** P_2: training sentences at which the loss passes the middle of step 2. H_2: the plateau below that step. */
 const POSITION = /^P_(\d{1,2})$/;
+const PLATEAU = /^H_(\d{1,2})$/;
 
 /** Sections that a bare name may stand for, as in an experiment file. */
 const shorthands = ['model', 'optimiser', 'task', 'schedule'];
@@ -59,28 +63,33 @@ export const runFields = (): string[] => [
   ...Object.keys(listedFields),
   ...Object.keys(overviewFields),
   'P_1',
+  'H_0',
   ...experimentFields(),
 ];
 
 /** @throws InputError for a name that no run has. */
-export function stageOf(name: string): Stage {
+export function stageOf(field: string): Stage {
+  const name = shortNames.get(field) ?? field;
   if (Object.hasOwn(listedFields, name)) return 'index';
-  if (Object.hasOwn(overviewFields, name) || POSITION.test(name)) return 'overview';
+  if (Object.hasOwn(overviewFields, name) || POSITION.test(name) || PLATEAU.test(name)) return 'overview';
   // Sections as a whole by their kind; below a field, such as grammar.rootPrior.zipf, there is no list of names.
   const isKnown = (field: string) => name === field || (field.includes('.') && name.startsWith(`${field}.`));
   if (experimentFields().some(isKnown)) return 'experiment';
-  const guess = nearestField(name, runFields());
+  const guess = nearestField(name, [...runFields(), ...shortNames.keys()]);
   throw new InputError(
     `no field ${name}${guess ? `; did you mean ${guess}?` : `; there are ${runFields().join(', ')}`}`,
   );
 }
 
 /** The value of a field; undefined: the run has none. */
-export function fieldOf(name: string, { listed, experiment, overview }: KnownRun): Value {
+export function fieldOf(given: string, { listed, experiment, overview }: KnownRun): Value {
+  const name = shortNames.get(given) ?? given;
   if (Object.hasOwn(listedFields, name)) return listedFields[name](listed);
   if (Object.hasOwn(overviewFields, name)) return overview && overviewFields[name](overview);
   const ell = POSITION.exec(name)?.[1];
   if (ell) return overview?.P?.find((p) => p.ell === Number(ell))?.samples;
+  const plateau = PLATEAU.exec(name)?.[1];
+  if (plateau) return overview?.plateaus?.[Number(plateau)];
   const field = shorthands.includes(name) ? `${name}.kind` : name;
   let at: unknown = experiment;
   for (const key of field.split('.'))

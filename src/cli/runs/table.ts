@@ -18,7 +18,7 @@ export function textTable(head: readonly string[], rows: readonly (readonly stri
 }
 
 /** `H(2) + 0.013`: the plateau that a loss lies nearest to, and how far above or below it. */
-export function plateauText({ plateaus, loss }: Pick<Overview, 'plateaus' | 'loss'>): string {
+export function plateauText({ plateaus, lastLoss: loss }: Pick<Overview, 'plateaus' | 'lastLoss'>): string {
   if (!plateaus || loss === null) return '-';
   const ell = nearestPlateau(plateaus, loss);
   const above = loss - plateaus[ell];

@@ -88,7 +88,7 @@ export class Watcher {
       if (run.state === 'running') running.push(run);
       if (run.state === 'failed' || (run.state === 'waiting' && run.error && run.tries)) failures.push(run);
       if (!hasEnded(run.state)) continue;
-      if (typeof run.loss === 'number' && run.loss > 0) losses.push(run.loss);
+      if (typeof run.lastLoss === 'number' && run.lastLoss > 0) losses.push(run.lastLoss);
       const minute = Math.floor((now - (run.at ?? 0)) / 60_000);
       if (minute >= 0 && minute < MINUTES) ended[MINUTES - 1 - minute]++;
     }
@@ -132,7 +132,7 @@ export class Watcher {
         name: this.planned?.get(run) ?? name ?? '',
         path,
         state,
-        loss,
+        lastLoss: loss,
         step,
         at,
         by,
@@ -199,7 +199,7 @@ export class Watcher {
       const key = `${by} ${adapter}`;
       if (!workers.has(key)) workers.set(key, { by, adapter, runs: [], count: 0, fraction: 0, done: 0 });
       const worker = workers.get(key)!;
-      const { step = 0, steps = 0, loss = null } = read?.overview ?? {};
+      const { step = 0, steps = 0, lastLoss: loss = null } = read?.overview ?? {};
       worker.count++;
       worker.done += steps ? step / steps : 0;
       if (worker.runs.length < AT_WORK) worker.runs.push({ run: run.run, name: run.name, step, steps, loss });
@@ -226,7 +226,7 @@ export class Watcher {
     return runs.flatMap(({ run, name, path, state, error }): WatchedCurve[] => {
       const read = this.#readRun(path);
       if (!read) return [];
-      const { plateaus = [], curve, step, steps, loss } = read.overview;
+      const { plateaus = [], curve, step, steps, lastLoss: loss } = read.overview;
       return [
         {
           run,

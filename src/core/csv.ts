@@ -1,0 +1,11 @@
+export type CsvCell = string | number | boolean | Date | null | undefined;
+
+/** One line of CSV with its line end, as RFC 4180 has it. NaN, null and undefined are empty cells; dates are ISO 8601. */
+export function csvLine(cells: readonly CsvCell[]): string {
+  const texts = cells.map((value) => {
+    if (value === null || value === undefined || Number.isNaN(value)) return '';
+    const text = value instanceof Date ? value.toISOString() : String(value);
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  });
+  return `${texts.join(',')}\r\n`;
+}
