@@ -1,3 +1,4 @@
+import { counted } from '../core/counted.js';
 import { modelFacts } from '../core/modelFacts.js';
 import { shapeName } from './curves.js';
 import { type ChapterName, chapters, type FigureTable } from './figures/spec.js';
@@ -54,7 +55,7 @@ ${notesHtml(analysis.notes)}
 <h2 id="runs">Runs</h2>
 ${runsHtml(analysis)}
 <h2 id="data">Data</h2>
-<ul>${options.tables.map((t) => `<li><a href="data/${t.name}.csv">${t.name}.csv</a>, <a href="data/${t.name}.parquet">Parquet</a>: ${escapeHtml(t.about)} (${t.rows.length} rows)</li>`).join('')}</ul>
+<ul>${options.tables.map((t) => `<li><a href="data/${t.name}.csv">${t.name}.csv</a>, <a href="data/${t.name}.parquet">Parquet</a>: ${escapeHtml(t.about)} (${counted(t.rows.length, 'row')})</li>`).join('')}</ul>
 <footer>${escapeHtml(options.made)}</footer>
 </main>
 </body>
@@ -132,7 +133,7 @@ function runsHtml({ runs }: Analysis): string {
     (r) =>
       `<tr><td><code>${escapeHtml(r.path)}</code></td><td>${escapeHtml(r.series)}</td><td>${escapeHtml(shapeName(r.shape))}</td><td class="n">${r.replicas}</td><td>${r.status}</td><td class="n">${showNumber(r.samples)}</td><td class="n">${showNumber(r.loss)}</td><td class="n">${showNumber(r.floor)}</td><td class="n">${(r.elapsedMs / 1000).toFixed(1)}</td><td>${escapeHtml([r.adapter, r.executor].filter(Boolean).join(', '))}</td><td><details><summary>${escapeHtml(r.hash.slice(0, 12) || 'show')}</summary><pre>${escapeHtml(JSON.stringify(r.experiment, null, 1))}</pre></details></td></tr>`,
   );
-  return `<details><summary>${runs.length} runs</summary><div class="scroll"><table><thead><tr><th>folder</th><th>series</th><th>grammar</th><th class="n">replicas</th><th>status</th><th class="n">P</th><th class="n">test loss</th><th class="n">H(L)</th><th class="n">seconds</th><th>adapter</th><th>experiment</th></tr></thead><tbody>${rows.join('')}</tbody></table></div></details>`;
+  return `<details><summary>${counted(runs.length, 'run')}</summary><div class="scroll"><table><thead><tr><th>folder</th><th>series</th><th>grammar</th><th class="n">replicas</th><th>status</th><th class="n">P</th><th class="n">test loss</th><th class="n">H(L)</th><th class="n">seconds</th><th>adapter</th><th>experiment</th></tr></thead><tbody>${rows.join('')}</tbody></table></div></details>`;
 }
 
 /** Plain formulas as HTML: P_3, m^(ell+1), s^ell. */

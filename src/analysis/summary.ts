@@ -1,4 +1,5 @@
 /** What the first screen of the report and the last lines in the terminal say: at most five sentences. */
+import { counted } from '../core/counted.js';
 import { modelFacts } from '../core/modelFacts.js';
 import { type ModelKind, shapeName } from './curves.js';
 import type { DataPower } from './data.js';
@@ -117,7 +118,7 @@ function passSummary(r: Results, findings: readonly Finding[]): string[] {
   const adapters = [...new Set(r.runs.map((run) => run.adapter).filter(Boolean))];
   const grammars = new Set(r.curves.map((c) => c.grammar)).size;
   lines.push(
-    `${r.runs.length} runs (${[...r.kinds.keys()].join('; ') || 'none with evaluations'}), ${r.curves.length} curves on ${grammars} grammars` +
+    `${counted(r.runs.length, 'run')} (${[...r.kinds.keys()].join('; ') || 'none with evaluations'}), ${counted(r.curves.length, 'curve')} on ${counted(grammars, 'grammar')}` +
       (adapters.length ? `, trained on ${adapters.join(' and ')}` : ''),
   );
   const top = telling(r.ratios, (x) => x.numerator);
@@ -145,7 +146,7 @@ function passSummary(r: Results, findings: readonly Finding[]): string[] {
     );
   const count = (v: Verdict) => findings.filter((f) => f.verdict === v).length;
   const tested = findings.filter((f) => f.verdict !== '-').length;
-  const problems = r.notes.length ? `; ${r.notes.length} notes in the report` : '';
+  const problems = r.notes.length ? `; ${counted(r.notes.length, 'note')} in the report` : '';
   lines.push(
     `of ${tested} comparisons with theory ${count('agrees')} agree, ${count('disagrees')} disagree, ${count('open')} are open (bounds)${count('no interval') ? `, ${count('no interval')} have no interval` : ''}${problems}`,
   );

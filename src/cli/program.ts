@@ -21,6 +21,7 @@ export function buildProgram(platform: Platform): Command {
         write(
           `${printable(text)
             .trim()
+            .replace(/\.$/, '')
             .replace(/\s*\n\s*/g, ' ')}; see rhm --help\n`,
         ),
     })

@@ -1,7 +1,9 @@
 /** The training behind `rhm reproduce`: one open device or set of worker threads, several stores, one signal. */
+
 import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { counted } from '../core/counted.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
 import { modelModules } from '../models/define.js';
 import type { Executor } from '../plan/executor.js';
@@ -76,7 +78,9 @@ export class Study {
       const { io, out, options } = this;
       if (!this.#cards) this.#opened ??= await openExecutor(io.platform, options, io.log);
       const site = this.#cards ?? this.#site(missing.length);
-      io.log(`${missing.length} runs on ${'description' in site ? site.description : cardsText(site)}, into ${out}`);
+      io.log(
+        `${counted(missing.length, 'run')} on ${'description' in site ? site.description : cardsText(site)}, into ${out}`,
+      );
       if (estimate)
         io.log(`${site.workers > 1 && this.#cards ? 'on one card ' : ''}${await this.#estimate(missing, signal)}`);
       const view = liveView(io);
@@ -166,7 +170,7 @@ export class Study {
       const choice = { isolate: 'thread', executor: 'wasm', workers, threads: 1, simd: options.simd } as const;
       return {
         ...workersOf(io, { ...choice, stallSeconds: 300, checkpointSeconds: 30 }, () => {}),
-        description: `${workers} workers, each with ${describeWasm(1, executor.simd ?? 'plain')}`,
+        description: `${counted(workers, 'worker')}, each with ${describeWasm(1, executor.simd ?? 'plain')}`,
       };
     }
     const { openFolder } = io.platform;

@@ -21,7 +21,11 @@ export class ExperimentError extends InputError {
   override get name() {
     return 'InputError';
   }
-  constructor(readonly faults: readonly string[]) {
+  /** ofFields: each fault is of one field alone; false: fields do not fit together. */
+  constructor(
+    readonly faults: readonly string[],
+    readonly ofFields = false,
+  ) {
     super(faults.join('; '));
   }
 }
@@ -39,7 +43,11 @@ export function parseExperiment(input: unknown): Experiment {
   }
   if (raw.optimiser === undefined) raw.optimiser = optimiserOf(raw);
   const result = experimentSchema().safeParse(raw);
-  if (!result.success) throw new ExperimentError(result.error.issues.map((issue) => explain(issue, raw)));
+  if (!result.success)
+    throw new ExperimentError(
+      result.error.issues.map((issue) => explain(issue, raw)),
+      true,
+    );
   const { budget, evaluation, task } = result.data;
   if (budget.patience !== undefined && evaluation.validation === undefined)
     throw new ExperimentError([

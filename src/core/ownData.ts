@@ -1,5 +1,6 @@
 /** Sequences of tokens on which a run is trained instead of a grammar's sentences. A digest of their contents identifies them. */
 import { digestOf } from './canonical.js';
+import { counted } from './counted.js';
 import { InputError } from './errors.js';
 import type { Experiment, ExperimentInput } from './experimentTypes.js';
 import type { Rules } from './rules.js';
@@ -35,7 +36,9 @@ export async function registerData(name: string, input: OwnData['train']): Promi
     typeof given === 'object' && given !== null && 'tokens' in given ? given : { tokens: given, labels: undefined };
   const rows = rowsOf(tokens, VOCABULARY, name);
   if (rows.count < 2 || rows.length < 2)
-    throw new InputError(`${name}: ${rows.count} rows of ${rows.length} tokens; pass at least 2 rows of at least 2`);
+    throw new InputError(
+      `${name}: ${counted(rows.count, 'row')} of ${counted(rows.length, 'token')}; pass at least 2 rows of at least 2`,
+    );
   const set: DataSet = { ...rows, labels: labels && labelsOf(labels, rows.count, `${name}.labels`) };
   const head = Uint32Array.of(set.count, set.length, set.labels ? 1 : 0);
   const words = new Uint32Array(head.length + set.data.length + (set.labels?.length ?? 0));
@@ -129,7 +132,7 @@ export function dataOf(experiment: Pick<Experiment, 'data' | 'grammar' | 'task' 
         `holds the label ${set.labels!.reduce((a, b) => Math.max(a, b), 0)}, grammar.n is ${n}; set grammar.n to the number of classes`,
       );
     if (wanted[name] > set.count)
-      refuse(`has ${set.count} rows, but ${wanted[name]} are requested; request at most ${set.count}`);
+      refuse(`has ${counted(set.count, 'row')}, but ${wanted[name]} are requested; request at most ${set.count}`);
     sets[name] = set;
   }
   return sets as { train: DataSet; test: DataSet; validation?: DataSet };

@@ -2,7 +2,9 @@
  * Expressions of grid files: numbers, texts, fields of the experiment, arithmetic, comparisons, a fixed set of functions. Parsed
  * by jsep and evaluated here: an expression has no access to the program.
  */
+
 import jsep, { type Expression } from 'jsep';
+import { counted } from '../core/counted.js';
 import { InputError } from '../core/errors.js';
 import { nearest } from '../core/nearest.js';
 
@@ -24,7 +26,7 @@ export interface Compiled {
 const numeric = (f: (...x: number[]) => number, arity: number) => {
   return (...args: Value[]): number => {
     if (arity >= 0 && args.length !== arity)
-      throw new InputError(`${args.length} arguments where ${arity} ${arity === 1 ? 'is' : 'are'} required`);
+      throw new InputError(`${counted(args.length, 'argument')} where ${arity} ${arity === 1 ? 'is' : 'are'} required`);
     return f(...args.map(toNumber));
   };
 };

@@ -10,7 +10,7 @@ import { trainingProgram } from '../training/program.js';
 import type { AxisValue } from './axes.js';
 import { checkUnset, firstSentences, type GridSearch, searchProblems } from './gridSearch.js';
 import { derivedValue, scopeOf } from './scope.js';
-import { type Block, GridError, type GridFault, parseSpec } from './spec.js';
+import { type Block, GridError, type GridFault, parseSpec, type Spec } from './spec.js';
 
 /** One run of a sweep. */
 export interface SweepRun {
@@ -32,10 +32,12 @@ export interface Grid {
 
 /**
  * Expands a grid (the value of a JSON or YAML file). A grid of 10^4 runs takes a second or two.
- * @throws GridError listing all faults: of the file, and of every combination that is not a valid experiment.
+ * @throws GridError listing all faults: of the file, and of every combination that is not a valid experiment. Beside faults of the file
+ * the only faults of combinations are those of single fields: whether fields fit together depends on what the file lacks.
  */
 export async function expandGrid(input: unknown): Promise<Grid> {
   const spec = parseSpec(input);
+  const isWhole = !spec.faults.length;
   const faults = new Faults();
   const checker = new Checker();
   const parser = new Parser();
@@ -44,14 +46,14 @@ export async function expandGrid(input: unknown): Promise<Grid> {
   let number = 0;
   for (const block of spec.blocks)
     for (const combination of combinations(block)) {
-      const run = readCombination(block, combination, parser, spec.search, (message) => faults.add(message, number));
+      const run = readCombination(block, combination, parser, spec, (message) => faults.add(message, number));
       number++;
       if (run === 'filtered') filtered++;
       if (run === 'filtered' || run === 'faulty') continue;
-      for (const problem of checker.problems(run)) faults.add(problem, number - 1);
+      for (const problem of isWhole ? checker.problems(run) : []) faults.add(problem, number - 1);
       if (!faults.any) kept.push({ name: nameOf(combination), experiment: run });
     }
-  if (faults.any) throw new GridError(faults.list());
+  if (faults.any || !isWhole) throw new GridError([...spec.faults, ...faults.list()]);
   if (filtered === number)
     throw new GridError([
       { message: `filter: leaves none of ${number} combinations; the grid is empty`, runs: [], count: 0 },
@@ -102,7 +104,7 @@ function readCombination(
   block: Block,
   combination: Combination,
   parser: Parser,
-  search: GridSearch | undefined,
+  { search, faults: { length: ofFile }, doubtful }: Spec,
   fault: (message: string) => void,
 ): Experiment | 'filtered' | 'faulty' {
   const raw: Record<string, unknown> = {};
@@ -117,6 +119,7 @@ function readCombination(
       work();
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
+      if (ofFile && !(error instanceof ExperimentError && error.ofFields)) return;
       const messages = error instanceof ExperimentError ? error.faults : [error.message];
       problems.push(...messages.map((message) => (what ? `${what}: ${message}` : message)));
     }
@@ -135,19 +138,21 @@ function readCombination(
   }
   let experiment: Experiment | undefined;
   attempt('', () => {
-    experiment = search ? searchable(parser, raw, search) : parser.parse(raw);
+    experiment = search && !ofFile ? searchable(parser, raw, search) : parser.parse(raw);
   });
   if (block.filters.length) {
     const scope = scopeOf((experiment ?? raw) as Record<string, unknown>, variables);
     let kept: unknown = true;
+    let evaluated = 0;
     for (const filter of block.filters)
       attempt('filter', () => {
         kept &&= filter.evaluate(scope);
+        evaluated++;
       });
-    if (!kept) return 'filtered';
+    if (!kept || (ofFile && evaluated < block.filters.length)) return 'filtered';
   }
   if (experiment?.from) problems.push('from: a sweep cannot continue another run; use rhm train --from for it');
-  for (const problem of problems) fault(problem);
+  for (const problem of problems) if (!doubtful.has(problem.split(/[.:]/)[0])) fault(problem);
   return problems.length || !experiment ? 'faulty' : experiment;
 }
 

@@ -1,4 +1,5 @@
 /** A grid with a search: every combination of the grid is one curve in data, narrowed in log P. */
+import { counted } from '../core/counted.js';
 import { InputError } from '../core/errors.js';
 import type { Experiment } from '../core/experiment.js';
 import { evaluatedTask, exactLevel, tasksWith } from '../core/tasks.js';
@@ -64,7 +65,7 @@ export function foundText({ search, crossings, points }: Found): string {
     if (bound === 'unknown') return `P_${ell} unknown`;
     return `P_${ell} ${bound === 'lower' ? '≥' : '≤'} ${P(value)}`;
   });
-  return `${search.name}: ${parts.join(', ')} from ${points.length} runs`;
+  return `${search.name}: ${parts.join(', ')} from ${counted(points.length, 'run')}`;
 }
 
 /** The same as plain data. */

@@ -1,5 +1,6 @@
 import { InputError } from '../core/errors.js';
 import { type Experiment, parseExperiment } from '../core/experiment.js';
+import { nearest } from '../core/nearest.js';
 import type { GrammarShape } from '../core/rules.js';
 import { holdoutRuns } from './holdoutStudy.js';
 import { denoisingRuns, maskedRuns } from './maskedStudy.js';
@@ -205,8 +206,12 @@ export const defaultFigures: Record<Scale, readonly FigureName[]> = {
  */
 export function planReproduction(scale: Scale, figures: readonly string[] = []): PlannedRun[] {
   for (const name of figures)
-    if (!(figureNames as readonly string[]).includes(name))
-      throw new InputError(`figure: got ${name}; pass some of ${figureNames.join(', ')}, or none for the usual ones`);
+    if (!(figureNames as readonly string[]).includes(name)) {
+      const guess = nearest(name, figureNames);
+      throw new InputError(
+        `figure: got ${name}; ${guess ? `did you mean ${guess}? There are` : 'there are'} ${figureNames.join(', ')}; none means the usual ones`,
+      );
+    }
   const wanted = figures.length ? figures : defaultFigures[scale];
   const named = blocks[scale].filter((block) => block.figures.some((f) => wanted.includes(f)));
   return [

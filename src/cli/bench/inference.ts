@@ -1,5 +1,7 @@
 /** `rhm bench inference`: sentences per second of exact inference on one thread. */
+
 import type { Command } from 'commander';
+import { counted } from '../../core/counted.js';
 import { makeRules } from '../../core/rules.js';
 import type { Source } from '../../core/sampleSource.js';
 import { streamKey } from '../../core/threefry.js';
@@ -58,7 +60,7 @@ export function addBenchInference(program: Command, io: CommandContext): void {
       const found = { runtime: io.platform.runtime, grammar: { v, n, m, s, L }, sentences: count, times };
       await io.result(command, found, () =>
         [
-          `${found.runtime}, one thread; v=${v} n=${n} m=${m} s=${s} L=${L}, ${count} sentences of ${d} tokens`,
+          `${found.runtime}, one thread; v=${v} n=${n} m=${m} s=${s} L=${L}, ${counted(count, 'sentence')} of ${counted(d, 'token')}`,
           ...times.map(
             (t) =>
               `${t.observed.padEnd(28)} ${t.asked.padEnd(20)} ${rate(t.sentences_per_s).padStart(9)} sentences/s, ` +

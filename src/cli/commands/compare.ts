@@ -156,7 +156,7 @@ async function writePicture(
     curve: overview.curve,
   }));
   const svg = drawComparison(compared, { document, theme, width })?.outerHTML;
-  if (svg === undefined) throw new InputError(`--picture: none of ${settings.length} runs has been evaluated yet`);
+  if (svg === undefined) throw new InputError(`--picture: none of the ${settings.length} runs has been evaluated yet`);
   if (extname(picture!).toLowerCase() === '.svg') return writeAtomically(picture!, svg);
   const { render, problem } = await pngRenderer();
   if (!render) throw new FileError(`${picture}: PNG needs the package @resvg/resvg-js: ${problem}; pass a .svg file`);

@@ -1,5 +1,7 @@
 /** `rhm export`: the weights of a run, alone, as PyTorch loads them; or runs as event files of TensorBoard. */
+
 import { type Command, Option } from 'commander';
+import { counted } from '../../core/counted.js';
 import { InputError } from '../../core/errors.js';
 import { encodeSafetensors } from '../../core/safetensors.js';
 import { writeAtomically } from '../../platform/atomicFile.js';
@@ -70,6 +72,6 @@ async function exportEvents(io: CommandContext, root: string, options: Options, 
     command,
     result,
     () =>
-      `${result.scalars} scalars of ${result.runs} runs in ${result.folder}; view them with: tensorboard --logdir ${result.folder}`,
+      `${counted(result.scalars, 'scalar')} of ${counted(result.runs, 'run')} in ${result.folder}; view them with: tensorboard --logdir ${result.folder}`,
   );
 }

@@ -1,5 +1,7 @@
 /** `rhm generate`: sentences of a trained decoder or network of masked tokens, and how many of them are grammatical. */
+
 import { type Command, Option } from 'commander';
+import { counted } from '../../core/counted.js';
 import { type OpenExecutor, openExecutor } from '../../platform/executor.js';
 import { generate } from '../../training/generate.js';
 import { weightsOf } from '../../training/weights.js';
@@ -59,7 +61,7 @@ export function addGenerate(program: Command, io: CommandContext): void {
         () =>
           [
             ...sentences.map((sentence) => sentence.join(' ')),
-            `${count} sentences at temperature ${temperature}, grammatical up to level ` +
+            `${counted(count, 'sentence')} at temperature ${temperature}, grammatical up to level ` +
               result.grammatical.map((x, level) => `${level}: ${(100 * x).toFixed(1)} %`).join(', '),
           ].join('\n'),
       );

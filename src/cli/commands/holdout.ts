@@ -1,7 +1,9 @@
 /** `rhm holdout`: sizes of the languages without and with held-out pairs of rules, and two exact predictors on their sentences. */
+
 import type { Command } from 'commander';
 import { heldOutTheory, type Predicted } from '../../analysis/heldOutTheory.js';
 import { checkInteger, checkSeed } from '../../core/check.js';
+import { counted } from '../../core/counted.js';
 import { InputError } from '../../core/errors.js';
 import type { CommandContext } from '../context.js';
 import { type GrammarFlags, grammarOptions, loadGrammar, looseNumber } from '../grammarOptions.js';
@@ -37,9 +39,9 @@ export function addHoldout(program: Command, io: CommandContext): void {
         const row = (name: string, set: string, p: Predicted) =>
           `  ${set.padEnd(8)} ${name.padEnd(8)} ${p.loss.toFixed(3).padStart(6)} ${p.possible.toFixed(3).padStart(9)} ${p.accuracy.toFixed(3).padStart(9)} ${p.grammatical[L - 1].toFixed(3).padStart(12)}`;
         return [
-          `${pairs.held} of the ${m} rules of each child are held out below each rule of level ${level}, at ${pairs.places} places of a sentence`,
+          `${pairs.held} of the ${m} rules of each child are held out below each rule of level ${level}, at ${counted(pairs.places, 'place')} of a sentence`,
           `distinct sentences: ${sentences.whole}; without held-out pairs ${sentences.without}; with some ${sentences.with}, of which in the context only ${sentences.context}, above the last token ${sentences.last}`,
-          `last token of ${count} sentences of each set (loss in nats over the sentences whose token has a probability above 0, their fraction under "possible")`,
+          `last token of ${counted(count, 'sentence')} of each set (loss in nats over the sentences whose token has a probability above 0, their fraction under "possible")`,
           '  set      predictor  loss  possible  accuracy  grammatical',
           ...sets.flatMap(({ set, grammar, surface }) => [row('grammar', set, grammar), row('surface', set, surface)]),
         ].join('\n');

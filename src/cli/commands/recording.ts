@@ -1,8 +1,10 @@
 /** `rhm recording`: trains the runs of the page's recording that are missing, and writes the file that the page plays. */
+
 import type { Command } from 'commander';
 import { makeRecording } from '../../analysis/makeRecording.js';
 import { encodeRecording, type Recording } from '../../analysis/recording.js';
 import { contentHash } from '../../core/canonical.js';
+import { counted } from '../../core/counted.js';
 import { parseRecords } from '../../core/records.js';
 import { writeAtomically } from '../../platform/atomicFile.js';
 import { openExecutor } from '../../platform/executor.js';
@@ -89,9 +91,10 @@ export function addRecording(program: Command, io: CommandContext): void {
         command,
         { ...about, networks: recording.networks.map(({ kind, sentences }) => ({ kind, sentences })) },
         () =>
-          [`${file}: ${ended.length} runs, ${bytes.length} bytes`, ...recording.networks.map((n) => textOf(n))].join(
-            '\n',
-          ),
+          [
+            `${file}: ${counted(ended.length, 'run')}, ${bytes.length} bytes`,
+            ...recording.networks.map((n) => textOf(n)),
+          ].join('\n'),
       );
     });
 }

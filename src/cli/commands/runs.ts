@@ -1,6 +1,8 @@
 /** `rhm runs`: what a store, or a folder of single runs, holds. */
+
 import type { Command } from 'commander';
 import { showNumber } from '../../analysis/format.js';
+import { counted } from '../../core/counted.js';
 import { InputError } from '../../core/errors.js';
 import type { Value } from '../../sweep/expression.js';
 import { type CommandContext, integer } from '../context.js';
@@ -52,7 +54,7 @@ export function addRuns(program: Command, io: CommandContext): void {
       }
       const value = { folder, total, matched, runs: runs.map((run) => runJson(run)) };
       await io.result(command, value, () => {
-        const counts = `${folder}: ${total} runs${conditions.length ? `, ${matched} meet the conditions` : ''}`;
+        const counts = `${folder}: ${counted(total, 'run')}${conditions.length ? `, ${matched} ${matched === 1 ? 'meets' : 'meet'} the conditions` : ''}`;
         const more = runs.length < matched ? `; ${runs.length} shown (--limit 0 shows all)` : '';
         return runs.length ? `${runTable(runs, columns)}\n\n${counts}${more}` : counts;
       });

@@ -26,6 +26,7 @@ import { DOCUMENT, readDocument } from '../document.js';
 import { DATA_FILE, type DataFiles, placeOf, readOwnData } from '../ownData.js';
 import { readRun } from '../runFolder.js';
 import { abortOnSignals, timeText } from '../running.js';
+import { settingsOf, settingText } from '../runs/read.js';
 import { planText, trainingPlan } from '../trainingPlan.js';
 
 interface Options extends ComputeOptions {
@@ -37,6 +38,7 @@ interface Options extends ComputeOptions {
   checkpointSeconds: number;
   schema?: boolean;
   dryRun?: boolean;
+  verbose?: boolean;
   json?: boolean;
 }
 
@@ -67,6 +69,7 @@ export function addTrain(program: Command, io: CommandContext): void {
       ),
   )
     .option('--checkpoint-seconds <n>', 'time between checkpoints', number(0), 30)
+    .option('--verbose', 'print the whole experiment at the start, with all defaults')
     .option('--dry-run', 'check the experiment, print its hash, parameters and memory, and write nothing')
     .option('--schema', 'print the JSON Schema of experiment files (as rhm schema does)')
     .action(async (file: string | undefined, options: Options, command: Command) => {
@@ -95,7 +98,7 @@ export function addTrain(program: Command, io: CommandContext): void {
         return;
       }
       const folder = lazyFolder(out, () => {
-        io.log(`experiment ${hash}\n${JSON.stringify(experiment, null, 2)}`);
+        io.log(experimentText(hash, experiment, options.verbose || options.json));
         return openRunFolder(out);
       });
       const abort = abortOnSignals(io);
@@ -153,6 +156,13 @@ export function addTrain(program: Command, io: CommandContext): void {
         await folder.release();
       }
     });
+}
+
+/** What is trained, in one line: the settings other than the defaults; or the whole experiment. */
+function experimentText(hash: string, experiment: Experiment, whole = false): string {
+  if (whole) return `experiment ${hash}\n${JSON.stringify(experiment, null, 2)}`;
+  const settings = Object.entries(settingsOf(experiment)).map(([name, value]) => `${name}=${settingText(value)}`);
+  return `experiment ${hash}: ${[experiment.model.kind, ...settings].join(' ')}${settings.length ? '' : ', all settings at their defaults'}`;
 }
 
 /** With --resume and --out alone, the experiment of the folder. */

@@ -1,8 +1,10 @@
 /** `rhm tree`: the tree behind sentences whose positions stand in an unknown order, from token pairs alone. */
+
 import { type Command, InvalidArgumentError } from 'commander';
 import { showNumber } from '../../analysis/format.js';
 import { type TreePoint, treeCurve } from '../../analysis/tree.js';
 import { checkInteger, checkSeed } from '../../core/check.js';
+import { counted } from '../../core/counted.js';
 import { InputError } from '../../core/errors.js';
 import { sentenceLength } from '../../core/rules.js';
 import { shuffledOrder } from '../../core/shuffle.js';
@@ -58,7 +60,7 @@ async function ofTokens(flags: TreeFlags, command: Command, io: CommandContext):
   counts.add(data, count);
   const tree = findTree(counts.information, flags.s ?? 2, count);
   await io.result(command, { sentences: count, ...treeJson(tree) }, () =>
-    [`${count} sentences`, ...treeText(tree)].join('\n'),
+    [counted(count, 'sentence'), ...treeText(tree)].join('\n'),
   );
 }
 

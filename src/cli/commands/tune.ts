@@ -1,5 +1,7 @@
 /** `rhm tune`: measures matmul tiles on this adapter and keeps the winners for later runs. */
+
 import type { Command } from 'commander';
+import { counted } from '../../core/counted.js';
 import { InputError } from '../../core/errors.js';
 import { type Experiment, parseExperiment } from '../../core/experiment.js';
 import type { Precision } from '../../core/precision.js';
@@ -60,7 +62,7 @@ export function addTune(program: Command, io: CommandContext): void {
         await io.result(
           command,
           { adapter: session.info.name, file: kept, results },
-          () => `${winners.size} winners kept in ${kept}`,
+          () => `${counted(winners.size, 'winner')} kept in ${kept}`,
         );
       } finally {
         await session.release();

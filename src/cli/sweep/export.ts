@@ -1,7 +1,9 @@
 /** `rhm sweep export`: a store's runs as Parquet and CSV, for pandas, DuckDB, R. */
+
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { counted } from '../../core/counted.js';
 import { type ExportFormat, exportFormats, exportSweep } from '../../platform/sweepExport.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
 import { askedRuns } from '../../sweep/gridRounds.js';
@@ -36,14 +38,15 @@ export async function sweepExport(
   const to = options.to ?? join(store.name, 'export');
   const result = await exportSweep(store, wanted, to, options.format ? [options.format] : exportFormats);
   for (const fault of result.damaged.flatMap((run) => run.faults)) io.log(`left out: ${fault}`);
-  if (result.unchecked) io.log(`${result.unchecked} runs unchecked: written by a version without check sums`);
+  if (result.unchecked)
+    io.log(`${counted(result.unchecked, 'run')} unchecked: written by a version without check sums`);
   if (result.damaged.length) process.exitCode = 1;
   await io.result(
     command,
     result,
     () =>
-      `${result.runs} runs: ${Object.entries(result.rows)
-        .map(([name, rows]) => `${rows} rows of ${name}`)
+      `${counted(result.runs, 'run')}: ${Object.entries(result.rows)
+        .map(([name, rows]) => `${counted(rows, 'row')} of ${name}`)
         .join(', ')}; ${result.files.join(', ')}`,
   );
 }

@@ -1,7 +1,9 @@
 /** What the sweep commands share: the grid file, the store, what computes. */
+
 import { existsSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
+import { counted } from '../../core/counted.js';
 import { InputError } from '../../core/errors.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
 import { expandGrid, type Grid, type SweepRun } from '../../sweep/grid.js';
@@ -22,6 +24,15 @@ export async function readGrid(file: string): Promise<NamedGrid> {
 function titleOf(name: string | undefined, file: string): string {
   const title = name ?? (file === '-' ? 'sweep' : basename(file, extname(file)));
   return title.replace(/[^\w.-]+/g, '-').replace(/^[.-]+/, '') || 'sweep';
+}
+
+/** What filters and equal combinations left of a grid; undefined: all of it. */
+export function combinationsText({ runs, combinations, filtered, duplicates }: Grid): string | undefined {
+  const why = [
+    ...(filtered ? [`${filtered} left out by filter`] : []),
+    ...(duplicates ? [`${duplicates} equal to ${duplicates === 1 ? 'another' : 'others'}`] : []),
+  ];
+  return why.length ? `${runs.length} of ${counted(combinations, 'combination')}, ${why.join(', ')}` : undefined;
 }
 
 /** @throws InputError for a grid whose runs follow from each other's results */

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { shapeName } from '../../analysis/curves.js';
+import { counted } from '../../core/counted.js';
 import { hasEnded } from '../../core/records.js';
 import { shapeOf } from '../../core/rules.js';
 import { languageSize } from '../../grammar/derivations.js';
@@ -15,7 +16,7 @@ import { askedRuns } from '../../sweep/gridRounds.js';
 import type { ComputeOptions } from '../compute.js';
 import type { CommandContext } from '../context.js';
 import { timeText } from '../running.js';
-import { type NamedGrid, readGrid, recordsIn, storeOf } from './options.js';
+import { combinationsText, type NamedGrid, readGrid, recordsIn, storeOf } from './options.js';
 
 export interface PlanOptions extends ComputeOptions {
   out?: string;
@@ -106,28 +107,24 @@ function planText(
   },
   grid: NamedGrid,
 ): string {
-  const left = [
-    plan.filtered && `${plan.filtered} filtered out`,
-    plan.duplicates && `${plan.duplicates} equal to others`,
-  ];
   const lines = [
-    `${grid.title}: ${plan.runs} runs (${[`${plan.combinations} combinations`, ...left.filter(Boolean)].join(', ')})`,
-    `${plan.complete} complete in ${plan.out}, ${plan.missing} to train in ${plan.groups.length} groups of equal shapes:`,
+    `${grid.title}: ${counted(plan.runs, 'run')} (${combinationsText(grid) ?? counted(plan.combinations, 'combination')})`,
+    `${plan.complete} complete in ${plan.out}, ${plan.missing} to train in ${counted(plan.groups.length, 'group')} of equal shapes:`,
   ];
   if (plan.search)
     lines.push(
-      `a search over P: ${plan.search.curves} curves, ${plan.search.most} runs at most; these are the runs known so far`,
+      `a search over P: ${counted(plan.search.curves, 'curve')}, ${plan.search.most} runs at most; these are the runs known so far`,
     );
   for (const g of plan.groups.slice(0, SHOWN)) {
     const time =
       g.seconds === undefined
         ? ''
-        : `, in ${g.plans} plans ${timeText(g.seconds)}${g.measured ? '' : ' (by its FLOPs)'}`;
+        : `, in ${counted(g.plans ?? 0, 'plan')} ${timeText(g.seconds)}${g.measured ? '' : ' (by its FLOPs)'}`;
     lines.push(
       `  ${String(g.runs).padStart(5)} x ${g.about}: ${g.parameters} parameters, ${quantity(g.flops, 'FLOP')}, ${bytes(g.memoryBytes)} a run on the device${time}`,
     );
   }
-  if (plan.groups.length > SHOWN) lines.push(`  ... and ${plan.groups.length - SHOWN} more groups`);
+  if (plan.groups.length > SHOWN) lines.push(`  ... and ${counted(plan.groups.length - SHOWN, 'more group')}`);
   lines.push(
     `sentences: ${plan.sentences
       .slice(0, SHOWN)

@@ -1,4 +1,5 @@
 /** `rhm sweep predict`: P_ell and the best loss of runs that are not trained yet, from those of a store. */
+
 import type { Command } from 'commander';
 import { exactFloors, grammarKey, lossNoise } from '../../analysis/curves.js';
 import { round, showNumber } from '../../analysis/format.js';
@@ -13,6 +14,7 @@ import { familyOf, type StoredCurve, storedCurves } from '../../analysis/predict
 import { type Candidate, type Result, type Suggestion, suggest } from '../../analysis/prediction/suggest.js';
 import { crossValidate, type Validity } from '../../analysis/prediction/validation.js';
 import { type Run, readRun } from '../../analysis/runs.js';
+import { counted } from '../../core/counted.js';
 import { InputError } from '../../core/errors.js';
 import type { Experiment } from '../../core/experiment.js';
 import { modelFacts } from '../../core/modelFacts.js';
@@ -82,7 +84,7 @@ export async function sweepPredict(
   };
   await io.result(command, value, () =>
     [
-      `${stores.join(', ')}: ${curves.length} curves, ${alike.length} of runs like those of ${file}`,
+      `${stores.join(', ')}: ${counted(curves.length, 'curve')}, ${alike.length} of runs like those of ${file}`,
       ...(value.trained ? [`${value.trained} of ${asked.length} are trained already, and left out`] : []),
       '',
       ...(any ? [predictedTable(predicted), ''] : []),
@@ -223,7 +225,7 @@ function fitText({ setting, ell, regression }: StepFit): string {
     ? `${showNumber(Math.exp(level.value))} times the law`
     : `${showNumber(Math.exp(level.value))} on average, without a law`;
   const factors = powers.map(({ name, power, error }) => `${name}^(${power.toFixed(2)} ± ${error.toFixed(2)})`);
-  const known = `from ${exact} curves${bounds ? ` and ${bounds} bounds` : ''}`;
+  const known = `from ${counted(exact, 'curve')}${bounds ? ` and ${counted(bounds, 'bound')}` : ''}`;
   return `${setting.model}: P_${ell} is ${[law, ...factors].join(', times ')}; ${known}`;
 }
 

@@ -1,5 +1,7 @@
 /** `rhm sweep submit` and `rhm sweep work`: runs on many machines through Redis or Valkey. */
+
 import type { Command } from 'commander';
+import { counted } from '../../core/counted.js';
 import { printableJson } from '../../core/outside.js';
 import { connectQueue } from '../../platform/queue/connect.js';
 import { queueAddress, submitSweep } from '../../platform/queue/submit.js';
@@ -7,7 +9,7 @@ import { workOnQueue } from '../../platform/queue/work.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
 import type { CommandContext } from '../context.js';
 import { abortOnSignals } from '../running.js';
-import { readGrid, refuseSearch, storeOf } from './options.js';
+import { combinationsText, readGrid, refuseSearch, storeOf } from './options.js';
 import { jsonLines, liveView, resultText, summaryOf } from './run.js';
 import { type WorkerOptions, workersOf } from './workers.js';
 
@@ -29,6 +31,8 @@ export async function sweepSubmit(
 ): Promise<void> {
   const address = queueAddress(options.queue, process.env.RHM_QUEUE);
   const grid = await readGrid(file);
+  const combinations = combinationsText(grid);
+  if (combinations) io.log(combinations);
   refuseSearch(grid, 'rhm sweep submit');
   const out = storeOf(grid, options.out);
   const connection = await connectQueue(address, io.log);
@@ -104,7 +108,8 @@ export async function sweepWork(io: CommandContext, options: WorkCommandOptions,
       await io.result(
         command,
         result,
-        () => `${result.trained} runs trained, ${result.failed} failed, ${result.handedBack} handed back to the queue`,
+        () =>
+          `${counted(result.trained, 'run')} trained, ${result.failed} failed, ${result.handedBack} handed back to the queue`,
       );
     if (abort.signal.aborted) process.exitCode = abort.status;
   } finally {

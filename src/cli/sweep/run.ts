@@ -1,6 +1,8 @@
 /** `rhm sweep run`: trains what the store lacks. */
+
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
+import { counted } from '../../core/counted.js';
 import { printableJson } from '../../core/outside.js';
 import { keepExperiments } from '../../platform/storedExperiments.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
@@ -13,7 +15,7 @@ import type { Found } from '../../sweep/search.js';
 import { files } from '../../training/folder.js';
 import type { CommandContext } from '../context.js';
 import { abortOnSignals, timeText } from '../running.js';
-import { readGrid, type Shard, shardOf, storeOf } from './options.js';
+import { combinationsText, readGrid, type Shard, shardOf, storeOf } from './options.js';
 import { keepWorkers, type WorkerOptions, workersOf } from './workers.js';
 
 export interface RunOptions extends WorkerOptions {
@@ -28,6 +30,8 @@ export async function sweepRun(io: CommandContext, file: string, options: RunOpt
   const grid = await readGrid(file);
   const runs = shardOf(grid.runs, options.shard);
   const out = storeOf(grid, options.out);
+  const combinations = combinationsText(grid);
+  if (combinations) io.log(combinations);
   const store = openSweepFolder(out);
   await keepExperiments(out, runs);
   const abort = abortOnSignals(io);
@@ -35,7 +39,7 @@ export async function sweepRun(io: CommandContext, file: string, options: RunOpt
   const started = performance.now();
   const workers = keepWorkers(
     workersOf(io, options, (executor) => {
-      if (!told.has(executor)) io.log(`running on ${executor}; ${runs.length} runs into ${out}`);
+      if (!told.has(executor)) io.log(`running on ${executor}; ${counted(runs.length, 'run')} into ${out}`);
       told.add(executor);
     }),
   );
@@ -85,7 +89,7 @@ async function searchSweep(
   const all: SweepResult = { total: 0, trained: 0, present: 0, failed: [], interrupted: false };
   const found = await runGridSearch(grid, {
     async train(runs, round) {
-      io.log(`round ${round} of the search: ${runs.length} runs`);
+      io.log(`round ${round} of the search: ${counted(runs.length, 'run')}`);
       const { total, trained, present, failed, interrupted, stopped } = await train(runs);
       all.total += total;
       all.trained += trained;
@@ -115,7 +119,7 @@ export function resultText(
   seconds: number,
 ): string {
   const lines = [
-    `${trained + present} of ${total} runs are complete in ${out}: ${trained} trained now in ${timeText(seconds)}, ${present} were there`,
+    `${trained + present} of ${counted(total, 'run')} ${total === 1 ? 'is' : 'are'} complete in ${out}: ${trained} trained now in ${timeText(seconds)}, ${present} were there`,
   ];
   if (stopped) lines.push(stopped);
   else if (interrupted) lines.push('stopped early: the same command continues');
@@ -144,8 +148,11 @@ export function liveView(io: CommandContext): (event: SweepEvent) => void {
   return (event) => {
     if (event.type === 'begin') {
       const { total, done, failed, waiting, repaired } = event;
-      const more = [failed && `${failed} set aside`, repaired && `${repaired} entries of the index were set right`];
-      io.log([`${total} runs: ${done} complete, ${waiting} to train`, ...more.filter(Boolean)].join(', '));
+      const more = [
+        failed && `${failed} set aside`,
+        repaired && `${counted(repaired, 'entry', 'entries')} of the index corrected`,
+      ];
+      io.log([`${counted(total, 'run')}: ${done} complete, ${waiting} to train`, ...more.filter(Boolean)].join(', '));
     } else if (event.type === 'retry') io.log(`${event.run.name}: ${event.error}; again (${event.tries} so far)`);
     else if (event.type === 'device')
       io.log(`${event.place ?? `worker ${event.worker}`} is abandoned; its runs go to the others: ${event.error}`);

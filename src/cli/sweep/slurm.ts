@@ -1,7 +1,9 @@
 /** `rhm sweep slurm`: a job array whose tasks take disjoint parts of the grid. No daemon, no queue: only a folder they all see. */
+
 import { mkdirSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { counted } from '../../core/counted.js';
 import { InputError } from '../../core/errors.js';
 import type { CommandContext } from '../context.js';
 import { writeOutput } from '../output.js';
@@ -54,7 +56,7 @@ export async function sweepSlurm(
     command,
     { file, tasks, runs: grid.runs.length, out },
     () =>
-      `${file}: ${tasks} tasks for ${grid.runs.length} runs into ${out}; submit it with sbatch ${file}, look with rhm sweep status ${out}`,
+      `${file}: ${counted(tasks, 'task')} for ${counted(grid.runs.length, 'run')} into ${out}; submit it with sbatch ${file}, look with rhm sweep status ${out}`,
   );
 }
 

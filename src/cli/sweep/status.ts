@@ -1,7 +1,9 @@
 /** `rhm sweep status`: what a store holds. */
+
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { counted } from '../../core/counted.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
 import { askedRuns } from '../../sweep/gridRounds.js';
 import { repairStore } from '../../sweep/repair.js';
@@ -76,7 +78,7 @@ function listed(run: string, entry: RunEntry | undefined, name?: string): Listed
 
 function statusText(out: string, runs: readonly Listed[], counts: Record<RunState, number>, all?: boolean): string {
   const lines = [
-    `${out}: ${runs.length} runs: ${(Object.keys(counts) as RunState[]).map((state) => `${counts[state]} ${state}`).join(', ')}`,
+    `${out}: ${counted(runs.length, 'run')}: ${(Object.keys(counts) as RunState[]).map((state) => `${counts[state]} ${state}`).join(', ')}`,
   ];
   for (const state of ['running', 'failed', 'diverged', 'waiting', 'done'] as const) {
     const these = runs.filter(
