@@ -176,6 +176,11 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   tasks: [['rhm tasks', 'list the tasks']],
   optimisers: [['rhm optimisers --json', 'list the optimisers as JSON']],
   measures: [['rhm measures', 'names for --set measures=readout,probes']],
+  fields: [
+    ['rhm fields', 'every field of an experiment'],
+    ['rhm fields budget patience', 'the fields of a section, or with a word in their names'],
+    ['rhm fields --yaml --model mla > experiment.yaml', 'a file with every field of a transformer, to edit and train'],
+  ],
   schema: [
     ['rhm schema > experiment.schema.json', 'for editors, with "$schema": "./experiment.schema.json" in the file'],
     ['rhm schema grid > grid.schema.json', 'the schema of grid files'],

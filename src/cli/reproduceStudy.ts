@@ -1,5 +1,4 @@
 /** The training behind `rhm reproduce`: one open device or set of worker threads, several stores, one signal. */
-
 import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';

@@ -106,7 +106,7 @@ const budget = z.strictObject({
   batch: count(2 ** 20)
     .default(128)
     .describe('sentences per step'),
-  accumulate: count(4096).default(1).describe('batches a step'),
+  accumulate: count(4096).default(1).describe('batches per step, whose gradients are averaged'),
   steps: count(2 ** 31)
     .optional()
     .describe('optimiser steps; default 65536 online, or what the epochs need'),
@@ -171,7 +171,9 @@ const rows = z.strictObject({
 const data = z
   .strictObject({ train: rows, validation: rows.optional(), test: rows })
   .optional()
-  .describe('digests of the sequences of tokens that it is trained on instead of a grammar; filled in from the data');
+  .describe(
+    'tokens to train on instead of sentences of the grammar: {"train": "x.npy", "test": "y.npy"}, with "validation" if there is such a set; a run holds their digests',
+  );
 
 const fieldsWith = (model: ReturnType<typeof modelSchema>) => ({
   grammar: grammar.prefault({}),
@@ -187,7 +189,7 @@ const fieldsWith = (model: ReturnType<typeof modelSchema>) => ({
     .describe(
       'f16: round the factors of matrix products and attention to half precision, for tensor cores; default f32',
     ),
-  measures: z.array(z.string()).default([]).describe('measures of representation, by name'),
+  measures: z.array(z.string()).default([]).describe('measures of representation, by name; rhm measures lists them'),
   replicas: count(4096).default(1).describe('R, number of replicas: copies with different seeds, trained side by side'),
   seed: seed.default(0).describe('first seed; replica r has seed + r'),
   data,

@@ -14,7 +14,7 @@ const scaling = z
   .default('mean-field')
   .describe('readout divided by w (and learning rate multiplied by w), or divided by sqrt(w)');
 const width = count(65536).default(512).describe('w, channels of each hidden layer');
-const bias = z.boolean().default(false);
+const bias = z.boolean().default(false).describe('add a bias to every layer');
 const depth = z.number().int().min(0).max(64);
 const hierarchical = {
   width,
@@ -79,8 +79,8 @@ const builtIn = {
     sees: 'sentence',
     colour: 1,
     fields: {
-      channels: count(8192).default(256).describe('C'),
-      heads: count(256).default(16).describe('H'),
+      channels: count(8192).default(256).describe('C, channels of every position'),
+      heads: count(256).default(16).describe('H, attention heads; C is a multiple of H'),
       depth: depth.min(1).optional().describe('attention layers; default L'),
       // Optional instead of having a default, so that the hash of an experiment without these fields does not change.
       residual: z
@@ -104,12 +104,12 @@ const builtIn = {
     causal: true,
     colour: 4,
     fields: {
-      channels: count(8192).default(256).describe('C'),
-      heads: count(256).default(8).describe('H'),
+      channels: count(8192).default(256).describe('C, channels of every position'),
+      heads: count(256).default(8).describe('H, attention heads; C is a multiple of H'),
       depth: depth.min(1).optional().describe('blocks; default L'),
       ratio: count(64).default(4).describe('hidden width of the MLP over C'),
       tied: z.boolean().default(false).describe('tie the head to the token embedding'),
-      dropout: z.number().min(0).max(0.9).default(0),
+      dropout: z.number().min(0).max(0.9).default(0).describe('fraction of activations that dropout sets to 0'),
     },
   },
   unet: {

@@ -42,7 +42,8 @@ function stepInto(schema: Schema, key: PropertyKey, inside: unknown): Schema | u
   return typeof key === 'number' ? schema.items : schema.properties?.[String(key)];
 }
 
-function describe(schema: Schema, value: unknown): string {
+/** The same of the schema of the field itself. value: what was given, for an example; undefined: nothing. */
+export function describe(schema: Schema, value: unknown): string {
   const { type, anyOf, oneOf, items, properties } = schema;
   const description = schema.description?.replace(/; default.*/, '');
   if (schema.const !== undefined) return JSON.stringify(schema.const);

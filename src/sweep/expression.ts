@@ -2,7 +2,6 @@
  * Expressions of grid files: numbers, texts, fields of the experiment, arithmetic, comparisons, a fixed set of functions. Parsed
  * by jsep and evaluated here: an expression has no access to the program.
  */
-
 import jsep, { type Expression } from 'jsep';
 import { counted } from '../core/counted.js';
 import { InputError } from '../core/errors.js';

@@ -180,6 +180,30 @@ test('--quiet: nothing but errors on standard error', async () => {
   assert.match(wrong.stderr, /^InputError: model\.width: got 0/);
 });
 
+test('fields: filtered by words, with the nearest name', async () => {
+  const some = await rhm(['fields', 'budget.pat', 'seed', '--json']);
+  assert.equal(
+    JSON.parse(some.stdout).map(({ field }: { field: string }) => field),
+    ['grammar.seed', 'grammar.holdout.seed', 'budget.patience', 'seed'],
+  );
+  const { stdout } = await rhm(['fields', 'model.heads']);
+  assert.match(
+    stdout,
+    /^model\.heads {2}H, .*\n {13}a whole number from 1 to 256; default 16\n {13}for mla\nmodel\.heads {2}H/,
+  );
+  for (const [args, says] of [
+    [['bugdet'], /bugdet: no field has this word; did you mean budget\?/],
+    [['widht'], /did you mean model\.width\?/],
+    [['zzz'], /zzz: no field has this word; sections are grammar, task, /],
+    [['--yaml', '--model', 'hcn'], /--model: got hcn; did you mean hcnn\?/],
+    [['model', '--yaml'], /model: got with --yaml/],
+  ] as const) {
+    const refused = await rhm(['fields', ...args]);
+    assert.is(refused.code, 2);
+    assert.match(refused.stderr, says);
+  }
+});
+
 test('train --dry-run: says what there would be to do, refuses what could not be trained, writes nothing', async () => {
   const out = join(scratch, 'dry');
   const { code, stdout } = await rhm(['train', '--set', ...small, '--out', out, '--dry-run', '--json']);

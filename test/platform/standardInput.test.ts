@@ -45,6 +45,19 @@ test('train - is the experiment of a file', () => {
   assert.is(kept.budget.steps, 1);
 });
 
+test('train - takes what fields --yaml prints', () => {
+  for (const kind of ['mla', 'clm']) {
+    const file = rhm(['fields', '--yaml', '--model', kind]).stdout;
+    const task = kind === 'clm' ? ['task=auto'] : [];
+    const [listed, plain] = [
+      rhm(['train', '-', '--dry-run', '--json'], file),
+      rhm(['train', '--set', `model=${kind}`, ...task, '--dry-run', '--json']),
+    ];
+    assert.equal([listed.status, plain.status], [0, 0], listed.stderr);
+    assert.is(JSON.parse(listed.stdout).hash, JSON.parse(plain.stdout).hash);
+  }
+});
+
 test('what is no UTF-8 or no JSON is said of standard input', () => {
   for (const args of [
     ['train', '-', '--out', join(scratch, 'none')],

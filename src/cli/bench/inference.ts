@@ -1,5 +1,4 @@
 /** `rhm bench inference`: sentences per second of exact inference on one thread. */
-
 import type { Command } from 'commander';
 import { counted } from '../../core/counted.js';
 import { makeRules } from '../../core/rules.js';

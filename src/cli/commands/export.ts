@@ -1,5 +1,4 @@
 /** `rhm export`: the weights of a run, alone, as PyTorch loads them; or runs as event files of TensorBoard. */
-
 import { type Command, Option } from 'commander';
 import { counted } from '../../core/counted.js';
 import { InputError } from '../../core/errors.js';

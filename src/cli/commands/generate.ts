@@ -1,5 +1,4 @@
 /** `rhm generate`: sentences of a trained decoder or network of masked tokens, and how many of them are grammatical. */
-
 import { type Command, Option } from 'commander';
 import { counted } from '../../core/counted.js';
 import { type OpenExecutor, openExecutor } from '../../platform/executor.js';

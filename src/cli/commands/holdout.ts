@@ -1,5 +1,4 @@
 /** `rhm holdout`: sizes of the languages without and with held-out pairs of rules, and two exact predictors on their sentences. */
-
 import type { Command } from 'commander';
 import { heldOutTheory, type Predicted } from '../../analysis/heldOutTheory.js';
 import { checkInteger, checkSeed } from '../../core/check.js';

@@ -9,6 +9,7 @@ import { addCorrelations } from './correlations.js';
 import { addDenoise } from './denoise.js';
 import { addDoctor } from './doctor.js';
 import { addExport } from './export.js';
+import { addFields } from './fields.js';
 import { addGenerate } from './generate.js';
 import { addHoldout } from './holdout.js';
 import { addInfer } from './infer.js';
@@ -44,6 +45,7 @@ export const commands: readonly AddCommand[] = [
   addHoldout,
   addTrain,
   addNames,
+  addFields,
   addSweep,
   addRuns,
   addShow,

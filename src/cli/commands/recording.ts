@@ -1,5 +1,4 @@
 /** `rhm recording`: trains the runs of the page's recording that are missing, and writes the file that the page plays. */
-
 import type { Command } from 'commander';
 import { makeRecording } from '../../analysis/makeRecording.js';
 import { encodeRecording, type Recording } from '../../analysis/recording.js';

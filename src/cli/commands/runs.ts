@@ -1,5 +1,4 @@
 /** `rhm runs`: what a store, or a folder of single runs, holds. */
-
 import type { Command } from 'commander';
 import { showNumber } from '../../analysis/format.js';
 import { counted } from '../../core/counted.js';

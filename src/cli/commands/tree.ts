@@ -1,5 +1,4 @@
 /** `rhm tree`: the tree behind sentences whose positions stand in an unknown order, from token pairs alone. */
-
 import { type Command, InvalidArgumentError } from 'commander';
 import { showNumber } from '../../analysis/format.js';
 import { type TreePoint, treeCurve } from '../../analysis/tree.js';

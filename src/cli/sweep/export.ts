@@ -1,5 +1,4 @@
 /** `rhm sweep export`: a store's runs as Parquet and CSV, for pandas, DuckDB, R. */
-
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';

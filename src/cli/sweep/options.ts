@@ -1,5 +1,4 @@
 /** What the sweep commands share: the grid file, the store, what computes. */
-
 import { existsSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { InvalidArgumentError } from 'commander';

@@ -1,5 +1,4 @@
 /** `rhm sweep predict`: P_ell and the best loss of runs that are not trained yet, from those of a store. */
-
 import type { Command } from 'commander';
 import { exactFloors, grammarKey, lossNoise } from '../../analysis/curves.js';
 import { round, showNumber } from '../../analysis/format.js';

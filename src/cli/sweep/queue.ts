@@ -1,5 +1,4 @@
 /** `rhm sweep submit` and `rhm sweep work`: runs on many machines through Redis or Valkey. */
-
 import type { Command } from 'commander';
 import { counted } from '../../core/counted.js';
 import { printableJson } from '../../core/outside.js';

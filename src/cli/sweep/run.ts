@@ -1,5 +1,4 @@
 /** `rhm sweep run`: trains what the store lacks. */
-
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { counted } from '../../core/counted.js';

@@ -1,5 +1,4 @@
 /** `rhm sweep slurm`: a job array whose tasks take disjoint parts of the grid. No daemon, no queue: only a folder they all see. */
-
 import { mkdirSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';

@@ -1,5 +1,4 @@
 /** `rhm sweep status`: what a store holds. */
-
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
