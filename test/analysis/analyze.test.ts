@@ -56,7 +56,7 @@ test("a curve's noise is the scatter of the exact predictor's loss on test sets 
   const mean = each.reduce((a, b) => a + b, 0) / each.length;
   const deviation = Math.sqrt(each.reduce((a, b) => a + (b - mean) ** 2, 0) / each.length);
   const ratio = noise / (deviation / Math.sqrt(size));
-  // One constant, 0.5 nats a sentence, for all grammars: 0.65 of it here. Half of it and twice are wrong.
+  // One constant, 0.5 nats per sentence, for all grammars: 0.65 of it here. Half of it or twice would be wrong.
   assert.ok(ratio > 0.5 && ratio < 1.2, `${ratio}`);
 });
 
@@ -101,7 +101,7 @@ test('a run stopped before the others took a step does not turn their mean into 
   const files = [run({ path: 'whole' }), run({ path: 'begun', end: 'none', seed: 1, steps: 1000 })];
   const third = (await analyze(files, quiet)).positions.find((p) => p.ell === 3)!;
   assert.equal([third.estimate.bound, third.curves], ['none', 1]);
-  const ended = [files[0], run({ path: 'short', seed: 1, steps: 1000 })]; // it ended there: that is a bound
+  const ended = [files[0], run({ path: 'short', seed: 1, steps: 1000 })]; // it ended there: a bound
   const bounded = (await analyze(ended, quiet)).positions.find((p) => p.ell === 3)!;
   assert.equal([bounded.estimate.bound, bounded.curves], ['lower', 2]);
 });
@@ -181,7 +181,7 @@ test('correlations of sampled sentences approach the exact ones and stay above t
       row.empirical.map((e) => e.samples),
       [1e3, 1e4, 1e5],
     );
-    // Signal and noise add in squares; 64 entries a pair of positions, so the sum is known to some ten percent.
+    // Signal and noise add in squares; there are 64 entries per pair of positions, so the sum is known to some ten percent.
     for (const { rms, floor } of row.empirical) {
       const expected = Math.hypot(row.exact.value, floor);
       assert.ok(rms > 0.75 * expected && rms < 1.25 * expected, `level ${row.ell}: ${rms}, expected ${expected}`);

@@ -1,4 +1,4 @@
-/** P_ell against batch size, on curves whose dependence is put in. */
+/** P_ell against batch size, on curves with a known dependence. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { analyze } from '../../src/analysis/analyze.js';
@@ -42,7 +42,7 @@ test('limited by steps: slope 1, and the least P is a bound, at the smallest bat
 
 test('limited by data: slope 0, and the exponents are those put in', () => {
   const law = (m: number, ell: number) => 20 * sampleComplexity(shapeOf(m), 'cnn', ell);
-  // Too hot below 16, half of it steps at 64.
+  // Unstable below 16; at 64 half of it is due to steps.
   const rows = batchTable(
     curvesWith((m, ell, batch) => law(m, ell) * (batch < 16 ? 3 : batch > 16 ? 1.1 : 1), [4, 16, 64]),
   );
@@ -95,10 +95,10 @@ test('in a whole analysis: series apart by batch size, compared with theory, no 
   for (const f of slopes) assert.match(f.comment, /^steps limit.*; least P_\d ≤ .* at batch 32$/);
   assert.ok(analysis.findings.some((f) => f.quantity === 'power of m in the least P_2 over batch sizes'));
   assert.ok(analysis.summary.length <= 5);
-  // The best batch size is the smallest tried for every m: nothing is known of the power.
+  // The best batch size is the smallest one tried for every m, so the power is unknown.
   assert.not.match(analysis.summary.join('\n'), /best batch size/);
   assert.not.match(analysis.summary.join('\n'), /for hcnn batch=32/);
-  // One batch size: nothing to say.
+  // One batch size: nothing to report.
   const single = await analyze(syntheticStudy({ grammars: 2, steps: 2 ** 15 }), { sample: null });
   assert.equal([single.batches, single.findings.filter((f) => f.section === 'batch')], [[], []]);
 });

@@ -7,7 +7,7 @@ import { sentences } from '../theory/enumerate.js';
 
 const test = suite('rhm cluster');
 
-/** p(last token | level-1 symbol at a place), by counting every sentence: classes of symbols that the last token tells apart. */
+/** p(last token | level-1 symbol at a place), by enumerating every sentence: classes of symbols that the last token distinguishes. */
 function enumeratedClasses(rules: Rules, places: readonly number[]): number {
   const rows = new Map<number, number[]>();
   for (const { tokens, probability } of sentences(rules))
@@ -53,7 +53,8 @@ test('from all sentences of small grammars it finds what the last token can tell
 });
 
 test('the ceiling is below 1 where two parents cannot be told apart, and 1 where all can', async () => {
-  // Symbols 0 and 1 of the level above the tokens stand in the same tuples of their parents: the last token cannot tell them apart.
+  // Symbols 0 and 1 of the level above the tokens occur in the same tuples of their parents: the last token cannot distinguish
+  // them.
   const rules: Rules = {
     v: 4,
     n: 2,
@@ -120,7 +121,7 @@ test('v=16: the index rises from 0 to 1, and its half grows with m and with the 
     for (const level of [2, 3])
       assert.ok(at(2, level, form) < at(3, level, form) && at(3, level, form) < at(4, level, form));
   for (const m of [3, 4]) assert.ok(at(m, 2, 'raw') < at(m, 3, 'pooled') && at(m, 3, 'pooled') < at(m, 3, 'raw'));
-  // A first look at other grammars gave near 1.0k and 5.1k at m = 3, within a factor 2 of any three grammars.
+  // An earlier measurement on other grammars gave about 1.0k and 5.1k at m = 3, within a factor of 2 for any three grammars.
   assert.ok(
     at(3, 2, 'pooled') > 500 && at(3, 2, 'pooled') < 2000 && at(3, 3, 'pooled') > 2500 && at(3, 3, 'pooled') < 10000,
   );

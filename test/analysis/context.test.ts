@@ -43,7 +43,7 @@ test('a curve that stays above its exact loss is said to, with its interval', as
   const short = await analyze(
     syntheticContextStudy().map((files) => ({
       ...files,
-      // Every test loss a fortieth of the whole fall too high.
+      // Every test loss is too high by a fortieth of the whole fall.
       records: files.records!.replace(/"type":"test"[^\n]*/, (line) => {
         const rules = JSON.parse(files.rules!);
         const [first] = exactPlateaus(rules);

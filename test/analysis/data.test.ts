@@ -11,7 +11,7 @@ import { lawPositions, syntheticDataRuns, syntheticDataStudy, syntheticStudy } f
 
 const test = suite('curves in data');
 
-/** A learner of correlations whose P at 1/2 grows like m^power. */
+/** A learner of correlations with P at 1/2 growing like m^power. */
 const learner =
   (power: number) =>
   async (rules: Rules): Promise<ClusterCurve[]> =>

@@ -71,7 +71,7 @@ test('denoising: the middle of the root lies where the posterior has it; sentenc
     assert.ok(measured.value > 0.1 && measured.value < 0.7 && predicted! > 0.1);
   }
   for (const m of [2, 3]) {
-    // From a little noise to much the root of a deep tree changes more than that of a shallow one.
+    // From little noise to much, the root of a deep tree changes more than that of a shallow one.
     const rise = (L: number) => {
       const { points } = analysis.denoisingDepths.find(({ shape }) => shape.m === m && shape.L === L)!;
       return Math.max(...points.slice(4).map(({ changed }, i) => changed - points[i].changed));

@@ -15,7 +15,7 @@ const folder = mkdtempSync(join(tmpdir(), 'rhm-page-'));
 let url = '';
 let browser: Browser;
 test.before(async () => {
-  // Runs that end early: bounds, empty corners and all.
+  // Runs that end early: bounds, empty corners and so on.
   const analysis = await syntheticAnalysis({ grammars: 3, steps: 2 ** 14 });
   url = pathToFileURL((await writeReport(analysis, folder, 'A report')).report).href;
   browser = await launchBrowser([]);
@@ -48,7 +48,7 @@ for (const width of [1280, 390])
         assert.ok(found.compared > 5000, `only ${found.compared} pairs of labels`);
         assert.equal(found.overlaps, []);
         assert.equal(found.outside, []);
-        // WCAG 2: text needs a contrast of 4.5; the muted tone included.
+        // WCAG 2: text needs a contrast of 4.5, including the muted tone.
         for (const [what, ratio] of found.contrasts) assert.ok(ratio >= 4.5, `${what}: contrast ${ratio}`);
       } finally {
         await context.close();
@@ -78,7 +78,7 @@ function examine() {
         compared++;
         const across = Math.min(right, b.box.right) - Math.max(left, b.box.left);
         const down = Math.min(bottom, b.box.bottom) - Math.max(top, b.box.top);
-        // Boxes include the space above and below the letters: a quarter of a line may be shared.
+        // Boxes include the space above and below the letters: they may overlap by a quarter of a line.
         if (across > 1 && down > 0.3 * Math.min(a.box.height, b.box.height)) overlaps.push(`${a.text} / ${b.text}`);
       }
     });

@@ -18,7 +18,7 @@ test('each way parses half of the sentences at the P that was put in, and over t
   assert.is(analysis.parsing.length, 2 * 4);
   for (const row of analysis.parsing) {
     assert.is(row.rate, rates[Number(row.way === 'logic' || row.way === 'both')], 'its best rate');
-    // The second grammar takes twice as many sentences; lines are straight between the sizes.
+    // The second grammar needs twice as many sentences; lines are straight between the sizes.
     assert.ok(Math.abs(Math.log(row.half.value / (put[row.way] * Math.SQRT2))) < 1e-6, `${row.way}: ${row.half.value}`);
     if (row.way === 'labels') assert.is(row.ratio, undefined);
     else assert.ok(Math.abs(Math.log(row.ratio!.value / (put[row.way] / put.labels))) < 1e-6);

@@ -22,7 +22,7 @@ interface Plan {
   sizes?: number; // P of a curve in data, at factors of 2 from 32 on
 }
 
-/** Runs whose P_ell is 4 (in one pass 100) times the law, times (width/64)^-0.2, with a scatter of grammars and of runs. */
+/** Runs whose P_ell is 4 (in one pass 100) times the law, times (width/64)^-0.2, with scatter between grammars and runs. */
 function store({ seed, online, kind = 'hcnn', ms = [2, 3, 4], grammars = 4, widths = [32, 128], sizes = 10 }: Plan) {
   const random = new Normal(seed);
   const runs: RunFiles[] = [];
@@ -68,9 +68,9 @@ test('intervals hold 90 to 99% of what was measured on grammars left out, and ke
         `${row.model} ${result}: ${inside} of ${predicted} of ${asked}, tau ${tau?.toFixed(2)}, ${factor?.toFixed(2)}`,
       );
       assert.ok(predicted > 0.8 * asked, `${result}: ${predicted} of ${asked}`);
-      // P_1 differs by no more than a factor of 2 between sizes of m: as much as grammars of one size do.
+      // P_1 differs by at most a factor of 2 between sizes of m, as much as between grammars of one size.
       assert.ok(tau! > (result === 'P_1' ? 0.1 : 0.4), `${result}: tau ${tau}`);
-      // A step is scattered by 0.27 in ln P, a median prediction of 8 curves by a third of it: a mean factor of about 1.25.
+      // A step has a scatter of 0.27 in ln P, a median prediction from 8 curves a third of that: a mean factor of about 1.25.
       if (result !== 'loss') assert.ok(factor! < 1.6, `${result}: ${factor}`);
     }
   for (const { predicted, inside } of [totals, losses]) {
@@ -92,7 +92,7 @@ test('the planted factor over the law and the powers of the factors come back wi
       assert.ok(Math.abs(value - planted) < 3 * error && error < 0.6, `P_${ell} ${what}: ${value} ± ${error}`);
     near(powers.get('grammar.m')!.power, 0, powers.get('grammar.m')!.error, 'm beyond the law');
     near(powers.get('model.width')!.power, WIDTH_POWER, powers.get('model.width')!.error, 'width');
-    // The last step has a corner at excess 0 that the smooth estimate of a crossing cuts; see test/sweep/search.test.ts.
+    // The last step has a corner at excess 0, which the smooth estimate of a crossing rounds off; see test/sweep/search.test.ts.
     if (ell < 3) near(regression.level.value, Math.log(4), regression.level.error, 'level');
   }
 });
@@ -167,7 +167,7 @@ test('a run that was told to stop says nothing of the steps below', () => {
   assert.is(before.low, before.high);
   const below = reachedAt(stopped, { ell: 3, part: 0.5 })!;
   const reachedStop = Math.log(points.find(({ excess }) => excess <= stop)!.samples);
-  // A bound by the runs that did not get to the stop; not by those that did.
+  // A bound set by the runs that did not reach the stop, not by those that did.
   assert.ok(below.high === Infinity && below.low < reachedStop, JSON.stringify([below, reachedStop]));
 });
 
@@ -204,7 +204,7 @@ test('suggestions: curves that are not measured, at the P where the step is expe
   }
   const [first] = suggest(predictor, renamed, { kind: 'power', ell: 2 }, 1);
   assert.ok([0, 2].includes(first.candidate), 'the ends of the range of m tell its power');
-  // From nothing: by the law, and nothing is said of how much it narrows.
+  // Without data: by the law, and without an estimate of the improvement.
   const blind = suggest(new Predictor([]), renamed, { kind: 'P', ell: 2 }, 2);
   assert.equal(
     blind.map(({ predicted, before }) => [predicted, before]),

@@ -27,10 +27,10 @@ test('each position passes one half where that was put in', () => {
           assert.ok(Math.abs(row.last - 0.2) < 1e-9);
           continue;
         }
-        // Position p passes p widths of the step later: their geometric mean.
+        // Position p is p widths of the step later: their geometric mean.
         const want = Math.exp(put[level] + (0.6 * (positions - 1)) / 2);
         assert.is(row.reached, 2 * positions);
-        // Straight lines between evaluations, four a doubling, of an accuracy that is straight in ln P.
+        // Straight lines between evaluations, four per doubling, of an accuracy that is linear in ln P.
         assert.ok(
           Math.abs(Math.log(row.half.value / want)) < 0.02,
           `${layer}, ${level}: ${row.half.value} and ${want}`,

@@ -59,7 +59,7 @@ test('measured correlations are the exact ones over the noise of P samples', () 
       for (let ell = 1; ell <= grammar.L; ell++) {
         const expected = Math.sqrt(signal[family][ell - 1] ** 2 + noiseFloor(grammar, P));
         const value = measured[family][i * grammar.L + ell - 1];
-        // Few entries are averaged where symbols are few, and rare ones have less noise than the formula's uniform ones.
+        // With few symbols few entries are averaged, and rare ones have less noise than the formula's uniform ones.
         assert.ok(
           value > 0.6 * expected && value < 1.4 * expected,
           `${family} ell ${ell} P ${P}: ${value}, ${expected}`,

@@ -15,14 +15,14 @@ test.before(async () => {
 const record = { invariance: 'invariance', readout: 'readout', separation: 'gdv', alignment: 'alignment' } as const;
 
 test('each measure is half way where that was put in, over the step of the loss; a layer below the level does not move', () => {
-  assert.is(analysis.representation.length, 2 * (4 * (3 + 2) + 3)); // sizes, measures, layers of both levels; invariance not below them
+  assert.is(analysis.representation.length, 2 * (4 * (3 + 2) + 3)); // sizes, measures, layers of both levels; no invariance below them
   for (const row of analysis.representation) {
     if (row.layer < row.level) {
       assert.ok(row.half === undefined && row.view !== 'invariance');
       continue;
     }
     const late = lateness[record[row.view]] + (row.layer - row.level) / 2;
-    // Straight lines between evaluations, four a doubling.
+    // Straight lines between evaluations, four per doubling.
     assert.ok(Math.abs(row.first - 0.1) < 1e-6 && Math.abs(row.last - 0.9) < 1e-6, `${row.view} ${row.last}`);
     assert.ok(
       Math.abs(Math.log(row.half!.value) - late * WIDTH) < 0.12,

@@ -52,7 +52,7 @@ test('constructed staircases are found where they were put', () => {
       found.map((p) => p.ell),
       [1, 2, 3],
     );
-    // Evaluations lie 2^(1/4) apart and the loss is curved between them: the error is a small part of that distance.
+    // Evaluations are a factor of 2^(1/4) apart and the loss is curved between them: the error is a small part of that distance.
     for (const p of found) close(p.logSamples, positions[p.ell - 1], 0.02, `m ${m} ell ${p.ell}`);
   }
 });

@@ -1,11 +1,11 @@
 /**
- * `node test/bench/jax.mjs [BATCH] [ROUNDS]`: whole training steps (v = 8, L = 3) of hcnn and mla here and written with
- * jax-js on its own WebAssembly backend, in turns, one thread each. Ours samples its sentences too; jax-js gets a fixed batch.
+ * `node test/bench/jax.mjs [BATCH] [ROUNDS]`: whole training steps (v = 8, L = 3) of hcnn and mla here and written with jax-js on
+ * its WebAssembly backend, alternating, one thread each. Ours also samples its sentences; jax-js gets a fixed batch.
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 
-globalThis.navigator ??= { hardwareConcurrency: 1 }; // jax-js asks for navigator.gpu; Node 20 has no navigator
+globalThis.navigator ??= { hardwareConcurrency: 1 }; // jax-js reads navigator.gpu; Node 20 has no navigator
 const { init, defaultDevice, jit, nn, numpy, valueAndGrad } = await import('@jax-js/jax');
 await init('wasm');
 defaultDevice('wasm');
@@ -34,7 +34,7 @@ for (const { text, name, step, count } of cases) {
   );
 }
 
-/** Microseconds a step, from `rhm bench train`. */
+/** Microseconds per step, from `rhm bench train`. */
 function ourStep(name) {
   const cli = join(import.meta.dirname, '../../dist/cli.js');
   const args = ['bench', 'train', '--cases', name, '--batches', batch, '--replicas', '1', '--steps', '30'];
@@ -61,7 +61,7 @@ function hcnn(width) {
   });
 }
 
-/** AdamW without weight decay; in the last layer only the last token asks. */
+/** AdamW without weight decay; in the last layer only the last token is a query. */
 function mla(channels, heads) {
   const layers = [0, 1, 2];
   const dim = channels / heads;

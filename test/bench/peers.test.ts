@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { comparisons, comparisonTable, readPeer } from '../../src/cli/bench/peers.js';
 import { rhm } from '../support/run.js';
 
-/** Times of a training step beside those of another program. */
+/** Times of a training step compared with those of another program. */
 const test = suite('bench train --peers');
 const folder = mkdtempSync(join(tmpdir(), 'rhm-peers-'));
 test.after(() => rmSync(folder, { recursive: true }));

@@ -8,7 +8,7 @@ const test = suite('canonical JSON and digests');
 const abc = new TextEncoder().encode('abc');
 const million = new Uint8Array(1_000_000).fill('a'.charCodeAt(0));
 
-/** Calls `work` as on a page over plain http, where browsers hide their own digest. */
+/** Calls `work` as on a page over plain http, where browsers hide crypto.subtle. */
 async function onInsecurePage<T>(work: () => Promise<T>): Promise<T> {
   const before = Object.getOwnPropertyDescriptor(globalThis, 'crypto')!;
   Object.defineProperty(globalThis, 'crypto', { configurable: true, value: { getRandomValues: () => {} } });

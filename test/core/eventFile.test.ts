@@ -37,7 +37,7 @@ test('the bytes are those that TensorBoard writes of the same events', () => {
     { wallTime: 1700000003, step: 2 ** 31 - 1, scalars: [['loss/test', -0.0078125]] },
   ]);
   const theirs = Buffer.from(byTensorboard, 'base64');
-  // Their file says half a second earlier when it was begun.
+  // Their file gives a start time half a second earlier.
   const begun = theirs.indexOf(Buffer.from(new Uint8Array(new Float64Array([1700000000.5]).buffer)));
   assert.is(begun, 13);
   const behindVersion = 12 + Number(theirs.readBigUInt64LE(0)) + 4;

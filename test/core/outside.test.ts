@@ -118,7 +118,7 @@ test('values of other formats: one that holds itself, __proto__, too many', () =
     refusal(() => checkTree({ a: [proto] }, 'x')),
     /^x: a field is named __proto__/,
   );
-  // Each list holds the one before ten times: ten to the tenth values.
+  // Each list contains the previous one ten times: ten to the tenth values.
   let laughs: unknown[] = [1];
   for (let i = 0; i < 10; i++) laughs = Array(10).fill(laughs);
   assert.match(

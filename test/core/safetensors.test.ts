@@ -13,7 +13,7 @@ import { bytesOfEveryKind } from '../support/bytes.js';
 
 const test = suite('safetensors');
 
-// The doubles lie at byte 12 of the data: no array can be laid over them in place.
+// The doubles are at byte 12 of the data: no typed array can be laid over them in place.
 const tensors = new Map<string, SafeTensor>([
   ['odd', { dtype: 'F32', shape: [3, 1], data: Float32Array.of(1, -2.5, 3) }],
   ['double', { dtype: 'F64', shape: [2], data: Float64Array.of(Math.PI, -0) }],
@@ -100,7 +100,7 @@ test('F16 and BF16 are read as F32, other types are kept as bytes', () => {
   assert.equal(decodeSafetensors(again).tensors, read);
 });
 
-/** A file of this header with so many bytes of data. */
+/** A file with this header and this many bytes of data. */
 function fileOf(header: unknown, dataBytes: number): Uint8Array {
   const json = new TextEncoder().encode(typeof header === 'string' ? header : JSON.stringify(header));
   const bytes = new Uint8Array(8 + json.length + dataBytes);

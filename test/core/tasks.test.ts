@@ -135,7 +135,7 @@ test('the exact loss is known with whole blocks as context, and of the last toke
   const last = parseExperiment({ ...auto, evaluation: { positions: 'last' } });
   assert.equal(evaluatedTask(every), { kind: 'auto', context: 4 });
   assert.equal(evaluatedTask(last), { kind: 'last', context: 4 });
-  // Said at its default it leaves the hash as it is.
+  // Naming the default leaves the hash unchanged.
   assert.equal(every, parseExperiment(auto));
   assert.throws(
     () => parseExperiment({ grammar, evaluation: { positions: 'last' } }),

@@ -4,7 +4,7 @@ import { InputError } from '../../src/core/errors.js';
 import { parseExperiment } from '../../src/core/experiment.js';
 import { optimisers } from '../../src/core/optimisers.js';
 
-/** What a refused field is told: its name, the value, and what it takes, from the schema's own bounds. */
+/** What the refusal of a field tells: its name, the value, and what it accepts, from the bounds of the schema. */
 const test = suite('refusals of an experiment');
 
 const refusals: [object, string][] = [

@@ -1,6 +1,6 @@
 /**
- * From one's own runs to numbers, without the command line: two short trainings into a folder, their curves against the exact
- * losses, and a table as CSV. Run it with Node: node analyzeRuns.mjs FOLDER
+ * From your own runs to numbers, without the command line: two short trainings into a folder, their curves compared with the
+ * exact losses, and a table as CSV. Run it with Node: node analyzeRuns.mjs FOLDER
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,16 +1,16 @@
 /**
- * A grammar of one's own, from JSON: what it is worth to know more context, some of its sentences, and a network that
- * learns it.  node customGrammar.mjs [grammar.json]
+ * A grammar of your own, from JSON: the value of more context, some of its sentences, and a network that learns it. node
+ * customGrammar.mjs [grammar.json]
  *
- * rules[level][symbol][rule] = tuple: here every symbol has m = 2 rules, of s = 2 symbols each; the symbols of the last
- * level are the tokens. Within a level every tuple stands once. ruleProbabilities: one entry a level, null is uniform.
+ * rules[level][symbol][rule] = tuple: here every symbol has m = 2 rules, of s = 2 symbols each; the symbols of the last level are
+ * the tokens. Within a level every tuple occurs once. ruleProbabilities: one entry per level, null is uniform.
  */
 import { readFileSync } from 'node:fs';
 import { lab, parseRules } from 'rhm-lab/node';
 
 const file = process.argv[2] ?? new URL('./grammar.json', import.meta.url);
 const grammar = JSON.parse(readFileSync(file, 'utf8'));
-const rules = parseRules(grammar); // refuses a faulty grammar and says where the fault is
+const rules = parseRules(grammar); // refuses a faulty grammar and names the fault's place
 
 const { H } = await lab.plateaus(rules);
 for (const [ell, loss] of H.entries())

@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { rhm, run } from '../support/run.js';
 
-/** The examples run as they are, on the built package. */
+/** The examples run unchanged on the built package. */
 const test = suite('examples');
 let scratch = '';
 test.before(() => {
@@ -16,7 +16,7 @@ test.after(() => rmSync(scratch, { recursive: true, force: true }));
 const example = (name: string, ...args: string[]) =>
   run(process.execPath, [resolve('test/examples', name), ...args], { env: { RHM_ADAPTER: 'swiftshader' } });
 
-/** Adds weighted rules by hand: log-probability of each sentence of the example's grammar by walking down its tree. */
+/** Computes with weighted rules by hand: log-probability of each sentence of the example's grammar by walking down its tree. */
 function derivations(grammar: { rules: number[][][][]; ruleProbabilities: (number[] | null)[] }) {
   let sentences = grammar.rules[0].map((_, root) => ({ symbols: [root], p: 1 / grammar.rules[0].length }));
   grammar.rules.forEach((level, l) => {

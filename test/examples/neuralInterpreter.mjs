@@ -1,12 +1,13 @@
 /**
  * Neural Interpreters (Rahaman et al., arXiv:2110.06399) for the last token: a network of functions that share their weights. A
- * function is a signature, which says what inputs it takes, and a code, which says what it does with them. Every token has a
- * type; it goes to the functions whose signatures are near, weighted by a softmax of the cosines. A line of code is attention and
- * an MLP whose inputs are multiplied by a vector made from the code; a function is some lines, a script some rounds of functions.
+ * function consists of a signature, which determines the inputs it takes, and a code, which determines what it does with them.
+ * Every token has a type; it is routed to the functions with nearby signatures, weighted by a softmax of the cosines. A line of
+ * code is attention and an MLP whose inputs are multiplied by a vector made from the code; a function is several lines, a script
+ * several rounds of functions.
  *
- *     rhm train --models neuralInterpreter.mjs --set model=interpreter grammar.v=8 grammar.m=2 grammar.L=3 ...
+ * rhm train --models neuralInterpreter.mjs --set model=interpreter grammar.v=8 grammar.m=2 grammar.L=3 ...
  *
- * The module needs no import: all layers come with `net`, and gradients follow from the calls.
+ * The module needs no import: all layers are methods of `net`, and gradients follow from the calls.
  */
 export const interpreter = {
   kind: 'interpreter',
@@ -58,7 +59,7 @@ export const interpreter = {
   },
 };
 
-/** The share of every function in every token, [B, T, F]: softmax of sharpness * cosine of type and signature. */
+/** The weight of every function for every token, [B, T, F]: softmax of sharpness * cosine of type and signature. */
 function route(net, name, x, signatures, { channels: C, signature: S, functions: F, sharpness }) {
   const wide = net.linear('type.0', net.norm('type norm', x, 'rms'), 2 * S, { scale: C ** -0.5, relu: true });
   const type = net.norm('type.2', net.linear('type.1', wide, S, { scale: (2 * S) ** -0.5 }), 'rms');
@@ -71,7 +72,7 @@ function route(net, name, x, signatures, { channels: C, signature: S, functions:
 function call(net, x, code, { channels: C, heads, lines, code: K }) {
   for (let l = 0; l < lines; l++) {
     const line = `line ${l}`;
-    /** A linear layer of what the code lets through: W (y * modulation of the code). */
+    /** A linear layer of the inputs modulated by the code: W (y * modulation of the code). */
     const modulated = (part, y, units, more = {}) => {
       const width = y.shape[y.shape.length - 1];
       const raw = net.linear(`${line} ${part} code`, code, width, { scale: K ** -0.5 });

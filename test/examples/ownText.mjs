@@ -1,24 +1,24 @@
 /**
- * Data of one's own: letters of a real text (the Declaration of Independence, 1776, in the public domain). How far back a letter can
- * be told from those before it: n-gram losses beside a network's, and correlations against distance, as arXiv:2406.00048 measures
- * them on text.  node ownText.mjs [FILE] [epochs]
+ * Data of your own: letters of a real text (the Declaration of Independence, 1776, in the public domain). How far back the letters
+ * go that help to predict the next one: n-gram losses compared with a network's, and correlations against distance, which
+ * arXiv:2406.00048 measures on text. node ownText.mjs [FILE] [epochs]
  */
 import { readFileSync } from 'node:fs';
 import { CovarianceStream, lab, NgramStream, noiseFloor } from 'rhm-lab/node';
 
 const [file = new URL('./declaration.txt', import.meta.url), epochs = 12] = process.argv.slice(2);
-const symbols = ' abcdefghijklmnopqrstuvwxyz'; // all else is a space
+const symbols = ' abcdefghijklmnopqrstuvwxyz'; // everything else is a space
 const text = readFileSync(file, 'utf8')
   .toLowerCase()
   .replace(/[^a-z]+/g, ' ');
 const letters = Uint8Array.from(text, (letter) => symbols.indexOf(letter));
 
-/** Every run of T letters, one a row. */
+/** Every window of T letters, one per row. */
 const T = 8;
 const windows = (part) => Array.from({ length: part.length - T + 1 }, (_, i) => part.subarray(i, i + T));
 const cut = Math.floor(0.85 * letters.length);
 const train = windows(letters.subarray(0, cut));
-const test = windows(letters.subarray(cut)); // the end of the text, which nothing has seen
+const test = windows(letters.subarray(cut)); // the end of the text, which has not been used
 console.log(`${train.length} rows of ${T} letters to train on, ${test.length} to test on`);
 
 const v = symbols.length;

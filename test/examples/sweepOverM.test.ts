@@ -55,7 +55,7 @@ test('plan, run, status, export; P_2 in data grows with m as the law says', asyn
     console.log(`m = ${m}: P_2 = ${mean(m).toFixed(0)}, ${(mean(m) / law).toFixed(1)} times the law`);
   }
   assert.ok(mean(2) < mean(3) && mean(3) < mean(4));
-  // The law grows by a factor 12 from m = 2 to 4; grammars of one size differ by up to two.
+  // The law grows by a factor of 12 from m = 2 to 4; grammars of one size differ by a factor of up to two.
   const growth = mean(4) / mean(2);
   assert.ok(growth > 5 && growth < 30, `${growth}`);
   for (const { name, runs } of found) assert.ok(runs <= 16, `${name}: ${runs} runs`);

@@ -1,6 +1,6 @@
 /**
- * A training call in a worker thread: this thread stays free, hears of every evaluation, and ends the run when it has
- * seen enough; the checkpoint that comes back is what `rhm train --init` starts from.  node trainInWorker.mjs [loss]
+ * A training call in a worker thread: this thread stays free, receives every evaluation, and ends the run when the loss is low
+ * enough; `rhm train --init` can start from the checkpoint that is returned. node trainInWorker.mjs [loss]
  */
 import { startWorker } from 'rhm-lab/node'; // in a page: rhm-lab/web, in Deno: rhm-lab/deno
 
@@ -14,7 +14,7 @@ const experiment = {
 
 const worker = await startWorker();
 const controller = new AbortController();
-let ticks = 0; // this thread goes on with its own work
+let ticks = 0; // this thread continues with other work
 const clock = setInterval(() => ticks++, 1);
 try {
   const run = await worker.api.train(experiment, {
@@ -31,5 +31,5 @@ try {
   );
 } finally {
   clearInterval(clock);
-  await worker.terminate(); // waits for what the worker does
+  await worker.terminate(); // waits for the worker to finish its work
 }

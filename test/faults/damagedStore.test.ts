@@ -1,4 +1,4 @@
-/** A store with damaged runs: every command names file and remedy, and goes on with the others. */
+/** A store with damaged runs: every command names file and remedy, and continues with the others. */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,7 +36,8 @@ test.before(async () => {
   assert.is(ran.code, 0, ran.stderr);
   cpSync(path('store'), path('sound'), { recursive: true });
   hashes = readdirSync(path('store/runs')).sort();
-  // Run 0: a digit of a loss; 1: whole lines lost; 2: a digit of the experiment; 3: a bit of the weights; 4: another rule; 5: sound.
+  // Run 0: a digit of a loss; 1: whole lines lost; 2: a digit of the experiment; 3: a bit of the weights; 4: another rule; 5:
+  // intact.
   change(runFile(0, 'records.jsonl'), /"step":12,(.*)"loss":1\.(\d)/, '"step":12,$1"loss":2.$2');
   change(runFile(1, 'records.jsonl'), /(\{"type":"eval","replica":0,"step":12.*\n)[\s\S]*/, '$1');
   change(runFile(2, 'experiment.json'), /"steps": 40/, '"steps": 49');
@@ -126,7 +127,7 @@ test('sweep status --check finds all five, exit status 1; when they are removed 
   const files = ['records.jsonl', 'records.jsonl', 'experiment.json', 'checkpoint.safetensors', 'rules.json'];
   for (const [i, file] of files.entries())
     assert.match(damaged.find((d: { run: string }) => d.run === hashes[i]).faults.join(), named(i, file));
-  // Nobody trains over the damage meanwhile.
+  // Nothing is trained over the damage in the meantime.
   const kept = await rhm(['sweep', 'run', path('grid.json'), '--out', path('store'), '--json', ...compute]);
   assert.is(kept.code, 1);
   assert.is(JSON.parse(kept.stdout.trim().split('\n').at(-1)!).failed.length, 5);

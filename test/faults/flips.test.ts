@@ -1,4 +1,6 @@
-/** Flipped bits, changed digits and truncations of every file of a run: each is named, none gives other results. RHM_SOAK=1: all of them. */
+/**
+ * Flipped bits, changed digits and truncations in every file of a run: each is named, none gives other results. RHM_SOAK=1: all of them.
+ */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseExperiment } from '../../src/core/experiment.js';
@@ -16,7 +18,7 @@ const executor = wasmExecutor({ threads: 1 });
 test.after(() => executor.destroy());
 
 const TIMES = process.env.RHM_SOAK ? 40 : 1;
-// Replica 1 ends before replica 0: its state is kept beside that of the one that goes on.
+// Replica 1 ends before replica 0: its state is saved beside that of the one that continues.
 const experiment = parseExperiment({
   model: { kind: 'hcnn', width: 8 },
   grammar: { v: 6, m: 2, L: 2 },
@@ -104,7 +106,7 @@ for (const [file, count] of [
         );
         named++;
       } else if (file === files.records) {
-        // What is left is right, and says itself that it is not all.
+        // The remaining records are right, and report that they are not complete.
         const left = results(bytes);
         assert.equal(left, results(original).slice(0, left.length), what);
         if (left.length < results(original).length)
@@ -190,7 +192,7 @@ test('files of earlier versions open as unchecked and go on to the same results'
   });
   assert.equal(told, [files.checkpoint, files.records]);
   assert.equal(results(old.contents.get(files.records)), results(whole.get(files.records)));
-  // What was taken over is remembered as unchecked.
+  // Files taken over from such a run are remembered as unchecked.
   assert.equal(await look(old), { faults: [], unchecked: [files.records] });
   // A lost line is found without checks too.
   const gap = withoutChecks(whole);

@@ -1,7 +1,7 @@
 /**
- * The disk fills up at every kind of write of every command that writes: it ends with one sentence that says so, leaves nothing
- * half, and with room the same command continues. A layer under the program stands for the disk, so that no rights are needed;
- * training/fullDisk and faults/suspend fill real file systems.
+ * The disk fills up at every kind of write of every command that writes: the command ends with one sentence that reports it,
+ * leaves nothing incomplete, and continues when there is room. A layer below the program simulates the disk, so that no
+ * privileges are needed; training/fullDisk and faults/suspend fill real file systems.
  */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -37,7 +37,7 @@ const wasm = ['--executor', 'wasm', '--threads', '1', '--checkpoint-seconds', '0
 const train = (out: string) => ['train', at('experiment.json'), ...wasm, '--out', out];
 const preload = pathToFileURL(resolve('test/faults/fixtures/full.mjs')).href;
 
-/** A run of a command on a disk that has room for all changes before number `from`; without it for all. */
+/** Runs a command on a disk that has room for all changes before number `from`; without it for all. */
 async function on(folder: string, args: readonly string[], from?: number): Promise<Ran & { changes: string[] }> {
   const [log, flag] = [at('changes.log'), at('full.flag')];
   for (const file of [log, flag]) rmSync(file, { force: true });
@@ -47,7 +47,7 @@ async function on(folder: string, args: readonly string[], from?: number): Promi
   return { ...ran, changes: existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : [] };
 }
 
-/** The first and the last change to each kind of file, as numbers. byEnding: a kind is what names end with. */
+/** The numbers of the first and the last change to each kind of file. byEnding: kinds are identified by the ends of names. */
 function phases(changes: readonly string[], byEnding = false): Map<string, number> {
   const found = new Map<string, number>();
   for (const change of changes) {
@@ -78,14 +78,14 @@ const outcomes = (folder: string) => readdirSync(folder).map((name) => [name, ou
 
 interface Writer {
   args: (folder: string) => string[];
-  /** Arguments with which it goes on, where they differ. */
+  /** Arguments with which it continues, if they differ. */
   again?: (folder: string) => string[];
-  /** Files that must be among those that it was stopped at. */
+  /** Files that must be among those at which it was stopped. */
   writes: RegExp[];
   /** What it came to. */
   result: (folder: string) => unknown;
   says?: RegExp;
-  /** So many files that kinds are told apart by their endings. */
+  /** So many files that kinds are distinguished by their endings. */
   many?: boolean;
 }
 
@@ -159,7 +159,7 @@ for (const [name, { args, again = args, writes, result, many, says = /ENOSPC|no 
       mkdirSync(folder);
       const full = await on(folder, args(folder), count);
       const told = `${name}, ${stop}: ${full.code} ${full.stdout.slice(-1500)}${full.stderr}`;
-      if (!existsSync(at('full.flag'))) continue; // it took other turns and never came to that change
+      if (!existsSync(at('full.flag'))) continue; // it took a different path and never reached that change
       stopped++;
       assert.is(full.code, 1, told);
       assert.match(full.stderr + full.stdout, says, told);

@@ -1,4 +1,4 @@
-/** Changed inputs of every parser of what comes from elsewhere: each is taken or refused with a sentence, never "not expected". */
+/** Modified inputs of every parser of outside data: each is accepted or refused with a sentence, never "not expected". */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RhmError } from '../../src/core/errors.js';

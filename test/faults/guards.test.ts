@@ -1,4 +1,4 @@
-/** What could be broken without any other test noticing it. */
+/** Faults that no other test would notice. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { contentHash } from '../../src/core/canonical.js';
@@ -165,7 +165,7 @@ test('time goes on after a resume: that of the checkpoint and what was spent sin
     ).elapsed_ms,
   );
   assert.ok(before > 0 && before <= spent);
-  now = 5_000_000; // a new process, its clock elsewhere
+  now = 5_000_000; // a new process, with a different clock
   await go(folder, { now: clock, resume: true });
   const times = recordsOf(folder).flatMap((r) => (r.type === 'eval' ? [r.elapsed_ms] : []));
   for (let i = 1; i < times.length; i++) assert.ok(times[i] > times[i - 1], `${times}`);

@@ -1,4 +1,7 @@
-/** What a queue may bring that no submitter or worker of ours sends: nothing outside the folders is touched, the rest goes on. */
+/**
+ * Data that a queue may contain although no submitter or worker of ours sends it: nothing outside the folders is touched, the
+ * rest continues.
+ */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,7 +34,7 @@ const experiment = parseExperiment({
   evaluation: { size: 16 },
 });
 let hash = '';
-const guarded: string[] = []; // folders and files that nothing may touch
+const guarded: string[] = []; // folders and files that must not be touched
 
 test.before(async () => {
   root = mkdtempSync(join(tmpdir(), 'rhm-hostile-'));
@@ -66,7 +69,7 @@ const lines = (output: string) =>
     .filter((l) => l.startsWith('{'))
     .map((l) => JSON.parse(l));
 
-/** Nothing outside was touched, no control character came through. */
+/** Nothing outside was touched, no control character was printed. */
 function assertUntouched({ output }: { output: string }): void {
   for (const folder of guarded) assert.is(readFileSync(join(folder, 'kept'), 'utf8'), 'kept', folder);
   assert.equal(
@@ -115,7 +118,7 @@ test('each hostile job fails alone; the worker goes on with the good one', async
   const queue = new Queue('runs', { connection: redis, prefix: 'rhm' });
   const bad = jobs();
   for (const [i, [, data]] of bad.entries()) await queue.add('run', data, { jobId: `bad-${i}`, attempts: 3 });
-  // Not even JSON, as no client of the queue would write it.
+  // Not even JSON; no client of the queue would write it.
   await queue.add('run', {}, { jobId: 'garbage' });
   await redis.hset('rhm:runs:garbage', 'data', '{"store":');
   await queue.add('run', good(), { jobId: 'good' });
@@ -168,7 +171,7 @@ test('forged results are refused, each for its reason; the run is trained and ke
   const redis = client();
   const grid = join(root, 'grid.json');
   writeFileSync(grid, JSON.stringify({ base: experiment }));
-  // What a worker really sends, to be changed one thing at a time.
+  // What a worker really sends, changed in one place at a time.
   const honest = join(root, 'out-honest');
   const whole = await rhm(['sweep', 'run', grid, '--out', honest, '--executor', 'wasm', '--threads', '1']);
   assert.is(whole.code, 0, whole.stderr);
@@ -187,7 +190,7 @@ test('forged results are refused, each for its reason; the run is trained and ke
   };
   const written = parseRecords(file('records.jsonl').toString()).records;
   const records = written.map(formatRecord).join('');
-  /** With checks that fit: a forger can make them. */
+  /** With valid checks: a forger can compute them. */
   const checked = (text: string) =>
     new RecordLines().format(
       text

@@ -1,4 +1,6 @@
-/** Signals, closed pipes and closed terminals: everything is saved, the status says what happened, no lock stays, the bits are the same. */
+/**
+ * Signals, closed pipes and closed terminals: everything is saved, the status tells what happened, no lock remains, the bits are the same.
+ */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,7 +37,7 @@ const stepOf = (folder: string) =>
   Number(decodeSafetensors(new Uint8Array(readFileSync(join(folder, 'checkpoint.safetensors')))).metadata.step);
 const recordsOf = (folder: string) => parseRecords(readFileSync(join(folder, 'records.jsonl'), 'utf8')).records;
 
-/** Waits until something is so. */
+/** Waits until a condition is true. */
 async function until(what: () => boolean, child: { over: boolean; output: string }): Promise<void> {
   while (!what()) {
     if (child.over) throw new Error(`it ended before: ${child.output}`);
@@ -115,7 +117,7 @@ test('one Ctrl-C that arrives three times, from the terminal, npm and its shell:
     run.child.kill('SIGINT');
     await new Promise((done) => setTimeout(done, 5));
   }
-  // Node gives up its handlers a moment before the process is gone; shells show 130 for that too.
+  // Node removes its handlers a moment before the process ends; shells show 130 for that too.
   assert.match(String(await exited), /^(130|SIGINT)$/);
   assert.ok(stepOf(out) > 0);
   assert.equal(recordsOf(out).at(-1), { type: 'end', reason: 'interrupted' });
@@ -155,7 +157,7 @@ test('SIGTERM in the middle of a long evaluation: it is given up, saved, and mad
     stopped,
   );
   await new Promise((done) => setTimeout(done, 100));
-  stopped.child.kill('SIGTERM'); // the second evaluation is under way: steps take no time beside it
+  stopped.child.kill('SIGTERM'); // the second evaluation is in progress: compared with it, steps take no time
   const { code, output } = await stopped.ended;
   assert.is(code, 143, output);
   const evals = (folder: string) =>

@@ -1,4 +1,7 @@
-/** kill -9 at random moments of commands that write: what they had written is whole, no partial file or lock stays behind for good. RHM_SOAK=1: more of them. */
+/**
+ * kill -9 at random moments of commands that write: everything they had written is complete, no partial file or lock remains for good.
+ * RHM_SOAK=1: more of them.
+ */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,7 +37,7 @@ test.before(async () => {
 });
 test.after(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** Starts a command and kills it after a part of the time that it takes whole. @returns whether it was still at it. */
+/** Starts a command and kills it after a fraction of its full duration. @returns whether it was still running. */
 async function killed(args: readonly string[], wholeMs: number, part: number): Promise<boolean> {
   const run = startRhm(args);
   const timer = setTimeout(() => run.child.kill('SIGKILL'), part * wholeMs);
@@ -57,7 +60,7 @@ const leftovers = (folder: string) =>
 
 test(`sweep export, ${KILLS} times: the old tables or the new ones, nothing partial after the next`, async () => {
   const args = ['sweep', 'export', path('whole'), '--to', path('tables')];
-  await lasts(args); // the first also makes what later ones find
+  await lasts(args); // the first also makes files that later ones find
   const ms = await lasts(args);
   const before = Object.fromEntries(
     readdirSync(path('tables')).map((name) => [name, readFileSync(path(`tables/${name}`))]),
@@ -67,7 +70,7 @@ test(`sweep export, ${KILLS} times: the old tables or the new ones, nothing part
     if (await killed(args, ms, 0.3 + 0.6 * random(1, i))) hits++;
     for (const [name, bytes] of Object.entries(before)) assert.equal(readFileSync(path(`tables/${name}`)), bytes, name);
   }
-  // What a killed export leaves in its middle.
+  // What a killed export leaves half way.
   const dead = startRhm(['--version']);
   await dead.ended;
   const { machineName } = await import('../../src/platform/processIdentity.js');

@@ -1,4 +1,4 @@
-/** Locks of run folders: who counts as alive, and what a holder does that has lost its lock. */
+/** Locks of run folders: which holders count as alive, and what a holder does after losing its lock. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   existsSync,
@@ -30,7 +30,7 @@ test.after(() => rmSync(scratch, { recursive: true, force: true }));
 const me = thisProcess();
 const onLinux = process.platform === 'linux';
 
-/** A folder with this lock, touched so many seconds ago. */
+/** A folder with this lock, touched this many seconds ago. */
 function locked(holder: unknown, secondsAgo = 0): string {
   const folder = join(scratch, `${serial++}`);
   mkdirSync(folder);
@@ -41,7 +41,7 @@ function locked(holder: unknown, secondsAgo = 0): string {
   return folder;
 }
 
-/** A process number that is free. */
+/** An unused process number. */
 function deadPid(): number {
   return spawnSync('true').pid;
 }

@@ -1,6 +1,7 @@
 /**
- * Power cuts, from a trace of what `rhm sweep run` does to the file system. After each step the disk may hold what was synced alone,
- * the names without the data, or all of it: no state is refused for good, nothing acknowledged is lost. RHM_SOAK=1: every state.
+ * Power cuts, from a trace of the changes that `rhm sweep run` makes to the file system. After each step the disk may contain only
+ * what was synced, the names without the data, or everything: no state is refused for good, and nothing acknowledged is lost.
+ * RHM_SOAK=1: every state.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -104,7 +105,7 @@ type Inode = { pending: Buffer; synced: Buffer | undefined };
 type Names = Map<string, Inode | 'folder'>;
 type Kind = 'synced' | 'names' | 'all';
 
-/** The disk after the first `count` steps: what was synced; all names with synced data only; everything. */
+/** The disk after the first `count` steps: only what was synced; all names with synced data only; everything. */
 function diskAfter(count: number, kind: Kind): Names {
   const now: Names = new Map();
   let durable: Names = new Map();
@@ -121,7 +122,7 @@ function diskAfter(count: number, kind: Kind): Names {
     } else if (op === 'link') now.set(to!, file);
     else if (op === 'remove') now.delete(path);
     else if (file === ('folder' as never) || !file) {
-      // A folder's names become durable, and with them what leads to it, as journals of file systems have it.
+      // A folder's names become durable, and with them the path to it, as in journaling file systems.
       const kept = [...now].filter(([name]) => dirname(name) === path);
       durable = new Map([...[...durable].filter(([name]) => dirname(name) !== path), ...kept]);
     } else file.synced = file.pending;
@@ -143,7 +144,7 @@ function lay(names: Names, kind: Kind, target: string): void {
   }
 }
 
-/** Whether all folders above are there. */
+/** Whether all parent folders exist. */
 function reachable(path: string, names: Names): boolean {
   for (let above = dirname(path); above !== scratch; above = dirname(above)) if (!names.has(above)) return false;
   return true;
@@ -169,7 +170,7 @@ test('after a power cut at any step the same command completes the sweep to the 
     const where = `${count} of ${trace.length} steps, ${kind}`;
     try {
       const found = openSweepFolder(at);
-      // What the index says to be complete is complete.
+      // Runs that are complete by the index are complete.
       const complete = [...(await found.read()).values()].filter((entry) => entry.state === 'done');
       for (const { run: hash } of complete)
         assert.equal(evals(at, hash), want[runs.findIndex((one) => one.hash === hash)], where);

@@ -1,4 +1,7 @@
-/** Servers out of memory, lost connections, results that cannot be read, full disks of workers and submitters: finished work is kept, nothing waits for ever. */
+/**
+ * Servers out of memory, lost connections, unreadable results, full disks of workers and submitters: finished work is kept, nothing waits
+ * forever.
+ */
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -25,7 +28,7 @@ let local = ''; // the same runs, trained without a queue
 const hashes: string[] = [];
 const running: Started[] = [];
 
-// A checkpoint of some 300 kB: more than the jobs and the bookkeeping of the queue take together.
+// A checkpoint of some 300 kB: more than the jobs and bookkeeping of the queue together.
 const base = {
   model: { kind: 'fcn', width: 128 },
   grammar: { v: 6, m: 2, L: 2 },
@@ -80,13 +83,13 @@ async function usedBytes(): Promise<number> {
   return Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))![1]);
 }
 
-/** From now on the server answers OOM. Well below what it has, so that a connection that closes leaves no room either. */
+/** From now on the server answers OOM. The limit is well below its usage, so that a closing connection does not make room either. */
 async function fill(): Promise<void> {
   await redis.config('SET', 'maxmemory-policy', 'noeviction');
   await redis.config('SET', 'maxmemory', String((await usedBytes()) - 2 ** 19));
 }
 
-/** Times the runs of a store were begun. */
+/** How often the runs of a store were started. */
 const begun = (out: string) =>
   hashes.map(
     (hash) =>
@@ -100,7 +103,7 @@ async function drain(worker: Started): Promise<void> {
   assert.is((await worker.ended).code, 143, worker.output);
 }
 
-/** A worker that waits to hand its first result in: the server had memory when it took the run and has none since. */
+/** A worker that waits to hand in its first result: the server had memory when it took the run and has had none since. */
 async function takenAndFull(out: string, env?: NodeJS.ProcessEnv): Promise<Started> {
   const detached = await submit(out, '--detach').ended;
   assert.is(detached.code, 0, detached.output);
@@ -117,7 +120,7 @@ test('out of memory at the hand-in: the work is kept, the message says how much 
   assert.ok(said, worker.output);
   const [, needs, raise] = /this result needs ([\d.]+) MiB; raise maxmemory to at least ([\d.]+) MiB/.exec(said)!;
   assert.ok(Number(needs) > 0.1 && Number(needs) < 2, said);
-  // Long enough for what used to be three tries, and for the lock of a job to run out.
+  // Longer than three earlier attempts would take, and than the lock of a job.
   await new Promise((done) => setTimeout(done, 6000));
   assert.not(worker.over, worker.output);
   assert.not.match(worker.output, /"state":"(failed|done)"/);
@@ -191,7 +194,7 @@ test('a worker that is ended while its result finds no room keeps the files, whi
   assertSameRuns(join(scratch, 'kept'), local, RUNS);
 });
 
-/** Forwards to the server; `cut` looks at what goes by and says whether the connection is reset before it or after it. */
+/** Forwards to the server; `cut` inspects the data and decides whether the connection is reset before or after it. */
 async function proxy(
   cut: (data: Buffer, toServer: boolean) => 'before' | 'after' | undefined,
 ): Promise<[Server, string]> {
@@ -206,7 +209,7 @@ async function proxy(
         const when = cut(data, toServer);
         if (when === 'before') return end();
         if (when !== 'after') return to.write(data);
-        to.write(data, () => setTimeout(end, 200)); // the server has it; its answer does not come back
+        to.write(data, () => setTimeout(end, 200)); // the server has received it; its answer does not come back
         to.pause();
         upstream.pause();
       });
@@ -223,7 +226,7 @@ async function proxy(
 for (const when of ['before', 'after'] as const)
   test(`connections reset three times during the hand-in, ${when} the server has it: handed in once, the same bits`, async () => {
     let cuts = 0;
-    let length = 0; // of the hand-in that is going by
+    let length = 0; // of the hand-in that is passing
     const [between, url] = await proxy((data, toServer) => {
       if (!toServer || cuts === 3) return undefined;
       if (data.includes('rhm:result:') && data.includes('hset')) length = 1;
@@ -317,7 +320,7 @@ async function waitFor<T>(look: () => T): Promise<T> {
     }
 }
 
-/** The disk below a folder is full for a program while the file `flag` is there. */
+/** The disk below a folder is full for a program while the file `flag` exists. */
 const disk = (folder: string, flag: string): NodeJS.ProcessEnv => ({
   RHM_FULL: JSON.stringify({ folder: `${folder}/`, flag }),
   NODE_OPTIONS: `--import=${pathToFileURL(resolve('test/faults/fixtures/full.mjs')).href}`,

@@ -1,4 +1,4 @@
-/** Suspended machines, clocks that jump, full disks: nothing is set aside for it. */
+/** Suspended machines, clocks that jump, full disks: none of these causes a run to be set aside. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -45,7 +45,7 @@ test('the stall detector: silence counts, what the supervisor slept through does
   assert.is(tick(1000), true, 'ten seconds awake without a sign');
   detector.sign();
   assert.is(tick(1000), false);
-  // A little late, as on a busy machine, is no sleep: the worker must not be silent for ever.
+  // Being a little late, as on a busy machine, is not sleep: the worker must not be silent forever.
   let looks = 0;
   while (!tick(1900) && looks < 100) looks++;
   assert.ok(looks < 10, `${looks} looks`);
@@ -124,7 +124,7 @@ test('a full disk: the sweep stops and says so, nothing is set aside, with room 
   await executor.destroy();
 });
 
-// A small file system in memory, seen by the commands of one shell only. Not every machine allows that.
+// A small file system in memory, visible only to the commands of one shell. Not every machine allows that.
 const onSmallDisk = (directory: string, script: string, ...more: string[]) =>
   ['-rm', 'sh', '-c', `mount -t tmpfs -o size=400k tmpfs "${directory}" && ${script}`, ...more] as const;
 const allowed = spawnSync('unshare', onSmallDisk(tmpdir(), 'true')).status === 0;

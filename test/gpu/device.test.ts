@@ -38,7 +38,7 @@ for (const adapter of testAdapters) {
     assert.instance(error, GpuError);
     assert.match(error.message, /^broken\.wgsl:3:\d+: /);
     assert.match(error.message, 'let x: u32 = 1.5;');
-    session.check(); // nothing was latched: the scope took it
+    session.check(); // nothing was latched: the scope caught it
   });
 
   test('a buffer over the limit throws before the GPU is asked', async ({ session }) => {
@@ -68,7 +68,7 @@ for (const adapter of testAdapters) {
 
   test('a lost device ends waits and later calls with a DeviceLostError', async ({ session }) => {
     const wait = failure(() => session.guard(new Promise(() => {})));
-    session.device.destroy(); // behind the session's back, as a driver reset would
+    session.device.destroy(); // without the session's knowledge, as a driver reset would
     const error = await wait;
     assert.instance(error, DeviceLostError);
     assert.match(error.message, /was lost .*--resume/);
@@ -109,7 +109,7 @@ none('says what to install', async () => {
 none('an unknown adapter name lists those there are', async () => {
   const error = await failure(() => openNodeGpu({ adapter: 'voodoo2' }));
   assert.instance(error, AdapterError);
-  // The second where the machine has no Vulkan driver at all.
+  // The second message if the machine has no Vulkan driver at all.
   assert.match(error.message, /No WebGPU adapter was found|adapter voodoo2: no Vulkan driver is installed; install/);
 });
 none.run();

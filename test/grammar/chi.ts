@@ -1,6 +1,6 @@
 /**
- * Pearson's chi-square of counts against expected ones. Throws beyond the 1 - 1e-4 quantile (Wilson-Hilferty, z = 3.72);
- * seeds are fixed, so a test either always passes or never. Cells without expectation must be empty.
+ * Pearson's chi-square of counts against expected ones. Throws beyond the 1 - 1e-4 quantile (Wilson-Hilferty, z = 3.72); seeds
+ * are fixed, so a test either always passes or never. Cells with expectation 0 must be empty.
  */
 export function chiSquare(counts: ArrayLike<number>, expected: ArrayLike<number>, what: string): void {
   let sum = 0;

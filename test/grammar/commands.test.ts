@@ -381,7 +381,7 @@ test('output that cannot be written: exit 1, nothing under the name, nothing lef
   const absent = await rhm(['sample', '--rules', rulesFile, '--count', '1', '-o', missing]);
   assert.is(absent.code, 1);
   assert.match(absent.stderr, /FileError: cannot write .*ENOENT/);
-  // A limit on the size of files stands for a disk that fills up half-way; an older file of that name must survive.
+  // A limit on file size simulates a disk that fills up half way; an older file of that name must survive.
   const full = join(folder, 'full.npy');
   writeFileSync(full, 'older');
   const limited = await run('sh', [

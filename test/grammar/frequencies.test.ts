@@ -51,7 +51,7 @@ test('roots, rules at every node, pairs of draws, and token tuples have the righ
           `${name}: rules at level ${l}, position ${p}`,
         );
       }
-    // Successive draws come from one word: their joint law must be the product.
+    // Successive draws use the same word: their joint distribution must be the product.
     for (let k = 0; k + 1 < rulesPerTree; k++) {
       const level = (x: number) => Math.floor(Math.log(x * (s - 1) + 1) / Math.log(s) + 1e-9);
       const joint = new Float64Array(m * m);
@@ -63,7 +63,7 @@ test('roots, rules at every node, pairs of draws, and token tuples have the righ
         `${name}: nodes ${k}, ${k + 1}`,
       );
     }
-    // Root with the first rule, which are drawn as one number by the fast path.
+    // Root and first rule, which the fast path draws as one number.
     const first = new Float64Array(n * m);
     for (let i = 0; i < count; i++) first[symbols[i * symbolsPerTree] * m + chosen[i * rulesPerTree]]++;
     const weights = rootWeights(rules).flatMap((p) => ruleWeights(rules, 0).map((q) => p * q * count));

@@ -18,7 +18,7 @@ export function heldGrammars(): Rules[] {
   ];
 }
 
-/** Twenty grammars of all kinds: powers of two and not, any branching, one rule, dense, large v, weighted rules and roots. */
+/** Twenty grammars of all kinds: powers of two and others, any branching, one rule, dense, large v, weighted rules and roots. */
 export function randomGrammars(): Rules[] {
   return [
     makeRules({ v: 16, n: 16, m: 4, s: 2, L: 4 }, 1),

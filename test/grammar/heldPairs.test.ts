@@ -18,7 +18,7 @@ import { stream } from './stream.js';
 
 const test = suite('held-out pairs');
 
-/** Small enough to be written out: 3 * 2^7, 2 * 3^7 and 2 * 3^4 sentences. */
+/** Small enough to be enumerated: 3 * 2^7, 2 * 3^7 and 2 * 3^4 sentences. */
 const small: [Rules, { level: number; fraction: number }][] = [
   [makeRules({ v: 4, n: 3, m: 2, s: 2, L: 3 }, 1), { level: 2, fraction: 0.5 }],
   [makeRules({ v: 4, n: 3, m: 2, s: 2, L: 3 }, 1), { level: 3, fraction: 0.5 }],
@@ -26,7 +26,10 @@ const small: [Rules, { level: number; fraction: number }][] = [
   [makeRules({ v: 4, n: 2, m: 3, s: 3, L: 2 }, 3), { level: 2, fraction: 0.3 }],
 ];
 
-/** Places of a tree, 0 .. K-1, whose rule is held out below the rule above. Written without what it checks: from the pairs alone. */
+/**
+ * Places of a tree, 0 .. K-1, whose rule is held out below the rule above. Written independently of the code it checks: from the
+ * pairs alone.
+ */
 function heldOf(
   { m, s, rules }: Rules,
   { depth, held, order }: HeldPairs,
@@ -45,7 +48,7 @@ function heldOf(
   return places;
 }
 
-/** Which of the four languages a tree is of. */
+/** To which of the four languages a tree belongs. */
 function languagesOf(places: readonly number[], K: number): HeldLanguage[] {
   if (!places.length) return ['without'];
   return ['with', places.includes(K - 1) ? 'last' : 'context'];
@@ -281,7 +284,7 @@ test('what cannot be held out is refused', () => {
     () => changeWords(heldLanguage(rules, { level: 2, fraction: 0.5 }, 'with'), change),
     /drawn as a whole/,
   );
-  const one = heldLanguage(rules, { level: 3, fraction: 0.6 }, 'without'); // one rule is left below each
+  const one = heldLanguage(rules, { level: 3, fraction: 0.6 }, 'without'); // one rule remains below each
   assert.throws(() => changeWords(one, change), /only one rule to choose from/);
 });
 

@@ -53,7 +53,7 @@ test('tuples are uniform over grammars: which are used, and who gets which', () 
         counts.map(() => grammars / 16),
         `m=${m}, tuples of one place`,
       );
-    // Joint law of the first two places: 16 * 15 ordered pairs of different tuples, none twice.
+    // Joint distribution of the first two places: 16 * 15 ordered pairs of different tuples, none twice.
     const joint = new Float64Array(256);
     for (let seed = 0; seed < grammars; seed++) {
       const [[a, b], [c, d]] = makeRules({ v: 4, n: 4, m, s: 2, L: 1 }, seed).rules[0].flat();

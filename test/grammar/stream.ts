@@ -1,7 +1,7 @@
 import type { Source } from '../../src/core/sampleSource.js';
 import { streamKey } from '../../src/core/threefry.js';
 
-/** Fresh sentences without end, those that a run of this seed is trained on. */
+/** Endless fresh sentences, as a run with this seed is trained on. */
 export const stream = (seed: number): Source => ({
   mode: 'stream',
   key: streamKey(seed, 'data'),

@@ -24,18 +24,18 @@ const layers: Readonly<Record<string, number>> = {
   cli: 8,
   web: 8,
   worker: 8,
-  entry: 9, // the package's exports: gathers the others, imported by none
+  entry: 9, // the package's exports: imports all other folders, imported by none
 };
 
-/** Pairs of one layer that may see each other in this direction, each with its reason. */
+/** Pairs of one layer of which the first may import the second, each with its reason. */
 const exceptions: Readonly<Record<string, string>> = {
   'reference -> plan': 'the float64 executor runs plans, whose types live there',
 };
 
-/** Switched on when src/wasm/ runs plans: from then on each operation needs assembly/kernels/<op>.ts too. */
+/** Enabled once src/wasm/ runs plans: from then on each operation also needs assembly/kernels/<op>.ts. */
 const wasmExecutorExists = existsSync('src/wasm');
 
-/** Operations whose float64 reference stands in a file of another name. `xBackward` always stands beside `x`. */
+/** Operations whose float64 reference is in a file of another name. `xBackward` is always in the file of `x`. */
 const sharedReferences: Readonly<Record<string, string>> = Object.fromEntries(
   Object.keys(optimisers).map((kind) => [kind, 'optimisers']),
 );
@@ -125,7 +125,7 @@ function walk(folder: string): string[] {
     .sort();
 }
 
-/** Each file of src/ with the files of src/ it imports. Inlined assets and packages are not among them. */
+/** Each file of src/ with the files of src/ that it imports, excluding inlined assets and packages. */
 function sources(withoutTypes = false): Map<string, string[]> {
   const graph = new Map<string, string[]>();
   for (const file of folders().flatMap((folder) => walk(`src/${folder}`)))

@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert';
 import { parse } from 'yaml';
 import { documents } from '../support/documents.js';
 
-/** What the repository's host reads and cannot be run here: workflows by a linter, issue forms by their rules. */
+/** Files read by the repository's host, which cannot be run here: workflows are checked by a linter, issue forms by their rules. */
 const test = suite('workflows and issue forms');
 
 const workflows = readdirSync('.github/workflows').map((name) => `.github/workflows/${name}`);

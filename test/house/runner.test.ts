@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 
 const test = suite('the test runner cannot pass emptily');
 
-/** Folder in fixtures/, exit status, closing line, and what the output says. */
+/** Folder in fixtures/, exit status, closing line, and a pattern of the output. */
 const cases: readonly [string, number, string, RegExp][] = [
   ['passes', 0, '2 passed, 0 failed, 0 skipped', /ok .*passes/],
   ['skips', 0, '1 passed, 0 failed, 1 skipped', /ok .*skips/],
@@ -39,13 +39,13 @@ test.run();
 function run(folder: string, filters: string[]): Promise<{ code: number | null; output: string }> {
   const env: NodeJS.ProcessEnv = { ...process.env, FORCE_COLOR: '0' };
   delete env.RHM_TEST_RESULT;
-  // Two seconds are short for a start on a busy machine: only where waiting is what is tested.
+  // Two seconds are short for a start on a busy machine: used only if waiting is what is tested.
   const seconds = folder === 'hangs' ? '2' : '60';
   const args = ['src/build/test.mjs', '--dir', `test/house/fixtures/${folder}`, '--timeout', seconds, ...filters];
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   child.stderr.on('data', (text) => {
-    output = `${text}${output}`; // progress first: the closing line is standard output's
+    output = `${text}${output}`; // progress first: the closing line is on standard output
   });
   child.stdout.on('data', (text) => {
     output += text;

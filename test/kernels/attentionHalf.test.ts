@@ -11,8 +11,8 @@ import { openNodeGpu } from '../../src/platform/node.js';
 import { testAdapters } from '../support/gpu.js';
 
 /**
- * Which factors attention rounds. A weight next to the middle between two halves may go either way, so that single elements differ by as
- * much as rounding changes them; the median does not.
+ * Which factors attention rounds. A weight near the midpoint between two halves may be rounded either way, so single elements differ by
+ * as much as rounding changes them; the median does not.
  */
 const test = suite('attention with half-precision factors');
 const wasm = wasmExecutor();
@@ -49,7 +49,7 @@ function median(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return all[all.length >> 1];
 }
 
-/** The elements of every fourth token in one third of its row: kernels name what they do to each of four rows by itself. */
+/** The elements of every fourth token in one third of its row: kernels treat each of four rows in separate code. */
 function parts(slot: string, values: ArrayLike<number>): number[][] {
   const thirds = slot === 'dQkv' ? 3 : 1;
   const channels = shape.heads * shape.dim;
@@ -62,7 +62,7 @@ function parts(slot: string, values: ArrayLike<number>): number[][] {
   return groups;
 }
 
-/** share: of the difference that rounding makes. */
+/** share: fraction of the difference that rounding makes. */
 async function check(executor: Executor, share: number): Promise<void> {
   const reference = referenceExecutor();
   for (const [make, slot] of [
@@ -90,7 +90,7 @@ for (const adapter of testAdapters)
       const gpu = await openNodeGpu({ adapter });
       try {
         const choose = (op: string) => (op.startsWith('attention') ? variant : undefined);
-        // The gradient by rows takes the sum of P dP from the rounded results: as far off as single weights.
+        // The gradient by rows computes the sum of P dP from the rounded results: its error is that of single weights.
         await check(gpuExecutor(gpu, undefined, { choose }), variant === 'rows' ? 0.6 : 0.1);
       } finally {
         await gpu.release();

@@ -9,7 +9,7 @@ import type { Call } from '../../src/plan/types.js';
 import { membersOf } from '../../src/training/members.js';
 import { trainingProgram } from '../../src/training/program.js';
 
-/** Which half-precision factors a product still looks at. */
+/** Which half-precision factors a product still checks. */
 const test = suite('half-precision factors are checked once');
 
 const checks = (call: Call) => {

@@ -57,7 +57,7 @@ test('which kernel runs, and how it is cut', () => {
   assert.is(cut({ filter: 16 }, {})?.J, 4);
   assert.is(cut({}, { maxWorkgroupStorageBytes: 5 * KiB }), undefined);
   assert.is(cut({ v: 400 }, {}), undefined);
-  // A wide layer has a workgroup for every part of the GPU without ranges.
+  // A wide layer has a workgroup for every part of the GPU even without ranges.
   assert.is(cut({ width: 8192 }, {})?.splits, 1);
   const call = (options: Partial<CaseShape>) =>
     callOf(
@@ -79,7 +79,7 @@ test('which kernel runs, and how it is cut', () => {
   assert.is(choice({ software: true }, 'memory'), 'memory');
   // One filter, everything a multiple of four, few symbols: a product.
   assert.is(embedBackwardVariant(call({}), nvidia), 'product');
-  // The kernel's own cases, which rhm doctor checks on a GPU, hold one.
+  // The kernel's cases, which rhm doctor checks on a GPU, include one.
   assert.is(cases.filter((item) => embedBackwardVariant(callOf(item), nvidia) === 'product').length, 1);
   for (const odd of [{ v: 30 }, { width: 510 }, { v: 128 }, { batch: 1024 }, { filter: 1, width: 256 }])
     assert.is(embedBackwardVariant(call(odd), nvidia), 'memory');

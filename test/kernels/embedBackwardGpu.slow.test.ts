@@ -1,4 +1,4 @@
-/** The kernels meant for GPUs, which take software drivers seconds to compile. */
+/** The kernels meant for GPUs, which software drivers take seconds to compile. */
 import { suite } from 'uvu';
 import { threefry } from '../../src/core/threefry.js';
 import type { GpuSession } from '../../src/gpu/device.js';
@@ -17,7 +17,7 @@ test.before(async () => {
 });
 test.after(async () => gpu.release());
 
-// SwiftShader compiles each for 5 to 15 s: where it is all there is, one of every kind.
+// SwiftShader compiles each for 5 to 15 s: if it is the only driver, one of every kind.
 const alone = softwareDrivers.length === 1;
 const tried = (names: RegExp, few: RegExp) => cases.filter(({ name }) => (alone ? few : names).test(name));
 for (const item of tried(/./, /^(one of everything|hcnn|ranges of windows)$/))

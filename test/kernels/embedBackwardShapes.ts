@@ -9,14 +9,17 @@ import { checkCase, runCase } from '../../src/kernels/tools/check.js';
 import { ProgramBuilder } from '../../src/plan/builder.js';
 
 const KiB = 1024;
-/** The kernels meant for GPUs, on whatever adapter there is: with much, with little and with too little workgroup memory. */
+/** The kernels meant for GPUs, on any adapter: with much, with little and with too little workgroup memory. */
 export const variants = {
   memory: { software: false, maxWorkgroupStorageBytes: 32 * KiB },
   little: { software: false, maxWorkgroupStorageBytes: 4.5 * KiB },
   registers: { software: false, maxWorkgroupStorageBytes: KiB / 2 },
 } satisfies Record<string, Partial<AdapterTraits>>;
 
-/** Every case of the operation, one whose ranges of windows are added by a second dispatch, and five places as three and two. */
+/**
+ * Every case of the operation, a case whose ranges of windows are added by a second dispatch, and five places split into three
+ * and two.
+ */
 export const cases: readonly KernelCase[] = [
   ...embedBackward.cases,
   backwardCase('ranges of windows', {
@@ -29,9 +32,9 @@ export const cases: readonly KernelCase[] = [
   }),
 ];
 
-/** Sums in workgroup memory also where a product would do. */
+/** Sums in workgroup memory even if a product could be used. */
 export const inMemory = new Map([['embedBackward', 'memory']]);
-/** Products also where they do not pay, with the tile that software drivers compile soonest, in as many ranges as ever. */
+/** Products even if they do not pay, with the tile that software drivers compile fastest, in the usual number of ranges. */
 export const smallTiles = {
   get: (key: string) => (key.startsWith('matmul') ? '32x32x8/4x4/k1' : 'product'),
 } as unknown as Map<string, string>;
@@ -55,8 +58,8 @@ export const productCases: readonly KernelCase[] = [
 ];
 
 /**
- * Against float64, the same bits on a second run and alone; the same with tokens outside the vocabulary, which are one-hot
- * zeros, whitened where the others are.
+ * Compares with float64, and checks for the same bits on a second run and alone; likewise with tokens outside the vocabulary,
+ * which are one-hot zeros, whitened like the others.
  */
 export async function checkAll(item: KernelCase, executor: GpuExecutor): Promise<void> {
   const { v } = paramsOf(item);

@@ -1,4 +1,4 @@
-/** The kernels meant for GPUs, which take software drivers seconds to compile. */
+/** The kernels meant for GPUs, which software drivers take seconds to compile. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { GpuSession } from '../../src/gpu/device.js';
@@ -21,7 +21,7 @@ const neverScratch = () => {
 };
 const memory = { software: false, maxWorkgroupStorageBytes: 48 * 1024 };
 
-/** More windows than a workgroup has, channels beyond a workgroup's, and none of both a multiple of it. */
+/** More windows than a workgroup handles, channels beyond those of a workgroup, and neither a multiple of it. */
 const ranges: KernelCase = {
   name: 'ranges of windows and of channels',
   replicas: 2,

@@ -94,7 +94,7 @@ async function weightsAfter(input: ExperimentInput, executor: Executor, steps: n
   }
 }
 
-/** The weights are the same to the bit with the updates inside the products and apart, and those of float64 within f32. */
+/** The weights are bit-identical whether updates are inside the products or separate, and agree with float64 within f32. */
 async function assertSame(input: ExperimentInput, lower: Lowering<Call>, tuned?: Map<string, string>): Promise<void> {
   const open = (prepare?: typeof fuseUpdates) =>
     new GpuExecutor(gpu, lower, tuned, { maxInvocations: 256 }, undefined, prepare);
@@ -116,7 +116,7 @@ const models: Record<string, ExperimentInput> = {
 for (const [name, input] of Object.entries(models))
   for (const software of [true, false])
     test(`${name}: the bits of separate updates, products for ${software ? 'processors' : 'GPUs'}`, async () => {
-      // Products as on a GPU, all else as on a processor: what is slow to compile there is not what is tested here.
+      // Products as on a GPU, everything else as on a CPU: kernels that are slow to compile there are not tested here.
       const lower: Lowering<Call> = (call, traits, scratch) =>
         kernelOf(call).webgpu(call, { ...traits, software: software || !isProduct(call, traits) }, scratch);
       await assertSame(input, lower, software ? undefined : smallTiles);

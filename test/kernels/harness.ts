@@ -21,7 +21,7 @@ export interface SuiteOptions {
 }
 
 /**
- * A suite with every case of an operation, WebGPU and WebAssembly against float64, the same bits on a second run, with more
+ * A suite with every case of an operation: WebGPU and WebAssembly against float64, and the same bits on a second run, with more
  * replicas and with more threads; with `property` also 200 random shapes. Add more tests to it, then call run().
  */
 export function kernelSuite(spec: KernelSpec, options: SuiteOptions = {}) {
@@ -65,7 +65,7 @@ export function kernelSuite(spec: KernelSpec, options: SuiteOptions = {}) {
   return test;
 }
 
-/** WebAssembly: every case with one thread against float64; the same bits with 1, 2 and 3 threads and one replica. */
+/** WebAssembly: every case with one thread against float64; the same bits with 1, 2 and 3 threads and with one replica. */
 function addWasmTests(
   test: ReturnType<typeof suite>,
   spec: KernelSpec,
@@ -101,7 +101,7 @@ function addWasmTests(
     });
 }
 
-/** The message of the ShapeError that adding a call to a plan of 2 replicas ends with. */
+/** The message of the ShapeError raised by adding a call to a plan of 2 replicas. */
 export function refusal(build: (plan: PlanBuilder) => void): string {
   try {
     build(new ProgramBuilder(2).plan('refused'));

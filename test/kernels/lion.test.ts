@@ -56,7 +56,7 @@ for (const executor of [referenceExecutor(), wasmExecutor()])
     }
     const got = await loaded.read(params);
     const want = byHand(start, target, steps, rate, decay);
-    // f32: a rounding a step on values of order 1. A weight that comes to its target may turn a step earlier or later: 2 rate.
+    // f32: one rounding per step on values of order 1. A weight that reaches its target may turn a step earlier or later: 2 rate.
     const bound = executor.kind === 'reference' ? 1e-12 : steps * 2 ** -23;
     const turned = want.filter((x, i) => !(Math.abs(got[i] - x) <= bound));
     assert.ok(turned.length <= (executor.kind === 'reference' ? 0 : 3), `${turned.length} weights are elsewhere`);

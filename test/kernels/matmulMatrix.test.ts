@@ -15,7 +15,7 @@ import type { Tensor } from '../../src/plan/types.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 import { testAdapters } from '../support/gpu.js';
 
-/** The kernel for matrix units: what can be told of it where no adapter of the suite has them. */
+/** The kernel for matrix units: what can be tested of it if no adapter of the suite has them. */
 const test = suite('matmul on matrix units');
 
 const traits: AdapterTraits = {
@@ -65,7 +65,7 @@ test('names of tiles are read back; a tuned tile of other ranges is left aside',
   assert.is.not(matrixTileName(chosen('m64x64x32/32x32/k2')!), 'm64x64x32/32x32/k2');
 });
 
-/** The shader with the matrix functions replaced by ones that any adapter has: its other lines are as they run. */
+/** The shader with the matrix functions replaced by ones that any adapter has: its other lines are unchanged. */
 function withoutUnits({ source }: Dispatch): string {
   return `${source
     .replace(/^enable .*$/gm, '')

@@ -11,7 +11,7 @@ import { productsOf } from '../../src/kernels/tools/tune.js';
 import { ProgramBuilder } from '../../src/plan/builder.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 
-// The variants for GPUs, which a software driver would not choose by itself.
+// The variants for GPUs, which a software driver would not choose.
 const test = suite('matmul, tiled variants');
 const gpuTraits = { software: false, vendor: 'test' };
 let gpu: GpuSession;
@@ -20,7 +20,7 @@ test.before(async () => {
 });
 test.after(async () => gpu.release());
 
-// A software driver takes long to compile the larger tiles: all but the first run on a small one.
+// A software driver takes long to compile the larger tiles: all except the first are run with a small one.
 const chosen = ['NN 36x28x300 x2', 'NT 37x29x43 x3', 'TN 9x1x5 x2', 'every epilogue'];
 const small = '32x32x8/4x4/k1';
 for (const item of matmulOperation.cases.filter(({ name }) => chosen.includes(name)))
@@ -32,7 +32,7 @@ for (const item of matmulOperation.cases.filter(({ name }) => chosen.includes(na
     assert.ok(result.ok, `${result.where} (${result.worst.toFixed(2)} x the bound ${result.bound})`);
   });
 
-// Full tiles and ragged ones, vec4 access; k decides how many ranges it is cut into.
+// Full tiles and ragged ones, vec4 access; k determines into how many ranges it is cut.
 const product = (form: Form, k: number, [m, n] = [76, 72]): KernelCase => ({
   name: form,
   replicas: 2,
@@ -55,7 +55,7 @@ test('all four were found', () => {
   );
 });
 
-// A small one; `rhm tune` checks all of them on its adapter.
+// A small tile; `rhm tune` checks all of them on its adapter.
 test('thread groups and splits of K', async () => {
   const limits = {
     ...gpuTraits,
@@ -105,14 +105,14 @@ test('tiles by table', () => {
     const { tile, ranges } = tileOf(p, rangesOf(p, { ...traits, ...limits }), replicas, { ...traits, ...limits });
     return `${tileName(tile)} ${ranges}`;
   };
-  // hcnn of width 512, batch 128: one replica fills a GPU by thread groups, many by larger tiles and ranges in turn.
+  // hcnn of width 512, batch 128: one replica fills a GPU through thread groups, many through larger tiles and ranges in turn.
   assert.is(chosen('NN', [512, 512, 1024], 16), '128x128x16/8x16/k1 1');
   assert.is(chosen('NN', [512, 512, 1024], 1), '32x32x32/4x4/k1 1');
   assert.is(chosen('NN', [256, 512, 1024], 16), '64x64x16/8x8/k1 2');
   assert.is(chosen('NN', [256, 512, 1024], 1), '32x32x32/4x4/k2 1');
   assert.is(chosen('NN', [128, 512, 1024], 16), '64x64x16/8x8/k4 1');
   assert.is(chosen('NN', [128, 512, 1024], 1), '16x32x32/4x4/k4 1');
-  // Read-out of 16 symbols: narrow, and short on the way back.
+  // Read-out of 16 symbols: narrow, and short on the backward pass.
   assert.is(chosen('NN', [128, 16, 512], 16), '32x16x32/4x4/k4 1');
   assert.is(chosen('NN', [128, 32, 512], 16), '16x32x32/4x4/k4 1');
   assert.is(chosen('NT', [128, 512, 16], 16), '32x32x16/4x4/k1 1');

@@ -87,7 +87,7 @@ test('what does not fit is refused with what came, what was known and what to pa
   assert.is(refused({ heads: 5 }), 'gather (x): size = 2.4; pass a whole number >= 0');
   assert.is(refused({ rate: 1 }), 'gather (x): rate = 1; pass a number, 0 <= rate < 1');
   assert.is(refused({ rate: Number.NaN }), 'gather (x): rate = NaN; pass a number, 0 <= rate < 1');
-  callOf({ index: [35], output: [35, 12] }); // the same elements in another form
+  callOf({ index: [35], output: [35, 12] }); // the same number of elements in another shape
 });
 
 test('names and types of a call are checked by the compiler', () => {

@@ -13,7 +13,7 @@ test('infinities and values that are no numbers are counted, each replica for it
   const item = {
     name: 'bad values',
     ...reduceCase(2, [5000]),
-    // Replica 0 is filled first: three bad values there, one in replica 1; the largest finite numbers are fine.
+    // Replica 0 is filled first: three bad values there, one in replica 1; the largest finite numbers are accepted.
     fill: { input: (i: number) => (calls++ < 5000 ? (bad[i - 4998 + 1] ?? 1) : i === 17 ? bad[0] : 3.4e38 * (i % 2)) },
   };
   const gpu = await openNodeGpu();

@@ -1,4 +1,4 @@
-/** The sampler meant for GPUs, which takes software drivers seconds to compile. */
+/** The sampler meant for GPUs, which software drivers take seconds to compile. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { gpuExecutor, referenceExecutor } from '../../src/kernels/index.js';

@@ -22,7 +22,7 @@ function run(p: Float64Array, own: Rules = rules, batch = p.length / nodes / cla
   return { violations, gradient };
 }
 
-/** The weighted means over sentences and nodes: what the gradient is of. */
+/** The weighted means over sentences and nodes, of which the gradient is taken. */
 function loss(violations: Float64Array): number {
   const batch = violations.length / nodes / 3;
   const total = (term: number) => violations.reduce((sum, x, i) => (i % 3 === term ? sum + x : sum), 0);
@@ -63,7 +63,7 @@ test('zero for the distributions of every tree, and for no other certain labels'
 });
 
 test('doubt violates exclusion, also where every choice is a tree of its own', () => {
-  // Two synonyms of one parent that differ in the first child alone: half and half, parent and tuple agree.
+  // Two synonyms of one parent that differ only in the first child: with probabilities of one half, parent and tuple agree.
   const own: Rules = {
     ...{ v: 5, n: 4, m: 2, s: 2, L: 3 },
     rules: rules.rules.map(

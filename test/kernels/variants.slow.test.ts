@@ -1,6 +1,6 @@
 /**
- * Every kernel that any adapter may choose, against float64, on the adapter there is: software drivers alone would never run what
- * is meant for GPUs. The list comes from the kernels themselves (variantOf) and from the shaders: what is new is run too.
+ * Every kernel that any adapter may choose, against float64, on the adapter there is: software drivers alone would never run
+ * kernels meant for GPUs. The list is taken from the kernels (variantOf) and from the shaders, so that new ones are run too.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { suite } from 'uvu';
@@ -24,7 +24,7 @@ test.before(async () => {
 });
 test.after(async () => gpu.release());
 
-/** Shapes that the operations' own cases leave out because they are only of use here. */
+/** Shapes that the operations' cases leave out because they are only useful here. */
 const more: Readonly<Record<string, readonly KernelCase[]>> = {
   crossEntropy: [{ ...crossEntropyCase(['blocks of rows', 2 ** 18 + 300, 0, 8, false, 1]), replicas: 1 }],
   embedBackward: [...embedBackwardCases, ...productCases].filter(({ name }) =>
@@ -57,7 +57,7 @@ const more: Readonly<Record<string, readonly KernelCase[]>> = {
   ],
 };
 
-/** What is to be run of one case: the dispatches, as the adapter with these traits would choose them. */
+/** What to run for one case: the dispatches as the adapter with these traits would choose them. */
 interface Trial {
   item: KernelCase;
   variants: Readonly<Record<string, string>>; // by operation
@@ -72,7 +72,7 @@ interface Choices {
 
 const traitsOf = (software: boolean, chosen: Readonly<Record<string, string>>, seen?: Map<string, Choices>) => ({
   ...{ software, vendor: 'test', maxWorkgroupStorageBytes: gpu.limits.maxComputeWorkgroupStorageSize },
-  // The smallest tile of a product compiles in a second instead of ten; `rhm tune` checks all of them on its adapter.
+  // The smallest tile of a product compiles in one second instead of ten; `rhm tune` checks all of them on its adapter.
   tuned: { get: (key: string) => (key.startsWith('matmul') ? '32x32x8/4x4/k1' : undefined) } as unknown as Map<
     string,
     string
@@ -94,7 +94,7 @@ function dispatchesOf(item: KernelCase, traits: Partial<AdapterTraits>): Dispatc
   return plan.calls.flatMap((call) => kernelOf(call).webgpu(call, all, scratch));
 }
 
-/** What software drivers and GPUs run by themselves, then all that neither does, with the text that GPUs get. */
+/** The variants that software drivers and GPUs choose, then all others, with the text that GPUs get. */
 function trialsOf(op: string, item: KernelCase): Trial[] {
   const trials = new Map<string, Trial>();
   const add = (software: boolean, variants: Readonly<Record<string, string>>) => {
@@ -112,13 +112,14 @@ function trialsOf(op: string, item: KernelCase): Trial[] {
     usual.add(names[op]);
     for (const variant of choices.get(op)?.fitting ?? []) others.add(variant);
   }
-  // Operations that lead to the one that is checked go along: a gradient must meet scores that were rounded as its own.
+  // Operations that lead to the one being checked use the same variant: a gradient needs scores that were rounded in the same
+  // way.
   for (const variant of others)
     if (!usual.has(variant)) add(false, Object.fromEntries(Object.keys(kernels).map((name) => [name, variant])));
   return [...trials.values()];
 }
 
-/** Cases with rounded factors that lead to the kernels of others: matmul.test.ts and attentionHalf.test.ts run them all. */
+/** Cases with rounded factors that lead to kernels of other cases: matmul.test.ts and attentionHalf.test.ts run them all. */
 const repeats = /^f16(?!.*(TN 37x29|every epilogue|, 16 tokens))/;
 
 const run = new Set<string>(); // shaders
@@ -151,7 +152,7 @@ test('no shader of a kernel was left out', () => {
     .filter((file) => used.includes(`shaders/${file}`) && /@compute/.test(readFileSync(`shaders/${file}`, 'utf8')))
     .map((file) => file.replace(/\.wgsl$/, ''));
   assert.ok(shaders.length > 30);
-  // Matrix units are not to be had here: matmulMatrix.test.ts looks at that kernel's text, its numbers are checked by `rhm doctor`.
+  // Matrix units are not available here: matmulMatrix.test.ts checks that kernel's text, and `rhm doctor` its numbers.
   assert.equal(
     shaders.filter((shader) => !run.has(shader)),
     ['matmul_matrix'],

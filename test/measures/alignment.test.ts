@@ -53,7 +53,8 @@ test('1 with itself, whatever the scale, the origin and the axes', () => {
 });
 
 test('four symbols far from each other, and the same in two groups: 1 / sqrt(3)', () => {
-  // Of q equal symbols the centred kernel is a projector of q - 1 dimensions; that of the groups is one of 1 within it.
+  // For q equal symbols the centred kernel is a projector on q - 1 dimensions; that of the groups is one on 1 dimension within
+  // it.
   const at = (n: number) => {
     const symbols = Array.from({ length: n }, (_, i) => i % 4);
     const apart = kernelOf(symbols.map((a) => [0, 1, 2, 3].map((b) => Number(a === b))));
@@ -93,7 +94,7 @@ test('planted pairs of tokens: the alignment of all sentences, weighted by their
     [1, 2],
     [2, 0],
   ]) {
-    // Symbol of the level and pair of tokens under which the layer's unit lies.
+    // Symbol of the level and pair of tokens above which the layer's unit is.
     const given = contextDistributions(rules, level, position);
     const first = Math.floor(((position + 1) * 2 ** level - 1) / 2) * 2;
     const joint = new Map<string, number>();
@@ -116,7 +117,7 @@ test('planted pairs of tokens: the alignment of all sentences, weighted by their
     const want = hsic(K, Y) / Math.sqrt(hsic(K, K) * hsic(Y, Y));
     const own = values.filter((x) => x.level === level);
     assert.equal(own.map(({ layer, replica }) => [layer, replica]), [[1, 0], [1, 1]]); // biome-ignore format: a row a replica
-    // Of 256 sentences: the estimate is off by up to 0.04 on grammars of this size.
+    // With 256 sentences the estimate is off by up to 0.04 on grammars of this size.
     near(own[0].value, want, 0.06, `level ${level}`);
     assert.ok(want > 0.15 && want < 0.99, `${want} tells little`);
     assert.ok(Number.isNaN(own[1].value), 'a layer that is still');
@@ -144,7 +145,7 @@ test('training brings layers closer to the contexts of their symbols; no level w
     const [from, to] = [before, after].map((values) => value(values, layer, level));
     assert.ok(to > from + 0.05 && to < 1.001, `layer ${layer}, level ${level}: ${from}, after training ${to}`);
   }
-  const full = await open({ v: 3, m: 3, s: 2, L: 2, seed: 1 }); // every pair is in use: tokens are independent
+  const full = await open({ v: 3, m: 3, s: 2, L: 2, seed: 1 }); // every pair is used: tokens are independent
   assert.ok((await full.measure()).every(({ value }) => Number.isNaN(value)));
   full.destroy();
 });

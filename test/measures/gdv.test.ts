@@ -17,7 +17,7 @@ const test = suite('generalised discrimination value');
 const executor = wasmExecutor();
 test.after(() => executor.destroy());
 
-/** The formula of the paper on points [B][D], in float64; dimensions that do not vary are left out. */
+/** The formula of the paper on points [B][D], in float64; constant dimensions are left out. */
 function direct(points: readonly (readonly number[])[], classes: readonly number[]): number {
   const B = points.length;
   const columns = points[0].map((_, d) => points.map((x) => x[d])).filter((x) => x.some((value) => value !== x[0]));
@@ -39,7 +39,7 @@ function direct(points: readonly (readonly number[])[], classes: readonly number
   return (mean(kinds.map((a) => between(a, a))) - mean(pairs)) / Math.sqrt(scores.length);
 }
 
-/** The same by way of scalar products, as the measure has them. */
+/** The same from scalar products, as in the measure. */
 function byProducts(points: readonly (readonly number[])[], classes: readonly number[]): number {
   const B = points.length;
   const scores = points[0].map((_, d) => {
@@ -148,7 +148,7 @@ for (const [name, input] of Object.entries({
           const classes = points.map((_, i) => labels[(replica * 128 + i) * 7 + node]);
           const found = values.filter((v) => v.replica === replica && v.layer === k + 1 && v.level === level);
           assert.is(found.length, 1);
-          // Products in f32, K terms: a distance that is nearly 0 keeps sqrt(2^-24 sqrt(K) |z|^2), over sqrt(D) about 1e-3.
+          // Products in f32 with K terms: a distance that is nearly 0 retains sqrt(2^-24 sqrt(K) |z|^2), over sqrt(D) about 1e-3.
           near(found[0].value, direct(points, classes), 1e-3, `layer ${k + 1}, level ${level}`);
         }
     }

@@ -67,7 +67,7 @@ test('on each set what the weights give on its sentences, compared with both pre
     for (const set of heldSets) {
       const rows: number[] = [];
       const held = heldLanguage(rules, base.grammar.holdout, set, 2);
-      // Which sentences a set has is the measure's own choice: those of its plan.
+      // The measure chooses the sentences of a set: they are read from its plan.
       const source = sourceIn(experiment, set);
       for (let i = 0; i < 1024; i++) rows.push(...sampleTree(grammarImage(held), source, i).symbols[3]);
       for (let i = 0; i < rows.length; i += 8) seen.add(rows.slice(i, i + 8).join());
@@ -94,7 +94,7 @@ test('on each set what the weights give on its sentences, compared with both pre
   }
 });
 
-/** The words of the source that the plan of a set draws from. */
+/** The words of the source from which the plan of a set draws. */
 function sourceIn(experiment: ReturnType<typeof parseExperiment>, set: string) {
   const members = membersOf(experiment);
   if (set === 'without') return members[0].test;

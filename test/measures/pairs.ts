@@ -6,7 +6,7 @@ import { trainingProgram } from '../../src/training/program.js';
 import { Trainer } from '../../src/training/trainer.js';
 
 /**
- * Measures of an hcnn of two replicas whose first layer tells which pair of tokens it sees: unit (a, b) of v^2 is 1 where the pair
+ * Measures of an hcnn of two replicas whose first layer identifies the pair of tokens it sees: unit (a, b) of v^2 is 1 if the pair
  * is (a, b), else 0; every unit of the second replica is 0.
  */
 export async function measurePairs(planted: ExperimentInput, executor: Executor) {
@@ -17,7 +17,7 @@ export async function measurePairs(planted: ExperimentInput, executor: Executor)
   const trainer = await Trainer.create(members, executor, undefined, training);
   const weights = new Float32Array(2 * training.program.parameterCount);
   const at = (name: string) => training.program.tensors.get(name)!.offset;
-  // Unit (a, b): relu of the hits less 1. Of a whitened one-hot vector sqrt(1 - 1/v) x is the hit less 1/v.
+  // Unit (a, b): relu of the hits less 1. For a whitened one-hot vector, sqrt(1 - 1/v) x is the hit less 1/v.
   for (let unit = 0; unit < v * v; unit++) {
     for (const [slot, token] of [Math.floor(unit / v), unit % v].entries())
       weights[at('hidden.0') + (slot * v + token) * v * v + unit] = Math.sqrt(1 - 1 / v);

@@ -27,7 +27,7 @@ const planted = {
   replicas: 2,
 } as const;
 
-/** Probes of a network whose layer 1 says at position p which pair of tokens stands there; every unit is 0 in the second replica. */
+/** Probes of a network whose layer 1 identifies at position p the pair of tokens there; every unit is 0 in the second replica. */
 async function plantedMaps(): Promise<{
   maps: number[][][];
   blind: number[][][];
@@ -104,7 +104,7 @@ test('maps go into the records and come back; what is no map is refused', async 
   });
   const { records } = await train(experiment, { executor, folder: new MemoryFolder(), measures });
   const found = records.filter((r): r is MeasureRecord => r.type === 'measure');
-  assert.is(found.length, 2 * 2 * 3); // two looks, layers and three levels
+  assert.is(found.length, 2 * 2 * 3); // two evaluations, layers and three levels
   for (const { layer, level, map } of found) {
     assert.is(map!.length, layer === 2 ? 1 : 8, 'the last layer has one position');
     assert.ok(map!.every((row) => row.length === 2 ** (3 - level!) && row.every((x) => x >= 0 && x <= 1)));

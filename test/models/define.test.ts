@@ -23,7 +23,7 @@ const test = suite('models of other people');
 const script = pathToFileURL(resolve('dist/worker.node.js'));
 const grammar = { v: 6, m: 2, s: 2, L: 3, seed: 4 };
 
-/** A module of a model without any import: what it needs comes with \`net\`. */
+/** A module of a model without any import: it needs only \`net\`. */
 const source = (kind: string) => `
 export const tower = {
   kind: '${kind}',

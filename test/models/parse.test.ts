@@ -14,7 +14,7 @@ test.after(() => executor.destroy());
 
 const grammar = { v: 5, n: 3, m: 2, s: 2, L: 2, seed: 3 };
 
-/** Logits [nodes, classes] of the first test sentence, and what the parameters became after `change`. */
+/** Logits [nodes, classes] of the first test sentence, and the values of the parameters after `change`. */
 async function logitsOf(model: object, change: (name: string) => number, sentence = [0, 0, 0, 0]) {
   const members = membersOf(parseExperiment({ grammar, task: 'parse', model, seed: 2 } as never));
   let tensor: { name: string } | undefined;
@@ -65,7 +65,7 @@ for (const model of [
 
 test('a transformer reads a symbol where its last token stands', async () => {
   const model = { kind: 'mla', channels: 4, heads: 1, residual: true };
-  const passing = (name: string) => (name.startsWith('blocks') ? 0 : 1); // every position keeps what it was given
+  const passing = (name: string) => (name.startsWith('blocks') ? 0 : 1); // every position passes on its input
   const before = await logitsOf(model, passing);
   for (const [token, own] of [
     [0, []],

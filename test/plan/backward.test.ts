@@ -117,7 +117,7 @@ const passes: Record<string, (net: Net) => Tensor> = {
     return dense(net, 'b', wide, { residual: x });
   },
   'transposed factors': (net) => {
-    const x = dense(net, 'a', start(net)); // a Gram matrix of each sentence's positions, then times the positions again
+    const x = dense(net, 'a', start(net)); // a Gram matrix of each sentence's positions, multiplied by the positions again
     const gram = net.plan.activation('gram', [net.batch, C, C]);
     const groups = net.batch;
     const view = (tensor: Tensor, rows: number) => ({ tensor, row: C, group: rows * C });
@@ -144,7 +144,7 @@ for (const [name, pass] of Object.entries(passes))
     assert.ok(ok, parameters.map((p) => `${p.name} ${p.error}`).join(', '));
   });
 
-/** The calls that the gradients of a pass take. */
+/** The calls that compute the gradients of a pass. */
 function backwardCalls(pass: (net: Net) => Tensor): Call[] {
   const model = recordedModel('test', (net) => end(net, pass(net)), shape);
   const builder = new ProgramBuilder(1);

@@ -4,7 +4,7 @@ import { measures } from '../../src/measures/index.js';
 import type { MeasureSpec } from '../../src/models/measure.js';
 import { rhm } from '../support/run.js';
 
-/** The benchmarks of training say what they ran and measured; how fast that is, is not tested. */
+/** The training benchmarks report what they ran and measured; speed is not tested. */
 const test = suite('rhm bench');
 
 async function bench(...args: string[]) {
@@ -70,7 +70,7 @@ test('measures: the share of the whole run follows from what was timed', async (
   assert.is(r.evaluations, 60);
   assert.equal(
     Object.keys(r.measure_ms),
-    Object.entries<MeasureSpec>(measures).flatMap(([name, { needs }]) => (needs ? [] : [name])), // the others are about experiments of their own
+    Object.entries<MeasureSpec>(measures).flatMap(([name, { needs }]) => (needs ? [] : [name])), // the others need particular experiments
   );
   const measured = (Object.values(r.measure_ms) as number[]).reduce((a, b) => a + b, 0);
   const once = r.evaluation_ms + measured;

@@ -34,7 +34,7 @@ for (const isolated of [true, false])
       assert.is(found.failure, undefined);
       assert.is(found.isolated, isolated);
       assertOutcome(found.outcome, /^Chrome \(headless\) \d+|^Chrome \d+/);
-      // Besides the script that the scenario asks for on purpose, one import brings everything.
+      // Besides the script that the scenario requests on purpose, one import loads everything.
       assert.equal(server.missing, ['/fixtures/no-such-worker.js']);
       assert.ok(
         problems.every((p) => /404|no-such-worker/.test(p)),

@@ -1,4 +1,4 @@
-/** The packed package in programs that bundlers put together: what they build trains in workers in Chromium. */
+/** The packed package in programs built by bundlers: the results train in workers in Chromium. */
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -47,7 +47,7 @@ async function build(script: string): Promise<void> {
   assert.is(built.code, 0, built.stdout + built.stderr);
 }
 
-/** Opens a folder's page and judges what app.js says. */
+/** Opens a folder's page and checks the output of app.js. */
 async function trains(folder: string): Promise<void> {
   const server = await serve({ '/': folder }, false);
   try {
@@ -119,7 +119,7 @@ await build({
   await trains(join(packed.folder, 'esbuild'));
 });
 
-// 340 MB of packages and a minute: in the long form alone.
+// 340 MB of packages and a minute: only in the long form.
 if (process.env.RHM_SOAK)
   test('Next, which renders on a server first', async () => {
     const folder = join(packed.folder, 'next');

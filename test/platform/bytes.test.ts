@@ -1,4 +1,4 @@
-/** Files that a program has read come as Buffers, as parts of them, or as memory that threads share: they mean the same bytes. */
+/** Files read by a program come as Buffers, as parts of them, or as memory shared by threads: all stand for the same bytes. */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { suite } from 'uvu';

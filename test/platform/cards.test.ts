@@ -1,4 +1,4 @@
-/** Which cards a machine has, from copies of what Linux says of them; which of them are used; and what speaks against a card. */
+/** Which cards a machine has, from copies of Linux's files; which of them are used; and reasons not to use a card. */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';

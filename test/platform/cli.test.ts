@@ -17,7 +17,7 @@ test.before(() => {
 });
 test.after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** One paragraph of its own class, no stack, nothing on standard output. */
+/** One paragraph with its own class, no stack, nothing on standard output. */
 function assertError({ code, stdout, stderr }: Ran, status: number, says: RegExp): void {
   const own = stderr.split('\n').filter((line) => line && !/^(Warning|MESA|error: XDG_RUNTIME_DIR)/.test(line));
   assert.is(code, status, stderr);

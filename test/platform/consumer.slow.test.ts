@@ -10,7 +10,7 @@ import { npm, type Packed, packAndInstall, softwareDriver } from '../support/pac
 import { deno, run } from '../support/run.js';
 import { serve } from '../support/server.js';
 
-/** Prints the adapter's name as the main thread and a worker see it. Runs in Node and Deno. */
+/** Prints the adapter's name as seen by the main thread and by a worker. Runs in Node and Deno. */
 const program = (entry: string) => `
 import { lab, startWorker, InputError } from 'rhm-lab/${entry}';
 import * as core from 'rhm-lab';
@@ -183,7 +183,7 @@ test('CommonJS: require', async () => {
   assert.equal([ran.code, ran.stdout, ran.stderr], [0, 'function\n'.repeat(lines.length), '']);
 });
 
-// 300 MB of runtimes: in the long form alone.
+// 300 MB of runtimes: only in the long form.
 if (process.env.RHM_SOAK)
   test('the newest Node, and Bun: the bits of this Node, on the main thread and in a worker', async () => {
     const installed = await npm(['install', '--no-audit', '--no-fund', '--no-save', 'bun', 'node@latest'], folder);

@@ -1,4 +1,4 @@
-/** The command line's finish: examples, completion, --quiet, --dry-run, and escape codes only where somebody looks. */
+/** Details of the command line: examples, completion, --quiet, --dry-run, and escape codes only on a terminal. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -37,9 +37,9 @@ function wordsOf(line: string): string[] {
   return words;
 }
 
-/** The command that a line of the shell comes to, with its arguments and options; nothing is run. */
+/** The command that a shell line results in, with its arguments and options; nothing is run. */
 async function parsed(line: string): Promise<{ name: string; args: string[]; options: Record<string, unknown> }> {
-  // Of a pipe the last part that is a command of this program.
+  // In a pipe, the last part that is a command of this program.
   const part = line.split(' | ').findLast((text) => text.startsWith('rhm '));
   const text = (part ?? line).replace(/^source <\((.*)\)$/, '$1');
   const [program, ...words] = wordsOf(text);
@@ -86,7 +86,7 @@ test('every command line of the documents is one, and sets fields that there are
   for (const document of documents())
     for (const [, text] of readFileSync(document, 'utf8').matchAll(/^ {4}(rhm .*)$/gm)) {
       const line = text.replace(/ {2,}[#<].*$|\s+#.*$/, '').replace(/ -$/, '');
-      if (/[A-Z]{4}\b(?!=)/.test(line) || line.includes('...')) continue; // a placeholder of the reader's own file
+      if (/[A-Z]{4}\b(?!=)/.test(line) || line.includes('...')) continue; // a placeholder for the reader's own file
       const { args, options } = await parsed(line);
       lines++;
       const { set } = options as { set?: string[] };

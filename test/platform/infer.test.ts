@@ -32,7 +32,7 @@ async function infer(path: string, ...args: string[]) {
   return JSON.parse(stdout);
 }
 
-/** What the library says of the same. */
+/** The library's result for the same input. */
 function expected(rows: Observation[][], noise = 0) {
   const found = posteriors(rules, rows, { noise });
   const trees = mostProbableTrees(rules, rows, { noise });

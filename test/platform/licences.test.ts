@@ -1,4 +1,4 @@
-/** Licences of bundled packages lie beside the bundles: every package whose code the source maps name is there with its text. */
+/** Licences of bundled packages are beside the bundles: every package whose code the source maps name is included with its text. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -12,7 +12,7 @@ test('each package in a source map has its name, version and text, in dist/ and 
   for (const map of maps)
     for (const source of JSON.parse(readFileSync(join('dist', map), 'utf8')).sources as string[]) {
       const found = /node_modules\/(?:.*node_modules\/)?(?:@[^/]+\/)?[^/]+/.exec(source);
-      if (found && existsSync(join(found[0], 'package.json'))) folders.add(found[0]); // maps of packages name folders that only their makers have
+      if (found && existsSync(join(found[0], 'package.json'))) folders.add(found[0]); // source maps of packages name folders that exist only on their authors' machines
     }
   assert.ok(folders.size > 20, `${folders.size} packages in source maps`);
   for (const place of ['dist', 'dist/page']) {

@@ -1,4 +1,7 @@
-/** Homes and stores that may not be written to, and processes with little address space: it works, or one sentence says what helps. */
+/**
+ * Homes and stores without write permission, and processes with a small address space: either it works, or one sentence names the
+ * remedy.
+ */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -50,7 +53,7 @@ function setModes(folder: string, folders: number, files: number): void {
   chmodSync(folder, folders);
 }
 
-/** As a user to whom modes apply: root becomes nobody. */
+/** As a user to whom file modes apply: root becomes nobody. */
 function asUser(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
   const ran = spawnSync(process.execPath, [resolve('dist/cli.js'), ...args], {

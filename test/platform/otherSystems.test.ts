@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { renameOver } from '../../src/platform/durable.js';
 import { rhm } from '../support/run.js';
 
-/** What Windows and macOS do differently, as far as it can be acted out elsewhere. */
+/** Differences of Windows and macOS, as far as they can be simulated elsewhere. */
 const test = suite('other systems');
 
 let scratch = '';
@@ -15,7 +15,7 @@ test.before(() => {
 });
 test.after(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** A rename that is refused some times. */
+/** A rename that is refused a number of times. */
 function refusing(times: number, code: string) {
   const calls: string[] = [];
   const rename = ((from: string, to: string) => {

@@ -1,4 +1,4 @@
-/** What a program gets that passes the laboratory something else than it takes, and what it may say when it stops a run. */
+/** Errors for a program that passes invalid values to the laboratory, and the reasons it may give when it stops a run. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';

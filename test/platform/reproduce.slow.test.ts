@@ -9,7 +9,7 @@ const test = suite('rhm reproduce');
 const folder = mkdtempSync(join(tmpdir(), 'rhm-reproduce-'));
 test.after(() => rmSync(folder, { recursive: true, force: true }));
 
-// One run at a time: the 15 of this figure take 14 s on one core of a server, four times a slice.
+// One run at a time: the 15 runs of this figure take 14 s on one core of a server, four times a slice.
 const slice = async () => {
   const args = ['correlations', '--minutes', '0.06', '--out', folder, '--json', '--executor', 'wasm', '--threads', '1'];
   const ran = await rhm(['reproduce', ...args]);

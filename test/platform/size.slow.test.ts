@@ -1,4 +1,4 @@
-/** What the package costs: to load, to download, to install. Bytes are the same on every machine. */
+/** The cost of the package: to load, to download, to install. Bytes are the same on every machine. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
@@ -38,17 +38,17 @@ test('the tarball, and an installation without optional packages', () => {
 });
 
 interface Cost {
-  gzip: number; // of what is loaded at once
+  gzip: number; // size of what is loaded at once
   brotli: number;
-  all: number; // gzip, with what is loaded when it is needed
+  all: number; // gzip, including what is loaded on demand
 }
 
-/** What a program costs that a bundler makes. */
+/** The cost of a program made by a bundler. */
 async function costOf(contents: string, bundler: 'vite' | 'esbuild'): Promise<Cost> {
   const folder = mkdtempSync(join(packed.folder, 'size-'));
   writeFileSync(join(folder, 'main.js'), contents);
   const out = join(folder, 'out');
-  // In a process of its own: the bundlers read what lies around this one.
+  // In a separate process: the bundlers read files around the current one.
   const scripts = {
     vite: `import { build } from ${JSON.stringify(resolve('node_modules/vite/dist/node/index.js'))};
 const { output } = await build({ root: ${JSON.stringify(folder)}, configFile: false, logLevel: 'silent',

@@ -12,7 +12,7 @@ const entry = (name: string) => pathToFileURL(built(name)).href;
 const start = (adapter: string, ending: string) =>
   run(process.execPath, [script, entry('node.js'), ending], { env: { RHM_ADAPTER: adapter }, timeoutSeconds: 90 });
 
-/** An ending with this status, by itself, after the work was done. */
+/** It ended with this status, normally, after the work was done. */
 function assertEnded({ code, signal, stdout, stderr }: Ran, adapter: string, status: number, which: string): void {
   assert.is(code, status, `${which}: ended with ${signal ?? code}\n${stdout}${stderr}`);
   assert.is(stdout.trim().toLowerCase(), adapter, which);
@@ -23,7 +23,7 @@ for (const adapter of softwareDrivers) {
     for (let i = 1; i <= 20; i++) assertEnded(await start(adapter, 'release'), adapter, 0, `start ${i}`);
   });
 
-  // What a user's program may do without harm: none of these aborts or hangs the process.
+  // What a user's program may do safely: none of these aborts or hangs the process.
   for (const [ending, status] of [
     ['nothing', 0],
     ['exit', 7],

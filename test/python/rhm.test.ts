@@ -1,4 +1,4 @@
-/** rhm.py with the Python that is here; arrays and frames with and without numpy and pandas, models where torch is. */
+/** rhm.py with the installed Python; arrays and frames with and without numpy and pandas, models if torch is installed. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,7 +30,7 @@ const python = (script: string, path = pythons[0]?.path ?? 'python3'): Promise<R
     env: { PYTHONDONTWRITEBYTECODE: '1' },
   });
 
-/** What a script prints as JSON. */
+/** The JSON that a script prints. */
 async function said(script: string, path?: string): Promise<unknown> {
   const ran = await python(script, path);
   assert.is(ran.code, 0, ran.stderr);

@@ -180,7 +180,7 @@ test('runs: a store of many runs is listed from its index; fields are read once,
     [1, 3, 5, 7, 9, 11, 13, 15, 17, 19].map(syntheticHash),
   );
   assert.is(readFileSync(join(many, 'experiments.jsonl'), 'utf8').split('\n').filter(Boolean).length, 500);
-  // Runs that are in the copy are not opened again; one that is not, and a line that is none, are.
+  // Runs that are in the copy are not opened again; missing ones, and invalid lines, are.
   for (let i = 100; i < 500; i++) rmSync(join(many, 'runs', syntheticHash(i), 'experiment.json'));
   const lines = readFileSync(join(many, 'experiments.jsonl'), 'utf8').split('\n').filter(Boolean);
   writeFileSync(join(many, 'experiments.jsonl'), `{"run":"half\n\n${lines.slice(1).join('\n')}\n`);
@@ -190,7 +190,7 @@ test('runs: a store of many runs is listed from its index; fields are read once,
     first.runs.map((run: { run: string }) => run.run),
   );
   assert.is((await list(many, '--where', 'seed=499')).matched, 1);
-  // Without the copy the folders say what there is.
+  // Without the copy the folders are read.
   rmSync(join(many, 'experiments.jsonl'));
   assert.is((await list(many, '--where', 'seed=499')).matched, 0);
 });

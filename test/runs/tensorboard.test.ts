@@ -1,4 +1,4 @@
-/** `rhm export --tensorboard`, read back by a reader of its own. */
+/** `rhm export --tensorboard`, read back by an independent reader. */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

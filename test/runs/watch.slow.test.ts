@@ -84,7 +84,7 @@ test('a sweep as it runs: workers, curves over their plateaus, failures, a filte
     },
   );
   await page.fill('#where', 'model.width=24');
-  // Some of the four may not have begun, and have no curve yet.
+  // Some of the four may not have begun and have no curve yet.
   await page.waitForFunction(() =>
     /^(4 runs|\d of 4 runs are shown)\.$/.test(document.querySelector('#matched')!.textContent!),
   );

@@ -1,4 +1,4 @@
-/** What `rhm watch` reads of a store while workers write it, and how it answers. */
+/** How `rhm watch` reads a store while workers write to it, and how it answers. */
 import {
   appendFileSync,
   existsSync,
@@ -29,7 +29,7 @@ test.before(() => {
 test.after(() => rmSync(scratch, { recursive: true, force: true }));
 
 const all = { where: '', sort: '', reverse: false, count: 12 };
-const pause = () => new Promise((done) => setTimeout(done, 450)); // answers are given again for a moment
+const pause = () => new Promise((done) => setTimeout(done, 450)); // answers are cached for a moment
 function storeOf(name: string, count: number): string {
   const store = join(scratch, name);
   makeSyntheticStore(store, count);
@@ -95,11 +95,11 @@ test('what workers append is read on from where it was: half a line, half a char
   assert.equal([after.counts.failed, after.failures[0].error, after.failures[0].name], [1, 'Größe', 'ñ']);
   appendFileSync(index, 'no JSON at all\n');
   assert.equal((await ask()).counts, after.counts);
-  // A copy that was put in its place, without the last lines.
+  // A copy put in its place, without the last lines.
   writeFileSync(`${index}.new`, readFileSync(index).subarray(0, statSync(index).size - line.length - 20));
   renameSync(`${index}.new`, index);
   assert.is((await ask()).counts.failed, 0);
-  // And one that is longer than what was read so far.
+  // And one that is longer than what has been read.
   const longer = Array.from({ length: 9 }, (_, i) => ({
     run: syntheticHash(i),
     state: 'diverged' as const,

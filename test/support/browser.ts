@@ -1,6 +1,7 @@
 /**
- * A real headless Chromium with WebGPU: RHM_CHROMIUM, else the one inside npm @sparticuz/chromium (unpacked to the cache
- * folder with the few libraries it needs, so that a bare machine runs it), else one the system has. No browser is a failure.
+ * A real headless Chromium with WebGPU: RHM_CHROMIUM, else the one inside npm @sparticuz/chromium (unpacked to the cache folder
+ * with the few libraries it needs, so that a bare machine runs it), else one installed on the system. Without a browser the test
+ * fails.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -11,7 +12,7 @@ import { packedChromium } from '../../src/platform/driver.js';
 
 export const gpuFlags = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
-/** Starts the browser; `flags` default to those that give it WebGPU on the processor. */
+/** Starts the browser; `flags` default to those that enable WebGPU on the CPU. */
 export async function launchBrowser(flags: readonly string[] = gpuFlags): Promise<Browser> {
   const { executablePath, env } = findBrowser();
   return chromium.launch({

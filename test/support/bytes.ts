@@ -1,6 +1,6 @@
 import type { Bytes } from '../../src/core/bytes.js';
 
-/** The same bytes in everything that may hold them: Buffer, views at odd places, buffers, shared memory. */
+/** The same bytes in every possible form: Buffer, views at odd offsets, buffers, shared memory. */
 export function bytesOfEveryKind(file: Uint8Array): Record<string, Bytes> {
   const n = file.length;
   const within = (memory: ArrayBuffer | SharedArrayBuffer, at: number) => {

@@ -1,4 +1,4 @@
-/** Programs out of Debian packages, downloaded by the ordinary client and unpacked to the cache folder without being installed. */
+/** Programs from Debian packages, downloaded by the ordinary client and unpacked to the cache folder without being installed. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ export function debianPackages(
           break;
         } catch (error) {
           if (tries === 4) throw error;
-          // No package lists yet, or old ones; another test may be fetching them, and holds their lock.
+          // No package lists yet, or old ones; another test may be fetching them and hold their lock.
           try {
             apt('update');
           } catch {}

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 
-/** The readme and what it leads to, as paths from the top of the repository. */
+/** The readme and the documents it links to, as paths from the top of the repository. */
 export function documents(): string[] {
   const below = (folder: string) => readdirSync(folder, { withFileTypes: true });
   const beside = below('.github').filter(({ name }) => name.endsWith('.md'));

@@ -5,11 +5,11 @@ export const softwareDrivers: readonly string[] = lavapipeManifest(process.env)
   ? ['swiftshader', 'lavapipe']
   : ['swiftshader'];
 
-/** What a test of the device or of a single operation runs on: the software drivers, on macOS and Windows the machine's own adapter. */
+/** The adapters for tests of the device or of a single operation: the software drivers; on macOS and Windows the machine's own adapter. */
 export const testAdapters: readonly (string | undefined)[] =
   process.platform === 'linux' ? softwareDrivers : [undefined];
 
-/** The error `work` ends with. @throws when it does not fail. */
+/** The error with which `work` ends. @throws if it does not fail. */
 export async function failure(work: () => unknown): Promise<Error> {
   try {
     await work();

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { type Ran, run } from './run.js';
 
 export interface Packed {
-  folder: string; // a package `consumer` of modules, with rhm-lab installed
+  folder: string; // a package `consumer` of type module, with rhm-lab installed
   tarball: string; // path
   remove(): void;
 }
@@ -19,7 +19,7 @@ export const softwareDriver = '@sparticuz/chromium@147.0.0';
 
 const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'];
 
-/** Packing builds what is not up to date: one test file at a time. */
+/** Packing builds what is out of date, so only one test file may do it at a time. */
 async function alone(work: () => Promise<void>): Promise<void> {
   const lock = 'build/packing';
   for (let seconds = 0; ; seconds++)
@@ -28,7 +28,7 @@ async function alone(work: () => Promise<void>): Promise<void> {
       break;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      // Packing takes ten seconds: who has held it for longer is gone.
+      // Packing takes ten seconds: a process that has held the lock for longer is gone.
       if (seconds > 180) rmSync(lock, { recursive: true, force: true });
       await new Promise((resolve) => setTimeout(resolve, 1000));
     }
@@ -39,7 +39,7 @@ async function alone(work: () => Promise<void>): Promise<void> {
   }
 }
 
-/** more: packages to install beside it, or options of npm. */
+/** more: packages to install with it, or options of npm. */
 export async function packAndInstall(...more: string[]): Promise<Packed> {
   const folder = mkdtempSync(join(tmpdir(), 'rhm-consumer-'));
   await alone(async () => {

@@ -1,6 +1,6 @@
 /**
- * A real Redis (or Valkey) server on loopback: RHM_REDIS_SERVER, one that is installed, else Debian's package, downloaded and
- * unpacked to the cache folder without being installed. No server is a failure.
+ * A real Redis (or Valkey) server on loopback: RHM_REDIS_SERVER, else an installed one, else Debian's package, downloaded and
+ * unpacked to the cache folder without being installed. Without a server the test fails.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -96,7 +96,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   };
 }
 
-/** A client of the test's own. */
+/** A client for the test. */
 export const redisClient = (server: RedisServer): Redis =>
   new Redis({ host: '127.0.0.1', port: server.port, password: server.password });
 

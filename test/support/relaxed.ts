@@ -1,4 +1,4 @@
-/** Node with relaxed SIMD: 22 and newer have it switched on, 20 by an option. */
+/** Node with relaxed SIMD: enabled by default in 22 and newer, by an option in 20. */
 import { resolve } from 'node:path';
 import { hasRelaxedSimd } from '../../src/core/simd.js';
 import { type Ran, type RunOptions, run } from './run.js';

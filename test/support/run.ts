@@ -1,4 +1,4 @@
-/** Programs that tests start: bounded in time, ended with what they started. */
+/** Programs started by tests: limited in time, and ended together with their children. */
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import * as assert from 'uvu/assert';

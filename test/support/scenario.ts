@@ -1,4 +1,4 @@
-/** Bundles the platform scenario beside the built package, and says what its outcome must be. */
+/** Bundles the platform scenario beside the built package, and checks its outcome. */
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import * as assert from 'uvu/assert';

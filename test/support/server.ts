@@ -15,13 +15,13 @@ const types: Record<string, string> = {
 
 export interface TestServer {
   origin: string;
-  missing: string[]; // paths that were asked for and not there
+  missing: string[]; // paths that were requested but do not exist
   close(): Promise<void>;
 }
 
 /**
- * Serves folders under URL prefixes; `isolated` adds the COOP and COEP headers that give SharedArrayBuffer, `open` the one that
- * lets pages of other origins read what is served.
+ * Serves folders under URL prefixes; `isolated` adds the COOP and COEP headers that enable SharedArrayBuffer, `open` the one that
+ * lets pages of other origins read the files.
  */
 export function serve(folders: Readonly<Record<string, string>>, isolated: boolean, open = false): Promise<TestServer> {
   const missing: string[] = [];

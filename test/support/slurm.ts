@@ -1,6 +1,6 @@
 /**
- * A real Slurm of one node on loopback, out of Debian's packages, for any user: controller and node daemon with a configuration of their
- * own, no munge, no cgroups. Not to be had is a failure.
+ * A real Slurm with one node on loopback, from Debian's packages, for any user: controller and node daemon with a separate
+ * configuration, no munge, no cgroups. If it is not available, the test fails.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -21,7 +21,7 @@ import {
   syntheticStudy,
 } from './syntheticRuns.js';
 
-/** steps: of the runs of one pass; few leave bounds and empty corners. */
+/** steps: of the one-pass runs; few steps leave bounds and empty corners. */
 export async function syntheticAnalysis({ grammars = 2, steps = 2 ** 15 } = {}): Promise<Analysis> {
   const shape = { v: 8, n: 8, m: 3, s: 2, L: 3 };
   const staircase = { positions: lawPositions(shape, 'hcnn', 5), width: 0.6 };
@@ -48,7 +48,7 @@ export async function syntheticAnalysis({ grammars = 2, steps = 2 ** 15 } = {}):
     ...syntheticPowerLawStudy({ grammars, uniform: false }),
     ...syntheticWiringStudy({ grammars }),
     ...(await syntheticHoldoutStudy({ grammars })),
-    ...syntheticProbeStudy({ grammars, prefactor: 100 }), // as the others of its series
+    ...syntheticProbeStudy({ grammars, prefactor: 100 }), // like the others of its series
     ...syntheticRepresentationStudy({ grammars, prefactor: 100 }),
     ...syntheticParseStudy({ grammars }),
   ];

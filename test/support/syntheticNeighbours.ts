@@ -1,4 +1,4 @@
-/** Run folders of the figures of neighbouring papers: what the analysis should find is put in. */
+/** Run folders for the figures of related papers, made with known results. */
 import { heldOutTheory } from '../../src/analysis/heldOutTheory.js';
 import type { RunFiles } from '../../src/analysis/runs.js';
 import { parseExperiment } from '../../src/core/experiment.js';
@@ -11,7 +11,9 @@ import { lawPositions, Normal, syntheticDataRuns } from './syntheticRuns.js';
 
 const SEEN = [14, 35, 39]; // seeds of grammars whose steps can all be seen, v=8 m=2 s=2 L=4
 
-/** Windows of s^ell tokens for ell = 1 .. 3 on some grammars: steps at the law's P_ell times a prefactor, each curve down to its H(ell). */
+/**
+ * Windows of s^ell tokens for ell = 1 .. 3 on some grammars: steps at the law's P_ell times a prefactor, each curve falling to its H(ell).
+ */
 export function syntheticContextStudy({ grammars = 3, prefactor = 4, scatter = 0.1 } = {}): RunFiles[] {
   const random = new Normal(11);
   const shape = { v: 8, n: 8, m: 2, s: 2, L: 4 };
@@ -34,7 +36,7 @@ export function syntheticContextStudy({ grammars = 3, prefactor = 4, scatter = 0
   ).flat();
 }
 
-/** Classification whose error falls through a tenth at `prefactor` n m^L; lazy networks at five times that. */
+/** Classification whose error falls below a tenth at `prefactor` n m^L; lazy networks at five times that. */
 export function syntheticClassStudy({ grammars = 3, prefactor = 2, scatter = 0.1, power = 1 } = {}): RunFiles[] {
   const random = new Normal(13);
   const sizes = Array.from({ length: 30 }, (_, i) => Math.round(32 * 2 ** (i / 3)));
@@ -62,7 +64,8 @@ export function syntheticClassStudy({ grammars = 3, prefactor = 2, scatter = 0.1
 
 /**
  * Power-law rules at the last level. Classification: the error that m rules leave, at some scale of P. The last token: steps that
- * take longer than those of uniform rules, which `uniform` sets beside; `stretched`: the distance of P_2 and P_3 grows by that.
+ * take longer than those of uniform rules, which `uniform` includes for comparison; `stretched`: factor by which the distance of
+ * P_2 and P_3 grows.
  */
 export function syntheticPowerLawStudy({
   grammars = 3,
@@ -106,7 +109,10 @@ export function syntheticPowerLawStudy({
   return [...errors, ...steps];
 }
 
-/** Positions in an unknown order: hcnn along the true and the found tree, as shown (`slower` times as many), and mla. */
+/**
+ * Positions in an unknown order: hcnn along the true and the found tree, in the order shown (`slower` times as many sentences),
+ * and mla.
+ */
 export function syntheticWiringStudy({ grammars = 3, found = 1, slower = 4, scatter = 0.05 } = {}): RunFiles[] {
   const random = new Normal(19);
   const shape = { v: 8, n: 8, m: 2, s: 2, L: 4 };
@@ -133,7 +139,10 @@ export function syntheticWiringStudy({ grammars = 3, found = 1, slower = 4, scat
   );
 }
 
-/** Held-out pairs: networks whose accuracy lies `share(kind, P)` of the way from the surface's to the grammar's, at their best step. */
+/**
+ * Held-out pairs: networks whose accuracy at their best step is a fraction `share(kind, P)` of the way from the surface's to the
+ * grammar's.
+ */
 export async function syntheticHoldoutStudy({
   grammars = 2,
   share = (kind: 'hcnn' | 'mla', P: number) => (kind === 'hcnn' ? 0.75 : 64 / P),
@@ -155,7 +164,7 @@ export async function syntheticHoldoutStudy({
           seed: 10 + g,
         });
         const records: RunRecord[] = [];
-        // After the best step, where the validation loss is lowest, all is worse.
+        // After the best step, where the validation loss is lowest, everything is worse.
         for (const [step, worse] of [
           [100, 0],
           [200, 0.25],

@@ -1,15 +1,15 @@
-/** Runs on P sentences that predict every hidden symbol, and parse more sentences the larger P is. */
+/** Runs on P sentences that predict every hidden symbol and parse more sentences at larger P. */
 import type { RunFiles } from '../../src/analysis/runs.js';
 import { formatRecord } from '../../src/core/records.js';
 import { syntheticRun } from './syntheticRuns.js';
 
-/** P at which half of the sentences are parsed right, by way; of the second grammar twice as many. */
+/** P at which half of the sentences are parsed correctly, by way; twice as many for the second grammar. */
 export const halves = { parsed: 400, logic: 300, 'parsed-consistent': 60, both: 50 };
 
-/** Learning rates: the first is best for labels alone, the second for logic; at the other one half as many sentences are right. */
+/** Learning rates: the first is best for labels alone, the second for logic; at the other rate half as many sentences are right. */
 export const rates = [8, 2];
 
-/** Fractions rise in a straight line of ln P, by a quarter for each factor e. */
+/** Fractions rise linearly in ln P, by a quarter per factor of e. */
 export function syntheticParseStudy({ grammars = 2, kinds = ['hcnn', 'fcn'] as const } = {}): RunFiles[] {
   const shape = { v: 8, n: 8, m: 3, s: 2, L: 3 };
   return kinds.flatMap((kind) =>
@@ -39,7 +39,7 @@ export function syntheticParseStudy({ grammars = 2, kinds = ['hcnn', 'fcn'] as c
               const part = rate === rates[Number(logic)] ? 1 : 0.5;
               const right = part * Math.min(1, Math.max(0, 0.5 + Math.log(sentences / (half * 2 ** g)) / 4));
               const at = { type: 'measure', replica: 0, step: 64, samples: 512, name } as const;
-              // Of the levels too, which are not looked at here.
+              // Also for the levels, which are not tested here.
               return [formatRecord({ ...at, value: right }), formatRecord({ ...at, level: 1, value: 0.9 })];
             });
             const lines = run.records!.split(/(?<=\n)/);

@@ -3,7 +3,7 @@ import type { RunFiles } from '../../src/analysis/runs.js';
 import { formatRecord } from '../../src/core/records.js';
 import { lawPositions, syntheticRun } from './syntheticRuns.js';
 
-/** By how many widths each measure passes its middle later than the loss, in the layer of the level; a layer above half a width more. */
+/** By how many widths each measure passes its middle later than the loss, in the layer of the level; half a width more per layer above. */
 export const lateness = { invariance: 0, readout: -1, gdv: 0.5, alignment: 1 } as const;
 export const WIDTH = 0.6; // of a step, in ln P
 

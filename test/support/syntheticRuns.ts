@@ -1,4 +1,4 @@
-/** Run folders and curves with a known staircase: what the analysis should find is put in. */
+/** Run folders and curves made with a known staircase. */
 import { type Curve, exactFloors, exactPlateaus, grammarKey } from '../../src/analysis/curves.js';
 import type { RunFiles } from '../../src/analysis/runs.js';
 import { type Experiment, parseExperiment } from '../../src/core/experiment.js';
@@ -24,12 +24,12 @@ export class Normal {
 
 export interface Staircase {
   positions: number[]; // ln P_1 .. ln P_L
-  width: number; // of each step in ln P; keep it below the distance of the steps
+  width: number; // of each step in ln P; must be smaller than the distance of the steps
 }
 
 /**
- * Loss at ln P: ln excess falls linearly in ln P across each step, so that it is at the geometric mean at P_ell; at the
- * last step the excess itself does, so that it is at half the gap there.
+ * Loss at ln P: ln excess falls linearly in ln P across each step, so that it is at the geometric mean at P_ell; at the last step
+ * the excess itself falls linearly, so that it is at half the gap there.
  */
 export function staircaseLoss(
   plateaus: readonly number[],
@@ -44,7 +44,7 @@ export function staircaseLoss(
   return floor + excess * (1 - done[plateaus.length - 2]);
 }
 
-/** Evaluations at 1, 2, 3, ... and then every factor 2^(1/k) in steps, as runs are evaluated. */
+/** Evaluations at 1, 2, 3, ... and then by factors of 2^(1/k) in steps, as in runs. */
 export function evaluationSteps(steps: number, perDoubling = 4): number[] {
   const list: number[] = [];
   for (let s = 1; s < steps; s = Math.max(s + 1, Math.round(s * 2 ** (1 / perDoubling)))) list.push(s);
@@ -107,8 +107,8 @@ export interface SyntheticRunOptions extends Omit<SyntheticOptions, 'staircase'>
   staircases: Staircase[]; // one a replica
   end?: 'done' | 'none' | 'diverged' | 'interrupted';
   measures?: boolean; // invariance ratios that fall at P_(level+1)
-  valid?: boolean; // sentences written up to each level: half of them at P_level
-  probes?: boolean; // read-outs of hcnn: layer k passes one half at P_(level+1), 2^p later at position p; below its level never
+  valid?: boolean; // sentences written up to each level: half of them valid at P_level
+  probes?: boolean; // read-outs of hcnn: layer k passes one half at P_(level+1), 2^p later at position p; never below its level
   overrides?: Record<string, unknown>; // of the experiment
 }
 
@@ -145,7 +145,7 @@ export function syntheticRun(options: SyntheticRunOptions): RunFiles {
         }),
       );
       for (let level = 1; options.valid && level <= shape.L; level++) {
-        // Half of the sentences are valid up to a level where its step is half taken, all of them a width later.
+        // Half of the sentences are valid up to a level when its step is half taken, all of them a width later.
         const late = (Math.log(samples) - staircase.positions[level - 1]) / staircase.width;
         const value = Math.min(1, Math.max(0, 0.5 + late / 2));
         lines.push(formatRecord({ type: 'measure', replica, step, samples, name: 'valid', level, value }));
@@ -210,7 +210,7 @@ export function lawPositions(
   );
 }
 
-/** Runs of hcnn and mla for several m and grammars, as a reproduction leaves them. */
+/** Runs of hcnn and mla for several m and grammars, as made by a reproduction. */
 export function syntheticStudy(
   options: {
     ms?: number[];
@@ -219,7 +219,7 @@ export function syntheticStudy(
     steps?: number;
     measures?: boolean;
     hlcn?: boolean;
-    batches?: number[]; // hcnn again at these, P as large as the batch
+    batches?: number[]; // hcnn again with these batches, with P as large as the batch
   } = {},
 ): RunFiles[] {
   const { ms = [2, 3, 4], grammars = 4, scatter = 0.15, steps = 2 ** 17, measures, hlcn, batches = [] } = options;
@@ -267,7 +267,7 @@ export function syntheticProbeStudy({ ms = [2, 3], grammars = 2, steps = 2 ** 13
   );
 }
 
-/** Runs of one pass on masked tokens, one of eight, that come down to the exact losses: the decoder to those of what is before. */
+/** One-pass runs on masked tokens, one of eight, that fall to the exact losses: the decoder to those given the preceding tokens. */
 export function syntheticMaskedStudy({ ms = [2, 3], grammars = 2, steps = 2 ** 13 } = {}): RunFiles[] {
   const task = { kind: 'mask', fraction: 0.125 } as const;
   const measures = ['validity'];
@@ -292,9 +292,9 @@ export interface SyntheticDataOptions extends Pick<SyntheticOptions, 'kind' | 's
   shuffle?: number;
   path?: string;
   sizes?: readonly number[]; // P
-  /** Test error at P, of tasks without a staircase; the loss is the same number. */
+  /** Test error at P, for tasks without a staircase; the loss is the same number. */
   error?: (P: number) => number;
-  /** Where the best validation loss came, as a part of the allowed steps. */
+  /** Where the best validation loss came, as a fraction of the allowed steps. */
   bestAt?: (P: number) => number;
   overrides?: Record<string, unknown>;
 }
@@ -331,13 +331,13 @@ export function syntheticDataRuns(options: SyntheticDataOptions): RunFiles[] {
       seed: grammarSeed,
       ...options.overrides,
     };
-    // Of a window of s^ell tokens the first ell steps.
+    // For a window of s^ell tokens the first ell steps.
     const plateaus = floorsOf(evaluatedTask(parseExperiment(experiment)), rules);
     const planted = staircase && plateaus ? staircaseLoss(plateaus, staircase, Math.log(P)) : error!(P);
     const loss = planted * Math.exp(noise * random.next());
     const steps = evaluationSteps(budget.steps);
     const best = steps.reduce((a, b) => (Math.abs(b - 1e4 * bestAt(P)) < Math.abs(a - 1e4 * bestAt(P)) ? b : a));
-    const exact = plateaus && plateaus[plateaus.length - 1] + 0.01; // an easy test set: both losses are off by as much
+    const exact = plateaus && plateaus[plateaus.length - 1] + 0.01; // an easy test set: both losses are shifted by the same amount
     const evals = steps.map((step) => ({
       type: 'eval' as const,
       replica: 0,

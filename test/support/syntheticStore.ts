@@ -1,4 +1,4 @@
-/** A sweep's store with many runs that nobody trained: what lists of runs are read from. */
+/** A sweep's store with many runs that were never trained, as input for lists of runs. */
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -68,7 +68,7 @@ test('plan: runs, groups, FLOPs, bytes, time; what is complete does not count ag
     'model.width=16 seed=0',
   ]);
   // One step at width w, batch 8, two layers of stride 2 on 4 tokens: the products of the forward pass and the two of the
-  // backward pass are 2*(8*2*2w*w... of the second layer; the first is a gather. All of it within a factor of two.
+  // backward pass are 2*(8*2*2w*w... of the second layer; the first is a gather. The total is right within a factor of two.
   const [narrow, wide] = plan.groups;
   const products = (w: number) => 3 * 2 * 8 * (2 * w * w + w * 6);
   for (const [g, w] of [
@@ -121,7 +121,7 @@ test('run in this thread, in threads, in processes: the same bits; a second proc
   assert.match(ran.stderr, /running on WebAssembly/);
   for (const isolate of ['thread', 'process'])
     assert.is(lines(await rhm(args(isolate, '--isolate', isolate, '--workers', '2'))).at(-1).trained, 6);
-  // Widths differ, seeds and lengths do not: three runs fit into one plan.
+  // Widths differ, seeds and lengths do not matter: three runs fit into one plan.
   assert.is(lines(await rhm(args('packed', '--isolate', 'none', '--pack', '3'))).at(-1).trained, 6);
   const begun = readFileSync(
     join(scratch, 'packed', 'runs', readdirSync(join(scratch, 'packed', 'runs'))[0], 'records.jsonl'),
@@ -180,7 +180,7 @@ test('export: DuckDB reads Parquet and CSV, and finds the numbers of the records
     grid: { 'model.width': [8, 16] },
     seeds: 3,
   });
-  // What is whole is stored as whole, so that nobody gets a step 300.0 or a seed that was rounded.
+  // Whole numbers are stored as such, so that no one gets a step of 300.0 or a rounded seed.
   const types = async (name: string) =>
     Object.fromEntries(
       (await query(`describe select * from '${join(out, 'export', `${name}.parquet`)}'`)).map((c) => [

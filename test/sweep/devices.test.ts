@@ -1,4 +1,4 @@
-/** The scheduler with workers that have a device each: devices that are lost, broken from the start, or too small. */
+/** The scheduler with workers that each have a device: devices that are lost, broken from the start, or too small. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { AdapterError, DeviceLostError, GpuError, InputError, WorkerError } from '../../src/core/errors.js';
@@ -22,7 +22,7 @@ interface Device {
   train?: (runs: readonly ChunkRun[], times: number) => unknown; // likewise, and may take a while
 }
 
-/** Sweeps runs over devices that do as they are told; says which device got which packs. */
+/** Sweeps runs over devices with scripted behaviour; returns which device got which packs. */
 async function sweep(runs: readonly SweepRun[], devices: readonly Device[], replicas = 4) {
   const events: SweepEvent[] = [];
   const packs: number[][] = devices.map(() => []);

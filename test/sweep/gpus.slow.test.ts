@@ -1,7 +1,7 @@
 /**
- * Sweeps over several cards, simulated: files in a folder stand for device files, each worker computes on SwiftShader with the first card
- * that it can see. Choosing (by a mount namespace that covers the others, where this system allows it), checking and what
- * happens to a card that goes are the program's own.
+ * Sweeps over several cards, simulated: files in a folder represent device files, and each worker computes on SwiftShader with the first
+ * card that it can see. Choosing (by a mount namespace that covers the others, if this system allows it), checking and the handling of a
+ * lost card are done by the program itself.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -48,7 +48,7 @@ test.after(() => rmSync(scratch, { recursive: true, force: true }));
 
 const args = (out: string, ...more: string[]) => ['sweep', 'run', spec, '--out', out, '--json', ...more];
 
-/** A machine with so many cards; `way` as in src/platform/cards/simulated.ts. */
+/** A machine with this many cards; `way` as in src/platform/cards/simulated.ts. */
 function machine(name: string, cards: number, way: string) {
   const folder = join(scratch, name);
   mkdirSync(folder);
@@ -157,7 +157,7 @@ test('a card that goes while it computes: its runs go to the others, with the bi
   const sweep = startRhm(args(out, '--pack', '1', '--checkpoint-seconds', '0.2'), env);
   await sweep.said(/"card":"card 1","done":1/);
   rmSync(card);
-  // Its file is gone: whoever starts does not find the card any more; the worker that has it is told by a kill.
+  // Its file is gone: new workers no longer find the card; the worker that has it is killed.
   for (const pid of children(sweep.child.pid!))
     if (readdirSync(`/proc/${pid}/fd`).some((fd) => link(pid, fd) === `${card} (deleted)`))
       process.kill(pid, 'SIGKILL');

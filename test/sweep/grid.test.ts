@@ -11,7 +11,7 @@ const small = { model: { kind: 'hcnn', width: 8 }, 'grammar.v': 8, 'grammar.m': 
 const values = (grid: Grid, get: (e: Grid['runs'][0]['experiment']) => unknown) =>
   grid.runs.map((r) => get(r.experiment));
 
-/** All messages of what a grid is refused for. */
+/** All messages with which a grid is refused. */
 async function faultsOf(input: unknown): Promise<string[]> {
   try {
     await expandGrid(input);
@@ -67,7 +67,7 @@ test('zips advance together; several zips multiply', async () => {
 });
 
 test('P as multiples of P_ell: of the law of the run’s own model and grammar', async () => {
-  // P_2 of a CNN: v m^3 / (1 - m/v); of a transformer v m^3 too; P_3: v m^4 against v m^5.
+  // P_2 of a CNN: v m^3 / (1 - m/v); also v m^3 for a transformer; P_3: v m^4 and v m^5.
   const grid = await expandGrid({
     base: { 'grammar.v': 8, 'grammar.L': 3, 'evaluation.size': 64, 'budget.batch': 32 },
     grid: {

@@ -1,4 +1,4 @@
-/** Searches that begin near what other curves predict: against a law, planted, with the runs counted. */
+/** Searches that begin near the predictions from other curves: with a known law, counting the runs. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { formatRecord } from '../../src/core/records.js';
@@ -49,7 +49,7 @@ function planted(m: number, seed: number): number[] {
   return lawPositions(shapeOf(m), 'hcnn', 10).map((x) => x + Math.log(1.5) * (2 * (random.word() / 2 ** 32) - 1));
 }
 
-/** Trains by formula, and says how many runs that took. most: runs until it is interrupted. */
+/** Trains by formula and counts the runs. most: runs until it is interrupted. */
 class Trained {
   readonly runs = new Map<string, string>();
 
@@ -144,7 +144,7 @@ test('few curves all begin at once; where nothing can be predicted the others lo
     train: async () => true,
     records: () => undefined,
   });
-  assert.is(found.length, dense.length); // it ends, and nobody waits for ever
+  assert.is(found.length, dense.length); // it ends, and nothing waits forever
 });
 
 async function roundsOf(some: readonly Search[], guide?: Guide): Promise<string[][]> {

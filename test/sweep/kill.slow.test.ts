@@ -1,7 +1,7 @@
 /**
  * A sweep whose workers are killed (kill -9) at random moments, and once its supervisor: afterwards every run is there exactly once, with
  * the bits of an undisturbed sweep. RHM_SOAK=1: 200 runs and 30 kills, on WebAssembly, on a software Vulkan driver, and on two simulated
- * cards, which give packs that die to each other.
+ * cards, which pass packs that die to each other.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -43,7 +43,7 @@ const cases = [
     flags: ['--pack', '2'],
     cards: true,
     runs: soak ? 200 : 8,
-    steps: soak ? 40 : 200, // workers that lost their supervisor train on: there has to be work left for the next kill
+    steps: soak ? 40 : 200, // workers that lost their supervisor continue training: there must be work left for the next kill
     kills: soak ? 30 : 2,
     meanMs: 300,
   },
@@ -89,11 +89,12 @@ for (const { name, flags, cards, runs, steps, kills, meanMs } of cases)
     const undisturbed = await rhm(args(whole), { env, timeoutSeconds: 1500 });
     assert.is(undisturbed.code, 0, undisturbed.stderr);
 
-    // Kills are spread over the sweep by the runs that have ended, so that a slow machine sees no more of them than a quick one.
+    // Kills are spread over the sweep by the number of runs that have ended, so that a slow machine has no more of them than a
+    // fast one.
     const random = (i: number, j: number) => threefry([2026, 7], i, j)[0] / 2 ** 32;
     let killed = 0;
     let supervisorsKilled = 0;
-    let endedBefore = 0; // runs, under supervisors that were killed
+    let endedBefore = 0; // runs that ended under supervisors that were killed
     let sweep = startRhm(args(broken), env);
     const ended = () => endedBefore + (sweep.output.match(/"type":"run"/g)?.length ?? 0);
     while (!sweep.over) {
@@ -106,7 +107,7 @@ for (const { name, flags, cards, runs, steps, kills, meanMs } of cases)
         await sweep.ended;
         supervisorsKilled++;
         endedBefore = ended();
-        sweep = startRhm(args(broken), env); // at once: its orphans may still be at work
+        sweep = startRhm(args(broken), env); // at once: its orphans may still be working
         continue;
       }
       const workers = children(sweep.child.pid!);
@@ -134,7 +135,7 @@ test('a worker that hangs is ended and its run goes on; a run that brings down t
     budget: { batch: 16 },
     evaluation: { size: 64, perDoubling: 2 },
   };
-  // The kills come at a progress line each second.
+  // The kills come at progress lines, one per second.
   const budget = { batch: 16, steps: await stepsLasting(7, base, scratch) };
   writeFileSync(spec, JSON.stringify({ base: { ...base, budget }, seeds: 2 }));
   const args = (out: string, ...more: string[]) => [
@@ -154,7 +155,7 @@ test('a worker that hangs is ended and its run goes on; a run that brings down t
   const poisoned = startRhm(args('poison'));
   let seen = 0;
   for (let deaths = 0; deaths < 3; deaths++) {
-    // The first run of the grid each time it is at work: its name comes with the progress.
+    // The first run of the grid each time it is being trained: its name is in the progress.
     const progress = /"running":\[\{"run":"[0-9a-f]+","name":"seed=0"/g;
     while (!poisoned.over && (poisoned.output.match(progress)?.length ?? 0) <= seen)
       await new Promise((done) => setTimeout(done, 20));

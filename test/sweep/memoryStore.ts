@@ -1,4 +1,4 @@
-/** A sweep's store in memory, and workers that do what a test tells them. */
+/** A sweep's store in memory, and workers with scripted behaviour. */
 import { FolderBusyError } from '../../src/core/errors.js';
 import { foldIndex, indexLines, type SweepStore } from '../../src/sweep/store.js';
 import { MemoryFolder, type RunFolder } from '../../src/training/folder.js';

@@ -42,7 +42,7 @@ test('replicas of a run count; one with more than the bound has a plan of its ow
     const total = group.reduce((sum, r) => sum + r.experiment.replicas, 0);
     assert.ok(total <= 4 || group.length === 1, `${total}`);
   }
-  // A group that is not full yet takes none that makes it one too many.
+  // A group that is not full yet takes no run that would exceed its limit.
   assert.equal(names(pack([run(8, 0), run(8, 10, 3)], { replicas: 3 })), [['8/0'], ['8/10']]);
   assert.equal(names(pack([run(8, 0), run(8, 10, 3)], { replicas: 4 })), [['8/0', '8/10']]);
 });

@@ -1,4 +1,4 @@
-/** A sweep in a page: Web Workers train, the origin-private file system keeps; stopped, reloaded and continued. */
+/** A sweep in a page: Web Workers train, the origin-private file system stores; it is stopped, reloaded and continued. */
 import { resolve } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { suite } from 'uvu';
@@ -34,7 +34,7 @@ const grid = {
   seeds: 4,
 };
 
-/** Runs in the page: sweeps, stopping after `stopAfter` complete runs; the last events and evaluations come back. */
+/** Called in the page: sweeps, stopping after `stopAfter` complete runs; returns the last events and evaluations. */
 function sweepIn(
   page: Page,
   input: unknown,

@@ -88,7 +88,7 @@ test('runs of a grid without a search: losses, without those that are trained; s
     grid: { 'grammar.m': [3], 'budget.sentences': [64, 512, 4096] },
     seeds: [31, 90],
   });
-  // The store's runs of seed 31 were made with 10,000 steps: the P that it has are trained already.
+  // The store's runs of seed 31 were made with 10,000 steps: the P they cover are already trained.
   const ran = await rhm(['sweep', 'predict', spec, '--store', store, '--no-validate', '--suggest', '1', '--json']);
   assert.is(ran.code, 0, ran.stderr);
   const { trained, predictions, suggestions } = JSON.parse(ran.stdout);

@@ -1,4 +1,4 @@
-/** The command line in processes that a test watches and kills. */
+/** The command line in processes that a test observes and kills. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 
@@ -8,7 +8,7 @@ export interface Started {
   readonly output: string;
   readonly over: boolean;
   readonly ended: Promise<{ code: number | null; output: string }>;
-  /** Resolves when its output matches. @throws when it ends without that */
+  /** Resolves when its output matches. @throws if it ends without a match */
   said(pattern: RegExp): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-/** How far a sweep is, on a clock of the test's own. */
+/** Progress of a sweep, on a clock controlled by the test. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createContext } from '../../src/cli/context.js';
@@ -49,7 +49,7 @@ function watched(runs: readonly SweepRun[]) {
 }
 const close = (a: number, b: number, what: string, rtol = 1e-9) =>
   assert.ok(Math.abs(a - b) <= rtol * Math.abs(b), `${what}: ${a}, not ${b}`);
-const WINDOW = 1 / 30; // a second without a report, of the half minute that is looked at
+const WINDOW = 1 / 30; // a second without a report, of the half minute considered
 
 test('a slice that is cut off keeps what its runs have reached: no step back, no negative speed', async () => {
   const runs = await runsOf(4);
@@ -79,7 +79,7 @@ test('runs that leave a pack early are not counted twice', async () => {
   progress.ended(runs[0].hash, false);
   progress.ended(runs[1].hash, false);
   report(runs.slice(2), 500);
-  // Two of four are over, two are half way.
+  // Two of four are done, two are half way.
   close(progress.view().fraction, 0.75, 'fraction');
   pass(1);
   report(runs.slice(2), 600);
@@ -96,12 +96,12 @@ test('the speed is that of the last half minute, of the pack that trains now, in
     pass(1);
   }
   close(progress.view().samplesPerSecond, 2 * BATCH, 'two runs, a step a second', WINDOW);
-  for (const run of small) progress.ended(run.hash, false); // nine tenths of it saved: no speed
+  for (const run of small) progress.ended(run.hash, false); // nine tenths of it saved: not speed
   progress.ends(0);
   const large = runs.slice(2);
   progress.begins(0, large);
   for (let step = 0; step < 100; step++) {
-    report(large, 400 + 3 * step); // resumed at 400, which is no speed either
+    report(large, 400 + 3 * step); // resumed at 400, which is not speed either
     pass(1);
   }
   close(progress.view().samplesPerSecond, 4 * 3 * BATCH, 'four runs, three steps per second', WINDOW);

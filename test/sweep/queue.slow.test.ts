@@ -43,7 +43,10 @@ function writeGrid(name: string, grid: object): string {
   return file;
 }
 
-/** Every process gets the address, password and all, by the environment; nothing it prints may hold the password. */
+/**
+ * Every process receives the address, including the password, through the environment; nothing it prints may contain the
+ * password.
+ */
 function start(...args: string[]): Started {
   return watched(startRhm(args, { RHM_QUEUE: server.url }));
 }
@@ -87,7 +90,7 @@ const startSteps = (folder: string) =>
     r.type === 'start' ? [r.step ?? 0] : [],
   );
 
-/** Asks a worker to end, which it does well. */
+/** Tells a worker to end, which it does cleanly. */
 async function drain(worker: Started): Promise<void> {
   worker.child.kill('SIGTERM');
   assert.is((await worker.ended).code, 143, worker.output);
@@ -100,7 +103,7 @@ test('two workers, one killed mid-run, the server restarted: nothing lost, nothi
   assert.is(whole.code, 0, whole.stderr);
   const long = await contentHash(parseExperiment({ ...slow, seed: 77 }));
 
-  // The worker that has the long run is killed in its middle; its lock runs out, and the other one goes on with it.
+  // The worker with the long run is killed half way; its lock expires, and the other one continues the run.
   const submission = submit(spec, out);
   const workers = [work('--shared', shared), work('--shared', shared)];
   const begun = new RegExp(`"run":"${long}".*"begun"`);
@@ -319,7 +322,7 @@ test('no output held a password', () => {
   assert.equal(leaks, []);
 });
 
-/** Collected runs leave nothing behind in the server but BullMQ's own bookkeeping. */
+/** Collected runs leave nothing in the server except BullMQ's own bookkeeping. */
 async function assertEmpty(): Promise<void> {
   const client = redisClient(server);
   const keys = await client.keys('*');

@@ -1,4 +1,4 @@
-/** The scheduler with real training in this process, and with workers that crash, hang and lie. */
+/** The scheduler with real training in this process, and with workers that crash, hang and give wrong results. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DeviceLostError, InputError, WorkerError } from '../../src/core/errors.js';
@@ -127,7 +127,7 @@ test('a run that another engine can go on with is no failed one: the next sweep 
   assert.equal([again.trained, again.failed.length], [1, 0]);
 });
 
-/** The index alone says done: a store whose folders agree. */
+/** Only the index says done: a store whose folders agree. */
 function withFolders(store: MemoryStore, runs: readonly SweepRun[]): MemoryStore {
   store.folders = async () => new Set(runs.map((r) => r.hash));
   return store;

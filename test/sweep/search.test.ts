@@ -111,7 +111,7 @@ test('a window of s^ell tokens is searched with the steps that it has', async ()
   });
   const store = new Trained();
   const stored = store.train.bind(store);
-  // The planted loss of a window of two levels: the first two steps, with their exact loss.
+  // The planted loss for a window of two levels: the first two steps, with their exact loss.
   store.train = (runs) => {
     const done = stored(runs);
     for (const run of runs) {
@@ -129,7 +129,7 @@ test('a window of s^ell tokens is searched with the steps that it has', async ()
   });
   const { bound, value } = crossings.get(2)!;
   assert.is(bound, 'none');
-  // A planted last step ends at an excess of exactly 0, a corner that the smooth curve of the estimate cuts.
+  // A planted last step ends at an excess of exactly 0, a corner that the smooth estimate rounds off.
   assert.ok(Math.abs(value - planted[1]) < 0.3, `P_2 = ${Math.exp(value)}`);
 });
 

@@ -12,7 +12,7 @@ const test = suite('sweeps through Slurm');
 let scratch = '';
 let slurm: Slurm;
 test.before(async () => {
-  scratch = mkdtempSync(join(tmpdir(), "rhm slurm's test-")); // a name that wants quoting
+  scratch = mkdtempSync(join(tmpdir(), "rhm slurm's test-")); // a name that needs quoting
   slurm = await startSlurm();
 });
 test.after(async () => {
@@ -65,7 +65,7 @@ seeds: 4
   assertSameRuns(out, local, 8);
 });
 
-/** Submits and waits for the end of all tasks. */
+/** Submits and waits until all tasks have ended. */
 async function submit(file: string): Promise<string> {
   const submitted = await slurm.command('sbatch', ['--parsable', file]);
   assert.is(submitted.code, 0, submitted.stderr);

@@ -1,4 +1,4 @@
-/** Lines that `rhm sweep slurm` writes, where no Slurm is needed to see them. */
+/** Lines written by `rhm sweep slurm` that can be checked without Slurm. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';

@@ -1,4 +1,4 @@
-/** The store on disk: who may work in a run's folder, what the index survives. */
+/** The store on disk: who may work in a run's folder, and which damage the index survives. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -42,7 +42,7 @@ test('another machine’s process holds a folder while its lock is touched, and 
 test('many processes append to one index: no line is lost or mixed', async () => {
   const directory = join(scratch, 'index');
   const store = openSweepFolder(directory);
-  // Each appends as the store does, 300 times, a line of 100 to 3000 characters.
+  // Each process appends like the store does, 300 times, a line of 100 to 3000 characters.
   const script = `
     const { appendFileSync } = require('node:fs');
     const [file, who] = process.argv.slice(1);
@@ -97,7 +97,7 @@ test('an index read in pieces is the index, wherever the pieces end', async () =
     index.add(whole.slice(cut));
     assert.equal([...index.end()], [...foldIndex(whole)], `cut at ${cut}`);
   }
-  // On disk, longer than what is read at once, and letters of several bytes wherever that ends.
+  // On disk, longer than one read, with characters of several bytes at the boundaries.
   const out = join(scratch, 'pieces');
   const store = openSweepFolder(out);
   const many = Array.from({ length: 3000 }, (_, i) => ({

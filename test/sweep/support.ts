@@ -1,4 +1,4 @@
-/** What tests of sweeps share. */
+/** Common parts of tests of sweeps. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -6,7 +6,7 @@ import { parseRecords } from '../../src/core/records.js';
 import { decodeSafetensors } from '../../src/core/safetensors.js';
 import { rhm } from '../support/run.js';
 
-/** What a run came to: evaluations without their times, ends, and every tensor of its checkpoint. */
+/** The outcome of a run: evaluations without their times, ends, and every tensor of its checkpoint. */
 export function outcomeOf(folder: string) {
   const { records, problems } = parseRecords(readFileSync(join(folder, 'records.jsonl'), 'utf8'));
   assert.equal(problems, []);
@@ -16,7 +16,7 @@ export function outcomeOf(folder: string) {
   return { evals, ends, step: metadata.step, tensors: [...tensors] };
 }
 
-/** Both stores hold the same runs, each once, with the same bits. */
+/** Both stores contain the same runs, each once, with the same bits. */
 export function assertSameRuns(store: string, other: string, count: number): void {
   const [runs, others] = [store, other].map((dir) => readdirSync(join(dir, 'runs')).sort());
   assert.is(runs.length, count);
@@ -31,8 +31,8 @@ export function assertSameRuns(store: string, other: string, count: number): voi
 }
 
 /**
- * Steps of an experiment that keep one thread of this machine busy for so long: where a test interrupts a run it has to last until
- * then, and cores differ by a factor of four. `scratch`: a folder of the test's.
+ * Steps of an experiment that keep one thread of this machine busy for this long: a run that a test interrupts must last until
+ * then, and cores differ by a factor of four. `scratch`: a folder of the test.
  */
 export async function stepsLasting(seconds: number, base: { budget: object }, scratch: string): Promise<number> {
   const spec = join(scratch, 'probe.json');

@@ -99,7 +99,7 @@ test('closed forms: mean over grammars at v=16, m=4, L=4, tokens and hidden symb
       const mean = squares[ell].reduce((a, b) => a + b) / grammars;
       const deviation = squares[ell].reduce((a, b) => a + (b - mean) ** 2, 0) / (grammars - 1);
       const refined = refinedMeanSquare(shape, ell, h);
-      // 2% of the refined form's own inaccuracy beside 4 standard errors.
+      // 2% for the inaccuracy of the refined form, plus 4 standard errors.
       const tolerance = 4 * Math.sqrt(deviation / grammars) + 0.02 * refined;
       close(mean, refined, tolerance, `h=${h} ell=${ell}`);
       // Each of the 2 (ell-1) - h levels changes the simple form by (1 - 1/v) / (1 - 1/v^2), the front by (1 - 1/v)^2.

@@ -5,7 +5,7 @@ import { Normal } from '../support/syntheticRuns.js';
 
 const test = suite('crossings in data');
 
-const NOISE = 0.05; // of ln excess: what best losses of trained networks scatter by
+const NOISE = 0.05; // scatter of ln excess for best losses of trained networks
 
 const options = {
   from: Math.log(64),
@@ -16,7 +16,7 @@ const options = {
   most: 28,
 };
 
-/** ln excess against ln P: three steps of random heights, places and widths, as trained networks show them. */
+/** ln excess against ln P: three steps of random heights, places and widths, as in trained networks. */
 function planted(random: Normal) {
   const uniform = (low: number, high: number) => low + ((high - low) * (1 + Math.tanh(random.next()))) / 2;
   const centres = [uniform(5, 6.5)];

@@ -8,7 +8,7 @@ import { close } from './enumerate.js';
 
 const test = suite('noise on the leaves and denoising');
 
-/** Two symbols; rules[symbol][rule] the same at every level. */
+/** Two symbols; rules[symbol][rule] are the same at every level. */
 const binary = (L: number, tuples: number[][][]): Rules =>
   parseRules({ v: 2, n: 2, m: tuples[0].length, s: 2, L, rules: Array.from({ length: L }, () => tuples) });
 
@@ -28,7 +28,7 @@ const parity = (L: number) =>
 const repetition = (L: number) => binary(L, [[[0, 0]], [[1, 1]]]);
 
 test('parity: level l changes with (1 - (1 - t)^(2 s^l)) / 2, so that its middle lies at 1 - 2^(-1 / (2 s^l))', () => {
-  // Two seen tokens say of their parity as much as the product of what each says, and what is outside says nothing of it.
+  // The information in two seen tokens on their parity is the product of that in each, and tokens outside say nothing of it.
   const exact = (t: number, level: number) => (1 - (1 - t) ** (2 * 2 ** level)) / 2;
   const L = 4;
   const rates = [0, 0.05, 0.2, 0.5, 1, ...[0, 1, 2, 3, 4].map((level) => 1 - 2 ** (-1 / (2 * 2 ** level)))];
@@ -44,7 +44,7 @@ test('parity: level l changes with (1 - (1 - t)^(2 s^l)) / 2, so that its middle
           `${noise}, rate ${rate}, level ${level}`,
         );
       }
-  // At the last rates level after level stands at half of its largest change, 1/4.
+  // At the last rates, one level after another reaches half of its largest change, 1/4.
   for (const level of [0, 1, 2, 3, 4]) close(exact(rates[5 + level], level), 0.25, 1e-12, `middle of level ${level}`);
 });
 

@@ -31,7 +31,7 @@ test('measured covariances: the exact signal of the grammar plus the noise floor
     assert.is(estimate.count, 2 ** power);
     for (const { ell, meanSquare, signal } of estimate.result()) {
       const truth = exact[ell] ** 2;
-      // Signal: unbiased, so within 4.5 of its own standard errors (8 blocks: Student's t with 7 degrees, 3e-3 two-sided).
+      // Signal: unbiased, so within 4.5 of its standard errors (8 blocks: Student's t with 7 degrees, 3e-3 two-sided).
       close(signal.value, truth, 4.5 * signal.error, `signal ell=${ell} P=2^${power}`);
       // Plain mean square: plus the floor, whose exact value for this grammar's marginals is within a few percent.
       close(
@@ -41,7 +41,7 @@ test('measured covariances: the exact signal of the grammar plus the noise floor
         `ell=${ell} P=2^${power}`,
       );
     }
-    // The farthest pairs are all noise while P is far below P_4.
+    // The farthest pairs are pure noise while P is far below P_4.
     const far = estimate.result().find((x) => x.ell === 4)!;
     if (power <= 14) close(far.meanSquare.value / noiseFloor(shape, done), 1, 0.12, `floor at P=2^${power}`);
   }
@@ -51,7 +51,7 @@ test('tuple-token and hidden-token covariances', async () => {
   const sampler = await createSampler(rules);
   const count = 2 ** 16;
   const { symbols } = sampler.trees(stream, 0, count);
-  const last = symbols.subarray(15); // tokens stand behind the 15 hidden symbols
+  const last = symbols.subarray(15); // tokens come after the 15 hidden symbols
   for (const h of [1, 2]) {
     const width = 2 ** (4 - h) - 1;
     const estimate = new CovarianceStream({ v: 16, width, levels: levelsOf(h) });
@@ -60,7 +60,7 @@ test('tuple-token and hidden-token covariances', async () => {
     for (const { ell, signal } of estimate.result())
       close(signal.value, exact[ell] ** 2, 4.5 * signal.error, `h=${h} ell=${ell}`);
   }
-  // Pairs of tokens as one symbol of v^2: each hidden symbol is spread over its m tuples, so the sum of squares is 1/m of it.
+  // Pairs of tokens as one symbol of v^2: each hidden symbol is spread over its m tuples, so the sum of squares is 1/m as large.
   const tuples = new Uint32Array(7 * count);
   for (let i = 0; i < count; i++)
     for (let p = 0; p < 7; p++) tuples[7 * i + p] = symbols[31 * i + 15 + 2 * p] * 16 + symbols[31 * i + 16 + 2 * p];
@@ -96,7 +96,8 @@ test('n-gram cross-entropies reach the exact plateaus', async () => {
   }
   sampler.tokens({ ...stream, key: streamKey(5, 'test') }, 0, batch, tokens);
   const estimates = ngram.evaluate(tokens, 16, batch);
-  // Counts of v^(k+1) cells from 2^19 sentences: excess about (v^(k+1) / 2) / 2^19 from estimating them, at most 5% for k = 3.
+  // Counts of v^(k+1) cells from 2^19 sentences: the estimation adds an excess of about (v^(k+1) / 2) / 2^19, at most 5% for k =
+  // 3.
   for (const [i, allowance] of [1e-4, 1e-3, 0.05].entries()) {
     const { value, error } = estimates[i];
     assert.ok(error > 0 && error < 0.01);

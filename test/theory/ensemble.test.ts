@@ -57,7 +57,7 @@ test('mean H_unif over grammars agrees with the chain, five parameter sets', () 
 });
 
 test('the tables printed for 64 grammars: within 4 of their standard errors', () => {
-  // Averages over other random grammars than ours: both the table and the mean of 64 scatter by sigma / 8.
+  // Averages over other random grammars: both the table and the mean of 64 have a scatter of sigma / 8.
   for (const [shape, table] of [
     [{ v: 16, n: 16, m: 4, s: 2, L: 4 }, [Math.log(16), 1.4926, 0.5973, 0.2686, 0.1758]],
     [{ v: 32, n: 32, m: 8, s: 2, L: 8 }, [Math.log(32), 2.1266, 1.006, 0.43, 0.2491, 0.2025, 0.1911, 0.1883, 0.1876]],

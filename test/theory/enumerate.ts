@@ -1,4 +1,4 @@
-/** Brute force over every derivation of a small grammar, written without the message passing it checks. */
+/** Brute force over every derivation of a small grammar, written without the message passing that it checks. */
 import { parents, type Rules } from '../../src/core/rules.js';
 import { rootWeights, ruleWeights } from '../../src/theory/marginals.js';
 

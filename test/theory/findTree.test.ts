@@ -25,7 +25,7 @@ test('an order: a permutation, the last stays, the same for a seed, and it can b
     [...order].map((p) => 100 + p),
   );
   assert.equal(inOrder(shown, inverseOrder(order)), rows);
-  // Uniform over the orders of three positions: each of six comes about equally often.
+  // Uniform over the orders of three positions: each of the six occurs about equally often.
   const counts = new Map<string, number>();
   for (let seed = 0; seed < 3000; seed++) {
     const key = shuffledOrder(4, seed).join();
@@ -122,7 +122,7 @@ test('how sure: four positions of which two pairs inform each other, by hand', (
       const [p, q] = [i >> 2, i & 3];
       return p === q ? diagonal : p >> 1 === q >> 1 ? pairs : 0;
     });
-  // The pairs share no noise, and each of four exchanges takes off twice delta, four times the variance (v - 1)^2 / (2 P^2).
+  // The pairs share no noise; each of four exchanges loses twice delta, with four times the variance (v - 1)^2 / (2 P^2).
   const independent = { d: 4, v, information: at(0, delta), spread: at(0, 0), contingency: at(v - 1, 0) };
   const z = (2 * delta) / Math.sqrt((4 * (v - 1) ** 2) / 2 / P ** 2);
   const { sure, levels } = findTree(independent, 2, P);
@@ -133,7 +133,7 @@ test('how sure: four positions of which two pairs inform each other, by hand', (
   close(sure[0], 1 - 4 * normalBelow(-z), 1e-12, 'sure');
   assert.ok(sure[0] > 0.5 && sure[0] < 0.99, String(sure[0]));
   assert.is(sure[1], 1); // one group: nothing to exchange
-  // The spread of what a pair says adds its own part.
+  // The spread of a pair's information adds another term.
   const spread = findTree({ ...independent, spread: at(0, 0.003) }, 2, P);
   const more = (2 * delta) / Math.sqrt((4 * (v - 1) ** 2) / 2 / P ** 2 + (2 * 0.003) / P);
   close(spread.sure[0], Math.max(0, 1 - 4 * normalBelow(-more)), 1e-12, 'sure with spread');
@@ -145,7 +145,7 @@ test('groups of three, and positions that say nothing of each other', async () =
   const [{ tree, right }] = await treeCurve(rules, { sentences: [4096], order });
   assert.equal(right, [true, true]);
   assert.ok(tree.levels[0].every((group) => group.length === 3) && tree.sure[0] > 0.99);
-  // Every tuple in use, m = v^(s-1): pairs of tokens are independent, and no number of sentences helps.
+  // Every tuple used, m = v^(s-1): pairs of tokens are independent, and no number of sentences helps.
   const full = makeRules({ v: 3, n: 3, m: 3, s: 2, L: 3 }, 1);
   assert.equal(treeComplexity(full), [Infinity, Infinity, Infinity]);
   const [nothing] = await treeCurve(full, { sentences: [2 ** 14] });

@@ -29,7 +29,7 @@ const sizes = [
   { v: 3, n: 4, m: 2, s: 3, L: 2 },
 ];
 
-/** A grammar, and what is seen of one of its trees: tokens, gaps, likelihoods. */
+/** A grammar, and observations of one of its trees: tokens, gaps, likelihoods. */
 function randomCase(i: number): { rules: Rules; row: Observation[] } {
   const shape = sizes[i % sizes.length];
   const rules = makeRules(shape, i, {
@@ -50,7 +50,7 @@ function randomCase(i: number): { rules: Rules; row: Observation[] } {
 const likelihood = (seen: Observation, token: number) =>
   seen === null || seen === -1 ? 1 : typeof seen === 'number' ? Number(seen === token) : seen[token];
 
-/** The same by adding up every tree. joint: its probability times what is seen. */
+/** The same by summing over every tree. joint: its probability times that of the observations. */
 function enumerated(rules: Rules, row: readonly Observation[]) {
   const trees = expandTree(rules).map(({ levels, probability }) => ({
     levels,
@@ -155,14 +155,14 @@ test('1024 noisy leaves: nothing underflows', () => {
     levels.push(levels[levels.length - 1].flatMap((symbol) => depth[symbol][random.below(rules.m)]));
   const tokens = levels[10];
   const seen = posteriors(rules, [tokens]);
-  // A sentence that is seen has one tree: a root of 32, a rule of 8 for each of 1023 symbols.
+  // A fully visible sentence has one tree: a root of 32, a rule of 8 for each of 1023 symbols.
   close(seen.logLikelihoods[0], -Math.log(32) - 1023 * Math.log(8), 1e-8, 'log probability of a sentence');
   levels.forEach((level, depth) => {
     level.forEach((symbol, p) => {
       close(seen.symbols[depth][p * 32 + symbol], 1, 1e-9, `depth ${depth}, node ${p}`);
     });
   });
-  // Each leaf 10^-300 or less for all but one token: the product is far below the smallest number.
+  // Each leaf has likelihood 10^-300 or less for all tokens but one: the product is far below the smallest number.
   const tiny = tokens.map((token) => Array.from({ length: 32 }, (_, x) => (x === token ? 1e-300 : 1e-320)));
   const { logLikelihoods: log, symbols } = posteriors(rules, [tiny]);
   close(log[0], -Math.log(32) - 1023 * Math.log(8) + 1024 * Math.log(1e-300), 1e-6, 'log likelihood');

@@ -11,7 +11,7 @@ import { close, sentences } from './enumerate.js';
 
 const test = suite('the last token given those before it');
 
-/** Every sentence of a language without weights. */
+/** Every sentence of a language with uniform weights. */
 async function allOf(language: Rules): Promise<Uint32Array[]> {
   const count = Number(countDerivations(language));
   const sampler = await createSampler(language);
@@ -21,7 +21,7 @@ async function allOf(language: Rules): Promise<Uint32Array[]> {
   return Array.from({ length: count }, (_, i) => tokens.subarray(i * d, (i + 1) * d));
 }
 
-/** p(last | longest end of the context that some sentence has), by counting them. */
+/** p(last | longest ending of the context that some sentence has), by counting. */
 function byCounting(
   all: readonly { tokens: ArrayLike<number>; probability: number }[],
   row: ArrayLike<number>,

@@ -17,7 +17,7 @@ test('published grammars: message passing and enumeration give H and H_unif to 1
     const all = enumeratePlateaus(parsed);
     for (const name of ['H', 'H_unif'] as const)
       for (let ell = 0; ell <= L; ell++) {
-        // The file holds 12 decimals.
+        // The file has 12 decimals.
         close(got[name][ell], grammar[name][ell], 1e-10, `${grammar.name} ${name}(${ell})`);
         close(all[name][ell], grammar[name][ell], 1e-10, `${grammar.name} enumerated ${name}(${ell})`);
       }
@@ -61,7 +61,7 @@ test('the limit on posteriors is a limit: one more is sampled, with its standard
   let most = 0;
   while (errors(most).some((error) => error > 0)) most++;
   assert.ok(most >= 1);
-  // H(1) is asked for first and needs the posterior that it begins with.
+  // H(1) is computed first and needs the posterior from which it starts.
   assert.ok(errors(0)[1] > 0);
   assert.is(errors(1)[1], 0);
 });

@@ -24,7 +24,7 @@ const grammars: Record<string, Rules> = {
 const task = (rules: Rules, fields: { fraction?: number; positions?: number[]; context?: number } = {}) =>
   maskLaw({ task: { kind: 'mask', ...fields }, grammar: rules });
 
-/** Every set of places of a law, by its probability. */
+/** Every set of places of a law, with its probability. */
 function masksOf({ least, most, places }: MaskLaw) {
   const all: { hidden: boolean[]; n: number }[] = [];
   for (let bits = 0; bits < 2 ** places.length; bits++) {
@@ -38,7 +38,7 @@ function masksOf({ least, most, places }: MaskLaw) {
   }));
 }
 
-/** H(ell) by conditional frequencies over the whole language, without messages. */
+/** H(ell) from conditional frequencies over the whole language, without messages. */
 function enumerated(rules: Rules, law: MaskLaw, causal = false): number[] {
   const language = sentences(rules);
   const d = rules.s ** rules.L;
@@ -102,7 +102,7 @@ test('with the last token masked alone the floor is H(ell), exactly', () => {
     for (const causal of [false, true]) closeAll(maskedPlateaus(rules, last, { causal, exactUpTo: 1e6 }).H, H, 'H');
     assert.equal(floorsOf({ kind: 'mask', positions: [rules.s ** rules.L - 1] }, rules), H);
   }
-  // Of the size of the paper by drawn sentences, within their own error.
+  // At the size of the paper from drawn sentences, within their own error.
   const rules = makeRules({ v: 16, n: 16, m: 4, s: 2, L: 4 }, 7);
   const { H: drawn, H_error } = maskedPlateaus(rules, task(rules, { positions: [15] }), { samples: 1024 });
   const { H } = lossPlateaus(rules);
@@ -132,7 +132,7 @@ test('everything masked: the entropy of a token at its place, whatever the level
 });
 
 test('losses on given sentences average to H; what no tree has is refused', () => {
-  const rules = grammars.uniform; // every sentence as probable as any other
+  const rules = grammars.uniform; // all sentences are equally probable
   const language = sentences(rules).map(({ tokens }) => tokens);
   const law = task(rules, { fraction: 0.5 });
   const { v } = rules;

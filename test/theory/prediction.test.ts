@@ -62,7 +62,7 @@ test('moments of a normal number between bounds, against sums over its density',
     }
     const mean = sums[1] / sums[0];
     const found = truncatedNormal(low, high);
-    // The distribution function is exact to 1.2e-7 of a tail; a narrow interval is a difference of two.
+    // The distribution function is exact to 1.2e-7 of a tail; a narrow interval is the difference of two values.
     close(found.mean, mean, 1e-4, `mean of ${low} to ${high}`);
     close(found.variance, sums[2] / sums[0] - mean * mean, 1e-4, `variance of ${low} to ${high}`);
   }
@@ -74,10 +74,10 @@ interface Plan {
   groups: number;
   each: number; // rows of a group
   between: number; // standard deviation of u
-  limit: number; // y above it are bounds
+  limit: number; // values of y above it are bounds
 }
 
-/** How often 95% intervals hold new rows, of a group that is new and of one that is known. */
+/** How often 95% intervals contain new rows, for a new group and for a known one. */
 function coverage({ groups, each, between, limit }: Plan, draws: number): { fresh: number; known: number } {
   const random = new Normal(groups * 100 + each);
   let fresh = 0;
@@ -118,7 +118,7 @@ test('intervals hold 90 to 99% of new values: few groups, many, none that differ
     { groups: 12, each: 3, between: 1, limit: 1.8 },
   ];
   for (const plan of plans) {
-    // Of 300 draws at 95% a share below 0.9 has a probability of 1e-4, of 150 one of 0.005: the draws are fixed.
+    // For 300 draws at 95% a fraction below 0.9 has a probability of 1e-4, for 150 one of 0.005: the draws are fixed.
     const { fresh, known } = coverage(plan, plan.limit < Infinity ? 150 : 300);
     console.log(JSON.stringify(plan), `new ${fresh.toFixed(3)}, known ${known.toFixed(3)}`);
     assert.ok(fresh >= 0.9 && fresh <= 0.995, `new groups: ${fresh}`);
@@ -140,7 +140,7 @@ test('bounds count: without them values that were not reached pull a prediction 
     close(all.quantile(0.5), 2, 0.6, 'with bounds'); // 60 numbers of deviation 1, half of them bounds: standard error about 0.15
     lengths += (all.quantile(0.975) - all.quantile(0.025)) / 20;
   }
-  // Twice 2.04 (Student t, some 30 degrees of freedom) times a deviation of 1, known to 15% in each of 20 draws.
+  // Twice 2.04 (Student's t, some 30 degrees of freedom) times a deviation of 1, known to 15% in each of 20 draws.
   close(lengths, 4.15, 0.4, 'mean length');
 });
 
@@ -162,7 +162,7 @@ const factors: Factor[] = [
   { name: 'rate', scale: 'log', square: true },
 ];
 
-/** A store: for every m four grammars, at the given widths and rates; y = ln m + 0.3 ln width + bend (ln rate)^2. */
+/** A store: four grammars for every m, at the given widths and rates; y = ln m + 0.3 ln width + bend (ln rate)^2. */
 function store(widths: (m: number) => number[], rates = [1], bend = 0): FactorRow[] {
   const random = new Normal(2);
   return [2, 3, 4].flatMap((m) =>
@@ -213,13 +213,13 @@ test('what lies outside the rows is refused, with the factor and its range', () 
   assert.match(reason(fit.predict([5, 32, 1], 'new')), /^m 5: the store has 2 to 4$/);
   assert.match(reason(fit.predict([3, 8, 1], 'new')), /^width 8: the store has 16 to 64$/);
   assert.match(reason(fit.predict([3, 32, 2], 'new')), /^rate 2: the store has 1 alone$/);
-  // Wide networks only where m is small: a wide one at large m is inside both ranges, and outside what was seen.
+  // Wide networks only at small m: a wide one at large m is inside both ranges, but outside the observed combinations.
   const corner = fitted(
     factors,
     store((m) => (m === 2 ? [16, 32, 1024] : [16, 32])),
   );
   assert.match(reason(corner.predict([4, 1024, 1], 'new')), /combination of m, width is outside/);
-  // Width and m vary together: nobody can tell them apart.
+  // Width and m vary together: their effects cannot be separated.
   const together = fitted(
     factors,
     store((m) => [8 * m]),
@@ -254,7 +254,7 @@ test('the rows that tell the most: both ends for a power, the grammar that is as
     own.map(({ index }) => candidates[index].group),
     ['g4'],
   );
-  // Of two candidates alike the one that says more.
+  // Of two equal candidates, the one with more information.
   const unequal = candidates.flatMap((one) => [{ ...one, weight: 0.5 }, one]);
   const [first] = chooseRows({ ...shared, candidates: unequal, wanted: { power: 0 }, count: 1 });
   assert.is(unequal[first.index].weight, 1);

@@ -1,4 +1,4 @@
-/** Standard errors compared with what they predict: the scatter of the estimates. A factor of sqrt 2 would be seen. */
+/** Standard errors compared with the scatter of the estimates, which they predict. A factor of sqrt 2 would be noticed. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { makeRules } from '../../src/core/rules.js';
@@ -27,7 +27,7 @@ test('sampled plateaus: deviations from the exact values, in units of their erro
         }
   }
   assert.ok(count > 200);
-  // Contexts of one ell share their random words between grammars: the scatter is known to about 10 %.
+  // Contexts of one ell have the same random words in all grammars: the scatter is known to about 10 %.
   const scatter = Math.sqrt(squares / count);
   assert.ok(scatter > 0.8 && scatter < 1.25, `${scatter} over ${count} values`);
 });

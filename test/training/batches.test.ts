@@ -58,7 +58,7 @@ const cases: Record<string, ExperimentInput> = {
   },
 };
 
-/** Mean over sentences of the mean over the tokens that the network did not see. */
+/** Mean over sentences of the mean over the tokens hidden from the network. */
 function maskedLoss(data: ArrayLike<number>, v: number, parts: readonly Batch[], d: number): number {
   const values = Array.from(data);
   const losses = parts.flatMap(({ count, tokens, targets }) => {
@@ -82,7 +82,7 @@ for (const [name, own] of Object.entries(cases))
   test(`${name}: losses of the run are those of the batches`, async () => {
     const grammar = { v: 6, m: 2, s: 3, L: 2, seed: 2 };
     const whole: ExperimentInput = { ...own, grammar, evaluation: { size: 40, validation: 24 }, seed: 3, replicas: 2 };
-    // Weights that mean something, and steps that do not change them.
+    // Weights that are not arbitrary, and steps that do not change them.
     const learnt = await lab.train({ ...whole, replicas: 1, budget: { batch: 16, steps: 60 } }, wasm);
     const init = decodeSafetensors(learnt.checkpoint!);
     const still: ExperimentInput = { ...whole, optimiser: { kind: 'sgd', rate: 1e-12 } };

@@ -179,7 +179,7 @@ test('generate: sentences of a clm as JSON and as text; other models are refused
   assert.ok(sentences.every((s: number[]) => s.length === 4 && s.every((t) => t >= 0 && t < 6)));
   assert.is(grammatical.length, 3);
   assert.is(grammatical[0], 1);
-  // The fractions, counted again from the rules in the folder.
+  // The fractions, recounted from the rules in the folder.
   const { rules } = JSON.parse(readFileSync(path('clm/rules.json'), 'utf8')) as { rules: number[][][][] };
   const pairs = new Set(rules[1].flat().map((tuple) => tuple.join()));
   const fine = sentences.filter((s: number[]) => [0, 2].every((i) => pairs.has(`${s[i]},${s[i + 1]}`))).length;

@@ -1,4 +1,4 @@
-/** Runs that go on from another one's checkpoint: `from` in the experiment, `rhm train --from`. */
+/** Runs that continue from another one's checkpoint: `from` in the experiment, `rhm train --from`. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,7 +46,7 @@ const make = (changes: ExperimentInput = {}): Experiment => parseExperiment(merg
 const go = (folder: MemoryFolder, experiment: Experiment, options: Partial<TrainOptions> = {}) =>
   train(experiment, { executor, folder, ...options });
 
-/** Trains until `step`: to the end, or stopped once the evaluation before it is there. */
+/** Trains until `step`: to the end, or stopped once the evaluation before it exists. */
 async function parentAt(step: number, experiment = make()): Promise<Parent> {
   const folder = new MemoryFolder('parent');
   const stop = new AbortController();
@@ -93,7 +93,7 @@ test('a finished run is extended to the bits of the longer one, where the schedu
   const result = await go(folder, await continuedExperiment(plain, make({ budget: { steps: 300 } })), {
     parent: plain,
   });
-  assert.equal(evalsIn(result.records), evalsIn(records, 127)); // its first evaluation is where the other one ended
+  assert.equal(evalsIn(result.records), evalsIn(records, 127)); // its first evaluation is where the other run ended
   assert.equal(await tensorsIn(folder), await tensorsIn(whole));
   assert.is(
     (await continuedExperiment(parent, make({ budget: { steps: 300 }, schedule: { warmup: 50 } }))).from!.step,
@@ -108,7 +108,7 @@ test('a finished run is extended to the bits of the longer one, where the schedu
     /^budget\.steps: got 300, .* planned for 40, .*cosine/,
   );
   await refused(annealed, { budget: { steps: 40 } }, /^budget\.steps: got 40, run .* has done 40 already/);
-  // Another schedule is a change that was asked for.
+  // Another schedule is a change that was requested.
   assert.is((await continuedExperiment(annealed, make({ budget: { steps: 300 } }))).from!.step, 40);
   const half = await parentAt(20, make({ ...cosine, budget: { steps: 40 } }));
   assert.is((await continuedExperiment(half, make({ ...cosine, budget: { steps: 40 } }))).from!.step, 20);
@@ -162,7 +162,7 @@ test('the new folder goes on without the other run, from its first step on', asy
   await go(whole, experiment, { parent });
   const folder = new MemoryFolder();
   const stop = new AbortController();
-  // Stopped by whatever ends a process, before anything was evaluated.
+  // Stopped by any end of the process, before anything was evaluated.
   const crash = new Error('crash');
   const control = () => {
     throw crash;
@@ -192,7 +192,7 @@ test('what it continues is part of its name: hash, step and state, not the times
   assert.is(new Set(names).size, 3);
   const plain = await contentHash(make({ budget: { steps: 300 } }));
   assert.not.ok(names.includes(plain));
-  // Where the checkpoint has gone on meanwhile, the experiment no longer names it.
+  // If the checkpoint has advanced in the meantime, the experiment no longer names it.
   const experiment = await continuedExperiment(parent, make({ budget: { steps: 300 } }));
   const error = await failure(() => go(new MemoryFolder(), experiment, { parent: other }));
   assert.match(error.message, /^from: the experiment continues run \w+ at step 64 .* at step 65/);

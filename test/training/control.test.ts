@@ -71,7 +71,7 @@ test('a changed learning rate is in the records, holds from the next step on, an
   const upTo = (lines: typeof plain.lines, last: number) => evalsOf(lines).filter((r) => r.step <= last);
   assert.equal(upTo(changed.lines, 16), upTo(plain.lines, 16));
   assert.not.equal(evalsOf(changed.lines), evalsOf(plain.lines));
-  // Stopped at step 30 and resumed, the rate comes from the records.
+  // Stopped at step 30 and resumed, the rate is read from the records.
   const abort = new AbortController();
   const folder = new MemoryFolder();
   const stopped = await go(

@@ -8,7 +8,7 @@ import { trainingProgram } from '../../src/training/program.js';
 
 const test = suite('weights on disk');
 
-// Sizes that no block of the transposition divides, most tensors larger than one.
+// Sizes that are not multiples of the transposition's blocks; most tensors are larger than one block.
 const grammar = { v: 5, m: 2, L: 3 };
 const models: Record<string, Record<string, unknown>> = {
   hcnn: { model: { kind: 'hcnn', width: 67, bias: true }, task: { kind: 'last' } },
@@ -24,7 +24,7 @@ function layoutOf(given: Record<string, unknown>) {
   return { parameters: model.parameters, program };
 }
 
-/** A row whose values are their own places, so that a tensor on disk says where each of its elements came from. */
+/** A row whose values are their own indices, so that a tensor on disk shows where each of its elements came from. */
 function places(length: number): Float64Array {
   return Float64Array.from({ length }, (_, i) => i);
 }

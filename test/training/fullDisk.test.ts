@@ -42,7 +42,7 @@ test('with enough space', async () => {
   assert.is(whole.step, 60000);
 });
 
-/** The failed run said so, left its last checkpoint, whole files only, and no lock. */
+/** The failed run reported it, and left its last checkpoint, only complete files, and no lock. */
 function assertStopped(ran: Pick<Ran, 'code' | 'stderr'>, out: string, says: RegExp): void {
   assert.is(ran.code, 1, ran.stderr);
   assert.match(ran.stderr, says);
@@ -65,7 +65,7 @@ test('files that may not grow further (ulimit -f): FileError with the remedy, re
   assert.equal(outcome(out), whole);
 });
 
-// A small file system in memory, seen by the commands of one shell only. Not every machine allows that.
+// A small file system in memory, visible only to the commands of one shell. Not every machine allows that.
 const onSmallDisk = (directory: string, script: string, ...more: string[]) =>
   ['-rm', 'sh', '-c', `mount -t tmpfs -o size=1m tmpfs "${directory}" && ${script}`, ...more] as const;
 const allowed = spawnSync('unshare', onSmallDisk(tmpdir(), 'true')).status === 0;

@@ -39,12 +39,12 @@ const evalsOf = (records: readonly RunRecord[], replica: number) =>
   records.flatMap((r) => (r.type === 'eval' && r.replica === replica ? [r] : []));
 const zipf = { v: 6, m: 3, s: 2, L: 2, ruleProbabilities: { zipf: 1 } };
 
-/** They differ in everything that runs of one plan may differ in. */
+/** They differ in everything in which runs of one plan may differ. */
 const convolutional: ExperimentInput[] = [
   base,
   { ...base, seed: 6, grammar: { ...base.grammar, n: 3, seed: 9 }, replicas: 2 },
   { ...base, grammar: zipf, optimiser: { kind: 'sgd', rate: 0.1, weightDecay: 0.01 }, measures: base.measures },
-  // Plain SGD: alone it is fused into the products, beside the others it is not.
+  // Plain SGD: fused into the products if trained alone, but not together with the others.
   {
     ...base,
     optimiser: { kind: 'sgd', rate: 0.5 },
@@ -65,7 +65,7 @@ const attention: ExperimentInput[] = [1, 2, 3].map((seed) => ({
   measures: [],
 }));
 
-/** They lose tokens by laws of their own: a fraction, places, any number. */
+/** Their tokens are masked by different laws: a fraction, places, any number. */
 const masked: ExperimentInput[] = [
   ...[{ fraction: 0.25 }, { fraction: 1 }, { positions: [3] }, { positions: [0, 2] }, {}].map(
     (law, i): ExperimentInput => ({
@@ -79,7 +79,7 @@ const masked: ExperimentInput[] = [
   ),
 ];
 
-/** What may not depend on company. */
+/** What must not depend on the other runs of a plan. */
 function outcome(records: RunRecord[], checkpoint: Uint8Array | undefined) {
   const { metadata, tensors } = decodeSafetensors(checkpoint!);
   return {
@@ -92,7 +92,7 @@ function outcome(records: RunRecord[], checkpoint: Uint8Array | undefined) {
   };
 }
 
-/** Weights of a run that diverges are not numbers, which equal nothing. */
+/** Weights of a diverged run are NaN, which equals nothing. */
 const bitsOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) => new Uint8Array(buffer, byteOffset, byteLength);
 
 const written = async (folder: RunFolder) =>
@@ -147,7 +147,7 @@ test('the same on the float64 reference', async () => {
   await sameAsAlone(masked.map(short), referenceExecutor());
 });
 
-// Software drivers take 200 ms an evaluation of the measures: fewer of them, in fewer steps, and the same kinds of end.
+// Software drivers take 200 ms per evaluation of the measures: fewer of them, in fewer steps, with the same kinds of end.
 test('the same on WebGPU', async () => {
   const fewer: Record<number, number> = { 60: 9, 33: 8 };
   const short = (input: ExperimentInput): ExperimentInput => {

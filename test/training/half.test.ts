@@ -15,7 +15,7 @@ import { membersOf } from '../../src/training/members.js';
 import { Trainer } from '../../src/training/trainer.js';
 import { testAdapters } from '../support/gpu.js';
 
-/** Training with half-precision factors, emulated: matrix units are not to be had in this suite. */
+/** Training with half-precision factors, emulated: no matrix units are available in this suite. */
 const test = suite('half precision');
 const wasm = wasmExecutor({ emulateHalf: true });
 test.after(() => wasm.destroy());
@@ -132,7 +132,7 @@ for (const name of Object.keys(cases) as Case[]) {
 
   test(`${name}: a factor that does not fit leaves out the step, halves the loss's factor and is counted`, async () => {
     const experiment = experimentOf(name, { replicas: 2 });
-    // At 2^60 every gradient is beyond the largest half; after 60 - 20 halvings or so it is not.
+    // At 2^60 every gradient exceeds the largest half; after about 60 - 20 halvings it does not.
     const first = await after(1, wasm, experiment, UNIT_EXPONENT + 60);
     assert.equal(first.weights, first.before, 'weights stay');
     assert.equal([...first.scaling!], [0, UNIT_EXPONENT + 59, 1, 0, 0, UNIT_EXPONENT + 59, 1, 0]);

@@ -10,7 +10,7 @@ import { type TrainOptions, train } from '../../src/training/loop.js';
 import { weightsOf } from '../../src/training/weights.js';
 import { failure } from '../support/gpu.js';
 
-/** The weights that a run begins with are part of what it is. */
+/** The initial weights of a run are part of its identity. */
 const test = suite('runs that begin with given weights');
 const executor = wasmExecutor();
 test.after(() => executor.destroy());

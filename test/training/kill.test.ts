@@ -9,7 +9,7 @@ import { decodeSafetensors } from '../../src/core/safetensors.js';
 import { threefry } from '../../src/core/threefry.js';
 import { rhm } from '../support/run.js';
 
-/** `rhm train` in a process of its own, ended in the middle. RHM_SOAK=1: a hundred times. */
+/** `rhm train` in a separate process, ended half way. RHM_SOAK=1: a hundred times. */
 const KILLS = process.env.RHM_SOAK ? 100 : 5;
 const test = suite('killed runs');
 let scratch = '';

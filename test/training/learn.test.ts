@@ -12,7 +12,7 @@ import { train } from '../../src/training/loop.js';
 import { rulesOf } from '../../src/training/members.js';
 import { weightsOf } from '../../src/training/weights.js';
 
-/** Networks learn what they should, at sizes that two processors manage. WebAssembly gives the same bits everywhere. */
+/** Networks learn what they should, at sizes that two cores manage. WebAssembly gives the same bits everywhere. */
 const test = suite('learning');
 const executor = wasmExecutor({ threads: 2, spawn: spawnNodeThread });
 test.after(() => executor.destroy());
@@ -40,7 +40,7 @@ for (const [name, model, optimiser] of [
       evaluation: { size: 512, perDoubling: 4 },
     });
     const { H } = lossPlateaus(rulesOf(experiment));
-    // A step is made when the loss has fallen half way from one plateau to the next.
+    // A step is taken when the loss has fallen half way from one plateau to the next.
     const crossings = [1, 2, 3].map(
       (ell) => evals.find((e) => e.loss < (H[ell - 1] + H[ell]) / 2)?.samples ?? Number.NaN,
     );
@@ -66,7 +66,7 @@ test('class: for every m the error falls where P passes n m^L', async () => {
       }
       return (errors[0] + errors[1]) / 2;
     };
-    // Guessing errs in 7 of 8.
+    // Guessing is wrong in 7 of 8 cases.
     const [half, twice] = [await error(scale / 2), await error(2 * scale)];
     assert.ok(half > 0.5, `m = ${m}: error ${half} from ${scale / 2} sentences`);
     assert.ok(twice < 0.15, `m = ${m}: error ${twice} from ${2 * scale} sentences`);
@@ -114,7 +114,7 @@ test('host memory does not grow with the steps', async () => {
   await train(experiment, {
     executor: single,
     folder: new MemoryFolder(),
-    sliceMs: 5, // many slices: what leaks a slice, leaks here
+    sliceMs: 5, // many slices: a leak per slice would show here
     onProgress: ({ step }) => {
       if (step >= steps / 8 && used.length === 0) look();
     },

@@ -28,7 +28,7 @@ const shape = modelShape(experiment);
 const [batch, nodes, classes] = [2, 7, 5];
 const image = grammarImage(makeRules({ v: 5, n: 4, m: 2, s: 2, L: 3 }, 3));
 
-/** Weighted violations of scores [batch, nodes, classes]: means over sentences and the nodes that each term is about. */
+/** Weighted violations of scores [batch, nodes, classes]: means over sentences and the nodes of each term. */
 function penalty(logits: Float64Array): number {
   const p = new Float64Array(logits.length);
   softmax(batch * nodes, classes, logits, p);

@@ -50,7 +50,7 @@ async function golden(kind: string): Promise<Case> {
     if (path.startsWith('param/')) weights.tensors.set(path.slice('param/'.length), tensor);
   const { flattened } = (await verifyGolden(bytes, kind, referenceExecutor())).inputs;
   if (flattened === 'by symbol') {
-    // Inputs were flattened [v, d] where the case was made, [d, v] is what its authors' programs do.
+    // Inputs of this case were flattened as [v, d]; the authors' programs use [d, v].
     const first = weights.tensors.get('hidden.0.0.weight')!;
     const d = s ** L;
     const data = Float64Array.from(first.data as Float64Array, (_, i) => {
@@ -144,7 +144,7 @@ test('rows as lists, rows without the predicted token, of any number; the predic
     'int64, as NumPy has',
   );
   assert.equal((await of([])).shape, [0, 5]);
-  const many = await of(Array.from({ length: 601 }, (_, i) => rows[i % count])); // three parts, the last one short
+  const many = await of(Array.from({ length: 601 }, (_, i) => rows[i % count])); // three parts, the last one shorter
   assert.equal(many.shape, [601, 5]);
   for (let i = 0; i < 601; i++)
     assert.equal(many.data.subarray(5 * i, 5 * i + 5), want.subarray(5 * (i % count), 5 * (i % count) + 5), `row ${i}`);
@@ -207,7 +207,7 @@ for (const [name, experiment] of Object.entries(others))
     } finally {
       await worker.terminate();
     }
-    // The context alone, or whole sentences.
+    // The context alone, or complete sentences.
     const sentences = Array.from({ length: 7 }, (_, r) => whole.subarray(9 * r, 9 * r + 9));
     assert.equal(
       (await lab.logits({ run: folder, which: 'last', replica }, sentences, choice)).data,

@@ -21,7 +21,7 @@ test.after(async () => gpu.release());
 
 const trainerOf = (experiment: Experiment, executor: Executor) => Trainer.create(membersOf(experiment), executor);
 
-/** Training losses [steps][R] and weights [R, P] after so many steps, replicas side by side. */
+/** Training losses [steps][R] and weights [R, P] after this many steps, replicas side by side. */
 async function firstSteps(experiment: Experiment, executor: Executor) {
   const trainer = await trainerOf(experiment, executor);
   const losses: number[][] = [];
@@ -130,7 +130,7 @@ test('a clipped gradient has the norm that was asked for, and keeps its directio
 
 test.run();
 
-/** Central differences, extrapolated once (h and 2h): their own error is about 1e-9. The seeds keep clear of ReLU's kinks. */
+/** Central differences, extrapolated once (h and 2h): their error is about 1e-9. The seeds avoid the kinks of ReLU. */
 async function checkGradient(name: string, x: Float64Array, gradient: Float64Array, f: () => Promise<number>) {
   const h = 1e-4;
   const slope = async (i: number, step: number) => {

@@ -9,7 +9,7 @@ import { files, MemoryFolder } from '../../src/training/folder.js';
 import { train, trainGroup } from '../../src/training/loop.js';
 import { optimiserSpec } from '../../src/training/optimisers.js';
 
-/** What holds for every optimiser of the table. */
+/** Properties of every optimiser of the table. */
 const test = suite('optimisers');
 const executor = wasmExecutor();
 test.after(() => executor.destroy());
@@ -25,7 +25,7 @@ const experimentOf = (kind: OptimiserKind, part: object = {}, optimiser: object 
     ...part,
   });
 const checkpointOf = (folder: MemoryFolder) => decodeSafetensors(folder.contents.get(files.checkpoint)!);
-/** All tensors of a checkpoint but for what tells the time. */
+/** All tensors of a checkpoint except those with times. */
 const tensorsOf = (folder: MemoryFolder) =>
   [...checkpointOf(folder).tensors].map(([name, { data }]) => [name, [...data]] as const);
 

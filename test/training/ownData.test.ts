@@ -35,7 +35,7 @@ test.after(async () => {
 });
 const wasm = { executor: 'wasm', threads: 1 } as const;
 
-/** A walk on a ring of v symbols with rare jumps; its label is where it began, halved. */
+/** A walk on a ring of v symbols with rare jumps; its label is its starting point, halved. */
 function walks(seed: number, count: number, T: number, v: number) {
   const random = randomFrom(seed);
   const tokens = Array.from({ length: count }, () => {
@@ -344,7 +344,7 @@ test('the command line: files in, continued without naming them, sampled, predic
 });
 
 test('rhm correlations --data: covariances fall with distance, and n-gram losses are those of a chain', async () => {
-  // Two symbols that flip with probability q: covariance (1 - 2 q)^k / 4 at distance k, in all four pairs alike.
+  // Two symbols that flip with probability q: covariance (1 - 2 q)^k / 4 at distance k, for all four pairs.
   const q = 0.15;
   const random = randomFrom(7);
   const rows = Array.from({ length: 40_000 }, () => {

@@ -139,7 +139,7 @@ test('a folder that must not be written, and a path through a file', async () =>
   await openRunFolder(path).release();
   chmodSync(path, 0o555);
   const root = process.getuid!() === 0;
-  if (root) process.seteuid!(65534); // the superuser may write everywhere
+  if (root) process.seteuid!(65534); // root may write everywhere
   chmodScratch(0o755);
   const error = await failure(() => openRunFolder(path)).finally(() => {
     if (root) process.seteuid!(0);
@@ -162,7 +162,7 @@ test('a second opener of a folder is refused until the first lets go', async () 
   assert.instance(error, FileError);
   assert.match(error.message, new RegExp(`process ${process.pid} on .* is working in this folder`));
   await first.release();
-  // A lock left by a process that is gone, and one that its writer had no time to fill.
+  // A lock left by a dead process, and one that its writer had no time to fill.
   writeFileSync(join(path, 'run.lock'), JSON.stringify({ pid: 2 ** 22 + 1, host: 'x', started: '' }));
   assert.match((await failure(() => openRunFolder(path))).message, /on x is working/);
   const { hostname } = await import('node:os');
@@ -296,7 +296,7 @@ test('weights given at the start are the weights at the start', async () => {
   });
 });
 
-/** Refused with an InputError (or FileError) before the executor is asked for. */
+/** Refused with an InputError (or FileError) before the executor is opened. */
 async function refused(input: object, says: RegExp, options: Partial<TrainOptions> = {}): Promise<void> {
   let asked = false;
   const error = await failure(() =>

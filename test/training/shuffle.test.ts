@@ -66,7 +66,7 @@ test('a network reads every sentence in the same order, in training and in the t
   // It has learnt from sentences in that order, far beyond a single pair of tokens.
   const H = exactPlateaus(rulesOf(experiment));
   assert.ok(loss < H[1] && H[1] - H[3] > 0.2, `loss ${loss}, H ${H}`);
-  // The measure judges its last tokens by the grammar, whose order is the tree's.
+  // The measure judges its last tokens by the grammar, whose order is that of the tree.
   const grammatical = records.filter((r): r is MeasureRecord => r.type === 'measure' && r.name === 'grammatical');
   assert.ok(grammatical.findLast((r) => r.level === 1)!.value > 0.9, JSON.stringify(grammatical.at(-1)));
 });

@@ -30,7 +30,7 @@ test.after(async () => {
   await gpu.release();
 });
 
-/** An executor of both variants on any engine: WebGPU, whose roundings are others, stands in for the one called relaxed. */
+/** An executor with both variants on any engine: WebGPU, whose roundings are different, plays the relaxed one. */
 function both(simd: Simd): Executor & { asked: Simd[] } {
   const asked: Simd[] = [];
   const of = (simd: Simd): Executor & { asked: Simd[] } => ({
@@ -47,7 +47,7 @@ function both(simd: Simd): Executor & { asked: Simd[] } {
   return of(simd);
 }
 
-/** As an engine that has the plain variant alone. */
+/** Like an engine that has only the plain variant. */
 const without: Executor = {
   ...both('plain'),
   withSimd(simd) {
@@ -71,7 +71,7 @@ const starts = (records: readonly RunRecord[]) =>
 const losses = (records: readonly RunRecord[]) => records.flatMap((r) => (r.type === 'eval' ? [r.loss] : []));
 const metadata = (folder: MemoryFolder) => decodeSafetensors(folder.contents.get(files.checkpoint)!).metadata;
 
-/** A run that `executor` has taken to step 16. */
+/** A run that `executor` has trained to step 16. */
 async function begun(executor: Executor, seed = 1): Promise<MemoryFolder> {
   const folder = new MemoryFolder(`seed ${seed}`);
   const controller = new AbortController();
@@ -125,7 +125,7 @@ test('a run whose process was killed before its first checkpoint keeps what its 
 });
 
 test('a run of an earlier version, whose files name none, goes on plain', async () => {
-  const folder = await begun(without); // this file's own `without` has a variant: taken out of what it wrote
+  const folder = await begun(without); // `without` of this file has a variant: it is removed from what was written
   const { contents } = folder;
   const text = new TextDecoder().decode(contents.get(files.records)).replace(/,"simd":"plain"/g, '');
   contents.set(files.records, new TextEncoder().encode(text.replace(/\{"type":"check".*\n/g, '')));

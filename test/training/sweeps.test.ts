@@ -33,7 +33,7 @@ test.after(async () => {
   rmSync(scratch, { recursive: true });
 });
 
-/** Sentences of a network that knows every conditional distribution exactly. */
+/** Sentences written by a network that knows every conditional distribution exactly. */
 function written(rules: Rules, count: number, sweeps: number, from?: number[]): Uint32Array {
   const { v } = rules;
   const length = rules.s ** rules.L;

@@ -137,7 +137,7 @@ test('stops when the validation loss has not improved for its patience, never wi
   assert.is(tests[0].samples, 8 * best.step);
   assert.is(JSON.parse(safe.metadata.progress)[0].bestStep, best.step);
   assert.is(result.records.at(-1)!.type, 'end');
-  // One epoch alone would be over before: a set of one batch has epochs of one step.
+  // One epoch alone would end too early: a set of one batch has epochs of one step.
   const slow = await run(
     make({ budget: { sentences: 2000 / 8, steps: 60, patience: 1.5 }, optimiser: { rate: 1e-6 } }),
   );
@@ -147,7 +147,7 @@ test('stops when the validation loss has not improved for its patience, never wi
 test('the test record is the loss of the best weights on the test set, and the exact predictor’s on the same sentences', async () => {
   const { tests, safe } = await run();
   const best = new Map([...safe.tensors].filter(([name]) => name.startsWith('best/')).map(([n, t]) => [n.slice(5), t]));
-  // The same weights evaluated by a run without a validation set: its first look is after a step of rate 0, nearly.
+  // The same weights evaluated by a run without a validation set: its first evaluation is after a step with a rate of nearly 0.
   const { patience: _, ...budget } = base.budget;
   const frozen = parseExperiment({
     ...base,
@@ -185,7 +185,7 @@ test('of masked tokens the exact loss is that of inference with the masks of the
 });
 
 test('early stopping never sees the test set: another one, the same weights and the same stop', async () => {
-  // Online and in a weighted grammar the sets are streams; with 2^53 derivations or more they are far apart.
+  // Online and for a weighted grammar the sets are streams; with 2^53 derivations or more they are far apart.
   for (const change of [
     { budget: { sentences: undefined, steps: 400 } },
     { grammar: { ruleProbabilities: { zipf: 0.5 } } },
@@ -262,7 +262,7 @@ test('stopped while the best weights are tested: the weights of the checkpoint a
       });
     },
   };
-  // Chunks of an odd size: more than one, so that the signal is looked at between them.
+  // Chunks of an odd size: more than one, so that the signal is checked between them.
   const e = make({ grammar: { m: 3 }, evaluation: { size: 1031 * 2 } });
   const reference = await run(e);
   const stopped = await run(e, { executor: stopping, signal: controller.signal }, folder);

@@ -44,7 +44,7 @@ test('how the inputs of a case were made is said', async () => {
   assert.equal(await inputs('fcn-bias'), { whitened: 'f64', flattened: 'by symbol' });
 });
 
-/** One number of a tensor of a case, changed by a thousandth of the tensor's largest. */
+/** A case with one number of a tensor changed by a thousandth of the tensor's largest. */
 function wrong(kind: string, name: string): Uint8Array {
   const file = decodeSafetensors(read(kind), kind);
   const tensor = file.tensors.get(name)!;

@@ -40,7 +40,7 @@ test('the orders: as shown, along the true tree, along the one found from the tr
   assert.equal(networkOrder(membersOf(wired('hcnn'))[0]), shown);
   assert.is(wiringOf(membersOf(wired('hcnn'))[0]), undefined);
   assert.equal([...networkOrder(membersOf(wired('hcnn', 'true'))[0])!], identity);
-  // hcnn: aligned to the order of the tree. hlcn: every group of every level together, whatever their order.
+  // hcnn: aligned with the order of the tree. hlcn: every group of every level together, in any order.
   assert.equal([...networkOrder(membersOf(wired('hcnn', 'learned'))[0])!], identity);
   const places = [...networkOrder(membersOf(wired('hlcn', 'learned'))[0])!];
   assert.is(places[15], 15);

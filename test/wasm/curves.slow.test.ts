@@ -14,7 +14,7 @@ import { softwareDrivers } from '../support/gpu.js';
 /** The same experiment on both executors, from the first step to the last plateau. */
 const test = suite('learning curves of WebAssembly and WGSL');
 
-/** SwiftShader takes 14 minutes for these; where nothing quicker is installed the networks are smaller, unless RHM_SOAK=1. */
+/** SwiftShader takes 14 minutes for these; if no faster driver is installed the networks are smaller, unless RHM_SOAK=1. */
 const adapter = softwareDrivers[softwareDrivers.length - 1];
 const full = adapter === 'lavapipe' || !!process.env.RHM_SOAK;
 
@@ -65,7 +65,7 @@ for (const [name, input] of Object.entries(experiments))
     await gpu.release();
     assert.equal(theirs.steps, mine.steps);
 
-    // Where the mean curve is nearest to each plateau; the last one is where the run ends.
+    // The point of the mean curve nearest to each plateau; for the last one the end of the run.
     const nearest = [1, 2, 3].map((ell) => {
       const distance = mine.losses.map((losses) => Math.abs(Math.log(mean(losses) / H[ell])));
       return ell < 3 ? distance.indexOf(Math.min(...distance)) : distance.length - 1;

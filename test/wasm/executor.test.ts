@@ -96,7 +96,7 @@ test('runs, writes and reads keep their order', async () => {
   loaded.write(a, Array(25).fill(0));
   loaded.write(x, Array(15).fill(1));
   loaded.run('step');
-  loaded.write(x, Array(15).fill(2)); // behind the run, which leaves 0
+  loaded.write(x, Array(15).fill(2)); // queued after the run, which leaves 0
   assert.equal([...(await loaded.read(x))], Array(15).fill(2));
   loaded.write(x, Array(15).fill(3));
   loaded.run('step');
@@ -157,7 +157,7 @@ test('a thread that dies ends the run with WorkerError', async () => {
   assert.instance(await failure(() => loaded.run('step')), WorkerError);
   assert.instance(await failure(() => loaded.read(x)), WorkerError);
   loaded.destroy();
-  // The executor itself goes on with new threads.
+  // The executor continues with new threads.
   assert.ok((await runChain(executor, 5, 7, [3])).some((value) => value > 0));
   await executor.destroy();
 });
@@ -180,7 +180,7 @@ test('destroyed programs and wrong numbers of threads are refused', async () => 
 });
 
 test('idle threads do not keep the process alive', async () => {
-  // Nothing to assert here: the executor is not destroyed, and this file must exit all the same.
+  // Nothing to assert here: the executor is not destroyed, and this file must nevertheless exit.
   await runChain(wasmExecutor({ threads: 3, spawn: spawnNodeThread }), 5, 7, [3]);
 });
 

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { run } from '../support/run.js';
 import { bundleFixtures } from '../support/scenario.js';
 
-/** A dead thread is noticed whichever of V8's compilers made the waiting code. */
+/** A dead thread is noticed, whichever of V8's compilers compiled the waiting code. */
 const test = suite('waiting for a dead thread');
 
 for (const compiler of ['--liftoff-only', '--no-liftoff'])

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { relaxedNode } from '../support/relaxed.js';
 import { bundleFixtures } from '../support/scenario.js';
 
-/** In a Node that has it: platforms.slow.test.ts compares its bits everywhere. */
+/** In a Node that has it: platforms.slow.test.ts compares the bits everywhere. */
 const test = suite('the relaxed variant');
 
 test('every operation agrees with float64, and the products are fused', async () => {

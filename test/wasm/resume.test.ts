@@ -14,7 +14,7 @@ import { files, MemoryFolder } from '../../src/training/folder.js';
 import { type TrainOptions, train } from '../../src/training/loop.js';
 import { failure } from '../support/gpu.js';
 
-/** Runs that another executor, or other threads, continue. */
+/** Runs that are continued by another executor or by other threads. */
 const test = suite('runs that change hands');
 
 const experiments = {
@@ -74,7 +74,7 @@ for (const kind of ['hcnn', 'mla'] as const)
       );
       assert.ok(a[0].loss - a[a.length - 1].loss > 0.3, `it learns: ${a.map((r) => r.loss)}`);
       for (const [i, { loss, step }] of a.entries()) {
-        // Up to the hand-over the same executor computed; behind it, roundings differ.
+        // Up to the hand-over the same executor computed; after it, roundings differ.
         if (step <= 32) assert.is(b[i].loss, loss);
         else assert.ok(Math.abs(b[i].loss - loss) <= 1e-4, `step ${step}: ${b[i].loss}, uninterrupted ${loss}`);
       }

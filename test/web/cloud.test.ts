@@ -19,7 +19,7 @@ let drawn = 0;
 const random = () => stream[drawn++ % stream.length] + 0.5;
 const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 
-/** Rows of one position among several, with variances that fall from direction to direction. */
+/** Rows of one position among several, with variances that decrease from direction to direction. */
 function cloudOf(units: number, count: number, positions = 3, position = 1) {
   const stride = positions * units;
   const data = new Float32Array(count * stride).fill(99);
@@ -32,7 +32,7 @@ function cloudOf(units: number, count: number, positions = 3, position = 1) {
   return { data, count, units, start: position * units, stride };
 }
 
-/** Eigenvalues, descending, and eigenvectors of a symmetric matrix by Jacobi rotations: nothing of ours. */
+/** Eigenvalues, descending, and eigenvectors of a symmetric matrix by Jacobi rotations, independent of the code under test. */
 function jacobi(matrix: number[][]): { values: number[]; vectors: number[][] } {
   const n = matrix.length;
   const a = matrix.map((row) => [...row]);

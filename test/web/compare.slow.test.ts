@@ -1,4 +1,4 @@
-/** Kept runs in one picture: chosen by boxes, named by what they differ in, with exact losses where they share a grammar. */
+/** Kept runs in one picture: selected by boxes, named by their differences, with exact losses if they have the same grammar. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -19,7 +19,7 @@ const settings = [
 async function trained(page: Page): Promise<void> {
   for (const setting of settings) {
     await page.goto(`${site.server.url}${linkTo(setting)}`);
-    await page.reload(); // another part behind the # alone loads nothing
+    await page.reload(); // a change after the # alone loads nothing
     await page.waitForSelector('html[data-ready]', { state: 'attached' });
     await page.selectOption('#executor', 'wasm');
     await page.click('#learning .primary');
@@ -31,13 +31,13 @@ async function trained(page: Page): Promise<void> {
   );
 }
 
-/** The row of the setting with these words. */
+/** The row of the setting that matches these words. */
 const box = (page: Page, words: RegExp) => page.locator('#takeaway').getByRole('checkbox', { name: words });
 const names = (page: Page) => page.locator('#takeaway .legend li').allTextContents();
 const hint = (page: Page, words: RegExp) =>
   page.locator('#takeaway .hint[role=status]', { hasText: words }).first().waitFor();
 
-/** Waits until so many curves stand in the picture: it is drawn a moment after it is asked for. */
+/** Waits until this many curves are in the picture: it is drawn a moment after it is requested. */
 const drawn = (page: Page, count: number) =>
   page.waitForFunction(
     (wanted) => document.querySelectorAll('#takeaway .plot path[stroke-width="2.4"]').length === wanted,
@@ -50,7 +50,7 @@ test('boxes put runs into the picture and take them out; names say in what they 
   await hint(page, /Choose runs to see their curves/);
   assert.is(await page.locator('#takeaway .plot').isVisible(), false);
 
-  // One grammar, two seeds of the weights: its exact losses stand below the curves.
+  // One grammar, two seeds of the weights: its exact losses are below the curves.
   await box(page, /^Compare v=4 .*grammar 1, 200 steps of 16, seed 3:/).check();
   await box(page, /^Compare v=4 .*grammar 1, 200 steps of 16, seed 9:/).check();
   await hint(page, /^4 of at most 6 runs in the picture\.$/);
@@ -62,7 +62,7 @@ test('boxes put runs into the picture and take them out; names say in what they 
     first.join(' | '),
   );
   await page.locator('#takeaway .plot text', { hasText: 'H(2)' }).waitFor();
-  // Read by keys as any curves are.
+  // Read by keys like all curves.
   await page.locator('#takeaway .plot').focus();
   await page.keyboard.press('End');
   assert.match((await page.textContent('#takeaway .readout'))!, /Hierarchical CNN, seed 9.* nats at 3200/);
@@ -91,7 +91,7 @@ test('boxes put runs into the picture and take them out; names say in what they 
   if (pictures) await page.locator('#takeaway').screenshot({ path: `${pictures}/compare-1440.png` });
   await page.setViewportSize({ width: 390, height: 800 });
   await page.emulateMedia({ colorScheme: 'dark' });
-  // Drawn anew for the room that there is now.
+  // Redrawn for the available width.
   await page.waitForFunction(() => document.documentElement.scrollWidth <= 390);
   if (pictures) await page.locator('#takeaway').screenshot({ path: `${pictures}/compare-390-dark.png` });
 

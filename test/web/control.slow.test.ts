@@ -21,7 +21,7 @@ test('pause, step, learning rate, hidden tab, reload, restart', async () => {
     });
   });
 
-  // Begun by a step: it does one and waits.
+  // Started by a step: it does one and waits.
   await page.getByRole('button', { name: 'Step', exact: true }).click();
   await waitForStates(page, /^paused/);
   await page.waitForFunction(() =>
@@ -56,7 +56,7 @@ test('pause, step, learning rate, hidden tab, reload, restart', async () => {
   await page.click('#learning .primary');
   await waitForStates(page, /^training/);
 
-  // A hidden tab saves. A browser without windows never hides one: the page is told so.
+  // A hidden tab saves. A headless browser never hides one: the page is told so.
   await page.evaluate(() => {
     Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => 'hidden' });
     document.dispatchEvent(new Event('visibilitychange'));
@@ -86,7 +86,7 @@ test('pause, step, learning rate, hidden tab, reload, restart', async () => {
     'the rate is that of the records',
   );
 
-  // Paused at once, while it restarts: what was asked holds.
+  // Paused at once, while it restarts: the request is respected.
   await page.getByRole('button', { name: 'Restart', exact: true }).click();
   await page.click('#learning .primary');
   await waitForStates(page, /^paused/);
@@ -105,7 +105,7 @@ test('values are read off the curves by pointer and by keys; networks and seeds 
   await page.selectOption('#executor', 'wasm');
   await page.click('#learning .primary');
   await waitForStates(page, /^done/);
-  // Two replicas a network and their mean.
+  // Two replicas per network and their mean.
   assert.is(await page.locator('.plot path[stroke-width="1.2"]').count(), 4);
   const box = (await page.locator('.plot').boundingBox())!;
   await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
@@ -118,11 +118,11 @@ test('values are read off the curves by pointer and by keys; networks and seeds 
   assert.match((await page.textContent('.readout'))!, /at 16/);
   await page.keyboard.press('ArrowRight');
   assert.match((await page.textContent('.readout'))!, /at 32/);
-  // What the schema refuses is not taken.
+  // A value that the schema refuses is not accepted.
   await page.fill('.settings [data-field=replicas]', '0');
   await page.press('.settings [data-field=replicas]', 'Enter');
   assert.is(await page.locator('.settings [data-field=replicas]:invalid').count(), 1);
-  // What only the whole refuses is said.
+  // A value that is refused only in combination is reported.
   await page.fill('#grammar [data-field=m]', '9');
   await page.press('#grammar [data-field=m]', 'Enter');
   await page

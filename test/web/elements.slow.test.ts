@@ -36,7 +36,7 @@ test('the example page: several elements, events, styles that stay on their side
   await page.locator('#ternary .tree .node').first().waitFor();
   assert.is(await page.locator('#small .tree .node').count(), 1 + 2 + 4 + 8);
   assert.is(await page.locator('#ternary .tree .node').count(), 1 + 3 + 9);
-  // Styles of the page (of the user agent here) and of the elements do not meet.
+  // Styles of the page (here of the user agent) and of the elements do not affect each other.
   const before = await page.evaluate(() => getComputedStyle(document.querySelector('h1')!).fontFamily);
   await page.evaluate(() => {
     const sheet = new CSSStyleSheet();
@@ -57,7 +57,7 @@ test('the example page: several elements, events, styles that stay on their side
   await page.evaluate(() => {
     document.adoptedStyleSheets = [];
   });
-  // Dark or light as the page is, not as the reader's system is.
+  // Dark or light like the page, not like the reader's system.
   await page.emulateMedia({ colorScheme: 'dark' });
   const paper = () => page.locator('#small').evaluate((e) => getComputedStyle(e).backgroundColor);
   assert.is(await paper(), 'rgb(20, 24, 29)');
@@ -66,7 +66,7 @@ test('the example page: several elements, events, styles that stay on their side
   await page.emulateMedia({ colorScheme: 'light' });
   await page.locator('#small .tree [data-node="1,1"] circle').click();
   assert.match((await page.textContent('#heard'))!, /^small: rule at level 2, [1-4] tokens changed$/);
-  // Tokens are hidden by a key; the page hears which.
+  // Tokens are hidden by a key; the page is told which.
   const heard = page.evaluate(
     () =>
       new Promise((resolve) => {
@@ -78,7 +78,7 @@ test('the example page: several elements, events, styles that stay on their side
   await page.locator('#small .tree [data-node="2,3"]').focus();
   await page.keyboard.press('h');
   assert.equal(await heard, { hidden: [6, 7] });
-  // Attributes may change at any time; refused ones are told in the element and as an event.
+  // Attributes may change at any time; refused ones are reported in the element and as an event.
   await page.evaluate(() => document.querySelector('#ternary')!.setAttribute('l', '1'));
   await page.waitForFunction(
     () => document.querySelector('#ternary')!.shadowRoot!.querySelectorAll('.node').length === 4,
@@ -105,7 +105,7 @@ test('the example page: several elements, events, styles that stay on their side
     () => document.querySelector('#curve')!.shadowRoot!.querySelectorAll('.plot path[stroke-width="2.4"]').length === 2,
   );
   assert.equal(problems, []);
-  // Taken out of the page it ends its workers.
+  // Removed from the page, it ends its workers.
   await page.evaluate(() => document.querySelector('#curve')!.remove());
   await page.waitForFunction(() => true);
   for (let tries = 0; page.workers().length && tries < 50; tries++) await page.waitForTimeout(100);
@@ -137,7 +137,7 @@ test('a restart of kept runs can be undone, by the button and by what restart() 
       return window.back.then(() => e.pause());
     });
     await undo.waitFor();
-    // It trains anew, and holds; what it was before comes back whole.
+    // It trains again, and pauses; the previous run is restored completely.
     if (way === 'button') await undo.click();
     else
       await page.evaluate(async () => {
@@ -151,10 +151,10 @@ test('a restart of kept runs can be undone, by the button and by what restart() 
   await page.reload();
   await done();
   assert.equal(await lossesOf(), before);
-  // What is not kept cannot be brought back, and nothing offers it.
+  // A run that is not kept cannot be restored, and no button offers it.
   await curve.evaluate((e) => {
     e.removeAttribute('keep');
-    e.setAttribute('steps', '61'); // another run: the kept one would be shown
+    e.setAttribute('steps', '61'); // a different run: the kept one would be shown
   });
   await curve.getByRole('button', { name: 'Train' }).click();
   await done();

@@ -22,7 +22,7 @@ test('without WebGPU it says so and what to do; grammar, theory and training are
     await page.click('#learning .primary');
     await waitForStates(page, /^done/);
     assert.match((await page.textContent('.networks'))!, /WebAssembly SIMD/);
-    // Asked for all the same: a clear refusal, and nothing else breaks.
+    // Requested nevertheless: a clear refusal, and nothing else breaks.
     await page.selectOption('#executor', 'webgpu');
     await page.getByRole('button', { name: 'Restart', exact: true }).click();
     await waitForStates(page, /^failed/);
@@ -44,7 +44,7 @@ test('a GPU that is lost in the middle: training goes on from its checkpoint by 
   await page.selectOption('#executor', 'webgpu');
   await page.getByRole('button', { name: 'Step', exact: true }).click();
   await waitForStates(page, /^paused/);
-  // The worker's device, taken hold of when the next run asks for it.
+  // The worker's device, captured when the next run requests it.
   const workers = page.workers();
   await Promise.all(
     workers.map((worker) =>
@@ -91,7 +91,7 @@ test('two tabs with the same run: the second trains a copy and says so', async (
   await second.page.click('#learning .primary');
   await second.page.locator('.network .notes', { hasText: 'Another tab is training this run' }).waitFor();
   await waitForStates(second.page, /^training/);
-  // Removing or restarting what the other tab works on is refused.
+  // Removing or restarting a run that the other tab works on is refused.
   await second.page.getByRole('button', { name: /^Remove v=4/ }).click();
   await second.page.locator('#message', { hasText: 'another tab is training this run' }).waitFor();
   await waitForStates(first.page, /^training/);

@@ -13,7 +13,7 @@ test('focus stays where it was after a value is taken or refused; a refusal stan
   assert.is(await field(), 'm');
   await page.keyboard.press('Tab');
   assert.is(await field(), 's');
-  // Taken on the way to the next field.
+  // Accepted on the way to the next field.
   await page.locator('#grammar [data-field=m]').fill('2');
   await page.keyboard.press('Tab');
   assert.is(await field(), 's');
@@ -89,7 +89,7 @@ test('on paper: whole curves, white ground, also where the screen is dark', asyn
       return [backgroundColor, color, getComputedStyle(document.documentElement).getPropertyValue('--rhm-paper')];
     });
   assert.is.not((await colours())[0], 'rgb(255, 255, 255)');
-  // The paper is narrower than the figure that was drawn for the screen; the page does not draw it anew for a printer.
+  // The paper is narrower than the figure drawn for the screen; the page does not redraw it for a printer.
   await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
   assert.equal(await colours(), ['rgb(255, 255, 255)', 'rgb(27, 31, 36)', '#ffffff']);
   const cut = await page.evaluate(() => {

@@ -1,4 +1,4 @@
-/** The page in Firefox, where there is one: RHM_FIREFOX. */
+/** The page in Firefox, if there is one: RHM_FIREFOX. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -17,7 +17,7 @@ test(`${soak ? 500 : 20} random grammars, floors of zero among them: the page op
     page.setDefaultTimeout(60_000);
     await page.locator('.tree .node').first().waitFor();
     await page.locator('.plot text', { hasText: `H(${grammar.L})` }).waitFor({ state: 'attached' });
-    // It answers: a field takes a value, and the picture follows.
+    // It responds: a field takes a value, and the picture follows.
     await page.fill('#grammar [data-field=seed]', '99');
     await page.press('#grammar [data-field=seed]', 'Enter');
     await page.waitForFunction(() => document.querySelector<HTMLInputElement>('#link')!.value === location.href);
@@ -34,7 +34,10 @@ test(`${soak ? 500 : 20} random grammars, floors of zero among them: the page op
 
 test.run();
 
-/** One that the form or a link may ask for: n root symbols with m rules each, of which there are v^s distinct tuples for v symbols. */
+/**
+ * A grammar that the form or a link may request: n root symbols with m rules each, of which there are v^s distinct tuples for v
+ * symbols.
+ */
 function randomGrammar(i: number) {
   const random = randomFrom(i);
   const upTo = (most: number) => 1 + Math.floor(random() * most);

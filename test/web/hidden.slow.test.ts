@@ -1,4 +1,7 @@
-/** Tokens of the tree are hidden, by a click and by keys: what is shown and said are the exact posteriors given the others. */
+/**
+ * Tokens of the tree are hidden, by a click and by keys: the values shown and announced are the exact posteriors given the
+ * others.
+ */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -60,7 +63,7 @@ test('a click hides a token: its probabilities and those of the symbols above it
     if (words.includes(',')) assert.match(name, new RegExp(`: symbol ${words}$`));
     else assert.ok(name.includes(`: symbol ${words.split(' ')[0]}`), name);
   }
-  // The pie has a slice for each symbol that may be; the rule of a tuple that is not known is not told.
+  // The pie has a slice for each possible symbol; the rule of an unknown tuple is not shown.
   assert.is(await page.locator('.tree [data-node="3,7"] .pie path').count(), last.split(', ').length);
   assert.not.match((await nodeName(page, '2,3'))!, /rule/);
   assert.match((await nodeName(page, '2,0'))!, /written by rule \d/);
@@ -96,13 +99,13 @@ test('by keys: H hides what is below a node; the readout and the table say the s
   const rows = page.locator('.derivation tr');
   await rows.last().waitFor();
   assert.equal(await rows.first().locator('td').allTextContents(), [root]);
-  // Another sentence: the same places stay hidden. A rule drawn anew below them shows through what is left alone.
+  // Another sentence: the same places stay hidden. A rule drawn again below them is visible only in the remaining tokens.
   await page.click('text=New sentence');
   assert.is(await page.locator('.tree .cover').count(), 4);
   await page.click('text=Show all tokens');
   assert.is(await page.locator('.tree .cover').count(), 0);
   assert.is(await page.locator('text=Show all tokens').isVisible(), false);
-  // Everything hidden: what is left is the grammar itself, with its uniform root.
+  // Everything hidden: only the grammar remains, with its uniform root.
   await page.locator('.tree [data-node="0,0"]').focus();
   await page.keyboard.press('h');
   assert.is(await page.locator('.tree .cover').count(), 8);

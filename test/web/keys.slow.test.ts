@@ -1,4 +1,4 @@
-/** Pictures read by keys alone, their numbers as tables, and the choice of a seed, which the link remembers. */
+/** Pictures read with keys alone, their numbers as tables, and the choice of a seed, which the link stores. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -80,7 +80,7 @@ test('keys walk the invariance grid, the maps, the curves and the tree; the valu
   }
   assert.ok(Math.abs(sum - 1) <= 4 * 0.0005 + 1e-6, `a row adds up to ${sum}`);
 
-  // Curves: what the keys say is a row of the table.
+  // Curves: the values read by keys are a row of the table.
   await page.locator('.plot').focus();
   await page.keyboard.press('Home');
   const words = (await page.locator('#learning .readout').textContent())!;
@@ -97,7 +97,7 @@ test('keys walk the invariance grid, the maps, the curves and the tree; the valu
     ),
   );
 
-  // The tree as a table: a row a level, the tokens of the picture in the last.
+  // The tree as a table: one row per level, with the picture's tokens in the last.
   await page.getByText('The tree as a table').click();
   const rows = page.locator('.derivation tr');
   await rows.last().waitFor();
@@ -108,7 +108,7 @@ test('keys walk the invariance grid, the maps, the curves and the tree; the valu
   await page.keyboard.press('s');
   await page.locator('.derivation tr').first().locator('td', { hasText: '(was ' }).waitFor();
 
-  await page.evaluate(axe); // through the debugger: the page's own policy would refuse it
+  await page.evaluate(axe); // through the debugger: the page's policy would refuse it
   const findings = await page.evaluate(async () => {
     const { violations } = await (globalThis as unknown as { axe: Axe }).axe.run();
     return violations.map((v) => `${v.impact} ${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`);
@@ -125,7 +125,7 @@ test('a seed chosen beside the curves stands out in figure, words, numbers and c
     page.locator('.plot path[stroke-width="2.4"]').evaluateAll((all) => all.map((p) => p.getAttribute('d')));
   const thin = () =>
     page.locator('.plot path[stroke-width="1.2"]').evaluateAll((all) => all.map((p) => p.getAttribute('d')));
-  // Curves out of view are drawn once a second: what the facts say already may not stand in them yet.
+  // Curves out of view are drawn once per second: values that the facts already give may not be in them yet.
   await page.waitForFunction(() => {
     const facts = [...document.querySelectorAll('#learning .network .facts')].map((e) => e.textContent!);
     const drawn = [...document.querySelectorAll('#learning .legend .value')].map((e) => e.textContent!);
@@ -168,7 +168,8 @@ test('a seed chosen beside the curves stands out in figure, words, numbers and c
     new RegExp(`^Hierarchical CNN, seed 4 ${losses[2]} nats at .* · Transformer, mean of 2 seeds ${losses[3]} nats`),
   );
 
-  // One choice for the page: the cloud, the link and the markup to embed follow, and a seed chosen at the cloud comes back here.
+  // One choice for the page: the cloud, the link and the markup to embed follow, and a seed chosen at the cloud also appears
+  // here.
   const cloud = seedOfFirstCloud(page);
   const follows = async (replica: string) => {
     for (let tries = 0; (await cloud.inputValue()) !== replica; tries++) {
@@ -227,7 +228,7 @@ test('a seed is chosen for the cloud, the map and the table; the link and a relo
   assert.equal(problems, []);
   await context.close();
 
-  // A look that no network has is moved to the nearest; one that is no look is refused.
+  // A view that fits no network is moved to the nearest one; an invalid one is refused.
   const far = await visit(site.browser, site.server.url, {
     hash: linkTo({ ...quickSetting, looks: [{ replica: 400, layer: 300, level: 99 }] }),
   });

@@ -22,7 +22,7 @@ for (const width of [390, 820, 1440])
       await page.locator('.plot text', { hasText: 'H(2)' }).waitFor();
       await page.locator('.tree [data-node="1,1"] circle').click();
       await page.click('details.more summary');
-      await page.evaluate(axe); // through the debugger: the page's own policy would refuse it
+      await page.evaluate(axe); // through the debugger: the page's policy would refuse it
       const findings = await page.evaluate(async () => {
         const { violations } = await (globalThis as unknown as { axe: Axe }).axe.run();
         return violations
@@ -60,7 +60,7 @@ interface Axe {
   run(): Promise<{ violations: { id: string; impact: string; help: string; nodes: { target: string[] }[] }[] }>;
 }
 
-/** Pairs of texts in the figures that lie on each other. */
+/** Pairs of texts in the figures that overlap. */
 function overlaps(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const found: string[] = [];

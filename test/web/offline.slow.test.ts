@@ -1,4 +1,7 @@
-/** After one visit the page opens, trains and shows its figures without its server; a server that is there counts. */
+/**
+ * After one visit the page opens, trains and shows its figures without its server; if there is a server, its answers have
+ * precedence.
+ */
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -20,7 +23,7 @@ test('visited once: trains without the server, opens again without it, and takes
   });
   await first.close();
 
-  // What is loaded only when it is needed: workers, kernels, the view of hidden layers.
+  // Parts loaded on demand: workers, kernels, the view of hidden layers.
   await page.selectOption('#executor', 'wasm');
   await page.click('#learning .primary');
   await waitForStates(page, /^done/);
@@ -34,7 +37,7 @@ test('visited once: trains without the server, opens again without it, and takes
   await named.goto(`${first.url}index.html`);
   await named.waitForSelector('html[data-ready]', { state: 'attached' });
   await named.close();
-  // Of other files there is no copy.
+  // There is no copy of other files.
   const other = await page.evaluate(() =>
     fetch('elements.js').then(
       () => 'served',
@@ -43,7 +46,7 @@ test('visited once: trains without the server, opens again without it, and takes
   );
   assert.is(other, 'refused');
 
-  // A server with another version: what it sends is shown, at once.
+  // A server with another version: its files are shown, at once.
   const index = join(folder, 'index.html');
   writeFileSync(index, readFileSync(index, 'utf8').replace('<title>', '<title>Newer: '));
   const second = await serveFolder(folder, { port });
@@ -51,7 +54,7 @@ test('visited once: trains without the server, opens again without it, and takes
     await page.reload();
     await page.waitForSelector('html[data-ready]', { state: 'attached' });
     assert.match(await page.title(), /^Newer: /);
-    // A file that the server has no more: the copy stands in.
+    // A file that the server no longer has: the copy is used.
     rmSync(join(folder, 'page.css'));
     assert.is(await page.evaluate(() => fetch('page.css').then((response) => response.status)), 200);
     assert.is(await page.evaluate(() => fetch('nothing.css').then((response) => response.status)), 404);

@@ -26,7 +26,7 @@ test('the grammar: a click resamples the rule or the symbol of a node, and nothi
     'under a resampled rule some token differs (distinct tuples)',
   );
   assert.match((await page.textContent('#grammar .status'))!, /written by another of its 3 rules.*of 8 tokens changed/);
-  // By keys: up to the root, its symbol drawn anew.
+  // By keys: up to the root, whose symbol is drawn again.
   await page.keyboard.press('ArrowUp');
   const root = await page.textContent('.tree [data-node="0,0"] .symbol');
   await page.keyboard.press('s');

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createPageWorker } from '../../src/web/pageWorker.js';
 
-/** The worker of the page, called directly: what its functions promise to a page that is slow. */
+/** The worker of the page, called directly: what its functions guarantee to a slow page. */
 const test = suite('the page’s worker');
 
 if (!('navigator' in globalThis))

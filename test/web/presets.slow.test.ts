@@ -1,4 +1,4 @@
-/** Settings to begin with, networks more or fewer, explanations, and the view for lectures. */
+/** Settings to start from, more or fewer networks, explanations, and the view for lectures. */
 import * as assert from 'uvu/assert';
 import { presets } from '../../src/web/presets.js';
 import { pageSuite, visit } from './visit.js';

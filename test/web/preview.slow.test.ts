@@ -1,4 +1,4 @@
-/** What other sites show of a link to the page: its title, a sentence and a picture. RHM_PICTURES=src/web makes the picture anew. */
+/** What other sites show of a link to the page: its title, a sentence and a picture. RHM_PICTURES=src/web makes a new picture. */
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -39,12 +39,12 @@ test('a title, a description and a picture of the size that it says, and no addr
     await page.locator('.story-plot svg').first().waitFor();
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.locator('.story-slider input').fill('863'); // P = 46,000: all networks have taken the third step
-    // The title and the figure: what is to be clicked says nothing in a picture.
+    // The title and the figure: controls say nothing in a picture.
     await page.evaluate(() => {
       for (const part of document.querySelectorAll<HTMLElement>('.brand, .story-bar')) part.hidden = true;
     });
     await page.evaluate(() => scrollTo({ top: 0, behavior: 'instant' }));
-    await page.waitForTimeout(1500); // the figures are drawn anew for their width
+    await page.waitForTimeout(1500); // the figures are redrawn for their width
     await page.evaluate(() => scrollTo({ top: 0, behavior: 'instant' }));
     await page.screenshot({ path: `${pictures}/preview.png` });
   }
@@ -52,7 +52,7 @@ test('a title, a description and a picture of the size that it says, and no addr
   await context.close();
 });
 
-/** The page as the build writes it for a site; `refused: ...` where it does not. */
+/** The page that the build writes for a site; `refused: ...` if it does not. */
 function builtFor(site: string): string {
   const script = `import { readFileSync } from 'node:fs';
 import { absoluteAddresses } from './src/build/siteAddress.mjs';

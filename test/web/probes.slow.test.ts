@@ -24,7 +24,7 @@ test('asked for by a button; then a map of layers, positions, levels and places 
   assert.match(name, /level 1 up to (0\.9\d|1\.00), level 2 up to/);
   await section.locator('summary').first().click();
   const rows = section.locator('.network').first().locator('tbody tr');
-  await rows.nth(2).waitFor(); // the table is made once it is open
+  await rows.nth(2).waitFor(); // the table is made once it is opened
   assert.is(await rows.count(), 3);
   if (process.env.RHM_PICTURES) await section.screenshot({ path: `${process.env.RHM_PICTURES}/probes.png` });
   assert.equal(problems, []);

@@ -73,7 +73,7 @@ test('the cloud is drawn while it trains, chosen by form, turned by keys and poi
     /% of the variance; \d+% of all variance is within a colour; drawn by WebGPU\./,
   );
 
-  // Standing still, nothing but a turn by hand changes the picture.
+  // When it is not turning, only a turn by hand changes the picture.
   await card.getByRole('checkbox', { name: 'turn' }).uncheck();
   await page.waitForTimeout(1200);
   const still = await painted(page, 0);
@@ -245,7 +245,7 @@ test('a point is the principal components of the activations of `rhm train`, its
     Number(/hold (\d+)%/.exec(facts)![1]) / 100,
   );
 
-  // The table is the last measurement.
+  // The table shows the last measurement.
   const records = readFileSync(join(directory, 'records.jsonl'), 'utf8')
     .trim()
     .split('\n')
@@ -331,7 +331,7 @@ function hcnn(
   return x;
 }
 
-/** That these points are the first of the rows, projected on their first three principal components, up to one rotation. */
+/** Checks that these points are the first of the rows, projected on their first three principal components, up to a rotation. */
 function checkComponents(points: readonly number[][], rows: readonly number[][], held: number): void {
   const [N, W] = [rows.length, rows[0].length];
   const mean = Array.from({ length: W }, (_, c) => rows.reduce((sum, r) => sum + r[c], 0) / N);

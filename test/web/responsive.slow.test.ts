@@ -1,6 +1,7 @@
 /**
- * How long the page's thread is busy at a stretch while networks train: printed, not judged, since a busy machine stretches
- * everything. A task's processor time is its own; its wall time also holds what other programs took. RHM_RESPONSIVE=FILE gets it all.
+ * How long the page's thread is busy without a break while networks train: printed, not asserted, since everything takes longer on a
+ * busy machine. The CPU time of a task is its own; its wall time includes that of other programs. RHM_RESPONSIVE=FILE receives all of
+ * it.
  */
 import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
@@ -72,7 +73,7 @@ test('with threads the networks share the cores: together they take no more than
 
 test.run();
 
-/** Of the workers' threads in this test's browsers. Empty where there is no /proc. Only root may fall below what it began with. */
+/** Niceness of the workers' threads in this test's browsers. Empty without /proc. Only root may lower it below its initial value. */
 function niceness(): number[] {
   const all = existsSync('/proc/self/stat') ? readdirSync('/proc').filter((name) => /^\d+$/.test(name)) : [];
   const parents = new Map(all.map((pid) => [pid, statOf(`/proc/${pid}/stat`)?.parent]));
@@ -113,7 +114,7 @@ interface TraceEvent {
 
 interface Task {
   wallMs: number;
-  ownMs: number; // processor time of the thread
+  ownMs: number; // CPU time of the thread
   parts: string[]; // its longest parts
 }
 

@@ -1,4 +1,4 @@
-/** What a visitor has trained survives reloads, half-written files and clicks on links. RHM_SOAK=1: 200 reloads instead of ten. */
+/** What a visitor has trained survives reloads, incomplete files and clicks on links. RHM_SOAK=1: 200 reloads instead of ten. */
 import type { Page } from 'playwright-core';
 import * as assert from 'uvu/assert';
 import { linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.js';
@@ -8,7 +8,7 @@ const soak = Boolean(process.env.RHM_SOAK);
 
 const long = { ...quickSetting, budget: { batch: 16, steps: 4_000_000 }, replicas: 1 };
 
-/** Steps that the page shows, one a network. */
+/** Steps that the page shows, one number per network. */
 const stepsOf = (page: Page) =>
   page.$$eval('#learning .facts', (all) =>
     all.map((e) => Number(/step ([\d,]+) of/.exec(e.textContent!)![1].replaceAll(',', ''))),
@@ -16,7 +16,7 @@ const stepsOf = (page: Page) =>
 
 test(`${soak ? 200 : 10} reloads at random moments: every checkpoint is whole and little is lost`, async () => {
   const context = await site.browser.newContext();
-  // Steps as they were shown, by time; kept over the reload, where the page itself is gone.
+  // Steps as shown, by time; preserved across the reload, which discards the page.
   await context.addInitScript(() => {
     const seen: { at: number; steps: number[] }[] = [];
     const look = () => {
@@ -37,7 +37,7 @@ test(`${soak ? 200 : 10} reloads at random moments: every checkpoint is whole an
   let kept = [0, 0];
   for (let i = 0; i < (soak ? 200 : 10); i++) {
     await page.selectOption('#executor', 'wasm');
-    // Some begin anew: the files of a run are made then.
+    // Some start again: the files of a run are made then.
     const anew = i % 4 === 3;
     if (anew) {
       await page.getByRole('button', { name: 'Restart', exact: true }).click();
@@ -56,7 +56,7 @@ test(`${soak ? 200 : 10} reloads at random moments: every checkpoint is whole an
     assert.equal(await page.locator('#learning .notes li').allTextContents(), []);
     for (const [network, step] of now.entries()) {
       assert.ok(step >= kept[network], `reload ${i}: network ${network} fell from step ${kept[network]} to ${step}`);
-      // Lost is what was made since the page first showed a later step than the kept one.
+      // The loss is limited to what was made since the page first showed a later step than the kept one.
       const begun = seen.findLastIndex(({ steps }, k) => k > 0 && steps[network] < seen[k - 1].steps[network]);
       const later = seen.slice(Math.max(0, begun)).find(({ steps }) => steps[network] > step);
       lost.push(later ? left - later.at : 0);
@@ -104,7 +104,7 @@ test('a checkpoint that is cut off or empty: the one before it is taken, and tra
     }, size);
     await page.reload();
     await waitForStates(page, /^kept/);
-    // A page that is left while it is paused may have written step 2 once more.
+    // A page that is left while paused may have written step 2 once more.
     const before = await stepsOf(page);
     assert.ok(
       before.every((at) => at === 1 || at === 2),

@@ -28,7 +28,7 @@ test.after(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
-/** The answer to a request line as it stands: fetch() would tidy the path up. */
+/** The answer to an unmodified request line: fetch() would normalise the path. */
 function raw(line: string, headers = ''): Promise<string> {
   const { hostname, port } = new URL(server.url);
   return new Promise((done, fail) => {
@@ -124,7 +124,7 @@ test('foreign hosts are refused on the loopback address', () => {
 test('files that are replaced, cut and removed while they are served: whole answers, no end of the server', async () => {
   const file = join(page, 'moving.js');
   let whole = 0;
-  // A process of its own: it moves between any two looks of the server.
+  // A separate process: it changes the file between any two reads of the server.
   const script = `const { writeFileSync, renameSync, rmSync } = require('node:fs'); const file = ${JSON.stringify(file)};
     for (let i = 0; ; i++) {
       writeFileSync(file + '.new', String(i % 10).repeat(20000 + 1000 * (i % 7)));

@@ -1,4 +1,7 @@
-/** Memory of a page that trains, for half a minute; RHM_SOAK=FILE (and npm test -- --timeout 5000) for an hour, and writes what it sees there. */
+/**
+ * Memory of a page that trains, for half a minute; RHM_SOAK=FILE (and npm test -- --timeout 5000) for an hour, with the measurements
+ * written there.
+ */
 import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import * as assert from 'uvu/assert';
@@ -42,12 +45,13 @@ test(`stays flat over ${minutes} minutes on both executors: GPU buffers and WASM
     assert.ok(executor === 'webgpu' ? first.gpu > 0 : first.wasm > 0, `${executor}: its memory is counted`);
     assert.is(last.gpu, first.gpu, `${executor}: GPU buffers`);
     assert.is(last.wasm, first.wasm, `${executor}: WASM memory`);
-    // Evaluations come at doublings of the step: what the second half adds to the records is a few hundred bytes.
+    // Evaluations come at doublings of the step: the second half adds a few hundred bytes to the records.
     assert.ok(last.heap - half.heap < 2 ** 20, `${executor}: the heap grew by ${mib(last.heap - half.heap)} MiB`);
     assert.equal(problems, []);
     await context.close();
   }
-  // Collectors of three processes start when they like: an hour that leaked a kilobyte a step would show hundreds of MiB.
+  // The garbage collectors of three processes run at arbitrary times: a leak of a kilobyte per step would amount to hundreds of
+  // MiB in an hour.
   assert.ok(late - early < 48 * 2 ** 20, `grew by ${mib(late - early)} MiB`);
 });
 
@@ -66,14 +70,14 @@ function report(line: string): void {
 
 const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(2);
 
-/** A page whose two networks train on one executor, with its cloud in sight. */
+/** A page whose two networks train on one executor, with its cloud in view. */
 async function begin(executor: 'webgpu' | 'wasm') {
   const context = await site.browser.newContext();
   await context.route('**/worker.js', async (route) => {
     const answer = await route.fetch();
     await route.fulfill({ response: answer, body: `(${counting})();${await answer.text()}` });
   });
-  // Steps long enough not to come to the end of a page's budget within the hour, rates too small to diverge.
+  // Steps long enough not to exhaust a page's budget within the hour, and rates too small to diverge.
   const [width, batch] = executor === 'wasm' ? [64, 128] : [16, 8];
   const setting = {
     ...quickSetting,
@@ -98,7 +102,7 @@ async function begin(executor: 'webgpu' | 'wasm') {
   return { executor, context, page, problems, seen: [] as Memory[] };
 }
 
-/** Runs in each worker before its script: live bytes, counted where they are made. */
+/** Runs in each worker before its script: counts live bytes where they are allocated. */
 function counting(): void {
   const live = { gpu: 0, memories: [] as WeakRef<WebAssembly.Memory>[] };
   Object.assign(globalThis, { live });
@@ -124,7 +128,7 @@ function counting(): void {
   };
 }
 
-/** Held meanwhile, so that no buffer of a passing read is counted. */
+/** Paused meanwhile, so that no buffer of a passing read is counted. */
 async function memoryOf(page: Page): Promise<Memory> {
   await page.click('#learning .primary');
   await waitForStates(page, /^paused/);
@@ -145,7 +149,7 @@ async function memoryOf(page: Page): Promise<Memory> {
   return { heap, wasm: sum('wasm'), gpu: sum('gpu') };
 }
 
-/** What is alive on the JavaScript heaps of the page and of its workers, array buffers included, after a collection. */
+/** Live data on the JavaScript heaps of the page and of its workers, including array buffers, after a collection. */
 async function heapBytes(page: Page): Promise<number> {
   type Usage = { usedSize: number; embedderHeapUsedSize: number; backingStorageSize: number };
   const total = (u: Usage) => u.usedSize + u.embedderHeapUsedSize + u.backingStorageSize;
@@ -180,7 +184,7 @@ async function heapBytes(page: Page): Promise<number> {
   return bytes;
 }
 
-/** Resident memory of all processes below this one: the browser's, with its GPU process. Linux. */
+/** Resident memory of all processes below this one: the browser's, including its GPU process. Linux. */
 function residentBytes(): number {
   const parents = new Map<number, number>();
   for (const name of readdirSync('/proc'))

@@ -1,4 +1,4 @@
-/** The story: plays by itself, is held, scrubbed, linked to and read without seeing it. */
+/** The story: it plays automatically, is paused, scrubbed, linked to and read without being seen. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -35,7 +35,7 @@ test('it plays without a click, is held by the button, and goes on from there', 
     (before) => Number((document.querySelector('#story-P') as HTMLInputElement).value) > before,
     held,
   );
-  // Out of sight it waits.
+  // Out of view it pauses.
   await page.locator('#embed').scrollIntoViewIfNeeded();
   await page.locator('.story-bar button', { hasText: 'Play' }).waitFor({ state: 'attached' });
   await page.locator('.story-bar').scrollIntoViewIfNeeded();
@@ -99,7 +99,7 @@ test('each of its five steps has a link; a question comes before the third', asy
   await page.click('.story-bar nav a:nth-child(3)');
   assert.match(page.url(), /#story=3$/);
   await page.locator('.told.now h3', { hasText: 'Your guess' }).waitFor();
-  await page.click('.story-bar button'); // held: the answer is read in peace
+  await page.click('.story-bar button'); // paused: the answer can be read
   await page.click('.question button:has-text("transformer")');
   assert.match((await page.textContent('.question .answer'))!, /earlier than the/);
   assert.is(await page.getAttribute('.question button:has-text("transformer")', 'aria-pressed'), 'true');

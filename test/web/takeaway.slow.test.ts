@@ -8,7 +8,7 @@ import { comparable, linkTo, pageSuite, quickSetting, visit, waitForStates } fro
 
 const { test, site } = pageSuite('what a visitor takes away');
 
-/** The file that a button hands over. */
+/** The file that a button downloads. */
 async function fetched(
   page: Page,
   network: number,

@@ -63,7 +63,7 @@ test('the words hold the numbers of the recording, and follow them', () => {
   assert.is(told.length, 5);
   const P = recording.networks.map((network) => measuredSteps(network, recording.H)[2]!);
   for (const own of P) assert.ok(closing(recording).includes(roundedCount(own)), roundedCount(own));
-  // A transformer that has not taken the third step by the end: no ratio is told, and that it needs more is.
+  // A transformer that has not taken the third step by the end: no ratio is given, only that it needs more.
   const slow = {
     ...recording,
     networks: recording.networks.map((n) => (n.kind === 'mla' ? { ...n, loss: n.loss.map(() => recording.H[2]) } : n)),

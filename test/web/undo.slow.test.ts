@@ -1,4 +1,4 @@
-/** What a visitor ends or removes can be brought back, and what has come to its end goes on. */
+/** What a visitor ends or removes can be restored, and finished runs can be continued. */
 import type { Page } from 'playwright-core';
 import * as assert from 'uvu/assert';
 import { linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.js';
@@ -30,7 +30,7 @@ test('more steps: the finished runs go on to twice as many, and do so after a re
     [...document.querySelectorAll('#learning .facts')].every((e) => e.textContent!.startsWith('step 400 of 400')),
   );
   await waitForStates(page, /^done/);
-  // The curve goes on from the one that was there.
+  // The curve continues the earlier one.
   await page.waitForFunction(
     (were) =>
       [...document.querySelectorAll('#learning .plot path[stroke-width="2.4"]')].every(
@@ -39,7 +39,7 @@ test('more steps: the finished runs go on to twice as many, and do so after a re
     before,
   );
   let after = await points();
-  // The last evaluations may still be on their way to the curves.
+  // The last evaluations may not have reached the curves yet.
   for (let earlier = before; String(after) !== String(earlier); after = await points()) {
     earlier = after;
     await page.waitForTimeout(1000);

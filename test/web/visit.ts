@@ -1,4 +1,4 @@
-/** The built page in a real browser, with everything that went wrong on the way. */
+/** The built page in a real browser, with all errors on the way. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -10,7 +10,7 @@ import { launchBrowser } from '../support/browser.js';
 export interface Visit {
   page: Page;
   context: BrowserContext;
-  /** Console errors, uncaught exceptions, refused by policy, requests to other hosts. */
+  /** Console errors, uncaught exceptions, policy violations, requests to other hosts. */
   problems: string[];
 }
 
@@ -29,14 +29,14 @@ export const servePage = (options: ServeOptions = {}): Promise<StaticServer> =>
 
 export { launchBrowser };
 
-/** What a suite of the page works with: a browser, the built page served, a folder that goes when it ends. */
+/** What a suite of the page uses: a browser, the built page served, a folder that is removed at the end. */
 export interface Site {
   browser: Browser;
   server: StaticServer;
   folder: string;
 }
 
-/** A suite on a site of its own. Only its tests and hooks may touch the site's browser and server. */
+/** A suite with a separate site. Only its tests and hooks may use the site's browser and server. */
 export function pageSuite(name: string): { test: ReturnType<typeof suite>; site: Site } {
   const test = suite(name);
   const site = { folder: mkdtempSync(join(tmpdir(), 'rhm-page-')) } as Site;
@@ -60,7 +60,7 @@ export async function visit(browser: Browser, url: string, options: VisitOptions
       viewport: { width, height },
       colorScheme: dark ? 'dark' : 'light',
       acceptDownloads: true,
-      // A page whose files come from its service worker hides them from what tests put in their way.
+      // A service worker would hide the page's files from the faults that tests inject.
       serviceWorkers: options.offline ? 'allow' : 'block',
     }));
   const page = await context.newPage();
@@ -96,7 +96,7 @@ export const quickSetting = {
 export const linkTo = (setting: unknown): string =>
   `#setting=${Buffer.from(JSON.stringify(setting)).toString('base64url')}`;
 
-/** Waits until every network says so. */
+/** Waits until every network reports such a state. */
 export async function waitForStates(page: Page, state: RegExp, timeout = 120_000): Promise<void> {
   await page.waitForFunction(
     (pattern) => {
@@ -108,11 +108,11 @@ export async function waitForStates(page: Page, state: RegExp, timeout = 120_000
   );
 }
 
-/** The menu with which the cloud of the first network chooses a seed; the second network's may appear before it. */
+/** The menu for the seed of the first network's cloud; the second network's may appear before it. */
 export const seedOfFirstCloud = (page: Page): Locator =>
   page.locator('#representation .network').first().locator('[data-field=seed]');
 
-/** Records without what depends on the machine and its clock: check sums are over times too. */
+/** Records without what depends on the machine and its clock: check sums include times too. */
 export function comparable(lines: string): Record<string, unknown>[] {
   const all = lines
     .trim()
