@@ -14,7 +14,7 @@ const MOST_PRODUCTS = 2 ** 32; // additions for the exact distributions of one r
  * at the position above the second to last symbol a_i of a level (0: a token), and y_i = (p(token j = c | a_i)) over all tokens j that are
  * not below that symbol and all c. With K_ij = x_i . x_j and L_ij = y_i . y_j
  *
- * alignment = HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)),
+ *   alignment = HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)),
  *
  * by the unbiased estimate of HSIC: 1 if both geometries agree up to rotation and scale, 0 on average if a layer, of any width, contains
  * no information on the symbol. The tuple below a symbol has no other parent, so y_i is also the distribution given the tuple. The root

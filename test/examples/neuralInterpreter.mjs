@@ -5,7 +5,7 @@
  * code is attention and an MLP whose inputs are multiplied by a vector made from the code; a function is several lines, a script
  * several rounds of functions.
  *
- * rhm train --models neuralInterpreter.mjs --set model=interpreter grammar.v=8 grammar.m=2 grammar.L=3 ...
+ *     rhm train --models neuralInterpreter.mjs --set model=interpreter grammar.v=8 grammar.m=2 grammar.L=3 ...
  *
  * The module needs no import: all layers are methods of `net`, and gradients follow from the calls.
  */

@@ -1,7 +1,4 @@
-/**
- * An MLP of your own on the engine: forward pass, gradients, training, on the GPU and in WebAssembly, with each gradient checked in
- * float64.
- */
+/** An MLP of your own on the engine: forward pass, gradients, training on the GPU and in WebAssembly, gradients checked in float64. */
 import * as e from 'rhm-lab/engine';
 import { openGpu } from 'rhm-lab/node';
 
