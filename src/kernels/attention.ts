@@ -33,14 +33,14 @@ export const attentionParams = {
   half: bool(), // factors rounded to f16: q, k, v, dOut, weights and their gradients
 };
 
-/** width: of a row of qkv, 3 C. */
+/** width: elements of a row of qkv, 3 C. */
 export const attentionSizes = {
   dim: ({ width, heads }: { width: number; heads: number }) => Math.floor(width / 3 / heads),
   channels: ({ width, heads }: { width: number; heads: number }) => Math.floor(width / 3 / heads) * heads,
   queries: ({ tokens, lastQueryOnly }: { tokens: number; lastQueryOnly: boolean }) => (lastQueryOnly ? 1 : tokens),
 };
 
-/** Refuses heads that do not divide the columns, and those too large. */
+/** Refuses heads that do not divide the columns, or are too large. */
 export function checkHeads(o: { qkv: Tensor; width: number; heads: number }, refuse: (why: string) => never): void {
   const dim = o.width / 3 / o.heads;
   if (!(Number.isInteger(dim) && dim >= 1 && dim <= MOST_COLUMNS))
@@ -53,15 +53,15 @@ export function checkHeads(o: { qkv: Tensor; width: number; heads: number }, ref
 const MOST_COLUMNS = 128; // registers of attention_rows.wgsl
 
 /**
- * Fused multi-head self-attention: out = softmax(scale q k^T) v, never holding the scores of a whole sentence. qkv is q | k | v,
- * head h owns columns hD..(h+1)D of each. Overwrites out and logsumexp, which is for the backward call.
+ * Fused multi-head self-attention: out = softmax(scale q k^T) v, without storing the scores of a whole sentence. qkv is q | k |
+ * v, with columns hD..(h+1)D of each for head h. Overwrites out and logsumexp, which the backward call needs.
  */
 export const attention = defineOperation({
   name: 'attention',
   inputs: { qkv: 'R batch tokens width' },
   outputs: {
     ...{ out: 'R batch queries channels', logsumexp: 'R batch heads queries' },
-    scaling: `u32 R ${SCALING_WORDS} ?`, // with half: set when a factor does not fit
+    scaling: `u32 R ${SCALING_WORDS} ?`, // with half: set if a factor does not fit
   },
   params: attentionParams,
   sizes: attentionSizes,
@@ -145,7 +145,7 @@ export const attention = defineOperation({
     }),
 });
 
-/** WGSL of how factors are rounded, and what it needs. */
+/** WGSL that rounds factors, and its requirements. */
 export function halfText(half: boolean, scaling: Tensor | undefined, traits: AdapterTraits) {
   const native = traits.f16 === true;
   const numbers = {
@@ -157,7 +157,7 @@ export function halfText(half: boolean, scaling: Tensor | undefined, traits: Ada
   return {
     enable: half && native ? 'f16' : undefined,
     text: wordConstants(scalingNames) + integers + unroll(halfFactorSource, numbers),
-    numbers, // for `unroll`, of a kernel whose own text differs too
+    numbers, // for `unroll`, if the kernel's own text differs too
     bind: half ? flagsOf(scaling) : {},
   };
 }
@@ -167,17 +167,17 @@ export function sentenceOf(data: Float64Array, b: number, per: number): Float64A
   return data.subarray(b * per, (b + 1) * per);
 }
 
-/** Pairs of a query and a key that it sees. */
+/** Number of pairs of a query and a key that it sees. */
 export function attentionPairs({ queries, tokens, causal, lastQueryOnly }: AttentionSizes): number {
   return queries * tokens * (causal && !lastQueryOnly ? 0.5 : 1);
 }
 
-/** products: that a pair takes. */
+/** products: how many a pair takes. */
 export function attentionParts(s: AttentionSizes, replicas: number, products: number): number {
   return partsFor((replicas * s.batch * s.heads * s.queries * s.tokens * s.dim * products) / 4);
 }
 
-/** Tile sizes: query rows, keys, vec4s of a head's columns held at once, ranges of columns, heads per workgroup. */
+/** Tile sizes: query rows, keys, vec4s of a head's columns in memory at once, ranges of columns, heads per workgroup. */
 export interface AttentionTile {
   tr: number;
   tk: number;
@@ -189,7 +189,7 @@ export interface AttentionTile {
 export const ATTENTION_THREADS = 64;
 const STORAGE_VEC4 = 1024; // 16 KiB of workgroup memory
 
-/** Smallest tile that holds all tokens (at most 32) and as many heads as fit. memory: vec4s a head takes with this tile. */
+/** Smallest tile that covers all tokens (at most 32), with as many heads as fit. memory: vec4s per head with this tile. */
 export function attentionTile(
   s: AttentionSizes,
   memory: (tile: AttentionTile) => number,
@@ -218,14 +218,14 @@ export function tileConstants(t: AttentionTile): Record<string, number> {
   };
 }
 
-/** What the kernels read and write at once. */
+/** The type of elements that the kernels read and write at once. */
 export function elementsOf({ dim }: AttentionSizes, strides: readonly number[]): 'vec4f' | 'f32' {
   return [dim, ...strides].every((n) => n % 4 === 0) ? 'vec4f' : 'f32';
 }
 
 /**
- * Memory access and helpers in front of a kernel's text. constants: plain ones, for the sizes of register arrays. On
- * software drivers loop bounds are hidden from the compiler, which unrolls them otherwise: 11 s for one kernel, then 3.
+ * Memory access and helpers that precede a kernel's text. constants: plain ones, for the sizes of register arrays. On software
+ * drivers loop bounds are hidden from the compiler, which would otherwise unroll the loops: 11 s for one kernel instead of 3.
  */
 export function attentionSource(
   s: AttentionSizes,
@@ -240,9 +240,9 @@ export function attentionSource(
 }
 
 /**
- * Which kernels run: the choice in `tuned` under the operation's name, else rows on the CPU and tiles on a GPU. Two cores,
- * lavapipe: tiles run 2 to 5 times faster than rows but take 4 to 8 s to compile instead of 1 to 2; SwiftShader: rows are up
- * to 1.7 times faster forward, equal backward. Without a GPU the WebAssembly executor is the fast way.
+ * Which kernels run: the choice in `tuned` under the operation's name, otherwise rows on the CPU and tiles on a GPU. Two cores,
+ * lavapipe: tiles run 2 to 5 times faster than rows but take 4 to 8 s to compile instead of 1 to 2; SwiftShader: rows are up to
+ * 1.7 times faster forward, equal backward. Without a GPU the WebAssembly executor is fastest.
  */
 export function attentionVariant(op: string, traits: AdapterTraits): 'rows' | 'tiled' {
   const tuned = traits.tuned?.get(op);

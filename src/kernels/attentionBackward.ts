@@ -32,8 +32,8 @@ import { NO_FACTOR, roundedFactor, roundFactor, roundWords } from './shared/half
 import { defineOperation, gradientOf, type Launch } from './shared/operation.js';
 
 /**
- * Gradient of attention from its inputs, its results `out` and `logsumexp`, and dOut. Overwrites dQkv, all of it (zero for queries
- * that were not asked).
+ * Gradient of attention from its inputs, its results `out` and `logsumexp`, and dOut. Overwrites all of dQkv (with zeros for
+ * queries that were not computed).
  */
 export const attentionBackward = defineOperation({
   name: 'attentionBackward',
@@ -49,7 +49,7 @@ export const attentionBackward = defineOperation({
   check(o, refuse) {
     checkHeads(o, refuse);
     if (o.dOut.replicaStride !== o.out.replicaStride)
-      refuse('dOut and out lie differently in memory; pass whole tensors');
+      refuse('dOut and out have different memory layouts; pass whole tensors');
   },
   reference({ dQkv, scaling, ...given }, s) {
     const round = (factor: Float64Array) => (s.half ? roundFactor(factor, scaling) : factor);

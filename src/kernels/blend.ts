@@ -14,7 +14,10 @@ export interface BlendOptions extends Pick<Parameters<typeof blendOperation>[1],
   weights: { a: number; b: number } | Tensor;
 }
 
-/** Adds out = a out + b x over flat blocks, through a ReLU if asked: accumulated gradients, kept copies. A term with weight 0 is not read. */
+/**
+ * Adds out = a out + b x over flat blocks, optionally through a ReLU: for accumulated gradients and saved copies. A term with weight 0 is
+ * not read.
+ */
 export function blend(plan: PlanBuilder, { weights, ...o }: BlendOptions): void {
   blendOperation(plan, 'buffer' in weights ? { ...o, weights } : { ...o, ...weights });
 }

@@ -9,8 +9,8 @@ import type { KernelCase } from './shared/types.js';
 import { pace as paceNames, wordConstants } from './shared/words.js';
 
 /**
- * block = block * min(1, maxNorm / norm) with each replica's own norm; in place. sums: from reduce over the same block. pace: the block
- * carries the loss's factor, whose inverse it has; the norm is that without.
+ * block = block * min(1, maxNorm / norm) with a separate norm for each replica; in place. sums: from reduce over the same block. pace:
+ * if given, the block contains the loss factor, of which pace has the inverse; the norm is computed without it.
  */
 export const clip = defineOperation({
   name: 'clip',

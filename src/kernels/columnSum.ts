@@ -17,7 +17,7 @@ export const columnSum = defineOperation({
   reference: ({ input, output }, { rows, columns, scale, accumulate }) =>
     reference.columnSum(rows, columns, scale, accumulate, input, output),
   webgpu({ inputs: { input }, outputs: { output }, params: { rows, columns }, replicas, launch }, _traits, scratch) {
-    // Depends on one replica's shape only, so that its bits do not depend on its neighbours.
+    // Depends only on one replica's shape, so that its bits do not depend on its neighbours.
     const splits = Math.max(1, Math.min(64, Math.floor(rows / 32)));
     const sum = (
       from: Tensor,

@@ -6,7 +6,7 @@ import { defineOperation } from './shared/operation.js';
 import { bool, u32 } from './shared/params.js';
 import type { KernelCase } from './shared/types.js';
 
-/** output[b, outputFirst + i] = (output +) input[b, inputFirst + i] for i below `rows`: what puts parts of sentences one behind the other. */
+/** output[b, outputFirst + i] = (output +) input[b, inputFirst + i] for i below `rows`: concatenates parts of sentences. */
 export const copyRows = defineOperation({
   name: 'copyRows',
   inputs: { input: 'R batch inputRows columns' },
@@ -71,7 +71,7 @@ function copyCase(name: string, input: [number, number, number], outputRows: num
   return {
     name,
     replicas: 3,
-    rtol: 2 ** -24, // of a sum; a copy rounds nothing
+    rtol: 2 ** -24, // for a sum; a copy rounds nothing
     atol: 0,
     build(plan) {
       const p = plan.program;

@@ -15,10 +15,9 @@ import { scaling as scalingNames, wordConstants } from './shared/words.js';
 
 /**
  * Softmax cross-entropy (mean over rows, nats), its gradient and the accuracy. Row (b, t) predicts targets[b, targetOffset + t].
- * counts: how many rows the sentence of a row has, 0 where it does not count: means are over sentences, of means over their rows
- * that count.
- * Slot clock[clockWord] % ring of record gets mean loss and accuracy; dLogits is overwritten, left out when only evaluating.
- * scaling: dLogits carries the factor that it holds.
+ * counts: for each row, how many rows of its sentence count, or 0 if the row does not: means are over sentences, of means over
+ * their rows that count. Slot clock[clockWord] % ring of record gets mean loss and accuracy; dLogits is overwritten; it is left
+ * out in evaluations. scaling: dLogits is multiplied by the factor that it contains.
  */
 export const crossEntropy = defineOperation({
   name: 'crossEntropy',
@@ -61,7 +60,7 @@ export const crossEntropy = defineOperation({
     const lanes = p.classes >= 512 ? 64 : p.classes >= 64 ? 8 : 1;
     const strides = [p.classes, logits.replicaStride, dLogits?.replicaStride ?? 0];
     const inRegisters = p.classes <= 32 && strides.every((x) => x % 4 === 0);
-    // One workgroup does it all for a small batch; larger ones spread over workgroups.
+    // One workgroup does everything for a small batch; larger ones are spread over workgroups.
     const usual = traits.software ? 'quads' : p.rows > 4096 ? 'staged' : 'direct';
     const variant = inRegisters ? variantOf(traits, 'crossEntropy', ['quads', 'staged', 'direct'], usual) : 'lanes';
     const staged = variant === 'staged';
@@ -113,7 +112,7 @@ export const crossEntropy = defineOperation({
   },
   wasm: {
     kernels: ['crossEntropy', 'crossEntropyRecord'],
-    words: { results: 'address' }, // of a row: what it adds to both sums
+    words: { results: 'address' }, // address of a row's contributions to both sums
     launch({ params: { rows, classes }, replicas }, scratch) {
       const words = { results: scratch(8 * replicas * rows) };
       return [

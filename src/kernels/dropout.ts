@@ -9,9 +9,9 @@ import { f32, u32 } from './shared/params.js';
 import type { KernelCase } from './shared/types.js';
 
 /**
- * output = input / (1 - p) where the mask keeps, else 0; overwrites. The mask is a function of (key, step, layer, element): the
- * backward pass calls this again with dOutput as input and dInput as output. keys: of the stream `dropout`; layer tells the
- * dropouts of one step apart; clockWord: where the step is in clock.
+ * output = input / (1 - p) where the mask keeps an element, else 0; overwrites. The mask is a function of (key, step, layer,
+ * element): the backward pass calls this again with dOutput as input and dInput as output. keys: of the stream `dropout`; layer:
+ * distinguishes the dropouts of one step; clockWord: index of the step in clock.
  */
 export const dropout = defineOperation({
   name: 'dropout',
@@ -19,7 +19,7 @@ export const dropout = defineOperation({
   outputs: { output: 'R ...elements' }, // another tensor than input
   params: {
     layer: u32(),
-    probability: f32({ least: 0, below: 1 }), // of an element to be dropped
+    probability: f32({ least: 0, below: 1 }), // probability that an element is dropped
     clockWord: u32({ default: clockWords.step }),
   },
   check({ clock, words, clockWord }, refuse) {

@@ -11,24 +11,24 @@ import { defineOperation } from './shared/operation.js';
 import { bool, f32, i32, u32 } from './shared/params.js';
 import type { KernelCase } from './shared/types.js';
 
-/** The parameters that both directions share. */
+/** The parameters of both directions. */
 export const embedParams = {
   v: u32({ least: 2 }), // symbols of the vocabulary
   filter: u32({ least: 1 }), // tokens a window
   stride: u32({ optional: true, least: 1 }), // default: filter
   padding: u32({ default: 0 }),
   firstToken: u32({ default: 0 }), // first token used
-  length: u32({ optional: true }), // tokens used; default: all from firstToken on
-  masked: i32({ default: -1 }), // index among the used tokens that is replaced by the constant vector; -1: none
-  local: bool(), // an own filter for every window
+  length: u32({ optional: true }), // number of tokens used; default: all from firstToken on
+  masked: i32({ default: -1 }), // index of the masked token among the used ones, which is replaced by the constant vector; -1: none
+  local: bool(), // a separate filter for every window
   whitened: bool(),
   scale: f32(),
   relu: bool(),
   positionInside: bool(), // added before scaling instead
-  exactInputs: bool(), // the reference whitens in float64, in place of f32
+  exactInputs: bool(), // the reference whitens in float64 instead of f32
 };
 
-/** weight: elements of a replica's filters. */
+/** weight: elements of one replica's filters. */
 export const embedSizes = {
   stride: ({ stride, filter }: { stride?: number; filter: number }) => stride ?? filter,
   length: ({ length, tokenRow, firstToken }: { length?: number; tokenRow: number; firstToken: number }) =>
@@ -43,7 +43,7 @@ export interface EmbedCall extends reference.EmbedShape {
   scale: number;
 }
 
-/** Refuses windows that reach past the tokens. */
+/** Refuses windows that reach beyond the tokens. */
 export function checkEmbed(
   o: Pick<EmbedCall, 'windows' | 'filter' | 'stride' | 'padding' | 'firstToken' | 'length' | 'tokenRow'>,
   refuse: (why: string) => never,
@@ -63,9 +63,9 @@ export function whitening({ v, whitened }: { v: number; whitened: boolean }) {
 }
 
 /**
- * The first layer: output = relu(scale * x W + position) or relu(scale * (x W + position)), x the one-hot (whitened or not)
- * windows of the tokens. weight is [R, filter * v, w], or [R, T', filter * v, w] when local; position [R, T', w], or [R, w] for all
- * windows. Overwrites output.
+ * The first layer: output = relu(scale * x W + position) or relu(scale * (x W + position)), where x is the one-hot (whitened or
+ * not) windows of the tokens. weight is [R, filter * v, w], or [R, T', filter * v, w] when local; position [R, T', w], or [R, w]
+ * for all windows. Overwrites output.
  */
 export const embed = defineOperation({
   name: 'embed',
@@ -113,8 +113,9 @@ export const embed = defineOperation({
         }),
       ];
     const columns = Math.ceil(s.width / lanes / 64);
-    // Many windows per thread share the column sums; few fill a GPU. No output depends on it, nor on how many loads are TOGETHER.
-    // lavapipe compiles 16 rows for 9 s, 4 rows for 1 s, and both run in the same time.
+    // With many windows per thread the column sums are reused; few windows per thread fill a GPU. No output depends on the
+    // choice, nor on how many loads are TOGETHER. lavapipe takes 9 s to compile 16 rows, 1 s for 4 rows, and both run in the same
+    // time.
     const ROWS = traits.software ? 4 : ([16, 8].find((n) => columns * (rows / n) * batches >= 1024) ?? 4);
     const TOGETHER = traits.software ? 2 : 8;
     return [
@@ -144,14 +145,14 @@ export const embed = defineOperation({
   cases: () => embedShapes.map(([name, options]) => embedCase(name, options)),
 });
 
-/** The overrides that both shaders share. */
+/** The overrides of both shaders. */
 export function shaderConstants(s: Pick<EmbedCall, 'local' | 'windows' | 'whitened' | 'relu'>): Record<string, number> {
   return { PER_SENTENCE: s.local ? 1 : s.windows, WHITENED: Number(s.whitened), RELU: Number(s.relu) };
 }
 
 /**
- * Channels go four at a time where every stride allows it: what a shader needs to know in front of its text, the sizes that count
- * Values then, and the tensors bound as arrays of them.
+ * Channels are processed four at a time if every stride allows it: what a shader needs before its text, the sizes that then count
+ * Values, and the tensors bound as arrays of Values.
  */
 export function valuesOf(width: number, tensors: Readonly<Record<string, Tensor | undefined>>) {
   const strides = Object.entries(tensors).map(([name, t]) => [`${name}Replica`, t?.replicaStride ?? 0] as const);
@@ -161,7 +162,7 @@ export function valuesOf(width: number, tensors: Readonly<Record<string, Tensor 
 }
 
 /**
- * How embed_memory.wgsl is cut; no output depends on it. Undefined where the filters of 32 quads of channels do not fit, which
+ * How embed_memory.wgsl is divided; no output depends on it. Undefined if the filters of 32 quads of channels do not fit, which
  * does not depend on the number of replicas: the two kernels may round differently.
  */
 function memoryTile(s: EmbedCall, rows: number, batches: number, traits: AdapterTraits) {
@@ -169,7 +170,8 @@ function memoryTile(s: EmbedCall, rows: number, batches: number, traits: Adapter
   const bytes = 4 * s.filter * (4 * (s.v + 3) * QUADS + most);
   if (bytes > traits.maxWorkgroupStorageBytes || QUADS * PARTS > traits.maxInvocations) return undefined;
   const columns = Math.ceil(s.width / 4 / QUADS);
-  // Many windows share one reading of the filters; few fill a GPU: four workgroups per multiprocessor of 132.
+  // With many windows one reading of the filters is reused; few windows fill a GPU: four workgroups for each of 132
+  // multiprocessors.
   const TILE = [most, 64].find((n) => columns * (rows / n) * batches >= 512) ?? 32;
   return { QUADS, PARTS, J: s.filter, TILE };
 }

@@ -29,8 +29,8 @@ import { sumSplits } from './shared/splits.js';
 import type { KernelCase } from './shared/types.js';
 
 /**
- * Gradient of embed's weight; overwrites dWeight, which is shaped as weight. The position table's gradient is a columnSum of dOutput.
- * output: after the ReLU; needed with relu.
+ * Gradient of embed's weight; overwrites dWeight, which has the shape of weight. The position table's gradient is a columnSum of
+ * dOutput. output: after the ReLU; needed with relu.
  */
 export const embedBackward = defineOperation({
   name: 'embedBackward',
@@ -38,7 +38,7 @@ export const embedBackward = defineOperation({
     tokens: 'u32 R batch tokenRow',
     dOutput: 'R batch windows width',
     output: 'R batch windows width ?',
-    pace: `R ${PACE_WORDS} ?`, // a step of plain SGD along the gradient instead (shared/fuseUpdate.ts)
+    pace: `R ${PACE_WORDS} ?`, // take a step of plain SGD along the gradient instead (shared/fuseUpdate.ts)
   },
   outputs: { dWeight: 'R ...weights' },
   params: { ...embedParams, scaled: bool() }, // scaled: pace unscales
@@ -67,7 +67,7 @@ export const embedBackward = defineOperation({
   },
   cases: () => [
     ...embedShapes.map(([name, shape]) => backwardCase(name, shape)),
-    // Large enough for a GPU to take it as a product.
+    // Large enough for a GPU to compute it as a product.
     backwardCase('product', {
       ...{ v: 32, width: 256, batch: 32, d: 16, windows: 8, filter: 2 },
       ...{ whitened: true, masked: 15, scale: 0.3, relu: true },
@@ -105,11 +105,11 @@ gradientOf(embed, ({ label, inputs: { tokens, weight, position }, outputs: { out
 type Variant = 'product' | 'memory' | 'registers' | 'rows';
 
 /**
- * Which kernel runs: the choice in `tuned` under the operation's name, else rows on the CPU, and on a GPU the first of product,
- * memory and registers that takes the shape. product: the matmul kernel with one-hot rows made from the tokens. memory: sums in
- * workgroup memory indexed by the token. registers: a product with one-hot rows for little memory. rows: sums in the result
- * itself. Two cores, 8192 windows of 512 channels, v = 16: rows compile on lavapipe in 0.4 s where registers of 2 rows take 3 s,
- * and run as fast there and nine times as fast on SwiftShader.
+ * Which kernel runs: the choice in `tuned` under the operation's name, otherwise rows on the CPU, and on a GPU the first of
+ * product, memory and registers that supports the shape. product: the matmul kernel with one-hot rows made from the tokens.
+ * memory: sums in workgroup memory indexed by the token. registers: a product with one-hot rows for little memory. rows: sums in
+ * the result itself. Two cores, 8192 windows of 512 channels, v = 16: rows compile on lavapipe in 0.4 s while registers of 2 rows
+ * take 3 s, and run as fast there and nine times as fast on SwiftShader.
  */
 export function embedBackwardVariant(call: BackwardCall, traits: AdapterTraits): Variant {
   const fitting: Variant[] = ['rows', 'registers'];
@@ -126,11 +126,11 @@ function usualVariant(call: BackwardCall, traits: AdapterTraits): Variant {
   return memoryTile(call.params, traits) ? 'memory' : 'registers';
 }
 
-/** How embedBackward.wgsl is cut. It changes the order of sums, so it depends on one replica's shape and the adapter only. */
+/** How embedBackward.wgsl is divided. This changes the order of sums, so it depends only on one replica's shape and the adapter. */
 export interface MemoryTile {
-  PARTS: number; // warps of a workgroup, each with sums of its own
-  J: number; // places of the window that share one load of a row
-  ROWS: number; // windows of a thread whose loads are under way at once
+  PARTS: number; // warps of a workgroup, each with separate sums
+  J: number; // places of the window that use one load of a row together
+  ROWS: number; // windows of a thread whose loads are in flight at once
   TILE: number; // windows whose tokens are looked up together
   splits: number; // ranges of windows, added by sumSplits
   rowsPerSplit: number;
@@ -138,12 +138,12 @@ export interface MemoryTile {
 
 const CHANNELS = 32; // a warp reads 128 contiguous bytes of a row
 
-/** All places of the window at once (four at most) if two parts fit; then as many parts as fit, 8 at most. */
+/** All places of the window at once (at most four) if two parts fit; then as many parts as fit, at most 8. */
 export function memoryTile(s: EmbedCall, traits: AdapterTraits): MemoryTile | undefined {
   for (const fewest of [2, 1])
     for (let shares = Math.ceil(s.filter / 4); shares <= s.filter; shares++) {
       const J = Math.ceil(s.filter / shares);
-      const TILE = J <= 2 ? 256 : 128; // tokens take 2 KiB at most
+      const TILE = J <= 2 ? 256 : 128; // tokens take at most 2 KiB
       for (const PARTS of [8, 4, 2, 1].filter((parts) => parts >= fewest)) {
         const bytes = 4 * J * (PARTS * (s.v + 3) * CHANNELS + TILE);
         if (bytes <= traits.maxWorkgroupStorageBytes && PARTS * CHANNELS <= traits.maxInvocations)
@@ -154,8 +154,8 @@ export function memoryTile(s: EmbedCall, traits: AdapterTraits): MemoryTile | un
 }
 
 /**
- * Adds the ranges of windows. They fill the GPU when one replica trains alone, but cost a second dispatch (3 us on an H200,
- * the time of 6 loads of ROWS) and partial sums, written and read: a quarter of what is read at most.
+ * Number of ranges of windows, which are added up. They fill the GPU when one replica trains alone, but cost a second dispatch (3
+ * us on an H200, the time of 6 loads of ROWS) and partial sums, written and read: at most a quarter of the data read.
  */
 function cut(s: EmbedCall, { PARTS, J, TILE }: Pick<MemoryTile, 'PARTS' | 'J' | 'TILE'>): MemoryTile {
   const rows = s.local ? s.batch : s.batch * s.windows;
@@ -164,7 +164,7 @@ function cut(s: EmbedCall, { PARTS, J, TILE }: Pick<MemoryTile, 'PARTS' | 'J' | 
   const workgroups = Math.ceil(s.width / CHANNELS) * Math.ceil(s.filter / J) * (s.local ? s.windows : 1);
   const traffic = (rows * (s.relu ? 2 : 1)) / (8 * s.filter * s.v);
   const wanted = Math.min(64, traffic, 256 / workgroups, rows / chunk / 4);
-  // A thread that adds thousands of rows one after another loses digits.
+  // A thread that adds thousands of rows one after another loses precision.
   const splits = Math.max(wanted < 3 ? 1 : Math.floor(wanted), Math.min(64, Math.ceil(rows / (1024 * PARTS))));
   const rowsPerSplit = Math.ceil(rows / splits / chunk) * chunk;
   return { PARTS, J, ROWS, TILE, splits: Math.ceil(rows / rowsPerSplit), rowsPerSplit };
@@ -186,7 +186,7 @@ function lower(call: BackwardCall, traits: AdapterTraits, scratch: Scratch): Dis
   const elements = elementsPerReplica(dWeight);
   const inPlace = splits === 1 && !pace;
   const target = inPlace ? dWeight : scratch(0, [splits, replicas * elements]);
-  // Elements between the replicas of a gradient that is not split: where an update follows, it is written to scratch memory.
+  // Elements between the replicas of a gradient that is not split: if an update follows, it is written to scratch memory.
   const dWeightReplica = pace ? elements : dWeight.replicaStride;
   const main = call.launch({
     ...kernel,
@@ -197,7 +197,7 @@ function lower(call: BackwardCall, traits: AdapterTraits, scratch: Scratch): Dis
   return inPlace ? [main] : [main, sumSplits(target, dWeight, elements, splits, false, pace, s.scaled)];
 }
 
-/** What the kernels differ in. type: of the elements; grid: workgroups along the channels, and along places and symbols. */
+/** The differences between the kernels. type: of the elements; grid: workgroups along the channels, and along places and symbols. */
 interface Kernel extends Omit<Launch, 'bind' | 'workgroups'> {
   type: string;
   splits: number;
@@ -220,7 +220,7 @@ function memoryKernel(s: EmbedCall, tile: MemoryTile): Kernel {
 function registersKernel(call: BackwardCall): Kernel {
   const { params: s } = call;
   const { lanes, prelude, words } = valuesOfCall(call);
-  // A workgroup of at most 256 threads: 4 Values of channels, up to 32 symbols by eights, the rest parts of the windows.
+  // A workgroup of at most 256 threads: 4 Values of channels, up to 32 symbols in groups of eight, the rest parts of the windows.
   const QUADS = 4;
   const PAIRS = Math.min(4, Math.ceil(s.v / 2));
   const SPANS = [1, 2, 4].find((spans) => spans * PAIRS * 2 >= s.v) ?? 4;
@@ -256,18 +256,21 @@ function valuesOfCall({ inputs, outputs, params }: BackwardCall) {
   return { lanes, prelude, words: { ...words, dWeightReplica: stride / lanes } };
 }
 
-/** Ranges of windows of the kernels on Values. They cost a second dispatch: only for long sums or few workgroups. */
+/**
+ * Ranges of windows for the kernels on Values. They cost a second dispatch, so they are used only for long sums or few
+ * workgroups.
+ */
 function ranges(s: EmbedCall, words: Readonly<Record<string, number>>, columns: number, shares: number) {
   const rows = s.local ? s.batch : s.batch * s.windows;
   const groups = s.local ? s.windows : 1;
-  // Depends on one replica's shape only.
+  // Depends only on one replica's shape.
   const wanted = Math.max(rows / 2048, Math.min(64 / (columns * shares * groups), rows / 512));
   const rowsPerSplit = Math.ceil(rows / Math.max(1, Math.min(64, Math.floor(wanted))));
   const splits = Math.ceil(rows / rowsPerSplit);
   return { words: { ...words, rowsPerSplit }, type: 'Value', splits, grid: [columns, shares] as const };
 }
 
-/** The written-out text behind its constants. */
+/** The unrolled text after its constants. */
 function withConstants(source: string, constants: Readonly<Record<string, number>>): string {
   return constantLines(constants) + unroll(source, constants);
 }

@@ -6,7 +6,10 @@ import { bool } from './shared/params.js';
 import { checkWindows, windowCases, windowCost, windowParams, windowParts, windowSizes } from './shared/windows.js';
 import { unfold } from './unfold.js';
 
-/** The transpose of unfold, its gradient: every window's columns are added where they came from. Overwrites unless `accumulate`. */
+/**
+ * The transpose of unfold, its gradient: every window's columns are added to the places they came from. Overwrites unless
+ * `accumulate`.
+ */
 export const fold = defineOperation({
   name: 'fold',
   inputs: { input: 'R batch windows filter*channels' },

@@ -1,4 +1,4 @@
-/** What src/plan/backward.ts needs of the operations. */
+/** The properties of operations that src/plan/backward.ts needs. */
 import type { GradientOperations } from '../plan/backward.js';
 import { reshape } from '../plan/builder.js';
 import { elementsPerReplica } from '../plan/types.js';
@@ -15,7 +15,7 @@ export const gradientOperations: GradientOperations = {
     const elements = elementsPerReplica(tensor);
     let source = from;
     if (mask) {
-      // The mean over one position, backwards: dInput = dOutput where the mask is > 0.
+      // The gradient of a mean over one position: dInput = dOutput where the mask is > 0.
       const masked = accumulate
         ? plan.activation(`${tensor.name} masked`, [1, 1, elements])
         : reshape(tensor, [1, 1, elements]);

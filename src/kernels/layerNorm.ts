@@ -10,8 +10,8 @@ import { f32 } from './shared/params.js';
 import type { KernelCase } from './shared/types.js';
 
 /**
- * output = (input - mean) / sqrt(variance + eps) * weight + bias over the last dimension; overwrites. mean and inverse, 1 / standard
- * deviation, are for the backward call.
+ * output = (input - mean) / sqrt(variance + eps) * weight + bias over the last dimension; overwrites. mean and inverse (1 / standard
+ * deviation) are needed by the backward call.
  */
 export const layerNorm = defineOperation({
   name: 'layerNorm',
@@ -35,7 +35,7 @@ export const layerNorm = defineOperation({
     }),
 });
 
-/** Threads that walk one row: about 4 channels each, a power of 2. */
+/** Threads per row: about 4 channels each, a power of 2. */
 export function lanesFor(channels: number): number {
   let lanes = 1;
   while (lanes < 64 && 4 * lanes < channels) lanes *= 2;
@@ -75,13 +75,13 @@ export function normCase(
   rows: number,
   channels: number,
   input?: (i: number, random: () => number) => number,
-  offset = 0, // of the input, in units of its spread
+  offset = 0, // mean of the input, in units of its spread
 ): Omit<KernelCase, 'name'> {
   return {
     replicas,
     fill: input && { input },
-    // Means of C terms in f32, relative to the row's spread; a row of nearly equal channels magnifies that. An offset makes
-    // the mean wrong by half an ulp of it; parameter gradients sum all rows.
+    // Means of C terms in f32, relative to the row's spread; a row of nearly equal channels magnifies their error. An offset
+    // gives the mean an error of half an ulp of it; parameter gradients sum all rows.
     rtol: 2 ** -12,
     atol: 2 ** -14 + rows * (2 ** -20 + offset * 2 ** -23),
     build(plan) {

@@ -10,7 +10,10 @@ import { defineOperation, gradientOf } from './shared/operation.js';
 import { bool } from './shared/params.js';
 import { rowSplits, sumSplits } from './shared/splits.js';
 
-/** Gradients of layerNorm. dInput is overwritten, or added to with `accumulate` (a residual's gradient); the others are overwritten. */
+/**
+ * Gradients of layerNorm. dInput is overwritten, or added to with `accumulate` (for the gradient of a residual); the others are
+ * overwritten.
+ */
 export const layerNormBackward = defineOperation({
   name: 'layerNormBackward',
   inputs: {

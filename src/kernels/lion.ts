@@ -29,7 +29,8 @@ export const lion = defineOperation({
       name: 'decay, gradients of both signs',
       replicas: 3,
       fill: caseFill,
-      // A few rounded operations on values of order 1; no direction of these numbers is so near 0 that rounding turns its sign.
+      // A few rounded operations on values of order 1; none of the directions of these numbers is so near 0 that rounding changes
+      // its sign.
       rtol: 8 * 2 ** -24,
       atol: 8 * 2 ** -24,
       build: (plan, scaled) => {

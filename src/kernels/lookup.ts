@@ -4,7 +4,7 @@ import * as reference from '../reference/lookup.js';
 import { partsFor } from '../wasm/command.js';
 import { defineOperation } from './shared/operation.js';
 
-/** output[i] = table[index[i]], whole numbers; overwrites. An index at or behind the end of the table gives its last entry. */
+/** output[i] = table[index[i]], whole numbers; overwrites. An index beyond the table gives its last entry. */
 export const lookup = defineOperation({
   name: 'lookup',
   inputs: { table: 'u32 R entries', index: 'u32 R ...elements' },

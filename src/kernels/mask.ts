@@ -13,9 +13,9 @@ import type { KernelCase } from './shared/types.js';
 import { clock as clockNames, mask as maskNames, wordConstants } from './shared/words.js';
 
 /**
- * Hides tokens: seen is tokens with `symbol` in the place of those that the mask of the sentence takes, counts how many it takes
- * where it takes one, else 0; overwrites both. The mask is that of sentence number counter + skip + row, by law (maskWords) and
- * keys of each replica: src/core/masking.ts. The clock is not advanced here.
+ * Hides tokens: in seen, masked tokens are replaced by `symbol`; counts is the number of the sentence's masked tokens at a masked
+ * one, else 0; overwrites both. The mask is that of sentence number counter + skip + row, by law (maskWords) and keys of each
+ * replica: src/core/masking.ts. The clock is not advanced here.
  */
 export const mask = defineOperation({
   name: 'mask',
@@ -27,8 +27,8 @@ export const mask = defineOperation({
   },
   outputs: { seen: 'u32 R batch sentence', counts: 'u32 R batch length' },
   params: {
-    symbol: u32(), // put in the place of a masked token
-    firstToken: u32({ default: 0 }), // of those that may be masked; tokens before it are seen
+    symbol: u32(), // written in place of a masked token
+    firstToken: u32({ default: 0 }), // first token that may be masked; tokens before it stay visible
     skip: u32({ default: 0 }), // added to the counter: batch k of an accumulated step starts at k * B
   },
   check({ law, lawWords, length, firstToken, sentence }, refuse) {

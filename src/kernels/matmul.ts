@@ -13,7 +13,7 @@ import type { Form } from './shared/matmulTiles.js';
 import { defineOperation } from './shared/operation.js';
 import { bool, f32, oneOf, u32 } from './shared/params.js';
 
-/** A factor or the result: matrices inside a tensor. Strides in elements, inside one replica. */
+/** A factor or the result: matrices inside a tensor. Strides in elements, within one replica. */
 export interface MatrixView {
   tensor: Tensor;
   offset?: number; // first element; default 0
@@ -35,17 +35,17 @@ export interface MatmulOptions {
   bias?: Tensor; // [R, N] or [R, G, N]
   biasInside?: boolean; // scale * (op(A) op(B) + bias); default: scale * op(A) op(B) + bias
   relu?: boolean;
-  mask?: Tensor; // laid out as c without its offset
-  residual?: Tensor; // laid out as c without its offset
+  mask?: Tensor; // same layout as c, without its offset
+  residual?: Tensor; // same layout as c, without its offset
   accumulate?: boolean;
   half?: boolean; // factors rounded to f16 (src/core/half.ts)
-  scaling?: Tensor; // with half: set when a factor does not fit
+  scaling?: Tensor; // with half: set if a factor does not fit
 }
 
 /**
- * Adds C = mask(relu(scale * op(A) op(B) + bias)) + residual (+ C) for every replica and group. f32, K summed upwards.
- * With biasInside the bias is scaled too. half: factors rounded to f16; on matrix units sums have the units' own order and rounding.
- * Overwrites C unless `accumulate`. @throws ShapeError when a view reaches past its tensor.
+ * Adds C = mask(relu(scale * op(A) op(B) + bias)) + residual (+ C) for every replica and group. f32, summed over K in ascending
+ * order. With biasInside the bias is scaled too. half: factors rounded to f16; on matrix units the order and rounding of sums are
+ * those of the units. Overwrites C unless `accumulate`. @throws ShapeError if a view reaches beyond its tensor.
  */
 export function matmul(plan: PlanBuilder, o: MatmulOptions): void {
   const { label, form = 'NN', m, n, k, groups = 1, bias, mask, residual } = o;
@@ -70,10 +70,10 @@ export function matmul(plan: PlanBuilder, o: MatmulOptions): void {
 const size = u32({ least: 1 });
 const stride = u32();
 
-/** The product with every view spelled out: where it begins in its tensor, elements between rows and groups. */
+/** The product with every view written out: its offset in the tensor, elements between rows and groups. */
 export const matmulOperation = defineOperation({
   name: 'matmul',
-  // pace: a step of plain SGD along the product instead (shared/fuseUpdate.ts).
+  // pace: take a step of plain SGD along the product instead (shared/fuseUpdate.ts).
   inputs: { a: 'R ...', b: 'R ...', bias: 'R ... ?', mask: 'R ... ?', residual: 'R ... ?', pace: `R ${PACE_WORDS} ?` },
   outputs: { c: 'R ...', scaling: `u32 R ${SCALING_WORDS} ?` },
   params: {
@@ -157,7 +157,7 @@ function gradient(
   const { m, n, k, groups, form, scale, half } = p;
   if (mask || (residual && p.relu))
     throw new ShapeError(
-      `${label}: a product with a mask, or with a ReLU before its residual, has no gradient; leave out the mask, and add the residual by a call of its own`,
+      `${label}: a product with a mask, or with a ReLU before its residual, has no gradient; leave out the mask, and add the residual by a separate call`,
     );
   const [rowsA, columnsA] = form === 'TN' ? [k, m] : [m, k];
   const [rowsB, columnsB] = form === 'NT' ? [n, k] : [k, n];
@@ -213,7 +213,7 @@ function gradient(
           : { form: 'NN', m: k, n, k: m, a: A, b: dC() },
     );
   if (pass.wants(bias)) {
-    // Rows of n elements follow each other, a group beside or below the other.
+    // Rows of n elements follow each other, with groups side by side or one below the other.
     const beside = p.cRow === groups * n && (groups === 1 || p.cGroup === n);
     const own = p.biasGroup > 0;
     if (p.cOffset !== 0 || groups * m * n !== elementsPerReplica(c) || !(beside || (!own && p.cGroup === m * n)))

@@ -4,7 +4,7 @@ import * as reference from '../reference/meanPositions.js';
 import { partsFor } from '../wasm/command.js';
 import { defineOperation } from './shared/operation.js';
 
-/** Gradient of meanPositions, through a ReLU when its output is given as mask: it passes where that is > 0. dInput is overwritten. */
+/** Gradient of meanPositions, through a ReLU if its output is given as mask: it passes where that is > 0. dInput is overwritten. */
 export const meanPositionsBackward = defineOperation({
   name: 'meanPositionsBackward',
   inputs: { dOutput: 'R batch channels', mask: 'R batch positions channels ?' },

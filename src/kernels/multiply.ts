@@ -11,8 +11,8 @@ import { bool, u32 } from './shared/params.js';
 import type { KernelCase } from './shared/types.js';
 
 /**
- * output = (output +) a * b, where b holds a factor for every element (bRow = columns, bColumn = 1), every row (bColumn = 0) or
- * every column (bRow = 0): that of element (i, j) is b[bOffset + i bRow + j bColumn].
+ * output = (output +) a * b, where b has a factor for every element (bRow = columns, bColumn = 1), every row (bColumn = 0) or
+ * every column (bRow = 0): the factor of element (i, j) is b[bOffset + i bRow + j bColumn].
  */
 export const multiply = defineOperation({
   name: 'multiply',

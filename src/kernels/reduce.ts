@@ -7,7 +7,7 @@ import { partsFor } from '../wasm/command.js';
 import { defineOperation } from './shared/operation.js';
 import type { KernelCase } from './shared/types.js';
 
-/** Sum and sum of squares of every replica's elements, and how many are infinite or no numbers; overwrites. */
+/** Sum and sum of squares of every replica's elements, and how many are infinite or NaN; overwrites. */
 export const reduce = defineOperation({
   name: 'reduce',
   inputs: { input: 'R ...elements' }, // a whole block too
@@ -16,7 +16,7 @@ export const reduce = defineOperation({
     [sums[0], sums[1], nonFinite[0]] = reference.reduce(elements, input);
   },
   webgpu({ inputs: { input }, outputs: { sums, nonFinite }, params: { elements }, replicas, launch }, traits, scratch) {
-    // Depends on one replica's shape only, so that its bits do not depend on its neighbours.
+    // Depends only on one replica's shape, so that its bits do not depend on its neighbours.
     const perRange = Math.max(4096, Math.ceil(elements / 2048 / 256) * 256);
     const ranges = Math.ceil(elements / perRange);
     const part = scratch(0, [replicas, ranges, 4]);
@@ -63,8 +63,8 @@ export function reduceCase(
   input?: (i: number, random: () => number) => number,
 ): Omit<KernelCase, 'name'> {
   const elements = shape.reduce((a, b) => a * b, 1);
-  // Each addition rounds a partial sum that is at most the sum of absolute values: chains of at most 128 + 8 + 8 + 8 additions
-  // in f32. The largest value scales the bound of `sum`, whose terms cancel; squares do not.
+  // Each addition rounds a partial sum that is at most the sum of absolute values: chains of at most 128 + 8 + 8 + 8 additions in
+  // f32. The largest value scales the bound of `sum`, whose terms may cancel; squares do not cancel.
   const largest = input ? Math.abs(input(0, () => 0)) * 2 : 4;
   return {
     replicas,

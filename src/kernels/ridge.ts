@@ -8,9 +8,9 @@ import type { KernelCase } from './shared/types.js';
 const MOST_FITTED = 2048; // two arrays of 4 bytes each fill WebGPU's 16 KiB of workgroup memory
 
 /**
- * Ridge regression of one-hot symbols on features of which only inner products are known (gram, of a batch in K spaces): scores of
- * the sentences that are not fitted; the others, the first ones, are. Output c is 1 where the symbol of node targets[c, 0] is
- * targets[c, 1], else 0. Features and targets are centred; the penalty is 10^-3 of the features' variance.
+ * Ridge regression of one-hot symbols on features of which only inner products are known (gram, of a batch in K spaces). The first
+ * sentences are fitted; scores are those of the others. Output c is 1 if the symbol of node targets[c, 0] is targets[c, 1], else
+ * 0. Features and targets are centred; the penalty is 10^-3 times the features' variance.
  */
 export const ridge = defineOperation({
   name: 'ridge',
@@ -55,7 +55,7 @@ export const ridge = defineOperation({
     },
   },
   cost({ batch, fit, columns, spaces }) {
-    const eliminated = fit * fit * (batch - fit / 2 + columns); // a product and a sum for each pair of rows, half of them
+    const eliminated = fit * fit * (batch - fit / 2 + columns); // a product and a sum for half of the pairs of rows
     return {
       flops: spaces * (eliminated - fit ** 3 / 6 + 2 * (batch - fit) * columns * fit),
       bytes: 4 * spaces * (batch * batch + (batch - fit) * columns),
@@ -78,7 +78,7 @@ interface CaseShape {
   spaces: number;
 }
 
-/** Random features of mean 1 and deviation 0.6, other ones in every replica and space. */
+/** Random features of mean 1 and deviation 0.6, different in every replica and space. */
 function ridgeCase(name: string, s: CaseShape): KernelCase {
   const batch = s.fit + s.predicted;
   const F = Math.max(1, s.features);
@@ -100,8 +100,8 @@ function ridgeCase(name: string, s: CaseShape): KernelCase {
       symbols: (_, random) => Math.floor(3 * random()),
       targets: (i) => (i % 2 ? threefry([i, 1], 0, 0)[0] % 3 : threefry([i, 2], 0, 0)[0] % s.nodes),
     },
-    // Solving errs by (fit + 1) 2^-24 times the condition of K + penalty. With more features than sentences its eigenvalues are
-    // of one size; with fewer they are fit / features times the mean variance, the penalty 10^-3 of it.
+    // The error of solving is (fit + 1) 2^-24 times the condition number of K + penalty. With more features than sentences its
+    // eigenvalues are of similar size; with fewer they are fit / features times the mean variance, the penalty 10^-3 of it.
     rtol: 0,
     atol: (s.fit + 1) * 2 ** -24 * (s.features > s.fit ? 32 : 1000 * Math.max(1, s.fit / F)),
     build(plan) {

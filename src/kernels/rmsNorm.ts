@@ -11,8 +11,8 @@ import { f32 } from './shared/params.js';
 import type { KernelCase } from './shared/types.js';
 
 /**
- * output = input / sqrt(mean of squares + eps) * weight over the last dimension; overwrites. inverse, the factor of each row, is for
- * the backward call. Zhang and Sennrich, arXiv:1910.07467.
+ * output = input / sqrt(mean of squares + eps) * weight over the last dimension; overwrites. inverse, the factor of each row, is
+ * needed by the backward call. Source: Zhang and Sennrich, arXiv:1910.07467.
  */
 export const rmsNorm = defineOperation({
   name: 'rmsNorm',

@@ -29,9 +29,10 @@ import {
 } from './shared/words.js';
 
 /**
- * Which kernel runs: the choice in `tuned` under the operation's name, else rows (one thread per sentence) on the CPU and nodes (a
- * thread a node above the last) on a GPU. Two cores: rows compile on lavapipe in half the time of nodes and run there and on
- * SwiftShader as fast for 1024 sentences of 16 tokens of a stream, 2 to 4 times as fast for longer ones and permutations.
+ * Which kernel runs: the choice in `tuned` under the operation's name, otherwise rows (one thread per sentence) on the CPU and
+ * nodes (one thread per node above the last level) on a GPU. Two cores: rows compile on lavapipe in half the time of nodes; there
+ * and on SwiftShader they run as fast for 1024 sentences of 16 tokens of a stream, and 2 to 4 times as fast for longer ones and
+ * permutations.
  */
 export function sampleVariant(traits: AdapterTraits): 'nodes' | 'rows' {
   const tuned = traits.tuned?.get('sample');
@@ -57,8 +58,8 @@ export const sample = defineOperation({
     s: u32({ least: 2 }), // branching factor
     L: u32({ least: 1 }), // depth
     skip: u32({ default: 0 }), // added to the counter: batch k of an accumulated step starts at k * B
-    endless: bool(), // every source is a stream without epochs, whatever is written to it: less to compile
-    holds: bool(), // some grammar holds pairs out
+    endless: bool(), // every source is a stream without epochs, which leaves less to compile
+    holds: bool(), // some grammar has held-out pairs
   },
   sizes: { sentence: ({ s, L }) => s ** L, nodes: ({ s, L }) => (s ** L - 1) / (s - 1) },
   reference: ({ grammar, source, clock, change, tokens, roots, hidden }, p) =>
@@ -66,7 +67,7 @@ export const sample = defineOperation({
   webgpu({ inputs, outputs, params: { batch, s, L, endless, holds }, replicas, launch }, traits, scratch) {
     const { grammar, source, clock, change } = inputs;
     const { tokens, roots, hidden } = outputs;
-    const units = s ** Math.max(0, L - 2); // a thread each, unless a sentence has one
+    const units = s ** Math.max(0, L - 2); // one thread per unit; a short sentence is a single unit
     const rows = sampleVariant(traits) === 'rows';
     const [x, y] = linearGrid(Math.ceil(rows ? batch / 16 : (batch * units) / 64));
     const text = names + mulhiSource + coreSource + (rows ? rowsSource : sampleSource);
@@ -78,7 +79,7 @@ export const sample = defineOperation({
         words: { units, gridX: x, outputs: Number(!!roots) + 2 * Number(!!hidden) },
         bind: {
           ...{ grammar, source, clock, change },
-          // A buffer may be written through one binding only, so each missing output gets one of its own.
+          // A buffer may be written through only one binding, so each missing output gets a separate buffer.
           ...{ tokens, roots: roots ?? write(scratch(0, [1, 64])), hidden: hidden ?? write(scratch(1, [1, 64])) },
         },
         workgroups: [x, y, replicas],
@@ -100,7 +101,7 @@ export const sample = defineOperation({
 
 const names = wordConstants(clockNames, header, depth, held, sourceNames, changeNames);
 
-/** Their grammars take 50 ms, which every start of the program would pay. */
+/** Their grammars take 50 ms, which every start of the program would have to spend. */
 function makeCases(): KernelCase[] {
   return [
     sampleCase('uniform', makeRules({ v: 7, n: 5, m: 3, s: 2, L: 4 }, 1), {}, undefined, 0),
@@ -135,7 +136,7 @@ function makeCases(): KernelCase[] {
       0,
     ),
     sampleCase(
-      'permuted derivations, three quarters of 2^64', // both halves of a position have all 32 bits
+      'permuted derivations, three quarters of 2^64', // both halves of a position use all 32 bits
       makeRules({ v: 16, n: 3, m: 4, s: 2, L: 5 }, 8),
       { mode: 'permutation', size: 3n * 4n ** 31n },
       undefined,

@@ -14,8 +14,8 @@ import {
 import { bool } from './shared/params.js';
 
 /**
- * SGD with momentum over the flat block. params and velocity, which starts at zero, are updated in place. plain promises that no
- * replica has momentum or decay, so that a GPU may update inside the products (shared/fuseUpdate.ts).
+ * SGD with momentum over the flat block. params and velocity, which starts at zero, are updated in place. plain: no replica has
+ * momentum or decay, so that a GPU may update inside the products (shared/fuseUpdate.ts).
  */
 export const sgd = defineOperation({
   name: 'sgd',

@@ -82,7 +82,7 @@ function similarityCase(
       b: (i, random) => constant(i) ?? normal(random),
       output: () => 7,
     },
-    // Standardised values of order 1 from sums over the batch, then a sum of `units` products over one as large.
+    // Standardised values of order 1 from sums over the batch, then a sum of `units` products divided by one of the same size.
     rtol: 0,
     atol: 16 * (Math.sqrt(batch) + Math.sqrt(units)) * 2 ** -24,
     build(plan) {

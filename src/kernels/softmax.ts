@@ -8,7 +8,7 @@ import { defineOperation } from './shared/operation.js';
 import type { KernelCase } from './shared/types.js';
 import { softmaxBackward } from './softmaxBackward.js';
 
-/** output = softmax over the last dimension of input; overwrites. For short rows: attention has its own. */
+/** output = softmax over the last dimension of input; overwrites. For short rows: attention has a separate softmax. */
 export const softmax = defineOperation({
   name: 'softmax',
   inputs: { input: 'R ...rows columns' },
@@ -40,7 +40,7 @@ const softmaxCases = (build: (plan: PlanBuilder, input: Tensor, output: Tensor) 
     name,
     replicas: 3,
     fill: input && { input },
-    // exp is exact to 3 + 2 |x| ulp in WGSL, |x| up to 8 where the result counts; sums of `columns` positive numbers.
+    // exp is exact to 3 + 2 |x| ulp in WGSL, with |x| up to 8 where the result matters; sums of `columns` positive numbers.
     rtol: (40 + columns) * 2 ** -24,
     atol: 2 ** -24,
     build(plan) {

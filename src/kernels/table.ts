@@ -35,7 +35,7 @@ import { treeLogic } from './treeLogic.js';
 import { unfold } from './unfold.js';
 import { uniformFill } from './uniformFill.js';
 
-/** Every operation a plan may call, by its name. One line an operation. */
+/** Every operation that a plan may call, by its name. One line per operation. */
 export const kernels: Readonly<Record<string, Operation>> = byName([
   sample,
   lookup,

@@ -8,10 +8,10 @@ import type { KernelCase } from './shared/types.js';
 import { clock, hyper, pace, scaling as scalingWords, wordConstants } from './shared/words.js';
 
 /**
- * The learning rate and bias corrections of the current step, after which the counters show the next one. Between the last
- * reader of the clock and the optimiser it costs nothing: it shares no buffer with the backward pass, so both run at once.
- * batch: sentences per step. scaling: with half-precision factors. pace gets the inverse of the loss's factor, or 0 where a factor did not fit:
- * that step is left out and counted, and the factor halved.
+ * The learning rate and bias corrections of the current step, after which the counters show the next one. Between the last reader of the
+ * clock and the optimiser it costs nothing: it shares no buffer with the backward pass, so both run at once. batch: sentences per step.
+ * scaling: with half-precision factors. pace receives the inverse of the loss factor, or 0 if a factor did not fit: that step is skipped
+ * and counted, and the loss factor halved.
  */
 export const tick = defineOperation({
   name: 'tick',
@@ -56,7 +56,7 @@ function scaledCase(name: string, words: readonly number[]): KernelCase {
   };
 }
 
-/** Corrections of slow and fast averages at one step, right to f32. */
+/** Corrections of slow and fast averages at one step, correct to f32. */
 function correctionCase(step: number): KernelCase {
   const betas = [
     [0.9, 0.999],
@@ -78,7 +78,8 @@ function correctionCase(step: number): KernelCase {
         return Math.fround(Math.min(100, -Math.log(betas[replica % betas.length][i - 12])));
       },
     },
-    // t and its product with the decay are rounded, and a correction is no further off than its exponent, relatively; then the series.
+    // t and its product with the decay are rounded; the relative error of a correction is at most that of its exponent; then that of
+    // the series.
     rtol: 4 * 2 ** -24,
     atol: 0,
     build(plan) {
@@ -98,7 +99,7 @@ function tickCase(name: string, schedule: number, warmup: number, steps: number)
       pace: (i) => Math.fround([0.25, 0.19, 0.002, 0][i]),
       clock: (i) => [31, 2 ** 32 - 3, 7, 1, 0, 0, 0, 0][i], // the sample counter wraps into its high word
     },
-    rtol: 2 ** -20, // the cosine near its root and the f32 progress
+    rtol: 2 ** -20, // the cosine near its zero and the f32 progress
     atol: 2 ** -22,
     build(plan) {
       const p = plan.program;

@@ -11,18 +11,18 @@ import type { KernelCase } from './shared/types.js';
 import { depth, header, scaling as scalingNames, wordConstants } from './shared/words.js';
 
 /**
- * How far the probabilities p of hidden symbols are from the logic of the grammar, and the gradient of that. Nodes are all symbols
- * above the tokens, the root first, level by level; p [batch, nodes, classes]. With Q_a, the probability that the children of a
- * node form one of the tuples of a, sum over the rules k of a of prod_i p_child_i(tuple_ki), violations are
+ * The distance of the probabilities p of hidden symbols from the logic of the grammar, and its gradient. Nodes are all symbols above the
+ * tokens, the root first, level by level; p [batch, nodes, classes]. With Q_a, the probability that the children of a node form one of the
+ * tuples of a, sum over the rules k of a of prod_i p_child_i(tuple_ki), violations are
  *
  *   0, a parent implies one of its tuples: sum_a p_a (1 - Q_a);
  *   1, a tuple implies its parent: sum_a Q_a (1 - p_a);
  *   2, symbols exclude each other: sum_(a<b) p_a p_b.
  *
- * The first two are 0 for nodes whose children are tokens. All are 0 exactly where the distributions are those of one tree.
- * dProbabilities, overwritten, is the gradient of parent * (mean of 0) + tuple * (mean of 1) + exclusive * (mean of 2), means over sentences
- * and the nodes that each is about; scaling: it carries the factor that this holds. Source: LOGICSEG, arXiv:2309.13556, eqs. 2 to 4,
- * with the product as conjunction.
+ * The first two are 0 for nodes whose children are tokens. All are 0 exactly if the distributions are those of one tree. dProbabilities,
+ * overwritten, is the gradient of parent * (mean of 0) + tuple * (mean of 1) + exclusive * (mean of 2), with means over sentences and the
+ * nodes of each term; scaling: it is multiplied by the factor that this contains. Source: LOGICSEG, arXiv:2309.13556, eqs. 2 to 4, with the
+ * product as conjunction.
  */
 export const treeLogic = defineOperation({
   name: 'treeLogic',
@@ -93,7 +93,7 @@ function logicCase(
     name,
     replicas: 3,
     fill: { grammar: (i) => image[i], probabilities: (_i, random) => (1.5 * random()) / classes },
-    // Sums of classes * m products of s + 1 numbers, in any order; those that are subtracted are below 1.
+    // Sums of classes * m products of s + 1 numbers, in any order; those subtracted are below 1.
     rtol: classes * m * (s + 2) * 2 ** -24,
     atol: classes * m * (s + 2) * 2 ** -24,
     build(plan) {

@@ -9,8 +9,8 @@ import { u32 } from './shared/params.js';
 import type { KernelCase } from './shared/types.js';
 
 /**
- * A fill with uniform numbers, a function of (key, stream, element) alone; overwrites. output u32: whole words; f32: multiples of
- * 2^-24 in [0, 1). stream tells the fills of one key apart.
+ * Fills with uniform numbers, a function of (key, stream, element) alone; overwrites. output u32: whole words; f32: multiples of
+ * 2^-24 in [0, 1). stream distinguishes the fills of one key.
  */
 export const uniformFill = defineOperation({
   name: 'uniformFill',

@@ -56,15 +56,15 @@ export function attentionCases(build: Build, gradient = false): KernelCase[] {
 export function attentionCase(build: Build, shape: AttentionCase, gradient = false): Omit<KernelCase, 'name'> {
   const { replicas = 2, batch, tokens, heads, dim, causal, lastQueryOnly, half, scale = dim ** -0.5 } = shape;
   const queries = lastQueryOnly ? 1 : tokens;
-  // A score is a sum of D products of order 1: off by at most D scale 2^-24 times a few, and so is the exponent of every
-  // probability; the sums over at most T keys of values of order 1 to 4 carry that on.
+  // A score is a sum of D products of order 1, with an error of at most a few times D scale 2^-24, as is the exponent of every
+  // probability; the sums over at most T keys of values of order 1 to 4 propagate the error.
   const score = 16 * dim * Math.abs(scale) * 2 ** -24;
-  // dQ and dK are scale times a sum of dScores, each off by as much as a probability. An H200 computes the scores of the two
-  // passes with different fusing: at scale 3000 dQ was off by 22 where one key has all the weight.
+  // dQ and dK are scale times a sum of dScores, each with the error of a probability. An H200 computes the scores of the two
+  // passes with different fusing: at scale 3000 dQ was off by 22 if one key has all the weight.
   const carried = gradient ? Math.max(1, Math.abs(scale)) : 1;
   return {
     replicas,
-    // A weight next to the middle between two halves may go either way: 2^-11 of it, on values of order 4.
+    // A weight near the midpoint between two halves may be rounded either way: 2^-11 of it, on values of order 4.
     rtol: 2 ** -18 + score + (half ? 2 ** -11 : 0),
     atol: (2 ** -18 + 4 * score + (half ? 2 ** -9 : 0)) * carried,
     ...(half && { fill: { scaling: (i: number) => [0, 140, 3, 0][i] } }),

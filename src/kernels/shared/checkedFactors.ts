@@ -2,10 +2,10 @@ import type { Call, Plan, Program, Tensor } from '../../plan/types.js';
 import { matmulOperation } from '../matmul.js';
 
 /**
- * For GPUs: half-precision factors are looked at once. A product whose factor an earlier product of the plan has checked, with
- * nothing written to it since, gets a flag (`seenA`, `seenB`); one with nothing left to check does not touch `scaling`, which
- * would make it wait for every other product that does. On an H200 the check of a factor costs the large products up to a
- * third: a tile of 128 x 128 has no register to spare.
+ * For GPUs: half-precision factors are checked once. A product whose factor an earlier product of the plan has checked, with no
+ * write to it since, gets a flag (`seenA`, `seenB`); a product with nothing left to check does not touch `scaling`, which would
+ * make it wait for every other product that does. On an H200 the check of a factor costs the large products up to a third: a tile
+ * of 128 x 128 has no spare registers.
  */
 export function checkFactorsOnce(program: Program): Program {
   const plans = new Map<string, Plan>();
@@ -30,7 +30,7 @@ function checkOnce(calls: readonly Call[]): Call[] {
   });
 }
 
-/** Where the factors of a product lie. */
+/** The regions of a product's factors. */
 function regionsOf(call: Call): { a: string; b: string } {
   const { inputs, params: p } = matmulOperation.typed(call);
   const [rowsA, columnsA] = p.form === 'TN' ? [p.k, p.m] : [p.m, p.k];

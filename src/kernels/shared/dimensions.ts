@@ -1,11 +1,11 @@
-/** Shapes by named dimensions: what stands in an operation's `inputs` and `outputs`. */
+/** Shapes by named dimensions: the notation of an operation's `inputs` and `outputs`. */
 import { ShapeError } from '../../core/errors.js';
 import { type DType, elementsPerReplica, type Tensor } from '../../plan/types.js';
 
 /**
- * A tensor as text: `R rows channels`. R is the replica's dimension; a number stands for itself; `...rows` for any number of
- * dimensions whose product is `rows`, `...` alone for any shape; `filter*channels` for a product. In front: `u32` or `any` where it is not f32. Behind:
- * ` ?` where it may be left out.
+ * A tensor as text: `R rows channels`. R is the replica dimension; a number is itself; `...rows` means any number of dimensions whose
+ * product is `rows`, `...` alone any shape, and `filter*channels` a product. The prefix `u32` or `any` means that it is not f32; the suffix
+ * ` ?` that it may be left out.
  */
 export type TensorSpec = string;
 export type TensorSpecs = Readonly<Record<string, TensorSpec>>;
@@ -67,12 +67,12 @@ export function dimensionNames(specs: Iterable<ParsedSpec>): Set<string> {
 const baseName = (dim: string) => dim.replace('...', '');
 const isName = (factor: string) => /^[A-Za-z]\w*$/.test(factor);
 
-/** Sizes by name; of those that `...` gathered, the dimensions too. */
+/** Sizes by name; for those gathered by `...`, the dimensions too. */
 export class Sizes extends Map<string, number> {
   readonly forms = new Map<string, readonly number[]>();
 }
 
-/** Adds the dimensions that the tensor tells: those that neither another one told before nor the operation computes. */
+/** Adds the dimensions that follow from the tensor: those that neither an earlier one defined nor the operation computes. */
 export function bindDimensions(
   sizes: Sizes,
   { dims }: ParsedSpec,
@@ -84,7 +84,7 @@ export function bindDimensions(
   if (!dims.some((dim) => open(baseName(dim)))) return;
   const shape = tensor.shape.slice(1);
   const rest = dims.findIndex((dim) => dim.startsWith('...'));
-  const extra = shape.length - dims.length; // more dimensions than names: they belong to the rest
+  const extra = shape.length - dims.length; // more dimensions than names: the extra ones belong to the rest
   if (rest < 0 ? extra !== 0 : extra < -1) refuse(`is [${tensor.shape}]; pass [${['R', ...dims].join(', ')}]`);
   dims.forEach((dim, i) => {
     const name = baseName(dim);
@@ -99,7 +99,7 @@ export function bindDimensions(
   });
 }
 
-/** Refuses a tensor of another type, another number of replicas, or other sizes; another form of as many elements will do. */
+/** Refuses a tensor of another type, another number of replicas, or other sizes; another shape with as many elements is accepted. */
 export function checkTensor(
   sizes: Sizes,
   { dims, dtype }: ParsedSpec,
@@ -115,7 +115,7 @@ export function checkTensor(
   const elements = wanted.reduce((a, b) => a * b, 1);
   const fits = whole ? wanted.every((n, i) => n === shape[i]) : elementsPerReplica(tensor) === elements;
   if (fits && tensor.shape[0] === replicas) return;
-  // Where the ranks agree, only the dimensions that differ are named.
+  // If the ranks agree, only the dimensions that differ are named.
   const list = dims.flatMap((dim, i) => {
     const form = (dim.startsWith('...') && sizes.forms.get(baseName(dim))) || [wanted[i]];
     return form.map((size) => ({ dim, size, total: wanted[i] }));
@@ -128,7 +128,7 @@ export function checkTensor(
 
 type Refuse = (why: string) => never;
 
-/** A number, a size or a product of sizes; undefined while one is not known. */
+/** A number, a size or a product of sizes; undefined while a size is unknown. */
 function sizeOf(dim: string, sizes: ReadonlyMap<string, number>): number | undefined {
   let value = 1;
   for (const factor of dim.split('*')) {

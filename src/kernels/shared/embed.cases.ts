@@ -1,4 +1,4 @@
-/** A shape that both directions are checked on; position: rows of the position table. */
+/** A shape on which both directions are checked; position: rows of the position table. */
 export interface CaseShape {
   v: number;
   width: number;
@@ -19,7 +19,7 @@ export interface CaseShape {
   positionInside?: boolean;
 }
 
-/** Odd shapes that both directions are checked on. */
+/** Odd shapes on which both directions are checked. */
 export const embedShapes: readonly (readonly [string, CaseShape])[] = [
   [
     'hcnn',

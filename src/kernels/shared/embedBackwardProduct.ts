@@ -7,7 +7,7 @@ import { batchOf, productWords, tiledLaunch } from './matmulTiled.js';
 import { type Product, rangesOf } from './matmulTiles.js';
 import type { Launch } from './operation.js';
 
-/** What the kernels of embedBackward read of a call. */
+/** The parts of a call that the kernels of embedBackward use. */
 export interface BackwardCall {
   label: string;
   inputs: { tokens: Tensor; dOutput: Tensor; output?: Tensor; pace?: Tensor };
@@ -17,7 +17,7 @@ export interface BackwardCall {
   launch(o: Launch): Dispatch;
 }
 
-/** Whether a product can do it: one filter for all windows, everything a multiple of 4. */
+/** Whether it can be computed as a product: one filter for all windows, everything a multiple of 4. */
 export function productFits({ inputs: { output, dOutput }, outputs: { dWeight }, params: s }: BackwardCall): boolean {
   const strides = [s.v, s.width, dOutput.replicaStride, dWeight.replicaStride];
   const gated = !s.relu || output?.replicaStride === dOutput.replicaStride;
@@ -25,22 +25,26 @@ export function productFits({ inputs: { output, dOutput }, outputs: { dWeight },
 }
 
 /**
- * Its work grows with the vocabulary, and long sums into few tiles leave most of a GPU idle. With its update, against memory and the
- * two dispatches more, microseconds on an H100: 16 x 2 symbols, 1024 windows of 512 channels 20 and 30, 16 replicas 45 and
- * 55; 32 x 2 symbols, 2048 windows 28 and 41, 16 replicas 86 and 157; but 16 symbols, 2048 windows of 256 channels 41 and 26.
+ * Its work grows with the vocabulary, and long sums into few tiles leave most of a GPU idle. Microseconds on an H100, for the
+ * product with its update and for memory with two more dispatches: 16 x 2 symbols, 1024 windows of 512 channels 20 and 30, 16
+ * replicas 45 and 55; 32 x 2 symbols, 2048 windows 28 and 41, 16 replicas 86 and 157; but 16 symbols, 2048 windows of 256 channels
+ * 41 and 26.
  */
 export function productPays(s: EmbedCall): boolean {
   const tiles = Math.ceil((s.filter * s.v) / 32) * Math.ceil(s.width / 32);
   return s.v <= 64 && s.batch * s.windows <= 2048 && tiles >= 16;
 }
 
-/** dW = scale A^T B, A the whitened one-hot rows [windows, filter * v], B = dOutput where output > 0 [windows, width]. */
+/**
+ * dW = scale A^T B, where A is the whitened one-hot rows [windows, filter * v] and B is dOutput where output > 0 [windows,
+ * width].
+ */
 export function productDispatch(call: BackwardCall, traits: AdapterTraits): Dispatch {
   const { params: s, replicas } = call;
   const { tokens, output, dOutput, pace } = call.inputs;
   const { dWeight } = call.outputs;
   const shape: Product = { form: 'TN', groups: 1, m: s.filter * s.v, n: s.width, k: s.batch * s.windows };
-  // Sums of moderate length: four groups of threads do, without a second dispatch.
+  // Sums of moderate length: four groups of threads are enough, without a second dispatch.
   const ranges = { kg: shape.k >= 256 ? 4 : rangesOf(shape, traits).kg, splits: 1 };
   const p = { ...shape, replicas, ranges };
   batchOf(call.label, p, ranges.splits);

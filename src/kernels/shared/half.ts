@@ -1,10 +1,10 @@
-/** What operations with half-precision factors share: rounding on the host and in WebAssembly. */
+/** Common parts of operations with half-precision factors: rounding on the host and in WebAssembly. */
 import { scalingWords } from '../../core/clock.js';
 import { overflowsHalf, roundToHalf } from '../../core/half.js';
 import { elementsPerReplica, type Tensor } from '../../plan/types.js';
 import { at, partsFor, type ShareScratch, type WasmWord } from '../../wasm/command.js';
 
-/** A rounded copy of one replica's factor; tells `scaling` when a number does not fit. */
+/** A rounded copy of one replica's factor; sets `scaling` if a number does not fit. */
 export function roundFactor(factor: Float64Array, scaling?: Uint32Array): Float64Array {
   if (scaling && factor.some(overflowsHalf)) scaling[scalingWords.overflow] = 1;
   return factor.map(roundToHalf);
@@ -19,7 +19,7 @@ export const roundWords = {
 } as const;
 export const NO_FACTOR = { rounded: 0, factor: 0, factorReplica: 0, factorElements: 0 };
 
-/** A command that rounds a factor into memory shared by the call's commands, and where its replicas lie then. */
+/** A command that rounds a factor into memory shared by the call's commands, and the location of its replicas there. */
 export function roundedFactor(kernel: string, factor: Tensor, replicas: number, scratch: ShareScratch) {
   const elements = elementsPerReplica(factor);
   const rounded: WasmWord = scratch(4 * replicas * elements);

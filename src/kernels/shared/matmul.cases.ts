@@ -72,8 +72,8 @@ export function matmulCases(matmul: (plan: PlanBuilder, options: MatmulOptions) 
 }
 
 /**
- * Half-precision factors. Their products are exact in f32; matrix units add a few of them at a time, aligned to the largest and cut off
- * below 2^-23 of it: at most 2^-22 of the largest partial sum for each of the K terms.
+ * Half-precision factors. Their products are exact in f32; matrix units add a few of them at a time, aligned to the largest and
+ * truncated below 2^-23 of it: at most 2^-22 of the largest partial sum for each of the K terms.
  */
 function halfCases(matmul: (plan: PlanBuilder, options: MatmulOptions) => void): KernelCase[] {
   const bound = (k: number) => ({ rtol: 2 ** -20, atol: 16 * Math.sqrt(k) * Math.sqrt(k) * 2 ** -22 });
@@ -109,14 +109,14 @@ function halfCases(matmul: (plan: PlanBuilder, options: MatmulOptions) => void):
   return [
     ...forms.flatMap((form) => shapes.map((shape) => one('', [form, ...shape]))),
     one('ties and subnormals', ['NN', 8, 12, 20, 1], {
-      // 1 + odd multiples of 2^-11 lie halfway; below 2^-14 a unit is 2^-24.
+      // 1 + odd multiples of 2^-11 are half way between two halves; below 2^-14 a unit is 2^-24.
       a: (i) => (i % 2 ? (1 + (2 * (i % 16) + 1) * 2 ** -11) * 2 ** ((i % 5) - 2) : (i + 0.5) * 2 ** -24),
       b: (i) => (i % 3 ? -1 - (2 * (i % 9) + 1) * 2 ** -11 : 2 ** -14 - (i % 7) * 2 ** -25),
     }),
     one('largest', ['NT', 8, 12, 8, 1], { a: (i) => (i ? 1 : 65519), b: () => 0.5 }),
     {
       ...one('overflow', ['TN', 8, 12, 8, 1], { a: (i) => (i === 5 ? 65520 : 1), b: () => 0.5 }),
-      skip: ['c'], // what becomes of the product of such a step is left open
+      skip: ['c'], // the product of such a step is unspecified
     },
     {
       name: 'f16 every epilogue',

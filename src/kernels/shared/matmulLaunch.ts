@@ -21,7 +21,7 @@ import { batchOf, coreText, productWords, type Replicated, tiledLaunch } from '.
 import { type LanesTile, lanesTileOf, type Product, type Ranges, rangesOf } from './matmulTiles.js';
 import type { Launch } from './operation.js';
 
-/** What the lowering reads of a call. */
+/** The parts of a call that the lowering reads. */
 export interface ProductCall {
   label: string;
   inputs: { a: Tensor; b: Tensor; bias?: Tensor; mask?: Tensor; residual?: Tensor; pace?: Tensor };
@@ -86,7 +86,7 @@ interface Prepared extends Replicated {
   constants: Readonly<Record<string, number>>;
 }
 
-/** The product by one kernel, and the sum of its splits. flags: bindings of the kernel's own. */
+/** The product by one kernel, and the sum of its splits. flags: bindings specific to the kernel. */
 function lowerTo(
   call: ProductCall,
   ranges: Ranges,

@@ -34,8 +34,8 @@ export function parseMatrixTile(name: string): MatrixTile | undefined {
 }
 
 const SUBGROUP = 32;
-const SPARE_HALVES = 8; // behind a row of a tile, 16 bytes
-const SPARE_FLOATS = 4; // behind a row of results
+const SPARE_HALVES = 8; // padding after a row of a tile, 16 bytes
+const SPARE_FLOATS = 4; // padding after a row of results
 
 const threadsOf = ({ bm, bn, sm, sn, kg }: MatrixTile) => SUBGROUP * (bm / sm) * (bn / sn) * kg;
 
@@ -49,8 +49,8 @@ function factorBytes(p: Pick<Product, 'form'>, t: MatrixTile): number {
 }
 
 /**
- * Turns that subgroups take with their results: as few as leave a multiprocessor as many workgroups as its registers hold. NVIDIA's
- * Vulkan driver gives the workgroups of a multiprocessor of an H200 some 48 KiB, whatever they ask for.
+ * How many turns subgroups take with their results: as few as allow a multiprocessor as many workgroups as its registers do.
+ * NVIDIA's Vulkan driver gives the workgroups of a multiprocessor of an H200 some 48 KiB, whatever they request.
  */
 function turnsOf(p: Pick<Product, 'form'>, t: MatrixTile, units: MatrixUnits): number {
   const staged = ((t.bm + t.bn) * t.bk * t.kg) / threadsOf(t);
@@ -63,7 +63,7 @@ function turnsOf(p: Pick<Product, 'form'>, t: MatrixTile, units: MatrixUnits): n
   return choices.reduce((best, turns) => (resident(turns) > resident(best) ? turns : best));
 }
 
-/** Slices of the factors as they lie in memory. */
+/** Slices of the factors as stored in memory. */
 function storedRows({ form }: Pick<Product, 'form'>, { bm, bn, bk }: MatrixTile) {
   return [
     form === 'TN' ? { rows: bk, columns: bm } : { rows: bm, columns: bk },
@@ -93,7 +93,7 @@ export function matrixTileFits(p: Pick<Product, 'form'>, t: MatrixTile, traits: 
 
 const rangeNames = [1, 2, 4].flatMap((kg) => [1, 2, 4, 8, 16].map((splits) => `k${kg}s${splits}`));
 
-/** Ranges of K, from the shape of one replica alone: a replica's bits depend neither on its neighbours nor on `rhm tune`. */
+/** Ranges of K, from the shape of one replica alone, so that a replica's bits depend neither on its neighbours nor on `rhm tune`. */
 export function matrixRanges(p: Product, traits: AdapterTraits): Ranges {
   const { kg, splits } = usualRanges(p);
   const [, k, s] = /^k(\d+)s(\d+)$/.exec(variantOf(traits, 'matmulRanges', rangeNames, `k${kg}s${splits}`))!;
@@ -102,17 +102,17 @@ export function matrixRanges(p: Product, traits: AdapterTraits): Ranges {
 
 function usualRanges(p: Product): Ranges {
   const tiles = Math.ceil(p.m / 64) * Math.ceil(p.n / 64) * p.groups;
-  // Long sums into few tiles: splits over workgroups, at the price of a second dispatch.
+  // Long sums into few tiles: splits over workgroups, at the cost of a second dispatch.
   if (p.k >= 4096 && tiles < 264) return { kg: 1, splits: tiles <= 16 || p.k >= 16384 ? 8 : 4 };
   if (p.k >= 2048 && tiles <= 64) return { kg: tiles <= 16 ? 2 : 1, splits: 4 };
-  // Groups inside a workgroup while the tiles leave a GPU half idle. Four of them would be a tenth faster where there are 32 tiles or
-  // fewer, but would leave 16 replicas of such a product a third slower.
+  // Groups inside a workgroup while the tiles leave a GPU half idle. Four of them would be a tenth faster with 32 tiles or fewer, but
+  // make 16 replicas of such a product a third slower.
   return { kg: tiles <= 128 && p.k >= 256 ? 2 : 1, splits: 1 };
 }
 
 /**
- * Largest first; `enough`: workgroups from which on a tile pays. Measured on an NVIDIA H200 with factors that no cache holds, TFLOP/s
- * at 4096 x 512 x 1024, once and in 16 replicas: 128x128x32/64x32 104 and 141, 128x128x32/64x64 94 and 192, 64x64x64/32x32 95
+ * Largest first; `enough`: number of workgroups from which a tile pays. Measured on an NVIDIA H200 with factors that fit in no cache,
+ * TFLOP/s at 4096 x 512 x 1024, once and in 16 replicas: 128x128x32/64x32 104 and 141, 128x128x32/64x64 94 and 192, 64x64x64/32x32 95
  * and 127. NT at 4096 x 1024 x 512: 128x256x32/64x64 136 and 179, 128x128x32/64x64 125 and 157.
  */
 const tiles: readonly (Omit<MatrixTile, 'kg'> & { enough: number; forms?: readonly Form[] })[] = [
@@ -126,7 +126,7 @@ const tiles: readonly (Omit<MatrixTile, 'kg'> & { enough: number; forms?: readon
   { bm: 32, bn: 32, bk: 32, sm: 16, sn: 16, enough: 0 }, // little workgroup memory
 ];
 
-/** The tile for a product; undefined where the adapter's units fit none. `rhm tune` measures and overrides the table. */
+/** The tile for a product; undefined if the adapter's units fit none. `rhm tune` measures and overrides the table. */
 export function matrixTileOf(
   p: Product,
   { kg, splits }: Ranges,
@@ -150,14 +150,14 @@ export function halfKey(p: Product, replicas: number): string {
   return matmulKey(p, replicas).replace('matmul:', 'matmul:f16:');
 }
 
-/** Length of a range of K: whole depths of the units. */
+/** Length of a range of K: a multiple of the units' depth. */
 export const matrixChunk = ({ k }: Product, { kg, splits }: Ranges) => Math.ceil(k / (splits * kg) / 16) * 16;
 
 export interface MatrixProduct extends Replicated {
   ranges: Ranges;
   access: string; // WGSL that reads memory
   vec4: boolean; // every stride and contiguous dimension is a multiple of 4
-  checks: { a: boolean; b: boolean }; // factors that are looked at for numbers that do not fit
+  checks: { a: boolean; b: boolean }; // factors that are checked for numbers that do not fit
   constants: Readonly<Record<string, number>>;
 }
 

@@ -1,4 +1,4 @@
-/** The product kernel for GPUs, matmul_tiled.wgsl, as matmul and embedBackward dispatch it. */
+/** The product kernel for GPUs, matmul_tiled.wgsl, as dispatched by matmul and embedBackward. */
 import coreSource from '../../../shaders/matmul_core.wgsl';
 import tiledSource from '../../../shaders/matmul_tiled.wgsl';
 import { ShapeError } from '../../core/errors.js';
@@ -8,7 +8,7 @@ import { type Product, type Ranges, rowsThatMeet, tileOf } from './matmulTiles.j
 import type { Launch } from './operation.js';
 import { pace, wordConstants } from './words.js';
 
-/** matmul_core.wgsl behind the words that it names. */
+/** matmul_core.wgsl after the words that it names. */
 export const coreText = wordConstants(pace) + coreSource;
 
 /** A product, with its number of replicas. */
@@ -16,7 +16,7 @@ export interface Replicated extends Product {
   replicas: number;
 }
 
-/** Workgroups along z. @throws ShapeError past WebGPU's limit */
+/** Workgroups along z. @throws ShapeError beyond WebGPU's limit */
 export function batchOf(label: string, { replicas, groups }: Replicated, splits: number): number {
   const batch = replicas * groups * splits;
   if (batch > 65535)
@@ -27,7 +27,7 @@ export function batchOf(label: string, { replicas, groups }: Replicated, splits:
   return batch;
 }
 
-/** What the kernels know of a product beside its operation's own words. */
+/** The kernels' words for a product, in addition to those of its operation. */
 export function productWords(p: Product & { ranges: Ranges }) {
   return { splits: p.ranges.splits, kChunk: chunkOf(p) };
 }
@@ -39,8 +39,8 @@ function chunkOf({ k, ranges: { kg, splits } }: Product & { ranges: Ranges }): n
 
 export interface TiledProduct extends Replicated {
   ranges: Ranges;
-  factors: string; // WGSL that reads memory and makes the factors
-  oneHot: boolean; // they are those of matmul_onehot.wgsl
+  factors: string; // WGSL that reads memory and computes the factors
+  oneHot: boolean; // whether they are those of matmul_onehot.wgsl
   vec4: boolean; // every stride and contiguous dimension is a multiple of 4
   constants: Readonly<Record<string, number>>;
 }

@@ -1,6 +1,6 @@
 /**
- * One definition per operation. From its tensors and parameters follow the type and the checks of a call, the uniform block and
- * the bindings of its shaders, and the layout that assembly/kernels/<name>.ts reads (../tools/assembly.ts writes it down).
+ * One definition per operation. Its tensors and parameters determine the type and the checks of a call, the uniform block and the
+ * bindings of its shaders, and the layout that assembly/kernels/<name>.ts reads (written by ../tools/assembly.ts).
  */
 import { ShapeError } from '../../core/errors.js';
 import {
@@ -37,7 +37,7 @@ type ParamSpecs = Readonly<Record<string, Param<ParamValue, boolean>>>;
 type ValueOf<P> = P extends Param<infer T, boolean> ? T : never;
 type OptionalParams<P extends ParamSpecs> = { [K in keyof P]: P[K]['optional'] extends true ? K : never }[keyof P];
 
-/** What a caller hands in: tensors and parameters by name. */
+/** Arguments of a caller: tensors and parameters by name. */
 export type OptionsOf<I extends TensorSpecs, O extends TensorSpecs, P extends ParamSpecs> = {
   label: string;
 } & Tensors<I> &
@@ -45,12 +45,12 @@ export type OptionsOf<I extends TensorSpecs, O extends TensorSpecs, P extends Pa
     readonly [K in OptionalParams<P>]?: ValueOf<P[K]>;
   };
 
-/** What a call carries: the parameters, and every dimension and computed size by its name. */
+/** Contents of a call: the parameters, and every dimension and computed size by its name. */
 export type ParamsOf<I extends TensorSpecs, O extends TensorSpecs, P extends ParamSpecs, S extends string> = Readonly<
   Record<DimensionsOf<I> | DimensionsOf<O> | S, number>
 > & { readonly [K in keyof P]: ValueOf<P[K]> };
 
-/** Tensors, parameters and sizes side by side. */
+/** Tensors, parameters and sizes together. */
 export type Given<I extends TensorSpecs, O extends TensorSpecs, P extends ParamSpecs, S extends string> = Tensors<I> &
   Tensors<O> &
   ParamsOf<I, O, P, S>;
@@ -60,7 +60,7 @@ export interface Launch extends Partial<Omit<Shader, 'words' | 'bind'>> {
   readonly source: string;
   readonly workgroups: readonly [number, number, number];
   readonly words?: Readonly<Record<string, Word>>;
-  /** By their names in the shader; a bare tensor is read, or written where it is an output of that name. */
+  /** By their names in the shader; a bare tensor is read, or written if it is an output of that name. */
   readonly bind?: Readonly<Record<string, Tensor | Binding | undefined>>;
 }
 
@@ -71,8 +71,8 @@ export interface TypedCall<I extends TensorSpecs, O extends TensorSpecs, P exten
   readonly params: ParamsOf<I, O, P, S>;
   readonly replicas: number;
   /**
-   * A dispatch whose words are the call's parameters, `replicas`, for every tensor bound `<name>Replica`, and `words`, which go
-   * first where names meet. Without `bind` every tensor of the call is bound, inputs to read, outputs to write.
+   * A dispatch whose words are the call's parameters, `replicas`, `<name>Replica` for every tensor bound, and `words`, which take
+   * precedence if names coincide. Without `bind` every tensor of the call is bound, inputs for reading, outputs for writing.
    */
   launch(o: Launch): Dispatch;
 }
@@ -80,7 +80,7 @@ export interface TypedCall<I extends TensorSpecs, O extends TensorSpecs, P exten
 type AssemblyType = 'address' | 'u32' | 'i32' | 'f32';
 type AssemblyWords = Readonly<Record<string, AssemblyType>>;
 
-/** A command. words: the operation's own, and others of the layout in place of what the call says. */
+/** A command. words: those of the operation, and others that override the layout's words from the call. */
 export interface AssemblyLaunch<W extends AssemblyWords> {
   readonly kernel?: string; // default: the one of the operation's name
   readonly parts: number;
@@ -99,11 +99,17 @@ export interface Definition<
 > {
   readonly name: string;
   readonly inputs: I;
-  readonly outputs: O; // written; read too where the operation accumulates
+  readonly outputs: O; // written; also read if the operation accumulates
   readonly params?: P;
-  /** In order: sizes that no tensor tells by a dimension of its own. A dimension among them is checked, not taken from a tensor. */
+  /**
+   * In order: sizes that do not follow from the dimensions of any tensor. If a dimension is among them, it is checked instead of
+   * taken from a tensor.
+   */
   readonly sizes?: Readonly<Record<S, (given: Given<NoInfer<I>, NoInfer<O>, NoInfer<P>, never>) => number>>;
-  /** Refuses what ranges and dimensions leave possible; before the tensors' shapes are compared with the sizes. */
+  /**
+   * Refuses calls that are within ranges and dimensions but not possible; runs before the tensors' shapes are compared with the
+   * sizes.
+   */
   check?(given: Given<NoInfer<I>, NoInfer<O>, NoInfer<P>, NoInfer<S>>, refuse: (why: string) => never): void;
   /** One replica in float64. */
   reference(
@@ -116,11 +122,11 @@ export interface Definition<
     scratch: Scratch,
   ): Dispatch[];
   readonly wasm: {
-    /** Functions of assembly/kernels/<name>.ts; default: the one of the operation's name. */
+    /** Functions of assembly/kernels/<name>.ts; default: the one with the operation's name. */
     readonly kernels?: readonly string[];
-    /** They take memory of the thread's own. */
+    /** They need per-thread memory. */
     readonly scratch?: boolean;
-    /** Words beside the call's tensors, strides, replicas and parameters. */
+    /** Words in addition to the call's tensors, strides, replicas and parameters. */
     readonly words?: W;
     launch(
       call: TypedCall<NoInfer<I>, NoInfer<O>, NoInfer<P>, NoInfer<S>>,
@@ -132,26 +138,26 @@ export interface Definition<
     params: ParamsOf<NoInfer<I>, NoInfer<O>, NoInfer<P>, NoInfer<S>>,
     call: TypedCall<NoInfer<I>, NoInfer<O>, NoInfer<P>, NoInfer<S>>,
   ): Cost;
-  /** Made when they are asked for. */
+  /** Made on demand. */
   cases(): readonly KernelCase[];
-  /** How the gradients of its inputs follow from those of its outputs, as calls of operations; without it there is none. */
+  /** How the gradients of its inputs follow from those of its outputs, as calls of operations; undefined: it has no gradient. */
   gradient?(call: TypedCall<NoInfer<I>, NoInfer<O>, NoInfer<P>, NoInfer<S>>, pass: GradientPass): void;
 }
 
-/** What assembly/ knows of an operation: the words of its commands, and the functions that perform them. */
+/** What assembly/ needs to know of an operation: the words of its commands, and the functions that perform them. */
 export interface Layout {
   readonly op: string;
   readonly fields: ReadonlyMap<string, AssemblyType>;
   readonly kernels: readonly string[];
   readonly scratch: boolean;
-  readonly names: ReadonlyMap<string, readonly string[]>; // parameter -> what its indices stand for
+  readonly names: ReadonlyMap<string, readonly string[]>; // parameter -> the meaning of its indices
 }
 
-/** Adds a call to a plan; and everything that executors, tests and tools ask of the operation. */
+/** Adds a call to a plan; also has everything that executors, tests and tools need to know of the operation. */
 export interface Operation<Options = never, Typed = unknown> extends KernelSpec {
-  /** @throws ShapeError naming the operation, the label, what does not fit, what came and what to pass. */
+  /** @throws ShapeError naming the operation, the label, what does not fit, what was given and what to pass. */
   (plan: PlanBuilder, options: Options): void;
-  /** A call of this operation as its definition sees it. */
+  /** A call of this operation as seen by its definition. */
   typed(call: Call): Typed;
   readonly layout: Layout;
   readonly inputs: TensorSpecs;
@@ -252,11 +258,11 @@ export function defineOperation<
     cases: [],
     gradient: d.gradient && ((call: Call, pass: GradientPass) => d.gradient?.(typed(call), pass)),
   });
-  // Object.assign would read a getter: cases are made when they are asked for.
+  // Object.assign would call a getter: cases are made on demand.
   return Object.defineProperty(operation, 'cases', { get: () => (cases ??= d.cases()) });
 }
 
-/** Gives an operation its gradient beside the operation that computes it, which is defined with it and so comes later. */
+/** Gives an operation its gradient in the file of the operation that computes it, which is defined with it and so comes later. */
 export function gradientOf<Options, Typed>(
   operation: Operation<Options, Typed>,
   rule: (call: Typed, pass: GradientPass) => void,
@@ -268,7 +274,7 @@ function replicasOf(call: Call): number {
   return Object.values(call.outputs)[0].shape[0];
 }
 
-/** The tensors that were given, all that are needed among them. */
+/** The tensors that were given, including all required ones. */
 function tensorsOf(
   specs: ReadonlyMap<string, ParsedSpec>,
   given: ReadonlyMap<string, unknown>,
@@ -283,7 +289,7 @@ function tensorsOf(
   return tensors;
 }
 
-/** Own words first, then the parameters, the replicas, and the stride of every tensor bound. */
+/** Its own words first, then the parameters, the replicas, and the stride of every bound tensor. */
 function launchOf(
   op: string,
   specs: ReadonlyMap<string, ParsedSpec>,
@@ -340,7 +346,7 @@ function layoutOf(
   return { op, fields, kernels, scratch, names };
 }
 
-/** What a call says by itself. */
+/** The words that follow from the call alone. */
 function assemblyWords(params: ReadonlyMap<string, Param<ParamValue, boolean>>, call: Call): Map<string, WasmWord> {
   const words = new Map<string, WasmWord>([['replicas', replicasOf(call)]]);
   for (const [name, tensor] of Object.entries({ ...call.inputs, ...call.outputs }))

@@ -1,4 +1,4 @@
-/** What sgd and adamw share: the blocks they update and how they are launched. */
+/** Common parts of sgd and adamw: the blocks they update and how they are launched. */
 import coreSource from '../../../shaders/optimiser_core.wgsl';
 import { HYPER_WORDS, hyperWords, PACE_WORDS, paceWords } from '../../core/clock.js';
 import { type Dispatch, linearGrid, read, write } from '../../gpu/dispatch.js';
@@ -10,10 +10,10 @@ import { bool } from './params.js';
 import type { KernelCase } from './types.js';
 import { hyper, pace, wordConstants } from './words.js';
 
-/** Of a whole block: grads; hyper and pace as src/core/clock.ts has them. */
+/** For a whole block: grads; hyper and pace as in src/core/clock.ts. */
 export const updateInputs = { grads: 'R ...elements', hyper: `R ${HYPER_WORDS}`, pace: `R ${PACE_WORDS}` } as const;
 
-/** scaled: gradients carry the loss's factor; pace has its inverse, or 0 when the step is left out. */
+/** scaled: gradients contain the loss factor; pace has its inverse, or 0 if the step is skipped. */
 export const updateParams = { scaled: bool() };
 
 /** Refuses blocks that are not whole rows of vec4s. */
@@ -25,7 +25,7 @@ export function checkBlock(
     refuse(`params [${params.shape}]; pass whole rows, a multiple of 4 long`);
 }
 
-/** The dispatch that updates params and state, moments of the same shape. */
+/** The dispatch that updates params and state (moments of the same shape). */
 export function launchUpdate(
   call: {
     inputs: { grads: Tensor; hyper: Tensor; pace: Tensor };
@@ -50,7 +50,7 @@ export function launchUpdate(
   });
 }
 
-/** The numbers of one replica as the reference takes them. */
+/** The numbers of one replica in the form that the reference takes. */
 export function paceOf(h: Float64Array, now: Float64Array, scaled: boolean): Pace {
   return {
     rate: now[paceWords.rate],
@@ -65,13 +65,13 @@ export function paceOf(h: Float64Array, now: Float64Array, scaled: boolean): Pac
   };
 }
 
-/** hyper and pace of a checked case; f32-exact numbers, so that the reference sees what the GPU sees. */
+/** hyper and pace of a checked case; numbers exact in f32, so that the reference has the same inputs as the GPU. */
 export const caseFill = {
   hyper: (i: number) => Math.fround([0.5, 0.9, 0.9, 0.999, 1e-8, 0.1, 0, 0, 0, 0, 1 - 0.9, 1 - 0.999, 0, 0, 0, 0][i]),
   pace: (i: number) => Math.fround([0.25, 0.19, 0.002, 0][i]),
 };
 
-/** A case, the same with gradients that carry a factor, and with a step that is left out. */
+/** A case, the same with gradients that contain a factor, and one with a step that is skipped. */
 export function scaledToo(
   test: Omit<KernelCase, 'build'> & { build(plan: PlanBuilder, scaled: boolean): void },
 ): KernelCase[] {

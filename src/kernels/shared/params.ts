@@ -2,7 +2,7 @@
 
 export type WordType = 'u32' | 'i32' | 'f32';
 
-/** Optional: callers may leave it out, because it has a default or because `sizes` of the operation fills it in. */
+/** Optional: callers may leave it out, because it has a default or because `sizes` of the operation sets it. */
 export interface Param<T, Optional extends boolean> {
   readonly type: WordType | 'bool' | 'name';
   readonly names?: readonly string[];
@@ -28,10 +28,10 @@ export const u32 = <const O extends NumberOptions>(o?: O) => numeric('u32', o);
 export const i32 = <const O extends NumberOptions>(o?: O) => numeric('i32', o);
 export const f32 = <const O extends NumberOptions>(o?: O) => numeric('f32', o);
 
-/** A switch; off unless it is given. */
+/** A switch; off by default. */
 export const bool = (): Param<boolean, true> => ({ type: 'bool', range: {}, default: false, optional: true });
 
-/** One of some names, which a kernel sees as its index; default: the first. */
+/** One of several names, which a kernel sees as its index; default: the first. */
 export const oneOf = <const N extends readonly [string, ...string[]]>(...names: N): Param<N[number], true> => ({
   type: 'name',
   names,
@@ -46,7 +46,7 @@ function numeric<O extends NumberOptions>(type: WordType, o?: O): Param<number, 
   return { type, range, default: fallback, optional: isOptional };
 }
 
-/** What is wrong with a value, as `name = value; pass ...`; undefined when nothing is. */
+/** The fault of a value, as `name = value; pass ...`; undefined if there is none. */
 export function misfit(
   name: string,
   { type, names, range }: Param<unknown, boolean>,

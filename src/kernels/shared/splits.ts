@@ -4,15 +4,18 @@ import { unroll } from '../../gpu/unroll.js';
 import type { Tensor } from '../../plan/types.js';
 import { pace as paceNames, wordConstants } from './words.js';
 
-/** Ranges of rows whose sums over a column are made apart. By one replica's shape alone, so that its bits do not depend on its neighbours. */
+/**
+ * Ranges of rows whose sums over a column are computed separately. They depend only on one replica's shape, so that its bits do not depend
+ * on its neighbours.
+ */
 export function rowSplits(rows: number): { rowsPerSplit: number; splits: number } {
   const rowsPerSplit = Math.max(32, Math.ceil(rows / 128));
   return { rowsPerSplit, splits: Math.ceil(rows / rowsPerSplit) };
 }
 
 /**
- * The dispatch that adds partial sums [splits, R, elements] in order into `output`; overwrites it unless `accumulate`. pace:
- * takes a step of plain SGD along the sum instead (fuseUpdate.ts).
+ * The dispatch that adds partial sums [splits, R, elements] in order into `output`; overwrites it unless `accumulate`. pace: take
+ * a step of plain SGD along the sum instead (fuseUpdate.ts).
  */
 export function sumSplits(
   partial: Tensor,

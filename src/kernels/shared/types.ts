@@ -16,8 +16,8 @@ export interface Cost {
 }
 
 /**
- * One operation: what every executor needs to run a call of it. The function that adds a call to a plan (checking shapes)
- * stands beside it in the same file.
+ * One operation: everything that executors need to run a call of it. The function that adds a call to a plan (checking shapes) is
+ * in the same file.
  */
 export interface KernelSpec {
   readonly op: string;
@@ -36,13 +36,13 @@ export interface KernelSpec {
 export interface KernelCase {
   readonly name: string;
   readonly replicas: number;
-  /** Adds the call that is checked as the last one; persistent tensors are its inputs and outputs. */
+  /** Adds the checked call as the last one; persistent tensors are its inputs and outputs. */
   build(plan: PlanBuilder): void;
-  /** Values of an input when standard normal (f32) is not right: element i of replica r. */
+  /** Values of an input if standard normal (f32) is not suitable: element i of replica r. */
   fill?: Readonly<Record<string, (i: number, random: () => number) => number>>;
-  /** Bound on |gpu - reference| <= atol + rtol * |reference|, derived where it is given. */
+  /** Bound on |gpu - reference| <= atol + rtol * |reference|, derived where it is set. */
   readonly rtol: number;
   readonly atol: number;
-  /** Outputs whose values are left open. */
+  /** Outputs whose values are unspecified. */
   readonly skip?: readonly string[];
 }

@@ -1,4 +1,4 @@
-/** What unfold and fold share: sizes, checks and cases. */
+/** Common parts of unfold and fold: sizes, checks and cases. */
 import type { PlanBuilder } from '../../plan/builder.js';
 import type { Tensor } from '../../plan/types.js';
 import type { WindowShape } from '../../reference/unfold.js';
@@ -28,7 +28,7 @@ export const windowSizes = {
   windows: ({ tokens, ...o }: WindowOptions & { tokens: number }) => windowCount(tokens, o),
 };
 
-/** Refuses a filter that fits nowhere. sentences: the tensor that is not cut into windows. */
+/** Refuses a filter that fits nowhere. sentences: the tensor that is not divided into windows. */
 export function checkWindows<Name extends string>(sentences: Name) {
   return (o: Readonly<Record<Name, Tensor>> & WindowShape, refuse: (why: string) => never): void => {
     if (o.windows < 1)

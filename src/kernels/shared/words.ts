@@ -1,4 +1,7 @@
-/** Names for the words of buffers that the host fills and several kernels read: WGSL constants `CLOCK_STEP`, and for all of a record `CLOCK_WORDS`. */
+/**
+ * Names for the words of buffers that the host fills and several kernels read: WGSL constants such as `CLOCK_STEP`, and `CLOCK_WORDS` for
+ * the size of a record.
+ */
 import {
   CLOCK_WORDS,
   clockWords,
@@ -14,7 +17,7 @@ import { MASK } from '../../core/masking.js';
 import { SOURCE, SOURCE_WORDS } from '../../core/sampleSource.js';
 import { CHANGE, CHANGE_WORDS } from '../../core/treeChange.js';
 
-/** A record: its words by name, and how many it has. */
+/** A record: its words by name, and their number. */
 export interface Words {
   readonly prefix: string;
   readonly at: Readonly<Record<string, number>>;

@@ -1,6 +1,6 @@
 /**
- * What the build writes for assembly/: a class for the words of every operation's commands, and the call by op code. An address is
- * in bytes, 0 without the tensor; a stride in elements; `inputAt(r)` is where replica r of `input` begins.
+ * Files that the build writes for assembly/: a class for the words of every operation's commands, and the call by op code.
+ * Addresses are in bytes, 0 without the tensor; strides in elements; `inputAt(r)` is the address of replica r of `input`.
  */
 import { commandWords, control } from '../../wasm/memory.js';
 import type { Layout } from '../shared/operation.js';

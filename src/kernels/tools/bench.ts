@@ -17,7 +17,7 @@ export interface BenchCase {
   op: string;
   shape: string;
   replicas?: number;
-  /** Fills a large GPU; minutes on a driver that runs on the CPU. */
+  /** Fills a large GPU; takes minutes on a driver that runs on the CPU. */
   large?: boolean;
   half?: boolean; // needs an executor that rounds factors to f16
   fill?: Readonly<Record<string, (i: number) => number>>;

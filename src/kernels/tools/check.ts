@@ -7,7 +7,7 @@ import type { KernelCase } from '../shared/types.js';
 export interface CaseResult {
   name: string;
   ok: boolean;
-  /** Worst |difference| over its bound, and where; at most 1 when ok. */
+  /** Worst |difference| over its bound, and where; at most 1 if ok. */
   worst: number;
   where: string;
   bound: string;
@@ -25,7 +25,7 @@ export async function checkCase(test: KernelCase, executor: Executor, reference:
   return { ...result, ok: result.worst <= 1 };
 }
 
-/** The outputs of one case on one executor, packed [R, ...]. Values of replica r do not depend on how many there are. */
+/** The outputs of one case on one executor, packed [R, ...]. Values of replica r do not depend on the number of replicas. */
 export async function runCase(test: KernelCase, executor: Executor): Promise<Record<string, HostArray>> {
   const builder = new ProgramBuilder(test.replicas);
   const plan = builder.plan('case');
@@ -44,7 +44,7 @@ export async function runCase(test: KernelCase, executor: Executor): Promise<Rec
   }
 }
 
-/** Standard normal in f32 unless the case says otherwise. Outputs are filled too, so that an element that was not written differs. */
+/** Standard normal in f32 unless the case defines others. Outputs are filled too, so that an element that is not written differs. */
 function fill(tensor: Tensor, f: ((i: number, random: () => number) => number) | undefined, seed: number): HostArray {
   const per = elementsPerReplica(tensor);
   const length = per * tensor.shape[0];

@@ -1,4 +1,4 @@
-/** Measures the tiles of matmul on one adapter and keeps the winners. Tiles never change a result's bits, so neither does tuning. */
+/** Measures the tiles of matmul on one adapter and stores the winners. Tiles never change a result's bits, so neither does tuning. */
 import { streamKey, threefry } from '../../core/threefry.js';
 import type { GpuSession } from '../../gpu/device.js';
 import type { AdapterTraits } from '../../gpu/dispatch.js';
@@ -22,7 +22,7 @@ export interface TuneResult extends TuneShape {
   variants: { tile: string; us: number; wrong?: boolean }[]; // fastest first, wrong ones last
 }
 
-/** Tiles worth a try on a GPU: from many small workgroups to few large ones. */
+/** Tiles worth trying on a GPU: from many small workgroups to few large ones. */
 export const tileCandidates: readonly Omit<Tile, 'kg'>[] = [
   [128, 128, 16, 8, 16],
   [128, 128, 16, 8, 8],
@@ -59,8 +59,8 @@ export function productsOf(calls: readonly Call[]): TuneShape[] {
 }
 
 /**
- * Times every tile for each shape, correctness first: a tile whose result differs from sums made on the host by more than
- * rounding is marked wrong and never wins.
+ * Times every tile for each shape, after checking it: a tile whose result differs by more than rounding from sums computed on the
+ * host is marked wrong and never wins.
  */
 export async function tuneMatmul(
   session: GpuSession,
@@ -139,7 +139,7 @@ function halfCandidates(shape: TuneShape, kg: number, traits: AdapterTraits): st
     .map(matrixTileName);
 }
 
-/** Tiles that are neither far larger than the product nor leave it in crumbs. kg ranges of K: by thread groups, or in turn. */
+/** Tiles that are neither far larger nor far smaller than the product. kg ranges of K: by thread groups, or in turn. */
 function candidatesFor({ m, n, groups, replicas }: TuneShape, kg: number): Tile[] {
   const count = ({ bm, bn }: { bm: number; bn: number }) => Math.ceil(m / bm) * Math.ceil(n / bn) * groups * replicas;
   const most = Math.max(...tileCandidates.map(count));
@@ -165,7 +165,7 @@ interface Trial {
   rounds: number[]; // microseconds a product
 }
 
-/** The product several times over, each with memory of its own: within a step it does not find its factors in a cache either. */
+/** The product several times over, each with separate memory: within a training step its factors are not in a cache either. */
 function build(builder: ProgramBuilder, shape: TuneShape) {
   const { form, groups, m, n, k, half } = shape;
   const plan = builder.plan('product');
@@ -180,7 +180,7 @@ function build(builder: ProgramBuilder, shape: TuneShape) {
   return sets[0];
 }
 
-/** Together three times the largest cache of a GPU, and not more than a dozen. */
+/** Together three times the largest cache of a GPU, but at most a dozen. */
 function setsOf({ groups, m, n, k, replicas }: TuneShape): number {
   return Math.min(12, Math.ceil(150e6 / (4 * replicas * groups * (m * k + k * n + m * n))));
 }
@@ -190,8 +190,8 @@ function sizeOf({ groups, m, n, k, replicas }: TuneShape, factor: 'a' | 'b'): nu
 }
 
 /**
- * Five rounds over all, each about 4 ms of work, after 100 ms that warm the clock up, a round that does not count and one that
- * drops what is far slower.
+ * Five rounds over all, each about 4 ms of work, after 100 ms that warm the clock up, one round that is discarded and one that
+ * drops tiles that are far slower.
  */
 async function timeAll(trials: readonly Trial[], shape: TuneShape): Promise<void> {
   const { m, n, k, groups, replicas } = shape;
@@ -213,7 +213,7 @@ async function timeAll(trials: readonly Trial[], shape: TuneShape): Promise<void
   const forget = () => {
     for (const { rounds } of running) rounds.length = 0;
   };
-  await round(); // the first is up to five times slower than the others, for some of the tiles
+  await round(); // for some tiles the first is up to five times slower than the others
   forget();
   await round();
   const best = Math.min(...running.map(({ rounds }) => rounds[0]));
@@ -225,7 +225,7 @@ async function timeAll(trials: readonly Trial[], shape: TuneShape): Promise<void
 /** Uniform in [-1, 1]. */
 function noise(length: number, seed: number): Float32Array {
   const key = streamKey(seed, 'init');
-  const block = Math.min(length, 65521); // a prime: rows never repeat in step with a tile
+  const block = Math.min(length, 65521); // a prime: the pattern of rows never coincides with a tile
   const values = new Float32Array(length);
   for (let i = 0; i < block; i++) values[i] = threefry(key, i, 0)[0] / 2 ** 31 - 1;
   for (let i = block; i < length; i += block) values.copyWithin(i, 0, Math.min(block, length - i));
@@ -233,8 +233,8 @@ function noise(length: number, seed: number): Float32Array {
 }
 
 /**
- * Compares sampled elements with float64 sums. An f32 sum of k products of numbers up to 1 is off by less than 2^-22 k; with factors
- * rounded to f16 each product by less than 2^-10 more.
+ * Compares sampled elements with float64 sums. An f32 sum of k products of numbers up to 1 has an error below 2^-22 k; with factors
+ * rounded to f16 each product adds less than 2^-10.
  */
 function differs(
   { form, groups, m, n, k, replicas, half }: TuneShape,
