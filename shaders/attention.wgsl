@@ -1,7 +1,7 @@
 // Fused attention, forward: out and logsumexp of TR queries for NH heads per workgroup, in one pass over tiles of TK keys
 // with a running maximum; a single tile when T <= TK. Thread (sy, sx) owns 4 x 4 scores; then each thread owns BLOCKS
-// blocks of 4 rows x 4 columns of the output in every one of CHUNKS column ranges (constants in front of this text).
-// With HALF the weights exp(S - m') are rounded for the product with v; their sum l is made of what they were before.
+// blocks of 4 rows x 4 columns of the output in every one of CHUNKS column ranges (constants that precede this text).
+// With HALF the weights exp(S - m') are rounded for the product with v; their sum l uses the unrounded ones.
 //   m' = max(m, max_k S);  P = exp(S - m');  out = out exp(m - m') + P v;  l likewise;  at the end out / l, m + log l
 override KP = 256u; // vec4s: the larger of a K tile and a P tile, NH heads
 

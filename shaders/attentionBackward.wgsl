@@ -1,9 +1,10 @@
-// Fused attention, backward, where all queries and keys fit one tile: everything of NH heads is held at once and dQkv is
-// written in one dispatch. Thread (sy, sx) owns 4 x 4 scores; then each thread owns 4 x 4 blocks of dV, dK and dQ.
+// Fused attention, backward, for queries and keys that all fit in one tile: all data of NH heads is in workgroup memory at
+// once and dQkv is written in one dispatch. Thread (sy, sx) owns 4 x 4 scores; then each thread owns 4 x 4 blocks of dV, dK
+// and dQ.
 //   P = exp(S - logsumexp);  dV = P^T dOut;  dP = dOut V^T;  dS = scale P (dP - sum_k P dP / sum_k P);  dQ = dS K;  dK = dS^T Q
-// Overwrites all of dQkv; with the last query only, dQ of the other positions is zero. Sums over queries are written out by
-// fours, their number hidden from the compiler: an H200 takes 335 us instead of 392 (T 32, heads of 16) and 533 instead of 608
-// (heads of 32) for 1024 sentences of 16 heads.
+// Overwrites all of dQkv; with the last query only, dQ of the other positions is zero. Sums over queries are unrolled by
+// four, with their number hidden from the compiler: an H200 takes 335 us instead of 392 (T 32, heads of 16) and 533 instead
+// of 608 (heads of 32) for 1024 sentences of 16 heads.
 override VP = 256u; // vec4s: the larger of a V tile and a P tile, NH heads
 override OS = 256u; // vec4s: the larger of a dOut tile and a dS tile, NH heads
 
@@ -12,7 +13,7 @@ var<workgroup> sK: array<Kept, NH * TK * DC>;
 var<workgroup> sVP: array<Kept, VP>; // V, then sums of P dP and of P, then P
 var<workgroup> sOS: array<Kept, OS>; // dOut, then dS
 
-// Four sums in f32, in place of a quad of P or, where quads are halves, of two.
+// Four sums in f32, in place of a quad of P or, if quads are halves, of two.
 fn keepSum(slot: u32, x: vec4f) {
 #if PACKED
   sVP[2u * slot] = bitcast<vec4<f16>>(x.xy);
@@ -91,8 +92,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   }
   workgroupBarrier();
   if (scoring) {
-    // P sums to 1 only as well as logsumexp is rounded, half an ulp of 1e4 for large scores: divided by its sum, the error
-    // of delta cancels in dP - delta.
+    // P sums to 1 only as accurately as logsumexp is rounded, half an ulp of 1e4 for large scores: after division by its sum,
+    // the error of delta cancels in dP - delta.
     var delta = vec4f();
     var total = vec4f();
     for (var x = 0u; x < opaque(quads); x++) {

@@ -1,4 +1,4 @@
-// Shared by the attention gradients: probabilities from saved logsumexp, and where gradients go.
+// Shared by the attention gradients: probabilities from the saved logsumexp, and the locations of gradients.
 fn probability(w: Place, row: u32, head: u32, key: u32, score: vec4f) -> vec4f {
   if (row >= p.queries || w.head + head >= p.heads) { return vec4f(0.0); }
   let lse = logsumexp[w.r * p.logsumexpReplica + rowIndex(w, row, w.head + head)];

@@ -1,4 +1,4 @@
-// delta[r, b, h, q] = sum over the head's columns of dOut * out: the mean that softmax's gradient subtracts. One thread a
+// delta[r, b, h, q] = sum over the head's columns of dOut * out: the mean that softmax's gradient subtracts. One thread per
 // (sentence, query, head), heads fastest.
 
 @compute @workgroup_size(64)

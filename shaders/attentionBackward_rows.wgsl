@@ -1,6 +1,6 @@
 // Attention gradient for drivers that run on the CPU: one thread owns one position of one head, as a query (dQ) or, with KEYS,
-// as a key (dK, dV). Two pipelines: lavapipe compiles both in one for 3 s. delta [B, H, Tq] = sum of dOut * out. Value, LANES:
-// attention_vec4.wgsl. Formulas: attentionBackward.wgsl. KEYS is put in front of this text.
+// as a key (dK, dV). Two pipelines, since lavapipe takes 3 s to compile both in one. delta [B, H, Tq] = sum of dOut * out.
+// Value, LANES: attention_vec4.wgsl. Formulas: attentionBackward.wgsl. KEYS is defined before this text.
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {
@@ -19,7 +19,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   var y: array<Value, 128u / LANES>; // its dOut, or v
   var a: array<Value, 128u / LANES>; // dQ, or dK
   var b: array<Value, 128u / LANES>; // dV
-  // As a query it meets the keys it sees, as a key the queries that see it.
+  // As a query it visits the keys it sees, as a key the queries that see it.
   let row = select(p.queries, token - p.queryFirst, token >= p.queryFirst);
   var first = 0u;
   var end = p.tokens;

@@ -1,4 +1,4 @@
-// Shared by the long attention gradients: P and dS of one tile of TR queries x TK keys of one head (NH = 1), left in
+// Shared by the long attention gradients: P and dS of one tile of TR queries x TK keys of one head (NH = 1), written to
 // workgroup memory. Scores are summed over CHUNKS ranges of DC vec4s; delta [B, H, Tq] = sum of dOut * out.
 
 var<workgroup> sQ: array<Kept, TR * DC>;

@@ -1,10 +1,10 @@
-// Shared by the attention kernels: sizes, where a head's rows are, and how tiles lie in workgroup memory.
+// Shared by the attention kernels: sizes, the positions of a head's rows, and the layout of tiles in workgroup memory.
 //   out[q] = sum_k P[q, k] v[k],  P = softmax over k of S = scale * q . k,  for each replica, sentence and head.
-// A thread works on blocks of 4 rows x 4 columns. Tiles are rows of vec4s; quad c of row i is kept at c ^ (i / 4), so that
-// 8 neighbouring threads reading 8 rows, 4 apart, meet 8 different groups of banks, at no cost in memory.
+// A thread works on blocks of 4 rows x 4 columns. Tiles are rows of vec4s; quad c of row i is stored at c ^ (i / 4), so that
+// 8 neighbouring threads reading 8 rows, 4 apart, use 8 different groups of banks, at no cost in memory.
 override TR = 32u; // query rows of a tile, a multiple of 4
 override TK = 32u; // keys of a tile, a multiple of 4
-override DC = 8u; // vec4s of a head's columns held at once
+override DC = 8u; // vec4s of a head's columns in memory at once
 override NH = 1u; // heads of a workgroup
 override WG = 64u; // threads; NH * TR / 4 * TK / 4 <= WG
 override DMASK = 7u; // largest power of 2 that divides DC, at most 8, minus 1
@@ -20,7 +20,7 @@ fn placeOf(index: u32) -> Place {
   return Place(index / (p.tiles * p.headGroups * p.batch), b, group * NH, tile);
 }
 
-// Columns left in a head from vec4 `quad` on; 0 for heads and rows that do not exist.
+// Remaining columns of a head from vec4 `quad` on; 0 for heads and rows that do not exist.
 fn columnsLeft(exists: bool, head: u32, quad: u32) -> u32 {
   return select(0u, p.dim - 4u * quad, exists && head < p.heads && 4u * quad < p.dim);
 }

@@ -1,6 +1,6 @@
-// Factors of the attention kernels. HALF: rounded to f16; a number that does not fit becomes the largest that does and, with FLAGS,
-// marks its replica's step. NATIVE: by WGSL's f16 in place of integers (half.wgsl); what adapters make of ties and subnormals is
-// checked by the cases of matmul.
+// Factors of the attention kernels. HALF: rounded to f16; a number that does not fit becomes the largest half and, with
+// FLAGS, marks its replica's step. NATIVE: by WGSL's f16 instead of integers (half.wgsl); how adapters treat ties and
+// subnormals is checked by the cases of matmul.
 #if PLAIN
 fn rounded(x: vec4f, r: u32) -> vec4f { return x; }
 #end
@@ -18,8 +18,8 @@ fn rounded(x: vec4f, r: u32) -> vec4f {
 }
 #end
 
-// What tiles of factors in workgroup memory are made of: halves where the adapter has them, which twice as many workgroups share a
-// multiprocessor for. Rounded factors lose nothing by it.
+// Element type of the tiles of factors in workgroup memory: halves if the adapter has them, so that twice as many workgroups
+// fit on a multiprocessor. Rounded factors lose nothing.
 #if PACKED
 alias Kept = vec4<f16>;
 #end

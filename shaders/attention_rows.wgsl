@@ -1,5 +1,5 @@
-// Attention forward for drivers that run on the CPU (no workgroup memory, loops that stay loops: there the tiled kernel
-// takes seconds to compile). One thread owns one query of one head: the largest score first, then the weighted sum.
+// Attention forward for drivers that run on the CPU (no workgroup memory, loops not unrolled: there the tiled kernel takes
+// seconds to compile). One thread owns one query of one head: the largest score first, then the weighted sum.
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {

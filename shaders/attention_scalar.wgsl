@@ -1,5 +1,5 @@
-// Memory access of the attention kernels for head sizes that are not multiples of 4: `valid` columns of the head are left
-// at `index`, the rest reads as zero and is not written. Twin: attention_vec4.wgsl.
+// Memory access of the attention kernels for head sizes that are not multiples of 4: `valid` columns of the head remain at
+// `index`; the rest is read as zero and not written. Twin: attention_vec4.wgsl.
 
 fn loadQkv(index: u32, valid: u32) -> vec4f {
   var x = vec4f(0.0);
@@ -14,7 +14,7 @@ fn loadDOut(index: u32, valid: u32) -> vec4f {
 fn storeResult(index: u32, valid: u32, value: vec4f) {
   for (var i = 0u; i < min(valid, 4u); i++) { result[index + i] = value[i]; }
 }
-// For kernels that walk a head's row by themselves: Value d of the row that starts at `base`.
+// For kernels that read a head's row directly: Value d of the row that starts at `base`.
 alias Value = f32;
 const LANES = 1u;
 fn qkvAt(base: u32, d: u32) -> Value { return roundedOf(qkv[base + d], base / p.qkvReplica); }

@@ -1,5 +1,5 @@
 // Memory access of the attention kernels, four floats at a time: every row and head starts at a multiple of 4. Twin:
-// attention_scalar.wgsl. `valid` columns of the head are left at `index`, 0 or at least 4 here.
+// attention_scalar.wgsl. `valid` columns of the head remain at `index`, here 0 or at least 4.
 
 fn loadQkv(index: u32, valid: u32) -> vec4f {
   if (valid == 0u) { return vec4f(0.0); }
@@ -10,7 +10,7 @@ fn loadDOut(index: u32, valid: u32) -> vec4f {
   return rounded(dOut[index >> 2u], index / p.outReplica);
 }
 fn storeResult(index: u32, valid: u32, value: vec4f) { result[index >> 2u] = value; }
-// For kernels that walk a head's row by themselves: Value d of the row that starts at `base`.
+// For kernels that read a head's row directly: Value d of the row that starts at `base`.
 alias Value = vec4f;
 const LANES = 4u;
 fn qkvAt(base: u32, d: u32) -> Value { return rounded(qkv[(base >> 2u) + d], base / p.qkvReplica); }

@@ -1,5 +1,5 @@
-// out[r, i] = a[r] out[r, i] + b[r] x[r, i] over flat blocks, or with relu its positive part; a term with weight 0 is not touched, so that a NaN in it stays
-// out. One thread owns 4 neighbouring elements.
+// out[r, i] = a[r] out[r, i] + b[r] x[r, i] over flat blocks, or with relu its positive part; a term with weight 0 is not
+// read, so that a NaN in it does not matter. One thread owns 4 neighbouring elements.
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {

@@ -1,6 +1,6 @@
 // Global gradient norm clipping: block = block * min(1, maxNorm / sqrt(sums[r, 1])) for every replica r, in place. A sum that
-// is infinite or no number leaves the block as it is (reduce's count tells). One thread an element.
-// SCALED: the block carries the loss's factor, pace its inverse.
+// is infinite or NaN leaves the block unchanged (see reduce's count). One thread per element. SCALED: the block contains the
+// loss factor, pace its inverse.
 override SCALED = false;
 
 @compute @workgroup_size(64)

@@ -1,4 +1,4 @@
-// Points of a cloud: p = scale * (W x - W mean), W [3, units] from PCA, x a row of activations where training left it.
+// Points of a cloud: p = scale * (W x - W mean), W [3, units] from PCA, x a row of activations in training's buffer.
 // One instance is one sentence, four vertices of a strip are its disc; a fragment outside the disc has no coverage.
 
 struct View {
@@ -10,7 +10,7 @@ struct View {
   start: u32, // first element of sentence 0
   stride: u32, // elements between sentences
   chosen: i32, // sentence with a ring; -1: none
-  only: i32, // symbol that stands out; -1: none does
+  only: i32, // symbol that is highlighted; -1: none
   background: vec4f,
   palette: array<vec4f, 64>,
 }
@@ -55,7 +55,7 @@ fn disc(in: Corner) -> @location(0) vec4f {
   let inner = select(0.72, 0.5, in.chosen == 1u);
   let rim = smoothstep(inner - softness, inner, r);
   let own = view.palette[in.symbol % 64u].rgb;
-  let ring = select(vec3f(1.0), vec3f(0.0), view.background.g > 0.5); // stands out from the paper
+  let ring = select(vec3f(1.0), vec3f(0.0), view.background.g > 0.5); // contrasts with the background
   let colour = mix(own, select(own * 0.42, ring, in.chosen == 1u), rim);
   let faint = view.only >= 0 && view.only != i32(in.symbol) && in.chosen == 0u;
   return vec4f(mix(colour, view.background.rgb, select(0.0, 0.85, faint)), coverage);

@@ -1,6 +1,6 @@
 // output[r, j] = (old +) scale * sum over rows i of input[r, i, j]. One thread owns one column of one range of rows and adds
-// upwards, eight loads at once (#for: src/gpu/unroll.ts); with several ranges the partial sums [splits, R, columns] go to
-// scratch, and a second run of this kernel over them (as `splits` rows) finishes.
+// in ascending order, eight loads at once (#for: src/gpu/unroll.ts); with several ranges the partial sums [splits, R,
+// columns] go to scratch, and a second run of this kernel over them (as `splits` rows) finishes.
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid: u32) {

@@ -1,6 +1,6 @@
 // Softmax cross-entropy of rows of logits, forward and backward in one pass, with accuracy:
 //   loss = max - z[t] + log sum exp(z - max);   dLogits = (softmax - onehot(t)) / rows
-// LANES neighbouring threads share a row; a workgroup goes over rowsPerGroup rows per lane group.
+// LANES neighbouring threads share a row; a workgroup processes rowsPerGroup rows per lane group.
 override LANES = 1u; // a power of two
 
 var<workgroup> value: array<f32, THREADS>;

@@ -1,6 +1,6 @@
 // Second half of a cross-entropy over many rows: one workgroup per replica adds the partial sums [R, blocks, 2] and writes the
-// means to record[r, clock % ring]. TOGETHER loads are under way at once (unrolledLoads
-// in src/gpu/unroll.ts, which also writes out #for).
+// means to record[r, clock % ring]. TOGETHER loads are in flight at once (unrolledLoads in src/gpu/unroll.ts, which also
+// unrolls #for).
 
 const THREADS = 256u;
 var<workgroup> sums: array<vec2f, THREADS>;

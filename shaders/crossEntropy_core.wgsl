@@ -1,8 +1,8 @@
-// Shared by the cross-entropy kernels: parameters, bindings, and what becomes of a workgroup's sums.
-// Value (f32, or four as vec4f) THREADS and opaque (src/gpu/unroll.ts) are put in front of this text.
+// Shared by the cross-entropy kernels: parameters, bindings, and the handling of a workgroup's sums.
+// Value (f32, or four as vec4f) THREADS and opaque (src/gpu/unroll.ts) are defined before this text.
 override GRADIENT = true;
-override SCALED = false; // dLogits carries a factor 2^(exponent - 127) of the replica's
-override COUNTED = false; // a row counts 1 / counts of its sentence, or not at all where that is 0
+override SCALED = false; // dLogits is multiplied by the replica's factor 2^(exponent - 127)
+override COUNTED = false; // a row has weight 1 / counts in its sentence, or 0 if counts is 0
 
 var<workgroup> sums: array<vec2f, THREADS>;
 

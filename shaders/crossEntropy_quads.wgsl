@@ -1,7 +1,7 @@
-// Softmax cross-entropy as crossEntropy_rows.wgsl has it, to the same bits, for drivers that run shaders on the CPU: the quads of a
-// row lie in an array and are walked over by loops whose end lavapipe does not see (opaque: src/gpu/unroll.ts). Eight quads
-// written out compile there for 2 s.
-var<private> z: array<vec4f, 33>; // 8 are used: Mesa writes out loops over arrays of up to 32
+// Softmax cross-entropy as in crossEntropy_rows.wgsl, with the same bits, for drivers that run shaders on the CPU: the quads
+// of a row are in an array and are read in loops whose end lavapipe cannot see (opaque: src/gpu/unroll.ts). Eight unrolled
+// quads take 2 s to compile there.
+var<private> z: array<vec4f, 33>; // 8 are used: Mesa unrolls loops over arrays of up to 32
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid: u32) {
@@ -15,7 +15,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
       let rowOut = r * (p.dLogitsReplica / 4u) + row * QUADS;
       let t = targetOf(r, row);
       var best = -3.4e38;
-      var topQuad = QUADS - 1u; // the first that holds the largest logit
+      var topQuad = QUADS - 1u; // the first that contains the largest logit
       for (var q = 0u; q < opaque(QUADS); q++) {
         let x = logits[rowIn + q];
         z[q] = x;

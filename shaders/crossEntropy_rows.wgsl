@@ -1,9 +1,9 @@
-// Softmax cross-entropy for few classes (a multiple of 4, at most 32): one thread keeps a whole row in registers, so logits
+// Softmax cross-entropy for few classes (a multiple of 4, at most 32): one thread has a whole row in registers, so logits
 // are read once and dLogits written once. Formula as in crossEntropy.wgsl. STAGED: rows pass through workgroup memory, so that
-// neighbouring threads touch neighbouring memory; without it each thread of a warp opens a line of its own, which costs
-// two thirds of the bandwidth of an NVIDIA H200 but is quicker for one small batch. QUADS = classes / 4.
+// neighbouring threads touch neighbouring memory; without it each thread of a warp uses a separate cache line, which costs
+// two thirds of the bandwidth of an NVIDIA H200 but is faster for one small batch. QUADS = classes / 4.
 #if STAGED
-const ROW = QUADS + 1u; // a spare vec4 keeps the rows off one another's banks
+const ROW = QUADS + 1u; // a spare vec4 keeps the rows out of each other's banks
 var<workgroup> tile: array<vec4f, THREADS * ROW>;
 #end
 
@@ -38,12 +38,12 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
 #for q < QUADS
     best = max(best, top{q});
 #end
-    var topQuad = QUADS - 1u; // the first that holds the largest logit
+    var topQuad = QUADS - 1u; // the first that contains the largest logit
 #for q < QUADS
     if (topQuad > {q}u && top{q} == best) { topQuad = {q}u; }
 #end
     let t = targetOf(r, row);
-    // Two quads are looked at again by their number: dearer than a register, cheaper than asking every element.
+    // Two quads are read again by their index: slower than a register, faster than testing every element.
 #if STAGED
     let targetLogits = tile[tid * ROW + min(t / 4u, QUADS - 1u)];
     let topLogits = tile[tid * ROW + topQuad];

@@ -1,6 +1,6 @@
 // Inverted dropout: output = input / (1 - p) where kept, else 0. Element i of a replica is kept when word i % 2 of
 // threefry(layer key, (i / 2, 0)) is at least p 2^32; layer key = threefry(key, (step, layer)). The backward pass calls this
-// again on the gradient: the same mask, nothing stored. threefry.wgsl stands before this. One thread owns two elements.
+// again on the gradient: the same mask, nothing stored. threefry.wgsl precedes this text. One thread owns two elements.
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {

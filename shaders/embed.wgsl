@@ -4,14 +4,14 @@
 // with x(token u) = W row u, or whitened: c1 (W[j,u] - S[j] / v) and, at the masked position, v^-1/2 S[j];
 // c1 = (1 - 1/v)^-1/2, S[j] = sum_u W[j,u]. Exact, up to rounding.
 // One thread owns one Value of channels (f32, or four as vec4f; width and strides count Values) of up to ROWS windows and
-// makes the column sums S once for all of them. Tokens are read before any weight and every load is unconditional, so that
-// many are under way at once, TOGETHER of a column's. Value, ROWS and TOGETHER are put in front of this text; #for is written
-// out (src/gpu/unroll.ts).
+// computes the column sums S once for all of them. Tokens are read before any weight and every load is unconditional, so that
+// many are in flight at once, TOGETHER of them per column. Value, ROWS and TOGETHER are defined before this text; #for is
+// unrolled (src/gpu/unroll.ts).
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid: u32) {
   let c = wid.x * 64u + tid;
   if (c >= p.width) { return; }
-  // Grid z: replicas, times windows where every window has its own filter.
+  // Grid z: replicas, times windows if every window has its own filter.
   let groups = select(1u, p.windows, p.local == 1u);
   let r = wid.z / groups;
   let g = wid.z % groups;

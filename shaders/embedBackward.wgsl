@@ -1,19 +1,19 @@
 // Gradient of embed's weight: a segmented sum over the windows, in a fixed order, without atomics.
 //   dW[j, u] = c1 (sum over windows whose j-th token is u of x - A[j] / v) + v^-1/2 M[j],   x = scale * relu'(output) * dOutput
 //   A[j] = sum over unmasked windows of x, M[j] = sum over masked ones; not whitened: dW[j, u] = sum of x.
-// Sums live in workgroup memory, indexed by the token: sums[part][j][slot][channel], slots as below. One workgroup owns
+// Sums are in workgroup memory, indexed by the token: sums[part][j][slot][channel], slots as below. One workgroup owns
 // CHANNELS channels, J places j of the window, all symbols and one range of windows; one thread owns one channel and ROWS of
 // every PARTS * ROWS windows of the range, so that no sum is shared while windows are added. A row is loaded once for all J,
 // ROWS of them before the first is added. Neighbouring threads have neighbouring channels and the same token: no bank
-// conflicts. Parts meet in order at the end; ranges of windows are added by sumSplits.wgsl.
-// Against the one-hot product of embedBackward_registers.wgsl the work per row does not grow with the vocabulary.
-// CHANNELS, PARTS, J, ROWS (a multiple of 4), QUADS = ROWS / 4 and TILE (a multiple of PARTS * ROWS) are put in front of this
-// text; #for is written out (src/gpu/unroll.ts).
+// conflicts. Parts are added in order at the end; ranges of windows are added by sumSplits.wgsl. Unlike in the one-hot
+// product of embedBackward_registers.wgsl, the work per row does not grow with the vocabulary.
+// CHANNELS, PARTS, J, ROWS (a multiple of 4), QUADS = ROWS / 4 and TILE (a multiple of PARTS * ROWS) are defined before this
+// text; #for is unrolled (src/gpu/unroll.ts).
 override SYMBOLS: u32; // v
-override PER_SENTENCE: u32; // windows of a sentence that belong to one filter: all, or 1 where each has its own
+override PER_SENTENCE: u32; // windows of a sentence that belong to one filter: all, or 1 if each has its own
 override WHITENED = false;
 override RELU = false;
-// Slots of one j: the symbols; masked windows; tokens outside the vocabulary, which count in A alone; windows to forget.
+// Slots of one j: the symbols; masked windows; tokens outside the vocabulary, which count only in A; windows to ignore.
 override MASKED = SYMBOLS;
 override FOREIGN = SYMBOLS + 1u;
 override NOTHING = SYMBOLS + 2u;
@@ -24,7 +24,7 @@ const THREADS = CHANNELS * PARTS;
 var<workgroup> sums: array<f32, PARTS * PART>; // WGSL starts it at zero
 var<workgroup> places: array<vec4u, J * TILE / 4u>; // of the windows of a tile: [j][window], where its sum is in a part
 
-// Where window `row` of group g belongs in the sums of the workgroup's j-th place, of channel 0.
+// Position of window `row` of group g in the sums of the workgroup's j-th place, for channel 0.
 fn placeOf(row: u32, rowEnd: u32, r: u32, g: u32, firstJ: u32, j: u32) -> u32 {
   let safe = min(row, rowEnd - 1u);
   let at = i32((g + safe % PER_SENTENCE) * p.stride + firstJ + j) - i32(p.padding);
@@ -74,7 +74,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
         x{k} = select(vec4f(), x{k}, vec4f(output[o{k}.x], output[o{k}.y], output[o{k}.z], output[o{k}.w]) > vec4f());
       }
 #end
-      // Four windows of all j are read before one is written; where a token stands twice the later sum builds on the earlier.
+      // Four windows of all j are read before one is written; if a token occurs twice the later sum builds on the earlier.
 #for k < QUADS
       {
 #for j < J
@@ -98,7 +98,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   }
   workgroupBarrier();
 
-  // Parts meet in part 0, every thread for slots part, part + PARTS, ...; its share of A goes where the forgotten rows went.
+  // Parts are added into part 0, each thread handling slots part, part + PARTS, ...; its share of A is stored in the slot of
+  // the ignored rows.
   for (var j = 0u; j < J; j++) {
     var share = 0.0;
     for (var slot = part; slot < NOTHING; slot += PARTS) {

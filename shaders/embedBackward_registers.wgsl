@@ -1,12 +1,12 @@
-// Gradient of embed's weight as embedBackward.wgsl has it, where its sums do not fit in workgroup memory: a segmented sum over the
+// Gradient of embed's weight as in embedBackward.wgsl, for sums that do not fit in workgroup memory: a segmented sum over the
 // windows, in a fixed order, without atomics.
 //   dW[j, u] = c1 (sum over windows whose j-th token is u of x - A[j] / v) + v^-1/2 M[j],   x = scale * relu'(output) * dOutput
 //   A[j] = sum over unmasked windows of x, M[j] = sum over masked ones; not whitened: dW[j, u] = sum of x.
 // A product with the one-hot rows, made in registers: one workgroup owns QUADS Values of channels (f32, or four as vec4f;
 // width and strides count Values), one j, SPANS * 2 PAIRS values of u and one range of windows. One thread owns one Value of
-// 2 PAIRS values of u, and every PARTS-th window of the range, ROWS at a time so that the loads overlap; the parts meet in
-// workgroup memory by halves. Ranges of windows are added by sumSplits.wgsl. Value, QUADS, SPANS, PAIRS, ROWS and PARTS (a power of two
-// > 1) and opaque are put in front of this text; #for is written out (src/gpu/unroll.ts).
+// 2 PAIRS values of u, and every PARTS-th window of the range, ROWS at a time so that the loads overlap; the parts are added
+// in workgroup memory by halves. Ranges of windows are added by sumSplits.wgsl. Value, QUADS, SPANS, PAIRS, ROWS and PARTS (a
+// power of two > 1) and opaque are defined before this text; #for is unrolled (src/gpu/unroll.ts).
 const GROUP = QUADS * SPANS;
 const THREADS = GROUP * PARTS;
 
@@ -55,7 +55,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     var x{i} = dOutput[r * p.dOutputReplica + from{i}];
     if (RELU) { x{i} = select(Value(), x{i}, output[r * p.outputReplica + from{i}] > Value()); }
 #end
-// With selects in place of these ifs SwiftShader compiles for minutes.
+// With selects instead of these ifs SwiftShader takes minutes to compile.
 #for i < ROWS
     if (start + {i}u * PARTS < rowEnd && at{i} >= 0 && at{i} < i32(p.length)) {
       if (WHITENED && at{i} == p.masked) {
@@ -72,8 +72,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
 
   let c1 = inverseSqrt(1.0 - 1.0 / f32(p.v));
   let entries = p.filterSize * p.v;
-  // Parts meet two sums at a time; A and M first, which all need. Every pair by the same lines, after which the others move up:
-  // lavapipe compiles a copy for half a second.
+  // Parts are added two sums at a time; first A and M, which all need. Every pair uses the same lines, after which the others
+  // move up: lavapipe takes half a second to compile each copy.
   var first = all;
   var second = masked;
   var mean = Value();

@@ -1,11 +1,11 @@
-// Gradient of embed's weight as embedBackward.wgsl has it, for drivers that run shaders on the CPU: a segmented sum over the
+// Gradient of embed's weight as in embedBackward.wgsl, for drivers that run shaders on the CPU: a segmented sum over the
 // windows, in a fixed order, without atomics.
 //   dW[j, u] = c1 (sum over windows whose j-th token is u of x - A[j] / v) + v^-1/2 M[j],   x = scale * relu'(output) * dOutput
 //   A[j] = sum over unmasked windows of x, M[j] = sum over masked ones; not whitened: dW[j, u] = sum of x.
-// One thread owns one Value of channels (f32, or four as vec4f; width and strides count Values) of one j and walks over one
-// range of windows. Its sums lie in dWeight, where each window goes to the row of its token: a processor has no nearer memory,
-// and the token, which a workgroup shares, decides nothing but an address. Ranges of windows are added by sumSplits.wgsl.
-// Value is put in front of this text.
+// One thread owns one Value of channels (f32, or four as vec4f; width and strides count Values) of one j and processes one
+// range of windows. Its sums are in dWeight, where each window is added to the row of its token: a CPU has no closer memory,
+// and the token, which a workgroup shares, determines only an address. Ranges of windows are added by sumSplits.wgsl.
+// Value is defined before this text.
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid: u32) {
   let c = wid.x * 64u + tid;

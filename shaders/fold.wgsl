@@ -1,5 +1,5 @@
 // Transpose of unfold, as a gather: output[b, token, c] = (output +) sum over f of input[b, t, f C + c] for the windows t with
-// t stride + f - padding = token, f upwards. One thread an element of the output.
+// t stride + f - padding = token, f in ascending order. One thread per element of the output.
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {

@@ -1,5 +1,5 @@
-// f16 by integer arithmetic: to nearest, ties to even, subnormals kept. WGSL leaves the direction of its own conversion, and what
-// becomes of subnormals, open. Beyond the range the largest half; no number stays none. Twin: src/core/half.ts.
+// f16 by integer arithmetic: to nearest, ties to even, subnormals kept. WGSL does not specify the direction of its own
+// conversion, nor the treatment of subnormals. Beyond the range the largest half; NaN stays NaN. Twin: src/core/half.ts.
 const HALF_OVERFLOW = 0x477ff000u; // bits of 65520, the smallest f32 that would round to infinity
 
 fn magnitude(x: f32) -> u32 { return bitcast<u32>(x) & 0x7fffffffu; }

@@ -1,5 +1,5 @@
 // Gradients of layer norm's weight and bias over one range of rows, into [splits, R, C] for sumSplits.wgsl:
-//   dWeight = sum of dOutput * (input - mean) * inverse;  dBias = sum of dOutput.  One thread per channel, rows upwards,
+//   dWeight = sum of dOutput * (input - mean) * inverse;  dBias = sum of dOutput.  One thread per channel, rows in ascending order,
 // TOGETHER loaded at once (unrolledLoads in src/gpu/unroll.ts).
 
 @compute @workgroup_size(64)

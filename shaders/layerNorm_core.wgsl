@@ -1,4 +1,4 @@
-// Shared by the layer norm kernels: a row of C channels is walked by `lanes` neighbouring threads (a power of 2), 64 / lanes
+// Shared by the layer norm kernels: a row of C channels is processed by `lanes` neighbouring threads (a power of 2), 64 / lanes
 // rows per workgroup; sums over a row are a tree of fixed shape.
 var<workgroup> lanesSum: array<vec2f, 64>;
 

@@ -1,6 +1,6 @@
 // Lion (Chen et al. 2023, arXiv:2302.06675):
 //   update = sign(beta1 m + (1 - beta1) g);  param = param (1 - rate decay) - rate update;  m += (1 - beta2)(g - m)
-// The sign by comparisons: 0 at 0, and for what is no number.
+// The sign is computed by comparisons: 0 at 0 and for NaN.
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {

@@ -1,6 +1,7 @@
 // Hides tokens of sentences clock + skip + b, bit for bit as src/core/masking.ts:
-//   seen[r, b, firstToken + i] = symbol and counts[r, b, i] = n where token i is one of the n masked ones, else the token and 0.
-// One thread owns one sentence and goes over its tokens in order. threefry.wgsl, mulhi.wgsl and the names of words stand before this.
+//   seen[r, b, firstToken + i] = symbol and counts[r, b, i] = n if token i is one of the n masked ones, else the token and 0.
+// One thread owns one sentence and processes its tokens in order. threefry.wgsl, mulhi.wgsl and the names of words precede
+// this text.
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {

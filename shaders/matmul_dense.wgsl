@@ -1,9 +1,9 @@
-// How 4 x 4 blocks of the factors are read where both lie in memory. Twin: matmul_onehot.wgsl.
+// Reads 4 x 4 blocks of the factors if both are in memory. Twin: matmul_onehot.wgsl.
 alias RawA = mat4x4f;
 alias RawB = mat4x4f;
 
-// Both read their four vectors one by one: SwiftShader runs a loop over x[kk] four times slower than this.
-// Column kk of the result holds A[i0 .. i0 + 3, k0 + kk].
+// Both read their four vectors one by one: SwiftShader runs a loop over x[kk] four times slower. Column kk of the result
+// contains A[i0 .. i0 + 3, k0 + kk].
 fn fetchA(base: u32, i0: u32, k0: u32, kEnd: u32) -> mat4x4f {
   if (A_T) {
     let valid = select(0u, p.m - i0, i0 < p.m);
@@ -25,7 +25,7 @@ fn fetchA(base: u32, i0: u32, k0: u32, kEnd: u32) -> mat4x4f {
   ));
 }
 
-// Column kk of the result holds B[k0 + kk, j0 .. j0 + 3].
+// Column kk of the result contains B[k0 + kk, j0 .. j0 + 3].
 fn fetchB(base: u32, k0: u32, j0: u32, kEnd: u32) -> mat4x4f {
   if (!B_T) {
     let valid = select(0u, p.n - j0, j0 < p.n);

@@ -1,9 +1,9 @@
 // Batched matmul for drivers that run on the CPU and have subgroups of a known size LANES. One subgroup is a workgroup and
-// owns TM x TN * LANES elements of one C[r, g]: a lane sums TM rows of TN columns, LANES apart, and walks K one by one.
-// Such a driver runs a subgroup as one vector of the CPU: an operation costs one instruction for all lanes, a load a dozen for
-// each lane, whatever it reads (seen in lavapipe's code, Mesa 25). So the lanes load LANES rows of A at once and broadcast
-// them, and a loaded value serves TM or TN * LANES sums. LANES, TM, TN and GROUPS = TM / LANES are constants put in front
-// of this text (#for: src/gpu/unroll.ts). Sums are named sum{q}_{e}_{w}: row e of group q, column w.
+// owns TM x TN * LANES elements of one C[r, g]: a lane sums TM rows of TN columns, LANES apart, and steps through K one by one.
+// Such a driver runs a subgroup as one vector of the CPU: an operation costs one instruction for all lanes, a load a dozen
+// for each lane, whatever the address (seen in lavapipe's code, Mesa 25). So the lanes load LANES rows of A at once and
+// broadcast them, and each loaded value is used in TM or TN * LANES sums. LANES, TM, TN and GROUPS = TM / LANES are constants
+// defined before this text (#for: src/gpu/unroll.ts). Sums are named sum{q}_{e}_{w}: row e of group q, column w.
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let r = wid.z / p.groups;
@@ -16,7 +16,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(subgroup_invocation_id) lane
   var strideB = 1u; // between columns of op(B)
   var stepB = p.bRow;
   if (B_T) { strideB = p.bRow; stepB = 1u; }
-  // What lies past the edge is computed from the last row or column and not written.
+  // Elements beyond the edge are computed from the last row or column and not written.
 #for q < GROUPS
   let fromA{q} = p.aOffset + r * p.aReplica + g * p.aGroup + min(i0 + {q}u * LANES + lane, p.m - 1u) * strideA;
 #end
@@ -46,7 +46,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(subgroup_invocation_id) lane
     }
 #end
   }
-  // Every sum is written by the same few lines, after which the others move up: written out they would compile for seconds.
+  // Every sum is written by the same few lines, after which the others move up: unrolled they would take seconds to compile.
   let iEnd = min(p.m, i0 + TM);
   let jEnd = min(p.n, j0 + TN * LANES);
   for (var iGroup = i0; iGroup < iEnd; iGroup += LANES) {

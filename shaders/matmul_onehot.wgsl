@@ -1,9 +1,9 @@
 // Memory and factors of matmul_tiled.wgsl for the gradient of embed's weight as one product (src/kernels/shared/embedBackwardProduct.ts):
 //   dW[i, c] = scale * sum over windows k of A[k, i] B[k, c],  i = (place j of the window, symbol u)
-//   A: the whitened one-hot rows that embed multiplies, made from the tokens: HIT where window k has symbol u at its j-th place,
-//   else MISS; BLANK for all u where that token is masked; 0 where it lies outside the sentence.   B: dOutput, where GATED and
+//   A: the whitened one-hot rows that embed multiplies, made from the tokens: HIT if window k has symbol u at its j-th place,
+//   else MISS; BLANK for all u if that token is masked; 0 if it is outside the sentence. B: dOutput; if GATED and
 //   output <= 0: 0.
-// What is fetched ahead is only looked at when it goes to workgroup memory, so that nothing waits for it before.
+// Data fetched ahead is used only when it goes to workgroup memory, so that nothing waits for it earlier.
 // Everything is a multiple of 4, v included: four neighbouring i have one place. Twin: matmul_vec4.wgsl with matmul_dense.wgsl.
 override GATED = false;
 override WHITENED = false;
@@ -29,12 +29,12 @@ fn loadGate(index: u32, valid: u32) -> vec4f {
 }
 fn loadC(index: u32, valid: u32) -> vec4f { return c[index >> 2u]; }
 fn storeC(index: u32, valid: u32, value: vec4f) { c[index >> 2u] = value; }
-// There is no epilogue but UPDATE.
+// The only epilogue is UPDATE.
 fn loadBias(index: u32, valid: u32) -> vec4f { return vec4f(); }
 fn loadMask(index: u32, valid: u32) -> vec4f { return vec4f(); }
 fn loadResidual(index: u32, valid: u32) -> vec4f { return vec4f(); }
 
-// Where the token of window k at the place of column i stands in its sentence.
+// Position in its sentence of the token of window k at the place of column i.
 fn tokenAt(k: u32, i: u32) -> i32 { return i32(k % WINDOWS * STRIDE + i / SYMBOLS) - i32(PADDING); }
 
 fn tokenOf(base: u32, k: u32, i: u32) -> u32 {
@@ -54,7 +54,7 @@ fn fetchA(base: u32, i0: u32, k0: u32, kEnd: u32) -> RawA {
   return vec4u(tokenOf(base, k0, i0), tokenOf(base, k0 + 1u, i0), tokenOf(base, k0 + 2u, i0), tokenOf(base, k0 + 3u, i0));
 }
 
-// Column kk of the result holds A[i0 .. i0 + 3, k0 + kk].
+// Column kk of the result contains A[i0 .. i0 + 3, k0 + kk].
 fn makeA(raw: RawA, i0: u32, k0: u32, kEnd: u32) -> mat4x4f {
   return mat4x4f(
     whitened(raw.x, k0, i0, kEnd),

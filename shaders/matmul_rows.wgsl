@@ -1,5 +1,5 @@
-// Batched matmul for drivers that run on the CPU: no workgroup memory (it only costs there), one thread owns 8 rows x 4
-// columns of one C[r, g] and walks K in blocks of 4, written out: SwiftShader runs a loop over x[kk] 3 times slower.
+// Batched matmul for drivers that run on the CPU: no workgroup memory (which only costs time there), one thread owns 8 rows x 4
+// columns of one C[r, g] and steps through K in unrolled blocks of 4: SwiftShader runs a loop over x[kk] 3 times slower.
 @compute @workgroup_size(8, 4)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let batch = id.z / p.splits;

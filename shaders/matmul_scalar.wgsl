@@ -1,5 +1,5 @@
-// Memory access of the matmul kernels for shapes and strides that are not multiples of 4: `valid` elements of the row are
-// left at `index`, the rest reads as zero and is not written. Twin: matmul_vec4.wgsl.
+// Memory access of the matmul kernels for shapes and strides that are not multiples of 4: `valid` elements of the row remain
+// at `index`; the rest is read as zero and not written. Twin: matmul_vec4.wgsl.
 
 fn loadA(index: u32, valid: u32) -> vec4f {
   var x = vec4f(0.0);

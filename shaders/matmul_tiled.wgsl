@@ -1,24 +1,25 @@
-// Batched matmul for GPUs. One workgroup owns a BM x BN tile of one C[r, g] (and one split of K). Its KG thread groups share
-// out that split's K in contiguous ranges, so that small products still fill the machine; their sums meet in workgroup
-// memory at the end, in order. One thread holds TM x TN sums: quads of rows and of columns WY and WX quads apart, so that
+// Batched matmul for GPUs. One workgroup owns a BM x BN tile of one C[r, g] (and one split of K). Its KG thread groups divide
+// that split's K into contiguous ranges, so that small products still fill the machine; their sums are added in workgroup
+// memory at the end, in order. One thread has TM x TN sums: quads of rows and of columns WY and WX quads apart, so that
 // neighbouring threads read neighbouring vec4s. The next tile is fetched into registers while the current one is used.
-// The tile's numbers are constants put in front of this text, a pipeline a tile, not a shape; loops over registers and
-// over k are written out by `#for` (src/gpu/unroll.ts). BM x BN x BK: the tile; TM x TN = 4 QM x 4 QN: sums a thread;
-// WX = BN / TN, WY = BM / TM threads; KG: groups of threads along K; RANGES: ranges of K that one group adds up one
-// after the other (1 where KG > 1: the sums must meet in the same order); FA, FB: 4 x 4 blocks of A and B that a thread fetches.
+// The tile's numbers are constants defined before this text, so there is one pipeline per tile, not per shape; loops over
+// registers and over k are unrolled by `#for` (src/gpu/unroll.ts). BM x BN x BK: the tile; TM x TN = 4 QM x 4 QN: sums per
+// thread; WX = BN / TN, WY = BM / TM threads; KG: groups of threads along K; RANGES: ranges of K that one group adds up one
+// after the other (1 if KG > 1: the sums must be added in the same order); FA, FB: 4 x 4 blocks of A and B that a thread
+// fetches.
 // Sums are named sum{h}_{e}_{w}: row e of quad h, columns of quad w.
 const GROUP = WX * WY;
 const blocksA = (BM / 4u) * (BK / 4u);
 const blocksB = (BN / 4u) * (BK / 4u);
-// DENSE: blocks go to workgroup memory as fetched (matmul_dense.wgsl). ONE_HOT: numbers are made of them then
-// (matmul_onehot.wgsl). With functions that do nothing in DENSE's place the 128 x 128 tile took a tenth longer on an H100.
-// k-major; a spare vec4 per row keeps transposing stores off one another's banks.
+// DENSE: blocks go to workgroup memory as fetched (matmul_dense.wgsl). ONE_HOT: numbers are computed from them then
+// (matmul_onehot.wgsl). With functions that do nothing instead of DENSE the 128 x 128 tile took a tenth longer on an H100.
+// k-major; a spare vec4 per row keeps transposing stores out of each other's banks.
 const rowA = BM / 4u + PAD_A;
 const rowB = BN / 4u + PAD_B;
 var<workgroup> tileA: array<vec4f, KG * BK * rowA>;
 var<workgroup> tileB: array<vec4f, KG * BK * rowB>;
 
-// (block along M or N, block along K) of block t. Neighbouring threads take neighbouring memory: along K where a row holds K.
+// (block along M or N, block along K) of block t. Neighbouring threads take neighbouring memory: along K if a row runs along K.
 fn placeA(t: u32) -> vec2u {
   if (A_T) { return vec2u(t % (BM / 4u), t / (BM / 4u)); }
   return vec2u(t / (BK / 4u), t % (BK / 4u));
@@ -47,7 +48,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
   var kEnd = min(p.k, kStart + p.kChunk);
   let tilesPerRange = (p.kChunk + BK - 1u) / BK;
   let tiles = tilesPerRange * RANGES;
-  // Where this thread's blocks come from, and where they go.
+  // Source and destination of this thread's blocks.
 #for i < FA
   let fromA{i} = placeA(tid + {i}u * GROUP);
   let toA{i} = kg * BK * rowA + fromA{i}.y * 4u * rowA + fromA{i}.x;
@@ -73,7 +74,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
   let readA = kg * BK * rowA + ty;
   let readB = kg * BK * rowB + tx;
 #if ONE_HOT
-  var first = kStart; // window that the fetched tile begins with
+  var first = kStart; // first window of the fetched tile
 #end
   for (var tile = 0u; tile < tiles; tile++) {
 #for i < FA
@@ -170,8 +171,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
   }
 #end
 #end
-  // The groups' sums meet in tileA, MEET rows of a quad at a time. Each row is added up in the order of the groups, and
-  // finished, by one group: all of them have work to the end.
+  // The groups' sums are added in tileA, MEET rows of a quad at a time. Each row is added in the order of the groups, and
+  // finished, by one group, so that all groups have work until the end.
 #if SHARED
 #for h < QM, w < QN, n < ROUNDS
   {

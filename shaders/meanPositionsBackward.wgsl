@@ -1,4 +1,4 @@
-// dInput[r, b, t, c] = dOutput[r, b, c] / positions, zero where the mask (the activation behind a ReLU) is not > 0.
+// dInput[r, b, t, c] = dOutput[r, b, c] / positions, zero where the mask (the activation after a ReLU) is not > 0.
 // One thread owns one (b, t, c).
 
 @compute @workgroup_size(64)

@@ -1,4 +1,4 @@
-// The upper 32 bits of the product of two 32-bit words; put before shaders that draw whole numbers.
+// The upper 32 bits of the product of two 32-bit words; precedes shaders that draw whole numbers.
 fn mulhi(x: u32, y: u32) -> u32 {
   let x0 = x & 0xffffu;
   let x1 = x >> 16u;

@@ -1,4 +1,4 @@
-// output[r, i, j] = (old +) a[r, i, j] * b[r, bOffset + i bRow + j bColumn]: a factor for every element, row or column. One thread
+// output[r, i, j] = (old +) a[r, i, j] * b[r, bOffset + i bRow + j bColumn]: one factor per element, row or column. One thread
 // owns one element.
 
 @compute @workgroup_size(64)

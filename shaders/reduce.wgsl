@@ -1,7 +1,7 @@
-// Sums over a replica's row, first half: part (sum, sum of squares, count of values that are infinite or no numbers) of one
-// range of N elements. The count looks at exponent bits: WGSL may assume that such values do not occur. One workgroup a
-// (range, replica): thread t adds elements t, t + 256, ... upwards, eight loads under way at once (#for, opaque: src/gpu/unroll.ts), then a tree of
-// fixed shape. Second half: reduce_finish.wgsl.
+// Sums over a replica's row, first half: part (sum, sum of squares, count of values that are infinite or NaN) of one
+// range of N elements. The count tests exponent bits: WGSL may assume that such values do not occur. One workgroup per
+// (range, replica): thread t adds elements t, t + 256, ... in ascending order, eight loads in flight at once (#for, opaque:
+// src/gpu/unroll.ts), then a tree of fixed shape. Second half: reduce_finish.wgsl.
 
 var<workgroup> partial: array<vec4f, 256>;
 

@@ -1,5 +1,5 @@
-// Second half of reduce: adds the parts of one replica's ranges. One workgroup per replica: thread t adds ranges t, t + 256, ...
-// upwards, then a tree of fixed shape. opaque: src/gpu/unroll.ts.
+// Second half of reduce: adds the parts of one replica's ranges. One workgroup per replica: thread t adds ranges t, t + 256,
+// ... in ascending order, then a tree of fixed shape. opaque: src/gpu/unroll.ts.
 
 var<workgroup> partial: array<vec2f, 256>;
 var<workgroup> bad: array<u32, 256>;

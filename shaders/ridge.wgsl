@@ -1,6 +1,6 @@
 // Ridge regression in its dual form, one feature space of one replica per workgroup. With A = centred Gram matrix + penalty = U^T U
 // over the fitted sentences, the outputs for a sentence with inner products k are k A^-1 Y = (U^-T k)^T (U^-T Y). So the columns of
-// A, of the inner products k and of the one-hot targets Y stand side by side, and one elimination turns them into z = U, U^-T k,
+// A, of the inner products k and of the one-hot targets Y are side by side, and one elimination turns them into z = U, U^-T k,
 // U^-T Y. A thread owns columns of z; row j of z needs the rows above it and column j of U.
 
 override FIT = 1u; // sentences that are fitted, the first of the batch
@@ -56,7 +56,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) groups: vec3
     workgroupBarrier();
     var diagonal = gram[matrix + j * p.batch + j] - 2.0 * mean[j] + grand + penalty;
     for (var k = 0u; k < j; k++) { diagonal -= pivot[k] * pivot[k]; }
-    let inverse = inverseSqrt(max(diagonal, penalty)); // below the penalty it is for rounding only
+    let inverse = inverseSqrt(max(diagonal, penalty)); // below the penalty it is due to rounding
     for (var c = tid; c < width; c += WG) {
       if (c < j) { continue; }
       var x = -z[centres + c];

@@ -1,5 +1,5 @@
-// RMS norm over the last dimension: output = input * inverse * weight, inverse = 1 / sqrt(mean of squares + eps). A row is walked
-// by `lanes` neighbouring threads (layerNorm_core.wgsl). Writes output and inverse.
+// RMS norm over the last dimension: output = input * inverse * weight, inverse = 1 / sqrt(mean of squares + eps). A row is
+// processed by `lanes` neighbouring threads (layerNorm_core.wgsl). Writes output and inverse.
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) tid: u32) {

@@ -1,5 +1,5 @@
 // Gradient of RMS norm's weight over one range of rows, into [splits, R, C] for sumSplits.wgsl: sum of dOutput * input * inverse.
-// One thread per channel, rows upwards, TOGETHER loaded at once (unrolledLoads in src/gpu/unroll.ts).
+// One thread per channel, rows in ascending order, TOGETHER loaded at once (unrolledLoads in src/gpu/unroll.ts).
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {

@@ -1,4 +1,4 @@
-// output[r, offset + i stride] = (old +) sum over j of a[r, i, j] b[r, i, j]. A row is walked by `lanes` neighbouring threads
+// output[r, offset + i stride] = (old +) sum over j of a[r, i, j] b[r, i, j]. A row is processed by `lanes` neighbouring threads
 // (layerNorm_core.wgsl).
 
 @compute @workgroup_size(64)

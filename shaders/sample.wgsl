@@ -1,9 +1,10 @@
 // Sentences of a grammar, bit for bit those of assembly/sampler.ts and src/reference/sample.ts:
 //   tokens[r, b, :] = sentence (clock + skip + b) of source[r] under grammar[r], after change[r] if there is one.
-// One thread owns one node of the level next to the last: it walks from the root to it and writes its s^2 tokens, each hidden
-// symbol above whose leftmost descendant it is, and the root when it is the first (L = 1: the whole sentence). A Threefry
+// One thread owns one node of the level next to the last: it descends from the root to that node and writes its s^2 tokens,
+// each hidden symbol whose leftmost descendant it is, and the root if it is the first (L = 1: the whole sentence). A Threefry
 // block is kept until a level needs another one.
-// Counter to a place in the stream or in the permutation: epochs and their order undone.
+
+// From the counter to a place in the stream or in the permutation, with epochs and their order undone.
 fn unmixIndex(at: u32, g: vec2u) -> vec2u {
   let length = source[at + SOURCE_LENGTH];
   let first = vec2u(source[at + SOURCE_FIRST], source[at + SOURCE_FIRST + 1u]);
@@ -20,7 +21,7 @@ fn unmixIndex(at: u32, g: vec2u) -> vec2u {
   return vec2u(sum.x, sum.y + r.y);
 }
 
-// radix: of the draw, where its rules are not weighted.
+// radix: of the draw, if its rules are not weighted.
 fn levelDigit(record: u32, position: u32, radix: u32, key: vec2u, index: vec2u, tag: u32) -> u32 {
   let perWord = grammar[record + DEPTH_PER_WORD];
   var word = 0u;
@@ -34,34 +35,34 @@ fn levelDigit(record: u32, position: u32, radix: u32, key: vec2u, index: vec2u, 
   return digit(g0, grammar[record + DEPTH_THRESHOLDS], radix, drawn, multiplier);
 }
 
-// What the thread works on.
+// State of the thread.
 var<private> g0: u32; // first word of this replica's grammar
 var<private> m: u32;
 var<private> key: vec2u;
 var<private> place: vec2u; // in the stream or the permutation
 var<private> counter: vec2u; // the sentence's number
 var<private> numbered: bool; // permutation: rules come from the derivation's number
-var<private> number: vec2u; // what is left of it
+var<private> number: vec2u; // the rest of it
 var<private> kind: u32; // of the change: 0 none, 1 rule, 2 symbol
 var<private> changeDepth: u32;
 var<private> changePosition: u32;
 var<private> different: bool;
 var<private> changeKey: vec2u;
-var<private> fresh: vec2u; // words of the change's own draws
+var<private> fresh: vec2u; // words of the draws made by the change
 var<private> held: u32; // the record of held-out pairs; 0: none, as heldDepth
 var<private> heldDepth: u32;
 var<private> heldAllowed: u32;
 var<private> heldEnd: u32; // last held-out place + 1; 0 without one
-var<private> tuple: u32; // of the parent: where its symbols lie
+var<private> tuple: u32; // location of the parent's symbols
 
-// Values of a draw at a place of the restricted depth, and what it adds to.
+// Number of values of a draw at a place of the restricted depth, and the offset added to it.
 fn heldRadix(place: u32) -> vec2u {
   if (place + 1u < heldEnd) { return vec2u(m, 0u); }
   if (place + 1u == heldEnd) { return vec2u(m - heldAllowed, heldAllowed); }
   return vec2u(heldAllowed, 0u);
 }
 
-// The same of a node, counted from the root.
+// The same for a node, counted from the root.
 fn nodeRadix(node: u32) -> vec2u {
   if (HOLDS == 1u && heldDepth > 0u) {
     let place = node - grammar[held + HELD_FIRST_NODE]; // wraps above the depth
@@ -70,7 +71,7 @@ fn nodeRadix(node: u32) -> vec2u {
   return vec2u(m, 0u);
 }
 
-// Which place of a derivation's number is its last held-out one. @returns what is left of the number
+// Finds the last held-out place from a derivation's number. @returns the rest of the number
 fn lastHeld(whole: vec2u) -> vec2u {
   let sums = g0 + grammar[held + HELD_SUMS];
   var before = vec2u(0u);
@@ -88,7 +89,7 @@ fn lastHeld(whole: vec2u) -> vec2u {
 struct Node {
   symbol: u32,
   rule: u32,
-  redrawn: bool, // it or what is below it lies in the changed subtree
+  redrawn: bool, // it or a node below it is in the changed subtree
 }
 
 // The node at depth l < L after the change. old: its rule by the derivation's number (permutation).
@@ -105,7 +106,7 @@ fn visit(l: u32, position: u32, symbolBefore: u32, redrawn: bool, old: u32) -> N
   var radix = vec2u(m, 0u);
   let restricted = HOLDS == 1u && heldDepth > 0u && l == heldDepth;
   if (restricted) { radix = heldRadix(position); }
-  if (CHANGES == 1u) { // one call: the processor's drivers compile each for a second
+  if (CHANGES == 1u) { // a single call: software drivers take a second to compile each
     if (redrawn || !numbered) {
       let drawKey = select(key, changeKey, redrawn);
       rule = radix.y + levelDigit(record, position, radix.x, drawKey, select(place, counter, redrawn), select(0u, 0x80000000u, redrawn));
@@ -157,8 +158,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   let last = p.L - 1u; // depth of the nodes whose children are tokens
   let children = select(p.s, 1u, last == 0u); // nodes of that level below this unit
 
-  // Permutation: peel the digits off the derivation's number from the last node on. Those along the path go into `digits`,
-  // and `number` stays where the children of the unit come next, the last of them first.
+  // Permutation: peel the digits off the derivation's number from the last node on. Those along the path go into `digits`;
+  // `number` then begins with the digits of the unit's children, the last of them first.
   var digits: array<u32, MAX_DEPTH>;
   var root = 0u;
   number = vec2u(0u);

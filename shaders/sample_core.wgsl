@@ -1,11 +1,11 @@
 // Shared by the samplers: words of grammar, source and change (by the names of src/kernels/shared/words.ts),
 // and the arithmetic of a draw. opaque: src/gpu/unroll.ts.
 
-// 1: every source is a stream without epochs. Drivers on the processor execute both sides of a branch, so what a plan cannot
+// 1: every source is a stream without epochs. Software drivers execute both sides of a branch, so code that a plan cannot
 // need is left out when the pipeline is built.
 override ENDLESS: u32 = 0u;
 override CHANGES: u32 = 1u;
-override HOLDS: u32 = 1u; // some grammar holds pairs out
+override HOLDS: u32 = 1u; // some grammar has held-out pairs
 
 const INTERVENTION_BLOCK = 0xffffu;
 const FEISTEL_ROUNDS = 8u;
@@ -103,7 +103,7 @@ fn freshDigit(g0: u32, thresholds: u32, radix: u32, word: u32, old: u32) -> u32 
   return countThresholds(g0 + thresholds, radix, place);
 }
 
-// Which key, counter and block the words in `cached` came from; drawn again only when another one is asked for.
+// Key, counter and block of the words in `cached`; drawn again only if another one is requested.
 var<private> cached: vec2u;
 var<private> cachedBlock: u32 = 0xffffffffu;
 

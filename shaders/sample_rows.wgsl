@@ -1,13 +1,13 @@
-// Sentences as sample.wgsl draws them, for drivers that run shaders on the CPU: one thread owns one sentence. Its symbols lie
-// at the start of its tokens, the root first; level by level they are replaced by their tuples, from the last symbol on, so
-// that none is overwritten before it is read. Where pairs are held out, symbols of the restricted depth stand there as the places in
-// the grammar from which they come, since these tell the rule above and the place below it.
-// Every load in this text is eight loads and branches, which lavapipe compiles for 30 ms: words that belong together come by a
-// loop whose end it does not see (opaque: src/gpu/unroll.ts), and what is long stands once. These words lie in one array, so
-// long that Mesa does not write out the loops over it to get rid of it (up to 32 rounds).
+// Sentences as drawn by sample.wgsl, for drivers that run shaders on the CPU: one thread owns one sentence. Its symbols are
+// at the start of its tokens, the root first; level by level they are replaced by their tuples, starting with the last
+// symbol, so that none is overwritten before it is read. With held-out pairs, symbols of the restricted depth are stored
+// there as the places in the grammar from which they come, since these determine the rule above and the place below it. Every
+// load in this text becomes eight loads and branches, which lavapipe takes 30 ms to compile: words that belong together are
+// read in a loop whose end it cannot see (opaque: src/gpu/unroll.ts), and long code appears only once. These words are in one
+// array, long enough that Mesa does not unroll the loops over it to eliminate it (up to 32 rounds).
 var<private> words: array<u32, 120>;
 const DIGITS = 0u; // rules by the derivation's number, the last node's first
-const MOST_DIGITS = 64u; // as that number is below 2^64
+const MOST_DIGITS = 64u; // since that number is below 2^64
 const SOURCE = 64u;
 const SOURCE_USED = SOURCE_ORDER_KEY + 2u;
 const CHANGE = 80u;
@@ -16,7 +16,8 @@ const HEADER = 96u;
 const HEADER_USED = HEADER_HELD + 1u;
 const HELD = 112u;
 
-// Values of a draw at a place of the restricted depth, and what it adds to. end: last held-out place + 1, 0 without one.
+// Number of values of a draw at a place of the restricted depth, and the offset added to it. end: last held-out place + 1, 0
+// without one.
 fn heldRadix(place: u32, end: u32) -> vec2u {
   let m = words[HEADER + HEADER_M];
   let allowed = words[HELD + HELD_ALLOWED];
@@ -71,7 +72,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
       }
     }
     if (numbered) {
-      if (asks) { // the last held-out place, and what is left of the number
+      if (asks) { // the last held-out place, and the rest of the number
         let sums = g0 + words[HELD + HELD_SUMS];
         var before = vec2u();
         for (var j = 0u; j < words[HELD + HELD_PLACES]; j++) {
@@ -105,7 +106,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     root = digit(g0, words[HEADER + HEADER_ROOT_THRESHOLDS], words[HEADER + HEADER_N], wordOf(key, place, 0u, 0u), 1u);
   }
 
-  var fresh = vec2u(); // words of the change's own draws
+  var fresh = vec2u(); // words of the draws made by the change
   if (CHANGES == 1u) {
     for (var i = 0u; i < opaque(CHANGE_WORDS); i++) { words[CHANGE + i] = change[r * p.changeReplica + i]; }
     fresh = threefry(vec2u(words[CHANGE + CHANGE_KEY], words[CHANGE + CHANGE_KEY + 1u]), vec2u(counter.x, (counter.y << 16u) | INTERVENTION_BLOCK));

@@ -1,8 +1,8 @@
 // First of three: mean and inverse standard deviation over the batch of every unit of a and of b. One workgroup owns 32 units of
-// one side, eight threads a unit that share out the sentences: stats[r, side, 0, j] = mean, stats[r, side, 1, j] = 1 / deviation,
-// 0 for a unit that does not vary.
+// one side, eight threads per unit that divide the sentences: stats[r, side, 0, j] = mean, stats[r, side, 1, j] = 1 / deviation,
+// 0 for a constant unit.
 
-const FLAT = 1e-10; // variance over squared mean below which rounding may be all there is
+const FLAT = 1e-10; // ratio of variance to squared mean below which the variation may be rounding
 const UNITS = 32u;
 const SHARES = 8u;
 
@@ -15,7 +15,7 @@ fn at(side: u32, r: u32, i: u32) -> f32 {
 
 /// The sum over a unit's threads, given to all of them.
 fn total(tid: u32, x: f32) -> f32 {
-  workgroupBarrier(); // of the sum before, all have read
+  workgroupBarrier(); // all have read the previous sum
   sums[tid] = x;
   for (var s = SHARES / 2u * UNITS; s >= UNITS; s /= 2u) {
     workgroupBarrier();
@@ -28,7 +28,7 @@ fn total(tid: u32, x: f32) -> f32 {
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid: u32) {
   let j = wid.x * UNITS + tid % UNITS;
-  let unit = min(j, p.units - 1u); // threads past the end do the last unit again: all meet at the barriers
+  let unit = min(j, p.units - 1u); // threads past the end repeat the last unit, so that all reach the barriers
   let side = wid.y;
   let r = wid.z;
   var sum = 0.0;

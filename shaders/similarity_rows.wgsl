@@ -1,5 +1,5 @@
-// Second of three: the cosine of the standardised rows, rows[r, b]. One workgroup owns one row. 1 where neither row varies,
-// 0 where only one of them does.
+// Second of three: the cosine of the standardised rows, rows[r, b]. One workgroup owns one row. 1 if neither row varies, 0 if
+// only one of them does.
 
 var<workgroup> sums: array<vec3f, 64>;
 

@@ -1,4 +1,4 @@
-// output = softmax over the columns of each row of input, the row's largest taken off first. One thread owns one row: for short
+// output = softmax over the columns of each row of input, after subtracting the row's maximum. One thread owns one row: for short
 // rows, such as weights over a few choices.
 
 @compute @workgroup_size(64)

@@ -1,6 +1,6 @@
 // Second half of split sums: output[r, i] = (accumulate: output +) sum over splits of partial[split, r, i], in order,
-// eight loaded at once (#for: src/gpu/unroll.ts). One thread an element.
-// UPDATE: output -= rate * sum, a step of plain SGD, bit for bit as sgd.wgsl takes it; SCALED as in optimiser_core.wgsl.
+// eight loaded at once (#for: src/gpu/unroll.ts). One thread per element.
+// UPDATE: output -= rate * sum, a step of plain SGD, with the same bits as in sgd.wgsl; SCALED as in optimiser_core.wgsl.
 override UPDATE = false;
 override SCALED = false;
 

@@ -1,4 +1,4 @@
-// Threefry-2x32-20 (Salmon et al., SC 2011): a keyed bijection on pairs of 32-bit words; put before shaders that draw.
+// Threefry-2x32-20 (Salmon et al., SC 2011): a keyed bijection on pairs of 32-bit words; precedes shaders that draw.
 // Twins: src/core/threefry.ts, assembly/threefry.ts.
 fn threefry(key: vec2u, counter: vec2u) -> vec2u {
   let k2 = 0x1bd11bdau ^ key.x ^ key.y;

@@ -1,7 +1,8 @@
 // Learning rate and Adam corrections of the current step, then step += 1 and sample counter += batch (64 bit).
-//   rate = base * schedule(step);  1 - beta^t = 1 - exp(-t decay), decay = -ln beta: a recurrence in f32 sticks once its step
+//   rate = base * schedule(step);  1 - beta^t = 1 - exp(-t decay), decay = -ln beta: a recurrence in f32 stalls once its step
 //   is below a rounding
-// SCALED: the inverse of the loss's factor 2^(exponent - 127), or 0 for a step with a factor that did not fit; then the factor is halved.
+// SCALED: the inverse of the loss factor 2^(exponent - 127), or 0 for a step with a factor that did not fit; then the factor
+// is halved.
 // One thread per replica. Words: src/kernels/shared/words.ts.
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -40,8 +41,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 #end
 }
 
-// cos(pi x) for x in [0, 1] as sin(pi (1/2 - x)), by Taylor's series to y^13 (remainder < 3e-10). WGSL leaves cos an
-// error of 2^-11 (SwiftShader: 4e-6 relative); additions and products give every driver the same bits.
+// cos(pi x) for x in [0, 1] as sin(pi (1/2 - x)), by Taylor's series to y^13 (remainder < 3e-10). WGSL allows cos an error of
+// 2^-11 (SwiftShader: 4e-6 relative); additions and products give every driver the same bits.
 fn cosPi(x: f32) -> f32 {
   let y = 3.14159265358979 * (0.5 - x);
   let z = y * y;
@@ -54,8 +55,9 @@ fn cosPi(x: f32) -> f32 {
   return fma(sum * z, y, y);
 }
 
-// 1 - exp(-x) for x >= 0, within a few 2^-24 of itself: x = k ln 2 + r, 1 - exp(-x) = (1 - 2^-k) + 2^-k (1 - exp(-r)), the last by
-// Taylor's series (|r| <= 0.35, remainder < 2e-9 of it). WGSL's exp is too coarse for small x. k ln2Hi is exact.
+// 1 - exp(-x) for x >= 0, with a relative error of a few 2^-24: x = k ln 2 + r, 1 - exp(-x) = (1 - 2^-k) + 2^-k (1 -
+// exp(-r)), the last by Taylor's series (|r| <= 0.35, remainder < 2e-9 of it). WGSL's exp is too coarse for small x. k ln2Hi
+// is exact.
 fn oneMinusExp(x: f32) -> f32 {
   if (x >= 25.0) { return 1.0; }
   let k = round(x * 1.44269504);

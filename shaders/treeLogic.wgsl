@@ -1,10 +1,10 @@
 // Violations of the logic of a grammar by the probabilities p of its hidden symbols: sum_a p_a (1 - Q_a), sum_a Q_a (1 - p_a) and
 // sum_(a<b) p_a p_b of each node, Q_a = sum over the rules of a of the product of its children's p; and the gradient of their weighted
-// means. One thread owns one node: its violations, and its row of the gradient, to which the node above contributes too.
+// means. One thread owns one node: its violations, and its row of the gradient, to which the node above also contributes.
 override GRADIENT = true;
-override SCALED = false; // dProbabilities carries a factor 2^(exponent - 127) of the replica's
+override SCALED = false; // dProbabilities is multiplied by the replica's factor 2^(exponent - 127)
 
-// The product over the children from `child` on, of the symbols of a tuple, without that of slot `left`.
+// The product, over the children from `child` on, of the probabilities of a tuple's symbols, excluding slot `left`.
 fn product(child: u32, symbols: u32, left: u32) -> f32 {
   var x = 1.0;
   for (var i = 0u; i < p.s; i++) {

@@ -1,5 +1,5 @@
 // Uniform numbers: element i of a replica is word i % 2 of threefry(key, (i / 2, stream)), as u32, or with FLOAT as its upper
-// 24 bits / 2^24 in [0, 1). threefry.wgsl stands before this. One thread owns two elements.
+// 24 bits / 2^24 in [0, 1). threefry.wgsl precedes this text. One thread owns two elements.
 override FLOAT = false;
 
 fn element(word: u32) -> u32 {
