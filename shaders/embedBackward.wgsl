@@ -22,7 +22,7 @@ override PART = J * SLOTS * CHANNELS; // values a part
 const THREADS = CHANNELS * PARTS;
 
 var<workgroup> sums: array<f32, PARTS * PART>; // WGSL starts it at zero
-var<workgroup> places: array<vec4u, J * TILE / 4u>; // of the windows of a tile: [j][window], where its sum is in a part
+var<workgroup> places: array<vec4u, J * TILE / 4u>; // for the windows of a tile, [j][window]: position of the sum in a part
 
 // Position of window `row` of group g in the sums of the workgroup's j-th place, for channel 0.
 fn placeOf(row: u32, rowEnd: u32, r: u32, g: u32, firstJ: u32, j: u32) -> u32 {

@@ -1,6 +1,6 @@
 export type CsvCell = string | number | boolean | Date | null | undefined;
 
-/** One line of CSV with its line end, as RFC 4180 has it. NaN, null and undefined are empty cells; dates are ISO 8601. */
+/** One CSV line with its line end, following RFC 4180. NaN, null and undefined are empty cells; dates are ISO 8601. */
 export function csvLine(cells: readonly CsvCell[]): string {
   const texts = cells.map((value) => {
     if (value === null || value === undefined || Number.isNaN(value)) return '';

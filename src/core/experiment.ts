@@ -21,7 +21,7 @@ export class ExperimentError extends InputError {
   override get name() {
     return 'InputError';
   }
-  /** ofFields: each fault is of one field alone; false: fields do not fit together. */
+  /** ofFields: each fault concerns a single field; false: fields do not fit together. */
   constructor(
     readonly faults: readonly string[],
     readonly ofFields = false,

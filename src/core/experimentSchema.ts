@@ -172,7 +172,7 @@ const data = z
   .strictObject({ train: rows, validation: rows.optional(), test: rows })
   .optional()
   .describe(
-    'tokens to train on instead of sentences of the grammar: {"train": "x.npy", "test": "y.npy"}, with "validation" if there is such a set; a run holds their digests',
+    'tokens to train on instead of sentences of the grammar: {"train": "x.npy", "test": "y.npy"}, with "validation" if there is such a set; a run contains their digests',
   );
 
 const fieldsWith = (model: ReturnType<typeof modelSchema>) => ({

@@ -5,20 +5,26 @@ import { DEFAULT_TASK } from './tasks.js';
 import { describe, type Schema } from './wanted.js';
 
 export interface FieldInfo {
-  readonly field: string; // dotted, as --set takes it
-  /** The models, or the optimisers, that have it like this; absent: it depends on no kind. */
+  readonly field: string; // dotted, as in --set
+  /** The models, or the optimisers, that have this field; absent: it does not depend on the kind. */
   readonly kinds?: readonly string[];
   readonly meaning: string;
-  readonly values: string; // what it takes, in words
-  readonly default?: unknown; // a value that a file may state
-  /** Without such a value: what holds when the field is left out, in words. Neither: nothing, as for a budget.patience. */
+  readonly values: string; // accepted values, in words
+  readonly default?: unknown; // a value that can be written in a file
+  /**
+   * If there is no such value: the behaviour when the field is left out, in words. Without either there is none, as for
+   * budget.patience.
+   */
   readonly otherwise?: string;
 }
 
 /** Sections that the program fills in: their fields are digests. */
 const WRITTEN = ['data', 'from'];
 
-/** Every field of every kind of model and optimiser, in the order of an experiment; those of several kinds once where they are alike. */
+/**
+ * Every field of every kind of model and optimiser, in the order of an experiment; fields of several kinds appear once if they are
+ * identical.
+ */
 export function fieldList(): FieldInfo[] {
   const { properties = {} } = experimentJsonSchema() as Schema;
   return Object.entries(properties).flatMap(([name, schema]) => {
@@ -28,7 +34,7 @@ export function fieldList(): FieldInfo[] {
   });
 }
 
-/** The variants of a section that are told apart by `kind`. */
+/** The variants of a section, distinguished by `kind`. */
 function variantsOf({ oneOf, anyOf }: Schema): readonly Schema[] | undefined {
   const options = oneOf ?? anyOf;
   return options?.every(({ properties }) => properties?.kind?.const !== undefined) ? options : undefined;
@@ -90,8 +96,8 @@ export function defaultText({ default: value, otherwise }: FieldInfo): string {
 }
 
 /**
- * A whole experiment as YAML with every field of a model: stated with its default if it has one, else as a comment, so that the file is
- * the experiment of all defaults (of the first task that the model has, if it lacks the default one).
+ * A complete experiment as YAML with every field of a model: given with its default if it has one, otherwise as a comment, so that the
+ * file is the experiment of all defaults (of the model's first task, if it lacks the default one).
  */
 export function experimentYaml(model: string): string {
   const { optimiser, tasks } = modelFacts(model);
@@ -114,7 +120,7 @@ export function experimentYaml(model: string): string {
     section = own;
     const value = set.get(info.field) ?? info.default;
     const indent = own ? '  ' : '';
-    const inner = '  '.repeat(Math.max(0, path.length - 2)); // below a field that is a comment
+    const inner = '  '.repeat(Math.max(0, path.length - 2)); // below a commented-out field
     lines.push(
       `${indent}# ${[info.meaning, info.values, info.otherwise && defaultText(info)].filter(Boolean).join('; ')}`,
     );

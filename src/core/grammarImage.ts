@@ -70,7 +70,7 @@ export const INDEX_LIMIT = 2 ** 48;
 /** Resolution of a non-uniform probability. */
 const WEIGHT_SCALE = 2 ** 31;
 
-/** The image of a grammar. @throws InputError when a sample needs more than 131070 random words. */
+/** The image of a grammar. @throws InputError if a sample needs more than 131070 random words. */
 export function grammarImage(rules: Rules): Uint32Array<ArrayBuffer> {
   checkHasRules(rules);
   const { v, n, m, s, L } = rules;

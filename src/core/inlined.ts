@@ -1,11 +1,11 @@
 /** Bytes that the build has put into a script (src/build/inlined.mjs): packed as text, or as the difference from others. */
 
 const SYMBOLS = 89; // characters in use
-const DIRECT = 87; // bytes of one character; the two characters that are left begin those of two
+const DIRECT = 87; // bytes written as one character; the two remaining characters begin those written as two
 
 /**
- * The bytes of a packed text: its characters, its most frequent bytes in hexadecimal, then each byte as one or two characters. Bytes that
- * repeat stay characters that repeat, so what compresses a script compresses them too, which base64 prevents.
+ * The bytes of a packed text: its characters, its most frequent bytes in hexadecimal, then each byte as one or two characters. Repeated
+ * bytes remain repeated characters, so that compression of a script also works on them, which base64 would prevent.
  */
 export function unpackBytes(text: string): Uint8Array<ArrayBuffer> {
   const rank = new Uint8Array(128);
@@ -26,9 +26,9 @@ export function unpackBytes(text: string): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * The bytes that a patch makes of others. A patch has numbers of 7 bits a byte, lowest first: the length of the result, and the number
- * of copies; for each copy, how many new bytes come before it, how far it begins from where the last one and as many bytes ended
- * (2 d, or -2 d - 1 where d < 0), and its length. Behind them stand all the new bytes.
+ * Applies a patch to other bytes. A patch begins with numbers of 7 bits per byte, lowest first: the length of the result and the
+ * number of copies; then, for each copy, the number of new bytes before it, the shift of its start (2 d, or -2 d - 1 if d < 0)
+ * relative to the end of the previous copy plus that number, and its length. All the new bytes follow.
  */
 export function applyPatch(from: Uint8Array, patch: Uint8Array): Uint8Array<ArrayBuffer> {
   let at = 0;

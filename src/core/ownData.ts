@@ -106,7 +106,7 @@ export function dataOf(experiment: Pick<Experiment, 'data' | 'grammar' | 'task' 
   for (const name of dataNames) {
     const { digest } = data[name] ?? {};
     if (digest === undefined) {
-      if (wanted[name]) throw new InputError(`data.${name}: missing, evaluation.${name} asks for ${wanted[name]} rows`);
+      if (wanted[name]) throw new InputError(`data.${name}: missing, evaluation.${name} requires ${wanted[name]} rows`);
       continue;
     }
     const set = known.get(digest);
@@ -123,13 +123,13 @@ export function dataOf(experiment: Pick<Experiment, 'data' | 'grammar' | 'task' 
       );
     if (set.data.some((token) => token >= v))
       refuse(
-        `holds the token ${set.data.reduce((a, b) => Math.max(a, b), 0)}, grammar.v is ${v}; set grammar.v to the number of symbols`,
+        `contains the token ${set.data.reduce((a, b) => Math.max(a, b), 0)}, grammar.v is ${v}; set grammar.v to the number of symbols`,
       );
     if (task.kind === 'class' && !set.labels)
       refuse("has no labels, which task 'class' predicts; pass { tokens, labels }");
     if (task.kind === 'class' && set.labels!.some((label) => label >= n))
       refuse(
-        `holds the label ${set.labels!.reduce((a, b) => Math.max(a, b), 0)}, grammar.n is ${n}; set grammar.n to the number of classes`,
+        `contains the label ${set.labels!.reduce((a, b) => Math.max(a, b), 0)}, grammar.n is ${n}; set grammar.n to the number of classes`,
       );
     if (wanted[name] > set.count)
       refuse(`has ${counted(set.count, 'row')}, but ${wanted[name]} are requested; request at most ${set.count}`);

@@ -34,7 +34,7 @@ export function changeWords(
   const { heldPairs } = shape;
   if (heldPairs && heldPairs.language !== 'without')
     throw new InputError(
-      'change: sentences with held-out pairs are drawn as a whole, so that one stays; change those of the training language',
+      'change: sentences with held-out pairs are drawn as a whole and cannot be changed; change those of the training language',
     );
   checkInteger('depth', change.depth, 0, change.kind === 'rule' ? shape.L - 1 : shape.L, 'levels below the root');
   checkInteger('position', change.position, 0, shape.s ** change.depth - 1, 'position within its level');

@@ -42,7 +42,7 @@ function stepInto(schema: Schema, key: PropertyKey, inside: unknown): Schema | u
   return typeof key === 'number' ? schema.items : schema.properties?.[String(key)];
 }
 
-/** The same of the schema of the field itself. value: what was given, for an example; undefined: nothing. */
+/** The same for the schema of the field itself. value: the given value, for an example; undefined: none. */
 export function describe(schema: Schema, value: unknown): string {
   const { type, anyOf, oneOf, items, properties } = schema;
   const description = schema.description?.replace(/; default.*/, '');

@@ -71,7 +71,7 @@ export interface GpuSession {
   readonly matrixUnits?: MatrixUnits;
   /** CPU time of the process that contains the driver, over all threads, in milliseconds; undefined if unknown. */
   readonly processorMs?: () => number;
-  /** Resolves when the device is gone, with the reason; `released` true after `release()`. */
+  /** Resolves when the device is lost, with the reason; `released` true after `release()`. */
   readonly lost: Promise<{ message: string; released: boolean }>;
   /** @throws GpuError for an error since the last call that no caller awaited; DeviceLostError once the device is lost. */
   check(): void;

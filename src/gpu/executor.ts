@@ -182,7 +182,7 @@ export class GpuProgram implements LoadedProgram {
     const buffer = this.#buffers.get(this.program.slots.get(tensor.buffer) ?? tensor.buffer);
     if (!buffer)
       throw new GpuError(
-        `tensor ${tensor.name}: no buffer ${tensor.buffer} in this program; use a tensor of the program's own builder`,
+        `tensor ${tensor.name}: no buffer ${tensor.buffer} in this program; use a tensor of this program's builder`,
       );
     return buffer;
   }

@@ -52,7 +52,7 @@ function build(context: MeasureContext): Measure {
   const looked = [token, ...observedSymbols(shape).slice(0, L - 1)].filter(({ lastToken }) => lastToken >= firstToken);
   if (!looked.length)
     throw new InputError(
-      'measures: alignment looks at symbols left of the last token, of which the network sees none; take a larger task.context',
+      'measures: alignment uses symbols left of the last token, of which the network sees none; take a larger task.context',
     );
   const { slots, values } = placesOver(context, 'alignment', hidden, looked);
 

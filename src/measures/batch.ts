@@ -77,7 +77,7 @@ export function placesOver(
 ) {
   if (shuffle)
     throw new InputError(
-      `measures: ${measure} looks at the place over a symbol, and grammar.shuffle scatters its tokens; leave it out, or take readout, which looks at all places`,
+      `measures: ${measure} uses the position above a symbol, but grammar.shuffle scatters its tokens; leave it out, or take readout, which uses all positions`,
     );
   const slots: { layer: number; position: number }[] = []; // layer: index of `hidden`
   const slotOf = (layer: number, position: number) => {

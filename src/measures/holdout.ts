@@ -41,14 +41,14 @@ function build(context: MeasureContext): Measure {
   const isMeasured = ({ targets, masks }: TaskSpec) => targets === 'tokens' && !masks;
   if (!members.every(({ language }) => language.heldPairs))
     throw new InputError(
-      'measures: holdout is about pairs of rules held out of training; set grammar.holdout, or leave it out',
+      'measures: holdout applies to pairs of rules held out of training; set grammar.holdout, or leave it out',
     );
   if (!isMeasured(tasks[shape.task]))
     throw new InputError(
-      `measures: holdout looks at a last token predicted from all others; take task.kind ${tasksWith(isMeasured)}`,
+      `measures: holdout uses a last token predicted from all others; take task.kind ${tasksWith(isMeasured)}`,
     );
   const { d, L, classes: v } = shape;
-  if (shape.length < d) throw new InputError('measures: holdout is about whole contexts; leave task.context out');
+  if (shape.length < d) throw new InputError('measures: holdout applies to whole contexts; leave task.context out');
   const constants: Measure['constants'] = [];
   const looked = heldSets.map((set): Looked => {
     const name = `measure/holdout/${set}`;

@@ -26,7 +26,7 @@ function build(context: MeasureContext): Measure {
   const { s, L, d, classes, task } = shape;
   if (tasks[task].targets !== 'hidden')
     throw new InputError(
-      `measures: parsing is about networks that predict every hidden symbol; take task.kind ${tasksWith(({ targets }) => targets === 'hidden')}, or probes, which reads them from other networks`,
+      `measures: parsing applies to networks that predict every hidden symbol; take task.kind ${tasksWith(({ targets }) => targets === 'hidden')}, or probes, which reads them from other networks`,
     );
   const nodes = tasks[task].rows!(shape);
   if (BATCH * nodes * classes > MOST_SCORES)

@@ -32,7 +32,7 @@ function build(context: MeasureContext): Measure {
   const numbers = hidden.reduce((sum, { positions }) => sum + positions, 0) * CHECK * columns;
   if (numbers > MOST_SCORES)
     throw new InputError(
-      `measures: probes of ${hidden.length} layers and ${nodes} hidden symbols would hold ${numbers} numbers, over the limit of ${MOST_SCORES}; take a smaller grammar.L or v, or readout, which looks at one symbol per level`,
+      `measures: probes of ${hidden.length} layers and ${nodes} hidden symbols would hold ${numbers} numbers, over the limit of ${MOST_SCORES}; take a smaller grammar.L or v, or readout, which uses one symbol per level`,
     );
   const layers = hidden.map(({ activation, positions, units }, k) => {
     const label = `layer ${k + 1}`;

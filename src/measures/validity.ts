@@ -22,9 +22,9 @@ function build({ builder, model, shape, members }: MeasureContext): Measure {
   const { d, length, v, L } = shape;
   if (!tasks[shape.task].masks)
     throw new InputError(
-      `measures: validity is about networks that fill in masked tokens; take task.kind ${tasksWith(({ masks }) => masks)}, or grammaticality`,
+      `measures: validity applies to networks that fill in masked tokens; take task.kind ${tasksWith(({ masks }) => masks)}, or grammaticality`,
     );
-  if (length < d) throw new InputError('measures: validity is about whole sentences; leave task.context out');
+  if (length < d) throw new InputError('measures: validity applies to whole sentences; leave task.context out');
   const tokens = builder.persistent('measure/validity/tokens', [BATCH, d], 'u32');
   const plan = builder.plan('measure/validity');
   const { logits } = model.forward(plan, { tokens, batch: BATCH, training: false });

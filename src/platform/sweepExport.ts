@@ -147,10 +147,10 @@ const runColumns = new Map<string, ColumnType>([
   ['steps_done', 'INT64'],
   ['steps', 'INT64'], // planned
   ['samples', 'INT64'],
-  ['last_loss', 'DOUBLE'], // of the validation set, if there is one; as are the next two
+  ['last_loss', 'DOUBLE'], // of the validation set, if there is one; likewise the next two
   ['best_loss', 'DOUBLE'],
   ['last_accuracy', 'DOUBLE'],
-  ['test_loss', 'DOUBLE'], // at the weights of the best validation loss
+  ['test_loss', 'DOUBLE'], // with the weights of the best validation loss
   ['elapsed_ms', 'INT64'],
   ['end', 'STRING'],
   ['started', 'TIMESTAMP'], // the first time

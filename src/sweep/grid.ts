@@ -32,8 +32,8 @@ export interface Grid {
 
 /**
  * Expands a grid (the value of a JSON or YAML file). A grid of 10^4 runs takes a second or two.
- * @throws GridError listing all faults: of the file, and of every combination that is not a valid experiment. Beside faults of the file
- * the only faults of combinations are those of single fields: whether fields fit together depends on what the file lacks.
+ * @throws GridError listing all faults: of the file, and of every combination that is not a valid experiment. If the file has faults,
+ * only faults of single fields are listed for combinations: whether fields fit together depends on what the file lacks.
  */
 export async function expandGrid(input: unknown): Promise<Grid> {
   const spec = parseSpec(input);

@@ -29,9 +29,9 @@ export interface Spec {
   readonly search: GridSearch | undefined;
   readonly blocks: readonly Block[];
   readonly count: number; // combinations of all blocks, before filters
-  /** What is wrong with the file; the blocks are what can be read of it. */
+  /** Faults of the file; the blocks are the part of it that can be read. */
   readonly faults: readonly GridFault[];
-  /** Sections of the experiment that parts left out of the blocks would have set: nothing can be said about their fields. */
+  /** Sections of the experiment that parts omitted from the blocks would have set: their fields cannot be checked. */
   readonly doubtful: ReadonlySet<string>;
 }
 
@@ -65,9 +65,9 @@ function faultText({ message, runs, count }: GridFault): string {
 }
 
 /**
- * Reads a grid. `faults` lists unknown keys, empty axes and unequal zips if the rest can be expanded all the same, so that its faults
- * can be listed beside them.
- * @throws GridError listing every fault of a file of which nothing can be expanded, as with too many runs
+ * Reads a grid. `faults` lists unknown keys, empty axes and unequal zips as long as the rest can be expanded, so that its faults can
+ * be listed too.
+ * @throws GridError listing every fault of a file if nothing of it can be expanded, as with too many runs
  */
 export function parseSpec(file: unknown): Spec {
   const input = withoutSchema(file);
@@ -101,14 +101,14 @@ class FileFaults {
     if (unset !== undefined) this.doubtful.add(unset.split('.')[0]);
   }
 
-  /** What the combinations are is not known. */
+  /** The combinations are unknown. */
   fatal(message: string): void {
     this.add(message);
     this.isFatal = true;
   }
 }
 
-/** The parts that the schema takes; of a mistyped name, the part that it most resembles. @throws GridError when nothing is left */
+/** The parts that the schema accepts; for a mistyped name, the part that it most resembles. @throws GridError if nothing is left */
 function readable(input: unknown, faults: FileFaults): z.infer<typeof specSchema> {
   const result = specSchema.safeParse(input);
   if (result.success) return result.data;
@@ -232,7 +232,7 @@ function readBlock(part: Part, where: string, faults: FileFaults): Block {
   });
   const filters = [part.filter ?? []].flat().flatMap((text) => {
     const filter = attempt('filter', () => compileExpression(text));
-    if (!filter) faults.isFatal = true; // it might have left out the combinations that are faulty
+    if (!filter) faults.isFatal = true; // it might have excluded the faulty combinations
     return filter ?? [];
   });
   return {

@@ -16,7 +16,7 @@ export const part = {
   zip: z
     .union([fields, z.array(fields)])
     .optional()
-    .describe('field: values of fields that advance together; a list holds several such groups'),
+    .describe('field: values of fields that advance together; a list contains several such groups'),
   seeds: seeds.optional().describe('a number of seeds (0, 1, ...), a list, or {from, count}'),
   derive: fields.optional().describe('field: expression or {P_ell, times}, computed for each run, in this order'),
   filter: z

@@ -142,7 +142,8 @@ async function checkExperiment(
     return fault(`${(error as Error).message}; the file is damaged`);
   }
   const wanted = hash ?? hashOf(records);
-  if (wanted && found !== wanted) return fault(`holds experiment ${found}, the run is ${wanted}: the file was changed`);
+  if (wanted && found !== wanted)
+    return fault(`contains experiment ${found}, the run is ${wanted}: the file was changed`);
   return { experiment, hash: found };
 }
 

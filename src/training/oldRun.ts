@@ -33,18 +33,20 @@ export async function examine({ folder, resume }: GroupRun, mine: string): Promi
     }
     const hash = await contentHash(value);
     if (hash !== mine && owner === mine)
-      throw new DamageError(`${file}: holds experiment ${hash}, the records are of ${mine}: it was changed; ${remedy}`);
+      throw new DamageError(
+        `${file}: contains experiment ${hash}, the records are of ${mine}: it was changed; ${remedy}`,
+      );
     if (hash !== mine)
       throw new InputError(
-        `${folder.name}: holds experiment ${hash}, this one is ${mine}; choose another folder with --out`,
+        `${folder.name}: contains experiment ${hash}, this one is ${mine}; choose another folder with --out`,
       );
   } else if (owner !== mine && text.trim() && !(checkpoint && !owner))
     throw new InputError(
-      `${folder.name}: holds ${files.records} of ${owner ? `experiment ${owner}` : 'something else'}, this experiment is ${mine}; choose another folder with --out`,
+      `${folder.name}: contains ${files.records} of ${owner ? `experiment ${owner}` : 'something else'}, this experiment is ${mine}; choose another folder with --out`,
     );
   if (!resume && (experiment || checkpoint || text.trim()))
     throw new InputError(
-      `${folder.name}: holds ${experiment || owner ? 'this run' : 'a run'} already; continue it with --resume, or choose another --out`,
+      `${folder.name}: contains ${experiment || owner ? 'this run' : 'a run'} already; continue it with --resume, or choose another --out`,
     );
   return { checkpoint, parsed, records };
 }

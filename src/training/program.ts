@@ -103,9 +103,7 @@ export function trainingProgram(
   const measures = experiment.measures.map((name) => {
     const spec = measureOf(name, table);
     if (experiment.data && !spec.needsNoGrammar)
-      throw new InputError(
-        `measures: ${name} is about a grammar, and the run is trained on your own data; leave it out`,
-      );
+      throw new InputError(`measures: ${name} needs a grammar, but the run is trained on your own data; leave it out`);
     return spec.build(context);
   });
   addPlans?.(context);

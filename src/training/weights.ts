@@ -23,7 +23,7 @@ export function weightsOf(checkpoint: Bytes, file: string, { which = 'best', rep
   const progress: { bestStep: number; bestLoss: number | null }[] = JSON.parse(metadata.progress);
   const replicas = progress.length;
   if (!(Number.isInteger(replica) && replica >= 0 && replica < replicas))
-    throw new InputError(`replica: got ${replica}, ${file} holds ${replicas}; pass 0 to ${replicas - 1}`);
+    throw new InputError(`replica: got ${replica}, ${file} contains ${replicas}; pass 0 to ${replicas - 1}`);
   const mine = replicas > 1 ? `replica.${replica}/` : '';
   const prefix = `${mine}${which === 'best' ? 'best/' : ''}`;
   const chosen: SafeFile['tensors'] = new Map();

@@ -57,7 +57,7 @@ export class WasmExecutor implements Executor {
           'with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp',
       );
     this.simd = checkSimd(options.simd) ?? (hasRelaxedSimd() ? 'relaxed' : 'plain');
-    requireSimd(this.simd, `simd: ${options.simd} asks for`);
+    requireSimd(this.simd, `simd: ${options.simd} requires`);
     this.description = describeWasm(this.threads, this.simd);
   }
 
@@ -267,7 +267,7 @@ export class WasmProgram implements LoadedProgram {
     const buffer = this.layout.buffers.get(this.program.slots.get(tensor.buffer) ?? tensor.buffer);
     if (buffer === undefined)
       throw new ShapeError(
-        `tensor ${tensor.name}: no buffer ${tensor.buffer} in this program; use a tensor of the program's own builder`,
+        `tensor ${tensor.name}: no buffer ${tensor.buffer} in this program; use a tensor of this program's builder`,
       );
     const length = (tensor.shape[0] - 1) * tensor.replicaStride + elementsPerReplica(tensor);
     const from = buffer + 4 * tensor.offset;

@@ -93,14 +93,14 @@ export function layOut(
   if (!(top <= LIMIT_BYTES))
     throw new ShapeError(
       `program of ${program.replicas} replicas: ${top} bytes (tensors ${tensorBytes}, scratch ${top - tensorBytes}), a ` +
-        `WebAssembly memory holds ${LIMIT_BYTES}; use fewer replicas or a smaller batch, or the webgpu executor`,
+        `WebAssembly memory has at most ${LIMIT_BYTES}; use fewer replicas or a smaller batch, or the webgpu executor`,
     );
 
   const address = (tensor: Tensor) => {
     const buffer = buffers.get(program.slots.get(tensor.buffer) ?? tensor.buffer);
     if (buffer === undefined)
       throw new ShapeError(
-        `tensor ${tensor.name}: no buffer ${tensor.buffer} in this program; use a tensor of the program's own builder`,
+        `tensor ${tensor.name}: no buffer ${tensor.buffer} in this program; use a tensor of this program's builder`,
       );
     return buffer + 4 * tensor.offset;
   };

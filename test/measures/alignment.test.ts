@@ -160,13 +160,13 @@ test('nothing to look at, and distributions that would take too long, are refuse
   assert.match((await failure(build(held))).message, /alignment uses .* of the whole grammar/);
   for (const measure of ['alignment', 'gdv']) {
     const shuffled = { grammar: { ...planted.grammar, shuffle: 1 }, measures: [measure] };
-    const message = new RegExp(`${measure} looks at the place over a symbol, and grammar.shuffle`);
+    const message = new RegExp(`${measure} uses the position above a symbol, but grammar.shuffle`);
     assert.match((await failure(build(shuffled))).message, message);
   }
   const large = { grammar: { v: 256, m: 4, L: 8 }, model: { kind: 'mla', channels: 16, heads: 2 } };
   assert.match((await failure(build(large))).message, /alignment would compute .* over the limit of 4294967296; take/);
   const narrow = { task: { kind: 'last', context: 1 }, model: { kind: 'mla', channels: 16, heads: 2 } };
-  assert.match((await failure(build(narrow))).message, /alignment looks at symbols left of the last token/);
+  assert.match((await failure(build(narrow))).message, /alignment uses symbols left of the last token/);
 });
 
 test.run();

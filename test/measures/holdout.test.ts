@@ -148,9 +148,9 @@ test('experiments that have nothing of it are refused', async () => {
   const { holdout: _, ...plain } = base.grammar;
   assert.match(
     await refusal({ grammar: plain }),
-    /measures: holdout is about pairs of rules held out.*set grammar\.holdout/,
+    /measures: holdout applies to pairs of rules held out.*set grammar\.holdout/,
   );
-  assert.match(await refusal({ task: 'class' }), /measures: holdout looks at a last token .*'last' or 'auto'/);
+  assert.match(await refusal({ task: 'class' }), /measures: holdout uses a last token .*'last' or 'auto'/);
   const context = { task: { kind: 'last', context: 4 }, model: { kind: 'hcnn', width: 8, depth: 2 } };
   assert.match(await refusal(context), /whole contexts; leave task\.context out/);
 });

@@ -89,7 +89,7 @@ test('networks that predict something else, and sizes that would not fit, are re
   };
   assert.match(
     (await failure(build({ task: 'last' }))).message,
-    /parsing is about networks that predict every hidden symbol; take task.kind 'parse', or probes/,
+    /parsing applies to networks that predict every hidden symbol; take task.kind 'parse', or probes/,
   );
   const large = { grammar: { v: 256, m: 4, L: 10 }, model: { kind: 'fcn', width: 4 } };
   assert.match(

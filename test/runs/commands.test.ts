@@ -263,7 +263,7 @@ test('show: an unknown run names the nearest ones, one with a damaged file says 
   makeSyntheticStore(damaged, 2);
   const { code, stdout } = await rhm(['show', join(damaged, 'runs', syntheticHash(0))]);
   assert.is(code, 1);
-  assert.match(stdout, /damaged: .*experiment\.json: holds experiment/);
+  assert.match(stdout, /damaged: .*experiment\.json: contains experiment/);
 });
 
 test('compare: the fields that differ, the curves as text and as a picture', async () => {

@@ -83,7 +83,7 @@ export function assertOutcome(outcome: Outcome, runtime: RegExp): void {
   assert.equal(reasons, ['interrupted', 'done', 'done']);
   assert.ok(stoppedAt >= 16 && stoppedAt < 30000, `the signal came through: stopped at ${stoppedAt}`);
   assert.is(held.name, 'InputError');
-  assert.match(held.message, /holds experiment/);
+  assert.match(held.message, /contains experiment/);
   assert.equal(resumed, whole, 'the folder keeps what continues to the same bits');
   assert.is(outcome.invalid.name, 'InputError');
   assert.ok(outcome.invalid.ours);

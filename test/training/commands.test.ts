@@ -127,7 +127,7 @@ test('export: names and shapes of the reference, best and last, by replica', asy
   }
   const no = await rhm(['export', path('hcnn'), '-o', path('x'), '--replica', '2']);
   assert.is(no.code, 2);
-  assert.match(no.stderr, /replica: got 2, .* holds 2; pass 0 to 1/);
+  assert.match(no.stderr, /replica: got 2, .* contains 2; pass 0 to 1/);
   const none = await rhm(['export', path('nothing'), '-o', path('x')]);
   assert.is(none.code, 2);
   assert.match(none.stderr, /nothing.experiment.json: ENOENT; pass the folder of a run/);

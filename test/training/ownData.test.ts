@@ -223,23 +223,23 @@ test('what does not fit is refused by name, before anything is opened', async ()
   const { labels: _, ...unlabelled } = data.test as ReturnType<typeof walks>;
   const refusals: [RegExp, ExperimentInput, OwnData | undefined][] = [
     [
-      /^measures: invariance is about a grammar, and the run is trained on your own data/,
+      /^measures: invariance needs a grammar, but the run is trained on your own data/,
       { ...base, measures: ['invariance'] },
       data,
     ],
-    [/^measures: gdv is about a grammar/, { ...base, measures: ['norms', 'gdv'] }, data],
+    [/^measures: gdv needs a grammar/, { ...base, measures: ['norms', 'gdv'] }, data],
     [
       /^data.train: rows of 6 tokens, grammar.s\^L is 8; set grammar.s and grammar.L .* s=6 L=1/,
       { ...base, grammar: { v: 5, s: 2, L: 3 } },
       data,
     ],
-    [/^data.train: holds the token 4, grammar.v is 4/, { ...base, grammar: { ...grammar, v: 4 } }, data],
+    [/^data.train: contains the token 4, grammar.v is 4/, { ...base, grammar: { ...grammar, v: 4 } }, data],
     [/^data.test: has no labels, which task 'class' predicts/, cases.label, { train: data.train, test: unlabelled }],
-    [/^data.train: holds the label 2, grammar.n is 2/, { ...cases.label, grammar: { ...grammar, n: 2 } }, data],
+    [/^data.train: contains the label 2, grammar.n is 2/, { ...cases.label, grammar: { ...grammar, n: 2 } }, data],
     [/^data.train: has 50 rows, but 51 are requested/, { ...base, budget: { batch: 8, sentences: 51 } }, data],
     [/^data.test: has 33 rows, but 40 are requested/, { ...base, evaluation: { size: 40 } }, data],
     [
-      /^data.validation: missing, evaluation.validation asks for 8 rows/,
+      /^data.validation: missing, evaluation.validation requires 8 rows/,
       { ...base, evaluation: { size: 30, validation: 8 } },
       { train: data.train, test: data.test },
     ],

@@ -342,7 +342,7 @@ test('checkpoints of other experiments and damaged files are refused', async () 
   const other = new MemoryFolder();
   await go(other, {}, parseExperiment({ ...small, seed: 6 }));
   const resume = true;
-  await refused({}, /holds experiment [0-9a-f]{16}, this one is [0-9a-f]{16}; choose another folder/, {
+  await refused({}, /contains experiment [0-9a-f]{16}, this one is [0-9a-f]{16}; choose another folder/, {
     folder: other,
     resume,
   });
@@ -352,7 +352,7 @@ test('checkpoints of other experiments and damaged files are refused', async () 
 
   const mine = new MemoryFolder();
   await go(mine);
-  await refused({}, /holds this run already; continue it with --resume/, { folder: mine });
+  await refused({}, /contains this run already; continue it with --resume/, { folder: mine });
   const whole = mine.contents.get(files.checkpoint)!;
   for (const length of [0, 7, 100, whole.length - 1]) {
     mine.contents.set(files.checkpoint, whole.slice(0, length));

@@ -170,9 +170,12 @@ test('networks of other tasks, and contexts, are refused', async () => {
   const build = (change: object) => async () =>
     trainingProgram(membersOf(parseExperiment({ ...input, measures: ['validity'], ...change })), measures);
   const last = { task: 'last', model: { kind: 'mla', channels: 8, heads: 2 } };
-  assert.match((await failure(build(last))).message, /measures: validity is about networks that fill in masked tokens/);
+  assert.match(
+    (await failure(build(last))).message,
+    /measures: validity applies to networks that fill in masked tokens/,
+  );
   const part = { task: { kind: 'mask', context: 2 }, model: { kind: 'mla', channels: 8, heads: 2 } };
-  assert.match((await failure(build(part))).message, /validity is about whole sentences; leave task.context out/);
+  assert.match((await failure(build(part))).message, /validity applies to whole sentences; leave task.context out/);
   const safe = decodeSafetensors(
     (await lab.train({ ...input, budget: { batch: 4, steps: 1 } }, { executor: 'wasm', threads: 1 })).checkpoint!,
   );

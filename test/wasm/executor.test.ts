@@ -136,7 +136,10 @@ test('more than 4 GiB is refused with the numbers, before memory is taken', asyn
   const executor = wasmExecutor();
   const error = await failure(() => executor.load(builder.build()));
   assert.instance(error, ShapeError);
-  assert.match(error.message, /64 replicas: 42949\d+ bytes .*holds 4294901760; use fewer replicas or a smaller batch/);
+  assert.match(
+    error.message,
+    /64 replicas: 42949\d+ bytes .*has at most 4294901760; use fewer replicas or a smaller batch/,
+  );
 });
 
 test('a thread that dies ends the run with WorkerError', async () => {

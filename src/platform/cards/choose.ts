@@ -46,7 +46,7 @@ export function findWay(cards: readonly Card[], env: Environment): WaysFound {
 /** Mounts /dev/null over the device files of the other cards, in a mount namespace private to the process. */
 const namespace = (options: readonly string[]): Way => ({
   name: `unshare ${options.join(' ')}`,
-  about: 'the other cards’ device files are covered in a mount namespace of its own',
+  about: 'the other cards’ device files are covered in a separate mount namespace',
   start(card, all, program) {
     const covered = all.filter(({ index }) => index !== card.index).flatMap(({ files }) => files);
     return { command: ['unshare', ...options, 'sh', '-c', cover, 'rhm', ...covered, '--', ...program] };

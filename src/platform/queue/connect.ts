@@ -149,7 +149,7 @@ const remedies: [pattern: RegExp, remedy: string][] = [
   [/ENOTFOUND|EAI_AGAIN/, 'the host name is not known; correct it'],
   [
     /ETIMEDOUT|EHOSTUNREACH|ENETUNREACH/,
-    'no answer; look at address, network and firewall, and whether the server speaks TLS there (rediss://) or not (redis://)',
+    'no answer; check address, network and firewall, and whether the server speaks TLS there (rediss://) or not (redis://)',
   ],
   [/certificate|self.signed|CERT_/i, 'its certificate is not trusted; name its authority in NODE_EXTRA_CA_CERTS'],
   [

@@ -38,7 +38,7 @@ export class Comparison {
     }
     if (this.#chosen.size <= MOST) return true;
     this.choose(runs, false);
-    this.#hint.textContent = `The picture holds ${MOST} runs at most: take others out first.`;
+    this.#hint.textContent = `The picture has room for ${MOST} runs: remove others first.`;
     return false;
   }
 
