@@ -1,4 +1,5 @@
 import { canonicalJson } from '../core/canonical.js';
+import { counted } from '../core/counted.js';
 import { InputError } from '../core/errors.js';
 import { modelFacts } from '../core/modelFacts.js';
 import { shapeOf } from '../core/rules.js';
@@ -106,7 +107,7 @@ async function readAll(folders: readonly RunFiles[], notes: string[]): Promise<R
       const { from } = run.experiment;
       if (from)
         notes.push(
-          `${run.path}: not a training from the start: it continues ${from.run} at step ${from.step}; rhm compare draws it`,
+          `${run.path}: left out, since it continues ${from.run} from step ${from.step}; rhm compare draws it`,
         );
       else runs.push(run);
     } catch (error) {
@@ -114,7 +115,8 @@ async function readAll(folders: readonly RunFiles[], notes: string[]): Promise<R
       notes.push(`${LEFT_OUT}${error.message}`);
     }
   }
-  if (unchecked) notes.push(`records of ${unchecked} runs unchecked: written by a version without check sums`);
+  if (unchecked)
+    notes.push(`records of ${counted(unchecked, 'run')} unchecked: written by a version without check sums`);
   if (!runs.length) throw new InputError(`no run folder could be read: ${notes.join('; ')}`);
   return runs;
 }
@@ -138,20 +140,20 @@ function runNotes(run: Run): string[] {
     notes.push(
       `${run.path}: ${of('diverged')} of ${run.replicas.length} replicas diverged; steps they had not reached are left out`,
     );
-  if (of('failed')) notes.push(`${run.path}: ended by a failure; used up to there`);
+  if (of('failed')) notes.push(`${run.path}: ended by a failure; used up to that point`);
   if (of('unfinished') || of('interrupted'))
-    notes.push(`${run.path}: no end record (still running, or stopped); used up to where it is`);
+    notes.push(`${run.path}: no end record (still running, or stopped); used up to its last evaluation`);
   return notes;
 }
 
 function curveNotes(curves: readonly Curve[]): string[] {
   const notes: string[] = [];
   if (curves.some((c) => !c.plateaus && !c.masked))
-    notes.push('the staircase H(ell) is that of the last token: runs of other tasks appear as learning curves only');
+    notes.push('the plateaus H(ell) are those of the last token: runs of other tasks appear only as learning curves');
   for (const group of groupBy(curves, (c) => `${c.series}|${shapeName(c.shape)}`)) {
     const name = `${group[0].series}, ${shapeName(group[0].shape)}`;
     const grammars = new Set(group.map((c) => c.grammar)).size;
-    if (group.length === 1) notes.push(`${name}: a single curve, so no interval`);
+    if (group.length === 1) notes.push(`${name}: a single curve, so there is no interval`);
     else if (grammars === 1) notes.push(`${name}: one grammar; intervals cover replicas, not grammars`);
     const hidden = new Set<number>();
     for (const c of group)
@@ -163,8 +165,8 @@ function curveNotes(curves: readonly Curve[]): string[] {
     const seen = group[0].online ? Math.max(...group.map((c) => c.points.at(-1)?.samples ?? 0)) : 0;
     if (seen > LARGE_PART * group[0].sentences)
       notes.push(
-        `${name}: one pass saw up to ${showNumber(seen)} sentences of a language of ${showNumber(group[0].sentences)}; beyond a tenth of it ` +
-          'hardly any sampling noise is left, and P_ell is no sample complexity',
+        `${name}: one pass drew up to ${showNumber(seen)} sentences from a language of ${showNumber(group[0].sentences)}; beyond a tenth of it ` +
+          'hardly any sampling noise is left, and P_ell is not a sample complexity',
       );
     if (!hasLaw(group[0].shape))
       notes.push(`${name}: f = 1 or m = 1, where theory predicts no correlations to learn from`);

@@ -25,7 +25,7 @@ export function judged(row: FindingRow): Required<FindingRow> {
 
 /** Of a value of one pass where there is one in data: it is shown, and not judged. */
 export const COUNTS_STEPS: Pick<FindingRow, 'comment' | 'verdict'> = {
-  comment: 'one pass counts steps too: no test of a law about data, see the value in data',
+  comment: 'the number of steps limits one pass too: not a test of a law about data; see the value in data',
   verdict: '-',
 };
 

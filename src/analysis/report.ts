@@ -20,6 +20,7 @@ export interface DrawnFigure {
 
 export interface ReportOptions {
   title: string;
+  reproduces: boolean; // the paper's figures; false: a person's own runs, compared with its theory
   sections: readonly { name: string; title: string }[]; // of the findings, in order
   tables: readonly Table[]; // links to data/NAME.csv and .parquet
   made: string; // date and program, for the foot
@@ -39,23 +40,23 @@ export function reportHtml(analysis: Analysis, drawn: readonly DrawnFigure[], op
 <body>
 <main>
 <h1>${escapeHtml(options.title)}</h1>
-<p>A reproduction of Cagnetta, Favero, Sclocchi and Wyart, <cite>Scaling Laws and Representation Learning in Simple Hierarchical Languages:
+<p>${options.reproduces ? 'A reproduction' : 'These runs are compared with the theory'} of Cagnetta, Favero, Sclocchi and Wyart, <cite>Scaling Laws and Representation Learning in Simple Hierarchical Languages:
 Transformers vs. Convolutional Architectures</cite>, <a href="https://arxiv.org/abs/2505.07070">arXiv:2505.07070</a>. A step of the loss, from H(ℓ-1) to
-H(ℓ), takes P<sub>ℓ</sub> sentences; how P<sub>ℓ</sub> grows with m, the number of synonyms, is what the theory predicts.</p>
+H(ℓ), takes P<sub>ℓ</sub> sentences; the theory predicts how P<sub>ℓ</sub> grows with m, the number of synonyms, but not the constant factor before it.</p>
 <ul class="summary">${analysis.summary.map((line) => `<li>${typeset(line)}</li>`).join('')}</ul>
 <p class="names">${networksHtml(analysis)} ${languagesHtml(analysis)}</p>
 ${Object.entries(chapters)
   .map((chapter) => chapterHtml(chapter, drawn))
   .join('\n')}
 <h2 id="findings">Theory and measurement</h2>
-<p>Intervals hold 95%: bootstrap over grammars (over replicas where there is one grammar), with Student's t. <b>Agrees</b>: the interval holds the
-prediction. <b>Open</b>: a bound that allows it. A dash: theory fixes no value, or these runs cannot test it.</p>
+<p>95% intervals: bootstrap over grammars (over replicas if there is one grammar), with Student's t. <b>Agrees</b>: the interval contains the
+prediction. <b>Open</b>: a bound that allows it. A dash: theory predicts no value, or only up to a constant factor, or these runs cannot test it.</p>
 ${options.sections.map((section) => findingsHtml(analysis.findings, section)).join('\n')}
 ${notesHtml(analysis.notes)}
 <h2 id="runs">Runs</h2>
 ${runsHtml(analysis)}
 <h2 id="data">Data</h2>
-<ul>${options.tables.map((t) => `<li><a href="data/${t.name}.csv">${t.name}.csv</a>, <a href="data/${t.name}.parquet">Parquet</a>: ${escapeHtml(t.about)} (${counted(t.rows.length, 'row')})</li>`).join('')}</ul>
+<ul>${options.tables.map((t) => `<li><a href="data/${t.name}.csv">${t.name}.csv</a>, <a href="data/${t.name}.parquet">Parquet</a>: ${typeset(t.about)} (${counted(t.rows.length, 'row')})</li>`).join('')}</ul>
 <footer>${escapeHtml(options.made)}</footer>
 </main>
 </body>
@@ -110,7 +111,7 @@ function findingsHtml(findings: readonly Finding[], { name, title }: ReportOptio
     (f) =>
       `<tr><td class="${f.verdict.replace(' ', '')}">${verdictMark[f.verdict]}${f.verdict}</td><td>${typeset(f.quantity)}</td><td class="n">${escapeHtml(showValue(f))}</td><td class="n">${escapeHtml(showInterval(f.measured))}</td><td class="n">${showNumber(f.predicted)}</td><td>${escapeHtml(f.where)}</td><td>${typeset(f.comment)}</td></tr>`,
   );
-  return `<details><summary><h3>${title} (${own.length})</h3></summary><div class="scroll"><table><thead><tr><th>verdict</th><th>quantity</th><th class="n">measured</th><th class="n">95% interval</th><th class="n">predicted</th><th>where</th><th>comment</th></tr></thead><tbody>${rows.join('')}</tbody></table></div></details>`;
+  return `<details><summary><h3>${typeset(title)} (${own.length})</h3></summary><div class="scroll"><table><thead><tr><th>verdict</th><th>quantity</th><th class="n">measured</th><th class="n">95% interval</th><th class="n">predicted</th><th>where</th><th>comment</th></tr></thead><tbody>${rows.join('')}</tbody></table></div></details>`;
 }
 
 const verdictMark: Record<Finding['verdict'], string> = {

@@ -54,7 +54,9 @@ export interface ReplicaHistory {
 export function readRun(files: RunFiles): Run {
   const experiment = inFile(files.path, 'experiment.json', () => parseExperiment(parseJson(files.experiment)));
   if (experiment.data)
-    throw new InputError(`${files.path}: trained on data of its own, of which nothing is known to compare it with`);
+    throw new InputError(
+      `${files.path}: trained on data of its own, for which there are no exact losses to compare it with`,
+    );
   const rules = inFile(files.path, 'rules.json', () =>
     files.rules === undefined ? rulesOf(experiment) : parseRules(parseJson(files.rules)),
   );

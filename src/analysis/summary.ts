@@ -72,9 +72,9 @@ function passSentence(r: Results): string {
   const powers = r.dataPowers.filter((p) => p.kind === kind && p.ell > 1 && p.pass?.bound === 'none');
   const beyond = [...new Set(rows.filter((row) => row.passBeyond).map((row) => shapeName(row.shape)))];
   return (
-    `One pass over fresh sentences takes the ${modelFacts(kind).title} ${brief(times[0])} to ${brief(times[times.length - 1])} times as many, since there gradient steps limit` +
+    `In one pass over fresh sentences the ${modelFacts(kind).title} needs ${brief(times[0])} to ${brief(times[times.length - 1])} times as many, since the number of optimiser steps limits there` +
     (powers.length
-      ? `, and grows more slowly: ${list(powers.map((p) => `P_${p.ell} like m^${p.pass!.value.toFixed(1)}`))}`
+      ? `, and P_ell grows more slowly: ${list(powers.map((p) => `P_${p.ell} like m^${p.pass!.value.toFixed(1)}`))}`
       : '') +
     (beyond.length ? `; at ${list(beyond)} some of these are more than a tenth of the language` : '') +
     '.'
@@ -109,7 +109,7 @@ function openSentence(r: Results): string {
   );
   const shown = names.slice(0, 4);
   const more = names.length - shown.length;
-  return `Open, bounds only: ${shown.join('; ')}${more ? ` and ${more} more` : ''}.`;
+  return `Only bounds are known for ${shown.join('; ')}${more ? ` and ${more} more` : ''}.`;
 }
 
 /** One pass alone: five lines. */

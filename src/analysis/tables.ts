@@ -38,7 +38,7 @@ export function sharedTables(a: Base, findings: readonly Finding[]): Table[] {
     },
     {
       name: 'runs',
-      about: 'the runs behind it',
+      about: 'the runs of this report',
       rows: a.runs.map(({ shape: s, floor, experiment, ...run }) => ({
         ...run,
         floor: floor ?? null,
@@ -48,7 +48,7 @@ export function sharedTables(a: Base, findings: readonly Finding[]): Table[] {
     },
     {
       name: 'curves',
-      about: 'test loss in nats and accuracy of every replica against training samples P',
+      about: 'test loss in nats and accuracy of every replica against training sentences P',
       rows: a.curves.flatMap((c) =>
         c.points.map((p) => ({
           series: c.series,

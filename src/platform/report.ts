@@ -24,12 +24,14 @@ export interface WrittenReport {
 const WIDE = 880;
 const NARROW = 360;
 
-/** Writes everything to `out`, the page last. only: names of figures; default all that can be drawn. */
+/**
+ * Writes everything to `out`, the page last. reproduces: whether the runs are those of the paper's figures. only: names of figures;
+ * default all that can be drawn.
+ */
 export async function writeReport(
   analysis: Analysis,
   out: string,
-  title: string,
-  only?: readonly string[],
+  { title, reproduces = false, only }: { title: string; reproduces?: boolean; only?: readonly string[] },
 ): Promise<WrittenReport> {
   const tables = tablesOf(analysis);
   const modes = figures.flatMap(({ name }) => Object.keys(themes).map((m) => (m === 'light' ? name : `${name}-${m}`)));
@@ -71,7 +73,13 @@ export async function writeReport(
   const made = `${packageJson.name} ${packageJson.version}, ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`;
   await write(
     report,
-    reportHtml(analysis, drawn, { title, tables, sections: figures.flatMap(({ sections = [] }) => sections), made }),
+    reportHtml(analysis, drawn, {
+      title,
+      reproduces,
+      tables,
+      sections: figures.flatMap(({ sections = [] }) => sections),
+      made,
+    }),
   );
   return {
     report,

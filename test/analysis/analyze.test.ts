@@ -88,7 +88,7 @@ test('a run without records, and one without rules', async () => {
   );
 });
 
-test('a run without an end record is used up to where it is; a half-written line is repaired', async () => {
+test('a run without an end record is used up to its last evaluation; a half-written line is repaired', async () => {
   const files = run({ end: 'none', steps: 500 });
   const result = await analyze([{ ...files, records: files.records!.slice(0, -20) }], quiet);
   assert.is(result.runs[0].status, 'unfinished');
@@ -135,7 +135,7 @@ test('a run that diverged keeps the steps it reached and is left out of the othe
 test('a single replica: no interval, said', async () => {
   const result = await analyze([run()], quiet);
   assert.ok(result.positions.every((p) => Number.isNaN(p.estimate.low)));
-  says(result.notes, /a single curve, so no interval/);
+  says(result.notes, /a single curve, so there is no interval/);
   const several = await analyze([run({ staircases: [staircase, staircase, staircase] })], quiet);
   says(several.notes, /one grammar; intervals cover replicas/);
 });
@@ -147,7 +147,7 @@ test('mixed experiments are kept apart, copies counted once', async () => {
   assert.equal([...result.kinds.keys()].sort(), ['hcnn width=128', 'hcnn width=64', 'hcnn, class']);
   says(result.notes, /2 folders hold the same experiment/);
   says(result.notes, /mixed settings: 3 hcnn series/);
-  says(result.notes, /other tasks appear as learning curves only/);
+  says(result.notes, /other tasks appear only as learning curves/);
   assert.not.ok(result.positions.some((p) => p.series === 'hcnn, class'));
 });
 

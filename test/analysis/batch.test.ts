@@ -92,7 +92,7 @@ test('in a whole analysis: series apart by batch size, compared with theory, no 
   for (const { numerator } of analysis.ratios) assert.is(numerator, 'mla');
   const slopes = analysis.findings.filter((f) => f.section === 'batch' && f.quantity.startsWith('slope'));
   assert.ok(slopes.length >= 6);
-  for (const f of slopes) assert.match(f.comment, /^steps limit.*; least P_\d ≤ .* at batch 32$/);
+  for (const f of slopes) assert.match(f.comment, /^limited by steps.*; least P_\d ≤ .* at batch 32$/);
   assert.ok(analysis.findings.some((f) => f.quantity === 'power of m in the least P_2 over batch sizes'));
   assert.ok(analysis.summary.length <= 5);
   // The best batch size is the smallest one tried for every m, so the power is unknown.

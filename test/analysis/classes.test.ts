@@ -44,7 +44,7 @@ test('the summary names what the others need, in units of the CNN', () => {
   assert.equal(analysis.curves, []);
   assert.match(
     analysis.summary[0],
-    /^To classify the root, the hierarchical CNN needs P\* = .* times n m\^L .* in units of that the others need fcn, standard [456]/,
+    /^To predict the root symbol, the hierarchical CNN needs P\* = .* times n m\^L .* in units of this P\* the others need fcn, standard [456]/,
   );
 });
 

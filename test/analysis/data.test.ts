@@ -150,7 +150,7 @@ test('control: the same curve with another rate is compared grammar by grammar',
 test('one pass that sees more than a tenth of its language is said once, and marked', async () => {
   const files = syntheticStudy({ ms: [2], grammars: 2 });
   const { notes, positions } = await analyze(files, { sample: null });
-  const said = notes.filter((note) => /one pass saw up to .* sentences of a language of 1024/.test(note));
+  const said = notes.filter((note) => /one pass drew up to .* sentences from a language of 1024/.test(note));
   assert.is(said.length, 2, 'once for each network'); // 8 * 2^7 sentences
   assert.ok(positions.some((p) => p.beyond));
 });

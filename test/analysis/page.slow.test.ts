@@ -17,7 +17,7 @@ let browser: Browser;
 test.before(async () => {
   // Runs that end early: bounds, empty corners and so on.
   const analysis = await syntheticAnalysis({ grammars: 3, steps: 2 ** 14 });
-  url = pathToFileURL((await writeReport(analysis, folder, 'A report')).report).href;
+  url = pathToFileURL((await writeReport(analysis, folder, { title: 'A report' })).report).href;
   browser = await launchBrowser([]);
 });
 test.after(async () => {

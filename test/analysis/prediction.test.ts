@@ -152,7 +152,7 @@ test('outside its data: other sizes, other settings, a model that the store does
   );
   assert.match(
     (short.loss(question({}), 1e5) as { refused: string }).refused,
-    /below the losses that the store tells of/,
+    /below the losses of the runs in the store/,
   );
 });
 

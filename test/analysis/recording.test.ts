@@ -110,7 +110,7 @@ test('what does not fit is refused by name', () => {
     [/format/, (about) => (about.format = 'another')],
     [/H is/, (about) => about.H.pop()],
     [/tensor 0\.loss is missing/, (_, all) => all.delete('0.loss')],
-    [/tensor 1\.points .* wanted U8/, (_, all) => all.set('1.points', tensors.get('1.within')!)],
+    [/tensor 1\.points .* expected U8/, (_, all) => all.set('1.points', tensors.get('1.within')!)],
     [/holds no networks/, (about) => (about.networks = [])],
     [
       /P do not increase/,

@@ -162,7 +162,7 @@ test('CSV and Parquet hold the same numbers, read back by others', async () => {
 });
 
 test('the report folder is complete and the page asks nothing of a network', async () => {
-  const written = await writeReport(analysis, folder, 'A <title> & more');
+  const written = await writeReport(analysis, folder, { title: 'A <title> & more' });
   assert.equal(
     written.figures,
     figures.map((f) => f.name),
@@ -192,7 +192,7 @@ test('an analysis of one short run still makes a page', async () => {
   const small = await analyze([{ ...files, records: files.records!.split('\n').slice(0, 9).join('\n') }], {
     sample: null,
   });
-  const written = await writeReport(small, join(folder, 'small'), 'small');
+  const written = await writeReport(small, join(folder, 'small'), { title: 'small', reproduces: true });
   assert.ok(written.figures.includes('curves'));
   assert.not.match(readFileSync(written.report, 'utf8'), /NaN|undefined/);
 });

@@ -25,11 +25,13 @@ test('a folder of runs becomes a table, a summary and a report', async () => {
   const out = join(folder, 'report');
   const { code, stdout, stderr } = await rhm(['analyze', join(folder, 'runs'), '--out', out]);
   assert.is(code, 0, stderr);
-  assert.match(stdout, /^quantity +where +predicted +measured +verdict$/m);
+  assert.match(stdout, /^quantity +where +predicted \(P_ell up to a constant factor\) +measured +verdict$/m);
   assert.match(stdout, /^power of m in P_2 +hcnn +3 /m);
   assert.match(stdout, /^8 runs \(hcnn; mla\), 16 curves on 4 grammars, trained on synthetic adapter$/m);
   assert.match(stdout, new RegExp(`report: ${out}/index.html`));
-  assert.match(readFileSync(join(out, 'index.html'), 'utf8'), /<figure id="curves">/);
+  const page = readFileSync(join(out, 'index.html'), 'utf8');
+  assert.match(page, /<figure id="curves">/);
+  assert.match(page, /<h1>Learning curves of runs<\/h1>\n<p>These runs are compared with the theory of Cagnetta/);
 });
 
 test('--json gives one value, --no-report writes nothing', async () => {

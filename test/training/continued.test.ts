@@ -319,7 +319,7 @@ test('rhm train --from: a new folder, refusals before anything is written, resum
   assert.is(resumed.code, 0, resumed.stderr);
   assert.match(resumed.stdout, /done at step 90 of 90/);
   const error = await failure(() => analyze(readRunFolders([path('child')])));
-  assert.match(error.message, /child: not a training from the start: it continues \w{16} at step 60/);
+  assert.match(error.message, /child: left out, since it continues \w{16} from step 60/);
 });
 
 test.run();

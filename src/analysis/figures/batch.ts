@@ -22,7 +22,7 @@ export const batchFigure = figure({
   tables: (all) => [
     {
       name: 'batches',
-      about: 'P_ell against batch size, where series differ in nothing else',
+      about: 'P_ell against batch size, for series that differ only in batch size',
       rows: all.batches.flatMap((b) =>
         b.points.map((p) => ({
           series: b.series,
@@ -62,9 +62,9 @@ export const batchFigure = figure({
   ],
   caption: () => ({
     predicts:
-      'the laws count data, which does not depend on the batch size: horizontal lines. Where the number of steps is what limits, P_ell is the batch size times a number of steps: the dotted slope. At batch sizes too small for the learning rate the noise of the gradients hides the step: P_ell rises, or the step is never taken (arrow).',
+      'the laws count training sentences, so P_ell does not depend on the batch size (horizontal lines). If the number of optimiser steps is the limit, P_ell is proportional to the batch size (dotted line). At batch sizes that are too small for the learning rate, gradient noise hides the step of the loss: P_ell rises, or the step is never taken (arrow).',
     measured:
-      'each point is the geometric mean over grammars at one batch size, with a 95% interval. Slopes, and the growth with m where every size is at its best batch size, are in the table.',
+      'each point is the geometric mean over grammars at one batch size, with a 95% interval. The table lists the slopes, and the power of m with every grammar size at its best batch size.',
   }),
   table: ({ batches, batchExponents }) => ({
     head: ['series', 'grammar', 'step', 'quantity', 'measured', 'law'],
@@ -137,4 +137,8 @@ function rowMarks({ points }: BatchRow, look: Look, paper: string): Plot.Markish
 }
 
 const share = (slope: number) =>
-  slope > 0.8 ? 'steps limit, not data' : slope < 0.2 ? 'data limits, not steps' : 'both steps and data limit';
+  slope > 0.8
+    ? 'limited by steps, not by data'
+    : slope < 0.2
+      ? 'limited by data, not by steps'
+      : 'limited by both steps and data';

@@ -17,7 +17,7 @@ import { type Look, looksFor } from './theme.js';
 /** P* against n m^L, and the errors behind it against P / (n m^L). */
 export const classesFigure = figure({
   name: 'classes',
-  title: 'Classification: distinct sentences until the root is known',
+  title: 'Classification: distinct sentences needed to predict the root symbol',
   chapter: 'neighbours',
   results: ({ studies }) => {
     const classes = classTable(studies.classes);
@@ -26,7 +26,7 @@ export const classesFigure = figure({
   tables: (all) => [
     {
       name: 'classes',
-      about: 'P*, where the test error of the root falls to a tenth, beside n m^L',
+      about: 'P*, the number of sentences at which the test error of the root symbol falls to a tenth, and n m^L',
       rows: all.classes.map((r) => ({
         network: r.network,
         ...shapeColumns(r.shape),
@@ -66,13 +66,13 @@ export const classesFigure = figure({
     const [low, high] = [Math.min(...factors), Math.max(...factors)].map((x) => Number(x.toPrecision(2)));
     const others = lazySentence(classes);
     return [
-      `To classify the root, the ${modelFacts(cnn.kind).title} needs P* = ${low} to ${high} times n m^L distinct sentences, which grows like its power ${showEstimate(cnn.power)} (law 1)${others}.`,
+      `To predict the root symbol, the ${modelFacts(cnn.kind).title} needs P* = ${low} to ${high} times n m^L distinct sentences; the power of n m^L in P* is ${showEstimate(cnn.power)} (law: 1)${others}.`,
     ];
   },
   caption: () => ({
     predicts:
-      'the CNN learns the classes from P* sentences that grow like n m^L, which is polynomial in the length of a sentence (dashed: power 1, height free). Fully connected and lazy networks, whose features hardly move, need more.',
-    measured: `P* is where the test error falls to ${LEARNT_ERROR}, at the best validation loss, with 95% intervals over grammars; arrows are bounds. n = m = v, s = 2. Lazy: standard scaling, readout over the root of the width. Below: the errors, each grammar a line.`,
+      'the CNN learns the classes from P* sentences, and P* grows like n m^L, a polynomial in the length of a sentence (dashed: power 1, height fitted). Fully connected networks, and lazy ones, whose features hardly change, need more.',
+    measured: `P* is the number of sentences at which the test error falls to ${LEARNT_ERROR}, at the best validation loss, with 95% intervals over grammars; arrows are bounds. n = m = v, s = 2. Lazy: standard scaling, readout divided by the root of the width. Lower panels: test errors, one line per grammar.`,
   }),
   table: ({ classes }) => ({
     head: ['network', 'grammar', 'n m^L', 'P*', 'over n m^L'],
@@ -108,7 +108,7 @@ function growthPanel(rows: readonly ClassRow[], looks: ReadonlyMap<string, Look>
   const law = x.domain.map((at) => ({ x: at, y: at * Math.exp(height) }));
   const at = (r: ClassRow): ErrorPoint => ({ x: r.law, y: r.P.value, low: r.P.low, high: r.P.high, bound: r.P.bound });
   return {
-    title: 'P*, error at a tenth',
+    title: 'P*, error of a tenth',
     options: {
       x,
       y: logAxis(
@@ -167,5 +167,5 @@ function lazySentence(rows: readonly ClassRow[]): string {
     );
     return [`${group[0].network} ${text.join(', ')}`];
   });
-  return parts.length ? `; in units of that the others need ${parts.join('; ')}` : '';
+  return parts.length ? `; in units of this P* the others need ${parts.join('; ')}` : '';
 }

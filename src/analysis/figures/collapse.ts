@@ -22,7 +22,7 @@ function inDataOrAll(curves: Base['curves']): Base['curves'] {
 /** Curves of several sizes over P / P_ell. */
 export const collapseFigure = figure({
   name: 'collapse',
-  title: 'Curves of all grammar sizes, raw and over P / P_ell',
+  title: 'Curves of all grammar sizes, against P and against P / P_ell',
   chapter: 'inData',
   results: ({ curves }) => ({ collapse: collapseTable(curves) }),
   sections: [
@@ -34,9 +34,9 @@ export const collapseFigure = figure({
   ],
   caption: () => ({
     predicts:
-      "each step, drawn from 1 at H(ell-1) to 0 at H(ell), falls onto one curve when P is divided by the model's own law for P_ell.",
+      'each step, scaled from 1 at H(ell-1) to 0 at H(ell), collapses onto one curve when P is divided by the law of the model for P_ell.',
     measured:
-      'the spread is the standard deviation of ln P between sizes at equal height, as a factor: as measured in the first panel, over the law in the others.',
+      'the spread is the standard deviation of ln P between grammar sizes at equal height, as a factor: as measured in the first panel, after division by the law in the others.',
   }),
   table: ({ collapse }) => ({
     head: ['series', 'step', 'spread as measured', 'over the CNN law', 'over the transformer law'],
@@ -143,7 +143,7 @@ function collapseFinding(r: Base, row: CollapseRow): FindingRow {
   const beside = row.online && r.data.length > 0;
   const verdict = beside ? '-' : best ? halved(row) : 'disagrees';
   return {
-    quantity: `collapse of step ${row.ell} (0 perfect, 1 nothing gained)`,
+    quantity: `collapse of step ${row.ell} (0: perfect, 1: no better than as measured)`,
     where: row.series,
     predicted: 0,
     measured,

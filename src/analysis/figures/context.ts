@@ -14,7 +14,7 @@ import { looksFor } from './theme.js';
 /** Loss against P for windows of s^ell tokens, over the exact losses that they saturate at. */
 export const contextFigure = figure({
   name: 'context',
-  title: 'What context is worth: windows of s^ell tokens',
+  title: 'The value of context: windows of s^ell tokens',
   chapter: 'neighbours',
   results: ({ studies }) => ({
     contexts: contextTable(studies.context),
@@ -24,7 +24,7 @@ export const contextFigure = figure({
     {
       name: 'contexts',
       about:
-        'P at which a window of s^ell tokens is learnt, and the part of the fall H(0) - H(ell) that it reaches far behind',
+        'P at which a window of s^ell tokens is learnt, and the fraction of the fall H(0) - H(ell) that it reaches at much larger P',
       rows: all.contexts.map((r) => ({
         kind: r.kind,
         ...shapeColumns(r.shape),
@@ -53,13 +53,13 @@ export const contextFigure = figure({
   sections: [
     {
       name: 'context',
-      title: 'What context is worth',
+      title: 'The value of context',
       findings: ({ contexts, envelopes }) => [
         ...contexts.flatMap((r): FindingRow[] =>
           r.used
             ? [
                 {
-                  quantity: `part of the fall H(0) - H(${r.ell}) reached with ${r.tokens} ${r.tokens === 1 ? 'token' : 'tokens'}`,
+                  quantity: `fraction of the fall H(0) - H(${r.ell}) reached with ${r.tokens} ${r.tokens === 1 ? 'token' : 'tokens'}`,
                   where: `${r.kind}, ${shapeName(r.shape)}`,
                   predicted: 1,
                   measured: r.used,
@@ -73,7 +73,7 @@ export const contextFigure = figure({
             where: `${r.kind}, ${shapeName(r.shape)}`,
             predicted: r.predictedFinite,
             measured: r.alpha,
-            comment: `predicted for these steps at P_ell of the law; for many levels ${showNumber(r.predicted)}`,
+            comment: `predicted for these steps, with P_ell from the law; for many levels ${showNumber(r.predicted)}`,
           }),
         ),
       ],
@@ -82,12 +82,12 @@ export const contextFigure = figure({
   summary: ({ contexts, envelopes }) => [...saturationSentence(contexts), ...envelopes.map(envelopeSentence)],
   caption: () => ({
     predicts:
-      'with a window of s^ell tokens, the predicted one included, the loss saturates at the exact H(ell) (dashed, mean over grammars), however large P is. The envelope over the windows is the power law P^-alpha (dotted: through the middle of the measured steps, with the slope that these steps have at P_ell of the law).',
+      'with a window of s^ell tokens, the predicted one included, the loss saturates at the exact H(ell) (dashed, mean over grammars), however large P is. The envelope over the windows is the power law P^-alpha (dotted: through the middle of the measured steps, with the slope of these steps if P_ell follows the law).',
     measured:
-      'each thin line is one window on one grammar: the last token, predicted by a decoder that learns every next token of its window from P sentences, at its best validation loss. Thick: their envelope, the geometric mean over grammars.',
+      'each thin line is one window on one grammar: the loss of the last token, for a decoder that learns every next token of its window from P sentences, at its best validation loss. Thick lines: the envelope, a geometric mean over grammars.',
   }),
   table: ({ contexts }) => ({
-    head: ['network', 'grammar', 'window', 'H(ell)', 'P_ell', 'over the law', 'part of the fall reached'],
+    head: ['network', 'grammar', 'window', 'H(ell)', 'P_ell', 'over the law', 'fraction of the fall reached'],
     rows: contexts.map((r) => [
       modelFacts(r.kind).title,
       shapeName(r.shape),
@@ -184,7 +184,7 @@ function saturationSentence(
   if (!known.length) return [];
   const least = known.reduce((a, b) => (b.used!.value < a.used!.value ? b : a));
   return [
-    `With a window of ${[...new Set(known.map((r) => r.tokens + 1))].join(', ')} tokens the decoder's loss of the last token saturates at the exact H(ell): it reaches ${percent(least.used!.value)} of the fall or more.`,
+    `With a window of ${[...new Set(known.map((r) => r.tokens + 1))].join(', ')} tokens the decoder's loss of the last token saturates at the exact H(ell): it reaches at least ${percent(least.used!.value)} of the fall.`,
   ];
 }
 

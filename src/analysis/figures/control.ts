@@ -13,7 +13,7 @@ import { looksFor } from './theme.js';
 /** What moves P_ell in data and is not data. */
 export const controlFigure = figure({
   name: 'control',
-  title: 'Control: the same curves with another rate, batch and width',
+  title: 'Control: the same curves at a different learning rate, batch size and width',
   chapter: 'inData',
   results: ({ curves }, { runs, control }) => ({
     control: control.length ? controlTable(curves, runs, orderedCurves(control), control) : [],
@@ -21,7 +21,8 @@ export const controlFigure = figure({
   tables: (all) => [
     {
       name: 'control',
-      about: 'P_ell in data with another rate, batch or width, over that of the unchanged network on the same grammars',
+      about:
+        'P_ell in data at a different learning rate, batch size or width, over that of the unchanged network on the same grammars',
       rows: all.control.map((r) => ({
         kind: r.kind,
         ...shapeColumns(r.shape),
@@ -32,9 +33,9 @@ export const controlFigure = figure({
     },
   ],
   caption: () => ({
-    predicts: 'what data limits does not move with the training: all ratios are 1.',
+    predicts: 'if data are the limit, P_ell does not depend on how the network is trained: all ratios are 1.',
     measured:
-      'P_ell in data over that of the unchanged network, grammar by grammar, with 95% intervals. What moves here is not data.',
+      'P_ell in data over that of the unchanged network, grammar by grammar, with 95% intervals. A ratio other than 1 shows an effect of training, not of data.',
   }),
   table: ({ control }) => ({
     head: ['network', 'grammar', 'change', 'step', 'P over unchanged'],

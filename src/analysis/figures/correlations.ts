@@ -13,7 +13,7 @@ import { looksFor } from './theme.js';
 /** Correlations against level, with the noise floor. */
 export const correlationsFigure = figure({
   name: 'correlations',
-  title: 'Correlations with the last token, and the noise they hide in',
+  title: 'Correlations with the last token, and their sampling noise',
   chapter: 'correlations',
   results: async ({ curves }, { sample }) => ({
     correlations: await correlationTable(
@@ -69,12 +69,12 @@ export const correlationsFigure = figure({
   ],
   caption: () => ({
     predicts:
-      'the root-mean-square covariance of the last token with a token whose common ancestor lies at level ell falls by a factor of about m with each level (line: with finite-v corrections); measured on P sentences it stops at the noise floor (dashed), so distant tokens need more data.',
+      'the root-mean-square covariance of the last token with a token whose common ancestor is at level ell falls by a factor of about m per level (line: with corrections for finite v). Measured on P sentences it does not fall below the noise floor (dashed), so distant tokens need more data.',
     measured:
-      'exact covariances of the grammars (filled dots, intervals over grammars); values from P sampled sentences of the first grammar (open symbols) follow the signal down to the floor.',
+      'filled dots: exact covariances of the grammars, with intervals over grammars. Open symbols: values from P sampled sentences of the first grammar, which follow the exact ones down to the noise floor.',
   }),
   table: ({ correlations }) => ({
-    head: ['grammar', 'level', 'rms covariance', 'law with corrections', 'signal meets noise at P'],
+    head: ['grammar', 'level', 'rms covariance', 'law with corrections', 'signal equals noise at P'],
     rows: correlations.map((r) => [
       shapeName(r.shape),
       String(r.ell),

@@ -14,7 +14,7 @@ const isShown = ({ online, masked }: Curve) => online && !masked; // those of ma
 /** Learning curves of one pass, grammar by grammar, each with its own staircase. */
 export const curvesFigure = figure({
   name: 'curves',
-  title: 'One pass over fresh sentences: each grammar with its own staircase',
+  title: 'One pass over fresh sentences: learning curves over the plateaus of each grammar',
   chapter: 'onePass',
   caption: ({ curves }) => {
     const online = curves.filter(isShown);
@@ -24,8 +24,8 @@ export const curvesFigure = figure({
     );
     return {
       predicts:
-        'the test loss comes down in steps: it waits at H(ell), the exact entropy of the last token given the s^ell - 1 tokens under its level-ell ancestor (dashed), until the next level is learnt, and ends at H(L).',
-      measured: `loss over the floor H(L) of each grammar.${most > GRAMMARS_SHOWN ? ` The first ${GRAMMARS_SHOWN} grammars of each size are shown; all are in the table curves.` : ''}`,
+        'the test loss falls in steps: it stays near H(ell), the exact entropy of the last token given the s^ell - 1 tokens that share its level-ell ancestor (dashed), until the next level is learnt, and ends at H(L).',
+      measured: `loss minus the floor H(L) of each grammar.${most > GRAMMARS_SHOWN ? ` The first ${GRAMMARS_SHOWN} grammars of each size are shown; all are in the table curves.` : ''}`,
     };
   },
   draw: (analysis, canvas) => {

@@ -18,12 +18,13 @@ const usable = (rows: readonly DataRow[]) => rows.filter((r) => density(r.shape)
 /** P_ell in data against m, with the laws, the learner of correlations, and one pass beside. */
 export const dataFigure = figure({
   name: 'data',
-  title: 'How many distinct sentences each step takes',
+  title: 'How many distinct sentences each step of the loss takes',
   chapter: 'inData',
   tables: (all) => [
     {
       name: 'data',
-      about: 'P_ell in data, beside the law, one pass over the same grammars, and the learner of correlations',
+      about:
+        'P_ell in data, its law, P_ell in one pass over the same grammars, and that of the learner that uses correlations alone',
       rows: all.data.map((r) => ({
         series: r.series,
         ...shapeColumns(r.shape),
@@ -39,7 +40,7 @@ export const dataFigure = figure({
     },
     {
       name: 'data_powers',
-      about: 'how P_ell in data grows with m, and which references its interval allows',
+      about: 'the power of m in P_ell in data, and which references its interval allows',
       rows: all.dataPowers.map((r) => ({
         series: r.series,
         ell: r.ell,
@@ -81,9 +82,9 @@ export const dataFigure = figure({
   ],
   caption: () => ({
     predicts:
-      'the step H(ell-1) to H(ell) takes P_ell distinct sentences, and P_ell (1-f) / v grows like m^(ell+1) for a CNN (m for ell = 1), like m^(2 ell - 1) for a transformer. Lines have these slopes; their heights are free.',
+      'the step H(ell-1) to H(ell) takes P_ell distinct sentences, and P_ell (1-f) / v grows like m^(ell+1) for a CNN (m for ell = 1) and like m^(2 ell - 1) for a transformer. Lines have these slopes; their heights are fitted.',
     measured:
-      'filled symbols: P at which the best loss of a network trained on P sentences is half way down the step, with 95% intervals over grammars; arrows are bounds. Open symbols: one pass over fresh sentences by the same network, which counts steps. Grey crosses: a learner that uses correlations with the last token and nothing else.',
+      'filled symbols: the P at which the best loss of a network trained on P sentences is half way down the step, with 95% intervals over grammars; arrows are bounds. Open symbols: the same network in one pass over fresh sentences, where the number of optimiser steps limits too. Grey crosses: a learner that uses only correlations with the last token.',
   }),
   table: ({ data }) => ({
     head: ['network', 'grammar', 'step', 'in data', 'over the law', 'correlations alone', 'one pass'],
@@ -97,7 +98,7 @@ export const dataFigure = figure({
       r.pass ? `${showEstimate(r.pass)}${r.passBeyond ? ' †' : ''}` : '-',
     ]),
     note: data.some((r) => r.passBeyond)
-      ? '† more than a tenth of the language: hardly any sampling noise is left there.'
+      ? '† more than a tenth of the language, where hardly any sampling noise is left.'
       : undefined,
   }),
   draw: (analysis, canvas) => {
@@ -149,5 +150,5 @@ function references({ dataPowers }: Base, { series, ell, estimate }: ExponentRow
   const learner = row.learner ? `; correlations alone: ${showPower(row.learner)}` : '';
   const pass = row.pass ? `; one pass: ${showPower(row.pass)}` : '';
   const verdict = row.verdict === 'law' ? 'the law alone' : row.verdict;
-  return `${row.verdict === 'open' ? 'open' : `its interval allows ${verdict === 'neither' ? 'neither reference' : verdict}`}${learner}${pass}`;
+  return `${row.verdict === 'open' ? 'open' : `the interval allows ${verdict === 'neither' ? 'neither reference' : verdict}`}${learner}${pass}`;
 }

@@ -17,9 +17,9 @@ export const dataCurvesFigure = figure({
   chapter: 'inData',
   caption: () => ({
     predicts:
-      'with P sentences a network learns the levels whose correlations stand out of the sampling noise: the best loss comes down the plateaus H(1), H(2), ... (dashed, mean over grammars) one by one.',
+      'from P sentences a network learns the levels whose correlations exceed the sampling noise: as P grows, the best loss falls from plateau to plateau, H(1), H(2), ... (dashed, mean over grammars).',
     measured:
-      'each line is one grammar, each point a network trained on P sentences to its best validation loss and then tested; loss less that of the exact predictor on the same test sentences. Open points: limited by steps.',
+      'each line is one grammar, each point a network trained on P sentences to its best validation loss: its test loss minus that of the exact predictor on the same sentences. Open points: limited by the number of steps.',
   }),
   draw: (analysis, canvas) => {
     const curves = analysis.curves.filter((c) => !c.online && c.plateaus && c.points.length > 1);

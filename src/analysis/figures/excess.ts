@@ -17,7 +17,7 @@ export const excessFigure = figure<object, ScalingResults>({
   chapter: 'onePass',
   caption: () => ({
     predicts:
-      'between P_1 and P_L the excess over the floor falls as P^-alpha, alpha = ln(1/f) / ln m for a CNN and half of that for a transformer (dotted lines, placed freely); with few levels the steps (dashed heights) remain visible and the slope is shallower.',
+      'between P_1 and P_L the excess over the floor falls as P^-alpha, with alpha = ln(1/f) / ln m for a CNN and half of that for a transformer (dotted lines, heights fitted). With few levels the steps (dashed: plateaus) remain visible and the slope is shallower.',
     measured: 'one pass, geometric mean over grammars and replicas; bands are one standard deviation.',
   }),
   table: ({ scaling }) => ({

@@ -38,7 +38,7 @@ export const holdoutFigure = figure({
       {
         name: 'holdout',
         about:
-          'networks trained on P sentences without held-out pairs of rules, at their best validation loss, on sentences without and with such pairs; loss and divergences from both exact predictors in nats',
+          'networks trained on P sentences without held-out pairs of rules, at their best validation loss, tested on sentences without and with such pairs; loss and divergences from both exact predictors in nats',
         rows: all.heldOut.map(({ kind, shape, grammar, ...row }) => ({
           model: kind,
           ...shapeColumns(shape),
@@ -49,7 +49,7 @@ export const holdoutFigure = figure({
       {
         name: 'holdoutPredictors',
         about:
-          'two exact predictors on the same sets: the whole grammar, and the surface (the training language given the longest end of the context that occurs in it); loss in nats over the sentences whose last token is possible',
+          'two exact predictors on the same sets: the whole grammar, and the surface (the training language given the longest suffix of the context that occurs in it); loss in nats over the sentences whose last token is possible',
         rows: all.heldOutReferences.flatMap(({ shape, grammar, knows, ...setting }) =>
           predictors.map((predictor) => ({
             predictor,
@@ -62,7 +62,7 @@ export const holdoutFigure = figure({
       },
       {
         name: 'holdoutShares',
-        about: "share of the way from the surface's accuracy (0) to the grammar's (1), over grammars",
+        about: "fraction of the way from the surface's accuracy (0) to the grammar's (1), over grammars",
         rows: all.heldOutShares.map(({ kind, shape, share, ...row }) => ({
           model: kind,
           ...shapeColumns(shape),
@@ -80,11 +80,11 @@ export const holdoutFigure = figure({
         r.heldOutShares
           .filter(({ set }) => set === 'context')
           .map((row) => ({
-            quantity: `share of the way from surface to grammar, P = ${showNumber(row.P)}`,
+            quantity: `fraction of the way from surface to grammar, P = ${showNumber(row.P)}`,
             where: `${row.kind}, ${settingName(row)}`,
             predicted: undefined,
             measured: row.share,
-            comment: 'accuracy with held-out pairs in the context: 0 as the surface, 1 as the whole grammar',
+            comment: 'accuracy with held-out pairs in the context: 0 is the surface, 1 the whole grammar',
             verdict: '-' as const,
           })),
     },
@@ -95,7 +95,7 @@ export const holdoutFigure = figure({
       settingName,
     ).map(
       (size) =>
-        `Compositions held out (${settingName(size[0])}), pairs in the context: the share of the way from the surface's accuracy (0) to the grammar's (1) is ${groupBy(
+        `Compositions held out (${settingName(size[0])}), pairs in the context: the fraction of the way from the surface's accuracy (0) to the grammar's (1) is ${groupBy(
           size,
           ({ kind }) => kind,
         )
@@ -104,11 +104,11 @@ export const holdoutFigure = figure({
     ),
   caption: ({ heldOutReferences: all }) => ({
     predicts:
-      'training never shows certain pairs (rule of a symbol, rule of one of its children). A network that has learnt the hierarchy predicts as the whole grammar does (dashed), also behind such a pair. A network that has learnt the surface predicts as the training language does (dotted), from the longest end of the context that occurs in it.',
-    measured: `networks at their best validation loss against P distinct sentences, means over grammars; ${groupBy(all, settingName).map(languageText).join('; ')}. The surface's infinite loss is not drawn. Where the held-out pair stands above the last token itself, the training language rules it out, so a network that has learnt this language must fail there.`,
+      'training never shows certain pairs (rule of a symbol, rule of one of its children). A network that has learnt the hierarchy predicts like the whole grammar (dashed), even after such a pair. A network that has learnt the surface predicts like the training language (dotted), from the longest suffix of the context that occurs in it.',
+    measured: `networks at their best validation loss against P distinct sentences, means over grammars; ${groupBy(all, settingName).map(languageText).join('; ')}. The surface's loss is not drawn where it is infinite. If the held-out pair is above the last token itself, the training language rules that token out, so a network that has learnt this language must fail.`,
   }),
   table: ({ heldOutShares: shares }) => ({
-    head: ['network', 'size', 'sentences', 'P', 'share of the way: 0 surface, 1 grammar'],
+    head: ['network', 'size', 'sentences', 'P', 'fraction of the way: 0 surface, 1 grammar'],
     rows: groupBy(shares, (row) => `${settingName(row)}|${row.set}`)
       .flat()
       .map((row) => [row.kind, settingName(row), setWords[row.set], showNumber(row.P), showEstimate(row.share)]),
@@ -231,7 +231,7 @@ function languageText(own: readonly HeldOutReference[]): string {
     const possible = of.reduce((sum, { knows }) => sum + knows.surface.possible / of.length, 0);
     return `${round(100 * (1 - possible))} %`;
   };
-  return `with ${settingName(own[0])}, the training language has ${showNumber(own[0].training)} sentences, and the surface gives probability 0 to ${share('context')} of the last tokens behind held-out pairs and to ${share('last')} of those below one`;
+  return `with ${settingName(own[0])}, the training language has ${showNumber(own[0].training)} sentences, and the surface gives probability 0 to ${share('context')} of the last tokens after held-out pairs and to ${share('last')} of those below one`;
 }
 
 const grammarNumbers = (references: readonly HeldOutReference[]): Map<string, number> =>

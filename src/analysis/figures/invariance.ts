@@ -34,7 +34,7 @@ export const invarianceFigure = figure({
   tables: (all) => [
     {
       name: 'invariance',
-      about: 'ratio (1 - S_rule) / (1 - S_symbol) against training samples P',
+      about: 'ratio (1 - S_rule) / (1 - S_symbol) against training sentences P',
       rows: all.invarianceCurves.flatMap((c) =>
         c.points.map((p) => ({
           series: c.series,
@@ -64,7 +64,7 @@ export const invarianceFigure = figure({
   ],
   caption: () => ({
     predicts:
-      'the ratio (1 - S_rule) / (1 - S_symbol) falls from 1 to 0 when a layer becomes invariant to the choice of rules at a level; level l goes with the step P_(l+1) of the loss, so curves of all sizes coincide over P / P_(l+1). Convolutional nets: layer l + 1, the first whose units see a whole block of the next level. Transformers: the last layer.',
+      'the ratio (1 - S_rule) / (1 - S_symbol) falls from 1 to 0 when a layer becomes invariant to the choice of rules at a level; level l goes with step P_(l+1) of the loss, so the curves of all sizes coincide against P / P_(l+1). Convolutional nets: layer l + 1, the first whose units see a whole block of the next level. Transformers: the last layer.',
     measured: 'one pass, means over grammars. All layers are in the next figure.',
   }),
   table: (analysis) => {
@@ -139,7 +139,7 @@ function ratioPanel(
     options: {
       x: logAxis(
         lines.flatMap((l) => l.points.map((p) => p.x)),
-        rescaled ? `P / P_${level + 1}` : 'training samples P',
+        rescaled ? `P / P_${level + 1}` : 'training sentences P',
       ),
       y: { domain: [0, 1.3], label: 'rule / symbol', labelArrow: 'none', ticks: [0, 0.5, 1], grid: true },
       marks: lines.map(({ look, points }) =>

@@ -28,7 +28,7 @@ function apart<T extends { level: number; y: number }>(labels: readonly T[], [lo
 /** The authors' comparison: level against level at fixed m. */
 export const levelsFigure = figure({
   name: 'levels',
-  title: "Level against level at fixed m: the authors' own comparison",
+  title: 'Level against level at fixed m, as in the paper',
   chapter: 'levels',
   results: ({ curves, invarianceCurves }) => ({ levels: levelTable(curves, invarianceCurves) }),
   tables: (all) => [
@@ -60,9 +60,9 @@ export const levelsFigure = figure({
   ],
   caption: () => ({
     predicts:
-      'in one pass at one batch size every P_ell holds the same factor of optimisation, so the paper compares levels of one grammar: P_(ell+1) / P_ell grows like m for a CNN and like m^2 without weight sharing (dashed). Its rescaled panels divide the time of level l by m^(l+2) or by m^(2 l + 1).',
+      'in one pass at one batch size, optimisation multiplies every P_ell by the same factor, so the paper compares the levels of one grammar: P_(ell+1) / P_ell grows like m for a CNN and like m^2 without weight sharing (dashed). The rescaled panels of the paper divide the P of level l by m^(l+2) or by m^(2 l + 1).',
     measured:
-      'first panels: P at which level l is learnt (the invariance ratio of its layer falls below one half, or the loss takes step l + 1), as trained, over m^(l+2) and over m^(2 l + 1): flat where that law holds. Means over grammars. The power of m in each ratio is in the table.',
+      'first panels: the P at which level l is learnt (the invariance ratio of its layer falls below one half, or the loss takes step l + 1), as trained, over m^(l+2) and over m^(2 l + 1); flat if that law holds. Means over grammars. The table lists the power of m in each ratio.',
   }),
   table: ({ levels }) => ({
     head: ['network', 'grammar', 'ratio', 'from', 'law: power of m', 'measured'],

@@ -16,13 +16,13 @@ const GRAMMARS_SHOWN = 3;
 /** Test loss of masked tokens against P, over the exact losses level by level. */
 export const maskedFigure = figure({
   name: 'masked',
-  title: 'Masked tokens: the loss beside exact inference on the tree',
+  title: 'Masked tokens: the loss and that of exact inference on the tree',
   chapter: 'masked',
   results: ({ curves }) => ({ masked: maskedTable(curves), maskedExcesses: maskedExcesses(curves) }),
   tables: (all) => [
     {
       name: 'masked',
-      about: 'test loss of masked tokens against training sentences P, beside the exact losses H(0) .. H(L) in nats',
+      about: 'test loss of masked tokens against training sentences P, and the exact losses H(0) .. H(L), in nats',
       rows: maskedCurves(all.curves).flatMap((c) =>
         c.points.map(({ samples, loss, accuracy }) => ({
           series: c.series,
@@ -63,9 +63,9 @@ export const maskedFigure = figure({
   ],
   caption: () => ({
     predicts:
-      'no network comes below H(L), the loss of exact inference (belief propagation) from all tokens that are seen; on the way down the loss waits at H(ell), that of inference from what is seen of the s^ell tokens under the level-ell ancestor of a masked one (dashed).',
+      'no network gets below H(L), the loss of exact inference (belief propagation) from all visible tokens. On the way down the loss stays near H(ell), the loss of exact inference from the visible ones of the s^ell tokens under the level-ell ancestor of the masked token (dashed).',
     measured:
-      'test loss of the masked tokens, mean over sentences of the mean over their masked tokens. A causal network has a floor of its own, from the tokens before the masked one (dotted, in its colour).',
+      'test loss of the masked tokens: the mean over sentences of the mean over their masked tokens. A causal network has a separate floor, from the tokens before the masked one (dotted, in its colour).',
   }),
   table: ({ masked, maskedExcesses }) => ({
     head: ['series', 'size', 'step', 'P', 'law', 'last loss over H(L), nats'],

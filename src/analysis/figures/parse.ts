@@ -23,7 +23,7 @@ const names = Object.keys(ways) as Way[];
 /** Sentences parsed completely right against P. */
 export const parseFigure = figure({
   name: 'parse',
-  title: 'Levels as labels: sentences parsed completely right',
+  title: 'Hidden symbols as labels: sentences parsed completely right',
   chapter: 'neighbours',
   results(_, { runs }) {
     const found = parseCurves(runs).sort((a, b) => modelOrder(a.kind) - modelOrder(b.kind));
@@ -32,8 +32,7 @@ export const parseFigure = figure({
   tables: (all) => [
     {
       name: 'parse',
-      about:
-        'fraction of test sentences all of whose hidden symbols are right, against the P sentences of the training set',
+      about: 'fraction of test sentences with all hidden symbols right, against the number P of training sentences',
       rows: all.parseCurves.flatMap((c) => {
         const grammars = [...new Set(all.parseCurves.map(({ grammar }) => grammar))];
         return c.points.map((point) => ({
@@ -68,8 +67,8 @@ export const parseFigure = figure({
   summary: ({ parsing, parseCurves }) => (parsing.length ? [found(parsing, parseCurves)] : []),
   caption: ({ parsing, parseCurves }) => ({
     predicts:
-      'a parser that knows the rules is always right, since each tuple has one parent. A network learns every hidden symbol from labels. Terms of the loss by which its symbols must obey the rules (a parent implies one of its tuples, a tuple its parent, symbols exclude each other) repeat what labels of the training sentences say already; they can help where they make it generalise. Decoding by the most probable consistent tree uses the rules between hidden symbols on sentences that were never seen.',
-    measured: `at the end of equally many steps, labels alone and logic each at the best of the learning rates tried (in the table), mean over grammars; all hidden symbols of a sentence must be right. ${found(parsing, parseCurves)}`,
+      'a parser that knows the rules is always right, since each tuple has one parent. A network learns every hidden symbol from labels. Loss terms that make its symbols obey the rules (a parent implies one of its tuples, a tuple its parent, symbols exclude each other) repeat what the labels of the training sentences already say; they can help if they improve generalisation. Decoding by the most probable consistent tree applies the rules between hidden symbols to sentences that were never seen.',
+    measured: `at the end of equally many steps; labels alone and logic each at the best of the learning rates tried (in the table); mean over grammars. All hidden symbols of a sentence must be right. ${found(parsing, parseCurves)}`,
   }),
   table: ({ parsing }) => ({
     head: ['network', 'size', 'how', 'rate', 'half of the sentences at P', 'over labels alone', 'at the largest P'],

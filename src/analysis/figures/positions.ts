@@ -38,15 +38,15 @@ export const positionsFigure = figure({
     },
     {
       name: 'position',
-      title: 'Positions of the steps',
+      title: 'P_ell, predicted up to a constant factor',
       findings: (r) => r.positions.map((row) => positionFinding(r, row)),
     },
   ],
   caption: () => ({
     predicts:
-      'lines have the slopes of the laws, which count data: m^(ell+1) for a CNN (m for ell = 1), m^(2 ell - 1) for the others; heights are free. One pass counts steps too: at a given batch size and rate P_ell is at least the sentences of the steps that gradient descent takes in any case, so that it grows more slowly with m.',
+      'lines have the slopes of the laws, which count data: m^(ell+1) for a CNN (m for ell = 1), m^(2 ell - 1) for the others; their heights are fitted. In one pass the number of steps limits too: at a given batch size and learning rate, P_ell is at least the batch size times the number of steps that gradient descent needs in any case, so it grows more slowly with m.',
     measured:
-      'P at which the test loss is half way down the step, with 95% intervals over grammars; arrows: runs ended before the step. At the last step n stands for v and n m / v^s for f.',
+      'the P at which the test loss is half way down the step, with 95% intervals over grammars; arrows: runs that ended before the step. At the last step, n replaces v and n m / v^s replaces f.',
   }),
   table: ({ exponents, positions }) => ({
     head: ['series', 'step', 'law: power of m', 'measured', 'beyond a tenth of the language at'],

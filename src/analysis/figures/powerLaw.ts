@@ -17,7 +17,7 @@ import { type Look, looksFor } from './theme.js';
 /** Rules with p_k ~ k^-(1+a): the classification error, its exponent, and the steps of the last token's loss. */
 export const powerLawFigure = figure({
   name: 'powerLaw',
-  title: 'Power-law rules: the error of the root follows them, the steps of the last token do not',
+  title: 'Power-law rules: they change the error of the root symbol, not the steps of the last token',
   chapter: 'neighbours',
   results: ({ studies, curves }) => ({
     zipfErrors: errorTable(studies.powerLaw),
@@ -55,7 +55,7 @@ export const powerLawFigure = figure({
       findings: ({ zipfErrors, zipfSteps }) => [
         ...zipfErrors.flatMap((r): FindingRow[] => {
           const where = `${r.kind}, ${shapeName(r.shape)}, a = ${r.a}`;
-          const comment = `a / (1 + a) = ${showNumber(r.law)} for many rules; predicted is the slope that ${r.shape.m} rules have at these errors`;
+          const comment = `a / (1 + a) = ${showNumber(r.law)} for many rules; the prediction is the slope of ${r.shape.m} rules at these errors`;
           return [
             {
               quantity: 'exponent of the classification error',
@@ -80,9 +80,9 @@ export const powerLawFigure = figure({
   summary: ({ zipfErrors, zipfSteps }) => [...errorSentence(zipfErrors), ...stepSentence(zipfSteps)],
   caption: () => ({
     predicts:
-      'with rules p_k ~ k^-(1+a) at the last level the classification error falls like P^(-a/(1+a)) (line in the middle; crosses: what the m rules of these grammars leave of it at the measured errors, dotted at the left, each through the middle of its points). The steps of the last token stay where they are against each other: ratios of 1 at the right.',
+      'with rules p_k ~ k^-(1+a) at the last level the classification error falls like P^(-a/(1+a)) (line in the middle panel; crosses: the exponent of the m rules of these grammars at the measured errors, dotted in the left panel through the middle of the points). The ratios between the steps of the last token do not change: 1 in the right panel.',
     measured:
-      'left: test error of the root at the best validation loss, each grammar a line. Middle: its slope. Right: P_ell / P_(ell-1), grammar by grammar over that with uniform rules. 95% intervals over grammars.',
+      'left: test error of the root symbol at the best validation loss, one line per grammar. Middle: its slope. Right: P_ell / P_(ell-1) over that with uniform rules, grammar by grammar. 95% intervals over grammars.',
   }),
   table: ({ zipfErrors }) => ({
     head: ['network', 'grammar', 'a', 'a / (1 + a)', 'with m rules', 'measured'],
@@ -221,7 +221,7 @@ function errorSentence(rows: readonly ErrorRow[]): string[] {
     (r) => `${showEstimate(r.exponent)} for a = ${r.a} (${showNumber(r.finite)}; ${showNumber(r.law)})`,
   );
   return [
-    `With rules p_k ~ k^-(1+a) the classification error falls like P to the power of minus ${parts.join(', ')}; in brackets what the rules of these grammars predict, and a / (1 + a) for many.`,
+    `With rules p_k ~ k^-(1+a) the classification error falls like P to the power of minus ${parts.join(', ')}; in brackets the prediction for the rules of these grammars, then a / (1 + a), that for many rules.`,
   ];
 }
 

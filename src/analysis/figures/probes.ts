@@ -14,7 +14,7 @@ import { seriesLooks } from './theme.js';
 /** What can be read of hidden symbols from every layer and position, against P. */
 export const probesFigure = figure({
   name: 'probes',
-  title: 'What can be read of hidden symbols, from every layer and position',
+  title: 'Linear read-outs of hidden symbols, from every layer and position',
   chapter: 'representations',
   results({ curves, positions }) {
     const found = probeCurves(curves);
@@ -58,8 +58,8 @@ export const probesFigure = figure({
   ],
   caption: ({ probeCurves }) => ({
     predicts:
-      'a layer that has reconstructed the hidden symbols of level l can be read for them; that goes with step P_(l+1) of the loss (dashed), which needs them. Of a convolutional net the position over a symbol; of a transformer any.',
-    measured: `accuracy of a linear read-out, of the symbol of the level that is best read from the position: a line each, later positions darker; a dot where it passes one half, unless it lies there from the start, as symbols of low levels do in small networks of random weights. ${new Set(probeCurves.map((c) => c.grammar)).size > 1 ? 'One grammar of the largest size for each network; all are in the table.' : ''}`,
+      'a linear read-out finds the hidden symbols of level l in a layer that has reconstructed them; this coincides with step P_(l+1) of the loss (dashed), which needs them. In a convolutional net they are at the position above the symbol, in a transformer at any position.',
+    measured: `accuracy of a linear read-out, for the symbol of the level that is best read from the position: one line per position, later ones darker; a dot where it passes one half, unless it is above one half from the start, as for symbols of low levels in small networks with random weights. ${new Set(probeCurves.map((c) => c.grammar)).size > 1 ? 'One grammar of the largest size for each network; all are in the table.' : ''}`,
   }),
   table: ({ probes }) => ({
     head: [

@@ -13,7 +13,7 @@ import { type Look, modelLook, seriesLooks, type Theme } from './theme.js';
 /** Ratios of P_ell between models. */
 export const ratiosFigure = figure({
   name: 'ratios',
-  title: 'How many more sentences than the CNN',
+  title: 'Sentences in units of those of the CNN',
   chapter: 'inData',
   results({ positions, kinds }) {
     const ratios = ratioTable(positions, kinds);
@@ -59,10 +59,10 @@ export const ratiosFigure = figure({
   ],
   caption: (analysis) => ({
     predicts:
-      'without weight sharing every block learns anew: P_ell over that of the CNN grows like m^(ell-2), so like m for ell = 3, and not at all for ell = 2. Only the power of m is predicted: the factor before it is not, and may differ between models. Lines have the predicted slopes, heights are free.',
+      'without weight sharing every block is learnt separately: P_ell over that of the CNN grows like m^(ell-2), so like m for ell = 3 and not at all for ell = 2. Only the power of m is predicted; the factor before it is not, and may differ between models. Lines have the predicted slopes; their heights are fitted.',
     measured: shownRatios(analysis.ratios).some((r) => !r.online)
-      ? 'both counted in distinct sentences, on the same grammars. One pass over fresh sentences, which counts steps, is in the table.'
-      : 'both in one pass, on the same grammars: where steps are what limits one of them the ratio mixes two things.',
+      ? 'both in distinct sentences, on the same grammars. The table also has one pass over fresh sentences, where the number of steps limits too.'
+      : 'both in one pass, on the same grammars. If the number of steps limits one of them, the ratio mixes two limits.',
   }),
   table: ({ ratios, ratioExponents }) => ({
     head: ['ratio', 'grammar', 'measured', 'growth with m', 'predicted'],

@@ -62,8 +62,8 @@ export const representationFigure = figure({
   ],
   caption: ({ representation }) => ({
     predicts:
-      'a layer that has found the hidden symbols of a level no longer tells synonyms apart (invariance), tells symbols apart (read-out, separation), and lays them out as the contexts that they occur in (alignment); the loss takes step P_(l+1) when it does.',
-    measured: `one pass; one line per grammar, the larger m darker, 1 the best value of every measure. ${comparison(representation)}`,
+      'a layer that has found the hidden symbols of a level no longer distinguishes synonyms (invariance), distinguishes symbols (read-out, separation), and arranges them like the contexts in which they occur (alignment); the loss takes step P_(l+1) at about the same P.',
+    measured: `one pass; one line per grammar, darker for larger m; 1 is the best value of every measure. ${comparison(representation)}`,
   }),
   table: ({ representation }) => ({
     head: ['series', 'size', 'level', 'layer', 'measure', 'first', 'last', 'half way at P / P_(l+1)'],
@@ -163,5 +163,5 @@ function comparison(rows: readonly RepresentationRow[]): string {
     });
     return `${modelFacts(group[0].kind).title}: ${parts.join('; ')}`;
   });
-  return `P / P_(l+1) at which each is half way between its first and its last value, in the layer in which it rises most, if by ${LEAST_RISE} or more; geometric mean over levels and sizes. ${sentences.join('. ')}.`;
+  return `P / P_(l+1) at which each measure is half way between its first and its last value, in the layer in which it rises most, if by ${LEAST_RISE} or more; geometric mean over levels and sizes. ${sentences.join('. ')}.`;
 }

@@ -29,7 +29,7 @@ export const scalingFigure = figure({
               where,
               predicted: row.predicted,
               measured: row.curve,
-              comment: 'no test: predicted for many levels, between plateaus of few levels any slope is a mixture',
+              comment: 'not a test: predicted for many levels; with few levels the slope mixes steps and plateaus',
               verdict: '-',
             });
           if (row.steps)
@@ -40,7 +40,10 @@ export const scalingFigure = figure({
               measured: row.steps,
               ...(row.online && r.data.length
                 ? COUNTS_STEPS
-                : { comment: "predicted for this depth's own steps at P_ell, with one prefactor for all steps" }),
+                : {
+                    comment:
+                      'predicted for the steps of this depth, with P_ell from the law and one prefactor for all steps',
+                  }),
             });
           return found;
         }),
@@ -48,7 +51,7 @@ export const scalingFigure = figure({
   ],
   caption: () => ({
     predicts:
-      "crosses: alpha for many levels. Open symbols: what is left of it at this depth, the slope through the middles of the grammars' own steps at the predicted P_ell.",
+      "crosses: alpha for many levels. Open symbols: the exponent at this depth, the slope through the middles of the grammars' exact steps at the predicted P_ell.",
     measured: 'filled symbols: the slope through the middles of the measured steps, with 95% intervals over grammars.',
   }),
   table: ({ scaling }) => ({

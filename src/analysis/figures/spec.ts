@@ -9,39 +9,39 @@ export const chapters = {
   inData: {
     title: 'In data',
     about:
-      'Our comparison: sizes of grammars against each other in distinct sentences, which is what the laws count. Each network is trained on P sentences to its best validation loss.',
+      'Our comparison: grammars of different sizes, in distinct sentences, which is what the laws count. Each network is trained on P sentences to its best validation loss.',
     open: true,
   },
   levels: {
-    title: 'The comparison of the authors',
-    about:
-      'What the paper compares: one pass over fresh sentences at one batch size, levels of one grammar against each other.',
+    title: 'The comparison in the paper',
+    about: 'What the paper compares: the levels of one grammar, in one pass over fresh sentences at one batch size.',
     open: true,
   },
   onePass: {
     title: 'One pass over fresh sentences',
-    about: 'Sizes of grammars against each other in one pass, which counts gradient steps as well as data.',
+    about:
+      'Grammars of different sizes in one pass, where the number of optimiser steps limits as well as the amount of data.',
     open: false,
   },
   representations: {
     title: 'Representations',
-    about: 'When the layers of a network stop telling synonyms apart.',
+    about: 'When the layers of a network stop distinguishing synonyms.',
     open: false,
   },
   masked: {
     title: 'Masked tokens',
-    about: 'Networks that predict hidden tokens from both sides, beside exact inference on the tree.',
+    about: 'Networks that predict masked tokens from both sides, and exact inference on the tree.',
     open: false,
   },
   correlations: {
     title: 'Correlations',
-    about: 'The signal that the theory says networks learn from, and its sampling noise.',
+    about: 'The correlations that, according to theory, networks learn from, and their sampling noise.',
     open: false,
   },
   neighbours: {
     title: 'Neighbouring papers',
     about:
-      'What other papers about the same grammars predict, measured in data: each network at its best validation loss.',
+      'Predictions of other papers about the same grammars, measured in data: each network at its best validation loss.',
     open: false,
   },
 };

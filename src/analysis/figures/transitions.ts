@@ -32,9 +32,9 @@ export const transitionsFigure = figure<object, InvarianceResults>({
   ],
   caption: () => ({
     predicts:
-      'a layer drops the choice of rules at level l about when the loss takes step l + 1, so numbers are of order 1 and do not change with m. In a network that builds the hierarchy layer by layer, layers below l + 1 do not become invariant at all.',
+      'a layer becomes invariant to the choice of rules at level l at about the P at which the loss takes step l + 1, so the numbers are of order 1 and do not depend on m. In a network that builds the hierarchy layer by layer, layers below l + 1 do not become invariant at all.',
     measured:
-      'each number is P at which the ratio of the figure above falls below one half, over the measured P_(l+1). Strong colour: early; > : not in all runs by their end; - : never seen.',
+      'each number is the P at which the ratio of the figure above falls below one half, over the measured P_(l+1). Strong colour: early. >: not in all runs before their end. -: in no run.',
   }),
   draw: (analysis, canvas) => {
     const rows = analysis.invariance.filter((r) => r.level < r.shape.L && r.overStep);

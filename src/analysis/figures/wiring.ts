@@ -13,14 +13,14 @@ import { type Look, looksFor } from './theme.js';
 /** Best loss against P where positions stand in an unknown order, for networks that know the tree, find it, or do not have it. */
 export const wiringFigure = figure({
   name: 'wiring',
-  title: 'Unknown order of positions: the true tree, the found one, the wrong one, none',
+  title: 'Positions in an unknown order: networks along the true tree, the found tree, a wrong tree, and no tree',
   chapter: 'neighbours',
   results: ({ studies }) => ({ wiring: wiringTable(studies.wiring) }),
   tables: (all) => [
     {
       name: 'wiring',
       about:
-        'P_ell with positions in an unknown order, and over that of the CNN along the true tree on the same grammars',
+        'P_ell with positions in an unknown order, and its ratio to that of the CNN along the true tree on the same grammars',
       rows: all.wiring.map((r) => ({
         network: r.network,
         ...shapeColumns(r.shape),
@@ -64,9 +64,9 @@ export const wiringFigure = figure({
   },
   caption: () => ({
     predicts:
-      'a CNN along the tree that token pairs show is the one along the true tree, from the P on from which the tree can be found. Along the wrong tree the windows of its filters hold tokens of different symbols; a transformer has no tree to be wrong.',
+      'as soon as P sentences suffice to find the tree from token pairs, a CNN along the found tree equals one along the true tree. Along a wrong tree, its filters cover tokens of different symbols; a transformer uses no tree.',
     measured:
-      'best loss less the exact one against P, each grammar a line; dashed: plateaus, mean over grammars. Along the found tree a network begins where its P sentences show the tree surely (probability 0.9 at every level; the CNN also the order inside groups, by two standard deviations).',
+      'best loss minus the exact loss against P, one line per grammar; dashed: plateaus, mean over grammars. Lines of the found tree begin at the P at which the sentences determine the tree (with probability 0.9 at every level; for the CNN also the order within groups, by two standard deviations).',
   }),
   table: ({ wiring }) => ({
     head: ['network', 'grammar', 'step', 'P', 'over the true tree'],

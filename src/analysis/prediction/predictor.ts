@@ -87,10 +87,10 @@ export class Predictor {
         const done = found.prediction.below(Math.log(sentences) - found.law);
         points.push({ at: ell - 1 + part, done: Math.min(done, points[points.length - 1].done) });
       }
-    if (points.length === 1) return refused ?? { refused: 'no step of this grammar can be told from noise' };
+    if (points.length === 1) return refused ?? { refused: 'no step of this grammar can be distinguished from noise' };
     const deepest = points[points.length - 1];
     if (deepest.done > 0.5 && deepest.at < last - 1 + PARTS[PARTS.length - 1])
-      return { refused: `below the losses that the store tells of${refused ? `: ${refused.refused}` : ''}` };
+      return { refused: `below the losses of the runs in the store${refused ? `: ${refused.refused}` : ''}` };
     points.push({ at: last, done: 0 });
     const lossOf = (at: number): number => {
       const ell = Math.min(last, Math.floor(at) + 1);
@@ -133,7 +133,7 @@ export class Predictor {
     if (level.ell >= plateaus.length)
       return { refused: `step ${level.ell} is beyond the last, ${plateaus.length - 1}` };
     if (logLaw(setting, level.ell) === undefined)
-      return { refused: 'no law: every tuple is in use (m = v^(s-1)), so that nothing correlates' };
+      return { refused: 'no law: every tuple is in use (m = v^(s-1)), so nothing is correlated' };
     const alike = this.alike(setting);
     if (!alike.length) return { refused: this.#stranger(setting) };
     const isLast = level.ell === plateaus.length - 1;
@@ -143,7 +143,7 @@ export class Predictor {
     const rows = this.#rowsOf(alike, level, isLast, key);
     const fit: FactorRegression | Refusal = rows.length
       ? FactorRegression.of(setting.factors, rows)
-      : { refused: `step ${level.ell}: no curve of the store says anything` };
+      : { refused: `step ${level.ell}: no curve of the store bounds it` };
     const named = isRefusal(fit) ? { refused: `step ${level.ell}: ${fit.refused.replace(/^step \d+: /, '')}` } : fit;
     this.#fits.set(key, named);
     return named;

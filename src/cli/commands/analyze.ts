@@ -1,8 +1,10 @@
 /** `rhm analyze DIR...`: what finished or running runs say about the paper's claims, as tables, figures and a page. */
+import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { analyze, LEFT_OUT } from '../../analysis/analyze.js';
 import { showEstimate, showNumber } from '../../analysis/format.js';
 import type { Analysis } from '../../analysis/results.js';
+import { counted } from '../../core/counted.js';
 import { readRunFolders } from '../../platform/runFolders.js';
 import type { CommandContext } from '../context.js';
 
@@ -12,12 +14,13 @@ export function addAnalyze(program: Command, io: CommandContext): void {
     .description('compare run folders with theory: steps, exponents, ratios, collapses; writes a report with figures')
     .argument('<dir...>', 'run folders, or folders that contain some')
     .option('--out <dir>', 'folder of the report', 'report')
-    .option('--title <text>', 'title of the report', 'How hierarchical language is learnt')
+    .option('--title <text>', 'title of the report (default: the names of the folders)')
     .option('--no-report', 'print the table without writing a report')
-    .action(async (roots: string[], options: { out: string; title: string; report: boolean }, command: Command) => {
+    .action(async (roots: string[], options: { out: string; title?: string; report: boolean }, command: Command) => {
       const analysis = await analyze(readRunFolders(roots));
       const { writeReport } = await import('../../platform/report.js');
-      const written = options.report ? await writeReport(analysis, options.out, options.title) : undefined;
+      const { title = titleOf(roots) } = options;
+      const written = options.report ? await writeReport(analysis, options.out, { title }) : undefined;
       if (written?.pngProblem) io.log(`no PNG files, SVG only: ${written.pngProblem}`);
       for (const note of analysis.notes) io.log(`note: ${note}`);
       if (analysis.notes.some((note) => note.startsWith(LEFT_OUT))) process.exitCode = 1;
@@ -28,13 +31,21 @@ export function addAnalyze(program: Command, io: CommandContext): void {
     });
 }
 
+const NAMED = 3; // folders in a title
+
+function titleOf(roots: readonly string[]): string {
+  const names = roots.slice(0, NAMED).map((root) => basename(resolve(root)));
+  const more = roots.length - names.length;
+  return `Learning curves of ${names.join(', ')}${more ? ` and ${counted(more, 'more folder')}` : ''}`;
+}
+
 /** The positions without the units behind them. */
 function positionsJson({ positions }: Analysis) {
   return positions.map(({ units: _, ...row }) => row);
 }
 
 function findingsText({ findings }: Analysis): string {
-  const head = ['quantity', 'where', 'predicted', 'measured', 'verdict'];
+  const head = ['quantity', 'where', 'predicted (P_ell up to a constant factor)', 'measured', 'verdict'];
   const rows = findings.map((f) => [f.quantity, f.where, showNumber(f.predicted), showEstimate(f.measured), f.verdict]);
   const widths = head.map((h, i) => Math.max(h.length, ...rows.map((r) => r[i].length)));
   return [head, ...rows]

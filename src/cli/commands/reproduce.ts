@@ -115,12 +115,8 @@ export function addReproduce(program: Command, io: CommandContext): void {
       const analysis = scale === 'paper' ? measured : withStored(measured, paperScale());
       const { writeReport } = await import('../../platform/report.js');
       const title = `How hierarchical language is learnt (${scale} scale)`;
-      const written = await writeReport(
-        analysis,
-        join(out, 'report'),
-        title,
-        figures.length ? drawnFor(figures) : undefined,
-      );
+      const only = figures.length ? drawnFor(figures) : undefined;
+      const written = await writeReport(analysis, join(out, 'report'), { title, reproduces: true, only });
       if (written.pngProblem) io.log(`no PNG files, SVG only: ${written.pngProblem}`);
       const { summary, findings, notes } = analysis;
       const seconds = (performance.now() - started) / 1000;
