@@ -60,7 +60,7 @@ test("a curve's noise is the scatter of the exact predictor's loss on test sets 
   assert.ok(ratio > 0.5 && ratio < 1.2, `${ratio}`);
 });
 
-test('no folder, and none that can be read', async () => {
+test('no folder, and an unreadable one', async () => {
   await rejects(() => analyze([]), /no run folder was given/);
   await rejects(
     () => analyze([{ path: 'a', experiment: '{"modle": "hcnn"}' }]),
@@ -132,7 +132,7 @@ test('a run that diverged keeps the steps it reached and is left out of the othe
   assert.is(result.means[0].points.at(-1)!.curves, 1);
 });
 
-test('a single replica: no interval, said', async () => {
+test('a single replica: no interval, which is reported', async () => {
   const result = await analyze([run()], quiet);
   assert.ok(result.positions.every((p) => Number.isNaN(p.estimate.low)));
   says(result.notes, /a single curve, so there is no interval/);

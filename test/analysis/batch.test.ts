@@ -40,7 +40,7 @@ test('limited by steps: slope 1, and the least P is a bound, at the smallest bat
   }
 });
 
-test('limited by data: slope 0, and the exponents are those put in', () => {
+test('limited by data: slope 0, and the planted exponents are found', () => {
   const law = (m: number, ell: number) => 20 * sampleComplexity(shapeOf(m), 'cnn', ell);
   // Unstable below 16; at 64 half of it is due to steps.
   const rows = batchTable(
@@ -76,7 +76,7 @@ test('a batch size at which a grammar does not take the step is not the best one
   within(third.slope!.value, 0.5, RESOLUTION, 'slope');
 });
 
-test('a batch size whose runs diverged was tried: the least P at the next one is no bound', () => {
+test('a batch size whose runs diverged was tried: the least P at the next one is not a bound', () => {
   const curves = curvesWith((m, ell, batch) => 40 * ell ** 2 * m * batch, [4, 16, 64], [3]).map((c) =>
     c.batch > 4
       ? c

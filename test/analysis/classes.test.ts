@@ -40,7 +40,7 @@ test('curves that end above a tenth are bounds', async () => {
   assert.is(short.classPowers.find((p) => p.network === 'hcnn')!.power.bound, 'unknown');
 });
 
-test('the summary names what the others need, in units of the CNN', () => {
+test('the summary gives what the others need, in units of the CNN', () => {
   assert.equal(analysis.curves, []);
   assert.match(
     analysis.summary[0],

@@ -30,7 +30,7 @@ function enumeratedClasses(rules: Rules, places: readonly number[]): number {
   return new Set(names).size;
 }
 
-test('from all sentences of small grammars it finds what the last token can tell apart, counted by enumeration', async () => {
+test('from all sentences of small grammars it finds what the last token can distinguish, counted by enumeration', async () => {
   for (const [shape, seed] of [
     [{ v: 4, n: 4, m: 2, s: 2, L: 3 }, 1],
     [{ v: 5, n: 5, m: 2, s: 2, L: 3 }, 3],
@@ -52,7 +52,7 @@ test('from all sentences of small grammars it finds what the last token can tell
   }
 });
 
-test('the ceiling is below 1 where two parents cannot be told apart, and 1 where all can', async () => {
+test('the ceiling is below 1 if two parents cannot be distinguished, and 1 if all can', async () => {
   // Symbols 0 and 1 of the level above the tokens occur in the same tuples of their parents: the last token cannot distinguish
   // them.
   const rules: Rules = {

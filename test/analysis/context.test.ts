@@ -14,7 +14,7 @@ test.before(async () => {
   analysis = await analyze(syntheticContextStudy({ scatter: 0.05 }), { sample: null, cluster: null });
 });
 
-test('planted windows: P_ell where it was put, and all of the fall reached behind it', () => {
+test('planted windows: P_ell at its place, and the whole fall after it', () => {
   assert.equal(
     analysis.contexts.map((r) => r.ell),
     [1, 2, 3],
@@ -28,7 +28,7 @@ test('planted windows: P_ell where it was put, and all of the fall reached behin
   }
 });
 
-test('the envelope has the slope of the planted steps, and says what many levels would give', () => {
+test('the envelope has the slope of the planted steps, and predicts that of many levels', () => {
   const [row] = analysis.envelopes;
   assert.is(analysis.envelopes.length, 1);
   assert.equal(row.ells, [1, 2, 3]);
@@ -39,7 +39,7 @@ test('the envelope has the slope of the planted steps, and says what many levels
   assert.is(finding.verdict, 'agrees');
 });
 
-test('a curve that stays above its exact loss is said to, with its interval', async () => {
+test('a curve that stays above its exact loss is reported, with its interval', async () => {
   const short = await analyze(
     syntheticContextStudy().map((files) => ({
       ...files,
@@ -63,7 +63,7 @@ test('a curve that stays above its exact loss is said to, with its interval', as
   assert.equal([...new Set(verdicts)], ['disagrees']);
 });
 
-test('windows are no part of the figures of the paper, and lead the summary where they are alone', () => {
+test('windows are not part of the figures of the paper, and lead the summary if they are alone', () => {
   assert.equal(analysis.curves, []);
   assert.equal(analysis.positions, []);
   assert.is(analysis.studies.context.length, 9);

@@ -51,7 +51,7 @@ test('planted laws are found in data, beside one pass and the learner of correla
   }
 });
 
-test('networks are compared under one protocol, and one pass is no test of a law where there are curves in data', () => {
+test('networks are compared under one protocol, and one pass is no test of a law if there are curves in data', () => {
   for (const { numerator, denominator, online } of both.ratios) {
     assert.is(numerator.endsWith(' in data'), !online);
     assert.is(denominator, online ? 'hcnn' : 'hcnn in data');
@@ -92,7 +92,7 @@ test('the summary: at most five sentences, with the networks’ names, and the s
   assert.is(withStored(both, { ...stored, summary: [] }), both);
 });
 
-test('points limited by steps are bounds, never values, and are said', async () => {
+test('points limited by steps are bounds, never values, and are reported', async () => {
   const shape = { v: 8, n: 8, m: 3, s: 2, L: 3 };
   const staircase = { positions: lawPositions(shape, 'hcnn', 4), width: 0.6 };
   const P_3 = Math.exp(staircase.positions[2]);
@@ -114,7 +114,7 @@ test('points limited by steps are bounds, never values, and are said', async () 
   assert.is(at(short, 3).bound, 'lower');
 });
 
-test('losses are taken less the exact predictor’s on the same test sentences', () => {
+test('losses are relative to the exact predictor’s on the same test sentences', () => {
   const curve = both.curves.find((c) => !c.online)!;
   for (const { loss, excess } of curve.points)
     assert.ok(Math.abs(loss - curve.plateaus!.at(-1)! - 0.01 - excess!) < 1e-9);
@@ -147,7 +147,7 @@ test('control: the same curve with another rate is compared grammar by grammar',
   }
 });
 
-test('one pass that sees more than a tenth of its language is said once, and marked', async () => {
+test('one pass that sees more than a tenth of its language is reported once, and marked', async () => {
   const files = syntheticStudy({ ms: [2], grammars: 2 });
   const { notes, positions } = await analyze(files, { sample: null });
   const said = notes.filter((note) => /one pass drew up to .* sentences from a language of 1024/.test(note));

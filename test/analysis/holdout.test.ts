@@ -14,7 +14,7 @@ test.before(async () => {
   analysis = await analyze(await syntheticHoldoutStudy(), quiet);
 });
 
-test('planted shares of the way from surface to grammar, at the best step', () => {
+test('planted fractions of the way from surface to grammar, at the best step', () => {
   assert.is(analysis.heldOutShares.length, 2 * 3 * 2, 'two networks, three P, the two sets with pairs');
   for (const { kind, P, share } of analysis.heldOutShares) {
     const planted = kind === 'hcnn' ? 0.75 : 64 / P;
@@ -39,14 +39,14 @@ test('both predictors of each grammar, and the size of the training language', (
   assert.equal(new Set(rows.map(({ grammar }) => grammar)), new Set([1, 2]));
 });
 
-test('the head of the report says who goes how far, and where it went farthest', () => {
+test('the head of the report says which network goes how far, and where it went farthest', () => {
   assert.match(
     analysis.summary.find((text) => text.startsWith('Compositions held out'))!,
     /^Compositions held out \(v=8 m=3 s=2 L=3, level 3, 1 of 3 held out\), pairs in the context: .* is hcnn 0\.75 .* at P = 512; mla 0\.125 .* at P = 512 \(most: 0\.5 at 128\)\.$/,
   );
 });
 
-test('runs that hold pairs out are in their own figure alone', () => {
+test('runs with held-out pairs are only in their own figure', () => {
   assert.equal([analysis.curves, analysis.positions], [[], []]);
   assert.is(analysis.studies.holdout.length, 4, 'a curve for each network and grammar');
 });

@@ -15,7 +15,7 @@ test.before(async () => {
   analysis = await analyze([...syntheticMaskedStudy(), ...others], { sample: null, cluster: null });
 });
 
-test('the steps that were put in are found, each at its place', () => {
+test('the planted steps are found, each at its place', () => {
   for (const [series, kind] of [
     ['unet, mask', 'hcnn'],
     ['mla, mask', 'mla'],
@@ -35,7 +35,7 @@ test('the steps that were put in are found, each at its place', () => {
     }
 });
 
-test('the last loss is compared with the floor of what a network sees', () => {
+test('the last loss is compared with the floor for what a network sees', () => {
   const of = (series: string) => analysis.maskedExcesses.find((row) => row.series === series && row.shape.m === 2)!;
   assert.ok(of('clm, mask').floor > of('mla, mask').floor + 0.2, 'a decoder sees less');
   assert.ok(Math.abs(of('unet, mask').excess.value) < 0.02, 'it ends at its floor');
@@ -44,7 +44,7 @@ test('the last loss is compared with the floor of what a network sees', () => {
   assert.is(row.floor, exactFloors(experiment, rulesOf(experiment))!.at(-1));
 });
 
-test('runs of masked tokens stay out of what is said of the last token, and the other way round', () => {
+test('runs of masked tokens are kept out of the results on the last token, and the other way round', () => {
   assert.ok(analysis.positions.every((row) => !row.series.includes('mask')));
   assert.ok(analysis.masked.every((row) => row.series.includes('mask')));
   assert.not.ok(analysis.notes.some((note) => /only as learning curves/.test(note)));
@@ -52,7 +52,7 @@ test('runs of masked tokens stay out of what is said of the last token, and the 
   assert.ok(table.rows.length > 100 && table.rows.every((row) => Number(row.H_3) === row.floor));
 });
 
-test('denoising: the middle of the root lies where the posterior has it; sentences written are those of the records', () => {
+test('denoising: the middle of the root agrees with the posterior; sentences written are those of the records', () => {
   assert.equal(
     analysis.denoising.map(({ shape }) => shape.m),
     [2, 2, 3, 3],

@@ -27,7 +27,7 @@ test.after(async () => {
 
 for (const width of [1280, 390])
   for (const colorScheme of ['light', 'dark'] as const)
-    test(`${width} pixels wide, ${colorScheme}: nothing asked of a network, nothing cut off, no text on text`, async () => {
+    test(`${width} pixels wide, ${colorScheme}: no network requests, nothing cut off, no overlapping text`, async () => {
       const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
       try {
         const page = await context.newPage();

@@ -14,7 +14,7 @@ test.before(async () => {
 
 const put = { labels: halves.parsed, logic: halves.logic, decoded: halves['parsed-consistent'], both: halves.both };
 
-test('each way parses half of the sentences at the P that was put in, and over that of labels alone', () => {
+test('each way parses half of the sentences at the planted P, relative to that of labels alone', () => {
   assert.is(analysis.parsing.length, 2 * 4);
   for (const row of analysis.parsing) {
     assert.is(row.rate, rates[Number(row.way === 'logic' || row.way === 'both')], 'its best rate');
@@ -45,7 +45,7 @@ test('the sentence says how much logic and decoding add, and in how many runs', 
   assert.ok(analysis.summary.some((sentence) => sentence.includes('parsed completely right')));
 });
 
-test('they are no curves of the other figures, and every point is in the table', () => {
+test('they are not curves of the other figures, and every point is in the table', () => {
   assert.is(analysis.curves.length, 0);
   const { rows } = analysis.tables.find(({ name }) => name === 'parse')!;
   assert.is(rows.length, 2 * 2 * 4 * 9);

@@ -15,7 +15,7 @@ test.before(async () => {
   analysis = await analyze(syntheticPowerLawStudy(), quiet);
 });
 
-test('a is read from the rules of the last level, and from no others', () => {
+test('a is read from the rules of the last level only', () => {
   const of = (ruleProbabilities: Parameters<typeof makeRules>[2]) => zipfOf(makeRules(shape, 1, ruleProbabilities));
   for (const a of [0, 0.5, 1, 2.25]) assert.is(of({ ruleProbabilities: ['uniform', { zipf: a }] }), a);
   assert.is(of({}), undefined);

@@ -55,7 +55,7 @@ function question(plan: Partial<Plan>): StoredCurve {
 const inData = store({ seed: 3 });
 const reached = new ReachedCache();
 
-test('intervals hold 90 to 99% of what was measured on grammars left out, and keep its order', () => {
+test('intervals contain 90 to 99% of the measurements on grammars left out, and keep their order', () => {
   const totals = { predicted: 0, inside: 0 };
   const losses = { predicted: 0, inside: 0 };
   for (const curves of [inData, store({ seed: 5 }), store({ seed: 7, online: true }), store({ seed: 8, kind: 'mla' })])
@@ -79,7 +79,7 @@ test('intervals hold 90 to 99% of what was measured on grammars left out, and ke
   }
 });
 
-test('the planted factor over the law and the powers of the factors come back within their errors', () => {
+test('the planted factor over the law and the powers of the factors are recovered within their errors', () => {
   const fits = new Predictor(inData, reached).fits();
   assert.equal(
     fits.map(({ ell }) => ell),
@@ -129,7 +129,7 @@ test('losses follow P: near that of an untrained network, on the plateaus, at th
   assert.match((new Predictor(shallow).loss(asked, 100) as { refused: string }).refused, /no curves of hcnn/);
 });
 
-test('outside its data: other sizes, other settings, a model that the store does not have, a step that nobody reached', () => {
+test('outside its data: other sizes, other settings, a model that the store does not have, a step that was not reached', () => {
   const predictor = new Predictor(inData, reached);
   const reason = (asked: StoredCurve, ell = 2) => {
     const found = predictor.position(asked, ell);
@@ -156,7 +156,7 @@ test('outside its data: other sizes, other settings, a model that the store does
   );
 });
 
-test('a run that was told to stop says nothing of the steps below', () => {
+test('a run that was stopped on purpose says nothing of the steps below', () => {
   const [curve] = store({ seed: 3, grammars: 1, ms: [3], widths: [64] });
   const { plateaus } = curve;
   assert.is(reachedAt(curve, { ell: 3, part: 0.5 })!.high < Infinity, true);
@@ -189,7 +189,7 @@ test("Kendall's tau by hand, with ties", () => {
   assert.is(kendallTau([1, 1], [1, 2]), null);
 });
 
-test('suggestions: curves that are not measured, at the P where the step is expected, each leaving less to know', () => {
+test('suggestions: curves that are not measured, at the P where the step is expected, each reducing the uncertainty', () => {
   const predictor = new Predictor(inData, reached);
   const candidate = (curve: StoredCurve): Candidate => ({ ...curve, online: false, from: 32, to: 1e6 });
   const known = inData.filter(({ setting }) => setting.shape.m === 3).map(candidate);

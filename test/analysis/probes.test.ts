@@ -11,7 +11,7 @@ test.before(async () => {
   analysis = await analyze(syntheticProbeStudy(), { sample: null, cluster: null });
 });
 
-test('each position passes one half where that was put in', () => {
+test('each position passes one half at the planted point', () => {
   for (const m of [2, 3]) {
     const shape = { v: 8, n: 8, m, s: 2, L: 3 };
     const put = lawPositions(shape, 'hcnn', 20);
@@ -45,7 +45,7 @@ test('each position passes one half where that was put in', () => {
   }
 });
 
-test('the table has a row for every layer, position, level, place and look', () => {
+test('the table has a row for every layer, position, level, place and evaluation', () => {
   const { rows } = analysis.tables.find(({ name }) => name === 'probes')!;
   const [first] = analysis.probeCurves;
   const looks = first.points.length;

@@ -17,7 +17,7 @@ const test = suite('the recording that the page plays');
 const bytes = new Uint8Array(readFileSync('src/web/story/recording.safetensors'));
 const recording = decodeRecording(bytes);
 
-test('the one that is there holds the runs that rhm recording trains, on at most a tenth of the language', () => {
+test('the existing recording contains the runs that rhm recording trains, on at most a tenth of the language', () => {
   const plan = recordedRuns();
   assert.equal(
     recording.networks.flatMap(({ kind, sentences }) => sentences.map((P) => `${kind} ${P}`)),
@@ -33,7 +33,7 @@ test('the one that is there holds the runs that rhm recording trains, on at most
   }
 });
 
-test('its theory is that of its grammar, and its losses lie between the floor and chance', () => {
+test('its theory is that of its grammar, and its losses are between the floor and chance', () => {
   const { grammar, H, P, signal, networks } = recording;
   const rules = makeRules(grammar, grammar.seed);
   const close = (a: number, b: number) => Math.abs(a - b) < 1e-9 * Math.max(1, Math.abs(b));
@@ -52,7 +52,7 @@ test('its theory is that of its grammar, and its losses lie between the floor an
     for (const value of loss) assert.ok(value > H[grammar.L] - 0.005 && value < H[0] + 0.05, `${kind} ${value}`);
 });
 
-test('measured correlations are the exact ones over the noise of P samples', () => {
+test('measured correlations are the exact ones plus the noise of P samples', () => {
   const { sentences, measured, signal, grammar } = recording;
   for (const family of ['cnn', 'transformer'] as const)
     for (const [i, P] of sentences.entries())
@@ -98,7 +98,7 @@ interface About {
   networks: unknown[];
 }
 
-test('what does not fit is refused by name', () => {
+test('invalid contents are refused by name', () => {
   const { metadata, tensors } = decodeSafetensors(bytes);
   const changed = (change: (about: About, all: typeof tensors) => void) => {
     const about = JSON.parse(metadata.recording);

@@ -109,7 +109,7 @@ test('every character of every figure is in the font that PNG files are drawn wi
   }
 });
 
-test('log ticks: decades, or finer where the range is short', () => {
+test('log ticks: decades, or finer if the range is short', () => {
   assert.equal(logTicks([50, 2e6]), [100, 1e3, 1e4, 1e5, 1e6]);
   assert.equal(logTicks([9, 45]), [10, 20]);
   for (const range of [
@@ -135,7 +135,7 @@ test('captions and formulas', () => {
   assert.is(unicodeFormula('P_12 (1-f) / v, alpha, ell'), 'P₁₂ (1-f) / v, α, ℓ');
 });
 
-test('CSV and Parquet hold the same numbers, read back by others', async () => {
+test('CSV and Parquet contain the same numbers, as read by other programs', async () => {
   const tables = tablesOf(analysis);
   assert.ok(tables.length >= 9);
   for (const table of tables) {

@@ -14,7 +14,7 @@ test.before(async () => {
 
 const record = { invariance: 'invariance', readout: 'readout', separation: 'gdv', alignment: 'alignment' } as const;
 
-test('each measure is half way where that was put in, over the step of the loss; a layer below the level does not move', () => {
+test('each measure is half way at the planted point, over the step of the loss; a layer below the level does not move', () => {
   assert.is(analysis.representation.length, 2 * (4 * (3 + 2) + 3)); // sizes, measures, layers of both levels; no invariance below them
   for (const row of analysis.representation) {
     if (row.layer < row.level) {

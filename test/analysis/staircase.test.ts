@@ -29,7 +29,7 @@ test('thresholds: geometric mean of the excess, half the gap at the last step', 
   close(stepThreshold(plateaus, 3), 0.1 + 0.125, 1e-12);
 });
 
-test('a crossing is interpolated in ln P, and bounds are told', () => {
+test('a crossing is interpolated in ln P, and bounds are reported', () => {
   const points = [
     { samples: 100, loss: 2, accuracy: 0 },
     { samples: 400, loss: 1, accuracy: 0 },
@@ -43,7 +43,7 @@ test('a crossing is interpolated in ln P, and bounds are told', () => {
   assert.is(crossing([], 1), undefined);
 });
 
-test('constructed staircases are found where they were put', () => {
+test('constructed staircases are found at their places', () => {
   for (const m of [2, 3, 4]) {
     const positions = lawPositions(shape(m), 'hcnn', 60);
     const curve = syntheticCurve({ shape: shape(m), staircase: { positions, width: 0.6 }, steps: 2 ** 18 });

@@ -23,7 +23,7 @@ const ours = (us: number, precision: 'f32' | 'f16', name = 'hcnn-v16') => ({
   ...{ case: name, batch: 128, replicas: 1, precision, us_per_step: us, samples_per_s: 1, memory_mib: 1 },
 });
 
-test('the fastest variant of a case counts, its form as products among them', () => {
+test('the fastest variant of a case counts, including its form as products', () => {
   const path = file('tf32.txt', [
     row('hcnn-v16', 'eager', 900),
     row('hcnn-v16-gemm', 'graph', 200),
@@ -68,7 +68,7 @@ test('bad files are refused by line, before anything is timed', async () => {
   assert.not.match(ran.stderr, /us_per_step/);
 });
 
-test('a case beside its peer from the command line, in both precisions', async () => {
+test('a case with its peer from the command line, in both precisions', async () => {
   const peer = file('e.txt', [row('hcnn-small', 'eager', 1000, 8)]);
   const args = ['bench', 'train', '--executor', 'wasm', '--threads', '1', '--cases', 'hcnn-small', '--batches', '8'];
   const rest = ['--replicas', '1', '--steps', '5', '--precision', 'f32,f16', '--peers', `PyTorch=${peer}`];

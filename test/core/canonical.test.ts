@@ -29,7 +29,7 @@ test('SHA-256 of the examples of FIPS 180-2, on secure pages and elsewhere', asy
   }
 });
 
-test('equal values have equal text and hash, whatever the order of their fields', async () => {
+test('equal values have equal text and hash, in any order of their fields', async () => {
   const [one, other] = [
     { b: [1, { y: null, x: 'é' }], a: undefined, c: 2 },
     { c: 2, b: [1, { x: 'é', y: null }] },

@@ -67,7 +67,7 @@ const bad: unknown[] = [
   { from: { run: '0123456789abcdef' } },
 ];
 
-test('experiments: the schema takes what the program takes, and refuses what it refuses', () => {
+test('experiments: the schema accepts what the program accepts, and refuses what it refuses', () => {
   for (const value of good) {
     assert.ok(takes(value), `the program takes ${JSON.stringify(value)}`);
     assert.ok(experiment(value), `${JSON.stringify(value)}: ${ajv.errorsText(experiment.errors)}`);
@@ -83,7 +83,7 @@ test('experiments: the schema takes what the program takes, and refuses what it 
   }
 });
 
-test('$schema is nothing of the run', async () => {
+test('$schema does not affect the run', async () => {
   const [with_, without] = [parseExperiment({ $schema: 'x', model: 'hcnn' }), parseExperiment({ model: 'hcnn' })];
   assert.is(await contentHash(with_), await contentHash(without));
   assert.equal((await expandGrid({ $schema: 'x', base: { model: 'hcnn' } })).runs.length, 1);

@@ -33,7 +33,7 @@ test('packed bytes come back, and their text needs no escape in a string, a temp
   }
 });
 
-test('a patch makes one sequence of bytes of another: equal, shifted, in another order, with nothing in common', () => {
+test('a patch turns one sequence of bytes into another: equal, shifted, in another order, with nothing in common', () => {
   for (const bytes of cases()) {
     const third = Math.floor(bytes.length / 3);
     const others = [

@@ -10,13 +10,13 @@ import { scopeOf } from '../../src/sweep/scope.js';
 
 const test = suite('facts of models');
 
-test('each model that comes with the program has facts, and each row a model', () => {
+test('each model of the program has facts, and each row a model', () => {
   assert.equal(modelKinds(), Object.keys(models));
   const colours = modelKinds().map((kind) => modelFacts(kind).colour);
   assert.is(new Set(colours).size, colours.length, 'one colour each');
 });
 
-test('a name that nobody registered has facts, but no place in an experiment', () => {
+test('an unregistered name has facts, but no place in an experiment', () => {
   const facts = modelFacts('stranger');
   assert.is(facts.title, 'stranger');
   assert.is(facts.family, undefined);
@@ -55,7 +55,7 @@ test('a registered model is parsed with its own fields and trained with its own 
   assert.equal(parseExperiment({ model: 'hcnn' }).model.kind, 'hcnn', 'the others stay');
 });
 
-test('names that are taken or no words are refused', () => {
+test('names that are taken or not words are refused', () => {
   const refused = (kind: string, says: RegExp, row = {}) => {
     try {
       registerModel(kind, row);

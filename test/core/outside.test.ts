@@ -52,7 +52,7 @@ test('only 16 hexadecimal digits are a run, only known names its files', () => {
     assert.not(isRunFile(name), String(name));
 });
 
-test('JSON: a key twice, __proto__, too deep, too large, no JSON: refused with the place', () => {
+test('JSON: a duplicate key, __proto__, too deep, too large, not JSON: refused with the place', () => {
   const cases: [text: string, message: RegExp][] = [
     ['{"a": 1, "a": 2}', /^x: the field "a" occurs twice; keep one$/],
     ['{"a": {"b": 1, "c": [{"d": 1}], "b": 2}}', /^x: the field "b" occurs twice/],
@@ -106,7 +106,7 @@ test('text in another encoding is named as such', () => {
   assert.is(decodeText(bytes('\ufeffä'), 'x'), 'ä');
 });
 
-test('values of other formats: one that holds itself, __proto__, too many', () => {
+test('values of other formats: a circular one, __proto__, too many', () => {
   const self: unknown[] = [];
   self.push(self);
   assert.match(

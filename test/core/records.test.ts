@@ -41,7 +41,7 @@ test('every cut of the last line is repaired, whole lines are kept', () => {
   assert.not.ok(whole.halfWritten);
 });
 
-test('a start of an earlier version is read as it is; a fact that is no text is a bad line', () => {
+test('a start of an earlier version is read unchanged; a fact that is not text is a bad line', () => {
   const old = { type: 'start', hash: 'ab', adapter: 'nvidia-h200', executor: 'webgpu', runtime: 'node 20 (Dawn)' };
   const found = parseRecords(`${JSON.stringify(old)}\n${JSON.stringify({ ...old, driver: 550 })}\n`);
   assert.equal(found.records, [old]);
@@ -53,7 +53,7 @@ test('bytes are counted in UTF-8', () => {
   assert.is(parseRecords(`${line}{"type":"ev`).wholeBytes, Buffer.byteLength(line));
 });
 
-test('bad lines inside are listed, unknown types passed over, null is NaN', () => {
+test('bad lines inside are listed, unknown types skipped, null is NaN', () => {
   const text =
     '{"type":"later"}\nnonsense\n{"type":"eval","step":-1}\n{"type":"eval","step":1,"samples":2,"loss":null}\n\n';
   const found = parseRecords(text);
@@ -67,7 +67,7 @@ test('bad lines inside are listed, unknown types passed over, null is NaN', () =
   assert.match(found.problems[1].message, /step: expected a whole number of at least 0, got -1/);
 });
 
-test('an empty file holds nothing', () => {
+test('an empty file contains nothing', () => {
   assert.equal(parseRecords(''), { records: [], problems: [], halfWritten: false, wholeBytes: 0 });
 });
 
@@ -76,7 +76,7 @@ test('CRC-32 of the catalogue of CRCs', () => {
   assert.is(crc32(new Uint8Array()), 0);
 });
 
-test('every bit of a file with checks: what is left is right, what is lost is said', () => {
+test('every bit of a file with checks: the rest is right, the loss is reported', () => {
   const lines = new RecordLines();
   const batches = [1, 2, 3].map((step) =>
     lines.format([

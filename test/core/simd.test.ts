@@ -33,7 +33,7 @@ test('Node has it from 22 on, and 20 by an option', async () => {
   assert.not.match(said.stderr, /lacks/);
 });
 
-test('what this engine lacks and what is no variant are refused with the remedy', async () => {
+test('missing variants and invalid names are refused with the remedy', async () => {
   assert.is(checkSimd(undefined), undefined);
   assert.is(checkSimd('plain'), 'plain');
   const wrong = await failure(() => checkSimd('avx'));

@@ -11,7 +11,7 @@ import { lossPlateaus } from '../../src/theory/losses.js';
 
 const test = suite('tasks');
 
-test('the first target is an element of what the network is compared with', () => {
+test('the first target is an element of the data with which the network is compared', () => {
   for (const kind of taskKinds)
     for (const context of tasks[kind].wholeSentence ? [undefined] : [undefined, tasks[kind].leastTokens, 3]) {
       const shape = modelShape(parseExperiment({ grammar: { v: 5, n: 3, m: 2, L: 2 }, task: { kind, context } }));
@@ -59,7 +59,7 @@ test('fields of masks belong to tasks that mask, and must mask something', () =>
   assert.equal(parseExperiment({ task: 'mask' }).task, { kind: 'mask' });
 });
 
-test('a task about whole sentences has no context, no shuffled positions and no rows of its own', () => {
+test('a task about whole sentences has no context, no shuffled positions and no rows', () => {
   const refused = (input: object, says: RegExp) =>
     assert.throws(
       () => parseExperiment({ grammar: { v: 5, m: 2, L: 2 }, ...input } as ExperimentInput),
@@ -78,7 +78,7 @@ test('a task about whole sentences has no context, no shuffled positions and no 
   assert.is(tasks.parse.rows!(shape), 4);
 });
 
-test('weights of the logic are of hidden symbols, at least 0, and there are some', () => {
+test('weights of the logic are for hidden symbols, at least 0, and at least one is given', () => {
   const refused = (input: object, says: RegExp) =>
     assert.throws(
       () => parseExperiment({ grammar: { v: 5, m: 2, L: 2 }, ...input } as ExperimentInput),
@@ -97,7 +97,7 @@ test('weights of the logic are of hidden symbols, at least 0, and there are some
   );
 });
 
-test('models that cannot do a task, or not with these sizes, say so', () => {
+test('models that do not support a task, or not with these sizes, report it', () => {
   const refused = (input: object, says: RegExp) => {
     const experiment = parseExperiment({ grammar: { v: 5, m: 2, L: 2 }, task: 'parse', ...input } as ExperimentInput);
     assert.throws(
@@ -110,7 +110,7 @@ test('models that cannot do a task, or not with these sizes, say so', () => {
   refused({ model: { kind: 'hlcn', filter: 4, depth: 1 } }, /model.filter: 1 layers of filter 4; task 'parse' reads/);
 });
 
-test('floors reach as far as the context holds whole blocks; a task without a staircase has none', () => {
+test('floors reach as far as the context contains whole blocks; a task without a staircase has none', () => {
   const rules = makeRules({ v: 4, n: 4, m: 2, s: 2, L: 3 }, 1);
   const { H } = lossPlateaus(rules);
   const floors = (kind: TaskKind, context?: number) => floorsOf({ kind, context }, rules);

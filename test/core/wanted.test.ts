@@ -53,7 +53,7 @@ for (const [input, says] of refusals)
     assert.unreachable(`${JSON.stringify(input)} was taken`);
   });
 
-test('several at once are all told', () => {
+test('several faults are all reported', () => {
   assert.throws(() => parseExperiment({ grammar: { v: 0 }, replicas: 0 }), /grammar.v: got 0; .*; replicas: got 0; /);
 });
 

@@ -113,7 +113,7 @@ test('the same grammar on the command line', async () => {
   );
 });
 
-test('trainInWorker.mjs: hears of evaluations, aborts, gets the checkpoint, and its thread was free meanwhile', async () => {
+test('trainInWorker.mjs: receives evaluations, aborts, gets the checkpoint, and its thread was free meanwhile', async () => {
   const { code, stdout, stderr } = await example('trainInWorker.mjs', '1.2');
   assert.is(code, 0, stderr);
   const losses = [...stdout.matchAll(/sentences: test loss ([\d.]+)/g)].map((m) => Number(m[1]));

@@ -37,7 +37,7 @@ test('its gradients are those of finite differences', async () => {
   assert.ok(ok, parameters.map((p) => `${p.name} ${p.error}`).join(', '));
 });
 
-test('it learns the grammar beside the transformer: below the first two steps', async () => {
+test('it learns the grammar like the transformer: below the first two steps', async () => {
   const H2 = 0.234; // nats, of this grammar
   for (const model of ['interpreter' as DefinedKind, { kind: 'mla', channels: 32, heads: 4 }] as const) {
     const options = { grammar, model, budget: { batch: 32, steps: 1000 }, evaluation: { size: 1024 } };

@@ -18,7 +18,7 @@ interface Curve {
   steps: { ell: number; bound: string; P: number }[];
 }
 
-test('plan, run, status, export; P_2 in data grows with m as the law says', async () => {
+test('plan, run, status, export; P_2 in data grows with m as the law predicts', async () => {
   const out = join(scratch, 'store');
   const plan = await rhm(['sweep', 'plan', SPEC, '--out', out, '--no-calibrate']);
   assert.is(plan.code, 0, plan.stderr);

@@ -77,7 +77,7 @@ test('analyze: likewise', async () => {
   assert.not.match(sound.stderr, /left out|unchecked/);
 });
 
-test('export of weights: a flipped bit is refused, damaged records are said', async () => {
+test('export of weights: a flipped bit is refused, damaged records are reported', async () => {
   const refused = await rhm(['export', path(`store/runs/${hashes[3]}`), '-o', path('w.safetensors')]);
   assert.is(refused.code, 1);
   assert.match(refused.stderr, named(3, 'checkpoint.safetensors'));
@@ -86,7 +86,7 @@ test('export of weights: a flipped bit is refused, damaged records are said', as
   assert.match(said.stderr, named(0, 'records.jsonl'));
 });
 
-test('train --resume names the file; with the remedy it goes on to the same records', async () => {
+test('train --resume names the file; with the remedy it continues to the same records', async () => {
   for (const [i, file] of [
     [0, 'records.jsonl'],
     [1, 'records.jsonl'],

@@ -57,7 +57,7 @@ function results(bytes: Uint8Array | undefined) {
   return kept.map((r) => ('elapsed_ms' in r ? { ...r, elapsed_ms: 0 } : r));
 }
 
-test('an undamaged run has no fault and nothing unchecked', async () => {
+test('an undamaged run has no fault and no unchecked file', async () => {
   const folder = new MemoryFolder('run');
   hash = (await go(folder)).hash;
   whole = new Map(folder.contents);
@@ -177,7 +177,7 @@ function withoutChecks(contents: ReadonlyMap<string, Uint8Array>): MemoryFolder 
   return folder;
 }
 
-test('files of earlier versions open as unchecked and go on to the same results', async () => {
+test('files of earlier versions open as unchecked and continue to the same results', async () => {
   assert.equal(await look(withoutChecks(whole)), { faults: [], unchecked: [files.checkpoint, files.records] });
   const stopped = new MemoryFolder('run');
   const stop = new AbortController();
@@ -202,7 +202,7 @@ test('files of earlier versions open as unchecked and go on to the same results'
   assert.match((await look(gap)).faults.join(), /no evaluation of replica \d at step \d+; lines are missing/);
 });
 
-test('lines swapped, repeated, taken out, or of another run are found', async () => {
+test('lines that are swapped, repeated, removed, or from another run are found', async () => {
   const lines = text(whole.get(files.records))!.split('\n').slice(0, -1);
   const other = new RecordLines().format([{ type: 'start', hash: '0123456789abcdef' }]);
   for (const changed of [

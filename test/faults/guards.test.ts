@@ -49,7 +49,7 @@ const hashes: [ExperimentInput, string][] = [
   [{ measures: ['invariance'] }, '48be9ef29142c3eb'],
 ];
 
-test('hashes of experiments are what they were', async () => {
+test('hashes of experiments have not changed', async () => {
   for (const [input, hash] of hashes) assert.is(await contentHash(parseExperiment(input)), hash, JSON.stringify(input));
   assert.is(new Set(hashes.map(([, hash]) => hash)).size, hashes.length, 'every field counts');
 });
@@ -81,7 +81,7 @@ const grammars: [shape: Parameters<typeof makeRules>[0], seed: number, hash: str
   [{ v: 5, n: 3, m: 2, s: 3, L: 2 }, 7, '4c9dfed5e01a55d1'],
 ];
 
-test('grammars drawn from seeds are what they were', async () => {
+test('grammars drawn from seeds have not changed', async () => {
   for (const [shape, seed, hash] of grammars)
     assert.is(
       await contentHash(JSON.parse(JSON.stringify(makeRules(shape, seed).rules))),
@@ -143,7 +143,7 @@ test('the process dies between the checkpoint of an end and its record: the reco
   assert.is(endOf(text(cut), 1)?.state, 'done');
 });
 
-test('time goes on after a resume: that of the checkpoint and what was spent since', async () => {
+test('time continues after a resume: that of the checkpoint and what was spent since', async () => {
   const folder = new MemoryFolder();
   const stop = new AbortController();
   let now = 1000;
@@ -173,7 +173,7 @@ test('time goes on after a resume: that of the checkpoint and what was spent sin
   assert.ok(times.find((time) => time > before)! - before < 1000, 'neither lost nor counted twice');
 });
 
-test('a checkpoint stands for every record before it: one measure less is a loss', async () => {
+test('a checkpoint relies on every record before it: one missing measure is a loss', async () => {
   const folder = new MemoryFolder();
   const experiment = parseExperiment({ ...base, measures: ['norms'] });
   await go(folder, { measures }, experiment);

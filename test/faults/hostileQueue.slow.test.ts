@@ -113,7 +113,7 @@ const jobs = (): Job[] => [
   ['nothing', null, /no object/],
 ];
 
-test('each hostile job fails alone; the worker goes on with the good one', async () => {
+test('each hostile job fails alone; the worker continues with the good one', async () => {
   const redis = client();
   const queue = new Queue('runs', { connection: redis, prefix: 'rhm' });
   const bad = jobs();
@@ -167,7 +167,7 @@ interface Sent {
   error: RegExp;
 }
 
-test('forged results are refused, each for its reason; the run is trained and kept', async () => {
+test('forged results are refused, each for its own reason; the run is trained and kept', async () => {
   const redis = client();
   const grid = join(root, 'grid.json');
   writeFileSync(grid, JSON.stringify({ base: experiment }));
@@ -274,7 +274,7 @@ test('forged results are refused, each for its reason; the run is trained and ke
   }
 });
 
-test('what was handed back is used only where it is sound', async () => {
+test('returned files are used only if they are sound', async () => {
   const redis = client();
   const queue = new Queue('runs', { connection: redis, prefix: 'rhm' });
   const partials: Record<string, string | Buffer>[] = [

@@ -141,7 +141,7 @@ test('nohup: the run outlives its terminal', async () => {
   assert.is(stepOf(out), 30_000);
 });
 
-test('SIGTERM in the middle of a long evaluation: it is given up, saved, and made on resume to the same bits', async () => {
+test('SIGTERM in the middle of a long evaluation: it is abandoned, saved, and made on resume with the same bits', async () => {
   const long = {
     model: { kind: 'hcnn', width: 256 },
     grammar: { v: 16, m: 4, L: 3 },

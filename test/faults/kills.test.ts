@@ -90,7 +90,7 @@ test(`analyze, ${KILLS} times: the next report is complete`, async () => {
   assert.equal(readdirSync(path('report'), { recursive: true }).map(String).sort(), names);
 });
 
-test(`sweep run, ${KILLS} times: supervisor or worker; in the end the same bits, and nothing is left`, async () => {
+test(`sweep run, ${KILLS} times: supervisor or worker; in the end the same bits, and nothing is left over`, async () => {
   const again = () => startRhm([...sweep('broken'), '--retry-failed', '--tries', '99']);
   for (let i = 0; i < KILLS; i++) {
     const run = again();

@@ -102,7 +102,7 @@ test('a start time that cannot be read: the heartbeat decides', () => {
   assert.is(isRunning({ ...me, started: '' }), undefined);
 });
 
-test('what is no regular file is refused, not waited for', () => {
+test('anything but a regular file is refused, not waited for', () => {
   for (const make of [
     (file: string) => execFileSync('mkfifo', [file]),
     (file: string) => mkdirSync(file),
@@ -116,7 +116,7 @@ test('what is no regular file is refused, not waited for', () => {
   }
 });
 
-test('a lock that changed hands between two looks is not taken away', () => {
+test('a lock that changed hands between two checks is not removed', () => {
   const dead = { ...me, pid: deadPid() };
   const folder = locked({ ...dead, token: 'a later one' });
   takeAway(join(folder, 'run.lock'), dead);

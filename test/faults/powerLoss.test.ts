@@ -78,7 +78,7 @@ test.after(async () => {
   await executor.destroy();
 });
 
-test('order of calls: data before their name, names before they are relied on', () => {
+test('order of calls: data before their name, names before anything relies on them', () => {
   const renamed = trace.filter((step) => step.op === 'rename');
   assert.ok(renamed.length > 20, `${renamed.length} renames`);
   for (const [i, step] of trace.entries()) {

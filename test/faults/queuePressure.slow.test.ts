@@ -135,7 +135,7 @@ test('out of memory at the hand-in: the work is kept, the message says how much 
   assertSameRuns(join(scratch, 'memory'), local, RUNS);
 });
 
-test('out of memory while it submits and collects: submit waits, says so once, answers a signal, and goes on', async () => {
+test('out of memory while it submits and collects: submit waits, reports it once, reacts to a signal, and continues', async () => {
   await fill();
   const stopped = submit('full');
   await stopped.said(/OOM.*trying again until the server can do it/);
@@ -154,7 +154,7 @@ test('out of memory while it submits and collects: submit waits, says so once, a
   assertSameRuns(join(scratch, 'full'), local, RUNS);
 });
 
-test('no memory even to hand out runs: the worker says so, does not ask in a loop, and goes on by itself', async () => {
+test('no memory even to hand out runs: the worker reports it, does not poll in a loop, and continues when there is', async () => {
   const detached = await submit('idle', '--detach').ended;
   assert.is(detached.code, 0, detached.output);
   await fill();
@@ -173,7 +173,7 @@ test('no memory even to hand out runs: the worker says so, does not ask in a loo
   assertSameRuns(join(scratch, 'idle'), local, RUNS);
 });
 
-test('a worker that is ended while its result finds no room keeps the files, which count as the run', async () => {
+test('a worker that is ended while there is no room for its result keeps the files, which count as the run', async () => {
   const tmp = mkdtempSync(join(scratch, 'tmp-'));
   const worker = await takenAndFull('kept', { TMPDIR: tmp });
   worker.child.kill('SIGTERM');
@@ -254,7 +254,7 @@ for (const when of ['before', 'after'] as const)
     }
   });
 
-test('a result that cannot be read is kept aside for a look and trained again; the others are not held up', async () => {
+test('a result that cannot be read is kept for inspection and trained again; the others are not delayed', async () => {
   const detached = await submit('unreadable', '--detach').ended;
   assert.is(detached.code, 0, detached.output);
   const { id } = JSON.parse(readFileSync(join(scratch, 'unreadable', 'store.json'), 'utf8'));
@@ -326,7 +326,7 @@ const disk = (folder: string, flag: string): NodeJS.ProcessEnv => ({
   NODE_OPTIONS: `--import=${pathToFileURL(resolve('test/faults/fixtures/full.mjs')).href}`,
 });
 
-test('full disks of a worker and of a submitter: the worker waits for room, the submitter says it and collects later', async () => {
+test('full disks of a worker and of a submitter: the worker waits for room, the submitter reports it and collects later', async () => {
   const flag = join(scratch, 'full.flag');
   const tmp = mkdtempSync(join(scratch, 'tmp-'));
   const out = join(scratch, 'room');
@@ -363,7 +363,7 @@ test('the same runs of two stores, taken by one worker at a time: each store get
   await drain(worker);
 });
 
-test('two submitters of one grid, into one store and into two: both end with 0 and hold every run', async () => {
+test('two submitters of one grid, into one store and into two: both end with 0 and have every run', async () => {
   const seeds = 12;
   const many = join(scratch, 'many.json');
   writeFileSync(many, JSON.stringify({ base, seeds }));

@@ -32,7 +32,7 @@ const base = {
   evaluation: { size: 64 },
 };
 
-test('the stall detector: silence counts, what the supervisor slept through does not', () => {
+test('the stall detector: silence counts, time during which the supervisor slept does not', () => {
   let now = 0;
   const detector = new StallDetector(10_000, {}, () => now);
   assert.is(detector.tickMs, 1000);
@@ -85,7 +85,7 @@ test('the stall detector: silence counts, what the supervisor slept through does
   },
 );
 
-test('a full disk: the sweep stops and says so, nothing is set aside, with room it goes on', async () => {
+test('a full disk: the sweep stops and reports it, nothing is set aside, and it continues when there is room', async () => {
   const executor = wasmExecutor({ threads: 1 });
   const store = new MemoryStore();
   let room = 3; // appends

@@ -41,7 +41,7 @@ for (const adapter of testAdapters) {
     session.check(); // nothing was latched: the scope caught it
   });
 
-  test('a buffer over the limit throws before the GPU is asked', async ({ session }) => {
+  test('a buffer over the limit throws before the GPU is used', async ({ session }) => {
     const error = await failure(() => createBuffer(session, 'huge', session.limits.maxBufferSize + 4, 0x80));
     assert.instance(error, GpuError);
     assert.match(error.message, /^buffer huge: \d+ bytes are requested, .* allows \d+; use a smaller/);
@@ -57,7 +57,7 @@ for (const adapter of testAdapters) {
     assert.match(error.message, /^bind group layout bad: .*99999/);
   });
 
-  test('an error nobody awaited is latched and thrown once', async ({ session }) => {
+  test('an error that nothing awaited is latched and thrown once', async ({ session }) => {
     const buffer = session.device.createBuffer({ size: 16, usage: 0x8 });
     session.queue.writeBuffer(buffer, 64, new Uint32Array(4)); // out of range
     const error = await failure(() => session.drain());

@@ -34,7 +34,7 @@ test('loops, pairs of loops, letters and conditions', () => {
   ]);
 });
 
-test('text without marks is left alone', () => {
+test('text without marks is unchanged', () => {
   assert.is(unroll('fn main() {\n  { a{b} }\n}\n', {}), 'fn main() {\n  { a{b} }\n}\n');
 });
 

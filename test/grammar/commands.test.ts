@@ -141,7 +141,7 @@ test('holdout: sizes that add up, and both predictors on the sets', async () => 
   }
 });
 
-test('tree: found again from tokens alone, with what it is sure of, and from which P', async () => {
+test('tree: found again from tokens alone, with its certainty and the necessary P', async () => {
   const ofGrammar = JSON.parse(
     await good('tree', '--rules', rulesFile, '--shuffle', '4', '--sentences', '64,16384', '--json'),
   );
@@ -166,7 +166,7 @@ test('tree: found again from tokens alone, with what it is sure of, and from whi
   await refused(/v: missing/);
 });
 
-test('sample: three formats hold the same sentences, from any start', async () => {
+test('sample: three formats contain the same sentences, from any start', async () => {
   const lines = (await good('sample', '--rules', rulesFile, '--count', '5000', '--seed', '9')).trim().split('\n');
   const rows = lines.map((line) => JSON.parse(line) as { index: number; tokens: number[] });
   assert.equal(
@@ -213,7 +213,7 @@ test('sample: three formats hold the same sentences, from any start', async () =
   );
 });
 
-test('sample: npy is read by numpy, where there is one', async () => {
+test('sample: numpy reads the npy, if it is installed', async () => {
   const file = join(folder, 'wide.npy');
   await good('sample', '-v', '300', '-m', '2', '-L', '2', '--count', '7', '--tree', '--format', 'npy', '-o', file);
   const want = (await good('sample', '-v', '300', '-m', '2', '-L', '2', '--count', '7', '--tree')).trim().split('\n');
@@ -245,7 +245,7 @@ test('sample: trees, and draws without replacement', async () => {
   }
 });
 
-test('sample: a reader that goes away ends it quietly', async () => {
+test('sample: a reader that disconnects ends it quietly', async () => {
   const ran = await run('sh', [
     '-c',
     `"$0" "$1" sample --rules "$2" --count 100000000 | head -n 2`,
@@ -295,7 +295,7 @@ test('theory: many grammars on worker threads give what one thread gives', async
   assert.match(refused.stderr, /v: missing/);
 });
 
-test('correlations: measured beside exact values', async () => {
+test('correlations: measured next to exact values', async () => {
   const found = JSON.parse(await good('correlations', '--rules', rulesFile, '--count', '20000', '--json'));
   assert.equal([...new Set(found.covariance.map((c: { samples: number }) => c.samples))], [1024, 4096, 16384, 20000]);
   for (const c of found.covariance) assert.ok(Math.abs(c.signal - c.exact) <= 4.5 * c.signalError, JSON.stringify(c));

@@ -178,7 +178,7 @@ test('the order of draws without replacement looks random', () => {
   });
 });
 
-test('what cannot be permuted says so, with the probability of a repetition', async () => {
+test('grammars that cannot be permuted are refused, with the probability of a repetition', async () => {
   const huge = makeRules({ v: 32, n: 32, m: 8, s: 2, L: 8 }, 1);
   const weighted = makeRules({ v: 4, n: 4, m: 2, s: 2, L: 2 }, 1, { ruleProbabilities: { zipf: 1 } });
   assert.not(canPermute(huge));

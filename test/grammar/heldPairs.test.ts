@@ -85,7 +85,7 @@ test('below every rule of the parents equally many rules of each child are held 
   }
 });
 
-test('pairs go by their own seed, else by that of the caller', () => {
+test('pairs depend on their own seed, otherwise on that of the caller', () => {
   const [rules] = small[0];
   const orders = (seed?: number, other?: number) =>
     heldLanguage(rules, { level: 2, fraction: 0.5, seed }, 'without', other).heldPairs!.order.map(String);
@@ -93,7 +93,7 @@ test('pairs go by their own seed, else by that of the caller', () => {
   assert.not.equal(orders(4), orders(5));
 });
 
-test('sizes of all four languages by writing the whole grammar out; numbers name each of their sentences once', async () => {
+test('sizes of all four languages by enumerating the whole grammar; numbers name each of their sentences once', async () => {
   for (const [rules, holdout] of small) {
     const whole = await createSampler(rules);
     const count = Number(countDerivations(rules));
@@ -119,7 +119,7 @@ test('sizes of all four languages by writing the whole grammar out; numbers name
   }
 });
 
-test('sizes of languages too large to write out: those with and without add up', () => {
+test('sizes of languages too large to enumerate: with and without add up', () => {
   const rules = makeRules({ v: 16, n: 16, m: 4, s: 2, L: 5 }, 1);
   const size = (name: HeldLanguage, level: number) =>
     countDerivations(heldLanguage(rules, { level, fraction: 0.25 }, name));
@@ -135,7 +135,7 @@ test('sizes of languages too large to write out: those with and without add up',
   }
 });
 
-test('languages that no number of 64 bits counts are drawn as streams', async () => {
+test('languages too large for numbers of 64 bits are drawn as streams', async () => {
   const rules = makeRules({ v: 16, n: 16, m: 4, s: 2, L: 9 }, 1);
   for (const name of languages) {
     const language = heldLanguage(rules, { level: 2, fraction: 0.25 }, name);
@@ -146,7 +146,7 @@ test('languages that no number of 64 bits counts are drawn as streams', async ()
   }
 });
 
-test('streams draw every sentence of their language equally often', async () => {
+test('streams draw every sentence of their language with equal frequency', async () => {
   for (const [rules, holdout] of small)
     for (const name of languages) {
       const language = heldLanguage(rules, holdout, name);
@@ -259,7 +259,7 @@ test('training, validation and test sentences are distinct and all of the traini
   );
 });
 
-test('what cannot be held out is refused', () => {
+test('pairs that cannot be held out are refused', () => {
   const [rules] = small[2]; // m = 3, L = 3
   const hold =
     (level: number, fraction: number, of: Rules = rules) =>

@@ -16,7 +16,7 @@ test('every grammar has its sizes, symbols in range and distinct tuples, and sur
   for (const rules of randomGrammars()) assert.equal(parseRules(JSON.parse(JSON.stringify(rules))), rules);
 });
 
-test('the seed decides', () => {
+test('the seed determines the grammar', () => {
   const shape = { v: 9, n: 9, m: 3, s: 2, L: 2 };
   assert.equal(makeRules(shape, 2 ** 40), makeRules(shape, 2 ** 40));
   assert.not.equal(makeRules(shape, 2 ** 40), makeRules(shape, 2 ** 40 + 1));
@@ -36,7 +36,7 @@ test('tuple spaces far beyond memory', () => {
   );
 });
 
-test('tuples are uniform over grammars: which are used, and who gets which', () => {
+test('tuples are uniform over grammars: which are used, and by which symbol', () => {
   for (const m of [1, 3]) {
     // v = 4, s = 2: 16 tuples, 4 m of them used at each level; sparse and dense ways of drawing.
     const grammars = 4000;
@@ -192,7 +192,7 @@ for (const [shape, seed, hash] of [
   [{ v: 1000, n: 3, m: 5, s: 4, L: 2 }, 3, '6030af4290d7c677'],
   [{ v: 65536, n: 4, m: 2, s: 3, L: 1 }, 4294967301, 'd052e553b99e4390'],
 ] as const)
-  test(`the grammar of seed ${seed}, ${JSON.stringify(shape)}, is what it always was`, async () => {
+  test(`the grammar of seed ${seed}, ${JSON.stringify(shape)}, has not changed`, async () => {
     assert.is(await contentHash(makeRules(shape, seed)), hash);
   });
 
@@ -207,7 +207,7 @@ test('beyond 2^32 a draw takes two words, the upper one first', () => {
   }
 });
 
-test('rules that no memory holds are refused by their number', () => {
+test('rules too large for memory are refused with their number', () => {
   assert.throws(
     () => makeRules({ v: 65536, n: 65536, m: 500, s: 2, L: 2 }, 1),
     /m: the rules hold more than 16777216 symbols in all; take a smaller v, m or s/,

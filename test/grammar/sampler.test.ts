@@ -118,7 +118,7 @@ test('trees, permuted sources, epochs and changed trees equal the reference', as
   }
 });
 
-test('tokens go straight into memory that the caller owns', async () => {
+test('tokens go straight into memory of the caller', async () => {
   const rules = makeRules({ v: 6, n: 4, m: 3, s: 3, L: 2 }, 3);
   const memory = newMemory(2 ** 20);
   const sampler = await createSampler(rules, { memory });

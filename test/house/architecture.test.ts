@@ -84,7 +84,7 @@ for (const op of Object.keys(kernels))
     assert.equal(missingSiblings(op), []);
   });
 
-test('src/kernels/ holds operations; their helpers lie in shared/, what measures and checks them in tools/', () => {
+test('src/kernels/ contains operations; their helpers are in shared/, measuring and checking tools in tools/', () => {
   const beside = ['index', 'table', 'gradients'];
   const files = readdirSync('src/kernels').filter((f) => f.endsWith('.ts'));
   const others = files.map((f) => f.replace(/\.ts$/, '')).filter((name) => !(name in kernels || beside.includes(name)));

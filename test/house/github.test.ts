@@ -25,7 +25,7 @@ for (const file of workflows) {
     assert.ok(lint(text.replace(/uses:/, 'use:'), file).length > 0, 'the linter is at work');
   });
 
-  test(`${file}: what it runs is there`, () => {
+  test(`${file}: the commands it runs exist`, () => {
     for (const command of commands) {
       for (const [, script] of command.matchAll(/npm run (\S+)/g))
         assert.ok(packageJson.scripts[script], `npm run ${script}`);
@@ -33,7 +33,7 @@ for (const file of workflows) {
     }
   });
 
-  test(`${file}: may write only where it publishes, and puts nothing from outside into a command`, () => {
+  test(`${file}: has write permission only to publish, and puts nothing from outside into a command`, () => {
     const { permissions } = parse(text);
     assert.is(permissions.contents, 'read');
     for (const command of commands) assert.not.match(command, /\$\{\{/, command);

@@ -82,7 +82,7 @@ async function check(executor: Executor, share: number): Promise<void> {
   }
 }
 
-test('WebAssembly rounds what the reference rounds', () => check(wasm, 0.1));
+test('WebAssembly rounds the same factors as the reference', () => check(wasm, 0.1));
 
 for (const adapter of testAdapters)
   for (const variant of ['rows', 'tiled'] as const)

@@ -36,7 +36,7 @@ test('a step of hcnn: activations and weights going up, gradients of activations
   ]);
 });
 
-test('a factor written to since, or another part of it, is looked at again', () => {
+test('a factor written to since, or another part of it, is checked again', () => {
   const builder = new ProgramBuilder(2);
   const plan = builder.plan('products');
   const scaling = builder.persistent('scaling', [SCALING_WORDS], 'u32');
@@ -60,7 +60,7 @@ test('a factor written to since, or another part of it, is looked at again', () 
   ]);
 });
 
-test('f32 products, and evaluations, which mark no step, are left as they are', () => {
+test('f32 products, and evaluations, which mark no step, are left unchanged', () => {
   const left = (precision: 'f32' | 'f16', plans: readonly string[]) => {
     const { program } = trainingProgram(membersOf(parseExperiment({ ...base, precision })));
     const once = checkFactorsOnce(program).plans;

@@ -7,13 +7,13 @@ const test = kernelSuite(clip, {
   property: (draw) => clipCase(draw(1, 3), [draw(1, 9), draw(1, 40)], draw(1, 30) / 10, draw(0, 1000) / 64),
 });
 
-test('a clipped block has the wanted norm', () => {
+test('a clipped block has the requested norm', () => {
   const block = Float64Array.of(3, 0, -4);
   reference.clip(3, 0.5, 25, block);
   assert.ok(Math.abs(Math.hypot(...block) - 0.5) < 1e-15);
 });
 
-test('what does not fit is refused', () => {
+test('input that does not fit is refused', () => {
   const refused = (maxNorm: number, words: number) =>
     refusal((plan) => {
       const p = plan.program;

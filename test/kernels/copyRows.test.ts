@@ -5,7 +5,7 @@ import { kernelSuite } from './harness.js';
 
 const test = kernelSuite(copyRows);
 
-test('rows of each sentence go where they are told, by hand', () => {
+test('rows of each sentence go to their places, by hand', () => {
   const input = Float64Array.of(1, 2, 3, 4, 5, 6, 7, 8); // two sentences of two rows of two
   const output = new Float64Array(12).fill(9);
   const sizes = { batch: 2, inputRows: 2, outputRows: 3, columns: 2, inputFirst: 1, outputFirst: 2, rows: 1 };

@@ -7,7 +7,7 @@ const test = kernelSuite(dropout, {
   property: (draw) => dropoutCase(draw(1, 3), [draw(1, 9), draw(1, 50)], draw(0, 99) / 100, draw(0, 20)),
 });
 
-test('the mask drops the share p, keeps the mean, and differs between steps, layers and keys', () => {
+test('the mask drops a fraction p, keeps the mean, and differs between steps, layers and keys', () => {
   const n = 40000;
   const input = new Float64Array(n).fill(1);
   const run = (key: number[], step: number, layer: number) => {
@@ -24,7 +24,7 @@ test('the mask drops the share p, keeps the mean, and differs between steps, lay
   }
 });
 
-test('what does not fit is refused', () => {
+test('input that does not fit is refused', () => {
   const refused = (probability: number, width: number) =>
     refusal((plan) => {
       const p = plan.program;

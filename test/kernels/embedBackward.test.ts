@@ -46,7 +46,7 @@ for (const item of productCases)
 for (const item of [...cases, ...productCases])
   test(`${item.name}, sums in the result`, () => checkAll(item, gpuExecutor(gpu, undefined, { software: true })));
 
-test('which kernel runs, and how it is cut', () => {
+test('which kernel runs, and how it is divided', () => {
   const KiB = 1024;
   const nvidia = { software: false, vendor: 'nvidia', maxWorkgroupStorageBytes: 48 * KiB, maxInvocations: 256 };
   const hcnn = { batch: 128, windows: 16, width: 512, v: 32, filter: 2, relu: true, local: false } as EmbedCall;

@@ -38,7 +38,7 @@ const callsOf = (input: ExperimentInput) => fuseUpdates(programOf(input)).plans.
 const fusedIn = (calls: readonly Call[]) =>
   calls.filter(({ op, inputs }) => ['matmul', 'embedBackward'].includes(op) && inputs.pace);
 
-test('every weight that a product has the gradient of; the rate is known before, nothing is left for sgd', () => {
+test('every weight whose gradient a product has; the rate is known earlier, nothing is left for sgd', () => {
   const before = programOf(base).plans.get('train')!.calls;
   const calls = callsOf(base);
   assert.equal(

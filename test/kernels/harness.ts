@@ -39,7 +39,7 @@ export function kernelSuite(spec: KernelSpec, options: SuiteOptions = {}) {
     assert.ok(result.ok, `${item.name}: ${result.where} (${result.worst.toFixed(2)} x the bound ${result.bound})`);
   };
   for (const item of spec.cases) test(item.name, () => check(item));
-  test('same bits again, and whatever the number of replicas', async () => {
+  test('the same bits again, for any number of replicas', async () => {
     for (const item of spec.cases) {
       const first = await runCase(item, executor);
       const second = await runCase(item, executor);

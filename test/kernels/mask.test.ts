@@ -43,7 +43,7 @@ test('places that are not to be masked never are; fixed places always', () => {
   assert.ok(isFixed(fixed) && !isFixed(law));
 });
 
-test('what does not fit is refused', () => {
+test('input that does not fit is refused', () => {
   const refused = (sentence: number, length: number, lawWords: number) =>
     refusal((plan) => {
       const p = plan.program;

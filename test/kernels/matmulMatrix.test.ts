@@ -51,7 +51,7 @@ test('an adapter with the portable limits has tiles too; one without matrix unit
   }
 });
 
-test('names of tiles are read back; a tuned tile of other ranges is left aside', () => {
+test('names of tiles are read back; a tuned tile with other ranges is ignored', () => {
   const tile = { bm: 128, bn: 64, bk: 32, sm: 64, sn: 32, kg: 2 };
   assert.equal(parseMatrixTile(matrixTileName(tile)), tile);
   assert.is(parseMatrixTile('128x64x32/8x8/k2'), undefined);

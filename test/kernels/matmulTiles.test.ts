@@ -83,7 +83,7 @@ for (const [k, ...tiles] of [
   [300, '32x32x8/4x4/k4', '32x32x8/4x4/k1', '32x16x16/4x4/k4'],
   [150, '32x32x16/4x4/k2', '32x32x8/4x4/k1', '32x16x16/4x4/k2'],
 ] as const)
-  test(`ranges of K in turn give the bits of ranges shared out to thread groups, k = ${k}`, async () => {
+  test(`ranges of K in turn give the bits of ranges divided among thread groups, k = ${k}`, async () => {
     const limits = {
       ...gpuTraits,
       maxInvocations: 256,

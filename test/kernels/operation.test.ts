@@ -77,7 +77,7 @@ test('a call carries its tensors, its parameters and every size by name', () => 
   assert.equal(gather.cost(callOf()), { flops: 2 * 35 * 12, bytes: 0 });
 });
 
-test('what does not fit is refused with what came, what was known and what to pass', () => {
+test('a call that does not fit is refused with what was given, what was known and what to pass', () => {
   const refused = (changes: Changes) => refusal((plan) => add(plan, changes));
   assert.is(refused({ output: [5, 6, 12] }), 'gather (x): output is [2,5,6,12], count = 35; pass [2,5,7,12]');
   assert.is(refused({ output: [5, 7, 8] }), 'gather (x): output is [2,5,7,8], heads*size = 12; pass [2,5,7,12]');
@@ -104,7 +104,7 @@ test('names and types of a call are checked by the compiler', () => {
   });
 });
 
-test('the head of a shader: words by name and type, buffers in order, what is left out as a dummy', () => {
+test('the head of a shader: words by name and type, buffers in order, omitted ones as a dummy', () => {
   const [whole, part] = gather.webgpu(
     callOf(),
     { software: true, vendor: '', maxWorkgroupStorageBytes: 0, maxInvocations: 0 },

@@ -7,7 +7,7 @@ import { kernelSuite, refusal } from './harness.js';
 
 const test = kernelSuite(reduce, { property: (draw) => reduceCase(draw(1, 3), [draw(1, 7), draw(1, 900)]) });
 
-test('infinities and values that are no numbers are counted, each replica for itself', async () => {
+test('infinities and NaN are counted, separately for each replica', async () => {
   const bad = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   let calls = 0;
   const item = {

@@ -47,7 +47,7 @@ test('scores are those of the normal equations of the features', () => {
   }
 });
 
-test('what is linear in the features is read, noise is not', () => {
+test('linear functions of the features are read, noise is not', () => {
   const [batch, fit] = [90, 60];
   const features = Array.from({ length: batch }, (_, i) => Array.from({ length: 6 }, (_, j) => uniform(i, j, 4) - 0.5));
   const right = (label: (i: number) => boolean) => {
@@ -61,7 +61,7 @@ test('what is linear in the features is read, noise is not', () => {
   assert.ok(right((i) => uniform(i, 5, 5) < 0.5) < 0.8);
 });
 
-test('a replica whose numbers are broken has no scores, the others keep theirs', async () => {
+test('a replica with invalid numbers has no scores, the others keep theirs', async () => {
   const item = addRidge.cases[0];
   const fill = { ...item.fill };
   let replica = -1;

@@ -5,7 +5,7 @@ import { kernelSuite, refusal } from './harness.js';
 
 const test = kernelSuite(rmsNorm);
 
-test('a row of squares with mean m becomes one with mean 1, whatever its scale', () => {
+test('a row of squares with mean m becomes one with mean 1, at any scale', () => {
   for (const scale of [1e-3, 1, 1e3]) {
     const input = Float64Array.of(3, -4, 0, 12).map((x) => x * scale);
     const [output, inverse] = [new Float64Array(4), new Float64Array(1)];

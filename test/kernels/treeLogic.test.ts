@@ -62,7 +62,7 @@ test('zero for the distributions of every tree, and for no other certain labels'
   assert.ok(others > 100);
 });
 
-test('doubt violates exclusion, also where every choice is a tree of its own', () => {
+test('doubt violates exclusion, even if every choice is a separate tree', () => {
   // Two synonyms of one parent that differ only in the first child: with probabilities of one half, parent and tuple agree.
   const own: Rules = {
     ...{ v: 5, n: 4, m: 2, s: 2, L: 3 },

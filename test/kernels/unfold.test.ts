@@ -13,7 +13,7 @@ const test = kernelSuite(unfold, {
     ),
 });
 
-test('windows of a written-out sentence', () => {
+test('windows of an explicit sentence', () => {
   const shape = { batch: 1, tokens: 3, channels: 2, windows: 2, filter: 3, stride: 2, padding: 1 };
   const output = new Float64Array(12);
   reference.unfold(shape, Float64Array.of(1, 2, 3, 4, 5, 6), output);

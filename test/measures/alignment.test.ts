@@ -27,7 +27,7 @@ const cloud = (count: number, dimensions: number, seed: number) => {
   return Array.from({ length: count }, (_, i) => [...values.subarray(i * dimensions, (i + 1) * dimensions)]);
 };
 
-test('the estimate is the mean over all four different points of what it is defined by', () => {
+test('the estimate is the mean over all four different points of its definition', () => {
   const n = 7;
   const [K, L] = [kernelOf(cloud(n, 3, 1)), kernelOf(cloud(n, 2, 2))];
   let sum = 0;
@@ -43,7 +43,7 @@ test('the estimate is the mean over all four different points of what it is defi
   near(unbiasedHsic(K, L, n), sum / count, 1e-12);
 });
 
-test('1 with itself, whatever the scale, the origin and the axes', () => {
+test('1 with itself, independent of the scale, the origin and the axes', () => {
   const n = 40;
   const points = cloud(n, 5, 3);
   const [cos, sin] = [Math.cos(0.7), Math.sin(0.7)];
@@ -65,7 +65,7 @@ test('four symbols far from each other, and the same in two groups: 1 / sqrt(3)'
   assert.ok(Math.abs(at(2000) - 3 ** -0.5) < 0.2 * Math.abs(at(200) - 3 ** -0.5), 'the bias falls with the points');
 });
 
-test('points that have nothing to do with each other: about 0 for any width; no value where nothing varies', () => {
+test('unrelated points: about 0 for any width; no value if nothing varies', () => {
   const n = 256;
   const values = Array.from({ length: 6 }, (_, k) =>
     centredAlignment(kernelOf(cloud(n, 300, 10 + k)), kernelOf(cloud(n, 4, 30 + k)), n),
@@ -124,7 +124,7 @@ test('planted pairs of tokens: the alignment of all sentences, weighted by their
   }
 });
 
-test('training brings layers closer to the contexts of their symbols; no level where tuples say nothing', async () => {
+test('training brings layers closer to the contexts of their symbols; no level at which tuples say nothing', async () => {
   const input = { model: { kind: 'hcnn', width: 32 }, measures: ['alignment'], optimiser: { kind: 'sgd', rate: 1 } };
   const open = async (grammar: object) => {
     const members = membersOf(parseExperiment({ ...input, grammar, budget: { batch: 32 } }));
@@ -150,7 +150,7 @@ test('training brings layers closer to the contexts of their symbols; no level w
   full.destroy();
 });
 
-test('nothing to look at, and distributions that would take too long, are refused', async () => {
+test('networks without anything to measure, and distributions that would take too long, are refused', async () => {
   const build = (input: object) => {
     const members = membersOf(parseExperiment({ ...planted, replicas: 1, ...input }));
     return async () => trainingProgram(members, measures);

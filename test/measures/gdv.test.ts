@@ -71,7 +71,7 @@ test('two clusters that are points: -1', () => {
   );
 });
 
-test('labels that have nothing to do with the points: about 0', () => {
+test('labels that are unrelated to the points: about 0', () => {
   const classes = Array.from(uniforms(200, 5), (x) => Math.floor(4 * (x + 0.5)));
   near(byProducts(cloud(200, 30, 6), classes), 0, 0.01);
 });
@@ -107,7 +107,7 @@ for (const [name, input] of Object.entries({
   mla: { model: { kind: 'mla', channels: 12, heads: 2 }, optimiser: { kind: 'adamw', rate: 5e-3 } },
   'clm, short context': { model: { kind: 'clm', channels: 8, heads: 2 }, task: { kind: 'auto', context: 6 } },
 }))
-  test(`${name}: the measure is the direct formula on the activations over each symbol`, async () => {
+  test(`${name}: the measure is the direct formula on the activations above each symbol`, async () => {
     const grammar = { v: 5, m: 2, s: 2, L: 3, seed: 2 };
     const members = membersOf(parseExperiment({ grammar, measures: ['gdv'], replicas: 2, seed: 1, ...input }));
     const kept: { tensor: Tensor; positions: number; units: number }[] = [];

@@ -48,7 +48,7 @@ const pick = (values: readonly MeasureValue[], name: string, level?: number, rep
   return found[0].value;
 };
 
-test('on each set what the weights give on its sentences, compared with both predictors, also where positions are shuffled', async () => {
+test('on each set the output of the weights on its sentences, compared with both predictors, also with shuffled positions', async () => {
   for (const [name, change] of [
     ['in order', {}],
     ['shuffled', { grammar: { ...base.grammar, shuffle: 3 } }],
@@ -129,7 +129,7 @@ test('float64 measures the same, replicas with other pairs as when alone', async
   for (const { name, level, value } of second.values) assert.is(pick(two.values, name, level, 1), value, name);
 });
 
-test('judged by hand: impossible sentences count apart, and a distribution diverges from itself by nothing', () => {
+test('judged by hand: impossible sentences count separately, and the divergence of a distribution from itself is zero', () => {
   const p = Float64Array.of(0.5, 0.5, 0, 0.25, 0.5, 0.25, 1, 0, 0);
   const tokens = [9, 0, 9, 1, 9, 2];
   const { loss, possible, accuracy } = judge(p, tokens, 3);
@@ -142,7 +142,7 @@ test('judged by hand: impossible sentences count apart, and a distribution diver
   assert.is(divergence(q, p, 3), Number.POSITIVE_INFINITY);
 });
 
-test('experiments that have nothing of it are refused', async () => {
+test('experiments to which it does not apply are refused', async () => {
   const refusal = async (change: object) =>
     (await failure(async () => trainingProgram(membersOf(parseExperiment({ ...base, ...change })), measures))).message;
   const { holdout: _, ...plain } = base.grammar;

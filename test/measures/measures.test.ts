@@ -48,7 +48,7 @@ const pick = (values: MeasureValue[], name: string, layer?: number, level?: numb
   return found[0].value;
 };
 
-test('a trained hcnn is invariant to synonyms where its layers see whole blocks, and speaks the grammar', async () => {
+test('a trained hcnn is invariant to synonyms if its layers see whole blocks, and speaks the grammar', async () => {
   const before = await measured({}, 1);
   const after = await measured({}, 1500);
   const ratio = (values: MeasureValue[], layer: number, level: number) =>
@@ -179,7 +179,7 @@ test('norms are those of the weights and of the gradient', async () => {
   trainer.destroy();
 });
 
-test('a replica whose weights are no numbers has no read-out, the other keeps its own', async () => {
+test('a replica whose weights are NaN has no read-out, the other keeps its own', async () => {
   const members = membersOf(parseExperiment({ ...hcnn, replicas: 2, measures: ['readout'] }));
   const trainer = await Trainer.create(members, executor, undefined, trainingProgram(members, measures));
   const { params } = trainer.training;

@@ -46,7 +46,7 @@ async function plantedMaps(): Promise<{
   return { maps: of(0), blind: of(1), rules: members[0].rules };
 }
 
-test('planted pairs of tokens: each symbol is read as well as its pair of tokens says, at every place', async () => {
+test('planted pairs of tokens: each symbol is read as well as its pair of tokens allows, at every place', async () => {
   const { maps, blind, rules } = await plantedMaps();
   const trees = expandTree(rules);
   // Probability that the best guess is right, given the pair at a position, or given nothing.
@@ -93,7 +93,7 @@ test('planted pairs of tokens: each symbol is read as well as its pair of tokens
   }
 });
 
-test('maps go into the records and come back; what is no map is refused', async () => {
+test('maps are stored in the records and read back; an invalid map is refused', async () => {
   const experiment = parseExperiment({
     ...planted,
     model: { kind: 'mla', channels: 8, heads: 2, depth: 2 },

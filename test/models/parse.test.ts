@@ -46,7 +46,7 @@ for (const model of [
   { kind: 'hlcn', width: 4 },
   { kind: 'mla', channels: 4, heads: 1 },
 ])
-  test(`${model.kind}: the read-out of a level changes the scores of its symbols alone, the root first`, async () => {
+  test(`${model.kind}: the read-out of a level changes only the scores of its symbols, the root first`, async () => {
     const plain = await logitsOf(model, () => 1);
     for (const [level, own] of [
       [1, [1, 2]],
@@ -63,7 +63,7 @@ for (const model of [
     }
   });
 
-test('a transformer reads a symbol where its last token stands', async () => {
+test('a transformer reads a symbol at its last token', async () => {
   const model = { kind: 'mla', channels: 4, heads: 1, residual: true };
   const passing = (name: string) => (name.startsWith('blocks') ? 0 : 1); // every position passes on its input
   const before = await logitsOf(model, passing);

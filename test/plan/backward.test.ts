@@ -185,12 +185,12 @@ test('an embedding that is a factor too: the factor waits, and adds to what the 
   assert.ok(!labels.some((label) => label.includes('sum')), labels.join(', '));
 });
 
-test('where only a part is used, the rest of the gradient is cleared', () => {
+test('if only a part is used, the rest of the gradient is cleared', () => {
   const labels = backwardCalls(passes['part of a tensor only']).map(({ label }) => label);
   assert.is(labels.filter((label) => label === 'part gradient start').length, 2, labels.join(', '));
 });
 
-test('what no parameter lies behind gets no gradient', () => {
+test('an input that depends on no parameter gets no gradient', () => {
   const calls = backwardCalls((net) => {
     const x = net.plan.program.persistent('features', [net.batch, 4, C]);
     return dense(net, 'a', x);

@@ -43,7 +43,7 @@ test('--json gives one value, --no-report writes nothing', async () => {
   assert.is(result.report, undefined);
 });
 
-test('wrong folders exit with 2 and say what is wanted', async () => {
+test('wrong folders exit with 2 and name what is expected', async () => {
   for (const [path, says] of [
     [join(folder, 'empty'), /no run in or below this folder/],
     [join(folder, 'missing'), /no such folder/],

@@ -46,7 +46,7 @@ for (const isolated of [true, false])
     }
   });
 
-test('a browser without WebGPU says what to do', async () => {
+test('a browser without WebGPU gets a remedy', async () => {
   const bare = await launchBrowser(gpuFlags.slice(1).concat('--disable-features=WebGPU', '--disable-gpu'));
   const server = await serve({ '/dist/': resolve('dist'), '/fixtures/': folder }, false);
   try {

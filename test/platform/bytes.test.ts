@@ -12,7 +12,7 @@ const test = suite('bytes that come into the laboratory');
 const small = { grammar: { v: 6, m: 2, L: 2 }, model: { kind: 'hcnn', width: 8 }, evaluation: { size: 32 } } as const;
 const wasm = { executor: 'wasm', threads: 1 } as const;
 
-test('weights to start from', async () => {
+test('initial weights', async () => {
   const first = await lab.train({ ...small, budget: { steps: 40, batch: 8 } }, wasm);
   const file = first.checkpoint!;
   const worker = await startWorker(pathToFileURL(resolve('dist/worker.node.js')));

@@ -82,7 +82,7 @@ test('AMD and Intel cards by the files of the kernel’s drivers; an NVIDIA card
   );
 });
 
-test('where /proc says nothing nvidia-smi does', () => {
+test('if /proc says nothing, nvidia-smi is used', () => {
   for (const file of ['nvidia0', 'nvidia1', 'nvidiactl']) put(`dev/${file}`);
   const told = (bus: string, minor: number) =>
     `\nGPU 0000${bus}\n    Product Name                          : NVIDIA H100 80GB HBM3\n    GPU UUID                              : GPU-${minor}${minor}${minor}\n    Minor Number                          : ${minor}\n`;
@@ -139,7 +139,7 @@ test('--gpus: cards that are not there, with those that are', async () => {
   assert.match(await refused('all', []), /this machine has no graphics card that this process may open/);
 });
 
-test('asked for nothing: the first card’s kind, of these what CUDA_VISIBLE_DEVICES names', () => {
+test('without a request: cards of the first card’s kind, among these the ones in CUDA_VISIBLE_DEVICES', () => {
   const mixed = [...four.slice(0, 2), card(2, 'AMD 0x74a1')];
   const used = (cards: readonly Card[], variable?: string) =>
     indices(wantedCards(undefined, cards, { CUDA_VISIBLE_DEVICES: variable }));

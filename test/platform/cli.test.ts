@@ -93,7 +93,7 @@ test('--debug and RHM_DEBUG=1 show the stack', async () => {
   assert.match((await rhm(['doctor'], { env: { ...env, RHM_DEBUG: '1' } })).stderr, /^\s+at /m);
 });
 
-test('a reader that goes away is no failure', async () => {
+test('a reader that disconnects is not a failure', async () => {
   const child = spawn(process.execPath, [resolve('dist/cli.js'), '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
   child.stdout.destroy();
   let stderr = '';

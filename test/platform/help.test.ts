@@ -204,7 +204,7 @@ test('fields: filtered by words, with the nearest name', async () => {
   }
 });
 
-test('train --dry-run: says what there would be to do, refuses what could not be trained, writes nothing', async () => {
+test('train --dry-run: describes the work, refuses what could not be trained, writes nothing', async () => {
   const out = join(scratch, 'dry');
   const { code, stdout } = await rhm(['train', '--set', ...small, '--out', out, '--dry-run', '--json']);
   assert.is(code, 0);

@@ -32,7 +32,7 @@ const names = {
   measures: Object.keys(measures),
 };
 for (const [list, wanted] of Object.entries(names))
-  test(`${list}: every name once, with a line of its own that fits a terminal`, async () => {
+  test(`${list}: every name once, on a separate line that fits a terminal`, async () => {
     const rows = await listed(list);
     assert.equal(
       rows.map(({ name }) => name),
@@ -57,7 +57,7 @@ test('models and tasks name each other', async () => {
   assert.equal(models.find(({ name }) => name === 'fcn')?.options, ['width', 'scaling', 'bias', 'depth']);
 });
 
-test('a model of one’s own stands in the list', async () => {
+test('a model of your own is in the list', async () => {
   const folder = mkdtempSync('/tmp/rhm-names-');
   try {
     const module = join(folder, 'tower.mjs');

@@ -26,7 +26,7 @@ function refusing(times: number, code: string) {
 }
 
 for (const code of ['EPERM', 'EACCES', 'EBUSY'])
-  test(`Windows: a rename over a file that somebody reads is tried again (${code})`, () => {
+  test(`Windows: a rename over a file that is being read is retried (${code})`, () => {
     const { calls, rename } = refusing(3, code);
     renameOver('a', 'b', 'win32', rename);
     assert.equal(calls, ['a b', 'a b', 'a b', 'a b']);

@@ -10,7 +10,7 @@ const test = suite('folders of results');
 const root = mkdtempSync(join(tmpdir(), 'rhm-own-'));
 test.after(() => rmSync(root, { recursive: true, force: true }));
 
-test('files of somebody else are left alone, ours are written again', async () => {
+test('files of other programs are left alone, our own are overwritten', async () => {
   const out = join(root, 'out');
   mkdirSync(out);
   writeFileSync(join(out, 'runs.csv'), 'precious');

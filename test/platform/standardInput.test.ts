@@ -58,7 +58,7 @@ test('train - takes what fields --yaml prints', () => {
   }
 });
 
-test('what is no UTF-8 or no JSON is said of standard input', () => {
+test('input that is not UTF-8 or not JSON is reported as standard input', () => {
   for (const args of [
     ['train', '-', '--out', join(scratch, 'none')],
     ['theory', '--rules', '-'],

@@ -122,7 +122,7 @@ print(json.dumps(list(rhm.sweep(${JSON.stringify(grid)}, out="store", executor="
   assert.is(events.at(-1)!.trained, 3);
 });
 
-test('what rhm refuses is an exception with its message', async () => {
+test('errors of rhm are exceptions with their message', async () => {
   const refused = async (script: string) =>
     (await said(`${bare}import json, rhm
 try:

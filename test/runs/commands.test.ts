@@ -80,7 +80,7 @@ test('runs: state, last loss, nearest plateau, P_ell where the curve passes the 
   assert.is(stdout.split('\n').filter((line) => /^[0-9a-f]{16} +done/.test(line)).length, 4);
 });
 
-test('runs --csv: a row per run, numbers unrounded, the settings that differ, all runs unless --limit says', async () => {
+test('runs --csv: a row per run, numbers unrounded, the settings that differ, all runs unless --limit is given', async () => {
   const csv = async (...args: string[]) => {
     const ran = await rhm(['runs', store, '--csv', ...args]);
     assert.is(ran.code, 0, ran.stderr);
@@ -156,7 +156,7 @@ test('runs: conditions on any field, order, limit, more columns', async () => {
   assert.is((await list(scratch, '--where', 'model.width=8')).matched, 2);
 });
 
-test('runs: what is wrong is said in one line, with the whole name of the nearest field', async () => {
+test('runs: a fault is reported in one line, with the whole name of the nearest field', async () => {
   refused(await rhm(['runs', store, '--where', 'widht=8']), /no field widht; did you mean model\.width\?/);
   refused(await rhm(['runs', store, '--where', 'model.widht=8']), /no field model\.widht; did you mean model\.width\?/);
   refused(await rhm(['runs', store, '--sort', 'los']), /no field los; did you mean loss\?/);
@@ -243,7 +243,7 @@ test('show: a run by folder, hash, beginning or name; settings, curve, measures'
   assert.not.ok(stdout.includes('\x1b'));
 });
 
-test('show: an unknown run names the nearest ones, one with a damaged file says so', async () => {
+test('show: an unknown run names the nearest ones, one with a damaged file reports it', async () => {
   const hashes = readdirSync(join(store, 'runs'));
   const last = hashes[0].slice(-1) === '0' ? '1' : '0';
   const wrong = hashes[0].slice(0, -1) + last;

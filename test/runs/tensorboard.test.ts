@@ -126,7 +126,7 @@ test('every evaluation, test and measure of every replica, at its step and its t
     }
 });
 
-test('again: the same files anew; some runs; one run; what is refused', async () => {
+test('again: the same files anew; some runs; one run; refusals', async () => {
   const again = await rhm(['export', '--tensorboard', store, '--where', 'model.width=8', '--json']);
   assert.is(again.code, 0, again.stderr);
   assert.is(JSON.parse(again.stdout).runs, 1);

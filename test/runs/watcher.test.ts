@@ -64,7 +64,7 @@ test('counts, failures, losses and a selection of curves over their plateaus', a
   assert.is(highest.curves[0].name, 'seed=28');
 });
 
-test('conditions: those of the index and of experiments; what would need every record is refused', async () => {
+test('conditions: those of the index and of experiments; conditions that would need every record are refused', async () => {
   const watcher = new Watcher(storeOf('conditions', 20), true);
   const matched = async (where: string) => (await watcher.state({ ...all, where })).matched;
   assert.is(await matched('state=failed'), 2);
@@ -75,7 +75,7 @@ test('conditions: those of the index and of experiments; what would need every r
   assert.match((await failure(() => watcher.state({ ...all, sort: 'model.width' }))).message, /rhm runs does it/);
 });
 
-test('what workers append is read on from where it was: half a line, half a character, another file', async () => {
+test('lines that workers append are read from the previous end: half a line, half a character, another file', async () => {
   const store = storeOf('appended', 4);
   const index = join(store, 'index.jsonl');
   const watcher = new Watcher(store, true);
@@ -135,7 +135,7 @@ test('workers: by the process that holds a run; a run whose process is gone wait
   );
 });
 
-test('runs that a grid plans and nobody has begun count as waiting; those of other grids do not count', async () => {
+test('runs that a grid plans and that have not begun count as waiting; those of other grids do not count', async () => {
   const store = storeOf('planned', 5);
   const planned = new Map([0, 1, 7, 8, 9].map((i) => [syntheticHash(i), `named ${i}`]));
   const { total, counts, curves } = await new Watcher(store, true, planned).state(all);

@@ -51,7 +51,7 @@ const lines = (ran: Ran) =>
     .split('\n')
     .map((line) => JSON.parse(line));
 
-test('plan: runs, groups, FLOPs, bytes, time; what is complete does not count again', async () => {
+test('plan: runs, groups, FLOPs, bytes, time; complete runs do not count again', async () => {
   const spec = write('widths.yaml', YAML);
   const out = join(scratch, 'plan');
   const plan = json(await rhm(['sweep', 'plan', spec, '--out', out, ...wasm, '--json', '--all']));
@@ -136,7 +136,7 @@ test('run in this thread, in threads, in processes: the same bits; a second proc
     assertSameRuns(join(scratch, name), join(scratch, 'none'), 6);
 });
 
-test('SIGTERM: saves, says how to go on; status says what is done, running and waiting, and why', async () => {
+test('SIGTERM: saves, says how to continue; status lists what is done, running and waiting, and why', async () => {
   const base = { model: { kind: 'hcnn', width: 16 }, grammar: { v: 6, m: 2, L: 2 }, budget: { batch: 16 } };
   const budget = { batch: 16, steps: await stepsLasting(6, base, scratch) };
   const spec = write('long.json', JSON.stringify({ base: { ...base, budget }, seeds: 2 }));
@@ -408,7 +408,7 @@ test('10,000 runs in one index: plan, status and an idle run in little memory', 
   }
 });
 
-test('what is refused: grids, stores, options', async () => {
+test('refused: grids, stores, options', async () => {
   const refused = async (text: string, ...messages: RegExp[]) => {
     const ran = await rhm(['sweep', 'plan', write('bad.yaml', text)]);
     assert.is(ran.code, 2, ran.stderr);

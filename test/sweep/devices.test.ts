@@ -57,7 +57,7 @@ const lose = () => {
   throw new DeviceLostError('the device is gone');
 };
 
-test('packs go to whoever is free; the progress and the index say which card', async () => {
+test('packs go to idle cards; the progress and the index name the card', async () => {
   const { result, packs, events, entries } = await sweep(await grid(12), [{}, {}, {}]);
   assert.equal([result.trained, result.failed], [12, []]);
   assert.equal(packs, [[4], [4], [4]]);
@@ -94,7 +94,7 @@ test('a worker that dies once costs its pack’s time: the pack is tried whole, 
   assert.equal(packs.flat(), [4, 4, 4, 4, 4]);
 });
 
-test('a card that is gone is given up and its runs are trained by the others, none set aside', async () => {
+test('a card that is gone is abandoned and its runs are trained by the others, none set aside', async () => {
   const { result, packs, givenUp, events } = await sweep(await grid(40), [{}, { train: lose }, {}]);
   assert.equal([result.trained, result.failed], [40, []]);
   assert.equal(givenUp, ['card 1: DeviceLostError: the device is gone']);
@@ -106,13 +106,13 @@ test('a card that is gone is given up and its runs are trained by the others, no
   assert.ok(events.some((event) => event.type === 'retry'));
 });
 
-test('single runs that a card loses are tried elsewhere, and are not set aside for its sake', async () => {
+test('single runs that a card loses are tried elsewhere, and are not set aside because of it', async () => {
   const { result, packs } = await sweep(await grid(9), [{}, { train: lose }], 1);
   assert.equal([result.trained, result.failed], [9, []]);
   assert.ok(packs[1].length <= 3, `${packs[1]}`);
 });
 
-test('a card that does not start is given up; the first one as well', async () => {
+test('a card that does not start is abandoned; even the first one', async () => {
   const broken = {
     start: () => {
       throw new AdapterError('no adapter');
@@ -129,7 +129,7 @@ test('a card that does not start is given up; the first one as well', async () =
   assert.is(message, 'no adapter', 'where none starts, the sweep ends');
 });
 
-test('wrong input ends the sweep at once, on whatever device', async () => {
+test('wrong input ends the sweep at once, on any device', async () => {
   const wrong = {
     start: () => {
       throw new InputError('executor: got x');
@@ -150,7 +150,7 @@ test('packs that are too large for every card are cut in halves; no card is blam
   assert.ok(packs.flat().filter((size) => size === 2).length >= 16);
 });
 
-test('a card whose memory another program has: the others take its packs whole', async () => {
+test('a card whose memory is used by another program: the others take its packs whole', async () => {
   const full: Device = {
     train: () => {
       throw new GpuError('more than is free');
@@ -165,7 +165,7 @@ test('a card whose memory another program has: the others take its packs whole',
   );
 });
 
-test('a run that brings down every card is set aside, the others are trained, no card is given up for it', async () => {
+test('a run that crashes every card is set aside, the others are trained, no card is abandoned because of it', async () => {
   const runs = await grid(6);
   const poisoned: Device = {
     train: (chunk) => {

@@ -150,7 +150,7 @@ test('reproduce: a worker on each card', async () => {
   assert.equal(Object.keys(startsIn(out)).sort(), [address(0), address(1)]);
 });
 
-test('a card that goes while it computes: its runs go to the others, with the bits of an undisturbed sweep', async () => {
+test('a card that disappears while it computes: its runs go to the others, with the bits of an undisturbed sweep', async () => {
   const { folder, env } = machine('going', 3, 'told');
   const out = join(scratch, 'out-going');
   const card = join(folder, 'card1');
@@ -201,7 +201,7 @@ test('a card that is broken from the start', async () => {
   assert.equal(startsIn(none), { unknown: RUNS });
 });
 
-test('a worker that is killed: its card goes on', async () => {
+test('a worker that is killed: its card continues', async () => {
   const { folder, env } = machine('killed', 2, 'told');
   const out = join(scratch, 'out-killed');
   const sweep = startRhm(args(out, '--pack', '2', '--checkpoint-seconds', '0.2'), env);
@@ -214,7 +214,7 @@ test('a worker that is killed: its card goes on', async () => {
   assert.not.match(output, /"type":"device"/);
 });
 
-test('where no card can be chosen it says so and uses one', async () => {
+test('if no card can be chosen it reports this and uses one', async () => {
   const { env } = machine('fixed', 4, 'none');
   const out = join(scratch, 'out-fixed');
   const ran = await rhm(args(out, '--gpus', 'all'), { env, timeoutSeconds: 600 });
@@ -231,7 +231,7 @@ test('where no card can be chosen it says so and uses one', async () => {
   }
 });
 
-test('bad input: cards that are not there, more workers than cards, and what computes on none', async () => {
+test('bad input: cards that do not exist, more workers than cards, and executors without cards', async () => {
   const { env } = machine('bad', 2, 'told');
   for (const [more, message] of [
     [['--gpus', '3'], /InputError: --gpus 3: there are not that many cards; there are 2 cards: 0 and 1/],

@@ -24,7 +24,7 @@ async function faultsOf(input: unknown): Promise<string[]> {
   throw new Error('the grid was accepted');
 }
 
-test('lists multiply, the first axis slowest; base is nested or dotted; names say what varies', async () => {
+test('lists multiply, the first axis slowest; base is nested or dotted; names give what varies', async () => {
   const grid = await expandGrid({ base: small, grid: { 'grammar.m': [2, 4], 'model.width': [8, 16] }, seeds: 2 });
   assert.equal(
     values(grid, (e) => [e.grammar.m, (e.model as { width: number }).width, e.seed]),
@@ -244,7 +244,7 @@ test('faults beyond the schema: heads, depth, batch above P, test set above what
   assert.match(await message({ measures: ['invarance'] }), /did you mean invariance/);
 });
 
-test('axes and expressions that mean nothing', async () => {
+test('axes and expressions without meaning', async () => {
   const axis = async (input: unknown) => (await faultsOf({ base: small, grid: { 'optimiser.rate': input } }))[0];
   assert.match(await axis({ zipf: 1 }), /pass a list/);
   assert.match(await axis({ from: 1, to: 2 }), /neither step, count nor factor/);

@@ -26,7 +26,7 @@ const refuses = async (change: Record<string, unknown>, message: RegExp) => {
   throw new Error(`not refused: ${JSON.stringify(change)}`);
 };
 
-test('each combination is one curve; the run that stands for it is that at the smallest P', async () => {
+test('each combination is one curve, represented by the run at the smallest P', async () => {
   const grid = await expandGrid(spec);
   assert.equal(
     grid.runs.map((run) => run.experiment.budget.sentences),
@@ -41,7 +41,7 @@ test('each combination is one curve; the run that stands for it is that at the s
   assert.equal([search.from, search.to, search.within, search.most], [20, 300, 2, 5]);
 });
 
-test('what cannot be searched is refused by name', async () => {
+test('experiments that cannot be searched are refused by name', async () => {
   await refuses({ search: { steps: [] } }, /search.steps/);
   await refuses({ search: { steps: [4] } }, /search.steps: 4 is beyond the last step, L = 3/);
   await refuses({ search: { steps: [1], within: 1 } }, /search.within/);

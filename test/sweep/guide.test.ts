@@ -125,7 +125,7 @@ test('an interrupted search goes through the same rounds, and trains nothing twi
   );
 });
 
-test('few curves all begin at once; where nothing can be predicted the others look for themselves', async () => {
+test('few curves all begin at once; if nothing can be predicted the others start with a coarse row', async () => {
   const few = searches.slice(0, 4);
   const asked = await roundsOf(few, guideFor(few));
   const plain = await roundsOf(few);

@@ -127,7 +127,7 @@ for (const { name, flags, cards, runs, steps, kills, meanMs } of cases)
     assert.equal([status.total, status.done, status.waiting], [runs, runs, 0]);
   });
 
-test('a worker that hangs is ended and its run goes on; a run that brings down three is set aside, the others are trained', async () => {
+test('a worker that hangs is ended and its run continues; a run that crashes three is set aside, the others are trained', async () => {
   const spec = join(scratch, 'hang.json');
   const base = {
     model: { kind: 'hcnn', width: 16 },

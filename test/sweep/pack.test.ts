@@ -14,7 +14,7 @@ const run = (width: number, seed: number, replicas = 1) => ({
 });
 const names = (groups: { name: string }[][]) => groups.map((group) => group.map((r) => r.name));
 
-test('runs of one key, in order, shared out as equally as the bound allows', () => {
+test('runs of one key, in order, divided as equally as the bound allows', () => {
   const runs = Array.from({ length: 10 }, (_, seed) => run(8, seed));
   const sizes = (replicas: number) => pack(runs, { replicas }).map((group) => group.length);
   assert.equal(sizes(4), [4, 3, 3]);
@@ -34,7 +34,7 @@ test('different keys stay apart; groups come in the order of their first runs', 
   for (const group of pack(runs, { replicas: 8 })) assert.is(new Set(group.map((r) => groupKey(r.experiment))).size, 1);
 });
 
-test('replicas of a run count; one with more than the bound has a plan of its own', () => {
+test('replicas of a run count; one with more than the bound has a separate plan', () => {
   const runs = [run(8, 0, 3), run(8, 10, 3), run(8, 20), run(8, 30, 9), run(8, 40)];
   const groups = pack(runs, { replicas: 4 });
   assert.equal(groups.flat(), runs);

@@ -52,7 +52,7 @@ function write(name: string, grid: object): string {
 const searched = () =>
   write('searched', { base, grid: { 'grammar.m': [3, 4, 5] }, seeds: [90, 91], search: { steps: [1, 2], to: 4096 } });
 
-test('P_ell of curves and losses of runs, how well it does, and what it leaves out', async () => {
+test('P_ell of curves and losses of runs, how good it is, and what it leaves out', async () => {
   const ran = await rhm(['sweep', 'predict', searched(), '--store', store, '--json']);
   assert.is(ran.code, 0, ran.stderr);
   const value = JSON.parse(ran.stdout);
@@ -118,7 +118,7 @@ test('suggestions for the power of m take the sizes that the store lacks', async
   assert.match(named, /standard deviation of the power 0\.\d+ to 0\.\d+/);
 });
 
-test('what cannot be: no store, no runs of the model, another task, results that do not exist', async () => {
+test('impossible requests: no store, no runs of the model, another task, results that do not exist', async () => {
   const refused = async (args: string[], message: RegExp) => {
     const ran = await rhm(['sweep', 'predict', ...args]);
     assert.is(ran.code, 2, `${args}: ${ran.stdout}`);

@@ -145,7 +145,7 @@ test('without a terminal lines are two seconds apart, but the last one is always
   assert.equal(lines, ['one\n', 'three\n']);
 });
 
-test('runs that are found complete on the way are nobody’s pace', async () => {
+test('runs that are found complete on the way do not count towards the pace', async () => {
   const runs = await runsOf(3);
   const { progress, pass, report } = watched(runs);
   progress.begins(0, [runs[0]]);

@@ -132,7 +132,7 @@ test('two workers, one killed mid-run, the server restarted: nothing lost, nothi
   );
 });
 
-test('SIGTERM: what is at work is saved and handed back, another worker continues it, without a shared folder', async () => {
+test('SIGTERM: active runs are saved and handed back, another worker continues them, without a shared folder', async () => {
   const spec = writeGrid('drain', { base: slow, seeds: 1 });
   const out = join(scratch, 'drain');
   const submission = submit(spec, out);
@@ -180,7 +180,7 @@ test('a worker without the variant that a run began with leaves it to others', a
   await assertEmpty();
 });
 
-test('results that nobody collects hold the workers up; a detached submission is collected later', async () => {
+test('results that are not collected make the workers wait; a detached submission is collected later', async () => {
   const spec = writeGrid('pressure', { base, seeds: 4 });
   const out = join(scratch, 'pressure');
   const detached = await submit(spec, out, '--detach').ended;
@@ -199,7 +199,7 @@ test('results that nobody collects hold the workers up; a detached submission is
   await assertEmpty();
 });
 
-test('a wrong password, no password, an unreachable host, an address that is none: said without the password', async () => {
+test('a wrong password, no password, an unreachable host, an invalid address: reported without the password', async () => {
   const spec = writeGrid('refused', { base, seeds: 1 });
   const tries: [url: string, code: number, message: RegExp][] = [
     [
@@ -249,7 +249,7 @@ test('TLS: refused while the certificate is not trusted, used once it is', async
   }
 });
 
-test('a run that can never be trained is set aside with its error; the rest goes on', async () => {
+test('a run that can never be trained is set aside with its error; the rest continues', async () => {
   // Valid as an experiment, and too large for the memory of WebAssembly.
   const spec = writeGrid('poison', {
     base,
@@ -318,7 +318,7 @@ test('two submitters of one grid, into one store and into two: every store has e
   }
 });
 
-test('no output held a password', () => {
+test('no output contained a password', () => {
   assert.equal(leaks, []);
 });
 

@@ -10,7 +10,7 @@ import { rulesOf } from '../../src/training/members.js';
 
 const test = suite('reproduce');
 
-test('every figure of every scale has a plan whose runs differ and can be told by their hash', async () => {
+test('every figure of every scale has a plan whose runs differ and can be identified by their hash', async () => {
   for (const scale of scales) {
     for (const figure of figureNames)
       if (figure !== 'control')
@@ -25,7 +25,7 @@ test('every figure of every scale has a plan whose runs differ and can be told b
   }
 });
 
-test('the quick scale holds the claim: three m, several grammars, the networks on the same ones, languages much larger than P', () => {
+test('the quick scale supports the claim: three m, several grammars, the networks on the same ones, languages much larger than P', () => {
   const plan = planReproduction('quick', ['data']);
   const of = (kind: string) => plan.filter((r) => r.experiment.model.kind === kind);
   assert.equal([...new Set(plan.map((r) => r.experiment.grammar.m))].sort(), [2, 3, 4]);
@@ -39,7 +39,7 @@ test('the quick scale holds the claim: three m, several grammars, the networks o
   for (const { experiment } of plan) assert.ok(countDerivations(rulesOf(experiment)) >= 2n ** 18n);
 });
 
-test('every grammar of a plan has a last step that can be seen, and its run ends behind it', () => {
+test('every grammar of a plan has a last step that can be seen, and its run ends after it', () => {
   for (const { name, experiment } of planReproduction('quick', ['sharing'])) {
     const { H } = lossPlateaus(rulesOf(experiment));
     const [above, floor] = H.slice(-2);
@@ -67,14 +67,14 @@ test('the figure batch: the CNNs of every size at four batch sizes or more, on t
   }
 });
 
-test('an unknown figure is refused with the known ones', () => {
+test('an unknown figure is refused with a list of the known ones', () => {
   assert.throws(
     () => planReproduction('quick', ['curvs']),
     /figure: got curvs; did you mean curves\? There are curves, positions/,
   );
 });
 
-test('the paper scale: the most telling runs first, each (v, m) with 8 CNNs, 4 transformers and 4 locally connected nets', () => {
+test('the paper scale: the most informative runs first, each (v, m) with 8 CNNs, 4 transformers and 4 locally connected networks', () => {
   const plan = planReproduction('paper').map(({ experiment }) => experiment);
   const kinds = plan.map(({ model, grammar }) => `${model.kind} ${grammar.v} ${grammar.m}`);
   assert.ok(

@@ -55,7 +55,7 @@ const acting = (act: (run: ChunkRun, hooks: ChunkHooks) => Promise<RunOutcome>) 
 });
 const done = (run: ChunkRun): RunOutcome => ({ hash: run.hash, result: 'done', fresh: true, loss: 1, step: 50 });
 
-test('trains what is missing; again: nothing; one more value: only the new run', async () => {
+test('trains the missing runs; again: nothing; one more value: only the new run', async () => {
   const store = new MemoryStore();
   const events: SweepEvent[] = [];
   const first = await runSweep(await grid(3), store, {
@@ -77,7 +77,7 @@ test('trains what is missing; again: nothing; one more value: only the new run',
   assert.ok([...entries.values()].every((e) => e.state === 'done' && typeof e.loss === 'number' && e.step === 50));
 });
 
-test('a run that brings down three workers is set aside with its error; the others are trained; --retry-failed', async () => {
+test('a run that crashes three workers is set aside with its error; the others are trained; --retry-failed', async () => {
   const runs = await grid(4);
   const store = new MemoryStore();
   let deaths = 0;
@@ -109,7 +109,7 @@ test('a run that brings down three workers is set aside with its error; the othe
   assert.equal([retried.trained, retried.failed.length], [1, 0]);
 });
 
-test('a run that another engine can go on with is no failed one: the next sweep takes it up', async () => {
+test('a run that another engine can continue has not failed: the next sweep takes it up', async () => {
   const runs = await grid(2);
   const store = new MemoryStore();
   let here = false;
@@ -144,7 +144,7 @@ test('tries are remembered by the store: a supervisor that dies with its runs do
   assert.is((await store.read()).get(runs[0].hash)!.tries, 3);
 });
 
-test('of several runs in a chunk that dies none is blamed; they are tried in halves', async () => {
+test('if a chunk of several runs dies, none is blamed; they are tried in halves', async () => {
   const runs = await grid(4);
   const store = new MemoryStore();
   const chunks: string[][] = [];
@@ -222,7 +222,7 @@ test('wrong input fails at once; a worker that cannot start ends the sweep', asy
   }
 });
 
-test('a run in another process’s hands is waited for: found complete, or taken over when that one dies', async () => {
+test('a run that another process is training is waited for: found complete, or taken over when that process dies', async () => {
   const runs = await grid(2);
   const store = new MemoryStore();
   const elsewhere = new MemoryStore();
@@ -251,7 +251,7 @@ test('two schedulers on one store train every run once', async () => {
   }
 });
 
-test('the signal: everything is saved, the same call goes on to the same bits', async () => {
+test('the signal: everything is saved, the same call continues to the same bits', async () => {
   const runs = await grid(3, { budget: { batch: 8, steps: 20_000 } });
   const [whole, broken] = [new MemoryStore(), new MemoryStore()];
   await runSweep(runs, whole, { startWorker: trainer(whole) });
@@ -275,7 +275,7 @@ const evals = async (store: MemoryStore, run: SweepRun) =>
     .filter((l) => l.includes('"eval"'))
     .map((l) => l.replace(/,"elapsed_ms":\d+/, ''));
 
-test('index and folders that disagree are set right, and the index survives a torn line', async () => {
+test('an index and folders that disagree are corrected, and the index survives a torn line', async () => {
   const runs = await grid(4);
   const store = new MemoryStore();
   await runSweep(runs, store, { startWorker: trainer(store) });

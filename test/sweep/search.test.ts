@@ -77,7 +77,7 @@ test('finds planted P_ell within its interval, with fewer runs than a grid of fa
   assert.is(store.trained.length, points.length);
 });
 
-test('test errors are searched for in place of steps, where the loss has none', async () => {
+test('test errors are searched for instead of steps, if the loss has none', async () => {
   const at = (P: number) => ({ ...(searchFor().at(P) as object), task: 'class' });
   const [{ crossings }] = await runSearches([searchFor({ steps: [], errors: [0.5, 0.1], at })], new Trained().hooks);
   assert.equal([...crossings.keys()], [0.5, 0.1]);
@@ -88,7 +88,7 @@ test('test errors are searched for in place of steps, where the loss has none', 
   }
 });
 
-test('one run more behind the last crossing, where it is wanted and none lies there', async () => {
+test('one more run after the last crossing, if it is requested and does not exist', async () => {
   const largest = async (change: Partial<Search>) => {
     const [{ points }] = await runSearches([searchFor({ steps: [1, 2], ...change })], new Trained().hooks);
     return { P: points.at(-1)!.sentences, runs: points.length };
@@ -167,7 +167,7 @@ test('a step that no P reaches is a lower bound; one limited by steps is never a
   assert.is.not(limited.crossings.get(3)!.bound, 'none');
 });
 
-test('a run that failed is not asked for again, and the others go on', async () => {
+test('a run that failed is not requested again, and the others continue', async () => {
   const store = new Trained();
   let asked = 0;
   const train = async (runs: readonly SweepRun[]) => {
@@ -198,7 +198,7 @@ test('without the run at the end of its range, a search still finds the steps be
   }
 });
 
-test('runs of a store on a curve count, whatever P the search would choose; others do not', async () => {
+test('runs of a store on a curve count, even at P that the search would not choose; others do not', async () => {
   const search = searchFor();
   const runOf = async (P: number, change: Record<string, unknown> = {}) => {
     const experiment = parseExperiment({ ...(search.at(P) as object), ...change });
@@ -217,7 +217,7 @@ test('runs of a store on a curve count, whatever P the search would choose; othe
   );
 });
 
-test('a run that was stopped at its stopLoss counts as that loss over the floor, whatever it got to', async () => {
+test('a run that was stopped at its stopLoss counts as that loss over the floor, wherever it ended', async () => {
   const floor = plateaus[4];
   assert.ok(floor > 0.01, `the floor of this grammar is ${floor}`);
   const stop = 0.55; // nats over the floor, a little below the middle of step 2
@@ -275,7 +275,7 @@ test('the planned windows: every whole block on the same grammars, the last toke
   assert.equal(planSearches('quick', ['curves']), []);
 });
 
-test('the planned classes: n = m = v, errors in place of steps, sets that fit into half of the language', () => {
+test('the planned classes: n = m = v, errors instead of steps, sets that fit into half of the language', () => {
   for (const scale of ['quick', 'paper'] as const) {
     const searches = planSearches(scale, ['classes']);
     const networks = new Set<string>();

@@ -90,7 +90,7 @@ function logsOf(): string {
     .join('\n');
 }
 
-test('what cannot be an array is refused', async () => {
+test('sweeps that cannot be an array are refused', async () => {
   const none = await rhm(['sweep', 'slurm', '-']);
   assert.is(none.code, 2);
   assert.match(none.stderr, /the tasks read the grid file themselves/);

@@ -34,7 +34,7 @@ test('under Deno the tasks run by deno with its permissions; a script made by No
   assert.match((await rhm(args)).stdout, /^exec \S*node \S*cli\.js sweep run /m);
 });
 
-test('a backslash in the folder and arrays over the usual limit are said', async () => {
+test('a backslash in the folder and arrays over the usual limit are reported', async () => {
   const spec = join(scratch, 'large.yaml');
   writeFileSync(spec, 'base: {model: {kind: hcnn, width: 8}, grammar: {v: 6, L: 2}}\nseeds: 1500\n');
   const script = (...more: string[]) => rhm(['sweep', 'slurm', spec, '--file', '-', ...more]);

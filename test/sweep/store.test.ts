@@ -83,7 +83,7 @@ test('an index cut off at any byte loses at most its last line, and what is appe
   }
 });
 
-test('an index read in pieces is the index, wherever the pieces end', async () => {
+test('an index read in pieces equals the index, wherever the pieces end', async () => {
   const events = Array.from({ length: 5 }, (_, i) => ({
     run: `r${i}`,
     state: 'failed' as const,
@@ -123,7 +123,7 @@ test('two processes that make one store agree on it', () => {
   });
 });
 
-test('a store that another process is just making is left to it; what was abandoned goes', () => {
+test('a store that another process is making is left to it; an abandoned one is removed', () => {
   const directory = join(scratch, 'half-made');
   mkdirSync(directory);
   const young = join(directory, 'store.json.0a.tmp');
@@ -138,7 +138,7 @@ test('a store that another process is just making is left to it; what was abando
   );
 });
 
-test('an entry is what its last line says: errors and holders of before are gone, other fields stay, counts are counts', () => {
+test('an entry is what its last line says: earlier errors and holders are gone, other fields stay, counts are counts', () => {
   const entries = foldIndex(
     indexLines([
       { run: 'a', state: 'running', at: 1, name: 'first', by: 'process 1 on here', tries: 2 },
@@ -151,7 +151,7 @@ test('an entry is what its last line says: errors and holders of before are gone
   assert.equal(entry, { run: 'a', state: 'waiting', at: 3, name: 'first', tries: 2, step: 7 });
 });
 
-test('a thorough look sets a step right that the index has wrong, and writes nothing where it may not', async () => {
+test('a thorough check corrects a step that is wrong in the index, and writes nothing without permission', async () => {
   const store = openSweepFolder(join(scratch, 'thorough'));
   const experiment = parseExperiment({
     ...{ model: { kind: 'hcnn', width: 4 }, grammar: { v: 4, m: 2, L: 2 }, budget: { steps: 4 } },

@@ -34,7 +34,7 @@ test('covariances of either order are transposed, and sum to nothing', async () 
   assert.equal([...by.covariance(0, 1)], [0.5 - 0.75 * 0.5, 0.25 - 0.75 * 0.5, 0 - 0.25 * 0.5, 0.25 - 0.25 * 0.5]);
 });
 
-test('pairs: where every group prefers its order by two deviations, it is the order of the tree', async () => {
+test('pairs: if every group prefers its order by two deviations, it is the order of the tree', async () => {
   let trusted = 0;
   let turned = 0;
   for (let seed = 1; seed <= 20; seed++) {

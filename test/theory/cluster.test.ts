@@ -46,7 +46,7 @@ test('independent labels have index 0 on average', () => {
   assert.ok(Math.abs(sum / 400) < 0.02, String(sum / 400));
 });
 
-test('an item whose copies were told apart counts in parts, and never as a pair with itself', () => {
+test('an item whose copies were assigned differently counts in parts, and never as a pair with itself', () => {
   const split = [
     {
       truth: 0,
@@ -63,7 +63,7 @@ test('an item whose copies were told apart counts in parts, and never as a pair 
   assert.is(adjustedRandIndex(sure([1, 2, 3], [1, 2, 3])), 1, 'no pairs of the same class: nothing to disagree about');
 });
 
-test('k-means finds planted groups, and leaves out parts that were not seen', () => {
+test('k-means finds planted groups, and ignores parts that were not seen', () => {
   const random = new Normal(1);
   const groups = 5;
   const count = 40;

@@ -89,7 +89,7 @@ test('posteriors with evidence above the leaves are those of all trees, counted'
     }
 });
 
-test('scores that do not fit, or are no numbers, are refused', async () => {
+test('scores that do not fit, or are not finite, are refused', async () => {
   const [, rules] = cases[0];
   const call = (scores: Float64Array, classes: number) =>
     failure(async () => consistentTrees(rules, scores, 1, classes));

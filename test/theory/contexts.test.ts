@@ -62,7 +62,7 @@ test('the last token of a context is that of the covariance', () => {
   }
 });
 
-test('places that are none are refused', async () => {
+test('places that do not exist are refused', async () => {
   const { rules } = cases[0];
   assert.match((await failure(async () => contextDistributions(rules, 4, 0))).message, /level/);
   assert.match((await failure(async () => contextDistributions(rules, 1, 4))).message, /position/);

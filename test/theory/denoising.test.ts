@@ -27,7 +27,7 @@ const parity = (L: number) =>
 /** 0 -> 00, 1 -> 11: every token repeats the root. */
 const repetition = (L: number) => binary(L, [[[0, 0]], [[1, 1]]]);
 
-test('parity: level l changes with (1 - (1 - t)^(2 s^l)) / 2, so that its middle lies at 1 - 2^(-1 / (2 s^l))', () => {
+test('parity: level l changes with (1 - (1 - t)^(2 s^l)) / 2, so that its middle is at 1 - 2^(-1 / (2 s^l))', () => {
   // The information in two seen tokens on their parity is the product of that in each, and tokens outside say nothing of it.
   const exact = (t: number, level: number) => (1 - (1 - t) ** (2 * 2 ** level)) / 2;
   const L = 4;
@@ -48,7 +48,7 @@ test('parity: level l changes with (1 - (1 - t)^(2 s^l)) / 2, so that its middle
   for (const level of [0, 1, 2, 3, 4]) close(exact(rates[5 + level], level), 0.25, 1e-12, `middle of level ${level}`);
 });
 
-test('repetition: all levels change together, as the flips of 2^L tokens say', () => {
+test('repetition: all levels change together, as follows from the flips of 2^L tokens', () => {
   for (const L of [1, 3]) {
     const d = 2 ** L;
     for (const { rate, changed, error } of denoisingCurve(repetition(L), { rates: [0.4, 0.7, 0.9], sentences: 4000 })) {
@@ -118,7 +118,7 @@ test('deep trees lose their root at the threshold, the more sharply the deeper',
   }
 });
 
-test('what is no rate, or no noise, is refused', () => {
+test('invalid rates and noise are refused', () => {
   const refused = (options: object, says: RegExp) =>
     assert.throws(
       () => denoisingCurve(parity(1), { rates: [0.1], ...options }),

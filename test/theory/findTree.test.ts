@@ -80,7 +80,7 @@ test('counted pairs: the plug-in value by hand', () => {
   assert.is(counts.sentences, 4);
 });
 
-test('50 random grammars: right at the P of the law, and honest below it', async () => {
+test('50 random grammars: right at the P of the law, and reliable below it', async () => {
   const shape = { v: 8, n: 8, m: 3, s: 2, L: 4 };
   let trusted = 0;
   let doubted = 0;
@@ -115,7 +115,7 @@ test('50 random grammars: right at the P of the law, and honest below it', async
   );
 });
 
-test('how sure: four positions of which two pairs inform each other, by hand', () => {
+test('certainty: four positions of which two pairs inform each other, by hand', () => {
   const [v, P, delta] = [5, 1000, 0.004];
   const at = (diagonal: number, pairs: number) =>
     Float64Array.from({ length: 16 }, (_, i) => {
@@ -152,7 +152,7 @@ test('groups of three, and positions that say nothing of each other', async () =
   assert.ok(nothing.tree.sure[0] < 0.05, `${nothing.tree.sure}`);
 });
 
-test('what is no tree is refused', () => {
+test('lengths without a tree are refused', () => {
   const pairs = exactPairs(makeRules({ v: 4, n: 4, m: 2, s: 2, L: 2 }, 1));
   assert.throws(
     () => findTree({ ...pairs, d: 6 }, 2, 100),

@@ -48,7 +48,7 @@ const grammars: [string, Rules, { level: number; fraction: number }][] = [
   ['three symbols a rule', makeRules({ v: 4, n: 2, m: 3, s: 3, L: 2 }, 5), { level: 2, fraction: 0.3 }],
 ];
 
-test('of the training language, by writing it out: for its own sentences and for those with held-out pairs', async () => {
+test('for the training language, by enumeration: for its own sentences and for those with held-out pairs', async () => {
   for (const [name, rules, holdout] of grammars) {
     const language = heldLanguage(rules, holdout, 'without');
     const all = (await allOf(language)).map((tokens) => ({ tokens, probability: 1 }));
@@ -71,7 +71,7 @@ test('of the training language, by writing it out: for its own sentences and for
   }
 });
 
-test('of a whole grammar, weighted or not: its exact predictor, and any shorter end where a context is none of its own', () => {
+test('for a whole grammar, weighted or not: its exact predictor, and a shorter ending if a context does not occur in it', () => {
   for (const rules of [
     makeRules({ v: 4, n: 3, m: 2, s: 2, L: 3 }, 1),
     makeRules({ v: 4, n: 3, m: 3, s: 2, L: 2 }, 2, { ruleProbabilities: { zipf: 0.7 }, rootPrior: [0.5, 0.3, 0.2] }),

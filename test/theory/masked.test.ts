@@ -124,14 +124,14 @@ test('drawn sentences and masks agree with all of them', () => {
   }
 });
 
-test('everything masked: the entropy of a token at its place, whatever the level', () => {
+test('everything masked: the entropy of a token at its place, at any level', () => {
   const rules = grammars.weighted;
   const entropies = marginals(rules)[rules.L].map((p) => p.reduce((sum, x) => sum - (x > 0 ? x * Math.log(x) : 0), 0));
   const mean = entropies.reduce((a, b) => a + b) / entropies.length;
   closeAll(maskedPlateaus(rules, task(rules, { fraction: 1 })).H, [mean, mean, mean], 'H', 1e-12);
 });
 
-test('losses on given sentences average to H; what no tree has is refused', () => {
+test('losses on given sentences average to H; impossible sentences are refused', () => {
   const rules = grammars.uniform; // all sentences are equally probable
   const language = sentences(rules).map(({ tokens }) => tokens);
   const law = task(rules, { fraction: 0.5 });
@@ -151,7 +151,7 @@ test('losses on given sentences average to H; what no tree has is refused', () =
   assert.throws(() => maskedLosses(rules, [0, 1], [0, 1], 1), /2 tokens and 2 seen for 1 sentences of s\^L = 4/);
 });
 
-test('laws that mask nothing, or what is not there, are refused', () => {
+test('laws that mask nothing, or places that do not exist, are refused', () => {
   const grammar = { s: 2, L: 2 };
   const refused = (fields: object, says: RegExp) =>
     assert.throws(

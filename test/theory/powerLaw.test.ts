@@ -7,7 +7,7 @@ const test = suite('power-law rules');
 const zipf = (a: number, m: number) =>
   resolveWeights({ v: m, n: 1, m, s: 2, L: 1 }, { ruleProbabilities: { zipf: a } }).ruleProbabilities![0]!;
 
-test('a / (1 + a), its limits, and what is no a', () => {
+test('a / (1 + a), its limits, and invalid a', () => {
   assert.equal([0, 0.5, 1, 3, Infinity].map(zipfExponent), [0, 1 / 3, 1 / 2, 3 / 4, 1]);
   for (const a of [-0.1, Number.NaN, -Infinity])
     assert.throws(() => zipfExponent(a), /a: expected a number of at least 0, for p_k ~ k\^-\(1\+a\), got/);

@@ -144,7 +144,7 @@ test('bounds count: without them values that were not reached pull a prediction 
   close(lengths, 4.15, 0.4, 'mean length');
 });
 
-test('a known group is predicted better than a new one, and its own rows say where it lies', () => {
+test('a known group is predicted better than a new one, and its rows show where it is', () => {
   const random = new Normal(1);
   const rows = Array.from({ length: 24 }, (_, i) =>
     exact([1, i % 4], 3 * Math.floor(i / 4) + 0.5 * (i % 4) + 0.1 * random.next(), `g${Math.floor(i / 4)}`),
@@ -177,7 +177,7 @@ function store(widths: (m: number) => number[], rates = [1], bend = 0): FactorRo
   );
 }
 
-test('powers of the factors that vary, with their errors; a square where a best rate lies inside', () => {
+test('powers of the factors that vary, with their errors; a square if the best rate is inside', () => {
   const fit = fitted(
     factors,
     store(() => [16, 64]),
@@ -204,7 +204,7 @@ test('powers of the factors that vary, with their errors; a square where a best 
   close(at(5), Math.log(3) + 0.3 * Math.log(16) + Math.log(5) ** 2, 0.1, 'beside it');
 });
 
-test('what lies outside the rows is refused, with the factor and its range', () => {
+test('values outside the rows are refused, with the factor and its range', () => {
   const fit = fitted(
     factors,
     store(() => [16, 64]),
@@ -228,7 +228,7 @@ test('what lies outside the rows is refused, with the factor and its range', () 
   assert.match(reason(together.predict([3, 16, 1], 'new')), /width: varies together with other factors/);
 });
 
-test('too few rows, or too few grammars, are refused with what is missing', () => {
+test('too few rows, or too few grammars, are refused naming what is missing', () => {
   const rows = store(() => [16, 64]);
   assert.match(
     reason(FactorRegression.of(factors, rows.slice(0, 3))),
@@ -242,7 +242,7 @@ test('too few rows, or too few grammars, are refused with what is missing', () =
   assert.match(reason(fit.predict([3, 40, 1], 'another')), /a grammar that is not in the store/);
 });
 
-test('the rows that tell the most: both ends for a power, the grammar that is asked about for its own P', () => {
+test('the most informative rows: both ends for a power, the grammar in question for its P', () => {
   const line: Factor[] = [{ name: 'm', scale: 'log' }];
   const candidates = [2, 3, 4, 5, 6].map((m) => ({ values: [m], group: `g${m}`, weight: 1 }));
   const shared = { factors: line, known: [], candidates, ratio: 1 };

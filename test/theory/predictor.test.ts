@@ -25,7 +25,7 @@ test('averaged over every sentence by its probability it is H(ell)', () => {
   }
 });
 
-test('of several sentences the mean; a sentence of another grammar and too few tokens are refused', () => {
+test('for several sentences the mean; a sentence of another grammar and too few tokens are refused', () => {
   const [rules] = grammars;
   const all = sentences(rules);
   const two = [...all[1].tokens, ...all[5].tokens];

@@ -183,7 +183,7 @@ test('rhm sample --experiment: the same sentences, all of a split by default', a
   assert.match((await rhm(['sample', '-v', '6', '-m', '2', '-L', '2'])).stderr, /--count: missing/);
 });
 
-test('what the experiment does not have is refused', async () => {
+test('sets that the experiment does not have are refused', async () => {
   const refusals: [RegExp, BatchOptions][] = [
     [/^split: got tests; pass train, validation, test/, { split: 'tests' as 'test' }],
     [/^split: the experiment has no validation set/, { split: 'validation' }],

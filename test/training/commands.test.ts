@@ -21,7 +21,7 @@ const train = (out: string, settings: string, ...more: string[]) =>
 const load = (file: string) => decodeSafetensors(new Uint8Array(readFileSync(file)));
 const small = 'grammar.v=6 grammar.m=2 grammar.L=2 budget.batch=8 budget.steps=40 evaluation.size=32';
 
-test('train tells what it will do on standard error, and gives JSON lines alone on standard output', async () => {
+test('train announces its work on standard error, and prints only JSON lines on standard output', async () => {
   const { code, stdout, stderr } = await train('hcnn', `model=hcnn model.width=8 replicas=2 ${small}`, '--json');
   assert.is(code, 0, stderr);
   const lines = stdout
@@ -151,7 +151,7 @@ test('train --init starts from exported weights; files that do not fit are refus
   assert.match(cut.stderr, /InputError: --init .*the file is damaged/);
 });
 
-test('what is refused leaves no folder; a folder that cannot be made', async () => {
+test('a refused run leaves no folder; a folder that cannot be made', async () => {
   for (const [settings, says] of [
     ['measures=["invariant"]', /measures: got "invariant"; did you mean invariance\?/],
     ['budget.batch=9 budget.sentences=8', /budget.batch: 9 sentences per step, budget.sentences P = 8/],

@@ -66,7 +66,7 @@ const tensorsIn = async (folder: MemoryFolder) => [
 const evalsIn = (records: readonly RunRecord[], from = 0) =>
   records.flatMap((r) => (r.type === 'eval' && r.step > from ? [{ ...r, elapsed_ms: 0 }] : []));
 
-test('continued with nothing changed: the bits of the uninterrupted run, in a run of another name', async () => {
+test('continued with nothing changed: the bits of the uninterrupted run, in a run with another name', async () => {
   const whole = new MemoryFolder();
   const { records, hash } = await go(whole, make());
   const parent = await parentAt(70);
@@ -84,7 +84,7 @@ test('continued with nothing changed: the bits of the uninterrupted run, in a ru
   assert.equal(await checkRun({ ...contents, checkpoint }), { faults: [], unchecked: [] });
 });
 
-test('a finished run is extended to the bits of the longer one, where the schedule does not depend on the length', async () => {
+test('a finished run is extended to the bits of the longer one, if the schedule does not depend on the length', async () => {
   const whole = new MemoryFolder();
   const { records } = await go(whole, make({ budget: { steps: 300 } }));
   const parent = await parentAt(128, make({ budget: { steps: 128 }, schedule: { warmup: 50 } }));
@@ -120,7 +120,7 @@ async function refused(parent: Parent, changes: ExperimentInput, pattern: RegExp
   assert.match(error.message, pattern);
 }
 
-test('other settings from there on: the rate counts, weights, moments, step and place in the data are kept', async () => {
+test('other settings from there on: the rate takes effect; weights, moments, step and place in the data are kept', async () => {
   const parent = await parentAt(64);
   const folder = new MemoryFolder();
   const experiment = await continuedExperiment(
@@ -141,7 +141,7 @@ test('other settings from there on: the rate counts, weights, moments, step and 
   assert.ok(before.get(moment)!.data.some((x) => x !== 0) && after.get(moment)!.data.some((x) => x !== 0));
 });
 
-test('the best weights so far stay the best where it gets worse from there on', async () => {
+test('the best weights so far remain the best if the loss rises from there on', async () => {
   const parent = await parentAt(70);
   const experiment = await continuedExperiment(parent, make({ optimiser: { rate: 0.9 } }));
   const folder = new MemoryFolder();
@@ -155,7 +155,7 @@ test('the best weights so far stay the best where it gets worse from there on', 
     if (name.includes('/best/')) assert.equal(after.tensors.get(name)!.data, data);
 });
 
-test('the new folder goes on without the other run, from its first step on', async () => {
+test('the new folder continues without the other run, from its first step on', async () => {
   const parent = await parentAt(64);
   const experiment = await continuedExperiment(parent, make({ optimiser: { rate: 0.02 } }));
   const whole = new MemoryFolder();
@@ -178,7 +178,7 @@ test('the new folder goes on without the other run, from its first step on', asy
   assert.equal(evalsIn(records), evalsIn(wanted));
 });
 
-test('what it continues is part of its name: hash, step and state, not the times', async () => {
+test('the continued run is part of the name: hash, step and state, but not the times', async () => {
   const parent = await parentAt(64);
   const again = await parentAt(64);
   const other = await parentAt(65);
@@ -199,7 +199,7 @@ test('what it continues is part of its name: hash, step and state, not the times
   assert.match((await failure(() => go(new MemoryFolder(), experiment))).message, /pass that run's folder with --from/);
 });
 
-test('another grammar, shape, data or optimiser is refused by the name of the field', async () => {
+test('another grammar, shape, data or optimiser is refused with the name of the field', async () => {
   const parent = await parentAt(32);
   for (const [changes, field] of [
     [{ grammar: { m: 3 } }, 'grammar.m: got 3, .* has 2: it would be another language'],
@@ -227,7 +227,7 @@ test('another grammar, shape, data or optimiser is refused by the name of the fi
     assert.is((await continuedExperiment(parent, make(changes))).from!.step, 32);
 });
 
-test('a run that has ended early goes on only where its reason is gone; a diverged one never', async () => {
+test('a run that has ended early continues only if its reason is gone; a diverged one never', async () => {
   const single = { replicas: 1, budget: { stopLoss: 1.7 } };
   const stopped = await (async () => {
     const folder = new MemoryFolder('parent');
@@ -259,7 +259,7 @@ test('a run that has ended early goes on only where its reason is gone; a diverg
   await refused(diverged, { ...wild, budget: { steps: 900 } }, /has diverged at step \d+/);
 });
 
-test('a sweep refuses it, an analysis leaves it out and says so', async () => {
+test('a sweep refuses it; an analysis leaves it out and reports it', async () => {
   const from = { run: '0'.repeat(16), step: 1, checkpoint: 'f'.repeat(16) };
   assert.match(
     (await failure(() => expandGrid({ base: { model: 'hcnn', from } }))).message,

@@ -32,7 +32,7 @@ async function go(options: Partial<TrainOptions> = {}, folder = new MemoryFolder
 const comparable = (records: readonly RunRecord[]) =>
   records.flatMap((r) => (r.type === 'eval' || r.type === 'rate' ? [{ ...r, elapsed_ms: 0 }] : []));
 
-test('held, stepped and let go again: the same records and weights, and the time it waited does not count', async () => {
+test('paused, stepped and released again: the same records and weights, without counting the time paused', async () => {
   const plain = await go();
   const seen: number[] = [];
   let now = 0;
@@ -62,7 +62,7 @@ const doubled = async ({ step, scaleRate }: RunMoment) => {
   return step < 16 ? 16 : Number.POSITIVE_INFINITY;
 };
 
-test('a changed learning rate is in the records, holds from the next step on, and survives a resume', async () => {
+test('a changed learning rate is in the records, applies from the next step on, and survives a resume', async () => {
   const plain = await go();
   const changed = await go({ control: doubled });
   const rates = changed.lines.filter((r) => r.type === 'rate').map(({ step, factor }) => ({ step, factor }));

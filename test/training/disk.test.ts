@@ -77,7 +77,7 @@ test('biases of a local layer are [1, out, windows] on disk, [window, out] in me
     for (let window = 0; window < 4; window++) assert.is(data[out * 4 + window], offset + window * 41 + out);
 });
 
-test('files of earlier versions with biases are refused, those of PyTorch are taken', () => {
+test('files of earlier versions with biases are refused, those of PyTorch are accepted', () => {
   const file = (model: string, metadata: Record<string, string>) => {
     const { parameters, program } = layoutOf(models[model]);
     const tensors = toDisk(parameters, program, places(program.parameterCount));

@@ -15,7 +15,7 @@ test('the bound is the loss of the least probability above 0 in f32', () => {
   for (const loss of [104, 1e13, Infinity, Number.NaN]) assert.ok(isDiverged(loss), String(loss));
 });
 
-test('a run that is said to be done at 10^13 nats has diverged', () => {
+test('a run recorded as done at 10^13 nats has diverged', () => {
   assert.is(endOf(line({ ...evaluation, loss: 1e13 }) + line(end), 1)?.state, 'diverged');
   assert.is(endOf(line({ ...evaluation, loss: 2 }) + line(end), 1)?.state, 'done');
 });

@@ -286,7 +286,7 @@ test('aborted and resumed together, from different steps: the bits of uninterrup
   );
 });
 
-test('a run that ends is whole when it is told, while the others go on', async () => {
+test('a run that ends is complete when it is reported, while the others continue', async () => {
   const experiments = convolutional.map(parseExperiment);
   const folders = experiments.map(() => new MemoryFolder());
   const told: [number, GroupResult['reason']][] = [];
@@ -361,7 +361,7 @@ test('a run that cannot start fails alone, before anything is computed', async (
   assert.equal(await ofFolder(good), await alone(parseExperiment(base), wasm));
 });
 
-test('resumed when only one replica is left, and not the first: it goes on with its own sentences', async () => {
+test('resumed when only one replica is left, and not the first: it continues with its own sentences', async () => {
   // Replica 0 reaches stopLoss long before replica 1, which is interrupted later.
   const experiment = parseExperiment({
     ...base,

@@ -80,7 +80,7 @@ const distance = (a: ArrayLike<number>, b: ArrayLike<number>) => {
   return Math.sqrt(sum / size);
 };
 
-test('a run in half precision is another run; f32 spelled out is not', async () => {
+test('a run in half precision is a different run; f32 spelled out is not', async () => {
   const plain = parseExperiment({ model: 'hcnn' });
   assert.is(await contentHash(parseExperiment({ model: 'hcnn', precision: 'f32' })), await contentHash(plain));
   assert.not.ok('precision' in plain);
@@ -88,7 +88,7 @@ test('a run in half precision is another run; f32 spelled out is not', async () 
   assert.throws(() => parseExperiment({ precision: 'bf16' }), /precision: got "bf16"; pass .*f32.*f16/);
 });
 
-test('without matrix units it is refused before the run, with what to do', async () => {
+test('without matrix units it is refused before the run, with the remedy', async () => {
   const executor = wasmExecutor();
   try {
     const folder = new MemoryFolder();
@@ -163,7 +163,7 @@ test('gradients that underflow without the factor do not with it', async () => {
   assert.ok(tiny > 0.3, `at a sixteenth, as of a network 16 times as wide: ${tiny}`);
 });
 
-test('interrupted and resumed: the same bits, the factor among them; records tell it', async () => {
+test('interrupted and resumed: the same bits, including the factor; records report it', async () => {
   const experiment = experimentOf('mla, AdamW');
   const [whole, parts] = [new MemoryFolder(), new MemoryFolder()];
   await train(experiment, { executor: wasm, folder: whole });
@@ -217,7 +217,7 @@ test('f32 and f16 do not train in one plan', async () => {
 });
 
 for (const adapter of testAdapters)
-  test(`${adapter}: emulated on a GPU, updates inside the products: the same training as in WebAssembly`, async () => {
+  test(`${adapter}: emulated on a GPU, with updates inside the products: the same training as in WebAssembly`, async () => {
     const gpu = await openNodeGpu({ adapter });
     try {
       const executor = gpuExecutor(gpu, undefined, undefined, undefined, true);

@@ -93,7 +93,7 @@ test('the test loss is that on sentences of the training language, by WebAssembl
   assert.ok(Math.abs(reference.loss - loss) < 1e-4, `${reference.loss} ${loss}`);
 });
 
-test('beside the test loss stands that of the exact predictor of the training language', async () => {
+test('the test loss comes with that of the exact predictor of the training language', async () => {
   const grammar = { v: 8, m: 4, L: 3, seed: 2, holdout: { level: 3, fraction: 0.25 } };
   const wide = parseExperiment({ ...base, grammar, evaluation: { size: 512 } });
   const [member] = membersOf(wide);
@@ -109,7 +109,7 @@ test('beside the test loss stands that of the exact predictor of the training la
   assert.ok(shorter > loss && Math.abs(shorter - half) < 0.1, `${shorter} ${half}`);
 });
 
-test('online too: what is learnt is the training language, below what the whole grammar allows', async () => {
+test('online too: the training language is learnt, below the loss that the whole grammar allows', async () => {
   const online = held(low, {
     model: { kind: 'hcnn', width: 32 },
     budget: { batch: 32, steps: 1500 },
@@ -144,7 +144,7 @@ test('replicas with other pairs train side by side to the bits they give alone',
   }
 });
 
-test('the sampler of every plan is told of the pairs, that of a run without them is not', () => {
+test('the sampler of every plan knows the pairs, that of a run without pairs does not', () => {
   const small = { budget: { batch: 8, sentences: 32, steps: 5 }, evaluation: { size: 4, validation: 4 } };
   const two = held(low, small);
   const more = { ...two, grammar: { ...two.grammar, m: 4 } };
@@ -162,7 +162,7 @@ test('the sampler of every plan is told of the pairs, that of a run without them
   );
 });
 
-test('pairs are part of what names a run, and an experiment without them keeps its name', async () => {
+test('pairs are part of a run’s name, and an experiment without them keeps its name', async () => {
   const plain = parseExperiment(base);
   assert.not.ok('holdout' in plain.grammar);
   const all = [plain, held(low), held({ ...low, seed: 3 }), held({ level: 3, fraction: 0.5 })];

@@ -54,7 +54,7 @@ const startsOf = (folder: MemoryFolder) =>
     r.type === 'start' ? [r] : [],
   );
 
-test('a run is resumed with the weights that it began with, or with none; other ones are refused', async () => {
+test('a run is resumed with the weights that it began with, or with none; others are refused', async () => {
   const [mine, other] = [await trained(1), await trained(2)];
   const whole = new MemoryFolder();
   await go(whole, { init: mine });
@@ -100,7 +100,7 @@ test('killed before its first checkpoint: the file is needed again', async () =>
   assert.equal(tensorsOf(folder), tensorsOf(whole));
 });
 
-test('the digest is of the weights alone: the same ones as f64, in another order, beside other tensors', async () => {
+test('the digest is of the weights alone: the same as f64, in another order, with other tensors', async () => {
   const init = await trained(1);
   const twin: SafeFile = { metadata: { made: 'elsewhere' }, tensors: new Map() };
   twin.tensors.set('extra', { dtype: 'F32', shape: [1], data: new Float32Array(1) });

@@ -113,7 +113,7 @@ test(`${KILLS} times killed at a random moment and resumed: the same bits`, asyn
 
 const statuses = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-  test(`${signal}: saves, says how to go on, exits; resumed to the same bits; meanwhile nobody else gets in`, async () => {
+  test(`${signal}: saves, says how to continue, exits; resumed to the same bits; meanwhile no other process gets in`, async () => {
     const out = join(scratch, signal);
     const run = start(out);
     await run.said(/MiB there/);

@@ -84,7 +84,7 @@ test('float64 agrees', async () => {
   assert.ok(Math.abs(loss(records) - loss(single)) < 1e-4, `${loss(records)} ${loss(single)}`);
 });
 
-test('with a validation set: the exact loss of the window stands beside the test loss', async () => {
+test('with a validation set: the exact loss of the window comes with the test loss', async () => {
   const validated = parseExperiment({ ...last, evaluation: { ...last.evaluation, validation: 64 } });
   const { records } = await train(validated, { executor, folder: new MemoryFolder() });
   const tested = records.find((r): r is TestRecord => r.type === 'test')!;
@@ -95,7 +95,7 @@ test('with a validation set: the exact loss of the window stands beside the test
   assert.ok(Math.abs(tested.exact! - exactLosses(member.rules, tokens, 96)[2]) < 1e-12);
 });
 
-test('runs that differ in what they evaluate share no plan, and have hashes of their own', async () => {
+test('runs that differ in their evaluation share no plan, and have different hashes', async () => {
   assert.is.not(groupKey(every), groupKey(last));
   assert.is.not(await contentHash(every), await contentHash(last));
 });

@@ -32,7 +32,7 @@ for (const [name, model, optimiser] of [
   ['hcnn', { kind: 'hcnn', width: 64 }, { kind: 'sgd', rate: 1 }],
   ['mla', { kind: 'mla', channels: 32, heads: 4 }, { kind: 'adamw', rate: 5e-3 }],
 ] as const)
-  test(`${name}: through the plateaus of its own grammar in order, to the last`, async () => {
+  test(`${name}: through the plateaus of its grammar in order, to the last`, async () => {
     const { experiment, evals, last } = await learn({
       model,
       optimiser,
@@ -49,7 +49,7 @@ for (const [name, model, optimiser] of [
     assert.ok(Math.abs(last.loss - H[3]) < 0.02, `ends at ${last.loss}, H(3) = ${H[3]}`);
   });
 
-test('class: for every m the error falls where P passes n m^L', async () => {
+test('class: for every m the error falls when P passes n m^L', async () => {
   for (const m of [2, 3, 4]) {
     const scale = 8 * m ** 3; // n m^L
     const error = async (sentences: number) => {
@@ -73,7 +73,7 @@ test('class: for every m the error falls where P passes n m^L', async () => {
   }
 });
 
-test('clm: at least 95 in 100 of its sentences are grammatical to the root, and temperature does what it says', async () => {
+test('clm: at least 95 in 100 of its sentences are grammatical to the root, and temperature has its effect', async () => {
   const { experiment, folder } = await learn({
     task: 'auto',
     model: { kind: 'clm', channels: 32, heads: 4, depth: 3 },

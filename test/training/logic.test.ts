@@ -41,7 +41,7 @@ function penalty(logits: Float64Array): number {
   );
 }
 
-test('the gradient by scores is added to that of the labels, times the factor of the loss', async () => {
+test('the gradient by scores is added to that of the labels, times the loss factor', async () => {
   const logits = randoms(batch * nodes * classes, 7).map((x) => 2 * x);
   const start = randoms(logits.length, 8);
   for (const exponent of [UNIT_EXPONENT, UNIT_EXPONENT + 3]) {
@@ -67,7 +67,7 @@ test('the gradient by scores is added to that of the labels, times the factor of
   }
 });
 
-test('weights are constants of a plan: runs of others do not share it, and change what is learnt', async () => {
+test('weights are constants of a plan: runs with other weights do not share it, and the weights change what is learnt', async () => {
   const other = (logic: object | undefined) =>
     parseExperiment({
       ...{ grammar, model: { kind: 'hcnn', width: 8 }, task: { kind: 'parse', ...(logic && { logic }) } },

@@ -78,7 +78,7 @@ function assertClose(got: ArrayLike<number>, want: ArrayLike<number>, what: stri
 }
 
 for (const kind of ['hcnn', 'hlcn', 'fcn', 'mla', 'clm', 'hcnn-bias', 'hlcn-bias', 'fcn-bias'])
-  test(`${kind}: those of PyTorch, on every executor`, async () => {
+  test(`${kind}: equal to those of PyTorch, on every executor`, async () => {
     const { experiment, weights, tokens, logits: want } = await golden(kind);
     for (const executor of [wasm, gpuExecutor(gpu), referenceExecutor()]) {
       const got = await logitsOf(experiment, weights, tokens, executor, true);
@@ -95,7 +95,7 @@ for (const kind of ['hcnn', 'hlcn', 'fcn', 'mla', 'clm', 'hcnn-bias', 'hlcn-bias
 
 /** Made with the torch modules of rhm.py in float64: s = 3, biases, other depths, parts of sentences, norms. */
 for (const file of readdirSync('test/data/logits'))
-  test(`${file}: those of PyTorch, on every executor`, async () => {
+  test(`${file}: equal to those of PyTorch, on every executor`, async () => {
     const { metadata, tensors } = decodeSafetensors(readFileSync(join('test/data/logits', file)));
     const experiment = parseExperiment(JSON.parse(metadata.experiment));
     const params = [...tensors].filter(([name]) => name.startsWith('param/'));
@@ -129,7 +129,7 @@ test('hidden layers lead to the logits: the mean of the last one through the rea
   assertClose(want, logits.data, 'mean-field readout');
 });
 
-test('rows as lists, rows without the predicted token, of any number; the predicted token is not looked at', async () => {
+test('rows as lists, rows without the predicted token, in any number; the predicted token is ignored', async () => {
   const { experiment, weights, tokens, logits } = await golden('hcnn');
   const [count, d] = tokens.shape;
   const rows = Array.from({ length: count }, (_, r) => Array.from(tokens.data).slice(r * d, (r + 1) * d));
@@ -215,7 +215,7 @@ for (const [name, experiment] of Object.entries(others))
     );
   });
 
-test('what does not fit is refused by name', async () => {
+test('invalid input is refused by name', async () => {
   const { experiment, weights, tokens } = await golden('hcnn');
   const bytes = encodeSafetensors(weights);
   const row = [0, 1, 2, 3, 4, 0, 1, 2];

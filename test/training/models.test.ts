@@ -103,7 +103,7 @@ for (const [name, input] of Object.entries(smallCases)) {
     });
 }
 
-test('a clipped gradient has the norm that was asked for, and keeps its direction', async () => {
+test('a clipped gradient has the requested norm and keeps its direction', async () => {
   const input = smallCases['hcnn, clipped gradients'];
   const gradientOf = async (clip: number | undefined) => {
     const experiment = parseExperiment(input);

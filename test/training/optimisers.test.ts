@@ -60,7 +60,7 @@ for (const kind of Object.keys(optimisers) as OptimiserKind[]) {
     assert.equal(tensorsOf(parts), tensorsOf(whole));
   });
 
-  test(`${kind}: side by side with another rate and decay, to the bits it gives alone`, async () => {
+  test(`${kind}: side by side with another rate and decay, with the bits it gives alone`, async () => {
     const experiments = [experimentOf(kind), experimentOf(kind, { seed: 5 }, { rate: 3e-3, weightDecay: 0 })];
     const alone = experiments.map(() => new MemoryFolder());
     const together = experiments.map(() => new MemoryFolder());

@@ -140,7 +140,7 @@ for (const [name, own] of Object.entries(cases))
         }
     });
 
-test('a network learns what the rows hold: where a walk goes next', async () => {
+test('a network learns from the rows where a walk goes next', async () => {
   const more = { train: walks(5, 4000, T, 5), test: walks(6, 1000, T, 5) };
   const run = await lab.train(
     { ...cases['last token'], optimiser: { kind: 'adamw', rate: 0.01 }, budget: { batch: 32, epochs: 12 } },
@@ -217,7 +217,7 @@ test('stopped and continued to the same bits; side by side as alone; other rows 
   assert.equal(evals(folders[1]), evals(alone));
 });
 
-test('what does not fit is refused by name, before anything is opened', async () => {
+test('invalid input is refused by name, before anything is opened', async () => {
   const base = cases['last token'];
   const rows = (data.train as ReturnType<typeof walks>).tokens;
   const { labels: _, ...unlabelled } = data.test as ReturnType<typeof walks>;

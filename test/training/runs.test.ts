@@ -80,13 +80,13 @@ test('aborted twice and resumed: the same evaluations, weights, moments and best
   assert.equal(await resumedOutcome(folder), await uninterrupted());
 });
 
-test('a finished run that is resumed stays as it is', async () => {
+test('a finished run that is resumed does not change', async () => {
   const folder = new MemoryFolder();
   await go(folder);
   assert.equal(await resumedOutcome(folder), await uninterrupted());
 });
 
-test('records after the checkpoint and a half-written last line are made again', async () => {
+test('records after the checkpoint and an incomplete last line are made again', async () => {
   const folder = new MemoryFolder();
   await abortAt(folder, 16);
   const line = '{"type":"eval","replica":0,"step":32,"samples":256,"loss":0,"accuracy":1,"elapsed_ms":1}\n';
@@ -134,7 +134,7 @@ test('a checkpoint that cannot be written: the error is passed on, the last chec
   await folder.release();
 });
 
-test('a folder that must not be written, and a path through a file', async () => {
+test('a folder without write permission, and a path through a file', async () => {
   const path = join(scratch, 'read-only');
   await openRunFolder(path).release();
   chmodSync(path, 0o555);
@@ -155,7 +155,7 @@ function chmodScratch(mode: number): void {
   if (process.geteuid!() === process.getuid!()) chmodSync(scratch, mode);
 }
 
-test('a second opener of a folder is refused until the first lets go', async () => {
+test('a second opener of a folder is refused until the first releases it', async () => {
   const path = join(scratch, 'held');
   const first = openRunFolder(path);
   const error = await failure(() => openRunFolder(path));
@@ -226,7 +226,7 @@ test('divergence ends the run of its replica, the others keep their bits', async
   assert.ok((lastEval(0) as { step: number }).step < 300, 'no records after divergence');
 });
 
-test('each replica gives the bits it gives alone, also its P sentences', async () => {
+test('each replica gives the bits it gives alone, also for its P sentences', async () => {
   const both = { ...small, budget: { batch: 8, sentences: 20, epochs: 7 }, evaluation: { size: 28 } };
   const together = await uninterrupted(parseExperiment({ ...both, replicas: 3 }));
   for (let r = 0; r < 3; r++) {

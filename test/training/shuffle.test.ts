@@ -80,12 +80,12 @@ test('float64 and WebAssembly read the same', async () => {
   assert.ok(Math.abs(a.loss - b.loss) < 1e-4, `${a.loss} ${b.loss}`);
 });
 
-test('replicas side by side keep orders of their own grammar fields, and share no plan with those in order', () => {
+test('replicas side by side keep the orders of their grammar fields, and share no plan with unshuffled ones', () => {
   assert.is(groupKey(shuffled()), groupKey(parseExperiment({ ...base, grammar: { ...base.grammar, shuffle: 1 } })));
   assert.is.not(groupKey(shuffled()), groupKey(parseExperiment(base)));
 });
 
-test('sentences on the host come in the order that is shown, with their targets', async () => {
+test('sentences on the host come in the order in which they are shown, with their targets', async () => {
   const take = async (input: ExperimentInput) => (await batches(input, { count: 20, batch: 20 }).next()).value!;
   for (const change of [{}, { task: 'auto' as const, model: 'clm' as const }]) {
     const plain = await take({ ...base, ...change });
@@ -114,7 +114,7 @@ test('written sentences are judged in the order of the tree', async () => {
   assert.is.not(grammatical[1], parser.consistency(sentences, 200)[1]);
 });
 
-test('a shuffle is part of the hash; with a window, with masks or with data of its own it is refused', async () => {
+test('a shuffle is part of the hash; with a window, with masks or with data it is refused', async () => {
   assert.is.not(await contentHash(shuffled()), await contentHash(parseExperiment(base)));
   const refuses = (change: object, pattern: RegExp) =>
     assert.throws(() => parseExperiment({ ...base, grammar: { ...base.grammar, shuffle: 2 }, ...change }), pattern);

@@ -108,7 +108,7 @@ for (const [first, second] of [
     assert.is(metadata(folder).simd, first);
   });
 
-test('an engine without it refuses the run with the remedy, and leaves the folder as it was', async () => {
+test('an engine without it refuses the run with the remedy, and leaves the folder unchanged', async () => {
   const folder = await begun(both('relaxed'));
   const before = new Map(folder.contents);
   const error = await failure(() => train(experiment(), { executor: without, folder, resume: true }));
@@ -116,7 +116,7 @@ test('an engine without it refuses the run with the remedy, and leaves the folde
   assert.equal(folder.contents, before);
 });
 
-test('a run whose process was killed before its first checkpoint keeps what its record says', async () => {
+test('a run whose process was killed before its first checkpoint keeps the variant in its record', async () => {
   const folder = await begun(both('relaxed'));
   folder.contents.delete(files.checkpoint);
   assert.instance(await failure(() => train(experiment(), { executor: without, folder, resume: true })), EngineError);
@@ -124,7 +124,7 @@ test('a run whose process was killed before its first checkpoint keeps what its 
   assert.equal(losses(records), whole.relaxed);
 });
 
-test('a run of an earlier version, whose files name none, goes on plain', async () => {
+test('a run of an earlier version, whose files name no variant, continues plain', async () => {
   const folder = await begun(without); // `without` of this file has a variant: it is removed from what was written
   const { contents } = folder;
   const text = new TextDecoder().decode(contents.get(files.records)).replace(/,"simd":"plain"/g, '');
@@ -136,7 +136,7 @@ test('a run of an earlier version, whose files name none, goes on plain', async 
   assert.equal(losses(records), whole.plain);
 });
 
-test('one that began on another executor takes its variant where it first comes to wasm, and keeps it', async () => {
+test('a run that began on another executor takes its variant when it first reaches wasm, and keeps it', async () => {
   const folder = await begun(gpuExecutor(gpu));
   assert.is(metadata(folder).simd, undefined);
   const { records } = await train(experiment(), { executor: both('relaxed'), folder, resume: true });
@@ -147,7 +147,7 @@ test('one that began on another executor takes its variant where it first comes 
   assert.is(metadata(folder).simd, 'relaxed');
 });
 
-test('runs side by side: each on its own variant, to the bits that it has alone', async () => {
+test('runs side by side: each with its own variant, with the bits that it gives alone', async () => {
   const folders = [await begun(both('relaxed'), 1), await begun(both('plain'), 2), new MemoryFolder('new')];
   const runs = folders.map((folder, i) => ({ experiment: experiment(i + 1), folder, resume: true }));
   const results = await trainGroup(runs, { executor: both('relaxed') });
@@ -176,7 +176,7 @@ test('side by side on an engine without it, the run that needs it is left alone 
   assert.match(outcomes[0].error!, /^InputError: the run began with relaxed SIMD.*; use another$/);
 });
 
-test('a variant that was asked for by name is no other run’s', async () => {
+test('a requested variant does not apply to other runs', async () => {
   const error = await failure(() => plain.withSimd('relaxed'));
   assert.instance(error, EngineError, 'another worker may be told otherwise');
   assert.is(error.name, 'InputError');

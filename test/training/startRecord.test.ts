@@ -46,7 +46,7 @@ test('WebAssembly: runtime without the WebGPU it does not use, no driver', async
   assert.match(start.os!, /^\S+ \S+ \S+$/);
 });
 
-test('WebGPU: adapter, driver and what runs WebGPU', async () => {
+test('WebGPU: adapter, driver and WebGPU implementation', async () => {
   const start = await startOf('webgpu', ['--adapter', 'swiftshader'], rhm);
   await assertProgram(start);
   assert.match(start.runtime!, /^node [\d.]+ \(Dawn, webgpu \d+\.\d+\.\d+\)$/);
@@ -55,7 +55,7 @@ test('WebGPU: adapter, driver and what runs WebGPU', async () => {
   assert.match(start.driver!, /SwiftShader/i);
 });
 
-test('Deno, with and without leave to ask the system', async () => {
+test('Deno, with and without permission to query the system', async () => {
   for (const [name, leave] of [
     ['all', ['-A']],
     ['some', ['--allow-read', '--allow-write', '--allow-env', '--allow-sys=hostname', '--no-prompt']],

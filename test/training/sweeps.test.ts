@@ -49,7 +49,7 @@ function written(rules: Rules, count: number, sweeps: number, from?: number[]): 
 
 const rules = makeRules({ v: 3, n: 3, m: 2, s: 2, L: 2 }, 4, { ruleProbabilities: [[0.7, 0.3], 'uniform'] });
 
-test('with exact conditionals and a token a sweep they are sentences of the grammar, with its frequencies', () => {
+test('with exact conditionals and one token per sweep they are sentences of the grammar, with its frequencies', () => {
   const N = 4000;
   const tokens = written(rules, N, 4);
   const found = new Map<string, number>();
@@ -68,7 +68,7 @@ test('with exact conditionals and a token a sweep they are sentences of the gram
   assert.ok(chi < 49.7, `chi^2 ${chi}`); // 23 degrees of freedom, p = 0.001
 });
 
-test('in one sweep tokens are independent: as many are valid as the marginals say', () => {
+test('in one sweep tokens are independent: the valid fraction follows from the marginals', () => {
   const N = 4000;
   const marginal = Array.from({ length: 4 }, () => new Float64Array(3));
   for (const { tokens, probability } of sentences(rules))
@@ -79,7 +79,7 @@ test('in one sweep tokens are independent: as many are valid as the marginals sa
   assert.ok(want < 0.9, `far from valid: ${want}`);
 });
 
-test('tokens that are seen stay; a sentence is the same whatever else is written; sweeps fill equal parts', () => {
+test('given tokens stay; a sentence does not depend on the others; sweeps fill equal parts', () => {
   const [first] = sentences(rules);
   const given = [...first.tokens.slice(0, 3), 3, ...first.tokens];
   const tokens = written(rules, 2, 2, given);
@@ -127,7 +127,7 @@ test('the measure is what the network writes from its weights, replica by replic
   for (const { params } of states) assert.ok(params.every(Number.isFinite));
 });
 
-test('a trained network denoises nearly as the exact posterior; without noise it changes nothing', async () => {
+test('a trained network denoises nearly like the exact posterior; without noise it changes nothing', async () => {
   const folder = join(scratch, 'run');
   await lab.train(input, { executor: 'wasm', threads: 1, folder });
   const experiment = parseExperiment(input);

@@ -51,7 +51,7 @@ async function run(e = make(), options: Partial<TrainOptions> = {}, folder = new
 const weightsOf = (safe: SafeFile) =>
   [...safe.tensors].map(([name, { data }]) => [name, Array.from(data as Float32Array)]);
 
-test('the three sets are disjoint, nested in P, and the test set is where it was', () => {
+test('the three sets are disjoint, nested in P, and the test set stays in its place', () => {
   const rules = rulesOf(make());
   const plain = makeDataset(rules, 5, { sentences: 100, testSize: 128 });
   const {
@@ -80,7 +80,7 @@ test('the three sets are disjoint, nested in P, and the test set is where it was
   );
 });
 
-test('weighted grammars and online runs: three streams of their own', () => {
+test('weighted grammars and online runs: three separate streams', () => {
   const weighted = rulesOf(make({ grammar: { ruleProbabilities: { zipf: 1 } } }));
   for (const sentences of [undefined, 100]) {
     const {
@@ -108,7 +108,7 @@ test('bad input is refused by name before anything is written', () => {
   assert.throws(() => make({ evaluation: { validation: undefined } }), /patience.*pass evaluation.validation too/);
 });
 
-test('without evaluation.validation hash, records and sources stay what they were', async () => {
+test('without evaluation.validation hash, records and sources do not change', async () => {
   const { patience: _, ...budget } = base.budget;
   const e = parseExperiment({ ...base, budget: { ...budget, steps: 20 }, evaluation: { size: 128, perDoubling: 2 } });
   assert.is(await contentHash(e), '76d7b7f4b93c62ae');
@@ -165,7 +165,7 @@ test('the test record is the loss of the best weights on the test set, and the e
   assert.is(tests[0].exact, exactLosses(member.rules, tokens, 128)[3]);
 });
 
-test('of masked tokens the exact loss is that of inference with the masks of the test set', async () => {
+test('for masked tokens the exact loss is that of inference with the masks of the test set', async () => {
   for (const model of ['unet', 'clm'] as const) {
     const experiment = parseExperiment({
       ...{ ...base, model: model === 'unet' ? { kind: model, width: 8 } : { kind: model, channels: 8, heads: 2 } },
@@ -184,7 +184,7 @@ test('of masked tokens the exact loss is that of inference with the masks of the
   }
 });
 
-test('early stopping never sees the test set: another one, the same weights and the same stop', async () => {
+test('early stopping never uses the test set: another one gives the same weights and the same stop', async () => {
   // Online and for a weighted grammar the sets are streams; with 2^53 derivations or more they are far apart.
   for (const change of [
     { budget: { sentences: undefined, steps: 400 } },
@@ -202,7 +202,7 @@ test('early stopping never sees the test set: another one, the same weights and 
   }
 });
 
-test('stopLoss looks at the validation loss', async () => {
+test('stopLoss refers to the validation loss', async () => {
   const { evals } = await run(make({ budget: { stopLoss: 1.5 } }));
   assert.ok(evals.at(-1)!.loss <= 1.5 && evals.slice(0, -1).every((r) => r.loss > 1.5));
 });

@@ -38,7 +38,7 @@ for (const kind of kinds) {
   });
 }
 
-test('how the inputs of a case were made is said', async () => {
+test('the way in which the inputs of a case were made is reported', async () => {
   const inputs = async (kind: string) => (await verifyGolden(read(kind), kind, referenceExecutor())).inputs;
   assert.equal(await inputs('fcn'), { whitened: 'f32', flattened: 'by position' });
   assert.equal(await inputs('fcn-bias'), { whitened: 'f64', flattened: 'by symbol' });
@@ -70,7 +70,7 @@ for (const [group, name] of [
     }
   });
 
-test('rhm verify ends with 1 when one of its cases is wrong, and says which', async () => {
+test('rhm verify ends with 1 if one of its cases is wrong, and names it', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'rhm-verify-'));
   try {
     const bad = join(folder, 'bad.safetensors');

@@ -61,7 +61,7 @@ test('wired along the true or the found tree it learns as without a shuffle, to 
   assert.is.not(shown.loss, plain.loss);
 });
 
-test('given sentences are read as they are shown', async () => {
+test('given sentences are read in the order in which they are shown', async () => {
   const experiment = wired('hlcn', 'learned');
   const { weights, loss } = await run(experiment);
   const [member] = membersOf(experiment);
@@ -78,7 +78,7 @@ test('given sentences are read as they are shown', async () => {
   assert.ok(Math.abs(sum / 64 - loss) < 1e-5, `${sum / 64} ${loss}`);
 });
 
-test('too little data is refused before anything is trained, with what would be enough; so is a wiring of nothing', async () => {
+test('too little data is refused before anything is trained, naming what would be enough; so is a wiring without a shuffle', async () => {
   const refused = async (experiment: ReturnType<typeof wired>, pattern: RegExp) => {
     let message = '';
     await train(experiment, { executor, folder: new MemoryFolder() }).catch((error) => {

@@ -130,7 +130,7 @@ test('two programs of one executor at the same time', async () => {
   await executor.destroy();
 });
 
-test('more than 4 GiB is refused with the numbers, before memory is taken', async () => {
+test('more than 4 GiB is refused with the numbers, before memory is allocated', async () => {
   const builder = new ProgramBuilder(64);
   builder.persistent('huge', [2 ** 24]);
   const executor = wasmExecutor();

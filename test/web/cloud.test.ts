@@ -108,7 +108,7 @@ test('a cloud that moves a little turns its axes a little; fewer units than dire
   );
 });
 
-test('an attention map is what attention does to one-hot values', () => {
+test('an attention map is the effect of attention on one-hot values', () => {
   const T = 5;
   const heads = 2;
   const C = heads * T;
@@ -163,7 +163,7 @@ for (const model of [
   { kind: 'hcnn', width: 8 },
   { kind: 'mla', channels: 8, heads: 2 },
 ] as const)
-  test(`${model.kind}: the plan looks at the first test sentences and leaves training as it is`, async () => {
+  test(`${model.kind}: the plan reads the first test sentences and does not affect training`, async () => {
     const experiment = parseExperiment({
       grammar: { v: 5, m: 2, s: 2, L: 3, seed: 4 },
       model,

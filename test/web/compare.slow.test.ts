@@ -44,7 +44,7 @@ const drawn = (page: Page, count: number) =>
     count,
   );
 
-test('boxes put runs into the picture and take them out; names say in what they differ; no more than can be told apart', async () => {
+test('boxes add runs to the picture and remove them; names give the differences; no more than can be distinguished', async () => {
   const { page, problems, context } = await visit(site.browser, site.server.url, { width: 1440 });
   await trained(page);
   await hint(page, /Choose runs to see their curves/);

@@ -30,7 +30,7 @@ test.after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test('the example page: several elements, events, styles that stay on their side', async () => {
+test('the example page: several elements, events, styles that do not interfere', async () => {
   const { page, problems, context } = await visit(browser, server.url, { ready: 'rhm-grammar' });
   await page.locator('#small .tree .node').first().waitFor();
   await page.locator('#ternary .tree .node').first().waitFor();
@@ -205,7 +205,7 @@ test('run folders of rhm train are drawn by their addresses', async () => {
   await context.close();
 });
 
-test('properties: what is set before the element is defined, numbers, lists, flags, values', async () => {
+test('properties: those set before the element is defined, numbers, lists, flags, values', async () => {
   writeFileSync(
     join(folder, 'plain/early.html'),
     '<!doctype html><title>x</title><link rel="icon" href="data:,"><rhm-learning-curve></rhm-learning-curve><rhm-grammar l="2"></rhm-grammar>' +
@@ -240,7 +240,7 @@ await import('../elements.js');`,
   await context.close();
 });
 
-test('in a frame without an origin of its own (sandbox="allow-scripts"): it trains, and keeps nothing', async () => {
+test('in a frame without an origin (sandbox="allow-scripts"): it trains, and keeps nothing', async () => {
   const open = await serveFolder(folder, { origins: ['*'] });
   const host = createServer((request, response) => {
     response.setHeader('Content-Type', 'text/html');

@@ -7,7 +7,7 @@ const { test, site } = pageSuite('the page when something is missing or goes wro
 const one = { ...quickSetting, networks: quickSetting.networks.slice(0, 1), replicas: 1 };
 const long = { ...one, budget: { batch: 16, steps: 4_000_000 } };
 
-test('without WebGPU it says so and what to do; grammar, theory and training are there', async () => {
+test('without WebGPU a notice gives the remedy; grammar, theory and training work', async () => {
   const bare = await launchBrowser(['--disable-features=WebGPU', '--disable-gpu', '--use-webgpu-adapter=none']);
   try {
     const { page, problems, context } = await visit(bare, site.server.url, { hash: linkTo(one) });
@@ -37,7 +37,7 @@ test('without WebGPU it says so and what to do; grammar, theory and training are
   }
 });
 
-test('a GPU that is lost in the middle: training goes on from its checkpoint by itself, to the records of an undisturbed run', async () => {
+test('a GPU that is lost in the middle: training continues from its checkpoint without help, to the records of an undisturbed run', async () => {
   const { page, problems, context } = await visit(site.browser, site.server.url, {
     hash: linkTo({ ...one, budget: { batch: 16, steps: 600 } }),
   });
@@ -81,7 +81,7 @@ test('a GPU that is lost in the middle: training goes on from its checkpoint by 
   await context.close();
 });
 
-test('two tabs with the same run: the second trains a copy and says so', async () => {
+test('two tabs with the same run: the second trains a copy and reports it', async () => {
   const first = await visit(site.browser, site.server.url, { hash: linkTo(long) });
   await first.page.selectOption('#executor', 'wasm');
   await first.page.click('#learning .primary');
@@ -100,7 +100,7 @@ test('two tabs with the same run: the second trains a copy and says so', async (
   await first.context.close();
 });
 
-test('storage refused, and storage that fills up during the run: a notice, and training goes on', async () => {
+test('storage refused, and storage that fills up during the run: a notice, and training continues', async () => {
   const context = await site.browser.newContext();
   const refusal = () => void Object.defineProperty(StorageManager.prototype, 'getDirectory', { value: undefined });
   await context.addInitScript(refusal);
@@ -183,7 +183,7 @@ test('malformed and hostile links: one message, the page as it is without a link
   await context.close();
 });
 
-test('without the files of its worker, and in a worker that dies: said, and a new start works', async () => {
+test('without the files of its worker, and in a worker that dies: reported, and a new start works', async () => {
   const context = await site.browser.newContext();
   let broken = true;
   await context.route('**/worker.js', (route) =>

@@ -4,7 +4,7 @@ import { linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.j
 
 const { test, site } = pageSuite('the page in the hand and on paper');
 
-test('focus stays where it was after a value is taken or refused; a refusal stands next to its field', async () => {
+test('focus stays in place after a value is accepted or refused; a refusal is next to its field', async () => {
   const { page, problems, context } = await visit(site.browser, site.server.url, { hash: linkTo(quickSetting) });
   const field = () => page.evaluate(() => (document.activeElement as HTMLElement).dataset.field);
   await page.locator('#grammar [data-field=m]').fill('3');
@@ -62,7 +62,7 @@ for (const width of [1440, 820, 390, 320])
     await context.close();
   });
 
-test('a tap on a curve reads it, and what was read stays', async () => {
+test('a tap on a curve reads it, and the values stay', async () => {
   const context = await site.browser.newContext({ viewport: { width: 390, height: 844 }, hasTouch: true });
   const { page, problems } = await visit(site.browser, site.server.url, { context, hash: linkTo(quickSetting) });
   await page.selectOption('#executor', 'wasm');

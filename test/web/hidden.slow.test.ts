@@ -38,7 +38,7 @@ function expected(tokens: readonly number[], hidden: readonly number[], depth: n
 
 const nodeName = (page: Page, node: string) => page.locator(`.tree [data-node="${node}"]`).getAttribute('aria-label');
 
-test('a click hides a token: its probabilities and those of the symbols above it are exact; shown again all is as before', async () => {
+test('a click hides a token: its probabilities and those of the symbols above it are exact; shown again, everything is as before', async () => {
   const { page, problems, context } = await visit(site.browser, site.server.url, { hash });
   const tokens = await tokensOf(page);
   const before = await page.locator('.tree').innerHTML();

@@ -118,7 +118,7 @@ test('keys walk the invariance grid, the maps, the curves and the tree; the valu
   await context.close();
 });
 
-test('a seed chosen beside the curves stands out in figure, words, numbers and cloud; the link and a reload keep it', async () => {
+test('a seed chosen beside the curves is highlighted in figure, words, numbers and cloud; the link and a reload keep it', async () => {
   const { page, problems, context } = await trainedPage(linkTo(quickSetting));
   const row = page.locator('#learning .network').first();
   const strong = () =>

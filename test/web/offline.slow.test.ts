@@ -10,7 +10,7 @@ import { linkTo, pageSuite, quickSetting, visit, waitForStates } from './visit.j
 
 const { test, site } = pageSuite('the page without its server');
 
-test('visited once: trains without the server, opens again without it, and takes what a new server has', async () => {
+test('visited once: trains without the server, opens again without it, and takes the files of a new server', async () => {
   const folder = join(site.folder, 'page');
   cpSync('dist/page', folder, { recursive: true });
   const first = await serveFolder(folder);

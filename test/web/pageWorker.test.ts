@@ -15,7 +15,7 @@ const experiment = {
   evaluation: { size: 32 },
 } as const;
 
-test('a run ends when the page has answered its last event: none comes after the result', async () => {
+test('a run ends after the page has answered its last event: none comes after the result', async () => {
   const { api, close } = createPageWorker();
   try {
     const answered: string[] = [];

@@ -5,7 +5,7 @@ import { pageSuite, visit } from './visit.js';
 
 const { test, site } = pageSuite('settings to begin with, and what is explained');
 
-test('each preset is taken, and its link opens it again', async () => {
+test('each preset is accepted, and its link opens it again', async () => {
   const { page, problems, context } = await visit(site.browser, site.server.url);
   const seen = new Set<string>();
   for (const { name, setting } of presets) {

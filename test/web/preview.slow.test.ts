@@ -7,7 +7,7 @@ import { pageSuite, visit } from './visit.js';
 
 const { test, site } = pageSuite('the preview of a link');
 
-test('a title, a description and a picture of the size that it says, and no address before there is one', async () => {
+test('a title, a description and a picture of the stated size, and no address before there is one', async () => {
   const { RHM_PICTURES: pictures } = process.env;
   const { page, problems, context } = await visit(site.browser, site.server.url, {
     width: 1200,
@@ -65,7 +65,7 @@ try {
   return execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', env });
 }
 
-test('where the address of the site is known, the preview names it: other sites look up no relative one', () => {
+test('if the address of the site is known, the preview names it: other sites resolve no relative ones', () => {
   assert.is(builtFor(''), readFileSync('src/web/index.html', 'utf8'));
   for (const address of ['https://example.org/rhm', 'https://example.org/rhm/']) {
     const page = builtFor(address);

@@ -5,7 +5,7 @@ const { test, site } = pageSuite('read-outs of hidden symbols in the page');
 
 const setting = { ...quickSetting, grammar: { v: 6, n: 6, m: 2, s: 2, L: 3, seed: 1 }, replicas: 1 };
 
-test('asked for by a button; then a map of layers, positions, levels and places that follows the training', async () => {
+test('requested by a button; then a map of layers, positions, levels and places that follows the training', async () => {
   const { page, problems, context } = await visit(site.browser, site.server.url, { hash: linkTo(setting) });
   await page.selectOption('#executor', 'wasm');
   const section = page.locator('#probes');

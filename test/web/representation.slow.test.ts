@@ -154,7 +154,7 @@ test('on WebGPU it is drawn from the training buffers themselves', async () => {
   await context.close();
 });
 
-test('without WebGPU the processor draws it', async () => {
+test('without WebGPU the CPU draws it', async () => {
   const bare = await launchBrowser(['--disable-features=WebGPU', '--disable-gpu', '--use-webgpu-adapter=none']);
   try {
     const { page, problems, context } = await visit(bare, site.server.url, { hash: linkTo(setting), dark: true });

@@ -56,7 +56,7 @@ for (const executor of ['wasm', 'webgpu'])
       await context.close();
     });
 
-test('with threads the networks share the cores: together they take no more than there are', async () => {
+test('with threads the networks share the cores: together they use no more than there are', async () => {
   const server = await servePage({ isolated: true });
   const { page, problems, context } = await visit(site.browser, server.url, { hash: linkTo(base) });
   await page.selectOption('#executor', 'wasm');

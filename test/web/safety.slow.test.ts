@@ -75,7 +75,7 @@ test(`${soak ? 200 : 10} reloads at random moments: every checkpoint is whole an
   await context.close();
 });
 
-test('a checkpoint that is cut off or empty: the one before it is taken, and training goes on from there', async () => {
+test('a checkpoint that is truncated or empty: the previous one is used, and training continues from there', async () => {
   for (const size of [0, 1000]) {
     const { page, problems, context } = await visit(site.browser, site.server.url, { hash: linkTo(long) });
     await page.selectOption('#executor', 'wasm');
@@ -122,7 +122,7 @@ test('a checkpoint that is cut off or empty: the one before it is taken, and tra
   }
 });
 
-test('a link to a section goes there and leaves the setting in the address', async () => {
+test('a link to a section scrolls there and leaves the setting in the address', async () => {
   const { page, problems, context } = await visit(site.browser, site.server.url);
   await page.fill('#grammar [data-field=m]', '4');
   await page.press('#grammar [data-field=m]', 'Enter');

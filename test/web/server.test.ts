@@ -89,7 +89,7 @@ test('nothing outside the folder, hidden or odd is served', async () => {
   }
 });
 
-test('a root folder is more than the beginning of a name', () => {
+test('a root folder is not matched by the beginning of a name', () => {
   const folder = realpathSync(page);
   assert.is(fileFor(folder, '/beside'), undefined);
   assert.is(fileFor(folder, '/'), join(folder, 'index.html'));
@@ -121,7 +121,7 @@ test('foreign hosts are refused on the loopback address', () => {
   assert.ok(isOwnHost('lab.example', '0.0.0.0'));
 });
 
-test('files that are replaced, cut and removed while they are served: whole answers, no end of the server', async () => {
+test('files that are replaced, cut and removed while being served: complete answers, and the server survives', async () => {
   const file = join(page, 'moving.js');
   let whole = 0;
   // A separate process: it changes the file between any two reads of the server.
@@ -151,7 +151,7 @@ test('files that are replaced, cut and removed while they are served: whole answ
   assert.is((await fetch(server.url)).status, 200);
 });
 
-test('half-open connections by the hundred keep nobody out', async () => {
+test('hundreds of half-open connections keep no one out', async () => {
   const { hostname, port } = new URL(server.url);
   const count = process.env.RHM_SOAK ? 1000 : 200;
   const sockets = await Promise.all(
@@ -181,7 +181,7 @@ test('methods that change or ask for more are refused', async () => {
   }
 });
 
-test('isolation headers on request; a taken port and a folder without a page are told', async () => {
+test('isolation headers on request; a port in use and a folder without a page are reported', async () => {
   const isolated = await serveFolder(page, { isolated: true });
   try {
     const answer = await fetch(isolated.url);
@@ -203,7 +203,7 @@ test('isolation headers on request; a taken port and a folder without a page are
   assert.throws(() => serveFolder(join(page, 'chunks')), /contains no index.html/);
 });
 
-test('other origins read and frame what is served only where they are named', async () => {
+test('other origins read and frame the files only if they are named', async () => {
   const read = async (server: StaticServer, origin: string) => {
     const { headers } = await fetch(`${server.url}chunks/a%20b.js`, { headers: { Origin: origin } });
     const ancestors = /frame-ancestors ([^;]*)/.exec(headers.get('content-security-policy')!)![1];

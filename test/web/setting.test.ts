@@ -40,7 +40,7 @@ const at: Record<keyof typeof pageLimits, (value: number) => object> = {
 };
 
 for (const [field, limit] of Object.entries(pageLimits) as [keyof typeof pageLimits, number][])
-  test(`${field}: ${limit} is taken, the next one is refused`, () => {
+  test(`${field}: ${limit} is accepted, the next value is refused`, () => {
     assert.is(refusal({ ...firstSetting, ...at[field](limit) }), '');
     const message = refusal({ ...firstSetting, ...at[field](limit + 1) });
     assert.match(message, `this page allows at most ${limit};`);
@@ -52,7 +52,7 @@ test('root symbols count as vocabulary', () => {
   assert.match(refusal({ ...firstSetting, grammar: n }), /grammar.v: got 65, this page allows at most 64/);
 });
 
-test('what is no setting is refused with a sentence', () => {
+test('an invalid setting is refused with a sentence', () => {
   const cases: [value: unknown, message: RegExp][] = [
     [null, /expected an object/],
     [[], /expected an object/],

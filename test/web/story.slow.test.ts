@@ -19,7 +19,7 @@ const isDrawn = (page: Page) =>
     }),
   );
 
-test('it plays without a click, is held by the button, and goes on from there', async () => {
+test('it plays without a click, is paused by the button, and continues from there', async () => {
   const { page, problems, context } = await visit(site.browser, site.server.url, { ready: '.story' });
   assert.is(await page.textContent('.story-bar button'), 'Pause');
   assert.equal(await isDrawn(page), [true, true, true]);
@@ -109,7 +109,7 @@ test('each of its five steps has a link; a question comes before the third', asy
   await context.close();
 });
 
-test('a reader who wants no motion starts it by hand; a link with a setting is not played over', async () => {
+test('a reader who prefers no motion starts it by hand; it does not play over a link with a setting', async () => {
   const context = await site.browser.newContext({ reducedMotion: 'reduce' });
   const still = await visit(site.browser, site.server.url, { context, ready: '.story' });
   await still.page.waitForTimeout(500);

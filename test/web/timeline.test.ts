@@ -29,7 +29,7 @@ test('P never falls, each step ends where the next begins, and all of it takes a
   );
 });
 
-test('the time of a P is one at which it is told, from the first to the last', () => {
+test('the time of a P is one at which it is shown, from the first to the last', () => {
   for (const P of recording.sentences) {
     const told = timeline.at(timeline.timeOf(P)).P;
     assert.ok(Math.abs(Math.log(told / P)) < 1e-6, `${P} is told as ${told}`);
@@ -48,7 +48,7 @@ test('a step ends when all networks have taken it, the question comes before the
   assert.ok(asking.every(({ step, P }) => step === 2 && P === timeline.steps[3].from));
 });
 
-test('losses between two runs lie on the drawn line; a cloud is of the nearest run', () => {
+test('losses between two runs are on the drawn line; a cloud is that of the nearest run', () => {
   const [network] = recording.networks;
   const [a, b] = network.sentences;
   assert.is(lossAt(network, a), network.loss[0]);
@@ -58,7 +58,7 @@ test('losses between two runs lie on the drawn line; a cloud is of the nearest r
   assert.is(nearestRun(network, b / 1.01), 1);
 });
 
-test('the words hold the numbers of the recording, and follow them', () => {
+test('the words contain the numbers of the recording, and follow them', () => {
   const told = storyOf(recording);
   assert.is(told.length, 5);
   const P = recording.networks.map((network) => measuredSteps(network, recording.H)[2]!);

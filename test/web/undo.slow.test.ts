@@ -16,7 +16,7 @@ async function trained(page: Page): Promise<void> {
   await waitForStates(page, /^done/);
 }
 
-test('more steps: the finished runs go on to twice as many, and do so after a reload too', async () => {
+test('more steps: the finished runs continue to twice as many, and do so after a reload too', async () => {
   const { page, problems, context } = await visit(site.browser, site.server.url, { hash: linkTo(setting) });
   assert.ok(await page.getByRole('button', { name: 'More steps' }).isHidden());
   await trained(page);
@@ -62,7 +62,7 @@ test('more steps: the finished runs go on to twice as many, and do so after a re
   await context.close();
 });
 
-test('a link to a run that continues one that is not kept here says so', async () => {
+test('a link to a run that continues one that is not kept here reports it', async () => {
   const first = await visit(site.browser, site.server.url, { hash: linkTo({ ...setting, seed: 4 }) });
   await trained(first.page);
   await first.page.getByRole('button', { name: 'More steps' }).click();
