@@ -76,7 +76,7 @@ test('boxes add runs to the picture and remove them; names give the differences;
   await box(page, /steps of 32/).check();
   await hint(page, /^6 of at most 6/);
   await box(page, /seed 9:/).click();
-  await hint(page, /holds 6 runs at most: take others out first/);
+  await hint(page, /has room for 6 runs: remove others first/);
   assert.is(await box(page, /seed 9:/).isChecked(), false);
   await drawn(page, 6);
 
