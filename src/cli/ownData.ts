@@ -4,9 +4,18 @@ import { dirname, join, resolve } from 'node:path';
 import { InputError } from '../core/errors.js';
 import type { ExperimentInput } from '../core/experiment.js';
 import { decodeNpy, isNpy, type NpyArray } from '../core/npy.js';
-import { parseJson } from '../core/outside.js';
-import { type DataRows, type dataNames, type OwnData, withData } from '../core/ownData.js';
+import { isHash, parseJson } from '../core/outside.js';
+import {
+  checkSets,
+  type DataRows,
+  type dataNames,
+  type NamedData,
+  type OwnData,
+  registerData,
+  withData,
+} from '../core/ownData.js';
 import type { TokenRows } from '../core/tokens.js';
+import { writeAtomically } from '../platform/atomicFile.js';
 import type { Observation, Observations } from '../theory/index.js';
 import { readInput } from './readInput.js';
 
@@ -14,7 +23,12 @@ import { readInput } from './readInput.js';
 export const DATA_FILE = 'data.json';
 
 /** Files of the sets, by absolute paths. */
-export type DataFiles = Partial<Record<(typeof dataNames)[number], { tokens: string; labels?: string }>>;
+export type DataFiles = Partial<Record<(typeof dataNames)[number], SetFiles>>;
+
+interface SetFiles {
+  tokens: string;
+  labels?: string;
+}
 
 export interface ReadData {
   experiment: ExperimentInput;
@@ -43,10 +57,7 @@ export async function readOwnData(raw: Record<string, unknown>, places: readonly
     const file = files[name as keyof DataFiles];
     if (!file)
       throw new InputError(`data.${name}: only its digest is known; pass the file with --set data.${name}=FILE`);
-    own[name] = {
-      tokens: readRows(file.tokens),
-      ...(file.labels !== undefined && { labels: decodeNpy(read(file.labels), file.labels).data }),
-    };
+    own[name] = readSet('', file);
   }
   const isNamed = Object.keys(named).length === Object.keys(data).length;
   const { data: _, ...rest } = raw;
@@ -54,14 +65,87 @@ export async function readOwnData(raw: Record<string, unknown>, places: readonly
   return { experiment: await withData(input, own as unknown as OwnData), files };
 }
 
+/** Rows of the files that a grid names, each read once. */
+export class GridRows {
+  readonly #read = new Map<string, Promise<{ digest: string; rows: number }>>();
+  /** Digests of the rows, by the file's absolute path, and that of the labels. */
+  readonly digests = new Map<string, string>();
+
+  /** What a combination says under `data`, by files or by digests. @throws InputError naming the set and the file */
+  name = async (data: unknown): Promise<NamedData | undefined> => {
+    if (data === undefined) return undefined;
+    if (typeof data !== 'object' || data === null || Array.isArray(data))
+      throw new InputError(`data: got ${JSON.stringify(data)}; pass {"train": "x.npy", "test": "y.npy"}`);
+    checkSets(data);
+    const named: Record<string, { digest: string; rows: number }> = {};
+    for (const [name, value] of Object.entries(data)) {
+      const files = filesOf(name, value);
+      if (!files)
+        throw new InputError(
+          `data.${name}: got ${JSON.stringify(value)}; pass the name of a file, .npy or lines of tokens (base: data.${name}: FILE)`,
+        );
+      const key = JSON.stringify(files);
+      if (!this.#read.has(key)) this.#read.set(key, this.#register(name, files));
+      named[name] = await this.#read.get(key)!;
+    }
+    return named as NamedData;
+  };
+
+  async #register(name: string, files: SetFiles): Promise<{ digest: string; rows: number }> {
+    const found = await registerData(`data.${name} (${files.tokens})`, readSet(`data.${name}: `, files));
+    this.digests.set([files.tokens, files.labels].filter(Boolean).join(' with '), found.digest);
+    return found;
+  }
+}
+
+/**
+ * Notes in a store which rows its files held. @throws InputError where a file holds other rows than the runs of the store were trained
+ * on, which would be a second sweep among them; FileError
+ */
+export async function keepDigests(out: string, { digests }: GridRows): Promise<void> {
+  if (!digests.size) return;
+  const path = join(out, DATA_FILE);
+  const kept = existsSync(path) ? digestsIn(path) : {};
+  for (const [file, digest] of digests)
+    if (Object.hasOwn(kept, file) && kept[file] !== digest)
+      throw new InputError(
+        `${file}: holds the rows ${digest}, but runs in ${out} were trained on ${kept[file]}; restore the file, or choose another store with --out`,
+      );
+  const all = { ...kept, ...Object.fromEntries(digests) };
+  if (Object.keys(all).length > Object.keys(kept).length)
+    await writeAtomically(path, `${JSON.stringify(all, null, 2)}\n`);
+}
+
+/** @throws InputError for a file that holds no digests */
+function digestsIn(path: string): Record<string, string> {
+  const value = parseJson(readFileSync(path), path);
+  const isOurs = typeof value === 'object' && value !== null && Object.values(value).every(isHash);
+  if (!isOurs)
+    throw new InputError(`${path}: holds no digests of files; remove it, or choose another store with --out`);
+  return value as Record<string, string>;
+}
+
 /** undefined: the value is no file but what an experiment.json says. */
-function filesOf(name: string, value: unknown): { tokens: string; labels?: string } | undefined {
+function filesOf(name: string, value: unknown): SetFiles | undefined {
   if (typeof value === 'string') return { tokens: resolve(value) };
   const { tokens, labels } = (value ?? {}) as { tokens?: unknown; labels?: unknown };
   if (typeof tokens !== 'string') return undefined;
   if (labels !== undefined && typeof labels !== 'string')
     throw new InputError(`data.${name}.labels: got ${JSON.stringify(labels)}; pass the name of a .npy file`);
   return { tokens: resolve(tokens), ...(labels !== undefined && { labels: resolve(labels) }) };
+}
+
+/** @param where in front of the file's name, in messages */
+function readSet(where: string, { tokens, labels }: SetFiles): DataRows {
+  try {
+    return {
+      tokens: readRows(tokens),
+      ...(labels !== undefined && { labels: decodeNpy(read(labels), labels).data }),
+    };
+  } catch (error) {
+    if (where && error instanceof InputError) throw new InputError(`${where}${error.message}`);
+    throw error;
+  }
 }
 
 function read(file: string): Uint8Array {

@@ -26,6 +26,9 @@ export interface DataSet {
 export const dataNames = ['train', 'validation', 'test'] as const;
 export type DataName = (typeof dataNames)[number];
 
+/** What an experiment says of its rows. */
+export type NamedData = NonNullable<Experiment['data']>;
+
 const known = new Map<string, DataSet>();
 const VOCABULARY = 2 ** 16; // most symbols
 
@@ -40,14 +43,56 @@ export async function registerData(name: string, input: OwnData['train']): Promi
       `${name}: ${counted(rows.count, 'row')} of ${counted(rows.length, 'token')}; pass at least 2 rows of at least 2`,
     );
   const set: DataSet = { ...rows, labels: labels && labelsOf(labels, rows.count, `${name}.labels`) };
-  const head = Uint32Array.of(set.count, set.length, set.labels ? 1 : 0);
-  const words = new Uint32Array(head.length + set.data.length + (set.labels?.length ?? 0));
-  words.set(head);
-  words.set(set.data, head.length);
-  if (set.labels) words.set(set.labels, head.length + set.data.length);
-  const digest = await digestOf(new Uint8Array(words.buffer));
+  const digest = await digestOf(bytesOf(set));
   known.set(digest, set);
   return { digest, rows: set.count };
+}
+
+const HEAD = 3; // words: rows, tokens per row, whether there are labels
+
+/** What the digest is of: head, tokens and labels as 32-bit words. */
+function bytesOf({ count, length, data, labels }: DataSet): Uint8Array<ArrayBuffer> {
+  const words = new Uint32Array(HEAD + data.length + (labels?.length ?? 0));
+  words.set([count, length, labels ? 1 : 0]);
+  words.set(data, HEAD);
+  if (labels) words.set(labels, HEAD + data.length);
+  return new Uint8Array(words.buffer);
+}
+
+/** Rows on their way to another thread, process or machine. */
+export interface SentData {
+  readonly digest: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Digests of the rows that experiments are trained on, each once. */
+export const digestsOf = (experiments: readonly Pick<Experiment, 'data'>[]): string[] => [
+  ...new Set(experiments.flatMap(({ data }) => (data ? Object.values(data).map(({ digest }) => digest) : []))),
+];
+
+export const isKnown = (digest: string): boolean => known.has(digest);
+
+/** The rows of these digests that this thread knows. */
+export function sentData(digests: readonly string[]): SentData[] {
+  return digests.flatMap((digest) => {
+    const set = known.get(digest);
+    return set ? [{ digest, bytes: bytesOf(set) }] : [];
+  });
+}
+
+/** Bytes of a set as it is sent, with labels or without. */
+export const mostBytes = (rows: number, length: number): number => 4 * (HEAD + rows * (length + 1));
+
+/** Makes rows that were sent known to this thread. @throws InputError where they are not those of their digest */
+export async function receiveData({ digest, bytes }: SentData): Promise<void> {
+  if (known.has(digest)) return;
+  const own = await digestOf(bytes);
+  if (own !== digest) throw new InputError(`data: rows came as ${digest}, but are ${own}; send them again`);
+  const words = new Uint32Array(bytes.slice().buffer);
+  const [count, length, labelled] = words;
+  const tokens = words.slice(HEAD, HEAD + count * length);
+  const labels = labelled ? words.slice(HEAD + count * length) : undefined;
+  known.set(digest, { count, length, data: tokens, labels });
 }
 
 async function allOf(rows: AsyncIterable<ArrayLike<number>>): Promise<TokenRows> {
@@ -68,21 +113,41 @@ function labelsOf(labels: ArrayLike<number | bigint>, count: number, name: strin
  * @throws InputError for malformed rows, or rows other than those the experiment names
  */
 export async function withData(input: ExperimentInput, data: OwnData): Promise<ExperimentInput> {
-  const { grammar, budget, evaluation, data: named } = input;
+  return fillData(input, await nameData(data));
+}
+
+/** Makes rows known to this thread, and says what an experiment calls them. @throws InputError for malformed rows */
+export async function nameData(data: OwnData): Promise<NamedData> {
+  checkSets(data);
+  const train = await registerData('data.train', data.train);
+  const test = await registerData('data.test', data.test);
+  const validation = data.validation && (await registerData('data.validation', data.validation));
+  return { train, test, ...(validation && { validation }) };
+}
+
+/** @throws InputError unless these are the sets that a run needs */
+export function checkSets(data: object): void {
   for (const name of Object.keys(data))
     if (!(dataNames as readonly string[]).includes(name))
       throw new InputError(`data.${name}: no such set; pass ${dataNames.join(', ')}`);
   for (const name of ['train', 'test'] as const)
-    if (!data[name]) throw new InputError(`data.${name}: missing; pass rows of tokens`);
-  const train = await registerData('data.train', data.train);
-  const test = await registerData('data.test', data.test);
-  const validation = data.validation && (await registerData('data.validation', data.validation));
-  const own = { train, test, ...(validation && { validation }) };
+    if (!(data as OwnData)[name]) throw new InputError(`data.${name}: missing; pass rows of tokens`);
+}
+
+/** @throws InputError for rows other than those that an experiment names; it may name none */
+export function checkNamed(named: Partial<NamedData> | undefined, own: NamedData): void {
   for (const name of dataNames)
     if (named && named[name]?.digest !== own[name]?.digest)
       throw new InputError(
         `data.${name}: these rows are ${own[name]?.digest}, the experiment names ${named[name]?.digest}; pass the rows that it was made with`,
       );
+}
+
+/** As withData, of rows that are known. @throws InputError for rows other than those the experiment names */
+export function fillData(input: ExperimentInput, own: NamedData): ExperimentInput {
+  const { grammar, budget, evaluation, data: named } = input;
+  const { train, test, validation } = own;
+  checkNamed(named, own);
   return {
     ...input,
     data: own,
@@ -112,7 +177,7 @@ export function dataOf(experiment: Pick<Experiment, 'data' | 'grammar' | 'task' 
     const set = known.get(digest);
     if (!set)
       throw new InputError(
-        `data.${name}: the rows with digest ${digest} are not available; pass them as data (rhm train --set data.${name}=FILE)`,
+        `data.${name}: the rows with digest ${digest} are not available; pass them as data (rhm train --set data.${name}=FILE; in a grid file, base: data.${name}: FILE)`,
       );
     const refuse = (what: string): never => {
       throw new InputError(`data.${name}: ${what}`);

@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import process from 'node:process';
 import * as errors from '../core/errors.js';
 import { AdapterError, RhmError, WorkerError } from '../core/errors.js';
+import { receiveData, type SentData } from '../core/ownData.js';
 import type { Executor } from '../plan/executor.js';
 import {
   type ChunkHooks,
@@ -21,10 +22,11 @@ import type { Card } from './cards/list.js';
 import { openSimulatedCard } from './cards/simulated.js';
 import { type ExecutorChoice, type OpenExecutor, openExecutor } from './executor.js';
 import type { Platform } from './platform.js';
+import { DataSent } from './sweepThread.js';
 
 type ToChild =
   | { type: 'open'; choice: ExecutorChoice; cards?: readonly Card[] }
-  | { type: 'train'; runs: readonly ChunkRun[]; checkpointMs?: number }
+  | { type: 'train'; runs: readonly ChunkRun[]; checkpointMs?: number; data?: readonly SentData[] }
   | { type: 'abort' }
   | { type: 'close' };
 type FromChild =
@@ -90,6 +92,7 @@ export async function startSweepProcess(
   } finally {
     clearTimeout(late);
   }
+  const sent = new DataSent();
   return {
     pid: child.pid!,
     executor: ready.executor,
@@ -101,7 +104,8 @@ export async function startSweepProcess(
       calls.hooks = hooks;
       hooks.signal?.addEventListener('abort', abort);
       try {
-        const asked = calls.ask({ type: 'train', runs, checkpointMs: hooks.checkpointMs }, 'trained');
+        const data = sent.missing(runs);
+        const asked = calls.ask({ type: 'train', runs, checkpointMs: hooks.checkpointMs, data }, 'trained');
         if (hooks.signal?.aborted) abort();
         return (await asked).outcomes;
       } finally {
@@ -217,16 +221,19 @@ export async function serveSweepProcess(platform: Platform): Promise<void> {
       if (message.type === 'open') void open(message).then(say, failed);
       else if (message.type === 'train') {
         abort = new AbortController();
-        training = trainChunk(message.runs, site, {
+        const hooks = {
           signal: abort.signal,
           checkpointMs: message.checkpointMs,
-          onProgress(progress) {
+          onProgress(progress: ChunkProgress) {
             if (performance.now() - toldAt < PROGRESS_MS) return;
             toldAt = performance.now();
             say({ type: 'progress', progress });
           },
-          onOutcome: (outcome) => say({ type: 'outcome', outcome }),
-        }).then((outcomes) => say({ type: 'trained', outcomes }), failed);
+          onOutcome: (outcome: RunOutcome) => say({ type: 'outcome', outcome }),
+        };
+        training = receiveAll(message.data ?? [])
+          .then(() => trainChunk(message.runs, site, hooks))
+          .then((outcomes) => say({ type: 'trained', outcomes }), failed);
       } else if (message.type === 'abort') abort.abort();
       else close();
     });
@@ -250,4 +257,8 @@ export async function serveSweepProcess(platform: Platform): Promise<void> {
   await finished;
   await opened?.release();
   if (process.connected) process.disconnect?.();
+}
+
+async function receiveAll(data: readonly SentData[]): Promise<void> {
+  for (const set of data) await receiveData(set);
 }

@@ -1,4 +1,5 @@
 /** Workers of a sweep as threads: worker_threads in Node, Web Workers in pages and Deno, each with its own device. */
+import { digestsOf, type SentData, sentData } from '../core/ownData.js';
 import type { ChunkHooks, ChunkRun, RunOutcome, SweepWorker } from '../sweep/chunk.js';
 import type { PackLimits } from '../sweep/pack.js';
 import type { ExecutorChoice } from './executor.js';
@@ -8,6 +9,8 @@ import { connectWorker, type WorkerPort } from './worker.js';
 export interface ChunkApi {
   /** Opens the executor for the worker's chunks. @throws AdapterError, InputError */
   prepareChunks(choice: ExecutorChoice): Promise<{ executor: string; limits: PackLimits }>;
+  /** Rows of tokens that chunks are trained on, before the first of them. @throws InputError */
+  takeData(data: readonly SentData[]): Promise<void>;
   trainChunk(runs: readonly ChunkRun[], hooks: ChunkHooks): Promise<RunOutcome[]>;
 }
 
@@ -27,6 +30,7 @@ export async function startSweepThread(
     await terminate();
     throw error;
   }
+  const sent = new DataSent();
   return {
     limits,
     async train(runs, { signal, onProgress, onOutcome, checkpointMs }) {
@@ -38,6 +42,8 @@ export async function startSweepThread(
       const given = { signal: abort.signal, onProgress, onOutcome, checkpointMs };
       const hooks = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
       try {
+        const data = sent.missing(runs);
+        if (data.length) await api.takeData(data);
         return (await api.trainChunk(runs, hooks)) as RunOutcome[];
       } finally {
         signal?.removeEventListener('abort', pass);
@@ -45,4 +51,16 @@ export async function startSweepThread(
     },
     close: () => terminate(),
   };
+}
+
+/** Which rows a worker has been sent. */
+export class DataSent {
+  readonly #sent = new Set<string>();
+
+  /** The rows that these runs are trained on and that it has not been sent yet. */
+  missing(runs: readonly ChunkRun[]): SentData[] {
+    const digests = digestsOf(runs.map(({ experiment }) => experiment)).filter((digest) => !this.#sent.has(digest));
+    for (const digest of digests) this.#sent.add(digest);
+    return sentData(digests);
+  }
 }

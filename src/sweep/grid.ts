@@ -2,6 +2,7 @@
 import { contentHash } from '../core/canonical.js';
 import { InputError } from '../core/errors.js';
 import { type Experiment, ExperimentError, parseExperiment } from '../core/experiment.js';
+import { fillData, type NamedData } from '../core/ownData.js';
 import type { Rules } from '../core/rules.js';
 import { setField } from '../core/settings.js';
 import { measures } from '../measures/index.js';
@@ -30,12 +31,16 @@ export interface Grid {
   readonly duplicates: number; // combinations that give the same experiment as an earlier one
 }
 
+/** The rows of tokens for a combination, given its `data`; undefined if it trains on a grammar. @throws InputError */
+export type NameRows = (data: unknown) => Promise<NamedData | undefined>;
+
 /**
- * Expands a grid (the value of a JSON or YAML file). A grid of 10^4 runs takes a second or two.
+ * Expands a grid (the value of a JSON or YAML file). A grid of 10^4 runs takes a second or two. `nameRows` is called for each
+ * combination; without it, `data` holds digests of rows that this thread knows.
  * @throws GridError listing all faults: of the file, and of every combination that is not a valid experiment. If the file has faults,
  * only faults of single fields are listed for combinations: whether fields fit together depends on what the file lacks.
  */
-export async function expandGrid(input: unknown): Promise<Grid> {
+export async function expandGrid(input: unknown, nameRows?: NameRows): Promise<Grid> {
   const spec = parseSpec(input);
   const isWhole = !spec.faults.length;
   const faults = new Faults();
@@ -46,7 +51,8 @@ export async function expandGrid(input: unknown): Promise<Grid> {
   let number = 0;
   for (const block of spec.blocks)
     for (const combination of combinations(block)) {
-      const run = readCombination(block, combination, parser, spec, (message) => faults.add(message, number));
+      const fault = (message: string) => faults.add(message, number);
+      const run = await readCombination(block, combination, parser, spec, nameRows, fault);
       number++;
       if (run === 'filtered') filtered++;
       if (run === 'filtered' || run === 'faulty') continue;
@@ -100,14 +106,15 @@ function* combinations(block: Block): Generator<Combination> {
   }
 }
 
-function readCombination(
+async function readCombination(
   block: Block,
   combination: Combination,
   parser: Parser,
   { search, faults: { length: ofFile }, doubtful }: Spec,
+  nameRows: NameRows | undefined,
   fault: (message: string) => void,
-): Experiment | 'filtered' | 'faulty' {
-  const raw: Record<string, unknown> = {};
+): Promise<Experiment | 'filtered' | 'faulty'> {
+  let raw: Record<string, unknown> = {};
   const variables = new Map<string, unknown>();
   const derived = [
     ...combination.filter(({ value }) => 'derived' in value),
@@ -131,6 +138,14 @@ function readCombination(
     });
   for (const [field, value] of Object.entries(block.base)) set(field, value);
   for (const { field, value } of combination) if ('value' in value) set(field, value.value);
+  if (nameRows)
+    try {
+      raw = withRows(raw, await nameRows(raw.data));
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      fault(error.message); // without the rows nothing more can be checked
+      return 'faulty';
+    }
 
   for (const { field, value } of derived) {
     if ('value' in value) set(field, value.value);
@@ -156,8 +171,19 @@ function readCombination(
   return problems.length || !experiment ? 'faulty' : experiment;
 }
 
+/** The fields, with `data` as digests and the defaults that follow from the rows. */
+function withRows(raw: Record<string, unknown>, rows: NamedData | undefined): Record<string, unknown> {
+  if (!rows) return raw;
+  const { data: _, ...rest } = raw;
+  return fillData(rest, rows) as Record<string, unknown>;
+}
+
 /** The experiment at the smallest P. @throws InputError if it cannot be searched */
 function searchable(parser: Parser, raw: Record<string, unknown>, search: GridSearch): Experiment {
+  if (raw.data !== undefined)
+    throw new InputError(
+      "search: looks for the steps of a grammar's loss, which your own data does not have; leave search or data out",
+    );
   const budget = raw.budget as Record<string, unknown> | undefined;
   checkUnset(Object.keys(budget ?? {}).map((key) => `budget.${key}`));
   const { batch, accumulate } = parser.parse(raw).budget;
@@ -268,7 +294,8 @@ class Checker {
       const program = parseExperiment({ ...shape, replicas: 1 });
       trainingProgram(membersOf(program, this.#rulesFor(program)), measures);
     });
-    const data = [ofGrammar, budget.sentences, batch * accumulate, experiment.evaluation.size, seed > LARGE_SEED];
+    const { evaluation, data: rows } = experiment;
+    const data = [ofGrammar, budget.sentences, batch * accumulate, evaluation, rows, rest.task, seed > LARGE_SEED];
     const short =
       broken ?? once(this.#data, JSON.stringify(data), () => membersOf(experiment, this.#rulesFor(experiment)));
     return short === undefined ? [] : [short];

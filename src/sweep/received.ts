@@ -25,7 +25,10 @@ import type { ChunkProgress } from './chunk.js';
 import { type Ended, endOf } from './store.js';
 
 /** Version of the messages in a queue; a message with a higher number is left to a newer program. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
+
+/** 2: the run trains on rows of tokens, which the worker gets from the server. Older programs can do all other runs. */
+export const protocolOf = ({ data }: Experiment): number => (data ? 2 : 1);
 
 /** The contents of a job: everything a worker needs. */
 export interface RunMessage {

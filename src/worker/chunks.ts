@@ -1,4 +1,5 @@
 /** The laboratory's functions for sweeps: chunks of runs, all on one executor that stays open. */
+import { receiveData } from '../core/ownData.js';
 import { type OpenExecutor, openExecutor } from '../platform/executor.js';
 import type { Platform } from '../platform/platform.js';
 import type { ChunkApi } from '../platform/sweepThread.js';
@@ -15,6 +16,9 @@ export function chunkApi(platform: Platform, closing: AbortSignal): { api: Chunk
         await opened?.release();
         opened = await openExecutor(platform, choice);
         return { executor: opened.executor.description, limits: packLimits(opened.executor) };
+      },
+      async takeData(data) {
+        for (const set of data) await receiveData(set);
       },
       trainChunk(runs, hooks) {
         const { signal } = hooks;

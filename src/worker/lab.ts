@@ -120,6 +120,7 @@ export function labOf(platform: Platform, load: () => Promise<typeof Parts>): { 
   return {
     lab: {
       prepareChunks: async (choice) => (await openChunks()).prepareChunks(choice),
+      takeData: async (data) => (await openChunks()).takeData(data),
       trainChunk: async (runs, hooks) => (await openChunks()).trainChunk(runs, hooks),
       loadModels: async (urls) => (await load()).loadModels(urls),
       adapter: (options = {}) => withGpu(options, undefined, async (session) => session.info),

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { lab } from '../../src/entry/node.js';
 import type * as Web from '../../src/entry/web.js';
 import { wasmExecutor } from '../../src/kernels/index.js';
 import { trainChunk } from '../../src/sweep/chunk.js';
@@ -34,12 +35,14 @@ const grid = {
   seeds: 4,
 };
 
+type OwnRows = { train: number[][]; test: number[][] };
+
 /** Called in the page: sweeps, stopping after `stopAfter` complete runs; returns the last events and evaluations. */
 function sweepIn(
   page: Page,
   input: unknown,
   store: string,
-  options: { stopAfter?: number; executor: 'webgpu' | 'wasm'; simd?: 'plain'; adapter?: string },
+  options: { stopAfter?: number; executor: 'webgpu' | 'wasm'; simd?: 'plain'; adapter?: string; data?: OwnRows },
 ) {
   return page.evaluate(
     async ({ origin, input, store, options: { stopAfter = Number.POSITIVE_INFINITY, ...choice } }) => {
@@ -113,6 +116,30 @@ test('stopped, reloaded, continued: every run once, with the bits of the same sw
     problems.filter((p) => !/404/.test(p)),
     [],
   );
+  await page.close();
+});
+
+test("rows of tokens of one's own reach the workers of a page: the bits of a run in Node", async () => {
+  const { page } = await openPage(browser, `${server.origin}/dist/none`);
+  const row = (i: number) => Array.from({ length: 4 }, (_, k) => (i * (k + 1)) % 5);
+  const data: OwnRows = { train: Array.from({ length: 24 }, (_, i) => row(i)), test: [row(31), row(32), row(33)] };
+  const base = {
+    grammar: { v: 5, s: 2, L: 2 },
+    model: { kind: 'hcnn', width: 8 },
+    budget: { batch: 8, epochs: 3 },
+  } as const;
+  const { result, records } = await sweepIn(page, { base, seeds: 2 }, 'own', { executor: 'wasm', simd: 'plain', data });
+  assert.equal([result.failure, result.trained, result.failed], [undefined, 2, []]);
+  for (const seed of [0, 1]) {
+    const alone = await lab.train({ ...base, seed }, { executor: 'wasm', simd: 'plain', data });
+    const losses = (text: string) => evals(text).map((line) => JSON.parse(line).loss);
+    const own = alone.records.flatMap((record) => (record.type === 'eval' ? [record.loss] : []));
+    assert.equal(losses(records[alone.hash]), own);
+  }
+  const unsent = await sweepIn(page, { base: { ...base, data: { train: 'x.npy', test: 'y.npy' } } }, 'unsent', {
+    executor: 'wasm',
+  });
+  assert.match(unsent.result.failure, /data.train: got "x.npy"; only rhm sweep reads files: pass rows/);
   await page.close();
 });
 

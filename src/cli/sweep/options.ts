@@ -8,16 +8,19 @@ import { openSweepFolder } from '../../platform/sweepFolder.js';
 import { expandGrid, type Grid, type SweepRun } from '../../sweep/grid.js';
 import { files } from '../../training/folder.js';
 import { readDocument } from '../document.js';
+import { GridRows } from '../ownData.js';
 
 export interface NamedGrid extends Grid {
   file: string;
   title: string; // name of the grid, else of its file
+  rows: GridRows; // of files that it names
 }
 
 /** Reads and expands a grid file, YAML or JSON; `-` is standard input. @throws GridError, InputError */
 export async function readGrid(file: string): Promise<NamedGrid> {
-  const grid = await expandGrid(readDocument(file, 'grid file, YAML or JSON'));
-  return { ...grid, file, title: titleOf(grid.name, file) };
+  const rows = new GridRows();
+  const grid = await expandGrid(readDocument(file, 'grid file, YAML or JSON'), rows.name);
+  return { ...grid, file, title: titleOf(grid.name, file), rows };
 }
 
 function titleOf(name: string | undefined, file: string): string {

@@ -74,7 +74,8 @@ export async function sweepPlan(
 
 /** Size and number of sentences of each language, in the order of the runs. */
 function languageSizes(runs: readonly SweepRun[]): { grammar: string; sentences: string | null }[] {
-  const shapes = new Map(runs.map(({ experiment: { grammar } }) => [shapeName(shapeOf(grammar)), shapeOf(grammar)]));
+  const drawn = runs.filter(({ experiment }) => !experiment.data);
+  const shapes = new Map(drawn.map(({ experiment: { grammar } }) => [shapeName(shapeOf(grammar)), shapeOf(grammar)]));
   return [...shapes].map(([grammar, shape]) => ({ grammar, sentences: languageSize(shape) }));
 }
 
@@ -125,12 +126,13 @@ function planText(
     );
   }
   if (plan.groups.length > SHOWN) lines.push(`  ... and ${counted(plan.groups.length - SHOWN, 'more group')}`);
-  lines.push(
-    `sentences: ${plan.sentences
-      .slice(0, SHOWN)
-      .map((x) => `${x.sentences ?? 'more than 10^100000'} (${x.grammar})`)
-      .join(', ')}`,
-  );
+  if (plan.sentences.length)
+    lines.push(
+      `sentences: ${plan.sentences
+        .slice(0, SHOWN)
+        .map((x) => `${x.sentences ?? 'more than 10^100000'} (${x.grammar})`)
+        .join(', ')}`,
+    );
   lines.push(`in all ${quantity(plan.flops, 'FLOP')}, ${bytes(plan.storeBytes)} in the store`);
   if (plan.seconds !== undefined)
     lines.push(

@@ -51,6 +51,10 @@ export async function sweepPredict(
   if (options.result && options.suggest === undefined)
     throw new InputError('--result: names what --suggest is to narrow; pass --suggest N too');
   const grid = await readGrid(file);
+  if (grid.runs.some(({ experiment }) => experiment.data))
+    throw new InputError(
+      'data: what is predicted follows from the laws of a grammar, rows of its own have none; rhm sweep run trains them',
+    );
   const stores = options.store ?? [storeOf(grid, undefined)];
   const { runs, notes } = readRuns(stores);
   for (const note of notes) io.log(`left out: ${note}`);

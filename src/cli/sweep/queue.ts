@@ -7,6 +7,7 @@ import { queueAddress, submitSweep } from '../../platform/queue/submit.js';
 import { workOnQueue } from '../../platform/queue/work.js';
 import { openSweepFolder } from '../../platform/sweepFolder.js';
 import type { CommandContext } from '../context.js';
+import { keepDigests } from '../ownData.js';
 import { abortOnSignals } from '../running.js';
 import { combinationsText, readGrid, refuseSearch, storeOf } from './options.js';
 import { jsonLines, liveView, resultText, summaryOf } from './run.js';
@@ -34,11 +35,13 @@ export async function sweepSubmit(
   if (combinations) io.log(combinations);
   refuseSearch(grid, 'rhm sweep submit');
   const out = storeOf(grid, options.out);
+  const store = openSweepFolder(out);
+  await keepDigests(out, grid.rows);
   const connection = await connectQueue(address, io.log);
   const abort = abortOnSignals(io, 'the queue keeps what was submitted; the same command collects it');
   const started = performance.now();
   try {
-    const result = await submitSweep(grid.runs, openSweepFolder(out), connection, {
+    const result = await submitSweep(grid.runs, store, connection, {
       openFolder: io.platform.openFolder,
       window: options.window,
       tries: options.tries,

@@ -13,6 +13,7 @@ import { runSweep, type SweepEvent, type SweepResult } from '../../sweep/schedul
 import type { Found } from '../../sweep/search.js';
 import { files } from '../../training/folder.js';
 import type { CommandContext } from '../context.js';
+import { keepDigests } from '../ownData.js';
 import { abortOnSignals, timeText } from '../running.js';
 import { combinationsText, readGrid, type Shard, shardOf, storeOf } from './options.js';
 import { keepWorkers, type WorkerOptions, workersOf } from './workers.js';
@@ -32,6 +33,7 @@ export async function sweepRun(io: CommandContext, file: string, options: RunOpt
   const combinations = combinationsText(grid);
   if (combinations) io.log(combinations);
   const store = openSweepFolder(out);
+  await keepDigests(out, grid.rows);
   await keepExperiments(out, runs);
   const abort = abortOnSignals(io);
   const told = new Set<string>();

@@ -3,16 +3,17 @@ import type { Job, Queue } from 'bullmq';
 import { canonicalJson } from '../../core/canonical.js';
 import { FolderBusyError, InputError, QueueError } from '../../core/errors.js';
 import { checkTree, files, isHash, printableLine } from '../../core/outside.js';
+import { digestsOf, sentData } from '../../core/ownData.js';
 import { hasEnded } from '../../core/records.js';
 import { backlogOf } from '../../sweep/backlog.js';
 import type { SweepRun } from '../../sweep/grid.js';
 import { SweepProgress } from '../../sweep/progress.js';
-import { PROTOCOL, type ReceivedRun, type RunMessage, readProgress, receiveResult } from '../../sweep/received.js';
+import { protocolOf, type ReceivedRun, type RunMessage, readProgress, receiveResult } from '../../sweep/received.js';
 import type { SweepEvent, SweepResult } from '../../sweep/schedule.js';
 import { endOf, type RunEntry, type SweepStore } from '../../sweep/store.js';
 import type { RunFolder } from '../../training/folder.js';
 import { PREFIX, QUEUE, type QueueConnection } from './connect.js';
-import { dropResult, keysOf, openSent, refuseResult } from './transfer.js';
+import { dropResult, keysOf, openSent, putData, refuseResult } from './transfer.js';
 
 export interface SubmitOptions {
   openFolder: (folder: string) => Promise<RunFolder>;
@@ -55,6 +56,7 @@ class Submission {
   readonly #result: SweepResult;
   readonly #progress: SweepProgress;
   readonly #begun = Date.now();
+  readonly #data: readonly string[]; // digests of the rows that the workers need
   #entries: ReadonlyMap<string, RunEntry> = new Map(); // the index as it was last read
 
   constructor(
@@ -64,6 +66,7 @@ class Submission {
     readonly queue: Queue<RunMessage>,
     readonly options: SubmitOptions,
   ) {
+    this.#data = digestsOf(runs.map(({ experiment }) => experiment));
     this.#result = { total: runs.length, trained: 0, present: 0, failed: [], interrupted: false };
     this.#progress = new SweepProgress(runs, (view) => options.onEvent?.({ type: 'progress', view }));
   }
@@ -88,6 +91,7 @@ class Submission {
   async #round(round: number): Promise<boolean> {
     try {
       await this.#collect();
+      for (const digest of this.#data) await putData(this.connection.redis, digest, () => sentData([digest])[0].bytes);
       await this.#topUp();
       if (round % 4 === 0) await this.#look();
       return false;
@@ -124,7 +128,7 @@ class Submission {
   }
 
   #messageOf({ hash, name, experiment }: SweepRun): RunMessage {
-    return { protocol: PROTOCOL, store: this.store.id, hash, name, experiment };
+    return { protocol: protocolOf(experiment), store: this.store.id, hash, name, experiment };
   }
 
   async #collect(): Promise<void> {

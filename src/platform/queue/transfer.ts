@@ -22,6 +22,31 @@ export const keysOf = (store: string) => ({
   refused: (hash: string) => `${PREFIX}:refused:${store}:${hash}`, // a result that could not be read
 });
 
+const dataKey = (digest: string): string => `${PREFIX}:data:${digest}`;
+
+/** Puts rows there that runs are trained on, unless they are, and keeps them for another week. @throws what the server says */
+export async function putData(redis: Redis, digest: string, bytes: () => Uint8Array): Promise<void> {
+  const key = dataKey(digest);
+  if (await redis.expire(key, KEEP_SECONDS)) return;
+  const packed = await promisify(gzip)(bytes(), { level: 1 });
+  const fields = new Map<string, Buffer>();
+  for (let i = 0; i * PART_BYTES < packed.length; i++)
+    fields.set(String(i), packed.subarray(i * PART_BYTES, (i + 1) * PART_BYTES));
+  await all(setFields(redis.multi().del(key), key, fields));
+}
+
+/** Rows that were put there; undefined: they are not there. @throws InputError for what is more than `most` bytes, or damaged */
+export async function getData(redis: Redis, digest: string, most: number): Promise<Uint8Array | undefined> {
+  const key = dataKey(digest);
+  if (!(await redis.expire(key, KEEP_SECONDS)) || (await redis.type(key)) !== 'hash') return undefined;
+  return unpack('data', await partsIn(redis, key, (i) => String(i), await redis.hlen(key), 'data', most), most);
+}
+
+/** Takes rows that cannot be read out of the way: whoever submitted them sends them again. */
+export async function dropData(redis: Redis, digest: string): Promise<void> {
+  await redis.del(dataKey(digest));
+}
+
 /** A run's files as sent through the server. */
 export interface Packed {
   readonly fields: ReadonlyMap<string, Buffer>;
@@ -88,18 +113,30 @@ export async function openSent(redis: Redis, key: string): Promise<ReadSent | un
   return async (file, most) => {
     const count = counts.get(file);
     if (count === undefined) return undefined;
-    const packedMost = most + most / 1000 + 2 ** 12; // gzip adds little to incompressible data
-    const parts: Buffer[] = [];
-    let bytes = 0;
-    for (let i = 0; i < count; i++) {
-      bytes += await redis.hstrlen(key, `${file}#${i}`);
-      if (bytes > packedMost) throw new InputError(`${file}: more than ${most} bytes, which no such run has`);
-      const part = await redis.hgetBuffer(key, `${file}#${i}`);
-      if (!part) throw new InputError(`${file}: part ${i} of ${count} is missing`);
-      parts.push(part);
-    }
-    return unpack(file, Buffer.concat(parts), most);
+    return unpack(file, await partsIn(redis, key, (i) => `${file}#${i}`, count, file, most), most);
   };
+}
+
+/** Fields of a hash one after the other. what: for messages. @throws InputError when they are more than `most` bytes can become */
+async function partsIn(
+  redis: Redis,
+  key: string,
+  field: (part: number) => string,
+  count: number,
+  what: string,
+  most: number,
+): Promise<Buffer> {
+  const packedMost = most + most / 1000 + 2 ** 12; // gzip adds little to what it cannot make smaller
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for (let i = 0; i < count; i++) {
+    bytes += await redis.hstrlen(key, field(i));
+    if (bytes > packedMost) throw new InputError(`${what}: more than ${most} bytes, which no such run has`);
+    const part = await redis.hgetBuffer(key, field(i));
+    if (!part) throw new InputError(`${what}: part ${i} of ${count} is missing`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
 }
 
 function partsOf(value: unknown): ReadonlyMap<RunFileName, number> {

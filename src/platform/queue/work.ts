@@ -6,13 +6,24 @@ import { join } from 'node:path';
 import type { Job, Worker } from 'bullmq';
 import { EngineError, InputError, VersionError } from '../../core/errors.js';
 import { files, isHash, printableLine, type RunFileName } from '../../core/outside.js';
+import { isKnown, mostBytes, receiveData } from '../../core/ownData.js';
 import type { RunEnd } from '../../core/records.js';
 import type { RunOutcome, SweepWorker } from '../../sweep/chunk.js';
 import { type RunFileData, type RunMessage, readMessage, receivePartial } from '../../sweep/received.js';
 import type { RunFolder } from '../../training/folder.js';
 import { PREFIX, QUEUE, type QueueConnection } from './connect.js';
 import { Packs } from './packs.js';
-import { keysOf, openSent, packFiles, putPartial, putResult, storageProblem, uncollectedBytes } from './transfer.js';
+import {
+  dropData,
+  getData,
+  keysOf,
+  openSent,
+  packFiles,
+  putPartial,
+  putResult,
+  storageProblem,
+  uncollectedBytes,
+} from './transfer.js';
 
 export interface WorkOptions {
   startWorker: (index: number) => Promise<SweepWorker>;
@@ -159,7 +170,7 @@ class QueueWorkers {
   }
 
   /** Leaves a job to workers of another version, or on another engine. @throws DelayedError */
-  async #leave(job: Job<unknown>, token: string, error: VersionError | EngineError): Promise<never> {
+  async #leave(job: Job<unknown>, token: string, error: VersionError | EngineError | InputError): Promise<never> {
     const times = this.#left.get(job.id!) ?? 0;
     this.#left.set(job.id!, times + 1);
     if (!times) this.options.onEvent?.({ ...shownOf(job), state: 'handed back', error: error.message });
@@ -181,6 +192,8 @@ class QueueWorkers {
     if (signal?.aborted) return this.#giveBack(job, token, 0);
     // Its worker lost the job after it had handed in the result, for example because the server had no memory left.
     if (await this.#isHandedIn(store, hash)) return 'done';
+    const lacking = await this.#lackingData(message);
+    if (lacking) return this.#leave(job, token, new InputError(lacking));
     tell('begun');
     const location = shared ? join(shared, 'runs', hash) : join(this.#scratch, hash);
     if (!shared) await this.#restore(store, hash, location, tell);
@@ -211,6 +224,26 @@ class QueueWorkers {
       default:
         throw new Error(error ?? 'unknown');
     }
+  }
+
+  /** Gets the rows of its own that a run is trained on from the server. @returns what is missing, and what helps */
+  async #lackingData({ experiment: { data, grammar } }: RunMessage): Promise<string | undefined> {
+    const { redis, shown } = this.connection;
+    for (const [name, { digest, rows }] of Object.entries(data ?? {})) {
+      if (isKnown(digest)) continue;
+      let problem = `are not on ${shown}`;
+      try {
+        const bytes = await getData(redis, digest, mostBytes(rows, grammar.s ** grammar.L));
+        if (bytes) await receiveData({ digest, bytes: new Uint8Array(bytes) });
+        if (bytes) continue;
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        problem = `cannot be read (${printableLine(error.message, 200)})`;
+        await dropData(redis, digest);
+      }
+      return `data.${name}: the rows with digest ${digest} ${problem}; rhm sweep submit with the same grid sends them`;
+    }
+    return undefined;
   }
 
   async #train(job: Job<unknown>, { hash, experiment }: RunMessage, folder: string): Promise<RunOutcome> {
