@@ -1,12 +1,12 @@
 // First layer on tokens for GPUs, the sums of embed.wgsl in the same order, with the filters in workgroup memory:
 //   output[r, b, t] = relu(scale * sum_j x(b, t*stride - padding + j) W[j] + position[t]),  or relu(scale * (sum + position[t])) with POSITION_INSIDE
 // One workgroup owns QUADS * 4 channels of one replica (and window, where each has its filter) and TILE windows. It reads the
-// filters of its channels once, takes the mean of each column off, and from then on a token is a row of workgroup memory:
+// filters of its channels once, subtracts the mean of each column, and from then on a token is a row of workgroup memory:
 // per output one store and J loads from there. A warp reads and writes 512 contiguous bytes.
 // QUADS, PARTS (rows of threads), J (places of the window) and TILE are put in front of this text; #for is written out
 // (src/gpu/unroll.ts).
 override SYMBOLS: u32; // v
-// Rows of one j: W - S / v of every symbol, v^-1/2 S where the token is masked, zero outside the sentence, S / v.
+// Rows of one j: W - S / v of every symbol, v^-1/2 S for a masked token, zero outside the sentence, S / v.
 override MASKED = SYMBOLS;
 override OUTSIDE = SYMBOLS + 1u;
 override MEAN = SYMBOLS + 2u;
@@ -21,7 +21,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   let lane = tid % QUADS;
   let part = tid / QUADS;
   let c = wid.x * QUADS + lane;
-  // Grid z: replicas, times windows where every window has its own filter.
+  // Grid z: replicas, times windows if every window has its own filter.
   let groups = select(1u, p.windows, p.local == 1u);
   let r = wid.z / groups;
   let g = wid.z % groups;

@@ -1,11 +1,11 @@
-// Shared by the matmul kernels: what a product is, and the epilogue.
+// Shared by the matmul kernels: the definition of a product, and the epilogue.
 //   C[r, g] = epilogue(scale * opA(A[r, g]) x opB(B[r, g])),  opA: M x K, opB: K x N,  r < R replicas, g < G groups
 //   epilogue(x) = mask(relu(x + bias)) + residual (+ old C);  mask(x) = x where the mask tensor is > 0, else 0
 //   BIAS_INSIDE: scale * (the product + bias) in place of scale * (the product) + bias.
-//   UPDATE: C -= rate * scale * (the product), a step of plain SGD; bit for bit what sgd.wgsl makes of the stored product.
-//   SCALED: the product carries the loss's factor; pace has its inverse, or 0 when the step is left out.
+//   UPDATE: C -= rate * scale * (the product), a step of plain SGD; with the same bits as sgd.wgsl applied to the stored product.
+//   SCALED: the product contains the loss factor; pace has its inverse, or 0 if the step is skipped.
 // A_T: A is stored K x M instead of M x K. B_T: B is stored N x K instead of K x N.
-// K is cut into `splits` x KG ranges; each is one upward chain of fused multiply-adds and the ranges are added in order, so
+// K is cut into `splits` x KG ranges; each is one ascending chain of fused multiply-adds and the ranges are added in order, so
 // tile sizes never change the bits; only the number of ranges does.
 override A_T = false;
 override B_T = false;
@@ -19,14 +19,14 @@ override UPDATE = false;
 override SCALED = false;
 override EXACT = false; // every tile is full: nothing to check
 
-// Elements that may be read: all four where every tile is full.
+// Elements that may be read: all four if every tile is full.
 fn room(valid: u32, inside: bool) -> u32 {
   if (EXACT) { return 4u; }
   return select(0u, valid, inside);
 }
 
-// What the epilogue reads beside the sum, where it reads anything. A kernel reads it for many elements before it writes any:
-// the buffers might overlap for all a driver knows, so that a read after a write waits for it.
+// What the epilogue reads besides the sum, if anything. A kernel reads it for many elements before it writes any: to the
+// driver the buffers may overlap, so a read after a write would wait for it.
 struct Beside { bias: vec4f, mask: vec4f, residual: vec4f, old: vec4f }
 
 fn beside(r: u32, g: u32, i: u32, j: u32) -> Beside {
@@ -68,7 +68,7 @@ fn finish(r: u32, g: u32, i: u32, j: u32, sum: vec4f, extra: Beside) {
   storeC(p.cOffset + r * p.cReplica + g * p.cGroup + i * p.cRow + j, valid, x);
 }
 
-// With several splits the sums go as they are to scratch [splits, R * G, M, N] (row length padded to 4) for matmul_reduce.wgsl.
+// With several splits the sums go unchanged to scratch [splits, R * G, M, N] (row length padded to 4) for matmul_reduce.wgsl.
 fn finishOrSplit(batch: u32, split: u32, i: u32, j: u32, sum: vec4f, extra: Beside) {
   if (p.splits == 1u) {
     finish(batch / p.groups, batch % p.groups, i, j, sum, extra);

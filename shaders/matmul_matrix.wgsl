@@ -1,15 +1,16 @@
 // Batched matmul on matrix units (tensor cores): factors rounded to f16 on their way into workgroup memory, products and sums in f32.
 // One workgroup owns a BM x BN tile of one C[r, g] (and one split of K), BK of K at a time. A subgroup of 32 owns FI x FJ blocks of
-// MM x MN; SY x SX of them cover the tile. KG such groups share out the split's K in contiguous ranges, so that small products
-// still fill the machine, and their sums meet in order at the end. Rows in workgroup memory lie as in memory (TA: K x M, TB: N x K) and are
-// SPARE elements longer, which keeps the rows of a block off one another's banks: 51 TFLOP/s without, 137 with (128 x 128, H200).
-// The next slice waits in registers, as f32, while the current one is used. Two slices ahead, or a second copy of the tiles and one barrier a
-// slice, gain nothing on an H200.
+// MM x MN; SY x SX of them cover the tile. KG such groups divide the split's K into contiguous ranges, so that small products
+// still fill the machine, and their sums are added in order at the end. Rows in workgroup memory have the layout of memory
+// (TA: K x M, TB: N x K) and are SPARE elements longer, which keeps the rows of a block out of each other's banks: 51 TFLOP/s
+// without, 137 with (128 x 128, H200).
+// The next slice waits in registers, as f32, while the current one is used. Two slices ahead, or a second copy of the tiles
+// and one barrier per slice, gain nothing on an H200.
 // Indices of workgroup memory are written out from local_invocation_index: where Dawn's compiler sees that they stay inside, it adds
 // no bounds check, which would part the stores of a quad. Behind the parameter of a function it does not see it (106 TFLOP/s for 200).
-// A result block's elements belong to no lane that WGSL knows of: blocks pass through workgroup memory to the epilogue, one at a time. A whole
-// row of them at once costs half the speed (110 TFLOP/s for 219 at 4096^3): this driver gives a multiprocessor some 48 KiB, so
-// that only one workgroup is left on it.
+// WGSL does not specify which lane has which element of a result block: blocks pass through workgroup memory to the epilogue, one
+// at a time. A whole row of them at once costs half the speed (110 TFLOP/s instead of 219 at 4096^3): this driver gives a
+// multiprocessor some 48 KiB, so that only one workgroup fits on it.
 const LANES = 32u;
 const GROUP = LANES * SX * SY;
 const SIZE_A = ROWS_A * LD_A;
@@ -72,7 +73,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
 #if CHECKS
   var worst = 0u;
 #end
-  // Threads take a row's quads side by side, and every STEP-th row.
+  // Neighbouring threads take a row's quads side by side, and every STEP-th row.
   let rowA = tid / (COLS_A / 4u);
   let colA = tid % (COLS_A / 4u) * 4u;
   let toA = kg * SIZE_A + rowA * LD_A + colA;
@@ -156,7 +157,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
   if (worst >= bitcast<u32>(65520.0)) { atomicOr(&scaling[r * SCALING_WORDS + SCALING_OVERFLOW], 1u); }
 #end
   // A block of each subgroup at a time, or of every TURNS-th. Of a block's quads, 32 to an item, group kg finishes every KG-th item,
-  // with the sums of all groups in order. What the epilogue reads is fetched for a whole row of blocks.
+  // with the sums of all groups in order. The inputs of the epilogue are fetched for a whole row of blocks.
   let place = (kg * SX * SY + subgroup) / TURNS;
   let turn = (kg * SX * SY + subgroup) % TURNS;
 #for q < ITEMS
