@@ -75,30 +75,47 @@ await build({ root: '.', logLevel: 'warn', build: { outDir: 'vite', target: 'es2
   await trains(join(packed.folder, 'vite'));
 });
 
-test('Vite with React and Vue: the elements take properties, tell events, follow changes', async () => {
-  cpSync('test/platform/fixtures/frameworks.js', join(packed.folder, 'frameworks.js'));
-  mkdirSync(join(packed.folder, 'frameworks'));
-  writeFileSync(join(packed.folder, 'frameworks/index.html'), page('../frameworks.js'));
-  const alias = Object.fromEntries(['react-dom', 'react', 'vue'].map((name) => [name, resolve('node_modules', name)]));
-  await build(`import { build } from ${tool('vite/dist/node/index.js')};
-await build({ root: 'frameworks', logLevel: 'warn', resolve: { alias: ${JSON.stringify(alias)} }, build: { outDir: 'out', target: 'es2022' } });`);
-  const server = await serve({ '/': join(packed.folder, 'frameworks/out') }, false);
-  try {
-    const { page, problems } = await openPage(browser, `${server.origin}/index.html`);
-    const ran = (await page.evaluate('window.ran')) as Record<string, unknown[]>;
-    for (const name of ['react', 'vue']) {
-      assert.equal(ran[name].slice(0, 2), [
-        [20, 'number', true, 'hcnn'],
-        [30, 'number', true, 'hcnn'],
-      ]);
-      assert.match(String(ran[name][2]), /resnet/);
+/** React and Vue of this repository: the packed package's folder has neither. */
+const frameworks = JSON.stringify(
+  Object.fromEntries(['react-dom', 'react', 'vue'].map((name) => [name, resolve('node_modules', name)])),
+);
+const frameworkBuilds = {
+  Vite: `import { build } from ${tool('vite/dist/node/index.js')};
+await build({ root: 'frameworks', logLevel: 'warn', resolve: { alias: ${frameworks} }, build: { outDir: 'Vite', target: 'es2022' } });`,
+  webpack: `import webpack from ${tool('webpack/lib/index.js')};
+const define = { __VUE_OPTIONS_API__: 'true', __VUE_PROD_DEVTOOLS__: 'false', __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: 'false' };
+webpack({
+  mode: 'production', entry: './frameworks.js', resolve: { alias: ${frameworks} }, performance: false,
+  output: { path: process.cwd() + '/frameworks/webpack', filename: 'app.js' }, plugins: [new webpack.DefinePlugin(define)],
+}, (error, stats) => {
+  if (error || stats.hasErrors() || stats.hasWarnings()) throw error ?? new Error(stats.toString());
+});`,
+};
+for (const [bundler, script] of Object.entries(frameworkBuilds))
+  test(`${bundler} with React and Vue: the elements take properties, tell events, follow changes`, async () => {
+    cpSync('test/platform/fixtures/frameworks.js', join(packed.folder, 'frameworks.js'));
+    const out = join(packed.folder, 'frameworks', bundler);
+    mkdirSync(join(packed.folder, 'frameworks'), { recursive: true });
+    writeFileSync(join(packed.folder, 'frameworks/index.html'), page('../frameworks.js'));
+    await build(script);
+    if (bundler === 'webpack') writeFileSync(join(out, 'index.html'), page('./app.js')); // Vite writes its own
+    const server = await serve({ '/': out }, false);
+    try {
+      const { page, problems } = await openPage(browser, `${server.origin}/index.html`);
+      const ran = (await page.evaluate('window.ran')) as Record<string, unknown[]>;
+      for (const name of ['react', 'vue']) {
+        assert.equal(ran[name].slice(0, 2), [
+          [20, 'number', true, 'hcnn'],
+          [30, 'number', true, 'hcnn'],
+        ]);
+        assert.match(String(ran[name][2]), /resnet/);
+      }
+      assert.equal(problems, []);
+      await page.close();
+    } finally {
+      await server.close();
     }
-    assert.equal(problems, []);
-    await page.close();
-  } finally {
-    await server.close();
-  }
-});
+  });
 
 test('webpack', async () => {
   await build(`import webpack from ${tool('webpack/lib/index.js')};
