@@ -21,17 +21,20 @@ import { summaryOf } from './summary.js';
 import { sharedTables } from './tables.js';
 
 export interface AnalyzeOptions {
-  /** Where sentences for the empirical correlations come from; null leaves them out. Default: the WebAssembly sampler. */
+  /** Source of sentences for the empirical correlations; null omits them. Default: the WebAssembly sampler. */
   sample?: SampleSentences | null;
-  /** The learner of correlations beside curves in data; null leaves it out. Default: `clusterCurves` on each grammar. */
+  /**
+   * The learner that uses correlations alone, for comparison with curves in data; null omits it. Default: `clusterCurves` on each
+   * grammar.
+   */
   cluster?: ClusterGrammar | null;
-  /** Curves in data of networks that differ from those of the folders in rate, batch or width, on the same grammars. */
+  /** Curves in data of networks with a different rate, batch or width, on the same grammars as those of the folders. */
   control?: readonly RunFiles[];
 }
 
 /**
- * Everything that run folders say about the paper's claims. Folders that cannot be read are left out and named in `notes`.
- * @throws InputError when none can be read.
+ * Analyses run folders: all results that bear on the paper's claims. Folders that cannot be read are left out and named in `notes`.
+ * @throws InputError if none can be read.
  */
 export async function analyze(folders: readonly RunFiles[], options: AnalyzeOptions = {}): Promise<Analysis> {
   const notes: string[] = [];
@@ -85,7 +88,7 @@ export async function analyze(folders: readonly RunFiles[], options: AnalyzeOpti
 
 const SENTENCES = 5; // of a summary
 
-/** Notes of folders that could not be read, or hold damaged files, begin with this. */
+/** Notes on folders that could not be read, or that contain damaged files, begin with this. */
 export const LEFT_OUT = 'left out: ';
 
 async function readAll(folders: readonly RunFiles[], notes: string[]): Promise<Run[]> {
@@ -121,7 +124,7 @@ async function readAll(folders: readonly RunFiles[], notes: string[]): Promise<R
   return runs;
 }
 
-/** One run per experiment: of copies, the one that got furthest. */
+/** One run per experiment: of several copies, the one with the most steps. */
 function distinctRuns(runs: readonly Run[], notes: string[]): Run[] {
   return groupBy(runs, (run) => canonicalJson(run.experiment)).map((copies) => {
     const reach = (run: Run) => Math.max(0, ...run.replicas.map((r) => r.evals.at(-1)?.step ?? 0));

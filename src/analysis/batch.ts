@@ -5,10 +5,10 @@ import { groupBy, type Position, positionsOf, type UnitOfGrammar, unitsOf } from
 import { type Bound, type Estimate, exponential, linearStatistic, mean } from './statistics.js';
 
 /**
- * P_ell against batch size B at one learning rate. Gradient descent needs some number of steps however clean its gradients are:
- * there P_ell = B x steps, and the slope of ln P_ell against ln B is 1. Where data is what limits, the slope is 0. Below some B the
- * noise of the gradients is too large for the rate, and the step is taken late or never. The laws count data: they are about
- * the least P_ell over B. Source: McCandlish et al., arXiv:1812.06162, section 2.
+ * P_ell against batch size B at one learning rate. Gradient descent needs a certain number of steps even with exact gradients: if that is
+ * the limit, P_ell = B x steps, and the slope of ln P_ell against ln B is 1. If data are the limit, the slope is 0. At small B gradient
+ * noise is too large for the rate, and the step of the loss is taken late or never. The laws count data: they apply to the least P_ell
+ * over B. Source: McCandlish et al., arXiv:1812.06162, section 2.
  */
 export interface BatchRow {
   series: string; // without the batch size
@@ -19,7 +19,7 @@ export interface BatchRow {
   /** ln P_ell against ln B between the largest two batch sizes at which every grammar took the step. */
   slope: Estimate | undefined;
   slopeBetween: [number, number] | undefined; // these batch sizes
-  /** The least P_ell; an upper bound where it is that of the smallest batch size tried, runs that diverged included. */
+  /** The least P_ell; an upper bound if it is that of the smallest batch size tried, including runs that diverged. */
   least: Estimate | undefined;
   leastBatch: number | undefined;
   leastUnits: UnitOfGrammar[]; // ln P_ell there
@@ -31,7 +31,7 @@ export interface BatchPoint {
   units: UnitOfGrammar[]; // ln P_ell
 }
 
-/** How P_ell grows with m where every size is at its own best batch size. */
+/** How P_ell grows with m, with every size at its best batch size. */
 export interface BatchExponent {
   series: string;
   ell: number;
@@ -39,7 +39,7 @@ export interface BatchExponent {
   estimate: Estimate;
 }
 
-/** One row per series, grammar size and ell with two batch sizes or more. */
+/** One row per series, grammar size and ell with at least two batch sizes. */
 export function batchTable(curves: readonly Curve[]): BatchRow[] {
   return groupBy(
     curves.filter((c) => c.online && c.plateaus),
@@ -77,7 +77,7 @@ function rowOf({ anyBatch, kind, shape }: Curve, taken: readonly Taken[], smalle
   return { ...row, slope, slopeBetween, least, leastBatch: best.batch, leastUnits };
 }
 
-/** Grammar by grammar where both have the same; else between the means. */
+/** Grammar by grammar if both have the same ones; else between the means. */
 function slopeOf(below: BatchPoint, above: BatchPoint): Estimate {
   const width = Math.log(above.batch / below.batch);
   const partner = (u: UnitOfGrammar) => below.units.find((b) => b.grammar === u.grammar);

@@ -1,4 +1,4 @@
-/** Classification in data: P*, where the test error falls to a tenth, against n m^L. Source: arXiv:2307.02129. */
+/** Classification in data: P*, the P at which the test error falls to a tenth, against n m^L. Source: arXiv:2307.02129. */
 import { crossingOf } from '../theory/crossing.js';
 import { classificationComplexity } from '../theory/index.js';
 import { LEARNT_ERROR, logError } from '../theory/steps.js';
@@ -18,20 +18,20 @@ export interface ClassRow {
   units: UnitOfGrammar[]; // ln P*
 }
 
-/** How P* of one network grows. */
+/** How P* of a network grows. */
 export interface ClassPower {
   network: string;
   kind: ModelKind;
-  /** 1 for the network that the law is about, the CNN in mean-field scaling. */
+  /** 1 for the network to which the law applies, the CNN in mean-field scaling. */
   predicted: number | undefined;
   power: Estimate; // of n m^L
-  sizes: number; // those known as values, where there are three or more
+  sizes: number; // sizes at which it is known as a value, if there are three or more
 }
 
 export const networkOf = ({ kind, scaling }: Pick<Curve, 'kind' | 'scaling'>): string =>
   scaling === 'standard' ? `${kind}, standard` : kind;
 
-/** Points of a curve of errors: ln P and ln error. */
+/** Points of an error curve: ln P and ln error. */
 export const errorPointsOf = ({ points, testSize }: Curve) =>
   points.map((p) => ({ x: Math.log(p.samples), y: logError(p.accuracy, testSize!), limited: p.limited }));
 
@@ -54,7 +54,7 @@ export function classPowers(rows: readonly ClassRow[]): ClassPower[] {
   return groupBy(rows, (r) => r.network).flatMap((group) => {
     const point = (r: ClassRow): PowerPoint => ({ m: r.law, offset: 0, cells: [{ units: r.units, coefficient: 1 }] });
     const exact = group.filter((r) => r.P.bound === 'none');
-    const used = exact.length > 2 ? exact : group; // a bound at one size would make one of the power
+    const used = exact.length > 2 ? exact : group; // a bound at one size makes the power a bound
     const power = exponentOf(used.map(point));
     if (!power) return [];
     const { network, kind } = group[0];

@@ -1,7 +1,7 @@
 /**
- * A learner that uses correlations with the last token and nothing else: for every s-tuple of neighbours the distribution of the
- * last token given that tuple, less that of the last token alone; k-means into as many classes as there are symbols that the
- * last token can tell apart there; tuples are replaced by their classes, and the next level begins. It needs no network: the P at
+ * A learner that uses only correlations with the last token. For every s-tuple of neighbours it takes the distribution of the last token
+ * given that tuple minus that of the last token alone, and k-means sorts tuples into as many classes as there are symbols that the last
+ * token can distinguish there. Tuples are replaced by their classes, and the next level begins. The learner needs no network: the P at
  * which it finds the hidden symbols is what correlations alone allow.
  */
 import { InputError } from '../core/errors.js';
@@ -18,17 +18,17 @@ import { marginals } from '../theory/marginals.js';
 import { type Estimate, exponential, linearStatistic } from './statistics.js';
 
 /**
- * `pooled`: tuples of the symbols found one level below, wherever they stand (what a CNN can use); `raw`: token tuples, against
- * their level-1 parents (what a transformer starts from).
+ * `pooled`: tuples of the symbols found one level below, at any position (available to a CNN); `raw`: token tuples, compared with their
+ * level-1 parents (the starting point of a transformer).
  */
 export type ClusterForm = 'pooled' | 'raw';
 
 export interface ClusterOptions {
   /** ell, levels of the common ancestor with the last token, from 2 to L; default 2 and 3. */
   levels?: readonly number[];
-  /** P, increasing; default a factor sqrt 2 apart, from 64 up to 2^17, or all sentences where there are fewer. */
+  /** P, increasing; by default powers of sqrt 2 from 64 up to 2^17, or up to all sentences if there are fewer. */
   sentences?: readonly number[];
-  /** Independent draws of the sentences; the index is their mean. */
+  /** Independent draws of the sentences; the index is averaged over them. */
   draws?: number;
   seed?: number;
 }
@@ -36,15 +36,15 @@ export interface ClusterOptions {
 export interface ClusterCurve {
   level: number; // ell
   form: ClusterForm;
-  classes: number; // symbols that the last token can tell apart there
-  /** Adjusted Rand index of the exact classes with the true parents: below 1 where the last token cannot tell two apart. */
+  classes: number; // symbols that the last token can distinguish there
+  /** Adjusted Rand index of the exact classes with the true parents: below 1 if the last token cannot distinguish two of them. */
   ceiling: number;
   points: { sentences: number; index: number }[]; // index: adjusted Rand index over its ceiling
-  half: { value: number; low: number; high: number; bound: 'none' | 'lower' | 'upper' | 'unknown' }; // P where it is 1/2
+  half: { value: number; low: number; high: number; bound: 'none' | 'lower' | 'upper' | 'unknown' }; // P at which it is 1/2
 }
 
 const FORMS: readonly ClusterForm[] = ['pooled', 'raw'];
-const ENUMERATED = 2 ** 15; // languages up to this size are evaluated on every sentence
+const ENUMERATED = 2 ** 15; // for languages up to this size, all sentences are used for evaluation
 const EVALUATED = 2 ** 14; // others on this many
 
 /** The index by number of sentences, per level and form. @throws InputError naming field and bound */
@@ -92,7 +92,7 @@ export async function clusterCurves(rules: Rules, options: ClusterOptions = {}):
   });
 }
 
-/** P at index 1/2 over curves of one level and form: of several grammars their geometric mean with its interval. */
+/** P at index 1/2 over curves of one level and form; for several grammars, their geometric mean with its interval. */
 export function halvesOf(curves: readonly ClusterCurve[]): Estimate {
   if (curves.length === 1) return { ...curves[0].half, units: 1 };
   const units = curves.map(({ half }) => ({ value: Math.log(half.value), bound: half.bound }));
@@ -119,10 +119,10 @@ function places({ s, L }: Rules, h: number, ell: number): number[] {
   return Array.from({ length: under - own }, (_, i) => nodes - under + i);
 }
 
-/** Where the symbols of level h stand in a row of a tree. */
+/** Positions of the symbols of level h in a row of a tree. */
 const offsetOf = ({ s, L }: Rules, h: number): number => (s ** (L - h) - 1) / (s - 1);
 
-/** The level of the symbols that a form's tuples have as parents. */
+/** The level of the parents of a form's tuples. */
 const parentLevel = (level: number, form: ClusterForm): number => (form === 'raw' ? 1 : level - 1);
 
 /** Sentences on which found classes are compared with the true symbols. */
@@ -163,7 +163,7 @@ class EvaluationSentences {
     return this.#index(level, form, (i) => found[i]);
   }
 
-  /** Over the distinct tuples that stand at the places of this form, each counting once: its copies share its weight. */
+  /** Over the distinct tuples that occur at the places of this form. Each counts once: its copies share its weight. */
   #index(level: number, form: ClusterForm, symbolOf: (item: number, truth: number) => number): number {
     const { rules, count, trees } = this;
     const { s } = rules;
@@ -196,7 +196,7 @@ class EvaluationSentences {
 
 const SAME = 1e-9; // of two exact probabilities
 
-/** [v]: class of each level-h symbol, equal where the last token's exact distribution is the same at all places; -1: never there. */
+/** [v]: class of each level-h symbol, equal if the exact distribution of the last token is the same at all places; -1: never there. */
 function distinguishable(rules: Rules, h: number, ell: number): Int32Array {
   const { v, L } = rules;
   const at = places(rules, h, ell);
@@ -225,7 +225,7 @@ function distinguishable(rules: Rules, h: number, ell: number): Int32Array {
   return classes;
 }
 
-/** What is learnt from P sentences: classes of tuples, level by level. */
+/** What is learnt from P sentences: the classes of tuples, level by level. */
 class Learner {
   readonly #tables = new Map<string, Map<number, number>>(); // by form and level: tuple to symbol
   readonly #columns = new Map<string, Int32Array>(); // found symbols of one node, in the sentences learnt from
@@ -236,7 +236,7 @@ class Learner {
 
   constructor(
     readonly rules: Rules,
-    readonly trees: Uint32Array, // of which only the tokens are looked at
+    readonly trees: Uint32Array, // only their tokens are used
     readonly sentences: number,
   ) {
     const { s, L, v } = rules;
@@ -246,7 +246,7 @@ class Learner {
     for (let i = 0; i < sentences; i++) this.#last[this.#lastToken(i)] += 1 / sentences;
   }
 
-  /** The symbols that this learner finds in other trees: [places * count]. A tuple it has never seen is a symbol of its own. */
+  /** The symbols that this learner finds in other trees: [places * count]. A tuple that it has never seen becomes a symbol of its own. */
   symbols(level: number, form: ClusterForm, classes: readonly number[], trees: Uint32Array, count: number): Int32Array {
     const h = parentLevel(level, form);
     const at = places(this.rules, h, level);

@@ -6,23 +6,23 @@ import { type Curve, density, shapeName } from './curves.js';
 import { crossingBy, groupBy, isVisible, type UnitOfGrammar, unitsOf } from './staircase.js';
 import { mean, variance } from './statistics.js';
 
-/** How well the curves of several grammar sizes fall onto one when P is divided by a law for P_ell. */
+/** How well the curves of several grammar sizes coincide when P is divided by a law for P_ell. */
 export interface CollapseRow {
   series: string;
   online: boolean;
   ell: number;
-  law: Family; // the one the model is expected to follow
+  law: Family; // the law that the model is expected to follow
   shapes: Curve['shape'][];
   /** Standard deviation over grammar sizes of ln P at equal height in the step: as trained, and divided by each law. */
   raw: number;
   byLaw: Record<Family, number>;
-  /** The number: byLaw[law] / raw. 0: the curves coincide; 1: nothing gained. */
+  /** The measure of the collapse: byLaw[law] / raw. 0: the curves coincide; 1: no improvement. */
   score: number;
   low: number; // 95% bootstrap interval over grammars; NaN with one unit per size
   high: number;
 }
 
-/** Heights in the step, 1 at H(ell-1) and 0 at H(ell), where curves are compared. */
+/** Heights in the step at which curves are compared, 1 at H(ell-1) and 0 at H(ell). */
 const HEIGHTS = [0.75, 0.5, 0.25];
 
 export const lawNames: Record<Family, string> = { cnn: 'CNN', transformer: 'transformer' };
@@ -71,7 +71,7 @@ interface Size {
   heights: UnitOfGrammar[][]; // [height][unit], ln P; units in the same order at every height
 }
 
-/** ln P at one height of the step; undefined unless every curve gets there. */
+/** ln P at one height of the step; undefined unless every curve reaches it. */
 function heightUnits(curves: readonly Curve[], ell: number, height: number): UnitOfGrammar[] | undefined {
   const found = curves.map((curve) => {
     const plateaus = curve.plateaus!;

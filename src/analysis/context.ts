@@ -1,6 +1,6 @@
 /**
- * What context is worth, learnt: one curve for each window of s^ell tokens. Each saturates at the exact H(ell); the envelope of
- * all falls like the power law L(P) - H(L) ~ P^-alpha. Source: arXiv:2406.00048.
+ * The value of context in training: one curve for each window of s^ell tokens. Each saturates at the exact H(ell); their envelope falls
+ * like the power law L(P) - H(L) ~ P^-alpha. Source: arXiv:2406.00048.
  */
 import { modelFacts } from '../core/modelFacts.js';
 import { sampleComplexity, scalingExponent } from '../theory/index.js';
@@ -8,21 +8,21 @@ import { type Curve, exactPlateaus, hasLaw, type ModelKind, shapeName } from './
 import { groupBy, positionsOf, type UnitOfGrammar, unitsOf } from './staircase.js';
 import { type Bound, type Estimate, exponential, fitLine, linearStatistic, mean } from './statistics.js';
 
-/** All grammars of one size with one window. */
+/** All grammars of one size, with one window. */
 export interface ContextRow {
   kind: ModelKind;
   shape: Curve['shape'];
   ell: number;
-  tokens: number; // s^ell - 1 that are seen
+  tokens: number; // s^ell - 1 tokens that are visible
   floor: number; // H(ell) in nats, mean over grammars
   /** P at which the best loss is half way from H(ell-1) to H(ell). */
   P: Estimate;
-  law: number | undefined; // P_ell of the model's family, without its prefactor
-  /** (H(0) - loss) / (H(0) - H(ell)) far behind that P: 1 where the window is used to the full. Absent: no run lies there. */
+  law: number | undefined; // P_ell by the law of the model's family, without its prefactor
+  /** (H(0) - loss) / (H(0) - H(ell)) at much larger P: 1 if the window is used completely. Absent: there is no run at such P. */
   used: Estimate | undefined;
 }
 
-/** The envelope over the windows, for grammars of one size. */
+/** The envelope over the windows for grammars of one size. */
 export interface EnvelopeRow {
   kind: ModelKind;
   shape: Curve['shape'];
@@ -33,7 +33,7 @@ export interface EnvelopeRow {
   centre: { x: number; y: number }; // mean of ln P_ell and of ln excess in the middles of the steps
 }
 
-const FAR = 4; // times P_ell: a curve has saturated behind it
+const FAR = 4; // times P_ell: beyond this P a curve has saturated
 
 /** ell of the window of a curve. */
 export const windowOf = ({ plateaus }: Curve): number => plateaus!.length - 1;
@@ -65,7 +65,7 @@ export function contextTable(curves: readonly Curve[]): ContextRow[] {
   );
 }
 
-/** The last step of a curve: where it lies, and how much of the window is used far behind it. */
+/** The last step of a curve: its position, and how much of the window is used at much larger P. */
 function stepOf(curve: Curve): { place: UnitOfGrammar; used?: UnitOfGrammar } | undefined {
   const ell = windowOf(curve);
   const found = positionsOf(curve).find((p) => p.ell === ell);
@@ -123,8 +123,8 @@ export function envelopeTable(curves: readonly Curve[]): EnvelopeRow[] {
 const GRID = 24; // points of an envelope
 
 /**
- * The least of all windows at each P, geometric mean over grammars: height(curve, excess) in nats, interpolated in ln P. Behind
- * its last point a curve continues at that height.
+ * The minimum over all windows at each P, as a geometric mean over grammars: height(curve, excess) in nats, interpolated in ln P. Beyond
+ * its last point a curve continues at the height of that point.
  */
 export function envelopeOf(
   curves: readonly Curve[],

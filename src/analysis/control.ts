@@ -1,4 +1,4 @@
-/** The control of curves in data: P_ell with another rate, batch or width. What moves with these is not data. */
+/** The control of curves in data: P_ell at a different rate, batch or width. A change of P_ell with these is not due to data. */
 import type { Experiment } from '../core/experiment.js';
 import { type Curve, type ModelKind, shapeName } from './curves.js';
 import type { Run } from './runs.js';
@@ -8,14 +8,14 @@ import { type Estimate, exponential, flip, joinBounds, linearStatistic } from '.
 export interface ControlRow {
   kind: ModelKind;
   shape: Curve['shape'];
-  change: string; // what is different: `rate 0.5`
+  change: string; // the difference, such as `rate 0.5`
   ell: number;
   ratio: Estimate; // P_ell over that of the unchanged network, grammar by grammar
 }
 
 const WIDEST = Math.log(1.8); // of an interval of P_ell, end over end
 
-/** base: the curves that the changed ones are compared with, on the same grammars. */
+/** base: the curves with which the changed ones are compared, on the same grammars. */
 export function controlTable(
   base: readonly Curve[],
   baseRuns: readonly Run[],
@@ -44,7 +44,7 @@ export function controlTable(
     for (let ell = 1; ell <= shape.L; ell++) {
       const units = pairs.flatMap(({ curve, other }): UnitOfGrammar[] => {
         const [a, b] = [curve, other].map((c) => positionsOf(c).find((p) => p.ell === ell));
-        // A step that was not searched for has coarse points alone.
+        // A step that was not searched for has only coarse points.
         if (!a || !b || !(a.width! < WIDEST && b.width! < WIDEST)) return [];
         const bound = joinBounds(a.bound, flip(b.bound));
         return [{ grammar: curve.grammar, value: a.logSamples - b.logSamples, bound }];

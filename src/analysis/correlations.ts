@@ -9,9 +9,9 @@ import { type Estimate, exponential, linearStatistic } from './statistics.js';
 export interface CorrelationRow {
   shape: Curve['shape'];
   ell: number;
-  simple: number; // ensemble law of the papers
+  simple: number; // the law of the papers for the ensemble
   refined: number; // with finite-v corrections
-  exact: Estimate; // over the grammars of the runs; an interval of the geometric mean
+  exact: Estimate; // over the grammars of the runs, with an interval of the geometric mean
   empirical: { samples: number; rms: number; floor: number }[]; // from P sampled sentences, and the noise floor at P
   /** P at which the noise floor equals the exact signal. */
   crossing: number;
@@ -22,7 +22,7 @@ export type SampleSentences = (rules: Rules, count: number) => Promise<ArrayLike
 
 export const CORRELATION_SAMPLES = [1e3, 1e4, 1e5];
 
-/** One row per grammar size and level. Empirical values come from the first grammar of a size, if a sampler is given. */
+/** One row per grammar size and level. Empirical values are those of the first grammar of a size, and need a sampler. */
 export async function correlationTable(
   grammars: readonly Rules[],
   sample?: SampleSentences,

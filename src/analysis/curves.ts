@@ -14,19 +14,18 @@ import type { Run, RunStatus } from './runs.js';
 export type { ModelKind };
 
 /**
- * Curves in data that figures of their own are about, and no others: context windows
- * (arXiv:2406.00048), root symbols (arXiv:2307.02129), power-law rules (arXiv:2505.07067),
- * positions in an unknown order (arXiv:2308.13816), every hidden symbol as a label (arXiv:2309.13556).
+ * Curves in data that belong to one figure only: context windows (arXiv:2406.00048), root symbols (arXiv:2307.02129), power-law rules
+ * (arXiv:2505.07067), positions in an unknown order (arXiv:2308.13816), every hidden symbol as a label (arXiv:2309.13556).
  */
 export type StudyName = 'context' | 'classes' | 'powerLaw' | 'wiring' | 'parse' | 'holdout';
 
-/** What ends the name of a series of curves in data. */
+/** The end of the name of a series of curves in data. */
 const IN_DATA = ' in data';
 
-/** Test loss of one trained network against P, the training sentences it has seen (one pass) or owns (in data). */
+/** Test loss of one trained network against P: the training sentences seen (one pass), or those in the training set (in data). */
 export interface Curve {
-  series: string; // runs with one label differ in grammar, seed and length only
-  anyBatch: string; // the label without the batch size: of series that differ in nothing else
+  series: string; // runs with the same label differ only in grammar, seed and length
+  anyBatch: string; // the label without the batch size: equal for series that differ only in it
   batch: number; // sentences per step
   kind: ModelKind;
   task: Experiment['task']['kind'];
@@ -34,15 +33,15 @@ export interface Curve {
   grammar: string; // equal for equal rules
   rules: Rules;
   replica: string; // folder and replica
-  /** The figure of a neighbouring paper that it belongs to; absent: one of the paper's own. */
+  /** The figure of a neighbouring paper to which it belongs; absent: a figure of the main paper. */
   study?: StudyName;
-  context?: number; // tokens used, the predicted one included; absent: all
-  scaling?: string; // of the readout, of models that have a choice
+  context?: number; // tokens used, including the predicted one; absent: all
+  scaling?: string; // of the readout, for models that have a choice
   testSize?: number; // test sentences
-  wiring?: string; // `true` or `learned`, where positions are shuffled; absent: as shown
+  wiring?: string; // `true` or `learned` if positions are shuffled; absent: along the positions as they are
   online: boolean; // one pass over fresh sentences; false: best loss against P distinct sentences
   points: CurvePoint[]; // by P
-  /** H(0) .. H(reach) in nats; undefined where the staircase of the last token does not apply. */
+  /** H(0) .. H(reach) in nats; undefined if the staircase of the last token does not apply. */
   plateaus: number[] | undefined;
   /** The same of masked tokens: see `maskedPlateaus`. */
   masked?: number[];
@@ -56,24 +55,27 @@ export interface CurvePoint {
   samples: number; // P
   loss: number; // nats
   accuracy: number;
-  /** Curves in data: loss over that of the exact predictor on the same test sentences, nats; loss - H(L) where that is not known. */
+  /** Curves in data: loss minus that of the exact predictor on the same test sentences, nats; loss - H(L) if that is not known. */
   excess?: number;
-  /** Its best loss came in the last part of the steps that were allowed: with more of them it may be lower. */
+  /** The best loss occurred in the last part of the allowed steps: with more steps it may be lower. */
   limited?: boolean;
-  /** The excess at which the run was told to stop; what lies below it is not known. */
+  /** The excess at which the run was set to stop; lower values are not known. */
   stop?: number;
 }
 
-const PAIRED_NOISE = 0.3; // of the noise of a test loss, what is left when the exact predictor's loss is taken off
+const PAIRED_NOISE = 0.3; // the part of the noise of a test loss that remains after subtraction of the exact predictor's loss
 
-/** About one standard error of a loss on `size` test sentences, nats; paired: over that of the exact predictor on the same ones. */
+/**
+ * About one standard error of a loss on `size` test sentences, nats; paired: of its difference to the exact predictor's loss on the same
+ * sentences.
+ */
 export const lossNoise = (size: number, paired: boolean): number =>
   (0.5 / Math.sqrt(size)) * (paired ? PAIRED_NOISE : 1);
 
 /** The curves in the order of every table. */
 export const orderedCurves = (runs: readonly Run[]): Curve[] => curvesOf(runs).sort(inOrder);
 
-/** By model, then by grammar size: the order of every table. Runs of one kind keep theirs. */
+/** By model, then by grammar size: the order of every table. Runs of one kind keep their order. */
 function inOrder(a: Curve, b: Curve): number {
   return (
     modelOrder(a.kind) - modelOrder(b.kind) ||
@@ -84,7 +86,7 @@ function inOrder(a: Curve, b: Curve): number {
   );
 }
 
-/** Every replica's curve. Runs on finite training sets of several sizes make one curve: the best test loss of each size. */
+/** The curve of every replica. Runs on finite training sets of several sizes make one curve: the best test loss at each size. */
 function curvesOf(runs: readonly Run[]): Curve[] {
   const labels = seriesLabels(runs);
   const curves: Curve[] = [];
@@ -150,7 +152,7 @@ function curvesOf(runs: readonly Run[]): Curve[] {
 
 const CLOSE = 1e-6;
 
-/** a of p_k ~ k^-(1+a), where the rules of the last level have such probabilities; undefined where they have others. */
+/** a of p_k ~ k^-(1+a) if the rules of the last level have such probabilities; else undefined. */
 export function zipfOf({ ruleProbabilities, L }: Rules): number | undefined {
   const p = ruleProbabilities?.[L - 1];
   if (!p || p.length < 2 || !(p[1] > 0)) return undefined;
@@ -159,7 +161,7 @@ export function zipfOf({ ruleProbabilities, L }: Rules): number | undefined {
   return isPower ? Number((power - 1).toPrecision(9)) : undefined;
 }
 
-/** The curves of each figure of its own. */
+/** The curves of each study. */
 export const studyCurves = (curves: readonly Curve[]): Record<StudyName, Curve[]> => ({
   context: curves.filter((c) => c.study === 'context'),
   classes: curves.filter((c) => c.study === 'classes'),
@@ -175,7 +177,7 @@ function studyOf({ budget, evaluation, grammar, task }: Experiment, rules: Rules
   if (grammar.shuffle !== undefined) return 'wiring';
   if (task.kind === 'parse') return 'parse';
   if (evaluation.positions === 'last') return 'context';
-  // Rules of probability 0 leave fewer than the m that the laws count.
+  // Rules of probability 0 leave fewer rules than the m that the laws count.
   const leavesOut = rules.ruleProbabilities?.some((p) => p?.includes(0));
   if (leavesOut || zipfOf(rules) !== undefined) return 'powerLaw';
   return task.kind === 'class' ? 'classes' : undefined;
@@ -184,7 +186,7 @@ function studyOf({ budget, evaluation, grammar, task }: Experiment, rules: Rules
 /** f, the fraction of s-tuples in use. */
 export const density = ({ v, m, s }: GrammarShape) => m / v ** (s - 1);
 
-/** The laws hold for f < 1 and m > 1. */
+/** The laws apply for f < 1 and m > 1. */
 export const hasLaw = (shape: GrammarShape) => density(shape) < 1 && shape.m > 1;
 
 export const shapeName = ({ v, n, m, s, L }: GrammarShape) => `v=${v}${n === v ? '' : ` n=${n}`} m=${m} s=${s} L=${L}`;
@@ -192,10 +194,10 @@ export const shapeName = ({ v, n, m, s, L }: GrammarShape) => `v=${v}${n === v ?
 type SeriesLabel = Pick<Curve, 'series' | 'anyBatch'>;
 const BATCH = 'budget.batch';
 
-/** What one run, or a group of runs, is called in tables: `hcnn`, with settings only where they differ. */
+/** The name of a run, or of a group of runs, in tables: `hcnn`, with settings only if they differ. */
 function seriesLabels(runs: readonly Run[]): Map<Run, SeriesLabel> {
   const labels = new Map<Run, SeriesLabel>();
-  const byKind = new Map<string, { name: string; group: Run[] }>(); // each figure's own runs apart: they change no other's names
+  const byKind = new Map<string, { name: string; group: Run[] }>(); // runs of each study apart, so that they do not change other names
   for (const run of runs) {
     const { task, budget, model } = run.experiment;
     const name = [model.kind, task.kind === DEFAULT_TASK ? '' : task.kind];
@@ -210,7 +212,7 @@ function seriesLabels(runs: readonly Run[]): Map<Run, SeriesLabel> {
       const key = canonicalJson(setupOf(run.experiment));
       setups.set(key, [...(setups.get(key) ?? []), run]);
     }
-    // Settings chosen per grammar size (a wider net for a larger vocabulary) are one series; two settings on one size are not.
+    // Settings chosen per grammar size (a wider net for a larger vocabulary) are one series; two settings at one size are two.
     const sizes = [...setups.values()].map((s) => new Set(s.map((r) => shapeName(r.rules))));
     const apart = new Set(sizes.flatMap((s) => [...s])).size < sizes.reduce((sum, s) => sum + s.size, 0);
     const varying = apart ? varyingFields([...setups.values()].map(([run]) => setupOf(run.experiment))) : [];
@@ -225,7 +227,7 @@ function seriesLabels(runs: readonly Run[]): Map<Run, SeriesLabel> {
   return labels;
 }
 
-/** Everything but grammar, seeds, length and measures, flat. */
+/** Everything except grammar, seeds, length and measures, flat. */
 function setupOf(experiment: Experiment): Record<string, unknown> {
   const { grammar, task, model, optimiser, schedule, budget } = experiment;
   const flat: Record<string, unknown> = {};
@@ -245,7 +247,7 @@ function varyingFields(setups: Record<string, unknown>[]): string[] {
 const known = new Map<string, number[]>();
 const knownMasked = new Map<string, number[]>();
 
-/** The steps of an experiment's loss, nats; each computed once. undefined: its task has none, or pairs of rules are held out. */
+/** The plateaus of an experiment's loss, nats; each computed once. undefined: its task has none, or pairs of rules are held out. */
 export function exactFloors(
   experiment: Pick<Experiment, 'task' | 'model'> & {
     grammar?: Pick<Experiment['grammar'], 'holdout'>;

@@ -1,5 +1,5 @@
 import { modelFacts } from '../core/modelFacts.js';
-/** P_ell in data beside its law, one pass over the same grammars, and the learner that uses correlations alone. */
+/** P_ell in data, its law, P_ell in one pass over the same grammars, and the learner that uses correlations alone. */
 import type { Rules } from '../core/rules.js';
 import { complexityScale } from '../theory/index.js';
 import { type ClusterCurve, type ClusterForm, clusterCurves } from './cluster.js';
@@ -8,7 +8,7 @@ import { type ExponentRow, exponentOf, type PowerPoint, predictedPower } from '.
 import { groupBy, type PositionRow, type UnitOfGrammar } from './staircase.js';
 import { type Estimate, exponential, linearStatistic } from './statistics.js';
 
-/** The learner of correlations on the grammars of one size. */
+/** The learner that uses correlations alone, on the grammars of one size. */
 export interface LearnerRow {
   shape: Curve['shape'];
   ell: number;
@@ -31,28 +31,28 @@ export interface DataRow {
   factor: Estimate | undefined; // over the law
   pass: Estimate | undefined; // P_ell in one pass over the same grammars
   passBeyond: boolean;
-  learner: Estimate | undefined; // P of the learner of correlations
+  learner: Estimate | undefined; // P of the learner that uses correlations alone
 }
 
-/** How they grow with m. */
+/** How P_ell grows with m. */
 export interface DataPower {
   series: string;
   kind: ModelKind;
   ell: number;
   law: number | undefined;
   data: Estimate;
-  reached: [number, number] | undefined; // smallest and largest m, where others are bounds only
+  reached: [number, number] | undefined; // smallest and largest m used, if other sizes give only bounds
   pass: Estimate | undefined;
   learner: Estimate | undefined;
   verdict: DataVerdict;
 }
 
-/** Which of the two references the interval of a power allows. `open`: a bound, or no interval. */
+/** Which of the two references is in the interval of a power. `open`: a bound, or no interval. */
 export type DataVerdict = 'law' | 'correlations alone' | 'both' | 'neither' | 'open';
 
-const MOST_GRAMMARS = 6; // of a size: one takes seconds
+const MOST_GRAMMARS = 6; // per size: one grammar takes seconds
 
-/** The learner on the grammars that curves in data stand on. */
+/** The learner on the grammars of the curves in data. */
 export async function learnerTable(
   curves: readonly Curve[],
   cluster: ClusterGrammar = (rules) => clusterCurves(rules, { draws: 1 }),
@@ -81,7 +81,7 @@ export async function learnerTable(
   );
 }
 
-/** A CNN shares what it finds between places; the others start from tokens in each block. */
+/** A CNN shares what it finds between places; the other networks start from tokens in each block. */
 export const formOf = (kind: ModelKind): ClusterForm => (modelFacts(kind).family === 'cnn' ? 'pooled' : 'raw');
 
 export function dataTable(
@@ -115,7 +115,7 @@ export function dataTable(
 const sameStep = (a: { shape: Curve['shape']; ell: number }, b: { shape: Curve['shape']; ell: number }): boolean =>
   a.ell === b.ell && shapeName(a.shape) === shapeName(b.shape);
 
-/** The same step in one pass, of the first series of that model. */
+/** The same step in one pass, of the first series of the same model. */
 function passOf<Row extends PositionRow>(
   rows: readonly Row[],
   kinds: ReadonlyMap<string, ModelKind>,
@@ -138,7 +138,7 @@ export function dataPowers(
 ): DataPower[] {
   const rows = exponents.filter((e) => !e.online);
   return groupBy(rows, (e) => `${e.series}|${e.ell}`).map((group) => {
-    // Where some sizes give bounds only, the row of the others.
+    // If some sizes give only bounds, the row of the other sizes.
     const { series, ell, estimate: data, reached, shapes } = group.find((e) => e.reached) ?? group[0];
     const kind = kinds.get(series)!;
     const law = predictedPower(kind, ell);
@@ -170,7 +170,7 @@ function verdictOf(data: Estimate, law: number | undefined, learner: Estimate | 
   return byLaw && byLearner ? 'both' : byLaw ? 'law' : byLearner ? 'correlations alone' : 'neither';
 }
 
-/** Whether two estimates differ by no more than their intervals allow. */
+/** Whether the difference of two estimates is within their intervals. */
 function agree(a: Estimate, b: Estimate): boolean {
   if (b.bound !== 'none') return false;
   const half = (e: Estimate) => (Number.isNaN(e.low) ? 0 : (e.high - e.low) / 2);

@@ -29,8 +29,8 @@ export interface ExponentRow {
   predicted: number | undefined;
   estimate: Estimate;
   shapes: Curve['shape'][];
-  /** Set where runs of some sizes ended before the step, so that all sizes give a bound only: these rows leave them out. */
-  reached?: [number, number]; // smallest and largest m that are left
+  /** Set if runs of some sizes ended before the step, so that all sizes give only a bound: this row leaves those sizes out. */
+  reached?: [number, number]; // smallest and largest m of the remaining sizes
 }
 
 /** P_ell of one series over that of another on the same grammars. */
@@ -73,7 +73,7 @@ export function positionExponents(rows: readonly PositionRow[], kinds: ReadonlyM
   });
 }
 
-/** One row for all sizes; where that is a bound, another for the sizes of which all runs took the step. */
+/** One row for all sizes; if that is a bound, another row for the sizes at which all runs took the step. */
 function exponentRows<T extends { shape: Curve['shape']; estimate: Estimate }>(
   rows: readonly T[],
   point: (row: T) => PowerPoint,
@@ -92,10 +92,10 @@ function exponentRows<T extends { shape: Curve['shape']; estimate: Estimate }>(
   return found;
 }
 
-/** The network that the others are set in relation to. */
+/** The network with which the others are compared. */
 const BASE: ModelKind = 'hcnn';
 
-/** Ratios of every series of another model to the first of BASE under the same protocol, per grammar size and ell. */
+/** Ratios of every series of another model to the first series of BASE under the same protocol, per grammar size and ell. */
 export function ratioTable(rows: readonly PositionRow[], kinds: ReadonlyMap<string, ModelKind>): RatioRow[] {
   return [true, false].flatMap((online) => {
     const own = rows.filter((r) => r.online === online);
@@ -160,11 +160,11 @@ export function ratioExponents(rows: readonly RatioRow[], kinds: ReadonlyMap<str
   });
 }
 
-/** `m = 2 to 4` for an exponent that leaves sizes out, with something before it. */
+/** `m = 2 to 4` for an exponent that leaves sizes out, after the given text. */
 export const overSizes = ({ reached }: Pick<ExponentRow, 'reached'>, before = ', '): string =>
   reached ? `${before}m = ${reached[0]} to ${reached[1]}` : '';
 
-/** Differences of ln P on the grammars that both have, if these are two or more. */
+/** Differences of ln P on the grammars that both have, if there are at least two. */
 function pairUnits(above: readonly UnitOfGrammar[], below: readonly UnitOfGrammar[]): Unit[] | undefined {
   const grammars = [...new Set(above.map((u) => u.grammar))].filter((g) => below.some((u) => u.grammar === g));
   if (grammars.length < 2) return undefined;
@@ -217,7 +217,7 @@ export interface ScalingRow {
   online: boolean;
   shape: Curve['shape'];
   predicted: number | undefined; // many levels, asymptotic
-  /** Slope through the middles of this depth's own steps, placed at the predicted P_ell: what finite L leaves of it. */
+  /** Slope through the middles of the steps of this depth, at the predicted P_ell: the exponent at finite L. */
   predictedFinite: number | undefined;
   /** Least squares on the curve, between P_1 and P_L. */
   curve: Estimate | undefined;
@@ -268,7 +268,7 @@ const exactPositions = (curve: Curve): [number, number][] =>
     .filter((p) => p.bound === 'none')
     .map((p) => [p.ell, p.logSamples]);
 
-/** -slope of ln excess against ln P between P_1 and the last step that was reached, sampled evenly in ln P. */
+/** -slope of ln excess against ln P between P_1 and the last step reached, sampled evenly in ln P. */
 export function curveSlope(curve: Curve): number | undefined {
   const positions = exactPositions(curve);
   if (!curve.plateaus || positions.length < 2) return undefined;

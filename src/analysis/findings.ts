@@ -15,7 +15,7 @@ export function compare(predicted: number | undefined, { low, high, value, bound
   return predicted >= low && predicted <= high ? 'agrees' : 'disagrees';
 }
 
-/** With verdict and comment where a figure leaves them to the numbers. */
+/** Adds verdict and comment from the numbers if the figure gives none. */
 export function judged(row: FindingRow): Required<FindingRow> {
   const { quantity, predicted, measured, verdict = compare(predicted, measured), comment } = row;
   if (verdict === 'agrees' && quantity.startsWith('power of') && isTooWide(measured))
@@ -23,13 +23,13 @@ export function judged(row: FindingRow): Required<FindingRow> {
   return { ...row, verdict, comment: comment || direction(predicted, measured) };
 }
 
-/** Of a value of one pass where there is one in data: it is shown, and not judged. */
+/** For a value of one pass that also exists in data: it is shown but not judged. */
 export const COUNTS_STEPS: Pick<FindingRow, 'comment' | 'verdict'> = {
   comment: 'the number of steps limits one pass too: not a test of a law about data; see the value in data',
   verdict: '-',
 };
 
-/** Whether the law of the other family is excluded too: an interval that holds both says little. */
+/** Whether the law of the other family is also excluded: an interval that contains both says little. */
 export function otherLaw(kind: ModelKind, ell: number, estimate: Estimate): string {
   const family = modelFacts(kind).family;
   if (!family) return 'no law is known';

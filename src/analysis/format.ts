@@ -3,7 +3,7 @@ import type { Estimate } from './statistics.js';
 /** Three significant digits, as a number. */
 export const round = (x: number) => Number(x.toPrecision(3));
 
-/** A number for people: 12k, 3.4M, 0.0123, -. */
+/** A number as shown in text: 12k, 3.4M, 0.0123, -. */
 export function showNumber(x: number | undefined): string {
   if (x === undefined || Number.isNaN(x)) return '-';
   if (!Number.isFinite(x)) return x > 0 ? '∞' : '-∞';
@@ -26,12 +26,12 @@ export function showEstimate(e: Estimate): string {
   return Number.isNaN(e.low) ? showNumber(e.value) : `${showNumber(e.value)} ${showInterval(e)}`;
 }
 
-const UNKNOWN_POWER = 5; // an interval of a power of m wider than this says nothing
+const UNKNOWN_POWER = 5; // an interval of a power of m wider than this is not informative
 
-/** Whether an interval of a power of m is too wide to say anything. */
+/** Whether an interval of a power of m is too wide to be informative. */
 export const isTooWide = (e: Estimate): boolean => e.bound === 'none' && e.high - e.low > UNKNOWN_POWER;
 
-/** A power of m: `m^2.1 [1.8, 2.5]`, `m^(≥ 1.4)`; `not measurable` where the interval is too wide to say anything. */
+/** A power of m: `m^2.1 [1.8, 2.5]`, `m^(≥ 1.4)`; `not measurable` if the interval is too wide to be informative. */
 export function showPower(e: Estimate): string {
   if (e.bound === 'unknown' || isTooWide(e)) return 'not measurable';
   return e.bound === 'none' ? `m^${showEstimate(e)}` : `m^(${showEstimate(e)})`;

@@ -20,8 +20,8 @@ export interface HeldOutTheory {
   sets: {
     set: HeldSet;
     grammar: Predicted; // the exact posterior of the whole grammar
-    surface: Predicted; // that of the training language given the longest end of the context that occurs in it
-    seen: number; // mean number of tokens in that end, of d - 1
+    surface: Predicted; // that of the training language given the longest suffix of the context that occurs in it
+    seen: number; // mean number of tokens in that suffix, of d - 1
   }[];
 }
 

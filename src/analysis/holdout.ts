@@ -1,4 +1,4 @@
-/** Compositions held out of training: networks beside the two exact predictors that they may follow. */
+/** Compositions held out of training: networks and the two exact predictors that they may resemble. */
 import { type HeldSet, heldSets } from '../core/holdout.js';
 import { modelOrder } from '../core/modelFacts.js';
 import type { MeasureRecord } from '../core/records.js';
@@ -33,7 +33,7 @@ export interface HeldOutRow extends HeldOutPoint, Setting {
   P: number;
 }
 
-/** What the predictors make of a set of sentences of one grammar. */
+/** The results of both predictors on a set of sentences of one grammar. */
 export interface HeldOutReference extends Setting {
   grammar: string;
   training: number; // sentences of the training language
@@ -41,7 +41,10 @@ export interface HeldOutReference extends Setting {
   knows: Record<'grammar' | 'surface', Predicted>;
 }
 
-/** How much of the way from the surface's accuracy to the grammar's a network goes: 0 the surface, 1 the grammar. Over grammars. */
+/**
+ * The fraction of the way from the surface's accuracy to the grammar's that a network reaches: 0 the surface, 1 the grammar. Over
+ * grammars.
+ */
 export interface HeldOutShare extends Setting {
   kind: ModelKind;
   set: HeldSet;
@@ -54,7 +57,7 @@ const SENTENCES = 4096; // of each set, for the predictors
 export const settingName = ({ shape, level, held }: Setting): string =>
   `${shapeName(shape)}, level ${level}, ${held} of ${shape.m} held out`;
 
-/** Replicas of runs on P sentences that hold pairs out and measured what came of it. */
+/** Replicas of runs on P sentences that hold pairs out and have the measure. */
 export function heldOutRows(runs: readonly Run[]): HeldOutRow[] {
   const rows = runs.flatMap((run) => {
     const { experiment, replicas } = run;

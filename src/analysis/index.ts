@@ -1,4 +1,4 @@
-/** From run folders to tables, fits and figures. No GPU, nothing of Node. */
+/** From run folders to tables, fits and figures. Uses no GPU and nothing of Node. */
 
 export { studentQuantile } from '../theory/student.js';
 export { type AnalyzeOptions, analyze } from './analyze.js';
@@ -24,5 +24,5 @@ export { crossing, type Position, positionsOf, stepThreshold } from './staircase
 export { type Bound, type Estimate, fitLine, linearStatistic, type Unit } from './statistics.js';
 export { type Table, tablesOf, toCsv, toParquet } from './tables.js';
 
-/** The figures, with the plotting library behind them (loaded on demand: it is larger than the rest). */
+/** The figures with their plotting library, loaded on demand because it is larger than the rest. */
 export const loadFigures = () => import('./figures/index.js');

@@ -30,7 +30,7 @@ export interface InvarianceRow {
   units: UnitOfGrammar[];
 }
 
-/** How transitions grow with m; predicted as for P_(level+1). */
+/** How transitions grow with m; the prediction is that for P_(level+1). */
 export interface InvarianceExponent {
   series: string;
   layer: number;
@@ -39,7 +39,7 @@ export interface InvarianceExponent {
   estimate: Estimate;
 }
 
-/** The record names that the measure writes: the two similarities, or their ratio. */
+/** The names under which the measure is recorded: the two similarities, or their ratio. */
 const recordNames = { rule: 'S_rule', symbol: 'S_symbol', ratio: 'invariance' } as const;
 
 export function invarianceCurves(curves: readonly Curve[]): InvarianceCurve[] {
@@ -73,8 +73,7 @@ export const invarianceCrossing = ({ points }: Pick<InvarianceCurve, 'points'>) 
   );
 
 /**
- * The layer that stands for a level: the first whose unit sees a whole block of the next level; the last one where units see
- * everything.
+ * The layer that represents a level: the first whose unit sees a whole block of the next level; the last layer if units see everything.
  */
 export const layerShown = (kind: Curve['kind'], level: number, layers: readonly number[]): number =>
   modelFacts(kind).sees === 'block' ? Math.min(level + 1, Math.max(...layers)) : Math.max(...layers);

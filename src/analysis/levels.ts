@@ -1,7 +1,7 @@
 /**
- * The authors' own comparison: one pass at fixed m, level against level. P_(ell+1) / P_ell of one grammar as a power of m, from the
- * steps of the loss and from the invariance of hidden layers. It does not compare sizes of m, so that a factor common to all
- * levels, such as the batch size, drops out.
+ * The comparison in the paper: one pass at fixed m, level against level. P_(ell+1) / P_ell of one grammar as a power of m, from the steps
+ * of the loss and from the invariance of hidden layers. Sizes of m are not compared, so a factor common to all levels, such as the batch
+ * size, cancels.
  */
 import { type Curve, hasLaw, shapeName } from './curves.js';
 import { predictedPower } from './exponents.js';
@@ -35,7 +35,7 @@ export function levelTable(curves: readonly Curve[], invariances: readonly Invar
       for (let ell = 1; ell < shape.L; ell++) {
         const units = replicas.flatMap(({ grammar, found }) => {
           const [low, high] = [ell, ell + 1].map((l) => found.find((f) => f.ell === l));
-          // A ratio of which one end is not known says little: the other levels of that grammar still count.
+          // A ratio with one unknown end says little; the other levels of that grammar still count.
           if (low?.bound !== 'none' || !high || high.bound === 'upper') return [];
           return [{ grammar, value: (high.logSamples - low.logSamples) / Math.log(shape.m), bound: high.bound }];
         });

@@ -31,11 +31,11 @@ export interface FinishedFiles {
 }
 
 const COUNT = 256; // test sentences that are points of the clouds
-const LEVELS = [1, 2]; // of the symbols that colour a cloud: what steps 2 and 3 need
+const LEVELS = [1, 2]; // levels of the symbols that colour a cloud: those that steps 2 and 3 need
 
 /**
- * Runs of one grammar, seed and test set, each on P distinct sentences; those of one model are one network. progress: told of
- * each run. @throws InputError where they do not go together, or one has not ended.
+ * Runs of one grammar, seed and test set, each on P distinct sentences; those of one model are one network. progress: called for each
+ * run. @throws InputError if they do not belong together, or one has not ended.
  */
 export async function makeRecording(
   runs: readonly FinishedFiles[],
@@ -86,8 +86,8 @@ export async function makeRecording(
 const steps = ({ L }: Rules) => Array.from({ length: L }, (_, i) => i + 1);
 
 /**
- * Level of the symbols whose covariance with the last token a network of the family counts for step ell: tokens, or, where what
- * was found in one place serves in all, the symbols two levels below the common ancestor.
+ * Level of the symbols whose covariance with the last token a network of the family uses for step ell: tokens, or, if what is found in
+ * one place applies to all, the symbols two levels below the common ancestor.
  */
 const countedLevel = (family: RecordedFamily, ell: number) => (family === 'cnn' ? Math.max(0, ell - 2) : 0);
 
@@ -167,15 +167,15 @@ function networkOf(
   };
 }
 
-/** The second to last symbol of a level: the nearest to the last token whose own tokens are all visible. */
+/** The second to last symbol of a level: the nearest to the last token whose tokens are all visible. */
 function cloudOf(level: number, { s, L }: Rules): RecordedCloud {
   const row = s ** (L - level);
   return { level, node: (row - 1) / (s - 1) + row - 2 };
 }
 
 /**
- * The place where the symbols show most: of all layers the one, and in attention the position, that has least of its variance within
- * them. A convolution has the position over the symbol's own tokens, attention may have brought them to any.
+ * The place where the symbols are most visible: the layer (in attention, also the position) with the least variance within symbols. In a
+ * convolution the position is the one above the symbol's tokens; attention may have moved them to any position.
  */
 function clearest(hidden: Record<string, Numbers>, { level, node }: RecordedCloud, rules: Rules, held: HeldOut) {
   const { s, L, v } = rules;
@@ -202,7 +202,7 @@ function rowsAt({ data, shape: [count, positions, units] }: Numbers, position: n
   return { data, count, units, start: position * units, stride: positions * units };
 }
 
-/** [P, L]: root-mean-square covariance of the last token with what the family counts, on the first P of the trees. */
+/** [P, L]: root-mean-square covariance of the last token with what the family uses, on the first P of the trees. */
 function measuredSignals(
   rules: Rules,
   trees: Uint32Array,
@@ -214,7 +214,7 @@ function measuredSignals(
   const found = new Float32Array(sizes.length * L);
   for (const level of new Set(steps(rules).map((ell) => countedLevel(family, ell)))) {
     const row = s ** (L - level); // symbols at that level
-    const places = row - 1; // but the one over the last token
+    const places = row - 1; // except the one above the last token
     const levels = Array.from({ length: places }, (_, p) => commonLevel(rules, level, p));
     const stream = new CovarianceStream({ v, width: places, levels });
     let from = 0;

@@ -1,14 +1,14 @@
-/** Networks that predict masked tokens, beside the exact losses of inference on the tree. */
+/** Networks that predict masked tokens, and the exact losses of inference on the tree. */
 import { modelFacts } from '../core/modelFacts.js';
 import { sampleComplexity } from '../theory/index.js';
 import { type Curve, hasLaw, shapeName } from './curves.js';
 import { groupBy, type PositionRow, positionTable, type UnitOfGrammar, unitsOf } from './staircase.js';
 import { type Estimate, linearStatistic } from './statistics.js';
 
-/** P_ell of masked tokens: where the loss crosses the middle of the step H(ell-1) -> H(ell). */
+/** P_ell of masked tokens: the P at which the loss crosses the middle of the step H(ell-1) -> H(ell). */
 export type MaskedRow = PositionRow & { predicted: number | undefined }; // by the law of the model, without its prefactor
 
-/** How far a series' last loss lies above the exact one. */
+/** The excess of a series' last loss over the exact one. */
 export interface MaskedExcess {
   series: string;
   shape: Curve['shape'];
@@ -17,7 +17,7 @@ export interface MaskedExcess {
   start: number; // nats, mean of H(0)
 }
 
-/** The curves of masked tokens, with their exact losses in the place of those of the last token. */
+/** The curves of masked tokens, with their exact losses in place of those of the last token. */
 export const maskedCurves = (curves: readonly Curve[]): Curve[] =>
   curves.flatMap((curve) => (curve.masked ? [{ ...curve, plateaus: curve.masked }] : []));
 

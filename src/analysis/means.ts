@@ -8,8 +8,8 @@ export interface MeanPoint {
   samples: number;
   loss: number; // nats, arithmetic mean
   lossSpread: number; // nats, standard deviation; NaN with one curve
-  excess: number; // loss over each grammar's own floor, geometric mean; NaN without a floor or below it
-  excessLow: number; // one standard deviation of ln excess to either side
+  excess: number; // loss minus the floor of each grammar, geometric mean; NaN without a floor or below it
+  excessLow: number; // one standard deviation of ln excess in each direction
   excessHigh: number;
   curves: number;
 }
@@ -23,7 +23,7 @@ export interface MeanCurve {
   points: MeanPoint[];
 }
 
-/** Curves that diverged are left out; where some have ended, the others continue. */
+/** Curves that diverged are left out; after some have ended, the others continue. */
 export function meanCurves(curves: readonly Curve[]): MeanCurve[] {
   return groupBy(
     curves.filter((c) => c.status !== 'diverged'),

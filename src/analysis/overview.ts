@@ -1,4 +1,4 @@
-/** One run in a few numbers: its last loss over the plateaus of its grammar, the steps it has come down, where it did. */
+/** One run in a few numbers: its last loss relative to the plateaus of its grammar, the steps of the loss taken, and at which P. */
 
 import { InputError } from '../core/errors.js';
 import { parseExperiment } from '../core/experiment.js';
@@ -9,14 +9,14 @@ import { exactFloors } from './curves.js';
 import type { Run } from './runs.js';
 import { crossing, stepThreshold } from './staircase.js';
 
-/** Where a step of the loss was taken. */
+/** The point at which a step of the loss is taken. */
 export interface Reached {
   ell: number;
-  /** P_ell: training sentences seen where the loss passes the middle of step ell; null where it has not. */
+  /** P_ell: training sentences seen when the loss passes the middle of step ell; null if it has not. */
   samples: number | null;
   /** The same in optimiser steps. */
   steps: number | null;
-  /** The first evaluation already lay below the middle: P_ell is at most this. */
+  /** The loss is already below the middle at the first evaluation: P_ell is at most this. */
   bound?: 'upper';
 }
 
@@ -28,15 +28,15 @@ export interface Overview {
   lastLoss: number | null;
   bestLoss: number | null; // the lowest of them
   accuracy: number | null;
-  /** H(0) .. H(reach) in nats; absent where the task has no staircase. */
+  /** H(0) .. H(reach) in nats; absent if the task has no staircase. */
   plateaus?: number[];
-  /** How many steps of the staircase the last loss has passed the middle of. */
+  /** The number of steps of the staircase whose middle the last loss has passed. */
   level?: number;
   P?: Reached[]; // of the mean over replicas
   curve: CurvePoint[]; // mean over replicas, by samples
 }
 
-/** The mean over the replicas of a run, where all of them have been evaluated. */
+/** The mean over the replicas of a run, at points where all of them have been evaluated. */
 export function overviewOf(run: Run): Overview {
   const { experiment, rules } = run;
   const steps = plannedSteps(experiment);
@@ -71,20 +71,20 @@ export function storedPlateaus(text: string): readonly number[] {
   }
 }
 
-/** The plateau that a loss lies closest to, in nats; of equal ones the last. */
+/** The plateau closest to a loss, in nats; of equally close ones the last. */
 export function nearestPlateau(plateaus: readonly number[], loss: number): number {
   const distances = plateaus.map((h) => Math.abs(loss - h));
   return distances.lastIndexOf(Math.min(...distances));
 }
 
-/** Steps of the staircase whose middle lies above a loss. */
+/** The number of steps of the staircase whose middle is above a loss. */
 function levelOf(plateaus: readonly number[], loss: number | undefined): number {
   let level = 0;
   while (level + 1 < plateaus.length && loss !== undefined && loss <= stepThreshold(plateaus, level + 1)) level++;
   return level;
 }
 
-/** Where a curve, by samples, passes the middle of each step. perStep: sentences per optimiser step. */
+/** The P at which a curve, sorted by samples, passes the middle of each step. perStep: sentences per optimiser step. */
 export function reachedOf(plateaus: readonly number[], curve: readonly CurvePoint[], perStep: number): Reached[] {
   return plateaus.slice(1).map((_, i): Reached => {
     const ell = i + 1;

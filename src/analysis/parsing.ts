@@ -1,4 +1,4 @@
-/** Sentences parsed completely right by networks that predict every hidden symbol, against the P sentences that they were trained on. */
+/** Sentences parsed completely right by networks that predict every hidden symbol, against the number P of training sentences. */
 import { shapeOf } from '../core/rules.js';
 import { type Curve, grammarKey, type ModelKind, shapeName } from './curves.js';
 import type { Run } from './runs.js';
@@ -13,7 +13,7 @@ export const ways = {
   both: 'logic, consistent decoding',
 } as const;
 export type Way = keyof typeof ways;
-/** Parsing by the rules themselves: always right, because each tuple has one parent. */
+/** Parsing by the rules: always right, because each tuple has one parent. */
 export const EXACT = 'exact parser';
 
 /** One network on one grammar, by P. */
@@ -23,11 +23,11 @@ export interface ParseCurve {
   shape: Curve['shape'];
   grammar: string;
   way: Way;
-  rate: number; // learning rate, of those tried the best: see parseCurves
+  rate: number; // the best of the learning rates tried: see parseCurves
   points: { sentences: number; right: number }[]; // fraction of test sentences, at the end of training
 }
 
-/** P at which a network parses half of the sentences wholly right. */
+/** P at which a network parses half of the sentences completely right. */
 export interface ParseRow {
   network: string;
   kind: ModelKind;
@@ -35,14 +35,14 @@ export interface ParseRow {
   way: Way;
   rate: number;
   half: Estimate; // geometric mean over grammars
-  /** Over that of the same network by labels alone, grammar by grammar; of that itself absent. */
+  /** Over that of the same network trained on labels alone, grammar by grammar; absent for labels alone. */
   ratio: Estimate | undefined;
   last: number; // fraction at the largest P, mean over grammars
 }
 
 /**
- * Of runs at several learning rates those at the best one: which parses most sentences by the largest scores, mean over P and grammars. Labels
- * alone and logic have a rate each, since terms of the loss make steps larger.
+ * If there are runs at several learning rates, those at the best one, which parses the most sentences by the largest scores, mean over P
+ * and grammars. Labels alone and logic each have their own rate, since terms of the loss make steps larger.
  */
 export function parseCurves(runs: readonly Run[]): ParseCurve[] {
   const found = runs.flatMap(({ experiment, rules, replicas }) => {
@@ -117,7 +117,7 @@ export function parseTable(curves: readonly ParseCurve[]): ParseRow[] {
   });
 }
 
-/** Mean over grammars at each P that all of them have. */
+/** Mean over grammars at each P that all of them share. */
 export function meanPoints(curves: readonly ParseCurve[]): { sentences: number; right: number }[] {
   const points = groupBy(
     curves.flatMap((c) => c.points),

@@ -1,9 +1,11 @@
-/** The three directions of largest variance, in float64, followed from one look to the next so that the picture turns, never jumps. */
+/**
+ * The three directions of largest variance, in float64, tracked from one view to the next so that the picture rotates and never jumps.
+ */
 
 export interface Cloud {
   basis: Float32Array; // [3, units], orthonormal rows that span the three principal components; zeros where units < 3
   centre: Float64Array; // [3], the mean in these directions
-  variance: number[]; // [3], of the principal components, falling, as parts of the whole variance
+  variance: number[]; // [3], variances of the principal components, descending, as fractions of the total variance
   spread: number; // root of the variance in the three directions together
 }
 
@@ -16,24 +18,24 @@ export interface Rows {
   stride: number;
 }
 
-const BLOCK = 6; // directions that are iterated together: the further ones speed up the first three
-const FIRST = 300; // rounds at most, from nothing
-const NEXT = 30; // from the last basis, which lies close
-const RESIDUAL = 1e-9; // of the components, over the whole variance: no more rounds then
-const EXPLICIT = 96; // up to this many units the covariance is written out
+const BLOCK = 6; // directions that are iterated together: the extra ones speed up the first three
+const FIRST = 300; // maximum number of rounds, from a cold start
+const NEXT = 30; // from the last basis, which is close
+const RESIDUAL = 1e-9; // of the components, over the total variance: the iteration then stops
+const EXPLICIT = 96; // up to this many units the covariance matrix is computed explicitly
 
 export class FollowingPca {
   #basis: Float64Array | undefined;
 
-  /** Starts again, as for another layer. */
+  /** Starts over, as for another layer. */
   forget(): void {
     this.#basis = undefined;
   }
 
   /**
-   * Subspace iteration on the covariance with a Rayleigh-Ritz step per round. The new directions are turned rigidly within their
-   * span to lie as close to the former ones as they can, so that nothing jumps where components change their sign or order; at
-   * first, and where they have nothing in common, they are the components themselves with their largest loading positive.
+   * Subspace iteration on the covariance with a Rayleigh-Ritz step per round. The new directions are rotated rigidly within their span to
+   * be as close as possible to the previous ones, so that nothing jumps when components change sign or order. In the first call, and if
+   * the two spans have nothing in common, they are the components themselves with their largest loading positive.
    */
   fit({ data, count, units, start, stride }: Rows): Cloud {
     const mean = new Float64Array(units);
@@ -72,8 +74,8 @@ export class FollowingPca {
 }
 
 /**
- * The rows in their three directions of largest variance [count, 3], about their mean, in roots of the mean square distance from it.
- * towards: coordinates of the same rows in another layer or network, which these are turned to lie as close to as they can.
+ * The rows in their three directions of largest variance [count, 3], about their mean, in units of the root mean square distance from it.
+ * towards: coordinates of the same rows in another layer or network, to which these are rotated to be as close as possible.
  */
 export function projectRows(rows: Rows, towards?: Float64Array): Float64Array {
   const { data, count, units, start, stride } = rows;
@@ -88,7 +90,7 @@ export function projectRows(rows: Rows, towards?: Float64Array): Float64Array {
   return towards ? turned(points, towards) : points;
 }
 
-/** points [N, 3], turned or mirrored so that the sum of their products with `towards` is largest. */
+/** points [N, 3], rotated or mirrored to maximise the sum of their products with `towards`. */
 function turned(points: Float64Array, towards: Float64Array): Float64Array {
   const columns = (from: Float64Array) =>
     [0, 1, 2].map((k) => Float64Array.from({ length: from.length / 3 }, (_, b) => from[3 * b + k]));
@@ -102,7 +104,10 @@ function turned(points: Float64Array, towards: Float64Array): Float64Array {
   });
 }
 
-/** Part of the variance that lies within the classes: 1 when a class says nothing of a row, 0 when it says all. NaN without any. */
+/**
+ * Fraction of the variance that is within the classes: 1 if a class says nothing about a row, 0 if it says everything. NaN without any
+ * variance.
+ */
 export function varianceWithin(
   { data, count, units, start, stride }: Rows,
   classes: ArrayLike<number>,
@@ -262,7 +267,7 @@ function symmetricEigen(matrix: Float64Array, k: number): { values: number[]; ve
   return { values: order.map((e) => a[e * k + e]), vectors };
 }
 
-/** Turns the rows of `axes` within their span towards `previous`: the orthogonal factor of their overlaps, M (M^T M)^(-1/2). */
+/** Rotates the rows of `axes` within their span towards `previous`: the orthogonal factor of their overlaps, M (M^T M)^(-1/2). */
 function align(axes: Float64Array, previous: Float64Array, width: number, kept: number): void {
   const row = (m: Float64Array, i: number) => m.subarray(i * width, (i + 1) * width);
   const overlap = new Float64Array(kept * kept);
@@ -270,7 +275,7 @@ function align(axes: Float64Array, previous: Float64Array, width: number, kept: 
     for (let j = 0; j < kept; j++) overlap[i * kept + j] = dot(row(axes, i), row(previous, j));
   const factor = orthogonalFactor(overlap, kept);
   if (!factor) {
-    pointForward(axes, width, kept); // nothing in common with what was seen before
+    pointForward(axes, width, kept); // nothing in common with the previous view
     return;
   }
   const turned = new Float64Array(kept * width);
@@ -279,7 +284,7 @@ function align(axes: Float64Array, previous: Float64Array, width: number, kept: 
   axes.set(turned);
 }
 
-/** The orthogonal factor of a matrix [k, k], M (M^T M)^(-1/2); undefined where it is nearly singular. */
+/** The orthogonal factor of a matrix [k, k], M (M^T M)^(-1/2); undefined if it is nearly singular. */
 function orthogonalFactor(matrix: Float64Array, k: number): Float64Array | undefined {
   const gram = new Float64Array(k * k);
   for (let i = 0; i < k; i++)

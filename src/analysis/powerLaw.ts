@@ -1,4 +1,7 @@
-/** Power-law rules at the last level: how the classification error falls, and what becomes of the steps of the loss. Source: arXiv:2505.07067. */
+/**
+ * Power-law rules at the last level: how the classification error falls, and what happens to the steps of the loss. Source:
+ * arXiv:2505.07067.
+ */
 import { canonicalJson } from '../core/canonical.js';
 import { sentenceLength } from '../core/rules.js';
 import { zipfExponent, zipfPlace } from '../theory/index.js';
@@ -26,7 +29,7 @@ export interface ErrorRow {
   exponent: Estimate; // -slope of ln error against ln P
 }
 
-/** The steps of the last token's loss with one a, beside those of uniform rules on the same grammars. */
+/** The steps of the last token's loss with one a, compared with those of uniform rules on the same grammars. */
 export interface StepRow {
   kind: ModelKind;
   shape: Curve['shape'];
@@ -36,10 +39,10 @@ export interface StepRow {
   ratio: Estimate;
 }
 
-const SMALLEST = 0.03; // error: below it test sentences are few
-const LARGEST_PART = 0.65; // of the error of chance: above it the most frequent rules alone are learnt
+const SMALLEST = 0.03; // error: below this, too few test sentences are wrong
+const LARGEST_PART = 0.65; // of the error of chance: above this, only the most frequent rules are learnt
 
-/** Points between these errors, without those that steps may have limited. */
+/** Points between these errors, without those that the number of steps may have limited. */
 export function lawPoints(curve: Curve): { x: number; y: number }[] {
   const chance = 1 - 1 / curve.shape.n;
   return errorPointsOf(curve).filter(
@@ -73,11 +76,11 @@ export function errorTable(curves: readonly Curve[]): ErrorRow[] {
     .sort((x, y) => x.a - y.a);
 }
 
-/** ln P / scale at which m rules leave this error (its logarithm). */
+/** ln P / scale at which m rules leave this error (given as its logarithm). */
 export const placeOf = ({ shape, rules }: Curve, error: number): number | undefined =>
   zipfPlace(rules.ruleProbabilities![shape.L - 1]!, sentenceLength(shape) / shape.s, shape.n, Math.exp(error));
 
-/** all: with the curves of uniform rules. */
+/** all: including the curves of uniform rules. */
 export function stepTable(curves: readonly Curve[], all: readonly Curve[]): StepRow[] {
   const steps = curves
     .filter((c) => c.plateaus && zipfOf(c.rules) !== undefined)
@@ -97,7 +100,7 @@ export function stepTable(curves: readonly Curve[], all: readonly Curve[]): Step
     .sort((x, y) => x.a - y.a || x.ell - y.ell);
 }
 
-/** ln of P_ell / P_(ell-1), less that of uniform rules, for each ell that both know. */
+/** ln of P_ell / P_(ell-1), minus that of uniform rules, for each ell that both have. */
 function growthOf(curve: Curve, uniform: Curve) {
   const places = [curve, uniform].map((c) => positionsOf(c));
   return places[0].flatMap(({ ell }) => {

@@ -1,4 +1,4 @@
-/** Linear read-outs of hidden symbols, position by position, as the measure `probes` records them. */
+/** Linear read-outs of hidden symbols, position by position, as recorded by the measure `probes`. */
 import { modelFacts } from '../core/modelFacts.js';
 import { sampleComplexity } from '../theory/index.js';
 import { type Curve, hasLaw, shapeName } from './curves.js';
@@ -17,13 +17,13 @@ export interface ProbeCurve {
   points: { samples: number; map: readonly (readonly number[])[] }[]; // [positions, symbols of the level]
 }
 
-/** P at which a layer can be read: where the accuracy of a symbol of the level passes one half. */
+/** P at which a layer can be read: the accuracy for a symbol of the level passes one half. */
 export interface ProbeRow {
   series: string;
   shape: Curve['shape'];
   layer: number;
   level: number;
-  /** Of the symbol best read from each position: geometric mean over positions, then over grammars; in samples. */
+  /** For the symbol best read from each position: geometric mean over positions, then over grammars; in samples. */
   half: Estimate;
   positions: number;
   reached: number; // positions of all grammars from which some symbol passes one half
@@ -46,13 +46,16 @@ export function probeCurves(curves: readonly Curve[]): ProbeCurve[] {
   });
 }
 
-/** What is read best from a position, against P. */
+/** The best read-out of a position, against P. */
 export const positionCurve = ({ points }: Pick<ProbeCurve, 'points'>, position: number) =>
   points.map(({ samples, map }) => ({ samples, accuracy: Math.max(...map[position]) }));
 
-const ERROR = 0.044; // largest standard error of an accuracy counted on 128 sentences
+const ERROR = 0.044; // largest standard error of an accuracy measured on 128 sentences
 
-/** ln P where what is read from a position passes one half; what lies there from the start, or within its noise, is an upper bound. */
+/**
+ * ln P at which the read-out of a position passes one half; an upper bound if it is above one half from the start, or within its noise of
+ * it.
+ */
 export function halfOf(curve: Pick<ProbeCurve, 'points'>, position: number): ReturnType<typeof crossing> {
   const points = positionCurve(curve, position);
   const [{ samples, accuracy }] = points;
@@ -74,7 +77,7 @@ export function probeTable(curves: readonly ProbeCurve[], steps: readonly Positi
       ),
     );
     if (!found.length) return [];
-    // Positions of one grammar are no independent units: their mean is one.
+    // Positions of one grammar are not independent units: their mean is one unit.
     const units = groupBy(found, (u) => u.grammar).map(
       (own): UnitOfGrammar => ({
         grammar: own[0].grammar,

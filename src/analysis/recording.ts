@@ -1,6 +1,6 @@
 /**
- * The recording that the page plays: networks on one grammar, each trained on P distinct sentences, for many P. One safetensors
- * file, with what is said in words as JSON in its metadata.
+ * The recording that the page plays: networks on one grammar, each trained on P distinct sentences, for many P. One safetensors file,
+ * with its texts as JSON in the metadata.
  */
 import { checkSeed, show } from '../core/check.js';
 import { DamageError } from '../core/errors.js';
@@ -14,7 +14,7 @@ export const recordedFamilies: readonly RecordedFamily[] = ['cnn', 'transformer'
 /** Points of a hidden layer, coloured by the symbol of one level. */
 export interface RecordedCloud {
   level: number; // of the symbols, counted from the leaves
-  node: number; // of the tree that holds them, root first
+  node: number; // in the tree that contains them, root first
 }
 
 export interface RecordedNetwork {
@@ -28,8 +28,8 @@ export interface RecordedNetwork {
   loss: Float32Array; // [K] test loss at the best validation loss, nats: H(L) and the excess over the exact predictor's
   epochs: Float32Array; // [K] passes over the P sentences to the best validation loss
   limited: Uint8Array; // [K] 1: with more steps the loss may be lower
-  within: Float32Array; // [K, clouds] part of the variance that lies within the symbols
-  places: Uint8Array; // [K, clouds, 2] index of the layer and position within it that the points are of
+  within: Float32Array; // [K, clouds] fraction of the variance that is within the symbols
+  places: Uint8Array; // [K, clouds, 2] index of the layer, and position within it, of the points
   points: Uint8Array; // [K, clouds, N, 3] coordinates: -REACH to REACH in steps of 2 REACH / 255
 }
 
@@ -38,7 +38,7 @@ export interface Recording {
   grammar: GrammarShape & { seed: number };
   H: readonly number[]; // [L + 1] exact plateaus, nats
   P: Readonly<Record<RecordedFamily, readonly number[]>>; // [L] sample complexities, up to a factor
-  /** Root-mean-square covariance of the last token with what a network of the family can count, by the level of the common ancestor. */
+  /** Root-mean-square covariance of the last token with what a network of the family can use, by level of the common ancestor. */
   signal: Readonly<Record<RecordedFamily, readonly number[]>>; // [L] exact
   sentences: number[]; // all P, increasing
   measured: Readonly<Record<RecordedFamily, Float32Array>>; // [P, L] the same measured on the first P training sentences
@@ -48,9 +48,9 @@ export interface Recording {
   networks: RecordedNetwork[];
 }
 
-/** Coordinates reach so far from the middle, in roots of the mean square distance from it; what lies farther is put there. */
+/** Largest distance of coordinates from the centre, in units of the root mean square distance; points beyond it are moved there. */
 export const REACH = 2.5;
-/** A coordinate as the file holds it, and back. */
+/** A coordinate as it is stored in the file, and the inverse. */
 export const packCoordinate = (x: number): number =>
   Math.round((255 * (Math.min(REACH, Math.max(-REACH, x)) + REACH)) / (2 * REACH));
 export const coordinate = (byte: number): number => (2 * REACH * byte) / 255 - REACH;
@@ -93,7 +93,7 @@ export function encodeRecording(recording: Recording): Uint8Array<ArrayBuffer> {
   return encodeSafetensors({ metadata: { recording: JSON.stringify(about) }, tensors });
 }
 
-/** @throws DamageError naming what is not as it should be */
+/** @throws DamageError naming the fault */
 export function decodeRecording(bytes: Uint8Array, file = 'recording'): Recording {
   const { metadata, tensors } = decodeSafetensors(bytes, file);
   const fail = (what: string): never => {

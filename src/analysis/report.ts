@@ -7,7 +7,7 @@ import { showEstimate, showInterval, showNumber } from './format.js';
 import type { Analysis, Finding } from './results.js';
 import type { Table } from './tables.js';
 
-/** A figure as it goes into the report: drawn for wide and for narrow screens. */
+/** A figure of the report: drawn for wide and for narrow screens. */
 export interface DrawnFigure {
   name: string;
   title: string;
@@ -20,13 +20,13 @@ export interface DrawnFigure {
 
 export interface ReportOptions {
   title: string;
-  reproduces: boolean; // the paper's figures; false: a person's own runs, compared with its theory
+  reproduces: boolean; // the runs are those of the paper's figures; false: the user's own runs, compared with the paper's theory
   sections: readonly { name: string; title: string }[]; // of the findings, in order
   tables: readonly Table[]; // links to data/NAME.csv and .parquet
   made: string; // date and program, for the foot
 }
 
-/** The report as one HTML page that asks nothing of a network. */
+/** The report as one HTML page that loads nothing from a network. */
 export function reportHtml(analysis: Analysis, drawn: readonly DrawnFigure[], options: ReportOptions): string {
   return `<!doctype html>
 <html lang="en">
@@ -64,7 +64,7 @@ ${runsHtml(analysis)}
 `;
 }
 
-/** The networks that occur, with their names in full and what they share. */
+/** The networks that occur, with their full names and descriptions. */
 function networksHtml({ kinds }: Analysis): string {
   return [...new Set(kinds.values())]
     .map((kind) => {
@@ -84,7 +84,7 @@ function languagesHtml({ curves }: Analysis): string {
 type Chapter = [string, (typeof chapters)[ChapterName]];
 
 function chapterHtml([name, { title, about, open }]: Chapter, drawn: readonly DrawnFigure[]): string {
-  // Without curves in data the figures that would show them show one pass, which the report is about then.
+  // Without curves in data, the figures of that chapter show one pass, so they belong to the chapter about it.
   const onePass = !drawn.some((f) => f.name === 'data');
   const own = drawn.filter((f) => (onePass && f.chapter === 'inData' ? 'onePass' : f.chapter) === name);
   if (!own.length) return '';

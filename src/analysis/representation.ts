@@ -1,10 +1,10 @@
-/** Four measures of one layer beside each other: when each of them sees that the symbols of a level have been found. */
+/** Four measures of one layer: when each of them detects that the symbols of a level have been found. */
 import { type Curve, shapeName } from './curves.js';
 import { invarianceCurves } from './invariance.js';
 import { crossing, groupBy, positionsOf, type UnitOfGrammar, unitsOf } from './staircase.js';
 import { type Estimate, exponential, linearStatistic, mean } from './statistics.js';
 
-/** What is drawn, all of them larger where a layer knows more: names in figures and tables. */
+/** The measures that are drawn, all of them larger if a layer knows more: names in figures and tables. */
 export const views = {
   invariance: 'invariance, 1 - ratio',
   readout: 'linear read-out, accuracy',
@@ -27,7 +27,7 @@ export interface RepresentationCurve {
   points: { samples: number; value: number }[];
 }
 
-/** P at which a measure of a layer has come half way. */
+/** P at which a measure of a layer is half way between its first and last value. */
 export interface RepresentationRow {
   series: string;
   kind: Curve['kind'];
@@ -37,11 +37,14 @@ export interface RepresentationRow {
   view: View;
   first: number; // mean over grammars, at the first evaluation
   last: number;
-  /** Over P_(level+1) of the loss, where the measure passes the middle between both; undefined: it hardly moves, or there is no step. */
+  /**
+   * Over P_(level+1) of the loss, if the measure passes the middle between both values; undefined: it hardly changes, or there is no
+   * step.
+   */
   half: Estimate | undefined;
 }
 
-export const LEAST_RISE = 0.1; // of a measure: what it must change by for its middle to be looked for; two standard errors of a read-out
+export const LEAST_RISE = 0.1; // of a measure: the least change for which its middle is computed; two standard errors of a read-out
 
 export function representationCurves(curves: readonly Curve[]): RepresentationCurve[] {
   return curves

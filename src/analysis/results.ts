@@ -20,7 +20,7 @@ export interface RunRow {
   status: RunStatus;
   replicas: number;
   samples: number; // at the last evaluation
-  loss: number; // nats, the last, mean of replicas
+  loss: number; // nats, the last one, mean over replicas
   floor: number | undefined; // H(L), nats
   adapter: string;
   executor: string;
@@ -28,12 +28,12 @@ export interface RunRow {
   experiment: Experiment;
 }
 
-/** What several figures build on; their own results stand in their files. */
+/** Results that several figures use; results of one figure are in its file. */
 export interface Base {
   runs: RunRow[];
   kinds: Map<string, ModelKind>; // of each series
   curves: Curve[];
-  studies: Record<StudyName, Curve[]>; // curves of figures of their own; not among the others
+  studies: Record<StudyName, Curve[]>; // curves of separate studies; not among the others
   means: MeanCurve[];
   positions: (PositionRow & { predicted: number | undefined })[]; // predicted without its prefactor
   exponents: ExponentRow[];
@@ -41,8 +41,8 @@ export interface Base {
   dataPowers: DataPower[];
   learner: LearnerRow[];
   invarianceCurves: InvarianceCurve[];
-  notes: string[]; // what was left out, what is missing, and why
-  /** Results of the paper scale that are shown beside those of a smaller one. */
+  notes: string[]; // what was left out or is missing, and why
+  /** Results at the paper's scale that are shown together with those at a smaller one. */
   stored?: StoredResults;
 }
 
@@ -55,9 +55,8 @@ export type Analysis = Results & {
 };
 
 /**
- * `agrees`: the 95% interval holds the prediction. `open`: runs ended too early and the bound allows the prediction, or the interval of a
- * power is too wide to tell.
- * `no interval`: one run only. `-`: theory fixes no value, for example of a prefactor.
+ * `agrees`: the 95% interval contains the prediction. `open`: runs ended too early and the bound allows the prediction, or the interval
+ * of a power is too wide to tell. `no interval`: only one run. `-`: theory predicts no value, for example for a prefactor.
  */
 export type Verdict = 'agrees' | 'disagrees' | 'open' | 'no interval' | '-';
 

@@ -19,15 +19,15 @@ import { plannedSteps, rulesOf } from '../training/members.js';
 
 /** The text of the files of a run folder. */
 export interface RunFiles {
-  path: string; // names the run in tables and messages
-  hash?: string; // of the experiment, where the folder is named by it
-  checkpoint?: RunContents['checkpoint']; // tells how much the records should hold
+  path: string; // identifies the run in tables and messages
+  hash?: string; // of the experiment, if it is the name of the folder
+  checkpoint?: RunContents['checkpoint']; // says how much the records should contain
   experiment: string; // experiment.json
-  rules?: string; // rules.json; absent: drawn again from the experiment's seed
+  rules?: string; // rules.json; absent: the rules are drawn again from the experiment's seed
   records?: string; // records.jsonl
 }
 
-/** `unfinished`: no end record, the run was killed or is still going. `empty`: not one evaluation. */
+/** `unfinished`: no end record; the run was killed or still continues. `empty`: no evaluation. */
 export type RunStatus = EndReason | 'unfinished' | 'empty';
 
 export interface Run {
@@ -50,7 +50,7 @@ export interface ReplicaHistory {
   ends: EndRecord[];
 }
 
-/** Reads one run. What is odd about its records is listed in `problems`. @throws InputError for a bad experiment or grammar. */
+/** Reads one run. Irregularities in its records are listed in `problems`. @throws InputError for a bad experiment or grammar. */
 export function readRun(files: RunFiles): Run {
   const experiment = inFile(files.path, 'experiment.json', () => parseExperiment(parseJson(files.experiment)));
   if (experiment.data)
@@ -124,7 +124,7 @@ export function readRun(files: RunFiles): Run {
   };
 }
 
-/** A replica or a step that the experiment does not have; undefined: it has both. */
+/** A replica or a step that the experiment does not have, in words; undefined: it has both. */
 function outsideOf(experiment: Experiment, record: RunRecord): string | undefined {
   if ('replica' in record && (record.replica ?? 0) >= experiment.replicas)
     return `replica ${record.replica} of a run with ${experiment.replicas}`;

@@ -6,7 +6,7 @@ import { type Bound, type Estimate, exponential, joinBounds, linearStatistic, me
 /** P_ell of one curve: the samples at which its loss crosses the middle of the step H(ell-1) -> H(ell). */
 export interface Position {
   ell: number;
-  logSamples: number; // ln P_ell, or the ln P up to which (bound lower) or from which on (upper) it is known
+  logSamples: number; // ln P_ell; for a bound, the ln P above which (lower) or below which (upper) it is
   bound: Bound;
   /** Curves in data: ratio of the ends of the interval, in ln P. */
   width?: number;
@@ -22,11 +22,11 @@ export interface PositionRow {
   reached: number; // curves that crossed
   curves: number;
   units: UnitOfGrammar[]; // ln P_ell
-  /** One pass: P_ell is more than a tenth of the language, so that sampling noise is no longer what limits. */
+  /** One pass: P_ell is more than a tenth of the language, so sampling noise is no longer the limit. */
   beyond: boolean;
 }
 
-/** Of a language: beyond this part of it hardly any sampling noise is left. */
+/** Fraction of a language: beyond it hardly any sampling noise is left. */
 export const LARGE_PART = 1 / 10;
 
 export interface UnitOfGrammar extends Unit {
@@ -42,8 +42,8 @@ export function stepThreshold(plateaus: readonly number[], ell: number): number 
 }
 
 /**
- * ln P where the loss first falls to a threshold, linear in ln P between evaluations. A curve that never gets there gives a
- * lower bound, one that starts below an upper bound; undefined: it diverged before, which says nothing about P.
+ * ln P at which the loss first falls to a threshold, linear in ln P between evaluations. A curve that never reaches it gives a lower
+ * bound, one that starts below it an upper bound; undefined: it diverged before, which says nothing about P.
  */
 export function crossing(points: readonly CurvePoint[], threshold: number): Omit<Position, 'ell'> | undefined {
   for (let i = 0; i < points.length; i++) {
@@ -68,15 +68,15 @@ export function isVisible({ plateaus, noise }: Curve, ell: number): boolean {
   return Math.min(plateaus[ell - 1] - middle, middle - plateaus[ell]) >= VISIBLE * noise;
 }
 
-/** ln P where a curve with plateaus comes down to a loss: in one pass the first time, in data by the search's estimate. */
+/** ln P at which a curve with plateaus reaches a loss: in one pass the first time, in data by the estimate that a search uses. */
 export function crossingBy({ online, points, plateaus }: Curve, loss: number): Omit<Position, 'ell'> | undefined {
   if (online || !plateaus) return crossing(points, loss);
   return dataCrossing(points, plateaus, loss - plateaus[plateaus.length - 1]);
 }
 
-const WIDEST = Math.log(2); // in the 68% interval: a crossing known less well, such as one not searched for, is left out
+const WIDEST = Math.log(2); // of the 68% interval: a crossing known less well, such as one that was not searched for, is left out
 
-/** ln P where the best loss crosses an excess: points limited by steps are bounds, never values. */
+/** ln P at which the best loss crosses an excess: points limited by the number of steps are bounds, never values. */
 function dataCrossing(
   points: readonly CurvePoint[],
   plateaus: readonly number[],
@@ -103,7 +103,7 @@ export function positionsOf(curve: Curve): Position[] {
   return positions;
 }
 
-/** P_ell per series, grammar size and ell, with intervals over grammars (over replicas where there is one grammar). */
+/** P_ell per series, grammar size and ell, with intervals over grammars (over replicas if there is one grammar). */
 export function positionTable(curves: readonly Curve[]): PositionRow[] {
   const rows: PositionRow[] = [];
   for (const group of groupBy(curves, (c) => `${c.series}|${shapeName(c.shape)}`)) {
@@ -115,7 +115,7 @@ export function positionTable(curves: readonly Curve[]): PositionRow[] {
           .filter((p) => p.ell === ell)
           .map((p) => ({ grammar: curve.grammar, value: p.logSamples, bound: p.bound, status: curve.status })),
       );
-      // A run that was stopped before any other got there says nothing yet: it would only turn the mean into a bound.
+      // A run that was stopped before any other reached the step carries no information yet: it would only turn the mean into a bound.
       const first = Math.min(...all.filter((p) => p.bound === 'none').map((p) => p.value));
       const here = all.filter(
         (p) =>
@@ -141,7 +141,7 @@ export function positionTable(curves: readonly Curve[]): PositionRow[] {
   return rows;
 }
 
-/** One unit per grammar (the mean of its replicas), or one per replica where there is a single grammar. */
+/** One unit per grammar (the mean of its replicas), or one per replica if there is a single grammar. */
 export function unitsOf(values: readonly UnitOfGrammar[]): UnitOfGrammar[] {
   const groups = groupBy(values, (u) => u.grammar);
   if (groups.length === 1) return [...values];

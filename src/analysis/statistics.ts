@@ -3,19 +3,19 @@ import { streamKey } from '../core/threefry.js';
 import { UniformStream } from '../core/uniform.js';
 import { studentQuantile } from '../theory/student.js';
 
-/** What is known of a number: where it lies, its 95% interval, and whether it is only a bound. */
+/** What is known of a number: its value, its 95% interval, and whether it is only a bound. */
 export interface Estimate {
   value: number;
   low: number; // NaN: no interval (a single run)
   high: number;
-  /** `lower`: the number is at least `value`, since runs ended before they got there; high is Infinity then. */
+  /** `lower`: the number is at least `value`, since runs ended before they reached it; high is then Infinity. */
   bound: Bound;
   units: number; // independent grammars or replicas behind it
 }
 
 export type Bound = 'none' | 'lower' | 'upper' | 'unknown';
 
-/** One measured number of one unit (a grammar, or a replica where there is one grammar). */
+/** One measured number of one unit (a grammar, or a replica if there is one grammar). */
 export interface Unit {
   value: number;
   bound: Bound;
@@ -43,7 +43,7 @@ export function linearStatistic(cells: readonly Unit[][], coefficients: readonly
     'none',
   );
   const random = new UniformStream(bootstrapKey);
-  // Sorted, so that the interval does not depend on the order in which folders were named.
+  // Sorted, so that the interval does not depend on the order of the folders.
   const sorted = cells.map((cell) => cell.map((u) => u.value).sort((a, b) => a - b));
   let sum = 0;
   for (let draw = 0; draw < draws; draw++) {

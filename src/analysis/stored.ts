@@ -1,4 +1,4 @@
-/** Results of the paper scale as they were last measured, small enough to go with the program. */
+/** The latest results at the paper's scale, small enough to ship with the program. */
 import type { DataPower, DataRow } from './data.js';
 import type { LevelRow } from './levels.js';
 import stored from './paperScale.json' with { type: 'json' };
@@ -13,7 +13,7 @@ export interface StoredResults {
   levels: LevelRow[];
 }
 
-/** What `rhm reproduce --scale paper --keep FILE` writes. JSON has no text for NaN and infinities: they become names. */
+/** What `rhm reproduce --scale paper --keep FILE` writes. JSON cannot represent NaN and infinities: they become names. */
 export function storedText(analysis: Analysis, made: string, command: string): string {
   const { summary, data, dataPowers, levels } = analysis;
   const results: StoredResults = { made, command, summary, data, dataPowers, levels };
@@ -33,5 +33,5 @@ export function parseStored(text: string): StoredResults {
   return JSON.parse(text, (_, value) => (typeof value === 'string' && value in NAMES ? NAMES[value] : value));
 }
 
-/** The results that came with this version. */
+/** The results that come with this version. */
 export const paperScale = (): StoredResults => parseStored(JSON.stringify(stored));

@@ -1,4 +1,4 @@
-/** What the first screen of the report and the last lines in the terminal say: at most five sentences. */
+/** The first screen of the report and the last lines in the terminal: at most five sentences. */
 import { counted } from '../core/counted.js';
 import { modelFacts } from '../core/modelFacts.js';
 import { type ModelKind, shapeName } from './curves.js';
@@ -15,7 +15,7 @@ export function summaryOf(r: Results, findings: readonly Finding[]): string[] {
   return r.dataPowers.length ? dataSummary(r) : passSummary(r, findings);
 }
 
-/** The first three sentences of a small scale, then two of the paper scale's stored results. */
+/** The first three sentences of a small scale, then two from the stored results at the paper's scale. */
 export function withStored(analysis: Analysis, stored: StoredResults): Analysis {
   if (!stored.summary.length) return analysis;
   const said = `At the paper's scale (stored: ${stored.made}):`;
@@ -23,9 +23,9 @@ export function withStored(analysis: Analysis, stored: StoredResults): Analysis 
   return { ...analysis, stored, summary: [...analysis.summary.slice(0, 3), ...paper] };
 }
 
-/** Curves in data: which laws hold, what one pass costs, the ratios, what stays open. */
+/** Curves in data: which laws apply, what one pass costs, the ratios, what is still open. */
 function dataSummary(r: Results): string[] {
-  const told: ModelKind[] = ['hcnn', 'mla']; // the others: by their ratio to the CNN
+  const told: ModelKind[] = ['hcnn', 'mla']; // the others are described by their ratio to the CNN
   const lines = told.map((kind) =>
     lawSentence(
       kind,
@@ -35,7 +35,7 @@ function dataSummary(r: Results): string[] {
   return [...lines, passSentence(r), ratioSentence(r), openSentence(r)].filter((line) => line !== '');
 }
 
-const NEAR = 0.5; // of a power of m: called near its law where its interval is narrow enough to leave it out
+const NEAR = 0.5; // of a power of m: called near its law if its interval is narrow enough to exclude it
 
 function lawSentence(kind: ModelKind, powers: readonly DataPower[]): string {
   const known = powers.filter((p) => p.data.bound === 'none' && p.law !== undefined && p.data.high > p.data.low);
@@ -153,7 +153,7 @@ function passSummary(r: Results, findings: readonly Finding[]): string[] {
   return lines;
 }
 
-/** The deepest step that every series took at two sizes at least; the deepest there is if none was. */
+/** The deepest step that every series took at two sizes or more; if there is none, the deepest step. */
 function telling<T extends { ell: number; shape: Results['curves'][0]['shape']; estimate: Estimate }>(
   rows: readonly T[],
   series: (row: T) => string,
@@ -167,13 +167,13 @@ function telling<T extends { ell: number; shape: Results['curves'][0]['shape']; 
   return ells.find((ell) => [...names].every((name) => taken(ell, name) > 1)) ?? ells[0] ?? 0;
 }
 
-/** Of series that differ in batch size only, the one with the largest speaks for them. */
+/** Of series that differ only in batch size, the one with the largest batch is described. */
 function hasLargestBatch({ curves }: Results, series: string): boolean {
   const own = curves.find((c) => c.series === series)!;
   return !curves.some((c) => c.anyBatch === own.anyBatch && c.batch > own.batch && c.series !== series);
 }
 
-/** Rather an exponent of fewer sizes than a bound. */
+/** An exponent of fewer sizes is preferred to a bound. */
 const best = (rows: readonly ExponentRow[]) => rows.find((x) => x.reached) ?? rows[0];
 
 const powerText = (x: Pick<ExponentRow, 'ell' | 'estimate' | 'predicted' | 'reached'>) =>

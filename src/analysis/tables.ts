@@ -3,7 +3,7 @@ import type { GrammarShape } from '../core/rules.js';
 import type { Analysis, Base, Finding } from './results.js';
 import type { Estimate } from './statistics.js';
 
-/** A flat table. Every row has the columns of the first; null where there is nothing. */
+/** A flat table. Every row has the columns of the first; null if there is no value. */
 export interface Table {
   name: string;
   about: string;
@@ -19,7 +19,7 @@ export const grammarNumbers = ({ curves }: Pick<Base, 'curves'>): Map<string, nu
 /** All results as flat tables, for CSV and Parquet. */
 export const tablesOf = ({ tables }: Pick<Analysis, 'tables'>): Table[] => tables;
 
-/** The tables of what figures share; the others stand in the files of the figures. */
+/** The tables that figures share; the others are in the files of the figures. */
 export function sharedTables(a: Base, findings: readonly Finding[]): Table[] {
   const grammars = grammarNumbers(a);
   return [
@@ -92,19 +92,19 @@ export function sharedTables(a: Base, findings: readonly Finding[]): Table[] {
   ];
 }
 
-/** RFC 4180, with a header. Numbers that are not finite are empty, infinities `Infinity`. */
+/** RFC 4180, with a header. NaN is empty, infinities are `Infinity`. */
 export function toCsv({ rows }: Table): string {
   const columns = Object.keys(rows[0]);
   return [columns, ...rows.map((row) => columns.map((c) => row[c]))].map(csvLine).join('');
 }
 
-/** Columns of whole numbers, in whichever table. */
+/** Columns of whole numbers, in any table. */
 const wholeNumbers = new Set([
   ...['v', 'n', 'm', 's', 'L', 'ell', 'grammar', 'layer', 'level', 'step', 'batch', 'replicas'],
   ...['reached', 'curves', 'units', 'sentences', 'samples', 'elapsedMs'],
 ]);
 
-/** Parquet: text columns as strings, counts as whole numbers, the others as doubles, null where a table has nothing. */
+/** Parquet: text columns as strings, counts as whole numbers, the others as doubles; null for empty cells. */
 export async function toParquet({ rows }: Table): Promise<Uint8Array> {
   const { parquetWriteBuffer } = await import('hyparquet-writer');
   const columnData = Object.keys(rows[0]).map((name) => {

@@ -20,7 +20,7 @@ export interface TreePoint {
 
 const CHUNK = 4096;
 
-/** Sentences are fresh ones; the first P of a seed are the same for every larger P. */
+/** Sentences are fresh; the first P sentences of a seed are the same for every larger P. */
 export async function treeCurve(rules: Rules, { sentences, seed = 0, order }: TreeOptions): Promise<TreePoint[]> {
   const d = sentenceLength(rules);
   const places = order ?? Uint32Array.from({ length: d }, (_, p) => p);

@@ -1,4 +1,4 @@
-/** Positions in an unknown order: networks wired along the true tree, the found one, the wrong one, or none. */
+/** Positions in an unknown order: networks wired along the true tree, the found one, a wrong one, or none. */
 import { modelOrder } from '../core/modelFacts.js';
 import { type Curve, type ModelKind, shapeName } from './curves.js';
 import { groupBy, positionsOf, type UnitOfGrammar, unitsOf } from './staircase.js';
@@ -11,9 +11,9 @@ export interface WiringRow {
   shape: Curve['shape'];
   ell: number;
   P: Estimate;
-  /** Over that of the CNN along the true tree, grammar by grammar; of that itself absent. */
+  /** Over that of the CNN along the true tree, grammar by grammar; absent for that CNN. */
   ratio: Estimate | undefined;
-  /** 1 for the CNN along the found tree: it is the same network, once the tree is found. */
+  /** 1 for the CNN along the found tree: once the tree is found, it is the same network. */
   predicted: number | undefined;
 }
 
@@ -26,7 +26,7 @@ export const wiredName = ({ kind, wiring }: Pick<Curve, 'kind' | 'wiring'>): str
 
 const ways = ['true', 'learned', undefined];
 
-/** What knows the tree first, then by model. */
+/** Networks that know the tree first, then by model. */
 export const byWiring = (curves: readonly Curve[]): Curve[] =>
   [...curves].sort(
     (a, b) => ways.indexOf(a.wiring) - ways.indexOf(b.wiring) || modelOrder(a.kind) - modelOrder(b.kind),

@@ -117,7 +117,7 @@ export const batchFigure = figure({
   },
 });
 
-/** Points, joined; and the slope 1 down from the largest batch size. */
+/** The points, joined, and a line of slope 1 down from the largest batch size. */
 function rowMarks({ points }: BatchRow, look: Look, paper: string): Plot.Markish[] {
   const reached = points.filter((p) => p.estimate.bound === 'none');
   const line = reached.map((p) => ({ x: p.batch, y: p.estimate.value }));

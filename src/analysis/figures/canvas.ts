@@ -18,8 +18,8 @@ const NS = 'http://www.w3.org/2000/svg';
 const FONT = 'system-ui, "DejaVu Sans", sans-serif';
 
 /**
- * Panels in a grid under a legend, as one SVG. columns: wanted on wide paper; narrow paper has one, or two of panels with few
- * labels. marked: legend with symbols.
+ * Panels in a grid below a legend, as one SVG. columns: on wide paper; narrow paper has one, or two for panels with few labels. marked:
+ * legend with symbols.
  */
 export function compose(
   canvas: Canvas,
@@ -80,7 +80,7 @@ export function compose(
   return svg;
 }
 
-/** A title that is wider than its panel continues in a second line, after its last comma. */
+/** A title wider than its panel continues on a second line, after its last comma. */
 function fitTitle(panel: Panel, panelWidth: number): Panel {
   const comma = panel.title.lastIndexOf(', ');
   const fits = BOLD * textWidth(panel.title) <= panelWidth - 6;
@@ -92,14 +92,14 @@ const BOLD = 1.1; // times as wide as plain text
 
 const SMALL = 220; // pixels: a panel that has room for few labels
 
-/** A logarithmic axis of a small panel: every second tick, where there are more than three. */
+/** A logarithmic axis of a small panel: every second tick if there are more than three. */
 function thinned(axis: Plot.ScaleOptions | undefined): Plot.ScaleOptions | undefined {
   const ticks = axis?.ticks;
   if (axis?.type !== 'log' || !Array.isArray(ticks) || ticks.length < 4) return axis;
   return { ...axis, ticks: ticks.filter((_, i) => i % 2 === 0) };
 }
 
-/** The formulas of a label with the signs that fonts have: P_3 becomes P₃, alpha α. */
+/** The formulas of a label with Unicode characters: P_3 becomes P₃, alpha α. */
 export const unicodeFormula = (label: string): string =>
   label
     .replace(/\b([A-Z])_(\d+)/g, (_, base, index) => base + [...index].map((i) => '₀₁₂₃₄₅₆₇₈₉'[Number(i)]).join(''))
@@ -144,7 +144,7 @@ const symbolPaths: Record<Look['symbol'], string> = {
   times: 'M-4,-3L-3,-4L0,-1L3,-4L4,-3L1,0L4,3L3,4L0,1L-3,4L-4,3L-1,0Z',
 };
 
-/** Width of 11-pixel text, generously: no font is measured. */
+/** Width of 11-pixel text, an upper estimate: no font is measured. */
 const textWidth = (label: string) => label.length * 6.6;
 
 function text(document: Document, content: string, x: number, y: number, attributes: Attributes = {}): SVGElement {
@@ -190,14 +190,14 @@ export function tickedAxis(values: readonly number[], label: string, type: 'log'
   const ticks = [...new Set(values)].sort((a, b) => a - b);
   const [low, high] = [ticks[0], ticks[ticks.length - 1]];
   const domain = type === 'log' ? [low / 1.15, high * 1.15] : [low - 0.4, high + 0.4];
-  // With base 10 a logarithmic scale leaves some labels out, such as 8, whatever the format.
+  // With base 10 a logarithmic scale omits some labels, such as 8, in any format.
   const base = type === 'log' ? { base: 2 } : {};
   return { type, ...base, domain, ticks, tickFormat: (x: number) => String(x), label, labelArrow: 'none', grid: true };
 }
 
 /**
- * Dashed lines at the staircase H(0), H(1), ... with their names right of the frame; heights in units of y. apart: names closer than
- * this to one above are left out, for axes on which steps may be small.
+ * Dashed lines at the plateaus H(0), H(1), ... with their names to the right of the frame; heights in units of y. apart: names closer
+ * than this to the one above are omitted, for axes on which steps may be small.
  */
 export const plateauMarks = (heights: readonly number[], theme: Theme, clip?: boolean, apart = 0): Plot.Markish[] => [
   Plot.ruleY(heights, { stroke: theme.muted, strokeDasharray: '3 3', strokeWidth: 1 }),

@@ -14,7 +14,7 @@ import type { Canvas } from './paper.js';
 import { figure } from './spec.js';
 import { type Look, looksFor } from './theme.js';
 
-/** P* against n m^L, and the errors behind it against P / (n m^L). */
+/** P* against n m^L, and the error curves against P / (n m^L). */
 export const classesFigure = figure({
   name: 'classes',
   title: 'Classification: distinct sentences needed to predict the root symbol',
@@ -151,7 +151,7 @@ function errorPanel(network: string, all: readonly Curve[], look: Look, { theme 
   };
 }
 
-/** `; on the same sizes the others need 1.7 to 4 times as many`: of networks beside the CNN, and whether only bounds are known. */
+/** `; in units of this P* the others need ...`: the ratios of the other networks, marked if only bounds are known. */
 function lazySentence(rows: readonly ClassRow[]): string {
   const parts = groupBy(
     rows.filter((r) => r.network !== 'hcnn'),

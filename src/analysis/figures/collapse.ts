@@ -13,7 +13,7 @@ import type { Canvas } from './paper.js';
 import { figure } from './spec.js';
 import { type Look, looksFor } from './theme.js';
 
-/** The curves in data, where there are some of two sizes. */
+/** The curves in data, if there are some of at least two sizes. */
 function inDataOrAll(curves: Base['curves']): Base['curves'] {
   const inData = curves.filter((c) => !c.online);
   return new Set(inData.map((c) => c.shape.m)).size > 1 ? inData : curves.filter((c) => c.online);
@@ -152,7 +152,7 @@ function collapseFinding(r: Base, row: CollapseRow): FindingRow {
   };
 }
 
-/** Half of the spread or more must go, with 95% confidence where there is an interval. */
+/** The spread must fall by half or more, with 95% confidence if there is an interval. */
 const halved = ({ score, low, high }: CollapseRow): Verdict =>
   Number.isNaN(low) ? (score < 0.5 ? 'agrees' : 'disagrees') : high < 0.5 ? 'agrees' : low < 0.5 ? 'open' : 'disagrees';
 

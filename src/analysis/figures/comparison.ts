@@ -8,7 +8,7 @@ import type { Canvas } from './paper.js';
 import { looksFor } from './theme.js';
 
 export interface ComparedRun {
-  label: string; // tells it from the others
+  label: string; // distinguishes it from the others
   rules: Rules;
   plateaus?: readonly number[];
   curve: readonly CurvePoint[];
@@ -34,7 +34,7 @@ export function drawComparison(runs: readonly ComparedRun[], canvas: Canvas): SV
       .flatMap(({ curve }) => curve.map(({ loss }) => loss))
       .filter((y) => y > 0 && Number.isFinite(y));
     const low = Math.min(...losses, ...heights) * 0.92;
-    // An untrained network lies far above H(0): that part says nothing.
+    // The loss of an untrained network is far above H(0): that part carries no information.
     const high = heights.length
       ? Math.min(1.6 * heights[0], Math.max(1.05 * heights[0], ...losses))
       : Math.max(...losses);

@@ -11,7 +11,7 @@ import { bySize } from './legend.js';
 import { figure } from './spec.js';
 import { looksFor } from './theme.js';
 
-/** Loss against P for windows of s^ell tokens, over the exact losses that they saturate at. */
+/** Loss against P for windows of s^ell tokens, with the exact losses at which they saturate. */
 export const contextFigure = figure({
   name: 'context',
   title: 'The value of context: windows of s^ell tokens',
@@ -143,7 +143,7 @@ export const contextFigure = figure({
   },
 });
 
-/** Loss over H(L), nats, of a curve whose loss lies `excess` over the exact one of its window. */
+/** Loss minus H(L), nats, of a curve whose loss is `excess` above the exact one of its window. */
 const heightOf = ({ plateaus, rules }: Curve, excess: number): number =>
   plateaus![plateaus!.length - 1] + excess - exactPlateaus(rules)[rules.L];
 

@@ -10,7 +10,7 @@ import { bySize } from './legend.js';
 import { figure } from './spec.js';
 import { looksFor } from './theme.js';
 
-/** What moves P_ell in data and is not data. */
+/** The effect on P_ell in data of settings that do not change the data. */
 export const controlFigure = figure({
   name: 'control',
   title: 'Control: the same curves at a different learning rate, batch size and width',

@@ -9,9 +9,9 @@ import { type Look, seriesLooks } from './theme.js';
 
 const GRAMMARS_SHOWN = 4;
 
-const isShown = ({ online, masked }: Curve) => online && !masked; // those of masked tokens have a figure of their own
+const isShown = ({ online, masked }: Curve) => online && !masked; // masked tokens have a separate figure
 
-/** Learning curves of one pass, grammar by grammar, each with its own staircase. */
+/** Learning curves of one pass, grammar by grammar, each over its own plateaus. */
 export const curvesFigure = figure({
   name: 'curves',
   title: 'One pass over fresh sentences: learning curves over the plateaus of each grammar',
@@ -62,7 +62,7 @@ function curvePanel(
   const floor = plateaus?.at(-1) ?? 0;
   const steps = (plateaus ?? []).slice(0, -1).map((H) => H - floor);
   const losses = group.flatMap((c) => c.points.map((p) => p.loss - floor).filter((y) => y > 0));
-  // Below a part of the last step the noise of the test set is all there is; an untrained network lies far above H(0).
+  // Below a fraction of the last step there is only the noise of the test set; the loss of an untrained network is far above H(0).
   const low = steps.length ? steps[steps.length - 1] / 8 : Math.min(...losses);
   const high = steps.length ? 1.5 * Math.max(steps[0], Math.log(group[0].shape.v) - floor) : Math.max(...losses);
   return {

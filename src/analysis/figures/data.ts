@@ -15,7 +15,7 @@ import { modelLook, referenceLook } from './theme.js';
 
 const usable = (rows: readonly DataRow[]) => rows.filter((r) => density(r.shape) < 1);
 
-/** P_ell in data against m, with the laws, the learner of correlations, and one pass beside. */
+/** P_ell in data against m, with the laws, the learner that uses correlations alone, and one pass. */
 export const dataFigure = figure({
   name: 'data',
   title: 'How many distinct sentences each step of the loss takes',
@@ -143,7 +143,7 @@ export const dataFigure = figure({
   },
 });
 
-/** How a power in data stands to the law and to the learner of correlations. */
+/** The relation of a power in data to the law and to the learner that uses correlations alone. */
 function references({ dataPowers }: Base, { series, ell, estimate }: ExponentRow): string {
   const row = dataPowers.find((p) => p.series === series && p.ell === ell && p.data === estimate);
   if (!row) return '';

@@ -10,7 +10,7 @@ import { modelLook } from './theme.js';
 
 const SHOWN_GRAMMARS = 6;
 
-/** Excess of the best loss against P, each grammar a line, over the plateaus. */
+/** Excess of the best loss against P, one line per grammar, over the plateaus. */
 export const dataCurvesFigure = figure({
   name: 'dataCurves',
   title: 'Best loss against the number of distinct sentences',

@@ -93,7 +93,7 @@ function excessPanel(
   };
 }
 
-/** The predicted slope through the point where a curve has half of its levels behind it. */
+/** The predicted slope through the point at which a curve has taken half of its levels. */
 function guide(points: readonly MeanPoint[], plateaus: readonly number[], alpha: number): { x: number; y: number }[] {
   const low = plateaus[plateaus.length - 1];
   const middle = Math.sqrt(plateaus[0] * low);

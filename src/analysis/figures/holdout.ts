@@ -18,7 +18,7 @@ import type { Canvas } from './paper.js';
 import { figure } from './spec.js';
 import { type Look, modelLook } from './theme.js';
 
-/** Sentences without and with compositions that training never showed: loss, accuracy and grammaticality beside two predictors. */
+/** Sentences without and with compositions that training never showed: loss, accuracy and grammaticality, and two exact predictors. */
 export const holdoutFigure = figure({
   name: 'holdout',
   title: 'Hierarchy or surface: compositions held out of training',
@@ -224,7 +224,7 @@ function shareText(own: readonly HeldOutShare[]): string {
   return `${last.kind} ${showEstimate(last.share)} at P = ${showNumber(last.P)}${peak}`;
 }
 
-/** Of one size: how many sentences are left, and what the surface thinks impossible. */
+/** For one size: how many sentences are left, and to what the surface gives probability 0. */
 function languageText(own: readonly HeldOutReference[]): string {
   const share = (set: HeldSet) => {
     const of = own.filter((r) => r.set === set);

@@ -22,7 +22,7 @@ import { type Look, looksFor } from './theme.js';
 const usable = ({ invarianceCurves }: Base) =>
   invarianceCurves.filter((c) => density(c.shape) < 1 && c.points.length > 2 && c.level < c.shape.L);
 
-/** Invariance ratios against P, and over P / P_(level+1). */
+/** Invariance ratios against P, and against P / P_(level+1). */
 export const invarianceFigure = figure({
   name: 'invariance',
   title: 'When a layer stops telling synonyms apart',
@@ -158,7 +158,7 @@ function ratioPanel(
 
 export type InvarianceResults = ResultsOf<typeof invarianceFigure>;
 
-/** When a level is dropped first, and by which layer. */
+/** When a level first becomes invariant, and in which layer. */
 function firstLayer(layers: readonly InvarianceRow[]): FindingRow[] {
   const first = earliest(layers);
   if (!first?.overStep) return [];
@@ -175,7 +175,7 @@ function firstLayer(layers: readonly InvarianceRow[]): FindingRow[] {
   ];
 }
 
-/** Of the layers, the one that becomes invariant first. */
+/** The layer that becomes invariant first. */
 function earliest(layers: readonly InvarianceRow[]): InvarianceRow | undefined {
   const reached = layers.filter((row) => row.reached > 0 && row.overStep);
   return reached.length ? reached.reduce((a, b) => (b.estimate.value < a.estimate.value ? b : a)) : undefined;

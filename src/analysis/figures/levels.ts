@@ -12,7 +12,7 @@ import { type Look, modelLook } from './theme.js';
 const LEVELS_HEIGHT = 230;
 const LINE = 11; // pixels of a label
 
-/** Labels at one level moved up until none covers the one below it. */
+/** Moves labels at one level up until none covers the one below it. */
 function apart<T extends { level: number; y: number }>(labels: readonly T[], [low, high]: [number, number]): T[] {
   const gap = (Math.log(high / low) * LINE) / (LEVELS_HEIGHT - 56);
   const taken = new Map<number, number>();
@@ -25,7 +25,7 @@ function apart<T extends { level: number; y: number }>(labels: readonly T[], [lo
     });
 }
 
-/** The authors' comparison: level against level at fixed m. */
+/** The comparison in the paper: level against level at fixed m. */
 export const levelsFigure = figure({
   name: 'levels',
   title: 'Level against level at fixed m, as in the paper',

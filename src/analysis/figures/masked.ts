@@ -13,7 +13,7 @@ import { type Look, seriesLooks } from './theme.js';
 
 const GRAMMARS_SHOWN = 3;
 
-/** Test loss of masked tokens against P, over the exact losses level by level. */
+/** Test loss of masked tokens against P, with the exact losses level by level. */
 export const maskedFigure = figure({
   name: 'masked',
   title: 'Masked tokens: the loss and that of exact inference on the tree',

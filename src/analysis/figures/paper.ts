@@ -1,6 +1,6 @@
 import type { Theme } from './theme.js';
 
-/** Where figures are drawn: the page's document, or a server-side one. */
+/** The surface on which figures are drawn: the page's document, or a server-side one. */
 export interface Canvas {
   document: Document;
   theme: Theme;

@@ -1,7 +1,7 @@
 import { dataFigure } from './data.js';
 import { figure } from './spec.js';
 
-/** The same at the paper's scale, from stored results: beside those of a small scale. */
+/** The same figure at the paper's scale, from stored results, shown together with a small scale. */
 export const storedDataFigure = figure({
   name: 'paperData',
   title: "At the paper's scale: stored results",

@@ -126,7 +126,7 @@ function parsePanel(group: readonly ParseCurve[], looks: ReadonlyMap<string, Loo
   };
 }
 
-/** What logic and decoding change: by P at half of the sentences, and by the mean gain over all P. */
+/** The effect of logic and decoding: on the P at half of the sentences, and the mean gain over all P. */
 function found(rows: readonly ParseRow[], curves: readonly ParseCurve[]): string {
   const networks = groupBy(rows, (row) => row.kind).map((group) => {
     const gain = (from: Way, to: Way) => {

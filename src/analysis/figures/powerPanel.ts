@@ -12,7 +12,7 @@ export interface PowerPoints {
 
 export function powerPanel(title: string, label: string, series: readonly PowerPoints[], { theme }: Canvas): Panel {
   const all = series.flatMap((s) => s.points);
-  // An interval of two grammars may span decades: it is cut off at the edge, and the others stay readable.
+  // An interval of two grammars may span decades: it is cut off at the edge so that the others stay readable.
   const ends = all.flatMap((p) => [p.y, ...[p.low, p.high].filter((end) => end > p.y / 6 && end < p.y * 6)]);
   const y = logAxis(ends, label, 0.12);
   const x = tickedAxis(
@@ -33,7 +33,7 @@ export function powerPanel(title: string, label: string, series: readonly PowerP
   };
 }
 
-/** The predicted power through the middle of the points that are known; through the first bound if none is. */
+/** The predicted power through the middle of the points that are values; through the first bound if there are none. */
 function powerLine(
   points: readonly ErrorPoint[],
   power: number,

@@ -11,7 +11,7 @@ import type { Canvas } from './paper.js';
 import { figure } from './spec.js';
 import { seriesLooks } from './theme.js';
 
-/** What can be read of hidden symbols from every layer and position, against P. */
+/** Linear read-outs of hidden symbols from every layer and position, against P. */
 export const probesFigure = figure({
   name: 'probes',
   title: 'Linear read-outs of hidden symbols, from every layer and position',

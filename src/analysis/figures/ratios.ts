@@ -101,7 +101,7 @@ export const ratiosFigure = figure({
   },
 });
 
-/** Models under their names in full, where each stands for one series. */
+/** Models by their full names if each has one series. */
 function ratioLooks({ kinds }: Base, rows: readonly RatioRow[], theme: Theme): ReadonlyMap<string, Look> {
   const series = [...new Set(rows.map((r) => r.numerator))];
   const own = series.map((s) => kinds.get(s)!);
@@ -110,7 +110,7 @@ function ratioLooks({ kinds }: Base, rows: readonly RatioRow[], theme: Theme): R
   return new Map(series.map((s, i) => [s, modelLook(own[i], theme)]));
 }
 
-/** In data where there are such curves. */
+/** In data if there are such curves. */
 function shownRatios(ratios: readonly RatioRow[]): readonly RatioRow[] {
   const rows = ratios.filter((r) => r.ell > 1);
   const inData = rows.filter((r) => !r.online);

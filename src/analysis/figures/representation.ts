@@ -104,10 +104,10 @@ export const representationFigure = figure({
   },
 });
 
-/** What P is drawn over: P_(level+1), or where the loss never took that step all of P. */
+/** The unit of P: P_(level+1), or the last P if the loss never took that step. */
 const unitOf = ({ step, points }: RepresentationCurve) => step ?? points[points.length - 1].samples;
 
-const EARLIEST = 0.02; // in units of P_(l+1): before it nothing moves
+const EARLIEST = 0.02; // in units of P_(l+1): before this nothing changes
 
 const empty: Panel = { title: '', options: { marks: [] } };
 
@@ -143,13 +143,13 @@ function layerPanel(
   };
 }
 
-/** Of each measure the layer in which it rises most. */
+/** For each measure, the layer in which it rises most. */
 const shown = (rows: readonly RepresentationRow[]): RepresentationRow[] =>
   groupBy(rows, (row) => [row.series, shapeName(row.shape), row.level, row.view].join('|')).map((layers) =>
     layers.reduce((best, row) => (row.last - row.first > best.last - best.first ? row : best)),
   );
 
-/** Where each measure is half way, in the layer in which it rises most: geometric mean over levels and sizes. */
+/** The P at which each measure is half way, in the layer in which it rises most: geometric mean over levels and sizes. */
 function comparison(rows: readonly RepresentationRow[]): string {
   const sentences = groupBy(shown(rows), (row) => row.kind).map((group) => {
     const parts = names.map((view) => {

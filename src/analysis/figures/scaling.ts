@@ -89,7 +89,7 @@ export const scalingFigure = figure({
           y: { domain: [0, top * 1.15], label: 'alpha', labelArrow: 'none', grid: true, ticks: 5 },
           marks: group.flatMap((r) => {
             const look = looks.get(r.series)!;
-            // Beside each other, so that the series do not cover one another.
+            // Side by side, so that the series do not cover one another.
             const shift = ([...looks.keys()].indexOf(r.series) - (looks.size - 1) / 2) * 0.06 * (to - from);
             const moved = { ...r, shape: { ...r.shape, m: r.shape.m + shift } };
             return [

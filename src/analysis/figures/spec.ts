@@ -47,17 +47,17 @@ export const chapters = {
 };
 export type ChapterName = keyof typeof chapters;
 
-/** What results are computed from beside the results that all figures share. */
+/** The inputs of results, in addition to the results that all figures share. */
 export interface Inputs {
   runs: readonly Run[];
-  /** Runs in data that differ from those in rate, batch or width; empty where none were given. */
+  /** Runs in data that differ from the others in rate, batch or width; empty if none were given. */
   control: readonly Run[];
   sample: SampleSentences | undefined; // absent: no sampled correlations
 }
 
 /**
- * One figure: its results, what they say about theory, their tables, and how it is drawn wherever there is a document.
- * Own: what `results` gives; it becomes part of every analysis. Needs: results of other figures.
+ * One figure: its results, their comparison with theory, their tables, and how it is drawn in any document. Own: the return type of
+ * `results`, which becomes part of every analysis. Needs: results of other figures.
  */
 export interface FigureSpec<Own extends object = object, Needs extends object = object> {
   name: string;
@@ -66,19 +66,19 @@ export interface FigureSpec<Own extends object = object, Needs extends object = 
   results?(shared: Base, inputs: Inputs): Own | Promise<Own>;
   /** Flat tables for CSV and Parquet; those without rows are left out. */
   tables?(analysis: Base & Own & Needs): Table[];
-  /** Comparisons with theory, a folded table each in the report. */
+  /** Comparisons with theory, one folded table each in the report. */
   sections?: readonly { name: string; title: string; findings(analysis: Base & Own & Needs): FindingRow[] }[];
   /** Sentences for the head of the report. */
   summary?(analysis: Base & Own & Needs): string[];
-  /** What the paper predicts, and what these runs gave. Only called for figures that could be drawn. */
+  /** The paper's prediction, and the result of these runs. Called only for figures that could be drawn. */
   caption(analysis: Base & Own & Needs): { predicts: string; measured: string };
-  /** The numbers behind it, shown folded below. */
+  /** The numbers of the figure, folded below it. */
   table?(analysis: Base & Own & Needs): FigureTable;
-  /** An SVG element, or undefined where the runs hold nothing to draw. */
+  /** An SVG element; undefined if the runs contain nothing to draw. */
   draw(analysis: Base & Own & Needs, canvas: Canvas): SVGSVGElement | undefined;
 }
 
-/** Lets the compiler find out what a figure's `results` give; write them before what uses them. */
+/** Lets the compiler infer the results of a figure from `results`; write it before its uses. */
 export const figure = <Own extends object = object, Needs extends object = object>(spec: FigureSpec<Own, Needs>) =>
   spec;
 

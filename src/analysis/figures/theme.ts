@@ -1,7 +1,7 @@
 import { modelFacts } from '../../core/modelFacts.js';
 import type { ModelKind } from '../curves.js';
 
-/** Colours of a figure. Values are CSS colours, or `var(...)` where a page decides between light and dark. */
+/** Colours of a figure. Values are CSS colours, or `var(...)` on a page that decides between light and dark. */
 export interface Theme {
   paper: string;
   ink: string;
@@ -9,7 +9,7 @@ export interface Theme {
   palette: readonly string[]; // distinguishable with every common colour blindness
 }
 
-/** Okabe and Ito's palette; on dark paper with the dark tones raised. Source: Okabe, Ito, "Color universal design", 2008. */
+/** Okabe and Ito's palette, with the dark tones brightened on dark paper. Source: Okabe, Ito, "Color universal design", 2008. */
 export const themes = {
   light: {
     paper: '#ffffff',
@@ -35,14 +35,14 @@ export const pageTheme: Theme = {
   palette: themes.light.palette.map((_, i) => `var(--rhm-c${i})`),
 };
 
-/** Custom properties for a page: light, or dark where the reader's system is. */
+/** Custom properties for a page: light, or dark if the reader's system is. */
 export function themeCss(): string {
   const block = (t: Theme) =>
     `--rhm-paper:${t.paper};--rhm-ink:${t.ink};--rhm-muted:${t.muted};${t.palette.map((c, i) => `--rhm-c${i}:${c}`).join(';')}`;
   return `:root{color-scheme:light dark;${block(themes.light)}}@media(prefers-color-scheme:dark){:root{${block(themes.dark)}}}`;
 }
 
-/** How one line, point cloud and legend entry looks: never by colour alone. */
+/** The look of one line, point cloud and legend entry: never distinguished by colour alone. */
 export interface Look {
   label: string;
   color: string;
@@ -53,11 +53,11 @@ export interface Look {
 const dashes = [undefined, '7 3', '2 2.5', '9 3 2 3', '4 2', '12 3'];
 const symbols = ['circle', 'square', 'triangle', 'diamond', 'star', 'times'] as const;
 
-/** The look of a model, under its name in full. */
+/** The look of a model, with its full name. */
 export const modelLook = (kind: ModelKind, theme: Theme): Look =>
   lookAt(modelFacts(kind).title, modelFacts(kind).colour, theme);
 
-/** The look of what is no network. */
+/** The look of a reference that is not a network. */
 export const referenceLook = (theme: Theme): Look => ({
   label: 'correlations alone',
   color: theme.muted,
@@ -65,7 +65,7 @@ export const referenceLook = (theme: Theme): Look => ({
   symbol: 'times',
 });
 
-/** Looks for things in an order. */
+/** Looks for a list of things, in order. */
 export function looksFor(labels: readonly string[], theme: Theme): Map<string, Look> {
   return new Map(labels.map((label, i) => [label, lookAt(label, i, theme)]));
 }

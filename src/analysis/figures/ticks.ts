@@ -1,4 +1,4 @@
-/** Ticks of a logarithmic axis: decades, with numbers between them when they are few. None where the ends are no positive numbers. */
+/** Ticks of a logarithmic axis: decades, with numbers between them when they are few. None if the ends are not positive. */
 export function logTicks([low, high]: readonly [number, number]): number[] {
   if (!(low > 0 && high >= low && high < Number.POSITIVE_INFINITY)) return [];
   const decades = Math.log10(high / low);

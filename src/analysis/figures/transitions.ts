@@ -10,7 +10,7 @@ import { bySize } from './legend.js';
 import type { Canvas } from './paper.js';
 import { figure } from './spec.js';
 
-/** Layers by levels: when each becomes invariant, in units of the step that goes with it. */
+/** Layers by levels: when each becomes invariant, in units of the corresponding step. */
 export const transitionsFigure = figure<object, InvarianceResults>({
   name: 'transitions',
   title: 'Which layer becomes invariant, and when',
@@ -75,7 +75,7 @@ function layersPanel(rows: readonly InvarianceRow[], { theme }: Canvas): Panel {
   };
 }
 
-/** 0.5 at a third of the step or before, 0 at three times or never. */
+/** 0.5 at a third of the step or earlier, 0 at three times the step or never. */
 function early({ overStep }: InvarianceRow): number {
   if (overStep?.bound !== 'none') return 0;
   return Math.min(0.5, Math.max(0.04, 0.25 * (1 - Math.log(overStep.value) / Math.log(3))));

@@ -10,7 +10,7 @@ import type { Canvas } from './paper.js';
 import { figure } from './spec.js';
 import { type Look, looksFor } from './theme.js';
 
-/** Best loss against P where positions stand in an unknown order, for networks that know the tree, find it, or do not have it. */
+/** Best loss against P with positions in an unknown order, for networks that know the tree, find it, or do not have it. */
 export const wiringFigure = figure({
   name: 'wiring',
   title: 'Positions in an unknown order: networks along the true tree, the found tree, a wrong tree, and no tree',

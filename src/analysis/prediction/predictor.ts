@@ -1,19 +1,19 @@
 /**
- * P_ell and the best loss of runs that have not been trained, from stored curves. ln P_ell is the law of the model's family plus
- * a regression on the factors that vary in the store; one regression per step, and per part of a step for the loss, since
- * a run with P sentences has come down to a loss exactly where that loss takes at most P.
+ * P_ell and the best loss of runs that have not been trained, from stored curves. ln P_ell is the law of the model's family plus a
+ * regression on the factors that vary in the store; there is one regression per step, and per part of a step for the loss, since a run
+ * with P sentences has reached a loss exactly if that loss takes at most P.
  */
 import { FactorRegression, type FactorRow, isRefusal, type Refusal } from '../../theory/prediction/factorRegression.js';
 import type { Prediction } from '../../theory/prediction/mixedRegression.js';
 import { differences, logLaw, type Setting } from '../../theory/prediction/setting.js';
 import { excessAt, type Level, MIDDLE, reachedAt, type StoredCurve } from './storedCurves.js';
 
-/** A run, or a curve of runs, that is not trained yet. */
+/** A run, or a curve of runs, that is not yet trained. */
 export interface Asked {
   setting: Setting;
   grammar: string; // equal for equal rules
   plateaus: readonly number[]; // H(0) .. H(reach), nats
-  noise: number; // of its measured loss, nats
+  noise: number; // standard error of its measured loss, nats
 }
 
 export interface Interval {
@@ -38,7 +38,7 @@ export class Predictor {
   readonly #fits = new Map<string, FactorRegression | Refusal>();
   readonly #populations = new Map<string, StoredCurve[]>();
 
-  /** known: rows of the same curves that were computed before. */
+  /** known: rows of the same curves that have already been computed. */
   constructor(
     readonly curves: readonly StoredCurve[],
     readonly known: ReachedCache = new ReachedCache(),
@@ -57,7 +57,7 @@ export class Predictor {
     return { value: at(0.5), low: at(ENDS.low), high: at(ENDS.high) };
   }
 
-  /** Distribution of ln P at a level, over the logarithm of the law. */
+  /** Distribution of ln P at a level, relative to the logarithm of the law. */
   reach(asked: Asked, level: Level): { prediction: Prediction; law: number } | Refusal {
     const fit = this.#fit(asked, level);
     if (isRefusal(fit)) return fit;
@@ -67,14 +67,14 @@ export class Predictor {
   }
 
   /**
-   * Best measured loss with P sentences, nats, of a run that is not told to stop above it. Between the parts of a step that were
-   * fitted every loss is as likely.
+   * Best measured loss with P sentences, nats, of a run that is not set to stop above it. Between the fitted parts of a step, all losses
+   * are equally likely.
    */
   loss(asked: Asked, sentences: number): Interval | Refusal {
     const { plateaus } = asked;
     const floor = plateaus[plateaus.length - 1];
     const last = plateaus.length - 1;
-    const points = [{ at: 0, done: 1 }]; // at: steps; done: probability that as much is done
+    const points = [{ at: 0, done: 1 }]; // at: steps taken, fractions included; done: probability that as much is done
     let refused: Refusal | undefined;
     for (let ell = 1; ell <= last; ell++)
       for (const part of PARTS) {
@@ -104,7 +104,7 @@ export class Predictor {
       );
       const [a, b] = [points[i - 1], points[i]];
       const part = a.done > b.done ? (a.done - p) / (a.done - b.done) : 1;
-      // Above the first level a network may not even know how often each token comes last.
+      // Above the first level a network may not even know how frequent each last token is.
       if (i === 1) return untrained + part * (lossOf(b.at) - untrained);
       return lossOf(a.at + part * (b.at - a.at));
     };
@@ -112,7 +112,7 @@ export class Predictor {
     return { value: lossAt(0.5), low: lossAt(ENDS.low) - noise, high: lossAt(ENDS.high) + noise };
   }
 
-  /** The regressions behind P_ell, of every population that has one. */
+  /** The regressions for P_ell, of every population that has one. */
   fits(): StepFit[] {
     const found: StepFit[] = [];
     for (const [population, [first]] of this.#populations)
@@ -176,7 +176,7 @@ export class Predictor {
   }
 }
 
-/** Where curves come down to levels, each found once. */
+/** The P at which curves reach levels, each computed once. */
 export class ReachedCache {
   readonly #found = new Map<StoredCurve, Map<string, ReturnType<typeof reachedAt>>>();
 

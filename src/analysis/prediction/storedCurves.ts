@@ -1,4 +1,4 @@
-/** The curves of a store as rows of a regression: where each came down to a loss. */
+/** The curves of a store as rows of a regression: the P at which each reached a loss. */
 import { canonicalJson } from '../../core/canonical.js';
 import type { Experiment } from '../../core/experiment.js';
 import { crossingOf } from '../../theory/crossing.js';
@@ -16,11 +16,11 @@ export interface StoredCurve {
   curve: Curve;
   plateaus: readonly number[];
   noise: number; // of a measured loss, nats
-  /** What was measured of its runs: the best loss with P sentences; in one pass the loss after P. */
+  /** The measurements of its runs: the best loss with P sentences; in one pass, the loss after P. */
   runs: readonly { sentences: number; loss: number; stop: number }[];
 }
 
-/** A loss on the staircase of any grammar: a part of step ell done, from 0 at H(ell-1) to 1 at H(ell). */
+/** A loss on the staircase of any grammar: the part of step ell that is done, from 0 at H(ell-1) to 1 at H(ell). */
 export interface Level {
   ell: number;
   part: number;
@@ -28,18 +28,21 @@ export interface Level {
 
 export const MIDDLE = 1 / 2;
 
-/** Excess over the floor, nats: of a step between plateaus its logarithm falls evenly, of the last step the excess itself. */
+/**
+ * Excess over the floor, nats: within a step between plateaus its logarithm is linear in the part done, within the last step the excess
+ * itself.
+ */
 export function excessAt(plateaus: readonly number[], { ell, part }: Level): number {
   const floor = plateaus[plateaus.length - 1];
   const above = plateaus[ell - 1] - floor;
   return ell === plateaus.length - 1 ? above * (1 - part) : above ** (1 - part) * (plateaus[ell] - floor) ** part;
 }
 
-/** The curves of runs whose steps are known; of several runs of one pass that differ in their length the longest. */
+/** The curves of runs whose steps are known; if several runs of one pass differ only in length, the longest. */
 export function storedCurves(runs: readonly Run[]): StoredCurve[] {
   const families = new Map<string, Run[]>();
   for (const run of runs) {
-    if (run.experiment.from) continue; // began with what another run had learnt
+    if (run.experiment.from) continue; // began from what another run had learnt
     const key = familyOf(run.experiment, grammarKey(run.rules));
     families.set(key, [...(families.get(key) ?? []), run]);
   }
@@ -63,7 +66,7 @@ export function storedCurves(runs: readonly Run[]): StoredCurve[] {
   return curves;
 }
 
-/** Equal for runs of one curve: everything but P, length and what is measured. */
+/** Equal for runs of one curve: everything except P, length and measures. */
 export function familyOf(experiment: Experiment, rules: string): string {
   const { grammar, task, model, optimiser, schedule, budget, evaluation, precision, seed } = experiment;
   const { batch, accumulate, sentences } = budget;
@@ -110,9 +113,9 @@ function runsOf({ online, points, plateaus, status }: Curve): StoredCurve['runs'
   return [{ sentences: samples, loss, stop: 0 }];
 }
 
-const WIDEST = Math.log(2); // of the 68% interval: one known less well counts as its bounds
+const WIDEST = Math.log(2); // of the 68% interval: a crossing known less well counts as bounds
 
-/** ln P between which a curve comes down to a level; equal ends: a value. undefined: nothing is known. */
+/** Bounds of ln P at which a curve reaches a level; equal bounds: a value. undefined: nothing is known. */
 export function reachedAt({ curve, plateaus }: StoredCurve, level: Level): { low: number; high: number } | undefined {
   if (level.ell >= plateaus.length || !isVisible(curve, level.ell)) return undefined;
   const excess = excessAt(plateaus, level);
@@ -127,7 +130,7 @@ export function reachedAt({ curve, plateaus }: StoredCurve, level: Level): { low
   const points = curve.points.map(({ samples, excess, limited, stop }) => ({
     x: Math.log(samples),
     y: logExcess(excess!, plateaus, stop),
-    // A run that was told to stop above the level might have come to it.
+    // A run that was set to stop above the level might have reached it.
     limited: limited || (stop !== undefined && excess! <= stop && y < Math.log(stop)),
   }));
   const { bound, value, low, high, spread } = crossingOf(points, y);

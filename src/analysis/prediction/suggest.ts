@@ -1,4 +1,4 @@
-/** Which runs would narrow a result the most, of those that a grid asks for. */
+/** Which of the requested runs of a grid would narrow a result most. */
 import { BOUND_WEIGHT, chooseRows, type DesignRow } from '../../theory/prediction/design.js';
 import { isRefusal } from '../../theory/prediction/factorRegression.js';
 import { logLaw } from '../../theory/prediction/setting.js';
@@ -15,7 +15,7 @@ export interface Result {
 export interface Candidate extends Asked {
   family: string; // equal for runs of one curve
   online: boolean;
-  /** P that may be trained, in data; absent: any whole number of the range. */
+  /** P that may be trained, in data; absent: any whole number in the range. */
   sentences?: readonly number[];
   from: number;
   to: number;
@@ -24,15 +24,15 @@ export interface Candidate extends Asked {
 export interface Suggestion {
   candidate: number; // its place
   sentences: number | undefined; // P; absent: a run of one pass, which passes through all
-  /** Mean standard deviation of the result, ln P or the power, before and after; undefined: nothing is known of it yet. */
+  /** Mean standard deviation of the result (ln P or the power), before and after; undefined: it is not yet known. */
   before: number | undefined;
   after: number | undefined;
-  predicted: boolean; // P is where the store puts P_ell; else a multiple of the law
+  predicted: boolean; // the store predicts P_ell, and this is the P; else it is a multiple of the law
 }
 
-const USUAL_RATIO = 1; // of the scatter between grammars and within one, where nothing is known
+const USUAL_RATIO = 1; // of the scatter between grammars and within one, if nothing is known
 const USUAL_FACTOR = 4; // of P_ell over its law, in data
-const MOST = 300; // curves that are looked at, evenly spread over those of a population
+const MOST = 300; // curves that are examined, spread evenly over those of a population
 
 export function suggest(
   predictor: Predictor,
@@ -60,7 +60,7 @@ export function suggest(
       count,
     });
     const variance = fit?.regression.variance;
-    const share = result.kind === 'P' ? wanted.length : 1; // of the population in the whole
+    const share = result.kind === 'P' ? wanted.length : 1; // weight of the population in the total
     return chosen.map(({ index, before, after }) => ({
       gain: (before - after) * share * (variance ?? 1),
       candidate: left[index],
@@ -84,7 +84,7 @@ const isKnown = (predictor: Predictor, curve: StoredCurve, ell: number): boolean
   return reached !== undefined && reached.low === reached.high;
 };
 
-/** The run of a curve at the P where the step is expected. */
+/** The run of a curve at the P at which the step is expected. */
 function runOf(
   predictor: Predictor,
   candidate: Candidate & { index: number },

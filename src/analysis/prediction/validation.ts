@@ -1,4 +1,4 @@
-/** How well a store predicts runs that it has not seen: whole grammars left out, the others asked. */
+/** How well a store predicts runs that it has not seen: whole grammars are left out and predicted from the others. */
 import { isRefusal } from '../../theory/prediction/factorRegression.js';
 import { groupBy } from '../staircase.js';
 import { type Interval, Predictor, ReachedCache } from './predictor.js';
@@ -6,25 +6,25 @@ import { MIDDLE, type StoredCurve } from './storedCurves.js';
 
 export interface Validity {
   model: string;
-  fixed: Readonly<Record<string, unknown>>; // settings of the curves that were compared
+  fixed: Readonly<Record<string, unknown>>; // settings of the curves that are compared
   result: string; // `P_2`, or `loss`
-  asked: number; // curves that came to the step; runs, for the loss
+  asked: number; // curves that reached the step; runs, for the loss
   predicted: number; // of them not refused
-  inside: number; // of those in their 95% interval
-  tau: number | null; // Kendall's tau-b of predicted and measured; null: fewer than two, or all equal
-  factor: number | null; // mean |ln(measured / predicted)| as a factor; of losses, of the excess
+  inside: number; // how many of those are in their 95% interval
+  tau: number | null; // Kendall's tau-b of predicted and measured; null: fewer than two values, or all equal
+  factor: number | null; // mean |ln(measured / predicted)| as a factor; for losses, of the excess
 }
 
 const FOLDS = 20;
-const MOST_LOSSES = 400; // runs of a population whose loss is asked for, evenly spread
+const MOST_LOSSES = 400; // runs of a population whose loss is predicted, spread evenly
 
 interface Pair {
   predicted: Interval | undefined;
   measured: number;
-  floor: number; // of a loss: off by a factor means the excess over it
+  floor: number; // for a loss, the factor refers to its excess over this
 }
 
-/** By population and result. Each grammar is left out once; of more than 20 grammars several at a time. */
+/** By population and result. Each grammar is left out once; if there are more than 20 grammars, several at a time. */
 export function crossValidate(curves: readonly StoredCurve[], known = new ReachedCache()): Validity[] {
   const rows: Validity[] = [];
   for (const own of groupBy(curves, ({ setting }) => setting.population)) {
@@ -52,7 +52,7 @@ export function crossValidate(curves: readonly StoredCurve[], known = new Reache
         for (const { sentences, loss, stop } of curve.runs) {
           if (count++ % every) continue;
           const found = given(predictor.loss(curve, sentences));
-          const above = (value: number) => Math.max(value, stop); // what is known of a run that was told to stop there
+          const above = (value: number) => Math.max(value, stop); // all that is known of a run that was set to stop there
           const predicted = found && { value: above(found.value), low: above(found.low), high: above(found.high) };
           note('loss', { measured: above(loss), predicted, floor });
         }
@@ -97,7 +97,9 @@ function foldsOf(curves: readonly StoredCurve[]): Set<string>[] {
   return folds;
 }
 
-/** Kendall's tau-b, from -1 to 1: pairs in the same order less those in the other one, ties allowed for. null: no pair differs. */
+/**
+ * Kendall's tau-b, from -1 to 1: pairs in the same order minus those in the opposite order, corrected for ties. null: no pair differs.
+ */
 export function kendallTau(x: readonly number[], y: readonly number[]): number | null {
   let agree = 0;
   let differX = 0;
