@@ -24,10 +24,10 @@ import { absoluteAddresses } from './siteAddress.mjs';
 
 export { root };
 
-/** What goes into the bundles. */
+/** The inputs of the bundles. */
 const sources = ['src', 'shaders', 'assembly', 'package.json', 'asconfig.json'];
 
-/** The commit that the sources are of, `-changed` where they differ from it; undefined outside this package's own repository. */
+/** The commit of the sources, followed by `-changed` if they differ from it; undefined outside this package's own repository. */
 function sourceCommit() {
   const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: 'pipe' }).trim();
   try {
@@ -41,7 +41,7 @@ function sourceCommit() {
 
 const commit = sourceCommit();
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-/** Bundled CommonJS packages call require() for modules of Node, which modules of JavaScript do not have: an import stands in for it. */
+/** *Bundled CommonJS packages call require() for modules of Node. ES modules have no require(), so an import provides it. */
 const requiredBuiltins = {
   name: 'required builtins',
   setup(build) {
@@ -55,7 +55,7 @@ const requiredBuiltins = {
   },
 };
 
-/** Options every bundle shares. Shaders and WASM are inlined so that one import works without copying files. */
+/** Options shared by all bundles. Shaders and WASM are inlined so that one import works without copying files. */
 export const bundleOptions = {
   absWorkingDir: root,
   bundle: true,
@@ -63,7 +63,7 @@ export const bundleOptions = {
   target: 'es2022',
   sourcemap: 'linked',
   metafile: true,
-  legalComments: 'none', // licences stand in a file beside the bundles
+  legalComments: 'none', // licences are in a file beside the bundles
   plugins: [inlinedFiles],
   define: {
     RHM_VERSION: JSON.stringify(version),
@@ -72,10 +72,10 @@ export const bundleOptions = {
   logLevel: 'warning',
 };
 
-/** For the package: a tenth less to download. Lines stay short enough for a stack trace to point into, and names stay. */
+/** *For the package: a tenth less to download. Lines stay short enough for stack traces to point into them, and names are kept. */
 const compact = { minifyWhitespace: true, minifySyntax: true, lineLimit: 160 };
 
-/** Packages with native parts or of use to few: left out of the bundles, found at run time where they are installed. */
+/** Packages with native parts, or of use to few people: not bundled, but found at run time if they are installed. */
 export const nativePackages = [
   'webgpu',
   '@sparticuz/chromium',
@@ -85,10 +85,12 @@ export const nativePackages = [
   'ioredis',
 ];
 
-/** Beside the bundles, and in the page's folder, which is copied alone. */
+/** Beside the bundles, and in the page's folder, which may be copied alone. */
 const LICENCES = 'THIRD_PARTY_LICENCES.txt';
 
-/** The modules of dist/: name to entry. Every entry is one public export or one worker script; what several need lies in common chunks. */
+/**
+ * The modules of dist/: name to entry. Every entry is one public export or one worker script; code that several need is in common chunks.
+ */
 const entries = {
   browser: {
     index: 'src/entry/index.ts',
@@ -110,7 +112,10 @@ const entries = {
 
 const layoutFiles = ['layouts', 'dispatch', 'words'].map((name) => `build/assembly/${name}.ts`);
 
-/** Writes build/assembly/: what assembly/ knows of the operations of src/kernels/. A file that would stay the same is not touched. */
+/**
+ * Writes build/assembly/: the information on the operations of src/kernels/ that assembly/ needs. A file that would not change is not
+ * touched.
+ */
 async function writeLayouts() {
   const folder = join(root, 'build/assembly');
   const stamp = join(folder, 'stamp');
@@ -130,7 +135,7 @@ async function writeLayouts() {
   writeFileSync(stamp, '');
 }
 
-/** What a module of src/ exports, for the build to call. */
+/** The exports of a module of src/, for use by the build. */
 async function importSource(file) {
   const esbuild = await import('esbuild');
   const script = join(root, 'build', `tool-${process.pid}.mjs`);
@@ -143,10 +148,13 @@ async function importSource(file) {
   }
 }
 
-/** Modules of build/wasm/, targets of asconfig.json, and what is compiled into them. */
+/** Modules of build/wasm/, targets of asconfig.json, and their sources. */
 export const wasmModules = { module: 'assembly/index.ts', relaxed: 'assembly/relaxed.ts' };
 
-/** Compiles assembly/ when a source is newer than the modules, and writes what the relaxed module differs in: all of it that is inlined. */
+/**
+ * Compiles assembly/ if a source is newer than the modules, and writes the difference of the relaxed module, of which only that is
+ * inlined.
+ */
 export async function buildWasm() {
   await writeLayouts();
   const file = (name) => join(root, 'build/wasm', name);
@@ -160,7 +168,7 @@ export async function buildWasm() {
   writeFileSync(file('relaxed.patch'), makePatch(plain, relaxed));
 }
 
-/** Bundles src/ into dist/ when a source is newer. The folder is replaced at the end, so readers see the old or the new one. */
+/** Bundles src/ into dist/ if a source is newer. The folder is replaced at the end, so readers see the old or the new one. */
 export async function buildBundles() {
   await buildWasm();
   const stamp = join(root, 'dist/cli.js');
@@ -170,18 +178,18 @@ export async function buildBundles() {
   say('building dist/');
   const esbuild = await import('esbuild');
   const outdir = join(root, `build/dist-${process.pid}`);
-  // One build for all places: what a browser and Node share is in the package once, and a class is the same by whichever entry.
+  // One build for all places: code shared by a browser and Node is in the package once, and a class is the same through every entry.
   const { metafile } = await esbuild.build({
     ...bundleOptions,
     ...compact,
-    platform: 'browser', // of packages that have two forms, the one in modules
+    platform: 'browser', // prefers ES modules in packages that have both forms
     external: [...nativePackages, 'node:*'],
     entryPoints: { ...entries.browser, ...entries.node },
     outdir,
     alias: {
       'cssomnom/parse': join(root, 'src/build/noStyleSheets.mjs'),
       htmlparser2: join(root, 'src/build/noHtmlParser.mjs'),
-      'ml-matrix': join(root, 'node_modules/ml-matrix/src/index.js'), // in modules, of which few are used
+      'ml-matrix': join(root, 'node_modules/ml-matrix/src/index.js'), // as ES modules, few of which are used
     },
     plugins: [...bundleOptions.plugins, requiredBuiltins],
     splitting: true,
@@ -208,12 +216,12 @@ export async function buildBundles() {
       writeFileSync(builtFrom, String(commit));
       return true;
     } catch (error) {
-      if (attempt === 5) throw error; // another build put its folder there in between
+      if (attempt === 5) throw error; // another build put its folder there in the meantime
     }
   }
 }
 
-/** @throws Error where what a browser loads imports a module of Node or a package, which it could not find */
+/** @throws Error if code for a browser imports a module of Node or a package, neither of which it could find */
 function refuseOutsideImports({ outputs }, outdir) {
   const nameOf = (entry) => relative(root, join(outdir, `${entry}.js`)).replaceAll('\\', '/');
   const loaded = new Set(Object.keys(entries.browser).map(nameOf));
@@ -225,8 +233,8 @@ function refuseOutsideImports({ outputs }, outdir) {
 }
 
 /**
- * Tells bundlers to leave alone what is imported by an address known at run time: esbuild drops such comments with the white space. And keeps
- * `import.meta.url` in one line, by which they find the scripts of workers: a line that is full may end within it.
+ * Tells bundlers to ignore imports of an address known only at run time: esbuild drops such comments with the white space. Also keeps
+ * `import.meta.url` on one line, by which bundlers find the scripts of workers: esbuild may break a full line within it.
  */
 function markForBundlers(files) {
   for (const file of files.filter((name) => name.endsWith('.js'))) {
@@ -239,7 +247,10 @@ function markForBundlers(files) {
   }
 }
 
-/** dist/page/, a folder for any web server, with elements.js, the custom elements in one module script; dist/watch/, the page of rhm watch. */
+/**
+ * dist/page/, a folder for any web server, with elements.js, the custom elements in one module script; dist/watch/, the page of rhm
+ * watch.
+ */
 /** @returns the metafiles of all three builds */
 async function buildPage(outdir) {
   const esbuild = await import('esbuild');
@@ -272,7 +283,7 @@ async function buildPage(outdir) {
   return [page.metafile, elements.metafile, watch.metafile];
 }
 
-/** offline.js, the page's service worker, which knows the files that the page loads by name and by digest. */
+/** offline.js, the page's service worker, which contains the names and digests of the files that the page loads. */
 async function buildOffline(esbuild, options, folder, outputs) {
   const bundles = outputs.map((file) => relative(folder, resolve(root, file)).replaceAll('\\', '/'));
   const files = ['', 'index.html', 'page.css', 'story.css', ...bundles.filter((file) => !file.endsWith('.map')).sort()];
@@ -287,8 +298,8 @@ async function buildOffline(esbuild, options, folder, outputs) {
 }
 
 /**
- * Declarations of src/ into dist/types/, for npm pack. They use the WebGPU types of TypeScript's own DOM library (6 and
- * newer); a reference to @webgpu/types would clash with those.
+ * Declarations of src/ in dist/types/, for npm pack. They use the WebGPU types of TypeScript's DOM library (6 and newer); a reference to
+ * @webgpu/types would conflict with those.
  */
 export async function buildTypes() {
   const types = join(root, 'dist/types');

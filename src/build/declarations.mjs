@@ -1,4 +1,4 @@
-/** The package's declarations: those that tsc wrote, with types of schemas spelt out, and only what an export leads to. */
+/** The package's declarations: those that tsc wrote, with the types of schemas spelt out, and only those that an export leads to. */
 import { readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 

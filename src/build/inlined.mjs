@@ -1,8 +1,11 @@
-/** What a script holds of other files: shaders, bytes as text, the difference between two files. src/core/inlined.ts reads the last two. */
+/**
+ * The forms in which a script contains other files: shaders, bytes as text, the difference between two files. src/core/inlined.ts reads
+ * the last two.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Printable ASCII without what a string, a template or a page would need an escape for. */
+/** Printable ASCII, without the characters that a string, a template or a page would have to escape. */
 const alphabet = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).filter(
   (c) => !'"\'`\\$<'.includes(c),
 );
@@ -22,7 +25,7 @@ export function packBytes(bytes) {
   return alphabet.join('') + Buffer.from(frequent).toString('hex') + Array.from(bytes, (byte) => codes[byte]).join('');
 }
 
-const SEED = 8; // bytes that a copy has at least: shorter ones cost more than they save
+const SEED = 8; // minimum length of a copy: shorter ones cost more than they save
 
 /** @param {Buffer} from @param {Buffer} to @returns {Uint8Array} what applyPatch makes `to` of `from` with */
 export function makePatch(from, to) {

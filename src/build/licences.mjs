@@ -1,4 +1,4 @@
-/** Licences of the packages that esbuild put into bundles: most of them ask that their text goes where their code goes. */
+/** Licences of the packages that esbuild put into bundles: most of them require that their text accompanies their code. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -1,4 +1,4 @@
-/** In place of the parser of HTML that linkedom brings: figures are drawn in an empty document, and it is 174 KB. */
+/** Replaces the HTML parser of linkedom, which is 174 KB: figures are drawn in an empty document. */
 export class Parser {
   write(html) {
     if (html) throw new Error('linkedom: its parser of HTML is left out of this bundle');

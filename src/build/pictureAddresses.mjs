@@ -1,6 +1,6 @@
 /**
- * Gives the pictures in the package's documents absolute addresses, since the package leaves the pictures out for their size and npm's page
- * resolves no `srcset`. Run on the checkout that is published: node src/build/pictureAddresses.mjs OWNER/REPOSITORY TAG
+ * Gives the pictures in the package's documents absolute addresses: the package omits the pictures because of their size, and npm's page
+ * does not resolve `srcset`. Run on the checkout that is published: node src/build/pictureAddresses.mjs OWNER/REPOSITORY TAG
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { posix } from 'node:path';

@@ -13,7 +13,7 @@ try {
 const child = spawn(process.execPath, ['--enable-source-maps', join(root, 'dist/cli.js'), ...process.argv.slice(2)], {
   stdio: 'inherit',
 });
-// On Windows a signal from here would end the command before it has saved; the console tells it of Ctrl-C itself.
+// On Windows a signal from here would end the command before it has saved; the console sends it Ctrl-C itself.
 const pass = (signal) => process.platform !== 'win32' && child.kill(signal);
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => pass(signal));
 child.on('exit', (code, signal) => {

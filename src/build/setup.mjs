@@ -1,6 +1,6 @@
 /**
- * Set-up shared by every npm script: the packages of the lock file, installed when they are missing or out of date.
- * Imports nothing that is not in Node, because it runs before anything is installed.
+ * Set-up shared by every npm script: installs the packages of the lock file if they are missing or out of date. Imports only modules of
+ * Node, because it runs before anything is installed.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -12,20 +12,20 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 /** One line of progress on standard error. */
 export const say = (line) => process.stderr.write(`[rhm] ${line}\n`);
 
-/** Ends with one paragraph and exit status 1. */
+/** Exits with one paragraph and status 1. */
 export function fail(message) {
   process.stderr.write(`[rhm] ${message}\n`);
   process.exit(1);
 }
 
-/** Installs the packages unless what is installed already fits the lock file. Needs no network then. */
+/** Installs the packages unless the installed ones already match the lock file. Needs no network in that case. */
 export function ensureInstalled() {
   const major = Number(process.versions.node.split('.')[0]);
   if (!(major >= 20)) fail(`Node ${process.versions.node} is too old: Node 20 or newer is needed`);
   if (installedFits()) return;
   say('installing packages with npm ci (about a minute the first time)');
   const started = Date.now();
-  // No package needs its install script: binaries come inside the packages, and npm 11 blocks the scripts anyway.
+  // No package needs its install script: binaries are inside the packages, and npm 11 blocks the scripts anyway.
   const npm = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 'ignore', 'inherit'],

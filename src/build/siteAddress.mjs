@@ -1,4 +1,7 @@
-/** The address that the page is served at, where the build is told: links to it are shown with a picture only by an absolute one. */
+/**
+ * The address at which the page is served, if the build is given one: other sites show a picture with a link only if its address is
+ * absolute.
+ */
 
 /**
  * The page with absolute addresses in its preview. site: value of RHM_SITE, such as https://example.org/rhm/; undefined: as it is.

@@ -1,6 +1,6 @@
 /**
- * `npm test [-- FILTER...] [--quick] [--dir FOLDER] [--timeout SECONDS] [--jobs N]`: bundles every *.test.ts once and
- * runs each file in a process of its own. --quick leaves out *.slow.test.ts. A file cannot pass emptily: see verdict().
+ * `npm test [-- FILTER...] [--quick] [--dir FOLDER] [--timeout SECONDS] [--jobs N]`: bundles every *.test.ts once and runs each file in a
+ * separate process. --quick leaves out *.slow.test.ts. A file without tests cannot pass: see verdict().
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -22,7 +22,7 @@ ensureInstalled();
 const { buildBundles, bundleOptions } = await import('./build.mjs');
 await buildBundles();
 
-const onWindows = process.platform === 'win32'; // where processes have no groups
+const onWindows = process.platform === 'win32'; // on systems where processes have no groups
 const dir = join(root, flags.dir);
 const files = readdirSync(dir, { recursive: true })
   .filter((f) => f.endsWith('.test.ts') && !/(^|[\\/])fixtures[\\/]/.test(f))
@@ -99,7 +99,7 @@ function runFile(file) {
   const started = Date.now();
   const child = spawn(process.execPath, ['--enable-source-maps', join(work, file.replace(/\.ts$/, '.js'))], {
     cwd: root,
-    detached: !onWindows, // a group of its own: what a test leaves running is ended with it
+    detached: !onWindows, // a separate group, so that processes left running by a test end with it
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, RHM_TEST_RESULT: result },
   });
@@ -123,7 +123,7 @@ function runFile(file) {
       const finish = () =>
         resolve({ code, signal, timedOut, limitSeconds, output, suites, elapsedMs: Date.now() - started });
       child.on('close', finish);
-      setTimeout(finish, 2000).unref(); // a left-over child of another group may hold the pipes open
+      setTimeout(finish, 2000).unref(); // a remaining child of another group may keep the pipes open
     });
   });
 }
@@ -138,7 +138,7 @@ function killGroup(child) {
   } catch {}
 }
 
-/** What a run of one file is worth: each doubt about it is a failure, with its reason. */
+/** The verdict on the run of one file: each doubt is a failure, with its reason. */
 function verdict({ code, signal, timedOut, limitSeconds, suites }) {
   const problems = [];
   const sum = (key) => (suites ?? []).reduce((total, s) => total + s[key], 0);

@@ -1,6 +1,6 @@
 /**
- * What a test file gets when it imports `uvu`: uvu itself, with an account of what was registered and what ran, written
- * at exit to the file RHM_TEST_RESULT. uvu alone exits 0 after a throwing `before` hook and when `.run()` was forgotten.
+ * The module that a test file gets when it imports `uvu`: uvu itself, plus a record of the registered and completed tests, written at
+ * exit to the file RHM_TEST_RESULT. uvu alone exits 0 after a `before` hook that throws, and when `.run()` is missing.
  */
 import { writeFileSync } from 'node:fs';
 import * as uvu from 'uvu';
@@ -26,7 +26,7 @@ function watch(inner, name) {
       throw error;
     }
   };
-  // uvu swallows what a hook throws: it is reported here and counted.
+  // uvu swallows the errors of hooks: they are reported here and counted.
   const hooked = (label, register) => (handler) =>
     register(async (context) => {
       try {

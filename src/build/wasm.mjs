@@ -1,4 +1,4 @@
-/** Compiles assembly/ to build/wasm/: every target of asconfig.json in one process, where the compiler is warm after the first. */
+/** Compiles assembly/ to build/wasm/: every target of asconfig.json in one process, in which the compiler is warm after the first. */
 import asc from 'assemblyscript/asc';
 import { wasmModules } from './build.mjs';
 

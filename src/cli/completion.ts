@@ -1,13 +1,13 @@
 /**
- * Completion for shells, written from the tree of commands: what follows a command line is looked up in the script itself, without a
- * start of this program. (The one kept package for it starts the program at every key, and comes without its licence's text.)
+ * Completion for shells, written from the tree of commands: the script itself contains what may follow a command line, so this program is
+ * not started. (The one maintained package for it starts the program at every key, and comes without its licence's text.)
  */
 import type { Command, Option } from 'commander';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof shells)[number];
 
-/** values: what an option takes beside its own choices, by its long name, for instance the fields of --set. */
+/** values: what an option takes in addition to its own choices, by its long name, such as the fields of --set. */
 export function completionScript(
   shell: Shell,
   program: Command,
@@ -20,7 +20,7 @@ export function completionScript(
 
 /** A command and what may follow it. */
 interface Node {
-  name: string; // as one types it behind rhm; empty: rhm itself
+  name: string; // as it is typed after rhm; empty: rhm itself
   commands: { name: string; about: string }[];
   options: { flags: string[]; about: string; takes: 'nothing' | 'one' | 'more'; values: readonly string[] }[];
   values: readonly string[]; // of its arguments
@@ -54,13 +54,13 @@ function firstLine(text: string): string {
 
 const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 const words = (list: readonly string[]) => quote(list.join(' '));
-/** Patterns of a `case` that look at the command and a flag. */
+/** Patterns of a `case` on the command and a flag. */
 const places = (nodes: readonly Node[], wanted: (option: Node['options'][number]) => boolean) =>
   nodes.flatMap(({ name, options }) =>
     options.filter(wanted).flatMap((option) => option.flags.map((flag) => ({ place: `${name} ${flag}`, option }))),
   );
 
-/** Shell code that leaves the command in `at` and the last option before the word in `flag`. list: the words before it. */
+/** Shell code that sets `at` to the command and `flag` to the last option before the word. list: the words before it. */
 const findPlace = (nodes: readonly Node[], list: string) => `  local at='' flag='' w
   for w in ${list}; do
     case "$at $w" in
@@ -112,7 +112,7 @@ ${nodes.map(({ name, commands, values }) => row(name, [...commands.map((c) => c.
 complete -o default -F _rhm rhm`;
 }
 
-/** Behind an option that takes one value only that value is completed, behind one that takes several all words up to the next option. */
+/** After an option that takes one value only that value is completed; after one that takes several, all words up to the next option. */
 function dropFlag(valued: readonly { place: string; option: Node['options'][number] }[]): string {
   const patterns = (takes: 'one' | 'more') =>
     valued
@@ -129,7 +129,7 @@ function dropFlag(valued: readonly { place: string; option: Node['options'][numb
 function zsh(nodes: readonly Node[]): string {
   const valued = places(nodes, ({ takes }) => takes !== 'nothing');
   const values = valued.filter(({ option }) => option.values.length);
-  // In a list of _describe a colon ends the word that is completed.
+  // In a list of _describe a colon ends the completed word.
   const entry = (name: string, about: string) => quote(`${name.replaceAll(':', '\\:')}:${about}`);
   const list = (entries: readonly string[]) => `found=(${entries.join(' ')})`;
   return `#compdef rhm

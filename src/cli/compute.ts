@@ -1,4 +1,4 @@
-/** The options that say what computes, as every command that trains or measures takes them. */
+/** The options that choose what computes, shared by every command that trains or measures. */
 import { type Command, Option } from 'commander';
 import { precisions } from '../core/precision.js';
 import { type Simd, simdNames } from '../core/simd.js';
@@ -15,7 +15,7 @@ export interface ComputeOptions {
   emulateF16?: boolean;
 }
 
-/** threads: what --threads means where it means something of its own. */
+/** threads: the meaning of --threads, for commands that give it a different one. */
 export function addComputeOptions(
   command: Command,
   threads = 'number of threads for wasm (default: one per core, at most 8)',

@@ -1,17 +1,17 @@
-/** What a command is given: where to write, how to report, and the platform it runs on. */
+/** The context of a command: where to write, how to report, and the platform it runs on. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { printable, printableJson, printableLine } from '../core/outside.js';
 import type { Platform } from '../platform/platform.js';
 
 export interface CommandContext {
   readonly platform: Platform;
-  /** Messages and progress are left out; errors are not. */
+  /** Suppresses messages and progress, but not errors. */
   quiet: boolean;
   /** Writes to standard output and waits while the reader is slow. */
   write(chunk: string | Uint8Array): Promise<void>;
   /** One line on standard error. */
   log(line: string): void;
-  /** A passing state on standard error: redrawn in place on a terminal, else at most one line in two seconds, and the last. */
+  /** A temporary state on standard error: redrawn in place on a terminal, else at most one line in two seconds, and the last. */
   progress(line: string, last?: boolean): void;
   /** The command's result: `value` as JSON with --json, else `text()`. */
   result(command: Command, value: unknown, text: () => string): Promise<void>;
@@ -20,7 +20,7 @@ export interface CommandContext {
 /** Each file in commands/ exports one of these; commands/index.ts is the table. */
 export type AddCommand = (program: Command, io: CommandContext) => void;
 
-/** An option parser for whole numbers in [min, max]. The refusal names the bound. */
+/** An option parser for whole numbers in [min, max]. The error message names the bound. */
 export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -49,7 +49,7 @@ export function number(min = -Infinity, max = Infinity): (text: string) => numbe
 export function createContext(platform: Platform): CommandContext {
   let lastProgress = -Infinity;
   let drawn = false;
-  // Lines are redrawn only on a terminal whose user has not asked for plain text (no-color.org).
+  // Lines are redrawn only on a terminal whose user has not requested plain text (no-color.org).
   const redraws = Boolean(process.stderr.isTTY) && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
   const clear = () => {
     if (drawn) process.stderr.write('\r\x1b[K');
@@ -65,7 +65,7 @@ export function createContext(platform: Platform): CommandContext {
         if (stdout.write(chunk) || stdout.destroyed) return resolve();
         const done = () => {
           stdout.off('drain', done);
-          stdout.off('close', done); // the reader went away: nothing will drain
+          stdout.off('close', done); // the reader has gone: there will be no drain event
           resolve();
         };
         stdout.on('drain', done);

@@ -1,4 +1,4 @@
-/** What rows of tokens of one's own say by themselves: correlations with the last token by distance, and n-gram losses. */
+/** Correlations with the last token by distance, and n-gram losses, of the user's own rows of tokens. */
 import { InputError } from '../core/errors.js';
 import { type Rows, rowsOf } from '../core/tokens.js';
 import { CovarianceStream, NgramStream, noiseFloor } from '../theory/index.js';
@@ -11,7 +11,7 @@ export interface DataFlags {
 }
 
 const CONTEXT_CELLS = 2 ** 22;
-const HELD = 0.1; // of the rows, the last ones, where no test file is given
+const HELD = 0.1; // of the rows: the last ones are the test set if no test file is given
 const VOCABULARY = 2 ** 16;
 
 /** @throws InputError naming the file, the row and the place */

@@ -1,4 +1,4 @@
-/** What stands at the end of every --help: command lines to copy, by the command's name. */
+/** The end of every --help: command lines to copy, by the command's name. */
 export type Example = readonly [line: string, what: string];
 
 export const examples: Readonly<Record<string, readonly Example[]>> = {

@@ -43,7 +43,7 @@ export function grammarOptions(command: Command, file = true): Command {
     .option('--root-prior <json>', 'root probabilities: [p1, ..., pn] or {"zipf": a}');
 }
 
-/** The shape that the flags give. @throws InputError naming the missing size. */
+/** The shape given by the flags. @throws InputError naming the missing size. */
 export function sizesOf(flags: GrammarFlags): GrammarShape {
   for (const name of ['v', 'm', 'L'] as const)
     if (flags[name] === undefined)

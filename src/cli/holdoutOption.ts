@@ -36,7 +36,7 @@ export function holdoutOf(text: string): Holdout {
   return { level, fraction, ...(seed === undefined ? {} : { seed: checkSeed(seed, '--holdout, seed') }) };
 }
 
-/** The sentences that the flags select, of a grammar whose rules have this seed. */
+/** The sentences that the flags select, for a grammar whose rules have this seed. */
 export function languageFrom({ holdout, language }: HoldoutFlags, rules: Rules, seed: number): Rules {
   if (holdout !== undefined) return heldLanguage(rules, holdoutOf(holdout), language ?? 'without', seed);
   if (language !== undefined) throw new InputError(`--language: of which held-out pairs? add --holdout level:fraction`);

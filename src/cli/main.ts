@@ -11,7 +11,7 @@ import { isGone, outputLost } from './running.js';
 const argv = process.argv.slice(2);
 const debug = argv.includes('--debug') || /^(1|true|yes)$/i.test(process.env.RHM_DEBUG ?? '');
 
-// A reader that went away (`rhm sample ... | head`) is no failure; a command that trains saves before it ends.
+// If the reader has gone (`rhm sample ... | head`), that is not a failure; a command that trains saves before it ends.
 let saving = false;
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -22,7 +22,7 @@ for (const stream of [process.stdout, process.stderr])
     process.exit(report(failure));
   });
 
-// A limit on the size of files (ulimit -f) is the failure of a write, not the sudden end of the process.
+// A limit on the size of files (ulimit -f) fails a write; it does not end the process.
 if (!('Deno' in globalThis)) process.on('SIGXFSZ', () => {});
 
 process.exitCode = await main();
@@ -42,9 +42,9 @@ async function currentPlatform(): Promise<Platform> {
   return (await import('../platform/node.js')).nodePlatform;
 }
 
-/** Prints what went wrong in one paragraph; returns the exit status. */
+/** Prints the error in one paragraph; returns the exit status. */
 function report(error: unknown): number {
-  // Commander has printed its message already; help and version end this way with status 0.
+  // Commander has already printed its message; help and version end this way with status 0.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   const known = error instanceof RhmError;
   const name = error instanceof Error ? error.name : 'Error';

@@ -1,10 +1,10 @@
-/** Where a command's bulk output goes: standard output, or a file that appears only when complete. */
+/** The destination of a command's bulk output: standard output, or a file that appears only when complete. */
 import { atomicFile } from '../platform/atomicFile.js';
 import type { CommandContext } from './context.js';
 
 export type Write = (chunk: string | Uint8Array) => Promise<void>;
 
-/** Runs `produce` with a writer; on an error nothing stays under the file's name. */
+/** Runs `produce` with a writer; after an error there is no file of that name. */
 export async function writeOutput(
   io: CommandContext,
   path: string | undefined,

@@ -1,4 +1,4 @@
-/** Rows of tokens from files, as an experiment names them: `data: { train: "x.npy", test: "y.npy" }`. */
+/** Rows of tokens from the files that an experiment names: `data: { train: "x.npy", test: "y.npy" }`. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { InputError } from '../core/errors.js';
@@ -19,7 +19,7 @@ import { writeAtomically } from '../platform/atomicFile.js';
 import type { Observation, Observations } from '../theory/index.js';
 import { readInput } from './readInput.js';
 
-/** In a run's folder: where the files were that it is trained on. */
+/** In a run's folder: the paths of the files on which it is trained. */
 export const DATA_FILE = 'data.json';
 
 /** Files of the sets, by absolute paths. */
@@ -36,8 +36,8 @@ export interface ReadData {
 }
 
 /**
- * Reads the rows that an experiment names by files, or by digests where `places` (run folders, or those of experiment files) hold
- * the files' names. @throws InputError naming the set and the file
+ * Reads the rows that an experiment names by files, or by digests if `places` (run folders, or those of experiment files) record the
+ * names of the files. @throws InputError naming the set and the file
  */
 export async function readOwnData(raw: Record<string, unknown>, places: readonly string[] = []): Promise<ReadData> {
   const { data } = raw;
@@ -125,7 +125,7 @@ function digestsIn(path: string): Record<string, string> {
   return value as Record<string, string>;
 }
 
-/** undefined: the value is no file but what an experiment.json says. */
+/** undefined: the value is not a file name but the digest of an experiment.json. */
 function filesOf(name: string, value: unknown): SetFiles | undefined {
   if (typeof value === 'string') return { tokens: resolve(value) };
   const { tokens, labels } = (value ?? {}) as { tokens?: unknown; labels?: unknown };
@@ -162,14 +162,14 @@ export function readRows(file: string): TokenRows {
   return readLines(file, rowOf);
 }
 
-/** The same for a network that reads masked tokens: `?` or -1 in a line of numbers, null or -1 in JSON, -1 in .npy. */
+/** The same for a network that takes masked tokens: `?` or -1 in a line of numbers, null or -1 in JSON, -1 in .npy. */
 export function readMaskedRows(file: string): TokenRows {
   const rows = readObservations(file);
   if (!Array.isArray(rows)) return rows as NpyArray;
   return (rows as readonly (readonly Observation[])[]).map((row) => row.map((token) => token ?? -1) as number[]);
 }
 
-/** The same, where a token may be hidden: `?` or -1 in a line of numbers, null or -1 in JSON, -1 in .npy; or [v] likelihoods. */
+/** The same for tokens that may be hidden: `?` or -1 in a line of numbers, null or -1 in JSON, -1 in .npy; or [v] likelihoods. */
 export function readObservations(file: string): Observations {
   return readLines<readonly Observation[]>(file, (line, where) =>
     /^[\d\s,?-]+$/.test(line)

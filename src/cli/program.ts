@@ -1,4 +1,4 @@
-/** The command line as commander has it: the commands of the table, what all of them take, examples. */
+/** The command line for commander: the commands of the table, the options that all of them take, examples. */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Command } from 'commander';
@@ -35,7 +35,7 @@ export function buildProgram(platform: Platform): Command {
     command.addHelpText('after', examplesText(name));
     if (command === program) continue;
     command.copyInheritedSettings(program);
-    if (command.commands.length) continue; // its own commands have them
+    if (command.commands.length) continue; // its subcommands have them
     if (!command.options.some((option) => option.long === '--json'))
       command.option('--json', 'machine-readable output on standard output');
     command.option('--quiet', 'print only errors to standard error');
@@ -49,13 +49,13 @@ export function buildProgram(platform: Platform): Command {
     const { models = [], quiet } = command.opts<{ models?: string[]; quiet?: boolean }>();
     io.quiet = quiet ?? false;
     const urls = models.map((path) => (/^(file|https?|data):/.test(path) ? path : pathToFileURL(resolve(path)).href));
-    command.setOptionValue('models', urls); // as executors and workers take them
+    command.setOptionValue('models', urls); // in the form that executors and workers take
     await loadModels(urls);
   });
   return program;
 }
 
-/** The program and every command below it, with its name as one types it behind `rhm`. */
+/** The program and every command below it, with its name as it is typed after `rhm`. */
 export function allCommands(program: Command): { command: Command; name: string }[] {
   const below = (command: Command, name: string): { command: Command; name: string }[] => [
     { command, name },

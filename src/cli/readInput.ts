@@ -1,4 +1,4 @@
-/** A file as a command is given it; `-` is standard input. */
+/** A file given to a command; `-` is standard input. */
 import { readFileSync, readSync } from 'node:fs';
 
 const WAIT_MS = 5;
@@ -8,7 +8,7 @@ export function readInput(file: string): Uint8Array {
   return file === '-' ? readStandardInput() : readFileSync(file);
 }
 
-/** Standard input may be a pipe that does not block: EAGAIN then says that its writer has not written yet. */
+/** *Standard input may be a non-blocking pipe: EAGAIN then means that its writer has not written yet. */
 function readStandardInput(): Uint8Array {
   const parts: Buffer[] = [];
   const still = new Int32Array(new SharedArrayBuffer(4));

@@ -1,4 +1,4 @@
-/** The training behind `rhm reproduce`: one open device or set of worker threads, several stores, one signal. */
+/** The training of `rhm reproduce`: one open device or set of worker threads, several stores, one signal. */
 import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -31,17 +31,17 @@ export interface StudyOptions extends ComputeOptions, GpuOptions {
   json?: boolean;
 }
 
-/** Trains runs into one store, as long as it is allowed to; what other stores hold complete is not trained again. */
+/** Trains runs into one store until time is up; runs that are complete in other stores are not trained again. */
 export class Study {
   readonly result = { trained: 0, present: 0, failed: [] as SweepResult['failed'], interrupted: false };
   readonly #abort: ReturnType<typeof abortOnSignals>;
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
   #timedOut = false;
-  readonly #complete = new Set<string>(); // hashes of runs counted as there or trained
-  readonly #cards: KeptWorkers | undefined; // where workers are given cards
+  readonly #complete = new Set<string>(); // hashes of runs counted as present or trained
+  readonly #cards: KeptWorkers | undefined; // set if workers get cards
   #opened: OpenExecutor | undefined;
 
-  /** @throws InputError for cards that are not there */
+  /** @throws InputError for cards that do not exist */
   constructor(
     readonly out: string,
     readonly others: readonly string[],
@@ -54,7 +54,7 @@ export class Study {
     if (options.minutes !== undefined) this.#timer = setTimeout(() => this.#timeOut(), options.minutes * 60_000);
   }
 
-  /** Exit status where it was stopped early; undefined: its time was up, which is no failure. */
+  /** Exit status if it was stopped early; undefined: its time was up, which is not a failure. */
   get stoppedBy(): number | undefined {
     return this.#timedOut ? undefined : this.#abort.status;
   }
@@ -102,7 +102,7 @@ export class Study {
     return !signal.aborted;
   }
 
-  /** Whether a store holds it complete. */
+  /** Whether the run is complete in a store. */
   hasEnded(run: SweepRun): boolean {
     return this.#isComplete(run);
   }
@@ -113,7 +113,7 @@ export class Study {
     return path === undefined ? undefined : readRunFolder(path).records;
   }
 
-  /** The run's folder in the first store that holds it complete, or else in the first that holds it. */
+  /** The run's folder in the first store in which it is complete, else in the first that has it. */
   folderOf({ hash, experiment }: SweepRun): string | undefined {
     const paths = this.stores.map((store) => join(store, hash)).filter((p) => existsSync(join(p, 'experiment.json')));
     const complete = (path: string) => !!endOf(readRunFolder(path).records, experiment.replicas);
@@ -145,7 +145,7 @@ export class Study {
     await this.#opened?.release();
   }
 
-  /** On one device, which is opened for it where cards are other processes'. */
+  /** On one device, which is opened for it if other processes have the cards. */
   async #estimate(runs: readonly SweepRun[], signal: AbortSignal): Promise<string> {
     const { executor, release } = this.#opened ?? (await openExecutor(this.io.platform, this.options, this.io.log));
     try {
@@ -160,7 +160,7 @@ export class Study {
     return path !== undefined && !!endOf(readRunFolder(path).records, run.experiment.replicas);
   }
 
-  /** This thread where a GPU computes; on the CPU a worker per core, each with one thread: runs share nothing, threads wait. */
+  /** This thread if a GPU computes; on the CPU one worker per core, each with one thread: runs share nothing, and threads would wait. */
   #site(runs: number) {
     const { io, options } = this;
     const { executor } = this.#opened!;
@@ -175,7 +175,7 @@ export class Study {
     const { openFolder } = io.platform;
     let mine = this.#opened;
     const startWorker = async (): Promise<SweepWorker> => {
-      // The device outlives the worker, with its compiled pipelines; one that was lost is replaced.
+      // The device and its compiled pipelines outlive the worker; a lost device is replaced.
       mine ??= this.#opened = await openExecutor(io.platform, options, io.log);
       const current = mine;
       const site = { openFolder, executor: async () => current.executor, host: io.platform.host() };
@@ -197,7 +197,7 @@ export class Study {
   }
 }
 
-/** Worker processes, where this machine has cards to choose from; undefined: this process computes, on what it finds. */
+/** Worker processes, if this machine has several cards to choose from; undefined: this process computes, on the device that it finds. */
 function cardsFor(io: CommandContext, options: StudyOptions): CardWorkers | undefined {
   const { executor, adapter, threads } = options;
   const choice = { executor, adapter, threads, models: modelModules() };

@@ -1,4 +1,4 @@
-/** Reading what `rhm train` left in a folder. */
+/** Reads the files that `rhm train` left in a folder. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../core/errors.js';
@@ -6,7 +6,7 @@ import { hashIn } from '../platform/runFolders.js';
 import { type FinishedRun, readFinishedRun } from '../training/finishedRun.js';
 import { files } from '../training/folder.js';
 
-/** @throws InputError naming the file that is missing; DamageError naming those that are not as they were written. */
+/** @throws InputError naming the missing file; DamageError naming those that are not as they were written. */
 export function readRun(folder: string, report: (line: string) => void): Promise<FinishedRun> {
   const read = async (file: string): Promise<Uint8Array | undefined> => {
     try {

@@ -1,24 +1,24 @@
-/** What commands that train share. */
+/** Shared by the commands that train. */
 import { readFileSync } from 'node:fs';
 import type { CommandContext } from './context.js';
 
 export interface Interruption {
   readonly signal: AbortSignal;
-  /** Exit status of a command that was stopped before its end: 128 + the signal's number, as shells have it. */
+  /** Exit status of a command that was stopped before its end: 128 + the signal's number, as in shells. */
   readonly status: number;
   abort(): void;
-  /** From now on signals end the process at once, as they do without this. */
+  /** After this, signals end the process at once, as they do by default. */
   stop(): void;
 }
 
 const numbers = { SIGHUP: 1, SIGINT: 2, SIGPIPE: 13, SIGTERM: 15, SIGBREAK: 21 } as const;
-/** One press of Ctrl-C arrives several times: from the terminal, from npm or npx, and from a script between. */
+/** One press of Ctrl-C arrives several times: from the terminal, from npm or npx, and from a script in between. */
 const ONE_PRESS_MS = 300;
 const atWork = new Set<(error: Error, code: string | undefined) => void>();
 
 /**
- * The first signal asks the run to save and stop; the second one ends the process. So does a reader of the output that went away:
- * of `rhm train | tee log`, Ctrl-C ends `tee` first.
+ * The first signal makes the run save and stop; the second one ends the process. A reader of the output that has gone counts as a signal:
+ * in `rhm train | tee log`, Ctrl-C ends `tee` first.
  */
 export function abortOnSignals(io: CommandContext, what = 'saving a checkpoint'): Interruption {
   const controller = new AbortController();
@@ -45,7 +45,7 @@ export function abortOnSignals(io: CommandContext, what = 'saving a checkpoint')
   const ignored = hangupIsIgnored();
   const onHangup = ignored ? () => {} : onSignal;
   process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal); // on Windows it ends a process at once: what is lost there is the time since the last checkpoint
+  process.on('SIGTERM', onSignal); // on Windows it ends a process at once: the time since the last checkpoint is lost
   process.on('SIGBREAK', onSignal); // Ctrl-Break of Windows
   process.on('SIGHUP', onHangup);
   atWork.add(onLost);
@@ -58,7 +58,7 @@ export function abortOnSignals(io: CommandContext, what = 'saving a checkpoint')
     abort: () => controller.abort(),
     stop() {
       atWork.delete(onLost);
-      if (by) return; // what is still to come of that press of Ctrl-C finds the same
+      if (by) return; // the remaining signals of that press of Ctrl-C find the same handler
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);
       process.off('SIGBREAK', onSignal);
@@ -70,15 +70,15 @@ export function abortOnSignals(io: CommandContext, what = 'saving a checkpoint')
 /** Whether the reader is gone: a closed pipe or socket, a closed terminal. */
 export const isGone = (code: string | undefined): boolean => ['EPIPE', 'ECONNRESET', 'EIO'].includes(code ?? '');
 
-/** Standard output or error cannot be written any more. @returns whether a command is at work that saves and stops now. */
+/** Standard output or error can no longer be written. @returns whether a command is running that now saves and stops. */
 export function outputLost(error: Error, code: string | undefined): boolean {
   for (const tell of atWork) tell(error, code);
   return atWork.size > 0;
 }
 
 /**
- * Whether this process was started to outlive its terminal (nohup). Node forgets the signals that it was told to ignore, so
- * the traces are looked for: the shell's `_`, and what the parent ignores itself (Linux).
+ * Whether this process was started to outlive its terminal (nohup). Node resets ignored signals, so this looks for traces: the shell's
+ * `_`, and the signals that the parent ignores (Linux).
  */
 function hangupIsIgnored(): boolean {
   if (/(^|\/)nohup$/.test(process.env._ ?? '')) return true;

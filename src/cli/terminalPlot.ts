@@ -13,8 +13,8 @@ export interface PlotFrame {
   plateaus?: readonly number[];
 }
 
-const LEFT = 8; // characters of the labels of the vertical axis
-const RIGHT = 6; // characters of the names of plateaus
+const LEFT = 8; // width of the labels of the vertical axis, in characters
+const RIGHT = 6; // width of the names of plateaus, in characters
 const BRAILLE = 0x2800;
 const DOTS = [
   [0x01, 0x08],
@@ -23,7 +23,7 @@ const DOTS = [
   [0x40, 0x80],
 ]; // by row and column of a character
 
-/** Several curves are told apart by letters along them, a to z, as named in the legend below. */
+/** *Several curves are distinguished by letters along them, a to z, which the legend below names. */
 export function plotCurves(curves: readonly PlottedCurve[], { width, height, plateaus = [] }: PlotFrame): string {
   const points = curves.map(({ points }) =>
     points.filter((p) => p.samples > 0 && p.loss > 0 && Number.isFinite(p.loss)),
@@ -60,7 +60,7 @@ export function plotCurves(curves: readonly PlottedCurve[], { width, height, pla
       for (let s = 0; s <= steps; s++) dot(ax + ((bx - ax) * s) / steps, ay + ((by - ay) * s) / steps);
     }
     if (curves.length < 2) return;
-    // A letter at several places, at other ones for each curve, so that none hides the others.
+    // Letters at several places of a curve, at different ones for each curve, so that none hides the others.
     for (let part = (k + 1) / (curves.length + 1); part <= 4; part++) {
       const p = curve[Math.min(curve.length - 1, Math.floor((part / 4) * curve.length))];
       if (p) marks[Math.round(row(p.loss)) >> 2][Math.round(column(p.samples)) >> 1] = letterOf(k);
@@ -87,7 +87,7 @@ export function plotCurves(curves: readonly PlottedCurve[], { width, height, pla
 
 export const letterOf = (k: number): string => String.fromCharCode(97 + (k % 26));
 
-/** Width of the terminal, or of a page of text where there is none. */
+/** Width of the terminal, or of a page of text if there is none. */
 export const terminalWidth = (): number => Math.min(process.stdout.columns ?? 100, 140);
 
 function rangeOf(values: readonly number[]): [number, number] {

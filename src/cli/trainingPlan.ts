@@ -1,4 +1,4 @@
-/** What a training comes to, without training: `rhm train --dry-run`. */
+/** The size and cost of a training, without training: `rhm train --dry-run`. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { showNumber } from '../analysis/format.js';
@@ -8,7 +8,7 @@ import { createModel } from '../models/index.js';
 import { groupRuns } from '../sweep/cost.js';
 import { evaluationSteps, plannedSteps } from '../training/members.js';
 
-/** @throws InputError for what cannot be trained: grammar, data, model, measures */
+/** @throws InputError for a grammar, data, a model or measures that cannot be trained */
 export function trainingPlan(experiment: Experiment, known: { hash: string; out: string; H: readonly number[] }) {
   const [group] = groupRuns([{ hash: known.hash, name: '', experiment }]);
   const steps = plannedSteps(experiment);

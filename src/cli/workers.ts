@@ -1,4 +1,4 @@
-/** The laboratory in worker threads, for commands whose work falls into independent parts. */
+/** The laboratory in worker threads, for commands whose work consists of independent parts. */
 import { existsSync, realpathSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -7,8 +7,9 @@ import type { Platform } from '../platform/platform.js';
 import { connectWorker, type WorkerHandle } from '../platform/worker.js';
 
 /**
- * Does parts 0 .. count-1, each by one call into a worker, and returns the results in that order; as many workers as the
- * machine runs at once. Api: the functions of src/worker/lab.ts that `part` calls. Returns undefined if the script of the workers is missing. @throws what a part throws.
+ * Does parts 0 .. count-1, each by one call into a worker, and returns the results in that order. There are as many workers as the
+ * machine runs at once. Api: the functions of src/worker/lab.ts that `part` calls. Returns undefined if the script of the workers is
+ * missing. @throws any error of a part.
  */
 export async function inWorkers<Api, T>(
   platform: Platform,
@@ -38,11 +39,11 @@ export async function inWorkers<Api, T>(
     };
     const serving = Array.from({ length: threads }, () =>
       serve().catch((error) => {
-        next = count; // the others end with the part they are at
+        next = count; // the others end after their current part
         throw error;
       }),
     );
-    const ends = await Promise.allSettled(serving); // all of them: one that connects later must be ended too
+    const ends = await Promise.allSettled(serving); // all of them: one that connects later must also be ended
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   } finally {
     await Promise.all(workers.map((worker) => worker.terminate()));

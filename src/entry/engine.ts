@@ -1,6 +1,6 @@
 /**
- * `rhm-lab/engine`: the plan builder, the operations, the executors and the models, for programs that put steps together
- * themselves. Opening a GPU is the platform's part: `openGpu` of rhm-lab/node, /deno or /web.
+ * `rhm-lab/engine`: the plan builder, the operations, the executors and the models, for programs that build their own steps. A GPU is
+ * opened by the platform: `openGpu` of rhm-lab/node, /deno or /web.
  */
 export * from '../core/errors.js';
 export { attention } from '../kernels/attention.js';

@@ -1,4 +1,4 @@
-/** What every entry with a GPU offers besides its platform. */
+/** The exports that every entry with a GPU shares, in addition to its platform. */
 export {
   type AdapterSummary,
   describeAdapter,

@@ -1,4 +1,4 @@
-/** `rhm-lab`: what needs no GPU. The entries for node, deno and web offer the same and a device. */
+/** `rhm-lab`: everything that needs no GPU. The entries for node, deno and web offer the same and a device. */
 
 export * from '../analysis/index.js';
 export type { Bytes } from '../core/bytes.js';
@@ -14,7 +14,7 @@ export type {
   OptimiserKind,
 } from '../core/experimentTypes.js';
 export { experimentFileSchema as experimentJsonSchema } from '../core/fileSchema.js';
-export * from '../core/modelTypes.js'; // as a whole: declarations of other modules can be merged into OwnModels only so
+export * from '../core/modelTypes.js'; // as a whole: only then can declarations of other modules be merged into OwnModels
 export { decodeNpy, type NpyArray } from '../core/npy.js';
 export { type DataRows, type OwnData, withData } from '../core/ownData.js';
 export { parseRules } from '../core/parseRules.js';

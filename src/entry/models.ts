@@ -1,4 +1,4 @@
-/** Models of other people, as every entry with an executor offers them. */
+/** The exports for user-defined models, shared by every entry with an executor. */
 export {
   defineModel,
   loadModels,

@@ -39,7 +39,7 @@ export async function sweep(grid: unknown, store: string, options: SweepOptions 
   );
 }
 
-/** Vite, webpack and Next find the worker's script by the very words of the last line, and bundle it. */
+/** *Vite, webpack and Next find the worker's script by the exact text of the last line, and bundle it. */
 function startPort(script: WorkerScript | undefined): WorkerPort {
   if (script) return startWebWorker(script);
   const here = import.meta.url;

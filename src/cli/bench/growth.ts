@@ -1,6 +1,6 @@
 /**
- * `rhm bench growth`: how the time of a training step grows with width, batch, replicas and threads, one at a time from
- * a small network on; with --against also the same steps on another executor, round by round in turn.
+ * `rhm bench growth`: how the time of a training step grows with width, batch, replicas and threads, each varied alone from a small
+ * network; with --against, the same steps also on another executor, alternating round by round.
  */
 
 import type { Command } from 'commander';
@@ -18,7 +18,7 @@ interface Case {
   width: number; // w or C
   batch: number;
   replicas: number;
-  threads: number; // 1 where the executor has none
+  threads: number; // 1 if the executor has no threads
 }
 
 export interface GrowthTime extends Case {
@@ -134,7 +134,7 @@ async function timeCase(item: Case, executor: Executor, against: Executor | unde
   }
 }
 
-/** Steps that take about a round; the first ones compile what runs. */
+/** Steps that take about one round; the first ones compile the program. */
 async function stepsFor(trainer: Trainer): Promise<number> {
   await timeRound(trainer, 2);
   for (let steps = 2; ; steps *= 4) {

@@ -19,7 +19,7 @@ interface InferenceTime {
   observed: string;
   asked: string;
   sentences_per_s: number; // median of the rounds
-  sentences_per_cpu_s: number; // the same by the processor's time, which other work on the machine does not lengthen as much
+  sentences_per_cpu_s: number; // the same in CPU time, which other work on the machine lengthens less
 }
 
 const asked = { posteriors, logLikelihoods, mostProbableTrees, sampleTrees };
@@ -72,7 +72,7 @@ export function addBenchInference(program: Command, io: CommandContext): void {
 
 const rate = (x: number) => (x < 100 ? x.toPrecision(3) : x.toFixed(0));
 
-/** Seconds of a round. The first one, in which code is compiled, does not count. */
+/** Duration of a round in seconds. The first one, in which code is compiled, does not count. */
 function medians(rounds: number, work: () => unknown): { wall: number; cpu: number } {
   work();
   const wall: number[] = [];

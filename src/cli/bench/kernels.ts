@@ -1,4 +1,4 @@
-/** `rhm bench kernels`: every operation at the shapes that training meets, with its share of the adapter's own peak. */
+/** `rhm bench kernels`: every operation at the shapes that occur in training, with its share of the adapter's own peak. */
 
 import type { Command } from 'commander';
 import { GpuExecutor, GpuProgram, slowest } from '../../gpu/executor.js';
@@ -15,12 +15,12 @@ export interface KernelTime {
   op: string;
   shape: string;
   us: number; // median of the rounds, one call
-  best_us: number; // of the quickest round: the least disturbed by other programs
+  best_us: number; // of the fastest round, which other programs disturbed least
   gflops: number;
   gbytes_per_s: number;
-  share: number; // of the best arithmetic or memory rate seen in this run, whichever bounds the call
+  share: number; // of the best arithmetic or memory rate measured in this run, whichever limits the call
   encode_us?: number; // host time to encode and submit one call
-  compile_ms?: number; // of the slowest of its pipelines, alone, by compile_clock; 0 from the driver's cache (GPU)
+  compile_ms?: number; // of its slowest pipeline, alone, by compile_clock; 0 from the driver's cache (GPU)
   compile_shader?: string; // that pipeline's
   dispatches?: { label: string; us: number }[]; // with --profile
 }
@@ -87,7 +87,7 @@ function line(t: KernelTime): string {
   );
 }
 
-/** Repeats a plan of one call until a round takes some milliseconds, then measures several rounds. */
+/** Repeats a plan of one call until a round takes several milliseconds, then measures several rounds. */
 async function timeKernel(
   item: BenchCase,
   executor: Executor,

@@ -1,6 +1,6 @@
 /**
- * `rhm bench measures`: what evaluation and the measures of representation cost. A run of the default length makes so
- * many steps and so many evaluations; each is timed, and their share of the whole follows.
+ * `rhm bench measures`: the cost of evaluation and of the measures of representation. Each is timed, and its share of a run of the
+ * default length follows from the numbers of steps and evaluations of such a run.
  */
 
 import type { Command } from 'commander';
@@ -25,7 +25,7 @@ export interface MeasureCost {
   measure_ms: Record<string, number>; // of each measure, once
   steps: number; // of the run
   evaluations: number;
-  /** Of the run's time: evaluations, measures, both. */
+  /** Shares of the run's time: evaluations, measures, both. */
   share: { evaluation: number; measures: number; both: number };
 }
 
@@ -66,7 +66,7 @@ export function addBenchMeasures(program: Command, io: CommandContext): void {
   });
 }
 
-/** Those that fit the cases. */
+/** The measures that apply to the cases. */
 const timed = Object.entries<MeasureSpec>(measures).flatMap(([name, { needs }]) => (needs ? [] : [name]));
 
 async function costOf(
@@ -113,7 +113,7 @@ async function costOf(
   }
 }
 
-/** Median of the rounds; the first call, which compiles what runs, does not count. */
+/** Median of the rounds; the first call, which compiles the program, does not count. */
 async function milliseconds(work: () => Promise<unknown>): Promise<number> {
   const times: number[] = [];
   await work();

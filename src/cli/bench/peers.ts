@@ -1,4 +1,4 @@
-/** Other programs' times of a training step, beside ours. */
+/** Times of a training step of other programs, compared with ours. */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { InputError } from '../../core/errors.js';
@@ -16,9 +16,9 @@ type Where = Pick<TrainTime, 'case' | 'batch' | 'replicas'>;
 const keyOf = ({ case: name, batch, replicas }: Where) => `${name} ${batch} ${replicas}`;
 
 /**
- * Reads `name=file` or `file`: JSON lines with case, batch, replicas and us_per_step. Of several lines of a case, such as the variants of a
- * program, the fastest counts; a case `NAME-gemm` is NAME written as products. Lines with an error instead are left out.
- * @throws InputError for a file that cannot be read or holds no such line.
+ * Reads `name=file` or `file`: JSON lines with case, batch, replicas and us_per_step. If a case has several lines, such as variants of a
+ * program, the fastest counts; a case `NAME-gemm` is NAME written as products. Lines with an error instead are left out. @throws
+ * InputError for a file that cannot be read or contains no such line.
  */
 export function readPeer(text: string): Peer {
   const cut = text.indexOf('=');
@@ -61,7 +61,7 @@ export interface Comparison extends Where {
   ratio: number; // of our time to theirs
 }
 
-/** Every time of ours beside every peer's of the same case. */
+/** Each of our times with every peer's time of the same case. */
 export function comparisons(results: readonly Row[], peers: readonly Peer[]): Comparison[] {
   return results.flatMap((row) =>
     'error' in row

@@ -1,4 +1,4 @@
-/** `rhm bench sampler`: sentences per second of every sampler on this machine, beside plain JavaScript. */
+/** `rhm bench sampler`: sentences per second of every sampler on this machine, compared with plain JavaScript. */
 import type { Command } from 'commander';
 import { CLOCK_WORDS } from '../../core/clock.js';
 import { AdapterError } from '../../core/errors.js';
@@ -24,7 +24,7 @@ interface Options extends GrammarFlags {
 interface SamplerTime {
   sampler: string;
   mtokens_per_s: number; // best of the rounds
-  memory_bytes: number; // held by the sampler, whatever the count
+  memory_bytes: number; // memory of the sampler, for any count
 }
 
 const TOKENS = 2 ** 22; // of a round
@@ -70,7 +70,7 @@ function line({ sampler, mtokens_per_s, memory_bytes }: SamplerTime): string {
 
 const stream: Source = { mode: 'stream', key: streamKey(1, 'data'), size: 0n, first: 0, length: 0 };
 
-/** Best of the rounds: the machine's other work only ever adds time. */
+/** The best of the rounds: other work on the machine can only add time. */
 async function best(tokens: number, rounds: number, work: (round: number) => void | Promise<void>): Promise<number> {
   await work(0);
   let shortest = Number.POSITIVE_INFINITY;
@@ -127,7 +127,7 @@ async function onGpu(
     try {
       const image = grammarImage(rules);
       const { s, L } = rules;
-      // Enough work to fill the device, little enough for a driver on the processor.
+      // Enough work to fill the device, little enough for a software driver.
       const batch = Math.max(1, Math.floor((session.info.software ? 2 ** 19 : 2 ** 25) / s ** L));
       const builder = new ProgramBuilder(1);
       const grammar = builder.persistent('grammar', [image.length], 'u32');
@@ -156,7 +156,7 @@ async function onGpu(
   }
 }
 
-/** What one would write at first: xorshift32, nested tables of typed arrays, one draw per rule. */
+/** The straightforward implementation: xorshift32, nested tables of typed arrays, one draw per rule. */
 function javascript(rules: Rules): SamplerTime {
   const { n, m, s, L } = rules;
   const tables = rules.rules.map((symbols) => Uint8Array.from(symbols.flat(2)));

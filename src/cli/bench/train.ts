@@ -1,4 +1,4 @@
-/** `rhm bench train`: time of a whole training step, sampling included, in the cases that the paper's networks make. */
+/** `rhm bench train`: time of a whole training step, including sampling, for the paper's networks. */
 
 import { type Command, InvalidArgumentError } from 'commander';
 import { GpuError, ShapeError } from '../../core/errors.js';
@@ -13,7 +13,7 @@ import { addComputeOptions, type ComputeOptions, requireHalf } from '../compute.
 import type { CommandContext } from '../context.js';
 import { comparisons, comparisonTable, readPeer } from './peers.js';
 
-/** The cases that the usual PyTorch programs for these networks are measured on. */
+/** The cases for which the usual PyTorch programs for these networks are measured. */
 export const cases: Readonly<Record<string, { grammar: object; model: object }>> = {
   'hcnn-v16': { grammar: { v: 16, m: 4, L: 4 }, model: { kind: 'hcnn', width: 512 } },
   'hcnn-v32': { grammar: { v: 32, m: 8, L: 5 }, model: { kind: 'hcnn', width: 512 } },
@@ -85,7 +85,7 @@ export function addBenchTrain(program: Command, io: CommandContext): void {
             for (const precision of options.precision) {
               const row = { case: name, batch, replicas, precision };
               const result = await timeCase(row, executor, options, io.log).catch((error: Error): TrainRefusal => {
-                // A case that the adapter cannot hold is a row that says so; anything else ends the command.
+                // A case that does not fit on the adapter becomes a row that says so; any other error ends the command.
                 if (error instanceof ShapeError || error instanceof GpuError) return { ...row, error: error.message };
                 throw error;
               });
@@ -136,7 +136,7 @@ async function timeCase(
 
 /** Median microseconds per step over five rounds. */
 export async function timeSteps(trainer: Trainer, steps: number): Promise<number> {
-  // A GPU that idled needs some time at work before its clock is up.
+  // A GPU that was idle needs some time under load before its clock is up.
   for (const start = performance.now(); performance.now() - start < 200; ) {
     await trainer.advance(Math.max(2, Math.ceil(steps / 5)));
     await trainer.finish();

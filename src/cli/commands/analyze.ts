@@ -1,4 +1,4 @@
-/** `rhm analyze DIR...`: what finished or running runs say about the paper's claims, as tables, figures and a page. */
+/** `rhm analyze DIR...`: compares finished or running runs with the paper's claims, as tables, figures and a page. */
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { analyze, LEFT_OUT } from '../../analysis/analyze.js';
@@ -39,7 +39,7 @@ function titleOf(roots: readonly string[]): string {
   return `Learning curves of ${names.join(', ')}${more ? ` and ${counted(more, 'more folder')}` : ''}`;
 }
 
-/** The positions without the units behind them. */
+/** The positions without their units. */
 function positionsJson({ positions }: Analysis) {
   return positions.map(({ units: _, ...row }) => row);
 }

@@ -1,4 +1,4 @@
-/** `rhm bench`: how fast, on this machine. Each benchmark prints what it ran on. */
+/** `rhm bench`: speed on this machine. Each benchmark prints the hardware that it ran on. */
 import type { Command } from 'commander';
 import { benches } from '../bench/index.js';
 import type { CommandContext } from '../context.js';

@@ -40,7 +40,7 @@ export function addCluster(program: Command, io: CommandContext): void {
       const { levels, sentences, draws, seed } = flags;
       const instances = checkInteger('instances', flags.instances, 1, 1000, 'random grammars');
       const rules = await loadGrammar(flags, seed);
-      const shape = instances > 1 ? sizesOf({ ...flags, rules: undefined }) : rules; // says so when a rules file was given
+      const shape = instances > 1 ? sizesOf({ ...flags, rules: undefined }) : rules; // throws if a rules file was given
       const found: ClusterCurve[][] = [];
       for (let i = 0; i < instances; i++) {
         const grammar = i ? makeRules(shape, seed + i, weightsOf(flags)) : rules;

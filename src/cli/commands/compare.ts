@@ -1,4 +1,4 @@
-/** `rhm compare`: what differs between runs, and their curves side by side. */
+/** `rhm compare`: the differences between runs, and their curves side by side. */
 import { extname } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { grammarKey } from '../../analysis/curves.js';
@@ -121,9 +121,9 @@ function compareText(
   return `${textTable(['', ...heads], rows)}${notes}\n\n${plot}${picture ? `\n\npicture in ${picture}` : ''}`;
 }
 
-const LABEL = 60; // characters of a legend's entry
+const LABEL = 60; // characters of an entry of the legend
 
-/** What tells a run from the others: the settings that differ, else its hash. */
+/** The text that distinguishes a run from the others: the settings that differ, else its hash. */
 function labelOf({ run, listed }: WholeRun, fields: readonly string[]): string {
   const settings = flatSettings(run.experiment);
   const text = fields

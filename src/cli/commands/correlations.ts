@@ -1,4 +1,4 @@
-/** `rhm correlations`: measured covariances with the last token against theory and noise floor, as sentences accumulate. */
+/** `rhm correlations`: covariances with the last token measured on more and more sentences, with theory and noise floor. */
 import type { Command } from 'commander';
 import { checkInteger, checkSeed } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
@@ -83,7 +83,7 @@ async function measure(rules: Rules, level: number, count: number, seed: number,
   const ngram = new NgramStream(v, contexts);
   const exact = rmsCovariances(rules, level);
   const covariance: Record<string, number>[] = [];
-  // The row of hidden symbols in a tree begins after all levels above it.
+  // In a row of hidden symbols of a tree, those of a level come after all levels above it.
   const offset = (s ** (L - level) - 1) / (s - 1);
   const tokens = new Uint32Array(CHUNK * d);
   let next = 1024;

@@ -1,4 +1,4 @@
-/** `rhm denoise`: the forward-backward experiment, by the exact posterior and by a trained network. */
+/** `rhm denoise`: the forward-backward experiment, with the exact posterior and with a trained network. */
 import { type Command, Option } from 'commander';
 import { checkSeed } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
@@ -101,7 +101,7 @@ function ratesOf(list: string): number[] {
   return rates;
 }
 
-/** Lines: a rate each, the tokens in the first column, the root in the last. */
+/** One line per rate: the tokens in the first column, the root in the last. */
 function tableOf(
   title: string,
   points: readonly { rate: number; changed: readonly number[]; valid?: readonly number[] }[],

@@ -1,4 +1,4 @@
-/** `rhm doctor`: what this machine's GPU is and whether it computes right. */
+/** `rhm doctor`: which GPU this machine has, and whether it computes correctly. */
 import type { Command } from 'commander';
 import { AdapterError } from '../../core/errors.js';
 import { cardRows, reportCards } from '../../platform/cards/report.js';

@@ -1,4 +1,4 @@
-/** `rhm export`: the weights of a run, alone, as PyTorch loads them; or runs as event files of TensorBoard. */
+/** `rhm export`: the weights of a run in a file that PyTorch loads; or runs as event files of TensorBoard. */
 import { type Command, Option } from 'commander';
 import { counted } from '../../core/counted.js';
 import { InputError } from '../../core/errors.js';

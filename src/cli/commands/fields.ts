@@ -1,4 +1,4 @@
-/** `rhm fields`: what an experiment may hold, field by field, for people; rhm schema says it to editors. */
+/** `rhm fields`: the fields of an experiment, for people; `rhm schema` prints them for editors. */
 import type { Command } from 'commander';
 import { InputError } from '../../core/errors.js';
 import { defaultText, experimentYaml, type FieldInfo, fieldList } from '../../core/fieldList.js';
@@ -28,7 +28,7 @@ export function addFields(program: Command, io: CommandContext): void {
     });
 }
 
-/** Not while options are parsed: --models has to be loaded before. @throws InputError */
+/** Checked here, not while options are parsed, because --models must be loaded first. @throws InputError */
 function knownModel(kind: string): string {
   if (modelKinds().includes(kind)) return kind;
   const guess = nearest(kind, modelKinds());
@@ -75,7 +75,7 @@ function textOf(fields: readonly FieldInfo[], width: number): string {
     .join('\n');
 }
 
-/** A text in lines of at most `width` characters, where its words are no longer. */
+/** Breaks a text into lines of at most `width` characters, except for longer words. */
 function wrapped(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {

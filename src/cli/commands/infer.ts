@@ -55,7 +55,7 @@ export function addInfer(program: Command, io: CommandContext): void {
     });
 }
 
-/** "0,4-7,last" as a set of places. */
+/** Parses "0,4-7,last" into a set of places. */
 function placesOf(list: string | undefined, d: number): Set<number> {
   const places = new Set<number>();
   for (const part of list?.split(',') ?? []) {
@@ -72,7 +72,7 @@ function placesOf(list: string | undefined, d: number): Set<number> {
   return places;
 }
 
-/** Rows in place of arrays, without what is to be hidden. What is no row stays, for the checks of the library. */
+/** Rows as arrays, without the tokens to be hidden. Values that are not rows stay, for the checks of the library. */
 function rowsOf(input: Observations, hidden: ReadonlySet<number>): Observations {
   let rows = input as readonly (readonly Observation[])[];
   if (!Array.isArray(input)) {
@@ -109,7 +109,7 @@ function inferAll(rules: Rules, rows: Observations, options: Parameters<typeof p
   }));
 }
 
-const WIDEST = 16; // nodes of a level that are listed one by one
+const WIDEST = 16; // nodes of a level that are listed individually
 
 function text({ logLikelihood, tree, posteriors }: ReturnType<typeof inferAll>[number], i: number, rows: Observations) {
   const seen = (rows as readonly (readonly Observation[])[])[i].map((x) =>

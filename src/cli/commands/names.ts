@@ -1,4 +1,6 @@
-/** `rhm models`, `tasks`, `optimisers`, `measures`: what an experiment may name, a line each, from the tables that define it. */
+/**
+ * `rhm models`, `tasks`, `optimisers`, `measures`: the names that an experiment may use, one per line, from the tables that define them.
+ */
 import type { Command } from 'commander';
 import { modelFacts, modelFields, modelKinds } from '../../core/modelFacts.js';
 import { optimisers } from '../../core/optimisers.js';
@@ -6,7 +8,7 @@ import { DEFAULT_TASK, taskKinds, tasks } from '../../core/tasks.js';
 import { measures } from '../../measures/index.js';
 import type { CommandContext } from '../context.js';
 
-/** A row: its name, what it is, and further facts by name. */
+/** A row: its name, its description, and further facts by name. */
 interface Row {
   name: string;
   about: string;

@@ -1,4 +1,4 @@
-/** `rhm python`: where the module for Python lies. */
+/** `rhm python`: the path of the module for Python. */
 import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';

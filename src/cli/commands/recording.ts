@@ -1,4 +1,4 @@
-/** `rhm recording`: trains the runs of the page's recording that are missing, and writes the file that the page plays. */
+/** `rhm recording`: trains the missing runs of the page's recording, and writes the file that the page plays. */
 import type { Command } from 'commander';
 import { makeRecording } from '../../analysis/makeRecording.js';
 import { encodeRecording, type Recording } from '../../analysis/recording.js';
@@ -65,7 +65,7 @@ export function addRecording(program: Command, io: CommandContext): void {
       }
       const study = new Study(options.out, options.store ?? [], options, io);
       try {
-        // The longest first, so that all cores end together; with --partial nothing is trained.
+        // The longest runs first, so that all cores finish at about the same time; with --partial nothing is trained.
         const longest = [...plan].sort((a, b) => b.sentences - a.sentences);
         if (!options.partial) await study.train(longest);
       } finally {

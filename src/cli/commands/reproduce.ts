@@ -1,4 +1,4 @@
-/** `rhm reproduce`: the paper's figures from nothing. Runs what the store lacks, then analyses all of it. */
+/** `rhm reproduce`: the paper's figures from scratch. Trains the runs that the store lacks, then analyses all of them. */
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -135,7 +135,7 @@ export function addReproduce(program: Command, io: CommandContext): void {
     });
 }
 
-/** Which card, which day, which command. */
+/** The card, the day and the command. */
 async function keepResults(analysis: Analysis, file: string, command: Command): Promise<void> {
   const adapters = [...new Set(analysis.runs.map((run) => run.adapter).filter(Boolean))].join(', ');
   const made = `${adapters}, ${new Date().toISOString().slice(0, 10)}`;
@@ -146,7 +146,7 @@ async function keepResults(analysis: Analysis, file: string, command: Command): 
 
 type Searched = Partial<Record<SearchedFigure, SweepRun[]>>;
 
-/** Searches all curves in data, the wanted ones by training. @returns the runs that there are by now */
+/** Searches all curves in data; trains only for the requested ones. @returns the runs that exist now */
 async function searchAll(
   searches: readonly PlannedSearch[],
   wanted: (search: PlannedSearch) => boolean,
@@ -164,7 +164,7 @@ async function searchAll(
         await runSearches(part, {
           train: async (asked) => {
             found.push(...asked);
-            return training ? await study.train(asked) : true; // others go as far as the stores hold their runs
+            return training ? await study.train(asked) : true; // others go as far as the stores have their runs
           },
           records: (run) => study.records(run),
           onRound: (curves, round) => training && io.log(roundText(curves, part, round)),
@@ -183,11 +183,11 @@ async function searchAll(
   return runs;
 }
 
-/** The control compares with the curves in data. */
+/** The control is compared with the curves in data. */
 const withBaseline = (figures: readonly string[]): readonly string[] =>
   figures.includes('control') && !figures.includes('data') ? [...figures, 'data'] : figures;
 
-/** `round 2: hcnn P_2 = 230, 1.1k, 4.6k distinct sentences for m = 2, 3, 4; ...`: what is known on all grammars of a size. */
+/** `round 2: hcnn P_2 = 230, 1.1k, 4.6k distinct sentences for m = 2, 3, 4; ...`: the result for all grammars of a size. */
 function roundText(found: readonly Found[], searches: readonly PlannedSearch[], round: number): string {
   const cells = searches.flatMap((search) => {
     const { crossings } = found.find((f) => f.search === search)!;
@@ -205,14 +205,14 @@ function roundText(found: readonly Found[], searches: readonly PlannedSearch[], 
   return `round ${round}, distinct sentences: ${parts.join('; ') || 'nothing known on all grammars of a size yet'}`;
 }
 
-/** Every word of `text` is in the name. */
+/** Whether the name contains every word of `text`. */
 const holdsAll = (name: string, text: string): boolean =>
   text
     .split(/[\s,]+/)
     .filter(Boolean)
     .every((word) => name.split(/[\s,]+/).includes(word));
 
-/** Some names stand for two figures. */
+/** Some names mean two figures. */
 const drawnFor = (figures: readonly string[]) =>
   figures.flatMap((name) =>
     name === 'sharing' ? ['positions', 'ratios'] : name === 'invariance' ? [name, 'transitions'] : [name],
@@ -221,7 +221,7 @@ const drawnFor = (figures: readonly string[]) =>
 const hashed = (plan: readonly PlannedRun[]): Promise<SweepRun[]> =>
   Promise.all(plan.map(async (run) => ({ ...run, hash: await contentHash(run.experiment) })));
 
-/** A store as `--store` names it: the runs themselves, or the folder of an earlier `rhm reproduce`. @throws InputError */
+/** A store given with `--store`: the runs themselves, or the folder of an earlier `rhm reproduce`. @throws InputError */
 function storeAt(path: string): string {
   const runs = join(path, 'runs');
   if (existsSync(runs)) return runs;
@@ -236,7 +236,7 @@ const planLine = ({ name, experiment }: SweepRun) =>
 const searchLine = ({ name, steps, from, to, most }: PlannedSearch) =>
   `${name}: P from ${from} to ${Math.round(to)} for steps ${steps.join(', ')}, at most ${most} runs`;
 
-/** One list: the curves that are searched, each with its run at the smallest P, and the runs that are known. */
+/** One list: the curves that are searched, each with its run at the smallest P, and the known runs. */
 const planJson = ({ runs, searches }: { runs: readonly SweepRun[]; searches: readonly PlannedSearch[] }) => [
   ...searches.map(({ name, steps, from, to, most, at }) => ({
     name,

@@ -1,4 +1,4 @@
-/** `rhm runs`: what a store, or a folder of single runs, holds. */
+/** `rhm runs`: the runs of a store, or of a folder of single runs. */
 import type { Command } from 'commander';
 import { showNumber } from '../../analysis/format.js';
 import { counted } from '../../core/counted.js';

@@ -1,4 +1,4 @@
-/** `rhm sample`: sentences of a grammar, as many as wanted, in constant memory. */
+/** `rhm sample`: any number of sentences of a grammar, in constant memory. */
 import { type Command, Option } from 'commander';
 import { checkInteger, checkSeed } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
@@ -87,10 +87,10 @@ interface Drawn {
   rules: Rules;
   source: Source;
   all?: number;
-  order?: Uint32Array; // of the positions, where they are shuffled
+  order?: Uint32Array; // of the positions, if they are shuffled
 }
 
-/** What is drawn from. all: sentences of a split, without a count. */
+/** The source of sentences. all: the sentences of a split, without a count. */
 async function sentencesOf(flags: SampleFlags): Promise<Drawn> {
   const { experiment, split, replica } = flags;
   if (experiment !== undefined) {
@@ -176,7 +176,7 @@ function treeLines(sampler: Sampler, symbols: Uint32Array, rules: Uint32Array, f
   return out;
 }
 
-/** The elements' bytes. Every platform that runs WebGPU or this WebAssembly is little-endian, as .npy says. */
+/** The bytes of the elements. Every platform that runs WebGPU or this WebAssembly is little-endian, as .npy requires. */
 function littleEndian(values: Uint8Array | Uint32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }

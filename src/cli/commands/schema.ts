@@ -1,4 +1,4 @@
-/** `rhm schema`: what a file may hold, for editors and validators. */
+/** `rhm schema`: the schema of a file, for editors and validators. */
 import { Argument, type Command } from 'commander';
 import { experimentFileSchema } from '../../core/fileSchema.js';
 import { gridJsonSchema } from '../../sweep/gridSchema.js';

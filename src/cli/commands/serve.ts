@@ -1,4 +1,4 @@
-/** `rhm serve`: the page, on this machine only unless asked otherwise. */
+/** `rhm serve`: the page, only on this machine unless --host says otherwise. */
 import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';

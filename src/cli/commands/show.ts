@@ -1,4 +1,4 @@
-/** `rhm show`: one run, its settings, its curve over the plateaus, what it ran on. */
+/** `rhm show`: one run: its settings, its curve over the plateaus, the machine it ran on. */
 import type { Command } from 'commander';
 import { showNumber } from '../../analysis/format.js';
 import type { MeasureRecord, StartRecord } from '../../core/records.js';

@@ -46,12 +46,12 @@ interface TheoryLab {
   theory(...of: Parameters<typeof examineInstance>): Promise<InstanceTheory>;
 }
 
-const PATIENCE_MS = 1500; // what starting workers is worth
+const PATIENCE_MS = 1500; // work from which starting workers pays off
 
-/** The first grammar, then those of the next seeds: on worker threads where that is worth it. */
+/** The first grammar, then those of the next seeds; on worker threads if that pays off. */
 async function examineAll(flags: TheoryFlags, first: Rules, instances: number, io: CommandContext) {
   if (instances === 1) return [examineGrammar(first)];
-  const shape = sizesOf({ ...flags, rules: undefined }); // says so when a rules file was given instead of sizes
+  const shape = sizesOf({ ...flags, rules: undefined }); // throws if a rules file was given instead of sizes
   const options = weightsOf(flags);
   const start = performance.now();
   const found = [examineGrammar(first)];
@@ -120,7 +120,7 @@ function summarise(shape: GrammarShape, found: readonly InstanceTheory[]) {
 
 const finite = (x: number) => (Number.isFinite(x) ? x : null);
 
-/** null where the law does not hold (m = 1 or f = 1). */
+/** null if the law does not apply (m = 1 or f = 1). */
 function exponent(shape: GrammarShape, family: Family): number | null {
   return shape.m > 1 && shape.m < shape.v ** (shape.s - 1) ? scalingExponent(shape, family) : null;
 }
@@ -145,7 +145,7 @@ class Moments {
     });
   }
 
-  /** floor: error of a single value, used where there is only one. */
+  /** floor: error of a single value, used if there is only one. */
   error(floor = 0): number[] {
     if (this.#count < 2) return this.mean.map(() => floor);
     return this.#squares.map((x) => Math.sqrt(x / (this.#count - 1) / this.#count));

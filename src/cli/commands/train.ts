@@ -158,20 +158,20 @@ export function addTrain(program: Command, io: CommandContext): void {
     });
 }
 
-/** What is trained, in one line: the settings other than the defaults; or the whole experiment. */
+/** The experiment in one line: the settings other than the defaults; or the whole of it. */
 function experimentText(hash: string, experiment: Experiment, whole = false): string {
   if (whole) return `experiment ${hash}\n${JSON.stringify(experiment, null, 2)}`;
   const settings = Object.entries(settingsOf(experiment)).map(([name, value]) => `${name}=${settingText(value)}`);
   return `experiment ${hash}: ${[experiment.model.kind, ...settings].join(' ')}${settings.length ? '' : ', all settings at their defaults'}`;
 }
 
-/** With --resume and --out alone, the experiment of the folder. */
+/** With only --resume and --out, the experiment of the folder. */
 function resumedFile({ resume, out, set, from }: Options): string | undefined {
   const file = out && join(out, files.experiment);
   return resume && file && !set?.length && from === undefined && existsSync(file) ? file : undefined;
 }
 
-/** The run of --from. @throws InputError where there is none; DamageError when its files are not as they were written. */
+/** The run of --from. @throws InputError if there is none; DamageError if its files are not as they were written. */
 async function readParent({ from, init }: Options, log: (line: string) => void): Promise<Parent> {
   if (init !== undefined) throw new InputError('--init: --from takes the weights of its run; pass one of the two');
   const [{ path }] = await findRuns([from!], ['out']);
@@ -179,7 +179,7 @@ async function readParent({ from, init }: Options, log: (line: string) => void):
   return { name: path, hash: await contentHash(experiment), experiment, checkpoint };
 }
 
-/** The same, with the rows of tokens that it names by files. out: the run's folder, which remembers them. @throws InputError */
+/** The same, with the rows of tokens whose files it names. out: the run's folder, which records them. @throws InputError */
 export async function readExperimentAndData(
   file: string | undefined,
   pairs: readonly string[],
@@ -191,7 +191,7 @@ export async function readExperimentAndData(
   return { experiment: parseExperiment(experiment), files };
 }
 
-/** base: taken where there is no file. @throws InputError naming the file or the field. */
+/** base: used if there is no file. @throws InputError naming the file or the field. */
 export const readExperiment = (file: string | undefined, pairs: readonly string[], base?: Experiment): Experiment =>
   parseExperiment(rawExperiment(file, pairs, base));
 
@@ -205,7 +205,7 @@ function rawExperiment(file: string | undefined, pairs: readonly string[], base?
   } else if (!pairs.length && !base)
     throw new InputError('experiment: pass a file, or fields with --set, for example --set model=hcnn grammar.m=4');
   const changed = applySettings(raw, pairs);
-  // Another kind, without the fields of the one before: what is refused then is the kind.
+  // A different kind drops the fields of the previous one, so that an error is about the kind.
   for (const section of ['model', 'optimiser'] as const) {
     const { kind } = Object(changed[section]) as { kind?: unknown };
     if (base && kind !== undefined && kind !== base[section].kind) changed[section] = { kind };
@@ -233,7 +233,7 @@ function progressLine({ step, steps, loss, samplesPerSecond, secondsLeft }: Prog
   const next = H.findIndex((h) => h < loss);
   const plateau = next > 0 ? `, next plateau H(${next}) = ${H[next].toFixed(3)}` : '';
   const rate = samplesPerSecond >= 1e4 ? `${(samplesPerSecond / 1e3).toFixed(0)}k` : samplesPerSecond.toFixed(0);
-  const now = Number.isFinite(loss) ? loss.toFixed(4) : '-'; // a run that continues another one has no evaluation yet
+  const now = Number.isFinite(loss) ? loss.toFixed(4) : '-'; // a run that continues another one has not been evaluated yet
   return `step ${step}/${steps}  loss ${now}${plateau}  ${rate} samples/s  ${timeText(secondsLeft)} left`;
 }
 

@@ -1,4 +1,4 @@
-/** `rhm tree`: the tree behind sentences whose positions stand in an unknown order, from token pairs alone. */
+/** `rhm tree`: finds the tree of sentences whose positions are in an unknown order, from token pairs alone. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { showNumber } from '../../analysis/format.js';
 import { type TreePoint, treeCurve } from '../../analysis/tree.js';
@@ -105,7 +105,7 @@ const powers = (to: number): number[] => {
   return [...list, Math.max(FEWEST, 2 ** Math.ceil(Math.log2(to)))];
 };
 
-/** Smallest P from which on a level (counted from 0) is right at every P that was looked at; null: not at the largest. */
+/** Smallest P from which a level (counted from 0) is right at every larger P examined; null: it is wrong at the largest. */
 function rightFrom(points: readonly TreePoint[], level: number): number | null {
   let from: number | null = null;
   for (const { sentences, right } of [...points].reverse()) {
@@ -122,7 +122,7 @@ function pointText({ sentences, tree, right }: TreePoint): string {
   return `P = ${showNumber(sentences)}: ${parts.join(', ')}`;
 }
 
-/** Each level's groups on a line, positions from 0. */
+/** The groups of each level on one line, positions from 0. */
 const treeText = ({ levels, sure }: FoundTree): string[] =>
   levels.map(
     (groups, i) => `level ${i + 1}, sure ${sure[i].toFixed(2)}: ${groups.map((g) => `(${g.join(' ')})`).join(' ')}`,

@@ -1,4 +1,4 @@
-/** `rhm tune`: measures matmul tiles on this adapter and keeps the winners for later runs. */
+/** `rhm tune`: measures matmul tiles on this adapter and stores the fastest ones for later runs. */
 import type { Command } from 'commander';
 import { counted } from '../../core/counted.js';
 import { InputError } from '../../core/errors.js';

@@ -1,4 +1,4 @@
-/** `rhm verify FILE...`: golden cases of the PyTorch reference through the float64 reference and through the kernels. */
+/** `rhm verify FILE...`: replays golden cases of the PyTorch reference through the float64 reference and through the kernels. */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../../core/errors.js';

@@ -1,4 +1,4 @@
-/** `rhm watch`: a page, on this machine only, with a sweep as it runs. */
+/** `rhm watch`: a page that shows a running sweep, on this machine only. */
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
@@ -48,7 +48,7 @@ export function addWatch(program: Command, io: CommandContext): void {
 async function open(target: string, { out }: Options): Promise<Watcher> {
   const stat = statSync(target, { throwIfNoEntry: false });
   if (stat?.isDirectory()) {
-    if (!isStore(target)) await listRuns(target); // refuses a folder without runs
+    if (!isStore(target)) await listRuns(target); // throws for a folder without runs
     return new Watcher(target, isStore(target));
   }
   const grid = await readGrid(target);

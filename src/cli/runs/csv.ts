@@ -7,8 +7,8 @@ const first = ['run', 'name', 'folder', 'state', 'error', 'step', 'steps', 'samp
 const numbers = ['lastLoss', 'bestLoss', 'accuracy', 'level'];
 
 /**
- * The columns are fields that --where and --sort take: state and numbers of a run, P_1 to P_L in training sentences (empty where the
- * step was not reached), H_0 to H_L in nats, every setting in which the runs differ, and `columns`.
+ * The columns are fields that --where and --sort take: state and numbers of a run, P_1 to P_L in training sentences (empty if the step
+ * was not reached), H_0 to H_L in nats, every setting in which the runs differ, and `columns`.
  */
 export function runsCsv(runs: readonly KnownRun[], columns: readonly string[]): string {
   const steps = Math.max(0, ...runs.map(({ overview }) => overview?.plateaus?.length ?? 0)) - 1;

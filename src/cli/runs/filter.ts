@@ -1,4 +1,6 @@
-/** Conditions on runs: `--where model.width=64`, `--where "seed > 3 && state == 'done'"`; and the fields one may name in them. */
+/**
+ * Conditions on runs, such as `--where model.width=64` and `--where "seed > 3 && state == 'done'"`, and the fields that they may name.
+ */
 import type { Overview } from '../../analysis/overview.js';
 import { InputError } from '../../core/errors.js';
 import { experimentFields } from '../../core/experiment.js';
@@ -7,26 +9,26 @@ import type { ListedRun } from '../../platform/runList.js';
 import { compileExpression, type Value } from '../../sweep/expression.js';
 import { scopeOf } from '../../sweep/scope.js';
 
-/** A run as far as it is known yet. */
+/** A run, with the parts that have been read so far. */
 export interface KnownRun {
   readonly listed: ListedRun;
   experiment?: Record<string, unknown>;
   overview?: Overview;
 }
 
-/** What a condition needs to be known: an index has it, the experiment, or all records. */
+/** What a condition needs: the index, the experiment, or all records. */
 export const stages = ['index', 'experiment', 'overview'] as const;
 export type Stage = (typeof stages)[number];
 
 export interface Condition {
   readonly text: string;
   readonly stage: Stage;
-  /** It also asks for what the index has, which changes while the run continues. */
+  /** It also uses the index, which changes while the run continues. */
   readonly usesIndex: boolean;
   holds(run: KnownRun): boolean;
 }
 
-/** Fields of a run beside those of its experiment. */
+/** Fields of a run that are not fields of its experiment. */
 const listedFields: Readonly<Record<string, (run: ListedRun) => Value>> = {
   run: ({ run }) => run,
   name: ({ name }) => name,
@@ -55,7 +57,7 @@ const overviewFields: Readonly<Record<string, (overview: Overview) => Value>> = 
 const POSITION = /^P_(\d{1,2})$/;
 const PLATEAU = /^H_(\d{1,2})$/;
 
-/** Sections that a bare name may stand for, as in an experiment file. */
+/** Sections for which a bare name may be given, as in an experiment file. */
 const shorthands = ['model', 'optimiser', 'task', 'schedule'];
 
 /** Every name that a condition, --sort or --columns may use. */
@@ -72,7 +74,7 @@ export function stageOf(field: string): Stage {
   const name = shortNames.get(field) ?? field;
   if (Object.hasOwn(listedFields, name)) return 'index';
   if (Object.hasOwn(overviewFields, name) || POSITION.test(name) || PLATEAU.test(name)) return 'overview';
-  // Sections as a whole by their kind; below a field, such as grammar.rootPrior.zipf, there is no list of names.
+  // A section as a whole means its kind; below a field, such as grammar.rootPrior.zipf, there is no list of names.
   const isKnown = (field: string) => name === field || (field.includes('.') && name.startsWith(`${field}.`));
   if (experimentFields().some(isKnown)) return 'experiment';
   const guess = nearestField(name, [...runFields(), ...shortNames.keys()]);
@@ -103,7 +105,7 @@ export function fieldOf(given: string, { listed, experiment, overview }: KnownRu
 
 const byName = new Intl.Collator('en', { numeric: true });
 
-/** The order of two values of a field: numbers by size, text by name; what a run lacks comes last, whatever the direction. */
+/** The order of two values of a field: numbers by size, text by name; runs without a value come last in both directions. */
 export function compareValues(x: Value, y: Value, reverse: boolean): number {
   const [noX, noY] = [x === undefined || x === null, y === undefined || y === null];
   if (noX || noY) return Number(noX) - Number(noY);
@@ -111,7 +113,7 @@ export function compareValues(x: Value, y: Value, reverse: boolean): number {
   return sign * (typeof x === 'number' && typeof y === 'number' ? x - y : byName.compare(String(x), String(y)));
 }
 
-/** The parts of a condition that all have to hold, each on its own where that is plain: what an index decides is decided first. */
+/** The parts of a condition, all of which must be true; separated if that is possible, so that the index decides first what it can. */
 export function parseConditions(text: string): Condition[] {
   const parts = /[()|"'?]/.test(text) ? [text] : text.split('&&');
   return parts.map((part) => parseCondition(part.trim()));
@@ -119,7 +121,7 @@ export function parseConditions(text: string): Condition[] {
 
 const SIMPLE = /^\s*([A-Za-z][\w.]*)\s*(==?|!=|<=|>=|<|>|~)\s*(.*?)\s*$/s;
 
-/** @throws InputError for what is neither `field=value` nor an expression. */
+/** @throws InputError for text that is neither `field=value` nor an expression. */
 function parseCondition(text: string): Condition {
   try {
     return simpleCondition(text) ?? expressionCondition(text);
@@ -152,7 +154,7 @@ function simpleCondition(text: string): Condition | undefined {
   return { text, stage, usesIndex: stage === 'index', holds: (run) => holds(fieldOf(name, run)) };
 }
 
-/** Only numbers have an order; other values fail such a condition. */
+/** Only numbers are ordered; other values fail such a condition. */
 const numberOf = (value: Value): number => (typeof value === 'number' ? value : Number.NaN);
 
 function literal(text: string): Value {
@@ -163,7 +165,7 @@ function literal(text: string): Value {
 
 function expressionCondition(text: string): Condition {
   const compiled = compileExpression(text);
-  // Names outside of quotes, functions left out: what has to be known before it is evaluated.
+  // Names outside quotes, without functions: they must be known before the expression is evaluated.
   const names = text.replace(/"[^"]*"|'[^']*'/g, '""').matchAll(/[A-Za-z_$][\w.$]*(?!\w*\s*\()/g);
   const used = [...names].map(([name]) => name).filter((name) => !/^(true|false|null)$/.test(name));
   const calls = /[A-Za-z_]\w*\s*\(/.test(text);
@@ -182,7 +184,7 @@ function expressionCondition(text: string): Condition {
       try {
         return Boolean(compiled.evaluate({ ...scopeOf(run.experiment ?? {}, new Map()), lookup }));
       } catch (error) {
-        if (missing && error instanceof InputError) return false; // it compares what this run does not have
+        if (missing && error instanceof InputError) return false; // it compares a value that this run does not have
         throw error;
       }
     },

@@ -1,4 +1,4 @@
-/** A run read whole, for commands that look at a few. */
+/** Reads a whole run, for commands that show few runs. */
 import { type Overview, overviewOf } from '../../analysis/overview.js';
 import { type Run, readRun } from '../../analysis/runs.js';
 import { type Experiment, parseExperiment } from '../../core/experiment.js';
@@ -13,7 +13,7 @@ export interface WholeRun {
   faults: string[];
 }
 
-/** @throws InputError where its experiment or its rules cannot be read. */
+/** @throws InputError if its experiment or its rules cannot be read. */
 export async function readWhole(listed: ListedRun): Promise<WholeRun> {
   const files = readRunFolder(listed.path);
   const run = readRun(files);
@@ -36,7 +36,7 @@ export function flatSettings(experiment: object): Settings {
   return found;
 }
 
-/** Fields in which experiments differ, in the order of the first that has them. */
+/** Fields in which experiments differ, in the order of the first experiment that has them. */
 export function differingFields(all: readonly Settings[]): string[] {
   const names = [...new Set(all.flatMap((one) => Object.keys(one)))];
   return names.filter((name) => new Set(all.map((one) => one[name])).size > 1);

@@ -1,4 +1,4 @@
-/** Runs that meet conditions, in an order, as many as are wanted: only what has to be read is read. */
+/** Runs that meet conditions, sorted and limited; only the necessary files are read. */
 import { type Overview, overviewOf } from '../../analysis/overview.js';
 import { readRun } from '../../analysis/runs.js';
 import { InputError } from '../../core/errors.js';
@@ -11,17 +11,17 @@ import { type Condition, compareValues, fieldOf, type KnownRun, type Stage, stag
 export interface Selection {
   total: number;
   matched: number; // runs that meet all conditions
-  runs: KnownRun[]; // those of them that are wanted, in their order, with experiment and overview
+  runs: KnownRun[]; // those of them that are listed, in order, with experiment and overview
 }
 
 export interface SelectOptions {
   conditions: readonly Condition[];
-  sort?: string; // name of a field; default: what happened last comes first
+  sort?: string; // name of a field; default: latest event first
   reverse?: boolean;
   limit: number; // 0: all
 }
 
-/** @throws InputError where there are no runs, or for an unknown field. */
+/** @throws InputError if there are no runs, or for an unknown field. */
 export async function selectRuns(root: string, options: SelectOptions): Promise<Selection> {
   const { conditions, sort, reverse, limit } = options;
   const { total, runs } = await matchingRuns(root, conditions, sort === undefined ? 'index' : stageOf(sort));
@@ -38,7 +38,7 @@ export async function chooseRuns(root: string, conditions: readonly Condition[])
   return runs.map(({ listed }) => listed);
 }
 
-/** What the stage `keep` needs is known of them too. */
+/** The runs also have what the stage `keep` needs. */
 async function matchingRuns(
   root: string,
   conditions: readonly Condition[],
@@ -73,7 +73,7 @@ async function withExperiments(
   return kept;
 }
 
-/** Reads the folder of a run, once; false where it holds no experiment that can be read. */
+/** Reads the folder of a run, once; false if it contains no readable experiment. */
 function look(run: KnownRun): boolean {
   if (run.overview) return true;
   try {
@@ -93,7 +93,7 @@ function order(runs: KnownRun[], field: string, reverse: boolean): void {
   runs.sort((a, b) => compareValues(keys.get(a), keys.get(b), reverse));
 }
 
-/** What is shown of a run, with --json. */
+/** The form of a run with --json. */
 export function runJson({ listed, experiment, overview }: KnownRun) {
   const { path, at, store: _, ...rest } = listed;
   const { curve: __, ...numbers }: Partial<Overview> = overview ?? {};

@@ -27,26 +27,25 @@ export const addGpusOption = (command: Command): Command =>
     },
   );
 
-/** @throws InputError where --gpus is passed together with what uses no cards */
+/** @throws InputError if --gpus is passed together with an executor that uses no cards */
 export function refuseGpus({ gpus }: GpuOptions, other: string): void {
   if (gpus !== undefined)
     throw new InputError(`--gpus: cannot be combined with ${other}, which chooses no GPU; leave one of the two out`);
 }
 
-/** A name that is no card's: a software driver, or a card as Dawn names it. */
+/** A name that does not belong to a card: a software driver, or a card as Dawn names it. */
 const namesDriver = (adapter: string | undefined): adapter is string =>
   adapter !== undefined && adapter.toLowerCase() !== 'gpu';
 
 type Options = ComputeOptions & GpuOptions & { workers?: number };
 
 export interface CardWorkers extends Workers {
-  /** Each is given a card, where WebGPU by itself might take another. */
+  /** Each worker is assigned a card; WebGPU by itself might choose another. */
   readonly given: boolean;
 }
 
 /**
- * Worker processes on cards; undefined: no card is to be chosen, workers compute on what they find.
- * @throws InputError, AdapterError
+ * Worker processes on cards; undefined: no card is chosen, workers compute on the device that they find. @throws InputError, AdapterError
  */
 export function cardWorkers(io: CommandContext, options: Options, start: ProcessStart): CardWorkers | undefined {
   const { executor, threads, gpus, adapter = io.platform.wantedAdapter() } = options;
@@ -63,15 +62,15 @@ export function cardWorkers(io: CommandContext, options: Options, start: Process
   if (problem) io.log(`${problem}: one card is used`);
   const most = apart ? used.length : 1;
   const { workers = most } = options;
-  // Several workers on the only card of a machine gain little, but that has always been possible.
+  // Several workers on the only card of a machine gain little, but have always been possible.
   if (workers > most && (all.length > 1 || gpus !== undefined))
     throw new InputError(
       `--workers ${workers}: ${apart ? `${used.length === 1 ? 'one card is' : `${used.length} cards are`} used (${listText(all)})` : 'one card can be used here'}; pass at most ${most}, or --executor wasm`,
     );
-  // Cards that were asked for, or that a worker has got, are not silently replaced by something else.
+  // Cards that were requested, or that a worker has got, are not silently replaced by another device.
   const onCard = { executor: 'webgpu', adapter: simulated ? (adapter ?? 'swiftshader') : 'gpu' } as const;
   const places = apart || (all.length > 1 && isOne(gpus)) ? used : [];
-  const otherwise = executor === 'webgpu' ? {} : ({ executor: 'wasm' } as const); // webgpu alone may be a software driver too
+  const otherwise = executor === 'webgpu' ? {} : ({ executor: 'wasm' } as const); // webgpu alone may mean a software driver too
   let isGpu: boolean | undefined = gpus !== undefined || adapter !== undefined ? true : undefined;
   const attempts: Promise<unknown>[] = [];
   return {
@@ -93,7 +92,7 @@ export function cardWorkers(io: CommandContext, options: Options, start: Process
         } catch (error) {
           if (isGpu || !(error instanceof AdapterError)) throw error;
           await Promise.allSettled(attempts);
-          if (isGpu) throw error; // other workers got their cards: this one is to blame
+          if (isGpu) throw error; // other workers got their cards: the fault is in this one
           if (isGpu === undefined)
             io.log(`${listText(all)}, none of which WebGPU offers (${error.message}): computing without`);
           isGpu = false;
@@ -105,7 +104,7 @@ export function cardWorkers(io: CommandContext, options: Options, start: Process
   };
 }
 
-/** The same, only where workers are given cards, or cards were asked for: elsewhere this process may as well compute. */
+/** The same, but only if workers get cards, or cards were requested: otherwise this process may as well compute. */
 export function givenCards(io: CommandContext, options: Options, start: ProcessStart): CardWorkers | undefined {
   const cards = cardWorkers(io, options, start);
   return cards?.given || (cards && options.gpus !== undefined) ? cards : undefined;
@@ -114,7 +113,7 @@ export function givenCards(io: CommandContext, options: Options, start: ProcessS
 const isOne = (asked: Asked | undefined): boolean =>
   asked !== undefined && asked !== 'all' && 'list' in asked && asked.list.length === 1;
 
-/** `card 2`, where it is known. */
+/** `card 2`, if it is known. */
 function placeOf({ seen }: SweepProcess, all: readonly Card[]): string | undefined {
   const found = seen?.open.length ? seen.open : (seen?.visible ?? []);
   return found.length === 1 ? `card ${all[found[0]].index}` : undefined;

@@ -1,4 +1,4 @@
-/** What the sweep commands share: the grid file, the store, what computes. */
+/** Shared by the sweep commands: the grid file, the store, what computes. */
 import { existsSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
@@ -28,7 +28,7 @@ function titleOf(name: string | undefined, file: string): string {
   return title.replace(/[^\w.-]+/g, '-').replace(/^[.-]+/, '') || 'sweep';
 }
 
-/** What filters and equal combinations left of a grid; undefined: all of it. */
+/** How many combinations of a grid remain after filters and without duplicates; undefined: all of them. */
 export function combinationsText({ runs, combinations, filtered, duplicates }: Grid): string | undefined {
   const why = [
     ...(filtered ? [`${filtered} left out by filter`] : []),
@@ -37,7 +37,7 @@ export function combinationsText({ runs, combinations, filtered, duplicates }: G
   return why.length ? `${runs.length} of ${counted(combinations, 'combination')}, ${why.join(', ')}` : undefined;
 }
 
-/** @throws InputError for a grid whose runs follow from each other's results */
+/** @throws InputError for a grid whose runs depend on each other's results */
 export function refuseSearch(grid: Grid, command: string): void {
   if (grid.search)
     throw new InputError(
@@ -66,7 +66,7 @@ export function shard(text: string): Shard {
   return { index, count };
 }
 
-/** A contiguous part of the runs, so that runs that can be packed stay together; parts differ by one run at most. */
+/** A contiguous part of the runs, so that runs that can be packed stay together; sizes of parts differ by at most one run. */
 export function shardOf(runs: readonly SweepRun[], part: Shard | undefined): readonly SweepRun[] {
   if (!part) return runs;
   const at = (i: number) => Math.floor((i * runs.length) / part.count);

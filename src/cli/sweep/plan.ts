@@ -1,4 +1,4 @@
-/** `rhm sweep plan`: how many runs, how they group, what they cost. Nothing is written. */
+/** `rhm sweep plan`: the number of runs, their groups, their cost. Nothing is written. */
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** `rhm sweep predict`: P_ell and the best loss of runs that are not trained yet, from those of a store. */
+/** `rhm sweep predict`: P_ell and the best loss of runs that are not trained yet, from the runs of a store. */
 import type { Command } from 'commander';
 import { exactFloors, grammarKey, lossNoise } from '../../analysis/curves.js';
 import { round, showNumber } from '../../analysis/format.js';
@@ -32,7 +32,7 @@ interface AskedRun extends Asked {
   hash: string;
   experiment: Experiment;
   family: string;
-  sentences: number | undefined; // P, where the loss is asked for; undefined: a curve that is searched
+  sentences: number | undefined; // P, if the loss is requested; undefined: a curve that is searched
   steps: readonly number[]; // ell
 }
 
@@ -115,7 +115,7 @@ function readRuns(stores: readonly string[]): { runs: Run[]; notes: string[] } {
   return { runs, notes };
 }
 
-/** @throws InputError where the losses of the grid's tasks have no known steps */
+/** @throws InputError if the losses of the grid's tasks have no known steps */
 function askedOf(grid: NamedGrid): AskedRun[] {
   const asked = grid.runs.flatMap(({ name, hash, experiment }): AskedRun[] => {
     const rules = rulesOf(experiment);
@@ -143,7 +143,7 @@ function askedOf(grid: NamedGrid): AskedRun[] {
   return asked;
 }
 
-/** Curves with the P of the runs that a store has of them. */
+/** Curves, with the P of the runs that a store has of them. */
 const trainedFamilies = (curves: readonly StoredCurve[]): Set<string> =>
   new Set(curves.flatMap(({ family, runs }) => runs.map(({ sentences }) => `${family}|${sentences}`)));
 
@@ -152,12 +152,12 @@ function predictionOf(predictor: Predictor, run: AskedRun): Predicted {
   if (run.sentences === undefined) return { run, P };
   const found = predictor.loss(run, run.sentences);
   const { stopLoss = 0 } = run.experiment.budget;
-  const over = (loss: number) => Math.max(stopLoss, loss); // it is told to stop there
+  const over = (loss: number) => Math.max(stopLoss, loss); // the run is set to stop there
   const loss = isRefusal(found) ? found : { value: over(found.value), low: over(found.low), high: over(found.high) };
   return { run, P, loss };
 }
 
-/** The named result, else P of the deepest step. */
+/** The requested result, else P of the deepest step. */
 function resultOf(grid: NamedGrid, runs: readonly AskedRun[], { result }: PredictOptions): Result {
   const last = Math.max(...runs.map(({ plateaus }) => plateaus.length - 1));
   if (result && result.ell > last)
@@ -184,7 +184,7 @@ function suggestionsOf(
   return suggest(predictor, candidates, resultOf(grid, open, options), options.suggest!);
 }
 
-/** Name of the run that is suggested: of a grid without a search the one with that P. */
+/** Name of the suggested run: for a grid without a search, the one with that P. */
 function suggestedName({ candidate, sentences }: Suggestion, open: readonly AskedRun[]): string {
   const run = open[candidate];
   if (sentences === undefined) return run.name;
@@ -212,7 +212,7 @@ function predictedTable(predicted: readonly Predicted[]): string {
   return textTable(head, rows);
 }
 
-/** Each reason once, with how many predictions it concerns. */
+/** Each reason once, with the number of predictions that it concerns. */
 function refusalLines(predicted: readonly Predicted[]): string[] {
   const counts = new Map<string, number>();
   for (const { P, loss } of predicted)

@@ -1,4 +1,4 @@
-/** Options of `rhm sweep predict`, apart from what it computes. */
+/** Options of `rhm sweep predict`, in a file apart from the computation. */
 import { InvalidArgumentError } from 'commander';
 import type { Result } from '../../analysis/prediction/suggest.js';
 

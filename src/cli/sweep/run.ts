@@ -129,7 +129,7 @@ export function resultText(
   return lines.join('\n');
 }
 
-/** One line a change, the last progress at most once in two seconds. */
+/** One line per change, and progress at most once per second. */
 export function jsonLines(io: CommandContext): (event: SweepEvent) => void {
   let last = -Infinity;
   return (event) => {

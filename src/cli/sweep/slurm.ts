@@ -1,4 +1,4 @@
-/** `rhm sweep slurm`: a job array whose tasks take disjoint parts of the grid. No daemon, no queue: only a folder they all see. */
+/** `rhm sweep slurm`: a job array whose tasks take disjoint parts of the grid. Needs no daemon and no queue, only a shared folder. */
 import { mkdirSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -48,7 +48,7 @@ export async function sweepSlurm(
     );
   const runtime = io.platform.name === 'deno' ? [process.execPath, 'run', '-A'] : [process.execPath];
   const text = script(spec, grid.title, out, tasks, options, runtime);
-  if (file !== '-') mkdirSync(`${out}/slurm`, { recursive: true }); // Slurm does not make the folder of its logs
+  if (file !== '-') mkdirSync(`${out}/slurm`, { recursive: true }); // Slurm does not create the folder of its logs
   await writeOutput(io, file, (write) => write(text));
   if (file === '-') return;
   await io.result(
@@ -76,7 +76,7 @@ function script(
     `--time=${o.time}`,
     `--cpus-per-task=${o.cpus}`,
     '--requeue',
-    '--signal=B:TERM@60', // a minute before the end: the runs save and the next submission continues them
+    '--signal=B:TERM@60', // a minute before the end the runs save, and the next submission continues them
     ...(o.partition ? [`--partition=${o.partition}`] : []),
     ...(o.gpus ? [`--gpus=${o.gpus}`] : []),
     ...(o.mem ? [`--mem=${o.mem}`] : []),

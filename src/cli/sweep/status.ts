@@ -1,4 +1,4 @@
-/** `rhm sweep status`: what a store holds. */
+/** `rhm sweep status`: the state of the runs of a store. */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -19,7 +19,7 @@ export interface StatusOptions {
 
 const SHOWN = 10; // runs of a state listed without --all
 
-/** `target`: a store, or a grid file, whose runs alone are counted then. */
+/** `target`: a store, or a grid file; with a grid file only its runs are counted. */
 export async function sweepStatus(
   io: CommandContext,
   target: string,
@@ -62,7 +62,7 @@ interface Listed {
   run: string;
   name: string;
   state: RunState;
-  why?: string; // what went wrong, who is at it
+  why?: string; // the error, or the process that trains it
   tries?: number;
   loss?: number | null;
   step?: number;

@@ -1,4 +1,4 @@
-/** Workers of the sweep commands: processes, one per card where there are several, threads, or this thread. */
+/** Workers of the sweep commands: processes (one per card if there are several), threads, or this thread. */
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -14,7 +14,7 @@ import { addComputeOptions, type ComputeOptions } from '../compute.js';
 import { type CommandContext, integer, number } from '../context.js';
 import { addGpusOption, cardWorkers, type GpuOptions, givenCards, refuseGpus } from './gpus.js';
 
-/** What --threads means where several workers share the cores. */
+/** The meaning of --threads if several workers share the cores. */
 export const threadsOfWorkers = 'number of threads for wasm (default: the cores divided among the workers)';
 
 const isolations = ['process', 'thread', 'none'] as const;
@@ -45,15 +45,15 @@ export function addWorkerOptions(command: Command): Command {
     .option('--checkpoint-seconds <n>', 'time between checkpoints of a run', number(0), 30);
 }
 
-/** How many workers there are at once, and how one of them is started. */
+/** The number of simultaneous workers, and how one of them is started. */
 export interface Workers {
   readonly workers: number;
   readonly startWorker: (index: number) => Promise<SweepWorker>;
-  /** Each computes on a card of its own: one that keeps losing its runs is given up while others continue. */
+  /** Each computes on a separate card: a worker that keeps losing its runs is given up while others continue. */
   readonly ownDevices?: boolean;
 }
 
-/** Workers that outlive a sweep, with what their drivers have compiled, for the rounds of a search. */
+/** Workers that outlive a sweep, with the compiled code of their drivers, for the rounds of a search. */
 export interface KeptWorkers extends Workers {
   /** Ends them all. */
   end(): Promise<void>;
@@ -66,7 +66,7 @@ export function keepWorkers(workers: Workers): KeptWorkers {
     async startWorker(index) {
       const worker = idle.get(index) ?? (await workers.startWorker(index));
       idle.delete(index);
-      if (!worker.kill) return worker; // whether it hangs when it is closed is not known
+      if (!worker.kill) return worker; // closing it might hang
       return { ...worker, close: async () => void idle.set(index, worker) };
     },
     async end() {
@@ -76,7 +76,7 @@ export function keepWorkers(workers: Workers): KeptWorkers {
   };
 }
 
-/** Workers of the kind asked for. @throws InputError, AdapterError */
+/** Workers of the requested kind. @throws InputError, AdapterError */
 export function workersOf(io: CommandContext, options: WorkerOptions, onStart: (executor: string) => void): Workers {
   const { platform } = io;
   const { isolate = platform.name === 'node' ? 'process' : 'none' } = options;
@@ -123,7 +123,7 @@ export function workersOf(io: CommandContext, options: WorkerOptions, onStart: (
   };
 }
 
-/** What worker processes are started with. */
+/** Options for starting worker processes. */
 export interface ProcessStart {
   /** @throws FileError when the package is not complete */
   readonly script: () => string;

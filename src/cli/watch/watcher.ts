@@ -1,4 +1,7 @@
-/** A store as its workers write it: the index is read on from where it was, records where they have grown. */
+/**
+ * A view of a store while its workers write: each reading of the index starts where the last one ended, and records are read when they
+ * have grown.
+ */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Overview, overviewOf } from '../../analysis/overview.js';
@@ -18,32 +21,32 @@ import { plateauText } from '../runs/table.js';
 
 export interface WatchQuery {
   where: string; // a condition; empty: all runs
-  sort: string; // a field of the index; default: those at work, then what happened last
+  sort: string; // a field of the index; default: running ones first, then by latest event
   reverse: boolean;
   count: number; // of curves
 }
 
-const FRESH_MS = 400; // an answer younger than this is given again
-const SINGLE_MS = 3000; // folders of single runs have no index: they are listed again this often
+const FRESH_MS = 400; // a more recent answer than this is given again
+const SINGLE_MS = 3000; // folders of single runs have no index: they are listed again at this interval
 const MINUTES = 20;
 const FAILURES = 40;
 const BINS = 24;
 const READ = 400; // runs whose curves are kept
-const AT_WORK = 6; // runs of a worker that are named
-const LOOKED_AT = 512; // running ones, whose locks and last evaluations are read each time
+const AT_WORK = 6; // runs of a worker that are listed by name
+const LOOKED_AT = 512; // running ones whose locks and last evaluations are read each time
 
-/** planned: runs of a grid by hash with their names; those that the store does not know yet count as waiting. */
+/** planned: runs of a grid by hash, with their names; those that the store does not know yet count as waiting. */
 export class Watcher {
   #index = new IndexFold();
-  #entries = this.#index.end(); // always the same map: whole lines are added to it
+  #entries = this.#index.end(); // always the same map, to which whole lines are added
   #decoder = new TextDecoder();
   #offset = 0;
-  #rest = ''; // a line that is not over yet
+  #rest = ''; // an incomplete line
   #inode = 0;
   #listed: ListedRun[] = [];
   #listedAt = Number.NEGATIVE_INFINITY;
-  readonly #read = new Map<string, { stamp: string; run: Run; overview: Overview }>(); // by folder, the latest last
-  readonly #verdicts = new Map<string, Map<string, boolean>>(); // by condition, of runs whose experiments were looked at
+  readonly #read = new Map<string, { stamp: string; run: Run; overview: Overview }>(); // by folder, in the order of their last use
+  readonly #verdicts = new Map<string, Map<string, boolean>>(); // by condition, for runs whose experiments were read
   readonly #answers = new Map<string, { at: number; state: Promise<WatchState> }>();
   readonly #location: ((run: string) => string) | undefined; // undefined: single runs
 
@@ -121,7 +124,7 @@ export class Watcher {
     };
   }
 
-  /** One by one: a hundred thousand of them at once would be as much memory again as the index. */
+  /** One by one: a hundred thousand at once would take as much memory again as the index. */
   *#runs(): Generator<ListedRun> {
     if (!this.#location) return yield* this.#listed;
     for (const [run, { name, state, loss, step, at, by, error, tries }] of this.#entries) {
@@ -150,7 +153,7 @@ export class Watcher {
     this.#listedAt = performance.now();
   }
 
-  /** Takes the lines that were appended; a file that was put in its place, or cut, is read from its beginning. */
+  /** Reads the appended lines; a file that was replaced or truncated is read from its beginning. */
   #readIndex(): void {
     let handle: number;
     try {
@@ -163,7 +166,7 @@ export class Watcher {
       if (size < this.#offset || ino !== this.#inode) {
         this.#index = new IndexFold();
         this.#entries = this.#index.end();
-        this.#decoder = new TextDecoder(); // a character may lie across two pieces
+        this.#decoder = new TextDecoder(); // a character may be split between two pieces
         [this.#offset, this.#rest, this.#inode] = [0, '', ino];
       }
       const piece = Buffer.alloc(Math.min(2 ** 22, Math.max(1, size - this.#offset)));
@@ -181,7 +184,7 @@ export class Watcher {
     }
   }
 
-  /** Runs in progress, by process; a run whose process died counts as waiting. */
+  /** Runs in progress, by process; a run whose process has died counts as waiting. */
   #workers(running: readonly ListedRun[], counts: WatchState['counts']): WatchedWorker[] {
     const workers = new Map<string, WatchedWorker & { done: number }>();
     for (const run of running.slice(0, LOOKED_AT)) {
@@ -194,7 +197,7 @@ export class Watcher {
         continue;
       }
       const by = holder ?? run.by ?? '';
-      const place = /, (.*)$/.exec(run.by ?? '')?.[1]; // a card of its own
+      const place = /, (.*)$/.exec(run.by ?? '')?.[1]; // the card assigned to it
       const adapter = [place, begun?.adapter].filter(Boolean).join(', ') || undefined;
       const key = `${by} ${adapter}`;
       if (!workers.has(key)) workers.set(key, { by, adapter, runs: [], count: 0, fraction: 0, done: 0 });
@@ -215,7 +218,7 @@ export class Watcher {
     this.#verdicts.delete(condition.text);
     this.#verdicts.set(condition.text, known);
     for (const old of this.#verdicts.keys()) if (this.#verdicts.size > 4) this.#verdicts.delete(old);
-    if (condition.usesIndex) known.clear(); // but for an expression that also asks for its state or loss
+    if (condition.usesIndex) known.clear(); // except for an expression that also uses the state or the loss
     const fresh: ListedRun[] = [];
     for (const run of this.#runs()) if (!known.has(run.run)) fresh.push(run);
     await eachExperiment(fresh, (listed, experiment) => known.set(listed.run, condition.holds({ listed, experiment })));
@@ -244,7 +247,7 @@ export class Watcher {
     });
   }
 
-  /** Read again where its records have grown. */
+  /** Read again if its records have grown. */
   #readRun(path: string) {
     const stat = statSync(join(path, files.records), { throwIfNoEntry: false });
     if (!stat) return undefined;
@@ -256,7 +259,7 @@ export class Watcher {
         known = { stamp, run, overview: overviewOf(run) };
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
-        return undefined; // half made, or damaged: rhm show says what is wrong with it
+        return undefined; // incomplete, or damaged: rhm show reports the fault
       }
     }
     this.#read.delete(path);
@@ -268,10 +271,10 @@ export class Watcher {
 
 const STARTING_MS = 20_000;
 
-/** A worker notes its runs before it takes their folders. */
+/** A worker records its runs before it takes their folders. */
 const startedLately = ({ at = 0 }: ListedRun): boolean => Date.now() - at < STARTING_MS;
 
-/** The first runs of an order, without keeping the others. */
+/** The first runs of an order; the others are not kept. */
 class First {
   seen = 0;
   readonly runs: ListedRun[] = [];
