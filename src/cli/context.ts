@@ -27,8 +27,8 @@ export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): (te
     if (!/^[+-]?\d+$/.test(text.trim()) || !Number.isSafeInteger(value) || value < min || value > max)
       throw new InvalidArgumentError(
         max === Number.MAX_SAFE_INTEGER
-          ? `A whole number of at least ${min} is wanted.`
-          : `A whole number from ${min} to ${max} is wanted.`,
+          ? `Pass a whole number of at least ${min}.`
+          : `Pass a whole number from ${min} to ${max}.`,
       );
     return value;
   };
@@ -40,7 +40,7 @@ export function number(min = -Infinity, max = Infinity): (text: string) => numbe
     const value = Number(text);
     if (!text.trim() || !Number.isFinite(value) || value < min || value > max)
       throw new InvalidArgumentError(
-        `A number ${max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`} is wanted.`,
+        `Pass a number ${max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`}.`,
       );
     return value;
   };

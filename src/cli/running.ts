@@ -58,7 +58,7 @@ export function abortOnSignals(io: CommandContext, what = 'saving a checkpoint')
     abort: () => controller.abort(),
     stop() {
       atWork.delete(onLost);
-      if (by) return; // the remaining signals of that press of Ctrl-C find the same handler
+      if (by) return; // the remaining signals of that press of Ctrl-C find the same handlers
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);
       process.off('SIGBREAK', onSignal);

@@ -1,13 +1,13 @@
-"""rhm-lab from Python: start runs and sweeps, follow their records, sample, load runs, and the models as torch modules.
+"""rhm-lab from Python: starts runs and sweeps, follows their records, samples sentences, loads runs, and builds the models as torch modules.
 
-One file that needs nothing but Python 3.9 and the command `rhm` (set RHM to its path, or to the path of its cli.js, where it is
-not found). Arrays are numpy's where numpy is installed, else lists; frames need pandas, models torch.
+One file that needs only Python 3.9 and the command `rhm` (if it is not found, set RHM to its path, or to the path of its cli.js).
+Arrays are numpy's if numpy is installed, else lists; frames need pandas, models torch.
 
     import sys; sys.path.insert(0, "...")     # the folder of the file that `rhm python` prints
     import rhm
 
     run = rhm.train({"model": "hcnn", "grammar": {"v": 8, "m": 2, "L": 3}, "budget": {"steps": 500}}, out="out/run")
-    for record in run:                        # as they are made
+    for record in run:                        # as they are written
         print(record)
     run.frame()                               # its evaluations as a pandas DataFrame
     model = run.model()                       # a torch module with the run's weights; model(tokens) gives logits
@@ -31,7 +31,7 @@ __all__ = ["RhmError", "command", "call", "train", "sweep", "load", "sample", "r
 
 
 class RhmError(RuntimeError):
-    """The command refused or failed; its message says where, what came and what to do. status: 2 wrong input, 1 failure."""
+    """The command refused its input or failed; the message says where, what the value was and what to do. status: 2 wrong input, 1 failure."""
 
     def __init__(self, message, status):
         super().__init__(message)
@@ -39,7 +39,7 @@ class RhmError(RuntimeError):
 
 
 def command():
-    """The words that start rhm."""
+    """The command line that starts rhm, as a list of words."""
     beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cli.js")
     found = os.environ.get("RHM") or (beside if os.path.exists(beside) else shutil.which("rhm"))
     if not found:
@@ -48,7 +48,7 @@ def command():
 
 
 def call(*words, stdin=None):
-    """Runs `rhm WORDS` to its end and returns what it printed, as bytes. Raises RhmError."""
+    """Runs `rhm WORDS` to its end and returns its output as bytes. Raises RhmError."""
     done = subprocess.run(command() + [str(word) for word in words], input=stdin, capture_output=True)
     if done.returncode != 0:
         raise RhmError(_last_line(done.stderr.decode()), done.returncode)
@@ -71,14 +71,14 @@ def _options(options):
 
 
 def train(experiment, out, resume=False, **options):
-    """Starts `rhm train` in a process of its own and returns at once with its Run. experiment: a dict, or the path of a file.
-    options: as the command's, such as executor="wasm", init="weights.safetensors"."""
+    """Starts `rhm train` in a separate process and returns its Run at once. experiment: a dict, or the path of a file.
+    options: those of the command, such as executor="wasm", init="weights.safetensors"."""
     process, messages = _start(["train"], experiment, ["--out", out] + (["--resume"] if resume else []), options)
     return Run(out, process, messages)
 
 
 def sweep(grid, out, **options):
-    """Trains what a store lacks of a grid (a dict, or the path of a file) and yields each event, a dict, as it comes."""
+    """Trains the runs of a grid (a dict, or the path of a file) that a store lacks and yields each event, a dict, as it occurs."""
     process, messages = _start(["sweep", "run"], grid, ["--out", out, "--json"], options, stdout=subprocess.PIPE)
     try:
         for line in process.stdout:
@@ -110,7 +110,7 @@ def _message(messages):
 
 
 def load(folder):
-    """A run that is there: experiment, records, weights."""
+    """An existing run: experiment, records, weights."""
     if not os.path.exists(os.path.join(folder, "experiment.json")):
         raise RhmError(f"{folder}: no experiment.json; pass the folder of a run made by rhm train", 2)
     return Run(folder)
@@ -121,7 +121,7 @@ def _key(record):
 
 
 class Run:
-    """A run folder, and the process that trains it, where this program started one."""
+    """A run folder, and the process that trains it if this program started one."""
 
     def __init__(self, folder, process=None, messages=None):
         self.folder = os.fspath(folder)
@@ -132,14 +132,14 @@ class Run:
         return f"Run({self.folder!r})"
 
     def __iter__(self):
-        """Every record as it is made, until the process ends. Raises RhmError where it failed."""
+        """Every record as it is written, until the process ends. Raises RhmError if the process failed."""
         path = os.path.join(self.folder, "records.jsonl")
         at, inode, told = 0, None, set()
         while True:
             over = self.process is None or self.process.poll() is not None
             if os.path.exists(path):
                 with open(path, "rb") as file:
-                    if os.fstat(file.fileno()).st_ino != inode:  # a resumed run writes its records anew
+                    if os.fstat(file.fileno()).st_ino != inode:  # a resumed run writes its records to a new file
                         at, inode = 0, os.fstat(file.fileno()).st_ino
                     file.seek(at)
                     for line in file:
@@ -156,14 +156,14 @@ class Run:
         self._judge()
 
     def wait(self):
-        """Waits until it is trained. Raises RhmError where that failed."""
+        """Waits until training ends. Raises RhmError if it failed."""
         if self.process is not None:
             self.process.wait()
         self._judge()
         return self
 
     def stop(self):
-        """Saves a checkpoint and ends the process; train(..., resume=True) goes on."""
+        """Saves a checkpoint and ends the process; train(..., resume=True) continues."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait()
@@ -179,7 +179,7 @@ class Run:
 
     @property
     def records(self):
-        """All records so far; of those made twice, after a resume, the later one."""
+        """All records so far; of a record written twice, as after a resume, the later one."""
         found = {}
         with open(os.path.join(self.folder, "records.jsonl"), "rb") as file:
             for line in file:
@@ -198,7 +198,7 @@ class Run:
         return pandas.DataFrame([record for record in self.records if record["type"] == kind]).drop(columns="type")
 
     def weights(self, which="best", replica=0):
-        """The weights as numpy arrays (or lists) by name, in the names and shapes of the authors' PyTorch code."""
+        """The weights as numpy arrays (or lists), with the names and shapes of the authors' PyTorch code."""
         with tempfile.TemporaryDirectory() as folder:
             file = os.path.join(folder, "weights.safetensors")
             call("export", self.folder, "-o", file, "--weights", which, "--replica", replica)
@@ -212,13 +212,13 @@ class Run:
 
 
 def sample(count=None, **options):
-    """Sentences [count, s^L] of a grammar: sample(count=9, v=8, m=2, L=3, seed=1), sample(count=9, rules="rules.json"), or those of
-    a run: sample(experiment="out/run/experiment.json", split="test")."""
+    """Sentences [count, s^L] of a grammar: sample(count=9, v=8, m=2, L=3, seed=1), sample(count=9, rules="rules.json"), or those
+    of a run: sample(experiment="out/run/experiment.json", split="test")."""
     return read_npy(call("sample", "--format", "npy", *_options({"count": count, **options})))
 
 
 def read_npy(data):
-    """An array of NumPy's .npy format, from bytes or a path: numpy's array, or lists of rows."""
+    """Reads an array in NumPy's .npy format from bytes or a path: a numpy array, or lists of rows."""
     if not isinstance(data, (bytes, bytearray)):
         with open(data, "rb") as file:
             data = file.read()
@@ -236,7 +236,7 @@ _types = {"F32": ("<f4", "f"), "F64": ("<f8", "d"), "U32": ("<u4", "I"), "I32": 
 
 
 def read_safetensors(path):
-    """The tensors of a safetensors file by name: numpy arrays, or lists of rows."""
+    """Reads the tensors of a safetensors file, by name: numpy arrays, or lists of rows."""
     with open(path, "rb") as file:
         data = file.read()
     length = struct.unpack_from("<Q", data)[0]
@@ -262,7 +262,7 @@ def _rows(values, shape):
 
 
 def model(experiment):
-    """The model of an experiment (as in experiment.json) as a torch module, with weights of zeros until `load` fills them."""
+    """The model of an experiment (as in experiment.json) as a torch module, without weights until `load` sets them."""
     import torch
     from torch.nn import functional as F
 
@@ -273,21 +273,21 @@ def model(experiment):
     T = task.get("context") or d
     kind = task["kind"]
     if kind == "parse":
-        raise ValueError("task parse: there is no torch module for its read-outs of every level; take the logits of rhm predict")
+        raise ValueError("task parse: there is no torch module for its read-outs of every level; use the logits of rhm predict")
     classes = grammar.get("n", v) if kind == "class" else v
-    symbols = v + 1 if kind == "mask" else v  # the last stands for a masked token
+    symbols = v + 1 if kind == "mask" else v  # the last one represents a masked token
     predicted = T - 1 if kind == "auto" else T  # of a decoder
 
     def inputs(tokens, hides):
-        """Whitened one-hot vectors [B, T, symbols]; the last one is hidden where it is predicted."""
+        """Whitened one-hot vectors [B, T, symbols]; the last one is hidden if it is predicted."""
         x = (F.one_hot(tokens.long(), symbols).to(torch.get_default_dtype()) - 1 / symbols) / (1 - 1 / symbols) ** 0.5
         if hides:
             x[:, -1] = v**-0.5
         return x
 
     class Module(torch.nn.Module):
-        """tokens [B, s^L], or those of the context alone, to logits [B, classes], [B, T - 1, v] for the task auto, or [B, T, v] for mask,
-        of which tokens may be -1 or v: masked."""
+        """Maps tokens [B, s^L], or only those of the context, to logits [B, classes], [B, T - 1, v] for the task auto, or [B, T, v] for mask,
+        whose masked tokens are -1 or v."""
 
         def __init__(self):
             super().__init__()
@@ -321,7 +321,7 @@ def model(experiment):
             size = (f.shape[1] * f.shape[-1]) ** 0.5
             if f.dim() == 3:
                 x = F.conv1d(x, f, bias=b, stride=f.shape[2]) / size
-            else:  # a filter of its own for every window
+            else:  # a separate filter for every window
                 windows = x.unfold(2, f.shape[3], f.shape[3])  # [B, in, windows, filter]
                 x = torch.einsum("bcwf,ocwf->bow", windows, f) / size
                 x = x if b is None else x + b
@@ -404,5 +404,5 @@ def model(experiment):
         **{"mla": transformer, "clm": decoder, "unet": unet},
     }
     if config["kind"] not in forwards:
-        raise RhmError(f"model {config['kind']}: not one of the program's own, {', '.join(forwards)}", 2)
+        raise RhmError(f"model {config['kind']}: not one that comes with the program: {', '.join(forwards)}", 2)
     return Module()

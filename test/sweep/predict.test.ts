@@ -137,7 +137,7 @@ test('impossible requests: no store, no runs of the model, another task, results
   const classes = write('classes', { base: { ...base, task: 'class' }, seeds: 1 });
   await refused([classes, '--store', store], /task class has no known steps of its loss/);
   await refused([searched(), '--store', store, '--suggest', '0'], /from 1 to 1000/);
-  await refused([searched(), '--store', store, '--suggest', '1', '--result', 'Q_2'], /P_ell is wanted/);
+  await refused([searched(), '--store', store, '--suggest', '1', '--result', 'Q_2'], /Pass P_ell, such as P_2/);
   await refused(
     [searched(), '--store', store, '--suggest', '1', '--result', 'P_9'],
     /step 9 is beyond the last of these runs, 3/,

@@ -162,7 +162,7 @@ export function listOfCases(text: string): string[] {
 export function numbers(text: string): number[] {
   const values = text.split(',').map(Number);
   if (!values.every((x) => Number.isInteger(x) && x >= 1))
-    throw new InvalidArgumentError('Whole numbers of at least 1, separated by commas, are wanted.');
+    throw new InvalidArgumentError('Pass whole numbers of at least 1, separated by commas.');
   return values;
 }
 

@@ -21,7 +21,7 @@ export const addGpusOption = (command: Command): Command =>
       const asked = parseAsked(text);
       if (asked === undefined)
         throw new InvalidArgumentError(
-          'all, a number of cards such as 2, or a list such as 0,2 (one alone: 2,) is wanted.',
+          'Pass all, a number of cards such as 2, or a list such as 0,2 (a single one as 2,).',
         );
       return asked;
     },

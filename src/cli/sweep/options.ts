@@ -62,7 +62,7 @@ export interface Shard {
 export function shard(text: string): Shard {
   const [, index, count] = /^(\d+)\/(\d+)$/.exec(text.trim())?.map(Number) ?? [];
   if (count === undefined || !(count >= 1) || index >= count)
-    throw new InvalidArgumentError('A part is wanted as i/N with i from 0 to N - 1, for example 0/4.');
+    throw new InvalidArgumentError('Pass a part as i/N with i from 0 to N - 1, for example 0/4.');
   return { index, count };
 }
 

@@ -13,6 +13,6 @@ export interface PredictOptions {
 export function resultNamed(text: string): Result {
   const [, kind, ell] = /^(P|power)_(\d{1,2})$/.exec(text.trim()) ?? [];
   if (!kind || Number(ell) < 1)
-    throw new InvalidArgumentError('P_ell is wanted, such as P_2, or the power of m in it, such as power_2.');
+    throw new InvalidArgumentError('Pass P_ell, such as P_2, or the power of m in it, such as power_2.');
   return { kind: kind as Result['kind'], ell: Number(ell) };
 }
