@@ -27,5 +27,5 @@ export async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> 
 async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   const { subtle } = globalThis.crypto ?? {};
   if (subtle) return new Uint8Array(await subtle.digest('SHA-256', bytes));
-  return (await import('@noble/hashes/sha2.js')).sha256(bytes);
+  return (await import('./sha256.js')).sha256(bytes);
 }

@@ -83,18 +83,18 @@ const programs: [name: string, contents: string, most: Record<'vite' | 'esbuild'
   [
     'the laboratory',
     "import { lab, startWorker } from 'rhm-lab/web';\nglobalThis.own = [lab, startWorker];",
-    { vite: 64 * KB, esbuild: 240 * KB }, // esbuild: all in one file
+    { vite: 32 * KB, esbuild: 235 * KB }, // esbuild: all in one file
   ],
   [
     'one formula',
     "import { sampleComplexity } from 'rhm-lab';\nglobalThis.own = sampleComplexity;",
-    { vite: 3 * KB, esbuild: 40 * KB },
+    { vite: 3 * KB, esbuild: 3 * KB },
   ],
   [
     'theory',
     "import { ensemblePlateaus, lossPlateaus, makeRules, rmsCovariances, sampleComplexities, scalingExponent } from 'rhm-lab';\n" +
       'globalThis.own = [ensemblePlateaus, lossPlateaus, makeRules, rmsCovariances, sampleComplexities, scalingExponent];',
-    { vite: 40 * KB, esbuild: 40 * KB },
+    { vite: 8 * KB, esbuild: 8 * KB },
   ],
 ];
 for (const [name, contents, most] of programs)
