@@ -10,11 +10,11 @@ import { sampleGeneral } from './sampler';
 // Job record (src/grammar/parallel.ts), u32 words.
 const NEXT: usize = 0; // next chunk; set to 0 before the job
 const CHUNK: usize = 4; // sentences of a chunk
-const COUNT: usize = 8; // sentences in all
+const COUNT: usize = 8; // total number of sentences
 const START_LOW: usize = 12; // sentence number of the first one
 const START_HIGH: usize = 16;
 const OUTPUT: usize = 20;
-const ROW: usize = 24; // bytes of a sentence
+const ROW: usize = 24; // bytes per sentence
 const TOKEN_BYTES: usize = 28; // 1 or 4
 const PLAN: usize = 32; // 0: general sampler
 const IMAGE: usize = 36;

@@ -42,7 +42,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) count: vec3u
   let sy = (tid / quads) % (TR / 4u);
   let sx = tid % quads;
   let scoring = sHead < NH;
-  let scores = NH * TR / 4u * quads; // threads that score
+  let scores = NH * TR / 4u * quads; // threads that compute scores
 
   for (var i = tid; i < NH * TK * DC; i += WG) {
     let head = (i / DC) % NH;

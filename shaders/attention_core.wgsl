@@ -5,7 +5,7 @@
 override TR = 32u; // query rows of a tile, a multiple of 4
 override TK = 32u; // keys of a tile, a multiple of 4
 override DC = 8u; // vec4s of a head's columns in memory at once
-override NH = 1u; // heads of a workgroup
+override NH = 1u; // heads per workgroup
 override WG = 64u; // threads; NH * TR / 4 * TK / 4 <= WG
 override DMASK = 7u; // largest power of 2 that divides DC, at most 8, minus 1
 override KMASK = 7u; // the same for TK / 4

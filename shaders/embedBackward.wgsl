@@ -18,7 +18,7 @@ override MASKED = SYMBOLS;
 override FOREIGN = SYMBOLS + 1u;
 override NOTHING = SYMBOLS + 2u;
 override SLOTS = SYMBOLS + 3u;
-override PART = J * SLOTS * CHANNELS; // values a part
+override PART = J * SLOTS * CHANNELS; // values per part
 const THREADS = CHANNELS * PARTS;
 
 var<workgroup> sums: array<f32, PARTS * PART>; // WGSL starts it at zero

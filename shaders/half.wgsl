@@ -10,7 +10,7 @@ fn toHalf(x: f32) -> f32 {
   let sign = bitcast<u32>(x) & 0x80000000u;
   if (size > 0x7f800000u) { return x; }
   if (size >= HALF_OVERFLOW) { return bitcast<f32>(sign | 0x477fe000u); }
-  if (size >= 0x38800000u) { // 2^-14: 13 bits less
+  if (size >= 0x38800000u) { // 2^-14: 13 bits fewer
     return bitcast<f32>(sign | ((size + 0xfffu + ((size >> 13u) & 1u)) & 0xffffe000u));
   }
   // Below, a whole multiple of 2^-24: the significand without its last `drop` bits.

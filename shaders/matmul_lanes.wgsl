@@ -10,10 +10,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(subgroup_invocation_id) lane
   let g = wid.z % p.groups;
   let i0 = wid.y * TM;
   let j0 = wid.x * TN * LANES;
-  var strideA = p.aRow; // between rows of op(A)
+  var strideA = p.aRow; // distance between rows of op(A)
   var stepA = 1u; // along K
   if (A_T) { strideA = 1u; stepA = p.aRow; }
-  var strideB = 1u; // between columns of op(B)
+  var strideB = 1u; // distance between columns of op(B)
   var stepB = p.bRow;
   if (B_T) { strideB = p.bRow; stepB = 1u; }
   // Elements beyond the edge are computed from the last row or column and not written.

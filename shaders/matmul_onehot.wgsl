@@ -8,7 +8,7 @@
 override GATED = false;
 override WHITENED = false;
 override SYMBOLS: u32; // v
-override WINDOWS: u32; // of a sentence
+override WINDOWS: u32; // windows of a sentence
 override FILTER: u32;
 override STRIDE: u32;
 override PADDING: u32;

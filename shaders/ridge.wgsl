@@ -4,8 +4,8 @@
 // U^-T Y. A thread owns columns of z; row j of z needs the rows above it and column j of U.
 
 override FIT = 1u; // sentences that are fitted, the first of the batch
-override PENALTY = 0.0; // over the variance
-override FLOOR = 0.0; // over the mean square
+override PENALTY = 0.0; // relative to the variance
+override FLOOR = 0.0; // relative to the mean square
 const WG = 256u;
 
 var<workgroup> mean: array<f32, FIT>; // inner product of a fitted sentence with the mean of all fitted

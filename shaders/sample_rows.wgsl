@@ -115,7 +115,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
 
   let out = r * p.tokensReplica + b * (p.nodes * (p.s - 1u) + 1u);
   tokens[out] = root;
-  var nodes = 1u; // of the level
+  var nodes = 1u; // nodes of the level
   var changedFirst = 0u; // those in the changed subtree
   var changedEnd = 0u;
   for (var l = 0u; l <= p.L; l++) {

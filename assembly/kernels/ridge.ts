@@ -23,7 +23,7 @@ function regress(p: Ridge, unit: u32, rows: usize): void {
   const space = unit % spaces;
   const bytes: usize = 16 * ((fit + 1) / 2); // bytes of a row, with a zero at the end if fit is odd
   const count: u32 = 4 * ((batch + columns + 4) / 4); // rows, at least one row of zeros after the last
-  const sums = rows + count * bytes; // 8 of them
+  const sums = rows + count * bytes; // 8 per row
   const penalty = centre(p, r, space, rows, bytes, count, sums + 64);
 
   for (let i: u32 = 0; i < count; i += 4) {

@@ -7,7 +7,7 @@ import { UniformStream } from './uniform.js';
 export interface Holdout {
   level: number; // level of the parents, counted from the tokens: 2 .. L
   fraction: number; // fraction of a child's m rules that is held out below each rule of its parent
-  seed?: number; // of the pairs
+  seed?: number; // seed of the pairs
 }
 
 const TABLE_LIMIT = 2 ** 24; // numbers in the table of pairs

@@ -31,7 +31,7 @@ export function nearestNames(name: string, known: readonly string[], count: numb
   return best.map(({ candidate }) => candidate);
 }
 
-const LONGEST = 64; // characters that are compared
+const LONGEST = 64; // characters compared
 
 /** Edits of one letter (or swaps of two neighbours) from a to b: optimal string alignment. */
 function distance(a: string, b: string): number {

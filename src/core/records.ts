@@ -18,7 +18,7 @@ export interface StartRecord {
   runtime?: string; // for example `node 20.20.2`; with webgpu `node 20.20.2 (Dawn, webgpu 0.6.2)`
   os?: string; // for example `Linux 6.12.1 x64`
   processor?: string; // for example `AMD EPYC 9B14, 16 cores`
-  version?: string; // of this program
+  version?: string; // version of this program
   commit?: string; // commit from which this program was built, with `-changed` if its sources differed; if known
   together?: number; // number of runs that train in one plan from here on, if more than one: elapsed_ms is the time of all
   step?: number; // where a resumed run continued; absent or 0 at the beginning
@@ -41,7 +41,7 @@ export interface EvalRecord {
   step: number; // optimiser steps done
   samples: number; // training sentences seen, P when every batch is fresh
   loss: number; // mean cross-entropy in nats on the test set, or on the named set; NaN after divergence
-  accuracy: number; // fraction of its sentences
+  accuracy: number; // fraction of its sentences that are right
   elapsed_ms: number;
   set?: 'validation'; // absent: the test set
   /** In half precision: steps skipped so far because a factor did not fit, and the loss factor, a power of two. */
@@ -168,7 +168,7 @@ export function inspectRecords(text: string): InspectedRecords {
   let halfWritten = false;
   let whole = text.length - tail.length;
   let intact: number | undefined;
-  let last: string | undefined; // the check before
+  let last: string | undefined; // the previous check
   let batch: { line: string; number: number }[] = []; // lines since then
   let begun = 0; // records before these lines
   lines.forEach((line, i) => {

@@ -73,7 +73,7 @@ export function shapeOf({ v, n = v, m, s, L }: Omit<GrammarShape, 'n'> & { n?: n
 }
 
 const SYMBOL_LIMIT = 65536; // digits are drawn with 16 x 16 bit products, on the GPU too
-export const TOKEN_LIMIT = 2 ** 20; // of a sentence
+export const TOKEN_LIMIT = 2 ** 20; // maximum for a sentence
 /** Smallest and largest value of each size alone; `checkShape` checks which go together. */
 export const grammarLimits = {
   v: [2, SYMBOL_LIMIT],

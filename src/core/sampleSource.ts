@@ -25,7 +25,7 @@ export const SOURCE = {
   mode: 0, // 0 stream, 1 permutation
   key: 1, // 2 words
   size: 3, // 2 words, low first
-  bits: 5, // of size
+  bits: 5, // bits of size
   first: 6, // 2 words, low first
   length: 8,
   lengthBits: 9,

@@ -5,7 +5,7 @@ import { type Key, threefry } from './threefry.js';
 
 export interface SweepOptions {
   count: number; // sentences
-  length: number; // T, tokens of each
+  length: number; // T, tokens per sentence
   v: number; // vocabulary; v itself is the masked token
   sweeps: number; // 1 to T: how often the network is run
   temperature?: number; // of the softmax, default 1; 0 takes the most probable token

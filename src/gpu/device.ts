@@ -11,7 +11,7 @@ export interface AdapterSummary {
   vendor: string; // as the runtime reports it, '' if it hides it
   architecture: string;
   driver: string; // the driver's description of itself, '' if the runtime hides it
-  software: boolean; // runs on the processor
+  software: boolean; // runs on the CPU
   runtime: string; // for example `node 20.20.2 (Dawn)`
   backend: string; // for example `vulkan`, 'unknown' if the runtime hides it
 }

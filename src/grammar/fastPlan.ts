@@ -84,7 +84,7 @@ export function fastPlan(rules: Rules, tokenBytes: 1 | 4): Uint8Array<ArrayBuffe
 interface Stage {
   depth: number; // depth of the symbols it expands
   levels: 1 | 2; // number of levels it descends
-  symbolBytes: number; // of its output
+  symbolBytes: number; // bytes per symbol of its output
 }
 
 type DepthDraws = ReturnType<typeof layoutDraws>['depths'][number];

@@ -9,7 +9,7 @@ import { Sampler } from './sampler.js';
 import { instantiate } from './wasm.js';
 
 export interface ParallelOptions {
-  threads: number; // the caller's included
+  threads: number; // including the caller's
   /** Starts a thread that evaluates `source`, which defines `threadMain(message, post)`, and calls it with its first message. */
   spawn?: SpawnThread;
 }

@@ -24,7 +24,7 @@ export interface SamplerOptions {
   general?: boolean;
 }
 
-const CHUNK_BYTES = 2 ** 18; // of output between copies
+const CHUNK_BYTES = 2 ** 18; // bytes of output between copies
 
 /** Sentences of one grammar from WebAssembly: sentence g of a source is a pure function of (source, g). */
 export async function createSampler(rules: Rules, options: SamplerOptions = {}): Promise<Sampler> {

@@ -27,7 +27,7 @@ export type AttentionSizes = Omit<reference.AttentionShape, 'scale'> & {
 
 export const attentionParams = {
   heads: u32({ least: 1 }), // H; D = C / H at most 128
-  scale: f32(), // of q . k
+  scale: f32(), // factor of q . k
   causal: bool(),
   lastQueryOnly: bool(), // only the query at the last position
   half: bool(), // factors rounded to f16: q, k, v, dOut, weights and their gradients

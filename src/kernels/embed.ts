@@ -14,7 +14,7 @@ import type { KernelCase } from './shared/types.js';
 /** The parameters of both directions. */
 export const embedParams = {
   v: u32({ least: 2 }), // symbols of the vocabulary
-  filter: u32({ least: 1 }), // tokens a window
+  filter: u32({ least: 1 }), // tokens per window
   stride: u32({ optional: true, least: 1 }), // default: filter
   padding: u32({ default: 0 }),
   firstToken: u32({ default: 0 }), // first token used

@@ -34,7 +34,7 @@ function forward(net: Net, config: Config): Outcome {
     hidden.push({ name: `blocks.${k}`, activation: x, positions: T, units: C });
   }
   x = net.norm('ln_f', x);
-  const init = { uniform: C ** -0.5 }; // what torch.nn.Linear starts from
+  const init = { uniform: C ** -0.5 }; // initial weights of torch.nn.Linear
   // If the token embedding, with its normal weights, serves as head, the sum over C channels is scaled like every other.
   const head = tied ? token : net.parameter(asIs('head', [v, C], init, 'lm_head.weight'));
   const bias = net.parameter(asIs('head.bias', [v], init, 'lm_head.bias'));

@@ -24,7 +24,7 @@ export interface Region {
 
 /** The destination of a contribution. */
 export interface GradientTarget {
-  tensor: Tensor; // shaped as the input
+  tensor: Tensor; // same shape as the input
   accumulate: boolean; // add to the existing values
   mask?: Tensor; // the input itself, if it is the result of a ReLU: the gradient passes where it is > 0
 }

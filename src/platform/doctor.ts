@@ -30,10 +30,10 @@ export interface KernelReport {
   ok: boolean;
   worst: number; // |difference| over its bound, at most 1 if ok; null in JSON for a kernel that could not run
   worstCase: string;
-  bound: string; // of that case
+  bound: string; // bound of that case
   where: string; // the worst element, or, for a kernel that could not run, the reason
   compileMs: number; // slowest compilation of one of its pipelines, by compileClock, not counting what the driver's cache contains
-  compileShader: string; // that pipeline's
+  compileShader: string; // shader of that pipeline
 }
 
 export interface MatmulSpeed {
@@ -46,7 +46,7 @@ export interface MatmulSpeed {
 export interface DispatchCost {
   microseconds: number; // per dispatch, with many in one pass
   submitMicroseconds: number; // one submit of one dispatch and the wait for it
-  source: string; // what measured it
+  source: string; // method of measurement
 }
 
 /**

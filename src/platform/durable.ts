@@ -24,7 +24,7 @@ export function makeFolder(directory: string): void {
   try {
     mkdirSync(directory);
   } catch (error) {
-    // Another process was faster.
+    // Another process made it first.
     if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
   syncDirectoryNow(parent);
@@ -77,7 +77,7 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** The same at once. */
+/** The same, synchronously. */
 export function syncDirectoryNow(directory: string): void {
   let handle: number | undefined;
   try {

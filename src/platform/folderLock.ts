@@ -104,7 +104,7 @@ function touch(file: string): void {
   const now = new Date();
   try {
     utimesSync(file, now, now);
-  } catch {} // removed by hand
+  } catch {} // removed manually
 }
 
 const isOwn = (file: string, mine: Holder): boolean => contentOf(file) === JSON.stringify(mine);

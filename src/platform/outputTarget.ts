@@ -4,7 +4,7 @@ import { basename, dirname, isAbsolute, join } from 'node:path';
 import { InputError } from '../core/errors.js';
 
 export type OutputTarget =
-  | { kind: 'through'; path: string } // written as it is
+  | { kind: 'through'; path: string } // written directly
   | { kind: 'file'; path: string; before?: Stats }; // replaced once complete; before: the existing regular file
 
 const MOST_LINKS = 40; // in a chain, as in Linux

@@ -21,9 +21,9 @@ export interface ListedRun {
   path: string; // its folder
   state: RunState;
   lastLoss?: number | null; // of the last evaluation, nats, mean over replicas; null: not finite
-  step?: number; // of that loss
+  step?: number; // step of that loss
   at?: number; // milliseconds since 1970, time of the last known event
-  by?: string; // who works at it
+  by?: string; // process working on it
   error?: string;
   tries?: number;
   store?: string; // folder of the sweep's store that contains it
@@ -109,7 +109,7 @@ export function lastEvaluation(path: string): Pick<ListedRun, 'lastLoss' | 'step
   return { step, lastLoss: Number.isFinite(mean) ? mean : null };
 }
 
-const TAIL = 16_384; // bytes: some fifty evaluations
+const TAIL = 16_384; // bytes: about fifty evaluations
 
 /** The last complete lines of a file, without the checks, which are computed from the beginning. */
 function tailOf(file: string): string {

@@ -92,7 +92,7 @@ function create(directory: string, runs: string): void {
         closeSync(handle);
       }
       try {
-        linkSync(beside, join(directory, VERSION_FILE)); // not over another process's
+        linkSync(beside, join(directory, VERSION_FILE)); // never over another process's file
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
         if (code !== 'EEXIST') renameSync(beside, join(directory, VERSION_FILE));

@@ -58,7 +58,7 @@ function portOf(worker: Worker, what: string, loaded: () => void = () => {}): Wo
   };
 }
 
-/** The worker's own side. */
+/** The side of the worker. */
 export function webWorkerSide(): WorkerPort {
   const scope = globalThis as unknown as {
     postMessage(message: unknown, transfer: Transferable[]): void;

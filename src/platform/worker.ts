@@ -180,7 +180,7 @@ export async function connectWorker<Api>(port: WorkerPort): Promise<WorkerHandle
         else if (data.rhm === 'closed') closed();
         else if (data.rhm === 'crashed') {
           fail(`The worker crashed: ${data.reason}`);
-          void terminate(); // it drains meanwhile
+          void terminate(); // its GPU work ends meanwhile
         }
       } else if (!failure) {
         pending.delete((data as { id: string }).id);

@@ -6,7 +6,7 @@ export interface AttentionShape {
   heads: number; // H
   dim: number; // D, columns per head; C = H D
   causal: boolean;
-  scale: number; // of q . k
+  scale: number; // factor of q . k
   lastQueryOnly: boolean; // only the query at position T-1: Tq = 1, else Tq = T
   half?: boolean; // weights and their gradients rounded to f16; the caller rounds qkv and dOut
 }

@@ -5,7 +5,7 @@
 export interface EmbedShape {
   v: number;
   width: number; // w, output channels
-  filter: number; // tokens a window
+  filter: number; // tokens per window
   stride: number;
   padding: number; // zero vectors before the first token (and after the last)
   windows: number; // T', output positions

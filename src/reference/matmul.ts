@@ -13,10 +13,10 @@ export interface MatmulShape {
 export interface MatmulEpilogue {
   scale: number;
   bias?: Float64Array; // [N]
-  biasInside: boolean; // scaled too
+  biasInside: boolean; // the bias is scaled too
   relu: boolean;
   mask?: Float64Array; // same layout as C: keep where > 0
-  residual?: Float64Array; // laid out as C
+  residual?: Float64Array; // same layout as C
   accumulate: boolean;
 }
 

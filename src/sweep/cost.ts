@@ -16,12 +16,12 @@ export interface SweepGroup {
   readonly key: string;
   readonly about: string; // for people
   readonly runs: readonly SweepRun[];
-  readonly parameters: number; // of one replica
+  readonly parameters: number; // for one replica
   readonly stepFlops: number; // for one run, all its replicas
   readonly evaluationFlops: number; // for one evaluation, including measures
   readonly flops: number; // for all runs to their ends
   readonly memoryBytes: number; // on the device, for one run
-  readonly storeBytes: number; // of all runs, estimated
+  readonly storeBytes: number; // for all runs, estimated
   plans?: number; // number of plans into which its runs are packed on the executor of the calibration
   seconds?: number; // for all its plans one after the other; absent before a calibration
   measured?: boolean; // the time was measured for this group, not estimated from another group's by FLOPs
@@ -145,7 +145,7 @@ async function secondsOf(packs: SweepRun[][], executor: Executor, groupMs: numbe
     await trainer.measure();
   };
   try {
-    await time(() => steps(2)); // compiles what runs
+    await time(() => steps(2)); // compiles the code that runs
     let count = 1;
     let taken = await time(() => steps(count));
     while (taken < groupMs / 1000) {

@@ -83,7 +83,7 @@ const paper: readonly DataBlock[] = [
       steps: [1, 2, 3],
       most: 2 ** 22, // hcnn near P_3 improves until about 10^6 steps; the run ends at 2.5 times that
       epochs: 1024,
-      to: 2 ** 20, // P_3 lies near 5e5
+      to: 2 ** 20, // P_3 is near 5e5
       figure: 'data',
     },
   ]),

@@ -6,7 +6,7 @@ const MOST_LOSSES = 3; // in a row
 interface Lost {
   readonly by: Set<number>; // lanes
   readonly avoid: Set<number>; // lanes that should not take it while there are others
-  finished: boolean; // by whichever lane
+  finished: boolean; // by any lane
 }
 
 const lostBy = (lanes: Iterable<number>): Lost => ({ by: new Set(lanes), avoid: new Set(), finished: false });

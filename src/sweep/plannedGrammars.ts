@@ -15,7 +15,7 @@ export const SMALLEST_STEP = 0.05;
 export interface PlannedGrammar {
   seed: number;
   plateaus: number[]; // H(0) .. H(L), nats
-  sentences: number; // of the language
+  sentences: number; // number in the language
 }
 
 const found = new Map<string, PlannedGrammar[]>();

@@ -33,8 +33,8 @@ export interface CurveOptions {
   seed: number; // of both the grammar and the run
   to: number; // largest P
   stopLoss?: number; // nats; default: none
-  grammar?: Record<string, unknown>; // beside sizes and seed
-  evaluation?: Record<string, unknown>; // beside the sizes
+  grammar?: Record<string, unknown>; // in addition to sizes and seed
+  evaluation?: Record<string, unknown>; // in addition to the sizes
 }
 
 /** The part of a search that does not depend on what it is to find. */

@@ -29,7 +29,7 @@ export interface ScheduleOptions {
   checkpointMs?: number;
   /** Interval between checks of a run that another process is training; default 1000. */
   busyMs?: number;
-  by?: string; // who, for the index
+  by?: string; // this process, for the index
   signal?: AbortSignal;
   onEvent?: (event: SweepEvent) => void;
 }
@@ -118,7 +118,7 @@ class Schedule {
       if (!ownDevices) lanes.splice(Math.max(1, this.#queue.length));
       await Promise.all(lanes.map((lane) => this.#serve(lane, starting.get(lane))));
     }
-    if (this.#fatal instanceof DiskFullError && this.#result.stopped) this.#fatal = undefined; // said already
+    if (this.#fatal instanceof DiskFullError && this.#result.stopped) this.#fatal = undefined; // already reported
     if (this.#fatal !== undefined) throw this.#fatal;
     onEvent?.({ type: 'progress', view: this.#progress.view(), last: true });
     const { trained, present, failed } = this.#result;

@@ -26,7 +26,7 @@ export interface Search {
   readonly from: number; // P
   readonly to: number;
   readonly within: number; // target for the ratio of the ends of an interval of P_ell
-  readonly most: number; // runs, at most
+  readonly most: number; // maximum number of runs
 }
 
 /** What a search has found so far. */

@@ -10,7 +10,7 @@ const TICK_MS = 1000;
  */
 export class StallDetector {
   readonly tickMs: number;
-  #last: number; // sign of life
+  #last: number; // last sign of life
   #looked: number;
 
   constructor(

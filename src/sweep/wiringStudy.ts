@@ -12,7 +12,7 @@ import { curveSearch, LARGEST_PART, type PlannedSearch, type SearchBlock } from 
 
 interface WiringBlock extends SearchBlock {
   model: 'hcnn' | 'hlcn' | 'mla';
-  words: string; // of the name
+  words: string; // words of the name
   steps: readonly number[];
   grammars: number;
   to?: number;

@@ -24,7 +24,7 @@ export interface Posteriors {
   symbols: Float64Array[];
 }
 
-/** Trees, one a row. */
+/** Trees, one per row. */
 export interface InferredTrees {
   count: number; // rows
   logProbabilities: Float64Array; // [count] nats: log probability of the tree together with the observations

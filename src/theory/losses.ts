@@ -15,7 +15,7 @@ export interface LossPlateaus {
 export interface LossOptions {
   /** Number of distinct posteriors to follow; beyond it a plateau is estimated by sampling contexts. */
   stateLimit?: number;
-  /** Contexts sampled then. */
+  /** Contexts to sample in that case. */
   samples?: number;
 }
 

@@ -25,7 +25,7 @@ export interface ReplicaProgress {
 export type TestResult = Pick<TestRecord, 'loss' | 'accuracy' | 'exact' | 'repeats' | 'leaked'>;
 
 export interface Checkpoint {
-  hash: string; // of the experiment
+  hash: string; // hash of the experiment
   init?: string; // digest of the initial weights, if they came from a file
   simd?: Simd; // arithmetic of wasm's multiply-adds that the run began with; absent: not run on wasm yet, or written by an earlier version
   step: number;

@@ -19,7 +19,7 @@ interface SharedOptions {
   /** The executor. A function is called only after everything has been checked. */
   executor: Executor | (() => Promise<Executor>);
   signal?: AbortSignal; // saves and ends the run: `stopped` if abort was given a text, else `interrupted`
-  /** What experiment.measures may name. */
+  /** Measures that experiment.measures may name. */
   measures?: MeasureTable;
   /** For the records: the environment of this program. */
   host?: Host;
@@ -369,7 +369,7 @@ class Group {
     try {
       await work(run);
     } catch (error) {
-      if (run.settled) throw error; // from onEnd
+      if (run.settled) throw error; // thrown by onEnd
       run.settled = true;
       await this.#settle(this.#index.get(run)!, { reason: 'failed', error });
     }

@@ -39,7 +39,7 @@ export interface TrainingProgram {
 
 /** A set of sentences on which the program evaluates, chunk by chunk. */
 export interface HeldOut {
-  plan: string; // of one chunk
+  plan: string; // plan of one chunk
   clock: Tensor; // u32 [R, 8]; the sample counter and the chunk number
   record: Tensor; // f32 [R, chunks, 2]: mean loss (nats) and accuracy of each chunk
   chunks: number; // runs of the plan that cover the set

@@ -15,13 +15,13 @@ import type { Shuffle } from './shuffled.js';
 import { type Targets, targetsOf } from './step.js';
 
 export interface Data {
-  grammar: Tensor; // of the training set
+  grammar: Tensor; // grammar of the training set
   /** One tensor per set; the same tensor for all sets unless they are your own rows. */
   grammars: Record<'train' | 'test' | 'validation', Tensor>;
   labels?: Record<'train' | 'test' | 'validation', Tensor>; // u32 [R, N], labels of your own rows
   own?: Member['own'];
-  masks?: Masks; // where tokens are masked
-  shuffle?: Shuffle; // where positions are
+  masks?: Masks; // if tokens are masked
+  shuffle?: Shuffle; // if positions are shuffled
   train: Tensor;
   test: Tensor;
   validation: Tensor | undefined;

@@ -90,7 +90,7 @@ export class TrainingRun {
   #records: RunRecord[] = [];
   #init: string | undefined; // digest of the initial weights, undefined: drawn from the seed
   #evaluatedAt = 0;
-  #stoppedFor: string | undefined; // what its user said
+  #stoppedFor: string | undefined; // reason given by its user
   #elapsedBefore = 0;
   #startedAt = 0;
   #firstStep = 0;

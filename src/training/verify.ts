@@ -153,7 +153,7 @@ class GoldenRun {
   private constructor(
     readonly model: Model,
     readonly loaded: LoadedProgram,
-    readonly logits: Tensor, // of the plan `probe`
+    readonly logits: Tensor, // logits of the plan `probe`
     readonly want: (name: string) => Float64Array, // values of the case, in our order
   ) {}
 

@@ -35,7 +35,7 @@ export class WasmExecutor implements Executor {
   readonly simd: Simd;
   readonly half: Executor['half'];
   readonly #lower: WasmLowering<Call>;
-  #other: WasmExecutor | undefined; // of the other arithmetic
+  #other: WasmExecutor | undefined; // executor with the other arithmetic
   readonly #free: Arena[] = [];
   readonly #all = new Set<Arena>();
 
@@ -120,7 +120,7 @@ export class WasmExecutor implements Executor {
 export class WasmProgram implements LoadedProgram {
   readonly memoryBytes: number;
   readonly #buffer: ArrayBufferLike;
-  readonly #msPerRun = new Map<string, number>(); // of each plan, measured
+  readonly #msPerRun = new Map<string, number>(); // milliseconds of each plan, measured
   #tail: Promise<void> = Promise.resolve(); // all queued work
   #queued = 0;
   #yieldedAt = performance.now();

@@ -28,7 +28,7 @@ export class NetworkRun {
   earlier: RunRecord[] = []; // evaluations of the runs that it continues
   keptStep = 0; // step of the checkpoint left by an earlier visit
   progress: Progress | undefined;
-  executor = ''; // what computes, in words
+  executor = ''; // the executor, in words
   rate = 1; // factor on the experiment's learning rate
   notices: string[] = [];
   failure: Error | undefined;
@@ -43,7 +43,7 @@ export class NetworkRun {
   #hasCanvas = false;
   #restarting = false;
   #sent = false; // the worker knows the run and answers requests
-  #asked: 'go' | 'hold' | 'stop' = 'go'; // last, before that
+  #asked: 'go' | 'hold' | 'stop' = 'go'; // the last request before that
 
   constructor(
     readonly experiment: Experiment,

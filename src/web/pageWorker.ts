@@ -21,7 +21,7 @@ import { allEnded, keepOrMemory, keptParent } from './folders.js';
 
 /** Events of a run, in order. */
 export type RunEvent =
-  | { kind: 'history'; records: RunRecord[] } // of an earlier visit
+  | { kind: 'history'; records: RunRecord[] } // records of an earlier visit
   | { kind: 'started'; executor: string; memoryBytes: number; step: number; steps: number }
   | { kind: 'record'; record: RunRecord }
   | { kind: 'progress'; progress: Progress }
@@ -179,7 +179,7 @@ class ControlledRun {
   folder: RunFolder | undefined;
   at = 0; // steps done
   active = true;
-  #limit: number; // step to hold at
+  #limit: number; // step at which to pause
   #first = true; // no request has been made yet
   #jobs: ((moment: RunMoment) => Promise<unknown>)[] = [];
   #wake: () => void = () => {};
@@ -278,7 +278,7 @@ class ControlledRun {
         resume: true,
         host: browserPlatform.host(),
         signal: this.abort.signal,
-        checkpointMs: Number.POSITIVE_INFINITY, // #next does that
+        checkpointMs: Number.POSITIVE_INFINITY, // done by #next instead
         sliceMs: SLICE_MS,
         control: (moment) => this.#next(moment),
         addPlans: (context) => {

@@ -7,7 +7,7 @@ import { u32 } from './params.js';
 import type { Cost, KernelCase } from './types.js';
 
 export interface WindowOptions {
-  filter: number; // tokens a window
+  filter: number; // tokens per window
   stride?: number; // default: filter
   padding?: number; // zeros on either side, default 0
 }

@@ -162,7 +162,7 @@ interface Trial {
   loaded: LoadedProgram;
   tensors: ReturnType<typeof build>;
   wrong?: boolean;
-  rounds: number[]; // microseconds a product
+  rounds: number[]; // microseconds per product
 }
 
 /** The product several times over, each with separate memory: within a training step its factors are not in a cache either. */

@@ -8,7 +8,7 @@ import { files, isRunFile, parseJson, printableLine, type RunFileName } from '..
 import type { ReadSent, RunFileData } from '../../sweep/received.js';
 import { PREFIX } from './connect.js';
 
-const PART_BYTES = 16 * 2 ** 20; // of one field
+const PART_BYTES = 16 * 2 ** 20; // bytes of one field
 const MOST_PARTS = 4096; // parts of one file: 64 GiB
 const KEEP_SECONDS = 7 * 24 * 3600; // results that are not collected expire after this time
 const KEPT_REFUSED_BYTES = 64 * 2 ** 20; // unreadable results are kept for inspection, unless they are larger

@@ -78,7 +78,7 @@ class QueueWorkers {
   readonly #result: WorkResult = { trained: 0, failed: 0, handedBack: 0 };
   readonly #left = new Map<string, number>(); // how often a job of another version or engine was left to others
   readonly #atWork = new Set<string>(); // hashes
-  #scratch = ''; // of this process alone
+  #scratch = ''; // used by this process alone
   #keepScratch = false;
   #busy = 0;
   #lastAt = Date.now();

@@ -20,7 +20,7 @@ export interface Design {
 }
 
 export interface Chosen {
-  index: number; // of the candidate
+  index: number; // index of the candidate
   before: number; // mean variance of the predictions, divided by the variance within a group
   after: number;
 }

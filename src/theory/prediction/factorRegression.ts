@@ -13,8 +13,8 @@ export interface Factor {
 
 export interface FactorRow {
   values: readonly number[]; // by factor
-  group: string; // a grammar
-  low: number; // as of RegressionRow
+  group: string; // for example a grammar
+  low: number; // as in RegressionRow
   high: number;
 }
 
@@ -26,7 +26,7 @@ export interface Refusal {
 export const isRefusal = (value: object): value is Refusal => 'refused' in value;
 
 interface Column {
-  factor: number; // place of the factor
+  factor: number; // index of the factor
   square: boolean;
   centre: number;
   spread: number;
@@ -35,7 +35,7 @@ interface Column {
 const LEAST_FREEDOM = 3; // number of exact rows required beyond the number of columns
 const SQUARE_FREEDOM = 6; // the same if the columns include a square
 const LEAST_GROUPS = 2; // number of groups required beyond the columns that differ only between groups
-const DEPENDENT = 1e-6; // of a column's length
+const DEPENDENT = 1e-6; // fraction of a column's length
 
 export class FactorRegression {
   readonly #columns: readonly Column[];

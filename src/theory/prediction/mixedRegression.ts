@@ -120,7 +120,7 @@ function priorOf(i: number): number {
 /** The regression for one ratio of the two variances: alternating steps of Newton's method in beta and of expectation in scale2. */
 class RatioFit {
   beta: number[];
-  covariance: number[][] = []; // of beta, over scale2
+  covariance: number[][] = []; // covariance of beta, divided by scale2
   scale2 = 1; // variance of e
   logLikelihood = 0;
 

@@ -15,7 +15,7 @@ interface Expected {
   count: number; // rows
   logLikelihood: number;
   u: number; // expected
-  variance: number; // of u
+  variance: number; // variance of u
 }
 
 export class RowGroup {
@@ -58,7 +58,7 @@ export class RowGroup {
         (_, b) => rows.reduce((s, { x }) => s + x[a] * x[b], 0) - shrink * sumX[a] * sumX[b],
       ),
     );
-    let spread = 0; // tr V^-1 covariance
+    let spread = 0; // trace of V^-1 covariance
     covariance.forEach((row, i) => {
       row.forEach((value, j) => {
         spread += ((i === j ? 1 : 0) - shrink) * value;
@@ -97,11 +97,11 @@ export function groupsOf(rows: readonly RegressionRow[]): Map<string, RowGroup> 
 }
 
 interface Integral {
-  logProbability: number; // of the bounds
-  means: number[]; // of the bounded residuals
-  covariance: number[][]; // of them
+  logProbability: number; // log probability of the bounds
+  means: number[]; // means of the bounded residuals
+  covariance: number[][]; // their covariance
   u: number;
-  variance: number; // of u
+  variance: number; // variance of u
 }
 
 /** Residuals u + e between bounds, with u and e normal: their moments. */

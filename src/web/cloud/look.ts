@@ -25,7 +25,7 @@ export type Pick = { x: number; y: number } | { by: number };
 /** Describes a point. */
 export interface PointInfo {
   sentence: number;
-  tokens: number[]; // of the whole sentence
+  tokens: number[]; // tokens of the whole sentence
   start: number; // tokens [start, end) below the chosen position
   end: number;
   level: number;
@@ -41,7 +41,7 @@ export interface LookInfo {
   shown: { replica: number; layer: number; position: number; level: number };
   variance: number[]; // [3], fractions of the total
   within: number; // fraction of the variance within the colours
-  kinds: number; // symbols that colour
+  kinds: number; // number of symbols that colour
   problem?: string; // why nothing is drawn
   drawn: 'buffer' | 'upload' | '2d'; // from the training buffers, through WebGPU from a copy, or on a 2D canvas
   map?: LookMap;
@@ -56,10 +56,10 @@ export interface LookMap {
   values: Float32Array; // [rows, columns]
   attention?: {
     heads: number;
-    sentences: number; // that can be chosen
+    sentences: number; // number that can be chosen
     head: number; // head shown, -1: the mean over all
     sentence: number; // likewise
-    tokens?: number[]; // of the one sentence
+    tokens?: number[]; // tokens of the chosen sentence
   };
 }
 

@@ -21,7 +21,7 @@ import {
 
 const READS_MS = 350; // minimum between two readings while training; also at least LEISURE times the duration of one
 const LEISURE = 4; // ratio of the time for training to that for drawing
-const TURN = 0.22; // radians a second
+const TURN = 0.22; // radians per second
 const FRAME_MS = 33;
 const INSIDE = 1.25; // points up to this far from the centre are in the picture from every side
 
@@ -55,7 +55,7 @@ export class Viewer {
   #own: GpuSession | undefined; // device of the viewer, used if the run has none
   #runs: GpuSession | undefined; // device of the run
   #program: LoadedProgram | undefined;
-  #rows: (Rows | undefined)[] = []; // of each replica
+  #rows: (Rows | undefined)[] = []; // rows of each replica
   readonly #pca = new FollowingPca();
   #readAt = -Infinity;
   #readStep = -1;
@@ -64,7 +64,7 @@ export class Viewer {
   #scene: Scene | undefined;
   #points: Float64Array = new Float64Array(); // [count, 3], points of the scene
   #reach = 0; // radius of the cloud
-  #chosen = -1; // sentence with a ring
+  #chosen = -1; // sentence marked with a ring
   #turned = 0;
   #drawnAt = 0;
   #drawing = false;

@@ -8,7 +8,7 @@ import type { RhmLearningCurve } from './learningCurve.js';
 export type { ChangeDetail, NetworkRunState, RunRecord };
 
 export interface SentenceDetail {
-  index: number; // of the sentence
+  index: number; // index of the sentence
   tokens: readonly number[]; // [s^L]
 }
 

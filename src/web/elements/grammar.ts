@@ -35,11 +35,11 @@ export class RhmGrammar extends RhmElement {
   declare s?: number;
   /** depth */
   declare l?: number;
-  /** of the rules */
+  /** seed of the rules */
   declare seed?: number;
   /** index of the sentence */
   declare sentence?: number;
-  /** of the sentences */
+  /** seed of the sentences */
   declare dataSeed?: number;
   declare norules: boolean;
   readonly #figure = new GrammarFigure({

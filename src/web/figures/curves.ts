@@ -15,7 +15,7 @@ export interface CurvePoint {
 export interface LiveCurve {
   look: Look;
   short: string; // shorter name for small spaces
-  family?: Family; // whose law it follows
+  family?: Family; // family whose law it follows
   replicas: CurvePoint[][];
   seed: number; // seed of the first replica; the following ones count up from it
   chosen?: number; // highlighted replica; absent: the mean over all

@@ -6,8 +6,8 @@ import { h, svg, throttle } from '../dom.js';
 import { type Axes, type CurvesData, drawCurves, finite, lastOf, meanCurve, shownCurve, shownName } from './curves.js';
 import { NumbersTable, textTable } from './numbers.js';
 
-const REDRAWS = 5; // a second
-const UNSEEN = 1; // the same outside the picture: its words are still read aloud
+const REDRAWS = 5; // per second
+const UNSEEN = 1; // the same while out of view: its words are still read
 
 export class CurvesPanel {
   readonly element: HTMLElement;

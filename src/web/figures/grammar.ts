@@ -35,7 +35,7 @@ export class GrammarFigure {
   #sentence = 0;
   #action: NodeAction = 'rule';
   #hidden = new Set<number>(); // positions of covered tokens
-  #beliefs: Beliefs | undefined; // while there are any
+  #beliefs: Beliefs | undefined; // defined while any tokens are covered
   #draws = 0; // number of resamplings so far: each uses a new draw
   #original: TreeOfSentence | undefined;
   #changed: TreeOfSentence | undefined;

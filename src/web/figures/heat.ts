@@ -9,9 +9,9 @@ const SHADES = 32; // per colour: squares of one shade are one path, since a map
 interface Layout {
   left: number;
   top: number;
-  wide: number; // of a square, pixels
+  wide: number; // width of a square, pixels
   tall: number;
-  width: number; // of the picture
+  width: number; // width of the picture
   height: number;
 }
 

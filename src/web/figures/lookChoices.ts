@@ -6,7 +6,7 @@ type Option = readonly [number, string];
 
 export interface ChoicesOf {
   info: LookInfo;
-  seed: number; // of the first replica
+  seed: number; // seed of the first replica
   L: number;
   measured: number; // replica whose invariance is shown, -1: the mean over all
 }

@@ -61,13 +61,13 @@ export function drawTree(
   changed: TreeOfSentence | undefined,
   focused: NodeAt,
   actions: TreeActions,
-  room: number, // pixels across
+  room: number, // available width in pixels
   covered?: Covered,
 ): { element: SVGSVGElement; levels: SVGSVGElement; focus(at: NodeAt): void } {
   const { s, L, v, n } = shape;
   const { gap, width, height, scale } = treeSize(shape, room);
   const d = sentenceLength(shape);
-  const reach = Math.min(17, gap / 2 - 1); // of a tuple's box beyond the centre of its outer symbols
+  const reach = Math.min(17, gap / 2 - 1); // how far a tuple's box extends beyond the centre of its outer symbols
   const x = ({ depth, position }: NodeAt) => gap * s ** (L - depth) * (position + 0.5) + 3;
   const y = (depth: number) => 26 + depth * ROW;
   const shown = changed ?? original;
