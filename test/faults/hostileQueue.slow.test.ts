@@ -108,9 +108,9 @@ const jobs = (): Job[] => [
   ['escape codes in the name', good({ name: '\u001b[2J\u009b1m\u202e', hash: 'bad' }), /16 hexadecimal digits/],
   ['an object for a name', good({ name: { toString: 1 } }), /name/],
   ['protocol of no number', good({ protocol: 'x' }), /protocol/],
-  ['a list', [good()], /no object/],
-  ['a text', 'run', /no object/],
-  ['nothing', null, /no object/],
+  ['a list', [good()], /not an object/],
+  ['a text', 'run', /not an object/],
+  ['nothing', null, /not an object/],
 ];
 
 test('each hostile job fails alone; the worker continues with the good one', async () => {

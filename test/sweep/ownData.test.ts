@@ -190,7 +190,7 @@ test('what does not fit is refused with the name of the field and what helps, ex
   }
   const predicted = await rhm(['sweep', 'predict', spec, '--store', join(scratch, 'process')]);
   assert.is(predicted.code, 2);
-  assert.match(predicted.stderr, /data: what is predicted follows from the laws of a grammar/);
+  assert.match(predicted.stderr, /data: predictions follow from the laws of a grammar/);
 });
 
 test.run();

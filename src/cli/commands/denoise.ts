@@ -66,7 +66,7 @@ export function addDenoise(program: Command, io: CommandContext): void {
         ...(network ? ['', ...tableOf('network', network, rules)] : []),
         '',
         threshold === undefined
-          ? 'no threshold: any noise is lost on the way up'
+          ? 'no threshold: any noise loses the root'
           : `a deep tree of this v, m and s loses its root at the rate ${threshold.toFixed(2)} (density evolution, over grammars)`,
       ].join('\n'),
     );

@@ -1,6 +1,7 @@
 /** `rhm theory`: exact losses, correlations, sample complexities and exponents of a grammar or an ensemble. */
 import type { Command } from 'commander';
 import { checkInteger, checkSeed } from '../../core/check.js';
+import { counted } from '../../core/counted.js';
 import type { GrammarShape, Rules } from '../../core/rules.js';
 import { languageSize, logDerivations } from '../../grammar/derivations.js';
 import {
@@ -178,7 +179,7 @@ function theoryText(t: Theory): string {
       ...[c.meanSquare, c.refined, c.simple].map((x) => x.toExponential(4)),
     ]);
   return [
-    `v=${v} n=${n} m=${m} s=${s} L=${L}  f=${number(t.f)}  ${t.sentences && t.sentences.length <= 15 ? t.sentences : `10^${t.log10Derivations.toFixed(2)}`} sentences, ${t.instances} grammar(s)`,
+    `v=${v} n=${n} m=${m} s=${s} L=${L}  f=${number(t.f)}  ${t.sentences && t.sentences.length <= 15 ? t.sentences : `10^${t.log10Derivations.toFixed(2)}`} sentences, ${counted(t.instances, 'grammar')}`,
     '',
     'Entropy of the last token in nats, seeing the s^ell - 1 tokens before it; samples P_ell up to a prefactor',
     table(losses),

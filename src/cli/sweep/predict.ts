@@ -53,7 +53,7 @@ export async function sweepPredict(
   const grid = await readGrid(file);
   if (grid.runs.some(({ experiment }) => experiment.data))
     throw new InputError(
-      'data: what is predicted follows from the laws of a grammar, rows of its own have none; rhm sweep run trains them',
+      'data: predictions follow from the laws of a grammar, which rows of your own lack; rhm sweep run trains them',
     );
   const stores = options.store ?? [storeOf(grid, undefined)];
   const { runs, notes } = readRuns(stores);

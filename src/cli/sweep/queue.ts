@@ -84,7 +84,7 @@ export async function sweepWork(io: CommandContext, options: WorkCommandOptions,
     told.add(executor);
   });
   const connection = await connectQueue(queueAddress(options.queue, process.env.RHM_QUEUE), io.log);
-  const abort = abortOnSignals(io, 'saving what is at work and handing it back');
+  const abort = abortOnSignals(io, 'saving the current runs and handing them back');
   try {
     const result = await workOnQueue(connection, {
       ...workers,

@@ -50,7 +50,9 @@ export async function sweepStatus(
   await io.result(command, value, () =>
     [
       statusText(out, runs, counts, options.all),
-      ...(value.unchecked ? [`${value.unchecked} runs unchecked: written by a version without digests`] : []),
+      ...(value.unchecked
+        ? [`${counted(value.unchecked, 'run')} unchecked: written by a version without digests`]
+        : []),
       ...damaged.flatMap((run) => run.faults.map((fault) => `damaged: ${fault}`)),
       ...(damaged.length ? [`when they are restored or removed: rhm sweep run ${target} --retry-failed`] : []),
     ].join('\n'),
