@@ -8,21 +8,20 @@ const DIRECT = 87; // bytes written as one character; the two remaining characte
  * bytes remain repeated characters, so that compression of a script also works on them, which base64 would prevent.
  */
 export function unpackBytes(text: string): Uint8Array<ArrayBuffer> {
+  const codes = new TextEncoder().encode(text);
   const rank = new Uint8Array(128);
-  for (let i = 0; i < SYMBOLS; i++) rank[text.charCodeAt(i)] = i;
+  for (let i = 0; i < SYMBOLS; i++) rank[codes[i]] = i;
   const frequent = Array.from({ length: DIRECT }, (_, i) =>
     Number.parseInt(text.slice(SYMBOLS + 2 * i, SYMBOLS + 2 * i + 2), 16),
   );
-  const bytes = new Set([...frequent, ...Array(256).keys()]);
-  const byRank = Uint8Array.from(bytes);
-  const out = new Uint8Array(text.length);
-  let length = 0;
-  for (let at = SYMBOLS + 2 * DIRECT; at < text.length; at++) {
-    let r = rank[text.charCodeAt(at)];
-    if (r >= DIRECT) r = DIRECT + (r - DIRECT) * SYMBOLS + rank[text.charCodeAt(++at)];
-    out[length++] = byRank[r];
+  const byRank = Uint8Array.from(new Set([...frequent, ...Array(256).keys()]));
+  let length = 0; // bytes so far: they take the place of characters that have been read
+  for (let at = SYMBOLS + 2 * DIRECT; at < codes.length; at++) {
+    let r = rank[codes[at]];
+    if (r >= DIRECT) r = DIRECT + (r - DIRECT) * SYMBOLS + rank[codes[++at]];
+    codes[length++] = byRank[r];
   }
-  return out.slice(0, length);
+  return codes.slice(0, length);
 }
 
 /**
