@@ -4,7 +4,7 @@
 // Sums are in workgroup memory, indexed by the token: sums[part][j][slot][channel], slots as below. One workgroup owns
 // CHANNELS channels, J places j of the window, all symbols and one range of windows; one thread owns one channel and ROWS of
 // every PARTS * ROWS windows of the range, so that no sum is shared while windows are added. A row is loaded once for all J,
-// ROWS of them before the first is added. Neighbouring threads have neighbouring channels and the same token: no bank
+// ROWS of them while the previous ROWS are added. Neighbouring threads have neighbouring channels and the same token: no bank
 // conflicts. Parts are added in order at the end; ranges of windows are added by sumSplits.wgsl. Unlike in the one-hot
 // product of embedBackward_registers.wgsl, the work per row does not grow with the vocabulary.
 // CHANNELS, PARTS, J, ROWS (a multiple of 4), QUADS = ROWS / 4 and TILE (a multiple of PARTS * ROWS) are defined before this
@@ -53,6 +53,22 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
   let channel = g * p.width + min(c, p.width - 1u);
   let mine = part * PART + lane;
 
+#for k < QUADS
+  var x{k} = vec4f();
+  var gate{k} = vec4f();
+#end
+  var ahead = split * p.rowsPerSplit + part * ROWS; // first window of the rows that are loaded next
+#for k < QUADS
+  {
+    let place = channel + rowStride * min(vec4u(ahead + {k}u * 4u) + vec4u(0u, 1u, 2u, 3u), vec4u(rowEnd - 1u));
+    let d = r * p.dOutputReplica + place;
+    x{k} = vec4f(dOutput[d.x], dOutput[d.y], dOutput[d.z], dOutput[d.w]);
+    if (RELU) {
+      let above = r * p.outputReplica + place;
+      gate{k} = vec4f(output[above.x], output[above.y], output[above.z], output[above.w]);
+    }
+  }
+#end
   for (var tile = split * p.rowsPerSplit; tile < rowEnd; tile += TILE) {
     workgroupBarrier();
     for (var n = tid; n < J * TILE / 4u; n += THREADS) {
@@ -64,14 +80,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     }
     workgroupBarrier();
     for (var start = part * ROWS; start < TILE && tile + start < rowEnd; start += PARTS * ROWS) {
+      // The next rows are loaded while these are added.
+      ahead = tile + start + PARTS * ROWS;
 #for k < QUADS
-      let from{k} = channel + rowStride *
-        min(vec4u(tile + start + {k}u * 4u) + vec4u(0u, 1u, 2u, 3u), vec4u(rowEnd - 1u));
+      let from{k} = channel + rowStride * min(vec4u(ahead + {k}u * 4u) + vec4u(0u, 1u, 2u, 3u), vec4u(rowEnd - 1u));
       let d{k} = r * p.dOutputReplica + from{k};
-      var x{k} = vec4f(dOutput[d{k}.x], dOutput[d{k}.y], dOutput[d{k}.z], dOutput[d{k}.w]);
+      let next{k} = vec4f(dOutput[d{k}.x], dOutput[d{k}.y], dOutput[d{k}.z], dOutput[d{k}.w]);
+      var nextGate{k} = vec4f();
       if (RELU) {
-        let o{k} = r * p.outputReplica + from{k};
-        x{k} = select(vec4f(), x{k}, vec4f(output[o{k}.x], output[o{k}.y], output[o{k}.z], output[o{k}.w]) > vec4f());
+        let above{k} = r * p.outputReplica + from{k};
+        nextGate{k} = vec4f(output[above{k}.x], output[above{k}.y], output[above{k}.z], output[above{k}.w]);
+        x{k} = select(vec4f(), x{k}, gate{k} > vec4f());
       }
 #end
       // Four windows of all j are read before one is written; if a token occurs twice the later sum builds on the earlier.
@@ -93,6 +112,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
         sums[at{j}.w] = sumW{j};
 #end
       }
+#end
+#for k < QUADS
+      x{k} = next{k};
+      gate{k} = nextGate{k};
 #end
     }
   }

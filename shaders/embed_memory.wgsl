@@ -3,7 +3,7 @@
 // One workgroup owns QUADS * 4 channels of one replica (and window, where each has its filter) and TILE windows. It reads the
 // filters of its channels once, subtracts the mean of each column, and from then on a token is a row of workgroup memory:
 // per output one store and J loads from there. A warp reads and writes 512 contiguous bytes.
-// QUADS, PARTS (rows of threads), J (places of the window) and TILE are put in front of this text; #for is written out
+// HALF: the output is stored as f16 (halves.wgsl). QUADS, PARTS (rows of threads), J (places of the window) and TILE are put in front of this text; #for is written out
 // (src/gpu/unroll.ts).
 override SYMBOLS: u32; // v
 // Rows of one j: W - S / v of every symbol, v^-1/2 S for a masked token, zero outside the sentence, S / v.
@@ -77,6 +77,11 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) tid:
     sum *= p.scale;
     if (p.positionRows > 0u && !POSITION_INSIDE) { sum += position[r * p.positionReplica + (t % p.positionRows) * p.width + c]; }
     if (RELU) { sum = max(sum, Value()); }
+#if FULL
     output[r * p.outputReplica + (b * p.windows + t) * p.width + c] = sum;
+#end
+#if HALF
+    output[r * p.outputReplica + (b * p.windows + t) * p.width + c] = storedHalves(sum, RELU);
+#end
   }
 }

@@ -21,7 +21,7 @@ var<workgroup> tileB: array<f16, KG * SIZE_B>;
 var<workgroup> stage: array<f32, KG * SX * SY / TURNS * SIZE_STAGE>;
 
 // Four elements of a stored row, from `col` of row `row` of the slice at k0.
-fn fetchA(base: u32, row0: u32, k0: u32, row: u32, col: u32, kEnd: u32) -> vec4f {
+fn fetchA(base: u32, row0: u32, k0: u32, row: u32, col: u32, kEnd: u32) -> FactorA {
 #if TA
   let i = row0 + col;
   return loadA(base + (k0 + row) * p.aRow + i, room(select(0u, p.m - i, i < p.m), k0 + row < kEnd));
@@ -31,7 +31,7 @@ fn fetchA(base: u32, row0: u32, k0: u32, row: u32, col: u32, kEnd: u32) -> vec4f
   return loadA(base + (row0 + row) * p.aRow + k, room(select(0u, kEnd - k, k < kEnd), row0 + row < p.m));
 #end
 }
-fn fetchB(base: u32, col0: u32, k0: u32, row: u32, col: u32, kEnd: u32) -> vec4f {
+fn fetchB(base: u32, col0: u32, k0: u32, row: u32, col: u32, kEnd: u32) -> FactorB {
 #if TB
   let k = k0 + col;
   return loadB(base + (col0 + row) * p.bRow + k, room(select(0u, kEnd - k, k < kEnd), col0 + row < p.n));
@@ -43,6 +43,7 @@ fn fetchB(base: u32, col0: u32, k0: u32, row: u32, col: u32, kEnd: u32) -> vec4f
 }
 
 #if CHECKS
+const NO_NUMBER = 0xffffffffu;
 // The largest magnitude, by its bits, so that NaN is the largest of all. Each element is looked at by one column of workgroups, or one
 // row of them.
 fn largest(x: vec4f) -> u32 {
@@ -93,26 +94,46 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lid:
 #if CHECK_A
     if (wid.x == 0u) {
 #for i < VA
+#if FULL_A
       worst = max(worst, largest(nextA{i}));
+#end
+#if HALF_A
+      worst = select(worst, NO_NUMBER, storedOverflow(nextA{i}));
+#end
 #end
     }
 #end
 #if CHECK_B
     if (wid.y == 0u) {
 #for i < VB
+#if FULL_B
       worst = max(worst, largest(nextB{i}));
+#end
+#if HALF_B
+      worst = select(worst, NO_NUMBER, storedOverflow(nextB{i}));
+#end
 #end
     }
 #end
 #for i < VA
+#if FULL_A
     let halvesA{i} = vec4<f16>(nextA{i});
+#end
+#if HALF_A
+    let halvesA{i} = bitcast<vec4<f16>>(nextA{i});
+#end
     tileA[toA + {i}u * STEP_A * LD_A] = halvesA{i}.x;
     tileA[toA + {i}u * STEP_A * LD_A + 1u] = halvesA{i}.y;
     tileA[toA + {i}u * STEP_A * LD_A + 2u] = halvesA{i}.z;
     tileA[toA + {i}u * STEP_A * LD_A + 3u] = halvesA{i}.w;
 #end
 #for i < VB
+#if FULL_B
     let halvesB{i} = vec4<f16>(nextB{i});
+#end
+#if HALF_B
+    let halvesB{i} = bitcast<vec4<f16>>(nextB{i});
+#end
     tileB[toB + {i}u * STEP_B * LD_B] = halvesB{i}.x;
     tileB[toB + {i}u * STEP_B * LD_B + 1u] = halvesB{i}.y;
     tileB[toB + {i}u * STEP_B * LD_B + 2u] = halvesB{i}.z;

@@ -31,7 +31,9 @@ fn loadC(index: u32, valid: u32) -> vec4f { return c[index >> 2u]; }
 fn storeC(index: u32, valid: u32, value: vec4f) { c[index >> 2u] = value; }
 // The only epilogue is UPDATE.
 fn loadBias(index: u32, valid: u32) -> vec4f { return vec4f(); }
-fn loadMask(index: u32, valid: u32) -> vec4f { return vec4f(); }
+alias MaskWords = vec4f;
+fn isPositive(x: MaskWords) -> vec4<bool> { return x > vec4f(); }
+fn loadMask(index: u32, valid: u32) -> MaskWords { return vec4f(); }
 fn loadResidual(index: u32, valid: u32) -> vec4f { return vec4f(); }
 
 // Position in its sentence of the token of window k at the place of column i.

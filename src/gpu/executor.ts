@@ -1,6 +1,6 @@
 import { GpuError, ShapeError } from '../core/errors.js';
 import { type Executor, type HostArray, type LoadedProgram, replicasWritten } from '../plan/executor.js';
-import { type Call, elementsPerReplica, type Program, spanElements, type Tensor } from '../plan/types.js';
+import { type Call, elementsPerReplica, type Program, spanWords, type Tensor } from '../plan/types.js';
 import type { GpuSession } from './device.js';
 import type { AdapterTraits, Dispatch, Lowering } from './dispatch.js';
 import { bufferUsage, mapMode } from './flags.js';
@@ -25,7 +25,7 @@ export class GpuExecutor implements Executor {
     traits: Partial<AdapterTraits> = {},
     pipelines: PipelineCache = PipelineCache.of(gpu),
     /** Rewrites a program for GPUs before it is lowered. */
-    readonly prepare: (program: Program) => Program = (program) => program,
+    readonly prepare: (program: Program, traits: AdapterTraits) => Program = (program) => program,
     /** Without matrix units half-precision factors are emulated. */
     emulateHalf = false,
   ) {
@@ -52,7 +52,7 @@ export class GpuExecutor implements Executor {
     this.gpu.check();
     const scratchSizes = new Map<string, number>();
     const lowered = new Map<string, { call: Call; dispatch: Dispatch }[]>();
-    for (const plan of this.prepare(program).plans.values()) {
+    for (const plan of this.prepare(program, this.traits).plans.values()) {
       const dispatches = plan.calls.flatMap((call) => {
         const scratch = (index: number, shape: readonly number[]): Tensor => {
           const name = `scratch${index}`;
@@ -192,13 +192,13 @@ export class GpuProgram implements LoadedProgram {
     return {
       buffer: this.#bufferOf(tensor),
       offset: tensor.offset * 4,
-      size: Math.ceil(spanElements(tensor) / 4) * 16,
+      size: Math.ceil(spanWords(tensor) / 4) * 16,
     };
   }
 
   #resource(call: Call, tensor: Tensor | 'none'): GPUBufferBinding {
     if (tensor === 'none') return { buffer: this.#buffers.get('none')! };
-    const bytes = Math.ceil(spanElements(tensor) / 4) * 16;
+    const bytes = Math.ceil(spanWords(tensor) / 4) * 16;
     const limit = this.#device.limits.maxStorageBufferBindingSize;
     if (bytes > limit)
       throw new ShapeError(
@@ -208,21 +208,24 @@ export class GpuProgram implements LoadedProgram {
     return { buffer: this.#bufferOf(tensor), offset: tensor.offset * 4, size: bytes };
   }
 
-  async run(name: string, times = 1): Promise<void> {
-    const plan = this.#plans.get(name);
-    if (!plan)
-      throw new GpuError(`plan ${name}: not in this program; run one of ${[...this.#plans.keys()].join(', ')}`);
+  /** omit: index of a dispatch to leave out, with which a benchmark measures what that dispatch costs within the plan. */
+  async run(name: string, times = 1, omit?: number): Promise<void> {
+    const all = this.#plans.get(name);
+    if (!all) throw new GpuError(`plan ${name}: not in this program; run one of ${[...this.#plans.keys()].join(', ')}`);
+    const plan = all.filter((_, i) => i !== omit);
     const gpu = this.executor.gpu;
     // Software drivers run a submit to its end before other work gets the core, so submits are short there. A GPU starts on a
-    // submit while the next one is encoded (1 to 2 us per dispatch): so they are short, with several in flight.
+    // submit while the next one is encoded (1 to 2 us per dispatch). The first submit is one step, so that the GPU starts at once,
+    // and each later one twice as long: with submits of 512 dispatches from the start, 10 steps of 150 us took 7 ms, not 2.7.
     const dispatchesPerSubmit = gpu.info.software ? 256 : 512;
-    const stepsPerSubmit = Math.max(1, Math.floor(dispatchesPerSubmit / Math.max(1, plan.length)));
-    for (let done = 0; done < times; done += stepsPerSubmit) {
+    const most = Math.max(1, Math.floor(dispatchesPerSubmit / Math.max(1, plan.length)));
+    let steps = gpu.info.software ? most : 1;
+    for (let done = 0; done < times; done += steps, steps = Math.min(most, 2 * steps)) {
       gpu.check();
       const encoder = this.#device.createCommandEncoder();
       const pass = encoder.beginComputePass();
       let bound: GPUComputePipeline | undefined;
-      for (let step = done; step < Math.min(times, done + stepsPerSubmit); step++)
+      for (let step = done; step < Math.min(times, done + steps); step++)
         for (const { pipeline, group, workgroups } of plan) {
           if (pipeline !== bound) pass.setPipeline(pipeline);
           bound = pipeline;
@@ -245,9 +248,9 @@ export class GpuProgram implements LoadedProgram {
   }
 
   /**
-   * GPU time of every dispatch of a plan, in microseconds: median over `repeats` passes. A pass runs one dispatch, on a GPU 32
-   * times, because the timestamps at its ends add some 8 us to it; from the second run on the caches hold what fits in them.
-   * @throws GpuError where the adapter has no timestamp queries.
+   * GPU time of every dispatch of a plan, in microseconds: median over `repeats` passes. A pass runs one dispatch, 32 times on a
+   * GPU because its two timestamps add some 8 us; from the second run on, data that fits in the caches is read from them.
+   * @throws GpuError if the adapter has no timestamp queries.
    */
   async profile(name: string, repeats = 15): Promise<{ label: string; us: number }[]> {
     const { device, features } = this.executor.gpu;

@@ -1,6 +1,7 @@
 import forwardSource from '../../shaders/embed.wgsl';
 import coreSource from '../../shaders/embed_core.wgsl';
 import memorySource from '../../shaders/embed_memory.wgsl';
+import halvesSource from '../../shaders/halves.wgsl';
 import { type AdapterTraits, read, variantOf, write } from '../gpu/dispatch.js';
 import { constantLines, unroll } from '../gpu/unroll.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
@@ -88,8 +89,7 @@ export const embed = defineOperation({
     const { inputs, outputs, params: s, replicas } = call;
     const { tokens, weight, position } = inputs;
     const { output } = outputs;
-    const rows = s.local ? s.batch : s.batch * s.windows;
-    const batches = replicas * (s.local ? s.windows : 1);
+    const { rows, batches } = gridOf(s, replicas);
     const { lanes, prelude, words } = valuesOf(s.width, { weight, position, output });
     const constants = { ...shaderConstants(s), POSITION_INSIDE: Number(s.positionInside) };
     const shared = {
@@ -98,20 +98,28 @@ export const embed = defineOperation({
         tokens,
         weight: read(weight, 'Value'),
         position: read(position, 'Value'),
-        output: write(output, 'Value'),
+        output: write(output, output.half ? 'vec2u' : 'Value'),
       },
     };
-    const tile = lanes === 4 ? memoryTile(s, rows, batches, traits) : undefined;
-    if (tile && variantOf(traits, 'embed', ['rows', 'memory'], traits.software ? 'rows' : 'memory') === 'memory')
+    const tile = memoryChoice(call, traits);
+    if (tile) {
+      const numbers = { ...tile, HALF: Number(!!output.half), FULL: Number(!output.half) };
       return [
         call.launch({
           ...shared,
           shader: 'embed_memory',
-          source: prelude + coreSource + constantLines(tile) + unroll(memorySource, tile),
+          enable: output.half ? 'f16' : undefined,
+          source:
+            prelude +
+            coreSource +
+            (output.half ? halvesSource : '') +
+            constantLines(tile) +
+            unroll(memorySource, numbers),
           constants: { ...constants, SYMBOLS: s.v },
           workgroups: [Math.ceil(s.width / 4 / tile.QUADS), Math.ceil(rows / tile.TILE), batches],
         }),
       ];
+    }
     const columns = Math.ceil(s.width / lanes / 64);
     // With many windows per thread the column sums are reused; few windows per thread fill a GPU. No output depends on the
     // choice, nor on how many loads are TOGETHER. lavapipe takes 9 s to compile 16 rows, 1 s for 4 rows, and both run in the same
@@ -144,6 +152,36 @@ export const embed = defineOperation({
   },
   cases: () => embedShapes.map(([name, options]) => embedCase(name, options)),
 });
+
+/** The part of a call that the choice of the kernel depends on. */
+interface Choosing {
+  inputs: { weight: Tensor; position?: Tensor };
+  outputs: { output: Tensor };
+  params: EmbedCall;
+  replicas: number;
+}
+
+/** rows: windows that one workgroup row of the grid covers; batches: replicas, times windows if each has its own filter. */
+function gridOf(s: EmbedCall, replicas: number) {
+  return { rows: s.local ? s.batch : s.batch * s.windows, batches: replicas * (s.local ? s.windows : 1) };
+}
+
+/** The tile of embed_memory.wgsl; undefined if another kernel runs. */
+function memoryChoice(
+  { inputs: { weight, position }, outputs: { output }, params: s, replicas }: Choosing,
+  traits: AdapterTraits,
+) {
+  const { rows, batches } = gridOf(s, replicas);
+  const { lanes } = valuesOf(s.width, { weight, position, output });
+  const tile = lanes === 4 ? memoryTile(s, rows, batches, traits) : undefined;
+  const usual = traits.software ? 'rows' : 'memory';
+  return tile && variantOf(traits, 'embed', ['rows', 'memory'], usual) === 'memory' ? tile : undefined;
+}
+
+/** Whether the call can store its output as f16 (shared/storedHalves.ts). */
+export function storesHalves(call: Choosing, traits: AdapterTraits): boolean {
+  return memoryChoice(call, traits) !== undefined;
+}
 
 /** The overrides of both shaders. */
 export function shaderConstants(s: Pick<EmbedCall, 'local' | 'windows' | 'whitened' | 'relu'>): Record<string, number> {

@@ -9,6 +9,7 @@ import { WasmExecutor, type WasmOptions } from '../wasm/executor.js';
 import { checkFactorsOnce } from './shared/checkedFactors.js';
 import { fuseUpdates } from './shared/fuseUpdate.js';
 import type { Operation } from './shared/operation.js';
+import { storeHalves } from './shared/storedHalves.js';
 import { kernels } from './table.js';
 
 export { kernels };
@@ -35,7 +36,7 @@ export function gpuExecutor(
     tuned,
     overrides,
     pipelines,
-    (program) => fuseUpdates(checkFactorsOnce(program)),
+    (program, traits) => storeHalves(fuseUpdates(checkFactorsOnce(program)), traits),
     emulateHalf,
   );
 }

@@ -1,7 +1,8 @@
 import { PACE_WORDS, SCALING_WORDS } from '../core/clock.js';
 import { ShapeError } from '../core/errors.js';
-import type { GradientPass, Region } from '../plan/backward.js';
+import type { GradientPass } from '../plan/backward.js';
 import { type PlanBuilder, reshape } from '../plan/builder.js';
+import type { Region } from '../plan/regions.js';
 import { elementsPerReplica, type Tensor } from '../plan/types.js';
 import * as reference from '../reference/matmul.js';
 import { partsFor } from '../wasm/command.js';

@@ -9,18 +9,9 @@
  * (src/kernels/shared/fuseUpdate.ts).
  */
 import { ShapeError } from '../core/errors.js';
-import { type PlanBuilder, product } from './builder.js';
-import { type Call, elementsPerReplica, type Tensor } from './types.js';
-
-/** Matrices inside one replica of a tensor; strides in elements. */
-export interface Region {
-  offset: number;
-  row: number;
-  group: number;
-  rows: number;
-  columns: number;
-  groups: number;
-}
+import type { PlanBuilder } from './builder.js';
+import { coveredOnce, covers, type Region } from './regions.js';
+import type { Call, Tensor } from './types.js';
 
 /** The destination of a contribution. */
 export interface GradientTarget {
@@ -169,10 +160,24 @@ class Backward implements GradientPass {
         for (const entry of entries) if (isOfParameters(entry) === isParameter && !isPass(entry)) this.#turn(entry);
       for (const entry of entries) if (isPass(entry)) this.#turn(entry);
     }
-    if (!this.parametersLast) return;
-    for (let index = this.calls.length - 1; index >= 0; index--) {
-      this.#at = index;
-      for (const entry of this.#entries[index]) if (isOfParameters(entry) && !isPass(entry)) this.#turn(entry);
+    if (this.parametersLast) this.#parameters();
+  }
+
+  /**
+   * Gradients of parameters after those of activations: the parameter that is used first comes first, since the activations'
+   * gradients that it needs were written last and are still in a GPU's cache. Each parameter's contributions keep their order,
+   * and with it the bits of their sum.
+   */
+  #parameters(): void {
+    const byParameter = new Map<string, Entry[]>();
+    for (const entry of this.#entries.toReversed().flat()) {
+      if (!isOfParameters(entry) || isPass(entry)) continue;
+      const key = entry.parts.map((part) => part.key).join();
+      byParameter.set(key, [...(byParameter.get(key) ?? []), entry]);
+    }
+    for (const entry of [...byParameter.values()].reverse().flat()) {
+      this.#at = entry.call;
+      this.#turn(entry);
     }
   }
 
@@ -367,26 +372,10 @@ function leaderOf({ input, parts }: Gradient): Gradient['leader'] {
   if (parts.length === 1 && isWhole(parts[0])) return parts[0].entry;
   const whole = parts.filter(isWhole);
   if (whole.length) return (whole.find(({ part }) => !part.accumulates) ?? whole[0]).entry;
-  return coveredOnce(input, parts) ? 'none needed' : 'cleared';
-}
-
-function covers({ offset, row, group, rows, columns, groups }: Region, tensor: Tensor): boolean {
-  const dense = offset === 0 && groups * rows * columns === elementsPerReplica(tensor);
-  const byGroups = row === columns && (groups === 1 || group === rows * columns);
-  const byRows = row === groups * columns && group === columns;
-  return dense && (byGroups || byRows || (rows === 1 && (groups === 1 || group === columns)));
-}
-
-/** Whether the regions cover every element exactly once. */
-function coveredOnce(tensor: Tensor, parts: Gradient['parts']): boolean {
-  const times = new Uint8Array(product(tensor.shape.slice(1)));
-  for (const { part } of parts) {
-    const { offset, row, group, rows, columns, groups } = part.region!;
-    for (let g = 0; g < groups; g++)
-      for (let i = 0; i < rows; i++) {
-        const start = offset + g * group + i * row;
-        for (let j = start; j < start + columns; j++) times[j]++;
-      }
-  }
-  return times.every((n) => n === 1);
+  return coveredOnce(
+    input,
+    parts.map(({ part }) => part.region!),
+  )
+    ? 'none needed'
+    : 'cleared';
 }

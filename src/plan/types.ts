@@ -23,6 +23,7 @@ export interface Tensor {
   readonly buffer: string; // name of its buffer; for activations their own name until memory is planned
   readonly offset: number; // elements, a multiple of 64 so that a GPU can bind there
   readonly replicaStride: number; // elements between replicas
+  readonly half?: true; // stored as f16, four elements in two words; set for GPUs alone (src/kernels/shared/storedHalves.ts)
 }
 
 export type ParamValue = number | string | boolean;
@@ -67,4 +68,9 @@ export function elementsPerReplica(tensor: Tensor): number {
 /** Elements from the tensor's first to its last, over all replicas. */
 export function spanElements(tensor: Tensor): number {
   return (tensor.shape[0] - 1) * tensor.replicaStride + elementsPerReplica(tensor);
+}
+
+/** 4-byte words that the tensor takes, over all replicas. */
+export function spanWords(tensor: Tensor): number {
+  return Math.ceil(spanElements(tensor) / (tensor.half ? 2 : 1));
 }

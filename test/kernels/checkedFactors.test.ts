@@ -32,7 +32,7 @@ test('a step of hcnn: activations and weights going up, gradients of activations
   assert.equal(half(checkFactorsOnce(program).plans.get('train')!.calls).map(checks), [
     ...['hidden.1: ab', 'hidden.2: ab', 'readout: ab'],
     ...['readout input gradient: a', 'hidden.2 input gradient: a', 'hidden.1 input gradient: a'],
-    ...['readout gradient: none', 'hidden.2 gradient: none', 'hidden.1 gradient: none'],
+    ...['hidden.1 gradient: none', 'hidden.2 gradient: none', 'readout gradient: none'],
   ]);
 });
 

@@ -2,6 +2,7 @@
 import { SCALING_WORDS } from '../../core/clock.js';
 import type { PlanBuilder } from '../../plan/builder.js';
 import type { MatmulOptions } from '../matmul.js';
+import { storedCases } from './storedHalves.cases.js';
 import type { KernelCase } from './types.js';
 
 export function matmulCases(matmul: (plan: PlanBuilder, options: MatmulOptions) => void): KernelCase[] {
@@ -67,7 +68,7 @@ export function matmulCases(matmul: (plan: PlanBuilder, options: MatmulOptions) 
         });
       },
     });
-  list.push(...halfCases(matmul));
+  list.push(...halfCases(matmul), ...storedCases(matmul));
   return list;
 }
 

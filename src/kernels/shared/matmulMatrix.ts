@@ -153,9 +153,29 @@ export function halfKey(p: Product, replicas: number): string {
 /** Length of a range of K: a multiple of the units' depth. */
 export const matrixChunk = ({ k }: Product, { kg, splits }: Ranges) => Math.ceil(k / (splits * kg) / 16) * 16;
 
+/** Which tensors of a product are stored as f16. */
+export interface Stored {
+  a?: boolean;
+  b?: boolean;
+  mask?: boolean;
+  c?: boolean;
+}
+
+/** As constants of a text: which parts of matmul_vec4.wgsl are kept. */
+export function storedFlags(stored: Stored): Record<string, number> {
+  const names = ['a', 'b', 'mask', 'c'] as const;
+  return Object.fromEntries(
+    names.flatMap((name) => [
+      [`HALF_${name.toUpperCase()}`, Number(!!stored[name])],
+      [`FULL_${name.toUpperCase()}`, Number(!stored[name])],
+    ]),
+  );
+}
+
 export interface MatrixProduct extends Replicated {
   ranges: Ranges;
   access: string; // WGSL that reads memory
+  stored: Stored;
   vec4: boolean; // every stride and contiguous dimension is a multiple of 4
   checks: { a: boolean; b: boolean }; // factors that are checked for numbers that do not fit
   constants: Readonly<Record<string, number>>;
@@ -179,6 +199,7 @@ export function matrixLaunch(p: MatrixProduct, tile: MatrixTile, units: MatrixUn
     ...{ TA: Number(p.form === 'TN'), ALONG_A: Number(p.form !== 'TN') },
     ...{ TB: Number(p.form === 'NT'), ALONG_B: Number(p.form !== 'NT') },
     ...{ CHECK_A: Number(p.checks.a), CHECK_B: Number(p.checks.b), CHECKS: Number(p.checks.a || p.checks.b) },
+    ...storedFlags(p.stored),
   };
   return {
     shader: 'matmul_matrix',

@@ -36,7 +36,10 @@ export interface KernelSpec {
 export interface KernelCase {
   readonly name: string;
   readonly replicas: number;
-  /** Adds the checked call as the last one; persistent tensors are its inputs and outputs. */
+  /**
+   * Adds the checked call as the last one; persistent tensors are its inputs and outputs. Earlier calls may compute an input of it;
+   * `fill` finds their inputs by the tensors' names.
+   */
   build(plan: PlanBuilder): void;
   /** Values of an input if standard normal (f32) is not suitable: element i of replica r. */
   fill?: Readonly<Record<string, (i: number, random: () => number) => number>>;

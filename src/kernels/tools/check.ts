@@ -33,8 +33,14 @@ export async function runCase(test: KernelCase, executor: Executor): Promise<Rec
   const call = plan.calls[plan.calls.length - 1];
   const loaded = await executor.load(builder.build());
   try {
-    for (const [slot, tensor] of [...Object.entries(call.inputs), ...Object.entries(call.outputs)])
-      loaded.write(tensor, fill(tensor, test.fill?.[slot], hash(`${test.name}/${slot}`)));
+    const own = [...Object.entries(call.inputs), ...Object.entries(call.outputs)];
+    const taken = new Set(own.map(([, { name }]) => name));
+    const earlier = plan.calls
+      .flatMap(({ inputs }) => Object.values(inputs))
+      .filter(({ name }) => !taken.has(name) && taken.add(name));
+    for (const [slot, tensor] of [...own, ...earlier.map((tensor) => [tensor.name, tensor] as const)])
+      if (tensor.role !== 'activation')
+        loaded.write(tensor, fill(tensor, test.fill?.[slot], hash(`${test.name}/${slot}`)));
     await loaded.run('case');
     const outputs: Record<string, HostArray> = {};
     for (const [slot, tensor] of Object.entries(call.outputs)) outputs[slot] = await loaded.read(tensor);
