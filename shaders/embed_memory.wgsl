@@ -1,10 +1,10 @@
 // First layer on tokens for GPUs, the sums of embed.wgsl in the same order, with the filters in workgroup memory:
 //   output[r, b, t] = relu(scale * sum_j x(b, t*stride - padding + j) W[j] + position[t]),  or relu(scale * (sum + position[t])) with POSITION_INSIDE
-// One workgroup owns QUADS * 4 channels of one replica (and window, where each has its filter) and TILE windows. It reads the
+// One workgroup owns QUADS * 4 channels of one replica (and window, if each has its own filter) and TILE windows. It reads the
 // filters of its channels once, subtracts the mean of each column, and from then on a token is a row of workgroup memory:
 // per output one store and J loads from there. A warp reads and writes 512 contiguous bytes.
-// HALF: the output is stored as f16 (halves.wgsl). QUADS, PARTS (rows of threads), J (places of the window) and TILE are put in front of this text; #for is written out
-// (src/gpu/unroll.ts).
+// HALF: the output is stored as f16 (halves.wgsl). QUADS, PARTS (rows of threads), J (places of the window) and TILE are defined
+// before this text; #for is unrolled (src/gpu/unroll.ts).
 override SYMBOLS: u32; // v
 // Rows of one j: W - S / v of every symbol, v^-1/2 S for a masked token, zero outside the sentence, S / v.
 override MASKED = SYMBOLS;

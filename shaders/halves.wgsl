@@ -1,10 +1,10 @@
-// Tensors that are stored as f16, four elements in two words (src/kernels/shared/storedHalves.ts): only factors of products, masks.
-// The conversion is the one that the products make of f32 factors. WGSL leaves open what becomes of numbers beyond the range, so that
-// the f32 is looked at first and such a number stored as an infinity, which the products look for. A positive number that rounds to zero is
-// stored as -0: as a factor it is zero, as a mask it still counts as positive.
+// Tensors stored as f16, four elements in two words (src/kernels/shared/storedHalves.ts): factors of products, and masks. The
+// conversion is the one that products apply to f32 factors. WGSL does not specify the result for numbers beyond the range, so the
+// f32 is checked first and such a number is stored as an infinity, which the products check for. A positive number that rounds to
+// zero is stored as -0: it is zero as a factor and still positive as a mask.
 const STORED_INFINITY = 0x7c00u;
 
-// positives: x is a ReLU's output, and a mask is to tell its small positive numbers from zero.
+// positives: x is a ReLU's output, whose small positive numbers a mask must distinguish from zero.
 fn storedHalves(x: vec4f, positives: bool) -> vec2u {
   var words = vec2u(bitcast<u32>(vec2<f16>(x.xy)), bitcast<u32>(vec2<f16>(x.zw)));
   let bits = bitcast<vec4u>(x);
@@ -25,13 +25,13 @@ fn storedHalves(x: vec4f, positives: bool) -> vec2u {
   return words;
 }
 
-// Where a stored number stands for a positive one.
+// Whether each stored number was positive.
 fn storedPositive(x: vec2u) -> vec4<bool> {
   let halves = vec4u(x.x & 0xffffu, x.x >> 16u, x.y & 0xffffu, x.y >> 16u);
   return ((halves - 1u) & vec4u(0xffffu)) < vec4u(0x8000u);
 }
 
-// Whether one of four stored numbers did not fit, or is no number.
+// Whether any of four stored numbers did not fit or is NaN.
 fn storedOverflow(bits: vec2u) -> bool {
   let sizes = max(vec2u(bits.x & 0x7fffu, (bits.x >> 16u) & 0x7fffu), vec2u(bits.y & 0x7fffu, (bits.y >> 16u) & 0x7fffu));
   return max(sizes.x, sizes.y) >= STORED_INFINITY;

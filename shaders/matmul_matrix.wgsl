@@ -4,10 +4,11 @@
 // still fill the machine, and their sums are added in order at the end. Rows in workgroup memory have the layout of memory
 // (TA: K x M, TB: N x K) and are SPARE elements longer, which keeps the rows of a block out of each other's banks: 51 TFLOP/s
 // without, 137 with (128 x 128, H200).
-// The next slice waits in registers, as f32, while the current one is used. Two slices ahead, or a second copy of the tiles
+// The next slice waits in registers, as it is stored, while the current one is used. A factor stored as f16 (HALF_A, HALF_B) stays
+// in pairs there: four separate halves would take as many registers as four f32. Two slices ahead, or a second copy of the tiles
 // and one barrier per slice, gain nothing on an H200.
-// Indices of workgroup memory are written out from local_invocation_index: where Dawn's compiler sees that they stay inside, it adds
-// no bounds check, which would part the stores of a quad. Behind the parameter of a function it does not see it (106 TFLOP/s for 200).
+// Indices of workgroup memory are computed in place from local_invocation_index: Dawn's compiler then proves them in bounds and
+// omits the check, which would split the four stores of a quad. It cannot prove it for a function's parameter (106 TFLOP/s, not 200).
 // WGSL does not specify which lane has which element of a result block: blocks pass through workgroup memory to the epilogue, one
 // at a time. A whole row of them at once costs half the speed (110 TFLOP/s instead of 219 at 4096^3): this driver gives a
 // multiprocessor some 48 KiB, so that only one workgroup fits on it.
@@ -44,8 +45,8 @@ fn fetchB(base: u32, col0: u32, k0: u32, row: u32, col: u32, kEnd: u32) -> Facto
 
 #if CHECKS
 const NO_NUMBER = 0xffffffffu;
-// The largest magnitude, by its bits, so that NaN is the largest of all. Each element is looked at by one column of workgroups, or one
-// row of them.
+// The largest magnitude, compared by its bits, so that NaN is the largest of all. One column, or one row, of workgroups checks each
+// element.
 fn largest(x: vec4f) -> u32 {
   let y = bitcast<vec4u>(x) & vec4u(0x7fffffffu);
   return max(max(y.x, y.y), max(y.z, y.w));

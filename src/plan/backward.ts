@@ -164,9 +164,9 @@ class Backward implements GradientPass {
   }
 
   /**
-   * Gradients of parameters after those of activations: the parameter that is used first comes first, since the activations'
-   * gradients that it needs were written last and are still in a GPU's cache. Each parameter's contributions keep their order,
-   * and with it the bits of their sum.
+   * Gradients of parameters, after those of activations. The first layer's come first: the gradients of activations that they need
+   * were written last and are still in a GPU's cache. Each parameter's contributions keep their order, and so the bits of their
+   * sum.
    */
   #parameters(): void {
     const byParameter = new Map<string, Entry[]>();

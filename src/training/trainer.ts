@@ -67,7 +67,9 @@ export class Trainer {
     this.scaleRates(this.members.map(() => 1));
     for (const replica of this.members.keys()) {
       const state = await stateOf(replica);
-      for (const { name, tensor } of stateParts(training)) loaded.write(tensor, state[name], replica);
+      // The tensors of a program that has just been loaded are zero, so the moments of a new run need no transfer.
+      for (const { name, tensor } of stateParts(training))
+        if (!isZero(state[name])) loaded.write(tensor, state[name], replica);
     }
   }
 
@@ -196,6 +198,11 @@ export function refuseHalf({ description }: Executor): InputError {
     `precision: f16 needs matrix units (tensor cores) that WebGPU offers, ${description} has none; pass --emulate-f16 ` +
       '(the same numbers up to rounding, slowly), or leave precision at f32',
   );
+}
+
+/** Whether all bits are zero: -0 is not. */
+function isZero({ buffer, byteOffset, byteLength }: ReplicaState[string]): boolean {
+  return new Uint32Array(buffer, byteOffset, byteLength / 4).every((word) => word === 0);
 }
 
 /** Decodes a replica's row of `scaling`. */

@@ -15,7 +15,7 @@ import { openNodeGpu } from '../../src/platform/node.js';
 import { membersOf } from '../../src/training/members.js';
 import { trainingProgram } from '../../src/training/program.js';
 
-/** Activations that are stored as f16: how, and which. */
+/** Activations stored as f16: the format, and which they are. */
 const test = suite('stored halves');
 let gpu: GpuSession;
 test.before(async () => {
@@ -23,11 +23,11 @@ test.before(async () => {
 });
 test.after(async () => gpu.release());
 
-// Software drivers have no f16: their conversion is the one by integer arithmetic, packed by a function that WGSL always has.
+// Software drivers have no f16: here the conversion uses integer arithmetic and a built-in function of plain WGSL.
 const portable =
   halfSource + halvesSource.replace(/bitcast<u32>\(vec2<f16>\((x\.\w\w)\)\)/g, 'pack2x16float(toHalf4($1.xyxy).xy)');
 
-/** Stores values four by four, and says of each whether a mask counts it as positive, and of four whether one does not fit. */
+/** Stores values in fours. Returns for each its bits and whether a mask counts it as positive, and for each four whether one does not fit. */
 async function store(values: readonly number[], positives: boolean) {
   const { device } = gpu;
   const quads = values.length / 4;
@@ -98,7 +98,7 @@ test('a gradient: both signs', async () => {
 });
 
 for (const bad of [HALF_OVERFLOW, -HALF_OVERFLOW, 1e30, -Infinity, Number.NaN])
-  test(`${bad} does not fit: whoever reads it sees that, wherever it is among its four`, async () => {
+  test(`${bad} does not fit: readers see that, at each of the four places`, async () => {
     for (let place = 0; place < 4; place++) {
       const quad = [1, 2, 3, 4].map((x, i) => (i === place ? bad : x));
       assert.ok((await store(quad, false)).every(({ overflow }) => overflow));
@@ -124,7 +124,7 @@ const base = {
   precision: 'f16',
 } satisfies ExperimentInput;
 
-/** Activations stored as f16, in a plan, by the label of the call that makes them. */
+/** Labels of the calls of a plan that store their output as f16. */
 function storedBy(input: ExperimentInput, plan: string, of: AdapterTraits = traits): string[] {
   const { program } = trainingProgram(membersOf(parseExperiment(input)));
   const { calls } = storeHalves(fuseUpdates(checkFactorsOnce(program)), of).plans.get(plan)!;

@@ -62,7 +62,7 @@ export function lowerMatmul(call: ProductCall, traits: AdapterTraits, scratch: S
   });
 }
 
-/** How matrix units perform a product; undefined where they do not. */
+/** Tile and ranges of a product on matrix units; undefined if it does not run on them. */
 function matrixChoice({ params: p, replicas }: Pick<ProductCall, 'params' | 'replicas'>, traits: AdapterTraits) {
   const ranges = matrixRanges(p, traits);
   const tile = matrixTileOf(p, ranges, replicas, traits);
