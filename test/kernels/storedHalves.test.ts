@@ -8,9 +8,12 @@ import type { GpuSession } from '../../src/gpu/device.js';
 import type { AdapterTraits } from '../../src/gpu/dispatch.js';
 import { bufferUsage } from '../../src/gpu/flags.js';
 import { compileShader, readBuffer } from '../../src/gpu/scope.js';
+import { columnSum } from '../../src/kernels/columnSum.js';
+import { matmul } from '../../src/kernels/matmul.js';
 import { checkFactorsOnce } from '../../src/kernels/shared/checkedFactors.js';
 import { fuseUpdates } from '../../src/kernels/shared/fuseUpdate.js';
 import { storeHalves } from '../../src/kernels/shared/storedHalves.js';
+import { ProgramBuilder } from '../../src/plan/builder.js';
 import { openNodeGpu } from '../../src/platform/node.js';
 import { membersOf } from '../../src/training/members.js';
 import { trainingProgram } from '../../src/training/program.js';
@@ -78,8 +81,8 @@ function halfValue(bits: number): number {
 }
 
 const edges = [
-  ...[0, 2 ** -26, 2 ** -25, 2 ** -25 * (1 + 2 ** -20), 2 ** -24, 1.5 * 2 ** -24, 2 ** -14, 2 ** -149],
-  ...[1, 1 + 2 ** -11, 1 + 3 * 2 ** -11, 0.1, 3.7, 1000.3, 65504, 65519],
+  ...[0, -0, 2 ** -26, 2 ** -25, 2 ** -25 * (1 + 2 ** -20), 2 ** -24, 1.5 * 2 ** -24, 2 ** -14, 2 ** -149],
+  ...[2 ** -15, 0.5, 12.25, 1, 1 + 2 ** -11, 1 + 3 * 2 ** -11, 0.1, 3.7, 1000.3, 65504, 65519],
 ].map(Math.fround);
 
 test('a ReLU output: rounded to nearest even; what is above zero counts as positive, also where it rounds to zero', async () => {
@@ -160,6 +163,29 @@ test('mla: what only products read; not the queries, keys and values, nor what t
 test('with residuals and normalisation: only inside the feed-forward part, where nothing but products reads', () => {
   const model = { ...mla.model, residual: true, norm: 'layer' } as const;
   assert.equal(storedBy({ ...mla, model }, 'train'), ['blocks.0.expand', 'blocks.0.contract input gradient']);
+});
+
+/** Buffers stored as f16 in a plan of two products that write a gradient. last: what else reads the first one's result. */
+function storedIn(relu: boolean, use: 'factor' | 'mask' | 'sum'): boolean {
+  const builder = new ProgramBuilder(1);
+  builder.declareParameter('w', [64, 64]);
+  const plan = builder.plan('case');
+  const [a, b] = ['a', 'b'].map((name) => builder.persistent(name, [64, 64]));
+  const hidden = plan.activation('hidden', [64, 64]);
+  const product = { m: 64, n: 64, k: 64, half: true, b: { tensor: b } };
+  matmul(plan, { label: 'first', ...product, a: { tensor: a }, c: { tensor: hidden }, relu });
+  const mask = use === 'mask' ? hidden : undefined;
+  matmul(plan, { label: 'factor', ...product, a: { tensor: hidden }, c: { tensor: builder.gradient('w') }, mask });
+  if (use === 'sum')
+    columnSum(plan, { label: 'sum', input: hidden, output: builder.persistent('sums', [64]), scale: 1 });
+  const { calls } = storeHalves(builder.build(), traits).plans.get('case')!;
+  return calls[0].outputs.c.half === true;
+}
+
+test('a mask only if it is a ReLU output; nothing that another operation reads too', () => {
+  assert.equal([storedIn(true, 'factor'), storedIn(false, 'factor')], [true, true]);
+  assert.equal([storedIn(true, 'mask'), storedIn(false, 'mask')], [true, false]);
+  assert.is(storedIn(true, 'sum'), false);
 });
 
 test('nothing in plans that only evaluate, in f32, and without matrix units', () => {
