@@ -77,6 +77,8 @@ export interface AdapterTraits {
   readonly vendor: string;
   readonly maxWorkgroupStorageBytes: number;
   readonly maxInvocations: number;
+  /** The most bytes of a buffer in one binding; replicas whose tensors are larger are loaded in groups (groups.ts). */
+  readonly maxBindingBytes?: number;
   /** Lanes of a subgroup, if WGSL can use subgroups and all have the same size; else 0. */
   readonly subgroupSize?: number;
   /** Matrices that a subgroup of 32 multiplies at once (tensor cores): M x K times K x N, f16 into f32. */

@@ -1,9 +1,10 @@
 import { GpuError, ShapeError } from '../core/errors.js';
 import { type Executor, type HostArray, type LoadedProgram, replicasWritten } from '../plan/executor.js';
-import { type Call, elementsPerReplica, type Program, spanWords, type Tensor } from '../plan/types.js';
+import { type Call, elementsPerReplica, type Program, type Tensor } from '../plan/types.js';
 import type { GpuSession } from './device.js';
 import type { AdapterTraits, Dispatch, Lowering } from './dispatch.js';
 import { bufferUsage, mapMode } from './flags.js';
+import { bindingBytes, programOf, ReplicaGroups, replicasThatFit } from './groups.js';
 import { type Compiled, clockOf, PipelineCache } from './pipelines.js';
 import { readBuffer } from './scope.js';
 
@@ -37,6 +38,7 @@ export class GpuExecutor implements Executor {
       vendor: gpu.info.vendor,
       maxWorkgroupStorageBytes: gpu.device.limits.maxComputeWorkgroupStorageSize,
       maxInvocations: gpu.device.limits.maxComputeInvocationsPerWorkgroup,
+      maxBindingBytes: gpu.device.limits.maxStorageBufferBindingSize,
       subgroupSize: gpu.subgroupSize,
       matrixUnits: gpu.matrixUnits,
       f16: gpu.features.has('shader-f16'),
@@ -47,12 +49,33 @@ export class GpuExecutor implements Executor {
     this.#pipelines = pipelines;
   }
 
-  /** oneByOne: pipelines are created one after another instead of in parallel, so that compileTimes() can measure each. */
-  async load(program: Program, { oneByOne = false } = {}): Promise<GpuProgram> {
+  /**
+   * A GpuProgram, or several for groups of replicas whose tensors fit a binding. oneByOne: pipelines are created one after another
+   * instead of in parallel, so that compileTimes() can measure each.
+   */
+  async load(program: Program, { oneByOne = false } = {}): Promise<LoadedProgram> {
     this.gpu.check();
+    const prepared = this.prepare(program, this.traits);
+    const most = replicasThatFit(prepared, this.traits.maxBindingBytes ?? Infinity);
+    if (most === program.replicas) return this.#loadWhole(program, prepared, oneByOne);
+    const together = Math.ceil(program.replicas / Math.ceil(program.replicas / most)); // groups of about equal size
+    const groups: LoadedProgram[] = [];
+    try {
+      for (let from = 0; from < program.replicas; from += together) {
+        const part = programOf(program, Math.min(together, program.replicas - from));
+        groups.push(await this.#loadWhole(part, this.prepare(part, this.traits), oneByOne));
+      }
+    } catch (error) {
+      for (const group of groups) group.destroy();
+      throw error;
+    }
+    return new ReplicaGroups(program, groups);
+  }
+
+  async #loadWhole(program: Program, prepared: Program, oneByOne: boolean): Promise<GpuProgram> {
     const scratchSizes = new Map<string, number>();
     const lowered = new Map<string, { call: Call; dispatch: Dispatch }[]>();
-    for (const plan of this.prepare(program, this.traits).plans.values()) {
+    for (const plan of prepared.plans.values()) {
       const dispatches = plan.calls.flatMap((call) => {
         const scratch = (index: number, shape: readonly number[]): Tensor => {
           const name = `scratch${index}`;
@@ -192,18 +215,18 @@ export class GpuProgram implements LoadedProgram {
     return {
       buffer: this.#bufferOf(tensor),
       offset: tensor.offset * 4,
-      size: Math.ceil(spanWords(tensor) / 4) * 16,
+      size: bindingBytes(tensor),
     };
   }
 
   #resource(call: Call, tensor: Tensor | 'none'): GPUBufferBinding {
     if (tensor === 'none') return { buffer: this.#buffers.get('none')! };
-    const bytes = Math.ceil(spanWords(tensor) / 4) * 16;
-    const limit = this.#device.limits.maxStorageBufferBindingSize;
+    const bytes = bindingBytes(tensor);
+    const limit = this.executor.traits.maxBindingBytes ?? Infinity;
     if (bytes > limit)
       throw new ShapeError(
         `${call.op} (${call.label}): tensor ${tensor.name} [${tensor.shape}] needs a binding of ${bytes} bytes, ` +
-          `the adapter's limit is ${limit}; use fewer replicas, a smaller batch or width`,
+          `the adapter's limit is ${limit}; use a smaller batch, width or evaluation.size`,
       );
     return { buffer: this.#bufferOf(tensor), offset: tensor.offset * 4, size: bytes };
   }

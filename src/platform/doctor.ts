@@ -1,7 +1,7 @@
 /** What `rhm doctor` reports about an adapter. Runs on every platform. */
 import { GpuError } from '../core/errors.js';
 import type { AdapterSummary, GpuLimits, GpuSession, MatrixUnits } from '../gpu/device.js';
-import { type CompileTime, type GpuExecutor, slowest } from '../gpu/executor.js';
+import { type CompileTime, type GpuExecutor, GpuProgram, slowest } from '../gpu/executor.js';
 import { clockOf } from '../gpu/pipelines.js';
 import { compileShader, createBuffer, readBuffer, scoped } from '../gpu/scope.js';
 import { timePass } from '../gpu/timing.js';
@@ -145,6 +145,7 @@ async function compileTime(executor: GpuExecutor, item: KernelCase): Promise<Com
   item.build(builder.plan('case'));
   const loaded = await executor.load(builder.build(), { oneByOne: true });
   try {
+    if (!(loaded instanceof GpuProgram)) throw new GpuError(`${item.name}: larger than a binding of this adapter`);
     return slowest(await loaded.compileTimes('case'));
   } finally {
     loaded.destroy();
