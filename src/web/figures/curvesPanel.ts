@@ -3,7 +3,17 @@
 import { pageTheme, type Theme } from '../../analysis/figures/theme.js';
 import { showNumber } from '../../analysis/format.js';
 import { h, svg, throttle } from '../dom.js';
-import { type Axes, type CurvesData, drawCurves, finite, lastOf, meanCurve, shownCurve, shownName } from './curves.js';
+import {
+  type Axes,
+  type CurvesData,
+  drawCurves,
+  finite,
+  lastOf,
+  meanCurve,
+  shownCurve,
+  shownName,
+  usualPrefactor,
+} from './curves.js';
 import { NumbersTable, textTable } from './numbers.js';
 
 const REDRAWS = 5; // per second
@@ -31,7 +41,21 @@ export class CurvesPanel {
   #seen = true;
 
   constructor() {
-    this.element = h('div', { class: 'curves' }, this.#legend, this.#plot, this.#readout, this.#numbers.element);
+    // Always there, so that nothing moves when the curves arrive.
+    const triangles = h(
+      'p',
+      { class: 'marks' },
+      `Triangles: theory’s P of each step, times a factor taken from the first step that the curve passed (hollow: ${usualPrefactor}).`,
+    );
+    this.element = h(
+      'div',
+      { class: 'curves' },
+      this.#legend,
+      this.#plot,
+      this.#readout,
+      triangles,
+      this.#numbers.element,
+    );
     this.#observer = new ResizeObserver(() => this.#draw());
     this.#observer.observe(this.#plot);
     this.#sight = new IntersectionObserver(([entry]) => {

@@ -92,6 +92,7 @@ button.primary{background:var(--rhm-accent);border-color:var(--rhm-accent);color
 .numbers .chosen{font-weight:650;color:var(--rhm-ink)}
 .numbers .derivation td{text-align:center;padding:.2em .5em;border:1px solid var(--rhm-line)}
 @media print{.plot svg,.tree{max-width:100%;height:auto}.tree{flex:0 1 auto;min-width:0}.plot{min-height:0}}
+.curves>.marks{margin:.15em 0 .6em;font-size:.86em;color:var(--rhm-muted)}
 .readout,.beliefs{min-height:1.5em;margin:.15em 0 0;font-size:.86em;color:var(--rhm-muted);font-variant-numeric:tabular-nums}
 `;
 
