@@ -16,7 +16,7 @@ import { invarianceCurves } from './invariance.js';
 import { meanCurves } from './means.js';
 import type { Analysis, Base, Finding, Results, RunRow } from './results.js';
 import { type Run, type RunFiles, type RunStatus, readRun } from './runs.js';
-import { groupBy, isVisible, LARGE_PART, positionTable } from './staircase.js';
+import { groupBy, isVisible, LARGE_PART, LITTLE_NOISE, positionTable } from './staircase.js';
 import { summaryOf } from './summary.js';
 import { sharedTables } from './tables.js';
 
@@ -168,8 +168,7 @@ function curveNotes(curves: readonly Curve[]): string[] {
     const seen = group[0].online ? Math.max(...group.map((c) => c.points.at(-1)?.samples ?? 0)) : 0;
     if (seen > LARGE_PART * group[0].sentences)
       notes.push(
-        `${name}: one pass drew up to ${showNumber(seen)} sentences from a language of ${showNumber(group[0].sentences)}; beyond a tenth of it ` +
-          'hardly any sampling noise is left, and P_ell is not a sample complexity',
+        `${name}: one pass drew up to ${showNumber(seen)} sentences from a language of ${showNumber(group[0].sentences)}; ${LITTLE_NOISE}`,
       );
     if (!hasLaw(group[0].shape))
       notes.push(`${name}: f = 1 or m = 1, where theory predicts no correlations to learn from`);

@@ -15,7 +15,7 @@ export interface ContextRow {
   ell: number;
   tokens: number; // s^ell - 1 tokens that are visible
   floor: number; // H(ell) in nats, mean over grammars
-  /** P at which the best loss is half way from H(ell-1) to H(ell). */
+  /** P at which the best loss crosses `stepThreshold` between H(ell-1) and H(ell). */
   P: Estimate;
   law: number | undefined; // P_ell by the law of the model's family, without its prefactor
   /** (H(0) - loss) / (H(0) - H(ell)) at much larger P: 1 if the window is used completely. Absent: there is no run at such P. */

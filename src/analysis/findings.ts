@@ -35,7 +35,7 @@ export function otherLaw(kind: ModelKind, ell: number, estimate: Estimate): stri
   if (!family) return 'no law is known';
   const other = family === 'cnn' ? 'transformer' : 'cnn';
   const power = powerOfLaw(other, ell);
-  if (power === predictedPower(kind, ell)) return 'both laws agree here';
+  if (power === predictedPower(kind, ell)) return "the CNN's and the transformer's law are the same here";
   const verdict = compare(power, estimate);
   const word = verdict === 'disagrees' ? 'excluded' : verdict === 'no interval' ? 'not tested' : 'not excluded';
   return `the ${lawNames[other]} law (${power}) is ${word}`;

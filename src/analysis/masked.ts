@@ -5,7 +5,7 @@ import { type Curve, hasLaw, shapeName } from './curves.js';
 import { groupBy, type PositionRow, positionTable, type UnitOfGrammar, unitsOf } from './staircase.js';
 import { type Estimate, linearStatistic } from './statistics.js';
 
-/** P_ell of masked tokens: the P at which the loss crosses the middle of the step H(ell-1) -> H(ell). */
+/** P_ell of masked tokens: the P at which the loss crosses `stepThreshold` between H(ell-1) and H(ell). */
 export type MaskedRow = PositionRow & { predicted: number | undefined }; // by the law of the model, without its prefactor
 
 /** The excess of a series' last loss over the exact one. */

@@ -3,16 +3,18 @@
 import { InputError } from '../core/errors.js';
 import { parseExperiment } from '../core/experiment.js';
 import { parseJson } from '../core/outside.js';
+import { countDerivations } from '../grammar/derivations.js';
 import { plannedSteps, rulesOf } from '../training/members.js';
 import type { CurvePoint } from './curves.js';
 import { exactFloors } from './curves.js';
+import { showNumber } from './format.js';
 import type { Run } from './runs.js';
-import { crossing, stepThreshold } from './staircase.js';
+import { crossing, LITTLE_NOISE, stepThreshold } from './staircase.js';
 
 /** The point at which a step of the loss is taken. */
 export interface Reached {
   ell: number;
-  /** P_ell: training sentences seen when the loss passes the middle of step ell; null if it has not. */
+  /** P_ell: training sentences seen, repeats included, when the loss passes `stepThreshold` of step ell; null if it has not. */
   samples: number | null;
   /** The same in optimiser steps. */
   steps: number | null;
@@ -94,6 +96,16 @@ export function reachedOf(plateaus: readonly number[], curve: readonly CurvePoin
     const rounded = { samples: Math.round(samples), steps: Math.max(1, Math.round(samples / perStep)) };
     return { ell, ...rounded, ...(found.bound === 'upper' && { bound: found.bound }) };
   });
+}
+
+/** A note on a run of one pass that took steps of the loss only after more sentences than its language has; else undefined. */
+export function beyondLanguage({ experiment, rules }: Run, { P = [] }: Overview): string | undefined {
+  if (experiment.budget.sentences !== undefined) return undefined; // repeats are meant there
+  const language = Number(countDerivations(rules));
+  const beyond = P.filter(({ samples, bound }) => samples !== null && !bound && samples > language);
+  if (!beyond.length) return undefined;
+  const taken = beyond.map(({ ell, samples }) => `P_${ell} = ${showNumber(samples!)}`).join(', ');
+  return `${taken}: more sentences than the language has, ${showNumber(language)}; ${LITTLE_NOISE}`;
 }
 
 function meanPoints({ replicas }: Run): CurvePoint[] {

@@ -3,7 +3,7 @@ import { logExcess, stepExcess } from '../theory/steps.js';
 import { type Curve, type CurvePoint, shapeName } from './curves.js';
 import { type Bound, type Estimate, exponential, joinBounds, linearStatistic, mean, type Unit } from './statistics.js';
 
-/** P_ell of one curve: the samples at which its loss crosses the middle of the step H(ell-1) -> H(ell). */
+/** P_ell of one curve: the samples at which its loss crosses `stepThreshold` between H(ell-1) and H(ell). */
 export interface Position {
   ell: number;
   logSamples: number; // ln P_ell; for a bound, the ln P above which (lower) or below which (upper) it is
@@ -28,6 +28,10 @@ export interface PositionRow {
 
 /** Fraction of a language: beyond it hardly any sampling noise is left. */
 export const LARGE_PART = 1 / 10;
+
+/** What that means for curves of one pass. */
+export const LITTLE_NOISE =
+  'beyond a tenth of it hardly any sampling noise is left, and P_ell is not a sample complexity';
 
 export interface UnitOfGrammar extends Unit {
   grammar: string;

@@ -42,7 +42,7 @@ export function buildProgram(platform: Platform): Command {
     command.option('--debug', 'show stack traces of errors');
     command.option(
       '--models <module...>',
-      'JavaScript modules that define models of your own (see rhm-lab/engine), which --set model=NAME can then use',
+      `JavaScript modules that define models of your own (see rhm-lab/engine)${command.options.some(({ long }) => long === '--set') ? ', which --set model=NAME can then use' : ''}`,
     );
   }
   program.hook('preAction', async (_, command) => {

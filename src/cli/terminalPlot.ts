@@ -77,7 +77,7 @@ export function plotCurves(curves: readonly PlottedCurve[], { width, height, pla
   });
   const indent = ' '.repeat(LEFT - 1);
   const [left, right] = [showNumber(x0), showNumber(x1)];
-  const title = 'training sentences; test loss in nats';
+  const title = 'training sentences; test loss in nats; log axes';
   const space = Math.max(2, columns - left.length - right.length - title.length);
   const half = Math.floor(space / 2);
   const axis = `${indent} ${left}${' '.repeat(half)}${title}${' '.repeat(space - half)}${right}`;

@@ -109,7 +109,7 @@ export function experimentYaml(model: string): string {
     ...Object.entries(optimiser).map(([key, value]) => [`optimiser.${key}`, value] as const),
   ]);
   const lines = [
-    '# An experiment of rhm train, with every field. A field without a default is a comment: remove its # to set it.',
+    '# An experiment of rhm train, with every field. Fields that are off, or whose default follows from others, are comments: remove the # to set them.',
   ];
   let section: string | undefined;
   for (const info of fieldList().filter(isOf)) {

@@ -170,7 +170,7 @@ const runColumns = new Map<string, ColumnType>([
   ['together', 'INT64'],
 ]);
 
-/** P_1 .. P_L: training sentences seen where the loss passes the middle of step ell; H_0 .. H_L in nats. */
+/** P_1 .. P_L: training sentences seen, repeats included, where the loss passes `stepThreshold` of step ell; H_0 .. H_L in nats. */
 function plateauColumns(all: readonly (readonly number[])[]): [string, ColumnType][] {
   const count = all.reduce((most, { length }) => Math.max(most, length), 0);
   const H = Array.from({ length: count }, (_, ell): [string, ColumnType] => [`H_${ell}`, 'DOUBLE']);

@@ -5,7 +5,9 @@ export const searchSchema = z.strictObject({
   steps: z
     .array(z.number().int().min(1).max(20))
     .min(1)
-    .describe('ell of the P_ell to find: P at which the best loss is half way down the step H(ell-1) to H(ell)'),
+    .describe(
+      'ell of the P_ell to find: P at which the best loss is half way down the step H(ell-1) to H(ell), in the logarithm of the loss above H(L)',
+    ),
   from: z
     .number()
     .int()

@@ -60,7 +60,7 @@ function learned(
   const unsure = tree.sure.findIndex((sure) => !(sure >= SURE));
   if (unsure >= 0)
     throw new InputError(
-      `model.wiring: the tree found from P = ${P} sentences has certainty ${tree.sure[unsure].toFixed(2)} at level ${unsure + 1}, expected ${SURE}; ` +
+      `model.wiring: the tree found from P = ${P} sentences has confidence ${tree.sure[unsure].toFixed(2)} at level ${unsure + 1}, expected ${SURE}; ` +
         `take more sentences (the law of token pairs: ${treeComplexity(rules)[unsure]}), or wiring 'true'`,
     );
   const { order, margins } = alignTree(tree, counts);

@@ -154,6 +154,7 @@ test('tree: found again from tokens alone, with its certainty and the necessary 
   assert.equal([ofTokens.levels, ofTokens.order], [ofGrammar.levels, ofGrammar.order]);
   assert.is(ofTokens.order[15], 15);
   const text = await good('tree', '--rules', rulesFile, '--shuffle', '4');
+  assert.match(text, /^P = \S+: level 1 right \(confidence [01]\.\d\d\), /m);
   assert.match(text, /level 3: right from P = \S+ on; law of token pairs \S+/);
   const refused = async (pattern: RegExp, ...args: string[]) => {
     const { code, stderr } = await rhm(['tree', ...args]);

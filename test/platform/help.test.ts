@@ -81,6 +81,15 @@ test('every command has examples at the end of its help, and every example is a 
   }
 });
 
+test('--models is explained by --set only where there is a --set', () => {
+  for (const { command, name } of allCommands(buildProgram(nodePlatform))) {
+    const models = command.options.find(({ long }) => long === '--models');
+    if (!models) continue;
+    const hasSet = command.options.some(({ long }) => long === '--set');
+    assert.is(models.description.includes('--set'), hasSet, name);
+  }
+});
+
 test('every command line of the documents is one, and sets fields that there are', async () => {
   let lines = 0;
   for (const document of documents())

@@ -239,8 +239,37 @@ test('show: a run by folder, hash, beginning or name; settings, curve, measures'
   assert.is(code, 0);
   assert.match(stdout, /settings other than the defaults of hcnn:\n(.*\n)* {2}model\.width +(8|16)\n/);
   assert.not.match(stdout, /schedule\.kind/);
+  assert.not.match(stdout, /replicas/);
   assert.match(stdout, /H\(0\)\n(.*\n)+.*H\(1\)\n(.*\n)+.*H\(2\)\n/);
   assert.not.ok(stdout.includes('\x1b'));
+});
+
+test('train and show: a step of the loss taken after more sentences than the language has; means over replicas', async () => {
+  // 4 root symbols and, at 7 symbols of a tree, 2 rules: 4 x 2^7 = 512 sentences.
+  const trained = async (name: string, ...more: string[]) => {
+    const out = join(scratch, name);
+    const set =
+      'model=hcnn model.width=16 grammar.v=4 grammar.m=2 grammar.L=3 grammar.seed=1 evaluation.size=256'.split(' ');
+    const steps = ['budget.batch=32', 'budget.steps=600', 'replicas=2', ...more];
+    const ran = await rhm(['train', '--set', ...set, ...steps, '--executor', 'wasm', '--threads', '1', '--out', out]);
+    assert.is(ran.code, 0, ran.stderr);
+    const shown = await rhm(['show', out]);
+    assert.is(shown.code, 0, shown.stderr);
+    return { messages: ran.stderr, text: shown.stdout, P: json(await rhm(['show', out, '--json'])).P };
+  };
+  const note =
+    /^P_1 = \S+, P_2 = \S+: more sentences than the language has, 512; beyond a tenth of it .* not a sample complexity$/m;
+  const once = await trained('onePass');
+  assert.ok(once.P[0].samples > 512 && once.P[1].samples > once.P[0].samples, 'both steps are taken');
+  assert.match(once.messages, note);
+  assert.match(once.text, note);
+  assert.match(once.text, /^ {2}replicas +mean of 2 replicas: /m);
+  assert.match(once.text, /^ELL +H\(ELL\) +P_ELL +TRAINING STEPS$/m);
+  assert.match(once.text, /log axes/);
+  // A training set is repeated on purpose.
+  const again = await trained('repeats', 'budget.sentences=256');
+  assert.ok(again.P[0].samples > 512);
+  assert.not.match(again.messages + again.text, /more sentences than the language has/);
 });
 
 test('show: an unknown run names the nearest ones, one with a damaged file reports it', async () => {

@@ -89,7 +89,7 @@ test('too little data is refused before anything is trained, naming what would b
   const few = { ...base.budget, sentences: 32 };
   await refused(
     wired('hlcn', 'learned', { budget: few }),
-    /model.wiring: the tree found from P = 32 sentences has certainty 0.\d\d at level \d, expected 0.9; take more sentences \(the law of token pairs: \d+\), or wiring 'true'/,
+    /model.wiring: the tree found from P = 32 sentences has confidence 0.\d\d at level \d, expected 0.9; take more sentences \(the law of token pairs: \d+\), or wiring 'true'/,
   );
   assert.throws(
     () => parseExperiment({ ...base, grammar, model: { kind: 'hcnn', wiring: 'learned' } }),

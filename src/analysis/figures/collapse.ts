@@ -132,7 +132,9 @@ function collapseFinding(r: Base, row: CollapseRow): FindingRow {
   const best = same || row.byLaw[row.law] < row.byLaw[other];
   const comment =
     `spread of P between sizes: factor ${factor(row.raw)} raw, ${factor(row.byLaw[row.law])} over the ${lawNames[row.law]} law` +
-    (same ? ' (both laws agree here)' : `, ${factor(row.byLaw[other])} over the ${lawNames[other]} law`);
+    (same
+      ? " (the CNN's and the transformer's law are the same here)"
+      : `, ${factor(row.byLaw[other])} over the ${lawNames[other]} law`);
   const measured: Estimate = {
     value: row.score,
     low: row.low,

@@ -82,7 +82,7 @@ export const contextFigure = figure({
   summary: ({ contexts, envelopes }) => [...saturationSentence(contexts), ...envelopes.map(envelopeSentence)],
   caption: () => ({
     predicts:
-      'with a window of s^ell tokens, the predicted one included, the loss saturates at the exact H(ell) (dashed, mean over grammars), however large P is. The envelope over the windows is the power law P^-alpha (dotted: through the middle of the measured steps, with the slope of these steps if P_ell follows the law).',
+      'with a window of s^ell tokens, the predicted one included, the loss saturates at the exact H(ell) (dashed, mean over grammars), however large P is. The envelope over the windows is the power law P^-alpha (dotted: through the middles of the measured steps, in the logarithm of the loss above H(L), with the slope of these steps if P_ell follows the law).',
     measured:
       'each thin line is one window on one grammar: the loss of the last token, for a decoder that learns every next token of its window from P sentences, at its best validation loss. Thick lines: the envelope, a geometric mean over grammars.',
   }),

@@ -84,7 +84,7 @@ export const dataFigure = figure({
     predicts:
       'the step H(ell-1) to H(ell) takes P_ell distinct sentences, and P_ell (1-f) / v grows like m^(ell+1) for a CNN (m for ell = 1) and like m^(2 ell - 1) for a transformer. Lines have these slopes; their heights are fitted.',
     measured:
-      'filled symbols: the P at which the best loss of a network trained on P sentences is half way down the step, with 95% intervals over grammars; arrows are bounds. Open symbols: the same network in one pass over fresh sentences, where the number of optimiser steps limits too. Grey crosses: a learner that uses only correlations with the last token.',
+      'filled symbols: the P at which the best loss of a network trained on P sentences is half way down the step, in the logarithm of the loss above H(L), with 95% intervals over grammars; arrows are bounds. Open symbols: the same network in one pass over fresh sentences, where the number of optimiser steps limits too. Grey crosses: a learner that uses only correlations with the last token.',
   }),
   table: ({ data }) => ({
     head: ['network', 'grammar', 'step', 'in data', 'over the law', 'correlations alone', 'one pass'],

@@ -46,7 +46,7 @@ export const positionsFigure = figure({
     predicts:
       'lines have the slopes of the laws, which count data: m^(ell+1) for a CNN (m for ell = 1), m^(2 ell - 1) for the others; their heights are fitted. In one pass the number of steps limits too: at a given batch size and learning rate, P_ell is at least the batch size times the number of steps that gradient descent needs in any case, so it grows more slowly with m.',
     measured:
-      'the P at which the test loss is half way down the step, with 95% intervals over grammars; arrows: runs that ended before the step. At the last step, n replaces v and n m / v^s replaces f.',
+      'the P, in sentences seen, at which the test loss is half way down the step, in the logarithm of the loss above H(L), with 95% intervals over grammars; arrows: runs that ended before the step. At the last step, n replaces v and n m / v^s replaces f.',
   }),
   table: ({ exponents, positions }) => ({
     head: ['series', 'step', 'law: power of m', 'measured', 'beyond a tenth of the language at'],

@@ -51,7 +51,7 @@ export const scalingFigure = figure({
   ],
   caption: () => ({
     predicts:
-      "crosses: alpha for many levels. Open symbols: the exponent at this depth, the slope through the middles of the grammars' exact steps at the predicted P_ell.",
+      "crosses: alpha for many levels. Open symbols: the exponent at this depth, the slope through the middles of the grammars' exact steps at the predicted P_ell; a middle is half way in the logarithm of the loss above H(L).",
     measured: 'filled symbols: the slope through the middles of the measured steps, with 95% intervals over grammars.',
   }),
   table: ({ scaling }) => ({

@@ -1,6 +1,7 @@
 /** `rhm show`: one run: its settings, its curve over the plateaus, the machine it ran on. */
 import type { Command } from 'commander';
 import { showNumber } from '../../analysis/format.js';
+import { beyondLanguage } from '../../analysis/overview.js';
 import type { MeasureRecord, StartRecord } from '../../core/records.js';
 import { findRuns } from '../../platform/findRun.js';
 import { shownPath } from '../../platform/runList.js';
@@ -65,6 +66,14 @@ function showText({ listed, run, overview, faults }: WholeRun): string {
           `${loss.toFixed(4)} nats at the best weights, step ${step}`,
         ]),
       ),
+      ...(run.replicas.length > 1
+        ? [
+            ['replicas', `mean of ${run.replicas.length} replicas: losses, accuracy, curve and P_ell`] as [
+              string,
+              string,
+            ],
+          ]
+        : []),
       ['trained for', timeText(run.elapsedMs / 1000)],
       ...startPairs(run.start),
     ]),
@@ -73,17 +82,18 @@ function showText({ listed, run, overview, faults }: WholeRun): string {
     )}`,
     plotCurves([{ label: listed.run, points: overview.curve }], { width: terminalWidth(), height: 16, plateaus }),
   ];
+  const beyond = beyondLanguage(run, overview);
   if (plateaus)
     parts.push(
       textTable(
-        ['ELL', 'H(ELL)', 'P_ELL', 'STEPS'],
+        ['ELL', 'H(ELL)', 'P_ELL', 'TRAINING STEPS'],
         plateaus.map((h, ell) => {
           const p = P.find((one) => one.ell === ell);
           const at = (value: number | null | undefined) =>
             value === null || value === undefined ? '-' : `${p?.bound ? '≤' : ''}${showNumber(value)}`;
           return [String(ell), h.toFixed(4), at(p?.samples), at(p?.steps)];
         }),
-      ),
+      ) + (beyond ? `\n\n${beyond}` : ''),
     );
   const measures = lastMeasures(run.replicas.flatMap(({ measures }) => measures));
   if (measures.length)

@@ -3,6 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { exactFloors } from '../../analysis/curves.js';
+import { beyondLanguage, overviewOf } from '../../analysis/overview.js';
+import { readRun as readRecords } from '../../analysis/runs.js';
 import { contentHash } from '../../core/canonical.js';
 import { FileError, InputError } from '../../core/errors.js';
 import { type Experiment, parseExperiment } from '../../core/experiment.js';
@@ -15,6 +17,7 @@ import { createModel } from '../../models/index.js';
 import { type OpenExecutor, openExecutor } from '../../platform/executor.js';
 import { findRuns } from '../../platform/findRun.js';
 import { openRunFolder } from '../../platform/nodeFolder.js';
+import { readRunFolder } from '../../platform/runFolders.js';
 import { continuedExperiment, type Parent, parentMissing } from '../../training/continued.js';
 import { lazyFolder } from '../../training/folder.js';
 import { type Progress, train } from '../../training/loop.js';
@@ -146,6 +149,11 @@ export function addTrain(program: Command, io: CommandContext): void {
           };
           if (options.json) await io.write(`${printableJson({ type: 'result', ...summary })}\n`);
           else await io.result(command, summary, () => resultText(summary));
+          if (plateaus.length) {
+            const run = readRecords(readRunFolder(out));
+            const beyond = beyondLanguage(run, overviewOf(run));
+            if (beyond) io.log(beyond);
+          }
           if (result.reason === 'diverged') process.exitCode = 1;
           if (result.reason === 'interrupted') process.exitCode = abort.status;
         } finally {

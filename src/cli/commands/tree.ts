@@ -118,14 +118,17 @@ function rightFrom(points: readonly TreePoint[], level: number): number | null {
 const treeJson = ({ order, levels, sure }: FoundTree) => ({ order, levels, sure });
 
 function pointText({ sentences, tree, right }: TreePoint): string {
-  const parts = right.map((ok, i) => `level ${i + 1} ${ok ? 'right' : 'wrong'} (sure ${tree.sure[i].toFixed(2)})`);
+  const parts = right.map(
+    (ok, i) => `level ${i + 1} ${ok ? 'right' : 'wrong'} (confidence ${tree.sure[i].toFixed(2)})`,
+  );
   return `P = ${showNumber(sentences)}: ${parts.join(', ')}`;
 }
 
 /** The groups of each level on one line, positions from 0. */
 const treeText = ({ levels, sure }: FoundTree): string[] =>
   levels.map(
-    (groups, i) => `level ${i + 1}, sure ${sure[i].toFixed(2)}: ${groups.map((g) => `(${g.join(' ')})`).join(' ')}`,
+    (groups, i) =>
+      `level ${i + 1}, confidence ${sure[i].toFixed(2)}: ${groups.map((g) => `(${g.join(' ')})`).join(' ')}`,
   );
 
 function list(value: string): number[] {

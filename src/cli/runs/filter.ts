@@ -53,7 +53,7 @@ const overviewFields: Readonly<Record<string, (overview: Overview) => Value>> = 
   level: ({ level }) => level,
 };
 
-/** P_2: training sentences at which the loss passes the middle of step 2. H_2: the plateau below that step. */
+/** P_2: training sentences seen when the loss passes `stepThreshold` of step 2. H_2: the plateau below that step. */
 const POSITION = /^P_(\d{1,2})$/;
 const PLATEAU = /^H_(\d{1,2})$/;
 

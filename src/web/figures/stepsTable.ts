@@ -38,7 +38,7 @@ export function stepsTable({ curves, H, P }: CurvesData, s: number): HTMLElement
     h(
       'caption',
       {},
-      'Number of sentences at which each step is half done; the factor in front of the theory is taken from the first step',
+      'Number of sentences at which the loss is half way down each step, in the logarithm of the loss above H(L); the factor in front of the theory is taken from the first step',
     ),
     h(
       'thead',

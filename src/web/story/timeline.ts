@@ -18,7 +18,7 @@ export interface Moment {
   asking: boolean;
 }
 
-/** P_ell of one network: where its loss is half way down step ell; undefined: not within the recording. */
+/** P_ell of one network: where its loss is half way down step ell, in the logarithm of the loss above H(L); undefined: not within the recording. */
 export function measuredSteps({ sentences, loss }: RecordedNetwork, H: readonly number[]): (number | undefined)[] {
   const points = sentences.map((samples, i) => ({ samples, loss: loss[i], accuracy: Number.NaN }));
   return H.slice(1).map((_, i) => {
