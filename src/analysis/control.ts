@@ -45,7 +45,7 @@ export function controlTable(
       const units = pairs.flatMap(({ curve, other }): UnitOfGrammar[] => {
         const [a, b] = [curve, other].map((c) => positionsOf(c).find((p) => p.ell === ell));
         // A step that was not searched for has only coarse points.
-        if (!a || !b || !(a.width! < WIDEST && b.width! < WIDEST)) return [];
+        if (!a || !b || !(a.high! - a.low! < WIDEST && b.high! - b.low! < WIDEST)) return [];
         const bound = joinBounds(a.bound, flip(b.bound));
         return [{ grammar: curve.grammar, value: a.logSamples - b.logSamples, bound }];
       });

@@ -8,8 +8,9 @@ export interface Position {
   ell: number;
   logSamples: number; // ln P_ell; for a bound, the ln P above which (lower) or below which (upper) it is
   bound: Bound;
-  /** Curves in data: ratio of the ends of the interval, in ln P. */
-  width?: number;
+  /** Curves in data: 95% interval of ln P_ell; that of a bound is open. */
+  low?: number;
+  high?: number;
 }
 
 /** P_ell over the curves of one series and grammar size. */
@@ -91,7 +92,7 @@ function dataCrossing(
     Math.log(excess),
   );
   if (bound === 'unknown' || (bound === 'none' && spread > WIDEST)) return undefined;
-  return { logSamples: value, bound, width: high - low };
+  return { logSamples: value, bound, low, high };
 }
 
 /** P_1 .. of one curve; steps hidden in the noise of the test loss are left out. */

@@ -1,6 +1,7 @@
 import { csvLine } from '../core/csv.js';
 import type { GrammarShape } from '../core/rules.js';
 import type { Analysis, Base, Finding } from './results.js';
+import { positionsOf } from './staircase.js';
 import type { Estimate } from './statistics.js';
 
 /** A flat table. Every row has the columns of the first; null if there is no value. */
@@ -88,6 +89,25 @@ export function sharedTables(a: Base, findings: readonly Finding[]): Table[] {
         reached: p.reached,
         curves: p.curves,
       })),
+    },
+    {
+      name: 'curvePositions',
+      about:
+        'P_ell of every curve. In data (those of a search, for example): in distinct sentences, on the curve of best losses, with the 95% interval of the crossing. One pass: in sentences seen',
+      rows: a.curves.flatMap((c) =>
+        positionsOf(c).map(({ ell, logSamples, low, high, bound }) => ({
+          series: c.series,
+          counts: c.online ? 'one pass' : 'in data',
+          ...shapeColumns(c.shape),
+          grammar: grammars.get(c.grammar)!,
+          replica: c.replica,
+          ell,
+          P: Math.exp(logSamples),
+          low: low === undefined ? null : Math.exp(low),
+          high: high === undefined ? null : Math.exp(high),
+          bound,
+        })),
+      ),
     },
   ];
 }

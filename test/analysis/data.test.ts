@@ -110,6 +110,17 @@ test('points limited by steps are bounds, never values, and are reported', async
   assert.is(at(free, 3).bound, 'none');
   const off = Math.log(at(free, 3).value / P_3);
   assert.ok(Math.abs(off) < 0.2, `off by a factor ${Math.exp(off)}`);
+  const rows = ({ tables }: Analysis) => tables.find(({ name }) => name === 'curvePositions')!.rows;
+  const known = rows(free).filter(({ ell }) => ell === 3);
+  assert.is(known.length, free.curves.length);
+  for (const { P, low, high, bound, counts } of known as Record<string, number>[]) {
+    assert.equal([bound, counts], ['none', 'in data']);
+    assert.ok(low < P && P < high && high < 2 * low, `${P} [${low}, ${high}]`);
+  }
+  const mean = known.reduce((sum, { P }) => sum + Math.log(P as number), 0) / known.length;
+  assert.ok(Math.abs(mean - Math.log(at(free, 3).value)) < 1e-9);
+  for (const { bound, high, P } of rows(analysis).filter(({ ell }) => ell === 3))
+    assert.equal([bound, high], ['upper', P]);
   const short = await analyze(syntheticDataRuns({ shape, staircase, sizes: [32, 64, 128, 256] }), quiet);
   assert.is(at(short, 3).bound, 'lower');
 });

@@ -27,7 +27,7 @@ export function addRuns(program: Command, io: CommandContext): void {
     .summary('list runs, filtered and sorted by any field, with losses and the P_ell that they reached')
     .description(
       'list runs, filtered and sorted by any field, with state, last and best loss, the plateau nearest to the last one, and P_ell: the number of training sentences seen, repeats included, ' +
-        'when the loss was half way down step ell, in the logarithm of the loss above H(L). The P_ell of a search, in distinct sentences, is what rhm analyze prints. ' +
+        'when the loss was half way down step ell, in the logarithm of the loss above H(L). The P_ell of a search, in distinct sentences, is in curvePositions.csv of rhm analyze. ' +
         'The field level, for --where, --sort and --columns, is the number of steps, from the first on, that the last loss is half way down or below',
     )
     .argument('[folder]', 'store of a sweep, or any folder with runs in or below it', 'out')
