@@ -2,7 +2,7 @@
 import { parse, YAMLParseError } from 'yaml';
 import { InputError } from '../core/errors.js';
 import { checkTree, decodeText, parseJson } from '../core/outside.js';
-import { readInput } from './readInput.js';
+import { readInput, whyUnread } from './readInput.js';
 
 /** What options and arguments that take one say in their help. */
 export const DOCUMENT = 'JSON or YAML; - is standard input';
@@ -13,8 +13,7 @@ export function readDocument(file: string, what: string): unknown {
   try {
     bytes = readInput(file);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new InputError(`${file}: ${code === 'ENOENT' ? 'no such file' : (code ?? error)}; pass a readable ${what}`);
+    throw new InputError(`${file}: ${whyUnread(error)}; pass a readable ${what}`);
   }
   return parseDocument(bytes, file === '-' ? 'standard input' : file);
 }
@@ -56,10 +55,17 @@ function parseYaml(text: string, where: string): unknown {
   } catch (error) {
     if (error instanceof RangeError) throw new InputError(`${where}: too deep or too large; spread it out`);
     if (error instanceof YAMLParseError || error instanceof ReferenceError)
-      throw new InputError(`${where}: ${error.message.replace(/\s*\n\s*/g, ' ')}; pass a YAML or JSON file`);
+      throw new InputError(`${where}: ${withoutSnippet(error.message)}; pass a YAML or JSON file`);
     throw error;
   }
 }
+
+/** The parser's message in one line, which names line and column, without the lines of the file that follow it. */
+const withoutSnippet = (message: string): string =>
+  message
+    .split('\n\n')[0]
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(/:$/, '');
 
 /** Comments of JSON become spaces, so that faults behind them keep their places; texts in quotes stay. */
 function withoutComments(text: string): string {

@@ -65,7 +65,10 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     ['cat experiment.json | rhm train - --set seed=3', 'read the experiment from standard input'],
   ],
   predict: [
-    ['rhm sample -v 16 -m 4 -L 4 --count 100 | rhm predict out/run --tokens -', 'predicted tokens and logits'],
+    [
+      'rhm sample --experiment out/run/experiment.json --split test --count 100 | rhm predict out/run --tokens -',
+      'predicted tokens and logits',
+    ],
     ['rhm predict out/run --tokens tokens.npy --format npy -o logits.npy', 'logits for NumPy'],
     [
       'rhm predict out/run --tokens tokens.npy --hidden --format safetensors -o all.safetensors',

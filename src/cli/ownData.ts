@@ -17,7 +17,7 @@ import {
 import type { TokenRows } from '../core/tokens.js';
 import { writeAtomically } from '../platform/atomicFile.js';
 import type { Observation, Observations } from '../theory/index.js';
-import { readInput } from './readInput.js';
+import { readInput, whyUnread } from './readInput.js';
 
 /** In a run's folder: the paths of the files on which it is trained. */
 export const DATA_FILE = 'data.json';
@@ -152,8 +152,7 @@ function read(file: string): Uint8Array {
   try {
     return readInput(file);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new InputError(`${file}: ${code}; pass a .npy file or lines of tokens`);
+    throw new InputError(`${file}: ${whyUnread(error)}; pass a .npy file or lines of tokens`);
   }
 }
 

@@ -16,15 +16,6 @@ export function buildProgram(platform: Platform): Command {
     .version(packageJson.version, '-V, --version')
     .option('--debug', 'show stack traces (also RHM_DEBUG=1)')
     .exitOverride()
-    .configureOutput({
-      outputError: (text, write) =>
-        write(
-          `${printable(text)
-            .trim()
-            .replace(/\.$/, '')
-            .replace(/\s*\n\s*/g, ' ')}; see rhm --help\n`,
-        ),
-    })
     .addHelpText(
       'after',
       '\nEvery command takes --json and --quiet. Exit status: 0 done, 1 failed, 2 wrong usage or input, 128 + n stopped by signal n with everything saved.',
@@ -33,8 +24,9 @@ export function buildProgram(platform: Platform): Command {
   for (const add of commands) add(program, io);
   for (const { command, name } of allCommands(program)) {
     command.addHelpText('after', examplesText(name));
+    if (command !== program) command.copyInheritedSettings(program);
+    command.configureOutput({ outputError: (text, write) => write(usageError(text, name)) });
     if (command === program) continue;
-    command.copyInheritedSettings(program);
     if (command.commands.length) continue; // its subcommands have them
     if (!command.options.some((option) => option.long === '--json'))
       command.option('--json', 'machine-readable output on standard output');
@@ -53,6 +45,15 @@ export function buildProgram(platform: Platform): Command {
     await loadModels(urls);
   });
   return program;
+}
+
+/** An error of commander in one line, with the help of the command that refused the words. name: '' for the program itself. */
+function usageError(text: string, name: string): string {
+  const line = printable(text)
+    .trim()
+    .replace(/\.$/, '')
+    .replace(/\s*\n\s*/g, ' ');
+  return `${line}; see ${['rhm', ...(name ? [name] : []), '--help'].join(' ')}\n`;
 }
 
 /** The program and every command below it, with its name as it is typed after `rhm`. */

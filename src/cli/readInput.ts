@@ -8,6 +8,19 @@ export function readInput(file: string): Uint8Array {
   return file === '-' ? readStandardInput() : readFileSync(file);
 }
 
+/** Why a file cannot be read, in words: of the error that the system throws. */
+export function whyUnread(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException;
+  return reasons[code ?? ''] ?? code ?? String(error);
+}
+
+const reasons: Record<string, string> = {
+  ENOENT: 'no such file',
+  ENOTDIR: 'no such file, as a part of its path is a file',
+  EISDIR: 'a folder, not a file',
+  EACCES: 'permission denied',
+};
+
 /** *Standard input may be a non-blocking pipe: EAGAIN then means that its writer has not written yet. */
 function readStandardInput(): Uint8Array {
   const parts: Buffer[] = [];

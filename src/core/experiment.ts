@@ -9,7 +9,7 @@ import { nearest, nearestByLastPart } from './nearest.js';
 import { optimiserSchema } from './optimisers.js';
 import { sentenceLength, TOKEN_LIMIT } from './rules.js';
 import { tasks, tasksWith } from './tasks.js';
-import { wanted } from './wanted.js';
+import { SECTION, wanted } from './wanted.js';
 
 export type { Experiment, ExperimentInput } from './experimentTypes.js';
 
@@ -194,6 +194,12 @@ function explain(issue: z.core.$ZodIssue, raw: unknown): string {
     return issue.keys
       .map((key) => {
         const where = [...issue.path, key].join('.');
+        const others = kindsWith(issue.path.map(String), key);
+        if (others.length) {
+          const { kind } = value as { kind: string };
+          const file = issue.path[0] === 'model' ? `; rhm fields --yaml --model ${kind} prints a file with all` : '';
+          return `${where}: no such field of ${kind} (of ${others.join(', ')}); there are ${known.join(', ')}${file}`;
+        }
         const guess = nearest(key, known);
         const near =
           guess === undefined
@@ -206,6 +212,8 @@ function explain(issue: z.core.$ZodIssue, raw: unknown): string {
   if (issue.code === 'invalid_union' && 'discriminator' in issue)
     return `${path}: got ${JSON.stringify((value as { kind?: unknown })?.kind ?? value)}; pass one of ${kindsOf(issue.path.map(String)).join(', ')}`;
   const take = wanted(experimentJsonSchema(), issue.path, raw);
+  if (value === null && take?.startsWith(SECTION))
+    return `${path}: got null, as of a line without fields below it; set fields below it (${take.slice(SECTION.length)}), or leave it out`;
   return `${path}: ${value === undefined ? 'missing' : `got ${text(value)}`}; ${take ? `pass ${take}` : issue.message}`;
 }
 
@@ -219,6 +227,12 @@ function text(value: unknown): string {
 function kindsOf(path: string[]): string[] {
   const union = path[0] === 'optimiser' ? optimiserSchema : modelSchema();
   return union.options.map((o) => String(o.shape.kind.value));
+}
+
+/** The kinds of a section's object that have a field. */
+function kindsWith(path: string[], key: string): string[] {
+  if (path.length !== 1 || (path[0] !== 'model' && path[0] !== 'optimiser')) return [];
+  return kindsOf(path).filter((kind) => knownKeys(path, { [path[0]]: { kind } }).includes(key));
 }
 
 /** Fields of the other sections, and of this experiment's model and optimiser. */

@@ -108,7 +108,7 @@ export function checkShape(shape: GrammarShape): GrammarShape {
   ] as const)
     if ((name === 'n*m' || L > 1) && count > tuples)
       throw new InputError(
-        `${name} = ${count}: there are only v^s = ${tuples} distinct tuples; take m <= ${Math.floor(tuples / Math.max(n, L > 1 ? v : 1))}`,
+        `m: ${name} = ${count}: there are only v^s = ${tuples} distinct tuples; take m <= ${Math.floor(tuples / Math.max(n, L > 1 ? v : 1))}`,
       );
   if ((n + (L - 1) * v) * m * s > TABLE_LIMIT)
     throw new InputError(`m: the rules hold more than ${TABLE_LIMIT} symbols in all; take a smaller v, m or s`);

@@ -18,7 +18,7 @@ export interface Rows {
 
 /**
  * Checks and copies. field: for messages. v: tokens are 0 to v - 1. masks: tokens may be hidden, written as -1 and turned into v.
- * @throws InputError naming the row and the place
+ * @throws InputError naming the row and the position
  */
 export function rowsOf(input: TokenRows, v: number, field = 'tokens', masks = false): Rows {
   const { count, length, at } = layoutOf(input, field);
@@ -31,7 +31,7 @@ export function rowsOf(input: TokenRows, v: number, field = 'tokens', masks = fa
       const known = masks ? v + 1 : v; // also v itself, as in batches
       if (!(Number.isInteger(token) && token >= 0 && token < known))
         throw new InputError(
-          `${field}: row ${row}, place ${i}: got ${show(token)}; pass whole numbers from 0 to v - 1 = ${v - 1}${masks ? ', or -1 for a masked token' : ''}`,
+          `${field}: row ${row}, position ${i}: got ${show(token)}; pass whole numbers from 0 to v - 1 = ${v - 1}${masks ? ', or -1 for a masked token' : ''}`,
         );
       data[row * length + i] = token;
     }

@@ -17,6 +17,9 @@ export interface Schema {
   oneOf?: readonly Schema[];
 }
 
+/** What the words for an object begin with. */
+export const SECTION = 'an object with the fields ';
+
 /** For example `a whole number from 1 to 20`. value: the whole document. undefined: the schema does not contain the path. */
 export function wanted(schema: unknown, path: readonly PropertyKey[], value: unknown): string | undefined {
   let at: Schema | undefined = schema as Schema;
@@ -63,7 +66,7 @@ export function describe(schema: Schema, value: unknown): string {
       return `a list of names, for example ["${typeof value === 'string' ? value : 'name'}"]`;
     return description ? `a list: ${description}` : 'a list';
   }
-  if (type === 'object') return `an object with the fields ${Object.keys(properties ?? {}).join(', ')}`;
+  if (type === 'object') return `${SECTION}${Object.keys(properties ?? {}).join(', ')}`;
   return type ?? 'another value';
 }
 

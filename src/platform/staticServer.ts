@@ -19,8 +19,11 @@ export interface ServeOptions {
    * own origin.
    */
   origins?: readonly string[];
-  /** Allows styles inside a document, which the reports of `rhm analyze` have. The page needs none. */
-  inlineStyles?: boolean;
+  /**
+   * Allows styles and scripts inside a document, which reports and documents of one's own have; whoever writes into the folder could add
+   * script files anyway. Still from no other host. The page needs none.
+   */
+  inline?: boolean;
   /** Paths that are answered with a value as JSON instead of a file. An InputError is answered with status 400 and its message. */
   answers?: Readonly<Record<string, (query: URLSearchParams) => Promise<unknown>>>;
 }
@@ -96,15 +99,14 @@ function checkOrigin(origin: string): void {
 async function answer(
   root: string,
   cache: FileCache,
-  { isolated, inlineStyles, answers = {}, host = '127.0.0.1', origins = [] }: ServeOptions,
+  { isolated, inline, answers = {}, host = '127.0.0.1', origins = [] }: ServeOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const ofReference = request.url?.startsWith('/reference/'); // the scripts of its generator set styles of elements
-  const policy =
-    inlineStyles || ofReference
-      ? contentSecurityPolicy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
-      : contentSecurityPolicy;
+  let policy = contentSecurityPolicy;
+  if (inline || ofReference) policy = policy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'");
+  if (inline) policy = policy.replace("script-src 'self'", "script-src 'self' 'unsafe-inline'");
   const named = origins.length > 0 && !origins.includes('*');
   const headers: Record<string, string> = {
     'Content-Security-Policy': `${policy}; frame-ancestors ${["'self'", ...origins].join(' ')}`,

@@ -6,7 +6,7 @@ import { fillData, type NamedData } from '../core/ownData.js';
 import type { Rules } from '../core/rules.js';
 import { setField } from '../core/settings.js';
 import { measures } from '../measures/index.js';
-import { membersOf, rulesOf } from '../training/members.js';
+import { checkGrammar, membersOf, rulesOf } from '../training/members.js';
 import { trainingProgram } from '../training/program.js';
 import type { AxisValue } from './axes.js';
 import { checkUnset, firstSentences, type GridSearch, searchProblems } from './gridSearch.js';
@@ -120,7 +120,7 @@ async function readCombination(
     ...combination.filter(({ value }) => 'derived' in value),
     ...block.derive.map(({ field, axis }) => ({ field, value: axis.values()[0] })),
   ];
-  const problems: string[] = [];
+  const problems = new Set<string>();
   const attempt = (what: string, work: () => void) => {
     try {
       work();
@@ -128,7 +128,9 @@ async function readCombination(
       if (!(error instanceof InputError)) throw error;
       if (ofFile && !(error instanceof ExperimentError && error.ofFields)) return;
       const messages = error instanceof ExperimentError ? error.faults : [error.message];
-      problems.push(...messages.map((message) => (what ? `${what}: ${message}` : message)));
+      // What is computed from a grammar that does not exist is not at fault itself.
+      const cause = what && !what.startsWith('grammar.') ? faultOfGrammar(raw) : undefined;
+      for (const message of messages) problems.add(cause ?? (what ? `${what}: ${message}` : message));
     }
   };
   const set = (field: string, value: unknown) =>
@@ -156,7 +158,7 @@ async function readCombination(
     experiment = search && !ofFile ? searchable(parser, raw, search) : parser.parse(raw);
   });
   if (block.filters.length) {
-    const scope = scopeOf((experiment ?? raw) as Record<string, unknown>, variables);
+    const scope = scopeOf((experiment as Record<string, unknown> | undefined) ?? withDefaults(raw), variables);
     let kept: unknown = true;
     let evaluated = 0;
     for (const filter of block.filters)
@@ -166,9 +168,19 @@ async function readCombination(
       });
     if (!kept || (ofFile && evaluated < block.filters.length)) return 'filtered';
   }
-  if (experiment?.from) problems.push('from: a sweep cannot continue another run; use rhm train --from for it');
+  if (experiment?.from) problems.add('from: a sweep cannot continue another run; use rhm train --from for it');
   for (const problem of problems) if (!doubtful.has(problem.split(/[.:]/)[0])) fault(problem);
-  return problems.length || !experiment ? 'faulty' : experiment;
+  return problems.size || !experiment ? 'faulty' : experiment;
+}
+
+/** What is wrong with the sizes of a combination's grammar, of which expressions may be computed; undefined: nothing. */
+function faultOfGrammar(raw: Record<string, unknown>): string | undefined {
+  try {
+    checkGrammar(withDefaults(raw).grammar as Experiment['grammar']);
+  } catch (error) {
+    if (error instanceof InputError) return error.message;
+    throw error;
+  }
 }
 
 /** The fields, with `data` as digests and the defaults that follow from the rows. */

@@ -73,7 +73,8 @@ function rowsIn(input: Observations, v: number, d: number): { count: number; at:
   if (Array.isArray(input)) {
     const rows = input as readonly (readonly Observation[])[];
     rows.forEach((row, i) => {
-      if (row?.length !== d || typeof row === 'string') refuse(`sentence ${i} has ${row?.length ?? show(row)} places`);
+      if (row?.length !== d || typeof row === 'string')
+        refuse(`sentence ${i} has ${row?.length ?? show(row)} positions`);
     });
     return { count: rows.length, at: (i, p) => rows[i][p] };
   }
@@ -94,12 +95,12 @@ function tokenOf(seen: unknown, v: number, i: number, p: number): number {
   const token = typeof seen === 'bigint' ? Number(seen) : seen;
   if (typeof token === 'number' && Number.isInteger(token) && token >= HIDDEN && token < v) return token;
   throw new InputError(
-    `observations: sentence ${i}, place ${p}: got ${show(token)}; pass a token from 0 to v - 1 = ${v - 1}, null or -1 for a hidden one, or ${v} likelihoods`,
+    `observations: sentence ${i}, position ${p}: got ${show(token)}; pass a token from 0 to v - 1 = ${v - 1}, null or -1 for a hidden one, or ${v} likelihoods`,
   );
 }
 
 function logLikelihood(seen: ArrayLike<number>, v: number, i: number, p: number): Float64Array {
-  const where = `observations: sentence ${i}, place ${p}`;
+  const where = `observations: sentence ${i}, position ${p}`;
   if (seen.length !== v) throw new InputError(`${where}: got ${seen.length} likelihoods; pass v = ${v}`);
   return Float64Array.from({ length: v }, (_, x) => {
     const value = seen[x];

@@ -3,7 +3,7 @@ import type { Experiment } from '../core/experiment.js';
 import { heldLanguage } from '../core/holdout.js';
 import { type DataSet, dataOf, rowsAsRules } from '../core/ownData.js';
 import { parseRules } from '../core/parseRules.js';
-import { type HeldLanguage, makeRules, type Rules, shapeOf } from '../core/rules.js';
+import { checkShape, type HeldLanguage, makeRules, type Rules, shapeOf } from '../core/rules.js';
 import type { Source } from '../core/sampleSource.js';
 import { type Key, streamKey } from '../core/threefry.js';
 import { type Dataset, makeDataset } from '../grammar/dataset.js';
@@ -23,12 +23,24 @@ export interface Member {
   distinct: boolean; // whether no sentence occurs twice within or across these sets
 }
 
+/** Checks the sizes of an experiment's grammar. @throws InputError naming the field, such as grammar.m, and the bound. */
+export function checkGrammar(grammar: Experiment['grammar']): void {
+  try {
+    checkShape(shapeOf(grammar));
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`grammar.${error.message}`) : error;
+  }
+}
+
 /** The grammar of an experiment: its own rules, or drawn from grammar.seed (default: the experiment's seed). */
 export function rulesOf({ grammar, seed }: Experiment): Rules {
   const shape = shapeOf(grammar);
   const { rules, rootPrior, ruleProbabilities } = grammar;
   const options = { rootPrior, ruleProbabilities };
-  if (!rules) return makeRules(shape, grammar.seed ?? seed, options);
+  if (!rules) {
+    checkGrammar(grammar);
+    return makeRules(shape, grammar.seed ?? seed, options);
+  }
   return parseRules({ ...shape, rules, rootPrior, ruleProbabilities });
 }
 
@@ -133,4 +145,12 @@ export function evaluationSteps(total: number, perDoubling: number): number[] {
     steps.push(step);
   steps.push(total);
   return steps;
+}
+
+const SETTLED_SECONDS = 2; // the first steps are slower than the rest: memory is touched, pipelines are compiled
+
+/** Time that the remaining steps take at the speed of those done. seconds: taken by `done` steps. NaN while that speed says little. */
+export function secondsLeft(remaining: number, done: number, seconds: number): number {
+  if (remaining === 0) return 0;
+  return done > 0 && seconds >= SETTLED_SECONDS ? (remaining * seconds) / done : Number.NaN;
 }

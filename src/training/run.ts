@@ -20,7 +20,7 @@ import { continuedState, type Parent } from './continued.js';
 import { files, type RunFolder } from './folder.js';
 import { describeTestSet } from './heldOut.js';
 import { countEvaluations, lostRecords, recordsRemedy } from './integrity.js';
-import { epochSteps, evaluationSteps, type Member, membersOf, plannedSteps, rulesOf } from './members.js';
+import { epochSteps, evaluationSteps, type Member, membersOf, plannedSteps, rulesOf, secondsLeft } from './members.js';
 import { examine, type OldRun, sameInit } from './oldRun.js';
 import type { TrainingProgram } from './program.js';
 import { copyState, type ReplicaState, stepOf } from './replicaState.js';
@@ -46,7 +46,7 @@ export interface Progress {
   steps: number;
   loss: number; // test loss of replica 0 at the last evaluation, nats
   samplesPerSecond: number; // training sentences, over all replicas
-  secondsLeft: number;
+  secondsLeft: number; // NaN in the first seconds
 }
 
 export interface TrainResult {
@@ -336,7 +336,7 @@ export class TrainingRun {
       steps: this.steps,
       loss: this.#loss[0],
       samplesPerSecond: (done * batch * accumulate * this.members.length) / seconds,
-      secondsLeft: done > 0 ? ((this.steps - this.step) * seconds) / done : Number.NaN,
+      secondsLeft: secondsLeft(this.steps - this.step, done, seconds),
     });
   }
 

@@ -134,7 +134,18 @@ test('a mistyped field is answered with the whole name of the one that is meant'
     [{ model: { rate: 1 } }, /^model\.rate: no such field; did you mean optimiser\.rate\?$/],
     [{ grammar: { stesp: 1 } }, /^grammar\.stesp: no such field; did you mean budget\.steps\?$/],
     [{ modle: 'hcnn' }, /^modle: no such field; did you mean model\?$/],
-    [{ model: { channels: 64 } }, /^model\.channels: no such field; there are kind, width/],
+    [
+      { model: { channels: 64 } },
+      /^model\.channels: no such field of hcnn \(of mla, .*\); there are kind, width.*; rhm fields --yaml --model hcnn prints a file with all$/,
+    ],
+    [
+      { optimiser: { kind: 'sgd', beta1: 0.9 } },
+      /^optimiser\.beta1: no such field of sgd \(of adamw, lion\); there are kind, rate, momentum, weightDecay, clip$/,
+    ],
+    [
+      { grammar: { holdout: null } },
+      /^grammar\.holdout: got null, as of a line without fields below it; set fields below it \(level, fraction, seed\), or leave it out$/,
+    ],
     [{ chanels: 64 }, /^chanels: no such field; there are grammar, task/],
     [{ model: 'mla', chanels: 64 }, /^chanels: no such field; did you mean model\.channels\?$/],
     [{ budget: { zzzzz: 1 } }, /^budget\.zzzzz: no such field; there are batch, accumulate, steps/],

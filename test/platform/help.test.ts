@@ -181,7 +181,17 @@ test('--quiet: nothing but errors on standard error', async () => {
   const whole = await rhm(['train', '--set', ...small, '--out', join(scratch, 'whole'), ...wasm, '--verbose']);
   assert.match(whole.stderr, /^experiment [0-9a-f]{16}\n\{\n {2}"grammar": \{\n/);
   const wrong = await rhm(['train', '--set', 'model.width=0', '--quiet']);
-  assert.match((await rhm(['runs', '--limit', 'x'])).stderr, /Pass a whole number of at least 0; see rhm --help\n$/);
+  assert.match(
+    (await rhm(['runs', '--limit', 'x'])).stderr,
+    /Pass a whole number of at least 0; see rhm runs --help\n$/,
+  );
+  // Each refusal names the help of the command that refused.
+  for (const [args, says] of [
+    [['nonsense'], /unknown command 'nonsense'; see rhm --help\n$/],
+    [['sweep', 'nonsense'], /unknown command 'nonsense'; see rhm sweep --help\n$/],
+    [['sweep', 'plan'], /missing required argument 'spec'; see rhm sweep plan --help\n$/],
+  ] satisfies [string[], RegExp][])
+    assert.match((await rhm(args)).stderr, says);
   assert.is(wrong.code, 2);
   assert.match(wrong.stderr, /^InputError: model\.width: got 0/);
 });
@@ -276,6 +286,11 @@ test('YAML, comments and standard input wherever a value is taken', async () => 
     ['d.json', '{"model": "hcnn" // x\n "seed": 1}', /d\.json: not JSON/],
     ['e.json', '{"seed": 1, "seed": 2}', /"seed" occurs twice/],
     ['f.yaml', 'seed: 1\nseed: 2\n', /f\.yaml: Map keys must be unique/],
+    [
+      'i.yaml',
+      'seed: 1\na: b: c\n',
+      /i\.yaml: Nested mappings are .* at line 2, column \d+; pass a YAML or JSON file\n$/,
+    ],
     ['g.yaml', 'a: &x [*x]\n', /g\.yaml: (refers to itself|Unresolved alias)/],
     ['h.yaml', 'just words\n', /h\.yaml: holds no object/],
     ['words', 'just words\n', /words: not JSON/],

@@ -97,7 +97,12 @@ test('plan: runs, groups, FLOPs, bytes, time; complete runs do not count again',
   const text = await rhm(['sweep', 'plan', spec, '--out', out, ...wasm]);
   assert.match(
     text.stdout,
-    /3 complete in .*, 3 to train in 1 group of equal shapes:\n +3 x hcnn width 16, v=6 m=2 s=2 L=2, batch 8: .*for all plans one after the other on WebAssembly/s,
+    /3 complete in .*, 3 to train in 1 group of equal shapes:\n +3 x hcnn width 16, v=6 m=2 s=2 L=2, batch 8: .*about \d.* for all plans one after the other on WebAssembly[^;]*$/s,
+  );
+  const early = write('early.yaml', YAML.replace('steps: 300', 'steps: 300, stopLoss: 0.1'));
+  assert.match(
+    (await rhm(['sweep', 'plan', early, '--out', join(scratch, 'early'), ...wasm])).stdout,
+    /at most \d.*; runs stop early, usually/,
   );
 });
 
@@ -437,6 +442,11 @@ test('refused: grids, stores, options', async () => {
   const missing = await rhm(['sweep', 'run', join(scratch, 'none.yaml')]);
   assert.is(missing.code, 2);
   assert.match(missing.stderr, /none.yaml: no such file; pass a readable grid file/);
+  for (const command of [['sweep', 'status'], ['sweep', 'export'], ['watch']]) {
+    const ran = await rhm([...command, join(scratch, 'nowhere')]);
+    assert.is(ran.code, 2);
+    assert.match(ran.stderr, /nowhere: no such store or grid file; pass the folder/);
+  }
 
   const spec = write('widths.yaml', YAML);
   const newer = join(scratch, 'newer');

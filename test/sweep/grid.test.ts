@@ -227,7 +227,12 @@ test('faults of the file and of the combinations in one error', async () => {
 test('one invalid combination among many is named by its number', async () => {
   const grid = { 'grammar.m': [2, 4, 8, 9], 'model.width': [8, 16, 32] };
   assert.equal(await faultsOf({ base: small, grid }), [
-    '[9,10,11 of 3] n*m = 72: there are only v^s = 64 distinct tuples; take m <= 8',
+    '[9,10,11 of 3] grammar.m: n*m = 72: there are only v^s = 64 distinct tuples; take m <= 8',
+  ]);
+  // Also where fields and filters are computed from the grammar that does not exist.
+  const derive = { 'budget.stopLoss': 'H(2)' };
+  assert.equal(await faultsOf({ base: small, grid, derive, filter: 'H(2) > 0' }), [
+    '[9,10,11 of 3] grammar.m: n*m = 72: there are only v^s = 64 distinct tuples; take m <= 8',
   ]);
 });
 

@@ -138,7 +138,7 @@ test('what does not fit is refused with the name of the field and what helps, ex
   const rows = { train: x, test: y };
   const refusals: [RegExp, object][] = [
     [
-      /data\.train: .*none\.npy: ENOENT; pass a \.npy file or lines of tokens/,
+      /data\.train: .*none\.npy: no such file; pass a \.npy file or lines of tokens/,
       { base: { ...base, data: { ...rows, train: join(scratch, 'none.npy') } } },
     ],
     [/data\.test: missing; pass rows of tokens/, { base: { ...base, data: { train: x } } }],

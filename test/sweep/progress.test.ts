@@ -6,6 +6,7 @@ import { progressLine } from '../../src/cli/sweep/run.js';
 import type { ChunkProgress } from '../../src/sweep/chunk.js';
 import { expandGrid, type SweepRun } from '../../src/sweep/grid.js';
 import { SweepProgress, type SweepView } from '../../src/sweep/progress.js';
+import { secondsLeft } from '../../src/training/members.js';
 
 const test = suite('progress of a sweep');
 
@@ -50,6 +51,13 @@ function watched(runs: readonly SweepRun[]) {
 const close = (a: number, b: number, what: string, rtol = 1e-9) =>
   assert.ok(Math.abs(a - b) <= rtol * Math.abs(b), `${what}: ${a}, not ${b}`);
 const WINDOW = 1 / 30; // a second without a report, of the half minute considered
+
+test('a run has no estimate of its time before some seconds of its speed are known', () => {
+  assert.ok(Number.isNaN(secondsLeft(1000, 1, 0.5)));
+  assert.ok(Number.isNaN(secondsLeft(1000, 0, 10)), 'no step done');
+  assert.is(secondsLeft(900, 100, 4), 36);
+  assert.is(secondsLeft(0, 100, 0.1), 0);
+});
 
 test('a slice that is cut off keeps what its runs have reached: no step back, no negative speed', async () => {
   const runs = await runsOf(4);

@@ -268,13 +268,13 @@ test('wrong observations are refused with their place', () => {
       (e: Error) => e.name === 'InputError' && message.test(e.message),
     );
   const row = [null, null, null, null];
-  refused([row, [0, 1, 4, 0]], /sentence 1, place 2: got 4; pass a token from 0 to v - 1 = 3/);
-  refused([row, [0, 1.5, 1, 0]], /sentence 1, place 1: got 1.5/);
-  refused([[0, -2, 1, 0]], /place 1: got -2/);
-  refused([[0, undefined, 1, 0]], /place 1: got undefined/);
-  refused([row, [0, 1, 2]], /sentence 1 has 3 places/);
-  refused([[[1, 1], null, null, null]], /place 0: got 2 likelihoods; pass v = 4/);
-  refused([[null, [1, 1, -1, 0], null, null]], /place 1: the likelihood of token 2 is -1/);
+  refused([row, [0, 1, 4, 0]], /sentence 1, position 2: got 4; pass a token from 0 to v - 1 = 3/);
+  refused([row, [0, 1.5, 1, 0]], /sentence 1, position 1: got 1.5/);
+  refused([[0, -2, 1, 0]], /position 1: got -2/);
+  refused([[0, undefined, 1, 0]], /position 1: got undefined/);
+  refused([row, [0, 1, 2]], /sentence 1 has 3 positions/);
+  refused([[[1, 1], null, null, null]], /position 0: got 2 likelihoods; pass v = 4/);
+  refused([[null, [1, 1, -1, 0], null, null]], /position 1: the likelihood of token 2 is -1/);
   refused([[null, [1, Number.NaN, 1, 0], null, null]], /the likelihood of token 1 is NaN/);
   refused([[null, [1, 1, Infinity, 0], null, null]], /the likelihood of token 2 is Infinity/);
   refused([[null, [0, 0, 0, 0], null, null]], /sentence 0 contradicts/);

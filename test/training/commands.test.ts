@@ -130,7 +130,7 @@ test('export: names and shapes of the reference, best and last, by replica', asy
   assert.match(no.stderr, /replica: got 2, .* contains 2; pass 0 to 1/);
   const none = await rhm(['export', path('nothing'), '-o', path('x')]);
   assert.is(none.code, 2);
-  assert.match(none.stderr, /nothing.experiment.json: ENOENT; pass the folder of a run/);
+  assert.match(none.stderr, /nothing: no such run in .*; pass a folder, a hash or the beginning of one/);
 });
 
 test('train --init starts from exported weights; files that do not fit are refused', async () => {

@@ -222,13 +222,13 @@ test('invalid input is refused by name', async () => {
   const network = { experiment, weights: bytes };
   const refusals: [RegExp, Network, unknown, Parameters<typeof lab.logits>[2]?][] = [
     [
-      /^tokens: row 1, place 2: got 5; pass whole numbers from 0 to v - 1 = 4$/,
+      /^tokens: row 1, position 2: got 5; pass whole numbers from 0 to v - 1 = 4$/,
       network,
       [row, [0, 1, 5, 3, 4, 0, 1, 2]],
     ],
-    [/^tokens: row 0, place 0: got 0.5;/, network, [[0.5, ...row.slice(1)]]],
-    [/^tokens: row 0, place 1: got -1;/, network, { shape: [1, 8], data: Int32Array.of(0, -1, 0, 0, 0, 0, 0, 0) }],
-    [/^tokens: row 0, place 3: got null;/, network, [[0, 1, 2, null, 4, 0, 1, 2]]],
+    [/^tokens: row 0, position 0: got 0.5;/, network, [[0.5, ...row.slice(1)]]],
+    [/^tokens: row 0, position 1: got -1;/, network, { shape: [1, 8], data: Int32Array.of(0, -1, 0, 0, 0, 0, 0, 0) }],
+    [/^tokens: row 0, position 3: got null;/, network, [[0, 1, 2, null, 4, 0, 1, 2]]],
     [/^tokens: row 0 has 8 tokens, row 1 7; pass rows of tokens/, network, [row, row.slice(1)]],
     [/^tokens: rows of 6; pass rows of 8 or 7 tokens$/, network, [row.slice(2)]],
     [/^tokens: its shape is \[8\]; pass rows/, network, { shape: [8], data: row }],
@@ -283,6 +283,23 @@ test('rhm predict: from .npy files, text and JSON lines, to JSON lines, .npy and
     });
   }
   assert.is((await predict(at('tokens.npy'), '--format', 'npy', '-o', at('logits.npy'))).code, 0);
+  const named = await rhm([
+    ...[
+      'predict',
+      'predicted',
+      '--store',
+      scratch,
+      '--tokens',
+      at('tokens.npy'),
+      '--executor',
+      'wasm',
+      '--threads',
+      '1',
+    ],
+    ...['--format', 'npy', '-o', at('named.npy')],
+  ]);
+  assert.is(named.code, 0, named.stderr);
+  assert.equal(readFileSync(at('named.npy')), readFileSync(at('logits.npy')), 'a run by its name');
   const saved = decodeNpy(readFileSync(at('logits.npy')));
   assert.equal([saved.shape, saved.data], [[5, 6], want.data]);
   const hidden = await predict(at('tokens.npy'), '--format', 'safetensors', '--hidden', '-o', at('all.safetensors'));
@@ -298,8 +315,8 @@ test('rhm predict: from .npy files, text and JSON lines, to JSON lines, .npy and
   );
   writeFileSync(at('bad.txt'), '0 1 2 3 4 5 0 1 2\n0 1 2 3 4 9 0 1 2\n');
   for (const [args, says] of [
-    [[at('bad.txt')], /row 1, place 5: got 9; pass whole numbers from 0 to v - 1 = 5/],
-    [[at('none.npy')], /none.npy: ENOENT; pass a .npy file/],
+    [[at('bad.txt')], /row 1, position 5: got 9; pass whole numbers from 0 to v - 1 = 5/],
+    [[at('none.npy')], /none.npy: no such file; pass a .npy file/],
     [[at('tokens.npy'), '--hidden', 'hidden.7', '--format', 'safetensors'], /no layer "hidden.7"/],
     [[at('tokens.npy'), '--hidden'], /--hidden: .*--format safetensors/],
   ] as const) {

@@ -246,7 +246,7 @@ test('invalid input is refused by name, before anything is opened', async () => 
     [/^data.test: missing; pass rows of tokens/, base, { train: data.train } as OwnData],
     [/^data.valid: no such set; pass train, validation, test/, base, { ...data, valid: rows } as OwnData],
     [/^data.train: row 0 has 6 tokens, row 1 5;/, base, { ...data, train: [rows[0], rows[1].slice(1)] }],
-    [/^data.train: row 1, place 2: got -1;/, base, { ...data, train: [rows[0], [0, 1, -1, 0, 0, 0]] }],
+    [/^data.train: row 1, position 2: got -1;/, base, { ...data, train: [rows[0], [0, 1, -1, 0, 0, 0]] }],
     [/^data.train: 1 row of 6 tokens; pass at least 2 rows/, base, { ...data, train: [rows[0]] }],
     [
       /^data.train.labels: 3 labels of 2 rows/,
@@ -340,7 +340,7 @@ test('the command line: files in, continued without naming them, sampled, predic
   assert.match(changed.stderr, /data.train: these rows are [0-9a-f]{16}, the experiment names [0-9a-f]{16}/);
   const none = await rhm(['train', '--set', ...settings, 'data.train=none.npy', 'data.test=none.npy']);
   assert.is(none.code, 2);
-  assert.match(none.stderr, /none.npy: ENOENT/);
+  assert.match(none.stderr, /none.npy: no such file; pass a .npy file/);
 });
 
 test('rhm correlations --data: covariances fall with distance, and n-gram losses are those of a chain', async () => {

@@ -127,7 +127,7 @@ test('values are read off the curves by pointer and by keys; networks and seeds 
   await page.press('#grammar [data-field=m]', 'Enter');
   await page
     .locator('#grammar .fields:has([data-field=m]) .refusal', {
-      hasText: /Not taken: n\*m = 36: there are only v\^s = 16 distinct tuples; take m <= 4/,
+      hasText: /Not taken: m: n\*m = 36: there are only v\^s = 16 distinct tuples; take m <= 4/,
     })
     .waitFor();
   assert.is(await page.inputValue('#grammar [data-field=m]'), '2', 'the form shows what holds');

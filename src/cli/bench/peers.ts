@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { InputError } from '../../core/errors.js';
+import { whyUnread } from '../readInput.js';
 import type { TrainRefusal, TrainTime } from './train.js';
 
 /** The best time of each case in one file. */
@@ -28,7 +29,7 @@ export function readPeer(text: string): Peer {
   try {
     lines = readFileSync(file, 'utf8').split('\n');
   } catch (error) {
-    throw new InputError(`--peers ${file}: ${(error as NodeJS.ErrnoException).code ?? error}; pass a readable file`);
+    throw new InputError(`--peers ${file}: ${whyUnread(error)}; pass a readable file`);
   }
   const times = new Map<string, number>();
   for (const [index, line] of lines.entries()) {

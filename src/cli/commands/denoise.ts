@@ -10,7 +10,7 @@ import { weightsOf } from '../../training/weights.js';
 import { addComputeOptions, type ComputeOptions } from '../compute.js';
 import { type CommandContext, integer } from '../context.js';
 import { type GrammarFlags, grammarOptions, loadGrammar, looseNumber } from '../grammarOptions.js';
-import { readRun } from '../runFolder.js';
+import { readRun, runFolder } from '../runFolder.js';
 
 interface Options extends GrammarFlags, ComputeOptions {
   seed: number;
@@ -41,7 +41,7 @@ export function addDenoise(program: Command, io: CommandContext): void {
     .option('--rates <list>', 'noise rates from 0 to 1, such as 0.1,0.2', ratesOf, DEFAULT_RATES)
     .option('--sentences <n>', 'sentences per rate', integer(2, 2 ** 16), 256)
     .option(
-      '--run <folder>',
+      '--run <run>',
       'a run of the task mask: its network fills in the masked tokens too, on the grammar of the run',
     )
     .addOption(
@@ -79,7 +79,7 @@ async function ofRun(
   io: CommandContext,
 ): Promise<{ rules: Rules; network: NetworkDenoisingPoint[] }> {
   const { which, replica, rates, sentences, seed } = { ...options, which: options.weights };
-  const { experiment, rules, checkpoint, checkpointFile } = await readRun(run, io.log);
+  const { experiment, rules, checkpoint, checkpointFile } = await readRun(await runFolder(run), io.log);
   const weights = weightsOf(checkpoint, checkpointFile, { which, replica });
   let opened: OpenExecutor | undefined;
   try {

@@ -7,7 +7,7 @@ import { writeAtomically } from '../../platform/atomicFile.js';
 import { exportTensorboard, tensorboardFolder } from '../../platform/tensorboard.js';
 import { weightsOf } from '../../training/weights.js';
 import { type CommandContext, integer } from '../context.js';
-import { readRun } from '../runFolder.js';
+import { RUN, readRun, runFolder } from '../runFolder.js';
 import { parseConditions } from '../runs/filter.js';
 import { chooseRuns } from '../runs/select.js';
 
@@ -25,7 +25,7 @@ export function addExport(program: Command, io: CommandContext): void {
     .description(
       "export a run's weights as safetensors, with the names and shapes of the authors' PyTorch code; or runs as TensorBoard event files",
     )
-    .argument('<run>', 'folder of a run; with --tensorboard also a store or a folder with runs')
+    .argument('<run>', `${RUN}, of those in out; with --tensorboard a folder: of a run, a store, or any with runs`)
     .option('-o, --out <file>', 'safetensors file to write; with --tensorboard a folder (default: <run>/tensorboard)')
     .addOption(
       new Option('--weights <which>', 'weights at the lowest test loss, or at the last step')
@@ -44,7 +44,7 @@ async function exportWeights(io: CommandContext, run: string, options: Options, 
   const { out, weights, replica } = options;
   if (out === undefined) throw new InputError('--out: pass a safetensors file to write, or --tensorboard');
   if (options.where) throw new InputError('--where: chooses among runs for --tensorboard; pass the folder of one run');
-  const { checkpoint, checkpointFile } = await readRun(run, io.log);
+  const { checkpoint, checkpointFile } = await readRun(await runFolder(run), io.log);
   const file = weightsOf(checkpoint, checkpointFile, { which: weights, replica });
   await writeAtomically(out, encodeSafetensors(file));
   const tensors = Object.fromEntries([...file.tensors].map(([name, { shape }]) => [name, shape]));

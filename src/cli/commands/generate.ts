@@ -6,7 +6,7 @@ import { generate } from '../../training/generate.js';
 import { weightsOf } from '../../training/weights.js';
 import { addComputeOptions, type ComputeOptions } from '../compute.js';
 import { type CommandContext, integer, number } from '../context.js';
-import { readRun } from '../runFolder.js';
+import { RUN, readRun, runFolder, STORE } from '../runFolder.js';
 
 interface Options extends ComputeOptions {
   count: number;
@@ -16,6 +16,7 @@ interface Options extends ComputeOptions {
   show: number;
   weights: 'best' | 'last';
   replica: number;
+  store: string[];
 }
 
 export function addGenerate(program: Command, io: CommandContext): void {
@@ -25,7 +26,7 @@ export function addGenerate(program: Command, io: CommandContext): void {
       .description(
         "generate sentences with a trained clm, or with a network trained on masked tokens, and print the fraction that obeys the grammar's rules up to each level",
       )
-      .argument('<run>', 'folder of a run')
+      .argument('<run>', RUN)
       .option('--count <n>', 'sentences', integer(1, 2 ** 20), 1000)
       .option('--temperature <t>', 'softmax temperature; 0 always takes the most probable token', number(0, 100), 1)
       .option(
@@ -38,9 +39,13 @@ export function addGenerate(program: Command, io: CommandContext): void {
       .addOption(
         new Option('--weights <which>', 'which weights: best or last').choices(['best', 'last']).default('best'),
       )
-      .option('--replica <r>', 'replica, for a run with several', integer(0), 0),
+      .option('--replica <r>', 'replica, for a run with several', integer(0), 0)
+      .option('--store <folder...>', STORE, ['out']),
   ).action(async (run: string, options: Options, command: Command) => {
-    const { experiment, rules, checkpoint, checkpointFile } = await readRun(run, io.log);
+    const { experiment, rules, checkpoint, checkpointFile } = await readRun(
+      await runFolder(run, options.store),
+      io.log,
+    );
     const { weights: which, replica, count, temperature, sweeps, seed, show } = options;
     const weights = weightsOf(checkpoint, checkpointFile, { which, replica });
     let opened: OpenExecutor | undefined;

@@ -11,7 +11,7 @@ import { addComputeOptions, type ComputeOptions } from '../compute.js';
 import { type CommandContext, integer } from '../context.js';
 import { type Write, writeOutput } from '../output.js';
 import { readMaskedRows, readRows } from '../ownData.js';
-import { readRun } from '../runFolder.js';
+import { RUN, readRun, runFolder, STORE } from '../runFolder.js';
 
 interface Options extends ComputeOptions {
   tokens: string;
@@ -20,13 +20,14 @@ interface Options extends ComputeOptions {
   out?: string;
   weights: 'best' | 'last';
   replica: number;
+  store: string[];
 }
 
 export function addPredict(program: Command, io: CommandContext): void {
   const command = program
     .command('predict')
     .description('print the logits, and on request the hidden layers, of a trained network on given sentences')
-    .argument('<run>', 'folder of a run')
+    .argument('<run>', RUN)
     .requiredOption(
       '--tokens <file>',
       'sentences, one per row: .npy [rows, s^L], lines of numbers, or JSON lines as printed by rhm sample; - for standard input. ' +
@@ -43,12 +44,13 @@ export function addPredict(program: Command, io: CommandContext): void {
     .option('--hidden [names...]', 'also write hidden layers, all or those named; needs --format safetensors')
     .option('-o, --out <file>', 'write to this file instead of standard output')
     .addOption(new Option('--weights <which>', 'which weights: best or last').choices(['best', 'last']).default('best'))
-    .option('--replica <r>', 'replica, for a run with several', integer(0), 0);
+    .option('--replica <r>', 'replica, for a run with several', integer(0), 0)
+    .option('--store <folder...>', STORE, ['out']);
   addComputeOptions(command).action(async (run: string, options: Options) => {
     const { hidden, format } = options;
     if (hidden && format !== 'safetensors')
       throw new InputError(`--hidden: ${format} holds logits alone; add --format safetensors`);
-    const { experiment, checkpoint, checkpointFile } = await readRun(run, io.log);
+    const { experiment, checkpoint, checkpointFile } = await readRun(await runFolder(run, options.store), io.log);
     const { masks } = tasks[experiment.task.kind];
     const tokens = (masks ? readMaskedRows : readRows)(options.tokens);
     const weights = weightsOf(checkpoint, checkpointFile, { which: options.weights, replica: options.replica });

@@ -29,10 +29,13 @@ export function addServe(program: Command, io: CommandContext): void {
       '--origins <origin...>',
       'let pages of these origins, such as https://example.org, load the served files, use the elements and frame the page; * for any',
     )
-    .option('--dir <folder>', 'serve this folder (with an index.html, such as a report) instead of the page')
+    .option(
+      '--dir <folder>',
+      'serve this folder (with an index.html, such as a report) instead of the page; scripts and styles may stand inside its documents, but none come from other hosts',
+    )
     .action(async (options: Options, command: Command) => {
       const folder = options.dir ?? join(dirname(realpathSync(process.argv[1])), 'page');
-      const server = await serveFolder(folder, { ...options, inlineStyles: options.dir !== undefined });
+      const server = await serveFolder(folder, { ...options, inline: options.dir !== undefined });
       await io.result(command, { url: server.url, folder }, () => `${server.url}\n`);
       io.log('stop with Ctrl+C');
       await new Promise<void>((resolve) => {

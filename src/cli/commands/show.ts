@@ -6,6 +6,7 @@ import type { MeasureRecord, StartRecord } from '../../core/records.js';
 import { findRuns } from '../../platform/findRun.js';
 import { shownPath } from '../../platform/runList.js';
 import type { CommandContext } from '../context.js';
+import { RUN, STORE } from '../runFolder.js';
 import { timeText } from '../running.js';
 import { readWhole, settingsOf, settingText, type WholeRun } from '../runs/read.js';
 import { lossText, plateauText, textTable } from '../runs/table.js';
@@ -21,8 +22,8 @@ export function addShow(program: Command, io: CommandContext): void {
     .description(
       'show one run: settings, loss curve beside the plateaus of its grammar, P_ell, measures, and the machine it ran on',
     )
-    .argument('<run>', 'folder of a run, its name, or its hash (the first digits are enough)')
-    .option('--store <folder...>', 'folders to search for the hash or name', ['out'])
+    .argument('<run>', RUN)
+    .option('--store <folder...>', STORE, ['out'])
     .action(async (text: string, options: Options, command: Command) => {
       const [listed] = await findRuns([text], options.store);
       const whole = await readWhole(listed);

@@ -27,6 +27,7 @@ import { addComputeOptions, type ComputeOptions } from '../compute.js';
 import { type CommandContext, number } from '../context.js';
 import { DOCUMENT, readDocument } from '../document.js';
 import { DATA_FILE, type DataFiles, placeOf, readOwnData } from '../ownData.js';
+import { whyUnread } from '../readInput.js';
 import { readRun } from '../runFolder.js';
 import { abortOnSignals, timeText } from '../running.js';
 import { settingsOf, settingText } from '../runs/read.js';
@@ -228,7 +229,7 @@ function readWeights(file: string): SafeFile {
   try {
     bytes = new Uint8Array(readFileSync(file));
   } catch (error) {
-    throw new InputError(`--init ${file}: ${(error as NodeJS.ErrnoException).code ?? error}; pass a readable file`);
+    throw new InputError(`--init ${file}: ${whyUnread(error)}; pass a readable file`);
   }
   try {
     return decodeSafetensors(bytes, file);

@@ -8,6 +8,7 @@ import { openExecutor } from '../../platform/executor.js';
 import { type VerifiedCase, verifyGolden } from '../../training/verify.js';
 import { addComputeOptions, type ComputeOptions, precisionOption, requireHalf } from '../compute.js';
 import type { CommandContext } from '../context.js';
+import { whyUnread } from '../readInput.js';
 
 interface Options extends ComputeOptions {
   precision: Precision;
@@ -47,9 +48,7 @@ function readCase(file: string): Uint8Array {
   try {
     return new Uint8Array(readFileSync(file));
   } catch (error) {
-    throw new InputError(
-      `${file}: ${(error as NodeJS.ErrnoException).code ?? error}; pass a readable safetensors file`,
-    );
+    throw new InputError(`${file}: ${whyUnread(error)}; pass a readable safetensors file`);
   }
 }
 

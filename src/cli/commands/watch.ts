@@ -6,7 +6,7 @@ import { InputError } from '../../core/errors.js';
 import { isStore, listRuns } from '../../platform/runList.js';
 import { serveFolder } from '../../platform/staticServer.js';
 import { type CommandContext, integer } from '../context.js';
-import { readGrid, storeOf } from '../sweep/options.js';
+import { readGridOfStore, storeOf } from '../sweep/options.js';
 import { Watcher, type WatchQuery } from '../watch/watcher.js';
 
 interface Options {
@@ -51,7 +51,7 @@ async function open(target: string, { out }: Options): Promise<Watcher> {
     if (!isStore(target)) await listRuns(target); // throws for a folder without runs
     return new Watcher(target, isStore(target));
   }
-  const grid = await readGrid(target);
+  const grid = await readGridOfStore(target);
   const store = storeOf(grid, out);
   if (!existsSync(join(store, 'store.json')))
     throw new InputError(`${store}: no sweep is stored here yet; start rhm sweep run ${target} first, or pass --out`);

@@ -9,7 +9,7 @@ import { askedRuns } from '../../sweep/gridRounds.js';
 import { repairStore } from '../../sweep/repair.js';
 import type { RunEntry } from '../../sweep/store.js';
 import type { CommandContext } from '../context.js';
-import { readGrid, recordsIn, storeOf } from './options.js';
+import { readGridOfStore, recordsIn, storeOf } from './options.js';
 
 export interface ExportOptions {
   out?: string;
@@ -25,7 +25,7 @@ export async function sweepExport(
   command: Command,
 ): Promise<void> {
   const isStore = statSync(target, { throwIfNoEntry: false })?.isDirectory();
-  const grid = isStore ? undefined : await readGrid(target);
+  const grid = isStore ? undefined : await readGridOfStore(target);
   const store = openSweepFolder(grid ? storeOf(grid, options.out) : target, { existing: true });
   const { entries } = await repairStore(store, { quiet: true });
   const wanted: RunEntry[] = grid

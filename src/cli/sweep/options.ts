@@ -23,6 +23,15 @@ export async function readGrid(file: string): Promise<NamedGrid> {
   return { ...grid, file, title: titleOf(grid.name, file), rows };
 }
 
+/** The grid of a file where a store could be given too. @throws GridError, InputError */
+export async function readGridOfStore(target: string): Promise<NamedGrid> {
+  if (target !== '-' && !existsSync(target))
+    throw new InputError(
+      `${target}: no such store or grid file; pass the folder that rhm sweep run made, or a grid file, YAML or JSON`,
+    );
+  return readGrid(target);
+}
+
 function titleOf(name: string | undefined, file: string): string {
   const title = name ?? (file === '-' ? 'sweep' : basename(file, extname(file)));
   return title.replace(/[^\w.-]+/g, '-').replace(/^[.-]+/, '') || 'sweep';

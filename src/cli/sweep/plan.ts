@@ -136,11 +136,17 @@ function planText(
   lines.push(`in all ${quantity(plan.flops, 'FLOP')}, ${bytes(plan.storeBytes)} in the store`);
   if (plan.seconds !== undefined)
     lines.push(
-      `about ${timeText(plan.seconds)} for all plans one after the other on ${plan.executor}, if no run stops early`,
+      stopsEarly(grid)
+        ? `at most ${timeText(plan.seconds)} for all plans one after the other on ${plan.executor}; runs stop early, usually after a small part`
+        : `about ${timeText(plan.seconds)} for all plans one after the other on ${plan.executor}`,
     );
   for (const { run, name, complete } of plan.list ?? []) lines.push(`  ${run}  ${name}${complete ? '  complete' : ''}`);
   return lines.join('\n');
 }
+
+/** Whether runs may end before their last step. */
+const stopsEarly = ({ runs }: NamedGrid): boolean =>
+  runs.some(({ experiment: { budget } }) => budget.patience !== undefined || budget.stopLoss !== undefined);
 
 /** `3.2 TFLOP`. */
 function quantity(value: number, unit: string): string {

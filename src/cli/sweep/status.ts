@@ -8,7 +8,7 @@ import { askedRuns } from '../../sweep/gridRounds.js';
 import { repairStore } from '../../sweep/repair.js';
 import type { RunEntry, RunState } from '../../sweep/store.js';
 import type { CommandContext } from '../context.js';
-import { readGrid, recordsIn, storeOf } from './options.js';
+import { readGridOfStore, recordsIn, storeOf } from './options.js';
 
 export interface StatusOptions {
   out?: string;
@@ -27,7 +27,7 @@ export async function sweepStatus(
   command: Command,
 ): Promise<void> {
   const isStore = statSync(target, { throwIfNoEntry: false })?.isDirectory();
-  const grid = isStore ? undefined : await readGrid(target);
+  const grid = isStore ? undefined : await readGridOfStore(target);
   const out = grid ? storeOf(grid, options.out) : target;
   const begun = existsSync(join(out, 'store.json')) || !grid;
   const { entries, faults, unchecked } = begun
