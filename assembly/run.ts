@@ -60,7 +60,8 @@ export function advance(): u32 {
       if (!passed(false)) return 0;
       waiting = false;
     }
-    if (!remaining || !list) return 1;
+    if (!list) return 1;
+    if (!remaining) return othersWait() ? 1 : 0;
     if (!load<u32>(position)) {
       position = list;
       remaining--;
@@ -101,6 +102,20 @@ function perform(at: usize): void {
     execute(load<u32>(at, COMMAND_OP), at + COMMAND_RECORD, me, threads, scratch);
   }
   if (load<u32>(at, COMMAND_BARRIER)) arrive();
+}
+
+/**
+ * Whether all other threads wait for the next list. One that has passed the last barrier still has to read the end of this list, so
+ * thread 0 must not return before: its caller may put another program into the memory, whose words the thread would execute.
+ */
+function othersWait(): bool {
+  if (ASC_FEATURE_THREADS) {
+    const others = load<u32>(control, CONTROL_THREADS) - 1;
+    for (let spin: u32 = 0; spin < SPINS; spin++)
+      if (atomic.load<u32>(control, CONTROL_ARRIVED) == others) return true;
+    return false;
+  }
+  return true;
 }
 
 function arrive(): void {
