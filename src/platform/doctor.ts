@@ -10,6 +10,7 @@ import { matmul } from '../kernels/matmul.js';
 import type { KernelCase, KernelSpec } from '../kernels/shared/types.js';
 import { checkCase } from '../kernels/tools/check.js';
 import { ProgramBuilder } from '../plan/builder.js';
+import type { Executor } from '../plan/executor.js';
 
 export interface DoctorReport {
   adapter: AdapterSummary;
@@ -24,7 +25,7 @@ export interface DoctorReport {
 }
 
 /** A kernel against its float64 reference: the worst of its cases. */
-export interface KernelReport {
+export interface CheckedKernel {
   op: string;
   cases: number;
   ok: boolean;
@@ -32,6 +33,10 @@ export interface KernelReport {
   worstCase: string;
   bound: string; // bound of that case
   where: string; // the worst element, or, for a kernel that could not run, the reason
+}
+
+/** A kernel of an adapter. */
+export interface KernelReport extends CheckedKernel {
   compileMs: number; // slowest compilation of one of its pipelines, by compileClock, not counting what the driver's cache contains
   compileShader: string; // shader of that pipeline
 }
@@ -64,8 +69,8 @@ export async function examine(session: GpuSession, report: (line: string) => voi
   const matmuls: MatmulSpeed[] = [];
   for (const shape of session.info.software ? softwareShapes : hardwareShapes) {
     report(`timing a matmul of ${shape.join(' x ')}`);
-    matmuls.push(await matmulSpeed(session, shape));
-    if (session.matrixUnits) matmuls.push({ ...(await matmulSpeed(session, shape, true)), half: true });
+    matmuls.push(await matmulSpeed(gpuExecutor(session), shape));
+    if (session.matrixUnits) matmuls.push({ ...(await matmulSpeed(gpuExecutor(session), shape, true)), half: true });
   }
   return {
     adapter: session.info,
@@ -86,7 +91,7 @@ const hardwareShapes: [number, number, number][] = [
   [512, 1024, 512],
   [8192, 1024, 512],
 ];
-const softwareShapes: [number, number, number][] = [
+export const softwareShapes: [number, number, number][] = [
   [256, 256, 256],
   [128, 1024, 512],
   [512, 128, 64],
@@ -110,29 +115,35 @@ const limitNames = [
 ] as const satisfies readonly (keyof GpuLimits)[];
 
 async function checkKernel(session: GpuSession, spec: KernelSpec): Promise<KernelReport> {
-  const found: KernelReport = {
-    op: spec.op,
-    cases: 0,
-    ok: true,
-    worst: 0,
-    worstCase: '',
-    bound: '',
-    where: '',
-    compileMs: 0,
-    compileShader: '',
-  };
   const executor = gpuExecutor(session);
+  const slow = { compileMs: 0, compileShader: '' };
+  const found = await checkCases(spec, executor, {
+    async before(item) {
+      const { shader, ms } = await compileTime(executor, item);
+      if (ms > slow.compileMs) Object.assign(slow, { compileMs: ms, compileShader: shader });
+    },
+    failed: () => session.check(), // a lost device is not the fault of a kernel: it ends the examination
+  });
+  return { ...found, ...slow };
+}
+
+/** Every case of a kernel on an executor. before: called with each case; failed: called where one throws, before that is noted. */
+export async function checkCases(
+  spec: KernelSpec,
+  executor: Executor,
+  { before, failed }: { before?: (item: KernelCase) => Promise<void>; failed?: () => void } = {},
+): Promise<CheckedKernel> {
+  const found: CheckedKernel = { op: spec.op, cases: 0, ok: true, worst: 0, worstCase: '', bound: '', where: '' };
   for (const item of spec.cases) {
     found.cases++;
     try {
-      const { shader, ms } = await compileTime(executor, item);
-      if (ms > found.compileMs) Object.assign(found, { compileMs: ms, compileShader: shader });
+      await before?.(item);
       const result = await checkCase(item, executor, referenceExecutor());
       if (!(result.worst <= found.worst) || !found.worstCase)
         Object.assign(found, { worst: result.worst, worstCase: item.name, bound: result.bound, where: result.where });
       found.ok &&= result.ok;
     } catch (error) {
-      session.check(); // a lost device is not the fault of a kernel: it ends the examination
+      failed?.();
       const where = error instanceof Error ? error.message : String(error);
       Object.assign(found, { ok: false, worst: Number.POSITIVE_INFINITY, worstCase: item.name, where });
     }
@@ -152,7 +163,12 @@ async function compileTime(executor: GpuExecutor, item: KernelCase): Promise<Com
   }
 }
 
-async function matmulSpeed(session: GpuSession, shape: [number, number, number], half = false): Promise<MatmulSpeed> {
+/** The speed of a matmul of m x k times k x n. */
+export async function matmulSpeed(
+  executor: Executor,
+  shape: [number, number, number],
+  half = false,
+): Promise<MatmulSpeed> {
   const [m, k, n] = shape;
   const builder = new ProgramBuilder(1);
   const a = builder.persistent('a', [m, k]);
@@ -160,7 +176,7 @@ async function matmulSpeed(session: GpuSession, shape: [number, number, number],
   const c = builder.persistent('c', [m, n]);
   const views = { a: { tensor: a }, b: { tensor: b }, c: { tensor: c } };
   matmul(builder.plan('multiply'), { label: 'doctor', m, k, n, half, ...views });
-  const loaded = await gpuExecutor(session).load(builder.build());
+  const loaded = await executor.load(builder.build());
   try {
     const time = async (times: number) => {
       const started = performance.now();
@@ -234,10 +250,8 @@ export function doctorText(found: DoctorReport, cards: readonly [string, string]
   const { adapter, limits } = found;
   const bytes = (n: number) => (n >= 2 ** 20 ? `${Math.round(n / 2 ** 20)} MiB` : `${Math.round(n / 1024)} KiB`);
   const time = found.compileClock === 'processor' ? 'of CPU time' : 'of wall time';
-  const kernelLine = (k: KernelReport): string =>
-    k.ok
-      ? `correct in ${k.cases} cases; worst ${k.worst.toFixed(3)} of its bound ${k.bound} (${k.worstCase}); compiles in ${k.compileMs.toPrecision(3)} ms ${time} (${k.compileShader})`
-      : `WRONG in ${k.worstCase}: ${k.where}`;
+  const compiles = (k: KernelReport): string =>
+    k.ok ? `; compiles in ${k.compileMs.toPrecision(3)} ms ${time} (${k.compileShader})` : '';
   const rows: [string, string][] = [
     ['runtime', adapter.runtime],
     ['adapter', `${adapter.name}${adapter.software ? ' (software)' : ''}, ${adapter.backend} backend`],
@@ -254,15 +268,22 @@ export function doctorText(found: DoctorReport, cards: readonly [string, string]
       `${found.dispatch.microseconds.toFixed(1)} us each in one pass (${found.dispatch.source}); ${found.dispatch.submitMicroseconds.toFixed(0)} us submitted and awaited alone`,
     ],
     ['half precision', halfLine(found.matrixUnits)],
-    ...found.matmuls.map(({ shape, half, gflops, elapsedMs }): [string, string] => [
-      `matmul ${half ? 'f16' : 'f32'}`,
-      `${shape.join(' x ')}: ${gflops.toPrecision(3)} GFLOP/s, ${elapsedMs.toPrecision(3)} ms`,
-    ]),
-    ...found.kernels.map((k): [string, string] => [`kernel ${k.op}`, kernelLine(k)]),
+    ...found.matmuls.map(matmulRow),
+    ...found.kernels.map((k): [string, string] => [`kernel ${k.op}`, `${kernelText(k)}${compiles(k)}`]),
     ['verdict', found.ok ? 'every kernel computes correctly' : 'WRONG results: do not use this adapter, see above'],
   ];
   return rowsText(rows);
 }
+
+export const matmulRow = ({ shape, half, gflops, elapsedMs }: MatmulSpeed): [string, string] => [
+  `matmul ${half ? 'f16' : 'f32'}`,
+  `${shape.join(' x ')}: ${gflops.toPrecision(3)} GFLOP/s, ${elapsedMs.toPrecision(3)} ms`,
+];
+
+export const kernelText = (k: CheckedKernel): string =>
+  k.ok
+    ? `correct in ${k.cases} cases; worst ${k.worst.toFixed(3)} of its bound ${k.bound} (${k.worstCase})`
+    : `WRONG in ${k.worstCase}: ${k.where}`;
 
 export function rowsText(rows: readonly [string, string][]): string {
   const width = Math.max(...rows.map(([name]) => name.length)) + 2;

@@ -7,6 +7,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WasmError } from '../../src/core/errors.js';
 import { compileWasm } from '../../src/core/wasmModule.js';
+import type { CheckedKernel, MatmulSpeed } from '../../src/platform/doctor.js';
 import { failure } from '../support/gpu.js';
 import { type Ran, rhm, run } from '../support/run.js';
 
@@ -56,13 +57,27 @@ test('no command shows the help and exits with 2; help and version exit with 0',
 test('no adapter, wrong adapter: exit 1 and what to install', async () => {
   const noDriver = { VK_DRIVER_FILES: join(folder, 'none.json'), RHM_CACHE: '/proc/none' };
   assertError(
-    await rhm(['doctor'], { env: noDriver }),
+    await rhm(['doctor', '--adapter', 'swiftshader'], { env: noDriver }),
     1,
     /^AdapterError: No WebGPU adapter was found.*RHM_CACHE.*install/,
   );
   assertError(await rhm(['doctor', '--adapter', 'voodoo2']), 1, /^AdapterError: .*adapter.*install/);
   const noGpu = { VK_DRIVER_FILES: join(folder, 'none.json') };
   assertError(await rhm(['doctor', '--adapter', 'gpu'], { env: noGpu }), 1, /^AdapterError: adapter gpu: .*install/);
+});
+
+test('doctor without any adapter examines WebAssembly, and says what a GPU needs once', async () => {
+  const env = { VK_DRIVER_FILES: join(folder, 'none.json'), RHM_CACHE: '/proc/none' };
+  const ran = await rhm(['doctor', '--json'], { env });
+  assert.is(ran.code, 0, ran.stderr);
+  const { adapter, noAdapter, cores, simd, kernels, matmuls, ok } = JSON.parse(ran.stdout);
+  assert.is(adapter, null);
+  assert.match(noAdapter, /^No WebGPU adapter was found/);
+  assert.is(noAdapter.match(/npm install/g).length, 1);
+  assert.ok(cores > 0 && /^(plain|relaxed)$/.test(simd) && ok);
+  assert.ok(kernels.length > 30 && kernels.every((k: CheckedKernel) => k.ok && k.cases > 0 && k.worst <= 1));
+  assert.ok(matmuls.length === 3 && matmuls.every((m: MatmulSpeed) => m.gflops > 0));
+  assertError(await rhm(['doctor'], { env: { ...env, RHM_ADAPTER: 'swiftshader' } }), 1, /^AdapterError: /);
 });
 
 test('an installed driver that cannot be used is passed over, and said so', async () => {
@@ -89,8 +104,14 @@ test('WebAssembly that cannot be loaded is an error of its own', async () => {
 
 test('--debug and RHM_DEBUG=1 show the stack', async () => {
   const env = { VK_DRIVER_FILES: join(folder, 'none.json'), RHM_CACHE: '/proc/none' };
-  assert.match((await rhm(['doctor', '--debug'], { env })).stderr, /^\s+at .*\n[\s\S]*caused by:/m);
-  assert.match((await rhm(['doctor'], { env: { ...env, RHM_DEBUG: '1' } })).stderr, /^\s+at /m);
+  assert.match(
+    (await rhm(['doctor', '--adapter', 'swiftshader', '--debug'], { env })).stderr,
+    /^\s+at .*\n[\s\S]*caused by:/m,
+  );
+  assert.match(
+    (await rhm(['doctor', '--adapter', 'swiftshader'], { env: { ...env, RHM_DEBUG: '1' } })).stderr,
+    /^\s+at /m,
+  );
 });
 
 test('a reader that disconnects is not a failure', async () => {

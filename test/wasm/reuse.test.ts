@@ -25,7 +25,10 @@ test('late threads never read the commands of the next program', async () => {
       const [count, elements] = [1 + (i % 5), 24 * (1 + ((i * 7) % 11))];
       const { built, x, out } = program(count, elements);
       const loaded = await executor.load(built);
-      loaded.write(x, Array.from({ length: elements }, (_, k) => k + i));
+      loaded.write(
+        x,
+        Array.from({ length: elements }, (_, k) => k + i),
+      );
       await loaded.run('sum');
       const got = await loaded.read(out);
       assert.ok(

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { AdapterError } from '../../core/errors.js';
 import { cardRows, reportCards } from '../../platform/cards/report.js';
 import { doctorText, examine, rowsText } from '../../platform/doctor.js';
+import { cpuText, examineCpu } from '../../platform/doctorCpu.js';
 import type { CommandContext } from '../context.js';
 import { scriptBeside } from '../sweep/workers.js';
 
@@ -15,7 +16,7 @@ export function addDoctor(program: Command, io: CommandContext): void {
   program
     .command('doctor')
     .description(
-      'check this machine: runtime, adapter, features, limits and speed of the GPU, every kernel against its float64 reference, all GPUs and how one is selected',
+      'check this machine: runtime, adapter, features, limits and speed of the GPU, every kernel against its float64 reference, all GPUs and how one is selected; without a GPU the same of WebAssembly',
     )
     .option('--adapter <name>', 'gpu, lavapipe, swiftshader or an adapter name (default: RHM_ADAPTER, else the best)')
     .option('--cards', 'only list the GPUs, which of them can be selected, and how')
@@ -27,10 +28,17 @@ export function addDoctor(program: Command, io: CommandContext): void {
         return;
       }
       const session = await io.platform.openGpu({ adapter: options.adapter, report: io.log }).catch((error) => {
-        if (error instanceof AdapterError && options.adapter === undefined)
-          error.message += '. Training works without: it runs on the CPU then, in WebAssembly';
+        const isNamed = options.adapter !== undefined || io.platform.wantedAdapter() !== undefined;
+        if (error instanceof AdapterError && !isNamed) return error;
         throw error;
       });
+      if (session instanceof AdapterError) {
+        const found = await examineCpu(io.platform, session.message, io.progress);
+        const choice = await reportOn();
+        await io.result(command, { ...found, choice }, () => cpuText(found, cardRows(choice)));
+        if (!found.ok) process.exitCode = 1;
+        return;
+      }
       try {
         const found = await examine(session, io.progress);
         const choice = await reportOn();
