@@ -111,8 +111,7 @@ function perform(at: usize): void {
 function othersWait(): bool {
   if (ASC_FEATURE_THREADS) {
     const others = load<u32>(control, CONTROL_THREADS) - 1;
-    for (let spin: u32 = 0; spin < SPINS; spin++)
-      if (atomic.load<u32>(control, CONTROL_ARRIVED) == others) return true;
+    for (let spin: u32 = 0; spin < SPINS; spin++) if (atomic.load<u32>(control, CONTROL_ARRIVED) == others) return true;
     return false;
   }
   return true;
