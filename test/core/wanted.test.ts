@@ -22,7 +22,10 @@ const refusals: [object, string][] = [
   [{ optimiser: { rate: Number.NaN } }, 'optimiser.rate: got NaN; pass a number above 0, at most 1000000'],
   [{ optimiser: { rate: Number.POSITIVE_INFINITY } }, 'optimiser.rate: got Infinity; pass a number above 0'],
   [{ optimiser: { kind: 'adamw', beta1: 3 } }, 'optimiser.beta1: got 3; pass a number from 0 to 0.9999'],
-  [{ optimiser: { kind: 'sgd', beta1: 0.9 } }, 'optimiser.beta1: no such field of sgd (of adamw, lion); there are kind, rate, momentum, '],
+  [
+    { optimiser: { kind: 'sgd', beta1: 0.9 } },
+    'optimiser.beta1: no such field of sgd (of adamw, lion); there are kind, rate, momentum, ',
+  ],
   [
     { optimiser: 3 },
     `optimiser: got 3; pass one of ${Object.keys(optimisers).join(', ')}, alone or as the field kind of an object`,
