@@ -235,7 +235,7 @@ export class GpuProgram implements LoadedProgram {
   async run(name: string, times = 1, omit?: number): Promise<void> {
     const all = this.#plans.get(name);
     if (!all) throw new GpuError(`plan ${name}: not in this program; run one of ${[...this.#plans.keys()].join(', ')}`);
-    const plan = all.filter((_, i) => i !== omit);
+    const plan = omit === undefined ? all : all.filter((_, i) => i !== omit);
     const gpu = this.executor.gpu;
     // Software drivers run a submit to its end before other work gets the core, so submits are short there. A GPU starts on a
     // submit while the next one is encoded (1 to 2 us per dispatch). The first submit is one step, so that the GPU starts at once,

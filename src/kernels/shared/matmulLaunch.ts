@@ -141,7 +141,8 @@ function lowerTo(
     SCALED: Number(p.scaled),
   };
   const target = splits === 1 ? c : scratch(0, [splits * replicas * p.groups, p.m, Math.ceil(p.n / 4) * 4]);
-  const own = kernel({ ...product, vec4, constants: { ...constants, SPLIT: Number(splits > 1) } });
+  const ofMain = { ...constants, SPLIT: Number(splits > 1) };
+  const own = kernel({ ...product, vec4, constants: ofMain });
   const full = vec4 && own.shader !== 'matmul_lanes' ? 'vec4f' : 'f32';
   const type = (tensor: Tensor | undefined) => (tensor?.half ? 'vec2u' : full);
   const bind = (from: Tensor, other: Tensor | undefined, to: Tensor) => ({
@@ -149,12 +150,7 @@ function lowerTo(
     ...{ residual: read(residual, full), c: write(to, type(to)), pace: read(pace) },
   });
   const words = { ...ownWords, cReplica: c.replicaStride };
-  const main = launch({
-    constants: { ...constants, SPLIT: Number(splits > 1) },
-    ...own,
-    words,
-    bind: { ...bind(a, b, target), ...flags },
-  });
+  const main = launch({ constants: ofMain, ...own, words, bind: { ...bind(a, b, target), ...flags } });
   if (splits === 1) return [main];
   const vectors = Math.ceil(p.n / 4) * p.m * replicas * p.groups;
   return [
